@@ -1,0 +1,59 @@
+# Everything a developer or CI does with jqjobs. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.stamp
+CODE   := daemon tests examples benchmarks
+#: What may run side by side: no test there depends on how fast the machine is.
+PARALLEL_TESTS := tests/unit tests/store tests/property
+#: Real daemons, signals and deadlines: one at a time.
+SERIAL_TESTS   := tests/e2e
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-long check format-check lint types layers format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+venv: $(STAMP) ## create .venv with the package (editable) and the development tools
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: $(STAMP) ## start an embedded Valkey and a daemon, run some hundred real jobs, show the status
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
+	$(BIN)/python -m pytest -n 2 $(PARALLEL_TESTS)
+	$(BIN)/python -m pytest $(SERIAL_TESTS)
+
+test-long: $(STAMP) ## run the property test with 500,000 steps
+	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property
+
+check: format-check lint types layers test ## what CI runs: format, lint, types, layers, tests
+
+format-check: $(STAMP) ## fail when a file is not formatted
+	$(BIN)/ruff format --check $(CODE)
+
+lint: $(STAMP) ## ruff
+	$(BIN)/ruff check $(CODE)
+
+types: $(STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+layers: $(STAMP) ## import-linter: imports only point down
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## format the code and sort its imports
+	$(BIN)/ruff check --fix-only --select I $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: $(STAMP) ## print jobs/s beside the rate of plain GETs of the same client
+	$(BIN)/python benchmarks/run.py
+
+clean: ## remove the virtual environment, caches and build output
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find daemon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

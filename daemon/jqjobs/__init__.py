@@ -1,0 +1,37 @@
+"""jqjobs: a job queue on Redis with a worker daemon that can be left alone.
+
+The public names are loaded on first use, so that `jqctl` and the daemon do not pay for the app's imports.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jqjobs.version import __version__
+
+if TYPE_CHECKING:
+    from jqjobs.app import App, Job
+    from jqjobs.client import JobHandle
+    from jqjobs.context import JobContext, current_job
+    from jqjobs.errors import Discard, JobInterrupted, JobTimeout, JqError, Retry
+    from jqjobs.retry import Delays, Exponential, Fixed
+
+_HOMES = {
+    "App": "app", "Job": "app", "JobHandle": "client", "JobContext": "context", "current_job": "context",
+    "Discard": "errors", "JobInterrupted": "errors", "JobTimeout": "errors", "JqError": "errors", "Retry": "errors",
+    "Delays": "retry", "Exponential": "retry", "Fixed": "retry",
+}  # fmt: skip
+
+__all__ = [  # noqa: RUF022 - grouped as in the README
+    "App", "Job", "JobHandle", "current_job", "JobContext",
+    "Retry", "Discard", "JobTimeout", "JobInterrupted", "JqError",
+    "Exponential", "Fixed", "Delays", "__version__",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'jqjobs' has no attribute {name!r}")
+    return getattr(import_module(f"jqjobs.{home}"), name)

@@ -1,0 +1,121 @@
+"""`jqctl enqueue`: one job from the command line, without the app's code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from jqjobs.cli.output import complain
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.errors import InvalidArguments, PayloadTooLarge, StoreUnavailable
+from jqjobs.job import MAX_PAYLOAD_BYTES, PRIORITIES, Enqueued, NewJob, Options, check_name, new_id
+from jqjobs.store import calls
+from jqjobs.store.inspect import catalog_entry
+from jqjobs.store.lenient import integer, strict_json
+from jqjobs.store.registry import read_registry
+from jqjobs.store.store import Store
+
+
+@click.command("enqueue")
+@click.argument("name")
+@click.option("--queue", default="default", show_default=True, metavar="NAME", help="Queue to put it in.")
+@click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments: a JSON list.")
+@click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
+@click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")
+@click.option("--delay", metavar="TIME", help="Not before this much time has passed: 10s, 5m, 1h30m.")
+@click.option("--key", help="Coalescing key: while a job with this key is pending, nothing is added.")
+@click.option("--id", "job_id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
+@click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
+@speaks_to_redis
+@click.pass_obj
+def enqueue(session: Session, /, name: str, queue: str, **options: Any) -> None:
+    """Enqueue one job. NAME is the name it is registered under in the app.
+
+    A warning on stderr tells when no daemon serves the queue, or no worker there has offered this name.
+
+    \b
+    Examples:
+      jqctl enqueue send_welcome --queue emails --args '[42]'
+      jqctl enqueue send_welcome --queue emails --kwargs '{"user_id": 42}' --delay 10m
+      jqctl enqueue nightly_report --key nightly --json
+    """
+    check_name(name, "job name")
+    check_name(queue, "queue")
+    job_options = Options(
+        id=options["job_id"], key=options["key"], priority=options["priority"], delay=options["delay"],
+        max_attempts=options["max_attempts"],
+    )  # fmt: skip
+    payload = payload_of(options["args_text"], options["kwargs_text"])
+    with session.store() as store:
+        entry = catalog_entry(store, queue, name)
+        job = _new_job(name, payload, job_options, entry or {})
+        warning = _warning(store, queue, name, is_offered=entry is not None)
+        made = _store(store, queue, job)
+    if warning:
+        complain(f"jqctl: warning: {warning}")
+    answer = {"id": made.id, "queue": queue, "created": made.created, "warning": warning}
+    said = "enqueued" if made.created else "there already, nothing added:"
+    session.show(answer, [f"{said} {queue}/{made.id}"])
+
+
+def payload_of(args_text: str, kwargs_text: str) -> bytes:
+    """Return the payload of a job with these arguments, given as JSON texts.
+
+    Raises: InvalidArguments, PayloadTooLarge.
+    """
+    args, kwargs = _read("--args", args_text, list), _read("--kwargs", kwargs_text, dict)
+    given = {"args": args} if args else {}
+    try:
+        payload = json.dumps(given | ({"kwargs": kwargs} if kwargs else {}), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidArguments("the arguments hold half a surrogate pair, which is no character") from None
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge()
+    return payload
+
+
+def _read(option: str, source: str, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    example = "--args '[42, \"text\"]'" if kind is list else "--kwargs '{\"user_id\": 42}'"
+    try:
+        value = strict_json(source)
+    except ValueError as error:
+        raise InvalidArguments(f"{option} is not JSON: {error}", hint=f"for example {example}") from None
+    if not isinstance(value, kind):
+        what = "list" if kind is list else "object"
+        raise InvalidArguments(f"{option} is not a JSON {what}", hint=f"for example {example}")
+    return value
+
+
+def _new_job(name: str, payload: bytes, options: Options, entry: dict[str, Any]) -> NewJob:
+    priority = options.priority
+    if priority is None:  # as for an envelope in the inbox: what workers published for the name
+        published = integer(entry.get("priority")) or 0
+        priority = published if published in PRIORITIES else 0
+    return NewJob(
+        name,
+        payload,
+        options.id or new_id(),
+        priority,
+        options.due_text(),
+        options.key or "",
+        options.fields(),
+    )
+
+
+def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | None:
+    if not read_registry(store).serves(queue):
+        return f"no daemon serves queue {queue}: the job waits until one does"
+    if not is_offered:
+        return f"no worker of queue {queue} has offered a job named {name}: it is parked until one does"
+    return None
+
+
+def _store(store: Store, queue: str, job: NewJob) -> Enqueued:
+    store.know_queues([queue])
+    try:
+        return store.run(calls.enqueue(queue, [job]))[0]
+    except StoreUnavailable as error:
+        error.hint = f"it may or may not be stored; to repeat it safely: --id {job.id}"
+        raise

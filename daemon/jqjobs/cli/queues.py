@@ -1,0 +1,71 @@
+"""`jqctl queue …`: list, pause and resume queues."""
+
+from __future__ import annotations
+
+import click
+
+from jqjobs.cli.overview import queue_lines, queues_json, read_overview
+from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.status import report_broken
+from jqjobs.job import check_name
+from jqjobs.store import calls
+
+
+@click.group("queue")
+def queue() -> None:
+    """List, pause and resume queues."""
+
+
+@queue.command("list")
+@speaks_to_redis
+@click.pass_obj
+def list_queues(session: Session) -> int:
+    """List all known queues with their numbers, as `jqctl status` does.
+
+    A queue is known once a daemon serves it or a Python producer has used it.
+    """
+    with session.store() as store:
+        overview = read_overview(store)
+    lines = queue_lines(overview) if overview.queues or overview.broken else ["No queue is known yet."]
+    session.show({"queues": queues_json(overview)}, lines)
+    return report_broken(overview)
+
+
+@queue.command("pause")
+@click.argument("name")
+@speaks_to_redis
+@click.pass_obj
+def pause(session: Session, name: str) -> None:
+    """Pause a queue: no job of it is taken until `jqctl queue resume`.
+
+    Running jobs go on, and new ones are accepted.
+
+    \b
+    Example:
+      jqctl queue pause emails
+    """
+    _switch(session, name, resume=False)
+
+
+@queue.command("resume")
+@click.argument("name")
+@speaks_to_redis
+@click.pass_obj
+def resume(session: Session, name: str) -> None:
+    """Resume a paused queue.
+
+    \b
+    Example:
+      jqctl queue resume emails
+    """
+    _switch(session, name, resume=True)
+
+
+def _switch(session: Session, name: str, *, resume: bool) -> None:
+    check_name(name, "queue")
+    with session.store() as store:
+        require_queue(store, name)
+        changed = store.run(calls.pause(name, resume=resume))
+    state = "resumed" if resume else "paused"
+    said = state if changed else f"{'not paused' if resume else 'paused'} already"
+    session.show({"queue": name, "paused": not resume, "changed": changed}, [f"queue {name}: {said}"])

@@ -1,0 +1,108 @@
+"""What every jqctl command shares: which Redis it speaks to, and whether it answers in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import hiredis
+
+from jqjobs.cli.output import write_json, write_lines
+from jqjobs.config import Environment
+from jqjobs.errors import ConfigError, NotFound, StoreUnavailable
+from jqjobs.store import inspect
+from jqjobs.store.address import parse_url
+from jqjobs.store.registry import read_registry
+from jqjobs.store.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TIMEOUT_S = 5.0
+_EMBEDDED = "embedded:"
+_EMBEDDED_HINT = "the embedded server runs while a daemon with this URL does: jqd --app yourpackage.jobs:app"
+_KNOWN_SHOWN = 8
+
+
+@dataclass
+class Session:
+    """The options of one run of jqctl, and the two things commands do with them: ask Redis and answer."""
+
+    redis_flag: str | None = None
+    as_json: bool = False
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
+        url = Environment().redis_url(self.redis_flag)
+        store = Store(parse_url(_plain(url)), timeout_s=_TIMEOUT_S, name="jqctl")
+        try:
+            _connect(store)
+            yield store
+        except hiredis.ProtocolError:
+            message = f"what answers at {store.address} is not Redis"
+            raise StoreUnavailable(message, hint="JQ_REDIS_URL says where to look") from None
+        except StoreUnavailable as error:
+            if url.startswith(_EMBEDDED):
+                error.hint = _EMBEDDED_HINT
+            raise
+        finally:
+            store.close()
+
+    def show(self, answer: Mapping[str, Any], lines: Iterable[str]) -> None:
+        """Write the answer as JSON, or the lines that tell the same to a person."""
+        if self.as_json:
+            write_json(answer)
+        else:
+            write_lines(lines)
+
+
+def _plain(url: str) -> str:
+    if not url.startswith(_EMBEDDED):
+        return url
+    from jqjobs.embedded import socket_url
+
+    return socket_url(url, Path.cwd())
+
+
+def _connect(store: Store) -> None:
+    try:
+        store.wire.connect()
+    except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
+        raise ConfigError(f"the Redis URL names no usable place: {error}") from None
+
+
+def _remember_redis(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value:
+        context.ensure_object(Session).redis_flag = value
+
+
+def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+    session = context.ensure_object(Session)
+    session.as_json = session.as_json or value
+
+
+def speaks_to_redis(function: F) -> F:
+    """Give a command the options --redis and --json; they may stand before or after its name."""
+    redis = click.option(
+        "--redis", metavar="URL", expose_value=False, callback=_remember_redis,
+        help="Where Redis is: redis://, rediss://, unix:// or embedded:. Default: JQ_REDIS_URL.",
+    )  # fmt: skip
+    json = click.option(
+        "--json", is_flag=True, expose_value=False, callback=_remember_json, help="Answer with a JSON object."
+    )
+    return redis(json(function))
+
+
+def require_queue(store: Store, queue: str) -> None:
+    """Raise NotFound when nothing at all is known of a queue: most likely its name is mistyped."""
+    known = inspect.known_queues(store)
+    if queue in known or not store.run(inspect.queue_status(queue)).is_empty:
+        return
+    if read_registry(store).serves(queue):
+        return
+    names = ", ".join(known[:_KNOWN_SHOWN]) + (", …" if len(known) > _KNOWN_SHOWN else "")
+    raise NotFound(f"there is no queue {queue!r}", hint=f"known queues: {names or 'none yet'}")

@@ -1,0 +1,132 @@
+"""`jqctl job show`: all that is known of one job, and how a job named by a person is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from jqjobs.cli.output import moment, record
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.clock import format_age
+from jqjobs.errors import Conflict, NotFound
+from jqjobs.job import DEFAULT_MAX_ATTEMPTS, parse_ref
+from jqjobs.store.inspect import Attempt, JobInfo, catalog_entry, job_info, queues_with
+from jqjobs.store.lenient import integer
+from jqjobs.store.store import Store
+
+_GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"
+#: Characters of one value shown to a person; --json has all of it.
+_MOST_SHOWN = 1000
+
+
+@click.command("show")
+@click.argument("job", metavar="ID")
+@speaks_to_redis
+@click.pass_obj
+def show(session: Session, job: str) -> None:
+    """Show one job: state, arguments, counters, last error and history.
+
+    ID is queue/id as `enqueue` prints it, or the id alone. "executions" counts executions that ended; the one
+    going on is not among them.
+
+    \b
+    Examples:
+      jqctl job show emails/5d0c8a1b2c3d4e5f6071
+      jqctl job show 5d0c8a1b2c3d4e5f6071 --json | jq .job.history
+    """
+    with session.store() as store:
+        info = read_job(store, *find(store, job))
+    history = [record(attempt) for attempt in info.history]
+    session.show({"job": record(info) | {"history": history}}, job_lines(info))
+
+
+def find(store: Store, reference: str) -> tuple[str, str]:
+    """Return (queue, id) of the job a person named; with a queue it is not looked up.
+
+    Raises: InvalidName, NotFound; Conflict when several queues have the id.
+    """
+    queue, job_id = parse_ref(reference)
+    if queue:
+        return queue, job_id
+    queues = queues_with(store, job_id)
+    if not queues:
+        raise NotFound(f"there is no job {job_id}", hint=_GONE)
+    if len(queues) > 1:
+        several = ", ".join(f"{queue}/{job_id}" for queue in queues)
+        raise Conflict(f"several queues have a job {job_id}", hint=f"say which one: {several}")
+    return queues[0], job_id
+
+
+def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
+    """Return a job, with the limit of attempts that holds for it. Raises: NotFound."""
+    info = store.run(job_info(queue, job_id))
+    if info is None:
+        raise NotFound(f"there is no job {queue}/{job_id}", hint=_GONE)
+    if info.max_attempts is not None:
+        return info
+    published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")
+    return replace(info, max_attempts=integer(published) or DEFAULT_MAX_ATTEMPTS)
+
+
+def job_lines(info: JobInfo) -> Iterator[str]:
+    """Return the lines of ``job show`` for people."""
+    yield f"{info.queue}/{info.id}  {info.name}  {info.state.upper()}" + (f" ({info.reason})" if info.reason else "")
+    for label, value in _facts(info):
+        if value:
+            yield f"  {label:<12}{_shorten(value)}"
+    for attempt in info.history:
+        yield from _attempt_lines(attempt)
+
+
+def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
+    yield "args", _json(info.args)
+    yield "kwargs", _json(info.kwargs)
+    yield "payload", f"NOT READABLE: {info.payload}" if info.payload is not None else ""
+    yield "priority", str(info.priority)
+    yield "key", info.key or ""
+    yield "enqueued", _when(info.enqueued_ms, info.now_ms)
+    yield "due", _when(info.due_ms, info.now_ms) if info.due_ms != info.enqueued_ms else ""
+    yield "taken", _when(info.started_ms, info.now_ms)
+    yield "finished", _when(info.finished_ms, info.now_ms)
+    yield "worker", info.worker or ""
+    yield "executions", _executions(info)
+    yield "error", info.error or ""
+    yield "result", _json(info.result) if info.state == "kept" else ""
+    yield "no result", info.result_missing or ""
+    yield "progress", _json(info.progress)
+
+
+def _executions(info: JobInfo) -> str:
+    ended = f"{info.executions} ended, and one is going on" if info.state == "active" else f"{info.executions}"
+    counters = f"{info.failures} of {info.max_attempts} failures, {info.crashes} crashes"
+    return f"{ended} ({counters}, {info.interrupts} interrupts, {info.throttles} throttles)"
+
+
+def _attempt_lines(attempt: Attempt) -> Iterator[str]:
+    where = f" on {attempt.worker}" if attempt.worker else ""
+    took = ""
+    if attempt.started_ms is not None and attempt.ended_ms is not None:
+        took = f" after {format_age((attempt.ended_ms - attempt.started_ms) / 1000)}"
+    number = "?" if attempt.attempt is None else attempt.attempt
+    yield f"  attempt {number}: {attempt.reason or 'unknown'} at {moment(attempt.ended_ms)}{took}{where}"
+    yield from (f"    {_shorten(line)}" for line in (attempt.error or "").splitlines())
+    yield from (f"      {_shorten(line)}" for line in (attempt.traceback or "").splitlines())
+
+
+def _when(ms: int | None, now_ms: int) -> str:
+    if ms is None:
+        return ""
+    age = f"in {format_age((ms - now_ms) / 1000)}" if ms > now_ms else f"{format_age((now_ms - ms) / 1000)} ago"
+    return f"{moment(ms)} ({age})"
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _shorten(value: str) -> str:
+    return value if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]}… ({len(value)} characters; --json has all)"

@@ -1,0 +1,72 @@
+"""`jqctl status` and `jqctl ping`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from jqjobs.cli.exits import Exit
+from jqjobs.cli.output import complain, plural
+from jqjobs.cli.overview import Overview, as_json, as_text, read_overview
+from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.job import check_name
+from jqjobs.store.registry import read_registry
+
+
+@click.command("status")
+@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (may be repeated).")
+@speaks_to_redis
+@click.pass_obj
+def status(session: Session, queues: tuple[str, ...]) -> int:
+    """Show queues, daemons and workers.
+
+    \b
+    INBOX      raw envelopes that wait to be read       ACTIVE    in the hands of a worker
+    READY      will run as soon as a worker is free     WAITING   handed to a third party
+    SCHEDULED  due later, retries among them            DEAD      gave up; kept for you to look at
+    DONE/MIN, FAIL/MIN  attempts in the last 60 s       OLDEST    age of the oldest ready job
+
+    Lines that start with "!" want your attention.
+
+    \b
+    Examples:
+      jqctl status
+      jqctl status --queue emails
+      jqctl status --json | jq '.queues[] | {name, ready, dead}'
+    """
+    with session.store() as store:
+        for queue in queues:
+            require_queue(store, check_name(queue, "queue"))
+        overview = read_overview(store, queues)
+    session.show(as_json(overview), as_text(overview))
+    return report_broken(overview)
+
+
+def report_broken(overview: Overview) -> int:
+    """Say on stderr which queues could not be counted; return the exit code."""
+    for name, why in overview.broken.items():
+        complain(f"jqctl: queue {name} cannot be counted: {why}")
+    return Exit.ERROR if overview.broken else Exit.OK
+
+
+@click.command("ping")
+@speaks_to_redis
+@click.pass_obj
+def ping(session: Session) -> int:
+    """Check that Redis answers and that any daemon is there.
+
+    Exit code 0: both; 1: no daemon; 4: Redis cannot be reached.
+
+    \b
+    Example:
+      jqctl ping && jqctl enqueue nightly_report
+    """
+    with session.store() as store:
+        start = time.perf_counter()
+        store.ping()
+        ms = round((time.perf_counter() - start) * 1000, 2)
+        daemons = len(read_registry(store).daemons)
+    lines = [f"Redis at {store.address} answers ({ms} ms)", f"{plural(daemons, 'daemon')} running"]
+    session.show({"redis": str(store.address), "ms": ms, "daemons": daemons}, lines)
+    return Exit.OK if daemons else Exit.ERROR

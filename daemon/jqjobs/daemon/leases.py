@@ -1,0 +1,269 @@
+"""The lease keeper: a thread with its own connection that renews, buries, keeps house and beats.
+
+It runs apart from the main loop, so that nothing the daemon waits for can cost a worker its lease; and
+apart from the workers, so that no job can (a job that holds the GIL starves every thread of its process).
+
+    commands in (join, bury)   →  done in order, kept until Redis has taken them
+    events out                 →  Joined, Refused, Lost: read by the main loop
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jqjobs import log
+from jqjobs.board import Board, Word
+from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.orphans import board_entries, find_orphans
+from jqjobs.daemon.server_check import complaints
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreError, StoreRefused
+from jqjobs.retry import reconnect_delay_s
+from jqjobs.store import calls
+from jqjobs.store.store import Store
+from jqjobs.store.wire import Argument
+
+_BEAT_EVERY_S = 2.0
+_BEAT_TTL_MS = 10_000
+_HOUSEKEEP_EVERY_S = 2.5
+_ORPHANS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Command: give a ready worker its lease."""
+
+    worker_id: str
+    queues: tuple[str, ...]
+    names: tuple[str, ...]
+    board: Board
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Command: end a worker whose process is gone. ``mode``: what its running job is charged."""
+
+    worker_id: str
+    queues: tuple[str, ...]
+    mode: str
+    cause: str
+    board: Board
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperEvent:
+    """Something the main loop must hear. ``kind``: joined, fenced, refused."""
+
+    kind: str
+    worker_id: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the main loop wants known of this daemon: registry fields of the daemon and of its workers."""
+
+    about: dict[str, Argument] = field(default_factory=dict)
+    workers: dict[str, dict[str, Argument]] = field(default_factory=dict)
+
+
+class LeaseKeeper(threading.Thread):
+    """One per daemon. `submit` and `report` are called by the main loop; everything else happens in here."""
+
+    def __init__(
+        self, settings: DaemonSettings, daemon_id: str, store: Store, boards: Path, wake: Callable[[], None]
+    ) -> None:
+        super().__init__(name="jqjobs-leases", daemon=True)
+        self._settings = settings
+        self._daemon_id = daemon_id
+        self._store = store
+        self._boards = boards
+        self._wake = wake
+        self._commands: queue.SimpleQueue[Join | Bury] = queue.SimpleQueue()
+        self._todo: list[Join | Bury] = []
+        self._joined: dict[str, Join] = {}
+        self._queues: set[str] = set(settings.queues)
+        self._due: dict[str, float] = {}
+        self._rng = random.Random()
+        self._nudge = threading.Event()
+        self._ending = threading.Event()
+        self._failures = 0
+        self._accepted = False
+        self.events: queue.SimpleQueue[KeeperEvent] = queue.SimpleQueue()
+        self.report = Report()
+        self.waiting_for_redis = ""
+
+    def submit(self, command: Join | Bury) -> None:
+        """Have a command done; the thread is woken for it."""
+        self._commands.put(command)
+        self._nudge.set()
+
+    def end(self, timeout_s: float) -> bool:
+        """Finish what was submitted, deregister, end; False when Redis did not let it within ``timeout_s``."""
+        self._ending.set()
+        self._nudge.set()
+        self.join(timeout_s)
+        return not self.is_alive()
+
+    def run(self) -> None:
+        """Serve until `end`; an outage of Redis is waited out."""
+        while not (self._ending.is_set() and not self._todo and self._commands.empty()):
+            try:
+                self._round()
+                self._failures, self.waiting_for_redis = 0, ""
+                pause_s = self._until_next_s()
+            except StoreError as error:
+                pause_s = self._stumble(error)
+            except Exception:
+                log.event("keeper.error", level=50, exc_info=True)
+                pause_s = 1.0
+            self._nudge.wait(pause_s)
+            self._nudge.clear()
+        self._say_goodbye()
+
+    def _round(self) -> None:
+        self._meet_server()
+        self._do_commands()
+        if self._is_due("renew", self._settings.lease_s / 3):
+            self._renew()
+        if self._is_due("orphans", _ORPHANS_EVERY_S):
+            self._bury_orphans()
+        if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, self._settings.lease_s / 6)):
+            self._keep_house()
+        if self._is_due("beat", _BEAT_EVERY_S):
+            self._beat()
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        now_s = monotonic_ms() / 1000
+        if now_s < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now_s + every_s * self._rng.uniform(1 - self._settings.jitter / 2, 1)
+        return True
+
+    def _until_next_s(self) -> float:
+        return max(0.01, min(self._due.values()) - monotonic_ms() / 1000)
+
+    def _stumble(self, error: StoreError) -> float:
+        if isinstance(error, StoreRefused) and not self._accepted:
+            self._tell(KeeperEvent("refused", message=f"{error.message} ({error.hint})"))
+        if self._failures == 0:
+            log.event("redis.lost", level=30, error=str(error))
+        self._failures += 1
+        self.waiting_for_redis = str(error)
+        self._due.clear()  # everything is overdue once Redis is back
+        return reconnect_delay_s(self._failures, self._rng)
+
+    def _meet_server(self) -> None:
+        if self._accepted and not self._failures:
+            return
+        self._store.ping()
+        if self._failures:
+            log.event("redis.back", failures=self._failures)
+        if not self._accepted:
+            self._judge_server()
+        self._accepted = True
+
+    def _judge_server(self) -> None:
+        try:
+            info = self._store.wire.call("INFO")
+        except StoreError as error:
+            log.event("redis.unjudged", level=30, error=str(error))
+            return
+        for complaint in complaints(info.decode("utf-8", "replace")):
+            log.event("redis.warning", level=30, message=complaint.message)
+            if complaint.fatal:
+                self._tell(KeeperEvent("refused", message=complaint.message))
+
+    def _tell(self, event: KeeperEvent) -> None:
+        self.events.put(event)
+        self._wake()
+
+    def _do_commands(self) -> None:
+        while not self._commands.empty():
+            self._todo.append(self._commands.get())
+        while self._todo:
+            command = self._todo[0]
+            if isinstance(command, Join):
+                self._join(command)
+            else:
+                self._bury(command.worker_id, command.queues, command.mode, command.cause, command.board)
+            self._todo.pop(0)
+
+    def _join(self, command: Join) -> None:
+        asked_ms = monotonic_ms()
+        lease_ms = self._settings.lease_ms
+        self._store.know_queues(command.queues)
+        answers = self._all([calls.join(name, command.worker_id, lease_ms) for name in command.queues])
+        if not all(answers):
+            return self._tell(KeeperEvent("fenced", command.worker_id))
+        command.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
+        self._joined[command.worker_id] = command
+        self._queues.update(command.queues)
+        return self._tell(KeeperEvent("joined", command.worker_id))
+
+    def _bury(self, worker_id: str, queues: Sequence[str], mode: str, cause: str, board: Board) -> None:
+        entries = board.entries()
+        self._all([calls.leave(name, worker_id, mode, cause, board_entries(entries, name)) for name in queues])
+        self._joined.pop(worker_id, None)
+        board.remove()
+
+    def _bury_orphans(self) -> None:
+        own = {*self._joined, *self.report.workers}
+        for orphan in find_orphans(self._boards, own):
+            log.event("worker.taken_over", worker=orphan.worker_id)
+            cause = "its daemon and its worker were killed while it may have been running"
+            self._bury(orphan.worker_id, orphan.queues, "suspect", cause, orphan.board)
+
+    def _renew(self) -> None:
+        asked_ms, lease_ms = monotonic_ms(), self._settings.lease_ms
+        workers = list(self._joined.values())
+        if self._queues:
+            self._store.know_queues(sorted(self._queues))
+        for name in sorted(self._queues):
+            here = [join for join in workers if name in join.queues]
+            names = sorted({offered for join in here for offered in join.names})
+            answer = self._store.run(calls.renew(name, lease_ms, [join.worker_id for join in here], names))
+            for join, held in zip(here, answer, strict=True):
+                if held < 0 and self._joined.pop(join.worker_id, None) is not None:
+                    join.board.set_word(Word.LEASE_UNTIL, 0)
+                    self._tell(KeeperEvent("fenced", join.worker_id))
+        for join in self._joined.values():
+            join.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
+
+    def _keep_house(self) -> None:
+        settings = self._settings
+        for name in sorted(self._queues):
+            found = self._store.run(
+                calls.housekeep(name, settings.lease_ms, settings.max_dead, round(settings.dead_s * 1000))
+            )
+            if found.reaped:
+                log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
+            if found.inbox:
+                self._store.run(calls.ingest(name, secrets.token_hex(8)))
+            if found.more:
+                self._due["housekeep"] = 0.0
+
+    def _beat(self) -> None:
+        report = self.report
+        if report.about:
+            self._store.run(calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers))
+
+    def _all(self, batch: Sequence[calls.Call[Any]]) -> list[Any]:
+        answers = self._store.run_many(batch)
+        for answer in answers:
+            if isinstance(answer, StoreError):
+                raise answer
+        return answers
+
+    def _say_goodbye(self) -> None:
+        try:
+            self._store.run(calls.beat(self._daemon_id, 0, {}, {}))
+        except StoreError:
+            return  # the entry expires by itself

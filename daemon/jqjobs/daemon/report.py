@@ -1,0 +1,70 @@
+"""What a daemon says of itself and its workers in the registry: `jqctl status` shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+
+from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.leases import Report
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.spawn import WorkerProcess
+from jqjobs.process import Identity
+from jqjobs.store.wire import Argument
+from jqjobs.version import __version__
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def make_report(
+    settings: DaemonSettings, daemon: Identity, state: tuple[str, str], workers: Mapping[str, WorkerProcess]
+) -> Report:
+    """Return the registry fields of the daemon and of each worker."""
+    served = settings.queues or tuple(dict.fromkeys(q for worker in workers.values() for q in worker.queues))
+    about: dict[str, Argument] = {
+        "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
+        "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__,
+        "state": state[0], "note": state[1], "queues": " ".join(served), "slots": settings.processes,
+        "lease_ms": settings.lease_ms, "workers": " ".join(workers),
+    }  # fmt: skip
+    return Report(about, {worker.id: _about(worker) for worker in workers.values()})
+
+
+def _about(worker: WorkerProcess) -> dict[str, Argument]:
+    now_ms = monotonic_ms()
+    jobs = [
+        {
+            "id": e.id,
+            "name": e.name,
+            "queue": e.queue,
+            "attempt": e.attempt,
+            "running_ms": now_ms - e.since_ms,
+        }
+        for e in worker.board.running()
+    ]
+    state = "busy" if jobs and worker.state == "ready" else worker.state
+    started_ms = (time.time() - (time.monotonic() - worker.started_s)) * 1000
+    return {
+        "pid": worker.pid, "state": state, "rss_bytes": rss_bytes(worker.pid), "started_ms": round(started_ms),
+        "jobs": json.dumps(jobs),
+    }  # fmt: skip
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process, 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return _rss_by_psutil(pid)
+
+
+def _rss_by_psutil(pid: int) -> int:
+    import psutil  # only where /proc is missing: it costs 60 ms
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0

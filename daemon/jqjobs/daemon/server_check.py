@@ -1,0 +1,30 @@
+"""What a Redis must be for the promises to hold, checked once at boot. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OLDEST_REDIS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something about the server. ``fatal``: jqjobs cannot work with it."""
+
+    message: str
+    fatal: bool = False
+
+
+def complaints(info: str) -> list[Complaint]:
+    """Return what is wrong with a server, by its INFO text; fields it does not show are not judged."""
+    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    found = []
+    version = fields.get("redis_version", "")
+    if fields.get("server_name") != "valkey" and version and int(version.split(".")[0]) < OLDEST_REDIS:
+        found.append(Complaint(f"Redis {version} is too old: jqjobs needs Redis {OLDEST_REDIS} or Valkey", fatal=True))
+    policy = fields.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        found.append(Complaint(f"maxmemory-policy is {policy}: Redis may evict jobs; set noeviction"))
+    if fields.get("aof_enabled") == "0":
+        found.append(Complaint("the append-only file is off: a Redis that dies loses jobs; set appendonly yes"))
+    return found

@@ -1,0 +1,67 @@
+"""What one daemon is told, checked. `cli.jqd` fills it from flags, environment, ``.env`` and defaults."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from jqjobs.errors import ConfigError
+from jqjobs.job import check_name
+
+MAX_PROCESSES = 256
+#: A daemon serves at most this many queues: one trip of a worker serves them all.
+MAX_QUEUES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """One daemon. Times in the unit they are named by; ``queues`` empty: every queue of the app."""
+
+    app: str
+    redis_url: str
+    name: str = "jqd"
+    queues: tuple[str, ...] = ()
+    processes: int = os.cpu_count() or 1
+    grace_s: float = 30.0
+    kill_after_s: float = 5.0
+    lease_s: float = 30.0
+    poll_s: float = 1.0
+    jitter: float = 0.25
+    batch: int = 16
+    prefetch_ms: int = 20
+    max_dead: int = 10_000
+    dead_s: float = 90 * 86400.0
+    runtime_dir: str = ""
+    log_format: str = "text"
+    log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "daemon name")
+        for queue in self.queues:
+            check_name(queue, "queue")
+        _demand(bool(self.app), "no app is given", "say --app package.module:attribute, or JQ_APP")
+        _demand(
+            len(self.queues) <= MAX_QUEUES,
+            f"more than {MAX_QUEUES} queues",
+            "start a second daemon for the rest",
+        )
+        _demand(
+            1 <= self.processes <= MAX_PROCESSES,
+            f"processes is {self.processes}",
+            f"use 1 to {MAX_PROCESSES}",
+        )
+        _demand(self.lease_s >= 1, f"lease is {self.lease_s:g} s", "use at least 1 s; the default is 30")
+        _demand(0 < self.poll_s <= 60, f"poll is {self.poll_s:g} s", "use more than 0, at most 60")
+        _demand(0 <= self.jitter < 1, f"jitter is {self.jitter:g}", "it is a share: 0 turns it off, below 1")
+        _demand(self.grace_s >= 0, f"grace is {self.grace_s:g} s", "use 0 or more seconds")
+        _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
+
+    @property
+    def lease_ms(self) -> int:
+        """The lease in ms, as scripts want it."""
+        return round(self.lease_s * 1000)
+
+
+def _demand(holds: bool, message: str, hint: str) -> None:
+    if not holds:
+        raise ConfigError(message, hint=hint)

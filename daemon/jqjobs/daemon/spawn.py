@@ -1,0 +1,98 @@
+"""Starts a worker by exec, and is the daemon's handle on it: process, control socket, board.
+
+By exec and never by bare fork: each start loads clean code and inherits no lock or connection, and the
+daemon may use threads. Must be called from a thread that lives as long as the daemon, because the kernel
+sends PDEATHSIG when the *thread* that started the child ends.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jqjobs.board import Board
+from jqjobs.channel import Channel
+from jqjobs.daemon.pool import StopPlan
+from jqjobs.process import Identity, host_name, identity_of
+
+#: (path of the board, descriptor of the control socket) → what the worker is told, as JSON.
+Configure = Callable[[str, int], str]
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """One worker as its daemon sees it. ``state``: starting, joining, ready, stopping."""
+
+    id: str
+    slot: int
+    process: subprocess.Popen[bytes]
+    channel: Channel
+    board: Board
+    started_s: float
+    queues: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    state: str = "starting"
+    plan: StopPlan | None = None
+    sent: signal.Signals | None = None
+    killed_for: str = ""
+    error: str = ""
+    identity: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id; it stays ours until it is waited for."""
+        return self.process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; a worker that is gone already does not mind."""
+        try:
+            self.process.send_signal(number)
+        except ProcessLookupError:
+            return
+
+    def describe_on_board(self, daemon: Identity) -> None:
+        """Write into the board who this is, for whoever finds it after the daemon's death."""
+        self.board.write_header({
+            "worker_id": self.id, "worker": self.identity, "daemon": daemon.as_dict(), "queues": list(self.queues),
+        })  # fmt: skip
+
+
+def new_worker_id() -> str:
+    """Return ``host:number:random``, at most 64 bytes; the number is the daemon's pid. Never used twice."""
+    host = "".join(c for c in host_name() if c.isascii() and (c.isalnum() or c in "._-"))[:40]
+    return f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def spawn(slot: int, worker_id: str, board_dir: Path, daemon: Identity, configure: Configure) -> WorkerProcess:
+    """Start one worker. ``configure(board path, fd of its control socket)`` returns the JSON it is told.
+
+    Raises: OSError when the process or its board cannot be made.
+    """
+    ours, theirs = socket.socketpair()
+    board = Board.create(board_dir / f"{worker_id}.board")
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jqjobs.worker", worker_id],
+            env={**os.environ, "JQ_WORKER": configure(str(board.path), theirs.fileno())},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            process_group=0,  # Ctrl-C in a terminal reaches the daemon only
+        )
+    except OSError:
+        ours.close()
+        board.remove()
+        raise
+    finally:
+        theirs.close()
+    worker = WorkerProcess(worker_id, slot, process, Channel(ours), board, time.monotonic())
+    worker.identity = dict(identity_of(process.pid).as_dict())
+    worker.describe_on_board(daemon)
+    return worker

@@ -1,0 +1,148 @@
+"""Every error jqjobs raises, in one place.
+
+The class docstring is the message; facts are attributes; ``hint`` says what to do.
+Callers catch the narrowest class. Job code may raise `Retry` and `Discard`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class JqError(Exception):
+    """Something in jqjobs went wrong."""
+
+    #: Stable word for machines: the ``code`` of ``--json`` errors.
+    code = "error"
+
+    def __init__(self, message: str = "", hint: str = "", **facts: Any) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.message = str(self)
+        self.hint = hint
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+
+class ConfigError(JqError):
+    """A setting is missing or wrong."""
+
+    code = "config"
+
+
+class InvalidName(JqError):
+    """Names match [A-Za-z0-9][A-Za-z0-9_.-]{0,127}."""
+
+    code = "invalid_name"
+
+
+class InvalidOption(JqError):
+    """A job option is out of its range."""
+
+    code = "invalid_option"
+
+
+class InvalidArguments(JqError):
+    """The arguments do not fit the signature of the job."""
+
+    code = "invalid_arguments"
+
+
+class PayloadTooLarge(InvalidArguments):
+    """The arguments take more than 1 MiB as JSON."""
+
+    code = "payload_too_large"
+
+
+class MalformedPayload(JqError):
+    """The stored payload is not the JSON a job needs."""
+
+    code = "malformed"
+
+
+class DuplicateJobName(JqError):
+    """Two functions are registered under one job name."""
+
+    code = "duplicate_name"
+
+
+class UnknownJobName(JqError):
+    """The app registers no job of that name."""
+
+    code = "unknown_name"
+
+
+class NotFound(JqError):
+    """There is no such job."""
+
+    code = "not_found"
+
+
+class Conflict(JqError):
+    """The state of the job does not allow that."""
+
+    code = "conflict"
+
+
+class StoreError(JqError):
+    """Redis answered with an error."""
+
+    code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """Redis cannot be reached."""
+
+    code = "unreachable"
+
+
+class StoreBusy(StoreUnavailable):
+    """Redis is up but does not serve right now (loading, read-only, busy, out of clients)."""
+
+    code = "busy"
+
+
+class StoreFull(StoreError):
+    """Redis is at its maxmemory and refuses new jobs."""
+
+    code = "full"
+
+
+class StoreRefused(StoreError):
+    """Redis refuses the credentials, or they lack a permission."""
+
+    code = "refused"
+
+
+class ScriptMissing(StoreError):
+    """Redis does not know a script (NOSCRIPT); it is sent again."""
+
+    code = "noscript"
+
+
+class Retry(Exception):
+    """Raised by a job: count a failure and run again after ``delay``.
+
+    ``delay``: seconds, a duration such as ``"10m"``, a timedelta, or None for the job's own back-off.
+    """
+
+    def __init__(self, reason: str = "retry requested", *, delay: Any = None) -> None:
+        super().__init__(reason)
+        self.delay = delay
+
+
+class Discard(Exception):
+    """Raised by a job: it can never succeed; it is dead at once, with this reason."""
+
+    def __init__(self, reason: str = "discarded") -> None:
+        super().__init__(reason)
+
+
+class JobTimeout(Exception):
+    """Raised inside a job whose time limit has passed."""
+
+
+class JobInterrupted(BaseException):
+    """Raised inside a job whose worker must stop now; the job goes back free of charge.
+
+    Derives from BaseException so that ``except Exception`` in job code does not swallow it.
+    """

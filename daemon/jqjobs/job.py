@@ -1,0 +1,199 @@
+"""What a job is: names, ids, options, and the records that travel between client, store and worker.
+
+Values only. The store turns them into script arguments, the worker makes outcomes of them.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from jqjobs.clock import Duration, duration_ms
+from jqjobs.errors import InvalidName, InvalidOption
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+#: Priorities are -4096…4095, higher first: 13 bits above the 40 of the sequence make an exact double.
+PRIORITIES = range(-4096, 4096)
+#: A payload (or an envelope in the inbox) is at most this many bytes.
+MAX_PAYLOAD_BYTES = 1024 * 1024
+MAX_KEY_BYTES = 256
+
+DEFAULT_MAX_ATTEMPTS = 3
+DEFAULT_MAX_CRASHES = 3
+DEFAULT_TIMEOUT_MS = 3_600_000
+
+
+class State(StrEnum):
+    """The sets a job can be a member of; it is in exactly one."""
+
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    WAITING = "waiting"
+    PARKED = "parked"
+    KEPT = "kept"
+    DEAD = "dead"
+
+
+class Kind(StrEnum):
+    """How an attempt ended, as the worker reports it (lua/settle.lua)."""
+
+    DONE = "done"
+    KEPT = "kept"
+    FAILED = "failed"
+    HUNG = "hung"
+    DISCARDED = "discarded"
+    INTERRUPTED = "interrupted"
+    RELEASED = "released"
+    UNKNOWN = "unknown"
+    MALFORMED = "malformed"
+
+
+class Status(IntEnum):
+    """The first item of an exchange's answer."""
+
+    OK = 0
+    FENCED = 1
+    LATE = 2
+
+
+def check_name(name: str, what: str) -> str:
+    """Return ``name`` if it may name a queue, a job or an id. Raises: InvalidName."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidName(f"{what} {name!r} is not a valid name", hint="letters, digits, '_', '.', '-'; at most 128")
+    return name
+
+
+def new_id() -> str:
+    """Return a fresh job id: 80 random bits as 20 hexadecimal digits."""
+    return secrets.token_hex(10)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job on its way into the store. ``due``: "" now, "+ms" from now, "ms" since the epoch."""
+
+    name: str
+    payload: bytes
+    id: str
+    priority: int = 0
+    due: str = ""
+    key: str = ""
+    fields: tuple[str | int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What the store made of a `NewJob`. ``created`` is False when ``id`` or ``key`` was there already."""
+
+    id: str
+    created: bool
+
+
+@dataclass(slots=True)
+class TakenJob:
+    """A job in a worker's hands. (worker id, ``attempt``) is its fencing token."""
+
+    queue: str
+    id: str
+    attempt: int
+    name: str
+    payload: bytes
+    failures: int = 0
+    timeout_ms: int | None = None
+    keep_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (lua/settle.lua)."""
+
+    queue: str
+    id: str
+    attempt: int
+    kind: Kind
+    number: int = 0
+    text: str = ""
+    line: bytes = b""
+
+
+def check_integer(value: int | None, what: str, allowed: range) -> None:
+    """Raise InvalidOption unless ``value`` is None or an integer of ``allowed``."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise InvalidOption(f"{what} {value!r} is not an integer from {allowed[0]} to {allowed[-1]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a call may override with ``.options(…)``; None leaves the job's own setting."""
+
+    queue: str | None = None
+    id: str | None = None
+    key: str | None = None
+    priority: int | None = None
+    delay: Duration | None = None
+    due: datetime | None = None
+    max_attempts: int | None = None
+    max_crashes: int | None = None
+    timeout: Duration | None = None
+    expires: Duration | None = None
+    keep: Duration | None = None
+
+    def __post_init__(self) -> None:
+        for what, name in (("queue", self.queue), ("id", self.id)):
+            if name is not None:
+                check_name(name, what)
+        if self.key is not None and not 0 < len(self.key.encode()) <= MAX_KEY_BYTES:
+            raise InvalidOption(f"key takes 1 to {MAX_KEY_BYTES} bytes")
+        if self.delay is not None and self.due is not None:
+            raise InvalidOption("give delay or due, not both")
+        check_integer(self.priority, "priority", PRIORITIES)
+        check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
+        check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
+
+    def due_text(self) -> str:
+        """Return when the job is due, as `NewJob.due` wants it."""
+        if self.due is not None:
+            moment = self.due if self.due.tzinfo else self.due.astimezone()
+            return str(max(0, round(moment.astimezone(UTC).timestamp() * 1000)))
+        delay_ms = duration_ms(self.delay, "delay") if self.delay is not None else 0
+        return f"+{delay_ms}" if delay_ms else ""
+
+    def fields(self) -> tuple[str | int, ...]:
+        """Return the hash fields of what was overridden, flat."""
+        found: list[str | int] = []
+        for name, number in (("max_attempts", self.max_attempts), ("max_crashes", self.max_crashes)):
+            if number is not None:
+                found += [name, number]
+        for name, span in (("timeout", self.timeout), ("keep", self.keep)):
+            if span is not None:
+                found += [name, duration_ms(span, name)]
+        if self.expires is not None:
+            found += ["expires", f"+{duration_ms(self.expires, 'expires')}"]
+        return tuple(found)
+
+
+NO_OPTIONS = Options()
+
+
+def parse_ref(text: str) -> tuple[str | None, str]:
+    """Return (queue or None, id) of ``queue/id`` or a bare id. Raises: InvalidName."""
+    queue, slash, job_id = text.rpartition("/")
+    if slash:
+        check_name(queue, "queue")
+    return (queue or None, check_name(job_id, "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What an app offers in one queue: job name → its entry, plain JSON values."""
+
+    entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

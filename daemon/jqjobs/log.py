@@ -1,0 +1,92 @@
+"""Log lines: an event name and fields, as text for people or JSON for machines, on stderr.
+
+Entry points call `configure` once; everybody else only calls `event`. Payloads are never logged, and
+what came from outside is made visible (no raw control characters). When nobody reads the lines or the
+disk is full they are dropped and counted; no line ever holds up a job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from typing import Any, TextIO
+
+from jqjobs.escape import visible
+
+_FIELDS = "jq_fields"
+_log = logging.getLogger("jqjobs")
+
+
+def event(name: str, /, *, level: int = logging.INFO, exc_info: bool = False, **fields: Any) -> None:
+    """Log one event, such as ``event("job.failed", job=…, ms=…)``; None fields are left out."""
+    if _log.isEnabledFor(level):
+        shown = {key: value for key, value in fields.items() if value is not None}
+        _log.log(level, name, exc_info=exc_info, extra={_FIELDS: shown})
+
+
+class TextFormat(logging.Formatter):
+    """``2026-05-01 12:00:00.123 INFO  worker:4711 job.failed job=… error=…``"""
+
+    def __init__(self, who: str) -> None:
+        super().__init__()
+        self._who = who
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        fields = "".join(f" {key}={_plain(value)}" for key, value in getattr(record, _FIELDS, {}).items())
+        head = f"{moment}.{int(record.msecs):03d} {record.levelname:<7} {self._who}"
+        return f"{head} {visible(record.getMessage())}{fields}{_exception(record)}"
+
+
+class JsonFormat(logging.Formatter):
+    """One JSON object a line: ``ts``, ``level``, ``who``, ``event``, then the fields."""
+
+    def __init__(self, who: str) -> None:
+        super().__init__()
+        self._who = who
+
+    def format(self, record: logging.LogRecord) -> str:
+        found = {"ts": round(record.created, 3), "level": record.levelname.lower(), "who": self._who}
+        found |= {"event": record.getMessage(), **getattr(record, _FIELDS, {})}
+        if record.exc_info:
+            found["exception"] = self.formatException(record.exc_info)
+        return json.dumps(found, default=str)
+
+
+class CalmHandler(logging.StreamHandler[TextIO]):
+    """Writes lines and never raises: what cannot be written is counted and said as soon as it can."""
+
+    lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record) + "\n"
+            if self.lost:
+                line = f"({self.lost} log lines were lost)\n{line}"
+            os.write(self.stream.fileno(), line.encode("utf-8", "backslashreplace"))
+            self.lost = 0
+        except (OSError, ValueError):
+            self.lost += 1
+
+
+def configure(who: str, *, form: str = "text", level: str = "info") -> None:
+    """Send log lines to stderr. ``who`` names the process; ``form`` is text or json."""
+    handler = CalmHandler(sys.stderr)
+    handler.setFormatter(JsonFormat(who) if form == "json" else TextFormat(who))
+    _log.handlers[:] = [handler]
+    _log.setLevel(level.upper())
+    _log.propagate = False
+
+
+def _plain(value: Any) -> str:
+    text = visible(str(value), limit=500)
+    return json.dumps(text, ensure_ascii=False) if " " in text or "=" in text or not text else text
+
+
+def _exception(record: logging.LogRecord) -> str:
+    if not record.exc_info:
+        return ""
+    return "\n" + "\n".join(visible(line) for line in logging.Formatter().formatException(record.exc_info).splitlines())

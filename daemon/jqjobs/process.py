@@ -1,0 +1,117 @@
+"""Who a process is, so that another one can prove it dead: never guess from a pid alone.
+
+A pid says nothing after a reboot, in another container, or once it was given to somebody else. So a
+process is its host, the boot of that host, its pid namespace, its pid and its start time (proc(5)).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process of one boot of one host. ``started``: clock ticks since boot, 0 where /proc is missing."""
+
+    host: str
+    boot_id: str
+    pid_namespace: str
+    pid: int
+    started: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values; `Identity(**values)` makes it again."""
+        return asdict(self)
+
+
+def identity_of(pid: int) -> Identity:
+    """Return the identity of a process of this host; ``started`` is 0 when it is gone already."""
+    return Identity(host_name(), _boot_id(), _pid_namespace(), pid, _start_ticks(pid) or 0)
+
+
+def is_proven_dead(process: Identity) -> bool:
+    """Return True only where it is certain that the process runs no more.
+
+    Another host or another pid namespace proves nothing, and neither does a missing start time.
+    """
+    if process.host != host_name():
+        return False
+    if process.boot_id != _boot_id():
+        return True
+    if process.pid_namespace != _pid_namespace() or not process.boot_id:
+        return False
+    ticks = _start_ticks(process.pid)
+    if ticks is None:
+        return not _exists(process.pid)
+    return ticks != process.started or _is_zombie(process.pid)
+
+
+def host_name() -> str:
+    """Return the node name with the start of the machine id: cloned names stay apart."""
+    machine = _read("/etc/machine-id").strip()[:8]
+    return platform.node() + (f"-{machine}" if machine else "")
+
+
+def describe_exit(returncode: int) -> str:
+    """Return how a process ended, for people: the `cause` in a job's history."""
+    if returncode >= 0:
+        return f"its worker exited with code {returncode} in the middle of the job"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    guess = ", probably out of memory" if name == "SIGKILL" else ""
+    return f"its worker was killed by {name}{guess}"
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stat_fields(pid: int) -> list[str]:
+    # The command name may hold spaces and parentheses, so everything counts from the last ")".
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
+def _start_ticks(pid: int) -> int | None:
+    fields = _stat_fields(pid)
+    return int(fields[19]) if len(fields) > 19 else None  # field 22 of proc_pid_stat(5)
+
+
+def _is_zombie(pid: int) -> bool:
+    fields = _stat_fields(pid)
+    if not fields or fields[0] not in ("Z", "X"):
+        return False
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) <= 1  # the leader may be gone while threads still run
+    except OSError:
+        return True
+
+
+def _boot_id() -> str:
+    return _read("/proc/sys/kernel/random/boot_id").strip()
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:
+        return ""

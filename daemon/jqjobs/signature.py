@@ -1,0 +1,132 @@
+"""A job's arguments: checked against the function's signature, carried as JSON, converted by annotation.
+
+One `Signature` serves both ends, so what `enqueue` accepts is what the worker can turn back.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
+from jqjobs.job import MAX_PAYLOAD_BYTES
+
+_PLAIN = (int, str, bool)
+
+
+class Payload(msgspec.Struct):
+    """What a job carries. Other keys (of an ingested envelope) are passed over."""
+
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    meta: dict[str, Any] = {}
+
+
+_decoder = msgspec.json.Decoder(Payload)
+
+
+def decode_payload(raw: bytes) -> Payload:
+    """Decode strictly. Raises: MalformedPayload with what is wrong, and where."""
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedPayload(str(error)) from None
+
+
+class Signature:
+    """The parameters of one job function."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._signature = inspect.signature(function)
+
+    @cached_property
+    def _types(self) -> dict[str, Any]:
+        # Resolved on first use: annotations may name what the module defines further down.
+        try:
+            hints = typing.get_type_hints(self._function)
+        except NameError as error:
+            raise ConfigError(f"{self._function.__qualname__}: an annotation cannot be resolved: {error}") from error
+        found = {name: hints[name] for name in self._signature.parameters if name in hints}
+        for name, kind in found.items():
+            self._check_carriable(name, kind)
+        return found
+
+    def _check_carriable(self, name: str, kind: Any) -> None:
+        try:
+            msgspec.json.Decoder(kind)
+        except TypeError as error:
+            raise ConfigError(
+                f"{self._function.__qualname__}: parameter {name!r} cannot be carried as JSON: {error}",
+                hint="use plain types, datetime, UUID, Decimal, Enum, dataclasses or msgspec Structs",
+            ) from error
+
+    def check(self) -> None:
+        """Resolve and check the annotations now. Raises: ConfigError."""
+        _ = self._types
+
+    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+        """Return the payload of a call. Raises: InvalidArguments, PayloadTooLarge."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArguments(f"{self._function.__name__}{self._signature}: {error}") from None
+        self._convert_all(bound, to_plain=True)
+        parts: dict[str, Any] = {}
+        if args:
+            parts["args"] = args
+        if kwargs:
+            parts["kwargs"] = kwargs
+        return self._encoded(parts)
+
+    def _encoded(self, parts: dict[str, Any]) -> bytes:
+        try:
+            payload = msgspec.json.encode(parts)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidArguments(f"{self._function.__name__}: not JSON: {error}") from None
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise PayloadTooLarge(
+                f"{self._function.__name__}: the arguments take {len(payload)} bytes as JSON, more than 1 MiB",
+                hint="store the data elsewhere and pass a reference",
+            )
+        return payload
+
+    def decode(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a call, converted to the annotated types. Raises: InvalidArguments."""
+        try:
+            bound = self._signature.bind(*payload.args, **payload.kwargs)
+        except TypeError as error:
+            raise InvalidArguments(f"{self._function.__name__}{self._signature}: {error}") from None
+        self._convert_all(bound, to_plain=False)
+        return bound.args, bound.kwargs
+
+    def _convert_all(self, bound: inspect.BoundArguments, *, to_plain: bool) -> None:
+        for name, value in bound.arguments.items():
+            kind = self._types.get(name, Any)
+            if kind in _PLAIN and type(value) is kind:
+                continue
+            bound.arguments[name] = self._convert_parameter(name, value, kind, to_plain=to_plain)
+
+    def _convert_parameter(self, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
+        how = self._signature.parameters[name].kind
+        if how is inspect.Parameter.VAR_POSITIONAL:
+            return tuple(self._convert(name, item, kind, to_plain=to_plain) for item in value)
+        if how is inspect.Parameter.VAR_KEYWORD:
+            return {key: self._convert(key, item, kind, to_plain=to_plain) for key, item in value.items()}
+        return self._convert(name, value, kind, to_plain=to_plain)
+
+    def _convert(self, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidArguments(f"{self._function.__name__}: argument {name!r}: JSON has no {value}")
+        if kind is Any:
+            return value
+        try:
+            return msgspec.convert(msgspec.to_builtins(value) if to_plain else value, kind)
+        except (msgspec.ValidationError, TypeError, OverflowError, RecursionError) as error:
+            raise InvalidArguments(f"{self._function.__name__}: argument {name!r}: {error}") from None

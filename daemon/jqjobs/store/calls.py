@@ -1,0 +1,205 @@
+"""Every script call, built once: script, keys, arguments, and how to read the answer.
+
+`Store` and `AsyncStore` run the same `Call`; nothing else knows the order of a script's arguments.
+The first argument of each script is the time; it is left "" here, for the clock of Redis.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from jqjobs.job import Enqueued, Kind, NewJob, Outcome, Status, TakenJob
+from jqjobs.store import keys
+from jqjobs.store.scripts import Script, script
+from jqjobs.store.wire import Argument
+
+T_co = TypeVar("T_co", covariant=True)
+
+#: Fields of one job in the answer of an exchange (lua/take.lua).
+_TAKEN_FIELDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T_co]):
+    """One script call. ``repeatable``: sending it twice does no more than sending it once."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[Argument]
+    parse: Callable[[Any], T_co]
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """The answer of an exchange. ``wait_ms`` is None when nothing is scheduled."""
+
+    status: Status
+    now_ms: int
+    wait_ms: int | None = None
+    more: bool = False
+    inboxes: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    jobs: list[TakenJob] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of raw envelopes. ``left``: how many are still in the inbox."""
+
+    accepted: int
+    rejected: int
+    present: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Housekept:
+    """What a round of housekeeping found. ``more``: call again at once."""
+
+    more: bool
+    wait_ms: int | None
+    inbox: bool
+    reaped: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardEntry:
+    """What a dead worker's board says of one job. ``state``: running, succeeded or failed."""
+
+    id: str
+    attempt: int
+    state: str
+
+
+def text(value: Any) -> str:
+    """Return a reply as text; what is not UTF-8 is shown escaped, never raised."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def number(value: Any) -> int | None:
+    """Return a reply as an integer, None when the field is absent."""
+    return None if value is None else int(float(value))
+
+
+def _truth(reply: Any) -> bool:
+    return int(reply) == 1
+
+
+def enqueue(queue: str, jobs: Sequence[NewJob]) -> Call[list[Enqueued]]:
+    """Store new jobs of one queue. Repeatable because ids are made by the producer."""
+    args: list[Argument] = ["", len(jobs)]
+    for job in jobs:
+        args += (job.id, job.name, job.payload, job.priority, job.due, job.key, len(job.fields), *job.fields)
+
+    def parse(reply: Any) -> list[Enqueued]:
+        return [Enqueued(text(reply[i + 1]), reply[i] == 1) for i in range(0, len(reply), 2)]
+
+    return Call(script("enqueue"), (keys.meta(queue),), args, parse)
+
+
+def ingest(queue: str, nonce: str) -> Call[Ingested]:
+    """Move raw envelopes of the inbox into the queue; ``nonce`` makes ids for those without one."""
+    return Call(script("ingest"), (keys.meta(queue),), ("", nonce), lambda reply: Ingested(*reply), repeatable=False)
+
+
+def exchange(
+    queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
+    outcomes: Sequence[Outcome] = (), held: Sequence[TakenJob] | None = None,
+) -> Call[Trip]:  # fmt: skip
+    """Settle ``outcomes`` and take up to ``want`` jobs. ``held`` given means resync: all the worker still has."""
+    args: list[Argument] = ["", worker, trip, want, lease_ms, "" if held is None else "resync"]
+    for queue in queues:
+        own = [outcome for outcome in outcomes if outcome.queue == queue]
+        others = [outcome for outcome in own if outcome.kind is not Kind.DONE]
+        args.append(" ".join(f"{o.id} {o.attempt}" for o in own if o.kind is Kind.DONE))
+        args.append(" ".join(f"{j.id} {j.attempt}" for j in held or () if j.queue == queue))
+        args.append(len(others))
+        for o in others:
+            args += (o.kind.value, o.id, o.attempt, o.number, o.text, o.line)
+    names = tuple(queues)
+    return Call(
+        script("exchange"), [keys.meta(queue) for queue in queues], args,
+        lambda reply: parse_trip(reply, names), repeatable=False,
+    )  # fmt: skip
+
+
+def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
+    """Return the answer of an exchange over ``queues``."""
+    if reply[0] != Status.OK:
+        return Trip(Status(reply[0]), int(reply[1]))
+    flat = reply[7]
+    jobs = [
+        TakenJob(
+            queues[flat[i] - 1], flat[i + 1].decode(), flat[i + 2], flat[i + 3].decode(), flat[i + 4],
+            int(flat[i + 5] or 0), number(flat[i + 6]), number(flat[i + 7]),
+        )
+        for i in range(0, len(flat), _TAKEN_FIELDS)
+    ]  # fmt: skip
+    return Trip(
+        Status.OK, int(reply[1]), None if reply[2] < 0 else int(reply[2]), reply[3] == 1,
+        tuple(queues[i - 1] for i in reply[4]), tuple(map(text, reply[5])), tuple(map(text, reply[6])), jobs,
+    )  # fmt: skip
+
+
+def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
+    """Give a worker its lease; False when it was here before and is gone."""
+    return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms), _truth)
+
+
+def renew(queue: str, lease_ms: int, workers: Sequence[str], names: Sequence[str] = ()) -> Call[list[int]]:
+    """Renew leases and offers; for each worker how many jobs it holds in Redis, -1 when it is fenced."""
+    args: list[Argument] = ["", lease_ms, len(workers), *workers, *names]
+    return Call(script("renew"), (keys.meta(queue),), args, lambda reply: [int(held) for held in reply])
+
+
+def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]]) -> Call[int]:
+    """Publish what a ready worker offers: job name → catalog entry."""
+    args: list[Argument] = ["", lease_ms]
+    for name, entry in entries.items():
+        args += (name, json.dumps(entry))
+    return Call(script("publish"), (keys.meta(queue),), args, int)
+
+
+def leave(queue: str, worker: str, mode: str, cause: str = "", board: Sequence[BoardEntry] = ()) -> Call[int]:
+    """End a worker: how many jobs it held, -1 when it had no lease. ``mode``: see lua/leave.lua."""
+    args: list[Argument] = ["", worker, mode, cause]
+    for entry in board:
+        args += (entry.id, entry.attempt, entry.state)
+    return Call(script("leave"), (keys.meta(queue),), args, int)
+
+
+def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int) -> Call[Housekept]:
+    """Do what time does to a queue; bounded, see ``more``."""
+
+    def parse(reply: Any) -> Housekept:
+        return Housekept(reply[0] == 1, None if reply[1] < 0 else int(reply[1]), reply[2] == 1, int(reply[3]))
+
+    return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms), parse)
+
+
+def pause(queue: str, *, resume: bool = False) -> Call[bool]:
+    """Pause or resume a queue; whether that changed something."""
+    return Call(script("pause"), (keys.meta(queue),), ("", "resume" if resume else "pause"), _truth)
+
+
+def retry(queue: str, ids: Sequence[str]) -> Call[list[int]]:
+    """Send dead jobs back to ready: for each id 1 done, 0 not dead, -1 its key belongs to another job."""
+    return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [int(item) for item in reply])
+
+
+def beat(
+    daemon: str, ttl_ms: int, about: Mapping[str, Argument], workers: Mapping[str, Mapping[str, Argument]]
+) -> Call[bool]:
+    """Register a daemon and its workers for ``ttl_ms``; 0 takes the entries away."""
+    args: list[Argument] = ["", ttl_ms, daemon]
+    for fields in (about, *workers.values()):
+        args.append(2 * len(fields))
+        for name, value in fields.items():
+            args += (name, value)
+    names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
+    return Call(script("beat"), names, args, _truth)

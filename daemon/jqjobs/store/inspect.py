@@ -1,0 +1,284 @@
+"""Reads queues and jobs for people and tools: counts, one job, lists. Writes nothing.
+
+Most reads are a `Call` with a typed answer. Called by jqctl and by job handles. Who is running is in
+`registry`, bytes that are no jobs yet in `raw`. What is stored may be damaged or of another version; then
+fields are None, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jqjobs.errors import InvalidName
+from jqjobs.job import check_name
+from jqjobs.store import keys
+from jqjobs.store.calls import Call, text
+from jqjobs.store.lenient import count, fields, integer, json_or_none, seconds_since, strict_json, string
+from jqjobs.store.scripts import script
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+#: The first items in the answer of lua/status.lua, after the time.
+_COUNTS = (
+    "inbox", "ready", "scheduled", "active", "waiting", "parked", "kept", "dead", "rejected", "workers",
+)  # fmt: skip
+#: Fields of one row in the answer of lua/list.lua.
+_ROW_FIELDS = 11
+_MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue in numbers. Each job is counted once, in inbox … dead; ``rejected`` are no jobs.
+
+    ``oldest_ready_s``: for how long the oldest ready job could have run. ``done``, ``failed``: attempts since
+    the queue exists. ``*_per_minute``: over the last 60 s. ``workers``: how many have a lease.
+    """
+
+    name: str
+    inbox: int
+    ready: int
+    scheduled: int
+    active: int
+    held: int
+    waiting: int
+    parked: int
+    kept: int
+    dead: int
+    rejected: int
+    workers: int
+    paused_ms: int | None
+    oldest_ready_s: float | None
+    done: int
+    failed: int
+    done_per_minute: float
+    failed_per_minute: float
+    now_ms: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no trace of this queue: no job, no worker, no past."""
+        jobs = self.inbox + self.ready + self.scheduled + self.active + self.held + self.waiting + self.parked
+        past = self.kept + self.dead + self.rejected + self.done + self.failed
+        return not (jobs or past or self.workers or self.paused_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of a job's history: an attempt that did not succeed. Times in ms since the epoch."""
+
+    attempt: int | None
+    reason: str | None
+    error: str | None
+    traceback: str | None
+    worker: str | None
+    started_ms: int | None
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """All that is known of one job. Times in ms since the epoch.
+
+    ``state``: the set it is in; "lost" when it is in none. ``args``, ``kwargs``: None when the payload is not
+    the JSON of a job; then ``payload`` is its text. ``executions`` counts executions that ended: the one that
+    an active job may be in is not among them. ``due_ms``: from when on it may run. ``started_ms``: when a
+    worker took it last. ``reason``: why it is dead. ``max_attempts``: None when the job itself does not say.
+    """
+
+    id: str
+    queue: str
+    name: str
+    state: str
+    args: list[Any] | None
+    kwargs: dict[str, Any] | None
+    payload: str | None
+    priority: int
+    attempt: int
+    executions: int
+    failures: int
+    crashes: int
+    interrupts: int
+    throttles: int
+    max_attempts: int | None
+    enqueued_ms: int | None
+    due_ms: int | None
+    started_ms: int | None
+    finished_ms: int | None
+    worker: str | None
+    error: str | None
+    reason: str | None
+    result: Any
+    result_missing: str | None
+    progress: Any
+    key: str | None
+    history: tuple[Attempt, ...]
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job in a list. ``at_ms``: when it is due (scheduled), died, was parked, is forgotten (kept)."""
+
+    id: str
+    queue: str
+    name: str | None
+    state: str
+    at_ms: int | None
+    worker: str | None
+    priority: int
+    enqueued_ms: int | None
+    attempt: int
+    executions: int
+    error: str | None
+    reason: str | None
+    finished_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some jobs of one state. ``next_offset`` is None on the last page."""
+
+    total: int
+    rows: tuple[JobRow, ...]
+    next_offset: int | None
+
+
+def per_minute(this: int, last: int, now_ms: int) -> float:
+    """Return the rate of the last 60 s: this minute's count, and of the last one's the share still inside."""
+    return round(this + last * (1 - now_ms % _MINUTE_MS / _MINUTE_MS), 1)
+
+
+def queue_status(queue: str) -> Call[QueueStatus]:
+    """Count one queue."""
+
+    def parse(reply: Any) -> QueueStatus:
+        now_ms = int(reply[0])
+        counts = dict(zip(_COUNTS, map(count, reply[1:11]), strict=True))
+        done, failed, done_now, failed_now, done_before, failed_before = map(count, reply[13:19])
+        return QueueStatus(
+            **counts, held=0, name=queue,
+            paused_ms=integer(reply[11]), oldest_ready_s=seconds_since(reply[12], now_ms),
+            done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
+            failed_per_minute=per_minute(failed_now, failed_before, now_ms), now_ms=now_ms,
+        )  # fmt: skip
+
+    return Call(script("status"), (keys.meta(queue),), ("",), parse)
+
+
+def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
+    """Read one job; None when there is none of that id."""
+
+    def parse(reply: Any) -> JobInfo | None:
+        return _info(queue, job_id, reply) if reply else None
+
+    return Call(script("inspect"), (keys.meta(queue),), ("", job_id), parse)
+
+
+def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:
+    """List jobs of one state: ready ones in the order they will run, others oldest first."""
+
+    def parse(reply: Any) -> JobPage:
+        total, flat = int(reply[0]), reply[1:]
+        starts = range(0, len(flat), _ROW_FIELDS)
+        rows = tuple(_row(queue, state, flat[start : start + _ROW_FIELDS]) for start in starts)
+        end = offset + len(rows)
+        return JobPage(total, rows, end if rows and end < total else None)
+
+    return Call(script("list"), (keys.meta(queue),), ("", state, offset, limit), parse)
+
+
+def known_queues(store: Store) -> list[str]:
+    """Return the names of all known queues, sorted; what cannot name a queue is left out."""
+    return [name for name in store.queues() if is_name(name)]
+
+
+def queues_with(store: Store, job_id: str) -> list[str]:
+    """Return the known queues that have a job of this id, in one pipeline."""
+    queues = known_queues(store)
+    found = raise_first(store.wire.pipeline([("EXISTS", keys.job(queue, job_id)) for queue in queues]))
+    return [queue for queue, exists in zip(queues, found, strict=True) if exists == 1]
+
+
+def catalog_entry(store: Store, queue: str, name: str) -> dict[str, Any] | None:
+    """Return what workers published for a job name, None when none ever did."""
+    raw = store.wire.call("HGET", keys.queue(queue, "catalog"), name)
+    if raw is None:
+        return None
+    entry = json_or_none(raw)
+    return entry if isinstance(entry, dict) else {}
+
+
+def server_now_ms(store: Store) -> int:
+    """Return the time of Redis, ms since the epoch: the clock of every stored moment."""
+    seconds, micros = store.wire.call("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def is_name(name: str) -> bool:
+    """Whether this may be the name of a queue."""
+    try:
+        return bool(check_name(name, "queue"))
+    except InvalidName:
+        return False
+
+
+def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
+    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished = item
+    return JobRow(
+        id=text(job_id), queue=queue, name=string(name), state=state, at_ms=_moment(state, score),
+        worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=integer(enqueued),
+        attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
+        finished_ms=integer(finished),
+    )  # fmt: skip
+
+
+def _moment(state: str, score: Any) -> int | None:
+    # The scores of ready and active are ranks.
+    return integer(score) if state in ("scheduled", "waiting", "parked", "dead", "kept") else None
+
+
+def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
+    now_ms, state, score, worker, flat, history = reply
+    f, state = fields(flat), text(state)
+    args, kwargs, payload = _arguments(f.get("payload"))
+    due_ms = _moment(state, score) if state == "scheduled" else integer(f.get("due"))
+    return JobInfo(
+        id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
+        args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
+        priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
+        executions=count(f.get("executions")), failures=count(f.get("failures")),
+        crashes=count(f.get("crashes")), interrupts=count(f.get("interrupts")),
+        throttles=count(f.get("throttles")), max_attempts=integer(f.get("max_attempts")),
+        enqueued_ms=integer(f.get("enqueued")),
+        due_ms=integer(f.get("enqueued")) if due_ms is None else due_ms,
+        started_ms=integer(f.get("taken")), finished_ms=integer(f.get("finished")),
+        worker=string(worker) or None, error=string(f.get("error")), reason=string(f.get("reason")),
+        result=json_or_none(f.get("result")), result_missing=string(f.get("result_missing")),
+        progress=json_or_none(f.get("progress")), history=tuple(map(_attempt, history)),
+    )  # fmt: skip
+
+
+def _arguments(payload: Any) -> tuple[list[Any] | None, dict[str, Any] | None, str | None]:
+    try:
+        found = strict_json(payload or b"{}")
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        args, kwargs = found.get("args", []), found.get("kwargs", {})
+        if isinstance(args, list) and isinstance(kwargs, dict):
+            return args, kwargs, None
+    return None, None, text(payload)
+
+
+def _attempt(line: Any) -> Attempt:
+    found = json_or_none(line)
+    if not isinstance(found, dict):
+        return Attempt(None, None, text(line), None, None, None, None)
+    return Attempt(
+        integer(found.get("attempt")), string(found.get("reason")), string(found.get("error")),
+        string(found.get("traceback")), string(found.get("worker")), integer(found.get("started_ms")),
+        integer(found.get("ended_ms")),
+    )  # fmt: skip

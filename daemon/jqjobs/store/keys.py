@@ -1,0 +1,48 @@
+"""One function per Redis key (docs/protocol.md, "Keys"). `{queue}` is a cluster hash tag.
+
+The scripts build the same names from the queue's prefix; tests/store/test_keys.py holds them together.
+"""
+
+from __future__ import annotations
+
+PREFIX = "jq"
+
+QUEUES = f"{PREFIX}:queues"
+DAEMONS = f"{PREFIX}:daemons"
+
+
+def queue(name: str, part: str) -> str:
+    """Return the key of one part of a queue: ``inbox``, ``ready``, ``scheduled``, …"""
+    return f"{PREFIX}:{{{name}}}:{part}"
+
+
+def meta(name: str) -> str:
+    return queue(name, "meta")
+
+
+def inbox(name: str) -> str:
+    return queue(name, "inbox")
+
+
+def wake(name: str) -> str:
+    return queue(name, "wake")
+
+
+def rejected(name: str) -> str:
+    return queue(name, "rejected")
+
+
+def job(name: str, job_id: str) -> str:
+    return queue(name, f"job:{job_id}")
+
+
+def active(name: str, worker_id: str) -> str:
+    return queue(name, f"active:{worker_id}")
+
+
+def daemon(daemon_id: str) -> str:
+    return f"{PREFIX}:daemon:{daemon_id}"
+
+
+def worker(worker_id: str) -> str:
+    return f"{PREFIX}:worker:{worker_id}"

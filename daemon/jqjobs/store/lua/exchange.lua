@@ -1,0 +1,54 @@
+--: include prelude fates flow settle take
+-- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
+-- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
+-- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
+-- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms      ARGV[6] "resync" after a connection error, else ""
+-- then for each queue: done ("id attempt …"), held ("id attempt …", resync only), number of other
+-- outcomes, and for each of those: kind, id, attempt, number, text, line (see settle.lua)
+-- Returns { status, now, wait, more, inboxes, stale, lost, jobs }
+--   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
+--   wait    ms until the next scheduled job, -1 if none      more  1 when work was only moved aside
+--   inboxes indexes of queues with raw envelopes             stale, lost  ids (settled too late; no longer held)
+--   jobs    flat, eight items a job (see take.lua); absent fields are nil
+local now, worker, trip = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local want, lease, resyncing = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'resync'
+local queues = {}
+for i, key in ipairs(KEYS) do
+  queues[i] = prefix(key)
+  if not redis.call('ZSCORE', queues[i] .. 'leases', worker) then return { 1, now } end
+  if tonumber(redis.call('GET', queues[i] .. 'trip:' .. worker) or 0) >= trip then return { 2, now } end
+end
+
+local stale, lost, at = {}, {}, 7
+for i, q in ipairs(queues) do
+  local active = q .. 'active:' .. worker
+  allow_when_full(q)
+  redis.call('SET', q .. 'trip:' .. worker, trip, 'KEEPTTL')
+  if ARGV[at] ~= '' then settle_done(q, now, active, ARGV[at], stale) end
+  local held, others = ARGV[at + 1], tonumber(ARGV[at + 2])
+  at = at + 3
+  for _ = 1, others do
+    settle_one(q, now, active, stale, unpack(ARGV, at, at + 5))
+    at = at + 6
+  end
+  if resyncing then resync(q, active, held, lost) end
+end
+
+local function alone() return is_alone(queues, worker) end
+local jobs, inboxes, wait, more = {}, {}, -1, 0
+local stop = want > 0 and holds_suspect(queues, worker)
+for i, q in ipairs(queues) do
+  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped')
+  local moved = promote(q, now, 100)
+  local ended = reap(q, now, lease, meta[2], worker, 1)
+  local taken, aside = 0, 0
+  if want > 0 and not stop and not meta[1] then
+    taken, aside, stop = take(q, i, now, want, q .. 'active:' .. worker, jobs, alone)
+    want = want - taken
+  end
+  if aside > 0 or moved == 100 or ended > 0 then more = 1 end
+  if update_wake(q) then inboxes[#inboxes + 1] = i end
+  local next_due = ask_again_at(q, now)
+  if next_due >= 0 and (wait < 0 or next_due < wait) then wait = next_due end
+end
+return { 0, now, wait, more, inboxes, stale, lost, jobs }

@@ -1,0 +1,54 @@
+-- How jobs move by time alone: promotion of what is due, and reaping of workers whose lease ran out.
+
+local MOST_REAPED_JOBS = 200     -- a reap ends with the worker that reaches this, so that it stays short
+
+local function promote(q, now, most)
+  local due = redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)
+  if #due == 0 then return 0 end
+  redis.call('ZREM', q .. 'scheduled', unpack(due))
+  for _, id in ipairs(due) do
+    local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
+    if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
+    if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
+  end
+  return #due
+end
+
+-- Nobody looked for more than lease/3: an outage, a clock that jumped, a first boot. Whoever is alive
+-- could not renew, or renewed by another clock, so every lease gets one full term, once. Deadlines are
+-- only shortened when the clock went back, since daemons may run with leases of different length.
+-- Offers are forgotten then; the next renewals make them again, which also frees what was parked.
+local function grant_amnesty(q, now, lease, clock_went_back)
+  if clock_went_back then redis.call('DEL', q .. 'offers') end
+  for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
+    if clock_went_back then
+      redis.call('ZADD', q .. 'leases', now + lease, worker)
+    else
+      redis.call('ZADD', q .. 'leases', 'GT', now + lease, worker)
+    end
+  end
+end
+
+-- reaped: meta field, when somebody last looked. me: a worker that is calling, hence alive, or "".
+-- Returns how many workers it ended, and whether more are left: then the next look need not wait.
+local function reap(q, now, lease, reaped, me, most)
+  local gap = now - (tonumber(reaped) or -math.huge)
+  if gap >= 0 and gap < lease / 30 then return 0, false end
+  if math.abs(gap) > lease / 3 then
+    redis.call('HSET', q .. 'meta', 'reaped', now)
+    grant_amnesty(q, now, lease, gap < 0)
+    return 0, false
+  end
+  if gap > 0 then redis.call('HSET', q .. 'meta', 'reaped', now) end
+  local ended, jobs, left = 0, 0, false
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', q .. 'leases', '-inf', now, 'LIMIT', 0, most + 2)) do
+    left = worker ~= me and (ended == most or jobs >= MOST_REAPED_JOBS)
+    if left then break end
+    if worker ~= me then
+      jobs = jobs + end_worker(q, now, worker, 'suspect', nil, 'its lease ran out: its host or daemon stopped')
+      ended = ended + 1
+    end
+  end
+  if left then redis.call('HSET', q .. 'meta', 'reaped', now - math.ceil(lease / 30)) end
+  return ended, left
+end

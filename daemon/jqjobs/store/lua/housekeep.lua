@@ -1,0 +1,48 @@
+--: include prelude fates flow
+-- What time does to a queue while all workers are busy: promote, reap, free parked jobs whose name is
+-- offered again, forget what retention no longer covers. Bounded; call again while it answers more = 1.
+-- KEYS[1] the queue's meta key
+-- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
+-- Returns { more, ms until the next scheduled job or -1, 1 if the inbox holds anything, workers reaped }
+local CHUNK = 200
+local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
+local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+allow_when_full(q)
+
+-- One lap over the parked jobs, started by whoever offers a name nobody offered; `unpark` is how far it got.
+local function unpark(from)
+  local ids = redis.call('ZRANGE', q .. 'parked', from, from + CHUNK - 1)
+  local left = 0
+  for _, id in ipairs(ids) do
+    local f = redis.call('HMGET', q .. 'job:' .. id, 'name', 'rank')
+    local offered_until = f[1] and redis.call('ZSCORE', q .. 'offers', f[1])
+    if f[1] and not (offered_until and tonumber(offered_until) > now) then
+      left = left + 1
+    else
+      redis.call('ZREM', q .. 'parked', id)
+      if f[1] then give_back(q, id, f[2]) end
+      redis.call('HDEL', q .. 'job:' .. id, 'rank')
+    end
+  end
+  if #ids < CHUNK then redis.call('HDEL', q .. 'meta', 'unpark') else redis.call('HSET', q .. 'meta', 'unpark', from + left) end
+  return #ids == CHUNK
+end
+
+local function drop(state, ids)
+  if #ids == 0 then return false end
+  for _, id in ipairs(ids) do forget(q, id, redis.call('HGET', q .. 'job:' .. id, 'key')) end
+  redis.call('ZREM', q .. state, unpack(ids))
+  return #ids == CHUNK
+end
+
+local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
+local more = promote(q, now, CHUNK) == CHUNK
+local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
+if meta[2] and unpark(tonumber(meta[2])) then more = true end
+if drop('kept', redis.call('ZRANGEBYSCORE', q .. 'kept', '-inf', now, 'LIMIT', 0, CHUNK)) then more = true end
+if drop('dead', redis.call('ZRANGEBYSCORE', q .. 'dead', '-inf', now - dead_ms, 'LIMIT', 0, CHUNK)) then more = true end
+local surplus = math.min(CHUNK, redis.call('ZCARD', q .. 'dead') - most_dead)
+if surplus > 0 and drop('dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) then more = true end
+redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
+local inbox = update_wake(q)
+return { (more or dead_left) and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }

@@ -1,0 +1,18 @@
+--: include prelude
+-- Reads one job. Its state is the set it is a member of; no field repeats it.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
+-- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",
+-- hash fields and values (flat), history lines }
+local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
+local hash = redis.call('HGETALL', q .. 'job:' .. id)
+if #hash == 0 then return {} end
+local history = redis.call('LRANGE', q .. 'job:' .. id .. ':history', 0, -1)
+for _, state in ipairs({ 'ready', 'scheduled', 'waiting', 'parked', 'dead', 'kept' }) do
+  local score = redis.call('ZSCORE', q .. state, id)
+  if score then return { now, state, score, '', hash, history } end
+end
+for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
+  local score = redis.call('ZSCORE', q .. 'active:' .. worker, id)
+  if score then return { now, 'active', score, worker, hash, history } end
+end
+return { now, 'lost', '0', '', hash, history }

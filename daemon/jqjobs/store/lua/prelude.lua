@@ -1,0 +1,108 @@
+-- Shared by every script: clock, names, counters, the ways into a queue and out of it.
+-- `q` is always a queue's key prefix ("jq:{emails}:"); a job's rank is its score in `ready`.
+
+local BAND = 1099511627776        -- 2^40: ranks of one priority
+local HISTORY = 20                -- attempts remembered per job
+local MAX_INTERRUPTS = 20
+local DEFAULTS = { max_attempts = 3, max_crashes = 3 }
+local REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864
+
+-- now: "" means Redis TIME, read once per script; tests pass their own.
+local function clock(given)
+  if given ~= '' then return tonumber(given) end
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function prefix(meta_key) return string.sub(meta_key, 1, -5) end
+local function digits(number) return string.format('%.0f', number) end
+
+-- At maxmemory Redis judges a script by its first write; ZREM is always allowed.
+local function allow_when_full(q) redis.call('ZREM', q .. 'leases', '') end
+
+local function count(q, now, what, n)
+  if n == 0 then return end
+  redis.call('HINCRBY', q .. 'meta', what, n)
+  local minute = q .. 'minute:' .. digits(math.floor(now / 60000))
+  if redis.call('HINCRBY', minute, what, n) == n then redis.call('EXPIRE', minute, 7200) end
+end
+
+local function rank_for(priority, sequence) return -(tonumber(priority) or 0) * BAND + sequence end
+
+local function fresh_rank(q, priority)
+  return rank_for(priority, redis.call('HINCRBY', q .. 'meta', 'seq', 1))
+end
+
+-- One token wakes one idle worker; it stands while there is something to take or to ingest.
+-- Returns whether the inbox holds anything.
+local function update_wake(q)
+  local inbox = redis.call('EXISTS', q .. 'inbox') == 1
+  if inbox or (redis.call('EXISTS', q .. 'ready') == 1 and redis.call('HEXISTS', q .. 'meta', 'paused') == 0) then
+    redis.call('ZADD', q .. 'wake', 0, '1')
+  else
+    redis.call('ZREM', q .. 'wake', '1')
+  end
+  return inbox
+end
+
+local function ask_again_at(q, now)
+  local first = redis.call('ZRANGE', q .. 'scheduled', 0, 0, 'WITHSCORES')
+  return first[2] and math.max(0, math.ceil(tonumber(first[2]) - now)) or -1
+end
+
+-- What workers published for a job name: a table of defaults, empty when there is none.
+local function published(q, name)
+  local raw = name and redis.call('HGET', q .. 'catalog', name)
+  local readable, entry = pcall(cjson.decode, raw or '{}')
+  return readable and type(entry) == 'table' and entry or {}
+end
+
+-- The coalescing key is deleted only by the job it names.
+local function free_key(q, id, key)
+  if key and redis.call('HGET', q .. 'unique', key) == id then redis.call('HDEL', q .. 'unique', key) end
+end
+
+local function forget(q, id, key)
+  free_key(q, id, key)
+  redis.call('DEL', q .. 'job:' .. id, q .. 'job:' .. id .. ':history')
+end
+
+local function schedule(q, id, due)
+  redis.call('HSET', q .. 'job:' .. id, 'due', due)
+  redis.call('ZADD', q .. 'scheduled', due, id)
+  if redis.call('ZRANK', q .. 'scheduled', id) == 0 then redis.call('ZADD', q .. 'wake', 0, '1') end
+end
+
+-- An entry is "time reason", a newline, then the bytes; so the reason stays on its line.
+local function reject(q, now, reason, bytes)
+  local list = q .. 'rejected'
+  redis.call('LPUSH', list, digits(now) .. ' ' .. string.gsub(reason, '%c', ' ') .. '\n' .. bytes)
+  local size = redis.call('HINCRBY', q .. 'meta', 'rejected_bytes', #bytes)
+  while redis.call('LLEN', list) > REJECTED_COUNT or (size > REJECTED_BYTES and redis.call('LLEN', list) > 1) do
+    local oldest = redis.call('RPOP', list)
+    local kept = #oldest - (string.find(oldest, '\n', 1, true) or 0)
+    size = redis.call('HINCRBY', q .. 'meta', 'rejected_bytes', -kept)
+  end
+end
+
+-- due: "" now, "+ms" from now, "ms" absolute. fields: flat pairs stored as they are.
+-- Returns 1 and the id when created, 0 and the id that stands for it when not. The caller wakes a worker.
+local function add(q, now, sequence, id, name, payload, priority, due, key, fields)
+  local job = q .. 'job:' .. id
+  if redis.call('EXISTS', job) == 1 then return 0, id end
+  local holder = key and redis.call('HGET', q .. 'unique', key)
+  if holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 then return 0, holder end
+  redis.call('HSET', job, 'name', name, 'payload', payload, 'enqueued', now, unpack(fields))
+  if tonumber(priority) ~= 0 then redis.call('HSET', job, 'priority', priority) end
+  if key then
+    redis.call('HSET', job, 'key', key)
+    redis.call('HSET', q .. 'unique', key, id)
+  end
+  local at = string.sub(due, 1, 1) == '+' and now + tonumber(due) or tonumber(due) or now
+  if at > now then
+    schedule(q, id, at)
+  else
+    redis.call('ZADD', q .. 'ready', rank_for(priority, sequence), id)
+  end
+  return 1, id
+end

@@ -1,0 +1,15 @@
+--: include prelude
+-- A worker that is ready publishes what it offers in one queue: the catalog entry of each job name.
+-- KEYS[1] the queue's meta key
+-- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then pairs: job name, its catalog entry as JSON
+-- Returns the number of entries in the catalog.
+local CATALOG_TTL_MS = 604800000
+local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
+allow_when_full(q)
+for i = 3, #ARGV, 2 do
+  redis.call('HSET', q .. 'catalog', ARGV[i], ARGV[i + 1])
+  redis.call('ZADD', q .. 'offers', now + lease, ARGV[i])
+end
+redis.call('HSET', q .. 'meta', 'unpark', 0)
+redis.call('PEXPIRE', q .. 'catalog', CATALOG_TTL_MS)
+return redis.call('HLEN', q .. 'catalog')

@@ -1,0 +1,24 @@
+--: include prelude
+-- A daemon renews the leases of its workers in one queue, and the offer of the job names they register.
+-- KEYS[1] the queue's meta key
+-- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] number of workers, then their ids, then job names
+-- Returns for each worker how many jobs it holds here, or -1: it has no lease any more (fenced).
+local TRIP_TTL_MS = 86400000
+local q, now, lease, workers = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local reply = {}
+allow_when_full(q)
+for i = 1, workers do
+  local worker = ARGV[3 + i]
+  reply[i] = -1
+  if redis.call('ZSCORE', q .. 'leases', worker) then
+    redis.call('ZADD', q .. 'leases', now + lease, worker)
+    redis.call('PEXPIRE', q .. 'trip:' .. worker, TRIP_TTL_MS)
+    reply[i] = redis.call('ZCARD', q .. 'active:' .. worker)
+  end
+end
+for i = 4 + workers, #ARGV do
+  local until_ms = tonumber(redis.call('ZSCORE', q .. 'offers', ARGV[i]) or 0)
+  if until_ms <= now then redis.call('HSET', q .. 'meta', 'unpark', 0) end
+  redis.call('ZADD', q .. 'offers', 'GT', now + lease, ARGV[i])
+end
+return reply

@@ -1,0 +1,24 @@
+--: include prelude
+-- A person sends dead jobs back to ready. The counters stay; what they stand at is forgiven, so that
+-- each limit starts anew.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then job ids
+-- Returns for each id: 1 ready again | 0 not dead | -1 its coalescing key belongs to another job now.
+local q, now = prefix(KEYS[1]), clock(ARGV[1])
+allow_when_full(q)
+local function retry(id)
+  local job = q .. 'job:' .. id
+  if not redis.call('ZSCORE', q .. 'dead', id) then return 0 end
+  local f = redis.call('HMGET', job, 'key', 'failures', 'crashes', 'interrupts', 'priority')
+  local holder = f[1] and redis.call('HGET', q .. 'unique', f[1])
+  if holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 then return -1 end
+  if f[1] then redis.call('HSET', q .. 'unique', f[1], id) end
+  redis.call('ZREM', q .. 'dead', id)
+  redis.call('HSET', job, 'forgiven', table.concat({ f[2] or 0, f[3] or 0, f[4] or 0 }, ' '), 'due', now)
+  redis.call('HDEL', job, 'reason', 'finished', 'expires')
+  redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5]), id)
+  return 1
+end
+local reply = {}
+for i = 2, #ARGV do reply[i - 1] = retry(ARGV[i]) end
+update_wake(q)
+return reply

@@ -1,0 +1,38 @@
+--: include prelude
+-- Counts one queue. O(workers + priorities in use), whatever the number of jobs.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
+-- Returns { now, inbox, ready, scheduled, active, waiting, parked, kept, dead, rejected, workers,
+--   paused since (ms or nil), enqueue time of the oldest ready job (ms or nil), done, failed,
+--   done and failed of this minute, done and failed of the minute before }
+local BANDS = 64
+local q, now = prefix(KEYS[1]), clock(ARGV[1])
+
+-- Ranks order by priority, then age; so the oldest job is the first one of some priority.
+local function oldest_ready()
+  local oldest, above = false, '-inf'
+  for _ = 1, BANDS do
+    local first = redis.call('ZRANGEBYSCORE', q .. 'ready', above, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if #first == 0 then break end
+    local f = redis.call('HMGET', q .. 'job:' .. first[1], 'enqueued', 'due')
+    local since = math.max(tonumber(f[1] or nil) or 0, tonumber(f[2] or nil) or 0)
+    if since > 0 and (not oldest or since < oldest) then oldest = since end
+    above = (math.floor(tonumber(first[2]) / BAND) + 1) * BAND
+  end
+  return oldest
+end
+
+local workers = redis.call('ZRANGE', q .. 'leases', 0, 4999)
+local active = 0
+for _, worker in ipairs(workers) do active = active + redis.call('ZCARD', q .. 'active:' .. worker) end
+local meta = redis.call('HMGET', q .. 'meta', 'paused', 'done', 'failed')
+local minute = math.floor(now / 60000)
+local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
+local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', 'failed')
+local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'),
+  redis.call('ZCARD', q .. 'scheduled'), active, redis.call('ZCARD', q .. 'waiting'),
+  redis.call('ZCARD', q .. 'parked'), redis.call('ZCARD', q .. 'kept'), redis.call('ZCARD', q .. 'dead'),
+  redis.call('LLEN', q .. 'rejected'), #workers, meta[1], oldest_ready(), meta[2], meta[3] }
+for _, pair in ipairs({ this, last }) do
+  reply[#reply + 1], reply[#reply + 2] = pair[1], pair[2]
+end
+return reply

@@ -1,0 +1,88 @@
+"""Runs calls on one connection. The only other doors to Redis are `AsyncStore` and the wake connection.
+
+One `Store` belongs to one thread. It sends a script by its SHA-1 and its text where Redis does not
+know it yet, and repeats a call only if the call says that this is safe and only on a fresh connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
+from jqjobs.store import keys
+from jqjobs.store.address import Address
+from jqjobs.store.calls import Call, text
+from jqjobs.store.wire import Argument, Wire
+
+T = TypeVar("T")
+
+
+class Store:
+    """The queue system as one connection sees it. ``now_ms`` replaces the clock of Redis in tests."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        timeout_s: float = 5.0,
+        name: str = "jqjobs",
+        now_ms: Callable[[], int] | None = None,
+    ) -> None:
+        self.address = address
+        self.wire = Wire(address, timeout_s=timeout_s, name=name)
+        self._now_ms = now_ms
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self.wire.close()
+
+    def run(self, call: Call[T]) -> T:
+        """Run a script call and return its parsed answer.
+
+        A repeatable call is sent once more when a connection that had stood idle turns out broken.
+        Raises: StoreUnavailable, StoreBusy, StoreFull, StoreRefused, StoreError.
+        """
+        was_connected = self.wire.connected
+        try:
+            return call.parse(self._evaluate(call))
+        except StoreBusy:
+            raise
+        except StoreUnavailable:
+            if not (was_connected and call.repeatable):
+                raise
+            return call.parse(self._evaluate(call))
+
+    def _evaluate(self, call: Call[Any]) -> Any:
+        command = self.command(call)
+        try:
+            return self.wire.call(*command)
+        except ScriptMissing:
+            return self.wire.call("EVAL", call.script.source, *command[2:])
+
+    def command(self, call: Call[Any]) -> tuple[Argument, ...]:
+        """Return the EVALSHA command of a call."""
+        args = call.args if self._now_ms is None else (self._now_ms(), *call.args[1:])
+        return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *args)
+
+    def run_many(self, calls: Sequence[Call[T]]) -> list[T | StoreError]:
+        """Run calls in one round trip; an error stands in the place of its call's answer."""
+        replies = self.wire.pipeline([self.command(call) for call in calls])
+        return [self._answer(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
+        if isinstance(reply, ScriptMissing):  # each call is a transition of its own, so it may run later
+            return self.run(call)
+        return reply if isinstance(reply, StoreError) else call.parse(reply)
+
+    def queues(self) -> list[str]:
+        """Return the names of all known queues, sorted."""
+        return sorted(text(name) for name in self.wire.call("SMEMBERS", keys.QUEUES))
+
+    def know_queues(self, names: Sequence[str]) -> None:
+        """Add queues to the known ones. A server at maxmemory may refuse: StoreFull."""
+        self.wire.call("SADD", keys.QUEUES, *names)
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable (or its kin) unless Redis answers."""
+        self.wire.call("PING")

@@ -1,0 +1,118 @@
+"""``python -m jqjobs.worker``: boots one worker and wires its parts. Started by `jqd` only.
+
+Boot: die with the daemon · signals · load the app · tell the daemon "ready" and hear "go" · loop.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+from pathlib import Path
+
+from jqjobs import log
+from jqjobs.app import App
+from jqjobs.board import Board
+from jqjobs.channel import Channel
+from jqjobs.errors import ConfigError, StoreError
+from jqjobs.exits import WorkerExit
+from jqjobs.imports import load_app
+from jqjobs.retry import reconnect_delay_s
+from jqjobs.store import calls
+from jqjobs.store.address import parse_url
+from jqjobs.store.store import Store
+from jqjobs.store.wire import Wire
+from jqjobs.worker.batch import Batch
+from jqjobs.worker.config import WorkerConfig
+from jqjobs.worker.exchange import Exchanger
+from jqjobs.worker.interrupt import Interrupter
+from jqjobs.worker.loop import Loop
+from jqjobs.worker.monitor import Monitor
+from jqjobs.worker.parent import die_with
+from jqjobs.worker.runner import Runner, describe
+from jqjobs.worker.signals import Signals
+from jqjobs.worker.wake import WakeWatch
+
+
+def main() -> int:
+    """Run one worker as its daemon configured it."""
+    config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
+    log.configure(f"worker:{os.getpid()}", form=config.log_format, level=config.log_level)
+    interrupter = Interrupter()
+    signals = Signals(interrupter)
+    signals.install()
+    if not die_with(config.daemon_pid):
+        return WorkerExit.ORPHANED
+    channel = Channel(socket.socket(fileno=config.channel_fd))
+    try:
+        app = load_registered(config.app)
+    except BaseException as error:  # anything may come out of user modules, SystemExit included
+        log.event("app.failed", level=40, app=config.app, error=describe(error))
+        channel.send("failed", error=describe(error))
+        return WorkerExit.BAD_APP
+    return _work(config, app, channel, signals, interrupter)
+
+
+def load_registered(reference: str) -> App:
+    """Return the app with all its job modules loaded. Raises: ConfigError, and what its modules raise."""
+    app = load_app(reference)
+    if not isinstance(app, App):
+        raise ConfigError(f"--app {reference!r} is a {type(app).__name__}, not a jqjobs.App")
+    app.load()
+    if not app.jobs:
+        raise ConfigError(f"--app {reference!r} registers no job", hint="name its job modules in App(imports=[…])")
+    return app
+
+
+def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, interrupter: Interrupter) -> int:
+    rng = random.Random()
+    address = parse_url(config.redis_url)
+    queues = list(config.queues) or app.queues()
+    store = Store(address, name=config.worker_id)
+    board = Board(Path(config.board))
+    watch = WakeWatch(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
+    if not _join(config, app, queues, store, channel, signals, watch, rng):
+        return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
+    batch = Batch(board)
+    exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch)
+    monitor = Monitor(batch, board, exchanger, interrupter, config.prefetch_ms)
+    monitor.start()
+    runner = Runner(app, config.worker_id, interrupter, rng)
+    ending = Loop(config, board, channel, signals, batch, exchanger, runner, watch, rng).run()
+    log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
+    return ending
+
+
+def _join(
+    config: WorkerConfig, app: App, queues: list[str], store: Store, channel: Channel, signals: Signals,
+    watch: WakeWatch, rng: random.Random,
+) -> bool:  # fmt: skip
+    """Publish the catalog, tell the daemon, and wait until it holds a lease for us; False: told to end before."""
+    catalog = app.catalog()
+    failures = 0
+    published = False
+    while not signals.draining and not channel.closed:
+        if not published:
+            try:
+                for queue in queues:  # any registered job may come from any queue, see Job.options
+                    store.run(calls.publish(queue, config.lease_ms, catalog))
+                channel.send("ready", queues=queues, names=list(catalog))
+                published = True
+            except StoreError as error:
+                if failures == 0:
+                    log.event("redis.lost", level=30, error=str(error), worker=config.worker_id)
+                failures += 1
+        watch.wait(reconnect_delay_s(failures, rng) if not published else 5.0, for_token=False)
+        if any(message["event"] == "go" for message in channel.receive()):
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    try:
+        code = main()
+    except Exception:
+        log.event("worker.crashed", level=50, exc_info=True)
+        raise
+    sys.exit(code)

@@ -1,0 +1,112 @@
+"""The jobs in a worker's hands: what waits, what runs, what is finished and not yet reported.
+
+The main thread runs jobs from the left; the monitor thread may give back unstarted ones from the right
+and report finished ones. Every step is one atomic operation of a deque, so no lock costs time per job.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from jqjobs.board import Board, Stage
+from jqjobs.clock import monotonic_ms
+from jqjobs.job import Kind, Outcome, TakenJob
+
+
+class Batch:
+    """One batch at a time, mirrored on the board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._held: deque[tuple[int, TakenJob]] = deque()
+        self._outcomes: deque[Outcome] = deque()
+        self.current: TakenJob | None = None
+        self.started_ms = 0
+        self._index = 0
+        self.busy = threading.Event()
+
+    def begin(self, jobs: list[TakenJob]) -> None:
+        """Announce a new batch; the last one must be over."""
+        self._board.begin_batch(jobs)
+        self._held.extend(enumerate(jobs))
+        self.busy.set()
+
+    def start_next(self) -> TakenJob | None:
+        """Mark the next job as running and return it; None when there is none."""
+        try:
+            self._index, job = self._held.popleft()
+        except IndexError:
+            return None
+        self.started_ms = monotonic_ms()
+        self._board.mark(self._index, Stage.RUNNING, self.started_ms)
+        self.current = job
+        return job
+
+    def finish(self, outcome: Outcome) -> None:
+        """Note how the running job ended."""
+        succeeded = outcome.kind in (Kind.DONE, Kind.KEPT)
+        if outcome.kind in (Kind.UNKNOWN, Kind.MALFORMED):
+            stage = Stage.RELEASED
+        else:
+            stage = Stage.SUCCEEDED if succeeded else Stage.FAILED
+        self._board.mark(self._index, stage, self.started_ms)
+        self._outcomes.append(outcome)
+        self.current = None
+
+    def give_back(self) -> int:
+        """Turn all unstarted jobs into releases, last one first; return how many."""
+        released = 0
+        while True:
+            try:
+                index, job = self._held.pop()
+            except IndexError:
+                return released
+            self._board.mark(index, Stage.RELEASED, 0)
+            self._outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
+            released += 1
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Forget unstarted jobs that Redis no longer counts as ours."""
+        gone = set(ids)
+        kept = [item for item in self._held if item[1].id not in gone]
+        self._held.clear()
+        self._held.extend(kept)
+
+    def take_outcomes(self) -> list[Outcome]:
+        """Return what is to be reported, and forget it."""
+        taken = []
+        while True:
+            try:
+                taken.append(self._outcomes.popleft())
+            except IndexError:
+                return taken
+
+    def put_back_outcomes(self, outcomes: list[Outcome]) -> None:
+        """Remember outcomes again whose report did not get through."""
+        self._outcomes.extendleft(reversed(outcomes))
+
+    def held(self) -> list[TakenJob]:
+        """Return what Redis should count as ours, apart from what is being reported."""
+        running = self.current
+        return ([running] if running else []) + [job for _, job in list(self._held)]
+
+    @property
+    def has_held(self) -> bool:
+        """Whether unstarted jobs are left."""
+        return bool(self._held)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether something is to be reported."""
+        return bool(self._outcomes)
+
+
+def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:
+    """Return how many jobs to take: about ``prefetch_ms`` of work, at most twice the last batch, 1 to ``most``.
+
+    Growing slowly keeps a worker that has only seen quick jobs from hoarding a pile of long ones.
+    """
+    fitting = int(prefetch_ms / max(average_ms, 0.001))
+    return max(1, min(fitting, most, 2 * max(last, 1)))

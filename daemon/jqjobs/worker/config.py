@@ -1,0 +1,36 @@
+"""What a daemon tells a worker at its start: one JSON argument."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """All a worker needs to know. ``queues`` empty: every queue of the app. Times in the unit they are named by."""
+
+    app: str
+    redis_url: str
+    worker_id: str
+    board: str
+    channel_fd: int
+    daemon_pid: int
+    queues: tuple[str, ...] = ()
+    lease_ms: int = 30_000
+    poll_s: float = 1.0
+    jitter: float = 0.25
+    batch: int = 16
+    prefetch_ms: int = 20
+    log_format: str = "text"
+    log_level: str = "info"
+
+    def to_json(self) -> str:
+        """Return it as the argument of ``python -m jqjobs.worker``."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> WorkerConfig:
+        """Read the argument. Raises: ValueError, TypeError."""
+        values = json.loads(text)
+        return cls(**{**values, "queues": tuple(values["queues"])})

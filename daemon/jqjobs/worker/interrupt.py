@@ -1,0 +1,75 @@
+"""Raises an exception inside the running job, and nowhere else.
+
+A signal handler runs between two bytecodes of the main thread, whatever that is doing: a job, a trip to
+Redis, the loop. Only a job may be torn out of its work, so the handler looks whether one is armed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any
+
+from jqjobs.errors import JobInterrupted, JobTimeout
+from jqjobs.job import TakenJob
+
+#: Sent by the monitor thread to its own process: a time limit has passed.
+TIME_LIMIT_SIGNAL = signal.SIGALRM
+
+
+class Interrupter:
+    """Arms the running job. All methods but `time_out` belong to the main thread."""
+
+    def __init__(self) -> None:
+        self.armed: TakenJob | None = None
+        self._timed_out: TakenJob | None = None
+        self._async_task: asyncio.Task[Any] | None = None
+        self._reason: BaseException | None = None
+
+    def install(self) -> None:
+        """Take over the signal that stands for a time limit."""
+        signal.signal(TIME_LIMIT_SIGNAL, self._on_time_limit)
+
+    def time_out(self, job: TakenJob) -> None:
+        """Raise JobTimeout in ``job``, if it still runs; called from another thread."""
+        self._timed_out = job
+        # pthread_kill also ends a system call that the main thread waits in.
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, TIME_LIMIT_SIGNAL)
+
+    def stop_now(self) -> None:
+        """Raise JobInterrupted in the running job, if there is one; called from a signal handler."""
+        self._tear_out(JobInterrupted("the worker must stop now"))
+
+    def _on_time_limit(self, signum: int, frame: FrameType | None) -> None:
+        if self.armed is not None and self.armed is self._timed_out:
+            self._tear_out(JobTimeout(f"the job ran longer than its time limit of {self.armed.timeout_ms} ms"))
+
+    def _tear_out(self, reason: BaseException) -> None:
+        if self.armed is None:
+            return
+        self.armed = None
+        if self._async_task is None:
+            raise reason
+        self._reason = reason
+        self._async_task.get_loop().call_soon_threadsafe(self._async_task.cancel)
+
+    def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine job in an event loop of its own; an interrupt cancels its task."""
+
+        async def main() -> Any:
+            self._async_task = asyncio.current_task()
+            try:
+                return await coroutine
+            except asyncio.CancelledError:
+                if self._reason is not None:
+                    raise self._reason from None
+                raise
+            finally:
+                self._async_task = self._reason = None
+
+        return asyncio.run(main())

@@ -1,0 +1,138 @@
+"""The worker's loop: report and take in one trip, run the batch, wait when there is nothing.
+
+┌─▶ trip ──jobs──▶ run batch ──┐
+│     └──none──▶ wait for work ┤
+└──────────────────────────────┘   ends: drained, stopped, fenced, orphaned
+"""
+
+from __future__ import annotations
+
+import random
+
+from jqjobs import log
+from jqjobs.board import Board
+from jqjobs.channel import Channel
+from jqjobs.clock import monotonic_ms
+from jqjobs.errors import StoreError
+from jqjobs.exits import WorkerExit
+from jqjobs.job import Kind, Outcome, TakenJob
+from jqjobs.retry import reconnect_delay_s
+from jqjobs.store.calls import Trip
+from jqjobs.worker.batch import Batch, next_want
+from jqjobs.worker.config import WorkerConfig
+from jqjobs.worker.exchange import Exchanger, Fenced
+from jqjobs.worker.runner import Runner
+from jqjobs.worker.signals import Signals
+from jqjobs.worker.wake import WakeWatch
+
+#: A drained worker tries this often to give back what it holds; then its daemon does it.
+_FAREWELL_TRIES = 3
+
+
+class Loop:
+    """Wired by hand in `worker.__main__`."""
+
+    def __init__(
+        self, config: WorkerConfig, board: Board, channel: Channel, signals: Signals, batch: Batch,
+        exchanger: Exchanger, runner: Runner, watch: WakeWatch, rng: random.Random,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._board = board
+        self._channel = channel
+        self._signals = signals
+        self._batch = batch
+        self._exchanger = exchanger
+        self._runner = runner
+        self._watch = watch
+        self._rng = rng
+        self._failures = 0
+        self._average_ms = float(config.prefetch_ms or 1)
+        self._want = 1
+        self._clock_offset_ms = 0
+
+    def run(self) -> WorkerExit:
+        """Work until told otherwise; return why it ended."""
+        try:
+            while not self._signals.draining and not self._channel.closed:
+                self._board.tick()
+                trip = self._trip()
+                if trip is not None and trip.jobs:
+                    self._run_batch(trip.jobs)
+                elif trip is None or not (trip.more or trip.inboxes):
+                    self._wait(trip)
+            return self._retire()
+        except Fenced as fenced:
+            log.event("worker.fenced", level=30, worker=self._config.worker_id, error=str(fenced))
+            return WorkerExit.FENCED
+
+    def _trip(self) -> Trip | None:
+        """Make one trip; None when Redis does not answer (said once, waited out)."""
+        if not self._board.lease_holds():
+            return None
+        try:
+            trip = self._exchanger.trip(self._want)
+        except StoreError as error:
+            if self._failures == 0:
+                log.event("redis.lost", level=30, error=str(error), worker=self._config.worker_id)
+            self._failures += 1
+            return None
+        if self._failures:
+            log.event("redis.back", worker=self._config.worker_id, failures=self._failures)
+        self._failures = 0
+        self._clock_offset_ms = trip.now_ms - monotonic_ms()
+        return trip
+
+    def _run_batch(self, jobs: list[TakenJob]) -> None:
+        self._watch.cancel()
+        self._batch.begin([self._runner.effective(job) for job in jobs])
+        began_ms, count = monotonic_ms(), 0
+        while self._may_start() and (job := self._batch.start_next()) is not None:
+            self._run_one(job)
+            count += 1
+        if self._batch.has_held:
+            self._batch.give_back()
+        self._batch.busy.clear()
+        if count:
+            self._average_ms += 0.3 * ((monotonic_ms() - began_ms) / count - self._average_ms)
+        self._want = next_want(self._average_ms, self._config.prefetch_ms, self._config.batch, len(jobs))
+
+    def _may_start(self) -> bool:
+        # A process that slept through its lease (SIGSTOP, suspend) must not begin what others may have begun.
+        return not self._signals.draining and self._board.lease_holds()
+
+    def _run_one(self, job: TakenJob) -> None:
+        outcome = self._runner.run(job, self._clock_offset_ms)
+        self._batch.finish(outcome)
+        if outcome.kind not in (Kind.DONE, Kind.KEPT):
+            self._say(job, outcome)
+
+    def _say(self, job: TakenJob, outcome: Outcome) -> None:
+        log.event(
+            f"job.{outcome.kind.value}", level=30, job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt,
+            ms=monotonic_ms() - self._batch.started_ms, error=outcome.text or None,
+        )  # fmt: skip
+
+    def _wait(self, trip: Trip | None) -> None:
+        if trip is None:
+            self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
+        else:
+            share = self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
+            wait_s = self._config.poll_s * share
+            if trip.wait_ms is not None:
+                wait_s = min(wait_s, trip.wait_ms / 1000)
+            self._watch.wait(wait_s)
+        self._channel.receive()
+
+    def _retire(self) -> WorkerExit:
+        self._watch.cancel()
+        self._batch.give_back()
+        for _ in range(_FAREWELL_TRIES):
+            if not self._batch.has_outcomes:
+                break
+            try:
+                self._exchanger.trip(0)
+            except StoreError:
+                self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
+        if self._channel.closed:
+            return WorkerExit.ORPHANED
+        return WorkerExit.STOPPED if self._signals.stopping else WorkerExit.DRAINED

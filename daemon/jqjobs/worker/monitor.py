@@ -1,0 +1,64 @@
+"""A thread that looks at the running job while the main thread cannot.
+
+It reports finished jobs that wait behind a longer one, gives back those that could run elsewhere, and
+enforces the soft time limit. A job that holds the GIL silences it; then the daemon's limit applies.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from jqjobs import log
+from jqjobs.board import Board
+from jqjobs.clock import monotonic_ms
+from jqjobs.job import TakenJob
+from jqjobs.worker.batch import Batch
+from jqjobs.worker.exchange import Exchanger, Fenced
+from jqjobs.worker.interrupt import Interrupter
+
+_LOOK_EVERY_S = 0.02
+
+
+class Monitor(threading.Thread):
+    """Looks every 20 ms while a batch is under way, sleeps otherwise."""
+
+    def __init__(
+        self, batch: Batch, board: Board, exchanger: Exchanger, interrupter: Interrupter, prefetch_ms: int
+    ) -> None:
+        super().__init__(name="jqjobs-monitor", daemon=True)
+        self._batch = batch
+        self._board = board
+        self._exchanger = exchanger
+        self._interrupter = interrupter
+        self._prefetch_ms = prefetch_ms
+        self._warned: TakenJob | None = None
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        """Let the thread come to its end."""
+        self._ended.set()
+        self._batch.busy.set()
+
+    def run(self) -> None:
+        """Look until told to end."""
+        while not self._ended.wait(_LOOK_EVERY_S):
+            self._batch.busy.wait()
+            try:
+                self.look()
+            except Fenced:
+                pass  # the main thread hears it on its own next trip
+            except Exception:
+                log.event("monitor.error", level=40, exc_info=True)
+
+    def look(self) -> None:
+        """Do what the running job's age calls for."""
+        job, age_ms = self._batch.current, monotonic_ms() - self._batch.started_ms
+        if job is None:
+            return
+        if age_ms > self._prefetch_ms:
+            self._batch.give_back()
+            if self._board.lease_holds():
+                self._exchanger.report()
+        if job.timeout_ms is not None and age_ms > job.timeout_ms and self._warned is not job:
+            self._warned = job
+            self._interrupter.time_out(job)

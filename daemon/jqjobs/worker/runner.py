@@ -1,0 +1,171 @@
+"""Runs one job: find, decode, convert, call, classify. Knows nothing of Redis, batches or boards."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from dataclasses import dataclass
+from inspect import iscoroutinefunction
+from typing import Any
+
+import msgspec
+
+from jqjobs import log
+from jqjobs.app import App, Job
+from jqjobs.clock import duration_ms, monotonic_ms
+from jqjobs.context import JobContext, set_current_job
+from jqjobs.errors import (
+    Discard,
+    InvalidArguments,
+    InvalidOption,
+    JobInterrupted,
+    JobTimeout,
+    MalformedPayload,
+    Retry,
+    UnknownJobName,
+)
+from jqjobs.job import Kind, Outcome, TakenJob
+from jqjobs.signature import Payload, decode_payload
+from jqjobs.worker.interrupt import Interrupter
+
+_MOST_ERROR = 1000
+_MOST_TRACEBACK = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When an attempt began, and how to say it in the time of Redis."""
+
+    started_ms: int
+    offset_ms: int
+
+    def times(self) -> dict[str, int]:
+        """Return both ends of the attempt, the end being now."""
+        return {"started_ms": self.started_ms + self.offset_ms, "ended_ms": monotonic_ms() + self.offset_ms}
+
+
+class Runner:
+    """Runs jobs in the calling thread. History lines carry times of the Redis clock."""
+
+    def __init__(self, app: App, worker_id: str, interrupter: Interrupter, rng: random.Random) -> None:
+        self._app = app
+        self._worker_id = worker_id
+        self._interrupter = interrupter
+        self._rng = rng
+
+    def effective(self, job: TakenJob) -> TakenJob:
+        """Fill in what the job leaves to its registration: time limit and retention."""
+        known = self._app.jobs.get(job.name)
+        if known is not None:
+            job.timeout_ms = known.settings.timeout_ms if job.timeout_ms is None else job.timeout_ms
+            job.keep_ms = known.settings.keep_ms if job.keep_ms is None else job.keep_ms
+        return job
+
+    def run(self, job: TakenJob, clock_offset_ms: int) -> Outcome:
+        """Run one attempt and return how it ended. Raises nothing that a job raised.
+
+        ``clock_offset_ms``: what to add to `monotonic_ms` to get the time of Redis.
+        """
+        span = Span(monotonic_ms(), clock_offset_ms)
+        try:
+            known = self._app.find(job.name)
+            payload = decode_payload(job.payload)
+            args, kwargs = known.signature.decode(payload)
+        except UnknownJobName:
+            return _outcome(job, Kind.UNKNOWN)
+        except MalformedPayload as error:
+            return _outcome(job, Kind.MALFORMED, text=str(error)[:_MOST_ERROR])
+        except InvalidArguments as error:
+            return self._ended(job, Kind.DISCARDED, error, span)
+        return self._attempt(job, known, payload, args, kwargs, span)
+
+    def _attempt(
+        self, job: TakenJob, known: Job[..., Any], payload: Payload, args: Any, kwargs: Any, span: Span
+    ) -> Outcome:
+        set_current_job(
+            JobContext(job.id, job.queue, job.name, job.attempt, job.failures, self._worker_id, payload.meta)
+        )
+        try:
+            result = self._call(job, known, args, kwargs)
+        except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
+            return self._classify(job, known, error, span)
+        finally:
+            set_current_job(None)
+        return _outcome(job, Kind.DONE) if job.keep_ms is None else _kept(job, result)
+
+    def _call(self, job: TakenJob, known: Job[..., Any], args: Any, kwargs: Any) -> Any:
+        interrupter = self._interrupter
+        try:
+            interrupter.armed = job
+            if iscoroutinefunction(known.function):
+                return interrupter.run_async(known.function(*args, **kwargs))
+            return known.function(*args, **kwargs)
+        finally:
+            interrupter.armed = None
+
+    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException, span: Span) -> Outcome:
+        if isinstance(error, JobInterrupted):
+            return self._ended(job, Kind.INTERRUPTED, error, span)
+        if isinstance(error, Discard):
+            return self._ended(job, Kind.DISCARDED, error, span)
+        delay_ms = self._delay_ms(job, known, error)
+        kind = Kind.HUNG if isinstance(error, JobTimeout) else Kind.FAILED
+        return self._ended(job, kind, error, span, delay_ms)
+
+    def _delay_ms(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> int:
+        if isinstance(error, Retry) and error.delay is not None:
+            try:
+                return duration_ms(error.delay, "Retry delay")
+            except InvalidOption as wrong:
+                log.event("job.bad_retry_delay", level=30, job=job.id, name=job.name, error=str(wrong))
+        return known.settings.backoff.delay_ms(job.failures + 1, self._rng)
+
+    def _ended(self, job: TakenJob, kind: Kind, error: BaseException, span: Span, delay_ms: int = 0) -> Outcome:
+        text = describe(error)
+        line = msgspec.json.encode({
+            "attempt": job.attempt, "reason": _REASONS[kind], "error": text, "traceback": _traceback(error),
+            "worker": self._worker_id, **span.times(),
+        })  # fmt: skip
+        return _outcome(job, kind, number=delay_ms, text=text, line=line)
+
+
+_REASONS = {
+    Kind.FAILED: "failed",
+    Kind.HUNG: "hung",
+    Kind.DISCARDED: "failed",
+    Kind.INTERRUPTED: "interrupted",
+}
+
+
+def _outcome(job: TakenJob, kind: Kind, *, number: int = 0, text: str = "", line: bytes = b"") -> Outcome:
+    return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)
+
+
+def _kept(job: TakenJob, result: Any) -> Outcome:
+    try:
+        line, missing = msgspec.json.encode(result), ""
+    except Exception as error:  # encoding calls user code (dataclasses, __str__); the job succeeded all the same
+        line, missing = b"", f"the result cannot be stored as JSON: {describe(error)}"
+    return _outcome(job, Kind.KEPT, number=job.keep_ms or 0, text=missing, line=line)
+
+
+def describe(error: BaseException) -> str:
+    """Return ``Type: message``, bounded, whatever the exception's own ``__str__`` does."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its __str__ raised)"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()[:_MOST_ERROR]
+
+
+def _traceback(error: BaseException) -> str:
+    own = {__file__, __file__.replace("runner.py", "interrupt.py")}
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename in own:
+        frames = frames.tb_next  # the job's part of the stack is what people look for
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception:
+        text = describe(error)
+    return text.encode("utf-8", "backslashreplace").decode()[-_MOST_TRACEBACK:]

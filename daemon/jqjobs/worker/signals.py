@@ -1,0 +1,40 @@
+"""The signals of a worker: TERM drains, QUIT stops now. Handlers record; the loop acts.
+
+INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers what to do.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from types import FrameType
+
+from jqjobs.worker.interrupt import Interrupter
+
+
+class Signals:
+    """What signals asked for so far, and a socket that becomes readable with each of them."""
+
+    def __init__(self, interrupter: Interrupter) -> None:
+        self._interrupter = interrupter
+        self.draining = False
+        self.stopping = False
+        self.wakeup, self._write_end = socket.socketpair()
+        self.wakeup.setblocking(False)
+        self._write_end.setblocking(False)
+
+    def install(self) -> None:
+        """Install the handlers and let signals through, whatever mask was inherited over exec."""
+        signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._drain)
+        signal.signal(signal.SIGQUIT, self._stop)
+        self._interrupter.install()
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def _drain(self, signum: int, frame: FrameType | None) -> None:
+        self.draining = True
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self.draining = self.stopping = True
+        self._interrupter.stop_now()

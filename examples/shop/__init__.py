@@ -1,0 +1,1 @@
+"""A small application with background jobs: the one `make demo` runs."""

@@ -1,0 +1,97 @@
+"""Fixtures every test may use: Redis servers, one of each kind per test process.
+
+    def test_it(server): ...            # runs three times: fake, valkey, redis
+    def test_it(real_server): ...       # valkey and redis: where Lua, memory limits, persistence must be true
+    def test_it(any_server): ...        # one quick real server, for tests that only need some Redis
+    def test_it(start_server):          # a factory, for tests that kill or configure their server
+        server = start_server("redis", "--maxmemory", "20mb")
+
+The database of `server`, `real_server` and `any_server` is empty when the test starts; do not
+reconfigure them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+import hypothesis
+import pytest
+
+from servers import KINDS, REAL_KINDS, Server, must_not_skip, start
+
+# No deadline: how fast an example runs says nothing on a shared machine. `--hypothesis-seed=N` repeats a run.
+hypothesis.settings.register_profile("jqjobs", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("jqjobs")
+
+#: A skip that names one of these is a failure where JQ_REQUIRE_SERVERS=1.
+_REQUIRED = ("redis-server", "valkey", "supervisord", "supervisorctl")
+
+
+class _Servers:
+    """The servers this test process shares, started when first asked for."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, Server] = {}
+
+    def empty(self, kind: str) -> Server:
+        server = self._started.get(kind)
+        if server is None:
+            server = self._started[kind] = start(kind)
+        elif not server.alive():
+            server.restart()
+        server.flush()
+        return server
+
+    def stop(self) -> None:
+        for server in self._started.values():
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_servers() -> Iterator[_Servers]:
+    servers = _Servers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
+    """An empty server of each kind in turn."""
+    return shared_servers.empty(request.param)
+
+
+@pytest.fixture(params=REAL_KINDS)
+def real_server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
+    """An empty Valkey, then an empty Redis."""
+    return shared_servers.empty(request.param)
+
+
+@pytest.fixture
+def any_server(shared_servers: _Servers) -> Server:
+    """One empty real server: the embedded Valkey, which every development environment has."""
+    return shared_servers.empty("valkey")
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Start servers of the test's own (arguments as `servers.start`); they are stopped when the test ends."""
+    started: list[Server] = []
+
+    def start_one(kind: str, *options: str, tcp: bool = False) -> Server:
+        server = start(kind, *options, tcp=tcp)
+        started.append(server)
+        return server
+
+    yield start_one
+    for server in started:
+        server.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip for want of a server into a failure where servers are required."""
+    report = yield
+    if report.skipped and must_not_skip() and any(name in str(report.longrepr) for name in _REQUIRED):
+        report.outcome = "failed"
+        report.longrepr = f"skipped although JQ_REQUIRE_SERVERS=1: {report.longrepr}"
+    return report

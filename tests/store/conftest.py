@@ -1,0 +1,52 @@
+"""Fixtures of the contract suite: a `Rig` on each server in turn, and one on the real servers only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from fakeredis._clients._tcp_server import TCPFakeRequestHandler
+from redis.exceptions import RedisError
+
+from servers import Server
+from store.rig import Rig
+
+
+class _SurvivingHandler(TCPFakeRequestHandler):
+    """Answers an error and goes on, as a real server does; the stock one hangs up after it."""
+
+    def setup(self) -> None:
+        super().setup()
+        read = self.current_client.read_response
+
+        def read_or_error(*args: object, **options: object) -> object:
+            try:
+                return read(*args, **options)
+            except RedisError as error:
+                return error
+
+        self.current_client.read_response = read_or_error
+
+
+@contextmanager
+def _rig_on(server: Server) -> Iterator[Rig]:
+    if server._fake is not None:
+        server._fake.RequestHandlerClass = _SurvivingHandler
+    rig = Rig(server.url, server.kind)
+    yield rig
+    rig.store.close()
+
+
+@pytest.fixture
+def rig(server: Server) -> Iterator[Rig]:
+    """A rig on the fake server, on Valkey and on Redis."""
+    with _rig_on(server) as made:
+        yield made
+
+
+@pytest.fixture
+def real_rig(real_server: Server) -> Iterator[Rig]:
+    """A rig on Valkey and on Redis."""
+    with _rig_on(real_server) as made:
+        yield made

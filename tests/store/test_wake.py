@@ -1,0 +1,154 @@
+"""The wake token: it stands while there is something to take or to ingest, and for nothing else."""
+
+from __future__ import annotations
+
+from jqjobs.job import Kind
+from jqjobs.store import calls
+from store.rig import LEASE_MS, Rig, outcome
+
+
+def test_enqueue_sets_the_token(rig: Rig) -> None:
+    rig.add("a")
+
+    assert rig.wakes()
+
+
+def test_there_is_only_ever_one_token(rig: Rig) -> None:
+    rig.add("a", "b")
+    rig.push({"job": "n"})
+    rig.redis("ZADD", rig.key("wake"), 0, 1)
+    rig.add("c")
+
+    assert rig.redis("ZCARD", rig.key("wake")) == 1
+
+
+def test_a_taker_that_leaves_something_puts_the_token_back(rig: Rig) -> None:
+    rig.add("a", "b")
+    rig.join("w")
+    rig.use_up_token()
+    rig.trip("w", 1)
+
+    assert rig.wakes()
+
+
+def test_a_taker_that_takes_the_last_one_takes_the_token_away(rig: Rig) -> None:
+    rig.add("a")
+    rig.join("w")
+    rig.trip("w", 1)
+
+    assert not rig.wakes()
+
+
+def test_raw_envelopes_keep_the_token_until_they_are_ingested(rig: Rig) -> None:
+    rig.push({"job": "n"})
+    rig.join("w")
+    rig.trip("w", 1)
+    assert rig.wakes()
+    rig.ingest()
+    assert rig.wakes()
+    rig.trip("w", 1)
+
+    assert not rig.wakes()
+
+
+def test_ingesting_only_rejects_takes_the_token_away(rig: Rig) -> None:
+    rig.push("no")
+    rig.redis("ZADD", rig.key("wake"), 0, 1)
+    rig.ingest()
+
+    assert not rig.wakes()
+
+
+def test_a_paused_queue_wakes_nobody_and_resuming_does(rig: Rig) -> None:
+    rig.add("a")
+    rig.run(calls.pause("q"))
+    assert not rig.wakes()
+    rig.run(calls.pause("q", resume=True))
+
+    assert rig.wakes()
+
+
+def test_a_paused_queue_still_wakes_for_raw_envelopes(rig: Rig) -> None:
+    rig.push({"job": "n"})
+    rig.run(calls.pause("q"))
+
+    assert rig.wakes()
+
+
+def test_resuming_an_empty_queue_wakes_nobody(rig: Rig) -> None:
+    rig.run(calls.pause("q"))
+    rig.run(calls.pause("q", resume=True))
+
+    assert not rig.wakes()
+
+
+def test_release_sets_the_token(rig: Rig) -> None:
+    rig.add("a")
+    [job] = rig.take("w")
+    assert not rig.wakes()
+    rig.trip("w", 0, [outcome(job, Kind.RELEASED)])
+
+    assert rig.wakes()
+
+
+def test_the_burial_of_a_worker_sets_the_token(rig: Rig) -> None:
+    rig.add("a")
+    rig.take("w")
+    rig.run(calls.leave("q", "w", "crash"))
+
+    assert rig.wakes()
+
+
+def test_a_failure_found_on_a_dead_workers_board_wakes_somebody(rig: Rig) -> None:
+    rig.add("a")
+    rig.take("w")
+    rig.run(calls.leave("q", "w", "crash", "killed", [calls.BoardEntry("a", 1, "failed")]))
+
+    assert rig.states("a") == ["ready"] or rig.wakes()
+
+
+def test_housekeeping_that_reaps_or_promotes_sets_the_token(rig: Rig) -> None:
+    rig.add("a")
+    rig.reaping_works_from_now()
+    rig.take("w")
+    rig.outlive_leases()
+    assert rig.wakes()
+    rig.take("w2")
+    rig.add("b", due="+10")
+    rig.use_up_token()
+    rig.clock.advance(10)
+    rig.tend()
+
+    assert rig.wakes()
+
+
+def test_retry_and_unparking_set_the_token(rig: Rig) -> None:
+    rig.add("a", "b")
+    rig.round(Kind.DISCARDED)
+    rig.round(Kind.UNKNOWN)
+    assert not rig.wakes()
+    rig.run(calls.retry("q", ["a"]))
+    assert rig.wakes()
+    rig.round(Kind.DONE)
+    assert not rig.wakes()
+    rig.run(calls.renew("q", LEASE_MS, [], ["n"]))
+    rig.tend()
+
+    assert rig.wakes()
+
+
+def test_a_retry_that_changes_nothing_wakes_nobody(rig: Rig) -> None:
+    rig.run(calls.retry("q", ["ghost"]))
+
+    assert not rig.wakes()
+
+
+def test_a_new_nearest_due_time_wakes_somebody_to_look_at_the_clock(rig: Rig) -> None:
+    rig.add("a", due="+5000")
+    assert rig.wakes()
+    rig.join("w")
+    assert rig.trip("w", 1).wait_ms == 5000
+    assert not rig.wakes()
+    rig.add("b", due="+1000")
+
+    assert rig.wakes()

