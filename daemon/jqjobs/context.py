@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from jqjobs.job import TakenJob
+
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
@@ -21,14 +23,21 @@ class JobContext:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-_current: ContextVar[JobContext | None] = ContextVar("jqjobs_current_job", default=None)
+#: What a worker knows of the running job: the job, its ``meta``, the worker's id.
+Running = tuple[TakenJob, Mapping[str, Any], str]
+
+_running: ContextVar[Running | None] = ContextVar("jqjobs_running", default=None)
 
 
 def current_job() -> JobContext | None:
     """Return the job that is running here, None outside of one (a plain call of the function)."""
-    return _current.get()
+    running = _running.get()
+    if running is None:
+        return None
+    job, meta, worker = running
+    return JobContext(job.id, job.queue, job.name, job.attempt, job.failures, worker, meta)
 
 
-def set_current_job(job: JobContext | None) -> None:
-    """Set what `current_job` returns; called by the worker around each job."""
-    _current.set(job)
+def set_running(running: Running | None) -> None:
+    """Set what `current_job` speaks of; called by the worker around each job."""
+    _running.set(running)

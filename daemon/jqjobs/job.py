@@ -75,7 +75,7 @@ def new_id() -> str:
     return secrets.token_hex(10)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewJob:
     """A job on its way into the store. ``due``: "" now, "+ms" from now, "ms" since the epoch."""
 
@@ -108,11 +108,15 @@ class TakenJob:
     failures: int = 0
     timeout_ms: int | None = None
     keep_ms: int | None = None
+    key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that costs a microsecond a job
 class Outcome:
-    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (lua/settle.lua)."""
+    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (lua/settle.lua).
+
+    A job with a coalescing key says so in the ``text`` of its success: the script must free the key.
+    """
 
     queue: str
     id: str

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
 from redis.exceptions import RedisError
 
+from jqjobs.store.address import parse_url
+from jqjobs.store.store import Store
 from servers import Server
 from store.rig import Rig
 
@@ -50,3 +52,18 @@ def real_rig(real_server: Server) -> Iterator[Rig]:
     """A rig on Valkey and on Redis."""
     with _rig_on(real_server) as made:
         yield made
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Store]]:
+    """Make further stores of a URL (options as for `Store`); they are closed when the test ends."""
+    made: list[Store] = []
+
+    def one(url: str, **options: float) -> Store:
+        store = Store(parse_url(url), **options)
+        made.append(store)
+        return store
+
+    yield one
+    for store in made:
+        store.close()

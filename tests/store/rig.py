@@ -137,7 +137,8 @@ class Rig:
         """Worker → the ids it holds, for every active set there is, with or without a lease."""
         keys = self.redis("KEYS", self.key("active:*", queue))
         names = [key.decode().split(":active:", 1)[1] for key in keys]
-        return {name: self.ids(f"active:{name}", queue) for name in sorted(names)}
+        held = {name: self.ids(f"active:{name}", queue) for name in sorted(names)}  # members are "id attempt"
+        return {name: [member.split(" ")[0] for member in members] for name, members in held.items()}
 
     def states(self, job_id: str, queue: str = "q") -> list[str]:
         """Every set the job is a member of; a healthy job is in one, a forgotten one in none."""
@@ -195,5 +196,7 @@ _READ: dict[str, tuple[Any, ...]] = {
 
 
 def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: bytes = b"{}") -> Outcome:
-    """How the attempt of a taken job ended."""
+    """How the attempt of a taken job ended. A success says the job's coalescing key, as workers do."""
+    if kind is Kind.DONE:
+        text = job.key
     return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)

@@ -138,7 +138,7 @@ def test_a_clock_set_back_does_not_stretch_an_offer(rig: Rig) -> None:
 
 
 def test_unparking_goes_round_in_bounded_laps(rig: Rig) -> None:
-    park(rig, *[f"a{i:03}" for i in range(450)], name="unknown")
+    park(rig, *[f"a{i:03}" for i in range(250)], name="unknown")
     park(rig, "wanted", name="mail")
     offer(rig, "mail")
     rounds = 1
@@ -147,7 +147,7 @@ def test_unparking_goes_round_in_bounded_laps(rig: Rig) -> None:
 
     assert rounds == 3
     assert rig.states("wanted") == ["ready"]
-    assert len(rig.ids("parked")) == 450
+    assert len(rig.ids("parked")) == 250
     assert rig.meta("unpark") is None
 
 

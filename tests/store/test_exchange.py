@@ -168,11 +168,11 @@ def test_the_answer_names_queues_with_raw_envelopes(rig: Rig) -> None:
 
 
 def test_a_taken_job_brings_what_the_worker_needs_to_know(rig: Rig) -> None:
-    rig.add("a", name="sum", payload=b"{}", fields=("timeout", 1500, "keep", 60, "max_attempts", 9))
+    rig.add("a", name="sum", key="k", fields=("timeout", 1500, "keep", 60, "max_attempts", 9))
     rig.round(Kind.FAILED)
     [job] = rig.take("w")
 
-    assert (job.name, job.attempt, job.failures, job.timeout_ms, job.keep_ms) == ("sum", 2, 1, 1500, 60)
+    assert (job.name, job.attempt, job.failures, job.timeout_ms, job.keep_ms, job.key) == ("sum", 2, 1, 1500, 60, "k")
 
 
 def test_an_expired_job_is_not_taken_but_dead_and_its_key_is_free(rig: Rig) -> None:

@@ -109,6 +109,20 @@ def test_an_interrupt_at_the_end_of_a_worker_is_free_until_the_twentieth(rig: Ri
     assert {line["reason"] for line in rig.history("a")} == {"interrupted"}
 
 
+def test_a_job_killed_for_its_time_limit_is_a_failure_and_no_crash(rig: Rig) -> None:
+    rig.add("a", "b", fields=("max_attempts", 2))
+    rig.take("w", 2)
+    bury(rig, "hung", ("a", 1, "running"), cause="it ran longer than 1 s\n  File x, line 1")
+    assert rig.counters("a") == {"failures": 1, "executions": 1}
+    assert rig.history("a")[0]["reason"] == "hung"
+    assert rig.ids("ready") == ["b", "a"]
+    rig.take("w2", 2)
+    bury(rig, "hung", ("a", 2, "running"), worker="w2")
+
+    assert rig.states("a") == ["dead"]
+    assert rig.job("a")["reason"] == "hung"
+
+
 def test_what_had_succeeded_before_the_death_is_done(rig: Rig) -> None:
     rig.add("plain", "wanted", fields=())
     rig.add("kept", fields=("keep", 500), key="k")
@@ -139,10 +153,17 @@ def test_what_had_failed_before_the_death_is_a_failure_and_no_crash(rig: Rig) ->
     bury(rig, "crash", ("a", 1, "failed"))
 
     assert rig.counters("a") == {"failures": 1, "executions": 1}
-    assert rig.states("a") == ["scheduled"]
-    assert [line["reason"] for line in rig.history("a")] == ["failed"]
-    rig.tend()
     assert rig.states("a") == ["ready"]
+    assert [line["reason"] for line in rig.history("a")] == ["failed"]
+
+
+def test_what_had_failed_lines_up_anew_behind_what_is_ready(rig: Rig) -> None:
+    rig.add("a", "b", "urgent")
+    rig.add("high", priority=5)
+    rig.take("w", 2)
+    bury(rig, "crash", ("high", 1, "failed"), ("a", 1, "failed"))
+
+    assert rig.ids("ready") == ["high", "b", "urgent", "a"]
 
 
 def test_the_board_of_an_earlier_attempt_charges_nobody(rig: Rig) -> None:

@@ -104,7 +104,7 @@ def test_a_failure_found_on_a_dead_workers_board_wakes_somebody(rig: Rig) -> Non
     rig.take("w")
     rig.run(calls.leave("q", "w", "crash", "killed", [calls.BoardEntry("a", 1, "failed")]))
 
-    assert rig.states("a") == ["ready"] or rig.wakes()
+    assert (rig.states("a"), rig.wakes()) == (["ready"], True)
 
 
 def test_housekeeping_that_reaps_or_promotes_sets_the_token(rig: Rig) -> None:

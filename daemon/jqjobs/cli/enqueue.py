@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -47,10 +48,11 @@ def enqueue(session: Session, /, name: str, queue: str, **options: Any) -> None:
         id=options["job_id"], key=options["key"], priority=options["priority"], delay=options["delay"],
         max_attempts=options["max_attempts"],
     )  # fmt: skip
-    payload = payload_of(options["args_text"], options["kwargs_text"])
+    job = _new_job(name, payload_of(options["args_text"], options["kwargs_text"]), job_options)
     with session.store() as store:
         entry = catalog_entry(store, queue, name)
-        job = _new_job(name, payload, job_options, entry or {})
+        if job_options.priority is None:
+            job = replace(job, priority=_published_priority(entry or {}))
         warning = _warning(store, queue, name, is_offered=entry is not None)
         made = _store(store, queue, job)
     if warning:
@@ -88,20 +90,17 @@ def _read(option: str, source: str, kind: type[list[Any]] | type[dict[str, Any]]
     return value
 
 
-def _new_job(name: str, payload: bytes, options: Options, entry: dict[str, Any]) -> NewJob:
-    priority = options.priority
-    if priority is None:  # as for an envelope in the inbox: what workers published for the name
-        published = integer(entry.get("priority")) or 0
-        priority = published if published in PRIORITIES else 0
+def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
     return NewJob(
-        name,
-        payload,
-        options.id or new_id(),
-        priority,
-        options.due_text(),
-        options.key or "",
+        name, payload, options.id or new_id(), options.priority or 0, options.due_text(), options.key or "",
         options.fields(),
-    )
+    )  # fmt: skip
+
+
+def _published_priority(entry: dict[str, Any]) -> int:
+    # As for an envelope in the inbox: a job without a priority of its own has the one of its name.
+    priority = integer(entry.get("priority")) or 0
+    return priority if priority in PRIORITIES else 0
 
 
 def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from jqjobs.cli.enqueue import enqueue
-from jqjobs.cli.output import Column, plural, record, table
+from jqjobs.cli.output import Column, plural, table
 from jqjobs.cli.retry import retry
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
@@ -77,7 +77,7 @@ def _offset(cursor: str | None) -> int:
 
 
 def _jobs_json(page: JobPage) -> dict[str, Any]:
-    return _answer([record(row) for row in page.rows], page)
+    return _answer([row._asdict() for row in page.rows], page)
 
 
 def _answer(jobs: list[dict[str, Any]], page: JobPage | RawPage) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _end(page: JobPage | RawPage, shown: int, where: str, what: str) -> Iterator
 
 def _raw_json(page: RawPage, queue: str, state: str) -> dict[str, Any]:
     place = {"id": None, "name": None, "queue": queue, "state": state}
-    return _answer([place | record(entry) for entry in page.entries], page)
+    return _answer([place | entry._asdict() for entry in page.entries], page)
 
 
 def _raw_lines(page: RawPage, queue: str, state: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     ),
     "poll_s": (_span_s, "TIME", "How often an idle worker looks without being woken. Default: 1s."),
     "jitter": (float, "SHARE", "Spreads starts (seconds) and polls (share); 0 turns it off. Default: 0.25."),
-    "batch": (int, "N", "Jobs a worker takes in one trip at most. Default: 16."),
+    "batch": (int, "N", "Jobs a worker takes in one trip at most. Default: 64."),
     "prefetch_ms": (int, "MS", "Expected work a worker holds at most; 0: one job at a time. Default: 20."),
     "max_dead": (int, "N", "Dead jobs kept in each queue. Default: 10000."),
     "dead_s": (_span_s, "TIME", "How long dead jobs are kept. Default: 90d."),

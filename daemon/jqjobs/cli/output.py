@@ -5,7 +5,6 @@ Every line for people passes `visible` here, so nothing that came out of Redis r
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shutil
@@ -21,6 +20,8 @@ from jqjobs.escape import visible
 WIDTH = 100
 _NARROWEST_COLUMN = 8
 _GAP = "  "
+#: Characters written at once.
+_PIECE = 16_384
 #: The version that every JSON object carries; within one version keys are only added.
 _JSON_VERSION = 1
 
@@ -68,8 +69,11 @@ def _write(text: str) -> None:
     if sys.stdout is None:
         return
     try:
-        _encodable(sys.stdout).write(text)
-        sys.stdout.flush()
+        stream = _encodable(sys.stdout)
+        # In pieces: with PYTHONUNBUFFERED a write that the reader cuts short is not an error, the next one is.
+        for start in range(0, len(text), _PIECE):
+            stream.write(text[start : start + _PIECE])
+        stream.flush()
     except BrokenPipeError:
         # Python flushes once more at its end and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -113,11 +117,6 @@ def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]
         for column, cell, size in zip(columns, cut, widths, strict=True)
     ]
     return _GAP.join(padded).rstrip()
-
-
-def record(value: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass, one level deep, as JSON wants them."""
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def moment(ms: int | None) -> str:

@@ -6,11 +6,10 @@ attention is said in words, on a line of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from jqjobs.cli.output import Column, plural, record, table
+from jqjobs.cli.output import Column, plural, table
 from jqjobs.clock import format_age
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.inspect import QueueStatus, is_name, known_queues, queue_status
@@ -28,7 +27,7 @@ _QUEUE_COLUMNS = (
 )  # fmt: skip
 _WORKER_COLUMNS = (
     Column("PID", right=True), Column("STATE"), Column("RSS MB", right=True), Column("AGE", right=True),
-    Column("RUNS", flexible=True),
+    Column("CURRENT JOB", flexible=True),
 )  # fmt: skip
 _STATES = {
     "starting": "STARTING",
@@ -41,14 +40,13 @@ _STATES = {
 _START = "start one: jqd --app yourpackage.jobs:app"
 
 
-@dataclass(frozen=True)
-class Overview:
+class Overview(NamedTuple):
     """All that `status` shows. ``broken``: queue → why it cannot be counted."""
 
     address: str
     registry: Registry
     queues: Sequence[QueueStatus]
-    broken: dict[str, str] = field(default_factory=dict)
+    broken: Mapping[str, str]
 
 
 def read_overview(store: Store, only: Sequence[str] = ()) -> Overview:
@@ -88,7 +86,7 @@ def as_json(overview: Overview) -> dict[str, Any]:
 def queues_json(overview: Overview) -> list[dict[str, Any]]:
     """Return the queues as JSON values; one that cannot be counted has only ``name`` and ``error``."""
     sound = [
-        record(queue) | {"paused": queue.paused_ms is not None, "served": overview.registry.serves(queue.name)}
+        queue._asdict() | {"paused": queue.paused_ms is not None, "served": overview.registry.serves(queue.name)}
         for queue in overview.queues
     ]
     broken = [{"name": name, "error": why} for name, why in overview.broken.items()]
@@ -96,8 +94,8 @@ def queues_json(overview: Overview) -> list[dict[str, Any]]:
 
 
 def _daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
-    workers = [record(worker) | {"jobs": [record(job) for job in worker.jobs]} for worker in daemon.workers]
-    return record(daemon) | {"workers": workers}
+    workers = [worker._asdict() | {"jobs": [job._asdict() for job in worker.jobs]} for worker in daemon.workers]
+    return daemon._asdict() | {"workers": workers}
 
 
 def as_text(overview: Overview) -> Iterator[str]:

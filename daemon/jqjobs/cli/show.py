@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from jqjobs.cli.output import moment, record
+from jqjobs.cli.output import moment
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.clock import format_age
 from jqjobs.errors import Conflict, NotFound
@@ -38,10 +37,11 @@ def show(session: Session, job: str) -> None:
       jqctl job show emails/5d0c8a1b2c3d4e5f6071
       jqctl job show 5d0c8a1b2c3d4e5f6071 --json | jq .job.history
     """
+    parse_ref(job)  # a mistyped one is told before Redis is asked
     with session.store() as store:
         info = read_job(store, *find(store, job))
-    history = [record(attempt) for attempt in info.history]
-    session.show({"job": record(info) | {"history": history}}, job_lines(info))
+    history = [attempt._asdict() for attempt in info.history]
+    session.show({"job": info._asdict() | {"history": history}}, job_lines(info))
 
 
 def find(store: Store, reference: str) -> tuple[str, str]:
@@ -69,7 +69,7 @@ def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
     if info.max_attempts is not None:
         return info
     published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")
-    return replace(info, max_attempts=integer(published) or DEFAULT_MAX_ATTEMPTS)
+    return info._replace(max_attempts=integer(published) or DEFAULT_MAX_ATTEMPTS)
 
 
 def job_lines(info: JobInfo) -> Iterator[str]:

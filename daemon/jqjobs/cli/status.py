@@ -35,9 +35,11 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
       jqctl status --queue emails
       jqctl status --json | jq '.queues[] | {name, ready, dead}'
     """
+    for queue in queues:
+        check_name(queue, "queue")
     with session.store() as store:
         for queue in queues:
-            require_queue(store, check_name(queue, "queue"))
+            require_queue(store, queue)
         overview = read_overview(store, queues)
     session.show(as_json(overview), as_text(overview))
     return report_broken(overview)

@@ -27,7 +27,7 @@ class DaemonSettings:
     lease_s: float = 30.0
     poll_s: float = 1.0
     jitter: float = 0.25
-    batch: int = 16
+    batch: int = 64
     prefetch_ms: int = 20
     max_dead: int = 10_000
     dead_s: float = 90 * 86400.0

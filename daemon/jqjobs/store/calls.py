@@ -19,7 +19,8 @@ from jqjobs.store.wire import Argument
 T_co = TypeVar("T_co", covariant=True)
 
 #: Fields of one job in the answer of an exchange (lua/take.lua).
-_TAKEN_FIELDS = 8
+_TAKEN_FIELDS = 6
+_OUTCOME_FIELDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +115,20 @@ def exchange(
     """Settle ``outcomes`` and take up to ``want`` jobs. ``held`` given means resync: all the worker still has."""
     args: list[Argument] = ["", worker, trip, want, lease_ms, "" if held is None else "resync"]
     for queue in queues:
-        own = [outcome for outcome in outcomes if outcome.queue == queue]
-        others = [outcome for outcome in own if outcome.kind is not Kind.DONE]
-        args.append(" ".join(f"{o.id} {o.attempt}" for o in own if o.kind is Kind.DONE))
-        args.append(" ".join(f"{j.id} {j.attempt}" for j in held or () if j.queue == queue))
-        args.append(len(others))
-        for o in others:
-            args += (o.kind.value, o.id, o.attempt, o.number, o.text, o.line)
-    names = tuple(queues)
+        done: list[str] = []
+        others: list[Argument] = []
+        for o in outcomes:
+            if o.queue != queue:
+                continue
+            if o.kind is Kind.DONE and not o.text:
+                done.append(f"{o.id} {o.attempt}")
+            else:
+                others += (o.kind.value, o.id, o.attempt, o.number, o.text, o.line)
+        kept = [f"{job.id} {job.attempt}" for job in held or () if job.queue == queue]
+        args += (" ".join(done), " ".join(kept), len(others) // _OUTCOME_FIELDS, *others)
     return Call(
         script("exchange"), [keys.meta(queue) for queue in queues], args,
-        lambda reply: parse_trip(reply, names), repeatable=False,
+        lambda reply: parse_trip(reply, queues), repeatable=False,
     )  # fmt: skip
 
 
@@ -133,17 +137,22 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     if reply[0] != Status.OK:
         return Trip(Status(reply[0]), int(reply[1]))
     flat = reply[7]
-    jobs = [
-        TakenJob(
-            queues[flat[i] - 1], flat[i + 1].decode(), flat[i + 2], flat[i + 3].decode(), flat[i + 4],
-            int(flat[i + 5] or 0), number(flat[i + 6]), number(flat[i + 7]),
-        )
-        for i in range(0, len(flat), _TAKEN_FIELDS)
-    ]  # fmt: skip
+    jobs = []
+    for i in range(0, len(flat), _TAKEN_FIELDS):
+        index, job_id, attempt, name, payload, extra = flat[i : i + _TAKEN_FIELDS]
+        job = TakenJob(queues[index - 1], job_id.decode(), attempt, name.decode(), payload)
+        if extra is not None:
+            _add_extra(job, *extra)
+        jobs.append(job)
     return Trip(
         Status.OK, int(reply[1]), None if reply[2] < 0 else int(reply[2]), reply[3] == 1,
         tuple(queues[i - 1] for i in reply[4]), tuple(map(text, reply[5])), tuple(map(text, reply[6])), jobs,
     )  # fmt: skip
+
+
+def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any) -> None:
+    job.failures = number(failures) or 0
+    job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
 
 
 def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:

@@ -6,7 +6,7 @@ Called by jqctl. One entry can be large, so a page ends early when it has read e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jqjobs.store import keys
 from jqjobs.store.calls import text
@@ -19,8 +19,7 @@ _PAGE_BYTES = 4 * 1024 * 1024
 _CHUNK = 10
 
 
-@dataclass(frozen=True, slots=True)
-class RawEntry:
+class RawEntry(NamedTuple):
     """Bytes in the inbox, or refused ones (then with ``reason`` and ``at_ms``)."""
 
     text: str
@@ -29,8 +28,7 @@ class RawEntry:
     at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RawPage:
+class RawPage(NamedTuple):
     """Some raw entries. ``next_offset`` is None on the last page."""
 
     total: int

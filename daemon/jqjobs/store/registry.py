@@ -8,8 +8,7 @@ or "".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jqjobs.store import keys
 from jqjobs.store.calls import text
@@ -22,8 +21,7 @@ _MOST_DAEMONS = 1000
 _MOST_WORKERS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class RunningJob:
+class RunningJob(NamedTuple):
     """A job that a worker executes. ``running_s``: for how long by now."""
 
     id: str
@@ -33,8 +31,7 @@ class RunningJob:
     running_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
+class WorkerInfo(NamedTuple):
     """A worker process. ``id`` is host:pid:random. ``age_s``: since its start."""
 
     id: str
@@ -45,8 +42,7 @@ class WorkerInfo:
     age_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonInfo:
+class DaemonInfo(NamedTuple):
     """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since its last beat."""
 
     id: str
@@ -63,8 +59,7 @@ class DaemonInfo:
     seen_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """All daemons that are there, by name. ``now_ms`` is the clock of Redis."""
 
     now_ms: int

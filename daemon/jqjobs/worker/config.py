@@ -20,7 +20,7 @@ class WorkerConfig:
     lease_ms: int = 30_000
     poll_s: float = 1.0
     jitter: float = 0.25
-    batch: int = 16
+    batch: int = 64
     prefetch_ms: int = 20
     log_format: str = "text"
     log_level: str = "info"

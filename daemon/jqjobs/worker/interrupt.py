@@ -65,9 +65,9 @@ class Interrupter:
             self._async_task = asyncio.current_task()
             try:
                 return await coroutine
-            except asyncio.CancelledError:
-                if self._reason is not None:
-                    raise self._reason from None
+            except asyncio.CancelledError as cancelled:
+                if self._reason is not None:  # with the place in the job where it was cancelled
+                    raise self._reason.with_traceback(cancelled.__traceback__) from None
                 raise
             finally:
                 self._async_task = self._reason = None

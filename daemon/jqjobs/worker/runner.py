@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import traceback
-from dataclasses import dataclass
-from inspect import iscoroutinefunction
 from typing import Any
 
 import msgspec
@@ -13,7 +11,7 @@ import msgspec
 from jqjobs import log
 from jqjobs.app import App, Job
 from jqjobs.clock import duration_ms, monotonic_ms
-from jqjobs.context import JobContext, set_current_job
+from jqjobs.context import set_running
 from jqjobs.errors import (
     Discard,
     InvalidArguments,
@@ -32,16 +30,8 @@ _MOST_ERROR = 1000
 _MOST_TRACEBACK = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """When an attempt began, and how to say it in the time of Redis."""
-
-    started_ms: int
-    offset_ms: int
-
-    def times(self) -> dict[str, int]:
-        """Return both ends of the attempt, the end being now."""
-        return {"started_ms": self.started_ms + self.offset_ms, "ended_ms": monotonic_ms() + self.offset_ms}
+#: When an attempt began (boottime ms), and what to add to get the time of Redis.
+Span = tuple[int, int]
 
 
 class Runner:
@@ -66,7 +56,7 @@ class Runner:
 
         ``clock_offset_ms``: what to add to `monotonic_ms` to get the time of Redis.
         """
-        span = Span(monotonic_ms(), clock_offset_ms)
+        span = (monotonic_ms(), clock_offset_ms)
         try:
             known = self._app.find(job.name)
             payload = decode_payload(job.payload)
@@ -82,22 +72,20 @@ class Runner:
     def _attempt(
         self, job: TakenJob, known: Job[..., Any], payload: Payload, args: Any, kwargs: Any, span: Span
     ) -> Outcome:
-        set_current_job(
-            JobContext(job.id, job.queue, job.name, job.attempt, job.failures, self._worker_id, payload.meta)
-        )
+        set_running((job, payload.meta, self._worker_id))
         try:
             result = self._call(job, known, args, kwargs)
         except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
             return self._classify(job, known, error, span)
         finally:
-            set_current_job(None)
-        return _outcome(job, Kind.DONE) if job.keep_ms is None else _kept(job, result)
+            set_running(None)
+        return _outcome(job, Kind.DONE, text=job.key) if job.keep_ms is None else _kept(job, result)
 
     def _call(self, job: TakenJob, known: Job[..., Any], args: Any, kwargs: Any) -> Any:
         interrupter = self._interrupter
         try:
             interrupter.armed = job
-            if iscoroutinefunction(known.function):
+            if known.is_async:
                 return interrupter.run_async(known.function(*args, **kwargs))
             return known.function(*args, **kwargs)
         finally:
@@ -124,7 +112,7 @@ class Runner:
         text = describe(error)
         line = msgspec.json.encode({
             "attempt": job.attempt, "reason": _REASONS[kind], "error": text, "traceback": _traceback(error),
-            "worker": self._worker_id, **span.times(),
+            "worker": self._worker_id, "started_ms": span[0] + span[1], "ended_ms": monotonic_ms() + span[1],
         })  # fmt: skip
         return _outcome(job, kind, number=delay_ms, text=text, line=line)
 

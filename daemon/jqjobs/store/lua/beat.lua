@@ -11,7 +11,7 @@ local at = 4
 for i = 2, #KEYS do
   local items = tonumber(ARGV[at])
   redis.call('DEL', KEYS[i])
-  if ttl > 0 then
+  if ttl > 0 and items > 0 then
     redis.call('HSET', KEYS[i], unpack(ARGV, at + 1, at + items))
     redis.call('PEXPIRE', KEYS[i], ttl)
   end

@@ -9,29 +9,31 @@
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
 --   wait    ms until the next scheduled job, -1 if none      more  1 when work was only moved aside
 --   inboxes indexes of queues with raw envelopes             stale, lost  ids (settled too late; no longer held)
---   jobs    flat, eight items a job (see take.lua); absent fields are nil
+--   jobs    flat, six items a job (see take.lua); absent fields are nil
 local now, worker, trip = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local want, lease, resyncing = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'resync'
-local queues = {}
+local queues, taken = {}, {}
 for i, key in ipairs(KEYS) do
   queues[i] = prefix(key)
   if not redis.call('ZSCORE', queues[i] .. 'leases', worker) then return { 1, now } end
-  if tonumber(redis.call('GET', queues[i] .. 'trip:' .. worker) or 0) >= trip then return { 2, now } end
+  local seen = redis.call('GET', queues[i] .. 'trip:' .. worker)
+  if tonumber(string.match(seen or '0', '%d+')) >= trip then return { 2, now } end
+  taken[i] = taken_at(seen)
 end
 
 local stale, lost, at = {}, {}, 7
 for i, q in ipairs(queues) do
   local active = q .. 'active:' .. worker
   allow_when_full(q)
-  redis.call('SET', q .. 'trip:' .. worker, trip, 'KEEPTTL')
+  redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and digits(now) or taken[i]), 'KEEPTTL')
   if ARGV[at] ~= '' then settle_done(q, now, active, ARGV[at], stale) end
   local held, others = ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
   for _ = 1, others do
-    settle_one(q, now, active, stale, unpack(ARGV, at, at + 5))
+    settle_one(q, now, active, taken[i], stale, unpack(ARGV, at, at + 5))
     at = at + 6
   end
-  if resyncing then resync(q, active, held, lost) end
+  if resyncing then resync(q, active, taken[i], held, lost) end
 end
 
 local function alone() return is_alone(queues, worker) end
@@ -39,16 +41,15 @@ local jobs, inboxes, wait, more = {}, {}, -1, 0
 local stop = want > 0 and holds_suspect(queues, worker)
 for i, q in ipairs(queues) do
   local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped')
-  local moved = promote(q, now, 100)
+  local moved, wait_here = promote(q, now, 100)
   local ended = reap(q, now, lease, meta[2], worker, 1)
-  local taken, aside = 0, 0
+  local got, aside = 0, 0
   if want > 0 and not stop and not meta[1] then
-    taken, aside, stop = take(q, i, now, want, q .. 'active:' .. worker, jobs, alone)
-    want = want - taken
+    got, aside, stop = take(q, i, now, want, q .. 'active:' .. worker, jobs, alone)
+    want = want - got
   end
   if aside > 0 or moved == 100 or ended > 0 then more = 1 end
-  if update_wake(q) then inboxes[#inboxes + 1] = i end
-  local next_due = ask_again_at(q, now)
-  if next_due >= 0 and (wait < 0 or next_due < wait) then wait = next_due end
+  if update_wake(q, meta[1]) then inboxes[#inboxes + 1] = i end
+  if wait_here >= 0 and (wait < 0 or wait_here < wait) then wait = wait_here end
 end
 return { 0, now, wait, more, inboxes, stale, lost, jobs }

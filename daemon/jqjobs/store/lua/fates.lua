@@ -121,12 +121,15 @@ end
 local function end_worker(q, now, worker, mode, board, cause)
   local active = q .. 'active:' .. worker
   local held = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
+  local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
   redis.call('ZREM', q .. 'leases', worker)
   redis.call('DEL', active)
   for i = 1, #held, 2 do
-    local id, rank = held[i], held[i + 1]
+    local id, attempt = string.match(held[i], '(%S+) (%S+)')
+    local rank = held[i + 1]
     local entry = board and board[id]
-    local current = entry and entry[1] == redis.call('HGET', q .. 'job:' .. id, 'attempt')
+    local current = entry and entry[1] == attempt
+    note_attempt(q, id, attempt, taken)
     if not board then
       suspect(q, now, id, rank, cause, worker)
     else

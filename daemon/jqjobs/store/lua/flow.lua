@@ -1,17 +1,19 @@
 -- How jobs move by time alone: promotion of what is due, and reaping of workers whose lease ran out.
 
-local MOST_REAPED_JOBS = 200     -- a reap ends with the worker that reaches this, so that it stays short
+local MOST_REAPED_JOBS = 100     -- a reap ends with the worker that reaches this, so that it stays short
 
+-- Returns how many moved, and the ms until the next one, -1 if none.
 local function promote(q, now, most)
+  local wait = ask_again_at(q, now)
+  if wait ~= 0 then return 0, wait end
   local due = redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)
-  if #due == 0 then return 0 end
   redis.call('ZREM', q .. 'scheduled', unpack(due))
   for _, id in ipairs(due) do
     local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
     if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
     if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
   end
-  return #due
+  return #due, ask_again_at(q, now)
 end
 
 -- Nobody looked for more than lease/3: an outage, a clock that jumped, a first boot. Whoever is alive

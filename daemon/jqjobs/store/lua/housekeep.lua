@@ -4,7 +4,7 @@
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- Returns { more, ms until the next scheduled job or -1, 1 if the inbox holds anything, workers reaped }
-local CHUNK = 200
+local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 allow_when_full(q)
@@ -36,7 +36,8 @@ local function drop(state, ids)
 end
 
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
-local more = promote(q, now, CHUNK) == CHUNK
+local moved, wait = promote(q, now, CHUNK)
+local more = moved == CHUNK
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
 if meta[2] and unpark(tonumber(meta[2])) then more = true end
 if drop('kept', redis.call('ZRANGEBYSCORE', q .. 'kept', '-inf', now, 'LIMIT', 0, CHUNK)) then more = true end
@@ -45,4 +46,4 @@ local surplus = math.min(CHUNK, redis.call('ZCARD', q .. 'dead') - most_dead)
 if surplus > 0 and drop('dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) then more = true end
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local inbox = update_wake(q)
-return { (more or dead_left) and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }
+return { (more or dead_left) and 1 or 0, wait, inbox and 1 or 0, reaped }

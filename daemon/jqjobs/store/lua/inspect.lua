@@ -2,17 +2,25 @@
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
 -- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",
--- hash fields and values (flat), history lines }
+-- hash fields and values (flat; a later pair overrides an earlier one), history lines }
 local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
-local hash = redis.call('HGETALL', q .. 'job:' .. id)
+local job = q .. 'job:' .. id
+local hash = redis.call('HGETALL', job)
 if #hash == 0 then return {} end
-local history = redis.call('LRANGE', q .. 'job:' .. id .. ':history', 0, -1)
+local history = redis.call('LRANGE', job .. ':history', 0, -1)
 for _, state in ipairs({ 'ready', 'scheduled', 'waiting', 'parked', 'dead', 'kept' }) do
   local score = redis.call('ZSCORE', q .. state, id)
   if score then return { now, state, score, '', hash, history } end
 end
+-- The attempt of an active job is in the member, not yet in the hash (take.lua).
+local attempt = digits((tonumber(redis.call('HGET', job, 'attempt') or nil) or 0) + 1)
 for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
-  local score = redis.call('ZSCORE', q .. 'active:' .. worker, id)
-  if score then return { now, 'active', score, worker, hash, history } end
+  local score = redis.call('ZSCORE', q .. 'active:' .. worker, id .. ' ' .. attempt)
+  if score then
+    local n = #hash
+    hash[n + 1], hash[n + 2], hash[n + 3] = 'attempt', attempt, 'taken'
+    hash[n + 4] = taken_at(redis.call('GET', q .. 'trip:' .. worker))
+    return { now, 'active', score, worker, hash, history }
+  end
 end
 return { now, 'lost', '0', '', hash, history }

@@ -6,11 +6,14 @@ local FIELDS = { 'name', 'priority', 'enqueued', 'attempt', 'executions', 'error
 local q, state, offset, most = prefix(KEYS[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local reply = { 0 }
 
-local function row(id, score, worker)
+-- Members of an active set are "id attempt".
+local function row(member, score, worker)
+  local id, attempt = string.match(member, '(%S+) ?(%S*)')
   local f = redis.call('HMGET', q .. 'job:' .. id, unpack(FIELDS))
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = id, score, worker
   for i = 1, #FIELDS do reply[n + 3 + i] = f[i] end
+  if attempt ~= '' then reply[n + 7] = attempt end
 end
 
 local function page(key, from, size, worker)

@@ -34,10 +34,11 @@ local function fresh_rank(q, priority)
 end
 
 -- One token wakes one idle worker; it stands while there is something to take or to ingest.
--- Returns whether the inbox holds anything.
-local function update_wake(q)
+-- paused: that meta field, where the caller has it. Returns whether the inbox holds anything.
+local function update_wake(q, paused)
+  if paused == nil then paused = redis.call('HGET', q .. 'meta', 'paused') end
   local inbox = redis.call('EXISTS', q .. 'inbox') == 1
-  if inbox or (redis.call('EXISTS', q .. 'ready') == 1 and redis.call('HEXISTS', q .. 'meta', 'paused') == 0) then
+  if inbox or (not paused and redis.call('EXISTS', q .. 'ready') == 1) then
     redis.call('ZADD', q .. 'wake', 0, '1')
   else
     redis.call('ZREM', q .. 'wake', '1')
@@ -66,6 +67,15 @@ local function forget(q, id, key)
   free_key(q, id, key)
   redis.call('DEL', q .. 'job:' .. id, q .. 'job:' .. id .. ':history')
 end
+
+-- A job leaves an active set other than by plain success: only now its attempt is written. taken: when its
+-- batch was taken, ms, as text or "".
+local function note_attempt(q, id, attempt, taken)
+  redis.call('HSET', q .. 'job:' .. id, 'attempt', attempt, 'taken', taken)
+end
+
+-- The worker's last trip that took jobs: its time in ms as text, or "".
+local function taken_at(trip_value) return string.match(trip_value or '', ' (%d+)') or '' end
 
 local function schedule(q, id, due)
   redis.call('HSET', q .. 'job:' .. id, 'due', due)

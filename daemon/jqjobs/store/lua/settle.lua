@@ -1,24 +1,25 @@
--- Records outcomes. A settle counts only while the job is in the worker's active set under that attempt.
+-- Records outcomes. A settle counts only while "id attempt" is a member of the worker's active set.
 
 local RETRY_UNKNOWN_MS = 500
 
--- done: "id attempt id attempt …", successes whose result nobody asked for. Stale ids go into `stale`.
+-- done: "id attempt id attempt …", successes whose result nobody asked for, without a coalescing key.
 local function settle_done(q, now, active, done, stale)
-  local gone, finished = {}, 0
-  for id, attempt in string.gmatch(done, '(%S+) (%S+)') do
-    local f = redis.call('HMGET', q .. 'job:' .. id, 'attempt', 'key')
-    if f[1] == attempt and redis.call('ZREM', active, id) == 1 then
-      if f[2] then free_key(q, id, f[2]) end
-      gone[#gone + 1], gone[#gone + 2] = q .. 'job:' .. id, q .. 'job:' .. id .. ':history'
-      finished = finished + 1
+  local members, ids = {}, {}
+  for member, id in string.gmatch(done, '((%S+) %S+)') do members[#members + 1], ids[#ids + 1] = member, id end
+  local ranks, ours, gone, job = redis.call('ZMSCORE', active, unpack(members)), {}, {}, q .. 'job:'
+  for i, member in ipairs(members) do
+    local id = ids[i]
+    if ranks[i] then
+      ours[#ours + 1], gone[#gone + 1] = member, job .. id
+      -- Only a job that left an active set before can have a history.
+      if string.sub(member, -2) ~= ' 1' then gone[#gone + 1] = job .. id .. ':history' end
     else
       stale[#stale + 1] = id
     end
   end
-  if finished > 0 then
-    redis.call('DEL', unpack(gone))
-    count(q, now, 'done', finished)
-  end
+  if #ours == 0 then return end
+  count(q, now, 'done', redis.call('ZREM', active, unpack(ours)))
+  redis.call('DEL', unpack(gone))
 end
 
 local function settle_unknown(q, now, id, rank)
@@ -29,9 +30,13 @@ local function settle_unknown(q, now, id, rank)
   redis.call('ZADD', q .. 'parked', now, id)
 end
 
--- number, text and line mean: kept: keep ms, why there is no result or "", result · failed, hung: delay ms, error, history line ·
+-- number, text and line mean: done: nothing, it has a coalescing key · kept: keep ms, why there is no result or "", result · failed, hung: delay ms, error, history line ·
 -- discarded, interrupted: -, error, history line · malformed: -, reason, - · released, unknown: nothing.
 local outcomes = {
+  done = function(q, now, id, rank, key)
+    count(q, now, 'done', 1)
+    forget(q, id, key)
+  end,
   kept = function(q, now, id, rank, key, number, text, line)
     count(q, now, 'done', 1)
     succeed(q, now, id, key, tonumber(number), line, text ~= '' and text)
@@ -63,33 +68,34 @@ local outcomes = {
   end,
 }
 
-local function settle_one(q, now, active, stale, kind, id, attempt, number, text, line)
-  local f = redis.call('HMGET', q .. 'job:' .. id, 'attempt', 'key')
-  local rank = redis.call('ZSCORE', active, id)
-  if f[1] ~= attempt or not rank then
+local function settle_one(q, now, active, taken, stale, kind, id, attempt, number, text, line)
+  local rank = redis.call('ZSCORE', active, id .. ' ' .. attempt)
+  if not rank then
     stale[#stale + 1] = id
     return
   end
-  redis.call('ZREM', active, id)
+  redis.call('ZREM', active, id .. ' ' .. attempt)
+  note_attempt(q, id, attempt, taken)
   -- A word this script does not know comes from a newer worker; an error here would lose the job.
   local record = outcomes[kind] or outcomes.released
-  record(q, now, id, rank, f[2], number, text, line)
+  record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
 end
 
 -- held: "id attempt …", all the worker has. The rest of its active set goes back in place; what it
 -- has and Redis has not is added to `lost`.
-local function resync(q, active, held, lost)
+local function resync(q, active, taken, held, lost)
   local named = {}
-  for id, attempt in string.gmatch(held, '(%S+) (%S+)') do named[id] = attempt end
+  for member in string.gmatch(held, '%S+ %S+') do named[member] = true end
   local inside = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
   for i = 1, #inside, 2 do
-    local id, rank = inside[i], inside[i + 1]
-    if named[id] and named[id] == redis.call('HGET', q .. 'job:' .. id, 'attempt') then
-      named[id] = nil
+    if named[inside[i]] then
+      named[inside[i]] = nil
     else
-      redis.call('ZREM', active, id)
-      give_back(q, id, rank)
+      local id, attempt = string.match(inside[i], '(%S+) (%S+)')
+      redis.call('ZREM', active, inside[i])
+      note_attempt(q, id, attempt, taken)
+      give_back(q, id, inside[i + 1])
     end
   end
-  for id in pairs(named) do lost[#lost + 1] = id end
+  for member in pairs(named) do lost[#lost + 1] = string.match(member, '%S+') end
 end

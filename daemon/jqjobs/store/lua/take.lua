@@ -1,7 +1,18 @@
 -- Hands ready jobs of one queue to a worker, best rank first.
+-- The attempt is part of the member in the active set, and is written to the job only when that goes back
+-- or fails: the way of a job that succeeds at once has no write of its own here.
 
 local MOST_TAKE_BYTES = 1048576
-local FIELDS = { 'name', 'payload', 'attempt', 'suspect', 'expires', 'failures', 'timeout', 'keep' }
+
+-- Most jobs are just a name, a payload and a time: those need no table of fields.
+-- Returns name, payload, and the other fields by name or nil.
+local function read_job(job)
+  local flat = redis.call('HGETALL', job)
+  if #flat == 6 and flat[1] == 'name' and flat[3] == 'payload' then return flat[2], flat[4] end
+  local fields = {}
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  return fields.name, fields.payload, fields
+end
 
 local function is_alone(queues, worker)
   for _, q in ipairs(queues) do
@@ -14,38 +25,41 @@ end
 local function holds_suspect(queues, worker)
   for _, q in ipairs(queues) do
     local held = redis.call('ZRANGE', q .. 'active:' .. worker, 0, 1)
-    if #held > 0 then return #held == 1 and redis.call('HEXISTS', q .. 'job:' .. held[1], 'suspect') == 1 end
+    if #held > 1 then return false end
+    if #held == 1 then return redis.call('HEXISTS', q .. 'job:' .. string.match(held[1], '%S+'), 'suspect') == 1 end
   end
   return false
 end
 
--- jobs: flat reply, eight items a job: queue index, id, attempt, name, payload, failures, timeout, keep.
+-- jobs: flat reply, six items a job: queue index, id, attempt, name, payload, extra; extra is nil or
+-- { failures, timeout, keep, key }, each nil when absent.
 -- alone(): whether the worker holds nothing at all; a suspect is only taken then, and ends the take.
 -- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
 local function take(q, index, now, want, active, jobs, alone)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
-  local leaving, entering, bytes, aside, stop = {}, {}, 0, 0, false
+  local leaving, entering, bytes, aside, stop, n = {}, {}, 0, 0, false, #jobs
   for i = 1, #head, 2 do
     local id, job = head[i], q .. 'job:' .. head[i]
-    local f = redis.call('HMGET', job, unpack(FIELDS))
-    if not f[1] then
+    local name, payload, f = read_job(job)
+    if not name then
       leaving[#leaving + 1], aside = id, aside + 1
-    elseif f[5] and tonumber(f[5]) <= now then
+      redis.call('DEL', job)
+    elseif f and f.expires and tonumber(f.expires) <= now then
       leaving[#leaving + 1], aside = id, aside + 1
       redis.call('HSET', job, 'error', 'it was not started before it expired')
-      die(q, now, id, 'expired', redis.call('HGET', job, 'key'))
+      die(q, now, id, 'expired', f.key)
     else
-      stop = bytes > MOST_TAKE_BYTES or (f[4] and (#entering > 0 or not alone()))
+      local is_suspect = f and f.suspect
+      stop = bytes > MOST_TAKE_BYTES or (is_suspect and (#entering > 0 or not alone()))
       if stop then break end
-      local attempt = (tonumber(f[3]) or 0) + 1
-      redis.call('HSET', job, 'attempt', attempt, 'taken', now)
+      local attempt = (f and tonumber(f.attempt) or 0) + 1
       leaving[#leaving + 1] = id
-      entering[#entering + 1], entering[#entering + 2] = head[i + 1], id
-      bytes = bytes + #f[2]
-      local n = #jobs
-      jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = index, id, attempt, f[1]
-      jobs[n + 5], jobs[n + 6], jobs[n + 7], jobs[n + 8] = f[2], f[6], f[7], f[8]
-      stop = f[4] ~= false
+      entering[#entering + 1], entering[#entering + 2] = head[i + 1], id .. ' ' .. attempt
+      bytes = bytes + #(payload or '')
+      local extra = f and { f.failures or false, f.timeout or false, f.keep or false, f.key or false }
+      jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = index, id, attempt, name
+      jobs[n + 5], jobs[n + 6], n = payload or '', extra or false, n + 6
+      stop = is_suspect and true or false
       if stop then break end
     end
   end

@@ -1,0 +1,41 @@
+"""Fixtures of the end-to-end tests: real daemons, real signals, a real server.
+
+    def test_it(site): ...               # on a shared server; empty when the test starts
+    def test_it(site_on, start_server):  # on a server of the test's own, to be killed or reconfigured
+        site = site_on(start_server("redis", "--appendonly", "yes"))
+
+At the end of a test its daemons are killed, and their logs must not show a defect of jqjobs itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.daemon import Site
+from servers import Server
+
+
+@pytest.fixture
+def site_on(tmp_path: Path) -> Iterator[Callable[[Server], Site]]:
+    """Make sites on servers of the test's own."""
+    made: list[Site] = []
+
+    def make(server: Server) -> Site:
+        site = Site(server, tmp_path)
+        made.append(site)
+        return site
+
+    yield make
+    for site in made:
+        site.close()
+    for site in made:
+        assert site.tolerates_defects or not site.defects()
+
+
+@pytest.fixture
+def site(any_server: Server, site_on: Callable[[Server], Site]) -> Site:
+    """A site on the shared server."""
+    return site_on(any_server)

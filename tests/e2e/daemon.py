@@ -1,0 +1,220 @@
+"""A real `jqd` for tests: started, signalled, and read by its log. And the site it works at.
+
+Owns processes and files of one test; asserts nothing about jobs. Used by the fixture `site` of conftest.py:
+
+    daemon = site.start_daemon("--processes", "2")   # ready when it returns
+    job = site.send("nap", 0.1)
+    site.wait_for(job, State.KEPT)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from jqjobs.client import Client, JobHandle
+from jqjobs.job import NewJob, Options, State, new_id
+from jqjobs.store.inspect import JobInfo, QueueStatus, queue_status
+from servers import Server
+from waiting import eventually
+
+#: What daemons of tests are told unless the test says otherwise: nothing random, nothing slow.
+DEFAULT_FLAGS = {
+    "--app": "jobs:app", "--processes": "1", "--jitter": "0", "--poll": "0.5", "--lease": "5",
+    "--grace": "10", "--kill-after": "1", "--log-format": "json",
+}  # fmt: skip
+
+#: Events that mean a defect in jqjobs, whatever the test does to it.
+_DEFECTS = ("keeper.error", "monitor.error", "worker.crashed")
+
+
+class Daemon:
+    """One `jqd` process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def log_text(self) -> str:
+        """Return what it and its workers have logged."""
+        return self._log.read_text(errors="replace")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the log lines of one event, oldest first."""
+        return [line for line in self.lines() if line.get("event") == name]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return all whole log lines; what is not JSON has the event "?"."""
+        return [_parsed(line) for line in self.log_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def wait_for_event(self, name: str, count: int = 1, timeout_s: float = 20) -> dict[str, Any]:
+        """Wait until an event was logged ``count`` times; return the last of these lines."""
+        eventually(lambda: len(self.events(name)) >= count, timeout_s, f"{count} x {name} in the log")
+        return self.events(name)[count - 1]
+
+    def workers(self) -> list[int]:
+        """Return the pids of its workers, dead ones that it has not yet waited for left out."""
+        try:
+            children = psutil.Process(self.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+        return sorted(child.pid for child in children if is_running(child.pid))
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s: float = 20) -> int:
+        """Wait for its end and return the exit code."""
+        return self.process.wait(timeout_s)
+
+    def kill(self) -> None:
+        """Kill it as `kill -9` does, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait(20)
+
+    def defects(self) -> list[dict[str, Any]]:
+        """Return log lines that no test may cause: tracebacks, errors of jqjobs itself, what is not JSON."""
+        return [line for line in self.lines() if line["event"] in ("?", *_DEFECTS) or "exception" in line]
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process exists and is no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {"event": "?", "text": line}
+    return found if isinstance(found, dict) else {"event": "?", "text": line}
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line of the journal that the jobs write. ``at_ms``: boottime, as `monotonic_ms` of the test."""
+
+    event: str
+    name: str
+    id: str
+    queue: str
+    attempt: int
+    pid: int
+    at_ms: int
+
+
+@dataclass
+class Site:
+    """A Redis, a directory with app, journal and boards, and the daemons of one test."""
+
+    server: Server
+    directory: Path
+    daemons: list[Daemon] = field(default_factory=list)
+    tolerates_defects: bool = False
+
+    def start_daemon(self, *flags: str, wait: bool = True, **environment: str) -> Daemon:
+        """Start a `jqd`, with ``flags`` over DEFAULT_FLAGS; return when its workers are ready, or at once."""
+        chosen = {**DEFAULT_FLAGS, "--runtime-dir": str(self.directory / "boards")}
+        chosen |= dict(zip(flags[::2], flags[1::2], strict=True))
+        words = [word for flag, value in chosen.items() if value for word in (flag, value)]
+        log = self.directory / f"daemon{len(self.daemons)}.log"
+        with log.open("ab") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "jqjobs.cli.jqd", *words],
+                cwd=self.directory, env=self._environment(environment), stdin=subprocess.DEVNULL,
+                stdout=stderr, stderr=stderr, start_new_session=True,
+            )  # fmt: skip
+        daemon = Daemon(process, log)
+        self.daemons.append(daemon)
+        if wait:
+            daemon.wait_for_event("worker.ready", int(chosen["--processes"]))
+        return daemon
+
+    def _environment(self, more: dict[str, str]) -> dict[str, str]:
+        # The directory of the test first: an app written there goes before this directory's.
+        path = os.pathsep.join([str(self.directory), str(Path(__file__).parent), *sys.path])
+        own = {name: value for name, value in os.environ.items() if not name.startswith("JQ_")}
+        return own | {
+            "JQ_REDIS_URL": self.server.url, "JQ_TEST_JOURNAL": str(self.directory / "journal"), "PYTHONPATH": path, **more,
+        }  # fmt: skip
+
+    def write_app(self, module: str, text: str) -> str:
+        """Write a module with an ``app`` for one test; return what --app is to be told."""
+        (self.directory / f"{module}.py").write_text(text)
+        return f"{module}:app"
+
+    @cached_property
+    def client(self) -> Client:
+        return Client(lambda: self.server.url)
+
+    def send(self, name: str, *args: Any, **options: Any) -> JobHandle:
+        """Enqueue one job; its record is kept. ``options``: fields of `Options`."""
+        return self.send_many([(name, *args)], **options)[0]
+
+    def send_many(self, jobs: Sequence[tuple[Any, ...]], **options: Any) -> list[JobHandle]:
+        """Enqueue jobs in one round trip: tuples of name and arguments."""
+        chosen = Options(**{"queue": "default", "keep": "1h", **options})
+        new = [
+            NewJob(
+                name, json.dumps({"args": args}).encode(), chosen.id or new_id(), chosen.priority or 0,
+                chosen.due_text(), chosen.key or "", chosen.fields(),
+            )
+            for name, *args in jobs
+        ]  # fmt: skip
+        return self.client.enqueue(chosen.queue or "default", new)
+
+    def wait_for(self, job: JobHandle, state: State, timeout_s: float = 20) -> JobInfo:
+        """Wait until a job is in a state; return all that is known of it."""
+
+        def seen() -> JobInfo:
+            info = job.info()
+            assert info.state == state, info
+            return info
+
+        return eventually(seen, timeout_s, f"{job.ref} {state}")
+
+    def status(self, queue: str = "default") -> QueueStatus:
+        return self.client.run(queue_status(queue))
+
+    def gate(self, name: str = "gate") -> Path:
+        """Return the path that a job `hold` waits for; `touch` opens it."""
+        return self.directory / name
+
+    def notes(self, event: str = "", job: JobHandle | None = None) -> list[Note]:
+        """Return the lines of the journal, oldest first; of one event, of one job."""
+        path = self.directory / "journal"
+        lines = path.read_text().splitlines() if path.exists() else []
+        notes = [Note(**json.loads(line)) for line in lines]
+        return [note for note in notes if event in ("", note.event) and (job is None or note.id == job.id)]
+
+    def wait_for_start(self, job: JobHandle, nth: int = 1, timeout_s: float = 20) -> Note:
+        """Wait until a job was started for the ``nth`` time; return that note."""
+        eventually(lambda: len(self.notes("start", job)) >= nth, timeout_s, f"start {nth} of {job.ref}")
+        return self.notes("start", job)[nth - 1]
+
+    def close(self) -> None:
+        """Kill what still runs. Workers die with their daemon; those of a stopped one are continued for that."""
+        for daemon in self.daemons:
+            if daemon.process.poll() is None:
+                daemon.kill()
+        self.client.close()
+
+    def defects(self) -> list[dict[str, Any]]:
+        return [line for daemon in self.daemons for line in daemon.defects()]

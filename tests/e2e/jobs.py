@@ -1,0 +1,142 @@
+"""The app of the end-to-end tests: jobs that behave, and jobs that misbehave in each way a job can.
+
+Every job notes its start and its end in a journal outside Redis, so tests need not believe what Redis says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import itertools
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from jqjobs import App, current_job
+from jqjobs.clock import monotonic_ms
+
+app = App()
+
+
+def note(event: str) -> None:
+    """Append one line to the journal: one write to an O_APPEND file, whole or not at all."""
+    job = current_job()
+    assert job is not None
+    line = {
+        "event": event, "name": job.name, "id": job.id, "queue": job.queue, "attempt": job.attempt,
+        "pid": os.getpid(), "at_ms": monotonic_ms(),
+    }  # fmt: skip
+    journal = os.open(os.environ["JQ_TEST_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(journal, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(journal)
+
+
+@app.job
+def quick() -> int:
+    note("start")
+    return os.getpid()
+
+
+@app.job
+def nap(seconds: float) -> int:
+    note("start")
+    time.sleep(seconds)
+    note("end")
+    return os.getpid()
+
+
+@app.job
+def hold(gate: str) -> int:
+    """Run until the file ``gate`` or ``gate.<attempt>`` is there."""
+    note("start")
+    job = current_job()
+    assert job is not None
+    while not (Path(gate).exists() or Path(f"{gate}.{job.attempt}").exists()):
+        time.sleep(0.01)
+    note("end")
+    return os.getpid()
+
+
+@app.job
+async def nap_async(seconds: float) -> None:
+    note("start")
+    await asyncio.sleep(seconds)
+    note("end")
+
+
+@app.job
+def die_by_signal(number: int) -> None:
+    note("start")
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
+@app.job
+def exit_at_once(code: int) -> None:
+    note("start")
+    os._exit(code)
+
+
+@app.job
+def segfault() -> None:
+    note("start")
+    ctypes.string_at(0)
+
+
+@app.job(max_attempts=1)
+def sys_exit() -> None:
+    note("start")
+    sys.exit(3)
+
+
+@app.job(max_attempts=1)
+def keyboard_interrupt() -> None:
+    note("start")
+    raise KeyboardInterrupt
+
+
+@app.job(max_attempts=1)
+async def sys_exit_async() -> None:
+    note("start")
+    sys.exit(3)
+
+
+@app.job
+def swallow(seconds: float) -> None:
+    """Take no notice of any exception, as code with a bare ``except`` does."""
+    note("start")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(BaseException):
+            time.sleep(0.05)
+
+
+@app.job
+def hold_gil(seconds: float) -> int:
+    """Stay inside one C call, which neither gives up the GIL nor looks at signals."""
+    note("start")
+    began = time.perf_counter()
+    all(itertools.repeat(True, 3_000_000))
+    a_million_s = (time.perf_counter() - began) / 3
+    all(itertools.repeat(True, int(seconds / a_million_s * 1_000_000)))
+    note("end")
+    return os.getpid()
+
+
+@app.job(max_attempts=1)
+def catastrophic_regex() -> None:
+    note("start")
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+@app.job(max_attempts=1)
+def spin() -> None:
+    note("start")
+    while True:
+        pass

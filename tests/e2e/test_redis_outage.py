@@ -1,0 +1,227 @@
+"""Redis that is missing, restarted, frozen, emptied, or drops connections: waited out, nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from e2e.daemon import Site
+from jqjobs.client import JobHandle
+from jqjobs.errors import StoreUnavailable
+from jqjobs.job import State
+from servers import Server
+from waiting import eventually
+
+StartServer = Callable[..., Server]
+SiteOn = Callable[[Server], Site]
+
+DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
+
+
+def _starts_per_job(site: Site, jobs: list[JobHandle]) -> Counter[int]:
+    """Return how many jobs were started how often."""
+    starts = Counter(note.id for note in site.notes("start"))
+    return Counter(starts[job.id] for job in jobs)
+
+
+def _wait_for_all(site: Site, jobs: list[JobHandle], timeout_s: float = 30) -> None:
+    for job in jobs:
+        site.wait_for(job, State.KEPT, timeout_s)
+
+
+def test_a_daemon_waits_for_a_redis_that_is_missing_at_boot_and_says_so(
+    start_server: StartServer, site_on: SiteOn
+) -> None:
+    server = start_server("valkey", *DURABLE)
+    site = site_on(server)
+    job = site.send("quick")
+    server.kill()
+    daemon = site.start_daemon("--processes", "2", wait=False)
+    daemon.wait_for_event("redis.lost")
+    daemon.wait_for_event("worker.started", 2)
+    assert server.address in daemon.events("redis.lost")[0]["error"]
+    workers = daemon.workers()
+    server.restart()
+    daemon.wait_for_event("worker.ready", 2)
+    site.wait_for(job, State.KEPT)
+    assert daemon.workers() == workers
+    assert len(daemon.events("redis.lost")) <= 3, "each process says it once"
+
+
+@pytest.mark.parametrize("moment", ["boot", "idle", "busy"])
+def test_term_during_an_outage_is_obeyed(start_server: StartServer, site_on: SiteOn, moment: str) -> None:
+    server = start_server("valkey")
+    site = site_on(server)
+    if moment == "boot":
+        server.kill()
+        daemon = site.start_daemon(wait=False)
+        daemon.wait_for_event("redis.lost", 2)
+    else:
+        daemon = site.start_daemon("--grace", "0.1")
+        if moment == "busy":
+            site.wait_for_start(site.send("nap", 60))
+        server.kill()
+        daemon.wait_for_event("redis.lost")
+    began = time.monotonic()
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    assert time.monotonic() - began < 3, daemon.log_text()
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+def test_a_restart_with_its_log_loses_and_doubles_nothing(
+    start_server: StartServer, site_on: SiteOn, kind: str
+) -> None:
+    server = start_server(kind, *DURABLE)
+    site = site_on(server)
+    daemon = site.start_daemon("--processes", "2")
+    workers = daemon.workers()
+    held = site.send("hold", str(site.gate()))
+    site.wait_for_start(held)
+    jobs = site.send_many([("nap", 0.01)] * 100)
+    eventually(lambda: len(site.notes("end")) > 20, what="jobs are under way")
+    server.kill()
+    site.gate().touch()
+    eventually(lambda: site.notes("end", held), what="a job ends while Redis is away")
+    server.restart()
+    back = time.monotonic()
+    after = eventually(lambda: _sent(site), 5, "producers come back by themselves")
+    site.wait_for(after, State.KEPT)
+    assert time.monotonic() - back < 10, "claimed again within seconds"
+    _wait_for_all(site, [held, *jobs])
+    assert _starts_per_job(site, [held, *jobs]) == {1: 101}
+    assert held.info().executions == 1
+    assert daemon.workers() == workers, "no worker was restarted for it"
+
+
+def _sent(site: Site) -> JobHandle | None:
+    try:
+        return site.send("quick", priority=100)
+    except StoreUnavailable:
+        return None
+
+
+@contextmanager
+def _dropping_connections(server: Server, every_s: float) -> Iterator[list[int]]:
+    """Close every client's connection again and again, whatever it is in the middle of."""
+    ended = threading.Event()
+    dropped: list[int] = []
+
+    def drop() -> None:
+        while not ended.wait(every_s):
+            dropped.append(server.call("CLIENT", "KILL", "TYPE", "normal"))
+
+    thread = threading.Thread(target=drop)
+    thread.start()
+    try:
+        yield dropped
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_connections_dropped_under_load_lose_and_double_nothing(site: Site) -> None:
+    daemon = site.start_daemon("--processes", "2")
+    workers = daemon.workers()
+    jobs = site.send_many([("nap", 0.005)] * 400)
+    with _dropping_connections(site.server, 0.15) as dropped:
+        eventually(lambda: len(site.notes("end")) >= 400, 60, "all have run")
+    _wait_for_all(site, jobs)
+    assert sum(dropped) > 20
+    assert _starts_per_job(site, jobs) == {1: 400}
+    assert {job.info().executions for job in jobs} == {1}
+    assert daemon.workers() == workers
+    status = site.status()
+    assert (status.done, status.failed, status.ready, status.active, status.workers) == (400, 0, 0, 0, 2)
+
+
+def test_an_outage_longer_than_a_lease_runs_nothing_again(start_server: StartServer, site_on: SiteOn) -> None:
+    server = start_server("valkey", *DURABLE)
+    site = site_on(server)
+    daemons = [site.start_daemon("--lease", "1", "--processes", "2") for _ in range(2)]
+    workers = [daemon.workers() for daemon in daemons]
+    jobs = [site.send("hold", str(site.gate())) for _ in range(4)]
+    for job in jobs:
+        site.wait_for_start(job)
+    server.kill()
+    gone = time.monotonic()
+    eventually(lambda: time.monotonic() - gone > 2.5, what="more than two leases passed")
+    server.restart()
+    for daemon in daemons:
+        daemon.wait_for_event("redis.back")
+    site.gate().touch()
+    _wait_for_all(site, jobs)
+    assert _starts_per_job(site, jobs) == {1: 4}
+    assert [daemon.workers() for daemon in daemons] == workers
+    assert not any(daemon.events("lease.reaped") for daemon in daemons)
+
+
+def test_a_redis_that_freezes_longer_than_a_lease_runs_nothing_again(
+    start_server: StartServer, site_on: SiteOn
+) -> None:
+    import os
+
+    server = start_server("valkey")
+    site = site_on(server)
+    daemon = site.start_daemon("--lease", "1", "--processes", "2")
+    jobs = [site.send("hold", str(site.gate())) for _ in range(2)]
+    for job in jobs:
+        site.wait_for_start(job)
+    os.kill(server.pid, signal.SIGSTOP)
+    daemon.wait_for_event("redis.lost")
+    frozen = time.monotonic()
+    eventually(lambda: time.monotonic() - frozen > 2, what="two leases passed")
+    os.kill(server.pid, signal.SIGCONT)
+    daemon.wait_for_event("redis.back")
+    site.gate().touch()
+    _wait_for_all(site, jobs)
+    assert _starts_per_job(site, jobs) == {1: 2}
+
+
+def test_a_wrong_password_at_boot_ends_with_78_and_says_so(start_server: StartServer, site_on: SiteOn) -> None:
+    server = start_server("valkey")
+    server.call("CONFIG", "SET", "requirepass", "secret")
+    site = site_on(server)
+    for url in (f"unix://:wrong@{server.address}", server.url):
+        daemon = site.start_daemon(wait=False, JQ_REDIS_URL=url)
+        assert daemon.wait() == 78, daemon.log_text()
+        said = daemon.events("daemon.refused")[0]["message"]
+        assert "JQ_REDIS_URL" in said
+        assert "wrong" not in said.replace("WRONGPASS", "")
+        assert "secret" not in daemon.log_text()
+    daemon = site.start_daemon(JQ_REDIS_URL=f"unix://:secret@{server.address}")
+    # Later it is waited out: somebody is just changing it.
+    server_words = ("AUTH", "secret"), ("CONFIG", "SET", "requirepass", "other"), ("CLIENT", "KILL", "TYPE", "normal")
+    server.pipeline(server_words)
+    daemon.wait_for_event("redis.lost")
+    assert daemon.process.poll() is None
+    server.pipeline([("AUTH", "other"), ("CONFIG", "SET", "requirepass", "")])
+    daemon.wait_for_event("redis.back")
+    site.wait_for(site.send("quick"), State.KEPT)
+
+
+def test_work_goes_on_after_flushall(site: Site) -> None:
+    daemon = site.start_daemon("--processes", "2", "--lease", "1.5")
+    held = site.send("hold", str(site.gate()))
+    site.wait_for_start(held)
+    site.server.flush()
+    site.gate().touch()
+    daemon.wait_for_event("worker.fenced", timeout_s=10)
+    jobs = site.send_many([("quick",)] * 20)
+    _wait_for_all(site, jobs)
+    assert held.state() is None
+
+
+def test_scripts_flushed_under_load_are_sent_again(site: Site) -> None:
+    site.start_daemon("--processes", "2")
+    jobs = site.send_many([("nap", 0.005)] * 100)
+    for _ in range(10):
+        site.server.call("SCRIPT", "FLUSH")
+    _wait_for_all(site, jobs)
+    assert _starts_per_job(site, jobs) == {1: 100}

@@ -1,0 +1,145 @@
+"""Real workers of a real daemon: what is run, in which order, and what jobs may do to them."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from e2e.daemon import Site
+from jqjobs.clock import monotonic_ms
+from jqjobs.job import State
+from jqjobs.store import calls
+from waiting import eventually
+
+
+def test_a_job_runs_and_its_result_is_kept(site: Site) -> None:
+    daemon = site.start_daemon()
+    job = site.send("quick")
+    info = site.wait_for(job, State.KEPT)
+    assert info.result == daemon.workers()[0]
+    assert (info.executions, info.failures, info.crashes, info.interrupts) == (1, 0, 0, 0)
+    assert [(note.event, note.id) for note in site.notes()] == [("start", job.id)]
+
+
+def test_urgent_jobs_run_first_then_the_older_ones(site: Site) -> None:
+    first, second = site.send("quick"), site.send("quick")
+    urgent, leisurely = site.send("quick", priority=5), site.send("quick", priority=-5)
+    site.start_daemon()
+    for job in (first, second, urgent, leisurely):
+        site.wait_for(job, State.KEPT)
+    assert [note.id for note in site.notes("start")] == [urgent.id, first.id, second.id, leisurely.id]
+
+
+def test_queues_are_served_in_the_order_given(site: Site) -> None:
+    last = site.send("quick", queue="b", priority=100)
+    first = site.send("quick", queue="a")
+    site.start_daemon("--queues", "a,b")
+    site.wait_for(last, State.KEPT)
+    assert [note.id for note in site.notes("start")] == [first.id, last.id]
+
+
+def test_a_delayed_job_runs_soon_after_its_time(site: Site) -> None:
+    site.start_daemon("--poll", "30")
+    sent_ms = monotonic_ms()
+    job = site.send("quick", delay=0.6)
+    assert job.state() is State.SCHEDULED
+    waited_ms = site.wait_for_start(job).at_ms - sent_ms
+    assert 600 <= waited_ms < 600 + 1000
+
+
+def test_a_paused_queue_starts_nothing_until_it_is_resumed(site: Site) -> None:
+    site.start_daemon("--poll", "30")
+    site.client.run(calls.pause("default"))
+    job = site.send("quick")
+    marker = site.send("nap", 0, delay=0.5)
+    eventually(lambda: marker.state() is State.READY, what="a worker made a trip to the paused queue")
+    assert job.state() is State.READY
+    site.client.run(calls.pause("default", resume=True))
+    site.wait_for(job, State.KEPT)
+
+
+def test_an_unknown_job_waits_parked_until_a_daemon_offers_its_name(site: Site) -> None:
+    site.start_daemon()
+    job = site.send("not_yet_written")
+    site.wait_for(job, State.PARKED)
+    assert site.status().parked == 1
+    text = "from jqjobs import App\napp = App()\n@app.job\ndef not_yet_written():\n    return 'written'\n"
+    site.start_daemon("--app", site.write_app("newer", text))
+    info = site.wait_for(job, State.KEPT)
+    assert (info.result, info.failures, info.executions) == ("written", 0, 1)
+
+
+def test_quick_jobs_behind_a_long_one_are_given_to_the_other_worker(site: Site) -> None:
+    site.start_daemon("--processes", "2", "--poll", "30")
+    for job in site.send_many([("quick",)] * 100):  # so that batches have grown
+        site.wait_for(job, State.KEPT)
+    long, *others = site.send_many([("hold", str(site.gate())), *[("quick",)] * 15])
+    began_ms = site.wait_for_start(long).at_ms
+    for job in others:
+        site.wait_for(job, State.KEPT)
+    assert max(site.wait_for_start(job).at_ms for job in others) - began_ms < 1500
+    assert all(len(site.notes("start", job)) == 1 for job in others)
+    site.gate().touch()
+    site.wait_for(long, State.KEPT)
+
+
+@pytest.mark.parametrize(("name", "error"), [("sys_exit", "SystemExit: 3"), ("keyboard_interrupt", "KeyboardInterrupt"), ("sys_exit_async", "SystemExit: 3")])
+def test_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site, name: str, error: str) -> None:
+    daemon = site.start_daemon()
+    workers = daemon.workers()
+    info = site.wait_for(site.send(name), State.DEAD)
+    assert (info.error, info.failures, info.crashes, info.reason) == (error, 1, 0, "failed")
+    site.wait_for(site.send("quick"), State.KEPT)
+    assert daemon.workers() == workers
+
+
+@pytest.mark.parametrize(
+    ("job", "cause"),
+    [
+        (("exit_at_once", 0), "exited with code 0"),
+        (("segfault",), "killed by SIGSEGV"),
+        (("die_by_signal", int(signal.SIGABRT)), "killed by SIGABRT"),
+    ],
+    ids=["os._exit(0)", "segfault", "abort"],
+)
+def test_a_job_that_takes_its_process_down_is_a_crash_and_never_a_success(
+    site: Site, job: tuple[str | int, ...], cause: str
+) -> None:
+    site.start_daemon()
+    sent = site.send_many([job], max_crashes=2)[0]
+    info = site.wait_for(sent, State.DEAD)
+    assert (info.crashes, info.failures, info.executions, info.reason) == (2, 0, 2, "crashed")
+    assert [attempt.reason for attempt in info.history] == ["crashed", "crashed"]
+    assert cause in (info.error or "")
+
+
+def test_a_soft_time_limit_ends_a_sync_and_an_async_job(site: Site) -> None:
+    daemon = site.start_daemon("--kill-after", "20")
+    workers = daemon.workers()
+    for name in ("nap", "nap_async"):
+        info = site.wait_for(site.send(name, 60, timeout=0.3, max_attempts=1), State.DEAD)
+        assert (info.reason, info.failures, info.history[0].reason) == ("hung", 1, "hung")
+        assert "JobTimeout" in (info.error or "")
+        assert "jobs.py" in (info.history[0].traceback or "")
+    assert not site.notes("end")
+    assert daemon.workers() == workers
+
+
+def test_an_endless_python_loop_is_ended_by_the_soft_limit(site: Site) -> None:
+    daemon = site.start_daemon("--kill-after", "20")
+    workers = daemon.workers()
+    assert site.wait_for(site.send("spin", timeout=0.3), State.DEAD).reason == "hung"
+    assert daemon.workers() == workers
+
+
+@pytest.mark.parametrize("job", [("swallow", 60), ("catastrophic_regex",)], ids=["swallows it", "holds the GIL"])
+def test_a_job_that_no_exception_reaches_is_killed_at_the_hard_limit(site: Site, job: tuple[str | int, ...]) -> None:
+    daemon = site.start_daemon("--kill-after", "0.5")
+    [worker] = daemon.workers()
+    sent = site.send_many([job], timeout=0.5, max_attempts=1)[0]
+    info = site.wait_for(sent, State.DEAD)
+    assert (info.reason, info.failures, info.crashes, info.history[0].reason) == ("hung", 1, 0, "hung")
+    assert "time limit of 0.5 s" in (info.error or "")
+    assert worker not in daemon.workers()
+    site.wait_for(site.send("quick"), State.KEPT)

@@ -1,0 +1,479 @@
+"""jqctl against a real server: the shapes of its answers, its exit codes, and that it is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jqjobs
+from jqjobs.cli import jqctl, retry
+from jqjobs.cli.exits import Exit
+from jqjobs.job import Kind
+from jqjobs.store import calls
+from servers import Server
+from store.rig import Rig
+
+BOOM = json.dumps({"attempt": 1, "reason": "failed", "error": "boom", "traceback": "T\n  boom", "worker": "w",
+                   "started_ms": 1000, "ended_ms": 3000}).encode()  # fmt: skip
+
+
+class Terminal:
+    """Runs jqctl in this process against one server."""
+
+    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self._url = url
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *words: str) -> int:
+        code = jqctl.run(["--redis", self._url, *words])
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *words: str) -> dict[str, Any]:
+        self.code = self.run(*words, "--json")
+        answer: dict[str, Any] = json.loads(self.out)
+        assert answer.pop("v") == 1
+        return answer
+
+    def error(self, *words: str) -> dict[str, Any]:
+        self.code = self.run(*words, "--json")
+        answer = json.loads(self.err)
+        assert answer["v"] == 1
+        error: dict[str, Any] = answer["error"]
+        assert set(error) == {"code", "message", "hint"}
+        return error
+
+
+@pytest.fixture
+def rig(any_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Rig]:
+    """One quick real server by its own clock, since that is what jqctl reads."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JQ_REDIS_URL", raising=False)
+    made = Rig(any_server.url)
+    made.store._now_ms = None
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def terminal(rig: Rig, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(rig.url, capsys)
+
+
+def serve(rig: Rig, *queues: str, **more: Any) -> None:
+    about = {"name": "web", "state": "running", "queues": " ".join(queues), "pid": 7, **more}
+    rig.run(calls.beat("d1", 60_000, about, {}))
+
+
+def kill_jobs(rig: Rig, *ids: str, queue: str = "q") -> None:
+    """Put dead jobs into a queue."""
+    rig.store.know_queues([queue])
+    rig.add(*ids, queue=queue)
+    for job in rig.take(want=len(ids), queues=(queue,)):
+        rig.settle("w", job, Kind.DISCARDED, text="boom", line=BOOM)
+
+
+def in_shell(rig: Rig, line: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a shell line in which $jqctl is the command."""
+    command = f"{sys.executable} -m jqjobs.cli.jqctl"
+    environment = os.environ | {"jqctl": command, "JQ_REDIS_URL": rig.url, "PYTHONPATH": package_root()}
+    return subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, timeout=60, **options)
+
+
+def package_root() -> str:
+    return str(Path(jqjobs.__file__).parents[1])
+
+
+# status, ping
+
+
+def test_status_of_nothing_says_what_to_do(terminal: Terminal) -> None:
+    assert terminal.run("status") == 0
+    assert "jqd --app" in terminal.out
+    assert terminal.json("status")["queues"] == []
+
+
+def test_status_counts_queues_and_names_daemons(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["q", "idle"])
+    rig.add("a", "b")
+    rig.take("h:1:a")
+    worker = {"daemon": "d1", "pid": 1, "state": "busy", "rss_bytes": 1000, "started_ms": 1,
+              "jobs": '[{"id":"a","name":"n","queue":"q","attempt":1,"running_ms":5}]'}  # fmt: skip
+    rig.run(calls.beat("d1", 60_000, {"name": "web", "queues": "q", "workers": "h:1:a"}, {"h:1:a": worker}))
+    answer = terminal.json("status")
+    assert [(queue["name"], queue["ready"], queue["active"]) for queue in answer["queues"]] == [
+        ("idle", 0, 0),
+        ("q", 1, 1),
+    ]
+    assert answer["daemons"][0]["workers"][0]["jobs"][0]["id"] == "a"
+    assert terminal.run("status") == 0
+    assert "NOT SERVED" in terminal.out
+    assert "n q/a (attempt 1" in terminal.out
+
+
+def test_status_of_one_queue_leaves_the_others_out(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["a", "b", "c"])
+    serve(rig, "b")
+    answer = terminal.json("status", "--queue", "a", "--queue", "c")
+    assert [queue["name"] for queue in answer["queues"]] == ["a", "c"]
+    assert answer["daemons"] == []
+    assert terminal.error("status", "--queue", "bb")["code"] == "not_found"
+    assert terminal.code == Exit.NOT_FOUND
+
+
+def test_a_queue_that_only_a_daemon_names_is_shown_and_can_be_asked_for(rig: Rig, terminal: Terminal) -> None:
+    serve(rig, "new", "\x1b[31m")
+    assert [queue["name"] for queue in terminal.json("status")["queues"]] == ["new"]
+    assert terminal.run("queue", "pause", "new") == 0
+
+
+def test_a_queue_that_only_has_an_inbox_can_be_asked_for(rig: Rig, terminal: Terminal) -> None:
+    rig.push("[]", queue="raw")
+    assert terminal.json("status", "--queue", "raw")["queues"][0]["inbox"] == 1
+
+
+def test_one_damaged_queue_does_not_hide_the_others(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["bad", "good"])
+    assert terminal.run("status") == 0
+    rig.redis("SET", "jq:{bad}:ready", "x")
+    answer = terminal.json("status")
+    assert terminal.code == Exit.ERROR
+    assert [set(queue) == {"name", "error"} for queue in answer["queues"]] == [True, False]
+    assert "queue bad cannot be counted: WRONGTYPE" in terminal.err
+    assert terminal.run("queue", "list") == Exit.ERROR
+    assert "good" in terminal.out
+
+
+def test_ping_asks_for_redis_and_for_any_daemon(rig: Rig, terminal: Terminal) -> None:
+    assert terminal.run("ping") == Exit.ERROR
+    assert "no daemons" in terminal.out
+    serve(rig, "q")
+    answer = terminal.json("ping")
+    assert (terminal.code, answer["daemons"]) == (0, 1)
+
+
+# enqueue
+
+
+def test_enqueue_answers_with_id_queue_and_created(rig: Rig, terminal: Terminal) -> None:
+    serve(rig, "emails")
+    rig.run(calls.publish("emails", 1000, {"send": {"priority": 7}}))
+    words = ("enqueue", "send", "--queue", "emails", "--args", '[42, "x"]', "--kwargs", '{"a": []}', "--key", "k")
+    answer = terminal.json(*words)
+    assert (answer["queue"], answer["created"], answer["warning"], terminal.err) == ("emails", True, None, "")
+    assert terminal.json(*words)["created"] is False
+    assert rig.ids("ready", "emails") == [answer["id"]]
+    assert json.loads(rig.job(answer["id"], "emails")["payload"]) == {"args": [42, "x"], "kwargs": {"a": []}}
+    assert rig.job(answer["id"], "emails")["priority"] == "7"
+    assert [queue["name"] for queue in terminal.json("status")["queues"]] == ["emails"]
+
+
+def test_job_enqueue_is_the_same_and_takes_every_option(rig: Rig, terminal: Terminal) -> None:
+    words = ("--id", "mine", "--priority", "-3", "--delay", "10m", "--max-attempts", "9")
+    assert terminal.run("job", "enqueue", "send", *words) == 0
+    assert terminal.out == "enqueued default/mine\n"
+    job = rig.job("mine", "default")
+    assert (job["priority"], job["max_attempts"]) == ("-3", "9")
+    assert rig.states("mine", "default") == ["scheduled"]
+    assert terminal.run("enqueue", "send", "--id", "mine") == 0
+    assert "there already" in terminal.out
+
+
+def test_enqueue_warns_when_nobody_will_run_the_job(rig: Rig, terminal: Terminal) -> None:
+    assert "no daemon serves queue default" in terminal.json("enqueue", "send")["warning"]
+    assert terminal.err.startswith("jqctl: warning: no daemon serves queue default")
+    serve(rig, "default")
+    assert "has offered a job named send" in terminal.json("enqueue", "send")["warning"]
+    rig.run(calls.publish("default", 1000, {"send": {}}))
+    assert terminal.json("enqueue", "send")["warning"] is None
+
+
+def test_a_full_redis_refuses_by_name(start_server: Callable[..., Server], capsys: pytest.CaptureFixture[str]) -> None:
+    server = start_server("valkey", "--maxmemory", "1")
+    terminal = Terminal(server.url, capsys)
+    assert terminal.error("enqueue", "send")["code"] == "full"
+    assert terminal.code == Exit.ERROR
+    assert terminal.run("status") == 0
+
+
+# job show, job list
+
+
+def test_job_show_has_the_keys_that_outside_tools_rely_on(rig: Rig, terminal: Terminal) -> None:
+    kill_jobs(rig, "a")
+    job = terminal.json("job", "show", "a")["job"]
+    assert set(job) >= {
+        "id", "queue", "name", "state", "args", "kwargs", "priority", "attempt", "executions", "failures", "crashes",
+        "interrupts", "throttles", "max_attempts", "enqueued_ms", "due_ms", "started_ms", "finished_ms", "worker",
+        "error", "result", "progress", "key", "history",
+    }  # fmt: skip
+    assert job["history"] == [json.loads(BOOM)]
+    assert (job["state"], job["reason"], job["executions"], job["max_attempts"]) == ("dead", "discarded", 1, 3)
+    assert terminal.run("job", "show", "q/a") == 0
+    assert "DEAD (discarded)" in terminal.out
+    assert "  boom\n" in terminal.out
+
+
+def test_a_jobs_limit_comes_from_the_catalog_when_it_has_none_of_its_own(rig: Rig, terminal: Terminal) -> None:
+    rig.add("a")
+    rig.add("own", fields=("max_attempts", 5))
+    rig.run(calls.publish("q", 1000, {"n": {"max_attempts": 8}}))
+    assert terminal.json("job", "show", "q/a")["job"]["max_attempts"] == 8
+    assert terminal.json("job", "show", "q/own")["job"]["max_attempts"] == 5
+
+
+def test_a_job_that_is_not_there_is_not_found(rig: Rig, terminal: Terminal) -> None:
+    for reference in ("nope", "q/nope"):
+        assert terminal.error("job", "show", reference)["code"] == "not_found"
+        assert terminal.code == Exit.NOT_FOUND
+
+
+def test_an_id_in_two_queues_must_be_named_with_one(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["q", "r"])
+    rig.add("a")
+    rig.add("a", queue="r")
+    error = terminal.error("job", "show", "a")
+    assert (terminal.code, error["code"]) == (Exit.ERROR, "conflict")
+    assert "q/a, r/a" in error["hint"]
+    assert terminal.json("job", "show", "r/a")["job"]["queue"] == "r"
+
+
+def test_nothing_a_job_holds_reaches_the_terminal_raw(rig: Rig, terminal: Terminal) -> None:
+    evil = "\x1b]0;x\x07\u202e"
+    payload = json.dumps({"args": [evil], "kwargs": {evil: 1}}).encode()
+    rig.store.know_queues(["q"])
+    rig.add("a", payload=payload, key=evil)
+    rig.add("b", payload=b"\x1b[31m\xff")
+    rig.redis("HSET", "jq:{q}:job:a", "error", evil, "name", evil)
+    line = {"error": evil, "traceback": f"{evil}\n{evil}", "reason": evil}
+    rig.redis("RPUSH", "jq:{q}:job:a:history", json.dumps(line))
+    rig.push(evil)
+    serve(rig, "q", evil, name=evil, note=evil, state=evil, host=evil, version=evil)
+    listing = ("job", "list", "--queue", "q", "--state")
+    for words in (
+        ("status",),
+        ("job", "show", "q/a"),
+        ("job", "show", "q/b"),
+        (*listing, "ready"),
+        (*listing, "inbox"),
+    ):
+        for as_json in ((), ("--json",)):
+            assert terminal.run(*words, *as_json) == 0
+            assert not set(terminal.out) & {"\x1b", "\x07", "\u202e"}
+            assert "x1b" in terminal.out or "u001b" in terminal.out
+
+
+def test_job_list_pages_by_cursor(rig: Rig, terminal: Terminal) -> None:
+    kill_jobs(rig, *"abc")
+    words = ("job", "list", "--queue", "q", "--state", "dead", "--limit", "2")
+    first = terminal.json(*words)
+    second = terminal.json(*words, "--cursor", first["cursor"])
+    assert sorted(job["id"] for job in first["jobs"] + second["jobs"]) == ["a", "b", "c"]
+    assert (first["total"], second["cursor"]) == (3, None)
+    assert first["jobs"][0]["error"] == "boom"
+    assert terminal.run(*words) == 0
+    assert "--cursor 2" in terminal.out
+
+
+@pytest.mark.parametrize(
+    "state", ["ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead", "inbox", "rejected"]
+)
+def test_every_state_can_be_listed_also_when_empty(state: str, rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["q"])
+    words = ("job", "list", "--queue", "q", "--state", state)
+    assert terminal.json(*words) == {"jobs": [], "cursor": None, "total": 0}
+    assert terminal.run(*words) == 0
+    assert terminal.out.startswith("no ")
+
+
+def test_raw_envelopes_are_listed_with_their_bytes_and_reason(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["q"])
+    rig.push("[]")
+    rig.run(calls.ingest("q", "nonce"))
+    rig.push('{"job":"x"}')
+    [refused] = terminal.json("job", "list", "--queue", "q", "--state", "rejected")["jobs"]
+    assert (refused["id"], refused["text"], refused["size_bytes"]) == (None, "[]", 2)
+    assert refused["reason"].startswith("not_object")
+    [waiting] = terminal.json("job", "list", "--queue", "q", "--state", "inbox")["jobs"]
+    assert waiting["text"] == '{"job":"x"}'
+
+
+def test_listing_an_unknown_queue_names_the_known_ones(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["emails"])
+    error = terminal.error("job", "list", "--queue", "email", "--state", "dead")
+    assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "known queues: emails")
+
+
+# job retry
+
+
+def test_named_jobs_go_back_and_the_others_say_why_not(rig: Rig, terminal: Terminal) -> None:
+    kill_jobs(rig, "a", "b", "c")
+    rig.add("alive")
+    assert terminal.run("job", "retry", "a", "q/b") == 0
+    assert terminal.out == "q/a is ready again\nq/b is ready again\n"
+    assert rig.ids("dead") == ["c"]
+    answer = terminal.json("job", "retry", "alive")
+    assert (terminal.code, answer["retried"], answer["refused"][0]["code"]) == (Exit.ERROR, [], "conflict")
+    assert "is ready, not dead" in terminal.err
+    answer = terminal.json("job", "retry", "q/nope", "c")
+    assert (terminal.code, answer["retried"], answer["refused_count"]) == (Exit.NOT_FOUND, ["q/c"], 1)
+
+
+def test_a_job_whose_key_was_taken_is_refused(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["q"])
+    rig.add("old", key="k")
+    rig.round(Kind.DISCARDED)
+    rig.add("new", key="k")
+    assert terminal.run("job", "retry", "old") == Exit.ERROR
+    assert "belongs to a newer job" in terminal.err
+    assert terminal.json("job", "retry", "--queue", "q", "--all-dead") == {
+        "queue": "q",
+        "retried_count": 0,
+        "refused_count": 1,
+    }
+    assert terminal.code == Exit.ERROR
+
+
+def test_all_dead_jobs_go_back_page_by_page(rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "_CHUNK", 3)
+    rig.store.know_queues(["q"])
+    rig.add("old", key="k")
+    rig.round(Kind.DISCARDED)
+    rig.add("new", key="k")
+    rig.take()
+    kill_jobs(rig, *(f"d{n}" for n in range(10)))
+    answer = terminal.json("job", "retry", "--queue", "q", "--all-dead")
+    assert (answer["retried_count"], answer["refused_count"]) == (10, 1)
+    assert rig.ids("dead") == ["old"]
+
+
+def test_retrying_all_ends_although_jobs_die_again_at_once(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "_CHUNK", 2)
+    kill_jobs(rig, *"abcde")
+    send_back = calls.retry
+
+    def and_die(queue: str, ids: Any) -> Any:
+        for job in rig.take(want=9):
+            rig.settle("w", job, Kind.DISCARDED)
+        return send_back(queue, ids)
+
+    monkeypatch.setattr(calls, "retry", and_die)
+    assert terminal.json("job", "retry", "--queue", "q", "--all-dead")["retried_count"] == 5
+
+
+def test_an_interrupted_retry_says_how_far_it_got(
+    rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "_CHUNK", 2)
+    kill_jobs(rig, *"abc")
+    send_back = calls.retry
+
+    def once(queue: str, ids: Any) -> Any:
+        monkeypatch.setattr(calls, "retry", interrupted)
+        return send_back(queue, ids)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calls, "retry", once)
+    assert terminal.run("job", "retry", "--queue", "q", "--all-dead") == Exit.INTERRUPTED
+    assert "stopped early: 2 of 3 dead jobs sent back" in terminal.err
+
+
+# queue
+
+
+def test_a_queue_is_paused_and_resumed_once(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["q"])
+    assert terminal.json("queue", "pause", "q") == {"queue": "q", "paused": True, "changed": True}
+    assert terminal.json("queue", "pause", "q")["changed"] is False
+    assert terminal.json("queue", "list")["queues"][0]["paused"] is True
+    assert terminal.run("status") == 0
+    assert "PAUSED" in terminal.out
+    assert terminal.json("queue", "resume", "q") == {"queue": "q", "paused": False, "changed": True}
+    assert terminal.run("queue", "resume", "q") == 0
+    assert terminal.out == "queue q: not paused already\n"
+
+
+def test_pausing_a_mistyped_queue_is_not_found_and_changes_nothing(rig: Rig, terminal: Terminal) -> None:
+    rig.store.know_queues(["emails"])
+    assert terminal.run("queue", "pause", "email") == Exit.NOT_FOUND
+    assert rig.redis("KEYS", "jq:{email}:*") == []
+
+
+# Credentials and other servers
+
+
+def test_wrong_credentials_are_named(start_server: Callable[..., Server], capsys: pytest.CaptureFixture[str]) -> None:
+    server = start_server("valkey", tcp=True)
+    server.call("CONFIG", "SET", "requirepass", "right")
+    place = server.url.removeprefix("redis://")
+    for url in (server.url, f"redis://:wrong@{place}", f"redis://nobody:wrong@{place}"):
+        error = Terminal(url, capsys).error("status")
+        assert error["code"] == "refused"
+        assert "wrong" not in error["message"].lower().replace("wrongpass", "")
+    assert Terminal(f"redis://:right@{place}", capsys).run("status") == 0
+
+
+def test_a_registry_of_another_type_is_an_error_line(rig: Rig, terminal: Terminal) -> None:
+    rig.redis("SET", "jq:daemons", "x")
+    assert terminal.run("status") == Exit.ERROR
+    assert terminal.err.startswith("jqctl: WRONGTYPE")
+
+
+# As a process
+
+
+def test_a_reader_that_leaves_early_causes_no_noise(rig: Rig) -> None:
+    rig.store.know_queues([f"queue{n}" for n in range(3000)])
+    done = in_shell(rig, "set -o pipefail; $jqctl status | head -n 1")
+    assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", Exit.READER_GONE)
+
+
+def test_closed_streams_and_a_full_disk_cause_no_traceback(rig: Rig) -> None:
+    assert in_shell(rig, "$jqctl status >&-").returncode == 0
+    assert in_shell(rig, "$jqctl status --queue x >&- 2>&-").returncode == Exit.NOT_FOUND
+    if os.path.exists("/dev/full"):
+        done = in_shell(rig, "$jqctl status >/dev/full")
+        assert done.returncode == Exit.ERROR
+        assert done.stderr.startswith("jqctl: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_working_directory_that_is_gone_causes_no_traceback(rig: Rig, tmp_path: Path) -> None:
+    done = in_shell(rig, f"mkdir {tmp_path}/x && cd {tmp_path}/x && rmdir ../x && $jqctl status")
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, Exit.ERROR)
+
+
+def test_status_is_quick_as_a_whole_process(rig: Rig, tmp_path: Path) -> None:
+    """0.3 s on a quiet machine; here in multiples of what importing click costs, which load slows down alike."""
+    rig.store.know_queues([f"queue{n}" for n in range(20)])
+    serve(rig, "queue1")
+    environment = os.environ | {"JQ_REDIS_URL": rig.url, "PYTHONPATH": package_root()}
+    # As installed: with byte code beside the source.
+    environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+
+    def seconds(*words: str) -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *words], env=environment, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+    code = "import jqjobs.cli.jqctl as jqctl; jqctl.main()"
+    seconds("-c", code, "status")
+    pairs = [(seconds("-c", code, "status"), seconds("-c", "import click")) for _ in range(7)]
+    assert statistics.median(status / start for status, start in pairs) < 4
+    assert min(status for status, _ in pairs) < 1.0

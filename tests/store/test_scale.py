@@ -1,0 +1,194 @@
+"""No script call takes above 10 ms of Redis, with 100,000 jobs in the queue and full batches.
+
+Redis writes a slow log of wall time, which a loaded machine stretches: the limit is scaled by how long the
+same server takes for a loop of plain calls, and a call that was slow must be slow each time it is repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from jqjobs.job import Kind, NewJob
+from jqjobs.store import calls, inspect
+from jqjobs.store.calls import BoardEntry
+from store.rig import LEASE_MS, Rig, outcome
+
+LIMIT_US = 10_000
+#: A script of plain calls, and what it takes on a machine of 2024, in seconds.
+LOOP = "for i = 1, 10000 do redis.call('HGET', 'nothing', 'x') end"
+LOOP_S = 0.006
+JOBS = 100_000
+#: Jobs of one enqueue call, as `enqueue_many` sends them.
+BATCH = 200
+
+
+@pytest.fixture
+def rig(real_rig: Rig) -> Iterator[Rig]:
+    real_rig.redis("CONFIG", "SET", "slowlog-max-len", 1000)
+    yield real_rig
+    real_rig.redis("CONFIG", "SET", "slowlog-log-slower-than", -1)
+
+
+def slowness(rig: Rig) -> float:
+    """How much slower than the machine of 2024 this one is, right now."""
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        rig.redis("EVAL", LOOP, 0)
+        times.append(time.perf_counter() - started)
+    return max(1.0, sorted(times)[2] / LOOP_S)
+
+
+def slowest_us(rig: Rig, work: Callable[[], object], times: int = 1) -> int:
+    """Do work and return the duration of its slowest script call."""
+    rig.redis("CONFIG", "SET", "slowlog-log-slower-than", 500)
+    rig.redis("SLOWLOG", "RESET")
+    for _ in range(times):
+        work()
+    entries = rig.redis("SLOWLOG", "GET", 1000)
+    rig.redis("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    return max((entry[2] for entry in entries if entry[3][0] in (b"EVALSHA", b"EVAL")), default=0)
+
+
+def assert_quick(rig: Rig, prepare: Callable[[int], Callable[[], object]]) -> None:
+    """Prepare and do work up to four times; pass as soon as no call was slow."""
+    found = []
+    for attempt in range(4):
+        found.append(slowest_us(rig, prepare(attempt)))
+        if found[-1] <= LIMIT_US * slowness(rig):
+            print(f"\nslowest call: {found[-1]} µs")
+            return
+    pytest.fail(f"slowest call each time: {found} µs")
+
+
+def fill(rig: Rig, count: int, prefix: str = "j", **job: object) -> None:
+    for start in range(0, count, BATCH):
+        new = [NewJob("n", b'{"args":[1]}', id=f"{prefix}{n}", **job) for n in range(start, start + BATCH)]
+        rig.run(calls.enqueue("q", new))
+
+
+def test_with_a_hundred_thousand_jobs_no_call_is_slow(rig: Rig) -> None:
+    rig.join("w")
+    fill(rig, JOBS)
+    held: list = []
+
+    def enqueue(attempt: int) -> Callable[[], object]:
+        return lambda: fill(rig, 5 * BATCH, f"a{attempt}-")
+
+    def work(attempt: int) -> Callable[[], object]:
+        def trips() -> None:
+            for _ in range(5):
+                answer = rig.trip("w", 100, [outcome(job, Kind.DONE) for job in held])
+                held[:] = answer.jobs
+                rig.run(inspect.queue_status("q"))
+                rig.run(inspect.job_info("q", held[0].id))
+                rig.run(inspect.job_list("q", "ready", JOBS // 2, 100))
+                rig.run(calls.renew("q", LEASE_MS, ["w"], ["n"]))
+                rig.tend()
+
+        return trips
+
+    assert_quick(rig, enqueue)
+    assert_quick(rig, work)
+    assert rig.redis("ZCARD", rig.key("ready")) >= JOBS
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_batch_of_a_hundred_outcomes_of_any_kind_is_not_slow(rig: Rig, kind: Kind) -> None:
+    def settle(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        rig.run(calls.publish("q", LEASE_MS, {"n": {"doc": "x" * 300, "max_attempts": 5}}))
+        rig.add(*[f"j{n}" for n in range(100)])
+        jobs = rig.take("w", 100)
+        line = b'{"traceback":"%s"}' % (b"x" * 1000)
+        return lambda: rig.trip("w", 0, [outcome(job, kind, 1000, "text", line) for job in jobs])
+
+    assert_quick(rig, settle)
+
+
+@pytest.mark.parametrize("size", [500])
+def test_a_full_batch_is_taken_and_settled_quickly(rig: Rig, size: int) -> None:
+    def both(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        fill(rig, 1000)
+        jobs = rig.take("w", size)
+        return lambda: rig.trip("w", size, [outcome(job, Kind.DONE) for job in jobs])
+
+    assert_quick(rig, both)
+
+
+def test_a_hundred_dead_workers_are_reaped_in_short_calls(rig: Rig) -> None:
+    """And what is due, parked, kept and dead moves on meanwhile."""
+
+    def rounds(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        rig.reaping_works_from_now()
+        for worker in range(100):
+            rig.add(*[f"w{worker}-{i}" for i in range(20)])
+            rig.take(f"w{worker}", 20)
+        make_old(rig)
+        for _ in range(4):
+            rig.clock.advance(LEASE_MS // 4 - 1)
+            rig.tend()
+        rig.clock.advance(LEASE_MS // 4)
+        return lambda: tend_until_done(rig)
+
+    assert_quick(rig, rounds)
+    assert rig.ids("leases") == []
+    assert rig.redis("ZCARD", rig.key("ready")) == 100 * 20 + 600
+    assert rig.ids("dead") == rig.ids("kept") == []
+
+
+def make_old(rig: Rig) -> None:
+    """Jobs that housekeeping has to move or forget when the leases are over."""
+    for kind, number in ((Kind.KEPT, LEASE_MS), (Kind.DISCARDED, 0)):
+        rig.add(*[f"{kind}{i}" for i in range(300)], priority=1)
+        jobs = rig.take("maker", 300)
+        rig.trip("maker", 0, [outcome(job, kind, number) for job in jobs])
+    rig.add(*[f"due{i}" for i in range(600)], due=f"+{LEASE_MS}")
+    rig.run(calls.leave("q", "maker", "interrupt"))
+
+
+def tend_until_done(rig: Rig) -> None:
+    rounds = 0
+    while rig.tend(max_dead=0).more:
+        rounds += 1
+        assert rounds < 100
+
+
+def test_a_worker_with_a_full_batch_is_buried_quickly(rig: Rig) -> None:
+    def bury(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        rig.add(*[f"j{n}" for n in range(500)])
+        rig.take("w", 500)
+        board = [BoardEntry(f"j{n}", 1, "running") for n in range(16)]
+        board += [BoardEntry(f"j{n}", 1, "succeeded") for n in range(16, 200)]
+        return lambda: rig.run(calls.leave("q", "w", "crash", "killed", board))
+
+    assert_quick(rig, bury)
+
+
+def test_a_hundred_envelopes_are_ingested_quickly(rig: Rig) -> None:
+    def ingest(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.run(calls.publish("q", LEASE_MS, {"n": {"doc": "x" * 300}}))
+        rig.push(*[{"job": "n", "args": ["x" * 500], "kwargs": {"a": [1, 2, 3]}}] * 100)
+        return lambda: rig.ingest()
+
+    assert_quick(rig, ingest)
+
+
+def test_two_hundred_workers_are_counted_quickly(rig: Rig) -> None:
+    def count(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.join(*[f"w{n}" for n in range(200)])
+        return lambda: rig.run(inspect.queue_status("q"))
+
+    assert_quick(rig, count)

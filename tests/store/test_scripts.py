@@ -1,0 +1,158 @@
+"""Header, script and Python call of each Lua file agree; files stay small and whole."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs.job import Kind, NewJob, Outcome, Status, TakenJob
+from jqjobs.store import calls, inspect
+from jqjobs.store.calls import BoardEntry, Call
+from jqjobs.store.scripts import script
+from store.rig import Rig
+
+LUA = Path(str(files("jqjobs.store") / "lua"))
+PACKAGE = LUA.parent.parent
+SHARED = ("prelude", "envelope", "fates", "flow", "settle", "take")
+OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua") if path.stem not in SHARED)
+
+JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
+HELD = TakenJob("q", "a", 1, "n", b"{}")
+
+#: One call of each script, with the most arguments its Python side sends.
+CALLS: dict[str, Call[Any]] = {
+    "beat": calls.beat("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
+    "enqueue": calls.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
+    "exchange": calls.exchange(
+        ["q"], "w", 1, 1, 30_000, held=[HELD],
+        outcomes=[Outcome("q", "x", 1, Kind.DONE), Outcome("q", "y", 1, Kind.FAILED, 5, "e", b"{}")],
+    ),
+    "housekeep": calls.housekeep("q", 30_000, 10, 1000),
+    "ingest": calls.ingest("q", "nonce"),
+    "inspect": inspect.job_info("q", "a"),
+    "join": calls.join("q", "w", 30_000),
+    "leave": calls.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
+    "list": inspect.job_list("q", "ready", 0, 10),
+    "pause": calls.pause("q"),
+    "publish": calls.publish("q", 30_000, {"n": {"doc": ""}}),
+    "renew": calls.renew("q", 30_000, ["w"], ["n"]),
+    "retry": calls.retry("q", ["a"]),
+    "status": inspect.queue_status("q"),
+}  # fmt: skip
+
+
+def source(name: str) -> str:
+    return (LUA / f"{name}.lua").read_text("utf-8")
+
+
+def header(name: str) -> str:
+    """The comment a script starts with."""
+    return "\n".join(re.match(r"(?:--.*\n)+", source(name))[0].splitlines())
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_script_is_at_most_sixty_lines(name: str) -> None:
+    assert len(source(name).splitlines()) <= 60
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_script_says_its_keys_its_arguments_and_what_it_returns(name: str) -> None:
+    for word in ("KEYS[1]", "ARGV[1]", "now, ms", "Returns"):
+        assert word in header(name).replace("KEYS[i]", "KEYS[1]"), word
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_script_has_a_call_here(name: str) -> None:
+    assert CALLS[name].script == script(name)
+
+
+def test_every_script_that_python_names_exists() -> None:
+    named = {
+        found
+        for path in PACKAGE.rglob("*.py")
+        for found in re.findall(r"\bscript\(\"(\w+)\"\)", path.read_text("utf-8"))
+    }
+    assert named == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_shared_parts_exist_and_come_before_what_uses_them(name: str) -> None:
+    included = re.match(r"--: include ([\w ]+)\n", source(name))[1].split()
+    assert included == [part for part in SHARED if part in included]
+    assert included[0] == "prelude"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_python_sends_at_least_the_arguments_the_header_numbers_and_the_time_first(name: str) -> None:
+    call = CALLS[name]
+    numbered = [int(n) for n in re.findall(r"ARGV\[(\d+)\]", header(name))]
+
+    assert len(call.args) >= max(numbered)
+    assert sorted(set(numbered)) == list(range(1, max(numbered) + 1))
+    assert call.args[0] == ""
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_arguments_without_a_number_are_announced_in_words(name: str) -> None:
+    more_than_numbered = len(CALLS[name].args) > max(int(n) for n in re.findall(r"ARGV\[(\d+)\]", header(name)))
+
+    assert more_than_numbered == bool(re.search(r"\bthen\b", header(name).split("Returns")[0]))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_python_sends_as_many_keys_as_the_header_names(name: str) -> None:
+    numbered = [int(n) for n in re.findall(r"KEYS\[(\d+)…?\]", header(name))] or [1]
+
+    assert len(CALLS[name].keys) == max(numbered)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_python_understands_every_answer(rig: Rig, name: str) -> None:
+    rig.add("a", fields=("keep", 5, "timeout", 7))
+    rig.join("w")
+
+    assert rig.run(CALLS[name]) is not None
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_script_sets_no_global(name: str) -> None:
+    """Assignments at the start of a line are local, or go to a name declared above."""
+    text = script(name).source
+    declared = set(re.findall(r"^local (?:function )?(\w+)", text, re.MULTILINE))
+    declared |= {n for group in re.findall(r"^local ([\w, ]+) =", text, re.MULTILINE) for n in group.split(", ")}
+    assigned = set(re.findall(r"^(\w+) =", text, re.MULTILINE)) | set(re.findall(r"^function (\w+)", text, re.MULTILINE))
+
+    assert assigned <= declared
+
+
+@pytest.mark.parametrize("word", ["cmsgpack", "struct.", "bit.", "sha1hex", "#!", "cjson.encode(envelope"])
+def test_no_script_uses_what_a_server_may_lack_or_encodes_a_payload_again(word: str) -> None:
+    assert not [path.name for path in LUA.glob("*.lua") if word in path.read_text("utf-8")]
+
+
+def test_the_kinds_of_outcomes_are_the_same_on_both_sides() -> None:
+    table = source("settle").split("local outcomes = {", 1)[1].split("\n}", 1)[0]
+    handled = set(re.findall(r"^  (\w+) =", table, re.MULTILINE))
+
+    assert handled | {"done"} == {kind.value for kind in Kind}
+
+
+def test_the_answers_of_an_exchange_are_the_same_on_both_sides() -> None:
+    words = {"OK": "0 ok", "FENCED": "1 FENCED", "LATE": "2 LATE"}
+    assert {status.name for status in Status} == words.keys()
+    for status in Status:
+        assert words[status.name] in header("exchange")
+        assert words[status.name].startswith(str(status.value))
+
+
+def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
+    fields = calls._TAKEN_FIELDS
+    word = {8: "eight", 9: "nine", 10: "ten"}[fields]
+
+    assert f"{word} items a job" in header("exchange")
+    assert f"jobs[n + {fields}]" in source("take")
+    assert f"jobs[n + {fields + 1}]" not in source("take")
