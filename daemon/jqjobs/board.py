@@ -145,7 +145,8 @@ class Board:
         """Return the batch; of a living worker that is just changing it, the empty list."""
         batch = self.word(Word.BATCH)
         count = min(self.word(Word.COUNT), MAX_BATCH)
-        text = self._map[_TEXT_AT:].partition(b"\0")[0].decode("ascii", "replace")
+        end = self._map.find(b"\0", _TEXT_AT)  # the rest was never written, and reading it would allocate it
+        text = self._map[_TEXT_AT:end].decode("ascii", "replace")
         stages = list(self._words[_FIRST_ENTRY : _FIRST_ENTRY + count])
         if batch % 2 or batch != self.word(Word.BATCH):
             return []

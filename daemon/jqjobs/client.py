@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 from jqjobs.embedded import is_embedded, socket_url
-from jqjobs.errors import NotFound, StoreError, StoreUnavailable
+from jqjobs.errors import NotFound
 from jqjobs.job import Enqueued, NewJob, State
 from jqjobs.store import calls, inspect
 from jqjobs.store.address import Address, parse_url
@@ -101,7 +101,7 @@ class Client:
         """
         done: list[JobHandle] = []
         with self.store() as store:
-            self._introduce(queue, lambda: store.know_queues([queue]))
+            self._introduce(queue, store)
             for chunk in chunks(jobs):
                 done += self._handles(queue, store.run(calls.enqueue(queue, chunk)))
         return done
@@ -110,7 +110,7 @@ class Client:
         """Do what `enqueue` does, from a coroutine."""
         store = self._async_store()
         if queue not in self._known:
-            await store.know_queues([queue])
+            await store.run(calls.know([queue]))
             self._known.add(queue)
         done: list[JobHandle] = []
         for chunk in chunks(jobs):
@@ -126,16 +126,10 @@ class Client:
         with self.store() as store:
             return store.run(call)
 
-    def _introduce(self, queue: str, say: Callable[[], Any]) -> None:
-        if queue in self._known:
-            return
-        try:
-            say()
-        except StoreUnavailable:
-            raise
-        except StoreError:
-            return  # a full Redis refuses the name and will refuse the job, with the better message
-        self._known.add(queue)
+    def _introduce(self, queue: str, store: Store) -> None:
+        if queue not in self._known:
+            store.run(calls.know([queue]))
+            self._known.add(queue)
 
     def _handles(self, queue: str, enqueued: Sequence[Enqueued]) -> list[JobHandle]:
         return [JobHandle(item.id, queue, item.created, self) for item in enqueued]

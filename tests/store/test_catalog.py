@@ -10,7 +10,7 @@ from store.rig import LEASE_MS, START_MS, Rig
 
 
 def publish(rig: Rig, *names: str, **entry: object) -> int:
-    return rig.run(calls.publish("q", LEASE_MS, {name: entry for name in names}))
+    return rig.run(calls.publish("q", LEASE_MS, dict.fromkeys(names, entry)))
 
 
 def offer(rig: Rig, *names: str) -> None:

@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ def own_rig(request: pytest.FixtureRequest, start_server: StartServer) -> Iterat
     """A rig at the moment of the examples, on a server that may be given users."""
     rig = Rig(start_server(request.param).url)
     rig.clock.now_ms = NOW_MS
-    yield rig
-    rig.store.close()
+    with closing(rig.store):
+        yield rig
 
 
 def test_there_is_an_example_in_every_language() -> None:
@@ -208,39 +209,41 @@ def test_every_field_a_job_can_have_is_in_the_table(real_rig: Rig) -> None:
 
 
 def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_rig: Rig) -> None:
-    shop = _as_user(own_rig, "shop")
-    shop.push({"job": "n", "id": "a"}, queue=QUEUE)
-    shop.redis("ZADD", f"jq:{{{QUEUE}}}:wake", 0, 1)
+    with _as_user(own_rig, "shop") as shop:
+        shop.push({"job": "n", "id": "a"}, queue=QUEUE)
+        shop.redis("ZADD", f"jq:{{{QUEUE}}}:wake", 0, 1)
 
-    with pytest.raises(StoreRefused):
-        shop.push({"job": "n"}, queue="other")
-    with pytest.raises(StoreRefused):
-        shop.redis("DEL", f"jq:{{{QUEUE}}}:inbox")
-    shop.store.close()
+        with pytest.raises(StoreRefused):
+            shop.push({"job": "n"}, queue="other")
+        with pytest.raises(StoreRefused):
+            shop.redis("DEL", f"jq:{{{QUEUE}}}:inbox")
 
 
 def test_a_worker_with_the_documented_rights_can_work(own_rig: Rig) -> None:
-    rig = _as_user(own_rig, "jqjobs")
-    rig.store.ping()
-    rig.store.know_queues(["q"])
-    rig.push({"job": "n", "id": "a", "key": "k"}, {"job": "n", "id": "b"}, "no")
-    assert rig.ingest() == (2, 1, 0, 0)
-    rig.run(calls.publish("q", 1000, {"n": {}}))
-    first, second = rig.take("w", 2)
-    rig.trip("w", 1, [outcome(first, Kind.DONE), outcome(second, Kind.DISCARDED)])
-    rig.run(calls.retry("q", ["b"]))
-    rig.run(calls.renew("q", 1000, ["w"], ["n"]))
-    rig.tend()
-    rig.run(calls.leave("q", "w", "crash"))
-    rig.run(calls.beat("d", 1000, {"name": "x"}, {"w": {"pid": 1}}))
-    rig.store.close()
+    with _as_user(own_rig, "jqjobs") as rig:
+        rig.store.ping()
+        rig.store.know_queues(["q"])
+        rig.push({"job": "n", "id": "a", "key": "k"}, {"job": "n", "id": "b"}, "no")
+        assert rig.ingest() == (2, 1, 0, 0)
+        rig.run(calls.publish("q", 1000, {"n": {}}))
+        first, second = rig.take("w", 2)
+        assert rig.trip("w", 1, [outcome(first, Kind.DONE), outcome(second, Kind.DISCARDED)]).stale == ()
+        assert rig.run(calls.retry("q", ["b"])) == [1]
+        assert rig.run(calls.renew("q", 1000, ["w"], ["n"])) == [0]
+        rig.tend()
+        assert rig.run(calls.leave("q", "w", "crash")) == 0
+        rig.run(calls.beat("d", 1000, {"name": "x"}, {"w": {"pid": 1}}))
 
 
-def _as_user(rig: Rig, name: str) -> Rig:
+@contextmanager
+def _as_user(rig: Rig, name: str) -> Iterator[Rig]:
+    """A rig that may do what the page grants this user."""
     for command, _ in sessions():
         if f"ACL SETUSER {name} " in command:
             rig.redis(*shlex.split(command)[1:])
-    return Rig(rig.url.replace("unix://", f"unix://{name}:secret@"), clock=rig.clock)
+    user = Rig(rig.url.replace("unix://", f"unix://{name}:secret@"), clock=rig.clock)
+    with closing(user.store):
+        yield user
 
 
 def test_the_plain_socket_example_runs_in_node(start_server: StartServer) -> None:
@@ -254,8 +257,8 @@ def test_the_plain_socket_example_runs_in_node(start_server: StartServer) -> Non
     subprocess.run([node, "-e", script], check=True, timeout=60, capture_output=True)
 
     rig = Rig(server.url)
-    assert rig.wakes(QUEUE)
-    assert rig.ingest(QUEUE) == (1, 0, 0, 0)
-    [job] = rig.take(queues=(QUEUE,))
-    assert decode_payload(job.payload).kwargs == {"user_id": 42, "greeting": "Grüße"}
-    rig.store.close()
+    with closing(rig.store):
+        assert rig.wakes(QUEUE)
+        assert rig.ingest(QUEUE) == (1, 0, 0, 0)
+        [job] = rig.take(queues=(QUEUE,))
+        assert decode_payload(job.payload).kwargs == {"user_id": 42, "greeting": "Grüße"}

@@ -98,7 +98,7 @@ def test_a_wrong_password_is_refused_and_not_repeated_in_the_message(guarded: st
 def test_the_right_password_gets_in(guarded: str, connect: Connect) -> None:
     for credentials in (":secret", "reader:secret"):
         connect(with_password(guarded, credentials)).ping()
-    
+
 
 def test_a_missing_permission_is_refused(guarded: str, connect: Connect) -> None:
     store = connect(with_password(guarded, "nobody:secret"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jqjobs.store import calls
-from store.rig import LEASE_MS, Rig
+from store.rig import Rig
 
 
 def test_an_empty_queue_needs_nothing(rig: Rig) -> None:

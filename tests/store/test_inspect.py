@@ -119,7 +119,7 @@ def test_a_key_of_another_type_is_a_store_error(real_rig: Rig) -> None:
 
 
 def test_what_cannot_name_a_queue_is_no_known_queue(rig: Rig) -> None:
-    rig.store.know_queues(["b", "a"])
+    rig.store.run(calls.know(["b", "a"]))
     rig.redis("SADD", "jq:queues", "", "x}:y", "\x1b[31m", b"\xff")
     assert inspect.known_queues(rig.store) == ["a", "b"]
 
@@ -213,7 +213,7 @@ def test_a_damaged_record_is_shown_as_far_as_it_can_be_read(rig: Rig) -> None:
 
 
 def test_a_bare_id_is_looked_up_in_every_known_queue(rig: Rig) -> None:
-    rig.store.know_queues(["q", "r", "s"])
+    rig.store.run(calls.know(["q", "r", "s"]))
     rig.add("a", queue="q")
     rig.add("a", "b", queue="s")
     assert inspect.queues_with(rig.store, "a") == ["q", "s"]

@@ -77,7 +77,7 @@ def serve(rig: Rig, *queues: str, **more: Any) -> None:
 
 def kill_jobs(rig: Rig, *ids: str, queue: str = "q") -> None:
     """Put dead jobs into a queue."""
-    rig.store.know_queues([queue])
+    rig.store.run(calls.know([queue]))
     rig.add(*ids, queue=queue)
     for job in rig.take(want=len(ids), queues=(queue,)):
         rig.settle("w", job, Kind.DISCARDED, text="boom", line=BOOM)
@@ -104,7 +104,7 @@ def test_status_of_nothing_says_what_to_do(terminal: Terminal) -> None:
 
 
 def test_status_counts_queues_and_names_daemons(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["q", "idle"])
+    rig.store.run(calls.know(["q", "idle"]))
     rig.add("a", "b")
     rig.take("h:1:a")
     worker = {"daemon": "d1", "pid": 1, "state": "busy", "rss_bytes": 1000, "started_ms": 1,
@@ -122,7 +122,7 @@ def test_status_counts_queues_and_names_daemons(rig: Rig, terminal: Terminal) ->
 
 
 def test_status_of_one_queue_leaves_the_others_out(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["a", "b", "c"])
+    rig.store.run(calls.know(["a", "b", "c"]))
     serve(rig, "b")
     answer = terminal.json("status", "--queue", "a", "--queue", "c")
     assert [queue["name"] for queue in answer["queues"]] == ["a", "c"]
@@ -143,7 +143,7 @@ def test_a_queue_that_only_has_an_inbox_can_be_asked_for(rig: Rig, terminal: Ter
 
 
 def test_one_damaged_queue_does_not_hide_the_others(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["bad", "good"])
+    rig.store.run(calls.know(["bad", "good"]))
     assert terminal.run("status") == 0
     rig.redis("SET", "jq:{bad}:ready", "x")
     answer = terminal.json("status")
@@ -239,7 +239,7 @@ def test_a_job_that_is_not_there_is_not_found(rig: Rig, terminal: Terminal) -> N
 
 
 def test_an_id_in_two_queues_must_be_named_with_one(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["q", "r"])
+    rig.store.run(calls.know(["q", "r"]))
     rig.add("a")
     rig.add("a", queue="r")
     error = terminal.error("job", "show", "a")
@@ -251,7 +251,7 @@ def test_an_id_in_two_queues_must_be_named_with_one(rig: Rig, terminal: Terminal
 def test_nothing_a_job_holds_reaches_the_terminal_raw(rig: Rig, terminal: Terminal) -> None:
     evil = "\x1b]0;x\x07\u202e"
     payload = json.dumps({"args": [evil], "kwargs": {evil: 1}}).encode()
-    rig.store.know_queues(["q"])
+    rig.store.run(calls.know(["q"]))
     rig.add("a", payload=payload, key=evil)
     rig.add("b", payload=b"\x1b[31m\xff")
     rig.redis("HSET", "jq:{q}:job:a", "error", evil, "name", evil)
@@ -289,7 +289,7 @@ def test_job_list_pages_by_cursor(rig: Rig, terminal: Terminal) -> None:
     "state", ["ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead", "inbox", "rejected"]
 )
 def test_every_state_can_be_listed_also_when_empty(state: str, rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["q"])
+    rig.store.run(calls.know(["q"]))
     words = ("job", "list", "--queue", "q", "--state", state)
     assert terminal.json(*words) == {"jobs": [], "cursor": None, "total": 0}
     assert terminal.run(*words) == 0
@@ -297,7 +297,7 @@ def test_every_state_can_be_listed_also_when_empty(state: str, rig: Rig, termina
 
 
 def test_raw_envelopes_are_listed_with_their_bytes_and_reason(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["q"])
+    rig.store.run(calls.know(["q"]))
     rig.push("[]")
     rig.run(calls.ingest("q", "nonce"))
     rig.push('{"job":"x"}')
@@ -309,7 +309,7 @@ def test_raw_envelopes_are_listed_with_their_bytes_and_reason(rig: Rig, terminal
 
 
 def test_listing_an_unknown_queue_names_the_known_ones(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["emails"])
+    rig.store.run(calls.know(["emails"]))
     error = terminal.error("job", "list", "--queue", "email", "--state", "dead")
     assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "known queues: emails")
 
@@ -331,7 +331,7 @@ def test_named_jobs_go_back_and_the_others_say_why_not(rig: Rig, terminal: Termi
 
 
 def test_a_job_whose_key_was_taken_is_refused(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["q"])
+    rig.store.run(calls.know(["q"]))
     rig.add("old", key="k")
     rig.round(Kind.DISCARDED)
     rig.add("new", key="k")
@@ -347,7 +347,7 @@ def test_a_job_whose_key_was_taken_is_refused(rig: Rig, terminal: Terminal) -> N
 
 def test_all_dead_jobs_go_back_page_by_page(rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "_CHUNK", 3)
-    rig.store.know_queues(["q"])
+    rig.store.run(calls.know(["q"]))
     rig.add("old", key="k")
     rig.round(Kind.DISCARDED)
     rig.add("new", key="k")
@@ -397,7 +397,7 @@ def test_an_interrupted_retry_says_how_far_it_got(
 
 
 def test_a_queue_is_paused_and_resumed_once(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["q"])
+    rig.store.run(calls.know(["q"]))
     assert terminal.json("queue", "pause", "q") == {"queue": "q", "paused": True, "changed": True}
     assert terminal.json("queue", "pause", "q")["changed"] is False
     assert terminal.json("queue", "list")["queues"][0]["paused"] is True
@@ -409,7 +409,7 @@ def test_a_queue_is_paused_and_resumed_once(rig: Rig, terminal: Terminal) -> Non
 
 
 def test_pausing_a_mistyped_queue_is_not_found_and_changes_nothing(rig: Rig, terminal: Terminal) -> None:
-    rig.store.know_queues(["emails"])
+    rig.store.run(calls.know(["emails"]))
     assert terminal.run("queue", "pause", "email") == Exit.NOT_FOUND
     assert rig.redis("KEYS", "jq:{email}:*") == []
 
@@ -438,7 +438,7 @@ def test_a_registry_of_another_type_is_an_error_line(rig: Rig, terminal: Termina
 
 
 def test_a_reader_that_leaves_early_causes_no_noise(rig: Rig) -> None:
-    rig.store.know_queues([f"queue{n}" for n in range(3000)])
+    rig.store.run(calls.know([f"queue{n}" for n in range(3000)]))
     done = in_shell(rig, "set -o pipefail; $jqctl status | head -n 1")
     assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", Exit.READER_GONE)
 
@@ -461,7 +461,7 @@ def test_a_working_directory_that_is_gone_causes_no_traceback(rig: Rig, tmp_path
 
 def test_status_is_quick_as_a_whole_process(rig: Rig, tmp_path: Path) -> None:
     """0.3 s on a quiet machine; here in multiples of what importing click costs, which load slows down alike."""
-    rig.store.know_queues([f"queue{n}" for n in range(20)])
+    rig.store.run(calls.know([f"queue{n}" for n in range(20)]))
     serve(rig, "queue1")
     environment = os.environ | {"JQ_REDIS_URL": rig.url, "PYTHONPATH": package_root()}
     # As installed: with byte code beside the source.

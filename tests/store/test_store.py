@@ -179,8 +179,8 @@ def test_a_forked_child_does_not_use_its_parents_connection(real_rig: Rig, monke
 
 
 def test_known_queues_are_sorted(rig: Rig) -> None:
-    rig.store.know_queues(["b", "a"])
-    rig.store.know_queues(["a"])
+    rig.store.run(calls.know(["b", "a"]))
+    rig.store.run(calls.know(["a"]))
 
     assert rig.store.queues() == ["a", "b"]
 

@@ -112,7 +112,7 @@ def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | 
 
 
 def _store(store: Store, queue: str, job: NewJob) -> Enqueued:
-    store.know_queues([queue])
+    store.run(calls.know([queue]))
     try:
         return store.run(calls.enqueue(queue, [job]))[0]
     except StoreUnavailable as error:

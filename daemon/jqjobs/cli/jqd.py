@@ -13,6 +13,7 @@ import click
 from jqjobs import log
 from jqjobs.clock import duration_ms
 from jqjobs.config import Environment
+from jqjobs.daemon.crew import Crew
 from jqjobs.daemon.leases import LeaseKeeper
 from jqjobs.daemon.runtime import runtime_directory
 from jqjobs.daemon.settings import DaemonSettings
@@ -158,7 +159,7 @@ def _supervise(settings: DaemonSettings, url: str, signals: SignalInbox) -> int:
         processes=settings.processes,
     )
     keeper.start()
-    return Supervisor(settings, keeper, signals, boards, configure).run()
+    return Supervisor(settings, keeper, signals, Crew(boards, configure)).run()
 
 
 def main() -> None:
@@ -173,6 +174,9 @@ def main() -> None:
     except JqError as error:
         click.echo(f"jqd: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
         sys.exit(DaemonExit.CONFIGURATION)
+    except Exception:
+        log.event("daemon.crashed", level=50, exc_info=True)
+        sys.exit(DaemonExit.INTERNAL)
 
 
 if __name__ == "__main__":

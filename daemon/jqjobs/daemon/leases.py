@@ -24,7 +24,7 @@ from jqjobs.clock import monotonic_ms
 from jqjobs.daemon.orphans import board_entries, find_orphans
 from jqjobs.daemon.server_check import complaints
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.errors import StoreError, StoreRefused
+from jqjobs.errors import StoreError, StoreFull, StoreRefused
 from jqjobs.retry import reconnect_delay_s
 from jqjobs.store import calls
 from jqjobs.store.store import Store
@@ -199,7 +199,7 @@ class LeaseKeeper(threading.Thread):
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
         lease_ms = self._settings.lease_ms
-        self._store.know_queues(command.queues)
+        self._store.run(calls.know(command.queues))
         answers = self._all([calls.join(name, command.worker_id, lease_ms) for name in command.queues])
         if not all(answers):
             return self._tell(KeeperEvent("fenced", command.worker_id))
@@ -215,8 +215,7 @@ class LeaseKeeper(threading.Thread):
         board.remove()
 
     def _bury_orphans(self) -> None:
-        own = {*self._joined, *self.report.workers}
-        for orphan in find_orphans(self._boards, own):
+        for orphan in find_orphans(self._boards):
             log.event("worker.taken_over", worker=orphan.worker_id)
             cause = "its daemon and its worker were killed while it may have been running"
             self._bury(orphan.worker_id, orphan.queues, "suspect", cause, orphan.board)
@@ -225,7 +224,7 @@ class LeaseKeeper(threading.Thread):
         asked_ms, lease_ms = monotonic_ms(), self._settings.lease_ms
         workers = list(self._joined.values())
         if self._queues:
-            self._store.know_queues(sorted(self._queues))
+            self._store.run(calls.know(sorted(self._queues)))
         for name in sorted(self._queues):
             here = [join for join in workers if name in join.queues]
             names = sorted({offered for join in here for offered in join.names})
@@ -246,9 +245,15 @@ class LeaseKeeper(threading.Thread):
             if found.reaped:
                 log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
             if found.inbox:
-                self._store.run(calls.ingest(name, secrets.token_hex(8)))
+                self._ingest(name)
             if found.more:
                 self._due["housekeep"] = 0.0
+
+    def _ingest(self, name: str) -> None:
+        try:
+            self._store.run(calls.ingest(name, secrets.token_hex(8)))
+        except StoreFull:
+            return  # the envelopes stay where they are until there is room
 
     def _beat(self) -> None:
         report = self.report

@@ -30,13 +30,9 @@ class Orphan:
     board: Board
 
 
-def find_orphans(directory: Path, own: Collection[str]) -> list[Orphan]:
-    """Return the orphans among the boards of ``directory``; ``own`` are the workers of the caller."""
-    found = []
-    for path in sorted(directory.glob("*.board")):
-        if path.name.removesuffix(".board") not in own and (orphan := _orphan(path)):
-            found.append(orphan)
-    return found
+def find_orphans(directory: Path) -> list[Orphan]:
+    """Return the orphans among the boards of ``directory``."""
+    return [orphan for path in sorted(directory.glob("*.board")) if (orphan := _orphan(path))]
 
 
 def _orphan(path: Path) -> Orphan | None:

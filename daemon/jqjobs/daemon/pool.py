@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from dataclasses import dataclass
 from enum import Enum
@@ -28,11 +29,15 @@ def after_death(now_s: float, lived_s: float, short_lives: int) -> Restart:
 
 @dataclass(frozen=True, slots=True)
 class StopPlan:
-    """How a worker is brought to its end: TERM (drain), then QUIT (interrupt the job), then KILL."""
+    """How a worker is brought to its end: TERM (drain), then QUIT (interrupt the job), then KILL.
+
+    ``makes_room``: a successor works in its slot already.
+    """
 
     term_at_s: float
     quit_at_s: float
     kill_at_s: float
+    makes_room: bool = False
 
 
 def drain_plan(now_s: float, grace_s: float, kill_after_s: float) -> StopPlan:
@@ -43,6 +48,16 @@ def drain_plan(now_s: float, grace_s: float, kill_after_s: float) -> StopPlan:
 def stop_plan(now_s: float, kill_after_s: float) -> StopPlan:
     """Interrupt the running job now, kill ``kill_after_s`` later."""
     return StopPlan(now_s, now_s, now_s + kill_after_s)
+
+
+def retire_plan(now_s: float) -> StopPlan:
+    """Let the running job finish, however long it takes: a deploy interrupts nothing."""
+    return StopPlan(now_s, math.inf, math.inf, makes_room=True)
+
+
+def boot_plan(now_s: float) -> StopPlan:
+    """End a worker that has not begun to work: nothing is lost by killing it if it does not heed TERM."""
+    return StopPlan(now_s, now_s, now_s + 0.5)
 
 
 def due_signal(plan: StopPlan, now_s: float) -> signal.Signals:

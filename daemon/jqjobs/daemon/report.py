@@ -5,31 +5,29 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
 
 from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.crew import Crew
 from jqjobs.daemon.leases import Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.spawn import WorkerProcess
-from jqjobs.process import Identity
 from jqjobs.store.wire import Argument
 from jqjobs.version import __version__
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def make_report(
-    settings: DaemonSettings, daemon: Identity, state: tuple[str, str], workers: Mapping[str, WorkerProcess]
-) -> Report:
+def make_report(settings: DaemonSettings, crew: Crew, state: str, note: str) -> Report:
     """Return the registry fields of the daemon and of each worker."""
-    served = settings.queues or tuple(dict.fromkeys(q for worker in workers.values() for q in worker.queues))
+    daemon, workers = crew.identity, list(crew)
+    served = settings.queues or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))
     about: dict[str, Argument] = {
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
         "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__,
-        "state": state[0], "note": state[1], "queues": " ".join(served), "slots": settings.processes,
-        "lease_ms": settings.lease_ms, "workers": " ".join(workers),
+        "state": state, "note": note, "queues": " ".join(served), "slots": settings.processes,
+        "lease_ms": settings.lease_ms, "workers": " ".join(worker.id for worker in workers),
     }  # fmt: skip
-    return Report(about, {worker.id: _about(worker) for worker in workers.values()})
+    return Report(about, {worker.id: _about(worker) for worker in workers})
 
 
 def _about(worker: WorkerProcess) -> dict[str, Argument]:

@@ -10,7 +10,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
-from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.calls import Call
 from jqjobs.store.wire import Argument, error_of
@@ -37,10 +36,6 @@ class AsyncStore:
             if not call.repeatable:
                 raise
             return call.parse(await self._evaluate(call))
-
-    async def know_queues(self, names: list[str]) -> None:
-        """Add queues to the known ones."""
-        await self._command("SADD", keys.QUEUES, *names)
 
     async def _evaluate(self, call: Call[Any]) -> Any:
         rest = (len(call.keys), *call.keys, *call.args)

@@ -201,6 +201,11 @@ def retry(queue: str, ids: Sequence[str]) -> Call[list[int]]:
     return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [int(item) for item in reply])
 
 
+def know(queues: Sequence[str]) -> Call[int]:
+    """Add queues to the known ones."""
+    return Call(script("know"), (keys.QUEUES,), ("", *queues), int)
+
+
 def beat(
     daemon: str, ttl_ms: int, about: Mapping[str, Argument], workers: Mapping[str, Mapping[str, Argument]]
 ) -> Call[bool]:

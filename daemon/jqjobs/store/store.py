@@ -72,16 +72,17 @@ class Store:
 
     def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
         if isinstance(reply, ScriptMissing):  # each call is a transition of its own, so it may run later
-            return self.run(call)
+            try:
+                return self.run(call)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                return error
         return reply if isinstance(reply, StoreError) else call.parse(reply)
 
     def queues(self) -> list[str]:
         """Return the names of all known queues, sorted."""
         return sorted(text(name) for name in self.wire.call("SMEMBERS", keys.QUEUES))
-
-    def know_queues(self, names: Sequence[str]) -> None:
-        """Add queues to the known ones. A server at maxmemory may refuse: StoreFull."""
-        self.wire.call("SADD", keys.QUEUES, *names)
 
     def ping(self) -> None:
         """Raise StoreUnavailable (or its kin) unless Redis answers."""

@@ -51,6 +51,7 @@ def main() -> int:
         log.event("app.failed", level=40, app=config.app, error=describe(error))
         channel.send("failed", error=describe(error))
         return WorkerExit.BAD_APP
+    signals.loading = False
     return _work(config, app, channel, signals, interrupter)
 
 
@@ -76,7 +77,7 @@ def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, in
         return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
     batch = Batch(board)
     exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch)
-    monitor = Monitor(batch, board, exchanger, interrupter, config.prefetch_ms)
+    monitor = Monitor(batch, board, exchanger, interrupter, signals, config.prefetch_ms)
     monitor.start()
     runner = Runner(app, config.worker_id, interrupter, rng)
     ending = Loop(config, board, channel, signals, batch, exchanger, runner, watch, rng).run()

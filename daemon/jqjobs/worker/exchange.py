@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jqjobs import log
 from jqjobs.errors import JqError, StoreError
@@ -31,6 +32,8 @@ class Exchanger:
         self._lock = threading.Lock()
         self._number = 0
         self._resync = False
+        #: Envelopes wait and cannot be taken in (Redis is full), so their wake token means nothing.
+        self.is_blocked = False
 
     def trip(self, want: int) -> Trip:
         """Report what is finished and take up to ``want`` jobs; they are not yet in the batch.
@@ -46,9 +49,9 @@ class Exchanger:
             log.event("settle.stale", level=30, jobs=",".join(trip.stale[:10]), worker=self._worker_id)
         if trip.lost:
             self._batch.drop(trip.lost)
-        for queue in trip.inboxes:
-            self._ingest(queue)
-        return trip
+        moved = [self._ingest(queue) for queue in trip.inboxes]
+        self.is_blocked = bool(moved) and not any(moved)
+        return replace(trip, more=trip.more or any(moved))
 
     def report(self) -> None:
         """Report what is finished, from the monitor thread; a broken trip is left to the owner to mend."""
@@ -77,11 +80,14 @@ class Exchanger:
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         return trip
 
-    def _ingest(self, queue: str) -> None:
+    def _ingest(self, queue: str) -> bool:
+        """Take envelopes in; whether that moved anything."""
         try:
             done = self._store.run(calls.ingest(queue, secrets.token_hex(8)))
         except StoreError as error:  # full, most likely: the envelopes stay where they are
-            log.event("ingest.failed", level=30, queue=queue, error=str(error))
-            return
+            if not self.is_blocked:
+                log.event("ingest.blocked", level=30, queue=queue, error=str(error))
+            return False
         if done.rejected:
             log.event("ingest.rejected", level=30, queue=queue, rejected=done.rejected)
+        return True

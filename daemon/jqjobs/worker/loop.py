@@ -58,7 +58,7 @@ class Loop:
                 trip = self._trip()
                 if trip is not None and trip.jobs:
                     self._run_batch(trip.jobs)
-                elif trip is None or not (trip.more or trip.inboxes):
+                elif trip is None or not trip.more:
                     self._wait(trip)
             return self._retire()
         except Fenced as fenced:
@@ -120,7 +120,7 @@ class Loop:
             wait_s = self._config.poll_s * share
             if trip.wait_ms is not None:
                 wait_s = min(wait_s, trip.wait_ms / 1000)
-            self._watch.wait(wait_s)
+            self._watch.wait(wait_s, for_token=not self._exchanger.is_blocked)
         self._channel.receive()
 
     def _retire(self) -> WorkerExit:

@@ -15,6 +15,7 @@ from jqjobs.job import TakenJob
 from jqjobs.worker.batch import Batch
 from jqjobs.worker.exchange import Exchanger, Fenced
 from jqjobs.worker.interrupt import Interrupter
+from jqjobs.worker.signals import Signals
 
 _LOOK_EVERY_S = 0.02
 
@@ -23,13 +24,15 @@ class Monitor(threading.Thread):
     """Looks every 20 ms while a batch is under way, sleeps otherwise."""
 
     def __init__(
-        self, batch: Batch, board: Board, exchanger: Exchanger, interrupter: Interrupter, prefetch_ms: int
-    ) -> None:
+        self, batch: Batch, board: Board, exchanger: Exchanger, interrupter: Interrupter, signals: Signals,
+        prefetch_ms: int,
+    ) -> None:  # fmt: skip
         super().__init__(name="jqjobs-monitor", daemon=True)
         self._batch = batch
         self._board = board
         self._exchanger = exchanger
         self._interrupter = interrupter
+        self._signals = signals
         self._prefetch_ms = prefetch_ms
         self._warned: TakenJob | None = None
         self._ended = threading.Event()
@@ -51,11 +54,11 @@ class Monitor(threading.Thread):
                 log.event("monitor.error", level=40, exc_info=True)
 
     def look(self) -> None:
-        """Do what the running job's age calls for."""
+        """Do what the running job's age, or the end of the worker, calls for."""
         job, age_ms = self._batch.current, monotonic_ms() - self._batch.started_ms
         if job is None:
             return
-        if age_ms > self._prefetch_ms:
+        if age_ms > self._prefetch_ms or self._signals.draining:
             self._batch.give_back()
             if self._board.lease_holds():
                 self._exchanger.report()

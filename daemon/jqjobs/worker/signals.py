@@ -1,14 +1,19 @@
 """The signals of a worker: TERM drains, QUIT stops now. Handlers record; the loop acts.
 
+Only while the app is being imported they end the process: an import looks at no flag, `time.sleep` goes on after
+a handler (PEP 475), and nothing is held yet.
+
 INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers what to do.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from types import FrameType
 
+from jqjobs.exits import WorkerExit
 from jqjobs.worker.interrupt import Interrupter
 
 
@@ -17,6 +22,7 @@ class Signals:
 
     def __init__(self, interrupter: Interrupter) -> None:
         self._interrupter = interrupter
+        self.loading = True
         self.draining = False
         self.stopping = False
         self.wakeup, self._write_end = socket.socketpair()
@@ -34,7 +40,13 @@ class Signals:
 
     def _drain(self, signum: int, frame: FrameType | None) -> None:
         self.draining = True
+        self._leave_import()
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self.draining = self.stopping = True
+        self._leave_import()
         self._interrupter.stop_now()
+
+    def _leave_import(self) -> None:
+        if self.loading:
+            os._exit(WorkerExit.DRAINED)

@@ -1,0 +1,98 @@
+"""The workers of one daemon: started, spoken to, pressed to their end, and found dead. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jqjobs import log
+from jqjobs.daemon import pool
+from jqjobs.daemon.spawn import WorkerProcess, new_worker_id, spawn
+from jqjobs.process import describe_exit, identity_of
+
+#: (worker id, path of its board, descriptor of its control socket) → what the worker is told, as JSON.
+Configure = Callable[[str, str, int], str]
+
+
+class Crew:
+    """All worker processes that were started and not yet waited for."""
+
+    def __init__(self, boards: Path, configure: Configure) -> None:
+        self._boards = boards
+        self._configure = configure
+        self.identity = identity_of(os.getpid())
+        self.workers: dict[str, WorkerProcess] = {}
+
+    def __iter__(self) -> Iterator[WorkerProcess]:
+        return iter(list(self.workers.values()))
+
+    def start(self, slot: int) -> WorkerProcess | None:
+        """Start a worker in a slot; None (and a log line) when the system does not let it."""
+        worker_id = new_worker_id()
+        try:
+            worker = spawn(
+                slot, worker_id, self._boards, self.identity, lambda board, fd: self._configure(worker_id, board, fd)
+            )
+        except OSError as error:
+            log.event("worker.not_started", level=40, error=str(error))
+            return None
+        self.workers[worker.id] = worker
+        log.event("worker.started", worker=worker.id, pid=worker.pid)
+        return worker
+
+    def slots(self) -> set[int]:
+        """Return the slots that have a worker which is to stay."""
+        return {worker.slot for worker in self if worker.plan is None or not worker.plan.makes_room}
+
+    def ready(self) -> int:
+        """Return how many workers take jobs."""
+        return sum(worker.state == "ready" for worker in self)
+
+    def stop(self, worker: WorkerProcess, plan: pool.StopPlan) -> None:
+        """Bring a worker to its end; a worker that is still booting has nothing to finish."""
+        booting = worker.state in ("starting", "joining")
+        worker.state = "stopping"
+        worker.plan = pool.boot_plan(time.monotonic()) if booting else plan
+
+    def press(self) -> None:
+        """Send each stopping worker the signal that is due now, once."""
+        now_s = time.monotonic()
+        for worker in self:
+            due = pool.due_signal(worker.plan, now_s) if worker.plan else None
+            if due is not None and due is not worker.sent:
+                worker.send(due)
+                worker.sent = due
+
+    def messages(self) -> Iterator[tuple[WorkerProcess, dict[str, Any]]]:
+        """Yield what workers have said."""
+        for worker in self:
+            if not worker.channel.closed:
+                yield from ((worker, message) for message in worker.channel.receive())
+
+    def take_dead(self) -> Iterator[tuple[WorkerProcess, int]]:
+        """Yield the workers that ended, with their exit codes; they are no longer of the crew."""
+        for worker in self:  # SIGCHLD coalesces, so all pids are looked at
+            code = worker.process.poll()
+            if code is None:
+                continue
+            del self.workers[worker.id]
+            self._hear_last_words(worker)
+            yield worker, code
+
+    def _hear_last_words(self, worker: WorkerProcess) -> None:
+        for message in [] if worker.channel.closed else worker.channel.receive():
+            worker.error = str(message.get("error", worker.error))
+        worker.channel.close()
+
+
+def charge(worker: WorkerProcess, code: int) -> tuple[str, str]:
+    """Return what the running job of a dead worker is charged (lua/leave.lua), and why, for its history."""
+    if worker.killed_for:
+        return "hung", worker.killed_for
+    if worker.sent in (signal.SIGQUIT, signal.SIGKILL):
+        return "interrupt", "its worker was stopped before the job ended"
+    return "crash", describe_exit(code)

@@ -1,0 +1,58 @@
+"""Replaces all workers by new ones, one after another, each new one ready before its old one retires.
+
+The first new worker is the canary: if it dies before it is ready (the new code does not import, say),
+the reload is refused and the old workers go on. Retiring workers finish their job, however long.
+"""
+
+from __future__ import annotations
+
+import time
+
+from jqjobs import log
+from jqjobs.daemon import pool
+from jqjobs.daemon.crew import Crew
+from jqjobs.daemon.spawn import WorkerProcess
+
+
+class Reload:
+    """The reload that is under way, if any. Further requests while it runs start it over once."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._old: list[str] = []
+        self._successor: WorkerProcess | None = None
+        self.refused_because = ""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether old workers are still to be replaced."""
+        return bool(self._old)
+
+    def begin(self) -> None:
+        """Mark all present workers as old."""
+        self._old = [worker.id for worker in self._crew if worker.plan is None and worker is not self._successor]
+        self.refused_because = ""
+
+    def abandon(self) -> None:
+        """Forget the reload; what was replaced stays so."""
+        self._old, self._successor = [], None
+
+    def advance(self) -> None:
+        """Do the next step, if it is time for it."""
+        self._old = [worker_id for worker_id in self._old if worker_id in self._crew.workers]
+        if not self._old:
+            self._successor = None
+        elif self._successor is None:
+            self._successor = self._crew.start(self._crew.workers[self._old[0]].slot)
+        elif self._successor.id not in self._crew.workers:
+            self._refuse(self._successor.error or "the new worker died before it was ready")
+        elif self._successor.state == "ready":
+            old = self._crew.workers[self._old.pop(0)]
+            log.event("worker.replaced", old=old.id, new=self._successor.id)
+            self._crew.stop(old, pool.retire_plan(time.monotonic()))
+            self._successor = None
+
+    def _refuse(self, reason: str) -> None:
+        log.event("reload.refused", level=40, error=reason)
+        self.abandon()
+        self.refused_because = reason
