@@ -200,8 +200,8 @@ class Site:
     def notes(self, event: str = "", job: JobHandle | None = None) -> list[Note]:
         """Return the lines of the journal, oldest first; of one event, of one job."""
         path = self.directory / "journal"
-        lines = path.read_text().splitlines() if path.exists() else []
-        notes = [Note(**json.loads(line)) for line in lines]
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        notes = [Note(**json.loads(line)) for line in lines if line.endswith("\n")]
         return [note for note in notes if event in ("", note.event) and (job is None or note.id == job.id)]
 
     def wait_for_start(self, job: JobHandle, nth: int = 1, timeout_s: float = 20) -> Note:

@@ -78,7 +78,6 @@ def test_workers_die_with_a_killed_daemon_and_the_next_one_takes_their_jobs_up(s
         assert (info.crashes, info.failures, info.interrupts, info.executions) == (0, 0, 0, 2)
         assert [attempt.reason for attempt in info.history] == ["interrupted"]
         assert len(site.notes("start", job)) == 2
-    assert not list((site.directory / "boards").glob("*/*.board.old"))
 
 
 def test_a_suspect_runs_alone_and_is_charged_when_it_kills_its_worker_again(site: Site) -> None:
@@ -118,7 +117,7 @@ def test_everything_killed_at_once_loses_nothing(site: Site) -> None:
 
 def test_a_job_that_holds_the_gil_for_three_leases_keeps_its_job(site: Site) -> None:
     site.start_daemon("--lease", "1")
-    job = site.send("hold_gil", 3.2)
+    job = site.send("hold_gil", 4)
     holder = site.wait_for_start(job).pid
     site.start_daemon("--lease", "1")  # would take it as soon as the lease ran out
     info = site.wait_for(job, State.KEPT, 60)

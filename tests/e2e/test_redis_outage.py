@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -165,8 +166,6 @@ def test_an_outage_longer_than_a_lease_runs_nothing_again(start_server: StartSer
 def test_a_redis_that_freezes_longer_than_a_lease_runs_nothing_again(
     start_server: StartServer, site_on: SiteOn
 ) -> None:
-    import os
-
     server = start_server("valkey")
     site = site_on(server)
     daemon = site.start_daemon("--lease", "1", "--processes", "2")
@@ -201,9 +200,15 @@ def test_a_wrong_password_at_boot_ends_with_78_and_says_so(start_server: StartSe
     server.pipeline(server_words)
     daemon.wait_for_event("redis.lost")
     assert daemon.process.poll() is None
-    server.pipeline([("AUTH", "other"), ("CONFIG", "SET", "requirepass", "")])
+    server.pipeline([("AUTH", "other"), ("CONFIG", "SET", "requirepass", "secret")])
     daemon.wait_for_event("redis.back")
-    site.wait_for(site.send("quick"), State.KEPT)
+
+
+def test_a_password_for_a_redis_that_has_none_is_refused_at_boot(start_server: StartServer, site_on: SiteOn) -> None:
+    server = start_server("valkey")
+    daemon = site_on(server).start_daemon(wait=False, JQ_REDIS_URL=f"unix://:secret@{server.address}")
+    assert daemon.wait() == 78
+    assert "without any password" in daemon.events("daemon.refused")[0]["message"]
 
 
 def test_work_goes_on_after_flushall(site: Site) -> None:

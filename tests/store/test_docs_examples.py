@@ -162,7 +162,7 @@ def test_each_example_of_a_refusal_is_refused_with_its_code(real_rig: Rig, code:
 
 @pytest.mark.parametrize("kwargs", ["[]", '{"a":NaN}', '{"a":0x10}', '{"a":007}'])
 def test_what_is_said_to_be_malformed_passes_ingest_and_not_the_worker(real_rig: Rig, kwargs: str) -> None:
-    real_rig.push('{"job":"n","kwargs":%s}' % kwargs)
+    real_rig.push(f'{{"job":"n","kwargs":{kwargs}}}')
     assert real_rig.ingest() == (1, 0, 0, 0)
     [job] = real_rig.take()
 
@@ -222,7 +222,7 @@ def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_
 def test_a_worker_with_the_documented_rights_can_work(own_rig: Rig) -> None:
     with _as_user(own_rig, "jqjobs") as rig:
         rig.store.ping()
-        rig.store.know_queues(["q"])
+        rig.run(calls.know(["q"]))
         rig.push({"job": "n", "id": "a", "key": "k"}, {"job": "n", "id": "b"}, "no")
         assert rig.ingest() == (2, 1, 0, 0)
         rig.run(calls.publish("q", 1000, {"n": {}}))

@@ -86,7 +86,9 @@ def test_a_missing_password_is_refused(guarded: str, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("credentials", [":wrong", "ghost:secret", "reader:wrong"])
-def test_a_wrong_password_is_refused_and_not_repeated_in_the_message(guarded: str, connect: Connect, credentials: str) -> None:
+def test_a_wrong_password_is_refused_and_not_repeated_in_the_message(
+    guarded: str, connect: Connect, credentials: str
+) -> None:
     store = connect(with_password(guarded, credentials))
     with pytest.raises(StoreRefused) as raised:
         store.ping()
@@ -172,7 +174,8 @@ def test_something_that_is_no_redis_is_a_store_error(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "localhost", "http://h", "redis://h:port", "redis://h/x", "unix://", "redis://h?ssl=1", "redis://h:99999"]
+    "url",
+    ["", "localhost", "http://h", "redis://h:port", "redis://h/x", "unix://", "redis://h?ssl=1", "redis://h:99999"],
 )
 def test_a_url_of_another_form_is_a_configuration_error_without_the_password(url: str) -> None:
     with pytest.raises(ConfigError) as raised:

@@ -67,7 +67,9 @@ def test_optional_keys_are_stored_as_fields(rig: Rig) -> None:
         ({"due_ms": 0}, None),
     ],
 )
-def test_a_delay_counts_from_ingestion_and_what_is_due_is_ready(rig: Rig, when: dict[str, int], due: int | None) -> None:
+def test_a_delay_counts_from_ingestion_and_what_is_due_is_ready(
+    rig: Rig, when: dict[str, int], due: int | None
+) -> None:
     rig.push({"job": "n", "id": "a"} | when)
     rig.ingest()
 
@@ -187,7 +189,9 @@ def test_an_envelope_of_exactly_one_mebibyte_is_accepted(rig: Rig) -> None:
 
 
 def test_the_same_id_or_key_again_counts_as_present(rig: Rig) -> None:
-    rig.push({"job": "n", "id": "a"}, {"job": "n", "id": "a"}, {"job": "n", "id": "b", "key": "k"}, {"job": "n", "key": "k"})
+    rig.push(
+        {"job": "n", "id": "a"}, {"job": "n", "id": "a"}, {"job": "n", "id": "b", "key": "k"}, {"job": "n", "key": "k"}
+    )
 
     assert rig.ingest() == (2, 0, 2, 0)
     assert rig.ids("ready") == ["a", "b"]

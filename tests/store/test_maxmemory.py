@@ -170,6 +170,7 @@ def test_pause_resume_and_retry_work(rig: Rig) -> None:
 def test_publishing_and_the_registry_work(rig: Rig) -> None:
     fill_up(rig)
 
+    assert rig.run(calls.know(["new-queue"])) == 1
     assert rig.run(calls.publish("q", LEASE_MS, {"n": {}})) == 1
     assert rig.run(calls.beat("d", 5000, {"pid": 1}, {"w": {"pid": 2}})) is True
     assert rig.redis("EXISTS", "jq:worker:w") == 1

@@ -35,6 +35,7 @@ CALLS: dict[str, Call[Any]] = {
     "ingest": calls.ingest("q", "nonce"),
     "inspect": inspect.job_info("q", "a"),
     "join": calls.join("q", "w", 30_000),
+    "know": calls.know(["q"]),
     "leave": calls.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
     "list": inspect.job_list("q", "ready", 0, 10),
     "pause": calls.pause("q"),
@@ -61,8 +62,8 @@ def test_a_script_is_at_most_sixty_lines(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_script_says_its_keys_its_arguments_and_what_it_returns(name: str) -> None:
-    for word in ("KEYS[1]", "ARGV[1]", "now, ms", "Returns"):
-        assert word in header(name).replace("KEYS[i]", "KEYS[1]"), word
+    for word in ("KEYS[1]", "ARGV[1] now", "Returns"):
+        assert word in re.sub(r" +", " ", header(name).replace("KEYS[i]", "KEYS[1]")), word
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -81,9 +82,11 @@ def test_every_script_that_python_names_exists() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_shared_parts_exist_and_come_before_what_uses_them(name: str) -> None:
-    included = re.match(r"--: include ([\w ]+)\n", source(name))[1].split()
+    found = re.match(r"--: include ([\w ]+)\n", source(name))
+    included = found[1].split() if found else []
+
     assert included == [part for part in SHARED if part in included]
-    assert included[0] == "prelude"
+    assert included[:1] in ([], ["prelude"])
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -124,7 +127,9 @@ def test_a_script_sets_no_global(name: str) -> None:
     text = script(name).source
     declared = set(re.findall(r"^local (?:function )?(\w+)", text, re.MULTILINE))
     declared |= {n for group in re.findall(r"^local ([\w, ]+) =", text, re.MULTILINE) for n in group.split(", ")}
-    assigned = set(re.findall(r"^(\w+) =", text, re.MULTILINE)) | set(re.findall(r"^function (\w+)", text, re.MULTILINE))
+    assigned = set(re.findall(r"^(\w+) =", text, re.MULTILINE)) | set(
+        re.findall(r"^function (\w+)", text, re.MULTILINE)
+    )
 
     assert assigned <= declared
 

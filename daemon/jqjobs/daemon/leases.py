@@ -31,9 +31,12 @@ from jqjobs.store.store import Store
 from jqjobs.store.wire import Argument
 
 _BEAT_EVERY_S = 2.0
+_BUSY_BEAT_EVERY_S = 0.5
 _BEAT_TTL_MS = 10_000
 _HOUSEKEEP_EVERY_S = 2.5
 _ORPHANS_EVERY_S = 0.5
+#: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
+_FAREWELL_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Report:
 
     about: dict[str, Argument] = field(default_factory=dict)
     workers: dict[str, dict[str, Argument]] = field(default_factory=dict)
+    is_busy: bool = False
 
 
 class LeaseKeeper(threading.Thread):
@@ -110,7 +114,7 @@ class LeaseKeeper(threading.Thread):
         self._ending.set()
         self._nudge.set()
         self.join(timeout_s)
-        return not self.is_alive()
+        return not self.is_alive() and not self._todo
 
     def run(self) -> None:
         """Serve until `end`; an outage of Redis is waited out."""
@@ -121,6 +125,8 @@ class LeaseKeeper(threading.Thread):
                 pause_s = self._until_next_s()
             except StoreError as error:
                 pause_s = self._stumble(error)
+                if self._ending.is_set() and self._failures >= _FAREWELL_TRIES:
+                    return
             except Exception:
                 log.event("keeper.error", level=50, exc_info=True)
                 pause_s = 1.0
@@ -137,7 +143,7 @@ class LeaseKeeper(threading.Thread):
             self._bury_orphans()
         if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, self._settings.lease_s / 6)):
             self._keep_house()
-        if self._is_due("beat", _BEAT_EVERY_S):
+        if self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
             self._beat()
 
     def _is_due(self, what: str, every_s: float) -> bool:
@@ -158,7 +164,8 @@ class LeaseKeeper(threading.Thread):
         self._failures += 1
         self.waiting_for_redis = str(error)
         self._due.clear()  # everything is overdue once Redis is back
-        return reconnect_delay_s(self._failures, self._rng)
+        # After an outage the first daemon back grants everybody one lease of amnesty; all must be back within it.
+        return min(reconnect_delay_s(self._failures, self._rng), self._settings.lease_s / 4)
 
     def _meet_server(self) -> None:
         if self._accepted and not self._failures:

@@ -27,7 +27,8 @@ def make_report(settings: DaemonSettings, crew: Crew, state: str, note: str) -> 
         "state": state, "note": note, "queues": " ".join(served), "slots": settings.processes,
         "lease_ms": settings.lease_ms, "workers": " ".join(worker.id for worker in workers),
     }  # fmt: skip
-    return Report(about, {worker.id: _about(worker) for worker in workers})
+    described = {worker.id: _about(worker) for worker in workers}
+    return Report(about, described, is_busy=any(fields["state"] == "busy" for fields in described.values()))
 
 
 def _about(worker: WorkerProcess) -> dict[str, Argument]:

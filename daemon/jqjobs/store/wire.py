@@ -47,6 +47,8 @@ _BUSY = (
     "UNBLOCKED",
 )
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+#: Refusals that Redis words as a plain ERR: a password nobody asked for, a command denied inside a script.
+_REFUSED_IN_WORDS = ("without any password configured", "The user executing the script can't", "ACL failure in script")
 
 
 def error_of(reply: Exception) -> JqError:
@@ -63,7 +65,7 @@ def error_of(reply: Exception) -> JqError:
         return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
     if word in _BUSY or "max number of clients" in text:
         return StoreBusy(f"Redis does not serve right now: {text}")
-    if word in _REFUSED or "invalid password" in text or "no password is set" in text:
+    if word in _REFUSED or any(said in text for said in _REFUSED_IN_WORDS):
         return StoreRefused(f"Redis refuses: {text}", hint="check user, password and ACL in JQ_REDIS_URL")
     return StoreError(text)
 
@@ -157,10 +159,14 @@ class Wire:
         return reply
 
     def _next(self) -> Any:
-        reply = self._reader.gets()
-        while reply is False:
-            self._fill()
+        try:
             reply = self._reader.gets()
+            while reply is False:
+                self._fill()
+                reply = self._reader.gets()
+        except hiredis.ProtocolError as error:
+            self.close()
+            raise StoreError(f"what answers at {self.address} is no Redis: {error}") from error
         return error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply
 
     def _fill(self) -> None:

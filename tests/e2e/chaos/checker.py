@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from e2e.chaos.app import QUEUE
 from e2e.chaos.ledger import Ledger
 from jqjobs.store.address import parse_url
-from jqjobs.store.inspect import JobInfo, job_info, queue_status
+from jqjobs.store.inspect import JobInfo, job_info, job_list, queue_status
 from jqjobs.store.store import Store
 from servers import Server
 
 #: A queue where nothing is left to do, and nothing was lost on the way.
 _EMPTY = ("inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "dead", "rejected")
 _CHUNK = 200
+
+
+class GaveUp(Exception):
+    """Jobs died or were refused; waiting longer does not help."""
 
 
 class Checker:
@@ -33,14 +37,16 @@ class Checker:
         status = self._store.run(queue_status(QUEUE))
         return {state: getattr(status, state) for state in _EMPTY if getattr(status, state)}
 
-    def kept(self) -> int:
-        """Return how many jobs have succeeded."""
-        return self._store.run(queue_status(QUEUE)).kept
-
     def all_done(self, jobs: int) -> bool:
-        """Whether every job has succeeded and nothing is left; else AssertionError saying what is."""
-        left, kept = self.left(), self.kept()
-        assert not left and kept == jobs, f"{kept} of {jobs} jobs done, left: {left}"
+        """Whether every job has succeeded and nothing is left; else AssertionError saying what is.
+
+        Raises: GaveUp as soon as it is certain that it will never come to that.
+        """
+        left, kept = self.left(), self._store.run(queue_status(QUEUE)).kept
+        found = f"{kept} of {jobs} jobs done, left: {left}"
+        if "dead" in left or "rejected" in left:
+            raise GaveUp(f"{found}; for example {self._store.run(job_list(QUEUE, 'dead', 0, 3)).rows}")
+        assert not left and kept == jobs, found
         return True
 
     def leases(self) -> int:

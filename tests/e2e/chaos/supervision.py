@@ -152,7 +152,7 @@ def supervised(server: Server, directory: Path, daemons: int = 4) -> Iterator[Cr
     try:
         crew.wait_until_working()
         yield crew
-    except AssertionError as error:
+    except Exception as error:
         error.add_note(crew.logs())
         raise
     finally:

@@ -1,0 +1,98 @@
+"""Reads the whole state of some queues in one script call, straight from the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from jqjobs.store.store import Store
+
+#: Sets of job ids, in the order the script answers them.
+SETS = ("ready", "scheduled", "parked", "dead", "kept")
+#: Fields of a job's hash, absent ones as 0; `rank` is where it goes back to, `suspect` is 0 or 1.
+FIELDS = ("attempt", "failures", "crashes", "interrupts", "executions", "suspect", "rank", "priority")
+
+_READ = """
+local function zset(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
+local reply = {}
+for n, q in ipairs(KEYS) do
+  local jobs, active = {}, {}
+  for _, key in ipairs(redis.call('KEYS', q .. '*')) do
+    local kind, rest = string.match(key, '^([a-z]+):(.*)$', #q + 1)
+    if kind == 'active' then
+      active[#active + 1], active[#active + 2] = rest, zset(key)
+    elseif kind == 'job' and not string.find(rest, ':', 1, true) then
+      jobs[#jobs + 1], jobs[#jobs + 2] = rest, redis.call('HMGET', key, unpack(ARGV))
+      jobs[#jobs + 1] = redis.call('LLEN', key .. ':history')
+    end
+  end
+  reply[n] = { zset(q .. 'ready'), zset(q .. 'scheduled'), zset(q .. 'parked'), zset(q .. 'dead'), zset(q .. 'kept'),
+    zset(q .. 'leases'), active, jobs, redis.call('HGETALL', q .. 'unique'),
+    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
+    redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake') }
+end
+return reply
+"""
+
+
+@dataclass
+class QueueState:
+    """One queue as its keys show it. Scores are integers; ids and worker ids are text."""
+
+    sets: dict[str, dict[str, int]] = field(default_factory=lambda: {name: {} for name in SETS})
+    leases: dict[str, int] = field(default_factory=dict)
+    #: worker → id → (rank, attempt)
+    active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    #: id → the values of FIELDS, then the key and the length of the history
+    jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    unique: dict[str, str] = field(default_factory=dict)
+    #: sequence, done, failed
+    meta: tuple[int, int, int] = (0, 0, 0)
+    paused: bool = False
+    inbox: int = 0
+    rejected: int = 0
+    wake: bool = False
+
+
+State = dict[str, QueueState]
+
+
+def read_state(store: Store, queues: tuple[str, ...]) -> State:
+    """Read the state of queues."""
+    keys = [f"jq:{{{queue}}}:" for queue in queues]
+    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key")
+    return {queue: _queue(found) for queue, found in zip(queues, reply, strict=True)}
+
+
+def _queue(found: list[Any]) -> QueueState:
+    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake = found
+    return QueueState(
+        sets=dict(zip(SETS, map(_scores, sets), strict=True)),
+        leases=_scores(leases),
+        active={active[i].decode(): _held(active[i + 1]) for i in range(0, len(active), 2)},
+        jobs={jobs[i].decode(): _job(jobs[i + 1], jobs[i + 2]) for i in range(0, len(jobs), 3)},
+        unique={unique[i].decode(): unique[i + 1].decode() for i in range(0, len(unique), 2)},
+        meta=tuple(int(value or 0) for value in meta),  # type: ignore[arg-type]
+        paused=paused == 1,
+        inbox=inbox,
+        rejected=rejected,
+        wake=wake == 1,
+    )
+
+
+def _scores(flat: list[bytes]) -> dict[str, int]:
+    return {flat[i].decode(): int(float(flat[i + 1])) for i in range(0, len(flat), 2)}
+
+
+def _held(flat: list[bytes]) -> dict[str, tuple[int, int]]:
+    held = {}
+    for i in range(0, len(flat), 2):
+        job_id, attempt = flat[i].decode().split(" ")
+        assert job_id not in held, f"{job_id} is held twice by one worker"
+        held[job_id] = (int(float(flat[i + 1])), int(attempt))
+    return held
+
+
+def _job(values: list[bytes | None], history: int) -> tuple[Any, ...]:
+    *numbers, key = values
+    return (*(int(float(value or 0)) for value in numbers), (key or b"").decode(), history)
