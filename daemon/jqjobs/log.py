@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
 import sys
 import time
 from typing import Any, TextIO
@@ -57,7 +58,7 @@ class JsonFormat(logging.Formatter):
 
 
 class CalmHandler(logging.StreamHandler[TextIO]):
-    """Writes lines and never raises: what cannot be written is counted and said as soon as it can."""
+    """Writes lines and never raises or waits: what nobody takes is counted, and said as soon as somebody does."""
 
     lost = 0
 
@@ -66,10 +67,27 @@ class CalmHandler(logging.StreamHandler[TextIO]):
             line = self.format(record) + "\n"
             if self.lost:
                 line = f"({self.lost} log lines were lost)\n{line}"
-            os.write(self.stream.fileno(), line.encode("utf-8", "backslashreplace"))
-            self.lost = 0
+            if _write_at_once(self.stream.fileno(), line.encode("utf-8", "backslashreplace")):
+                self.lost = 0
+                return
         except (OSError, ValueError):
-            self.lost += 1
+            pass  # closed, or the disk is full: counted like a reader that stopped
+        self.lost += 1
+
+
+def _write_at_once(descriptor: int, data: bytes) -> bool:
+    """Write without waiting; False when the reader does not take it.
+
+    A pipe that polls as writable takes PIPE_BUF bytes at once (pipe(7)). Setting O_NONBLOCK instead would
+    change the descriptor for every process that shares it, the user's shell included.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    for at in range(0, len(data), select.PIPE_BUF):
+        if not poll.poll(0):
+            return False
+        os.write(descriptor, data[at : at + select.PIPE_BUF])
+    return True
 
 
 def configure(who: str, *, form: str = "text", level: str = "info") -> None:

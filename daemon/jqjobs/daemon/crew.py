@@ -25,6 +25,7 @@ class Crew:
         self._boards = boards
         self._configure = configure
         self.identity = identity_of(os.getpid())
+        self.started_ms = round(time.time() * 1000)
         self.workers: dict[str, WorkerProcess] = {}
 
     def __iter__(self) -> Iterator[WorkerProcess]:
@@ -80,6 +81,8 @@ class Crew:
             if code is None:
                 continue
             del self.workers[worker.id]
+            if code != 0:
+                worker.kill_descendants()
             self._hear_last_words(worker)
             yield worker, code
 

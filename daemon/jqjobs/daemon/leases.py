@@ -121,7 +121,7 @@ class LeaseKeeper(threading.Thread):
         while not (self._ending.is_set() and not self._todo and self._commands.empty()):
             try:
                 self._round()
-                self._failures, self.waiting_for_redis = 0, ""
+                self._recover()
                 pause_s = self._until_next_s()
             except StoreError as error:
                 pause_s = self._stumble(error)
@@ -167,12 +167,15 @@ class LeaseKeeper(threading.Thread):
         # After an outage the first daemon back grants everybody one lease of amnesty; all must be back within it.
         return min(reconnect_delay_s(self._failures, self._rng), self._settings.lease_s / 4)
 
+    def _recover(self) -> None:
+        if self._failures:
+            log.event("redis.back", failures=self._failures)
+        self._failures, self.waiting_for_redis = 0, ""
+
     def _meet_server(self) -> None:
         if self._accepted and not self._failures:
             return
         self._store.ping()
-        if self._failures:
-            log.event("redis.back", failures=self._failures)
         if not self._accepted:
             self._judge_server()
         self._accepted = True

@@ -25,7 +25,8 @@ def make_report(settings: DaemonSettings, crew: Crew, state: str, note: str) -> 
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
         "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__,
         "state": state, "note": note, "queues": " ".join(served), "slots": settings.processes,
-        "lease_ms": settings.lease_ms, "workers": " ".join(worker.id for worker in workers),
+        "lease_ms": settings.lease_ms, "started_ms": crew.started_ms,
+        "workers": " ".join(worker.id for worker in workers),
     }  # fmt: skip
     described = {worker.id: _about(worker) for worker in workers}
     return Report(about, described, is_busy=any(fields["state"] == "busy" for fields in described.values()))

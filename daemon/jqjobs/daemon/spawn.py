@@ -7,6 +7,7 @@ sends PDEATHSIG when the *thread* that started the child ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -57,6 +58,11 @@ class WorkerProcess:
             self.process.send_signal(number)
         except ProcessLookupError:
             return
+
+    def kill_descendants(self) -> None:
+        """Kill what the dead worker's jobs have started and left: its process group outlives it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def describe_on_board(self, daemon: Identity) -> None:
         """Write into the board who this is, for whoever finds it after the daemon's death."""

@@ -81,7 +81,7 @@ class Supervisor:
                 self._reload.begin()
             elif number is signal.SIGQUIT or (number is signal.SIGINT and self._was_interrupted):
                 self._stop_now()
-            else:
+            elif number in (signal.SIGTERM, signal.SIGINT):
                 self._was_interrupted = self._was_interrupted or number is signal.SIGINT
                 self._drain()
 

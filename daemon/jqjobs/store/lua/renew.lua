@@ -3,7 +3,7 @@
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] number of workers, then their ids, then job names
 -- Returns for each worker how many jobs it holds here, or -1: it has no lease any more (fenced).
-local TRIP_TTL_MS = 86400000
+local TRIP_TTL_MS, CATALOG_TTL_MS = 86400000, 604800000
 local q, now, lease, workers = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local reply = {}
 allow_when_full(q)
@@ -21,4 +21,5 @@ for i = 4 + workers, #ARGV do
   if until_ms <= now then redis.call('HSET', q .. 'meta', 'unpark', 0) end
   redis.call('ZADD', q .. 'offers', 'GT', now + lease, ARGV[i])
 end
+redis.call('PEXPIRE', q .. 'catalog', CATALOG_TTL_MS)
 return reply
