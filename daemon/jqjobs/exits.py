@@ -23,4 +23,5 @@ class WorkerExit(IntEnum):
     FENCED = 11  #: its lease is gone; whatever it still did counts for nothing
     ORPHANED = 12  #: its daemon is gone
     INTERNAL = 70  #: a defect in jqjobs; the log has the traceback
+    REFUSED = 77  #: Redis refuses the credentials, or they lack a permission
     BAD_APP = 78  #: the app cannot be loaded

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from e2e.chaos.app import QUEUE, build
@@ -146,9 +145,7 @@ def test_hup_by_supervisorctl_replaces_the_workers_and_loses_no_job(
     assert {(info.executions, info.interrupts, info.crashes) for info in infos.values()} == {(1, 0, 0)}
 
 
-def test_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job_up(
-    lone_crew: Crew, app: App
-) -> None:
+def test_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job_up(lone_crew: Crew, app: App) -> None:
     job = app.jobs["linger"].enqueue(1.5)
     eventually(lambda: lone_crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
     (daemon,) = lone_crew.daemons()
@@ -165,7 +162,6 @@ def test_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job
     eventually(lambda: job.state() == "kept", PATIENCE_S, "the job is done")
     info = job.info()
     assert (info.executions, info.crashes, info.interrupts) == (2, 0, 0)  # nobody is charged
-    assert successor.pid != daemon.pid and psutil.pid_exists(successor.pid)
 
 
 def _bare_start_s() -> float:

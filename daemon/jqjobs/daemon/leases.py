@@ -14,21 +14,22 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from jqjobs import log
 from jqjobs.board import Board, Word
 from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.messages import Bury, Join, KeeperEvent, Report
 from jqjobs.daemon.orphans import board_entries, find_orphans
 from jqjobs.daemon.server_check import complaints
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.errors import StoreError, StoreFull, StoreRefused
+from jqjobs.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jqjobs.retry import reconnect_delay_s
 from jqjobs.store import calls
 from jqjobs.store.store import Store
-from jqjobs.store.wire import Argument
+
+T = TypeVar("T")
 
 _BEAT_EVERY_S = 2.0
 _BUSY_BEAT_EVERY_S = 0.5
@@ -37,45 +38,6 @@ _HOUSEKEEP_EVERY_S = 2.5
 _ORPHANS_EVERY_S = 0.5
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
 _FAREWELL_TRIES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Command: give a ready worker its lease."""
-
-    worker_id: str
-    queues: tuple[str, ...]
-    names: tuple[str, ...]
-    board: Board
-
-
-@dataclass(frozen=True, slots=True)
-class Bury:
-    """Command: end a worker whose process is gone. ``mode``: what its running job is charged."""
-
-    worker_id: str
-    queues: tuple[str, ...]
-    mode: str
-    cause: str
-    board: Board
-
-
-@dataclass(frozen=True, slots=True)
-class KeeperEvent:
-    """Something the main loop must hear. ``kind``: joined, fenced, refused."""
-
-    kind: str
-    worker_id: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the main loop wants known of this daemon: registry fields of the daemon and of its workers."""
-
-    about: dict[str, Argument] = field(default_factory=dict)
-    workers: dict[str, dict[str, Argument]] = field(default_factory=dict)
-    is_busy: bool = False
 
 
 class LeaseKeeper(threading.Thread):
@@ -100,6 +62,8 @@ class LeaseKeeper(threading.Thread):
         self._ending = threading.Event()
         self._failures = 0
         self._accepted = False
+        self._met = False
+        self._complained: set[str] = set()
         self.events: queue.SimpleQueue[KeeperEvent] = queue.SimpleQueue()
         self.report = Report()
         self.waiting_for_redis = ""
@@ -136,15 +100,31 @@ class LeaseKeeper(threading.Thread):
 
     def _round(self) -> None:
         self._meet_server()
-        self._do_commands()
-        if self._is_due("renew", self._settings.lease_s / 3):
-            self._renew()
+        settings = self._settings
+        if self._is_due("renew", settings.lease_s / 3):
+            self._guarded(self._renew)
+        self._guarded(self._do_commands)
         if self._is_due("orphans", _ORPHANS_EVERY_S):
-            self._bury_orphans()
-        if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, self._settings.lease_s / 6)):
-            self._keep_house()
+            self._guarded(self._bury_orphans)
+        if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, settings.lease_s / 6)):
+            self._guarded(self._keep_house)
         if self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
-            self._beat()
+            self._guarded(self._beat)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Do a step; what Redis refuses of it (a key of the wrong type, a missing permission) stops no other."""
+        name = step.__name__.strip("_")
+        try:
+            step()
+            self._complained.discard(name)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            if isinstance(error, StoreRefused) and not self._accepted:
+                raise
+            if name not in self._complained:
+                log.event("keeper.refused", level=40, step=name, error=str(error))
+            self._complained.add(name)
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now_s = monotonic_ms() / 1000
@@ -173,12 +153,12 @@ class LeaseKeeper(threading.Thread):
         self._failures, self.waiting_for_redis = 0, ""
 
     def _meet_server(self) -> None:
-        if self._accepted and not self._failures:
+        if self._met and not self._failures:
             return
         self._store.ping()
-        if not self._accepted:
+        if not self._met:
             self._judge_server()
-        self._accepted = True
+        self._met = True
 
     def _judge_server(self) -> None:
         try:
@@ -216,6 +196,7 @@ class LeaseKeeper(threading.Thread):
         command.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
         self._joined[command.worker_id] = command
         self._queues.update(command.queues)
+        self._accepted = True  # from now on a refusal is an accident, and waited out
         return self._tell(KeeperEvent("joined", command.worker_id))
 
     def _bury(self, worker_id: str, queues: Sequence[str], mode: str, cause: str, board: Board) -> None:
@@ -235,23 +216,27 @@ class LeaseKeeper(threading.Thread):
         workers = list(self._joined.values())
         if self._queues:
             self._store.run(calls.know(sorted(self._queues)))
-        for name in sorted(self._queues):
-            here = [join for join in workers if name in join.queues]
-            names = sorted({offered for join in here for offered in join.names})
-            answer = self._store.run(calls.renew(name, lease_ms, [join.worker_id for join in here], names))
-            for join, held in zip(here, answer, strict=True):
+        queues = sorted(self._queues)
+        here = {name: [join for join in workers if name in join.queues] for name in queues}
+        answers = self._all([self._renewal(name, here[name]) for name in queues])
+        for name, answer in zip(queues, answers, strict=True):
+            for join, held in zip(here[name], answer, strict=True):
                 if held < 0 and self._joined.pop(join.worker_id, None) is not None:
                     join.board.set_word(Word.LEASE_UNTIL, 0)
                     self._tell(KeeperEvent("fenced", join.worker_id))
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
 
+    def _renewal(self, name: str, here: Sequence[Join]) -> calls.Call[list[int]]:
+        names = sorted({offered for join in here for offered in join.names})
+        return calls.renew(name, self._settings.lease_ms, [join.worker_id for join in here], names)
+
     def _keep_house(self) -> None:
         settings = self._settings
-        for name in sorted(self._queues):
-            found = self._store.run(
-                calls.housekeep(name, settings.lease_ms, settings.max_dead, round(settings.dead_s * 1000))
-            )
+        dead_ms = round(settings.dead_s * 1000)
+        queues = sorted(self._queues)
+        rounds = [calls.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms) for name in queues]
+        for name, found in zip(queues, self._all(rounds), strict=True):
             if found.reaped:
                 log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
             if found.inbox:
@@ -270,12 +255,13 @@ class LeaseKeeper(threading.Thread):
         if report.about:
             self._store.run(calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers))
 
-    def _all(self, batch: Sequence[calls.Call[Any]]) -> list[Any]:
-        answers = self._store.run_many(batch)
+    def _all(self, batch: Sequence[calls.Call[T]]) -> list[T]:
+        """Run calls in one round trip, all of them; then raise the first error, if there is one."""
+        answers = self._store.run_many(batch) if batch else []
         for answer in answers:
             if isinstance(answer, StoreError):
                 raise answer
-        return answers
+        return [answer for answer in answers if not isinstance(answer, StoreError)]
 
     def _say_goodbye(self) -> None:
         try:

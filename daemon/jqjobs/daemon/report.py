@@ -8,7 +8,7 @@ import time
 
 from jqjobs.clock import monotonic_ms
 from jqjobs.daemon.crew import Crew
-from jqjobs.daemon.leases import Report
+from jqjobs.daemon.messages import Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.spawn import WorkerProcess
 from jqjobs.store.wire import Argument

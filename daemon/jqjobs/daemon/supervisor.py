@@ -14,8 +14,9 @@ import time
 from jqjobs import log
 from jqjobs.daemon import pool
 from jqjobs.daemon.crew import Crew, charge
-from jqjobs.daemon.leases import Bury, Join, KeeperEvent, LeaseKeeper
+from jqjobs.daemon.leases import LeaseKeeper
 from jqjobs.daemon.limits import enforce_time_limits
+from jqjobs.daemon.messages import Bury, Join, KeeperEvent
 from jqjobs.daemon.reload import Reload
 from jqjobs.daemon.report import make_report
 from jqjobs.daemon.settings import DaemonSettings
@@ -152,10 +153,10 @@ class Supervisor:
         self._restarts[worker.slot] = restart
         log.event("worker.died", level=30, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
                   lived_s=round(lived_s, 1), next_start_s=round(restart.at_s - now_s, 2))  # fmt: skip
-        if code == WorkerExit.BAD_APP:
-            self._note = f"the app does not load: {worker.error}"
+        if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):
+            self._note = f"workers do not start: {worker.error}"
             if not self._ever_ready:
-                log.event("app.unusable", level=50, app=self._settings.app, error=worker.error)
+                log.event("daemon.unusable", level=50, app=self._settings.app, error=worker.error)
                 self._give_up()
 
     def _start_workers(self) -> None:

@@ -10,12 +10,13 @@ import random
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from jqjobs import log
 from jqjobs.app import App
 from jqjobs.board import Board
 from jqjobs.channel import Channel
-from jqjobs.errors import ConfigError, StoreError
+from jqjobs.errors import ConfigError, StoreError, StoreRefused
 from jqjobs.exits import WorkerExit
 from jqjobs.imports import load_app
 from jqjobs.retry import reconnect_delay_s
@@ -73,7 +74,12 @@ def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, in
     store = Store(address, name=config.worker_id)
     board = Board(Path(config.board))
     watch = WakeWatch(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
-    if not _join(config, app, queues, store, channel, signals, watch, rng):
+    try:
+        joined = _join(config, app, queues, store, channel, signals, watch, rng)
+    except StoreRefused as error:
+        channel.send("failed", error=f"{error.message} ({error.hint})")
+        return WorkerExit.REFUSED
+    if not joined:
         return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
     batch = Batch(board)
     exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch)
@@ -89,24 +95,42 @@ def _join(
     config: WorkerConfig, app: App, queues: list[str], store: Store, channel: Channel, signals: Signals,
     watch: WakeWatch, rng: random.Random,
 ) -> bool:  # fmt: skip
-    """Publish the catalog, tell the daemon, and wait until it holds a lease for us; False: told to end before."""
+    """Publish the catalog, tell the daemon, and wait until it holds a lease for us; False: told to end before.
+
+    Raises: StoreRefused. Any other trouble with Redis is waited out.
+    """
     catalog = app.catalog()
     failures = 0
-    published = False
     while not signals.draining and not channel.closed:
-        if not published:
-            try:
-                for queue in queues:  # any registered job may come from any queue, see Job.options
-                    store.run(calls.publish(queue, config.lease_ms, catalog))
-                channel.send("ready", queues=queues, names=list(catalog))
-                published = True
-            except StoreError as error:
-                if failures == 0:
-                    log.event("redis.lost", level=30, error=str(error), worker=config.worker_id)
-                failures += 1
-        watch.wait(reconnect_delay_s(failures, rng) if not published else 5.0, for_token=False)
+        error = _publish(store, queues, config.lease_ms, catalog)
+        if error is None:
+            channel.send("ready", queues=queues, names=list(catalog))
+            return _wait_for_go(channel, signals, watch)
+        if failures == 0:
+            log.event("redis.lost", level=30, error=str(error), worker=config.worker_id)
+        failures += 1
+        watch.wait(reconnect_delay_s(failures, rng), for_token=False)
+        channel.receive()
+    return False
+
+
+def _publish(store: Store, queues: list[str], lease_ms: int, catalog: dict[str, dict[str, Any]]) -> StoreError | None:
+    """Publish what the app offers: any registered job may come from any queue, see `Job.options`."""
+    try:
+        for queue in queues:
+            store.run(calls.publish(queue, lease_ms, catalog))
+    except StoreRefused:
+        raise
+    except StoreError as error:
+        return error
+    return None
+
+
+def _wait_for_go(channel: Channel, signals: Signals, watch: WakeWatch) -> bool:
+    while not signals.draining and not channel.closed:
         if any(message["event"] == "go" for message in channel.receive()):
             return True
+        watch.wait(5.0, for_token=False)
     return False
 
 

@@ -46,7 +46,7 @@ class Checker:
         found = f"{kept} of {jobs} jobs done, left: {left}"
         if "dead" in left or "rejected" in left:
             raise GaveUp(f"{found}; for example {self._store.run(job_list(QUEUE, 'dead', 0, 3)).rows}")
-        assert not left and kept == jobs, found
+        assert (left, kept) == ({}, jobs), found
         return True
 
     def leases(self) -> int:

@@ -1,8 +1,4 @@
-"""A real supervisord that runs deploy/supervisor/jqd.conf, and the processes below it.
-
-    with supervised(server, directory) as crew:
-        crew.ctl("status", "jqd:*"); crew.daemons(); crew.workers()
-"""
+"""A real supervisord that runs deploy/supervisor/jqd.conf, and the processes below it: see `supervised`."""
 
 from __future__ import annotations
 
@@ -136,7 +132,10 @@ class Crew:
 
 @contextmanager
 def supervised(server: Server, directory: Path, daemons: int = 4) -> Iterator[Crew]:
-    """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it."""
+    """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
+
+    ``daemons`` is 4 in the file; with another number of them the rest of the file stays as it is.
+    """
     supervisord = require_program("supervisord")
     require_program("supervisorctl")
     ledger = Ledger(directory / "ledger")

@@ -1,0 +1,47 @@
+"""What the main loop and the lease keeper tell each other: plain records over thread-safe queues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jqjobs.board import Board
+from jqjobs.store.wire import Argument
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Command: give a ready worker its lease."""
+
+    worker_id: str
+    queues: tuple[str, ...]
+    names: tuple[str, ...]
+    board: Board
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Command: end a worker whose process is gone. ``mode``: what its running job is charged."""
+
+    worker_id: str
+    queues: tuple[str, ...]
+    mode: str
+    cause: str
+    board: Board
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperEvent:
+    """Something the main loop must hear. ``kind``: joined, fenced, refused."""
+
+    kind: str
+    worker_id: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the main loop wants known of this daemon: registry fields of the daemon and of its workers."""
+
+    about: dict[str, Argument] = field(default_factory=dict)
+    workers: dict[str, dict[str, Argument]] = field(default_factory=dict)
+    is_busy: bool = False

@@ -1,0 +1,73 @@
+"""A worker as it sees itself: what it runs, what it has to report, and whether its last reply was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jqjobs.job import Kind, Outcome, Status, TakenJob
+from jqjobs.store import calls
+from jqjobs.store.calls import Call, Trip
+from property.queue_model import LEASE_MS, Report
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One exchange on its way: it may arrive now, later, twice or never."""
+
+    worker: str
+    trip: int
+    want: int
+    reports: tuple[Report, ...]
+    held: tuple[tuple[str, str, int], ...] | None
+    call: Call[Trip]
+
+
+@dataclass
+class Client:
+    """One worker process. ``pending``: reports sent in a trip whose reply never came."""
+
+    id: str
+    queues: tuple[str, ...]
+    trip: int = 0
+    running: dict[tuple[str, str], TakenJob] = field(default_factory=dict)
+    pending: list[Report] = field(default_factory=list)
+    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    lost_touch: bool = False
+
+    def finish(self, kinds: list[Kind], number: int) -> list[Report]:
+        """End some running jobs, the oldest first."""
+        ended = list(self.running.values())[: len(kinds)]
+        for job in ended:
+            del self.running[job.queue, job.id]
+            self.keys[job.queue, job.id] = job.key
+        return [
+            Report(job.queue, job.id, job.attempt, kind, number or int(kind is Kind.KEPT))
+            for job, kind in zip(ended, kinds, strict=False)
+        ]
+
+    def packet(self, want: int, reports: list[Report], forged: list[Report]) -> Packet:
+        """Make the next trip; after a lost reply it is a resync and reports again."""
+        self.trip += 1
+        self.pending += reports
+        sent = (*self.pending, *forged)
+        held = [TakenJob(q, i, job.attempt, "", b"") for (q, i), job in self.running.items()] if self.lost_touch else None
+        call = calls.exchange(
+            self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], held=held
+        )
+        named = None if held is None else tuple((job.queue, job.id, job.attempt) for job in held)
+        return Packet(self.id, self.trip, want, sent, named, call)
+
+    def _outcome(self, r: Report) -> Outcome:
+        text = self.keys.get((r.queue, r.id), "") if r.kind is Kind.DONE else "" if r.kind is Kind.KEPT else "why"
+        return Outcome(r.queue, r.id, r.attempt, r.kind, r.number, text, b"{}")
+
+    def hear(self, answer: Trip) -> None:
+        """Believe an answer that arrived."""
+        assert answer.status is Status.OK
+        self.pending.clear()
+        self.keys.clear()
+        self.lost_touch = False
+        for job_id in answer.lost:
+            for queue in self.queues:
+                self.running.pop((queue, job_id), None)
+        self.running |= {(job.queue, job.id): job for job in answer.jobs}

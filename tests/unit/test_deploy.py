@@ -1,0 +1,115 @@
+"""The files in deploy/: each setting has its reason, and numbers that depend on each other agree."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jqjobs.cli.jqd import OPTIONS, read_settings, variable_of
+from jqjobs.config import Environment
+from jqjobs.daemon.settings import DaemonSettings
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+CONF = DEPLOY / "supervisor" / "jqd.conf"
+SERVICE = DEPLOY / "systemd" / "jqd@.service"
+TARGET = DEPLOY / "systemd" / "jqd.target"
+
+#: What jqd needs after the last worker is gone: burials, goodbye to Redis.
+_AFTERWARDS_S = 5
+
+
+def settings_of(path: Path) -> list[tuple[str, str]]:
+    """Return key and value of every setting, in order; indented lines belong to the value before them."""
+    found: list[tuple[str, str]] = []
+    for line in path.read_text().splitlines():
+        if line.startswith((" ", "\t")) and found:
+            key, value = found[-1]
+            found[-1] = (key, f"{value} {line.strip()}".strip())
+        elif re.match(r"[A-Za-z_]+=", line):
+            key, _, value = line.partition("=")
+            found.append((key, value))
+    return found
+
+
+def unexplained(path: Path) -> Iterator[str]:
+    """Yield settings whose block (the lines up to a blank one or a comment) does not begin with a comment."""
+    explained = False
+    for line in path.read_text().splitlines():
+        if line.startswith((";", "#")):
+            explained = True
+        elif not line.strip() or line.startswith("["):
+            explained = False
+        elif not line.startswith((" ", "\t")) and not explained:
+            yield line
+
+
+def daemon_settings(variables: dict[str, str], tmp_path: Path) -> DaemonSettings:
+    """Return what jqd makes of these variables."""
+    return read_settings({}, Environment(variables, tmp_path))
+
+
+def conf_variables(number: int = 0) -> dict[str, str]:
+    """Return the environment that jqd.conf gives one instance."""
+    text = dict(settings_of(CONF))["environment"] % {"process_num": number}
+    return dict(pair.rstrip(",").split("=", 1) for pair in shlex.split(text))
+
+
+@pytest.mark.parametrize("path", [CONF, SERVICE, TARGET], ids=lambda path: path.name)
+def test_every_setting_has_its_reason(path: Path) -> None:
+    allowed = "Description="
+    assert [line for line in unexplained(path) if not line.startswith(allowed)] == []
+
+
+def test_jqd_conf_starts_four_daemons_with_names_and_settings_that_jqd_accepts(tmp_path: Path) -> None:
+    conf = dict(settings_of(CONF))
+    assert conf["numprocs"] == "4"
+    assert conf["process_name"] == "%(program_name)s_%(process_num)02d"
+    assert "%(process_num)02d" in conf["stdout_logfile"]
+    known = {f"JQ_{variable_of(setting).upper()}" for setting in OPTIONS} | {"JQ_REDIS_URL", "PYTHONUNBUFFERED"}
+    assert conf_variables().keys() <= known
+    settings = daemon_settings(conf_variables(3), tmp_path)
+    assert (settings.name, settings.processes, settings.grace_s) == ("jqd-03", 2, 30)
+
+
+def test_supervisord_waits_longer_than_a_drain_takes(tmp_path: Path) -> None:
+    settings = daemon_settings(conf_variables(), tmp_path)
+    stopwait_s = int(dict(settings_of(CONF))["stopwaitsecs"])
+    assert stopwait_s >= settings.grace_s + settings.kill_after_s + _AFTERWARDS_S
+
+
+def test_supervisord_restarts_always_and_leaves_the_workers_to_jqd() -> None:
+    conf = dict(settings_of(CONF))
+    wanted = {"autorestart": "true", "stopasgroup": "false", "killasgroup": "false", "stopsignal": "TERM"}
+    assert {key: conf[key] for key in wanted} == wanted
+    assert int(conf["startretries"]) >= 10
+
+
+def test_systemd_waits_longer_than_a_drain_takes(tmp_path: Path) -> None:
+    settings = daemon_settings({"JQ_APP": "shop.app:app"}, tmp_path)
+    stop_s = int(dict(settings_of(SERVICE))["TimeoutStopSec"])
+    assert stop_s >= settings.grace_s + settings.kill_after_s + _AFTERWARDS_S
+
+
+def test_the_unit_keeps_what_the_daemons_of_a_host_share() -> None:
+    unit = dict(settings_of(SERVICE))
+    assert unit["RuntimeDirectory"] == "jqjobs"
+    assert unit["RuntimeDirectoryPreserve"] == "yes"
+    assert not {"PrivatePIDs", "ProtectProc", "DynamicUser", "PrivateTmp"} & unit.keys()
+
+
+def test_the_unit_stops_jqd_alone_and_survives_a_worker_that_ran_out_of_memory() -> None:
+    unit = dict(settings_of(SERVICE))
+    wanted = {"KillMode": "mixed", "OOMPolicy": "continue", "Restart": "always", "Type": "exec"}
+    assert {key: unit[key] for key in wanted} == wanted
+    assert "-HUP $MAINPID" in unit["ExecReload"]
+
+
+def test_deploy_names_no_exit_code_that_jqd_has_not() -> None:
+    from jqjobs.exits import DaemonExit
+
+    codes = map(int, dict(settings_of(SERVICE))["RestartPreventExitStatus"].split())
+    assert set(codes) <= set(DaemonExit)
