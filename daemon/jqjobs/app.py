@@ -193,7 +193,7 @@ class App:
                     f"two functions are registered as {name!r}: {_place(known.function)} and {_place(job.function)}",
                     hint="give one of them name=…",
                 )
-            self.jobs[name] = job
+        self.jobs |= dict.fromkeys((job.name, *job.settings.aliases), job)
         return job
 
     def load(self) -> App:

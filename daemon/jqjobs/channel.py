@@ -31,8 +31,8 @@ class Channel:
     def send(self, event: str, **facts: Any) -> None:
         """Send one message; a peer that is gone does not hear it, and `receive` will say so."""
         data = json.dumps({"event": event, **facts}).encode() + b"\n"
-        self._sock.setblocking(True)
         with contextlib.suppress(OSError):
+            self._sock.setblocking(True)
             self._sock.sendall(data)
         with contextlib.suppress(OSError):
             self._sock.setblocking(False)
@@ -57,6 +57,6 @@ class Channel:
 def _message(line: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and "event" in found else None

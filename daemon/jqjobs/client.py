@@ -100,6 +100,8 @@ class Client:
         When an error comes between two chunks, those before it are stored; sending the same ids again is safe.
         """
         done: list[JobHandle] = []
+        if not jobs:
+            return done
         with self.store() as store:
             self._introduce(queue, store)
             for chunk in chunks(jobs):

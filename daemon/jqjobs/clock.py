@@ -14,7 +14,7 @@ from jqjobs.errors import InvalidOption
 Duration = int | float | str | timedelta
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 
 #: Longest delay, time limit or retention that is taken seriously: ten years, in ms.
@@ -51,7 +51,7 @@ def _to_ms(value: Duration, what: str) -> float:
     if isinstance(value, str):
         if _DURATION.fullmatch(value):
             return sum(float(number) * _UNITS_MS[unit] for number, unit in _PART.findall(value))
-        if re.fullmatch(r"-?\d+(\.\d+)?", value):
+        if re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
             return float(value) * 1000
     raise InvalidOption(f"{what} {value!r} is not a duration; write seconds or text such as '90s', '10m', '1h30m'")
 

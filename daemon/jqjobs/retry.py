@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,15 +36,17 @@ class Exponential:
     _cap_ms: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
-            raise InvalidOption(f"factor {self.factor!r} makes delays shorter and shorter; use 1 or more")
+        if not 1 <= self.factor < math.inf:
+            raise InvalidOption(f"factor {self.factor!r} makes no growing delays; use a number from 1 on")
         object.__setattr__(self, "_base_ms", duration_ms(self.base, "base"))
         object.__setattr__(self, "_cap_ms", duration_ms(self.cap, "cap"))
 
     def delay_ms(self, failures: int, rng: random.Random) -> int:
         """Return the delay after ``failures`` failures."""
-        exponent = min(max(failures, 1) - 1, 64)
-        upper = min(self._cap_ms, self._base_ms * self.factor**exponent)
+        try:
+            upper = min(self._cap_ms, self._base_ms * float(self.factor) ** (max(failures, 1) - 1))
+        except OverflowError:  # the cap was passed long before
+            upper = self._cap_ms if self._base_ms else 0
         return round(rng.uniform(0, upper) if self.jitter else upper)
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
 from jqjobs.job import MAX_PAYLOAD_BYTES
@@ -66,11 +67,15 @@ class Signature:
     def _check_carriable(self, name: str, kind: Any) -> None:
         try:
             msgspec.json.Decoder(kind)
+            unknown = _unknown_type(msgspec.inspect.type_info(kind), set())
+            why = f"msgspec knows no {unknown}" if unknown else ""
         except TypeError as error:
+            why = str(error)
+        if why:
             raise ConfigError(
-                f"{self._function.__qualname__}: parameter {name!r} cannot be carried as JSON: {error}",
+                f"{self._function.__qualname__}: parameter {name!r} cannot be carried as JSON: {why}",
                 hint="use plain types, datetime, UUID, Decimal, Enum, dataclasses or msgspec Structs",
-            ) from error
+            )
 
     def check(self) -> None:
         """Resolve and check the annotations now. Raises: ConfigError."""
@@ -97,6 +102,8 @@ class Signature:
             payload = msgspec.json.encode(parts)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidArguments(f"{self._function.__name__}: not JSON: {error}") from None
+        if b"null" in payload and _has_nonfinite(msgspec.to_builtins(parts)):  # NaN would arrive as null
+            raise InvalidArguments(f"{self._function.__name__}: JSON has no NaN and no infinity")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge(
                 f"{self._function.__name__}: the arguments take {len(payload)} bytes as JSON, more than 1 MiB",
@@ -141,11 +148,30 @@ class Signature:
         return self._convert(name, value, kind, to_plain=to_plain)
 
     def _convert(self, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InvalidArguments(f"{self._function.__name__}: argument {name!r}: JSON has no {value}")
         if kind is Any:
             return value
         try:
-            return msgspec.convert(msgspec.to_builtins(value) if to_plain else value, kind)
-        except (msgspec.ValidationError, TypeError, OverflowError, RecursionError) as error:
-            raise InvalidArguments(f"{self._function.__name__}: argument {name!r}: {error}") from None
+            return msgspec.convert(msgspec.to_builtins(value) if to_plain else value, kind, str_keys=True)
+        except Exception as error:  # converting runs code of the user: __post_init__, properties, enums
+            what = str(error) if isinstance(error, msgspec.ValidationError) else f"{type(error).__name__}: {error}"
+            raise InvalidArguments(f"{self._function.__name__}: argument {name!r}: {what}") from None
+
+
+def _unknown_type(info: Any, seen: set[int]) -> type | None:
+    """Return a type anywhere in an annotation that cannot be made from JSON; ``object`` takes what comes."""
+    if isinstance(info, msgspec.inspect.CustomType):
+        return None if info.cls is object else info.cls
+    if id(info) in seen or not isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field, tuple)):
+        return None
+    seen.add(id(info))  # types may contain themselves
+    parts = info if isinstance(info, tuple) else (getattr(info, name) for name in info.__struct_fields__)
+    return next((unknown for part in parts if (unknown := _unknown_type(part, seen)) is not None), None)
+
+
+def _has_nonfinite(value: Any) -> bool:
+    """Whether there is a NaN or an infinity anywhere in plain values."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(_has_nonfinite(item) for pair in value.items() for item in pair)
+    return isinstance(value, (list, tuple)) and any(map(_has_nonfinite, value))

@@ -20,7 +20,8 @@ def complaints(info: str) -> list[Complaint]:
     fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
     found = []
     version = fields.get("redis_version", "")
-    if fields.get("server_name") != "valkey" and version and int(version.split(".")[0]) < OLDEST_REDIS:
+    major = version.split(".")[0]
+    if fields.get("server_name") != "valkey" and major.isdecimal() and int(major) < OLDEST_REDIS:
         found.append(Complaint(f"Redis {version} is too old: jqjobs needs Redis {OLDEST_REDIS} or Valkey", fatal=True))
     policy = fields.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":

@@ -54,6 +54,10 @@ class DaemonSettings:
         _demand(0 < self.poll_s <= 60, f"poll is {self.poll_s:g} s", "use more than 0, at most 60")
         _demand(0 <= self.jitter < 1, f"jitter is {self.jitter:g}", "it is a share: 0 turns it off, below 1")
         _demand(self.grace_s >= 0, f"grace is {self.grace_s:g} s", "use 0 or more seconds")
+        _demand(self.kill_after_s >= 0, f"kill-after is {self.kill_after_s:g} s", "use 0 or more seconds")
+        _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
+        _demand(self.max_dead >= 0, f"max-dead is {self.max_dead}", "use 0 or more")
+        _demand(self.dead_s >= 0, f"dead is {self.dead_s:g} s", "use 0 or more seconds")
         _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
 
     @property

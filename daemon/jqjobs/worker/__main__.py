@@ -39,6 +39,7 @@ from jqjobs.worker.wake import WakeWatch
 def main() -> int:
     """Run one worker as its daemon configured it."""
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
+    os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
     log.configure(f"worker:{os.getpid()}", form=config.log_format, level=config.log_level)
     interrupter = Interrupter()
     signals = Signals(interrupter)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
 
 from jqjobs.board import Board, Stage
 from jqjobs.clock import monotonic_ms
@@ -35,13 +34,16 @@ class Batch:
 
     def start_next(self) -> TakenJob | None:
         """Mark the next job as running and return it; None when there is none."""
+        self.started_ms = monotonic_ms()  # before `current`: the other thread reads them the other way round
         try:
-            self._index, job = self._held.popleft()
+            # Current first, then gone from the left: at no moment does `held` of the other thread miss it.
+            self._index, self.current = self._held[0]
+            self._held.popleft()
         except IndexError:
+            self.current = None
             return None
-        self.started_ms = monotonic_ms()
+        job = self.current
         self._board.mark(self._index, Stage.RUNNING, self.started_ms)
-        self.current = job
         return job
 
     def finish(self, outcome: Outcome) -> None:
@@ -66,13 +68,6 @@ class Batch:
             self._board.mark(index, Stage.RELEASED, 0)
             self._outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
             released += 1
-
-    def drop(self, ids: Iterable[str]) -> None:
-        """Forget unstarted jobs that Redis no longer counts as ours."""
-        gone = set(ids)
-        kept = [item for item in self._held if item[1].id not in gone]
-        self._held.clear()
-        self._held.extend(kept)
 
     def take_outcomes(self) -> list[Outcome]:
         """Return what is to be reported, and forget it."""

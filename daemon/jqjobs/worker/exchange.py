@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Sequence
@@ -38,46 +39,46 @@ class Exchanger:
     def trip(self, want: int) -> Trip:
         """Report what is finished and take up to ``want`` jobs; they are not yet in the batch.
 
-        After a broken trip nobody knows what became of it, so the next one names all that is held here
-        and has the rest put back. Raises: Fenced; StoreError, after which the outcomes are still here.
+        Raises: Fenced; StoreError, after which the outcomes are still here.
         """
         with self._lock:
-            resync = self._resync
-            trip = self._send(want, resync=resync)
-            self._resync = False
-        if trip.stale and not resync:
-            log.event("settle.stale", level=30, jobs=",".join(trip.stale[:10]), worker=self._worker_id)
-        if trip.lost:
-            self._batch.drop(trip.lost)
-        moved = [self._ingest(queue) for queue in trip.inboxes]
+            trip = self._send(want)
+            moved = [self._ingest(queue) for queue in trip.inboxes]
         self.is_blocked = bool(moved) and not any(moved)
         return replace(trip, more=trip.more or any(moved))
 
     def report(self) -> None:
-        """Report what is finished, from the monitor thread; a broken trip is left to the owner to mend."""
+        """Report what is finished, from the monitor thread; without Redis it is tried again. Raises: Fenced."""
         with self._lock:
-            if self._resync or not self._batch.has_outcomes:
-                return
-            try:
-                self._send(0, resync=False)
-            except StoreError:
-                return
+            if self._batch.has_outcomes:
+                with contextlib.suppress(StoreError):
+                    self._send(0)
 
-    def _send(self, want: int, *, resync: bool) -> Trip:
-        outcomes = self._batch.take_outcomes()
+    def _send(self, want: int) -> Trip:
+        """Make one trip. After a broken one nobody knows what became of it, so the next one is a resync:
+
+        it names all that is held here, and the rest of the active set goes back. What is held is listed
+        before the outcomes are taken: a job that ends in between is then named twice, never missed.
+        """
+        resync = self._resync
         held = self._batch.held() if resync else None
+        outcomes = self._batch.take_outcomes()
         self._number += 1
-        call = calls.exchange(
-            self._queues, self._worker_id, self._number, want, self._lease_ms, outcomes=outcomes, held=held
-        )
+        self._resync = True
         try:
-            trip = self._store.run(call)
-        except StoreError:
+            trip = self._store.run(
+                calls.exchange(
+                    self._queues, self._worker_id, self._number, want, self._lease_ms, outcomes=outcomes, held=held
+                )
+            )
+        except BaseException:
             self._batch.put_back_outcomes(outcomes)
-            self._resync = True
             raise
         if trip.status is not Status.OK:
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
+        self._resync = False
+        if trip.stale and not resync:
+            log.event("settle.stale", level=30, jobs=",".join(trip.stale[:10]), worker=self._worker_id)
         return trip
 
     def _ingest(self, queue: str) -> bool:
