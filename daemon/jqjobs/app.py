@@ -6,7 +6,6 @@ Nothing here runs jobs; workers read the registry. Importing an app connects to 
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +76,6 @@ class Job(Generic[P, R]):
         self._options = options
         self._due_text, self._fields = options.due_text(), options.fields()
         self.signature = Signature(function)
-        self.is_async = inspect.iscoroutinefunction(function)
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -70,8 +70,8 @@ class CalmHandler(logging.StreamHandler[TextIO]):
             if _write_at_once(self.stream.fileno(), line.encode("utf-8", "backslashreplace")):
                 self.lost = 0
                 return
-        except (OSError, ValueError):
-            pass  # closed, or the disk is full: counted like a reader that stopped
+        except Exception:
+            pass  # closed, the disk is full, a field cannot be shown: counted like a reader that stopped
         self.lost += 1
 
 
@@ -107,4 +107,5 @@ def _plain(value: Any) -> str:
 def _exception(record: logging.LogRecord) -> str:
     if not record.exc_info:
         return ""
-    return "\n" + "\n".join(visible(line) for line in logging.Formatter().formatException(record.exc_info).splitlines())
+    lines = logging.Formatter().formatException(record.exc_info).splitlines()
+    return "".join(f"\n    {visible(line)}" for line in lines)  # indented: no message can pass for a line of its own

@@ -48,7 +48,8 @@ def is_proven_dead(process: Identity) -> bool:
     ticks = _start_ticks(process.pid)
     if ticks is None:
         return not _exists(process.pid)
-    return ticks != process.started or _is_zombie(process.pid)
+    is_another = process.started != 0 and ticks != process.started
+    return is_another or _is_zombie(process.pid)
 
 
 def host_name() -> str:

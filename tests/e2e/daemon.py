@@ -152,7 +152,8 @@ class Site:
         path = os.pathsep.join([str(self.directory), str(Path(__file__).parent), *sys.path])
         own = {name: value for name, value in os.environ.items() if not name.startswith("JQ_")}
         return own | {
-            "JQ_REDIS_URL": self.server.url, "JQ_TEST_JOURNAL": str(self.directory / "journal"), "PYTHONPATH": path, **more,
+            "JQ_REDIS_URL": self.server.url, "JQ_TEST_JOURNAL": str(self.directory / "journal"),
+            "PYTHONPATH": path, **more,
         }  # fmt: skip
 
     def write_app(self, module: str, text: str) -> str:

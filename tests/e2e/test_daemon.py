@@ -57,7 +57,9 @@ def test_a_job_that_outlives_the_grace_is_interrupted_free_of_charge(site: Site)
     assert not site.notes("end")
 
 
-@pytest.mark.parametrize("numbers", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM, signal.SIGQUIT]], ids=["INT twice", "QUIT"])
+@pytest.mark.parametrize(
+    "numbers", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM, signal.SIGQUIT]], ids=["INT twice", "QUIT"]
+)
 @pytest.mark.parametrize("name", ["nap", "nap_async"])
 def test_a_stop_interrupts_the_running_job_at_once(site: Site, numbers: list[signal.Signals], name: str) -> None:
     daemon = site.start_daemon()

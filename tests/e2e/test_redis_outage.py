@@ -1,4 +1,4 @@
-"""Redis that is missing, restarted, frozen, emptied, or drops connections: waited out, nothing lost, nothing doubled."""
+"""Redis that is missing, restarted, frozen, emptied, or drops connections: waited out, nothing lost or doubled."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from e2e.chaos.producers import Producers
 from e2e.chaos.storm import Storm
 from e2e.chaos.supervision import PATIENCE_S, Crew, living, started_ms, supervised, workers_of
 from jqjobs import App
+from jqjobs.daemon.runtime import runtime_directory
+from jqjobs.store.address import parse_url
 from servers import Server, require_program
 from waiting import eventually
 
@@ -31,10 +34,12 @@ TAKE_OVER_S = 2.0
 
 
 @pytest.fixture
-def durable_redis(start_server: Callable[..., Server]) -> Server:
+def durable_redis(start_server: Callable[..., Server]) -> Iterator[Server]:
     """A Redis that keeps what it acknowledged."""
     require_program("supervisord")
-    return start_server("redis", "--appendonly", "yes")
+    server = start_server("redis", "--appendonly", "yes")
+    yield server
+    shutil.rmtree(runtime_directory(parse_url(server.url)), ignore_errors=True)
 
 
 @pytest.fixture
@@ -91,6 +96,7 @@ def test_no_job_is_lost_whatever_is_killed_or_restarted(
         assert _status_of_queue(durable_redis)["kept"] == len(infos) >= JOBS
         crew.ctl("stop", "jqd:*")
         assert check.leases() == 0
+        assert list(runtime_directory(parse_url(durable_redis.url)).glob("*.board")) == []
     crashes = sum(info.crashes for info in infos.values())
     executions = sum(info.executions for info in infos.values())
     effects = sum(crew.ledger.per_job().values())

@@ -84,7 +84,10 @@ def test_quick_jobs_behind_a_long_one_are_given_to_the_other_worker(site: Site) 
     site.wait_for(long, State.KEPT)
 
 
-@pytest.mark.parametrize(("name", "error"), [("sys_exit", "SystemExit: 3"), ("keyboard_interrupt", "KeyboardInterrupt"), ("sys_exit_async", "SystemExit: 3")])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("sys_exit", "SystemExit: 3"), ("keyboard_interrupt", "KeyboardInterrupt"), ("sys_exit_async", "SystemExit: 3")],
+)
 def test_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site, name: str, error: str) -> None:
     daemon = site.start_daemon()
     workers = daemon.workers()

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from jqjobs.job import NewJob
-from property.queue_model import New
+from jqjobs.job import Kind, NewJob
+from property.job_model import New
 
 T = TypeVar("T")
 
@@ -16,10 +16,17 @@ NAMES = ("n", "rare")
 KEYS = ("", "", "", "k1", "k2")
 PRIORITIES = (0, 0, 0, 1, -3, 4095, -4096)
 DELAYS = (0, 0, 0, 1, 1500, 40_000)
-OPTIONS: tuple[dict[str, int], ...] = ({}, {}, {"max_attempts": 1}, {"max_crashes": 1, "max_attempts": 2}, {"keep": 2000})
+OPTIONS: tuple[dict[str, int], ...] = (
+    {},
+    {},
+    {"max_attempts": 1},
+    {"max_crashes": 1, "max_attempts": 2},
+    {"keep": 2000},
+)
 ENTRIES: tuple[dict[str, int], ...] = ({}, {"max_attempts": 2}, {"max_crashes": 1, "keep_ms": 500}, {"max_attempts": 9})
+KINDS = (*Kind, Kind.DONE, Kind.DONE, Kind.FAILED, Kind.INTERRUPTED)
 MODES = ("crash", "suspect", "interrupt", "hung")
-BOARD = ("running", "succeeded", "failed", "unstarted", "outdated")
+BOARD = ("running", "running", "running", "succeeded", "failed", "unstarted", "outdated")
 SPANS = (1, 600, 1000, 3000, 9000)
 JUMPS = (10_001, 31_000, 3_600_000, -100, -5000, -20_000, -3_600_000)
 MOST_JOBS, MOST_WORKERS, MOST_PACKETS = 40, 4, 30

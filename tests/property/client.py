@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from jqjobs.job import Kind, Outcome, Status, TakenJob
 from jqjobs.store import calls
 from jqjobs.store.calls import Call, Trip
-from property.queue_model import LEASE_MS, Report
+from property.job_model import Report
+from property.queue_model import LEASE_MS
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,22 @@ class Client:
         ]
 
     def packet(self, want: int, reports: list[Report], forged: list[Report]) -> Packet:
-        """Make the next trip; after a lost reply it is a resync and reports again."""
+        """Make the next trip; after a lost reply it is a resync and reports again. ``forged`` reports never count."""
         self.trip += 1
         self.pending += reports
         sent = (*self.pending, *forged)
-        held = [TakenJob(q, i, job.attempt, "", b"") for (q, i), job in self.running.items()] if self.lost_touch else None
+        held = self._held(forged) if self.lost_touch else None
         call = calls.exchange(
             self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], held=held
-        )
+        )  # fmt: skip
         named = None if held is None else tuple((job.queue, job.id, job.attempt) for job in held)
         return Packet(self.id, self.trip, want, sent, named, call)
+
+    def _held(self, forged: list[Report]) -> list[TakenJob]:
+        """What the worker believes to hold, which may be more than it does."""
+        believed = [(job.queue, job.id, job.attempt) for job in self.running.values()]
+        believed += [(r.queue, r.id, r.attempt) for r in forged]
+        return [TakenJob(queue, job_id, attempt, "", b"") for queue, job_id, attempt in believed]
 
     def _outcome(self, r: Report) -> Outcome:
         text = self.keys.get((r.queue, r.id), "") if r.kind is Kind.DONE else "" if r.kind is Kind.KEPT else "why"

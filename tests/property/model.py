@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from jqjobs.job import Kind, Status
-from property.queue_model import LEASE_MS, New, Queue, Report
+from property.job_model import New, Report
+from property.queue_model import LEASE_MS, Queue
 from property.state import State
 
 

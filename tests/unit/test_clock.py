@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jqjobs.clock import LONGEST_MS, duration_ms, format_age, monotonic_ms
+from jqjobs.clock import LONGEST_MS, Duration, duration_ms, format_age, monotonic_ms
 from jqjobs.errors import InvalidOption
 
 
@@ -36,20 +36,16 @@ def test_a_duration_is_seconds_or_text_or_a_timedelta(value: object, ms: int) ->
     assert duration_ms(value) == ms
 
 
-@pytest.mark.parametrize("value", [-1, -0.5, "-3", timedelta(days=-1), -math.inf + 0 if False else -(10**18)])
-def test_a_negative_duration_means_now(value: object) -> None:
-    if isinstance(value, int) and value == -(10**18):
-        # Absurdly far in the past is refused by name rather than taken for now.
-        with pytest.raises(InvalidOption):
-            duration_ms(value)
-    else:
-        assert duration_ms(value) == 0
+@pytest.mark.parametrize("value", [-1, -0.5, "-3", timedelta(days=-1), timedelta.min])
+def test_a_negative_duration_means_now(value: Duration) -> None:
+    assert duration_ms(value) == 0
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        math.nan, math.inf, -math.inf, 10**400, "nan", "inf", "", " ", "5 m", "1h ", "m5", "10x", "1e3", "0x10", "٣s", "1_000",
+        math.nan, math.inf, -math.inf, 10**400, -(10**18), "nan", "inf", "", " ", "5 m", "1h ", "m5", "10x", "1e3",
+        "0x10", "٣s", "1_000",
         "5M", None, True, [], b"5s", "9" * 400, "9" * 400 + "s", timedelta.max, LONGEST_MS / 1000 + 1,
     ],
     ids=lambda value: repr(value)[:20],

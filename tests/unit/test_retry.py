@@ -32,15 +32,27 @@ def test_full_jitter_uses_the_whole_range() -> None:
 
 def test_without_jitter_it_takes_the_upper_end() -> None:
     rule = Exponential(base=1, factor=2, cap=10, jitter=False)
-    assert [rule.delay_ms(failures, RNG) for failures in (0, 1, 2, 3, 4, 5, 99)] == [1000, 1000, 2000, 4000, 8000, 10_000, 10_000]
+    assert [rule.delay_ms(failures, RNG) for failures in (0, 1, 2, 3, 4, 5, 99)] == [
+        1000,
+        1000,
+        2000,
+        4000,
+        8000,
+        10_000,
+        10_000,
+    ]
 
 
-@pytest.mark.parametrize("factor", [1e6, 1e300, float("inf")])
+@pytest.mark.parametrize("factor", [1e6, 1e300])
 def test_a_huge_factor_ends_at_the_cap(factor: float) -> None:
     assert Exponential(base=1, factor=factor, cap="1h", jitter=False).delay_ms(1000, RNG) == 3_600_000
 
 
-@pytest.mark.parametrize("options", [{"factor": 0.5}, {"factor": float("nan")}, {"base": "soon"}, {"cap": float("inf")}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"factor": 0.5}, {"factor": float("nan")}, {"factor": float("inf")}, {"base": "soon"}, {"cap": float("inf")}],
+    ids=str,
+)
 def test_a_rule_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOption):
         Exponential(**options)
@@ -69,7 +81,7 @@ def test_any_object_with_delay_ms_is_a_rule() -> None:
     assert backoff_of(mine) is mine
 
 
-@pytest.mark.parametrize("value", [[], ["soon"], "soon", float("nan"), object()], ids=repr)
+@pytest.mark.parametrize("value", [[], ["soon"], "soon", float("nan"), object], ids=repr)
 def test_what_is_no_backoff_is_refused(value: Any) -> None:
     with pytest.raises(InvalidOption):
         backoff_of(value)

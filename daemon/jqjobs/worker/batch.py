@@ -13,6 +13,15 @@ from jqjobs.board import Board, Stage
 from jqjobs.clock import monotonic_ms
 from jqjobs.job import Kind, Outcome, TakenJob
 
+#: What the board says of a job that ended and is not yet reported, for the case that this process dies now.
+#: An interrupted one counts as running: whoever buries a worker that was stopped charges it an interrupt.
+_STAGES = {
+    Kind.DONE: Stage.SUCCEEDED, Kind.KEPT: Stage.SUCCEEDED,
+    Kind.FAILED: Stage.FAILED, Kind.HUNG: Stage.FAILED, Kind.DISCARDED: Stage.FAILED,
+    Kind.INTERRUPTED: Stage.RUNNING,
+    Kind.UNKNOWN: Stage.RELEASED, Kind.MALFORMED: Stage.RELEASED, Kind.RELEASED: Stage.RELEASED,
+}  # fmt: skip
+
 
 class Batch:
     """One batch at a time, mirrored on the board."""
@@ -48,12 +57,7 @@ class Batch:
 
     def finish(self, outcome: Outcome) -> None:
         """Note how the running job ended."""
-        succeeded = outcome.kind in (Kind.DONE, Kind.KEPT)
-        if outcome.kind in (Kind.UNKNOWN, Kind.MALFORMED):
-            stage = Stage.RELEASED
-        else:
-            stage = Stage.SUCCEEDED if succeeded else Stage.FAILED
-        self._board.mark(self._index, stage, self.started_ms)
+        self._board.mark(self._index, _STAGES[outcome.kind], self.started_ms)
         self._outcomes.append(outcome)
         self.current = None
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import traceback
+from types import CoroutineType
 from typing import Any
 
 import msgspec
 
 from jqjobs import log
 from jqjobs.app import App, Job
-from jqjobs.clock import duration_ms, monotonic_ms
+from jqjobs.clock import LONGEST_MS, duration_ms, monotonic_ms
 from jqjobs.context import set_running
 from jqjobs.errors import (
     Discard,
@@ -23,6 +24,7 @@ from jqjobs.errors import (
     UnknownJobName,
 )
 from jqjobs.job import Kind, Outcome, TakenJob
+from jqjobs.retry import backoff_of
 from jqjobs.signature import Payload, decode_payload
 from jqjobs.worker.interrupt import Interrupter
 
@@ -85,9 +87,9 @@ class Runner:
         interrupter = self._interrupter
         try:
             interrupter.armed = job
-            if known.is_async:
-                return interrupter.run_async(known.function(*args, **kwargs))
-            return known.function(*args, **kwargs)
+            result = known.function(*args, **kwargs)
+            # Asked of the result, not of the function: a plain decorator may hide that it is async.
+            return interrupter.run_async(result) if isinstance(result, CoroutineType) else result
         finally:
             interrupter.armed = None
 
@@ -106,7 +108,11 @@ class Runner:
                 return duration_ms(error.delay, "Retry delay")
             except InvalidOption as wrong:
                 log.event("job.bad_retry_delay", level=30, job=job.id, name=job.name, error=str(wrong))
-        return known.settings.backoff.delay_ms(job.failures + 1, self._rng)
+        try:
+            return max(0, min(LONGEST_MS, int(known.settings.backoff.delay_ms(job.failures + 1, self._rng))))
+        except Exception as wrong:  # a rule of the user's own
+            log.event("job.bad_backoff", level=30, job=job.id, name=job.name, error=describe(wrong))
+            return backoff_of(None).delay_ms(job.failures + 1, self._rng)
 
     def _ended(self, job: TakenJob, kind: Kind, error: BaseException, span: Span, delay_ms: int = 0) -> Outcome:
         text = describe(error)

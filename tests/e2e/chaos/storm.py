@@ -18,7 +18,7 @@ from e2e.chaos.supervision import PATIENCE_S, Crew, is_alive
 from waiting import eventually
 
 #: So many jobs begin between two blows, and so many are enqueued ahead.
-_JOBS_PER_BLOW = 13
+_JOBS_PER_BLOW = 10
 _BACKLOG = 200
 _PORTION = 100
 

@@ -1,0 +1,189 @@
+"""The real scripts and the model side by side: each operation is done to both, then everything is compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jqjobs.errors import StoreFull
+from jqjobs.job import Kind
+from jqjobs.store import calls
+from jqjobs.store.calls import BoardEntry, Trip
+from jqjobs.store.store import Store
+from property.choices import QUEUES, envelope, pick, stored
+from property.client import Client, Packet
+from property.invariants import check_state, check_step
+from property.job_model import New, Report
+from property.model import Model
+from property.queue_model import LEASE_MS
+from property.state import read_state
+from store.rig import START_MS, Clock
+
+MOST_PACKETS = 30
+MOST_JOBS = 30
+FOREVER_MS = 10**12
+
+
+class System:
+    """An empty server and an empty model, and the packets that are between them and the workers."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store, self.clock = store, clock
+        self.set_limit(full=False)
+        store.wire.call("FLUSHALL")
+        clock.now_ms = START_MS
+        self.model = Model(QUEUES)
+        self.clients: list[Client] = []
+        self.delayed: list[Packet] = []
+        self.sent: list[Packet] = []
+        self.names = 0
+        self.is_sound = True
+        self.before = read_state(store, QUEUES)
+
+    @property
+    def now(self) -> int:
+        return self.clock.now_ms
+
+    def set_limit(self, *, full: bool) -> None:
+        """Put the memory limit below what is in use, or lift it."""
+        self.full = full
+        self.store.wire.call("CONFIG", "SET", "maxmemory", 1 if full else 0)
+
+    def check(self, answer: object, expected: object) -> None:
+        """Compare an answer, and everything there is, with the model; then look at the invariants."""
+        self.is_sound = False
+        assert answer == expected
+        after = read_state(self.store, QUEUES)
+        check_state(after)
+        check_step(self.before, after)
+        for name, queue in self.model.view().items():
+            queue.wake = after[name].wake
+            for part, value in vars(queue).items():
+                assert getattr(after[name], part) == value, f"{part} of queue {name}"
+        self.before = after
+        self.is_sound = True
+
+    def run(self, call: calls.Call[Any]) -> Any:
+        return self.store.run(call)
+
+    # Producers
+
+    def fresh(self, prefix: str) -> str:
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def jobs_of(self, queue: str) -> list[str]:
+        return list(self.model.queues[queue].jobs)
+
+    def has_room(self) -> bool:
+        """Whether the model is small enough to stay quick."""
+        return (
+            sum(len(q.jobs) - len(q.dead) - len(q.kept) + len(q.inbox) for q in self.model.queues.values()) < MOST_JOBS
+        )
+
+    def enqueue(self, queue: str, new: list[New]) -> None:
+        call = calls.enqueue(queue, [stored(job) for job in new])
+        if self.full:
+            self.expect_refusal(call)
+        else:
+            answer = [(done.id, done.created) for done in self.run(call)]
+            self.check(answer, self.model.enqueue(queue, self.now, new))
+
+    def push(self, queue: str, new: New | None) -> None:
+        self.store.wire.call("LPUSH", f"jq:{{{queue}}}:inbox", envelope(new))
+        self.model.queues[queue].inbox.append(new)
+        self.check(None, None)
+
+    def ingest(self, queue: str) -> None:
+        call = calls.ingest(queue, "nonce")
+        if self.full and self.model.queues[queue].inbox:
+            self.expect_refusal(call)
+            return
+        done = self.run(call)
+        self.check((done.accepted, done.rejected, done.present, done.left), self.model.ingest(queue, self.now))
+
+    def expect_refusal(self, call: calls.Call[Any]) -> None:
+        try:
+            self.run(call)
+        except StoreFull:
+            self.check(None, None)
+        else:
+            raise AssertionError("a full server took a new job")
+
+    # Workers and the network
+
+    def hire(self) -> None:
+        """Start a worker, as a daemon does for each one that is gone."""
+        client = Client(self.fresh("w"), QUEUES)
+        for queue in QUEUES:
+            self.join(queue, client.id)
+        self.clients.append(client)
+
+    def replace(self, client: Client) -> None:
+        self.clients.remove(client)
+        self.hire()
+
+    def join(self, queue: str, worker: str) -> None:
+        self.check(self.run(calls.join(queue, worker, LEASE_MS)), self.model.join(queue, self.now, worker))
+
+    def deliver(self, packet: Packet) -> Trip:
+        """Let a trip arrive."""
+        answer = self.run(packet.call)
+        self.sent = [*self.sent[-MOST_PACKETS:], packet]
+        expected = self.model.exchange(
+            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.held
+        )  # fmt: skip
+        jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
+        self.check(
+            (answer.status, sorted(answer.stale), sorted(answer.lost), jobs),
+            (expected.status, _ids(expected.stale), _ids(expected.lost), expected.jobs),
+        )
+        return answer
+
+    def forge(self, client: Client, n: int) -> list[Report]:
+        """Now and then a report that cannot count: another's job, or an attempt that is over or to come."""
+        queue = pick(QUEUES, n)
+        known = self.jobs_of(queue)
+        if not known or n // 2 % 3:
+            return []
+        job_id = pick(known, n // 6)
+        attempt = self.model.queues[queue].jobs[job_id].attempt + pick((0, 1, -1, 2), n // 12)
+        held = self.model.queues[queue].active.get(client.id, {}).get(job_id)
+        if held or (queue, job_id) in client.running or any(r.id == job_id for r in client.pending):
+            return []
+        return [Report(queue, job_id, attempt, pick(list(Kind), n // 48))]
+
+    # Daemons and people
+
+    def bury(self, client: Client, queue: str, mode: str, states: list[str]) -> None:
+        """End a worker with what its board says of the jobs it believed to run."""
+        held = [job for (name, _), job in client.running.items() if name == queue]
+        board = {
+            job.id: (job.attempt - (state == "outdated"), "running" if state == "outdated" else state)
+            for job, state in zip(held, states, strict=False)
+            if state != "unstarted"
+        }
+        entries = [BoardEntry(job_id, attempt, state) for job_id, (attempt, state) in board.items()]
+        answer = self.run(calls.leave(queue, client.id, mode, "killed", entries))
+        self.check(answer, self.model.leave(queue, self.now, client.id, mode, board))
+
+    def renew(self, queue: str, workers: list[str], names: list[str]) -> None:
+        answer = self.run(calls.renew(queue, LEASE_MS, workers, names))
+        self.check(answer, self.model.renew(queue, self.now, workers, names))
+
+    def housekeep(self, queue: str, max_dead: int = 1000, dead_ms: int = FOREVER_MS) -> None:
+        answer = self.run(calls.housekeep(queue, LEASE_MS, max_dead, dead_ms))
+        self.check(answer.reaped, self.model.housekeep(queue, self.now, max_dead, dead_ms))
+
+    def publish(self, queue: str, entries: dict[str, dict[str, int]]) -> None:
+        answer = self.run(calls.publish(queue, LEASE_MS, entries))
+        self.check(answer, self.model.publish(queue, self.now, entries))
+
+    def pause(self, queue: str, *, resume: bool) -> None:
+        self.check(self.run(calls.pause(queue, resume=resume)), self.model.pause(queue, resume=resume))
+
+    def retry(self, queue: str, ids: list[str]) -> None:
+        self.check(self.run(calls.retry(queue, ids)), self.model.retry(queue, ids))
+
+
+def _ids(found: set[tuple[str, str]]) -> list[str]:
+    return sorted(job_id for _, job_id in found)

@@ -1,0 +1,157 @@
+"""The command line of `jqd`: each setting as a flag, a variable and a line of `.env`, in that order."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from jqjobs.cli import jqd
+from jqjobs.config import Environment
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import ConfigError, InvalidName
+
+#: For each setting three texts and what they mean.
+VALUES: dict[str, tuple[list[str], list[Any]]] = {
+    "app": (["a:b", "c:d", "e:f"], ["a:b", "c:d", "e:f"]),
+    "queues": (["a", "b,c", " d , e,,d"], [("a",), ("b", "c"), ("d", "e")]),
+    "processes": (["1", "2", "3"], [1, 2, 3]),
+    "name": (["a", "b", "c"], ["a", "b", "c"]),
+    "grace_s": (["1", "2m", "0"], [1.0, 120.0, 0.0]),
+    "kill_after_s": (["1", "2m", "250ms"], [1.0, 120.0, 0.25]),
+    "lease_s": (["1", "2m", "1.5"], [1.0, 120.0, 1.5]),
+    "poll_s": (["1", "1m", "100ms"], [1.0, 60.0, 0.1]),
+    "jitter": (["0", "0.5", "0.25"], [0.0, 0.5, 0.25]),
+    "batch": (["1", "2", "500"], [1, 2, 500]),
+    "prefetch_ms": (["0", "2", "30"], [0, 2, 30]),
+    "max_dead": (["1", "2", "0"], [1, 2, 0]),
+    "dead_s": (["1", "2d", "3w"], [1.0, 172_800.0, 1_814_400.0]),
+    "runtime_dir": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
+    "log_format": (["json", "text", "json"], ["json", "text", "json"]),
+    "log_level": (["debug", "info", "error"], ["debug", "info", "error"]),
+}
+
+
+def settings(flags: dict[str, str], own: dict[str, str], file: str, directory: Path) -> DaemonSettings:
+    (directory / ".env").write_text(file)
+    return jqd.read_settings({"app": "x:y", **flags}, Environment(own, directory))
+
+
+def test_every_setting_has_a_flag_and_every_flag_is_a_setting() -> None:
+    fields = {field.name for field in dataclasses.fields(DaemonSettings)}
+    assert fields - {"redis_url"} == set(jqd.OPTIONS)
+    assert set(jqd.OPTIONS) <= set(VALUES), "a new setting needs its line in VALUES"
+    flags = {opt for parameter in jqd.command.params for opt in parameter.opts}
+    assert {jqd.flag_of(setting) for setting in jqd.OPTIONS} <= flags
+
+
+@pytest.mark.parametrize("setting", [name for name in VALUES if name != "app"])
+def test_a_flag_goes_before_the_environment_before_the_file(setting: str, tmp_path: Path) -> None:
+    (flag, own, file), (by_flag, by_own, by_file) = VALUES[setting]
+    variable = f"JQ_{jqd.variable_of(setting).upper()}"
+    line = f"{variable}='{file}'\n"
+    assert getattr(settings({setting: flag}, {variable: own}, line, tmp_path), setting) == by_flag
+    assert getattr(settings({}, {variable: own}, line, tmp_path), setting) == by_own
+    assert getattr(settings({}, {variable: ""}, line, tmp_path), setting) == by_file
+    default = next(field.default for field in dataclasses.fields(DaemonSettings) if field.name == setting)
+    assert getattr(settings({}, {}, "", tmp_path), setting) == default
+
+
+def test_the_app_too_may_come_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JQ_APP=file:app\n")
+    assert jqd.read_settings({}, Environment({}, tmp_path)).app == "file:app"
+    assert jqd.read_settings({}, Environment({"JQ_APP": "own:app"}, tmp_path)).app == "own:app"
+
+
+def test_the_redis_url_too(tmp_path: Path) -> None:
+    file = "JQ_REDIS_URL=redis://file\n"
+    assert (
+        settings({"redis": "redis://flag"}, {"JQ_REDIS_URL": "redis://own"}, file, tmp_path).redis_url == "redis://flag"
+    )
+    assert settings({}, {"JQ_REDIS_URL": "redis://own"}, file, tmp_path).redis_url == "redis://own"
+    assert settings({}, {}, file, tmp_path).redis_url == "redis://file"
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("processes", "many"), ("processes", "1.5"), ("grace_s", "soon"), ("lease_s", "nan"), ("poll_s", "1e3"),
+        ("jitter", "much"),
+        ("batch", ""), ("prefetch_ms", "20ms"), ("log_format", "xml"), ("log_level", "loud"), ("dead_s", "inf"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_read_is_a_usage_error_that_names_flag_and_variable(
+    setting: str, text: str, tmp_path: Path
+) -> None:
+    if not text:  # empty means not set
+        assert settings({setting: text}, {}, "", tmp_path).batch == DaemonSettings("x:y", "").batch
+        return
+    for flags, own in (({setting: text}, {}), ({}, {f"JQ_{jqd.variable_of(setting).upper()}": text})):
+        with pytest.raises(click.UsageError, match=jqd.flag_of(setting)) as refused:
+            settings(flags, own, "", tmp_path)
+        assert f"JQ_{jqd.variable_of(setting).upper()}" in refused.value.message
+
+
+def test_a_value_out_of_range_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="jitter"):
+        settings({"jitter": "nan"}, {}, "", tmp_path)
+    with pytest.raises(ConfigError, match="lease"):
+        settings({}, {"JQ_LEASE": "10ms"}, "", tmp_path)
+    with pytest.raises(InvalidName):
+        settings({}, {}, "JQ_QUEUES='a b'\n", tmp_path)
+
+
+def test_help_names_every_flag_its_variable_and_a_default() -> None:
+    text = CliRunner().invoke(jqd.command, ["--help"]).output
+    for setting in jqd.OPTIONS:
+        assert jqd.flag_of(setting) in text
+        assert f"JQ_{jqd.variable_of(setting).upper()}" in text
+    assert CliRunner().invoke(jqd.command, ["--version"]).output.startswith("jqd, version ")
+
+
+def test_the_defaults_in_the_help_are_the_real_ones() -> None:
+    real = DaemonSettings("x:y", "")
+    text = " ".join(
+        CliRunner().invoke(jqd.command, ["--help"], terminal_width=1000).output.partition("Options:")[2].split()
+    )
+    for setting, shown in {
+        "name": real.name, "grace_s": f"{real.grace_s:g}s", "kill_after_s": f"{real.kill_after_s:g}s",
+        "lease_s": f"{real.lease_s:g}s", "poll_s": f"{real.poll_s:g}s", "jitter": f"{real.jitter:g}",
+        "batch": real.batch,
+        "prefetch_ms": real.prefetch_ms, "max_dead": real.max_dead, "dead_s": f"{real.dead_s / 86_400:g}d",
+        "log_format": real.log_format, "log_level": real.log_level,
+    }.items():  # fmt: skip
+        part = text.partition(f"{jqd.flag_of(setting)} ")[2].partition("[JQ_")[0]
+        assert f"Default: {shown}." in part, setting
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--nonsense"], 64, "--nonsense"), (["--processes", "x", "--app", "a:b"], 64, "--processes"), ([], 78,
+        "no app"),
+        (["extra"], 64, "extra"), (["--app", "a:b", "--redis", "http://x"], 78, "scheme"), (["--help"], 0, "Usage"),
+    ],
+)  # fmt: skip
+def test_what_a_person_can_get_wrong_is_a_line_and_a_code(
+    arguments: list[str],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("JQ_APP", "JQ_REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.argv", ["jqd", *arguments])
+    monkeypatch.setattr(jqd, "SignalInbox", Mock)  # signals belong to pytest
+    with pytest.raises(SystemExit) as ended:
+        jqd.main()
+    output = "".join(capsys.readouterr())
+    assert (ended.value.code, said in output, "Traceback" in output) == (code, True, False)

@@ -1,0 +1,65 @@
+"""The settings of a daemon: what is refused, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from jqjobs.daemon.settings import MAX_PROCESSES, MAX_QUEUES, DaemonSettings
+from jqjobs.errors import ConfigError, InvalidName
+
+
+def settings(**changes: Any) -> DaemonSettings:
+    return DaemonSettings(**{"app": "shop:app", "redis_url": "redis://x", **changes})
+
+
+def test_defaults_are_those_that_are_documented() -> None:
+    found = settings()
+    assert (found.name, found.grace_s, found.kill_after_s, found.lease_s, found.poll_s, found.jitter) == (
+        "jqd", 30, 5, 30, 1, 0.25,
+    )  # fmt: skip
+    assert found.queues == ()
+    assert found.processes >= 1
+    assert settings(lease_s=1.5).lease_ms == 1500
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"processes": 1}, {"processes": MAX_PROCESSES}, {"lease_s": 1}, {"poll_s": 0.001}, {"poll_s": 60},
+        {"jitter": 0},
+        {"jitter": 0.99}, {"grace_s": 0}, {"batch": 1}, {"batch": 500},
+        {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES))},
+        {"prefetch_ms": 0}, {"kill_after_s": 0}, {"max_dead": 0}, {"dead_s": 0},
+    ],
+    ids=lambda change: str(change)[:30],
+)  # fmt: skip
+def test_the_ends_of_each_range_are_allowed(change: dict[str, Any]) -> None:
+    settings(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"app": ""}, {"processes": 0}, {"processes": -1}, {"processes": MAX_PROCESSES + 1}, {"lease_s": 0.9},
+        {"lease_s": 0},
+        {"lease_s": math.nan}, {"poll_s": 0}, {"poll_s": 61}, {"poll_s": math.nan}, {"jitter": -0.1}, {"jitter": 1},
+        {"jitter": math.nan}, {"grace_s": -1}, {"grace_s": math.nan}, {"batch": 0}, {"batch": 501},
+        {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES + 1))}, {"prefetch_ms": -1}, {"kill_after_s": -1},
+        {"max_dead": -1},
+        {"dead_s": -1},
+    ],
+    ids=lambda change: str(change)[:30],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_with_a_hint(change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        settings(**change)
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("change", [{"name": ""}, {"name": "a b"}, {"queues": ("a", "b:c")}], ids=str)
+def test_a_bad_name_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidName):
+        settings(**change)
