@@ -23,6 +23,7 @@ from typing import Any
 
 from jqjobs.clock import monotonic_ms
 from jqjobs.job import TakenJob
+from jqjobs.stacks import stacks_path
 
 _MAGIC = b"jqboard1"
 _WORDS_AT = 4096
@@ -95,9 +96,10 @@ class Board:
         self._map.close()
 
     def remove(self) -> None:
-        """Unmap it and delete the file."""
+        """Unmap it and delete its files."""
         self.close()
         self.path.unlink(missing_ok=True)
+        stacks_path(self.path).unlink(missing_ok=True)
 
     @property
     def header(self) -> dict[str, Any]:

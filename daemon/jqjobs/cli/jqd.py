@@ -15,6 +15,7 @@ from jqjobs.clock import duration_ms
 from jqjobs.config import Environment
 from jqjobs.daemon.crew import Crew
 from jqjobs.daemon.leases import LeaseKeeper
+from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.runtime import runtime_directory
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
@@ -54,6 +55,15 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "jitter": (float, "SHARE", "Spreads starts (seconds) and polls (share); 0 turns it off. Default: 0.25."),
     "batch": (int, "N", "Jobs a worker takes in one trip at most. Default: 64."),
     "prefetch_ms": (int, "MS", "Expected work a worker holds at most; 0: one job at a time. Default: 20."),
+    "max_jobs": (int, "N", "Replace a worker after that many jobs; 0: never. Default: 0."),
+    "max_age_s": (_span_s, "TIME", "Replace a worker at that age, spread by a fifth; 0: never. Default: 0."),
+    "cooldown_s": (_span_s, "TIME", "Drain and exit after that long; 0: never. Default: 0."),
+    "burst": (
+        click.Choice(["ready", "scheduled"]),
+        "WHAT",
+        "Exit when nothing is ready (or scheduled).",
+    ),
+    "nice": (int, "N", "Niceness added to the workers, 0 to 19. Default: 0."),
     "max_dead": (int, "N", "Dead jobs kept in each queue. Default: 10000."),
     "dead_s": (_span_s, "TIME", "How long dead jobs are kept. Default: 90d."),
     "runtime_dir": (
@@ -147,8 +157,8 @@ def _supervise(settings: DaemonSettings, url: str, signals: SignalInbox) -> int:
     def configure(worker_id: str, board: str, channel_fd: int) -> str:
         return WorkerConfig(
             settings.app, url, worker_id, board, channel_fd, os.getpid(), settings.queues, settings.lease_ms,
-            settings.poll_s, settings.jitter, settings.batch, settings.prefetch_ms, settings.log_format,
-            settings.log_level,
+            settings.poll_s, settings.jitter, settings.batch, settings.prefetch_ms, settings.max_jobs,
+            settings.max_age_s, settings.nice, settings.log_format, settings.log_level,
         ).to_json()  # fmt: skip
 
     log.event(
@@ -159,7 +169,7 @@ def _supervise(settings: DaemonSettings, url: str, signals: SignalInbox) -> int:
         processes=settings.processes,
     )
     keeper.start()
-    return Supervisor(settings, keeper, signals, Crew(boards, configure)).run()
+    return Supervisor(settings, keeper, signals, Crew(boards, configure), Notifier()).run()
 
 
 def main() -> None:

@@ -68,6 +68,12 @@ class Crew:
                 worker.send(due)
                 worker.sent = due
 
+    def tell(self, event: str) -> None:
+        """Tell all workers something."""
+        for worker in self:
+            if not worker.channel.closed:
+                worker.channel.send(event)
+
     def messages(self) -> Iterator[tuple[WorkerProcess, dict[str, Any]]]:
         """Yield what workers have said."""
         for worker in self:

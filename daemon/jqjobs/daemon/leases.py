@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from jqjobs import log
-from jqjobs.board import Board, Word
+from jqjobs.board import Word
 from jqjobs.clock import monotonic_ms
 from jqjobs.daemon.messages import Bury, Join, KeeperEvent, Report
 from jqjobs.daemon.orphans import board_entries, find_orphans
@@ -26,7 +26,7 @@ from jqjobs.daemon.server_check import complaints
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jqjobs.retry import reconnect_delay_s
-from jqjobs.store import calls
+from jqjobs.store import calls, inspect
 from jqjobs.store.store import Store
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ _BUSY_BEAT_EVERY_S = 0.5
 _BEAT_TTL_MS = 10_000
 _HOUSEKEEP_EVERY_S = 2.5
 _ORPHANS_EVERY_S = 0.5
+_BURST_EVERY_S = 0.3
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
 _FAREWELL_TRIES = 4
 
@@ -108,6 +109,8 @@ class LeaseKeeper(threading.Thread):
             self._guarded(self._bury_orphans)
         if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, settings.lease_s / 6)):
             self._guarded(self._keep_house)
+        if settings.burst and self._accepted and self._is_due("burst", _BURST_EVERY_S):
+            self._guarded(self._look_for_the_end)
         if self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
             self._guarded(self._beat)
 
@@ -183,7 +186,7 @@ class LeaseKeeper(threading.Thread):
             if isinstance(command, Join):
                 self._join(command)
             else:
-                self._bury(command.worker_id, command.queues, command.mode, command.cause, command.board)
+                self._bury(command)
             self._todo.pop(0)
 
     def _join(self, command: Join) -> None:
@@ -199,17 +202,20 @@ class LeaseKeeper(threading.Thread):
         self._accepted = True  # from now on a refusal is an accident, and waited out
         return self._tell(KeeperEvent("joined", command.worker_id))
 
-    def _bury(self, worker_id: str, queues: Sequence[str], mode: str, cause: str, board: Board) -> None:
-        entries = board.entries()
-        self._all([calls.leave(name, worker_id, mode, cause, board_entries(entries, name)) for name in queues])
-        self._joined.pop(worker_id, None)
-        board.remove()
+    def _bury(self, dead: Bury) -> None:
+        entries = dead.board.entries()
+        self._all([
+            calls.leave(name, dead.worker_id, dead.mode, dead.cause, board_entries(entries, name), dead.stacks)
+            for name in dead.queues
+        ])  # fmt: skip
+        self._joined.pop(dead.worker_id, None)
+        dead.board.remove()
 
     def _bury_orphans(self) -> None:
         for orphan in find_orphans(self._boards):
             log.event("worker.taken_over", worker=orphan.worker_id)
             cause = "its daemon and its worker were killed while it may have been running"
-            self._bury(orphan.worker_id, orphan.queues, "suspect", cause, orphan.board)
+            self._bury(Bury(orphan.worker_id, orphan.queues, "suspect", cause, orphan.board))
 
     def _renew(self) -> None:
         asked_ms, lease_ms = monotonic_ms(), self._settings.lease_ms
@@ -249,6 +255,16 @@ class LeaseKeeper(threading.Thread):
             self._store.run(calls.ingest(name, secrets.token_hex(8)))
         except StoreFull:
             return  # the envelopes stay where they are until there is room
+
+    def _look_for_the_end(self) -> None:
+        """Burst mode: tell the main loop when there is nothing left to take."""
+        found = self._all([inspect.queue_status(name) for name in sorted(self._queues)])
+        busy = [q for q in found if q.paused_ms is None and (q.ready or q.inbox or self._is_awaited(q.scheduled))]
+        if not busy:
+            self._tell(KeeperEvent("exhausted"))
+
+    def _is_awaited(self, scheduled: int) -> bool:
+        return bool(scheduled) and self._settings.burst == "scheduled"
 
     def _beat(self) -> None:
         report = self.report

@@ -1,32 +1,52 @@
-"""Enforces time limits from outside: a job that holds the GIL or swallows the exception is still caught."""
+"""Looks at running jobs from outside: a job that holds the GIL or swallows its exception is still caught.
+
+overdue ─▶ ask for stacks ─▶ a moment later: SIGSTOP, look again ─▶ same attempt: SIGKILL, reason "hung"
+                                                                └▶ another one: SIGCONT, let it go on
+"""
 
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterable
 
 from jqjobs import log
-from jqjobs.board import Entry
+from jqjobs.board import Entry, Word
 from jqjobs.clock import monotonic_ms
 from jqjobs.daemon import pool
 from jqjobs.daemon.spawn import WorkerProcess
+from jqjobs.stacks import read_stacks
+
+#: faulthandler answers within 100 ms even with the GIL held; a process that is stopped or swapping does not.
+_STACKS_S = 0.3
+#: An idle loop turns at least every few seconds, also without Redis (whose time-out is 5 s).
+_SILENT_S = 30.0
 
 
 def enforce_time_limits(workers: Iterable[WorkerProcess], kill_after_s: float) -> None:
-    """Kill each worker whose job ran past its limit and did not heed the exception in it."""
+    """Take the next step with each worker whose job ran past its limit and did not heed the exception in it."""
     for worker in workers:
-        entry = _overdue(worker, kill_after_s)
-        if entry is None or worker.killed_for:
+        entry = None if worker.killed_for else _overdue(worker, kill_after_s)
+        if entry is None:
             continue
-        worker.send(signal.SIGSTOP)  # so that it cannot go on to another job between the look and the kill
-        again = _overdue(worker, kill_after_s)
-        if again is not None and (again.id, again.attempt) == (entry.id, entry.attempt):
-            limit_s = entry.timeout_ms / 1000
-            worker.killed_for = f"ran longer than its time limit of {limit_s:g} s and was killed"
-            worker.send(signal.SIGKILL)
-            log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name, limit_s=limit_s)
-        else:
-            worker.send(signal.SIGCONT)
+        if worker.stacks_asked_s is None:
+            worker.ask_for_stacks()
+        elif time.monotonic() - worker.stacks_asked_s > _STACKS_S:
+            _kill_if_still_at(worker, entry, kill_after_s)
+
+
+def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) -> None:
+    worker.stacks_asked_s = None
+    worker.send(signal.SIGSTOP)  # so that it cannot go on to another job between the look and the kill
+    again = _overdue(worker, kill_after_s)
+    if again is None or (again.id, again.attempt) != (entry.id, entry.attempt):
+        worker.send(signal.SIGCONT)
+        return
+    limit_s = entry.timeout_ms / 1000
+    worker.killed_for = f"ran longer than its time limit of {limit_s:g} s and was killed"
+    worker.stacks = read_stacks(worker.board.path)
+    worker.send(signal.SIGKILL)
+    log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name, limit_s=limit_s)
 
 
 def _overdue(worker: WorkerProcess, kill_after_s: float) -> Entry | None:
@@ -36,3 +56,27 @@ def _overdue(worker: WorkerProcess, kill_after_s: float) -> Entry | None:
         if limit is pool.Limit.KILL:
             return entry
     return None
+
+
+class Silence:
+    """Finds workers whose loop has stopped turning although they run no job, and kills them."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._looked_s = time.monotonic()
+
+    def look(self, workers: Iterable[WorkerProcess]) -> None:
+        """Look at every worker; to be called at each turn of the main loop."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s > _SILENT_S / 4:
+            self._seen.clear()  # it was this daemon that stood still (SIGSTOP), so nobody's silence counts
+        self._looked_s = now_s
+        seen, self._seen = self._seen, {}
+        for worker in workers:
+            tick = worker.board.word(Word.TICK)
+            known = seen.get(worker.id)
+            since_s = known[1] if known and known[0] == tick and not worker.board.running() else now_s
+            self._seen[worker.id] = (tick, since_s)
+            if worker.state == "ready" and now_s - since_s > _SILENT_S:
+                log.event("worker.silent", level=40, worker=worker.id, pid=worker.pid)
+                worker.send(signal.SIGKILL)

@@ -27,6 +27,7 @@ class Bury:
     mode: str
     cause: str
     board: Board
+    stacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

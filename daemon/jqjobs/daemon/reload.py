@@ -33,6 +33,11 @@ class Reload:
         self._old = [worker.id for worker in self._crew if worker.plan is None and worker is not self._successor]
         self.refused_because = ""
 
+    def add(self, worker: WorkerProcess) -> None:
+        """Replace one worker more, after those that are due before it."""
+        if worker.plan is None and worker.id not in self._old:
+            self._old.append(worker.id)
+
     def abandon(self) -> None:
         """Forget the reload; what was replaced stays so."""
         self._old, self._successor = [], None

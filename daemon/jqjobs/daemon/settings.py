@@ -32,6 +32,11 @@ class DaemonSettings:
     max_dead: int = 10_000
     dead_s: float = 90 * 86400.0
     runtime_dir: str = ""
+    max_jobs: int = 0
+    max_age_s: float = 0.0
+    cooldown_s: float = 0.0
+    burst: str = ""
+    nice: int = 0
     log_format: str = "text"
     log_level: str = "info"
 
@@ -58,6 +63,9 @@ class DaemonSettings:
         _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
         _demand(self.max_dead >= 0, f"max-dead is {self.max_dead}", "use 0 or more")
         _demand(self.dead_s >= 0, f"dead is {self.dead_s:g} s", "use 0 or more seconds")
+        _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
+        _demand(0 <= self.nice <= 19, f"nice is {self.nice}", "use 0 to 19")
+        _demand(self.max_jobs >= 0, f"max-jobs is {self.max_jobs}", "use 0 for no limit")
         _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
 
     @property

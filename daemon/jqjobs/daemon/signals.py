@@ -8,9 +8,10 @@ import socket
 from collections import deque
 from types import FrameType
 
-_HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-#: Their default action would kill the daemon; they are logged and otherwise without effect.
-_UNUSED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU)
+_HEARD = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP,
+    signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGTTIN, signal.SIGTTOU,
+)  # fmt: skip
 
 
 class SignalInbox:
@@ -25,7 +26,7 @@ class SignalInbox:
     def install(self) -> None:
         """Install the handlers; call it first of all, so that a signal during boot is obeyed."""
         signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
-        for number in _HEARD + _UNUSED:
+        for number in _HEARD:
             signal.signal(number, self._record)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes the loop, which looks at its own pids
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)

@@ -23,6 +23,7 @@ from jqjobs.board import Board
 from jqjobs.channel import Channel
 from jqjobs.daemon.pool import StopPlan
 from jqjobs.process import Identity, host_name, identity_of
+from jqjobs.stacks import DUMP_SIGNAL, clear_stacks
 
 #: (path of the board, descriptor of the control socket) → what the worker is told, as JSON.
 Configure = Callable[[str, int], str]
@@ -44,6 +45,8 @@ class WorkerProcess:
     plan: StopPlan | None = None
     sent: signal.Signals | None = None
     killed_for: str = ""
+    stacks: str = ""
+    stacks_asked_s: float | None = None
     error: str = ""
     identity: dict[str, object] = field(default_factory=dict)
 
@@ -59,6 +62,12 @@ class WorkerProcess:
         except ProcessLookupError:
             return
 
+    def ask_for_stacks(self) -> None:
+        """Have the worker write down where its threads are; it is there within a moment, `read_stacks` has it."""
+        clear_stacks(self.board.path)
+        self.stacks_asked_s = time.monotonic()
+        self.send(DUMP_SIGNAL)
+
     def kill_descendants(self) -> None:
         """Kill what the dead worker's jobs have started and left: its process group outlives it."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -69,6 +78,11 @@ class WorkerProcess:
         self.board.write_header({
             "worker_id": self.id, "worker": self.identity, "daemon": daemon.as_dict(), "queues": list(self.queues),
         })  # fmt: skip
+
+
+def _environment() -> dict[str, str]:
+    """What workers inherit: all but the daemon's own line to systemd."""
+    return {name: value for name, value in os.environ.items() if name not in ("NOTIFY_SOCKET", "WATCHDOG_USEC")}
 
 
 def new_worker_id() -> str:
@@ -87,7 +101,7 @@ def spawn(slot: int, worker_id: str, board_dir: Path, daemon: Identity, configur
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "jqjobs.worker", worker_id],
-            env={**os.environ, "JQ_WORKER": configure(str(board.path), theirs.fileno())},
+            env={**_environment(), "JQ_WORKER": configure(str(board.path), theirs.fileno())},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             process_group=0,  # Ctrl-C in a terminal reaches the daemon only

@@ -10,16 +10,19 @@ import random
 import selectors
 import signal
 import time
+from collections.abc import Callable
 
 from jqjobs import log
 from jqjobs.daemon import pool
 from jqjobs.daemon.crew import Crew, charge
+from jqjobs.daemon.dumps import Dumps
 from jqjobs.daemon.leases import LeaseKeeper
-from jqjobs.daemon.limits import enforce_time_limits
+from jqjobs.daemon.limits import Silence, enforce_time_limits
 from jqjobs.daemon.messages import Bury, Join, KeeperEvent
+from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.reload import Reload
 from jqjobs.daemon.report import make_report
-from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.spawn import WorkerProcess
 from jqjobs.exits import DaemonExit, WorkerExit
@@ -32,18 +35,30 @@ _GOODBYE_S = 3.0
 class Supervisor:
     """One per daemon, wired in `cli.jqd`."""
 
-    def __init__(self, settings: DaemonSettings, keeper: LeaseKeeper, signals: SignalInbox, crew: Crew) -> None:
+    def __init__(
+        self, settings: DaemonSettings, keeper: LeaseKeeper, signals: SignalInbox, crew: Crew, notifier: Notifier
+    ) -> None:
         self._settings = settings
         self._keeper = keeper
         self._signals = signals
         self._crew = crew
+        self._notifier = notifier
         self._reload = Reload(crew)
+        self._dumps = Dumps(crew)
+        self._silence = Silence()
+        self._started_s = time.monotonic()
         self._restarts = {slot: pool.Restart() for slot in range(settings.processes)}
         self._state = "starting"
         self._note = ""
         self._ever_ready = False
         self._was_interrupted = False
+        self._is_quiet = False
         self._exit = DaemonExit.ORDERLY
+        self._actions: dict[signal.Signals, Callable[[], None]] = {
+            signal.SIGTERM: self._drain, signal.SIGINT: self._drain, signal.SIGQUIT: self._stop_now,
+            signal.SIGHUP: self._reload.begin, signal.SIGUSR2: self._quiet, signal.SIGCONT: self._resume,
+            signal.SIGTTIN: self._one_more, signal.SIGTTOU: self._one_less, signal.SIGUSR1: self._dumps.ask,
+        }  # fmt: skip
 
     def run(self) -> DaemonExit:
         """Supervise until told to end and all workers are gone."""
@@ -57,6 +72,9 @@ class Supervisor:
             self._reload.advance()
             self._crew.press()
             enforce_time_limits(self._crew, self._settings.kill_after_s)
+            self._silence.look(self._crew)
+            self._dumps.show()
+            self._end_of_cooldown()
             self._report()
             self._wait()
         if not self._keeper.end(_GOODBYE_S):
@@ -78,19 +96,41 @@ class Supervisor:
     def _act_on_signals(self) -> None:
         for number in self._signals.take():
             log.event("signal", name=number.name)
-            if number is signal.SIGHUP:
-                self._reload.begin()
-            elif number is signal.SIGQUIT or (number is signal.SIGINT and self._was_interrupted):
+            is_second = number is signal.SIGINT and self._was_interrupted
+            self._was_interrupted = self._was_interrupted or number is signal.SIGINT
+            if is_second:
                 self._stop_now()
-            elif number in (signal.SIGTERM, signal.SIGINT):
-                self._was_interrupted = self._was_interrupted or number is signal.SIGINT
-                self._drain()
+            elif number in self._actions:
+                self._actions[number]()
+
+    def _quiet(self) -> None:
+        self._is_quiet = True
+        self._crew.tell("quiet")
+
+    def _resume(self) -> None:
+        self._is_quiet = False
+        self._crew.tell("resume")
+
+    def _one_more(self) -> None:
+        if len(self._restarts) < MAX_PROCESSES:
+            self._restarts[max(self._restarts, default=-1) + 1] = pool.Restart()
+
+    def _one_less(self) -> None:
+        """Give up the last slot; its worker finishes its job."""
+        if len(self._restarts) <= 1:
+            return
+        slot = max(self._restarts)
+        del self._restarts[slot]
+        for worker in self._crew:
+            if worker.slot == slot and worker.plan is None:
+                self._crew.stop(worker, pool.retire_plan(time.monotonic()))
 
     def _drain(self) -> None:
         if self._ending:
             return
         self._state = "draining"
         self._reload.abandon()
+        self._notifier.extend(self._settings.grace_s + self._settings.kill_after_s + _GOODBYE_S)
         plan = pool.drain_plan(time.monotonic(), self._settings.grace_s, self._settings.kill_after_s)
         for worker in self._crew:
             if worker.plan is None or worker.plan.makes_room:
@@ -101,6 +141,11 @@ class Supervisor:
         self._reload.abandon()
         for worker in self._crew:
             self._crew.stop(worker, pool.stop_plan(time.monotonic(), self._settings.kill_after_s))
+
+    def _end_of_cooldown(self) -> None:
+        if 0 < self._settings.cooldown_s <= time.monotonic() - self._started_s and not self._ending:
+            log.event("daemon.cooldown", after_s=self._settings.cooldown_s)
+            self._drain()
 
     def _give_up(self) -> None:
         self._exit = DaemonExit.CONFIGURATION
@@ -113,6 +158,9 @@ class Supervisor:
             if event.kind == "refused":
                 log.event("daemon.refused", level=50, message=event.message)
                 self._give_up()
+            elif event.kind == "exhausted" and not self._ending:
+                log.event("daemon.exhausted", burst=self._settings.burst)
+                self._drain()
             elif worker is not None:
                 self._hear_of_lease(event, worker)
 
@@ -125,6 +173,8 @@ class Supervisor:
             self._state = "running" if self._state == "starting" else self._state
             self._ever_ready, self._note = True, ""
             worker.channel.send("go")
+            if self._is_quiet:
+                worker.channel.send("quiet")
             log.event("worker.ready", worker=worker.id, pid=worker.pid)
 
     def _hear_workers(self) -> None:
@@ -136,15 +186,17 @@ class Supervisor:
                 worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
                 worker.describe_on_board(self._crew.identity)
                 self._keeper.submit(Join(worker.id, worker.queues, worker.names, worker.board))
+            elif message["event"] == "recycle":
+                log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason=message["reason"])
+                self._reload.add(worker)
 
     def _bury_the_dead(self) -> None:
         for worker, code in self._crew.take_dead():
-            self._keeper.submit(Bury(worker.id, worker.queues, *charge(worker, code), worker.board))
-            if worker.plan is not None:
-                self._restarts[worker.slot] = pool.Restart(time.monotonic())
-                log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
-            else:
+            self._keeper.submit(Bury(worker.id, worker.queues, *charge(worker, code), worker.board, worker.stacks))
+            if worker.plan is None and worker.slot in self._restarts:
                 self._plan_successor(worker, code)
+            else:
+                log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
 
     def _plan_successor(self, worker: WorkerProcess, code: int) -> None:
         now_s = time.monotonic()
@@ -176,7 +228,10 @@ class Supervisor:
             state = "reloading"
         elif self._reload.refused_because:
             note = f"reload refused: {self._reload.refused_because}"
-        self._keeper.report = make_report(self._settings, self._crew, state, note)
+        elif self._is_quiet and self._state == "running":
+            state = "quiet"
+        self._notifier.tell(state, note or f"{self._crew.ready()} of {len(self._restarts)} workers ready")
+        self._keeper.report = make_report(self._settings, self._crew, state, note, len(self._restarts))
 
     def _wait(self, timeout_s: float = _TURN_S) -> None:
         with selectors.DefaultSelector() as selector:

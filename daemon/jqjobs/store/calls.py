@@ -174,9 +174,11 @@ def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]])
     return Call(script("publish"), (keys.meta(queue),), args, int)
 
 
-def leave(queue: str, worker: str, mode: str, cause: str = "", board: Sequence[BoardEntry] = ()) -> Call[int]:
+def leave(
+    queue: str, worker: str, mode: str, cause: str = "", board: Sequence[BoardEntry] = (), stack: str = ""
+) -> Call[int]:
     """End a worker: how many jobs it held, -1 when it had no lease. ``mode``: see lua/leave.lua."""
-    args: list[Argument] = ["", worker, mode, cause]
+    args: list[Argument] = ["", worker, mode, cause, stack]
     for entry in board:
         args += (entry.id, entry.attempt, entry.state)
     return Call(script("leave"), (keys.meta(queue),), args, int)

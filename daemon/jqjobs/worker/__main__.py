@@ -20,6 +20,7 @@ from jqjobs.errors import ConfigError, StoreError, StoreRefused
 from jqjobs.exits import WorkerExit
 from jqjobs.imports import load_app
 from jqjobs.retry import reconnect_delay_s
+from jqjobs.stacks import register_stacks
 from jqjobs.store import calls
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
@@ -40,12 +41,14 @@ def main() -> int:
     """Run one worker as its daemon configured it."""
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
     os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
+    register_stacks(Path(config.board))
     log.configure(f"worker:{os.getpid()}", form=config.log_format, level=config.log_level)
     interrupter = Interrupter()
     signals = Signals(interrupter)
     signals.install()
     if not die_with(config.daemon_pid):
         return WorkerExit.ORPHANED
+    os.nice(config.nice)
     channel = Channel(socket.socket(fileno=config.channel_fd))
     try:
         app = load_registered(config.app)

@@ -22,6 +22,9 @@ class WorkerConfig:
     jitter: float = 0.25
     batch: int = 64
     prefetch_ms: int = 20
+    max_jobs: int = 0
+    max_age_s: float = 0.0
+    nice: int = 0
     log_format: str = "text"
     log_level: str = "info"
 

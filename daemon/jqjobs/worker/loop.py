@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from jqjobs import log
@@ -49,12 +50,17 @@ class Loop:
         self._average_ms = float(config.prefetch_ms or 1)
         self._want = 1
         self._clock_offset_ms = 0
+        self._is_quiet = False
+        self._executed = 0
+        self._retire_at_ms = _retire_time(config, rng)
 
     def run(self) -> WorkerExit:
         """Work until told otherwise; return why it ended."""
         try:
             while not self._signals.draining and not self._channel.closed:
                 self._board.tick()
+                self._hear_daemon()
+                self._ask_for_successor()
                 trip = self._trip()
                 if trip is not None and trip.jobs:
                     self._run_batch(trip.jobs)
@@ -65,12 +71,24 @@ class Loop:
             log.event("worker.fenced", level=30, worker=self._config.worker_id, error=str(fenced))
             return WorkerExit.FENCED
 
+    def _hear_daemon(self) -> None:
+        for message in self._channel.receive():
+            if message["event"] in ("quiet", "resume"):
+                self._is_quiet = message["event"] == "quiet"
+
+    def _ask_for_successor(self) -> None:
+        """Ask once to be replaced, when old or after many jobs; work goes on until the successor is ready."""
+        is_old = monotonic_ms() >= self._retire_at_ms
+        if is_old or 0 < self._config.max_jobs <= self._executed:
+            self._retire_at_ms, self._executed = math.inf, -(1 << 60)
+            self._channel.send("recycle", reason="max_age" if is_old else "max_jobs")
+
     def _trip(self) -> Trip | None:
         """Make one trip; None when Redis does not answer (said once, waited out)."""
         if not self._board.lease_holds():
             return None
         try:
-            trip = self._exchanger.trip(self._want)
+            trip = self._exchanger.trip(0 if self._is_quiet else self._want)
         except StoreError as error:
             if self._failures == 0:
                 log.event("redis.lost", level=30, error=str(error), worker=self._config.worker_id)
@@ -92,6 +110,7 @@ class Loop:
         if self._batch.has_held:
             self._batch.give_back()
         self._batch.busy.clear()
+        self._executed += count
         if count:
             self._average_ms += 0.3 * ((monotonic_ms() - began_ms) / count - self._average_ms)
         self._want = next_want(self._average_ms, self._config.prefetch_ms, self._config.batch, len(jobs))
@@ -120,8 +139,7 @@ class Loop:
             wait_s = self._config.poll_s * share
             if trip.wait_ms is not None:
                 wait_s = min(wait_s, trip.wait_ms / 1000)
-            self._watch.wait(wait_s, for_token=not self._exchanger.is_blocked)
-        self._channel.receive()
+            self._watch.wait(wait_s, for_token=not (self._exchanger.is_blocked or self._is_quiet))
 
     def _retire(self) -> WorkerExit:
         self._watch.cancel()
@@ -136,3 +154,10 @@ class Loop:
         if self._channel.closed:
             return WorkerExit.ORPHANED
         return WorkerExit.STOPPED if self._signals.stopping else WorkerExit.DRAINED
+
+
+def _retire_time(config: WorkerConfig, rng: random.Random) -> float:
+    """Return the boottime ms at which the worker is old: up to a fifth early, so that a fleet is not old at once."""
+    if not config.max_age_s:
+        return math.inf
+    return monotonic_ms() + config.max_age_s * 1000 * rng.uniform(0.8, 1.0)

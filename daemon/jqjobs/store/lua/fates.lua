@@ -22,14 +22,15 @@ local function remember(q, id, line, error_text)
   redis.call('HSET', q .. 'job:' .. id, 'error', error_text)
 end
 
-local function history_line(now, reason, error_text, worker, attempt, taken)
-  return cjson.encode({ attempt = tonumber(attempt), reason = reason, error = error_text,
+-- stack: where the job was when it was killed, as text, or nil.
+local function history_line(now, reason, error_text, worker, attempt, taken, stack)
+  return cjson.encode({ attempt = tonumber(attempt), reason = reason, error = error_text, traceback = stack,
     worker = worker, started_ms = tonumber(taken), ended_ms = now })
 end
 
-local function remember_end(q, now, id, reason, error_text, worker)
+local function remember_end(q, now, id, reason, error_text, worker, stack)
   local f = redis.call('HMGET', q .. 'job:' .. id, 'attempt', 'taken')
-  remember(q, id, history_line(now, reason, error_text, worker, f[1], f[2]), error_text)
+  remember(q, id, history_line(now, reason, error_text, worker, f[1], f[2], stack), error_text)
 end
 
 local function give_back(q, id, rank) redis.call('ZADD', q .. 'ready', rank, id) end
@@ -92,12 +93,12 @@ local function interrupt(q, now, id, rank)
   give_back(q, id, rank)
 end
 
-local function fate_of_known(q, now, id, rank, state, mode, cause, worker)
+local function fate_of_known(q, now, id, rank, state, mode, cause, worker, stack)
   if state == 'running' then
     if mode == 'crash' then return crash(q, now, id, rank, cause, worker) end
     if mode == 'suspect' then return suspect(q, now, id, rank, cause, worker) end
     if mode == 'hung' then
-      remember_end(q, now, id, 'hung', cause, worker)
+      remember_end(q, now, id, 'hung', cause, worker, stack)
       return fail(q, now, id, 'hung', 0)
     end
     remember_end(q, now, id, 'interrupted', cause, worker)
@@ -118,7 +119,7 @@ end
 
 -- Empties a worker's active set and takes its lease away. board: id → {attempt, state} as the worker's
 -- board had it, or nil when nobody could read it (then everything it held may have been running).
-local function end_worker(q, now, worker, mode, board, cause)
+local function end_worker(q, now, worker, mode, board, cause, stack)
   local active = q .. 'active:' .. worker
   local held = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
   local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
@@ -133,7 +134,7 @@ local function end_worker(q, now, worker, mode, board, cause)
     if not board then
       suspect(q, now, id, rank, cause, worker)
     else
-      fate_of_known(q, now, id, rank, current and entry[2] or 'unstarted', mode, cause, worker)
+      fate_of_known(q, now, id, rank, current and entry[2] or 'unstarted', mode, cause, worker, stack)
     end
   end
   return #held / 2

@@ -4,14 +4,15 @@
 -- ARGV[1] now, ms, or ""   ARGV[2] worker id
 -- ARGV[3] mode: what a job that was running is charged: "crash" | "suspect" (its daemon died too) |
 --         "hung" (killed for its time limit) | "interrupt"
--- ARGV[4] cause, for the history   then the board, triples: id, attempt, "running" | "succeeded" | "failed"
+-- ARGV[4] cause, for the history   ARGV[5] stacks of a hung worker, or ""
+-- then the board, triples: id, attempt, "running" | "succeeded" | "failed"
 -- Jobs of the active set that the board does not name (under the same attempt) were not started: free, in place.
 -- Returns the number of jobs it held, or -1 when it had no lease (nothing written).
 local q, now, worker = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 if not redis.call('ZSCORE', q .. 'leases', worker) then return -1 end
 allow_when_full(q)
 local board = {}
-for i = 5, #ARGV, 3 do board[ARGV[i]] = { ARGV[i + 1], ARGV[i + 2] } end
-local held = end_worker(q, now, worker, ARGV[3], board, ARGV[4])
+for i = 6, #ARGV, 3 do board[ARGV[i]] = { ARGV[i + 1], ARGV[i + 2] } end
+local held = end_worker(q, now, worker, ARGV[3], board, ARGV[4], ARGV[5] ~= '' and ARGV[5] or nil)
 update_wake(q)
 return held

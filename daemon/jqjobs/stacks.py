@@ -1,0 +1,43 @@
+"""Stacks of a worker's threads, collected from outside: for a job that hangs, also with the GIL held.
+
+The worker registers a signal with faulthandler, whose handler writes in C to a file that is open already;
+the daemon sends the signal and reads the file, which lies beside the worker's board.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+from pathlib import Path
+
+#: faulthandler needs the real file object alive for as long as the signal may come.
+DUMP_SIGNAL = signal.SIGUSR1
+_MOST_CHARS = 16 * 1024
+
+
+def stacks_path(board: Path) -> Path:
+    """Return where the worker of that board writes its stacks."""
+    return board.with_suffix(".stacks")
+
+
+def register_stacks(board: Path) -> None:
+    """Have `DUMP_SIGNAL` write the stacks of all threads beside the board; called by the worker first of all."""
+    file = stacks_path(board).open("ab", buffering=0)  # append: the daemon may empty it at any time
+    faulthandler.register(DUMP_SIGNAL, file=file, all_threads=True, chain=False)
+
+
+def clear_stacks(board: Path) -> None:
+    """Empty the file before asking for new stacks."""
+    try:
+        with stacks_path(board).open("r+b") as file:
+            file.truncate()
+    except FileNotFoundError:
+        return
+
+
+def read_stacks(board: Path) -> str:
+    """Return what was written, the most recent part of it; "" when nothing was."""
+    try:
+        return stacks_path(board).read_text("utf-8", "backslashreplace")[:_MOST_CHARS]
+    except FileNotFoundError:
+        return ""
