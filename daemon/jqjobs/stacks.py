@@ -36,8 +36,14 @@ def clear_stacks(board: Path) -> None:
 
 
 def read_stacks(board: Path) -> str:
-    """Return what was written, the most recent part of it; "" when nothing was."""
+    """Return what was written, at most 16 KiB of it; "" when nothing was.
+
+    The thread that took the signal comes first: it is the main thread, where jobs run, and faulthandler writes
+    it last, where it would be cut off.
+    """
     try:
-        return stacks_path(board).read_text("utf-8", "backslashreplace")[:_MOST_CHARS]
+        text = stacks_path(board).read_text("utf-8", "backslashreplace")
     except FileNotFoundError:
         return ""
+    threads = sorted(text.strip().split("\n\n"), key=lambda thread: not thread.startswith("Current thread"))
+    return "\n\n".join(threads)[:_MOST_CHARS]

@@ -1,10 +1,12 @@
-"""The systemd units, as far as systemd judges them without running them."""
+"""The systemd units, as far as systemd judges them without running them, and what jqd says to systemd."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from e2e.chaos.supervision import ROOT, substituted
+from e2e.daemon import Site
+from jqjobs.job import State
 from servers import require_program
+from waiting import eventually
 
 UNITS = ROOT / "deploy" / "systemd"
 
@@ -66,3 +71,61 @@ def test_verify_would_notice_a_missing_binary_and_a_misspelt_setting(units: Path
 def test_the_hardening_counts(units: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={_MOST_EXPOSURE}", units / "jqd@.service")
     assert done.returncode == 0, done.stdout[-300:] + done.stderr
+
+
+class Heard:
+    """What a daemon has said to systemd so far, read from a socket in the place of systemd's."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.lines: list[str] = []
+
+    def count(self, line: str) -> int:
+        """Read what is there; return how often that line was said."""
+        while True:
+            try:
+                self.lines += self._socket.recv(65536).decode().split("\n")
+            except BlockingIOError:
+                return self.lines.count(line)
+
+    def wait_for(self, line: str, count: int = 1) -> None:
+        eventually(lambda: self.count(line) >= count, 20, f"{count} x {line} to systemd")
+
+
+def test_jqd_tells_systemd_how_it_is_and_workers_cannot(site: Site) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(site.directory / "notify"))
+        sock.setblocking(False)
+        heard = Heard(sock)
+        daemon = site.start_daemon(NOTIFY_SOCKET=str(site.directory / "notify"), WATCHDOG_USEC="1000000")
+        heard.wait_for("READY=1")
+        heard.wait_for("STATUS=1 of 1 workers ready")
+        heard.wait_for("WATCHDOG=1", 3)
+        [worker] = daemon.workers()
+        inherited = Path(f"/proc/{worker}/environ").read_bytes()
+        assert b"NOTIFY_SOCKET" not in inherited
+        assert b"WATCHDOG" not in inherited
+        daemon.send(signal.SIGHUP)
+        heard.wait_for("RELOADING=1")
+        heard.wait_for("READY=1", 2)
+        job = site.send("hold", str(site.gate()))
+        site.wait_for_start(job)
+        daemon.send(signal.SIGTERM)
+        heard.wait_for("EXTEND_TIMEOUT_USEC=14000000")  # grace 10 s, kill-after 1 s, and the goodbye
+        assert heard.lines.index("STOPPING=1") < heard.lines.index("EXTEND_TIMEOUT_USEC=14000000")
+        pings = heard.count("WATCHDOG=1")
+        heard.wait_for("WATCHDOG=1", pings + 1)  # a drain is no reason to be killed
+        site.gate().touch()
+        assert daemon.wait() == 0
+    assert job.state() is State.KEPT
+    assert heard.lines.count("STOPPING=1") == 1
+
+
+def test_a_daemon_that_waits_for_redis_counts_as_started(site: Site) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(site.directory / "notify"))
+        sock.setblocking(False)
+        nowhere = f"unix://{site.directory}/nobody"
+        daemon = site.start_daemon(wait=False, NOTIFY_SOCKET=str(site.directory / "notify"), JQ_REDIS_URL=nowhere)
+        Heard(sock).wait_for("READY=1")
+        assert daemon.process.poll() is None

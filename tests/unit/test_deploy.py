@@ -103,9 +103,15 @@ def test_the_unit_keeps_what_the_daemons_of_a_host_share() -> None:
 
 def test_the_unit_stops_jqd_alone_and_survives_a_worker_that_ran_out_of_memory() -> None:
     unit = dict(settings_of(SERVICE))
-    wanted = {"KillMode": "mixed", "OOMPolicy": "continue", "Restart": "always", "Type": "exec"}
+    wanted = {"KillMode": "mixed", "OOMPolicy": "continue", "Restart": "always"}
     assert {key: unit[key] for key in wanted} == wanted
     assert "-HUP $MAINPID" in unit["ExecReload"]
+
+
+def test_systemd_hears_from_jqd_itself_and_kills_it_when_its_loop_stands_still() -> None:
+    unit = dict(settings_of(SERVICE))
+    assert (unit["Type"], unit["NotifyAccess"]) == ("notify", "main")
+    assert int(unit["WatchdogSec"]) >= 20, "a loop that is merely late, on a busy machine, must not be killed"
 
 
 def test_deploy_names_no_exit_code_that_jqd_has_not() -> None:

@@ -1,4 +1,4 @@
-"""The hard time limit: stop the worker, look again, kill it or let it go on."""
+"""The hard time limit: stop the worker, look again, kill it or let it go on. Its stacks: see test_stacks.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Worker:
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        self.killed_for = ""
+        self.killed_for = self.stacks = ""
+        self.stacks_asked_s: float | None = 0.0  # long ago: the stacks are written
         self.signals: list[signal.Signals] = []
         self.on_stop: Any = lambda: None
 

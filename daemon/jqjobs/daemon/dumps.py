@@ -32,5 +32,5 @@ class Dumps:
         self._show_at_s = None
         for worker in self._crew:
             jobs = ",".join(f"{entry.queue}/{entry.id}" for entry in worker.board.running())
-            for line in read_stacks(worker.board.path).splitlines():
+            for line in filter(None, read_stacks(worker.board.path).splitlines()):
                 log.event("worker.stack", worker=worker.id, pid=worker.pid, jobs=jobs or None, at=line)

@@ -257,14 +257,19 @@ class LeaseKeeper(threading.Thread):
             return  # the envelopes stay where they are until there is room
 
     def _look_for_the_end(self) -> None:
-        """Burst mode: tell the main loop when there is nothing left to take."""
+        """Burst mode: tell the main loop when there is nothing left to take.
+
+        What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace.
+        """
         found = self._all([inspect.queue_status(name) for name in sorted(self._queues)])
-        busy = [q for q in found if q.paused_ms is None and (q.ready or q.inbox or self._is_awaited(q.scheduled))]
-        if not busy:
+        if not any(self._is_awaited(queue) for queue in found):
             self._tell(KeeperEvent("exhausted"))
 
-    def _is_awaited(self, scheduled: int) -> bool:
-        return bool(scheduled) and self._settings.burst == "scheduled"
+    def _is_awaited(self, queue: inspect.QueueStatus) -> bool:
+        if queue.paused_ms is not None:
+            return queue.active > 0
+        scheduled = queue.scheduled if self._settings.burst == "scheduled" else 0
+        return queue.active + queue.ready + queue.inbox + scheduled > 0
 
     def _beat(self) -> None:
         report = self.report

@@ -19,17 +19,19 @@ from jqjobs.stacks import read_stacks
 
 #: faulthandler answers within 100 ms even with the GIL held; a process that is stopped or swapping does not.
 _STACKS_S = 0.3
-#: An idle loop turns at least every few seconds, also without Redis (whose time-out is 5 s).
+#: An idle loop turns at least every few seconds beyond its poll, also without Redis (whose time-out is 5 s).
 _SILENT_S = 30.0
 
 
 def enforce_time_limits(workers: Iterable[WorkerProcess], kill_after_s: float) -> None:
     """Take the next step with each worker whose job ran past its limit and did not heed the exception in it."""
     for worker in workers:
-        entry = None if worker.killed_for else _overdue(worker, kill_after_s)
-        if entry is None:
+        if worker.killed_for:
             continue
-        if worker.stacks_asked_s is None:
+        entry = _overdue(worker, kill_after_s)
+        if entry is None:
+            worker.stacks_asked_s = None  # what was asked for before, by USR1 say, shows another job
+        elif worker.stacks_asked_s is None:
             worker.ask_for_stacks()
         elif time.monotonic() - worker.stacks_asked_s > _STACKS_S:
             _kill_if_still_at(worker, entry, kill_after_s)
@@ -61,7 +63,9 @@ def _overdue(worker: WorkerProcess, kill_after_s: float) -> Entry | None:
 class Silence:
     """Finds workers whose loop has stopped turning although they run no job, and kills them."""
 
-    def __init__(self) -> None:
+    def __init__(self, poll_s: float) -> None:
+        """``poll_s``: an idle loop may wait for twice that, jitter and all, before it turns."""
+        self._silent_s = _SILENT_S + 2 * poll_s
         self._seen: dict[str, tuple[int, float]] = {}
         self._looked_s = time.monotonic()
 
@@ -77,6 +81,6 @@ class Silence:
             known = seen.get(worker.id)
             since_s = known[1] if known and known[0] == tick and not worker.board.running() else now_s
             self._seen[worker.id] = (tick, since_s)
-            if worker.state == "ready" and now_s - since_s > _SILENT_S:
+            if worker.state == "ready" and now_s - since_s > self._silent_s:
                 log.event("worker.silent", level=40, worker=worker.id, pid=worker.pid)
                 worker.send(signal.SIGKILL)

@@ -32,7 +32,7 @@ class Bury:
 
 @dataclass(frozen=True, slots=True)
 class KeeperEvent:
-    """Something the main loop must hear. ``kind``: joined, fenced, refused."""
+    """Something the main loop must hear. ``kind``: joined, fenced, refused, exhausted."""
 
     kind: str
     worker_id: str = ""

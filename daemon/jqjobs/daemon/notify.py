@@ -6,15 +6,19 @@ Only the main loop calls this, so that a watchdog ping means that the main loop 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import time
 from collections.abc import Mapping
 
+from jqjobs.escape import visible
+
+#: A status line longer than this helps nobody.
+_STATUS_CHARS = 200
+
 
 class Notifier:
-    """What systemd was told last, so that it hears only news."""
+    """What systemd was told last, so that it hears only news, and what it did not get once more."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
@@ -27,28 +31,34 @@ class Notifier:
         """Tell the daemon's state (as in `jqctl status`) and a line for people; repeats cost nothing."""
         if self._address is None:
             return
+        status = visible(status, limit=_STATUS_CHARS)  # one line: a second one would be an assignment of its own
         lines = [] if state == self._state else _transition(self._state, state)
         if status != self._status:
             lines.append(f"STATUS={status}")
-        self._state, self._status = state, status
         now_s = time.monotonic()
-        if self._ping_every_s and now_s - self._pinged_s >= self._ping_every_s:
-            self._pinged_s = now_s
+        is_ping_due = bool(self._ping_every_s) and now_s - self._pinged_s >= self._ping_every_s
+        if is_ping_due:
             lines.append("WATCHDOG=1")
-        if lines:
-            self._send("\n".join(lines))
+        if lines and not self._send("\n".join(lines)):
+            return
+        self._state, self._status = state, status
+        self._pinged_s = now_s if is_ping_due else self._pinged_s
 
     def extend(self, seconds: float) -> None:
         """Ask systemd for patience: the end will take up to ``seconds`` more."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
 
-    def _send(self, text: str) -> None:
+    def _send(self, text: str) -> bool:
+        """Send one datagram; False when it did not get through: systemd restarts itself, or its queue is full."""
         if self._address is None:
-            return
-        # systemd may be restarting itself; the next ping comes anyway.
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
-            sock.sendto(text.encode(), self._address)
+            return False
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.setblocking(False)
+                sock.sendto(text.encode(), self._address)
+        except OSError:
+            return False
+        return True
 
 
 def _address(path: str) -> str | None:

@@ -44,11 +44,13 @@ class Reload:
 
     def advance(self) -> None:
         """Do the next step, if it is time for it."""
-        self._old = [worker_id for worker_id in self._old if worker_id in self._crew.workers]
+        self._old = [worker_id for worker_id in self._old if self._stays(worker_id)]
         if not self._old:
             self._successor = None
         elif self._successor is None:
             self._successor = self._crew.start(self._crew.workers[self._old[0]].slot)
+        elif self._successor.plan is not None:
+            self._successor = None  # given up together with its slot, or fenced: no fault of the new code
         elif self._successor.id not in self._crew.workers:
             self._refuse(self._successor.error or "the new worker died before it was ready")
         elif self._successor.state == "ready":
@@ -56,6 +58,11 @@ class Reload:
             log.event("worker.replaced", old=old.id, new=self._successor.id)
             self._crew.stop(old, pool.retire_plan(time.monotonic()))
             self._successor = None
+            self.refused_because = ""
+
+    def _stays(self, worker_id: str) -> bool:
+        worker = self._crew.workers.get(worker_id)
+        return worker is not None and worker.plan is None
 
     def _refuse(self, reason: str) -> None:
         log.event("reload.refused", level=40, error=reason)

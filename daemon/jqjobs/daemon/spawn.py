@@ -82,7 +82,8 @@ class WorkerProcess:
 
 def _environment() -> dict[str, str]:
     """What workers inherit: all but the daemon's own line to systemd."""
-    return {name: value for name, value in os.environ.items() if name not in ("NOTIFY_SOCKET", "WATCHDOG_USEC")}
+    own = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+    return {name: value for name, value in os.environ.items() if name not in own}
 
 
 def new_worker_id() -> str:

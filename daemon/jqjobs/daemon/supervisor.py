@@ -45,7 +45,7 @@ class Supervisor:
         self._notifier = notifier
         self._reload = Reload(crew)
         self._dumps = Dumps(crew)
-        self._silence = Silence()
+        self._silence = Silence(settings.poll_s)
         self._started_s = time.monotonic()
         self._restarts = {slot: pool.Restart() for slot in range(settings.processes)}
         self._state = "starting"
@@ -130,6 +130,7 @@ class Supervisor:
             return
         self._state = "draining"
         self._reload.abandon()
+        self._notifier.tell(self._state, "finishing running jobs")  # patience is for who is stopping
         self._notifier.extend(self._settings.grace_s + self._settings.kill_after_s + _GOODBYE_S)
         plan = pool.drain_plan(time.monotonic(), self._settings.grace_s, self._settings.kill_after_s)
         for worker in self._crew:
@@ -172,9 +173,9 @@ class Supervisor:
             worker.state = "ready"
             self._state = "running" if self._state == "starting" else self._state
             self._ever_ready, self._note = True, ""
-            worker.channel.send("go")
             if self._is_quiet:
-                worker.channel.send("quiet")
+                worker.channel.send("quiet")  # before "go", or it would take jobs in between
+            worker.channel.send("go")
             log.event("worker.ready", worker=worker.id, pid=worker.pid)
 
     def _hear_workers(self) -> None:

@@ -31,6 +31,7 @@ from jqjobs.worker.exchange import Exchanger
 from jqjobs.worker.interrupt import Interrupter
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.monitor import Monitor
+from jqjobs.worker.orders import Orders
 from jqjobs.worker.parent import die_with
 from jqjobs.worker.runner import Runner, describe
 from jqjobs.worker.signals import Signals
@@ -77,9 +78,10 @@ def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, in
     queues = list(config.queues) or app.queues()
     store = Store(address, name=config.worker_id)
     board = Board(Path(config.board))
+    orders = Orders(channel)
     watch = WakeWatch(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
     try:
-        joined = _join(config, app, queues, store, channel, signals, watch, rng)
+        joined = _join(config, app, queues, store, orders, signals, watch, rng)
     except StoreRefused as error:
         channel.send("failed", error=f"{error.message} ({error.hint})")
         return WorkerExit.REFUSED
@@ -90,13 +92,13 @@ def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, in
     monitor = Monitor(batch, board, exchanger, interrupter, signals, config.prefetch_ms)
     monitor.start()
     runner = Runner(app, config.worker_id, interrupter, rng)
-    ending = Loop(config, board, channel, signals, batch, exchanger, runner, watch, rng).run()
+    ending = Loop(config, board, orders, signals, batch, exchanger, runner, watch, rng).run()
     log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
     return ending
 
 
 def _join(
-    config: WorkerConfig, app: App, queues: list[str], store: Store, channel: Channel, signals: Signals,
+    config: WorkerConfig, app: App, queues: list[str], store: Store, orders: Orders, signals: Signals,
     watch: WakeWatch, rng: random.Random,
 ) -> bool:  # fmt: skip
     """Publish the catalog, tell the daemon, and wait until it holds a lease for us; False: told to end before.
@@ -105,16 +107,16 @@ def _join(
     """
     catalog = app.catalog()
     failures = 0
-    while not signals.draining and not channel.closed:
+    while not signals.draining and not orders.channel.closed:
         error = _publish(store, queues, config.lease_ms, catalog)
         if error is None:
-            channel.send("ready", queues=queues, names=list(catalog))
-            return _wait_for_go(channel, signals, watch)
+            orders.channel.send("ready", queues=queues, names=list(catalog))
+            return _wait_for_go(orders, signals, watch)
         if failures == 0:
             log.event("redis.lost", level=30, error=str(error), worker=config.worker_id)
         failures += 1
         watch.wait(reconnect_delay_s(failures, rng), for_token=False)
-        channel.receive()
+        orders.hear()
     return False
 
 
@@ -130,9 +132,10 @@ def _publish(store: Store, queues: list[str], lease_ms: int, catalog: dict[str, 
     return None
 
 
-def _wait_for_go(channel: Channel, signals: Signals, watch: WakeWatch) -> bool:
-    while not signals.draining and not channel.closed:
-        if any(message["event"] == "go" for message in channel.receive()):
+def _wait_for_go(orders: Orders, signals: Signals, watch: WakeWatch) -> bool:
+    while not signals.draining and not orders.channel.closed:
+        orders.hear()
+        if orders.may_begin:
             return True
         watch.wait(5.0, for_token=False)
     return False

@@ -12,7 +12,6 @@ import random
 
 from jqjobs import log
 from jqjobs.board import Board
-from jqjobs.channel import Channel
 from jqjobs.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.exits import WorkerExit
@@ -22,24 +21,28 @@ from jqjobs.store.calls import Trip
 from jqjobs.worker.batch import Batch, next_want
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger, Fenced
+from jqjobs.worker.orders import Orders
 from jqjobs.worker.runner import Runner
 from jqjobs.worker.signals import Signals
 from jqjobs.worker.wake import WakeWatch
 
 #: A drained worker tries this often to give back what it holds; then its daemon does it.
 _FAREWELL_TRIES = 3
+#: Who asked to be replaced and is still there asks again: its successor may not have come up.
+_ASK_AGAIN_MS = 60_000
 
 
 class Loop:
     """Wired by hand in `worker.__main__`."""
 
     def __init__(
-        self, config: WorkerConfig, board: Board, channel: Channel, signals: Signals, batch: Batch,
+        self, config: WorkerConfig, board: Board, orders: Orders, signals: Signals, batch: Batch,
         exchanger: Exchanger, runner: Runner, watch: WakeWatch, rng: random.Random,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
-        self._channel = channel
+        self._orders = orders
+        self._channel = orders.channel
         self._signals = signals
         self._batch = batch
         self._exchanger = exchanger
@@ -50,37 +53,38 @@ class Loop:
         self._average_ms = float(config.prefetch_ms or 1)
         self._want = 1
         self._clock_offset_ms = 0
-        self._is_quiet = False
         self._executed = 0
         self._retire_at_ms = _retire_time(config, rng)
+        self._ask_again_ms = 0
 
     def run(self) -> WorkerExit:
         """Work until told otherwise; return why it ended."""
         try:
             while not self._signals.draining and not self._channel.closed:
                 self._board.tick()
-                self._hear_daemon()
                 self._ask_for_successor()
                 trip = self._trip()
                 if trip is not None and trip.jobs:
                     self._run_batch(trip.jobs)
                 elif trip is None or not trip.more:
                     self._wait(trip)
+                self._hear_daemon()
             return self._retire()
         except Fenced as fenced:
             log.event("worker.fenced", level=30, worker=self._config.worker_id, error=str(fenced))
             return WorkerExit.FENCED
 
     def _hear_daemon(self) -> None:
-        for message in self._channel.receive():
-            if message["event"] in ("quiet", "resume"):
-                self._is_quiet = message["event"] == "quiet"
+        self._orders.hear()
+        if self._orders.is_quiet:
+            self._watch.cancel()  # the token is for those who take
 
     def _ask_for_successor(self) -> None:
-        """Ask once to be replaced, when old or after many jobs; work goes on until the successor is ready."""
-        is_old = monotonic_ms() >= self._retire_at_ms
-        if is_old or 0 < self._config.max_jobs <= self._executed:
-            self._retire_at_ms, self._executed = math.inf, -(1 << 60)
+        """Ask to be replaced, when old or after many jobs; work goes on until the successor is ready."""
+        now_ms = monotonic_ms()
+        is_old = now_ms >= self._retire_at_ms
+        if now_ms >= self._ask_again_ms and (is_old or 0 < self._config.max_jobs <= self._executed):
+            self._ask_again_ms = now_ms + _ASK_AGAIN_MS
             self._channel.send("recycle", reason="max_age" if is_old else "max_jobs")
 
     def _trip(self) -> Trip | None:
@@ -88,7 +92,7 @@ class Loop:
         if not self._board.lease_holds():
             return None
         try:
-            trip = self._exchanger.trip(0 if self._is_quiet else self._want)
+            trip = self._exchanger.trip(0 if self._orders.is_quiet else self._want)
         except StoreError as error:
             if self._failures == 0:
                 log.event("redis.lost", level=30, error=str(error), worker=self._config.worker_id)
@@ -139,7 +143,7 @@ class Loop:
             wait_s = self._config.poll_s * share
             if trip.wait_ms is not None:
                 wait_s = min(wait_s, trip.wait_ms / 1000)
-            self._watch.wait(wait_s, for_token=not (self._exchanger.is_blocked or self._is_quiet))
+            self._watch.wait(wait_s, for_token=not (self._exchanger.is_blocked or self._orders.is_quiet))
 
     def _retire(self) -> WorkerExit:
         self._watch.cancel()
