@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from e2e.daemon import Site
+from e2e.proxy import LossyProxy
 from jqjobs.client import JobHandle
 from jqjobs.errors import StoreUnavailable
 from jqjobs.job import State
@@ -158,6 +159,22 @@ def test_connections_dropped_under_load_lose_and_double_nothing(site: Site) -> N
     assert daemon.workers() == workers
     status = site.status()
     assert (status.done, status.failed, status.ready, status.active, status.workers) == (400, 0, 0, 0, 2)
+
+
+def test_replies_lost_under_load_lose_and_double_nothing(site: Site) -> None:
+    proxy = LossyProxy(site.server, site.directory / "proxy", loss=0)
+    daemon = site.start_daemon("--processes", "2", JQ_REDIS_URL=proxy.url)
+    workers = daemon.workers()
+    proxy.loss = 0.15
+    jobs = site.send_many([("nap", 0.005)] * 400)
+    _wait_for_all(site, jobs, 60)
+    assert proxy.lost > 10
+    assert _starts_per_job(site, jobs) == {1: 400}
+    assert {job.info().executions for job in jobs} == {1}
+    assert daemon.workers() == workers
+    assert (site.status().done, site.status().active) == (400, 0)
+    site.close()
+    proxy.close()
 
 
 def test_an_outage_longer_than_a_lease_runs_nothing_again(start_server: StartServer, site_on: SiteOn) -> None:
