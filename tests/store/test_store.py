@@ -242,7 +242,10 @@ def test_after_an_interrupt_the_next_command_gets_its_own_answer(rig: Rig) -> No
     class Interrupted(BaseException):
         pass
 
-    with pytest.raises(Interrupted), wire._whole():
-        wire.send(("ECHO", "one"))
-        raise Interrupted
+    def interrupted() -> None:
+        with wire._whole():
+            wire.send(("ECHO", "one"))
+            raise Interrupted
+
+    pytest.raises(Interrupted, interrupted)
     assert wire.call("ECHO", "mine") == b"mine"
