@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
-from machine import Server, children, cpu_s, daemon, server
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -21,6 +20,7 @@ from jqjobs.job import NewJob, new_id
 from jqjobs.store import calls
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
+from machine import Server, children, cpu_s, daemon, server
 
 QUEUE = "bench"
 

@@ -247,5 +247,6 @@ def test_after_an_interrupt_the_next_command_gets_its_own_answer(rig: Rig) -> No
             wire.send(("ECHO", "one"))
             raise Interrupted
 
-    pytest.raises(Interrupted, interrupted)
+    with pytest.raises(Interrupted):
+        interrupted()
     assert wire.call("ECHO", "mine") == b"mine"
