@@ -38,7 +38,8 @@ def server() -> Iterator[Server]:
         binary = shutil.which("redis-server")
         if binary is None:
             embedded = EmbeddedServer.ensure(f"embedded:{name}/valkey", Path(name))
-            assert embedded is not None and embedded.pid is not None
+            assert embedded is not None
+            assert embedded.pid is not None
             yield _described(embedded.url, embedded.pid)
             embedded.stop()
             return

@@ -106,8 +106,8 @@ class Job(Generic[P, R]):
         key is unfinished, enqueuing returns that one; ``expires``: not started by then, it is dead.
         Raises: InvalidOption, InvalidName.
         """
-        chosen = Options(queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep)
-        return Job(self.app, self.function, self.settings, chosen)
+        given = Options(queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep)
+        return Job(self.app, self.function, self.settings, self._options.with_(given))
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Store a call of this job and return its handle.
@@ -224,8 +224,13 @@ def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
 
 
 def _is_same_source(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two function objects come from one definition, as when a module is both __main__ and imported."""
-    return one is other or (hasattr(one, "__code__") and _place(one) == _place(other))
+    """Whether two function objects come from one definition, as when a module is both __main__ and imported.
+
+    Functions that one factory makes share a place too, but are as many jobs.
+    """
+    if one is other:
+        return True
+    return hasattr(one, "__code__") and "<locals>" not in one.__qualname__ and _place(one) == _place(other)
 
 
 def _place(function: Callable[..., Any]) -> str:

@@ -94,6 +94,12 @@ class Client:
         while self._idle:
             self._idle.pop().close()
 
+    async def close_async(self) -> None:
+        """Close the connections of the running event loop; call it before the loop ends."""
+        store = self._loops.pop(asyncio.get_running_loop(), None)
+        if store is not None:
+            await store.close()
+
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
         """Store jobs of one queue, in order. Raises: StoreUnavailable, StoreFull, StoreError.
 

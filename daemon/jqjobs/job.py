@@ -164,6 +164,14 @@ class Options:
         check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
         check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
 
+    def with_(self, later: Options) -> Options:
+        """Return these options with those that ``later`` gives in their place; delay and due replace each other."""
+        merged = {name: getattr(self, name) for name in self.__slots__}
+        if later.delay is not None or later.due is not None:
+            merged["delay"] = merged["due"] = None
+        merged |= {name: value for name in self.__slots__ if (value := getattr(later, name)) is not None}
+        return Options(**merged)
+
     def due_text(self) -> str:
         """Return when the job is due, as `NewJob.due` wants it."""
         if self.due is not None:

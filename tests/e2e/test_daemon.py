@@ -115,7 +115,7 @@ def test_an_app_that_cannot_be_used_ends_the_daemon_with_78_and_names_the_reason
     app = "missing:app" if text is None else site.write_app("bad", text)
     daemon = site.start_daemon("--app", app, wait=False)
     assert daemon.wait() == 78
-    [said] = daemon.events("app.unusable")
+    [said] = daemon.events("daemon.unusable")
     assert complaint in said["error"]
     assert "Traceback" not in daemon.log_text()
 
@@ -166,6 +166,23 @@ def test_hup_replaces_every_worker_and_interrupts_no_job(site: Site) -> None:
     assert daemon.process.poll() is None
     assert len(daemon.events("worker.started")) == 4
     site.wait_for(site.send("quick"), State.KEPT)
+
+
+def test_a_reload_to_code_that_does_not_load_is_refused_and_the_old_workers_go_on(site: Site) -> None:
+    good = "from jqjobs import App\napp = App()\n@app.job\ndef version():\n    return {}\n"
+    daemon = site.start_daemon("--app", site.write_app("shop", good.format(1)), "--processes", "2")
+    workers = daemon.workers()
+    site.write_app("shop", "def broken(:")
+    daemon.send(signal.SIGHUP)
+    assert "SyntaxError" in daemon.wait_for_event("reload.refused")["error"]
+    assert site.wait_for(site.send("version"), State.KEPT).result == 1
+    assert daemon.workers() == workers
+    site.write_app("shop", good.format(200))
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for_event("worker.replaced", 2)
+    eventually(lambda: len(daemon.workers()) == 2, what="the old workers are gone")
+    assert not set(workers) & set(daemon.workers())
+    assert site.wait_for(site.send("version"), State.KEPT).result == 200
 
 
 def test_fifty_hups_and_two_terms_make_one_drain(site: Site) -> None:

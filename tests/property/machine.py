@@ -82,6 +82,11 @@ class Machine(RuleBasedStateMachine):
         """Its reply is lost, or the whole trip is stuck in the network; its worker gives it up either way."""
         self.trip(n, want, some_kinds(ends), "delayed" if delayed else "reply lost")
 
+    @rule(n=some)
+    def interrupts_pile_up(self, n: int) -> None:
+        for _ in range(8):
+            self.trip(n, 1, [Kind.INTERRUPTED] * 10)
+
     def trip(self, n: int, want: int, kinds: list[Kind], fate: str = "answered") -> None:
         self.count()
         client = pick(self.s.clients, n)
@@ -147,16 +152,19 @@ class Machine(RuleBasedStateMachine):
         self.count()
         self.s.housekeep(queue, pick((1000, 1000, 2, 0), n), pick((FOREVER_MS, FOREVER_MS, 5000), n // 4))
 
-    @rule(n=some)
-    def leases_run_out(self, n: int) -> None:
-        """Housekeeping goes on; only some workers are renewed."""
+    @rule(n=some, busy=st.booleans())
+    def leases_run_out(self, n: int, busy: bool) -> None:
+        """Only some workers are renewed, while housekeeping goes on, or a worker makes its trips."""
         self.count()
         renewed = [client.id for i, client in enumerate(self.s.clients) if n >> i & 1]
         for _ in range(5):
             self.s.clock.advance(7500)
             for queue in QUEUES:
                 self.s.renew(queue, renewed, [])
-                self.s.housekeep(queue)
+                if not busy:
+                    self.s.housekeep(queue)
+            if busy:
+                self.trip(n // 4, 0, [])
 
     @rule(queue=queues, name=st.sampled_from(NAMES), entry=st.sampled_from(ENTRIES))
     def the_catalog_changes(self, queue: str, name: str, entry: dict[str, int]) -> None:

@@ -26,6 +26,7 @@ STEPS_PER_STORY, STORIES_PER_RUN = 100, 50
 
 SETTINGS = settings(
     max_examples=STORIES_PER_RUN,
+    print_blob=False,
     stateful_step_count=STEPS_PER_STORY,
     deadline=None,
     database=None,

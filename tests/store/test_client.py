@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 import threading
@@ -20,6 +19,7 @@ from jqjobs.client import CHUNK_BYTES, CHUNK_JOBS, Client, chunks
 from jqjobs.errors import ConfigError, NotFound, StoreFull, StoreRefused, StoreUnavailable
 from jqjobs.job import NewJob, State
 from servers import Server, free_port
+from store.rig import Rig
 
 
 class Shop:
@@ -32,9 +32,9 @@ class Shop:
 
 
 @pytest.fixture
-def shop(server: Server) -> Iterator[Shop]:
+def shop(rig: Rig) -> Iterator[Shop]:
     """A shop on each kind of server."""
-    made = Shop(server.url)
+    made = Shop(rig.url)
     yield made
     made.app.client.close()
 
@@ -44,6 +44,18 @@ def real_shop(any_server: Server) -> Iterator[Shop]:
     made = Shop(any_server.url)
     yield made
     made.app.client.close()
+
+
+def enqueue_async(shop: Shop) -> Any:
+    """Enqueue in an event loop of its own."""
+
+    async def produce() -> Any:
+        try:
+            return await shop.mail.enqueue_async("ann")
+        finally:
+            await shop.app.client.close_async()
+
+    return asyncio.run(produce())
 
 
 def drop_connections(server: Server) -> int:
@@ -126,12 +138,12 @@ def test_a_coroutine_enqueues_too(shop: Shop) -> None:
     async def produce() -> list[Any]:
         first = await shop.mail.enqueue_async("ann")
         others = await asyncio.gather(*(shop.mail.enqueue_async(f"{n}") for n in range(20)))
+        await shop.app.client.close_async()
         return [first, *others]
 
     handles = [*asyncio.run(produce()), *asyncio.run(produce())]
     assert len({handle.id for handle in handles}) == 42
     assert all(handle.state() is State.READY for handle in handles)
-    gc.collect()
 
 
 def test_threads_share_a_client(shop: Shop) -> None:
@@ -188,13 +200,14 @@ def test_an_async_connection_that_broke_while_idle_is_not_noticed(real_shop: Sho
         for job in (lambda: real_shop.mail.enqueue_async("bob"), lambda: real_shop.bill.enqueue_async()):
             assert drop_connections(any_server) >= 1
             await job()
+        await real_shop.app.client.close_async()
 
     asyncio.run(produce())
     assert any_server.call("ZCARD", "jq:{default}:ready") == 2
 
 
 def test_a_restarted_server_is_found_again(start_server: Callable[..., Server]) -> None:
-    server = start_server("valkey", "--appendonly", "yes")
+    server = start_server("valkey", "--appendonly", "yes", "--appendfsync", "always")
     shop = Shop(server.url)
     handle = shop.mail.enqueue("ann")
     server.kill()
@@ -212,7 +225,7 @@ def test_nobody_there_is_said_with_the_address_and_a_hint() -> None:
         shop.mail.enqueue("ann")
     assert "JQ_REDIS_URL" in raised.value.hint
     with pytest.raises(StoreUnavailable):
-        asyncio.run(shop.mail.enqueue_async("ann"))
+        enqueue_async(shop)
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_forever() -> None:
@@ -234,7 +247,7 @@ def test_a_full_server_refuses_by_name_and_takes_jobs_again(start_server: Callab
     with pytest.raises(StoreFull, match="maxmemory"):
         shop.mail.enqueue("ann")
     with pytest.raises(StoreFull):
-        asyncio.run(shop.mail.enqueue_async("ann"))
+        enqueue_async(shop)
     assert server.call("EXISTS", "jq:{default}:ready") == 0
     server.call("CONFIG", "SET", "maxmemory", "0")
     assert shop.mail.enqueue("ann").created
@@ -250,7 +263,8 @@ def test_a_wrong_password_is_refused_and_not_shown(start_server: Callable[..., S
             shop.mail.enqueue("ann")
         assert "secret" not in f"{raised.value} {raised.value.hint}"
         with pytest.raises(StoreRefused):
-            asyncio.run(shop.mail.enqueue_async("ann"))
+            enqueue_async(shop)
+        shop.app.client.close()
     shop = Shop(f"unix://:right@{server.address}")
     assert shop.mail.enqueue("ann").created
     shop.app.client.close()

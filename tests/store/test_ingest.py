@@ -50,7 +50,7 @@ def test_optional_keys_are_stored_as_fields(rig: Rig) -> None:
     del stored["payload"]
     assert stored == {
         "name": "n", "enqueued": str(START_MS), "priority": "5", "key": "k", "max_attempts": "7", "max_crashes": "8",
-        "timeout": "9", "expires": str(START_MS + 10), "keep": "11",
+        "timeout": "9", "expires": str(START_MS + 10), "keep": "11", "attempt": "0",
     }  # fmt: skip
     assert rig.score("ready", "a") == -5 * 2**40 + 1
 

@@ -45,6 +45,16 @@ def test_kept_keeps_the_result_for_as_long_as_asked(rig: Rig) -> None:
     assert rig.add("b", key="k")[0].created
 
 
+def test_a_result_that_cannot_be_stored_says_why_and_the_job_succeeded(rig: Rig) -> None:
+    rig.add("a")
+    rig.round(Kind.KEPT, 5000, text="a set is not JSON", line=b"")
+
+    stored = rig.job("a")
+    assert rig.states("a") == ["kept"]
+    assert stored["result_missing"] == "a set is not JSON"
+    assert "result" not in stored
+
+
 def test_a_failure_is_remembered_and_tried_again_after_its_delay(rig: Rig) -> None:
     rig.add("a", key="k")
     rig.round(Kind.FAILED, 700, text="boom", line=b'{"attempt":1,"reason":"failed"}')

@@ -234,3 +234,19 @@ def test_a_full_server_is_told_apart_inside_a_batch_with_forgotten_scripts(real_
 
     assert isinstance(full, StoreFull)
     assert held == [0]
+
+
+def test_after_an_interrupt_the_next_command_gets_its_own_answer(rig: Rig) -> None:
+    wire = rig.store.wire
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupted() -> None:
+        with wire._whole():
+            wire.send(("ECHO", "one"))
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        interrupted()
+    assert wire.call("ECHO", "mine") == b"mine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -217,3 +218,23 @@ def test_load_imports_the_job_modules() -> None:
     app = App(imports=["nowhere_at_all.jobs"])
     with pytest.raises(ImportError):
         app.load()
+
+
+def test_later_options_add_to_earlier_ones(app: App) -> None:
+    @app.job
+    def work() -> None: ...
+
+    new = work.options(priority=7, delay="10m").options(keep="1h")._new((), {})
+    assert (new.priority, new.due, new.fields) == (7, "+600000", ("keep", 3_600_000))
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    assert work.options(delay="10m").options(due=moment)._new((), {}).due == "1893456000000"
+
+
+def test_functions_that_a_factory_makes_are_not_one_job(app: App) -> None:
+    def register() -> None:
+        @app.job
+        def made() -> None: ...
+
+    register()
+    with pytest.raises(DuplicateJobName):
+        register()

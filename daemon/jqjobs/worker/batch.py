@@ -34,11 +34,13 @@ class Batch:
         self.started_ms = 0
         self._index = 0
         self.busy = threading.Event()
+        self._between_batches = threading.Lock()
 
     def begin(self, jobs: list[TakenJob]) -> None:
         """Announce a new batch; the last one must be over."""
-        self._board.begin_batch(jobs)
-        self._held.extend(enumerate(jobs))
+        with self._between_batches:
+            self._board.begin_batch(jobs)
+            self._held.extend(enumerate(jobs))
         self.busy.set()
 
     def start_next(self) -> TakenJob | None:
@@ -64,14 +66,16 @@ class Batch:
     def give_back(self) -> int:
         """Turn all unstarted jobs into releases, last one first; return how many."""
         released = 0
-        while True:
-            try:
-                index, job = self._held.pop()
-            except IndexError:
-                return released
-            self._board.mark(index, Stage.RELEASED, 0)
-            self._outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
-            released += 1
+        with self._between_batches:  # else the other thread might mark an index of the batch that follows
+            while self._held:
+                try:
+                    index, job = self._held.pop()
+                except IndexError:
+                    break
+                self._board.mark(index, Stage.RELEASED, 0)
+                self._outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
+                released += 1
+        return released
 
     def take_outcomes(self) -> list[Outcome]:
         """Return what is to be reported, and forget it."""

@@ -23,7 +23,7 @@ from jqjobs.errors import (
     Retry,
     UnknownJobName,
 )
-from jqjobs.job import Kind, Outcome, TakenJob
+from jqjobs.job import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
 from jqjobs.retry import backoff_of
 from jqjobs.signature import Payload, decode_payload
 from jqjobs.worker.interrupt import Interrupter
@@ -140,6 +140,8 @@ def _kept(job: TakenJob, result: Any) -> Outcome:
         line, missing = msgspec.json.encode(result), ""
     except Exception as error:  # encoding calls user code (dataclasses, __str__); the job succeeded all the same
         line, missing = b"", f"the result cannot be stored as JSON: {describe(error)}"
+    if len(line) > MAX_PAYLOAD_BYTES:
+        line, missing = b"", f"the result takes {len(line)} bytes as JSON, more than 1 MiB"
     return _outcome(job, Kind.KEPT, number=job.keep_ms or 0, text=missing, line=line)
 
 

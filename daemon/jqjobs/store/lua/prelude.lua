@@ -104,6 +104,7 @@ local function add(q, now, sequence, id, name, payload, priority, due, key, fiel
   if holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 then return 0, holder end
   redis.call('HSET', job, 'name', name, 'payload', payload, 'enqueued', now, unpack(fields))
   if tonumber(priority) ~= 0 then redis.call('HSET', job, 'priority', priority) end
+  if key or #fields > 0 then redis.call('HSET', job, 'attempt', 0) end  -- says: there is more to read (take.lua)
   if key then
     redis.call('HSET', job, 'key', key)
     redis.call('HSET', q .. 'unique', key, id)

@@ -4,14 +4,14 @@
 
 local MOST_TAKE_BYTES = 1048576
 
--- Most jobs are just a name, a payload and a time: those need no table of fields.
--- Returns name, payload, and the other fields by name or nil.
+-- Most jobs are just a name and a payload. One with options, or one that was taken before, has an `attempt`.
+-- Returns name, payload, and a table of the other fields or nil.
 local function read_job(job)
-  local flat = redis.call('HGETALL', job)
-  if #flat == 6 and flat[1] == 'name' and flat[3] == 'payload' then return flat[2], flat[4] end
-  local fields = {}
-  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
-  return fields.name, fields.payload, fields
+  local plain = redis.call('HMGET', job, 'name', 'payload', 'attempt')
+  if not plain[3] then return plain[1], plain[2] end
+  local f = redis.call('HMGET', job, 'suspect', 'expires', 'failures', 'timeout', 'keep', 'key')
+  return plain[1], plain[2], { attempt = plain[3], suspect = f[1], expires = f[2], failures = f[3],
+    timeout = f[4], keep = f[5], key = f[6] }
 end
 
 local function is_alone(queues, worker)
@@ -52,11 +52,11 @@ local function take(q, index, now, want, active, jobs, alone)
       local is_suspect = f and f.suspect
       stop = bytes > MOST_TAKE_BYTES or (is_suspect and (#entering > 0 or not alone()))
       if stop then break end
-      local attempt = (f and tonumber(f.attempt) or 0) + 1
+      local attempt = f and tonumber(f.attempt) + 1 or 1
       leaving[#leaving + 1] = id
-      entering[#entering + 1], entering[#entering + 2] = head[i + 1], id .. ' ' .. attempt
+      entering[#entering + 1], entering[#entering + 2] = head[i + 1], attempt == 1 and id .. ' 1' or id .. ' ' .. attempt
       bytes = bytes + #(payload or '')
-      local extra = f and { f.failures or false, f.timeout or false, f.keep or false, f.key or false }
+      local extra = f and { f.failures, f.timeout, f.keep, f.key }
       jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = index, id, attempt, name
       jobs[n + 5], jobs[n + 6], n = payload or '', extra or false, n + 6
       stop = is_suspect and true or false
