@@ -140,9 +140,7 @@ def enqueue_everything(files: list[Path], place: Path) -> int:
     return len(jobs)
 
 
-def watch(
-    total: int, advance: Callable[[int], None], daemon: subprocess.Popen[bytes], deadline: float
-) -> None:
+def watch(total: int, advance: Callable[[int], None], daemon: subprocess.Popen[bytes], deadline: float) -> None:
     """Follow the counters of the queues until every job is done."""
     done = 0
     while done < total:
