@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from jqjobs.client import Client, JobHandle
-from jqjobs.clock import Duration, duration_ms
+from jqjobs.clock import Duration
 from jqjobs.config import Environment
-from jqjobs.errors import DuplicateJobName, InvalidOption, UnknownJobName
+from jqjobs.errors import DuplicateJobName, InvalidArguments, InvalidOption, UnknownJobName
 from jqjobs.imports import import_all
 from jqjobs.job import (
     DEFAULT_MAX_ATTEMPTS,
@@ -27,6 +27,7 @@ from jqjobs.job import (
     check_integer,
     check_name,
     new_id,
+    positive_ms,
 )
 from jqjobs.retry import Backoff, backoff_of
 from jqjobs.signature import Signature
@@ -175,9 +176,9 @@ class App:
         def register(target: Callable[..., Any]) -> Job[..., Any]:
             settings = Settings(
                 name or target.__name__,
-                timeout_ms=None if timeout is None else duration_ms(timeout, "timeout"),
-                keep_ms=None if keep is None else duration_ms(keep, "keep"),
-                backoff=backoff_of(backoff), aliases=tuple(aliases), **plain,
+                timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
+                keep_ms=None if keep is None else positive_ms(keep, "keep"),
+                backoff=backoff_of(backoff), aliases=_names(aliases), **plain,
             )  # fmt: skip
             return self._register(Job(self, target, settings))
 
@@ -217,7 +218,15 @@ class App:
             raise UnknownJobName(f"the app registers no job {name!r}") from None
 
 
+def _names(aliases: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(aliases, str):
+        raise InvalidOption(f"aliases is a list of names, not the text {aliases!r}")
+    return tuple(aliases)
+
+
 def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    if not isinstance(item, (tuple, list)):
+        raise InvalidArguments(f"enqueue_many takes tuples of arguments, not {item!r}", hint="write (value,) for one")
     if len(item) == 2 and isinstance(item[0], (tuple, list)) and isinstance(item[1], Mapping):
         return item[0], item[1]
     return item, {}

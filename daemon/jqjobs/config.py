@@ -19,7 +19,7 @@ class Environment:
 
     def __init__(self, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> None:
         self._own = os.environ if environ is None else environ
-        self._file = read_dotenv((directory or Path.cwd()) / ".env")
+        self._file = read_dotenv((directory or working_directory()) / ".env")
 
     def get(self, name: str) -> str | None:
         """Return the value of ``JQ_<NAME>``, or None; an empty one counts as not set."""
@@ -29,6 +29,14 @@ class Environment:
     def redis_url(self, flag: str | None = None) -> str:
         """Return the Redis URL: the flag, JQ_REDIS_URL, or Redis on this host."""
         return flag or self.get("redis_url") or DEFAULT_REDIS_URL
+
+
+def working_directory() -> Path:
+    """Return the working directory. Raises: ConfigError when it was deleted."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigError("the working directory is gone", hint="start from one that exists") from error
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

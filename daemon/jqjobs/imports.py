@@ -52,7 +52,8 @@ def _below(package: ModuleType, rest: list[str]) -> Iterator[str]:
 def load_app(reference: str) -> Any:
     """Return the object ``package.module:attribute``. Raises: ConfigError; import errors come through."""
     module_name, colon, attribute = reference.partition(":")
-    if not colon or not module_name or not attribute:
+    names = [*module_name.split("."), *attribute.split(".")]
+    if not colon or not all(name.isidentifier() for name in names):
         raise ConfigError(f"--app {reference!r} is not of the form package.module:attribute")
     if "" not in sys.path:
         sys.path.insert(0, "")

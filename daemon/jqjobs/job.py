@@ -136,6 +136,21 @@ def check_integer(value: int | None, what: str, allowed: range) -> None:
         raise InvalidOption(f"{what} {value!r} is not an integer from {allowed[0]} to {allowed[-1]}")
 
 
+def positive_ms(span: Duration, what: str) -> int:
+    """Return a duration in ms that must be more than nothing. Raises: InvalidOption."""
+    ms = duration_ms(span, what)
+    if ms < 1:
+        raise InvalidOption(f"{what} {span!r} leaves no time; None means no limit")
+    return ms
+
+
+def _is_key(value: object) -> bool:
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a call may override with ``.options(…)``; None leaves the job's own setting."""
@@ -156,8 +171,13 @@ class Options:
         for what, name in (("queue", self.queue), ("id", self.id)):
             if name is not None:
                 check_name(name, what)
-        if self.key is not None and not 0 < len(self.key.encode()) <= MAX_KEY_BYTES:
-            raise InvalidOption(f"key takes 1 to {MAX_KEY_BYTES} bytes")
+        if self.key is not None and not _is_key(self.key):
+            raise InvalidOption(f"key {self.key!r} is not text of 1 to {MAX_KEY_BYTES} bytes")
+        if self.due is not None and not isinstance(self.due, datetime):
+            raise InvalidOption(f"due {self.due!r} is not a datetime")
+        for what, span in (("timeout", self.timeout), ("keep", self.keep), ("expires", self.expires)):
+            if span is not None:
+                positive_ms(span, what)
         if self.delay is not None and self.due is not None:
             raise InvalidOption("give delay or due, not both")
         check_integer(self.priority, "priority", PRIORITIES)

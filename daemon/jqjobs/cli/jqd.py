@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from jqjobs import log
 from jqjobs.clock import duration_ms
-from jqjobs.config import Environment
+from jqjobs.config import Environment, working_directory
 from jqjobs.daemon.crew import Crew
 from jqjobs.daemon.leases import LeaseKeeper
 from jqjobs.daemon.notify import Notifier
@@ -21,7 +20,7 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.supervisor import Supervisor
 from jqjobs.embedded import EmbeddedServer, is_embedded
-from jqjobs.errors import JqError
+from jqjobs.errors import InvalidOption, JqError
 from jqjobs.exits import DaemonExit
 from jqjobs.process import host_name
 from jqjobs.store.address import parse_url
@@ -35,7 +34,10 @@ def _span_s(text: str) -> float:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise InvalidOption("it names no queue")
+    return names
 
 
 #: Setting → (how its text is read, metavar, help). The flag is --x-y, the variable JQ_X_Y.
@@ -104,7 +106,7 @@ def _read(setting: str, read: Any, text: str) -> Any:
     try:
         return read.convert(text, None, None) if isinstance(read, click.ParamType) else read(text)
     except (ValueError, JqError, click.BadParameter) as error:
-        hint = error.message if isinstance(error, (JqError, click.BadParameter)) else str(error)
+        hint = error.message if isinstance(error, (JqError, click.BadParameter)) else f"{text!r} is not a number"
         raise click.UsageError(f"{flag_of(setting)} or JQ_{variable_of(setting).upper()}: {hint}") from None
 
 
@@ -137,7 +139,7 @@ def run(settings: DaemonSettings) -> int:
     signals = SignalInbox()
     signals.install()
     log.configure(f"jqd:{os.getpid()}", form=settings.log_format, level=settings.log_level)
-    embedded = EmbeddedServer.ensure(settings.redis_url, Path.cwd(), pause=signals.wait_for_end)
+    embedded = EmbeddedServer.ensure(settings.redis_url, working_directory(), pause=signals.wait_for_end)
     if embedded is None and is_embedded(settings.redis_url):
         return DaemonExit.ORDERLY  # a signal ended the boot
     try:

@@ -17,7 +17,7 @@ from jqjobs.store.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, 
 from jqjobs.store.store import Store
 
 #: A daemon says something every few seconds; silence beyond this is worth a word.
-_SILENT_S = 10.0
+_SILENT_S = 5.0
 
 _QUEUE_COLUMNS = (
     Column("QUEUE", flexible=True), Column("INBOX", right=True), Column("READY", right=True),

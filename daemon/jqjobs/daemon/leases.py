@@ -35,7 +35,8 @@ _BEAT_EVERY_S = 2.0
 _BUSY_BEAT_EVERY_S = 0.5
 _BEAT_TTL_MS = 10_000
 _HOUSEKEEP_EVERY_S = 2.5
-_ORPHANS_EVERY_S = 0.5
+_ORPHANS_EVERY_S, _ORPHANS_LATER_EVERY_S = 0.3, 1.5
+_YOUNG_MS = 5000
 _BURST_EVERY_S = 0.3
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
 _FAREWELL_TRIES = 4
@@ -61,18 +62,32 @@ class LeaseKeeper(threading.Thread):
         self._rng = random.Random()
         self._nudge = threading.Event()
         self._ending = threading.Event()
+        self._born_ms = monotonic_ms()
         self._failures = 0
         self._accepted = False
         self._met = False
         self._complained: set[str] = set()
         self.events: queue.SimpleQueue[KeeperEvent] = queue.SimpleQueue()
-        self.report = Report()
+        self._report = Report()
         self.waiting_for_redis = ""
 
     def submit(self, command: Join | Bury) -> None:
         """Have a command done; the thread is woken for it."""
         self._commands.put(command)
         self._nudge.set()
+
+    @property
+    def report(self) -> Report:
+        """What this daemon says of itself; a new state is said at once, the rest with the next beat."""
+        return self._report
+
+    @report.setter
+    def report(self, report: Report) -> None:
+        is_news = report.states() != self._report.states()
+        self._report = report
+        if is_news:
+            self._due["beat"] = 0.0
+            self._nudge.set()
 
     def end(self, timeout_s: float) -> bool:
         """Finish what was submitted, deregister, end; False when Redis did not let it within ``timeout_s``."""
@@ -105,14 +120,18 @@ class LeaseKeeper(threading.Thread):
         if self._is_due("renew", settings.lease_s / 3):
             self._guarded(self._renew)
         self._guarded(self._do_commands)
-        if self._is_due("orphans", _ORPHANS_EVERY_S):
+        if self._is_due("orphans", _ORPHANS_EVERY_S if self._is_young() else _ORPHANS_LATER_EVERY_S):
             self._guarded(self._bury_orphans)
         if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, settings.lease_s / 6)):
             self._guarded(self._keep_house)
         if settings.burst and self._accepted and self._is_due("burst", _BURST_EVERY_S):
             self._guarded(self._look_for_the_end)
-        if self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
+        if self.report.about and self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
             self._guarded(self._beat)
+
+    def _is_young(self) -> bool:
+        """Just after the start a predecessor's workers may still be dying."""
+        return monotonic_ms() - self._born_ms < _YOUNG_MS
 
     def _guarded(self, step: Callable[[], None]) -> None:
         """Do a step; what Redis refuses of it (a key of the wrong type, a missing permission) stops no other."""
@@ -140,7 +159,8 @@ class LeaseKeeper(threading.Thread):
         return max(0.01, min(self._due.values()) - monotonic_ms() / 1000)
 
     def _stumble(self, error: StoreError) -> float:
-        if isinstance(error, StoreRefused) and not self._accepted:
+        is_final = not isinstance(error, StoreUnavailable) and not self._met  # no such database, or no Redis at all
+        if is_final or (isinstance(error, StoreRefused) and not self._accepted):
             self._tell(KeeperEvent("refused", message=f"{error.message} ({error.hint})"))
         if self._failures == 0:
             log.event("redis.lost", level=30, error=str(error))
@@ -179,15 +199,27 @@ class LeaseKeeper(threading.Thread):
         self._wake()
 
     def _do_commands(self) -> None:
+        """Do what was submitted, in order; what Redis refuses is kept for the next round and holds up no other."""
         while not self._commands.empty():
             self._todo.append(self._commands.get())
-        while self._todo:
-            command = self._todo[0]
-            if isinstance(command, Join):
-                self._join(command)
-            else:
-                self._bury(command)
-            self._todo.pop(0)
+        refused: StoreError | None = None
+        for command in list(self._todo):
+            try:
+                self._do(command)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                refused = error
+                continue
+            self._todo.remove(command)
+        if refused is not None:
+            raise refused
+
+    def _do(self, command: Join | Bury) -> None:
+        if isinstance(command, Join):
+            self._join(command)
+        else:
+            self._bury(command)
 
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
@@ -273,8 +305,7 @@ class LeaseKeeper(threading.Thread):
 
     def _beat(self) -> None:
         report = self.report
-        if report.about:
-            self._store.run(calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers))
+        self._store.run(calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers))
 
     def _all(self, batch: Sequence[calls.Call[T]]) -> list[T]:
         """Run calls in one round trip, all of them; then raise the first error, if there is one."""

@@ -46,3 +46,8 @@ class Report:
     about: dict[str, Argument] = field(default_factory=dict)
     workers: dict[str, dict[str, Argument]] = field(default_factory=dict)
     is_busy: bool = False
+
+    def states(self) -> tuple[object, ...]:
+        """Return what is news when it changes: states, but not whether a worker has a job just now."""
+        known = sorted((name, str(fields["state"]).replace("busy", "ready")) for name, fields in self.workers.items())
+        return (self.about.get("state"), *known)

@@ -51,6 +51,7 @@ class Supervisor:
         self._state = "starting"
         self._note = ""
         self._ever_ready = False
+        self._said_unserved = False
         self._was_interrupted = False
         self._is_quiet = False
         self._exit = DaemonExit.ORDERLY
@@ -186,10 +187,17 @@ class Supervisor:
                 worker.state = "joining"
                 worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
                 worker.describe_on_board(self._crew.identity)
+                self._say_unserved(message["unserved"])
                 self._keeper.submit(Join(worker.id, worker.queues, worker.names, worker.board))
             elif message["event"] == "recycle":
                 log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason=message["reason"])
                 self._reload.add(worker)
+
+    def _say_unserved(self, queues: list[str]) -> None:
+        """Say once that the app has queues which this daemon leaves to others."""
+        if queues and not self._ever_ready and not self._said_unserved:
+            log.event("queues.unserved", level=30, queues=",".join(queues), hint="does another daemon serve them?")
+            self._said_unserved = True
 
     def _bury_the_dead(self) -> None:
         for worker, code in self._crew.take_dead():

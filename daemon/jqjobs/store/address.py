@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from jqjobs.errors import ConfigError
 
+#: sun_path of unix(7), less its final NUL.
+_SOCKET_PATH_BYTES = 107
 _HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0 or embedded:"
 
 
@@ -43,7 +45,11 @@ def parse_url(url: str) -> Address:
     try:
         parts = urlsplit(url)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        return _address(parts, query)
+        address = _address(parts, query)
+        address.host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
+        if len(address.path.encode()) > _SOCKET_PATH_BYTES:
+            raise ValueError(f"a socket path has at most {_SOCKET_PATH_BYTES} bytes")
+        return address
     except ValueError as error:
         raise ConfigError(f"the Redis URL does not parse: {error}", hint=_HINT) from None
 

@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,20 @@ def main() -> int:
     try:
         app = load_registered(config.app)
     except BaseException as error:  # anything may come out of user modules, SystemExit included
-        log.event("app.failed", level=40, app=config.app, error=describe(error))
-        channel.send("failed", error=describe(error))
+        error_text = f"{describe(error)}{_place(error)}"
+        log.event("app.failed", level=40, app=config.app, error=error_text)
+        channel.send("failed", error=error_text)
         return WorkerExit.BAD_APP
     signals.loading = False
     return _work(config, app, channel, signals, interrupter)
+
+
+def _place(error: BaseException) -> str:
+    """Return where loading the app failed, in the innermost file, unless the error says so itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, (SyntaxError, ConfigError)) or not frames:
+        return ""
+    return f" (at {frames[-1].filename}:{frames[-1].lineno})"
 
 
 def load_registered(reference: str) -> App:
@@ -110,7 +120,9 @@ def _join(
     while not signals.draining and not orders.channel.closed:
         error = _publish(store, queues, config.lease_ms, catalog)
         if error is None:
-            orders.channel.send("ready", queues=queues, names=list(catalog))
+            orders.channel.send(
+                "ready", queues=queues, names=list(catalog), unserved=[q for q in app.queues() if q not in queues]
+            )
             return _wait_for_go(orders, signals, watch)
         if failures == 0:
             log.event("redis.lost", level=30, error=str(error), worker=config.worker_id)
@@ -146,5 +158,5 @@ if __name__ == "__main__":
         code = main()
     except Exception:
         log.event("worker.crashed", level=50, exc_info=True)
-        raise
+        code = WorkerExit.INTERNAL
     sys.exit(code)

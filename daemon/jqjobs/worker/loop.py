@@ -13,7 +13,7 @@ import random
 from jqjobs import log
 from jqjobs.board import Board
 from jqjobs.clock import monotonic_ms
-from jqjobs.errors import StoreError
+from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.exits import WorkerExit
 from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.retry import reconnect_delay_s
@@ -95,7 +95,8 @@ class Loop:
             trip = self._exchanger.trip(0 if self._orders.is_quiet else self._want)
         except StoreError as error:
             if self._failures == 0:
-                log.event("redis.lost", level=30, error=str(error), worker=self._config.worker_id)
+                what = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
+                log.event(what, level=30, error=str(error), worker=self._config.worker_id)
             self._failures += 1
             return None
         if self._failures:
