@@ -85,8 +85,13 @@ class Board:
     def create(cls, path: Path) -> Board:
         """Make an empty board. Raises: OSError when the runtime directory is full or not writable."""
         with path.open("xb") as file:
-            file.write(_MAGIC)
-            file.truncate(_SIZE)
+            try:
+                file.write(_MAGIC)
+                # Allocated now: a full tmpfs would otherwise kill whoever writes to the mapping (SIGBUS).
+                os.posix_fallocate(file.fileno(), 0, _SIZE)
+            except OSError:
+                path.unlink()
+                raise
         return cls(path)
 
     def close(self) -> None:

@@ -159,5 +159,5 @@ def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
     word = {6: "six", 7: "seven", 8: "eight", 9: "nine"}[fields]
 
     assert f"{word} items a job" in header("exchange")
-    assert f"jobs[n + {fields}]" in source("take")
-    assert f"jobs[n + {fields + 1}]" not in source("take")
+    assert f"found[n + {fields}]" in source("take")
+    assert f"found[n + {fields + 1}]" not in source("take")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.job import Kind, Outcome
+from jqjobs.job import Kind, NewJob, Outcome
 from jqjobs.store import calls
 from store.rig import START_MS, Rig, outcome
 
@@ -268,3 +268,24 @@ def test_an_outcome_of_a_kind_this_script_does_not_know_loses_no_job(rig: Rig) -
 
     assert rig.states("a") == ["ready"]
     assert rig.states("b") == ["scheduled"]
+
+
+def test_a_job_with_damaged_fields_is_dead_and_takes_no_neighbour_along(real_rig: Rig) -> None:
+    real_rig.add("a", "b")
+    real_rig.take(want=2)
+    real_rig.store.wire.call("HSET", "jq:{q}:job:a", "crashes", "x")
+    board = [calls.BoardEntry("a", 1, "running")]
+    assert real_rig.store.run(calls.leave("q", "w", "crash", "killed", board)) == 2
+    assert (real_rig.ids("dead"), real_rig.ids("ready")) == (["a"], ["b"])
+    assert "not an integer" in real_rig.job("a")["error"]
+
+
+def test_a_queue_with_a_key_of_the_wrong_type_stops_no_other(real_rig: Rig) -> None:
+    store = real_rig.store
+    for queue in ("q", "r"):
+        assert store.run(calls.join(queue, "w", 30_000))
+    store.wire.call("SET", "jq:{q}:scheduled", "x")
+    store.run(calls.enqueue("r", [NewJob("n", b"{}", "good")]))
+    trip = store.run(calls.exchange(["q", "r"], "w", 1, 5, 30_000))
+    assert [job.id for job in trip.jobs] == ["good"]
+    assert [queue for queue, error in trip.broken if "WRONGTYPE" in error] == ["q"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,13 @@ def test_only_what_was_overridden_is_stored() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [Options(delay="soon"), Options(timeout=float("nan")), Options(expires=10**12)])
-def test_a_wrong_duration_is_refused_before_anything_is_sent(options: Options) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"delay": "soon"}, {"timeout": float("nan")}, {"expires": 10**12}, {"timeout": 0}, {"keep": -1},
+        {"due": "tomorrow"}, {"key": 5}, {"key": "\udcff"},
+    ],
+)  # fmt: skip
+def test_an_option_that_makes_no_sense_is_refused_before_anything_is_sent(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidOption):
-        (options.due_text(), options.fields())
+        Options(**wrong).due_text()

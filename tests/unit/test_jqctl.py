@@ -116,7 +116,7 @@ def test_an_unreachable_redis_is_named_in_one_line(command: str, capsys: pytest.
     ("url", "code"),
     [("http://x", Exit.ERROR), ("redis://a..b", Exit.ERROR), ("redis://h:port", Exit.ERROR), ("unix://", Exit.ERROR),
      ("", Exit.UNREACHABLE), ("redis://127.0.0.1:1", Exit.UNREACHABLE), ("unix:///a%00b", Exit.UNREACHABLE),
-     ("unix:///" + "x" * 200, Exit.UNREACHABLE), ("redis://:secret@127.0.0.1:1", Exit.UNREACHABLE)],
+     ("unix:///" + "x" * 200, Exit.ERROR), ("redis://:secret@127.0.0.1:1", Exit.UNREACHABLE)],
 )  # fmt: skip
 def test_a_bad_url_is_no_traceback_and_shows_no_password(
     url: str, code: Exit, capsys: pytest.CaptureFixture[str]

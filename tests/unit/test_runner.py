@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 import random
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,7 +28,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.app = App(redis_url="redis://127.0.0.1:1")
-        self.runner = Runner(self.app, "w:1:x", Interrupter(), random.Random(1))
+        self.interrupter = Interrupter()
+        self.runner = Runner(self.app, "w:1:x", self.interrupter, random.Random(1))
 
     def job(self, function: Callable[..., Any], **settings: Any) -> None:
         self.app.job(name="job", backoff=7, **settings)(function)
@@ -273,3 +277,37 @@ def test_a_coroutine_behind_a_plain_decorator_is_run_too(bench: Bench) -> None:
 def test_describe() -> None:
     assert describe(ValueError()) == "ValueError"
     assert describe(ValueError("x")) == "ValueError: x"
+
+
+def test_a_child_that_a_job_forks_does_not_come_back_as_a_second_worker(bench: Bench) -> None:
+    def forks() -> int:
+        child = os.fork()
+        if child == 0:
+            sys.exit(3)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    bench.job(forks, keep="1m")
+    outcome = bench.run()
+    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"1")
+
+
+def test_a_conversion_that_exits_is_a_failure_of_the_job(bench: Bench) -> None:
+    @dataclass
+    class Strange:
+        value: int
+
+        def __post_init__(self) -> None:
+            raise SystemExit(5)
+
+    def takes(strange: Strange) -> None: ...
+
+    takes.__annotations__["strange"] = Strange
+    bench.job(takes)
+    assert bench.run(b'{"args":[{"value":1}]}').kind is Kind.FAILED
+
+
+def test_a_job_that_would_begin_after_the_word_to_stop_does_not() -> None:
+    bench = Bench()
+    bench.job(lambda: None)
+    bench.interrupter.stop_now()
+    assert bench.run().kind is Kind.INTERRUPTED

@@ -57,7 +57,7 @@ class Crew:
         """Bring a worker to its end; a worker that is still booting has nothing to finish."""
         booting = worker.state in ("starting", "joining")
         worker.state = "stopping"
-        worker.plan = pool.boot_plan(time.monotonic()) if booting else plan
+        worker.plan = pool.sooner(worker.plan, pool.boot_plan(time.monotonic()) if booting else plan)
 
     def press(self) -> None:
         """Send each stopping worker the signal that is due now, once."""
@@ -100,8 +100,8 @@ class Crew:
 
 def charge(worker: WorkerProcess, code: int) -> tuple[str, str]:
     """Return what the running job of a dead worker is charged (lua/leave.lua), and why, for its history."""
-    if worker.killed_for:
+    if worker.killed_for and worker.killed_at in [(entry.id, entry.attempt) for entry in worker.board.running()]:
         return "hung", worker.killed_for
-    if worker.sent in (signal.SIGQUIT, signal.SIGKILL):
+    if worker.killed_for or worker.sent in (signal.SIGQUIT, signal.SIGKILL):
         return "interrupt", "its worker was stopped before the job ended"
     return "crash", describe_exit(code)

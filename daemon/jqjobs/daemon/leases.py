@@ -28,6 +28,7 @@ from jqjobs.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jqjobs.retry import reconnect_delay_s
 from jqjobs.store import calls, inspect
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
 
 T = TypeVar("T")
 
@@ -202,18 +203,19 @@ class LeaseKeeper(threading.Thread):
         """Do what was submitted, in order; what Redis refuses is kept for the next round and holds up no other."""
         while not self._commands.empty():
             self._todo.append(self._commands.get())
-        refused: StoreError | None = None
+        refused: dict[str, StoreError] = {}
         for command in list(self._todo):
+            if command.worker_id in refused:
+                continue  # what is said of one worker is done in order
             try:
                 self._do(command)
             except StoreUnavailable:
                 raise
             except StoreError as error:
-                refused = error
+                refused[command.worker_id] = error
                 continue
             self._todo.remove(command)
-        if refused is not None:
-            raise refused
+        raise_first(list(refused.values()))
 
     def _do(self, command: Join | Bury) -> None:
         if isinstance(command, Join):
@@ -235,12 +237,12 @@ class LeaseKeeper(threading.Thread):
         return self._tell(KeeperEvent("joined", command.worker_id))
 
     def _bury(self, dead: Bury) -> None:
+        self._joined.pop(dead.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
         entries = dead.board.entries()
         self._all([
             calls.leave(name, dead.worker_id, dead.mode, dead.cause, board_entries(entries, name), dead.stacks)
             for name in dead.queues
         ])  # fmt: skip
-        self._joined.pop(dead.worker_id, None)
         dead.board.remove()
 
     def _bury_orphans(self) -> None:
@@ -256,14 +258,15 @@ class LeaseKeeper(threading.Thread):
             self._store.run(calls.know(sorted(self._queues)))
         queues = sorted(self._queues)
         here = {name: [join for join in workers if name in join.queues] for name in queues}
-        answers = self._all([self._renewal(name, here[name]) for name in queues])
+        answers = self._store.run_many([self._renewal(name, here[name]) for name in queues])
         for name, answer in zip(queues, answers, strict=True):
-            for join, held in zip(here[name], answer, strict=True):
+            for join, held in [] if isinstance(answer, StoreError) else zip(here[name], answer, strict=True):
                 if held < 0 and self._joined.pop(join.worker_id, None) is not None:
                     join.board.set_word(Word.LEASE_UNTIL, 0)
                     self._tell(KeeperEvent("fenced", join.worker_id))
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
+        raise_first(answers)
 
     def _renewal(self, name: str, here: Sequence[Join]) -> calls.Call[list[int]]:
         names = sorted({offered for join in here for offered in join.names})
@@ -274,13 +277,17 @@ class LeaseKeeper(threading.Thread):
         dead_ms = round(settings.dead_s * 1000)
         queues = sorted(self._queues)
         rounds = [calls.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms) for name in queues]
-        for name, found in zip(queues, self._all(rounds), strict=True):
+        answers = self._store.run_many(rounds)
+        for name, found in zip(queues, answers, strict=True):
+            if isinstance(found, StoreError):
+                continue
             if found.reaped:
                 log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
             if found.inbox:
                 self._ingest(name)
             if found.more:
                 self._due["housekeep"] = 0.0
+        raise_first(answers)
 
     def _ingest(self, name: str) -> None:
         try:
@@ -309,10 +316,8 @@ class LeaseKeeper(threading.Thread):
 
     def _all(self, batch: Sequence[calls.Call[T]]) -> list[T]:
         """Run calls in one round trip, all of them; then raise the first error, if there is one."""
-        answers = self._store.run_many(batch) if batch else []
-        for answer in answers:
-            if isinstance(answer, StoreError):
-                raise answer
+        answers = self._store.run_many(batch)
+        raise_first(answers)
         return [answer for answer in answers if not isinstance(answer, StoreError)]
 
     def _say_goodbye(self) -> None:

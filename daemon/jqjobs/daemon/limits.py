@@ -46,6 +46,7 @@ def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) 
         return
     limit_s = entry.timeout_ms / 1000
     worker.killed_for = f"ran longer than its time limit of {limit_s:g} s and was killed"
+    worker.killed_at = (entry.id, entry.attempt)
     worker.stacks = read_stacks(worker.board.path)
     worker.send(signal.SIGKILL)
     log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name, limit_s=limit_s)

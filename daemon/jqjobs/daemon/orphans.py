@@ -44,9 +44,16 @@ def _orphan(path: Path) -> Orphan | None:
     worker, daemon = _identity(header.get("worker")), _identity(header.get("daemon"))
     if worker and daemon and is_proven_dead(daemon) and is_proven_dead(worker):
         return Orphan(str(header.get("worker_id")), tuple(header.get("queues", ())), board)
-    nameless = not header and time.time() - path.stat().st_mtime > _NAMELESS_S
+    nameless = not header and time.time() - _changed_s(path) > _NAMELESS_S
     (board.remove if nameless else board.close)()
     return None
+
+
+def _changed_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # somebody else has just removed it
+        return time.time()
 
 
 def _identity(values: Any) -> Identity | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from jqjobs.retry import respawn_delay_s
@@ -58,6 +58,11 @@ def retire_plan(now_s: float) -> StopPlan:
 def boot_plan(now_s: float) -> StopPlan:
     """End a worker that has not begun to work: nothing is lost by killing it if it does not heed TERM."""
     return StopPlan(now_s, now_s, now_s + 0.5)
+
+
+def sooner(old: StopPlan | None, new: StopPlan) -> StopPlan:
+    """Return the new plan, with the kill not later than the old one had it: asking again postpones nothing."""
+    return new if old is None or old.kill_at_s >= new.kill_at_s else replace(new, kill_at_s=old.kill_at_s)
 
 
 def due_signal(plan: StopPlan, now_s: float) -> signal.Signals:

@@ -36,7 +36,10 @@ class Call(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """The answer of an exchange. ``wait_ms`` is None when nothing is scheduled."""
+    """The answer of an exchange. ``wait_ms`` is None when nothing is scheduled.
+
+    ``broken``: queues that cannot be served, with the error; the others were.
+    """
 
     status: Status
     now_ms: int
@@ -46,6 +49,7 @@ class Trip:
     stale: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     jobs: list[TakenJob] = field(default_factory=list)
+    broken: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     return Trip(
         Status.OK, int(reply[1]), None if reply[2] < 0 else int(reply[2]), reply[3] == 1,
         tuple(queues[i - 1] for i in reply[4]), tuple(map(text, reply[5])), tuple(map(text, reply[6])), jobs,
+        tuple((queues[reply[8][i] - 1], text(reply[8][i + 1])) for i in range(0, len(reply[8]), 2)),
     )  # fmt: skip
 
 

@@ -67,6 +67,8 @@ class Store:
 
     def run_many(self, calls: Sequence[Call[T]]) -> list[T | StoreError]:
         """Run calls in one round trip; an error stands in the place of its call's answer."""
+        if not calls:
+            return []
         replies = self.wire.pipeline([self.command(call) for call in calls])
         return [self._answer(call, reply) for call, reply in zip(calls, replies, strict=True)]
 

@@ -208,8 +208,8 @@ class Wire:
         )
 
 
-def raise_first(replies: list[Any]) -> list[Any]:
-    """Return pipeline replies, or raise the first error among them."""
+def raise_first(replies: Sequence[Any]) -> Sequence[Any]:
+    """Return replies of a pipeline, or raise the first error among them."""
     for reply in replies:
         if isinstance(reply, StoreError):
             raise reply

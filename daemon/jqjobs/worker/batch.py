@@ -92,8 +92,9 @@ class Batch:
 
     def held(self) -> list[TakenJob]:
         """Return what Redis should count as ours, apart from what is being reported."""
+        held = [job for _, job in list(self._held)]  # first: a job moves from there to `current`
         running = self.current
-        return ([running] if running else []) + [job for _, job in list(self._held)]
+        return held if running is None or running in held else [running, *held]
 
     @property
     def has_held(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import threading
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ class Exchanger:
         self._lock = threading.Lock()
         self._number = 0
         self._resync = False
+        self._broken: set[str] = set()
         #: Envelopes wait and cannot be taken in (Redis is full), so their wake token means nothing.
         self.is_blocked = False
 
@@ -47,12 +47,15 @@ class Exchanger:
         self.is_blocked = bool(moved) and not any(moved)
         return replace(trip, more=trip.more or any(moved))
 
-    def report(self) -> None:
-        """Report what is finished, from the monitor thread; without Redis it is tried again. Raises: Fenced."""
+    def report(self) -> bool:
+        """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced."""
         with self._lock:
             if self._batch.has_outcomes:
-                with contextlib.suppress(StoreError):
+                try:
                     self._send(0)
+                except StoreError:
+                    return False
+            return True
 
     def _send(self, want: int) -> Trip:
         """Make one trip. After a broken one nobody knows what became of it, so the next one is a resync:
@@ -77,9 +80,18 @@ class Exchanger:
         if trip.status is not Status.OK:
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self._resync = False
+        self._say_broken(trip)
         if trip.stale and not resync:
             log.event("settle.stale", level=30, jobs=",".join(trip.stale[:10]), worker=self._worker_id)
         return trip
+
+    def _say_broken(self, trip: Trip) -> None:
+        broken = dict(trip.broken)
+        for queue in broken.keys() - self._broken:
+            log.event("queue.broken", level=40, queue=queue, error=broken[queue])
+        for queue in self._broken - broken.keys():
+            log.event("queue.mended", queue=queue)
+        self._broken = set(broken)
 
     def _ingest(self, queue: str) -> bool:
         """Take envelopes in; whether that moved anything."""

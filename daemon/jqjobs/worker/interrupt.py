@@ -18,6 +18,7 @@ from jqjobs.job import TakenJob
 
 #: Sent by the monitor thread to its own process: a time limit has passed.
 TIME_LIMIT_SIGNAL = signal.SIGALRM
+_STOP = "the worker must stop now"
 
 
 class Interrupter:
@@ -26,6 +27,7 @@ class Interrupter:
     def __init__(self) -> None:
         self.armed: TakenJob | None = None
         self._timed_out: TakenJob | None = None
+        self._must_stop = False
         self._async_task: asyncio.Task[Any] | None = None
         self._reason: BaseException | None = None
 
@@ -33,17 +35,30 @@ class Interrupter:
         """Take over the signal that stands for a time limit."""
         signal.signal(TIME_LIMIT_SIGNAL, self._on_time_limit)
 
-    def time_out(self, job: TakenJob) -> None:
-        """Raise JobTimeout in ``job``, if it still runs; called from another thread."""
+    def arm(self, job: TakenJob) -> None:
+        """From now on the main thread runs this job. Raises: JobInterrupted when it should not begin any more."""
+        self.armed = job
+        if self._must_stop:
+            self.armed = None
+            raise JobInterrupted(_STOP)
+
+    def disarm(self) -> None:
+        """The job is over."""
+        self.armed = None
+
+    def time_out(self, job: TakenJob) -> bool:
+        """Raise JobTimeout in ``job``, if it runs; called from another thread. False: it was not running."""
         self._timed_out = job
-        # pthread_kill also ends a system call that the main thread waits in.
         main = threading.main_thread().ident
-        if main is not None:
-            signal.pthread_kill(main, TIME_LIMIT_SIGNAL)
+        if self.armed is not job or main is None:
+            return False
+        signal.pthread_kill(main, TIME_LIMIT_SIGNAL)  # which also ends a system call that the main thread waits in
+        return True
 
     def stop_now(self) -> None:
-        """Raise JobInterrupted in the running job, if there is one; called from a signal handler."""
-        self._tear_out(JobInterrupted("the worker must stop now"))
+        """Raise JobInterrupted in the running job, and in any that begins; called from a signal handler."""
+        self._must_stop = True
+        self._tear_out(JobInterrupted(_STOP))
 
     def _on_time_limit(self, signum: int, frame: FrameType | None) -> None:
         if self.armed is not None and self.armed is self._timed_out:

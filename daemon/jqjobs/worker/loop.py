@@ -150,10 +150,9 @@ class Loop:
         self._watch.cancel()
         self._batch.give_back()
         for _ in range(_FAREWELL_TRIES):
-            if not self._batch.has_outcomes:
-                break
             try:
-                self._exchanger.trip(0)
+                self._exchanger.trip(0)  # also puts back a wake token that we took and do not use
+                break
             except StoreError:
                 self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
         if self._channel.closed:

@@ -6,12 +6,15 @@ enforces the soft time limit. A job that holds the GIL silences it; then the dae
 
 from __future__ import annotations
 
+import math
+import random
 import threading
 
 from jqjobs import log
 from jqjobs.board import Board
 from jqjobs.clock import monotonic_ms
 from jqjobs.job import TakenJob
+from jqjobs.retry import reconnect_delay_s
 from jqjobs.worker.batch import Batch
 from jqjobs.worker.exchange import Exchanger, Fenced
 from jqjobs.worker.interrupt import Interrupter
@@ -35,6 +38,9 @@ class Monitor(threading.Thread):
         self._signals = signals
         self._prefetch_ms = prefetch_ms
         self._warned: TakenJob | None = None
+        self._failures = 0
+        self._next_report_ms = 0.0
+        self._rng = random.Random()
         self._ended = threading.Event()
 
     def end(self) -> None:
@@ -49,7 +55,7 @@ class Monitor(threading.Thread):
             try:
                 self.look()
             except Fenced:
-                pass  # the main thread hears it on its own next trip
+                self._next_report_ms = math.inf  # the main thread hears it on its own next trip
             except Exception:
                 log.event("monitor.error", level=40, exc_info=True)
 
@@ -60,8 +66,15 @@ class Monitor(threading.Thread):
             return
         if age_ms > self._prefetch_ms or self._signals.draining:
             self._batch.give_back()
-            if self._board.lease_holds():
-                self._exchanger.report()
-        if job.timeout_ms is not None and age_ms > job.timeout_ms and self._warned is not job:
+            self._report()
+        is_late = job.timeout_ms is not None and age_ms > job.timeout_ms
+        if is_late and self._warned is not job and self._interrupter.time_out(job):
             self._warned = job
-            self._interrupter.time_out(job)
+
+    def _report(self) -> None:
+        """Report finished jobs; without Redis with growing pauses, like everybody."""
+        if not self._board.lease_holds() or monotonic_ms() < self._next_report_ms:
+            return
+        self._failures = 0 if self._exchanger.report() else self._failures + 1
+        pause_s = reconnect_delay_s(self._failures, self._rng) if self._failures else 0.0
+        self._next_report_ms = monotonic_ms() + pause_s * 1000

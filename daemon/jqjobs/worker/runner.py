@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import traceback
 from types import CoroutineType
@@ -21,11 +22,10 @@ from jqjobs.errors import (
     JobTimeout,
     MalformedPayload,
     Retry,
-    UnknownJobName,
 )
 from jqjobs.job import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
 from jqjobs.retry import backoff_of
-from jqjobs.signature import Payload, decode_payload
+from jqjobs.signature import decode_payload
 from jqjobs.worker.interrupt import Interrupter
 
 _MOST_ERROR = 1000
@@ -36,6 +36,14 @@ _MOST_TRACEBACK = 16 * 1024
 Span = tuple[int, int]
 
 
+class _WrongArguments(Exception):
+    """The arguments of this job; a job may raise InvalidArguments itself, about those of another one."""
+
+    def __init__(self, error: InvalidArguments) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Runner:
     """Runs jobs in the calling thread. History lines carry times of the Redis clock."""
 
@@ -44,6 +52,7 @@ class Runner:
         self._worker_id = worker_id
         self._interrupter = interrupter
         self._rng = rng
+        self._pid = os.getpid()
 
     def effective(self, job: TakenJob) -> TakenJob:
         """Fill in what the job leaves to its registration: time limit and retention."""
@@ -59,41 +68,41 @@ class Runner:
         ``clock_offset_ms``: what to add to `monotonic_ms` to get the time of Redis.
         """
         span = (monotonic_ms(), clock_offset_ms)
-        try:
-            known = self._app.find(job.name)
-            payload = decode_payload(job.payload)
-            args, kwargs = known.signature.decode(payload)
-        except UnknownJobName:
+        known = self._app.jobs.get(job.name)
+        if known is None:
             return _outcome(job, Kind.UNKNOWN)
-        except MalformedPayload as error:
-            return _outcome(job, Kind.MALFORMED, text=str(error)[:_MOST_ERROR])
-        except InvalidArguments as error:
-            return self._ended(job, Kind.DISCARDED, error, span)
-        return self._attempt(job, known, payload, args, kwargs, span)
-
-    def _attempt(
-        self, job: TakenJob, known: Job[..., Any], payload: Payload, args: Any, kwargs: Any, span: Span
-    ) -> Outcome:
-        set_running((job, payload.meta, self._worker_id))
-        try:
-            result = self._call(job, known, args, kwargs)
-        except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
-            return self._classify(job, known, error, span)
-        finally:
-            set_running(None)
-        return _outcome(job, Kind.DONE, text=job.key) if job.keep_ms is None else _kept(job, result)
-
-    def _call(self, job: TakenJob, known: Job[..., Any], args: Any, kwargs: Any) -> Any:
         interrupter = self._interrupter
         try:
-            interrupter.armed = job
-            result = known.function(*args, **kwargs)
-            # Asked of the result, not of the function: a plain decorator may hide that it is async.
-            return interrupter.run_async(result) if isinstance(result, CoroutineType) else result
+            interrupter.arm(job)
+            outcome = self._attempt(job, known)
+        except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
+            interrupter.disarm()
+            outcome = self._classify(job, known, error, span)
         finally:
-            interrupter.armed = None
+            interrupter.disarm()
+            set_running(None)
+        if os.getpid() != self._pid:
+            os._exit(0 if outcome.kind in (Kind.DONE, Kind.KEPT) else 1)  # a child that the job has forked
+        return outcome
+
+    def _attempt(self, job: TakenJob, known: Job[..., Any]) -> Outcome:
+        payload = decode_payload(job.payload)
+        try:
+            args, kwargs = known.signature.decode(payload)
+        except InvalidArguments as error:
+            raise _WrongArguments(error) from error
+        set_running((job, payload.meta, self._worker_id))
+        result = known.function(*args, **kwargs)
+        # Asked of the result, not of the function: a plain decorator may hide that it is async.
+        if isinstance(result, CoroutineType):
+            result = self._interrupter.run_async(result)
+        return _outcome(job, Kind.DONE, text=job.key) if job.keep_ms is None else _kept(job, result)
 
     def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException, span: Span) -> Outcome:
+        if isinstance(error, MalformedPayload):
+            return _outcome(job, Kind.MALFORMED, text=str(error)[:_MOST_ERROR])
+        if isinstance(error, _WrongArguments):
+            return self._ended(job, Kind.DISCARDED, error.error, span)
         if isinstance(error, JobInterrupted):
             return self._ended(job, Kind.INTERRUPTED, error, span)
         if isinstance(error, Discard):

@@ -14,7 +14,8 @@ import socket
 from types import FrameType
 
 from jqjobs.exits import WorkerExit
-from jqjobs.worker.interrupt import Interrupter
+from jqjobs.stacks import DUMP_SIGNAL
+from jqjobs.worker.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 
 
 class Signals:
@@ -36,6 +37,7 @@ class Signals:
         signal.signal(signal.SIGTERM, self._drain)
         signal.signal(signal.SIGQUIT, self._stop)
         self._interrupter.install()
+        os.register_at_fork(after_in_child=_forget_in_child)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
     def _drain(self, signum: int, frame: FrameType | None) -> None:
@@ -50,3 +52,10 @@ class Signals:
     def _leave_import(self) -> None:
         if self.loading:
             os._exit(WorkerExit.DRAINED)
+
+
+def _forget_in_child() -> None:
+    """A child that a job forks is no worker: it dies of signals, and wakes nobody (multiprocessing relies on that)."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, TIME_LIMIT_SIGNAL, DUMP_SIGNAL):
+        signal.signal(number, signal.SIG_DFL)

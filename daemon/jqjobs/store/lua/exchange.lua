@@ -5,11 +5,12 @@
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms      ARGV[6] "resync" after a connection error, else ""
 -- then for each queue: done ("id attempt …"), held ("id attempt …", resync only), number of other
 -- outcomes, and for each of those: kind, id, attempt, number, text, line (see settle.lua)
--- Returns { status, now, wait, more, inboxes, stale, lost, jobs }
+-- Returns { status, now, wait, more, inboxes, stale, lost, jobs, broken }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
 --   wait    ms until the next scheduled job, -1 if none      more  1 when work was only moved aside
 --   inboxes indexes of queues with raw envelopes             stale, lost  ids (settled too late; no longer held)
 --   jobs    flat, six items a job (see take.lua); absent fields are nil
+--   broken  flat: index of a queue that cannot be served, and the error
 local now, worker, trip = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local want, lease, resyncing = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6] == 'resync'
 local queues, taken = {}, {}
@@ -26,30 +27,33 @@ for i, q in ipairs(queues) do
   local active = q .. 'active:' .. worker
   allow_when_full(q)
   redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and digits(now) or taken[i]), 'KEEPTTL')
-  if ARGV[at] ~= '' then settle_done(q, now, active, ARGV[at], stale) end
-  local held, others = ARGV[at + 1], tonumber(ARGV[at + 2])
-  at = at + 3
-  for _ = 1, others do
-    settle_one(q, now, active, taken[i], stale, unpack(ARGV, at, at + 5))
-    at = at + 6
-  end
-  if resyncing then resync(q, active, taken[i], held, lost) end
+  at = settle_part(q, now, active, taken[i], at, resyncing, stale, lost)
 end
 
 local function alone() return is_alone(queues, worker) end
-local jobs, inboxes, wait, more = {}, {}, -1, 0
+local jobs, inboxes, broken, wait, more = {}, {}, {}, -1, 0
 local stop = want > 0 and holds_suspect(queues, worker)
-for i, q in ipairs(queues) do
-  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped')
+
+local function move(i, q, paused, reaped)
   local moved, wait_here = promote(q, now, 100)
-  local ended = reap(q, now, lease, meta[2], worker, 1)
-  local got, aside = 0, 0
-  if want > 0 and not stop and not meta[1] then
+  local ended, got, aside = reap(q, now, lease, reaped, worker, 1), 0, 0
+  if want > 0 and not stop and not paused then
     got, aside, stop = take(q, i, now, want, q .. 'active:' .. worker, jobs, alone)
     want = want - got
   end
   if aside > 0 or moved == 100 or ended > 0 then more = 1 end
-  if update_wake(q, meta[1]) then inboxes[#inboxes + 1] = i end
   if wait_here >= 0 and (wait < 0 or wait_here < wait) then wait = wait_here end
 end
-return { 0, now, wait, more, inboxes, stale, lost, jobs }
+
+-- A queue with a key of the wrong type stops only itself.
+for i, q in ipairs(queues) do
+  local fine, problem = pcall(function()
+    local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped')
+    move(i, q, meta[1], meta[2])
+    if update_wake(q, meta[1]) then inboxes[#inboxes + 1] = i end
+  end)
+  if not fine then
+    broken[#broken + 1], broken[#broken + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
+  end
+end
+return { 0, now, wait, more, inboxes, stale, lost, jobs, broken }

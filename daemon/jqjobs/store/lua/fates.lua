@@ -123,19 +123,18 @@ local function end_worker(q, now, worker, mode, board, cause, stack)
   local active = q .. 'active:' .. worker
   local held = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
   local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
-  redis.call('ZREM', q .. 'leases', worker)
-  redis.call('DEL', active)
   for i = 1, #held, 2 do
     local id, attempt = string.match(held[i], '(%S+) (%S+)')
     local rank = held[i + 1]
     local entry = board and board[id]
     local current = entry and entry[1] == attempt
-    note_attempt(q, id, attempt, taken)
-    if not board then
-      suspect(q, now, id, rank, cause, worker)
-    else
+    redis.call('ZREM', active, held[i])
+    unless_damaged(q, now, id, function()
+      note_attempt(q, id, attempt, taken)
+      if not board then return suspect(q, now, id, rank, cause, worker) end
       fate_of_known(q, now, id, rank, current and entry[2] or 'unstarted', mode, cause, worker, stack)
-    end
+    end)
   end
+  redis.call('ZREM', q .. 'leases', worker)  -- last: an end that breaks off can be done again
   return #held / 2
 end

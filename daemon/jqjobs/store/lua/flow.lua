@@ -9,9 +9,11 @@ local function promote(q, now, most)
   local due = redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)
   redis.call('ZREM', q .. 'scheduled', unpack(due))
   for _, id in ipairs(due) do
-    local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
-    if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
-    if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
+    unless_damaged(q, now, id, function()
+      local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
+      if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
+      if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
+    end)
   end
   return #due, ask_again_at(q, now)
 end

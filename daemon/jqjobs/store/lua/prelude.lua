@@ -77,6 +77,16 @@ end
 -- The worker's last trip that took jobs: its time in ms as text, or "".
 local function taken_at(trip_value) return string.match(trip_value or '', ' (%d+)') or '' end
 
+-- Damaged data (a key or field of the wrong type) ends neither the script nor the way of other jobs: a job
+-- that cannot be handled is dead, and says why where it still can. The caller has taken it out of its set.
+local function unless_damaged(q, now, id, handle)
+  local fine, problem = pcall(handle)
+  if fine then return end
+  redis.call('ZADD', q .. 'dead', now, id)
+  local why = type(problem) == 'table' and problem.err or tostring(problem)
+  redis.pcall('HSET', q .. 'job:' .. id, 'reason', 'damaged', 'finished', now, 'error', why)
+end
+
 local function schedule(q, id, due)
   redis.call('HSET', q .. 'job:' .. id, 'due', due)
   redis.call('ZADD', q .. 'scheduled', due, id)

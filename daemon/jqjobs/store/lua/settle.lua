@@ -75,10 +75,11 @@ local function settle_one(q, now, active, taken, stale, kind, id, attempt, numbe
     return
   end
   redis.call('ZREM', active, id .. ' ' .. attempt)
-  note_attempt(q, id, attempt, taken)
-  -- A word this script does not know comes from a newer worker; an error here would lose the job.
-  local record = outcomes[kind] or outcomes.released
-  record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
+  unless_damaged(q, now, id, function()
+    note_attempt(q, id, attempt, taken)
+    local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
+    record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
+  end)
 end
 
 -- held: "id attempt …", all the worker has. The rest of its active set goes back in place; what it
@@ -98,4 +99,17 @@ local function resync(q, active, taken, held, lost)
     end
   end
   for member in pairs(named) do lost[#lost + 1] = string.match(member, '%S+') end
+end
+
+-- Reads and settles one queue's part of ARGV from `at` on; returns where the next part begins.
+local function settle_part(q, now, active, taken, at, resyncing, stale, lost)
+  if ARGV[at] ~= '' then settle_done(q, now, active, ARGV[at], stale) end
+  local held, others = ARGV[at + 1], tonumber(ARGV[at + 2])
+  at = at + 3
+  for _ = 1, others do
+    settle_one(q, now, active, taken, stale, unpack(ARGV, at, at + 5))
+    at = at + 6
+  end
+  if resyncing then resync(q, active, taken, held, lost) end
+  return at
 end

@@ -37,14 +37,18 @@ end
 -- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
 local function take(q, index, now, want, active, jobs, alone)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
-  local leaving, entering, bytes, aside, stop, n = {}, {}, 0, 0, false, #jobs
+  local leaving, entering, bytes, aside, stop, n = {}, {}, 0, 0, false, 0
+  local found = {}
   for i = 1, #head, 2 do
     local id, job = head[i], q .. 'job:' .. head[i]
-    local name, payload, f = read_job(job)
-    if not name then
+    local fine, name, payload, f = pcall(read_job, job)
+    if not fine then
+      leaving[#leaving + 1], aside = id, aside + 1
+      unless_damaged(q, now, id, function() error(name, 0) end)
+    elseif not name then
       leaving[#leaving + 1], aside = id, aside + 1
       redis.call('DEL', job)
-    elseif f and f.expires and tonumber(f.expires) <= now then
+    elseif f and f.expires and (tonumber(f.expires) or now) <= now then
       leaving[#leaving + 1], aside = id, aside + 1
       redis.call('HSET', job, 'error', 'it was not started before it expired')
       die(q, now, id, 'expired', f.key)
@@ -52,18 +56,20 @@ local function take(q, index, now, want, active, jobs, alone)
       local is_suspect = f and f.suspect
       stop = bytes > MOST_TAKE_BYTES or (is_suspect and (#entering > 0 or not alone()))
       if stop then break end
-      local attempt = f and tonumber(f.attempt) + 1 or 1
+      local attempt = f and (tonumber(f.attempt) or 0) + 1 or 1
       leaving[#leaving + 1] = id
       entering[#entering + 1], entering[#entering + 2] = head[i + 1], attempt == 1 and id .. ' 1' or id .. ' ' .. attempt
       bytes = bytes + #(payload or '')
       local extra = f and { f.failures, f.timeout, f.keep, f.key }
-      jobs[n + 1], jobs[n + 2], jobs[n + 3], jobs[n + 4] = index, id, attempt, name
-      jobs[n + 5], jobs[n + 6], n = payload or '', extra or false, n + 6
+      found[n + 1], found[n + 2], found[n + 3], found[n + 4] = index, id, attempt, name
+      found[n + 5], found[n + 6], n = payload or '', extra or false, n + 6
       stop = is_suspect and true or false
       if stop then break end
     end
   end
   if #leaving > 0 then redis.call('ZREM', q .. 'ready', unpack(leaving)) end
   if #entering > 0 then redis.call('ZADD', active, unpack(entering)) end
+  local before = #jobs
+  for i = 1, n do jobs[before + i] = found[i] end  -- only now: what is answered is held
   return #entering / 2, aside, stop
 end
