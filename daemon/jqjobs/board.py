@@ -86,9 +86,9 @@ class Board:
         """Make an empty board. Raises: OSError when the runtime directory is full or not writable."""
         with path.open("xb") as file:
             try:
-                file.write(_MAGIC)
-                # Allocated now: a full tmpfs would otherwise kill whoever writes to the mapping (SIGBUS).
-                os.posix_fallocate(file.fileno(), 0, _SIZE)
+                # Written, not truncated to size: in a hole of a full tmpfs whoever stores later dies of SIGBUS.
+                file.write(_MAGIC.ljust(_SIZE, b"\0"))
+                file.flush()
             except OSError:
                 path.unlink()
                 raise

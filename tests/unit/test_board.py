@@ -187,3 +187,17 @@ def test_the_lease_holds_until_the_moment_the_daemon_wrote(board: Board) -> None
 def test_a_tick_is_the_present_moment(board: Board) -> None:
     board.tick()
     assert 0 <= monotonic_ms() - board.word(Word.TICK) < 60_000
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root to mount a small tmpfs")
+def test_a_full_runtime_directory_is_an_error_and_leaves_no_board(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)], check=False).returncode:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            Board.create(small / "x.board")
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import queue
 import random
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,13 +19,14 @@ from typing import TypeVar
 from jqjobs import log
 from jqjobs.board import Word
 from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.housekeeping import Housekeeping
 from jqjobs.daemon.messages import Bury, Join, KeeperEvent, Report
 from jqjobs.daemon.orphans import board_entries, find_orphans
 from jqjobs.daemon.server_check import complaints
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.retry import reconnect_delay_s
-from jqjobs.store import calls, inspect
+from jqjobs.store import calls
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -54,6 +54,7 @@ class LeaseKeeper(threading.Thread):
         self._daemon_id = daemon_id
         self._store = store
         self._boards = boards
+        self._housekeeping = Housekeeping(store, settings)
         self._wake = wake
         self._commands: queue.SimpleQueue[Join | Bury] = queue.SimpleQueue()
         self._todo: list[Join | Bury] = []
@@ -273,42 +274,12 @@ class LeaseKeeper(threading.Thread):
         return calls.renew(name, self._settings.lease_ms, [join.worker_id for join in here], names)
 
     def _keep_house(self) -> None:
-        settings = self._settings
-        dead_ms = round(settings.dead_s * 1000)
-        queues = sorted(self._queues)
-        rounds = [calls.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms) for name in queues]
-        answers = self._store.run_many(rounds)
-        for name, found in zip(queues, answers, strict=True):
-            if isinstance(found, StoreError):
-                continue
-            if found.reaped:
-                log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
-            if found.inbox:
-                self._ingest(name)
-            if found.more:
-                self._due["housekeep"] = 0.0
-        raise_first(answers)
-
-    def _ingest(self, name: str) -> None:
-        try:
-            self._store.run(calls.ingest(name, secrets.token_hex(8)))
-        except StoreFull:
-            return  # the envelopes stay where they are until there is room
+        if self._housekeeping.do(sorted(self._queues)):
+            self._due["housekeep"] = 0.0
 
     def _look_for_the_end(self) -> None:
-        """Burst mode: tell the main loop when there is nothing left to take.
-
-        What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace.
-        """
-        found = self._all([inspect.queue_status(name) for name in sorted(self._queues)])
-        if not any(self._is_awaited(queue) for queue in found):
+        if self._housekeeping.is_exhausted(sorted(self._queues)):
             self._tell(KeeperEvent("exhausted"))
-
-    def _is_awaited(self, queue: inspect.QueueStatus) -> bool:
-        if queue.paused_ms is not None:
-            return queue.active > 0
-        scheduled = queue.scheduled if self._settings.burst == "scheduled" else 0
-        return queue.active + queue.ready + queue.inbox + scheduled > 0
 
     def _beat(self) -> None:
         report = self.report

@@ -1,0 +1,62 @@
+"""What the lease keeper does for queues while all workers are busy: promotion, reaping, retention, ingestion.
+
+All of it is bounded inside the scripts; this only asks, for each queue, and says what came of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from jqjobs import log
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreError, StoreFull
+from jqjobs.store import calls, inspect
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+
+class Housekeeping:
+    """The chores of one daemon, on the lease keeper's connection and in its thread."""
+
+    def __init__(self, store: Store, settings: DaemonSettings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def do(self, queues: Sequence[str]) -> bool:
+        """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
+        settings, more = self._settings, False
+        dead_ms = round(settings.dead_s * 1000)
+        rounds = [calls.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms) for name in queues]
+        answers = self._store.run_many(rounds)
+        for name, found in zip(queues, answers, strict=True):
+            if isinstance(found, StoreError):
+                continue
+            if found.reaped:
+                log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
+            if found.inbox:
+                self._ingest(name)
+            more = more or found.more
+        raise_first(answers)
+        return more
+
+    def _ingest(self, name: str) -> None:
+        try:
+            self._store.run(calls.ingest(name, secrets.token_hex(8)))
+        except StoreFull:
+            return  # the envelopes stay where they are until there is room
+
+    def is_exhausted(self, queues: Sequence[str]) -> bool:
+        """Burst mode: whether there is nothing left to take.
+
+        What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace.
+        """
+        answers = self._store.run_many([inspect.queue_status(name) for name in queues])
+        raise_first(answers)
+        return not any(self._is_awaited(found) for found in answers if not isinstance(found, StoreError))
+
+    def _is_awaited(self, queue: inspect.QueueStatus) -> bool:
+        if queue.paused_ms is not None:
+            return queue.active > 0
+        scheduled = queue.scheduled if self._settings.burst == "scheduled" else 0
+        return queue.active + queue.ready + queue.inbox + scheduled > 0
