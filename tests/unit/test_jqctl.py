@@ -78,7 +78,7 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["bogus", "job", "job bogus", "status --bogus", "enqueue", "enqueue a b", "enqueue n --priority high",
+    ["bogus", "job bogus", "status --bogus", "enqueue", "enqueue a b", "enqueue n --priority high",
      "enqueue n --priority 4096", "enqueue n --delay soon", "enqueue n --max-attempts 0", "enqueue n --key=",
      "enqueue n\x1b", "enqueue n --queue a}b", "enqueue n --id=a/b", "enqueue n --args 1", "enqueue n --args [1",
      "enqueue n --args [NaN]", "enqueue n --kwargs []", "job show a/b/c", "job show -x", "job show é",
@@ -235,3 +235,9 @@ def test_a_table_is_aligned_and_its_flexible_columns_give_way() -> None:
     assert [len(line) <= 100 for line in lines] == [True, True, True]
     assert lines[1].count("…") == 2
     assert lines[2].startswith("\\x1b ")
+
+
+@pytest.mark.parametrize("noun", ["job", "queue"])
+def test_a_noun_alone_shows_its_help_and_is_a_usage_error(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run([noun]) == Exit.USAGE
+    assert f"Usage: jqctl {noun}" in capsys.readouterr().err.splitlines()[0]

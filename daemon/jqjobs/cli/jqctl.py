@@ -78,6 +78,9 @@ def run(argv: Sequence[str]) -> int:
     try:
         returned: Any = cli.main(args=list(argv) or ["--help"], prog_name="jqctl", standalone_mode=False)
         return int(returned or Exit.OK)
+    except click.exceptions.NoArgsIsHelpError as error:  # `jqctl job` alone: its help, as asked by nobody
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
     except click.ClickException as error:
         return _fail(_as_usage_error(error), argv)
     except JqError as error:
@@ -98,7 +101,7 @@ def _fail(error: JqError, argv: Sequence[str]) -> int:
 def _as_usage_error(error: click.ClickException) -> JqError:
     context = getattr(error, "ctx", None)
     where = context.command_path if context else "jqctl"
-    return UsageError(error.format_message().replace("\n", " "), hint=f"see {where} --help")
+    return UsageError(" ".join(error.format_message().split()), hint=f"see {where} --help")
 
 
 def main() -> None:
