@@ -22,6 +22,10 @@ class JqError(Exception):
         for name, value in facts.items():
             setattr(self, name, value)
 
+    def in_one_line(self) -> str:
+        """Return what happened and, where it is known, what to do."""
+        return self.message + (f" ({self.hint})" if self.hint else "")
+
 
 class ConfigError(JqError):
     """A setting is missing or wrong."""

@@ -184,7 +184,7 @@ def main() -> None:
         click.echo(f"jqd: {error.format_message()}\nTry 'jqd --help'.", err=True)
         sys.exit(DaemonExit.USAGE)
     except JqError as error:
-        click.echo(f"jqd: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
+        click.echo(f"jqd: {error.in_one_line()}", err=True)
         sys.exit(DaemonExit.CONFIGURATION)
     except Exception:
         log.event("daemon.crashed", level=50, exc_info=True)

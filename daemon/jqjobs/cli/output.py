@@ -51,7 +51,7 @@ def write_lines(lines: Iterable[str]) -> None:
 def write_error(error: JqError, *, as_json: bool) -> None:
     """Write an error to stderr: one line, or one JSON object."""
     facts = {"code": error.code, "message": error.message, "hint": error.hint}
-    line = f"jqctl: {error.message}" + (f" ({error.hint})" if error.hint else "")
+    line = f"jqctl: {error.in_one_line()}"
     complain(json.dumps({"v": _JSON_VERSION, "error": facts}) if as_json else line)
 
 

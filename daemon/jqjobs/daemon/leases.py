@@ -163,7 +163,7 @@ class LeaseKeeper(threading.Thread):
     def _stumble(self, error: StoreError) -> float:
         is_final = not isinstance(error, StoreUnavailable) and not self._met  # no such database, or no Redis at all
         if is_final or (isinstance(error, StoreRefused) and not self._accepted):
-            self._tell(KeeperEvent("refused", message=f"{error.message} ({error.hint})"))
+            self._tell(KeeperEvent("refused", message=error.in_one_line()))
         if self._failures == 0:
             log.event("redis.lost", level=30, error=str(error))
         self._failures += 1

@@ -149,6 +149,11 @@ class Supervisor:
             log.event("daemon.cooldown", after_s=self._settings.cooldown_s)
             self._drain()
 
+    def _refuse(self, reason: str) -> None:
+        if not self._ending:
+            log.event("daemon.refused", level=50, message=reason)
+            self._give_up()
+
     def _give_up(self) -> None:
         self._exit = DaemonExit.CONFIGURATION
         self._drain()
@@ -158,8 +163,7 @@ class Supervisor:
             event = self._keeper.events.get()
             worker = self._crew.workers.get(event.worker_id)
             if event.kind == "refused":
-                log.event("daemon.refused", level=50, message=event.message)
-                self._give_up()
+                self._refuse(event.message)
             elif event.kind == "exhausted" and not self._ending:
                 log.event("daemon.exhausted", burst=self._settings.burst)
                 self._drain()

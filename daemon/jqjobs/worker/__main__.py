@@ -93,7 +93,7 @@ def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, in
     try:
         joined = _join(config, app, queues, store, orders, signals, watch, rng)
     except StoreRefused as error:
-        channel.send("failed", error=f"{error.message} ({error.hint})")
+        channel.send("failed", error=error.in_one_line())
         return WorkerExit.REFUSED
     if not joined:
         return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
