@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
+from jqjobs.config import working_directory
 from jqjobs.embedded import is_embedded, socket_url
 from jqjobs.errors import NotFound
 from jqjobs.job import Enqueued, NewJob, State
@@ -74,7 +74,7 @@ class Client:
         """Where Redis is. Raises: ConfigError."""
         if self._found is None:
             url = self._find_url()
-            self._found = parse_url(socket_url(url, Path.cwd()) if is_embedded(url) else url)
+            self._found = parse_url(socket_url(url, working_directory()) if is_embedded(url) else url)
         return self._found
 
     @contextmanager

@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 import re
 from base64 import b32encode
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Any
 
 from jqjobs.clock import Duration, duration_ms
 from jqjobs.errors import InvalidName, InvalidOption
@@ -223,10 +221,3 @@ def parse_ref(text: str) -> tuple[str | None, str]:
     if slash:
         check_name(queue, "queue")
     return (queue or None, check_name(job_id, "id"))
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """What an app offers in one queue: job name → its entry, plain JSON values."""
-
-    entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

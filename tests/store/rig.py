@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jqjobs.errors import StoreUnavailable
 from jqjobs.job import Enqueued, Kind, NewJob, Outcome, Status, TakenJob
 from jqjobs.store import calls
 from jqjobs.store.address import parse_url
@@ -200,3 +201,12 @@ def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: by
     if kind is Kind.DONE:
         text = job.key
     return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)
+
+
+def answers(store: Store) -> bool:
+    """Whether Redis answers again; for `eventually`."""
+    try:
+        store.ping()
+    except StoreUnavailable:
+        return False
+    return True

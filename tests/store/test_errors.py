@@ -21,7 +21,7 @@ from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.store.wire import error_of
 from servers import Server
-from store.rig import LEASE_MS, Rig
+from store.rig import LEASE_MS, Rig, answers
 from waiting import eventually
 
 
@@ -140,14 +140,6 @@ def test_too_many_clients_is_busy(start_server: Callable[..., Server], connect: 
     first.wire.call("CONFIG", "SET", "maxclients", 100)
 
     eventually(lambda: answers(second), what="it is let in")
-
-
-def answers(store: Store) -> bool:
-    try:
-        store.ping()
-    except StoreUnavailable:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/at/all.sock", "redis://127.0.0.1:1", "redis://no.such.host.invalid"])

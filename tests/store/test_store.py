@@ -14,7 +14,7 @@ from jqjobs.job import NewJob, Status
 from jqjobs.store import calls
 from jqjobs.store.store import Store
 from servers import Server
-from store.rig import LEASE_MS, Rig
+from store.rig import LEASE_MS, Rig, answers
 from waiting import eventually
 
 
@@ -151,14 +151,6 @@ def test_a_server_that_does_not_answer_in_time_is_unavailable(
     os.kill(server.pid, signal.SIGCONT)
 
     eventually(lambda: answers(store), what="it answers again")
-
-
-def answers(store: Store) -> bool:
-    try:
-        store.ping()
-    except StoreUnavailable:
-        return False
-    return True
 
 
 def test_a_late_reply_is_never_taken_for_the_next_ones(real_rig: Rig, connect: Callable[..., Store]) -> None:

@@ -50,7 +50,7 @@ def test_a_worker_that_lived_long_is_forgiven() -> None:
         ),
         (drain_plan(100, grace_s=0, kill_after_s=0), {100: KILL}),
         (stop_plan(100, kill_after_s=5), {100: QUIT, 104.9: QUIT, 105: KILL}),
-        (retire_plan(100), {100: TERM, 1e12: TERM}),
+        (retire_plan(), {100: TERM, 1e12: TERM}),
         (boot_plan(100), {100: QUIT, 101: KILL}),
     ],
     ids=["drain", "drain at once", "stop", "retire", "boot"],
@@ -60,7 +60,7 @@ def test_the_strongest_signal_that_is_due(plan: object, due: dict[float, signal.
 
 
 def test_only_a_retired_worker_makes_room_for_its_successor() -> None:
-    assert retire_plan(0).makes_room
+    assert retire_plan().makes_room
     assert not drain_plan(0, 1, 1).makes_room
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import hiredis
 
 from jqjobs.cli.output import write_json, write_lines
-from jqjobs.config import Environment
+from jqjobs.config import Environment, working_directory
 from jqjobs.errors import ConfigError, NotFound, StoreUnavailable
 from jqjobs.store import inspect
 from jqjobs.store.address import parse_url
@@ -42,9 +40,6 @@ class Session:
         try:
             _connect(store)
             yield store
-        except hiredis.ProtocolError:
-            message = f"what answers at {store.address} is not Redis"
-            raise StoreUnavailable(message, hint="JQ_REDIS_URL says where to look") from None
         except StoreUnavailable as error:
             if url.startswith(_EMBEDDED):
                 error.hint = _EMBEDDED_HINT
@@ -65,7 +60,7 @@ def _plain(url: str) -> str:
         return url
     from jqjobs.embedded import socket_url
 
-    return socket_url(url, Path.cwd())
+    return socket_url(url, working_directory())
 
 
 def _connect(store: Store) -> None:

@@ -51,9 +51,8 @@ class Housekeeping:
 
         What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace.
         """
-        answers = self._store.run_many([inspect.queue_status(name) for name in queues])
-        raise_first(answers)
-        return not any(self._is_awaited(found) for found in answers if not isinstance(found, StoreError))
+        found = self._store.run_all([inspect.queue_status(name) for name in queues])
+        return not any(self._is_awaited(queue) for queue in found)
 
     def _is_awaited(self, queue: inspect.QueueStatus) -> bool:
         if queue.paused_ms is not None:

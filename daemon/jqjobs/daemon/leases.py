@@ -14,7 +14,6 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from jqjobs import log
 from jqjobs.board import Word
@@ -29,8 +28,6 @@ from jqjobs.retry import reconnect_delay_s
 from jqjobs.store import calls
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
-
-T = TypeVar("T")
 
 _BEAT_EVERY_S = 2.0
 _BUSY_BEAT_EVERY_S = 0.5
@@ -228,7 +225,7 @@ class LeaseKeeper(threading.Thread):
         asked_ms = monotonic_ms()
         lease_ms = self._settings.lease_ms
         self._store.run(calls.know(command.queues))
-        answers = self._all([calls.join(name, command.worker_id, lease_ms) for name in command.queues])
+        answers = self._store.run_all([calls.join(name, command.worker_id, lease_ms) for name in command.queues])
         if not all(answers):
             return self._tell(KeeperEvent("fenced", command.worker_id))
         command.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
@@ -240,7 +237,7 @@ class LeaseKeeper(threading.Thread):
     def _bury(self, dead: Bury) -> None:
         self._joined.pop(dead.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
         entries = dead.board.entries()
-        self._all([
+        self._store.run_all([
             calls.leave(name, dead.worker_id, dead.mode, dead.cause, board_entries(entries, name), dead.stacks)
             for name in dead.queues
         ])  # fmt: skip
@@ -284,12 +281,6 @@ class LeaseKeeper(threading.Thread):
     def _beat(self) -> None:
         report = self.report
         self._store.run(calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers))
-
-    def _all(self, batch: Sequence[calls.Call[T]]) -> list[T]:
-        """Run calls in one round trip, all of them; then raise the first error, if there is one."""
-        answers = self._store.run_many(batch)
-        raise_first(answers)
-        return [answer for answer in answers if not isinstance(answer, StoreError)]
 
     def _say_goodbye(self) -> None:
         try:

@@ -29,12 +29,11 @@ def after_death(now_s: float, lived_s: float, short_lives: int) -> Restart:
 
 @dataclass(frozen=True, slots=True)
 class StopPlan:
-    """How a worker is brought to its end: TERM (drain), then QUIT (interrupt the job), then KILL.
+    """How a worker is brought to its end: TERM (drain) at once, then QUIT (interrupt the job), then KILL.
 
     ``makes_room``: a successor works in its slot already.
     """
 
-    term_at_s: float
     quit_at_s: float
     kill_at_s: float
     makes_room: bool = False
@@ -42,22 +41,22 @@ class StopPlan:
 
 def drain_plan(now_s: float, grace_s: float, kill_after_s: float) -> StopPlan:
     """Let the running job finish within ``grace_s``, interrupt it then, kill ``kill_after_s`` later."""
-    return StopPlan(now_s, now_s + grace_s, now_s + grace_s + kill_after_s)
+    return StopPlan(now_s + grace_s, now_s + grace_s + kill_after_s)
 
 
 def stop_plan(now_s: float, kill_after_s: float) -> StopPlan:
     """Interrupt the running job now, kill ``kill_after_s`` later."""
-    return StopPlan(now_s, now_s, now_s + kill_after_s)
+    return StopPlan(now_s, now_s + kill_after_s)
 
 
-def retire_plan(now_s: float) -> StopPlan:
+def retire_plan() -> StopPlan:
     """Let the running job finish, however long it takes: a deploy interrupts nothing."""
-    return StopPlan(now_s, math.inf, math.inf, makes_room=True)
+    return StopPlan(math.inf, math.inf, makes_room=True)
 
 
 def boot_plan(now_s: float) -> StopPlan:
     """End a worker that has not begun to work: nothing is lost by killing it if it does not heed TERM."""
-    return StopPlan(now_s, now_s, now_s + 0.5)
+    return StopPlan(now_s, now_s + 0.5)
 
 
 def sooner(old: StopPlan | None, new: StopPlan) -> StopPlan:

@@ -6,8 +6,6 @@ the reload is refused and the old workers go on. Retiring workers finish their j
 
 from __future__ import annotations
 
-import time
-
 from jqjobs import log
 from jqjobs.daemon import pool
 from jqjobs.daemon.crew import Crew
@@ -56,7 +54,7 @@ class Reload:
         elif self._successor.state == "ready":
             old = self._crew.workers[self._old.pop(0)]
             log.event("worker.replaced", old=old.id, new=self._successor.id)
-            self._crew.stop(old, pool.retire_plan(time.monotonic()))
+            self._crew.stop(old, pool.retire_plan())
             self._successor = None
             self.refused_because = ""
 

@@ -124,7 +124,7 @@ class Supervisor:
         del self._restarts[slot]
         for worker in self._crew:
             if worker.slot == slot and worker.plan is None:
-                self._crew.stop(worker, pool.retire_plan(time.monotonic()))
+                self._crew.stop(worker, pool.retire_plan())
 
     def _drain(self) -> None:
         if self._ending:

@@ -13,7 +13,7 @@ from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.calls import Call, text
-from jqjobs.store.wire import Argument, Wire
+from jqjobs.store.wire import Argument, Wire, raise_first
 
 T = TypeVar("T")
 
@@ -71,6 +71,12 @@ class Store:
             return []
         replies = self.wire.pipeline([self.command(call) for call in calls])
         return [self._answer(call, reply) for call, reply in zip(calls, replies, strict=True)]
+
+    def run_all(self, calls: Sequence[Call[T]]) -> list[T]:
+        """Run calls in one round trip, all of them; then raise the first error, if there is one."""
+        answers = self.run_many(calls)
+        raise_first(answers)
+        return [answer for answer in answers if not isinstance(answer, StoreError)]
 
     def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
         if isinstance(reply, ScriptMissing):  # each call is a transition of its own, so it may run later
