@@ -73,11 +73,11 @@ def _described(url: str, pid: int) -> Server:
 
 
 @contextmanager
-def daemon(url: str, processes: int, *options: str) -> Iterator[int]:
-    """Run jqd with the no-op app; yields its pid once all workers are ready."""
-    command = [sys.executable, "-m", "jqjobs.cli.jqd", "--app", "noop:app", "--redis", url, "--jitter", "0"]
+def daemon(url: str, processes: int, *options: str, app: str = "noop:app", directory: Path = HERE) -> Iterator[int]:
+    """Run jqd with an app, the no-op one by default; yields its pid once all workers are ready."""
+    command = [sys.executable, "-m", "jqjobs.cli.jqd", "--app", app, "--redis", url]
     process = subprocess.Popen(
-        [*command, "--processes", str(processes), *options], cwd=HERE, stderr=subprocess.PIPE, text=True
+        [*command, "--processes", str(processes), *options], cwd=directory, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     ready = 0
@@ -98,6 +98,17 @@ def children(pid: int) -> list[int]:
     """Return the pids of a process's children."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
     return [int(child) for child in text.split()]
+
+
+def rss_mib(pid: int) -> float:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def pss_mib(pid: int) -> float:
+    """Return the memory of a process, with what it shares counted in parts."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def cpu_s(pid: int) -> float:

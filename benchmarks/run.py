@@ -96,7 +96,7 @@ class Bench:
 
     def drains(self, processes: int, *options: str) -> list[Drain]:
         """Return the drains of one daemon, the first (a warm-up) left out."""
-        with daemon(self.place.url, processes, *options) as pid:
+        with daemon(self.place.url, processes, "--jitter", "0", *options) as pid:
             return [self.drain(pid) for _ in range(self.repeats + 1)][1:]
 
     def bytes_per_job(self, payload: bytes) -> float:

@@ -31,6 +31,7 @@ from jqjobs.job import (
 )
 from jqjobs.retry import Backoff, backoff_of
 from jqjobs.signature import Signature
+from jqjobs.sizes import Size, size_bytes
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,6 +48,7 @@ class Settings:
     max_crashes: int = DEFAULT_MAX_CRASHES
     timeout_ms: int | None = None
     keep_ms: int | None = None
+    memory_bytes: int = 0
     backoff: Backoff = field(default_factory=lambda: backoff_of(None))
     aliases: tuple[str, ...] = ()
 
@@ -63,6 +65,7 @@ class Settings:
         entry = {
             "priority": self.priority, "max_attempts": self.max_attempts, "max_crashes": self.max_crashes,
             "timeout_ms": self.timeout_ms, "keep_ms": self.keep_ms, "doc": doc,
+            "memory_bytes": self.memory_bytes or None,
         }  # fmt: skip
         return {key: value for key, value in entry.items() if value not in (None, "")}
 
@@ -158,19 +161,21 @@ class App:
     def job(
         self, *, name: str | None = None, queue: str = "default", priority: int = 0,
         max_attempts: int = DEFAULT_MAX_ATTEMPTS, max_crashes: int = DEFAULT_MAX_CRASHES,
-        timeout: Duration | None = "1h", keep: Duration | None = None,
+        timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
         backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
     ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
     def job(
         self, function: Callable[..., Any] | None = None, *, name: str | None = None,
-        timeout: Duration | None = "1h", keep: Duration | None = None,
+        timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
         backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (), **plain: Any,
     ) -> Any:  # fmt: skip
         """Register a function as a job. Raises: DuplicateJobName, InvalidName, InvalidOption.
 
         ``timeout``: time limit of one attempt, None for none. ``keep``: how long result and record of a
         success are kept. ``backoff``: delay after a failure: a duration, a list of them, `Exponential` (default),
-        `Fixed`. ``aliases``: former names that queued jobs may still carry.
+        `Fixed`. ``memory``: what one run needs beyond the worker itself, such as ``"300MB"``; it starts only where so
+        much is free, and is dead (oversized) where it never will be. ``aliases``: former names that queued jobs may
+        still carry.
         """
 
         def register(target: Callable[..., Any]) -> Job[..., Any]:
@@ -178,7 +183,8 @@ class App:
                 name or target.__name__,
                 timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
                 keep_ms=None if keep is None else positive_ms(keep, "keep"),
-                backoff=backoff_of(backoff), aliases=_names(aliases), **plain,
+                memory_bytes=size_bytes(memory, "memory"), backoff=backoff_of(backoff),
+                aliases=_names(aliases), **plain,
             )  # fmt: skip
             return self._register(Job(self, target, settings))
 

@@ -41,6 +41,7 @@ class Word(IntEnum):
     LEASE_UNTIL = 1  #: daemon: boottime ms until which the lease certainly holds
     BATCH = 2  #: worker: number of the batch; odd while it is being written
     COUNT = 3  #: worker: jobs in the batch
+    ALLOWANCE = 4  #: daemon: bytes the worker may be large and still take jobs; 0: nobody has measured
 
 
 class Stage(IntEnum):

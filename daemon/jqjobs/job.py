@@ -52,6 +52,8 @@ class Kind(StrEnum):
     RELEASED = "released"
     UNKNOWN = "unknown"
     MALFORMED = "malformed"
+    DEFERRED = "deferred"
+    OVERSIZED = "oversized"
 
 
 class Status(IntEnum):
@@ -108,6 +110,7 @@ class TakenJob:
     timeout_ms: int | None = None
     keep_ms: int | None = None
     key: str = ""
+    memory_bytes: int = 0
 
 
 @dataclass(slots=True)  # not frozen: that costs a microsecond a job

@@ -2,6 +2,8 @@
 
 A pid says nothing after a reboot, in another container, or once it was given to somebody else. So a
 process is its host, the boot of that host, its pid namespace, its pid and its start time (proc(5)).
+
+Also what processes there are, and how the group of a proven dead one is ended: `daemon.reaper`, `daemon.orphans`.
 """
 
 from __future__ import annotations
@@ -9,9 +11,12 @@ from __future__ import annotations
 import os
 import platform
 import signal
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,17 @@ class Identity:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values; `Identity(**values)` makes it again."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process of this pid namespace, as /proc shows it. ``started``: clock ticks since boot."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    started: int
 
 
 def identity_of(pid: int) -> Identity:
@@ -50,6 +66,34 @@ def is_proven_dead(process: Identity) -> bool:
         return not _exists(process.pid)
     is_another = process.started != 0 and ticks != process.started
     return is_another or _is_zombie(process.pid)
+
+
+def processes() -> Iterator[Seen]:
+    """Yield all processes that /proc shows, zombies included; none where /proc is missing."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else []:
+        fields = _stat_fields(int(name)) if name.isdigit() else []
+        if len(fields) > 19:  # it may be gone by now
+            yield Seen(int(name), fields[0], int(fields[1]), int(fields[2]), int(fields[19]))
+
+
+def kill_orphan_group(leader: Identity, alive_until_ms: int) -> bool:
+    """Kill what a dead process has left in the process group that it led; return whether there was anything.
+
+    Only where it is certain whose group that is. ``alive_until_ms``: until about when the leader lived at least,
+    ms since boot.
+    """
+    if leader.boot_id != _boot_id() or leader.pid <= 1 or leader.pid == os.getpgrp() or not is_proven_dead(leader):
+        return False  # a number of another boot means nothing here; nor do we end ourselves, whoever started us
+    if _start_ticks(leader.pid) not in (None, leader.started):
+        return False  # no process gets the number of a group that has members, so the group is the other one's
+    left = [seen.started for seen in processes() if seen.group == leader.pid and seen.state not in "ZX"]
+    if not left or min(left) * 1000 / _TICKS_A_SECOND > alive_until_ms:
+        return False  # all began after its death: the leader of another group had its number, and is gone too
+    try:
+        os.killpg(leader.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def host_name() -> str:

@@ -117,7 +117,7 @@ def test_everything_killed_at_once_loses_nothing(site: Site) -> None:
 
 def test_a_job_that_holds_the_gil_for_three_leases_keeps_its_job(site: Site) -> None:
     site.start_daemon("--lease", "1")
-    job = site.send("hold_gil", 4)
+    job = site.send("hold_gil", 6)
     holder = site.wait_for_start(job).pid
     site.start_daemon("--lease", "1")  # would take it as soon as the lease ran out
     info = site.wait_for(job, State.KEPT, 60)

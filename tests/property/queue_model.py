@@ -141,6 +141,15 @@ class Queue:
         else:
             self.parked[job_id] = now
 
+    def defer(self, now: int, job_id: str, rank: int, delay: int) -> None:
+        self.jobs[job_id].rank = rank
+        self.scheduled[job_id] = now + delay
+
+    def oversized(self, now: int, job_id: str) -> None:
+        self.jobs[job_id].remember()
+        self.failed += 1
+        self.die(now, job_id)
+
     def malformed(self, job_id: str) -> None:
         self.rejected += 1
         self.forget(job_id)
@@ -172,6 +181,10 @@ class Queue:
             self.ready[job_id] = rank
         elif kind is Kind.UNKNOWN:
             self.unknown(now, job_id, rank)
+        elif kind is Kind.DEFERRED:
+            self.defer(now, job_id, rank, report.number)
+        elif kind is Kind.OVERSIZED:
+            self.oversized(now, job_id)
         else:
             self.malformed(job_id)
         return True

@@ -15,43 +15,16 @@ from typing import Any
 import pytest
 
 import jqjobs
-from jqjobs.cli import jqctl, retry
+from jqjobs.cli import retry
 from jqjobs.cli.exits import Exit
 from jqjobs.job import Kind
 from jqjobs.store import calls
 from servers import Server
 from store.rig import Rig
+from store.terminal import Terminal
 
 BOOM = json.dumps({"attempt": 1, "reason": "failed", "error": "boom", "traceback": "T\n  boom", "worker": "w",
                    "started_ms": 1000, "ended_ms": 3000}).encode()  # fmt: skip
-
-
-class Terminal:
-    """Runs jqctl in this process against one server."""
-
-    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self._url = url
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def run(self, *words: str) -> int:
-        code = jqctl.run(["--redis", self._url, *words])
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, *words: str) -> dict[str, Any]:
-        self.code = self.run(*words, "--json")
-        answer: dict[str, Any] = json.loads(self.out)
-        assert answer.pop("v") == 1
-        return answer
-
-    def error(self, *words: str) -> dict[str, Any]:
-        self.code = self.run(*words, "--json")
-        answer = json.loads(self.err)
-        assert answer["v"] == 1
-        error: dict[str, Any] = answer["error"]
-        assert set(error) == {"code", "message", "hint"}
-        return error
 
 
 @pytest.fixture
@@ -94,7 +67,7 @@ def package_root() -> str:
     return str(Path(jqjobs.__file__).parents[1])
 
 
-# status, ping
+# status
 
 
 def test_status_of_nothing_says_what_to_do(terminal: Terminal) -> None:
@@ -152,14 +125,6 @@ def test_one_damaged_queue_does_not_hide_the_others(rig: Rig, terminal: Terminal
     assert "queue bad cannot be counted: WRONGTYPE" in terminal.err
     assert terminal.run("queue", "list") == Exit.ERROR
     assert "good" in terminal.out
-
-
-def test_ping_asks_for_redis_and_for_any_daemon(rig: Rig, terminal: Terminal) -> None:
-    assert terminal.run("ping") == Exit.ERROR
-    assert "no daemons" in terminal.out
-    serve(rig, "q")
-    answer = terminal.json("ping")
-    assert (terminal.code, answer["daemons"]) == (0, 1)
 
 
 # enqueue

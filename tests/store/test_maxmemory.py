@@ -174,3 +174,11 @@ def test_publishing_and_the_registry_work(rig: Rig) -> None:
     assert rig.run(calls.publish("q", LEASE_MS, {"n": {}})) == 1
     assert rig.run(calls.beat("d", 5000, {"pid": 1}, {"w": {"pid": 2}})) is True
     assert rig.redis("EXISTS", "jq:worker:w") == 1
+
+
+def test_orders_and_answers_of_remote_control_work(rig: Rig) -> None:
+    fill_up(rig)
+
+    assert rig.run(calls.post_order("d", '{"v":1}')) == 1
+    assert rig.run(calls.post_answer("nonce", '{"v":1}')) == 1
+    assert rig.redis("BLPOP", "jq:control:d", 1) == [b"jq:control:d", b'{"v":1,"at_ms":%d}' % rig.clock.now_ms]

@@ -39,6 +39,7 @@ CALLS: dict[str, Call[Any]] = {
     "leave": calls.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
     "list": inspect.job_list("q", "ready", 0, 10),
     "pause": calls.pause("q"),
+    "post": calls.post_order("d", '{"v":1}'),
     "publish": calls.publish("q", 30_000, {"n": {"doc": ""}}),
     "renew": calls.renew("q", 30_000, ["w"], ["n"]),
     "retry": calls.retry("q", ["a"]),

@@ -17,6 +17,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 CONF = DEPLOY / "supervisor" / "jqd.conf"
 SERVICE = DEPLOY / "systemd" / "jqd@.service"
 TARGET = DEPLOY / "systemd" / "jqd.target"
+NOTIFY_RELOAD = DEPLOY / "systemd" / "notify-reload.conf"
 
 #: What jqd needs after the last worker is gone: burials, goodbye to Redis.
 _AFTERWARDS_S = 5
@@ -58,7 +59,7 @@ def conf_variables(number: int = 0) -> dict[str, str]:
     return dict(pair.rstrip(",").split("=", 1) for pair in shlex.split(text))
 
 
-@pytest.mark.parametrize("path", [CONF, SERVICE, TARGET], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [CONF, SERVICE, TARGET, NOTIFY_RELOAD], ids=lambda path: path.name)
 def test_every_setting_has_its_reason(path: Path) -> None:
     allowed = "Description="
     assert [line for line in unexplained(path) if not line.startswith(allowed)] == []
@@ -98,7 +99,28 @@ def test_the_unit_keeps_what_the_daemons_of_a_host_share() -> None:
     unit = dict(settings_of(SERVICE))
     assert unit["RuntimeDirectory"] == "jqjobs"
     assert unit["RuntimeDirectoryPreserve"] == "yes"
-    assert not {"PrivatePIDs", "ProtectProc", "DynamicUser", "PrivateTmp"} & unit.keys()
+    apart = {"PrivatePIDs", "PrivateUsers", "ProtectProc", "DynamicUser", "PrivateTmp", "RemoveIPC"}
+    assert not apart & unit.keys()
+
+
+def test_the_unit_hides_nothing_that_jqd_reads_of_its_host() -> None:
+    unit = dict(settings_of(SERVICE))
+    assert "ProcSubset" not in unit, "it hides how much memory is free"
+    assert unit["ProtectControlGroups"] == "yes", "its limits are to be read; strict would hide them"
+
+
+def test_jqd_is_told_its_directory_so_that_it_sees_the_link_to_the_release() -> None:
+    unit, conf = settings_of(SERVICE), dict(settings_of(CONF))
+    assert ("Environment", "JQ_DIRECTORY=/srv/shop/current") in unit
+    assert conf_variables()["JQ_DIRECTORY"] == "/srv/shop/current"
+    assert not {"WorkingDirectory", "RootDirectory"} & dict(unit).keys()
+    assert "directory" not in conf
+
+
+def test_a_reload_that_systemd_waits_for_sends_the_signal_once() -> None:
+    unit, drop_in = dict(settings_of(SERVICE)), dict(settings_of(NOTIFY_RELOAD))
+    assert drop_in == {"Type": "notify-reload", "ReloadSignal": "SIGHUP", "ExecReload": ""}
+    assert "-HUP" in unit["ExecReload"], "the drop-in is there to replace this"
 
 
 def test_the_unit_stops_jqd_alone_and_survives_a_worker_that_ran_out_of_memory() -> None:

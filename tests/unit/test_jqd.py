@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jqjobs.cli import jqd
+from jqjobs.cli import jqd, wiring
 from jqjobs.config import Environment
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName
@@ -34,6 +34,12 @@ VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "cooldown_s": (["1", "2h", "0"], [1.0, 7200.0, 0.0]),
     "burst": (["ready", "scheduled", "ready"], ["ready", "scheduled", "ready"]),
     "nice": (["1", "19", "0"], [1, 19, 0]),
+    "memory_reserve": (["1", "200MB", "1GiB"], [1, 200_000_000, 1 << 30]),
+    "max_rss": (["1", "200MB", "1GiB"], [1, 200_000_000, 1 << 30]),
+    "watch": (["poll", "off", "auto"], ["poll", "off", "auto"]),
+    "watch_packages": (["yes", "no", "yes"], [True, False, True]),
+    "directory": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
+    "health": ([":1", "a:2", "unix:/b"], [":1", "a:2", "unix:/b"]),
     "max_dead": (["1", "2", "0"], [1, 2, 0]),
     "dead_s": (["1", "2d", "3w"], [1.0, 172_800.0, 1_814_400.0]),
     "runtime_dir": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
@@ -129,7 +135,7 @@ def test_the_defaults_in_the_help_are_the_real_ones() -> None:
         "lease_s": f"{real.lease_s:g}s", "poll_s": f"{real.poll_s:g}s", "jitter": f"{real.jitter:g}",
         "batch": real.batch,
         "prefetch_ms": real.prefetch_ms, "max_dead": real.max_dead, "dead_s": f"{real.dead_s / 86_400:g}d",
-        "log_format": real.log_format, "log_level": real.log_level,
+        "watch": real.watch, "log_format": real.log_format, "log_level": real.log_level,
     }.items():  # fmt: skip
         part = text.partition(f"{jqd.flag_of(setting)} ")[2].partition("[JQ_")[0]
         assert f"Default: {shown}." in part, setting
@@ -155,7 +161,7 @@ def test_what_a_person_can_get_wrong_is_a_line_and_a_code(
     for name in ("JQ_APP", "JQ_REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.argv", ["jqd", *arguments])
-    monkeypatch.setattr(jqd, "SignalInbox", Mock)  # signals belong to pytest
+    monkeypatch.setattr(wiring, "SignalInbox", Mock)  # signals belong to pytest
     with pytest.raises(SystemExit) as ended:
         jqd.main()
     output = "".join(capsys.readouterr())

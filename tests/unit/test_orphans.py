@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jqjobs.board import Board, Entry, Stage
-from jqjobs.daemon.orphans import board_entries, find_orphans
-from jqjobs.process import identity_of
+from jqjobs.board import Board, Entry, Stage, Word
+from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.orphans import Orphan, board_entries, find_orphans
+from jqjobs.process import Identity, identity_of
 from jqjobs.store.calls import BoardEntry
+from waiting import eventually
 
 ALIVE = identity_of(os.getpid())
 DEAD = replace(ALIVE, boot_id="an earlier boot")
@@ -46,6 +51,15 @@ def test_who_may_be_alive_is_left_alone(tmp_path: Path, worker: Any, daemon: Any
     path = make(tmp_path, "w", worker_id="w", worker=worker.as_dict(), daemon=daemon.as_dict(), queues=["a"])
     assert found(tmp_path) == []
     assert path.exists()
+
+
+def test_what_we_left_before_we_were_executed_anew_is_an_orphan(tmp_path: Path) -> None:
+    make(tmp_path, "w1", worker_id="w1", worker=DEAD.as_dict(), daemon=ALIVE.as_dict(), daemon_id="old", queues=["a"])
+    make(tmp_path, "w2", worker_id="w2", worker=DEAD.as_dict(), daemon=ALIVE.as_dict(), daemon_id="new", queues=["a"])
+    make(tmp_path, "w3", worker_id="w3", worker=ALIVE.as_dict(), daemon=ALIVE.as_dict(), daemon_id="old", queues=["a"])
+    [orphan] = find_orphans(tmp_path, "new")
+    orphan.board.close()
+    assert orphan.worker_id == "w1"
 
 
 @pytest.mark.parametrize(
@@ -83,3 +97,43 @@ def test_only_what_was_begun_in_a_queue_is_told_to_redis() -> None:
     assert board_entries(entries, "q") == [
         BoardEntry("id-1", 1, "running"), BoardEntry("id-2", 2, "succeeded"), BoardEntry("id-3", 3, "failed"),
     ]  # fmt: skip
+
+
+@dataclass
+class Left:
+    """A dead worker, and what one of its jobs has left in its group."""
+
+    worker: Identity
+    process: subprocess.Popen[bytes]
+    orphan: Orphan
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Iterator[Left]:
+    leader = subprocess.Popen(["sleep", "300"], process_group=0)
+    process = subprocess.Popen(["sleep", "300"], process_group=leader.pid)
+    worker = identity_of(leader.pid)
+    leader.kill()
+    leader.wait()
+    make(tmp_path, "w", worker_id="w", worker=worker.as_dict(), daemon=replace(worker, started=1).as_dict(), queues=[])
+    [orphan] = find_orphans(tmp_path)
+    yield Left(worker, process, orphan)
+    orphan.board.close()
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("sign_of_life", [Word.LEASE_UNTIL, Word.TICK])
+def test_what_an_orphans_jobs_have_left_is_killed_if_it_is_as_old_as_a_sign_of_its_life(
+    left: Left, sign_of_life: Word
+) -> None:
+    assert not left.orphan.kill_descendants(), "nothing shows that it lived when this process began"
+    assert left.is_running
+    left.orphan.board.set_word(sign_of_life, monotonic_ms())
+    assert left.orphan.kill_descendants()
+    eventually(lambda: not left.is_running, what="it was killed")

@@ -8,15 +8,15 @@ import pytest
 
 from jqjobs.daemon.pool import (
     SHORT_LIFE_S,
-    Limit,
     Restart,
     after_death,
     boot_plan,
     drain_plan,
     due_signal,
+    is_overdue,
+    recycle_plan,
     retire_plan,
     stop_plan,
-    time_limit,
 )
 
 TERM, QUIT, KILL = signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL
@@ -61,14 +61,15 @@ def test_the_strongest_signal_that_is_due(plan: object, due: dict[float, signal.
 
 def test_only_a_retired_worker_makes_room_for_its_successor() -> None:
     assert retire_plan().makes_room
+    assert not recycle_plan().makes_room
     assert not drain_plan(0, 1, 1).makes_room
 
 
 @pytest.mark.parametrize(
-    ("timeout_ms", "running_ms", "limit"),
-    [(0, 10**12, Limit.NONE), (1000, 1000, Limit.NONE), (1000, 1500, Limit.NONE), (1000, 1501, Limit.KILL)],
+    ("timeout_ms", "running_ms", "kill"),
+    [(0, 10**12, False), (1000, 1000, False), (1000, 1500, False), (1000, 1501, True)],
 )
 def test_a_job_is_killed_only_past_its_limit_and_the_time_to_heed_it(
-    timeout_ms: int, running_ms: int, limit: Limit
+    timeout_ms: int, running_ms: int, *, kill: bool
 ) -> None:
-    assert time_limit(timeout_ms, running_ms, kill_after_ms=500) is limit
+    assert is_overdue(timeout_ms, running_ms, kill_after_ms=500) is kill

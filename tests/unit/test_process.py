@@ -1,17 +1,20 @@
-"""Proof of death: certain, or not given."""
+"""Proof of death: certain, or not given. And what may be killed on the strength of it."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import pytest
 
 from jqjobs import process
-from jqjobs.process import Identity, describe_exit, identity_of, is_proven_dead
+from jqjobs.clock import monotonic_ms
+from jqjobs.process import Identity, describe_exit, identity_of, is_proven_dead, kill_orphan_group, processes
 from waiting import eventually
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -110,3 +113,116 @@ def test_an_identity_survives_its_journey_as_plain_values() -> None:
 )
 def test_how_a_process_ended_is_said_in_words(code: int, said: str) -> None:
     assert said in describe_exit(code)
+
+
+@dataclass
+class Group:
+    """A process group: a leader, and a child of it that only waits."""
+
+    leader: subprocess.Popen[str]
+    identity: Identity
+    child: int
+
+    def lose_leader(self) -> None:
+        self.leader.kill()
+        self.leader.wait()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the child still runs."""
+        return any(seen.pid == self.child and seen.state != "Z" for seen in processes())
+
+
+#: A leader that starts a child, says its pid, and waits.
+_LEADER = "import subprocess, sys; print(subprocess.Popen(['sleep', '300']).pid, flush=True); sys.stdin.read()"
+
+
+def start_group(script: str = _LEADER) -> Group:
+    leader = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, process_group=0,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert leader.stdout is not None
+    return Group(leader, identity_of(leader.pid), int(leader.stdout.readline()))
+
+
+@pytest.fixture
+def group() -> Iterator[Group]:
+    made = start_group()
+    yield made
+    with suppress(ProcessLookupError):
+        os.killpg(made.identity.pid, signal.SIGKILL)
+    made.leader.communicate()
+
+
+@linux
+def test_what_a_dead_process_left_in_its_group_is_killed(group: Group) -> None:
+    group.lose_leader()
+    assert group.is_left
+    assert kill_orphan_group(group.identity, monotonic_ms())
+    eventually(lambda: not group.is_left, what="the child is gone")
+    assert not kill_orphan_group(group.identity, monotonic_ms()), "there is nothing more to kill"
+
+
+@linux
+def test_the_group_of_a_zombie_is_killed_too_since_its_number_is_still_its_own(group: Group) -> None:
+    group.leader.kill()
+    eventually(lambda: is_proven_dead(group.identity), what="the leader is a zombie")
+    assert kill_orphan_group(group.identity, monotonic_ms())
+    eventually(lambda: not group.is_left, what="the child is gone")
+
+
+@linux
+def test_the_group_of_a_living_process_is_left_alone(group: Group) -> None:
+    assert not kill_orphan_group(group.identity, monotonic_ms())
+    assert group.is_left
+    assert group.leader.poll() is None
+
+
+@linux
+@pytest.mark.parametrize(
+    "change", [{"host": "another"}, {"boot_id": "another"}, {"boot_id": ""}, {"pid_namespace": "pid:[1]"}], ids=str
+)
+def test_a_number_that_means_nothing_here_kills_nobody(group: Group, change: dict[str, str]) -> None:
+    group.lose_leader()
+    assert not kill_orphan_group(replace(group.identity, **change), monotonic_ms())
+    assert group.is_left
+
+
+@linux
+def test_a_group_whose_number_went_to_another_process_is_that_ones(group: Group) -> None:
+    former = replace(group.identity, started=group.identity.started - 1)
+    assert is_proven_dead(former)
+    assert not kill_orphan_group(former, monotonic_ms())
+    assert group.is_left
+    assert group.leader.poll() is None
+
+
+@linux
+def test_a_group_that_began_after_the_death_is_not_what_the_dead_one_left(group: Group) -> None:
+    earlier_ms = group.identity.started * 10 - 60_000  # when the first owner of the number was seen last
+    group.lose_leader()
+    assert not kill_orphan_group(group.identity, earlier_ms)
+    assert group.is_left
+
+
+@linux
+def test_nobody_kills_the_group_it_is_in_itself() -> None:
+    heir = (
+        "import sys; from jqjobs.clock import monotonic_ms; from jqjobs.process import *;"
+        "who = Identity(**eval(sys.stdin.readline())); print(is_proven_dead(who), flush=True);"
+        "print(kill_orphan_group(who, monotonic_ms()), flush=True)"
+    )
+    script = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {heir!r}]).pid, flush=True)"
+    group = start_group(script + "; sys.stdin.buffer.raw.read(1)")
+    leader = group.leader
+    assert leader.stdin is not None
+    assert leader.stdout is not None
+    leader.kill()
+    leader.wait()
+    leader.stdin.write(f"{group.identity.as_dict()}\n")
+    leader.stdin.flush()
+    said = leader.stdout.read().split()
+    leader.stdin.close()
+    leader.stdout.close()
+    assert said == ["True", "False"], "an heir that was killed says nothing more"

@@ -13,13 +13,15 @@ from typing import Any
 
 import click
 
+from jqjobs.cli.daemons import daemon
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.exits import Exit, exit_of
 from jqjobs.cli.jobs import job
 from jqjobs.cli.output import ReaderGone, write_error
+from jqjobs.cli.ping import ping
 from jqjobs.cli.queues import queue
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.cli.status import ping, status
+from jqjobs.cli.status import status
 from jqjobs.errors import InvalidOption, JqError
 
 
@@ -61,15 +63,16 @@ def cli(context: click.Context) -> None:
       jqctl job list --queue emails --state dead
       jqctl job retry --queue emails --all-dead
       jqctl queue pause emails
+      jqctl daemon reload --all
 
     With --json every command answers with one JSON object that carries "v": 1; errors are an object on stderr.
 
-    Exit codes: 0 done; 1 error; 2 usage; 4 Redis cannot be reached; 5 there is no such job or queue.
+    Exit codes: 0 done; 1 error; 2 usage; 4 Redis cannot be reached; 5 there is no such job, queue or daemon.
     """
     context.ensure_object(Session)
 
 
-for command in (status, ping, enqueue, job, queue):
+for command in (status, ping, enqueue, job, queue, daemon):
     cli.add_command(command)
 
 

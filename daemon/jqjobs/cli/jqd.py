@@ -1,32 +1,23 @@
-"""`jqd`: the worker daemon. Reads the settings, wires the parts, runs the supervisor."""
+"""`jqd`: the worker daemon. Reads the settings; `wiring` makes a daemon of them."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from typing import Any
 
 import click
 
 from jqjobs import log
+from jqjobs.cli.wiring import run_daemon
 from jqjobs.clock import duration_ms
 from jqjobs.config import Environment, working_directory
-from jqjobs.daemon.crew import Crew
-from jqjobs.daemon.leases import LeaseKeeper
-from jqjobs.daemon.notify import Notifier
-from jqjobs.daemon.runtime import runtime_directory
+from jqjobs.daemon.release import Release, find_release
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.daemon.signals import SignalInbox
-from jqjobs.daemon.supervisor import Supervisor
-from jqjobs.embedded import EmbeddedServer, is_embedded
-from jqjobs.errors import InvalidOption, JqError
+from jqjobs.errors import ConfigError, InvalidOption, JqError
 from jqjobs.exits import DaemonExit
-from jqjobs.process import host_name
-from jqjobs.store.address import parse_url
-from jqjobs.store.store import Store
+from jqjobs.sizes import size_bytes
 from jqjobs.version import __version__
-from jqjobs.worker.config import WorkerConfig
 
 
 def _span_s(text: str) -> float:
@@ -38,6 +29,12 @@ def _names(text: str) -> tuple[str, ...]:
     if not names:
         raise InvalidOption("it names no queue")
     return names
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        raise InvalidOption("say yes or no")
+    return text.lower() == "yes"
 
 
 #: Setting → (how its text is read, metavar, help). The flag is --x-y, the variable JQ_X_Y.
@@ -66,6 +63,24 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
         "Exit when nothing is ready (or scheduled).",
     ),
     "nice": (int, "N", "Niceness added to the workers, 0 to 19. Default: 0."),
+    "memory_reserve": (
+        size_bytes,
+        "SIZE",
+        "Memory left free for others. Default: 5%, at least 128MiB, at most a quarter.",
+    ),
+    "max_rss": (size_bytes, "SIZE", "Replace a worker that is larger between two jobs; 0: never. Default: 0."),
+    "watch": (
+        click.Choice(["auto", "poll", "off"]),
+        "auto|poll|off",
+        "Reload when source files in use change; poll: look only, trust no notification. Default: auto.",
+    ),
+    "watch_packages": (_yes, "yes|no", "Watch what is installed in site-packages too. Default: no."),
+    "directory": (
+        str,
+        "DIR",
+        "Change to it first; may lead over a symlink that a deploy swaps. Default: where jqd was started.",
+    ),
+    "health": (str, "HOST:PORT", "Answer /livez and /readyz by HTTP there; also unix:/path. Default: nowhere."),
     "max_dead": (int, "N", "Dead jobs kept in each queue. Default: 10000."),
     "dead_s": (_span_s, "TIME", "How long dead jobs are kept. Default: 90d."),
     "runtime_dir": (
@@ -119,9 +134,10 @@ def _with_options(command: Any) -> Any:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @_with_options
+@click.option("--check", is_flag=True, help="Read the settings, load the app, say what is wrong, and exit.")
 @click.option("--redis", metavar="URL", help="redis://, rediss://, unix:// or embedded:[DIR].  [JQ_REDIS_URL]")
 @click.version_option(__version__, prog_name="jqd")
-def command(**flags: Any) -> int:
+def command(check: bool, **flags: Any) -> int:
     """Run jobs of an app in supervised worker processes until told to stop.
 
     \b
@@ -131,47 +147,35 @@ def command(**flags: Any) -> int:
     TERM or INT drains (a second INT, or QUIT, stops at once), HUP replaces the workers one by one.
     Each option can also be set in the environment or in .env, as shown in brackets.
     """
-    return run(read_settings(flags, Environment()))
+    release = enter_directory(flags)
+    settings = read_settings(flags, Environment())
+    if check:
+        return check_app(settings)
+    return run_daemon(settings, release, lambda: read_settings(flags, Environment()))
 
 
-def run(settings: DaemonSettings) -> int:
-    """Run one daemon; return its exit code."""
-    signals = SignalInbox()
-    signals.install()
-    log.configure(f"jqd:{os.getpid()}", form=settings.log_format, level=settings.log_level)
-    embedded = EmbeddedServer.ensure(settings.redis_url, working_directory(), pause=signals.wait_for_end)
-    if embedded is None and is_embedded(settings.redis_url):
-        return DaemonExit.ORDERLY  # a signal ended the boot
+def enter_directory(flags: dict[str, Any]) -> Release:
+    """Change to --directory, which is kept as it was given, links and all. Raises: ConfigError."""
+    chosen = flags.get("directory") or Environment().get("directory") or ""
+    release = find_release(chosen, os.environ, sys.argv[0], str(working_directory()))
     try:
-        return _supervise(settings, embedded.url if embedded else settings.redis_url, signals)
-    finally:
-        if embedded:
-            embedded.stop()
+        os.chdir(release.directory)
+    except OSError as error:
+        raise ConfigError(f"--directory {release.directory} cannot be entered: {error.strerror}") from error
+    return release
 
 
-def _supervise(settings: DaemonSettings, url: str, signals: SignalInbox) -> int:
-    address = parse_url(url)
-    boards = runtime_directory(address, settings.runtime_dir)
-    daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
-    store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
-    keeper = LeaseKeeper(settings, daemon_id, store, boards, signals.wake)
+def check_app(settings: DaemonSettings) -> int:
+    """Load the app as a worker would; 0 when it can be. A new daemon is tried like this before it takes over."""
+    from jqjobs.worker.boot import describe_failure, load_registered  # job code has no place in a running daemon
 
-    def configure(worker_id: str, board: str, channel_fd: int) -> str:
-        return WorkerConfig(
-            settings.app, url, worker_id, board, channel_fd, os.getpid(), settings.queues, settings.lease_ms,
-            settings.poll_s, settings.jitter, settings.batch, settings.prefetch_ms, settings.max_jobs,
-            settings.max_age_s, settings.nice, settings.log_format, settings.log_level,
-        ).to_json()  # fmt: skip
-
-    log.event(
-        "daemon.started",
-        name=settings.name,
-        redis=str(address),
-        app=settings.app,
-        processes=settings.processes,
-    )
-    keeper.start()
-    return Supervisor(settings, keeper, signals, Crew(boards, configure), Notifier()).run()
+    sys.path.insert(0, os.getcwd())  # as `python -m` has it
+    try:
+        app = load_registered(settings.app)
+    except BaseException as error:
+        raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error
+    click.echo(f"{settings.app} loads, with {len(app.jobs)} jobs in the queues {', '.join(app.queues())}")
+    return DaemonExit.ORDERLY
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def as_json(overview: Overview) -> dict[str, Any]:
         "now_ms": overview.registry.now_ms,
         "redis": overview.address,
         "queues": queues_json(overview),
-        "daemons": [_daemon_json(daemon) for daemon in overview.registry.daemons],
+        "daemons": [daemon_json(daemon) for daemon in overview.registry.daemons],
     }
 
 
@@ -93,7 +93,8 @@ def queues_json(overview: Overview) -> list[dict[str, Any]]:
     return sorted(sound + broken, key=lambda queue: str(queue["name"]))
 
 
-def _daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
+def daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
+    """Return a daemon and its workers as a JSON value."""
     workers = [worker._asdict() | {"jobs": [job._asdict() for job in worker.jobs]} for worker in daemon.workers]
     return daemon._asdict() | {"workers": workers}
 

@@ -1,17 +1,14 @@
-"""`jqctl status` and `jqctl ping`."""
+"""`jqctl status`."""
 
 from __future__ import annotations
-
-import time
 
 import click
 
 from jqjobs.cli.exits import Exit
-from jqjobs.cli.output import complain, plural
+from jqjobs.cli.output import complain
 from jqjobs.cli.overview import Overview, as_json, as_text, read_overview
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.job import check_name
-from jqjobs.store.registry import read_registry
 
 
 @click.command("status")
@@ -50,25 +47,3 @@ def report_broken(overview: Overview) -> int:
     for name, why in overview.broken.items():
         complain(f"jqctl: queue {name} cannot be counted: {why}")
     return Exit.ERROR if overview.broken else Exit.OK
-
-
-@click.command("ping")
-@speaks_to_redis
-@click.pass_obj
-def ping(session: Session) -> int:
-    """Check that Redis answers and that any daemon is there.
-
-    Exit code 0: both; 1: no daemon; 4: Redis cannot be reached.
-
-    \b
-    Example:
-      jqctl ping && jqctl enqueue nightly_report
-    """
-    with session.store() as store:
-        start = time.perf_counter()
-        store.ping()
-        ms = round((time.perf_counter() - start) * 1000, 2)
-        daemons = len(read_registry(store).daemons)
-    lines = [f"Redis at {store.address} answers ({ms} ms)", f"{plural(daemons, 'daemon')} running"]
-    session.show({"redis": str(store.address), "ms": ms, "daemons": daemons}, lines)
-    return Exit.OK if daemons else Exit.ERROR

@@ -21,8 +21,11 @@ Configure = Callable[[str, str, int], str]
 class Crew:
     """All worker processes that were started and not yet waited for."""
 
-    def __init__(self, boards: Path, configure: Configure) -> None:
+    def __init__(self, daemon_id: str, boards: Path, configure: Configure, directory: Path) -> None:
+        """``directory``: where workers run; looked up anew for each, so a swapped release link takes effect."""
         self._boards = boards
+        self._directory = directory
+        self._daemon_id = daemon_id
         self._configure = configure
         self.identity = identity_of(os.getpid())
         self.started_ms = round(time.time() * 1000)
@@ -36,14 +39,23 @@ class Crew:
         worker_id = new_worker_id()
         try:
             worker = spawn(
-                slot, worker_id, self._boards, self.identity, lambda board, fd: self._configure(worker_id, board, fd)
-            )
+                slot, worker_id, self._boards, self._directory,
+                lambda board, fd: self._configure(worker_id, board, fd),
+            )  # fmt: skip
         except OSError as error:
             log.event("worker.not_started", level=40, error=str(error))
             return None
+        self.describe(worker)
         self.workers[worker.id] = worker
         log.event("worker.started", worker=worker.id, pid=worker.pid)
         return worker
+
+    def describe(self, worker: WorkerProcess) -> None:
+        """Write into a worker's board who it and its daemon are, for whoever finds it after the daemon's death."""
+        worker.board.write_header({
+            "worker_id": worker.id, "worker": worker.identity, "daemon": self.identity.as_dict(),
+            "daemon_id": self._daemon_id, "queues": list(worker.queues),
+        })  # fmt: skip
 
     def slots(self) -> set[int]:
         """Return the slots that have a worker which is to stay."""
@@ -95,6 +107,7 @@ class Crew:
     def _hear_last_words(self, worker: WorkerProcess) -> None:
         for message in [] if worker.channel.closed else worker.channel.receive():
             worker.error = str(message.get("error", worker.error))
+            worker.last_files += message.get("paths", [])
         worker.channel.close()
 
 

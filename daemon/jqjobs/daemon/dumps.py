@@ -1,14 +1,18 @@
-"""USR1: the stacks of all workers, into the log: what is everybody doing right now?"""
+"""The stacks of all workers, into the log (USR1) or to whoever asked over Redis: what is everybody doing right now?"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from jqjobs import log
 from jqjobs.daemon.crew import Crew
 from jqjobs.stacks import read_stacks
 
 _WRITTEN_AFTER_S = 0.3
+
+#: Gets one dict a worker: worker, pid, jobs, text.
+Reader = Callable[[list[dict[str, object]]], None]
 
 
 class Dumps:
@@ -17,20 +21,34 @@ class Dumps:
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
         self._show_at_s: float | None = None
+        self._readers: list[Reader] = []
 
-    def ask(self) -> None:
-        """Ask all workers that are up for their stacks."""
+    def ask(self, reader: Reader | None = None) -> None:
+        """Ask all workers that are up for their stacks; without a reader they go to the log."""
         for worker in self._crew:
             if worker.state != "starting":  # before its handler is there, the signal would kill it
                 worker.ask_for_stacks()
+        self._readers.append(reader or _log)
         self._show_at_s = time.monotonic() + _WRITTEN_AFTER_S
 
     def show(self) -> None:
-        """Log the stacks once they are written."""
+        """Give the stacks to those who asked, once they are written."""
         if self._show_at_s is None or time.monotonic() < self._show_at_s:
             return
-        self._show_at_s = None
-        for worker in self._crew:
-            jobs = ",".join(f"{entry.queue}/{entry.id}" for entry in worker.board.running())
-            for line in filter(None, read_stacks(worker.board.path).splitlines()):
-                log.event("worker.stack", worker=worker.id, pid=worker.pid, jobs=jobs or None, at=line)
+        readers, self._readers, self._show_at_s = self._readers, [], None
+        stacks = [
+            {
+                "worker": worker.id, "pid": worker.pid, "text": read_stacks(worker.board.path),
+                "jobs": [f"{entry.queue}/{entry.id}" for entry in worker.board.running()],
+            }
+            for worker in self._crew
+        ]  # fmt: skip
+        for reader in readers:
+            reader(stacks)
+
+
+def _log(stacks: list[dict[str, object]]) -> None:
+    for found in stacks:
+        jobs = ",".join(map(str, found["jobs"])) if isinstance(found["jobs"], list) else ""
+        for line in filter(None, str(found["text"]).splitlines()):
+            log.event("worker.stack", worker=found["worker"], pid=found["pid"], jobs=jobs or None, at=line)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class LeaseKeeper(threading.Thread):
         self._failures = 0
         self._accepted = False
         self._met = False
+        self.turned_s = time.monotonic()
         self._complained: set[str] = set()
         self.events: queue.SimpleQueue[KeeperEvent] = queue.SimpleQueue()
         self._report = Report()
@@ -109,6 +111,7 @@ class LeaseKeeper(threading.Thread):
             except Exception:
                 log.event("keeper.error", level=50, exc_info=True)
                 pause_s = 1.0
+            self.turned_s = time.monotonic()
             self._nudge.wait(pause_s)
             self._nudge.clear()
         self._say_goodbye()
@@ -244,8 +247,9 @@ class LeaseKeeper(threading.Thread):
         dead.board.remove()
 
     def _bury_orphans(self) -> None:
-        for orphan in find_orphans(self._boards):
-            log.event("worker.taken_over", worker=orphan.worker_id)
+        for orphan in find_orphans(self._boards, self._daemon_id):
+            left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
+            log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)
             cause = "its daemon and its worker were killed while it may have been running"
             self._bury(Bury(orphan.worker_id, orphan.queues, "suspect", cause, orphan.board))
 

@@ -55,8 +55,7 @@ def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) 
 def _overdue(worker: WorkerProcess, kill_after_s: float) -> Entry | None:
     now_ms = monotonic_ms()
     for entry in worker.board.running():
-        limit = pool.time_limit(entry.timeout_ms, now_ms - entry.since_ms, round(kill_after_s * 1000))
-        if limit is pool.Limit.KILL:
+        if pool.is_overdue(entry.timeout_ms, now_ms - entry.since_ms, round(kill_after_s * 1000)):
             return entry
     return None
 

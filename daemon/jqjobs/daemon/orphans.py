@@ -1,19 +1,21 @@
 """Finds boards whose worker and daemon are both proven dead, and buries those workers.
 
 So the jobs of a daemon that was killed are runnable again as soon as any daemon of the host looks here,
-instead of when the lease runs out. Nobody is charged: what may have been running becomes a suspect.
+instead of when the lease runs out. Nobody is charged: what may have been running becomes a suspect. Workers
+die with their daemon, but not what their jobs have started: that is ended here too, before the jobs run again.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jqjobs.board import Board, Entry, Stage
-from jqjobs.process import Identity, is_proven_dead
+from jqjobs.board import Board, Entry, Stage, Word
+from jqjobs.process import Identity, identity_of, is_proven_dead, kill_orphan_group
 from jqjobs.store.calls import BoardEntry
 
 #: A board without a header whose daemon died between making and describing it never had a lease.
@@ -26,24 +28,34 @@ class Orphan:
     """A dead worker of a dead daemon."""
 
     worker_id: str
+    worker: Identity
     queues: tuple[str, ...]
     board: Board
 
+    def kill_descendants(self) -> bool:
+        """Kill what its jobs have started and left in its process group; return whether there was anything."""
+        alive_until_ms = max(self.board.word(Word.LEASE_UNTIL), self.board.word(Word.TICK))
+        return kill_orphan_group(self.worker, alive_until_ms)
 
-def find_orphans(directory: Path) -> list[Orphan]:
-    """Return the orphans among the boards of ``directory``."""
-    return [orphan for path in sorted(directory.glob("*.board")) if (orphan := _orphan(path))]
+
+def find_orphans(directory: Path, our_id: str = "") -> list[Orphan]:
+    """Return the orphans among the boards of ``directory``.
+
+    ``our_id``: of the daemon that asks. One that was executed anew has another id than before, and the same pid.
+    """
+    return [orphan for path in sorted(directory.glob("*.board")) if (orphan := _orphan(path, our_id))]
 
 
-def _orphan(path: Path) -> Orphan | None:
+def _orphan(path: Path, our_id: str) -> Orphan | None:
     try:
         board = Board(path)
     except (OSError, ValueError):
         return None  # just taken up by somebody else, or no board at all
     header = board.header
     worker, daemon = _identity(header.get("worker")), _identity(header.get("daemon"))
-    if worker and daemon and is_proven_dead(daemon) and is_proven_dead(worker):
-        return Orphan(str(header.get("worker_id")), tuple(header.get("queues", ())), board)
+    is_former_self = header.get("daemon_id") not in (None, our_id) and daemon == identity_of(os.getpid())
+    if worker and daemon and (is_former_self or is_proven_dead(daemon)) and is_proven_dead(worker):
+        return Orphan(str(header.get("worker_id")), worker, tuple(header.get("queues", ())), board)
     nameless = not header and time.time() - _changed_s(path) > _NAMELESS_S
     (board.remove if nameless else board.close)()
     return None

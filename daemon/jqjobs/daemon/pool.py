@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import signal
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from jqjobs.retry import respawn_delay_s
 
@@ -38,6 +37,11 @@ class StopPlan:
     kill_at_s: float
     makes_room: bool = False
 
+    @property
+    def is_patient(self) -> bool:
+        """Whether the running job may take as long as it likes."""
+        return math.isinf(self.quit_at_s)
+
 
 def drain_plan(now_s: float, grace_s: float, kill_after_s: float) -> StopPlan:
     """Let the running job finish within ``grace_s``, interrupt it then, kill ``kill_after_s`` later."""
@@ -52,6 +56,11 @@ def stop_plan(now_s: float, kill_after_s: float) -> StopPlan:
 def retire_plan() -> StopPlan:
     """Let the running job finish, however long it takes: a deploy interrupts nothing."""
     return StopPlan(math.inf, math.inf, makes_room=True)
+
+
+def recycle_plan() -> StopPlan:
+    """Let the running job finish, however long it takes; the successor starts when the worker is gone."""
+    return StopPlan(math.inf, math.inf)
 
 
 def boot_plan(now_s: float) -> StopPlan:
@@ -71,13 +80,6 @@ def due_signal(plan: StopPlan, now_s: float) -> signal.Signals:
     return signal.SIGQUIT if now_s >= plan.quit_at_s else signal.SIGTERM
 
 
-class Limit(Enum):
-    """What to do about a running job, by its age."""
-
-    NONE = "none"
-    KILL = "kill"
-
-
-def time_limit(timeout_ms: int, running_ms: int, kill_after_ms: int) -> Limit:
+def is_overdue(timeout_ms: int, running_ms: int, kill_after_ms: int) -> bool:
     """Return whether the worker must be killed: its job passed the limit and did not heed the exception."""
-    return Limit.KILL if timeout_ms and running_ms > timeout_ms + kill_after_ms else Limit.NONE
+    return bool(timeout_ms) and running_ms > timeout_ms + kill_after_ms

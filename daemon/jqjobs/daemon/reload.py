@@ -6,17 +6,23 @@ the reload is refused and the old workers go on. Retiring workers finish their j
 
 from __future__ import annotations
 
+import time
+
 from jqjobs import log
 from jqjobs.daemon import pool
 from jqjobs.daemon.crew import Crew
 from jqjobs.daemon.spawn import WorkerProcess
 
+_BOOT_S = 300.0
+
 
 class Reload:
     """The reload that is under way, if any. Further requests while it runs start it over once."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, boot_s: float = _BOOT_S) -> None:
+        """``boot_s``: a canary that is neither ready nor dead after this long is refused too."""
         self._crew = crew
+        self._boot_s = boot_s
         self._old: list[str] = []
         self._successor: WorkerProcess | None = None
         self.refused_because = ""
@@ -51,6 +57,9 @@ class Reload:
             self._successor = None  # given up together with its slot, or fenced: no fault of the new code
         elif self._successor.id not in self._crew.workers:
             self._refuse(self._successor.error or "the new worker died before it was ready")
+        elif self._successor.state == "starting" and time.monotonic() - self._successor.started_s > self._boot_s:
+            self._crew.stop(self._successor, pool.boot_plan(time.monotonic()))
+            self._refuse(f"the new worker had not loaded the app after {self._boot_s:g} s")
         elif self._successor.state == "ready":
             old = self._crew.workers[self._old.pop(0)]
             log.event("worker.replaced", old=old.id, new=self._successor.id)

@@ -15,7 +15,7 @@ MAX_QUEUES = 32
 
 @dataclass(frozen=True, slots=True)
 class DaemonSettings:
-    """One daemon. Times in the unit they are named by; ``queues`` empty: every queue of the app."""
+    """One daemon. Times in the unit they are named by, memory in bytes; ``queues`` empty: every queue of the app."""
 
     app: str
     redis_url: str
@@ -37,6 +37,12 @@ class DaemonSettings:
     cooldown_s: float = 0.0
     burst: str = ""
     nice: int = 0
+    memory_reserve: int = 0
+    max_rss: int = 0
+    directory: str = ""
+    watch: str = "auto"
+    watch_packages: bool = False
+    health: str = ""
     log_format: str = "text"
     log_level: str = "info"
 
@@ -66,6 +72,7 @@ class DaemonSettings:
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
         _demand(0 <= self.nice <= 19, f"nice is {self.nice}", "use 0 to 19")
         _demand(self.max_jobs >= 0, f"max-jobs is {self.max_jobs}", "use 0 for no limit")
+        _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
         _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
 
     @property

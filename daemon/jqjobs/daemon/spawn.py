@@ -22,7 +22,7 @@ from pathlib import Path
 from jqjobs.board import Board
 from jqjobs.channel import Channel
 from jqjobs.daemon.pool import StopPlan
-from jqjobs.process import Identity, host_name, identity_of
+from jqjobs.process import host_name, identity_of
 from jqjobs.stacks import DUMP_SIGNAL, clear_stacks
 
 #: (path of the board, descriptor of the control socket) → what the worker is told, as JSON.
@@ -49,6 +49,7 @@ class WorkerProcess:
     stacks: str = ""
     stacks_asked_s: float | None = None
     error: str = ""
+    last_files: list[str] = field(default_factory=list)
     identity: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -74,12 +75,6 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def describe_on_board(self, daemon: Identity) -> None:
-        """Write into the board who this is, for whoever finds it after the daemon's death."""
-        self.board.write_header({
-            "worker_id": self.id, "worker": self.identity, "daemon": daemon.as_dict(), "queues": list(self.queues),
-        })  # fmt: skip
-
 
 def _environment() -> dict[str, str]:
     """What workers inherit: all but the daemon's own line to systemd."""
@@ -93,9 +88,10 @@ def new_worker_id() -> str:
     return f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def spawn(slot: int, worker_id: str, board_dir: Path, daemon: Identity, configure: Configure) -> WorkerProcess:
-    """Start one worker. ``configure(board path, fd of its control socket)`` returns the JSON it is told.
+def spawn(slot: int, worker_id: str, board_dir: Path, directory: Path, configure: Configure) -> WorkerProcess:
+    """Start one worker in ``directory``.
 
+    ``configure(board path, fd of its control socket)`` returns the JSON it is told.
     Raises: OSError when the process or its board cannot be made.
     """
     ours, theirs = socket.socketpair()
@@ -104,6 +100,7 @@ def spawn(slot: int, worker_id: str, board_dir: Path, daemon: Identity, configur
         process = subprocess.Popen(
             [sys.executable, "-m", "jqjobs.worker", worker_id],
             env={**_environment(), "JQ_WORKER": configure(str(board.path), theirs.fileno())},
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             process_group=0,  # Ctrl-C in a terminal reaches the daemon only
@@ -116,5 +113,4 @@ def spawn(slot: int, worker_id: str, board_dir: Path, daemon: Identity, configur
         theirs.close()
     worker = WorkerProcess(worker_id, slot, process, Channel(ours), board, time.monotonic())
     worker.identity = dict(identity_of(process.pid).as_dict())
-    worker.describe_on_board(daemon)
     return worker

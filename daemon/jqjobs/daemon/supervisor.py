@@ -1,7 +1,8 @@
-"""The daemon's main loop: signals, workers, their time limits, their replacement. Talks to no Redis itself.
+"""The daemon's main loop: signals and orders, workers, their time limits, their replacement. Talks to no Redis itself.
 
 boot ─▶ running ──TERM/INT──▶ draining ──all gone──▶ exit
-             └──QUIT, second INT──▶ stopping ──────▶ exit
+             ├──QUIT, second INT──▶ stopping ──────▶ exit
+             └──jqjobs or its settings changed──▶ replacing ──all gone──▶ exec of the new daemon under the same pid
 """
 
 from __future__ import annotations
@@ -11,66 +12,90 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from jqjobs import log
 from jqjobs.daemon import pool
-from jqjobs.daemon.crew import Crew, charge
+from jqjobs.daemon.crew import Crew
 from jqjobs.daemon.dumps import Dumps
+from jqjobs.daemon.health import HealthFacts
 from jqjobs.daemon.leases import LeaseKeeper
 from jqjobs.daemon.limits import Silence, enforce_time_limits
-from jqjobs.daemon.messages import Bury, Join, KeeperEvent
+from jqjobs.daemon.memory_guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
-from jqjobs.daemon.reload import Reload
+from jqjobs.daemon.reaper import adopts_orphans, reap_strangers
+from jqjobs.daemon.remote import Remote
 from jqjobs.daemon.report import make_report
-from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
+from jqjobs.daemon.service import Service
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
-from jqjobs.daemon.spawn import WorkerProcess
-from jqjobs.exits import DaemonExit, WorkerExit
+from jqjobs.daemon.sources import Sources, Step
+from jqjobs.exits import DaemonExit
 
 #: The loop turns at least this often; signals, dead workers and messages wake it at once.
 _TURN_S = 0.25
 _GOODBYE_S = 3.0
 
 
-class Supervisor:
-    """One per daemon, wired in `cli.jqd`."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the supervisor works with, wired in `cli.jqd`."""
 
-    def __init__(
-        self, settings: DaemonSettings, keeper: LeaseKeeper, signals: SignalInbox, crew: Crew, notifier: Notifier
-    ) -> None:
+    keeper: LeaseKeeper
+    signals: SignalInbox
+    crew: Crew
+    notifier: Notifier
+    memory: MemoryGuard
+    sources: Sources
+    remote: Remote
+    other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
+
+
+class Supervisor:
+    """One per daemon. ``wants_exec``: it ended only to be replaced by a new image of itself."""
+
+    def __init__(self, settings: DaemonSettings, parts: Parts, *, is_replacement: bool = False) -> None:
+        """``is_replacement``: the image before this one did work, so an app that does not load is no reason to end."""
         self._settings = settings
-        self._keeper = keeper
-        self._signals = signals
-        self._crew = crew
-        self._notifier = notifier
-        self._reload = Reload(crew)
-        self._dumps = Dumps(crew)
+        self._keeper = parts.keeper
+        self._signals = parts.signals
+        self._crew = parts.crew
+        self._notifier = parts.notifier
+        self._memory = parts.memory
+        self._sources = parts.sources
+        self._remote = parts.remote
+        self._other_children = parts.other_children
+        self._adopts_orphans = adopts_orphans()
+        self._service = Service(settings, parts.crew, parts.keeper, parts.memory, parts.sources)
+        self._service.ever_ready = is_replacement
+        self._dumps = Dumps(parts.crew)
         self._silence = Silence(settings.poll_s)
-        self._started_s = time.monotonic()
-        self._restarts = {slot: pool.Restart() for slot in range(settings.processes)}
+        self._started_s = self._turned_s = time.monotonic()
         self._state = "starting"
-        self._note = ""
-        self._ever_ready = False
-        self._said_unserved = False
+        self._shown = ("starting", "")
         self._was_interrupted = False
-        self._is_quiet = False
         self._exit = DaemonExit.ORDERLY
-        self._actions: dict[signal.Signals, Callable[[], None]] = {
-            signal.SIGTERM: self._drain, signal.SIGINT: self._drain, signal.SIGQUIT: self._stop_now,
-            signal.SIGHUP: self._reload.begin, signal.SIGUSR2: self._quiet, signal.SIGCONT: self._resume,
-            signal.SIGTTIN: self._one_more, signal.SIGTTOU: self._one_less, signal.SIGUSR1: self._dumps.ask,
+        self.wants_exec = False
+        one_more, one_less = (lambda: self.resize(self.wanted + 1)), (lambda: self.resize(self.wanted - 1))
+        self._actions: dict[signal.Signals, Callable[[], object]] = {
+            signal.SIGTERM: self.drain, signal.SIGINT: self.drain, signal.SIGQUIT: self.stop_now,
+            signal.SIGHUP: self.reload, signal.SIGUSR2: self.quiet, signal.SIGCONT: self.resume,
+            signal.SIGTTIN: one_more, signal.SIGTTOU: one_less, signal.SIGUSR1: self._dumps.ask,
         }  # fmt: skip
 
     def run(self) -> DaemonExit:
         """Supervise until told to end and all workers are gone."""
         self._wait_out_jitter()
-        while not (self._ending and not self._crew.workers):
+        while not (self._is_ending and not self._crew.workers):
             self._act_on_signals()
+            self._remote.perform(self)
             self._hear_keeper()
-            self._hear_workers()
-            self._bury_the_dead()
+            self._service.hear_workers()
+            self._service.bury_the_dead()
+            self._reap_orphans()
             self._start_workers()
-            self._reload.advance()
+            self._advance_sources()
+            self._memory.look()
             self._crew.press()
             enforce_time_limits(self._crew, self._settings.kill_after_s)
             self._silence.look(self._crew)
@@ -84,13 +109,13 @@ class Supervisor:
         return self._exit
 
     @property
-    def _ending(self) -> bool:
-        return self._state in ("draining", "stopping")
+    def _is_ending(self) -> bool:
+        return self._state in ("draining", "stopping", "replacing")
 
     def _wait_out_jitter(self) -> None:
         """Keep daemons that start together apart; a signal ends the wait."""
         until_s = time.monotonic() + random.uniform(0, self._settings.jitter)
-        while (left_s := until_s - time.monotonic()) > 0 and not self._ending:
+        while (left_s := until_s - time.monotonic()) > 0 and not self._is_ending:
             self._wait(left_s)
             self._act_on_signals()
 
@@ -100,151 +125,134 @@ class Supervisor:
             is_second = number is signal.SIGINT and self._was_interrupted
             self._was_interrupted = self._was_interrupted or number is signal.SIGINT
             if is_second:
-                self._stop_now()
+                self.stop_now()
             elif number in self._actions:
                 self._actions[number]()
 
-    def _quiet(self) -> None:
-        self._is_quiet = True
-        self._crew.tell("quiet")
+    @property
+    def wanted(self) -> int:
+        """How many workers there should be."""
+        return self._service.wanted
 
-    def _resume(self) -> None:
-        self._is_quiet = False
-        self._crew.tell("resume")
+    @property
+    def state(self) -> str:
+        """The daemon's state, as `jqctl status` shows it."""
+        return self._shown[0]
 
-    def _one_more(self) -> None:
-        if len(self._restarts) < MAX_PROCESSES:
-            self._restarts[max(self._restarts, default=-1) + 1] = pool.Restart()
+    def quiet(self) -> None:
+        """Take no new jobs until `resume`."""
+        self._service.set_quiet(is_quiet=True)
 
-    def _one_less(self) -> None:
-        """Give up the last slot; its worker finishes its job."""
-        if len(self._restarts) <= 1:
+    def resume(self) -> None:
+        """Take jobs again."""
+        self._service.set_quiet(is_quiet=False)
+
+    def resize(self, count: int) -> int:
+        """Have so many workers from now on, at least one; return the number."""
+        return self._service.resize(count)
+
+    def reload(self) -> None:
+        """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed."""
+        if not self._is_ending:
+            self._sources.on_hup()
+
+    def dump(self, when_written: Callable[[list[dict[str, object]]], None]) -> None:
+        """Have the stacks of all workers written down, and given to ``when_written`` a moment later."""
+        self._dumps.ask(when_written)
+
+    def drain(self) -> None:
+        """Take no new jobs, let the running ones finish within the grace period, end."""
+        if self._state in ("draining", "stopping"):
             return
-        slot = max(self._restarts)
-        del self._restarts[slot]
-        for worker in self._crew:
-            if worker.slot == slot and worker.plan is None:
-                self._crew.stop(worker, pool.retire_plan())
+        self._end("draining", self._settings.grace_s)
 
-    def _drain(self) -> None:
-        if self._ending:
-            return
-        self._state = "draining"
-        self._reload.abandon()
-        self._notifier.tell(self._state, "finishing running jobs")  # patience is for who is stopping
-        self._notifier.extend(self._settings.grace_s + self._settings.kill_after_s + _GOODBYE_S)
-        plan = pool.drain_plan(time.monotonic(), self._settings.grace_s, self._settings.kill_after_s)
+    def stop_now(self) -> None:
+        """Interrupt the running jobs, give them back, end."""
+        self._end("stopping", 0.0)
+
+    def _end(self, state: str, grace_s: float) -> None:
+        self._state, self.wants_exec = state, state == "replacing"
+        if not self.wants_exec:
+            self._sources.abandon()
+        # Patience is for who has said that it is stopping, or reloading.
+        self._notifier.tell("reloading" if self.wants_exec else state, "finishing running jobs")
+        self._notifier.extend(grace_s + self._settings.kill_after_s + _GOODBYE_S)
+        plan = pool.drain_plan(time.monotonic(), grace_s, self._settings.kill_after_s)
         for worker in self._crew:
-            if worker.plan is None or worker.plan.makes_room:
+            if worker.plan is None or worker.plan.is_patient or state == "stopping":
                 self._crew.stop(worker, plan)
 
-    def _stop_now(self) -> None:
-        self._state = "stopping"
-        self._reload.abandon()
-        for worker in self._crew:
-            self._crew.stop(worker, pool.stop_plan(time.monotonic(), self._settings.kill_after_s))
+    def _reap_orphans(self) -> None:
+        if self._adopts_orphans:
+            reap_strangers({worker.pid for worker in self._crew} | self._sources.children() | self._other_children)
+
+    def _advance_sources(self) -> None:
+        step = self._sources.advance()
+        if step is Step.RELOADING:
+            self._service.start_soon()
+        elif step is Step.EXEC and not self._is_ending:
+            log.event("daemon.replacing")
+            self._end("replacing", self._settings.grace_s)
 
     def _end_of_cooldown(self) -> None:
-        if 0 < self._settings.cooldown_s <= time.monotonic() - self._started_s and not self._ending:
+        if 0 < self._settings.cooldown_s <= time.monotonic() - self._started_s and not self._is_ending:
             log.event("daemon.cooldown", after_s=self._settings.cooldown_s)
-            self._drain()
-
-    def _refuse(self, reason: str) -> None:
-        if not self._ending:
-            log.event("daemon.refused", level=50, message=reason)
-            self._give_up()
+            self.drain()
 
     def _give_up(self) -> None:
         self._exit = DaemonExit.CONFIGURATION
-        self._drain()
+        self.drain()
 
     def _hear_keeper(self) -> None:
         while not self._keeper.events.empty():
             event = self._keeper.events.get()
             worker = self._crew.workers.get(event.worker_id)
-            if event.kind == "refused":
-                self._refuse(event.message)
-            elif event.kind == "exhausted" and not self._ending:
-                log.event("daemon.exhausted", burst=self._settings.burst)
-                self._drain()
-            elif worker is not None:
-                self._hear_of_lease(event, worker)
-
-    def _hear_of_lease(self, event: KeeperEvent, worker: WorkerProcess) -> None:
-        if event.kind == "fenced":
-            log.event("worker.fenced", level=30, worker=worker.id, pid=worker.pid)
-            self._crew.stop(worker, pool.stop_plan(time.monotonic(), self._settings.kill_after_s))
-        elif worker.plan is None:
-            worker.state = "ready"
-            self._state = "running" if self._state == "starting" else self._state
-            self._ever_ready, self._note = True, ""
-            if self._is_quiet:
-                worker.channel.send("quiet")  # before "go", or it would take jobs in between
-            worker.channel.send("go")
-            log.event("worker.ready", worker=worker.id, pid=worker.pid)
-
-    def _hear_workers(self) -> None:
-        for worker, message in self._crew.messages():
-            if message["event"] == "failed":
-                worker.error = str(message["error"])
-            elif message["event"] == "ready" and worker.plan is None:
-                worker.state = "joining"
-                worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
-                worker.describe_on_board(self._crew.identity)
-                self._say_unserved(message["unserved"])
-                self._keeper.submit(Join(worker.id, worker.queues, worker.names, worker.board))
-            elif message["event"] == "recycle":
-                log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason=message["reason"])
-                self._reload.add(worker)
-
-    def _say_unserved(self, queues: list[str]) -> None:
-        """Say once that the app has queues which this daemon leaves to others."""
-        if queues and not self._ever_ready and not self._said_unserved:
-            log.event("queues.unserved", level=30, queues=",".join(queues), hint="does another daemon serve them?")
-            self._said_unserved = True
-
-    def _bury_the_dead(self) -> None:
-        for worker, code in self._crew.take_dead():
-            self._keeper.submit(Bury(worker.id, worker.queues, *charge(worker, code), worker.board, worker.stacks))
-            if worker.plan is None and worker.slot in self._restarts:
-                self._plan_successor(worker, code)
-            else:
-                log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
-
-    def _plan_successor(self, worker: WorkerProcess, code: int) -> None:
-        now_s = time.monotonic()
-        lived_s = now_s - worker.started_s
-        restart = pool.after_death(now_s, lived_s, self._restarts[worker.slot].short_lives)
-        self._restarts[worker.slot] = restart
-        log.event("worker.died", level=30, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
-                  lived_s=round(lived_s, 1), next_start_s=round(restart.at_s - now_s, 2))  # fmt: skip
-        if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):
-            self._note = f"workers do not start: {worker.error}"
-            if not self._ever_ready:
-                log.event("daemon.unusable", level=50, app=self._settings.app, error=worker.error)
+            if event.kind == "refused" and not self._is_ending:
+                log.event("daemon.refused", level=50, message=event.message)
                 self._give_up()
+            elif event.kind == "exhausted" and not self._is_ending:
+                log.event("daemon.exhausted", burst=self._settings.burst)
+                self.drain()
+            elif worker is not None:
+                self._service.hear_of_lease(event, worker)
 
     def _start_workers(self) -> None:
-        if self._ending:
-            return
-        now_s = time.monotonic()
-        taken = self._crew.slots()
-        for slot, restart in self._restarts.items():
-            if slot not in taken and now_s >= restart.at_s and self._crew.start(slot) is None:
-                self._restarts[slot] = pool.after_death(now_s, 0.0, restart.short_lives + 1)
+        if self._service.unusable and not self._is_ending:
+            self._give_up()
+        if not self._is_ending:
+            self._service.start_workers()
 
     def _report(self) -> None:
-        state, note = self._state, self._note
-        if self._keeper.waiting_for_redis and not self._ending:
-            state, note = "waiting_redis", self._keeper.waiting_for_redis
-        elif self._reload.is_under_way:
-            state = "reloading"
-        elif self._reload.refused_because:
-            note = f"reload refused: {self._reload.refused_because}"
-        elif self._is_quiet and self._state == "running":
-            state = "quiet"
-        self._notifier.tell(state, note or f"{self._crew.ready()} of {len(self._restarts)} workers ready")
-        self._keeper.report = make_report(self._settings, self._crew, state, note, len(self._restarts))
+        self._turned_s = time.monotonic()
+        if self._state == "starting" and self._crew.ready():
+            self._state = "running"
+        state, note = self._shown = self._describe()
+        self._notifier.tell(state, note or f"{self._crew.ready()} of {self.wanted} workers ready")
+        self._keeper.report = make_report(self._settings, self._crew, state, note, self.wanted)
+
+    def _describe(self) -> tuple[str, str]:
+        """Return the state and the note that people are shown: of all that is true, what matters most."""
+        if self._state in ("draining", "stopping"):
+            return self._state, ""
+        if self._keeper.waiting_for_redis:
+            return "waiting_redis", self._keeper.waiting_for_redis
+        if self._state == "replacing" or self._sources.is_under_way:
+            return "reloading", self._service.note
+        refusal = f"reload refused: {self._sources.refusal}" if self._sources.refusal else self._service.note
+        if self._state == "starting":
+            return self._state, refusal
+        if self._memory.note:
+            return "waiting_memory", self._memory.note
+        return ("quiet" if self._service.is_quiet else self._state), refusal
+
+    def health(self) -> HealthFacts:
+        """Return what the health endpoint judges; called by its thread."""
+        now_s, (state, note) = time.monotonic(), self._shown
+        return HealthFacts(
+            main_loop_age_s=now_s - self._turned_s, lease_loop_age_s=now_s - self._keeper.turned_s,
+            redis_error=self._keeper.waiting_for_redis, ready=self._crew.ready(), wanted=self.wanted,
+            state=state, note=note, lease_s=self._settings.lease_s,
+        )  # fmt: skip
 
     def _wait(self, timeout_s: float = _TURN_S) -> None:
         with selectors.DefaultSelector() as selector:

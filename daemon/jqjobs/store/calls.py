@@ -21,6 +21,9 @@ T_co = TypeVar("T_co", covariant=True)
 #: Fields of one job in the answer of an exchange (lua/take.lua).
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 6
+#: Messages of remote control that nobody reads: so many are kept, for so long (lua/post.lua).
+_MOST_ORDERS, _MOST_ANSWERS = 100, 1000
+_MESSAGE_TTL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,3 +227,15 @@ def beat(
             args += (name, value)
     names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
     return Call(script("beat"), names, args, _truth)
+
+
+def post_order(daemon: str, order: str) -> Call[int]:
+    """Post an order, a JSON object as text, to a daemon; how many it has not read yet."""
+    args: list[Argument] = ["", _MOST_ORDERS, _MESSAGE_TTL_MS, order]
+    return Call(script("post"), (keys.control(daemon),), args, int, repeatable=False)
+
+
+def post_answer(nonce: str, answer: str) -> Call[int]:
+    """Post a daemon's answer, a JSON object as text, to who gave the order of that nonce."""
+    args: list[Argument] = ["", _MOST_ANSWERS, _MESSAGE_TTL_MS, answer]
+    return Call(script("post"), (keys.answer(nonce),), args, int)

@@ -46,3 +46,11 @@ def daemon(daemon_id: str) -> str:
 
 def worker(worker_id: str) -> str:
     return f"{PREFIX}:worker:{worker_id}"
+
+
+def control(daemon_id: str) -> str:
+    return f"{PREFIX}:control:{daemon_id}"
+
+
+def answer(nonce: str) -> str:
+    return f"{PREFIX}:answer:{nonce}"

@@ -58,6 +58,11 @@ class DaemonInfo(NamedTuple):
     age_s: float | None
     seen_s: float
 
+    @property
+    def ready_workers(self) -> int:
+        """How many workers take jobs, those that are busy with one among them."""
+        return sum(worker.state in ("ready", "busy") for worker in self.workers)
+
 
 class Registry(NamedTuple):
     """All daemons that are there, by name. ``now_ms`` is the clock of Redis."""

@@ -110,6 +110,9 @@ class Wire:
             greetings.append(("AUTH", *user, self.address.password))
         if self.address.db:
             greetings.append(("SELECT", self.address.db))
+        if self.address.tls and not greetings:
+            # TLS 1.3 sends session tickets by itself; unread, they would look like an answer to whoever selects on us.
+            greetings.append(("PING",))
         return greetings
 
     def close(self) -> None:

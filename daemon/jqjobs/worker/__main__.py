@@ -5,11 +5,11 @@ Boot: die with the daemon · signals · load the app · tell the daemon "ready" 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from jqjobs import log
 from jqjobs.app import App
 from jqjobs.board import Board
 from jqjobs.channel import Channel
-from jqjobs.errors import ConfigError, StoreError, StoreRefused
+from jqjobs.errors import StoreError, StoreRefused
 from jqjobs.exits import WorkerExit
-from jqjobs.imports import load_app
 from jqjobs.retry import reconnect_delay_s
 from jqjobs.stacks import register_stacks
 from jqjobs.store import calls
@@ -27,6 +26,7 @@ from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.batch import Batch
+from jqjobs.worker.boot import describe_failure, load_registered
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger
 from jqjobs.worker.interrupt import Interrupter
@@ -34,9 +34,14 @@ from jqjobs.worker.loop import Loop
 from jqjobs.worker.monitor import Monitor
 from jqjobs.worker.orders import Orders
 from jqjobs.worker.parent import die_with
-from jqjobs.worker.runner import Runner, describe
+from jqjobs.worker.preflight import Preflight
+from jqjobs.worker.runner import Runner
 from jqjobs.worker.signals import Signals
+from jqjobs.worker.sources import SourceList
 from jqjobs.worker.wake import WakeWatch
+
+#: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
+_OOM_SCORE_ADDED = 200
 
 
 def main() -> int:
@@ -51,38 +56,35 @@ def main() -> int:
     if not die_with(config.daemon_pid):
         return WorkerExit.ORPHANED
     os.nice(config.nice)
+    _go_first_when_memory_ends()
     channel = Channel(socket.socket(fileno=config.channel_fd))
+    sources = SourceList(packages=config.watch_packages)
     try:
         app = load_registered(config.app)
     except BaseException as error:  # anything may come out of user modules, SystemExit included
-        error_text = f"{describe(error)}{_place(error)}"
+        error_text = describe_failure(error)
         log.event("app.failed", level=40, app=config.app, error=error_text)
+        sources.report_failure(channel, error)
         channel.send("failed", error=error_text)
         return WorkerExit.BAD_APP
     signals.loading = False
-    return _work(config, app, channel, signals, interrupter)
+    sources.report(channel)
+    return _work(config, app, channel, signals, interrupter, sources)
 
 
-def _place(error: BaseException) -> str:
-    """Return where loading the app failed, in the innermost file, unless the error says so itself."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, (SyntaxError, ConfigError)) or not frames:
-        return ""
-    return f" (at {frames[-1].filename}:{frames[-1].lineno})"
+def _go_first_when_memory_ends() -> None:
+    """Have the kernel kill workers, and what jobs start, before their daemon and before the neighbours of both.
+
+    A job can run again. Raising it needs no privilege: proc_pid_oom_score_adj(5).
+    """
+    place = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError, ValueError):
+        place.write_text(str(min(1000, int(place.read_text()) + _OOM_SCORE_ADDED)))
 
 
-def load_registered(reference: str) -> App:
-    """Return the app with all its job modules loaded. Raises: ConfigError, and what its modules raise."""
-    app = load_app(reference)
-    if not isinstance(app, App):
-        raise ConfigError(f"--app {reference!r} is a {type(app).__name__}, not a jqjobs.App")
-    app.load()
-    if not app.jobs:
-        raise ConfigError(f"--app {reference!r} registers no job", hint="name its job modules in App(imports=[…])")
-    return app
-
-
-def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, interrupter: Interrupter) -> int:
+def _work(
+    config: WorkerConfig, app: App, channel: Channel, signals: Signals, interrupter: Interrupter, sources: SourceList
+) -> int:
     rng = random.Random()
     address = parse_url(config.redis_url)
     queues = list(config.queues) or app.queues()
@@ -102,7 +104,8 @@ def _work(config: WorkerConfig, app: App, channel: Channel, signals: Signals, in
     monitor = Monitor(batch, board, exchanger, interrupter, signals, config.prefetch_ms)
     monitor.start()
     runner = Runner(app, config.worker_id, interrupter, rng)
-    ending = Loop(config, board, orders, signals, batch, exchanger, runner, watch, rng).run()
+    preflight = Preflight(board, channel)
+    ending = Loop(config, board, orders, signals, batch, exchanger, runner, watch, rng, preflight, sources).run()
     log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
     return ending
 

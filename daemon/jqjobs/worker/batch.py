@@ -20,6 +20,7 @@ _STAGES = {
     Kind.FAILED: Stage.FAILED, Kind.HUNG: Stage.FAILED, Kind.DISCARDED: Stage.FAILED,
     Kind.INTERRUPTED: Stage.RUNNING,
     Kind.UNKNOWN: Stage.RELEASED, Kind.MALFORMED: Stage.RELEASED, Kind.RELEASED: Stage.RELEASED,
+    Kind.DEFERRED: Stage.RELEASED, Kind.OVERSIZED: Stage.RELEASED,
 }  # fmt: skip
 
 

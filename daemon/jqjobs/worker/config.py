@@ -25,6 +25,7 @@ class WorkerConfig:
     max_jobs: int = 0
     max_age_s: float = 0.0
     nice: int = 0
+    watch_packages: bool = False
     log_format: str = "text"
     log_level: str = "info"
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from jqjobs import log
 from jqjobs.errors import JqError, StoreError
 from jqjobs.job import Status
-from jqjobs.store import calls
+from jqjobs.store import calls, keys
 from jqjobs.store.calls import Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.batch import Batch
@@ -26,6 +26,7 @@ class Exchanger:
     def __init__(self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch) -> None:
         self._store = store
         self._queues = tuple(queues)
+        self._looked_at = [key for queue in queues for key in (keys.queue(queue, "ready"), keys.inbox(queue))]
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._batch = batch
@@ -46,6 +47,20 @@ class Exchanger:
             moved = [self._ingest(queue) for queue in trip.inboxes]
         self.is_blocked = bool(moved) and not any(moved)
         return replace(trip, more=trip.more or any(moved))
+
+    def has_news(self) -> bool:
+        """Return whether a trip could find anything: a cheap look, for an idle worker whose poll is due.
+
+        What becomes due by time is not looked at: the last trip told when that is, and whoever schedules an earlier
+        job wakes a worker. An error counts as news; the trip will say it.
+        """
+        if self._resync or self._batch.has_outcomes:
+            return True
+        with self._lock:
+            try:
+                return int(self._store.wire.call("EXISTS", *self._looked_at)) > 0
+            except StoreError:
+                return True
 
     def report(self) -> bool:
         """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced."""

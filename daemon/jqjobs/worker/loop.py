@@ -22,12 +22,17 @@ from jqjobs.worker.batch import Batch, next_want
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger, Fenced
 from jqjobs.worker.orders import Orders
+from jqjobs.worker.preflight import Preflight, Room
 from jqjobs.worker.runner import Runner
 from jqjobs.worker.signals import Signals
+from jqjobs.worker.sources import SourceList
 from jqjobs.worker.wake import WakeWatch
 
 #: A drained worker tries this often to give back what it holds; then its daemon does it.
 _FAREWELL_TRIES = 3
+#: A job for which there is no room now comes up again after this long, here or elsewhere.
+_ROOM_AGAIN_MS = 2000
+_NEVER_MS = 10**12
 #: Who asked to be replaced and is still there asks again: its successor may not have come up.
 _ASK_AGAIN_MS = 60_000
 
@@ -37,7 +42,8 @@ class Loop:
 
     def __init__(
         self, config: WorkerConfig, board: Board, orders: Orders, signals: Signals, batch: Batch,
-        exchanger: Exchanger, runner: Runner, watch: WakeWatch, rng: random.Random,
+        exchanger: Exchanger, runner: Runner, watch: WakeWatch, rng: random.Random, preflight: Preflight,
+        sources: SourceList,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
@@ -49,9 +55,13 @@ class Loop:
         self._runner = runner
         self._watch = watch
         self._rng = rng
+        self._preflight = preflight
+        self._sources = sources
+        self._may_take = True
         self._failures = 0
         self._average_ms = float(config.prefetch_ms or 1)
         self._want = 1
+        self._idle_until_ms = 0
         self._clock_offset_ms = 0
         self._executed = 0
         self._retire_at_ms = _retire_time(config, rng)
@@ -63,20 +73,38 @@ class Loop:
             while not self._signals.draining and not self._channel.closed:
                 self._board.tick()
                 self._ask_for_successor()
-                trip = self._trip()
-                if trip is not None and trip.jobs:
-                    self._run_batch(trip.jobs)
-                elif trip is None or not trip.more:
-                    self._wait(trip)
+                self._sources.report(self._channel)
+                self._may_take = not self._orders.is_quiet and self._preflight.may_take()
+                if not self._is_idle or self._exchanger.has_news():
+                    self._work()
+                else:
+                    self._wait()
                 self._hear_daemon()
             return self._retire()
         except Fenced as fenced:
             log.event("worker.fenced", level=30, worker=self._config.worker_id, error=str(fenced))
             return WorkerExit.FENCED
 
+    def _work(self) -> None:
+        """Make a trip, and run what it brought."""
+        self._idle_until_ms, trip = 0, self._trip()
+        if trip is None:
+            self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
+        elif trip.jobs:
+            self._run_batch(trip.jobs)
+        elif not trip.more:
+            due_ms = _NEVER_MS if trip.wait_ms is None else trip.wait_ms
+            self._idle_until_ms = monotonic_ms() + due_ms
+            self._wait()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether the last trip found nothing, and nobody has said anything since."""
+        return monotonic_ms() < self._idle_until_ms
+
     def _hear_daemon(self) -> None:
         self._orders.hear()
-        if self._orders.is_quiet:
+        if self._orders.is_quiet or not self._may_take:
             self._watch.cancel()  # the token is for those who take
 
     def _ask_for_successor(self) -> None:
@@ -92,7 +120,7 @@ class Loop:
         if not self._board.lease_holds():
             return None
         try:
-            trip = self._exchanger.trip(0 if self._orders.is_quiet else self._want)
+            trip = self._exchanger.trip(self._want if self._may_take else 0)
         except StoreError as error:
             if self._failures == 0:
                 what = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
@@ -125,10 +153,21 @@ class Loop:
         return not self._signals.draining and self._board.lease_holds()
 
     def _run_one(self, job: TakenJob) -> None:
-        outcome = self._runner.run(job, self._clock_offset_ms)
+        outcome = self._refusal(job) if job.memory_bytes else None
+        outcome = outcome or self._runner.run(job, self._clock_offset_ms)
         self._batch.finish(outcome)
-        if outcome.kind not in (Kind.DONE, Kind.KEPT):
+        if outcome.kind not in (Kind.DONE, Kind.KEPT, Kind.DEFERRED):
             self._say(job, outcome)
+
+    def _refusal(self, job: TakenJob) -> Outcome | None:
+        """Return how a job ends, for now or for good, that has no room in memory; None when it has."""
+        room = self._preflight.ask_for_room(job.id, job.memory_bytes, self._orders, self._watch.wait_for_word)
+        if room is Room.NEVER:
+            return self._runner.oversized(job, self._orders.room_bytes, self._clock_offset_ms)
+        if room is Room.LATER:
+            delay_ms = round(_ROOM_AGAIN_MS * self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter))
+            return Outcome(job.queue, job.id, job.attempt, Kind.DEFERRED, delay_ms)
+        return None
 
     def _say(self, job: TakenJob, outcome: Outcome) -> None:
         log.event(
@@ -136,15 +175,13 @@ class Loop:
             ms=monotonic_ms() - self._batch.started_ms, error=outcome.text or None,
         )  # fmt: skip
 
-    def _wait(self, trip: Trip | None) -> None:
-        if trip is None:
-            self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
-        else:
-            share = self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
-            wait_s = self._config.poll_s * share
-            if trip.wait_ms is not None:
-                wait_s = min(wait_s, trip.wait_ms / 1000)
-            self._watch.wait(wait_s, for_token=not (self._exchanger.is_blocked or self._orders.is_quiet))
+    def _wait(self) -> None:
+        """Wait for a token, a signal, the daemon, the next due job or the next poll."""
+        share = self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
+        until_due_s = (self._idle_until_ms - monotonic_ms()) / 1000
+        wait_s = max(0.0, min(self._config.poll_s * share, until_due_s))
+        if self._watch.wait(wait_s, for_token=self._may_take and not self._exchanger.is_blocked):
+            self._idle_until_ms = 0
 
     def _retire(self) -> WorkerExit:
         self._watch.cancel()

@@ -26,6 +26,7 @@ from jqjobs.errors import (
 from jqjobs.job import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
 from jqjobs.retry import backoff_of
 from jqjobs.signature import decode_payload
+from jqjobs.sizes import format_size
 from jqjobs.worker.interrupt import Interrupter
 
 _MOST_ERROR = 1000
@@ -55,11 +56,12 @@ class Runner:
         self._pid = os.getpid()
 
     def effective(self, job: TakenJob) -> TakenJob:
-        """Fill in what the job leaves to its registration: time limit and retention."""
+        """Fill in what the job leaves to its registration: time limit, retention, memory."""
         known = self._app.jobs.get(job.name)
         if known is not None:
             job.timeout_ms = known.settings.timeout_ms if job.timeout_ms is None else job.timeout_ms
             job.keep_ms = known.settings.keep_ms if job.keep_ms is None else job.keep_ms
+            job.memory_bytes = known.settings.memory_bytes
         return job
 
     def run(self, job: TakenJob, clock_offset_ms: int) -> Outcome:
@@ -84,6 +86,12 @@ class Runner:
         if os.getpid() != self._pid:
             os._exit(0 if outcome.kind in (Kind.DONE, Kind.KEPT) else 1)  # a child that the job has forked
         return outcome
+
+    def oversized(self, job: TakenJob, most_bytes: int, clock_offset_ms: int) -> Outcome:
+        """Return the end of a job that this machine can never give the memory it was registered with."""
+        need, most = format_size(job.memory_bytes), format_size(most_bytes)
+        error = MemoryError(f"the job needs {need} of memory, and at most {most} can ever be free here")
+        return self._ended(job, Kind.OVERSIZED, error, (monotonic_ms(), clock_offset_ms))
 
     def _attempt(self, job: TakenJob, known: Job[..., Any]) -> Outcome:
         payload = decode_payload(job.payload)
@@ -137,6 +145,7 @@ _REASONS = {
     Kind.HUNG: "hung",
     Kind.DISCARDED: "failed",
     Kind.INTERRUPTED: "interrupted",
+    Kind.OVERSIZED: "oversized",
 }
 
 

@@ -27,8 +27,8 @@ class WakeWatch:
         self._signals = signals
         self._asked_at = 0.0
 
-    def wait(self, timeout_s: float, *, for_token: bool = True) -> None:
-        """Return after ``timeout_s``, or earlier when there is a reason to look again.
+    def wait(self, timeout_s: float, *, for_token: bool = True) -> bool:
+        """Return False after ``timeout_s``, True earlier when there is a reason to look again.
 
         Without Redis, signals and the channel still end the wait; a token is asked for again next time.
         """
@@ -43,6 +43,11 @@ class WakeWatch:
             self._read()
         if self._signals in ready:
             self._signals.recv(4096)
+        return bool(ready)
+
+    def wait_for_word(self, timeout_s: float) -> None:
+        """Wait for a signal or a word of the daemon only, in the middle of a batch."""
+        self.wait(timeout_s, for_token=False)
 
     def cancel(self) -> None:
         """Stop waiting for a token: a busy worker must not swallow one that could wake an idle one."""

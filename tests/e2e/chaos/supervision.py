@@ -22,6 +22,8 @@ from waiting import eventually
 ROOT = Path(__file__).parents[3]
 CONF = ROOT / "deploy" / "supervisor" / "jqd.conf"
 
+CHAOS_APP = "e2e.chaos.app:app"
+
 #: How long a slow machine may take to start, stop or restart everything.
 PATIENCE_S = 120.0
 
@@ -41,7 +43,7 @@ serverurl=unix://{socket}
 """
 
 #: Runs before supervisord's exec: a test process that is killed takes it along (PR_SET_PDEATHSIG), in an orderly way.
-_END_WITH_PARENT = """
+END_WITH_PARENT = """
 import ctypes, os, sys
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 15)
@@ -57,17 +59,19 @@ def substituted(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def program_section(server: Server, directory: Path, ledger: Path, daemons: int) -> str:
+def program_section(
+    server: Server, directory: Path, ledger: Path, daemons: int, app: str = CHAOS_APP, release: Path | None = None
+) -> str:
     """Return jqd.conf with paths and user of this machine; ``daemons`` replaces numprocs=4."""
     url = server.url.replace("%", "%%")
     path = f"{ROOT / 'daemon'}:{ROOT / 'tests'}"
     extra = f'JQ_REDIS_URL="{url}",\n    PYTHONPATH="{path}",\n    {VARIABLE}="{ledger}"'
     return substituted(CONF.read_text(), {
         "command=/srv/shop/.venv/bin/jqd\n": f"command={Path(sys.executable).parent / 'jqd'}\n",
-        "directory=/srv/shop\n": f"directory={directory}\n",
+        'JQ_DIRECTORY="/srv/shop/current"': f'JQ_DIRECTORY="{release or directory}"',
         "user=shop\n": "\n",
         'JQ_REDIS_URL="redis://127.0.0.1:6379/0"': extra,
-        "shop.app:app": "e2e.chaos.app:app",
+        "shop.app:app": app,
         "/var/log/jqjobs/": f"{directory}/",
         "numprocs=4\n": f"numprocs={daemons}\n",
     })  # fmt: skip
@@ -131,10 +135,13 @@ class Crew:
 
 
 @contextmanager
-def supervised(server: Server, directory: Path, daemons: int = 4) -> Iterator[Crew]:
+def supervised(
+    server: Server, directory: Path, daemons: int = 4, app: str = CHAOS_APP, release: Path | None = None
+) -> Iterator[Crew]:
     """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
 
-    ``daemons`` is 4 in the file; with another number of them the rest of the file stays as it is.
+    ``daemons`` is 4 in the file; with another number of them the rest of the file stays as it is. ``app`` and
+    ``release``, the directory it is in, may be the test's own.
     """
     supervisord = require_program("supervisord")
     require_program("supervisorctl")
@@ -143,8 +150,8 @@ def supervised(server: Server, directory: Path, daemons: int = 4) -> Iterator[Cr
     # Without user= supervisord warns when it is root, as in a container.
     head = _SUPERVISORD.format(directory=directory, socket=f"{short}/s", user="user=root\n" if os.getuid() == 0 else "")
     conf = directory / "supervisord.conf"
-    conf.write_text(f"{head}\n{program_section(server, directory, ledger.path, daemons)}")
-    start = [sys.executable, "-c", _END_WITH_PARENT, supervisord, "-c", str(conf)]
+    conf.write_text(f"{head}\n{program_section(server, directory, ledger.path, daemons, app, release)}")
+    start = [sys.executable, "-c", END_WITH_PARENT, supervisord, "-c", str(conf)]
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(start, stdout=out, stderr=out, cwd=directory)
     crew = Crew(process, directory, ledger, daemons, workers_each=2)

@@ -22,16 +22,22 @@ local function settle_done(q, now, active, done, stale)
   redis.call('DEL', unpack(gone))
 end
 
+-- Not now, at no charge: when it is due again it has its old place.
+local function set_aside(q, id, rank, due)
+  redis.call('HSET', q .. 'job:' .. id, 'rank', rank)
+  schedule(q, id, due)
+end
+
 local function settle_unknown(q, now, id, rank)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
-  redis.call('HSET', q .. 'job:' .. id, 'rank', rank)
   local offered_until = redis.call('ZSCORE', q .. 'offers', name)
-  if offered_until and tonumber(offered_until) > now then return schedule(q, id, now + RETRY_UNKNOWN_MS) end
+  if offered_until and tonumber(offered_until) > now then return set_aside(q, id, rank, now + RETRY_UNKNOWN_MS) end
+  redis.call('HSET', q .. 'job:' .. id, 'rank', rank)
   redis.call('ZADD', q .. 'parked', now, id)
 end
 
 -- number, text and line mean: done: nothing, it has a coalescing key · kept: keep ms, why there is no result or "", result · failed, hung: delay ms, error, history line ·
--- discarded, interrupted: -, error, history line · malformed: -, reason, - · released, unknown: nothing.
+-- discarded, interrupted, oversized: -, error, history line · malformed: -, reason, - · deferred: delay ms · released, unknown: nothing.
 local outcomes = {
   done = function(q, now, id, rank, key)
     count(q, now, 'done', 1)
@@ -60,7 +66,13 @@ local outcomes = {
     remember(q, id, line, text)
     interrupt(q, now, id, rank)
   end,
+  oversized = function(q, now, id, rank, key, number, text, line)
+    remember(q, id, line, text)
+    count(q, now, 'failed', 1)
+    die(q, now, id, 'oversized', key)
+  end,
   released = function(q, now, id, rank) give_back(q, id, rank) end,
+  deferred = function(q, now, id, rank, key, number) set_aside(q, id, rank, now + tonumber(number)) end,
   unknown = settle_unknown,
   malformed = function(q, now, id, rank, key, number, text)
     reject(q, now, 'malformed: ' .. text, redis.call('HGET', q .. 'job:' .. id, 'payload'))

@@ -1,0 +1,217 @@
+"""`jqctl daemon …`: list the daemons, and tell running ones what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from jqjobs.cli.exits import Exit
+from jqjobs.cli.output import Column, plural, table
+from jqjobs.cli.overview import daemon_json
+from jqjobs.cli.remote import START_ONE, Reply, find_daemons, give_order, title
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.clock import duration_ms, format_age
+from jqjobs.daemon.orders import Order, Verb, is_argument
+from jqjobs.errors import InvalidOption
+from jqjobs.job import new_id
+from jqjobs.store.registry import DaemonInfo, read_registry
+
+Command = Callable[..., Any]
+
+_SHORTEST_MS, _LONGEST_MS = 100, 60_000
+#: A daemon says something every few seconds; silence beyond this is worth a word.
+_SILENT_S = 5.0
+_COLUMNS = (
+    Column("NAME", flexible=True), Column("HOST:PID", flexible=True), Column("STATE"), Column("WORKERS", right=True),
+    Column("QUEUES", flexible=True), Column("VERSION"), Column("AGE", right=True), Column("NOTE", flexible=True),
+)  # fmt: skip
+
+
+@click.group("daemon")
+def daemon() -> None:
+    """List the daemons, and tell running ones what to do.
+
+    A daemon is named by its name (JQ_NAME; all daemons of that name are meant), by its id (see --json), or by how
+    its id begins. Orders go through Redis, so it does not matter on which host a daemon runs.
+
+    Exit code 0: all did it; 1: one refused or did not answer (if it is only slow it may still obey, within 5 s);
+    5: there is no such daemon, and nobody was told anything.
+    """
+
+
+@daemon.command("list")
+@speaks_to_redis
+@click.pass_obj
+def list_daemons(session: Session) -> None:
+    """List the daemons that are running; WORKERS are those that are ready, of those that are wanted."""
+    with session.store() as store:
+        daemons = read_registry(store).daemons
+    session.show({"daemons": [daemon_json(one) for one in daemons]}, _lines(daemons))
+
+
+def _lines(daemons: Sequence[DaemonInfo]) -> list[str]:
+    return table(_COLUMNS, [_cells(one) for one in daemons]) if daemons else [f"No daemon is running; {START_ONE}"]
+
+
+def _cells(one: DaemonInfo) -> list[str]:
+    silent = f"SILENT for {format_age(one.seen_s)}" if one.seen_s > _SILENT_S else ""
+    return [
+        one.name or one.id, f"{one.host or '?'}:{'?' if one.pid is None else one.pid}", one.state or "?",
+        f"{one.ready_workers}/{'?' if one.slots is None else one.slots}", " ".join(one.queues) or "-",
+        one.version or "?", "-" if one.age_s is None else format_age(one.age_s),
+        "; ".join(filter(None, (silent, one.note))) or "-",
+    ]  # fmt: skip
+
+
+def _timeout_s(_: click.Context, __: click.Parameter, value: str) -> float:
+    ms = duration_ms(value, "--timeout")
+    if not _SHORTEST_MS <= ms <= _LONGEST_MS:
+        raise InvalidOption(f"--timeout is {value}", hint="use 0.1 to 60 seconds")
+    return ms / 1000
+
+
+def _to_daemons(function: Command) -> Command:
+    """Give a command what all orders have: the daemons that are meant, and how long to wait for their answers."""
+    names = click.argument("names", nargs=-1, metavar="[NAME]...")
+    everyone = click.option("--all", "everyone", is_flag=True, help="All daemons that are running.")
+    patience = click.option(
+        "--timeout", "timeout_s", default="2s", show_default=True, metavar="TIME", callback=_timeout_s,
+        help="How long to wait for all answers.",
+    )  # fmt: skip
+    return names(everyone(patience(speaks_to_redis(click.pass_obj(function)))))
+
+
+@daemon.command("quiet")
+@_to_daemons
+def quiet(session: Session, **target: Any) -> int:
+    """Let daemons take no new jobs until `jqctl daemon resume`; what runs goes on.
+
+    \b
+    Example:
+      jqctl daemon quiet web-1
+    """
+    return _order(session, Verb.QUIET, **target)
+
+
+@daemon.command("resume")
+@_to_daemons
+def resume(session: Session, **target: Any) -> int:
+    """Let quiet daemons take jobs again.
+
+    \b
+    Example:
+      jqctl daemon resume --all
+    """
+    return _order(session, Verb.RESUME, **target)
+
+
+@daemon.command("reload")
+@_to_daemons
+def reload(session: Session, **target: Any) -> int:
+    """Have workers replaced by new ones with the code of now, one by one; no job is interrupted.
+
+    The answer says that it begins. `jqctl status` shows how it goes: if the new code does not load, the old workers
+    go on, and why is said there.
+
+    \b
+    Example:
+      jqctl daemon reload --all
+    """
+    return _order(session, Verb.RELOAD, **target)
+
+
+@daemon.command("scale")
+@click.option("--workers", required=True, metavar="N", help="How many workers: 1 to 256, or +1 or -1.")
+@_to_daemons
+def scale(session: Session, workers: str, **target: Any) -> int:
+    """Change how many workers a daemon has, until it is started anew.
+
+    Those that are too many finish their job first.
+
+    \b
+    Examples:
+      jqctl daemon scale web-1 --workers 8
+      jqctl daemon scale --all --workers +1
+    """
+    if not is_argument(Verb.SCALE, workers):
+        raise InvalidOption(f"--workers is {workers!r}", hint="use 1 to 256, or +1 or -1")
+    return _order(session, Verb.SCALE, workers, **target)
+
+
+@daemon.command("drain")
+@_to_daemons
+def drain(session: Session, **target: Any) -> int:
+    """End daemons in an orderly way: running jobs get the grace period (--grace of jqd).
+
+    The daemon then exits with 0. A supervisor STARTS IT ANEW at once, as after any exit; to have it stay away, stop
+    it there: supervisorctl stop NAME, or systemctl stop UNIT. They drain it too.
+
+    \b
+    Example:
+      jqctl daemon drain web-1
+    """
+    return _order(session, Verb.DRAIN, **target)
+
+
+@daemon.command("stop")
+@_to_daemons
+def stop(session: Session, **target: Any) -> int:
+    """End daemons now: running jobs are interrupted, and killed after --kill-after of jqd. They go back and run again.
+
+    A supervisor STARTS THE DAEMON ANEW at once, as after any exit; to have it stay away, stop it there:
+    supervisorctl stop NAME, or systemctl stop UNIT (both give running jobs the grace period).
+
+    \b
+    Example:
+      jqctl daemon stop web-1
+    """
+    return _order(session, Verb.STOP, **target)
+
+
+@daemon.command("dump")
+@_to_daemons
+def dump(session: Session, **target: Any) -> int:
+    """Show what all workers of a daemon are doing right now: the stacks of all their threads.
+
+    No job is disturbed.
+
+    \b
+    Example:
+      jqctl daemon dump web-1
+    """
+    return _order(session, Verb.DUMP, **target)
+
+
+def _order(
+    session: Session, verb: Verb, argument: str = "", *, names: tuple[str, ...], everyone: bool, timeout_s: float
+) -> int:
+    if everyone == bool(names):
+        raise click.UsageError("give either names of daemons or --all")
+    with session.store() as store:
+        daemons = find_daemons(read_registry(store), names)
+        replies = give_order(store, daemons, Order(verb, argument, new_id()), timeout_s)
+    session.show({"daemons": [reply.as_json() for reply in replies]}, _told(names, replies))
+    return Exit.OK if all(reply.ok for reply in replies) else Exit.ERROR
+
+
+def _told(names: Sequence[str], replies: Sequence[Reply]) -> Iterator[str]:
+    """Return what people read: who else was meant, then a line for each daemon, "!" before what went wrong."""
+    for name in dict.fromkeys(names):
+        bearers = sum(reply.daemon.name == name for reply in replies)
+        if bearers > 1:
+            yield f"{plural(bearers, 'daemon')} have the name {name}"
+    for reply in replies:
+        said = f"refused: {reply.message}" if reply.answered and not reply.ok else reply.message
+        yield f"{'' if reply.ok else '! '}{title(reply.daemon)}: {said}"
+        yield from _stacks(reply.facts.get("stacks"))
+
+
+def _stacks(stacks: object) -> Iterator[str]:
+    for found in stacks if isinstance(stacks, list) else []:
+        if isinstance(found, dict):
+            jobs = found.get("jobs")
+            runs = ", ".join(map(str, jobs)) if isinstance(jobs, list) else ""
+            yield f"  worker {found.get('worker')} (pid {found.get('pid')}): {runs or 'no job'}"
+            yield from (f"    {line}" for line in str(found.get("text") or "(no stacks)").split("\n"))

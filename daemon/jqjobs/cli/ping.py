@@ -1,0 +1,85 @@
+"""`jqctl ping`: whether jobs can be executed. For people, and for the health checks of supervisors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import click
+
+from jqjobs.cli.exits import Exit
+from jqjobs.cli.output import plural
+from jqjobs.cli.remote import START_ONE, title
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.clock import format_age
+from jqjobs.job import check_name
+from jqjobs.store.registry import DaemonInfo, read_registry
+
+#: A daemon that was not heard of for longer may be gone.
+_FRESH_S = 10.0
+#: States in which a daemon takes no jobs, whatever its workers are.
+_UNABLE = {
+    "quiet": "it is quiet (jqctl daemon resume)",
+    "draining": "it is draining and ends",
+    "stopping": "it is stopping",
+    "waiting_redis": "it waits for Redis",
+    "waiting_memory": "it waits for memory",
+}
+
+
+@click.command("ping")
+@click.option("--name", metavar="NAME", help="Only daemons of this name count.")
+@speaks_to_redis
+@click.pass_obj
+def ping(session: Session, name: str | None) -> int:
+    """Check that jobs can be executed: Redis answers, and a daemon is able to take jobs.
+
+    That is a daemon that was heard of in the last 10 s, has a worker that is ready or busy, and is not quiet,
+    draining, or waiting for memory or Redis. Otherwise it is said what is wrong.
+
+    Exit code 0: yes; 1: no daemon is able; 4: Redis cannot be reached.
+
+    \b
+    Examples:
+      jqctl ping && jqctl enqueue nightly_report
+      jqctl ping --name web-1
+    """
+    if name is not None:
+        check_name(name, "daemon name")
+    with session.store() as store:
+        start = time.perf_counter()
+        store.ping()
+        ms = round((time.perf_counter() - start) * 1000, 2)
+        daemons = [one for one in read_registry(store).daemons if name in (None, one.name)]
+    problems = {one.id: why for one in daemons if (why := why_unable(one))}
+    able = len(daemons) - len(problems)
+    answer = {
+        "redis": str(store.address), "ms": ms, "ok": able > 0, "daemons": len(daemons), "able": able,
+        "problems": [{"id": one.id, "name": one.name, "message": problems[one.id]} for one in daemons
+                     if one.id in problems],
+    }  # fmt: skip
+    session.show(answer, [f"Redis at {store.address} answers ({ms} ms)", *_lines(daemons, problems, name)])
+    return Exit.OK if able else Exit.ERROR
+
+
+def why_unable(daemon: DaemonInfo) -> str:
+    """Return why a daemon cannot take jobs, "" when it can."""
+    if daemon.seen_s > _FRESH_S:
+        return f"it was last heard of {format_age(daemon.seen_s)} ago"
+    if why := _UNABLE.get(daemon.state):
+        return f"{why}: {daemon.note}" if daemon.note else why
+    if not daemon.ready_workers:
+        wanted = "no worker" if daemon.slots is None else f"none of its {plural(daemon.slots, 'worker')}"
+        return f"{wanted} is ready" + (f": {daemon.note}" if daemon.note else "")
+    return ""
+
+
+def _lines(daemons: Sequence[DaemonInfo], problems: dict[str, str], name: str | None) -> Iterator[str]:
+    named = f" of the name {name}" if name else ""
+    if not daemons:
+        yield f"! no daemon{named} is running; {START_ONE}"
+    elif len(problems) == len(daemons):
+        yield f"! no daemon{named} is able to take jobs"
+    else:
+        yield f"{len(daemons) - len(problems)} of {plural(len(daemons), 'daemon')}{named} can take jobs"
+    yield from (f"  ! {title(one)}: {problems[one.id]}" for one in daemons if one.id in problems)

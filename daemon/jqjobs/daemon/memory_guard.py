@@ -1,0 +1,170 @@
+"""Measures memory twice a second, tells each worker how large it may get, replaces the one that leaks.
+
+A worker compares itself with its allowance (on the board) before each take, and asks here when it has grown past
+it. A job that was registered with ``memory=`` is granted its room here too, one after the other: two workers cannot
+be promised the same bytes. Decisions are in `preflight`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from jqjobs import log
+from jqjobs.board import Word
+from jqjobs.daemon import pool
+from jqjobs.daemon.crew import Crew
+from jqjobs.daemon.memory import MemoryProbe, MemorySample
+from jqjobs.daemon.preflight import (
+    Judgement,
+    MemoryLimits,
+    Pressure,
+    Verdict,
+    WorkerMemory,
+    default_reserve,
+    fits,
+    judge,
+)
+from jqjobs.daemon.report import rss_bytes
+from jqjobs.daemon.spawn import WorkerProcess
+from jqjobs.sizes import format_size
+
+_SAMPLE_EVERY_S = 0.5
+#: Samples that are asked for in between are at least so far apart, or two of them would say nothing more than one.
+_SAMPLE_LEAST_S = 0.1
+#: A worker stops taking jobs as soon as it is larger than this.
+_NOTHING = 1
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one worker's memory. ``promise``: job id, bytes granted, size of the worker then."""
+
+    baseline_bytes: int
+    rss_bytes: int
+    promise: tuple[str, int, int] | None = None
+
+
+@dataclass
+class MemoryGuard:
+    """One per daemon, called by its main loop. ``reserve_bytes`` 0: `preflight.default_reserve`."""
+
+    crew: Crew
+    probe: MemoryProbe
+    reserve_bytes: int = 0
+    max_rss_bytes: int = 0
+    note: str = ""
+    _pressure: Pressure = field(default_factory=Pressure)
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _sampled_s: float = 0.0
+    _is_asked: bool = False
+    _warned_large: bool = False
+
+    def look(self) -> None:
+        """Take a sample if it is time for one, and do what it calls for. To be called at each turn of the main loop."""
+        self._meet_newcomers()
+        every_s = _SAMPLE_LEAST_S if self._is_asked else _SAMPLE_EVERY_S
+        if time.monotonic() - self._sampled_s >= every_s:
+            self._sample()
+
+    def ask(self) -> None:
+        """Have the next sample taken soon: a worker has reached its allowance."""
+        self._is_asked = True
+
+    def grant(self, worker: WorkerProcess, job_id: str, need_bytes: int) -> None:
+        """Tell a worker whether a job that needs so much more memory may start: now, later or never."""
+        sample, mine = self.probe.sample(), self._known.get(worker.id)
+        if sample is None or mine is None:
+            worker.channel.send("room", job=job_id, answer="granted")
+            return
+        mine.promise = None  # an earlier attempt of the same job may have had one
+        limits = self._limits(sample)
+        room = judge(sample.free_bytes, self._measure(), limits, self._pressure, time.monotonic()).room_bytes
+        may = fits(need_bytes, room, sample.total_bytes, limits.reserve_bytes, mine.baseline_bytes)
+        if may:
+            mine.promise = (job_id, need_bytes, mine.rss_bytes)
+        answer = {True: "granted", False: "later", None: "never"}[may]
+        most = sample.total_bytes - limits.reserve_bytes - mine.baseline_bytes
+        worker.channel.send("room", job=job_id, answer=answer, most_bytes=max(0, most))
+
+    def _sample(self) -> None:
+        self._sampled_s, self._is_asked = time.monotonic(), False
+        sample = self.probe.sample()
+        if sample is None:
+            return
+        was_short = self._pressure.is_short
+        judgement = judge(sample.free_bytes, self._measure(), self._limits(sample), self._pressure, self._sampled_s)
+        self._pressure = judgement.pressure
+        self._describe(sample, was_short=was_short)
+        self._allow(judgement)
+        if judgement.verdict is Verdict.RECYCLE:
+            self._recycle(self.crew.workers[judgement.worker_id])
+
+    def _limits(self, sample: MemorySample) -> MemoryLimits:
+        return MemoryLimits(self.reserve_bytes or default_reserve(sample.total_bytes), self.max_rss_bytes)
+
+    def _meet_newcomers(self) -> None:
+        """Note how large workers are before their first job: they have said "ready" and are not told "go" yet."""
+        for worker in self.crew:
+            if worker.state == "joining" and worker.id not in self._known:
+                self._known[worker.id] = self._meet(rss_bytes(worker.pid))
+
+    def _meet(self, rss: int) -> _Known:
+        if 0 < self.max_rss_bytes <= rss and not self._warned_large:
+            self._warned_large = True
+            log.event("memory.max_rss_too_small", level=30, rss=format_size(rss),
+                      max_rss=format_size(self.max_rss_bytes), hint="workers start like that: ignored")  # fmt: skip
+        return _Known(rss, rss)
+
+    def _measure(self) -> list[WorkerMemory]:
+        """Return the workers that may have worked, stopping ones too: their memory is not free yet."""
+        present = [worker for worker in self.crew if worker.id in self._known]
+        self._known = {worker.id: self._known[worker.id] for worker in present}
+        return [_measured(worker, self._known[worker.id]) for worker in present]
+
+    def _describe(self, sample: MemorySample, *, was_short: bool) -> None:
+        is_short = self._pressure.is_short
+        free, reserve = format_size(sample.free_bytes), format_size(self._limits(sample).reserve_bytes)
+        where = "" if sample.decided_by == "host" else f" in cgroup {sample.decided_by}"
+        self.note = f"waiting for memory: {free} free{where}, {reserve} is kept in reserve" if is_short else ""
+        if is_short and not was_short:
+            log.event("memory.short", level=30, free=free, reserve=reserve, limited_by=sample.decided_by)
+        elif was_short and not is_short:
+            log.event("memory.enough", free=free, reserve=reserve)
+
+    def _allow(self, judgement: Judgement) -> None:
+        """Tell all workers how large they may get, and those that had to wait that they need not any more."""
+        for worker in self.crew:
+            known = self._known.get(worker.id)
+            if known is None:
+                continue
+            was_held = 0 < worker.board.word(Word.ALLOWANCE) <= known.rss_bytes
+            allowance = judgement.allowances.get(worker.id, _NOTHING)
+            worker.board.set_word(Word.ALLOWANCE, allowance)
+            if was_held and known.rss_bytes < allowance:
+                worker.channel.send("memory")
+
+    def _recycle(self, worker: WorkerProcess) -> None:
+        """Replace a worker once its job is over, the old one first: there is no room for two."""
+        rss = format_size(self._known[worker.id].rss_bytes)
+        log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason="memory", rss=rss)
+        self.crew.stop(worker, pool.recycle_plan())
+
+
+def _measured(worker: WorkerProcess, known: _Known) -> WorkerMemory:
+    rss = known.rss_bytes = rss_bytes(worker.pid)
+    return WorkerMemory(
+        worker.id, rss, known.baseline_bytes, _outstanding(worker, known),
+        is_busy=bool(worker.board.running()), is_leaving=worker.plan is not None,
+    )  # fmt: skip
+
+
+def _outstanding(worker: WorkerProcess, known: _Known) -> int:
+    """Return what of a promise the running job has not used yet; the promise ends with the job."""
+    if known.promise is None:
+        return 0
+    job_id, granted, size_then = known.promise
+    if all(entry.id != job_id for entry in worker.board.running()):
+        known.promise = None
+        return 0
+    return max(0, granted - max(0, known.rss_bytes - size_then))

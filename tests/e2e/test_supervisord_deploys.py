@@ -1,0 +1,112 @@
+"""Deploys as they are done: files change below a real supervisord with four daemons, and nobody sends a signal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.chaos.supervision import PATIENCE_S, Crew, supervised
+from jqjobs.client import Client
+from jqjobs.daemon.runtime import runtime_directory
+from jqjobs.job import NewJob, Options, State, new_id
+from jqjobs.store.address import parse_url
+from jqjobs.store.inspect import JobInfo
+from jqjobs.store.registry import DaemonInfo, read_registry
+from servers import Server, require_program
+from waiting import eventually
+
+APP = """\
+import time
+from jqjobs import App
+import texts
+
+app = App()
+
+@app.job(keep="1h")
+def which() -> str:
+    time.sleep(0.02)
+    return texts.VERSION
+"""
+
+
+@pytest.fixture
+def redis(start_server: Callable[..., Server]) -> Iterator[Server]:
+    require_program("supervisord")
+    server = start_server("redis", "--appendonly", "yes")
+    yield server
+    shutil.rmtree(runtime_directory(parse_url(server.url)), ignore_errors=True)
+
+
+@pytest.fixture
+def client(redis: Server) -> Iterator[Client]:
+    made = Client(lambda: redis.url)
+    yield made
+    made.close()
+
+
+def write_release(directory: Path, version: str) -> Path:
+    directory.mkdir(parents=True)
+    (directory / "shop.py").write_text(APP)
+    (directory / "texts.py").write_text(f'VERSION = "{version}"\n')
+    return directory
+
+
+class Shop:
+    """The deployed app: which versions of it run jobs, and what its daemons say."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.infos: list[JobInfo] = []
+
+    def versions(self, jobs: int = 40) -> set[object]:
+        """Return which versions ran a burst of jobs, so many that every worker has some."""
+        fields = Options(keep="1h").fields()
+        new = [NewJob("which", b'{"args":[]}', new_id(), fields=fields) for _ in range(jobs)]
+        handles = self._client.enqueue("default", new)
+        eventually(lambda: all(handle.state() is State.KEPT for handle in handles), PATIENCE_S, "the burst is done")
+        infos = [handle.info() for handle in handles]
+        self.infos += infos
+        return {info.result for info in infos}
+
+    def wait_for_version(self, version: str) -> None:
+        """Wait until every worker runs a version."""
+        eventually(lambda: self.versions() == {version}, PATIENCE_S, f"all run version {version}")
+
+    def daemons(self) -> tuple[DaemonInfo, ...]:
+        with self._client.store() as store:
+            return read_registry(store).daemons
+
+
+def test_edit_broken_edit_and_a_swapped_link_are_deployed_with_no_signal_and_no_lost_job(
+    redis: Server, client: Client, tmp_path: Path
+) -> None:
+    current = tmp_path / "current"
+    current.symlink_to(write_release(tmp_path / "releases" / "1", "1"))
+    with supervised(redis, tmp_path, app="shop:app", release=current) as crew:
+        shop, daemons = Shop(client), pids(crew)
+        shop.wait_for_version("1")
+
+        (current / "texts.py").write_text('VERSION = "2"\n')
+        shop.wait_for_version("2")
+
+        (current / "texts.py").write_text('VERSION = "3"\nthis is no Python\n')
+        eventually(lambda: all("reload refused" in d.note for d in shop.daemons()), PATIENCE_S, "all refuse it")
+        assert {daemon.state for daemon in shop.daemons()} == {"running"}
+        assert all("SyntaxError" in daemon.note for daemon in shop.daemons())
+        assert shop.versions() == {"2"}
+
+        write_release(tmp_path / "releases" / "4", "4")
+        (tmp_path / "next").symlink_to(tmp_path / "releases" / "4")
+        (tmp_path / "next").replace(current)
+        shop.wait_for_version("4")
+        eventually(lambda: not any(daemon.note for daemon in shop.daemons()), PATIENCE_S, "the refusal is forgotten")
+
+        assert pids(crew) == daemons
+        assert {(i.executions, i.failures, i.crashes, i.interrupts) for i in shop.infos} == {(1, 0, 0, 0)}
+
+
+def pids(crew: Crew) -> set[int]:
+    return {process.pid for process in crew.daemons()}
