@@ -119,9 +119,12 @@ def test_fault_27_a_swapped_release_link_is_a_deploy(site: Site, shop: Path) -> 
     (site.directory / "next").replace(current)
     daemon.wait_for_event("worker.replaced", 1, PATIENCE_S)
     wait_for_version(site, "2")
+    daemon.wait_for_event("worker.gone", 1, PATIENCE_S)
+    shutil.rmtree(shop)  # the old release is of no interest any more
     (current / "texts.py").write_text('VERSION = "3"\n')  # an edit in the new release
     daemon.wait_for_event("worker.replaced", 2, PATIENCE_S)
     wait_for_version(site, "3")
+    assert daemon.events("source.changed")[1]["paths"] == str(current / "texts.py")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from jqjobs.daemon.remote import Remote
 from jqjobs.daemon.runtime import runtime_directory
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
-from jqjobs.daemon.sources import Sources, command_of, own_files
+from jqjobs.daemon.sources import Sources, command_of
 from jqjobs.daemon.supervisor import Parts, Supervisor
 from jqjobs.daemon.turn import ReloadTurn
 from jqjobs.daemon.watcher import SourceWatcher
@@ -85,7 +85,7 @@ def _wire(
         health.start()
         threads.callback(health.close)
     if settings.watch != "off":
-        _start_watcher(settings, release, sources, threads)
+        _start_watcher(settings, sources, threads)
     listener.start()
     threads.callback(listener.end)
     keeper.start()  # the supervisor ends it, once the last worker is buried
@@ -103,11 +103,9 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
     return configure
 
 
-def _start_watcher(settings: DaemonSettings, release: Release, sources: Sources, threads: ExitStack) -> None:
-    watcher = SourceWatcher(sources.heard_change, mode=settings.watch)
-    watcher.watch([str(release.directory / ".env"), *map(str, own_files())])
-    watcher.watch_links(map(str, release.links))
-    sources.watcher = watcher
+def _start_watcher(settings: DaemonSettings, sources: Sources, threads: ExitStack) -> None:
+    sources.watcher = watcher = SourceWatcher(sources.heard_change, mode=settings.watch)
+    sources.watch_own()
     watcher.start()
     threads.callback(watcher.end)
 

@@ -21,7 +21,7 @@ class Reload:
 
     def __init__(self, crew: Crew, boot_s: float = _BOOT_S) -> None:
         """``boot_s``: a canary that is neither ready nor dead after this long is refused too."""
-        self._crew = crew
+        self.crew = crew
         self._boot_s = boot_s
         self._old: list[str] = []
         self._successor: WorkerProcess | None = None
@@ -34,7 +34,7 @@ class Reload:
 
     def begin(self) -> None:
         """Mark all present workers as old."""
-        self._old = [worker.id for worker in self._crew if worker.plan is None and worker is not self._successor]
+        self._old = [worker.id for worker in self.crew if worker.plan is None and worker is not self._successor]
         self.refused_because = ""
 
     def add(self, worker: WorkerProcess) -> None:
@@ -52,23 +52,23 @@ class Reload:
         if not self._old:
             self._successor = None
         elif self._successor is None:
-            self._successor = self._crew.start(self._crew.workers[self._old[0]].slot)
+            self._successor = self.crew.start(self.crew.workers[self._old[0]].slot)
         elif self._successor.plan is not None:
             self._successor = None  # given up together with its slot, or fenced: no fault of the new code
-        elif self._successor.id not in self._crew.workers:
+        elif self._successor.id not in self.crew.workers:
             self._refuse(self._successor.error or "the new worker died before it was ready")
         elif self._successor.state == "starting" and time.monotonic() - self._successor.started_s > self._boot_s:
-            self._crew.stop(self._successor, pool.boot_plan(time.monotonic()))
+            self.crew.stop(self._successor, pool.boot_plan(time.monotonic()))
             self._refuse(f"the new worker had not loaded the app after {self._boot_s:g} s")
         elif self._successor.state == "ready":
-            old = self._crew.workers[self._old.pop(0)]
+            old = self.crew.workers[self._old.pop(0)]
             log.event("worker.replaced", old=old.id, new=self._successor.id)
-            self._crew.stop(old, pool.retire_plan())
+            self.crew.stop(old, pool.retire_plan())
             self._successor = None
             self.refused_because = ""
 
     def _stays(self, worker_id: str) -> bool:
-        worker = self._crew.workers.get(worker_id)
+        worker = self.crew.workers.get(worker_id)
         return worker is not None and worker.plan is None
 
     def _refuse(self, reason: str) -> None:

@@ -77,7 +77,7 @@ class Service:
         if event == "failed":
             worker.error = str(message["error"])
         elif event == "files":
-            self._sources.watch(message["paths"])
+            self._sources.watch(worker, message["paths"])
         elif event == "memory":
             self._memory.ask()
         elif event == "room":
@@ -117,7 +117,7 @@ class Service:
     def bury_the_dead(self) -> None:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._crew.take_dead():
-            self._sources.watch(worker.last_files)
+            self._sources.watch(worker, worker.last_files)
             self._keeper.submit(Bury(worker.id, worker.queues, *charge(worker, code), worker.board, worker.stacks))
             if worker.plan is None and worker.slot in self._slots:
                 self._plan_successor(worker, code)

@@ -25,6 +25,7 @@ from jqjobs import log
 from jqjobs.daemon.fingerprints import digest
 from jqjobs.daemon.release import Release, unresolved
 from jqjobs.daemon.reload import Reload
+from jqjobs.daemon.spawn import WorkerProcess
 from jqjobs.daemon.turn import ReloadTurn
 from jqjobs.daemon.watcher import Change, SourceWatcher
 from jqjobs.escape import visible
@@ -81,10 +82,28 @@ class Sources:
         self._changes.put(change)
         self.wake()
 
-    def watch(self, paths: Iterable[str]) -> None:
-        """Watch files that a worker has loaded."""
+    def watch(self, worker: WorkerProcess, paths: Iterable[str]) -> None:
+        """Watch files that a worker has loaded; a retiring one may be of another release, and soon does not matter."""
+        if self.watcher is None or worker.plan is not None:
+            return
+        found = [sys.intern(unresolved(path, self.release)) for path in paths]
+        worker.files.update(found)
+        self.watcher.watch(found)
+
+    def watch_own(self) -> None:
+        """Watch what the daemon itself depends on."""
         if self.watcher is not None:
-            self.watcher.watch(unresolved(path, self.release) for path in paths)
+            self.watcher.watch(self._own_paths())
+            self.watcher.watch_links(map(str, self.release.links))
+
+    def _own_paths(self) -> list[str]:
+        return [str(self.release.directory / ".env"), *map(str, self._own)]
+
+    def _forget_old_files(self) -> None:
+        """Watch no longer what only the replaced workers had loaded: an old release may be removed."""
+        if self.watcher is not None:
+            stay = [path for worker in self.reload.crew if worker.plan is None for path in worker.files]
+            self.watcher.keep([*stay, *self._own_paths()])
 
     def on_hup(self) -> None:
         """Answer as to a change, whether or not there was one."""
@@ -120,6 +139,8 @@ class Sources:
         elif self.step is Step.RELOADING and not self.reload.is_under_way:
             self.step = Step.NONE
             self.turn.give_back()
+            if not self.reload.refused_because:
+                self._forget_old_files()
         return Step.NONE
 
     def _hear_changes(self) -> None:
@@ -136,6 +157,7 @@ class Sources:
         self._end_check()
         self.refused_because = ""
         self.release = self.release.refreshed()
+        self.watch_own()
         try:
             is_own = self._own != _own_digests() or self.settings_changed()
         except ValueError as error:

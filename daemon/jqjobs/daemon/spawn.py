@@ -50,6 +50,7 @@ class WorkerProcess:
     stacks_asked_s: float | None = None
     error: str = ""
     last_files: list[str] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
     identity: dict[str, object] = field(default_factory=dict)
 
     @property
