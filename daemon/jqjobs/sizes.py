@@ -44,7 +44,7 @@ def _to_bytes(value: object) -> float | None:
 def format_size(size: float) -> str:
     """Return an amount for people: ``512 B``, ``3.4 MB``, ``1.2 GB``."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        if size < 999.5:  # what is more would be rounded to a thousand of this unit
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"

@@ -173,6 +173,20 @@ def test_changed_settings_replace_the_daemon_under_its_pid(site: Site, shop: Pat
     assert daemon.wait() == 0
 
 
+def test_what_people_told_a_daemon_outlives_its_replacement(site: Site, shop: Path) -> None:
+    daemon = start(site, shop)
+    daemon.send(signal.SIGUSR2)
+    daemon.send(signal.SIGTTIN)
+    daemon.wait_for_event("worker.ready", 2)
+    (shop / ".env").write_text("JQ_MAX_JOBS=7\n")
+    daemon.wait_for_event("daemon.started", 2, PATIENCE_S)
+    daemon.wait_for_event("worker.ready", 4, PATIENCE_S)
+    eventually(lambda: (shown(site).state, shown(site).slots) == ("quiet", 2), PATIENCE_S)
+    job = site.send("which")
+    daemon.send(signal.SIGCONT)
+    site.wait_for(job, State.KEPT, PATIENCE_S)
+
+
 def test_settings_that_make_no_sense_are_refused(site: Site, shop: Path) -> None:
     daemon = start(site, shop)
     (shop / ".env").write_text("JQ_MAX_JOBS=many\n")

@@ -82,6 +82,32 @@ def test_an_endless_line_closes_the_channel(raw: tuple[socket.socket, Channel]) 
     raise AssertionError("it was kept")
 
 
+def test_who_is_not_patient_waits_for_no_peer_and_loses_no_message() -> None:
+    ours, theirs = socket.socketpair()
+    daemon, worker = Channel(ours, patient=False), Channel(theirs)
+    for number in range(5000):  # more than fits into the socket
+        daemon.send("quiet", number=number)
+    heard = []
+    while len(heard) < 5000:
+        found = worker.receive()
+        assert found, "the rest is offered with each look"
+        heard += found
+        daemon.receive()
+    assert [message["number"] for message in heard] == list(range(5000))
+    daemon.close()
+    worker.close()
+
+
+def test_a_peer_that_never_reads_is_given_up() -> None:
+    ours, theirs = socket.socketpair()
+    daemon = Channel(ours, patient=False)
+    for _ in range(20):
+        daemon.send("room", job="x" * 100_000)
+    assert daemon.closed
+    daemon.close()
+    theirs.close()
+
+
 def test_a_catalog_of_thousands_of_names_gets_through(ends: tuple[Channel, Channel]) -> None:
     import threading
 

@@ -54,6 +54,19 @@ def test_ready_is_said_once_and_only_when_workers_are_ready(notifier: Notifier, 
     assert systemd.heard() == ["READY=1", "STATUS=2 of 2 workers ready"]
 
 
+def test_every_request_for_a_reload_is_answered_also_one_during_a_reload(notifier: Notifier, systemd: Systemd) -> None:
+    notifier.tell("running", "")
+    systemd.heard()
+    notifier.reloading()
+    notifier.tell("reloading", "")
+    notifier.reloading()
+    heard = systemd.heard()
+    assert heard.count("RELOADING=1") == 2
+    assert sum(line.startswith("MONOTONIC_USEC=") for line in heard) == 2
+    notifier.tell("waiting_redis", "")
+    assert systemd.heard() == ["READY=1"]
+
+
 def test_waiting_for_redis_counts_as_ready_and_its_return_is_no_news(notifier: Notifier, systemd: Systemd) -> None:
     notifier.tell("waiting_redis", "no answer")
     notifier.tell("running", "no answer")

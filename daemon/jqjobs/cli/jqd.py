@@ -167,13 +167,16 @@ def enter_directory(flags: dict[str, Any]) -> Release:
 
 def check_app(settings: DaemonSettings) -> int:
     """Load the app as a worker would; 0 when it can be. A new daemon is tried like this before it takes over."""
-    from jqjobs.worker.boot import describe_failure, load_registered  # job code has no place in a running daemon
+    # Not at the top: job code has no place in a running daemon.
+    from jqjobs.worker.boot import describe_failure, limit_threads, load_registered
 
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
         app = load_registered(settings.app)
     except BaseException as error:
+        limit_threads(DaemonExit.CONFIGURATION)
         raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error
+    limit_threads(DaemonExit.ORDERLY)
     click.echo(f"{settings.app} loads, with {len(app.jobs)} jobs in the queues {', '.join(app.queues())}")
     return DaemonExit.ORDERLY
 

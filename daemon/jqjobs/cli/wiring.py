@@ -7,6 +7,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from threading import Thread
 
 import click
 
@@ -15,6 +16,7 @@ from jqjobs.config import working_directory
 from jqjobs.daemon.control import ControlListener
 from jqjobs.daemon.crew import Configure, Crew
 from jqjobs.daemon.health import HealthServer
+from jqjobs.daemon.host_check import stop_wait_complaint
 from jqjobs.daemon.leases import LeaseKeeper
 from jqjobs.daemon.memory import MemoryProbe
 from jqjobs.daemon.memory_guard import MemoryGuard
@@ -23,10 +25,11 @@ from jqjobs.daemon.release import Release
 from jqjobs.daemon.reload import Reload
 from jqjobs.daemon.remote import Remote
 from jqjobs.daemon.runtime import runtime_directory
+from jqjobs.daemon.service import Legacy
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.sources import Sources, command_of
-from jqjobs.daemon.supervisor import Parts, Supervisor
+from jqjobs.daemon.supervisor import Parts, Supervisor, drain_s
 from jqjobs.daemon.turn import ReloadTurn
 from jqjobs.daemon.watcher import SourceWatcher
 from jqjobs.embedded import EmbeddedServer, is_embedded
@@ -37,8 +40,8 @@ from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.worker.config import WorkerConfig
 
-#: Tells a new image that the one before it was at work. Not for workers, so it is taken out at once.
-_REPLACEMENT = "JQ_REPLACEMENT"
+#: Tells a new image what the one before it was told. Not for workers, so it is taken out at once.
+_LEGACY = "JQ_LEGACY"
 #: Reads the settings anew.
 Reread = Callable[[], DaemonSettings]
 
@@ -58,7 +61,7 @@ def run_daemon(settings: DaemonSettings, release: Release, reread: Reread) -> in
     finally:
         if embedded:
             embedded.stop()
-    return _replace_image(release, signals) if supervisor.wants_exec else code
+    return _replace_image(release, signals, supervisor.legacy()) if supervisor.wants_exec else code
 
 
 def _wire(
@@ -79,13 +82,15 @@ def _wire(
     listener = ControlListener(daemon_id, address, signals.wake)
     others = frozenset([embedded.pid]) if embedded and embedded.pid else frozenset()
     parts = Parts(keeper, signals, crew, Notifier(), memory, sources, Remote(listener), others)
-    supervisor = Supervisor(settings, parts, is_replacement=os.environ.pop(_REPLACEMENT, "") == "yes")
+    legacy = os.environ.pop(_LEGACY, "")
+    supervisor = Supervisor(settings, parts, Legacy.from_json(legacy) if legacy else None)
     if settings.health:
         health = HealthServer(settings.health, supervisor.health)
         health.start()
         threads.callback(health.close)
     if settings.watch != "off":
         _start_watcher(settings, sources, threads)
+    _start_host_check(settings)
     listener.start()
     threads.callback(listener.end)
     keeper.start()  # the supervisor ends it, once the last worker is buried
@@ -110,6 +115,16 @@ def _start_watcher(settings: DaemonSettings, sources: Sources, threads: ExitStac
     threads.callback(watcher.end)
 
 
+def _start_host_check(settings: DaemonSettings) -> None:
+    """Say, once it is known, that whoever supervises us will not wait for a drain; it may take a second to answer."""
+
+    def check() -> None:
+        if complaint := stop_wait_complaint(os.environ, drain_s(settings)):
+            log.event("daemon.stop_wait", level=30, message=complaint)
+
+    Thread(target=check, name="jqjobs-host-check", daemon=True).start()
+
+
 def _comparison(settings: DaemonSettings, release: Release, reread: Reread) -> Callable[[], bool]:
     """Return a function that says whether the settings differ by now; it raises ValueError when they are wrong."""
 
@@ -127,7 +142,7 @@ def _comparison(settings: DaemonSettings, release: Release, reread: Reread) -> C
     return have_changed
 
 
-def _replace_image(release: Release, signals: SignalInbox) -> int:
+def _replace_image(release: Release, signals: SignalInbox, legacy: Legacy) -> int:
     """Execute the new daemon under the same pid: whoever supervises us sees no end.
 
     Signals stay blocked until the new image has its handlers (exec keeps the mask), so that none of them kills it
@@ -140,7 +155,7 @@ def _replace_image(release: Release, signals: SignalInbox) -> int:
     command = command_of(release)
     try:
         os.chdir(release.directory)
-        os.execve(command[0], command, {**os.environ, _REPLACEMENT: "yes"})
+        os.execve(command[0], command, {**os.environ, _LEGACY: legacy.to_json()})
     except OSError as error:
         log.event("daemon.not_replaced", level=50, error=str(error), hint="whoever supervises it starts it anew")
     return DaemonExit.TEMPORARY

@@ -24,12 +24,17 @@ class Dumps:
         self._readers: list[Reader] = []
 
     def ask(self, reader: Reader | None = None) -> None:
-        """Ask all workers that are up for their stacks; without a reader they go to the log."""
+        """Ask all workers that are up for their stacks; without a reader they go to the log.
+
+        Who asks while they are being written gets the same: asking again would empty what is half written.
+        """
+        self._readers.append(reader or _log)
+        if self._show_at_s is not None:
+            return
+        self._show_at_s = time.monotonic() + _WRITTEN_AFTER_S
         for worker in self._crew:
             if worker.state != "starting":  # before its handler is there, the signal would kill it
                 worker.ask_for_stacks()
-        self._readers.append(reader or _log)
-        self._show_at_s = time.monotonic() + _WRITTEN_AFTER_S
 
     def show(self) -> None:
         """Give the stacks to those who asked, once they are written."""

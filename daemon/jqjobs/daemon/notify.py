@@ -44,6 +44,11 @@ class Notifier:
         self._state, self._status = state, status
         self._pinged_s = now_s if is_ping_due else self._pinged_s
 
+    def reloading(self) -> None:
+        """Tell that a reload was asked for: systemd waits for this after each HUP, also one that changes no state."""
+        if self._send("\n".join(_transition("", "reloading"))):
+            self._state = "reloading"
+
     def extend(self, seconds: float) -> None:
         """Ask systemd for patience: the end will take up to ``seconds`` more."""
         self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")

@@ -10,6 +10,11 @@ from jqjobs.daemon.control import ControlListener
 from jqjobs.daemon.orders import Order, Verb, scaled
 
 
+_GOING_ON = frozenset({Verb.QUIET, Verb.RESUME, Verb.RELOAD, Verb.SCALE})
+#: State of a daemon that is about to end → what it does not do any more.
+_TOO_LATE = {"draining": _GOING_ON, "stopping": _GOING_ON | {Verb.DRAIN}}
+
+
 class Controlled(Protocol):
     """What can be told to a daemon: the supervisor."""
 
@@ -43,10 +48,10 @@ class Remote:
     def _perform(self, order: Order, daemon: Controlled) -> None:
         if order.verb is Verb.DUMP:
             daemon.dump(lambda stacks: self._listener.answer(order, True, "here are the stacks", stacks=stacks))
+        elif order.verb in _TOO_LATE.get(daemon.state, ()):
+            self._listener.answer(order, False, f"it is {daemon.state}", state=daemon.state)
         elif order.verb is Verb.SCALE:
             self._scale(order, daemon)
-        elif order.verb in (Verb.QUIET, Verb.RESUME, Verb.RELOAD) and daemon.state in ("draining", "stopping"):
-            self._listener.answer(order, False, f"it is {daemon.state}")
         else:
             message = self._do(order.verb, daemon)
             self._listener.answer(order, True, message, state=daemon.state)

@@ -5,7 +5,9 @@ One step of each for every turn of the main loop. When a worker is to be stopped
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from jqjobs import log
@@ -19,6 +21,27 @@ from jqjobs.daemon.slots import Slots
 from jqjobs.daemon.sources import Sources
 from jqjobs.daemon.spawn import WorkerProcess
 from jqjobs.exits import WorkerExit
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What people told a daemon while it ran. ``scaled_to``: None when they left the number of workers alone."""
+
+    is_quiet: bool = False
+    scaled_to: int | None = None
+    processes: int = 0
+
+    def to_json(self) -> str:
+        """Return it as text, for the new image."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Legacy:
+        """Read it; what another version wrote and this one does not understand is forgotten."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return cls()
 
 
 class Service:
@@ -52,6 +75,17 @@ class Service:
                 self._crew.stop(worker, pool.retire_plan())
         return self.wanted
 
+    def legacy(self) -> Legacy:
+        """Return what people told this daemon while it ran."""
+        asked = self._settings.processes
+        return Legacy(self.is_quiet, None if self.wanted == asked else self.wanted, asked)
+
+    def inherit(self, legacy: Legacy) -> None:
+        """Go on with what they told the image before this one; a new number of workers in the settings goes first."""
+        self.ever_ready, self.is_quiet = True, legacy.is_quiet
+        if legacy.scaled_to is not None and legacy.processes == self._settings.processes:
+            self._slots.resize(legacy.scaled_to)
+
     def set_quiet(self, *, is_quiet: bool) -> None:
         """Have all workers take no new jobs, or take them again."""
         self.is_quiet = is_quiet
@@ -76,6 +110,8 @@ class Service:
         event = message["event"]
         if event == "failed":
             worker.error = str(message["error"])
+        elif event == "loaded" and worker.state == "starting":
+            worker.state = "joining"
         elif event == "files":
             self._sources.watch(worker, message["paths"])
         elif event == "memory":

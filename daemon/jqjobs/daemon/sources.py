@@ -171,12 +171,13 @@ class Sources:
 
     def _start_check(self) -> None:
         command = [*command_of(self.release), "--check"]
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  no pipe: nobody reads while it runs
         try:
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115  no pipe: nobody reads while it runs
             self._check = subprocess.Popen(
                 command, cwd=self.release.directory, stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said
             )
         except OSError as error:
+            self._said.close()
             return self._refuse(f"{command[0]} cannot be started: {error}")
         self._check_until_s = time.monotonic() + _CHECK_S
         self.step = Step.CHECKING
@@ -201,6 +202,7 @@ class Sources:
         self._check.kill()
         self._check.wait()
         self._check = None
+        self._said.close()
 
     def _refuse(self, reason: str) -> None:
         self.step = Step.NONE
@@ -229,7 +231,8 @@ def command_of(release: Release) -> list[str]:
 def own_files() -> list[Path]:
     """Return the files of jqjobs itself."""
     package = Path(__file__).parent.parent
-    return [path for kind in ("*.py", "*.lua") for path in package.rglob(kind)]
+    # os.walk passes over what vanishes while an installation is under way; Path.rglob raises.
+    return [Path(at, name) for at, _, names in os.walk(package) for name in names if name.endswith((".py", ".lua"))]
 
 
 def _own_digests() -> dict[Path, bytes]:

@@ -112,6 +112,6 @@ def spawn(slot: int, worker_id: str, board_dir: Path, directory: Path, configure
         raise
     finally:
         theirs.close()
-    worker = WorkerProcess(worker_id, slot, process, Channel(ours), board, time.monotonic())
+    worker = WorkerProcess(worker_id, slot, process, Channel(ours, patient=False), board, time.monotonic())
     worker.identity = dict(identity_of(process.pid).as_dict())
     return worker

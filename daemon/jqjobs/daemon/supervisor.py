@@ -26,7 +26,7 @@ from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.reaper import adopts_orphans, reap_strangers
 from jqjobs.daemon.remote import Remote
 from jqjobs.daemon.report import make_report
-from jqjobs.daemon.service import Service
+from jqjobs.daemon.service import Legacy, Service
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.sources import Sources, Step
@@ -51,11 +51,16 @@ class Parts:
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
 
 
+def drain_s(settings: DaemonSettings) -> float:
+    """Return how long a drain may take at most, in seconds."""
+    return settings.grace_s + settings.kill_after_s + _GOODBYE_S
+
+
 class Supervisor:
     """One per daemon. ``wants_exec``: it ended only to be replaced by a new image of itself."""
 
-    def __init__(self, settings: DaemonSettings, parts: Parts, *, is_replacement: bool = False) -> None:
-        """``is_replacement``: the image before this one did work, so an app that does not load is no reason to end."""
+    def __init__(self, settings: DaemonSettings, parts: Parts, legacy: Legacy | None = None) -> None:
+        """``legacy``: of the image before this one. It was at work: an app that does not load is no reason to end."""
         self._settings = settings
         self._keeper = parts.keeper
         self._signals = parts.signals
@@ -67,7 +72,8 @@ class Supervisor:
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
         self._service = Service(settings, parts.crew, parts.keeper, parts.memory, parts.sources)
-        self._service.ever_ready = is_replacement
+        if legacy is not None:
+            self._service.inherit(legacy)
         self._dumps = Dumps(parts.crew)
         self._silence = Silence(settings.poll_s)
         self._started_s = self._turned_s = time.monotonic()
@@ -136,8 +142,8 @@ class Supervisor:
 
     @property
     def state(self) -> str:
-        """The daemon's state, as `jqctl status` shows it."""
-        return self._shown[0]
+        """The daemon's state, as `jqctl status` is about to show it."""
+        return self._describe()[0]
 
     def quiet(self) -> None:
         """Take no new jobs until `resume`."""
@@ -154,6 +160,7 @@ class Supervisor:
     def reload(self) -> None:
         """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed."""
         if not self._is_ending:
+            self._notifier.reloading()
             self._sources.on_hup()
 
     def dump(self, when_written: Callable[[list[dict[str, object]]], None]) -> None:
@@ -187,10 +194,12 @@ class Supervisor:
             reap_strangers({worker.pid for worker in self._crew} | self._sources.children() | self._other_children)
 
     def _advance_sources(self) -> None:
+        if self._is_ending:
+            return  # the next daemon loads what there is then
         step = self._sources.advance()
         if step is Step.RELOADING:
             self._service.start_soon()
-        elif step is Step.EXEC and not self._is_ending:
+        elif step is Step.EXEC:
             log.event("daemon.replacing")
             self._end("replacing", self._settings.grace_s)
 
@@ -227,7 +236,8 @@ class Supervisor:
         if self._state == "starting" and self._crew.ready():
             self._state = "running"
         state, note = self._shown = self._describe()
-        self._notifier.tell(state, note or f"{self._crew.ready()} of {self.wanted} workers ready")
+        ready = f"{self._crew.ready()} of {self.wanted} workers ready"
+        self._notifier.tell(state, note or (ready if state == "running" else f"{state}, {ready}"))
         self._keeper.report = make_report(self._settings, self._crew, state, note, self.wanted)
 
     def _describe(self) -> tuple[str, str]:
@@ -244,6 +254,10 @@ class Supervisor:
         if self._memory.note:
             return "waiting_memory", self._memory.note
         return ("quiet" if self._service.is_quiet else self._state), refusal
+
+    def legacy(self) -> Legacy:
+        """Return what a new image of this daemon is to go on with."""
+        return self._service.legacy()
 
     def health(self) -> HealthFacts:
         """Return what the health endpoint judges; called by its thread."""

@@ -26,7 +26,7 @@ from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.batch import Batch
-from jqjobs.worker.boot import describe_failure, load_registered
+from jqjobs.worker.boot import describe_failure, limit_threads, load_registered
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger
 from jqjobs.worker.interrupt import Interrupter
@@ -68,6 +68,7 @@ def main() -> int:
         channel.send("failed", error=error_text)
         return WorkerExit.BAD_APP
     signals.loading = False
+    channel.send("loaded")
     sources.report(channel)
     return _work(config, app, channel, signals, interrupter, sources)
 
@@ -162,4 +163,5 @@ if __name__ == "__main__":
     except Exception:
         log.event("worker.crashed", level=50, exc_info=True)
         code = WorkerExit.INTERNAL
+    limit_threads(code)
     sys.exit(code)

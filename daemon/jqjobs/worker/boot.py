@@ -1,18 +1,27 @@
-"""Loads the app with all its jobs, and says in one line why it cannot be. For workers, and for `jqd --check`."""
+"""Loads the app with all its jobs, says in one line why it cannot be, and lets go of the threads it has started.
+
+For workers, and for `jqd --check`.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 import traceback
 
+from jqjobs import log
 from jqjobs.app import App
 from jqjobs.errors import ConfigError
 from jqjobs.imports import load_app
 from jqjobs.worker.runner import describe
 
+#: Threads that the app has left running may take so long, once everything else is done.
+_THREADS_S = 5.0
+
 
 def describe_failure(error: BaseException) -> str:
     """Return what loading the app raised, and where, unless the error says so itself."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
     if isinstance(error, (SyntaxError, ConfigError)) or not frames:
         return describe(error)
     return f"{describe(error)} (at {frames[-1].filename}:{frames[-1].lineno})"
@@ -27,3 +36,19 @@ def load_registered(reference: str) -> App:
     if not app.jobs:
         raise ConfigError(f"--app {reference!r} registers no job", hint="name its job modules in App(imports=[…])")
     return app
+
+
+def limit_threads(code: int) -> None:
+    """Have this process end with ``code`` even if threads of the app go on for ever: Python would wait for them."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if all(thread.daemon for thread in others):
+        return
+    patience = threading.Timer(_THREADS_S, _end_now, [code])
+    patience.daemon = True
+    patience.start()
+
+
+def _end_now(code: int) -> None:
+    names = ", ".join(thread.name for thread in threading.enumerate() if not thread.daemon)
+    log.event("threads.left", level=30, threads=names, hint="make them daemon threads, or end them at exit")
+    os._exit(code)
