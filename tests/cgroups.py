@@ -38,6 +38,14 @@ class Cgroup:
         """Move a process into the group; what it used before stays accounted where it was."""
         (self.path / "cgroup.procs").write_text(str(pid))
 
+    def entering(self) -> list[str]:
+        """Return the words to put in front of a command that is to run in the group from its first moment on."""
+        return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.path / "cgroup.procs")]
+
+    def set_limit(self, memory_bytes: int) -> None:
+        """Let the group use this much from now on, no swap; ``limit`` stays what it was at first."""
+        _set_limit(self.path, memory_bytes)
+
     def oom_kills(self) -> int:
         """Return how many processes of the group the kernel has killed for want of memory."""
         events = self.path / "memory.events"
@@ -80,9 +88,11 @@ def _set_limit(path: Path, memory_bytes: int) -> int:
     limit, swap, most_swap = ("memory.max", "memory.swap.max", 0)
     if not (path / limit).exists():
         limit, swap, most_swap = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", memory_bytes)
-    (path / limit).write_text(str(memory_bytes))
-    if (path / swap).exists():
-        (path / swap).write_text(str(most_swap))
+    values = {limit: memory_bytes} | ({swap: most_swap} if (path / swap).exists() else {})
+    # Version 1 wants memory alone never above memory with swap: while a limit is raised, that one goes first.
+    is_raised = most_swap > 0 and memory_bytes > int((path / limit).read_text())
+    for name in reversed(values) if is_raised else values:
+        (path / name).write_text(str(values[name]))
     return int((path / limit).read_text())
 
 

@@ -129,15 +129,20 @@ class Site:
     daemons: list[Daemon] = field(default_factory=list)
     tolerates_defects: bool = False
 
-    def start_daemon(self, *flags: str, wait: bool = True, **environment: str) -> Daemon:
-        """Start a `jqd`, with ``flags`` over DEFAULT_FLAGS; return when its workers are ready, or at once."""
+    def start_daemon(
+        self, *flags: str, wait: bool = True, before: Sequence[str] = (), **environment: str
+    ) -> Daemon:  # fmt: skip
+        """Start a `jqd`, with ``flags`` over DEFAULT_FLAGS; return when its workers are ready, or at once.
+
+        ``before``: words in front of its command, such as `Cgroup.entering`.
+        """
         chosen = {**DEFAULT_FLAGS, "--runtime-dir": str(self.directory / "boards")}
         chosen |= dict(zip(flags[::2], flags[1::2], strict=True))
         words = [word for flag, value in chosen.items() if value for word in (flag, value)]
         log = self.directory / f"daemon{len(self.daemons)}.log"
         with log.open("ab") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "jqjobs.cli.jqd", *words],
+                [*before, sys.executable, "-m", "jqjobs.cli.jqd", *words],
                 cwd=self.directory, env=self._environment(environment), stdin=subprocess.DEVNULL,
                 stdout=stderr, stderr=stderr, start_new_session=True,
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,6 +55,11 @@ def write_release(directory: Path, version: str) -> Path:
     return directory
 
 
+def deployed(release: Path) -> dict[str, str]:
+    """What the file says of the shop itself."""
+    return {"shop.app:app": "shop:app", 'JQ_DIRECTORY="/srv/shop/current"': f'JQ_DIRECTORY="{release}"'}
+
+
 class Shop:
     """The deployed app: which versions of it run jobs, and what its daemons say."""
 
@@ -85,7 +91,7 @@ def test_edit_broken_edit_and_a_swapped_link_are_deployed_with_no_signal_and_no_
 ) -> None:
     current = tmp_path / "current"
     current.symlink_to(write_release(tmp_path / "releases" / "1", "1"))
-    with supervised(redis, tmp_path, app="shop:app", release=current) as crew:
+    with supervised(redis, tmp_path, changes=deployed(current)) as crew:
         shop, daemons = Shop(client), pids(crew)
         shop.wait_for_version("1")
 
@@ -106,6 +112,26 @@ def test_edit_broken_edit_and_a_swapped_link_are_deployed_with_no_signal_and_no_
 
         assert pids(crew) == daemons
         assert {(i.executions, i.failures, i.crashes, i.interrupts) for i in shop.infos} == {(1, 0, 0, 0)}
+
+
+def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job(
+    redis: Server, client: Client, tmp_path: Path
+) -> None:
+    with supervised(redis, tmp_path, daemons=1, changes={"stopwaitsecs=45": "stopwaitsecs=2"}) as crew:
+        log = tmp_path / "jqd-00.log"
+        complaint = eventually(lambda: re.search(r"daemon\.stop_wait .*", log.read_text()), PATIENCE_S, "it is said")
+        assert "kills jqd 2 s after TERM" in complaint[0]
+        assert "stopwaitsecs=38" in complaint[0]
+
+        new = NewJob("linger", b'{"args":[6]}', new_id(), fields=Options(keep="1h").fields())
+        [job] = client.enqueue("chaos", [new])
+        eventually(lambda: crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
+        crew.ctl("stop", "jqd:*")
+        assert "SIGKILL" in crew.log()
+        crew.ctl("start", "jqd:*")
+        eventually(lambda: job.state() is State.KEPT, PATIENCE_S, "the job is done all the same")
+        assert [effect.what for effect in crew.ledger.effects()] == ["begin", "begin", "end"]
+        assert (job.info().executions, job.info().crashes) == (2, 0)
 
 
 def pids(crew: Crew) -> set[int]:

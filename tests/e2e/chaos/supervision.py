@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -59,21 +60,20 @@ def substituted(text: str, changes: dict[str, str]) -> str:
     return text
 
 
-def program_section(
-    server: Server, directory: Path, ledger: Path, daemons: int, app: str = CHAOS_APP, release: Path | None = None
-) -> str:
+def program_section(server: Server, directory: Path, ledger: Path, daemons: int, changes: Mapping[str, str]) -> str:
     """Return jqd.conf with paths and user of this machine; ``daemons`` replaces numprocs=4."""
     url = server.url.replace("%", "%%")
     path = f"{ROOT / 'daemon'}:{ROOT / 'tests'}"
     extra = f'JQ_REDIS_URL="{url}",\n    PYTHONPATH="{path}",\n    {VARIABLE}="{ledger}"'
     return substituted(CONF.read_text(), {
         "command=/srv/shop/.venv/bin/jqd\n": f"command={Path(sys.executable).parent / 'jqd'}\n",
-        'JQ_DIRECTORY="/srv/shop/current"': f'JQ_DIRECTORY="{release or directory}"',
+        'JQ_DIRECTORY="/srv/shop/current"': f'JQ_DIRECTORY="{directory}"',
         "user=shop\n": "\n",
         'JQ_REDIS_URL="redis://127.0.0.1:6379/0"': extra,
-        "shop.app:app": app,
+        "shop.app:app": CHAOS_APP,
         "/var/log/jqjobs/": f"{directory}/",
         "numprocs=4\n": f"numprocs={daemons}\n",
+        **changes,
     })  # fmt: skip
 
 
@@ -136,12 +136,12 @@ class Crew:
 
 @contextmanager
 def supervised(
-    server: Server, directory: Path, daemons: int = 4, app: str = CHAOS_APP, release: Path | None = None
+    server: Server, directory: Path, daemons: int = 4, changes: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[Crew]:
     """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
 
-    ``daemons`` is 4 in the file; with another number of them the rest of the file stays as it is. ``app`` and
-    ``release``, the directory it is in, may be the test's own.
+    ``daemons`` is 4 in the file; with another number of them the rest of the file stays as it is. ``changes``: texts
+    of the file and what the test has in their place.
     """
     supervisord = require_program("supervisord")
     require_program("supervisorctl")
@@ -150,7 +150,7 @@ def supervised(
     # Without user= supervisord warns when it is root, as in a container.
     head = _SUPERVISORD.format(directory=directory, socket=f"{short}/s", user="user=root\n" if os.getuid() == 0 else "")
     conf = directory / "supervisord.conf"
-    conf.write_text(f"{head}\n{program_section(server, directory, ledger.path, daemons, app, release)}")
+    conf.write_text(f"{head}\n{program_section(server, directory, ledger.path, daemons, changes)}")
     start = [sys.executable, "-c", END_WITH_PARENT, supervisord, "-c", str(conf)]
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(start, stdout=out, stderr=out, cwd=directory)
