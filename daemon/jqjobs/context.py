@@ -41,3 +41,9 @@ def current_job() -> JobContext | None:
 def set_running(running: Running | None) -> None:
     """Set what `current_job` speaks of; called by the worker around each job."""
     _running.set(running)
+
+
+def tag_of_running_job() -> dict[str, str]:
+    """Return which job runs here, as fields of a log line; none outside of one."""
+    running = _running.get()
+    return {} if running is None else {"job": f"{running[0].queue}/{running[0].id}", "name": running[0].name}

@@ -13,6 +13,7 @@ import os
 import select
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from jqjobs.escape import visible
@@ -39,11 +40,15 @@ class TextFormat(logging.Formatter):
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         fields = "".join(f" {key}={_plain(value)}" for key, value in getattr(record, _FIELDS, {}).items())
         head = f"{moment}.{int(record.msecs):03d} {record.levelname:<7} {self._who}"
-        return f"{head} {visible(record.getMessage())}{fields}{_exception(record)}"
+        source = "" if record.name == _log.name else f"{visible(record.name)}: "
+        return f"{head} {source}{visible(record.getMessage())}{fields}{_exception(record)}"
 
 
 class JsonFormat(logging.Formatter):
-    """One JSON object a line: ``ts``, ``level``, ``who``, ``event``, then the fields."""
+    """One JSON object a line: ``ts``, ``level``, ``who``, ``event``, then the fields.
+
+    A line that is not ours has the event ``log``, its ``logger`` and its ``message``.
+    """
 
     def __init__(self, who: str) -> None:
         super().__init__()
@@ -51,7 +56,11 @@ class JsonFormat(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         found = {"ts": round(record.created, 3), "level": record.levelname.lower(), "who": self._who}
-        found |= {"event": record.getMessage(), **getattr(record, _FIELDS, {})}
+        if record.name == _log.name:
+            found["event"] = record.getMessage()
+        else:
+            found |= {"event": "log", "logger": record.name, "message": record.getMessage()}
+        found |= getattr(record, _FIELDS, {})
         if record.exc_info:
             found["exception"] = self.formatException(record.exc_info)
         return json.dumps(found, default=str)
@@ -92,11 +101,34 @@ def _write_at_once(descriptor: int, data: bytes) -> bool:
 
 def configure(who: str, *, form: str = "text", level: str = "info") -> None:
     """Send log lines to stderr. ``who`` names the process; ``form`` is text or json."""
-    handler = CalmHandler(sys.stderr)
-    handler.setFormatter(JsonFormat(who) if form == "json" else TextFormat(who))
-    _log.handlers[:] = [handler]
+    _log.handlers[:] = [_handler(who, form)]
     _log.setLevel(level.upper())
     _log.propagate = False
+
+
+def take_app_lines(who: str, tags: Callable[[], dict[str, Any]], *, form: str = "text", level: str = "info") -> None:
+    """Send what the app and its libraries log there too, with ``tags`` on each line: which job it is about.
+
+    An app that has set up logging by itself is left alone.
+    """
+    root = logging.getLogger()
+    if root.handlers:
+        return
+
+    def tag(record: logging.LogRecord) -> bool:
+        setattr(record, _FIELDS, tags())
+        return True
+
+    handler = _handler(who, form)
+    handler.addFilter(tag)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+
+
+def _handler(who: str, form: str) -> CalmHandler:
+    handler = CalmHandler(sys.stderr)
+    handler.setFormatter(JsonFormat(who) if form == "json" else TextFormat(who))
+    return handler
 
 
 def _plain(value: Any) -> str:

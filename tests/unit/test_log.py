@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any, TextIO
 
@@ -163,3 +163,47 @@ def test_a_field_whose_str_raises_breaks_nothing(pipe: tuple[int, TextIO], monke
         log.event("line", rude=Rude())
         log.event("next")
         assert b"next" in os.read(pipe[0], 10_000)
+
+
+@pytest.fixture
+def without_handlers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], logging.Logger]:
+    """Empty the root logger; to be called in the test itself, since pytest adds its handlers after the fixtures."""
+
+    def empty() -> logging.Logger:
+        root = logging.getLogger()
+        monkeypatch.setattr(root, "handlers", [])
+        monkeypatch.setattr(root, "level", root.level)
+        return root
+
+    return empty
+
+
+def test_what_the_app_logs_says_which_job_it_is_about(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch, without_handlers: Callable[[], logging.Logger]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe[1])
+    without_handlers()
+    log.take_app_lines("worker:7", lambda: {"job": "mails/1"}, form="json")
+    logging.getLogger("shop.mails").info("sent to %s", "a\nb")
+    line = json.loads(os.read(pipe[0], 65536))
+    assert {key: line[key] for key in ("who", "level", "event", "logger", "message", "job")} == {
+        "who": "worker:7", "level": "info", "event": "log", "logger": "shop.mails", "message": "sent to a\nb",
+        "job": "mails/1",
+    }  # fmt: skip
+
+
+def test_what_the_app_logs_is_one_line_of_text(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch, without_handlers: Callable[[], logging.Logger]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe[1])
+    without_handlers()
+    log.take_app_lines("worker:7", dict)
+    logging.getLogger("shop").warning("two\nlines")
+    assert os.read(pipe[0], 65536).decode().endswith("WARNING worker:7 shop: two\\nlines\n")
+
+
+def test_an_app_that_has_set_up_logging_is_left_alone(without_handlers: Callable[[], logging.Logger]) -> None:
+    root, own = without_handlers(), logging.StreamHandler(StringIO())
+    root.addHandler(own)
+    log.take_app_lines("worker:7", dict)
+    assert root.handlers == [own]

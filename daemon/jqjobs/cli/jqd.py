@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jqjobs import log
+from jqjobs.cli.output import plural
 from jqjobs.cli.wiring import run_daemon
 from jqjobs.clock import duration_ms
 from jqjobs.config import Environment, working_directory
@@ -177,7 +178,7 @@ def check_app(settings: DaemonSettings) -> int:
         limit_threads(DaemonExit.CONFIGURATION)
         raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error
     limit_threads(DaemonExit.ORDERLY)
-    click.echo(f"{settings.app} loads, with {len(app.jobs)} jobs in the queues {', '.join(app.queues())}")
+    click.echo(f"{settings.app} loads, with {plural(len(app.jobs), 'job')} for {', '.join(app.queues())}")
     return DaemonExit.ORDERLY
 
 

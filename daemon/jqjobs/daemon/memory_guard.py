@@ -58,14 +58,18 @@ class MemoryGuard:
     _known: dict[str, _Known] = field(default_factory=dict)
     _sampled_s: float = 0.0
     _is_asked: bool = False
+    _wanted_bytes: int = 0
     _warned_large: bool = False
 
     def look(self) -> None:
         """Take a sample if it is time for one, and do what it calls for. To be called at each turn of the main loop."""
-        self._meet_newcomers()
-        every_s = _SAMPLE_LEAST_S if self._is_asked else _SAMPLE_EVERY_S
+        has_newcomers = self._meet_newcomers()
+        is_urgent = self._is_asked or self._pressure.against > 0  # half believed is soon known
+        every_s = _SAMPLE_LEAST_S if is_urgent else _SAMPLE_EVERY_S
         if time.monotonic() - self._sampled_s >= every_s:
             self._sample()
+        elif has_newcomers and (sample := self.probe.sample()) is not None:
+            self._allow(self._judge(sample))  # before they hear "go": a fast leak does a lot in half a second
 
     def ask(self) -> None:
         """Have the next sample taken soon: a worker has reached its allowance."""
@@ -78,13 +82,14 @@ class MemoryGuard:
             worker.channel.send("room", job=job_id, answer="granted")
             return
         mine.promise = None  # an earlier attempt of the same job may have had one
-        limits = self._limits(sample)
-        room = judge(sample.free_bytes, self._measure(), limits, self._pressure, time.monotonic()).room_bytes
-        may = fits(need_bytes, room, sample.total_bytes, limits.reserve_bytes, mine.baseline_bytes)
+        room, reserve = self._judge(sample).room_bytes, self._limits(sample).reserve_bytes
+        may = fits(need_bytes, room, sample.total_bytes, reserve, mine.baseline_bytes)
         if may:
             mine.promise = (job_id, need_bytes, mine.rss_bytes)
+        elif may is False:
+            self._wanted_bytes = max(self._wanted_bytes, need_bytes)
         answer = {True: "granted", False: "later", None: "never"}[may]
-        most = sample.total_bytes - limits.reserve_bytes - mine.baseline_bytes
+        most = sample.total_bytes - reserve - mine.baseline_bytes
         worker.channel.send("room", job=job_id, answer=answer, most_bytes=max(0, most))
 
     def _sample(self) -> None:
@@ -93,21 +98,26 @@ class MemoryGuard:
         if sample is None:
             return
         was_short = self._pressure.is_short
-        judgement = judge(sample.free_bytes, self._measure(), self._limits(sample), self._pressure, self._sampled_s)
-        self._pressure = judgement.pressure
+        judgement = self._judge(sample, self._wanted_bytes)
+        self._pressure, self._wanted_bytes = judgement.pressure, 0
         self._describe(sample, was_short=was_short)
         self._allow(judgement)
         if judgement.verdict is Verdict.RECYCLE:
             self._recycle(self.crew.workers[judgement.worker_id])
 
+    def _judge(self, sample: MemorySample, wanted_bytes: int = 0) -> Judgement:
+        workers, limits = self._measure(), self._limits(sample)
+        return judge(sample.free_bytes, workers, limits, self._pressure, time.monotonic(), wanted_bytes)
+
     def _limits(self, sample: MemorySample) -> MemoryLimits:
         return MemoryLimits(self.reserve_bytes or default_reserve(sample.total_bytes), self.max_rss_bytes)
 
-    def _meet_newcomers(self) -> None:
+    def _meet_newcomers(self) -> bool:
         """Note how large workers are before their first job: they have said "ready" and are not told "go" yet."""
-        for worker in self.crew:
-            if worker.state == "joining" and worker.id not in self._known:
-                self._known[worker.id] = self._meet(rss_bytes(worker.pid))
+        newcomers = [worker for worker in self.crew if worker.state == "joining" and worker.id not in self._known]
+        for worker in newcomers:
+            self._known[worker.id] = self._meet(rss_bytes(worker.pid))
+        return bool(newcomers)
 
     def _meet(self, rss: int) -> _Known:
         if 0 < self.max_rss_bytes <= rss and not self._warned_large:

@@ -3,6 +3,7 @@
     enough ── two samples below the reserve ──▶ short ── two samples with some margin ──▶ enough
     short:   a worker has grown by a fair share of the shortage ─▶ replace it, it gives that back
              nobody has ─▶ wait: the memory is somebody else's, and a restart would not help
+    enough, but not for a job that says how much it needs: an idle worker that has grown is replaced for it
 
 Replacing that gave nothing back is braked: not again for ten minutes, then twenty, and so on. Replacing that did
 give back what had grown is not, or a fast leak would hold up work for no reason. And a worker above --max-rss is
@@ -107,15 +108,20 @@ def default_reserve(total_bytes: int) -> int:
 
 
 def judge(
-    free_bytes: int, workers: Sequence[WorkerMemory], limits: MemoryLimits, pressure: Pressure, now_s: float
-) -> Judgement:
-    """Return what to do, and what to remember for the next sample."""
+    free_bytes: int, workers: Sequence[WorkerMemory], limits: MemoryLimits, pressure: Pressure, now_s: float,
+    wanted_bytes: int = 0,
+) -> Judgement:  # fmt: skip
+    """Return what to do, and what to remember for the next sample.
+
+    ``wanted_bytes``: the most that a job needs which was put off since the last sample.
+    """
     room = free_bytes - limits.reserve_bytes - sum(worker.promised_bytes for worker in workers)
     pressure = _after_trial(_counted(pressure, room, limits), free_bytes, workers, now_s)
     victim = _too_large(workers, limits)
-    if pressure.is_short and now_s >= pressure.braked_until_s:
-        victim = victim or _grown(workers, _margin(limits) - room, pressure.trial)
-    if pressure.is_short and victim is not None:
+    shortage = _shortage(pressure, room, limits, wanted_bytes)
+    if shortage > 0 and now_s >= pressure.braked_until_s:
+        victim = victim or _grown(workers, shortage, pressure)
+    if shortage > 0 and victim is not None:
         trial = Trial(victim.id, victim.growth_bytes, _rest(free_bytes, workers, victim.id))
         pressure = replace(pressure, trial=trial)
     allowances = {} if pressure.is_short else _allowances(workers, limits, room)
@@ -134,6 +140,13 @@ def _counted(pressure: Pressure, room: int, limits: MemoryLimits) -> Pressure:
     if against < _SAMPLES:
         return replace(pressure, against=against)
     return replace(pressure, is_short=not pressure.is_short, against=0)
+
+
+def _shortage(pressure: Pressure, room: int, limits: MemoryLimits, wanted_bytes: int) -> float:
+    """Return what is missing: to the end of a shortage, or else to the start of the job that was put off."""
+    if pressure.is_short:
+        return _margin(limits) - room
+    return wanted_bytes - room if wanted_bytes else 0
 
 
 def _rest(free_bytes: int, workers: Sequence[WorkerMemory], without: str) -> int:
@@ -163,17 +176,20 @@ def _too_large(workers: Sequence[WorkerMemory], limits: MemoryLimits) -> WorkerM
     return max(large, key=lambda worker: worker.rss_bytes, default=None)
 
 
-def _grown(workers: Sequence[WorkerMemory], shortage_bytes: float, trial: Trial | None) -> WorkerMemory | None:
+def _grown(workers: Sequence[WorkerMemory], shortage_bytes: float, pressure: Pressure) -> WorkerMemory | None:
     """Return the worker to replace, an idle one first: it gives its memory back at once.
 
-    One after the other; but while one's job goes on and on, those that are idle do not wait for it.
+    One after the other; but while one's job goes on and on, those that are idle do not wait for it. And for the sake
+    of a job that was put off nobody is replaced who is busy: that may just be the other job of its kind.
     """
+    trial = pressure.trial
     tried = next((worker for worker in workers if trial is not None and worker.id == trial.worker_id), None)
-    if shortage_bytes <= 0 or (tried is not None and not tried.is_busy):
+    if tried is not None and not tried.is_busy:
         return None
     fair_bytes = max(_LEAST_GROWTH, shortage_bytes / max(1, len(workers)))
     grown = [worker for worker in workers if worker.growth_bytes >= fair_bytes and not worker.is_leaving]
-    free_to_go = [worker for worker in grown if tried is None or not worker.is_busy]
+    may_be_busy = pressure.is_short and tried is None
+    free_to_go = [worker for worker in grown if may_be_busy or not worker.is_busy]
     return max(free_to_go, key=lambda worker: (not worker.is_busy, worker.growth_bytes), default=None)
 
 

@@ -9,7 +9,6 @@ from jqjobs import log
 from jqjobs.daemon.control import ControlListener
 from jqjobs.daemon.orders import Order, Verb, scaled
 
-
 _GOING_ON = frozenset({Verb.QUIET, Verb.RESUME, Verb.RELOAD, Verb.SCALE})
 #: State of a daemon that is about to end → what it does not do any more.
 _TOO_LATE = {"draining": _GOING_ON, "stopping": _GOING_ON | {Verb.DRAIN}}

@@ -17,6 +17,7 @@ from jqjobs import log
 from jqjobs.app import App
 from jqjobs.board import Board
 from jqjobs.channel import Channel
+from jqjobs.context import tag_of_running_job
 from jqjobs.errors import StoreError, StoreRefused
 from jqjobs.exits import WorkerExit
 from jqjobs.retry import reconnect_delay_s
@@ -49,7 +50,8 @@ def main() -> int:
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
     os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
     register_stacks(Path(config.board))
-    log.configure(f"worker:{os.getpid()}", form=config.log_format, level=config.log_level)
+    who = f"worker:{os.getpid()}"
+    log.configure(who, form=config.log_format, level=config.log_level)
     interrupter = Interrupter()
     signals = Signals(interrupter)
     signals.install()
@@ -67,6 +69,7 @@ def main() -> int:
         sources.report_failure(channel, error)
         channel.send("failed", error=error_text)
         return WorkerExit.BAD_APP
+    log.take_app_lines(who, tag_of_running_job, form=config.log_format, level=config.log_level)
     signals.loading = False
     channel.send("loaded")
     sources.report(channel)

@@ -10,7 +10,7 @@ import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from jqjobs.channel import Channel
 
@@ -35,13 +35,17 @@ class SourceList:
         self._tell(channel, _module_files())
 
     def report_failure(self, channel: Channel, error: BaseException) -> None:
-        """Tell the daemon what the app failed to load with: a change there is a reason to try again."""
-        self._tell(channel, [*_module_files(), *_files_of(error)])
+        """Tell the daemon what the app failed to load with: a change there is a reason to try again.
 
-    def _tell(self, channel: Channel, paths: Iterable[str]) -> None:
+        What is missing may be installed, so its places are told wherever they are.
+        """
+        self._tell(channel, [*_module_files(), *_files_of(error)])
+        self._tell(channel, _places_of_missing(error), is_wanted=os.path.isabs)
+
+    def _tell(self, channel: Channel, paths: Iterable[str], is_wanted: Callable[[str], bool] | None = None) -> None:
         found = [path for path in dict.fromkeys(paths) if path not in self._seen]
         self._seen.update(found)
-        new = [path for path in found if self._is_source(path)]
+        new = list(filter(is_wanted or self._is_source, found))
         for start in range(0, len(new), _MOST_PATHS):
             channel.send("files", paths=new[start : start + _MOST_PATHS])
 
@@ -64,11 +68,15 @@ def _module_files() -> list[str]:
 
 
 def _files_of(error: BaseException) -> Iterator[str]:
-    """Yield the files that an error points to, and those whose absence it is about."""
+    """Yield the files that an error points to."""
     for frame in traceback.extract_tb(error.__traceback__):
         yield frame.filename
     if isinstance(error, SyntaxError) and error.filename:
         yield error.filename
+
+
+def _places_of_missing(error: BaseException) -> Iterator[str]:
+    """Yield where the module would be whose absence an error is about."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         package, _, name = error.name.rpartition(".")
         roots = getattr(sys.modules.get(package), "__path__", ()) if package else sys.path
