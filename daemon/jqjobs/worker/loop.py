@@ -32,7 +32,8 @@ from jqjobs.worker.wake import WakeWatch
 _FAREWELL_TRIES = 3
 #: A job for which there is no room now comes up again after this long, here or elsewhere.
 _ROOM_AGAIN_MS = 2000
-_NEVER_MS = 10**12
+#: An idle worker only looks whether there is news; so often it makes a whole trip all the same.
+_IDLE_MS = 5000
 #: Who asked to be replaced and is still there asks again: its successor may not have come up.
 _ASK_AGAIN_MS = 60_000
 
@@ -93,8 +94,7 @@ class Loop:
         elif trip.jobs:
             self._run_batch(trip.jobs)
         elif not trip.more:
-            due_ms = _NEVER_MS if trip.wait_ms is None else trip.wait_ms
-            self._idle_until_ms = monotonic_ms() + due_ms
+            self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, _IDLE_MS if trip.wait_ms is None else trip.wait_ms)
             self._wait()
 
     @property
