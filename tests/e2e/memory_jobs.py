@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from jobs import hold, note
+
 from jqjobs import App
 
 app = App()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,20 +69,18 @@ def never_two_at_once(daemon: Daemon) -> bool:
     return all(one != other for one, other in pairwise([-1, *steps]))
 
 
-class Hog:
-    """A process that takes memory and does nothing."""
-
-    def __init__(self, cgroup: Cgroup, megabytes: int) -> None:
-        script = f"kept = bytearray(b'x') * ({megabytes} * {MB}); print('full', flush=True); input()"
-        self.process = subprocess.Popen(
-            [*cgroup.entering(), sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self.process.stdout
-        assert self.process.stdout.readline() == b"full\n"
-
-    def leave(self) -> None:
-        self.process.kill()
-        self.process.communicate()
+@contextmanager
+def hog(cgroup: Cgroup, megabytes: int) -> Iterator[None]:
+    """Have another process take so much of a cgroup, for as long as the block lasts."""
+    script = f"kept = bytearray(b'x') * ({megabytes} * {MB}); print('full', flush=True); input()"
+    command = [*cgroup.entering(), sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == b"full\n"
+            yield
+        finally:
+            process.kill()
 
 
 # The cgroup decides
@@ -127,29 +125,30 @@ def test_fault_28_memory_low_and_the_worker_grew_so_it_is_replaced_before_the_ne
     recycled = daemon.events("worker.recycle")
     assert recycled
     assert {line["reason"] for line in recycled} == {"memory"}
-    assert len(daemon.events("worker.started")) == len({info.result for info in infos}) >= 3
+    workers = {info.result for info in infos}
+    assert len(workers) >= 3
+    assert len(daemon.events("worker.started")) - len(workers) in (0, 1), "the last one may have found nothing to do"
     assert never_two_at_once(daemon)
     assert not daemon.events("worker.died")
     assert group.oom_kills() == 0
 
 
 def test_fault_28_a_job_that_runs_when_memory_gets_low_is_left_alone(site: Site, cgroup: MakeCgroup) -> None:
-    group = cgroup(400)
-    daemon = site.start_daemon(*APP, "--memory-reserve", "150MB", before=group.entering())
-    leak, hold = site.send_many([("leak", 90), ("hold", str(site.gate()))])
+    group = cgroup(600)
+    daemon = site.start_daemon(*APP, "--memory-reserve", "200MB", before=group.entering())
+    leak, hold = site.send_many([("leak", 200), ("hold", str(site.gate()))])
     site.wait_for(leak, State.KEPT)
     worker = site.wait_for_start(hold).pid
-    hog = Hog(group, 100)
-    assert daemon.wait_for_event("worker.recycle")["pid"] == worker
-    recycled_ms = monotonic_ms()
-    # A few samples, told by the clock: that nothing happens in them is what is shown.
-    eventually(lambda: monotonic_ms() - recycled_ms > 2000, what="two seconds passed")
-    assert daemon.workers() == [worker]
-    assert hold.state() is State.ACTIVE
-    site.gate().touch()
-    info = site.wait_for(hold, State.KEPT)
-    assert (info.result, info.executions, info.attempt, info.interrupts) == (worker, 1, 1, 0)
-    hog.leave()
+    with hog(group, 250):
+        assert daemon.wait_for_event("worker.recycle")["pid"] == worker
+        recycled_ms = monotonic_ms()
+        # A few samples, told by the clock: that nothing happens in them is what is shown.
+        eventually(lambda: monotonic_ms() - recycled_ms > 2000, what="two seconds passed")
+        assert daemon.workers() == [worker]
+        assert hold.state() is State.ACTIVE
+        site.gate().touch()
+        info = site.wait_for(hold, State.KEPT)
+        assert (info.result, info.executions, info.attempt, info.interrupts) == (worker, 1, 1, 0)
     assert site.wait_for(site.send("quick"), State.KEPT).result != worker
 
 
@@ -166,20 +165,19 @@ def test_fault_28_memory_low_and_the_worker_did_not_grow_so_it_waits_says_so_and
     [worker] = daemon.workers()
     running = site.send("hold", str(site.gate()))
     site.wait_for_start(running)
-    hog = Hog(group, 400)
-    found = state_becomes(site, "waiting_memory")
-    assert "waiting for memory" in found["note"]
-    site.gate().touch()
-    assert site.wait_for(running, State.KEPT).result == worker, "what ran goes on to its end"
-    waiting = site.send("quick")
-    began_ms = monotonic_ms()
-    eventually(lambda: monotonic_ms() - began_ms > 3000, what="three leases passed")
-    assert waiting.state() is State.READY
-    assert site.status().workers == 1, "it has its lease"
-    assert daemon.workers() == [worker]
-    assert len(daemon.events("memory.short")) == 1
-    assert not daemon.events("memory.enough")
-    hog.leave()
+    with hog(group, 400):
+        found = state_becomes(site, "waiting_memory")
+        assert "waiting for memory" in found["note"]
+        site.gate().touch()
+        assert site.wait_for(running, State.KEPT).result == worker, "what ran goes on to its end"
+        waiting = site.send("quick")
+        began_ms = monotonic_ms()
+        eventually(lambda: monotonic_ms() - began_ms > 3000, what="three leases passed")
+        assert waiting.state() is State.READY
+        assert site.status().workers == 1, "it has its lease"
+        assert daemon.workers() == [worker]
+        assert len(daemon.events("memory.short")) == 1
+        assert not daemon.events("memory.enough")
     left_ms = monotonic_ms()
     assert site.wait_for(waiting, State.KEPT).result == worker
     assert monotonic_ms() - left_ms < 30_000, "it was told, it did not poll"

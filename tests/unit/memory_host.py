@@ -73,6 +73,11 @@ class Crew:
 
     workers: dict[str, Worker] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    #: Workers of other daemons.
+    elsewhere: int = 0
+
+    def workers_here(self) -> int:
+        return len(self.workers) + self.elsewhere
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self.workers.values()))
@@ -110,13 +115,18 @@ class Host:
         free = int((self.room_mib + RESERVE_MIB) * MIB)
         return MemorySample(free, TOTAL_MIB * MIB, self.decided_by) if self.knows else None
 
-    def hire(self, name: str, rss_mib: float = 40) -> Worker:
-        """Have a worker start, and the daemon notice that it is ready."""
+    def start(self, name: str, rss_mib: float = 40) -> Worker:
+        """Have a worker start."""
         board = Board.create(self.directory / f"{name}.board")
         self.boards.append(board)
         worker = self.crew.workers[name] = Worker(name, len(self.rss_mib) + 1, board)
         self.rss_mib[worker.pid] = rss_mib
         self.guard.look()
+        return worker
+
+    def hire(self, name: str, rss_mib: float = 40) -> Worker:
+        """Have a worker start and say that it is ready, and the daemon give it its lease a turn later."""
+        worker = self.start(name, rss_mib)
         worker.state = "joining"
         self.guard.look()
         worker.state = "ready"

@@ -104,3 +104,37 @@ def test_a_question_is_no_sample_and_makes_no_shortage(host: Host) -> None:
     host.turn()
     host.turn()
     assert host.said("memory.short")
+
+
+def test_for_a_job_that_comes_later_an_idle_worker_that_grew_is_replaced(host: Host) -> None:
+    asking, idle = host.hire("a"), host.hire("b")
+    host.turn()
+    host.set_memory(100, b=300)
+    for need_mib, answer in ((150, "later"), (10, "granted")):
+        assert host.grant(asking, "job", need_mib)["answer"] == answer
+    host.turn()
+    assert host.crew.stopped == [idle.id]
+    assert not host.said("memory.short")
+
+
+def test_a_job_that_came_later_is_forgotten_with_the_next_sample(host: Host) -> None:
+    asking = host.hire("a")
+    host.hire("b")
+    host.turn()
+    host.set_memory(100)
+    host.grant(asking, "job", 150)
+    host.turn()
+    host.set_memory(100, b=300)
+    host.turn()
+    assert host.crew.stopped == []
+
+
+@pytest.mark.parametrize(("need_mib", "answer"), [(60, "granted"), (1753, "never")])
+def test_for_a_job_that_fits_or_never_will_nobody_is_replaced(host: Host, need_mib: float, answer: str) -> None:
+    asking = host.hire("a")
+    host.hire("b")
+    host.turn()
+    host.set_memory(100, b=1000)
+    assert host.grant(asking, "job", need_mib)["answer"] == answer
+    host.turn()
+    assert host.crew.stopped == []

@@ -42,9 +42,22 @@ def test_a_worker_that_asks_is_looked_at_soon_but_never_twice_within_a_tenth_of_
     assert host.samples == 2, "asked once, looked once"
 
 
+def test_one_sample_that_speaks_for_a_change_is_soon_followed_by_the_second(host: Host) -> None:
+    host.hire("a")
+    host.turn()
+    host.set_memory(-10)
+    host.turn()
+    assert not host.said("memory.short")
+    host.turn(ASKED_PACE_S)
+    assert host.said("memory.short")
+    samples = host.samples
+    host.turn(ASKED_PACE_S)
+    assert host.samples == samples, "it is known now"
+
+
 def test_where_nothing_can_be_measured_everybody_works_without_limit(host: Host) -> None:
     host.knows = False
-    worker = host.hire("a")
+    worker = host.hire("a", 40)
     host.turn()
     assert (worker.allowance_mib, host.guard.note) == (0, "")
     assert host.grant(worker, "job", 10**6)["answer"] == "granted"
@@ -105,14 +118,39 @@ def test_each_worker_reads_on_its_board_how_large_it_may_get(host: Host) -> None
     assert (a.allowance_mib, b.allowance_mib) == (110, 90)
 
 
-def test_a_worker_that_still_starts_is_not_counted(host: Host) -> None:
-    a = host.hire("a", 40)
-    newcomer = host.hire("b", 20)
-    newcomer.state = "starting"
-    host.guard._known.pop("b")
+def test_a_worker_that_still_starts_is_left_its_share(host: Host) -> None:
+    a, newcomer = host.hire("a", 40), host.start("b", 20)
     host.set_memory(100)
     host.turn()
-    assert (a.allowance_mib, newcomer.allowance_mib) == (140, 0)
+    assert (a.allowance_mib, newcomer.allowance_mib) == (90, 0)
+
+
+def test_the_room_is_shared_with_the_workers_of_other_daemons(host: Host) -> None:
+    host.crew.elsewhere = 3
+    worker = host.hire("a", 40)
+    host.set_memory(80, a=40)
+    host.turn()
+    assert worker.allowance_mib == 40 + 80 / 4
+
+
+def test_a_newcomer_knows_its_allowance_before_its_first_job_whenever_the_next_sample_is(host: Host) -> None:
+    a = host.hire("a", 40)
+    host.turn()
+    host.set_memory(100)
+    newcomer = host.hire("b", 20)
+    assert (a.allowance_mib, newcomer.allowance_mib) == (90, 70)
+
+
+def test_a_look_for_a_newcomer_is_no_sample_and_makes_no_shortage(host: Host) -> None:
+    host.hire("a")
+    host.turn()
+    host.set_memory(-100)
+    for name in ("b", "c", "d"):
+        assert host.hire(name).allowance_mib == 40
+    host.turn()
+    assert not host.said("memory.short")
+    host.turn()
+    assert host.said("memory.short")
 
 
 def test_during_a_shortage_nobody_takes_jobs_a_newcomer_included(host: Host) -> None:

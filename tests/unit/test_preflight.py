@@ -37,10 +37,11 @@ class Story:
         self.pressure = Pressure()
         self.now_s = 1000.0
 
-    def sample(self, room_mib: float, *workers: WorkerMemory) -> Judgement:
+    def sample(self, room_mib: float, *workers: WorkerMemory, wanted_mib: float = 0) -> Judgement:
         self.now_s += 0.5
         free_bytes = self.limits.reserve_bytes + int(room_mib * MIB)
-        judgement = judge(free_bytes, workers, self.limits, self.pressure, self.now_s)
+        wanted_bytes = int(wanted_mib * MIB)
+        judgement = judge(free_bytes, workers, self.limits, self.pressure, self.now_s, wanted_bytes)
         self.pressure = judgement.pressure
         return judgement
 
@@ -200,6 +201,42 @@ def test_a_useful_replacement_makes_the_brake_short_again() -> None:
     story.pressure = Pressure(brake_s=9600)
     leaves(story, 600, 600, worker("b", 40))
     assert (story.pressure.brake_s, story.pressure.braked_until_s) == (600, -math.inf)
+
+
+# For a job that was put off
+
+
+def test_for_a_job_that_was_put_off_an_idle_worker_that_grew_is_replaced_and_the_others_go_on() -> None:
+    judgement = Story().sample(60, worker("a", 240), worker("b", 50), wanted_mib=200)
+    assert (judgement.verdict, judgement.worker_id) == (RECYCLE, "a")
+    assert judgement.allowances == {"a": 270 * MIB, "b": 80 * MIB}
+
+
+@pytest.mark.parametrize(
+    ("room_mib", "grown_mib"), [(200, 900), (60, 69), (190, 15)], ids=["it fits", "no fair share", "hardly grown"]
+)
+def test_for_a_job_that_was_put_off_nobody_is_replaced_in_vain(room_mib: float, grown_mib: float) -> None:
+    judgement = Story().sample(room_mib, worker("a", 40 + grown_mib), worker("b", 40), wanted_mib=200)
+    assert judgement.verdict is TAKE
+
+
+def test_for_a_job_that_was_put_off_no_busy_worker_is_replaced_as_that_may_be_the_other_such_job() -> None:
+    story = Story()
+    assert story.sample(60, worker("a", 900, is_busy=True), wanted_mib=200).verdict is TAKE
+    assert story.sample(60, worker("a", 900), wanted_mib=200).verdict is RECYCLE
+
+
+def test_replacing_for_a_job_that_was_put_off_is_braked_like_any_other() -> None:
+    story = Story()
+    assert story.sample(60, worker("a", 900), worker("b", 800), wanted_mib=200).worker_id == "a"
+    assert story.sample(60, worker("a", 900, is_leaving=True), worker("b", 800), wanted_mib=200).verdict is TAKE
+    assert story.sample(60, worker("b", 800), wanted_mib=200).verdict is TAKE
+    story.now_s += 601
+    assert story.sample(60, worker("b", 800), wanted_mib=200).worker_id == "b"
+
+
+def test_nobody_is_replaced_for_a_single_low_sample_when_no_job_was_put_off() -> None:
+    assert Story().sample(-60, worker("a", 900)).verdict is TAKE
 
 
 # --max-rss

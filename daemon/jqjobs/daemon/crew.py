@@ -57,6 +57,10 @@ class Crew:
             "daemon_id": self._daemon_id, "queues": list(worker.queues),
         })  # fmt: skip
 
+    def workers_here(self) -> int:
+        """Return how many workers the daemons of this host have, as far as they share our runtime directory."""
+        return sum(entry.name.endswith(".board") for entry in os.scandir(self._boards))
+
     def slots(self) -> set[int]:
         """Return the slots that have a worker which is to stay."""
         return {worker.slot for worker in self if worker.plan is None or not worker.plan.makes_room}

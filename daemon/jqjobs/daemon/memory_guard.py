@@ -110,7 +110,8 @@ class MemoryGuard:
         return judge(sample.free_bytes, workers, limits, self._pressure, time.monotonic(), wanted_bytes)
 
     def _limits(self, sample: MemorySample) -> MemoryLimits:
-        return MemoryLimits(self.reserve_bytes or default_reserve(sample.total_bytes), self.max_rss_bytes)
+        reserve = self.reserve_bytes or default_reserve(sample.total_bytes)
+        return MemoryLimits(reserve, self.max_rss_bytes, self.crew.workers_here())
 
     def _meet_newcomers(self) -> bool:
         """Note how large workers are before their first job: they have said "ready" and are not told "go" yet."""

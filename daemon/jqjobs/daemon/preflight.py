@@ -58,10 +58,14 @@ class WorkerMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryLimits:
-    """What must stay free for others, and how large a worker may get (0: as it likes)."""
+    """What must stay free for others, and how large a worker may get (0: as it likes).
+
+    ``sharers``: how many workers there are here, those of other daemons included; they all measure the same room.
+    """
 
     reserve_bytes: int
     max_rss_bytes: int = 0
+    sharers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ def _grown(workers: Sequence[WorkerMemory], shortage_bytes: float, pressure: Pre
 
 def _allowances(workers: Sequence[WorkerMemory], limits: MemoryLimits, room: int) -> dict[str, int]:
     """Return for each worker the size up to which it takes jobs without asking: its share of the room."""
-    share = max(0, room) // max(1, len(workers))
+    share = max(0, room) // max(1, len(workers), limits.sharers)
     return {worker.id: _allowance(worker, limits, share) for worker in workers}
 
 

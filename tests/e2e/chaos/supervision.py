@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,12 +136,13 @@ class Crew:
 
 @contextmanager
 def supervised(
-    server: Server, directory: Path, daemons: int = 4, changes: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[Crew]:
+    server: Server, directory: Path, daemons: int = 4, changes: Mapping[str, str] = MappingProxyType({}),
+    *, processes: int = 2, before: Sequence[str] = (),
+) -> Iterator[Crew]:  # fmt: skip
     """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
 
-    ``daemons`` is 4 in the file; with another number of them the rest of the file stays as it is. ``changes``: texts
-    of the file and what the test has in their place.
+    ``daemons`` is 4 in the file, ``processes`` 2; with other numbers the rest of the file stays as it is. ``changes``:
+    texts of the file and what the test has in their place. ``before``: words in front of supervisord's command.
     """
     supervisord = require_program("supervisord")
     require_program("supervisorctl")
@@ -150,11 +151,12 @@ def supervised(
     # Without user= supervisord warns when it is root, as in a container.
     head = _SUPERVISORD.format(directory=directory, socket=f"{short}/s", user="user=root\n" if os.getuid() == 0 else "")
     conf = directory / "supervisord.conf"
+    changes = {'JQ_PROCESSES="2"': f'JQ_PROCESSES="{processes}"', **changes}
     conf.write_text(f"{head}\n{program_section(server, directory, ledger.path, daemons, changes)}")
-    start = [sys.executable, "-c", END_WITH_PARENT, supervisord, "-c", str(conf)]
+    start = [*before, sys.executable, "-c", END_WITH_PARENT, supervisord, "-c", str(conf)]
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(start, stdout=out, stderr=out, cwd=directory)
-    crew = Crew(process, directory, ledger, daemons, workers_each=2)
+    crew = Crew(process, directory, ledger, daemons, workers_each=processes)
     try:
         crew.wait_until_working()
         yield crew
