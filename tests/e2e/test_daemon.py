@@ -74,14 +74,14 @@ def test_a_stop_interrupts_the_running_job_at_once(site: Site, numbers: list[sig
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2, 0.3, 0.5, 0.7])
-def test_term_at_any_moment_of_the_boot_is_obeyed(site: Site, after_s: float) -> None:
+def test_fault_10_term_at_any_moment_of_the_boot_is_obeyed(site: Site, after_s: float) -> None:
     daemon = site.start_daemon("--jitter", "0.9", wait=False)
     time.sleep(after_s)  # not to wait for something: to hit another moment of the boot
     _ends_promptly(daemon, signal.SIGTERM, codes=(0, -signal.SIGTERM))
     site.tolerates_defects = True  # the interpreter itself may be torn out of its own start
 
 
-def test_term_while_the_app_is_slow_to_import_is_obeyed(site: Site) -> None:
+def test_fault_10_term_while_the_app_is_slow_to_import_is_obeyed(site: Site) -> None:
     app = site.write_app("slow", "import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     site.tolerates_defects = True  # the line that the module prints is no JSON
     daemon = site.start_daemon("--app", app, wait=False)
@@ -89,7 +89,7 @@ def test_term_while_the_app_is_slow_to_import_is_obeyed(site: Site) -> None:
     _ends_promptly(daemon, signal.SIGTERM)
 
 
-def test_a_stop_while_the_app_is_slow_to_import_is_obeyed(site: Site) -> None:
+def test_fault_10_a_stop_while_the_app_is_slow_to_import_is_obeyed(site: Site) -> None:
     app = site.write_app("slow", "import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     site.tolerates_defects = True
     daemon = site.start_daemon("--app", app, "--kill-after", "30", wait=False)
@@ -139,7 +139,7 @@ def test_a_wrong_setting_is_one_line_on_stderr(site: Site, flags: list[str], cod
     assert "Traceback" not in daemon.log_text()
 
 
-def test_two_daemons_of_one_name_both_work(site: Site) -> None:
+def test_fault_13_two_daemons_of_one_name_both_work(site: Site) -> None:
     daemons = [site.start_daemon("--name", "twin") for _ in range(2)]
     jobs = [site.send("hold", str(site.gate())) for _ in range(2)]
     pids = {site.wait_for_start(job).pid for job in jobs}
@@ -168,7 +168,7 @@ def test_hup_replaces_every_worker_and_interrupts_no_job(site: Site) -> None:
     site.wait_for(site.send("quick"), State.KEPT)
 
 
-def test_a_reload_to_code_that_does_not_load_is_refused_and_the_old_workers_go_on(site: Site) -> None:
+def test_fault_26_a_reload_to_code_that_does_not_load_is_refused_and_the_old_workers_go_on(site: Site) -> None:
     good = "from jqjobs import App\napp = App()\n@app.job\ndef version():\n    return {}\n"
     daemon = site.start_daemon("--app", site.write_app("shop", good.format(1)), "--processes", "2")
     workers = daemon.workers()
@@ -185,7 +185,7 @@ def test_a_reload_to_code_that_does_not_load_is_refused_and_the_old_workers_go_o
     assert site.wait_for(site.send("version"), State.KEPT).result == 200
 
 
-def test_fifty_hups_and_two_terms_make_one_drain(site: Site) -> None:
+def test_fault_10_fifty_hups_and_two_terms_make_one_drain(site: Site) -> None:
     daemon = site.start_daemon("--processes", "2")
     job = site.send("hold", str(site.gate()))
     site.wait_for_start(job)

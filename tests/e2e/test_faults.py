@@ -22,7 +22,7 @@ def _grow_batches(site: Site) -> None:
         site.wait_for(job, State.KEPT)
 
 
-def test_a_killed_workers_job_runs_again_within_a_second_and_is_charged_one_crash(site: Site) -> None:
+def test_fault_01_a_killed_workers_job_runs_again_within_a_second_and_is_charged_one_crash(site: Site) -> None:
     daemon = site.start_daemon("--processes", "2", "--poll", "30")
     job = site.send("hold", str(site.gate("gate")))
     victim = site.wait_for_start(job).pid
@@ -39,7 +39,7 @@ def test_a_killed_workers_job_runs_again_within_a_second_and_is_charged_one_cras
     eventually(lambda: len(daemon.workers()) == 2, what="the dead worker was replaced")
 
 
-def test_neighbours_in_the_batch_of_a_crash_are_charged_nothing(site: Site) -> None:
+def test_fault_01_neighbours_in_the_batch_of_a_crash_are_charged_nothing(site: Site) -> None:
     site.start_daemon("--prefetch-ms", "10000")
     _grow_batches(site)
     killer, *neighbours = site.send_many([("die_by_signal", 9), *[("quick",)] * 10], max_crashes=1)
@@ -50,7 +50,7 @@ def test_neighbours_in_the_batch_of_a_crash_are_charged_nothing(site: Site) -> N
     assert [note.id for note in site.notes("start")[-10:]] == [job.id for job in neighbours], "in their old order"
 
 
-def test_a_poison_pill_is_dead_after_three_crashes_while_the_others_finish(site: Site) -> None:
+def test_fault_11_a_poison_pill_is_dead_after_three_crashes_while_the_others_finish(site: Site) -> None:
     site.start_daemon("--processes", "2")
     pill, *others = site.send_many([("die_by_signal", 9), *[("quick",)] * 20])
     info = site.wait_for(pill, State.DEAD, 30)
@@ -60,7 +60,7 @@ def test_a_poison_pill_is_dead_after_three_crashes_while_the_others_finish(site:
         assert site.wait_for(job, State.KEPT).crashes == 0
 
 
-def test_workers_die_with_a_killed_daemon_and_the_next_one_takes_their_jobs_up(site: Site) -> None:
+def test_fault_02_workers_die_with_a_killed_daemon_and_the_next_one_takes_their_jobs_up(site: Site) -> None:
     daemon = site.start_daemon("--processes", "2", "--lease", "60")
     jobs = [site.send("hold", str(site.gate())), site.send("hold", str(site.gate()))]
     for job in jobs:
@@ -80,7 +80,7 @@ def test_workers_die_with_a_killed_daemon_and_the_next_one_takes_their_jobs_up(s
         assert len(site.notes("start", job)) == 2
 
 
-def test_a_suspect_runs_alone_and_is_charged_when_it_kills_its_worker_again(site: Site) -> None:
+def test_fault_02_a_suspect_runs_alone_and_is_charged_when_it_kills_its_worker_again(site: Site) -> None:
     daemon = site.start_daemon("--lease", "60", "--prefetch-ms", "10000")
     _grow_batches(site)
     suspect = site.send("hold", str(site.gate()), max_crashes=1)
@@ -97,7 +97,7 @@ def test_a_suspect_runs_alone_and_is_charged_when_it_kills_its_worker_again(site
         assert site.wait_for(job, State.KEPT).crashes == 0
 
 
-def test_everything_killed_at_once_loses_nothing(site: Site) -> None:
+def test_fault_03_everything_killed_at_once_loses_nothing(site: Site) -> None:
     daemons = [site.start_daemon("--processes", "2", "--lease", "60") for _ in range(2)]
     jobs = site.send_many([("nap", 0.02)] * 100, max_crashes=100)
     eventually(lambda: len(site.notes("end")) > 10, what="jobs are under way")
@@ -115,7 +115,7 @@ def test_everything_killed_at_once_loses_nothing(site: Site) -> None:
     assert (status.ready, status.scheduled, status.active, status.dead, status.workers) == (0, 0, 0, 0, 2)
 
 
-def test_a_job_that_holds_the_gil_for_three_leases_keeps_its_job(site: Site) -> None:
+def test_fault_06_a_job_that_holds_the_gil_for_three_leases_keeps_its_job(site: Site) -> None:
     site.start_daemon("--lease", "1")
     job = site.send("hold_gil", 6)
     holder = site.wait_for_start(job).pid
@@ -126,7 +126,7 @@ def test_a_job_that_holds_the_gil_for_three_leases_keeps_its_job(site: Site) -> 
     assert (info.result, info.executions, info.attempt, info.crashes) == (holder, 1, 1, 0)
 
 
-def test_who_slept_through_its_lease_writes_nothing(site: Site) -> None:
+def test_fault_12_who_slept_through_its_lease_writes_nothing(site: Site) -> None:
     sleeper = site.start_daemon("--lease", "1")
     job = site.send("hold", str(site.gate()))
     late_worker = site.wait_for_start(job).pid
@@ -148,7 +148,7 @@ def test_who_slept_through_its_lease_writes_nothing(site: Site) -> None:
     sleeper.wait_for_event("worker.ready", 2)
 
 
-def test_a_worker_alone_stopped_keeps_its_job_while_its_daemon_renews(site: Site) -> None:
+def test_fault_12_a_worker_alone_stopped_keeps_its_job_while_its_daemon_renews(site: Site) -> None:
     site.start_daemon("--lease", "1")
     job = site.send("hold", str(site.gate()))
     worker = site.wait_for_start(job).pid
@@ -164,7 +164,7 @@ def test_a_worker_alone_stopped_keeps_its_job_while_its_daemon_renews(site: Site
     assert not rival.events("lease.reaped")
 
 
-def test_a_job_that_ignores_everything_is_killed_after_the_grace_and_goes_back(site: Site) -> None:
+def test_fault_07_a_job_that_ignores_everything_is_killed_after_the_grace_and_goes_back(site: Site) -> None:
     daemon = site.start_daemon("--grace", "0.3", "--kill-after", "0.3")
     job = site.send("swallow", 60)
     worker = site.wait_for_start(job).pid
@@ -188,7 +188,7 @@ def test_a_worker_that_is_told_to_drain_by_somebody_else_is_replaced(site: Site)
     site.wait_for(site.send("quick"), State.KEPT)
 
 
-def test_a_killed_daemon_leaves_nobody_behind_in_the_registry_or_the_leases(site: Site) -> None:
+def test_fault_02_a_killed_daemon_leaves_nobody_behind_in_the_registry_or_the_leases(site: Site) -> None:
     site.start_daemon("--lease", "60").kill()
     successor = site.start_daemon("--lease", "60")
     successor.wait_for_event("worker.taken_over")

@@ -64,7 +64,7 @@ def behind(site: Site) -> Iterator[Behind]:
         os.kill(int(made.file.read_text()), signal.SIGKILL)
 
 
-def test_what_a_job_started_dies_with_its_killed_worker(behind: Behind) -> None:
+def test_fault_08_what_a_job_started_dies_with_its_killed_worker(behind: Behind) -> None:
     daemon = behind.site.start_daemon("--app", behind.app)
     job, left = behind.start_job()
     [worker] = daemon.workers()
@@ -73,14 +73,14 @@ def test_what_a_job_started_dies_with_its_killed_worker(behind: Behind) -> None:
     eventually(lambda: not is_running(left), 5, "what the job started is gone")
 
 
-def test_what_a_job_started_dies_with_the_worker_that_was_killed_for_its_time_limit(behind: Behind) -> None:
+def test_fault_08_what_a_job_started_dies_with_the_worker_that_was_killed_for_its_time_limit(behind: Behind) -> None:
     behind.site.start_daemon("--app", behind.app, "--kill-after", "0.5")
     job, left = behind.start_job(timeout="1s")
     assert behind.site.wait_for(job, State.DEAD).reason == "hung"
     eventually(lambda: not is_running(left), 5, "what the job started is gone")
 
 
-def test_who_made_a_session_of_its_own_survives_which_is_a_documented_limit(behind: Behind) -> None:
+def test_fault_08_who_made_a_session_of_its_own_survives_which_is_a_documented_limit(behind: Behind) -> None:
     daemon = behind.site.start_daemon("--app", behind.app, "--kill-after", "0.5")
     job, left = behind.start_job(new_session=True, timeout="1s")
     assert behind.site.wait_for(job, State.DEAD).reason == "hung"
@@ -88,7 +88,7 @@ def test_who_made_a_session_of_its_own_survives_which_is_a_documented_limit(behi
     assert is_running(left)
 
 
-def test_what_a_job_started_before_its_daemon_was_killed_is_ended_by_the_next_daemon(behind: Behind) -> None:
+def test_fault_08_what_a_job_started_before_its_daemon_was_killed_is_ended_by_the_next_daemon(behind: Behind) -> None:
     daemon = behind.site.start_daemon("--app", behind.app)
     job, left = behind.start_job()
     workers = daemon.workers()
@@ -101,7 +101,7 @@ def test_what_a_job_started_before_its_daemon_was_killed_is_ended_by_the_next_da
     assert behind.site.wait_for(job, State.KEPT).result == "another time"
 
 
-def test_a_daemon_that_runs_already_ends_what_its_neighbours_jobs_left(behind: Behind) -> None:
+def test_fault_08_a_daemon_that_runs_already_ends_what_its_neighbours_jobs_left(behind: Behind) -> None:
     daemon = behind.site.start_daemon("--app", behind.app)
     _, left = behind.start_job()
     neighbour = behind.site.start_daemon("--app", behind.app)

@@ -58,7 +58,7 @@ def test_a_daemon_waits_for_a_redis_that_is_missing_at_boot_and_says_so(
 
 
 @pytest.mark.parametrize("moment", ["boot", "idle"])
-def test_term_during_an_outage_is_obeyed(start_server: StartServer, site_on: SiteOn, moment: str) -> None:
+def test_fault_10_term_during_an_outage_is_obeyed(start_server: StartServer, site_on: SiteOn, moment: str) -> None:
     server = start_server("valkey", *DURABLE)
     site = site_on(server)
     if moment == "boot":

@@ -166,7 +166,7 @@ def test_usr1_shows_in_the_log_where_a_job_is_and_disturbs_nobody(site: Site, na
 
 
 @pytest.mark.parametrize("name", ["swallow", "hold_gil"])
-def test_a_hung_job_that_heeds_nothing_leaves_its_stack_in_its_history(site: Site, name: str) -> None:
+def test_fault_06_a_hung_job_that_heeds_nothing_leaves_its_stack_in_its_history(site: Site, name: str) -> None:
     daemon = site.start_daemon()
     job = site.send(name, 60, timeout=0.3, max_attempts=1)
     worker = site.wait_for_start(job).pid

@@ -151,7 +151,9 @@ def test_hup_by_supervisorctl_replaces_the_workers_and_loses_no_job(
     assert {(info.executions, info.interrupts, info.crashes) for info in infos.values()} == {(1, 0, 0)}
 
 
-def test_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job_up(lone_crew: Crew, app: App) -> None:
+def test_fault_02_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job_up(
+    lone_crew: Crew, app: App
+) -> None:
     job = app.jobs["linger"].enqueue(1.5)
     eventually(lambda: lone_crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
     (daemon,) = lone_crew.daemons()

@@ -80,7 +80,7 @@ def environ_under() -> Iterator[Callable[[str], Environ]]:
         yield lambda server: running.enter_context(supervised(server))
 
 
-def test_a_stopwaitsecs_below_the_grace_period_is_told_by_supervisord(
+def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_told_by_supervisord(
     environ_under: Callable[[str], Environ],
 ) -> None:
     environ = environ_under("[unix_http_server]\nfile={directory}/s\n")

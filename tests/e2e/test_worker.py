@@ -88,7 +88,7 @@ def test_quick_jobs_behind_a_long_one_are_given_to_the_other_worker(site: Site) 
     ("name", "error"),
     [("sys_exit", "SystemExit: 3"), ("keyboard_interrupt", "KeyboardInterrupt"), ("sys_exit_async", "SystemExit: 3")],
 )
-def test_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site, name: str, error: str) -> None:
+def test_fault_04_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site, name: str, error: str) -> None:
     daemon = site.start_daemon()
     workers = daemon.workers()
     info = site.wait_for(site.send(name), State.DEAD)
@@ -106,7 +106,7 @@ def test_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site, nam
     ],
     ids=["os._exit(0)", "segfault", "abort"],
 )
-def test_a_job_that_takes_its_process_down_is_a_crash_and_never_a_success(
+def test_fault_04_a_job_that_takes_its_process_down_is_a_crash_and_never_a_success(
     site: Site, job: tuple[str | int, ...], cause: str
 ) -> None:
     site.start_daemon()
@@ -117,7 +117,7 @@ def test_a_job_that_takes_its_process_down_is_a_crash_and_never_a_success(
     assert cause in (info.error or "")
 
 
-def test_a_soft_time_limit_ends_a_sync_and_an_async_job(site: Site) -> None:
+def test_fault_06_a_soft_time_limit_ends_a_sync_and_an_async_job(site: Site) -> None:
     daemon = site.start_daemon("--kill-after", "20")
     workers = daemon.workers()
     for name in ("nap", "nap_async"):
@@ -129,7 +129,7 @@ def test_a_soft_time_limit_ends_a_sync_and_an_async_job(site: Site) -> None:
     assert daemon.workers() == workers
 
 
-def test_an_endless_python_loop_is_ended_by_the_soft_limit(site: Site) -> None:
+def test_fault_06_an_endless_python_loop_is_ended_by_the_soft_limit(site: Site) -> None:
     daemon = site.start_daemon("--kill-after", "20")
     workers = daemon.workers()
     assert site.wait_for(site.send("spin", timeout=0.3), State.DEAD).reason == "hung"
@@ -137,7 +137,9 @@ def test_an_endless_python_loop_is_ended_by_the_soft_limit(site: Site) -> None:
 
 
 @pytest.mark.parametrize("job", [("swallow", 60), ("catastrophic_regex",)], ids=["swallows it", "holds the GIL"])
-def test_a_job_that_no_exception_reaches_is_killed_at_the_hard_limit(site: Site, job: tuple[str | int, ...]) -> None:
+def test_fault_06_a_job_that_no_exception_reaches_is_killed_at_the_hard_limit(
+    site: Site, job: tuple[str | int, ...]
+) -> None:
     daemon = site.start_daemon("--kill-after", "0.5")
     [worker] = daemon.workers()
     sent = site.send_many([job], timeout=0.5, max_attempts=1)[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Staff:
         self._boards.append(board)
         self._ends[name] = Channel(theirs)
         process: Any = Process(_NOBODY + len(self._boards))
-        return WorkerProcess(name, slot, process, Channel(ours, patient=False), board, started_s=0.0)
+        return WorkerProcess(name, slot, process, Channel(ours, patient=False), board, time.monotonic())
 
     def start(self, *slots: int) -> list[WorkerProcess]:
         started = [self.crew.start(slot) for slot in slots]

@@ -1,4 +1,4 @@
-"""USR1: who is asked for stacks, and when they are in the log."""
+"""Stacks: which workers are asked for them, and when they are in the log, or with whoever wanted them."""
 
 from __future__ import annotations
 
@@ -76,3 +76,49 @@ def test_unasked_nothing_is_shown(crew: list[Worker], logged: list[dict[str, Any
     stacks_path(crew[0].board.path).write_text("old")
     Dumps(crew).show()  # type: ignore[arg-type]
     assert logged == []
+
+
+def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(
+    crew: list[Worker], logged: list[dict[str, Any]]
+) -> None:
+    crew[0].board.begin_batch([TakenJob("q", "id", 1, "name", b"")])
+    crew[0].board.mark(0, Stage.RUNNING, 1)
+    got: list[list[dict[str, object]]] = []
+    dumps = Dumps(crew)  # type: ignore[arg-type]
+    dumps.ask(got.append)
+    Moment.now_s += 0.5
+    dumps.show()
+    [stacks] = got
+    assert [(found["worker"], found["jobs"]) for found in stacks] == [("w0", ["q/id"]), ("w1", []), ("w2", [])]
+    assert "in w0" in str(stacks[0]["text"])
+    assert stacks[2]["text"] == "", "it still boots"
+    assert logged == []
+
+
+def test_all_who_ask_in_the_meantime_get_the_same_and_nobody_makes_it_later(
+    crew: list[Worker], logged: list[dict[str, Any]]
+) -> None:
+    got: list[int] = []
+    dumps = Dumps(crew)  # type: ignore[arg-type]
+    for _ in range(10):  # USR1 ten times a second
+        dumps.ask(lambda stacks: got.append(len(stacks)))
+        Moment.now_s += 0.1
+        dumps.show()
+    dumps.ask()
+    assert len(got) >= 8
+    assert crew[0].asked < 5, "what is being written is not emptied by asking again"
+    Moment.now_s += 0.5
+    dumps.show()
+    assert len(got) == 10
+    assert {line["worker"] for line in logged} == {"w0", "w1"}, "the log was asked for too"
+
+
+def test_a_worker_that_is_gone_by_then_is_left_out(crew: list[Worker], logged: list[dict[str, Any]]) -> None:
+    got: list[list[dict[str, object]]] = []
+    dumps = Dumps(crew)  # type: ignore[arg-type]
+    dumps.ask(got.append)
+    del crew[0]
+    stacks_path(crew[0].board.path).unlink()
+    Moment.now_s += 0.5
+    dumps.show()
+    assert [(found["worker"], found["text"]) for found in got[0]] == [("w1", ""), ("w2", "")]

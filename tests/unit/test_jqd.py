@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -166,3 +169,77 @@ def test_what_a_person_can_get_wrong_is_a_line_and_a_code(
         jqd.main()
     output = "".join(capsys.readouterr())
     assert (ended.value.code, said in output, "Traceback" in output) == (code, True, False)
+
+
+def run_jqd(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `jqd` in a directory, as a person does; Redis is nowhere."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("JQ_", "PWD"))}
+    return subprocess.run(
+        [sys.executable, "-m", "jqjobs.cli.jqd", "--redis", "unix:///nowhere", *arguments],
+        cwd=directory, env=own | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True,
+        stdin=subprocess.DEVNULL, timeout=60, check=False,
+    )  # fmt: skip
+
+
+GOOD = "from jqjobs import App\napp = App()\n@app.job(queue='mails')\ndef mail(): ...\n"
+
+
+def test_check_loads_the_app_and_needs_no_redis(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(GOOD)
+    done = run_jqd(tmp_path, "--app", "shop:app", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "shop:app loads, with 1 job for mails\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def broken(:", "SyntaxError"), ("import nowhere", "No module named 'nowhere'"),
+        ("app = 42", "not a jqjobs.App"), (GOOD + "1 / 0", "shop.py:5"), ("import sys; sys.exit(0)", "SystemExit: 0"),
+    ],
+)  # fmt: skip
+def test_check_says_in_one_line_what_is_wrong_and_exits_with_78(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "shop.py").write_text(text)
+    done = run_jqd(tmp_path, "--app", "shop:app", "--check")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith("jqd: shop:app does not load: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_check_complains_of_settings_too(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(GOOD)
+    done = run_jqd(tmp_path, "--app", "shop:app", "--lease", "10ms", "--check")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "lease" in done.stderr
+
+
+def test_check_ends_although_the_app_starts_a_thread_that_does_not(tmp_path: Path) -> None:
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(900,)).start()\n"
+    (tmp_path / "shop.py").write_text(GOOD + thread)
+    assert run_jqd(tmp_path, "--app", "shop:app", "--check").returncode == 0
+
+
+def test_a_directory_is_entered_and_kept_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "releases" / "1").mkdir(parents=True)
+    (tmp_path / "current").symlink_to("releases/1")
+    monkeypatch.chdir(tmp_path)
+    for given in (f"{tmp_path}/current", "current"):
+        release = jqd.enter_directory({"directory": given})
+        assert str(release.directory) == f"{tmp_path}/current"
+        assert Path.cwd() == tmp_path / "releases" / "1"
+        os.chdir(tmp_path)
+
+
+def test_the_directory_may_come_from_the_environment_and_settings_come_from_there(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "shop.py").write_text(GOOD)
+    (tmp_path / "shop" / ".env").write_text("JQ_APP=shop:app\n")
+    (tmp_path / ".env").write_text("JQ_DIRECTORY=shop\n")
+    assert run_jqd(tmp_path, "--check").stdout.startswith("shop:app loads")
+
+
+def test_a_directory_that_is_not_there_is_one_line_and_78(tmp_path: Path) -> None:
+    done = run_jqd(tmp_path, "--app", "shop:app", "--directory", "/nowhere/at/all")
+    assert done.returncode == 78
+    assert done.stderr == "jqd: --directory /nowhere/at/all cannot be entered: No such file or directory\n"

@@ -1,0 +1,173 @@
+"""`jqctl daemon …` against real daemons: each order is obeyed and answered within two seconds, or that is said."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from e2e.daemon import Daemon, Site, is_running
+from jqjobs.job import State
+from servers import Server
+from waiting import eventually
+
+#: Exit codes of jqctl: all did it; one refused or did not answer; Redis is away; there is no such daemon.
+OK, ERROR, UNREACHABLE, NOT_FOUND = 0, 1, 4, 5
+
+
+def jqctl(site: Site, *words: str) -> tuple[int, dict[str, Any]]:
+    """Run `jqctl … --json`; return its exit code and what it said. It waits for two seconds unless told otherwise."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jqjobs.cli.jqctl", *words, "--json"], env=site._environment({}), cwd=site.directory,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, json.loads(done.stdout or done.stderr)
+
+
+def order(site: Site, verb: str, *words: str) -> dict[str, Any]:
+    """Give an order to the only daemon, which must obey; return its answer."""
+    code, said = jqctl(site, "daemon", verb, "--all", *words)
+    assert code == OK, said
+    [answer] = said["daemons"]
+    assert (answer["answered"], answer["ok"]) == (True, True)
+    found: dict[str, Any] = answer
+    return found
+
+
+def wait_for_daemons(site: Site, count: int = 1) -> None:
+    """Wait until daemons have registered."""
+    eventually(lambda: len(jqctl(site, "daemon", "list")[1]["daemons"]) == count, what=f"{count} daemons are listed")
+
+
+@pytest.fixture
+def daemon(site: Site) -> Daemon:
+    """One daemon with two workers."""
+    daemon = site.start_daemon("--name", "web-1", "--processes", "2")
+    wait_for_daemons(site)
+    return daemon
+
+
+def test_a_quiet_daemon_takes_nothing_until_it_is_resumed(site: Site, daemon: Daemon) -> None:
+    assert order(site, "quiet")["facts"]["state"] == "quiet"
+    job = site.send("quick")
+    [shown] = jqctl(site, "daemon", "list")[1]["daemons"]
+    assert shown["state"] == "quiet"
+    assert job.state() is State.READY
+    assert order(site, "resume")["facts"]["state"] == "running"
+    site.wait_for(job, State.KEPT)
+
+
+def test_scale_adds_workers_and_lets_others_go(site: Site, daemon: Daemon) -> None:
+    before = set(daemon.workers())
+    assert order(site, "scale", "--workers", "4")["message"] == "from 2 to 4 workers"
+    daemon.wait_for_event("worker.ready", 4)
+    assert order(site, "scale", "--workers", "-1")["facts"]["wanted"] == 3
+    eventually(lambda: len(daemon.workers()) == 3, what="three are left")
+    assert before <= set(daemon.workers()), "the last to come are the first to go"
+
+
+def test_reload_replaces_every_worker_and_interrupts_no_job(site: Site, daemon: Daemon) -> None:
+    before = daemon.workers()
+    job = site.send("hold", str(site.gate()))
+    site.wait_for_start(job)
+    order(site, "reload")
+    daemon.wait_for_event("worker.replaced", 2)
+    assert job.state() is State.ACTIVE
+    site.gate().touch()
+    assert site.wait_for(job, State.KEPT).interrupts == 0
+    eventually(lambda: len(daemon.workers()) == 2 and not set(daemon.workers()) & set(before), what="all are new")
+
+
+def test_dump_shows_where_every_job_is_and_disturbs_none(site: Site, daemon: Daemon) -> None:
+    job = site.send("hold", str(site.gate()))
+    worker = site.wait_for_start(job).pid
+    stacks = {found["pid"]: found for found in order(site, "dump")["facts"]["stacks"]}
+    assert set(stacks) == set(daemon.workers())
+    assert stacks[worker]["jobs"] == [job.ref]
+    assert "in hold" in stacks[worker]["text"]
+    assert [found["jobs"] for pid, found in stacks.items() if pid != worker] == [[]]
+    site.gate().touch()
+    assert site.wait_for(job, State.KEPT).executions == 1
+
+
+def test_drain_lets_the_running_job_finish_and_refuses_what_comes_too_late(site: Site, daemon: Daemon) -> None:
+    job = site.send("hold", str(site.gate()))
+    site.wait_for_start(job)
+    assert order(site, "drain")["facts"]["state"] == "draining"
+    for late in (("quiet",), ("resume",), ("reload",), ("scale", "--workers", "5")):
+        code, said = jqctl(site, "daemon", *late, "web-1")
+        [answer] = said["daemons"]
+        assert (code, answer["answered"], answer["message"]) == (ERROR, True, "it is draining")
+    site.gate().touch()
+    assert daemon.wait() == 0
+    assert site.wait_for(job, State.KEPT).interrupts == 0
+
+
+def test_stop_interrupts_the_running_job_and_gives_it_back(site: Site, daemon: Daemon) -> None:
+    job = site.send("nap", 60)
+    site.wait_for_start(job)
+    assert order(site, "stop")["facts"]["state"] == "stopping"
+    assert daemon.wait() == 0
+    info = job.info()
+    assert (info.state, info.interrupts, info.crashes) == (State.READY, 1, 0)
+
+
+def test_a_daemon_whose_jobs_hold_the_gil_answers_all_the_same(site: Site, daemon: Daemon) -> None:
+    jobs = [site.send("hold_gil", 60) for _ in range(2)]
+    for job in jobs:
+        site.wait_for_start(job)
+    order(site, "quiet")
+    stacks = order(site, "dump")["facts"]["stacks"]
+    assert all("in hold_gil" in found["text"] for found in stacks)
+    order(site, "stop")
+    assert daemon.wait() == 0, "a job that nothing reaches is killed"
+    assert {job.state() for job in jobs} == {State.READY}
+
+
+def test_orders_reach_whom_they_name(site: Site) -> None:
+    ours, other = (site.start_daemon("--name", name) for name in ("web-1", "web-2"))
+    wait_for_daemons(site, 2)
+    code, said = jqctl(site, "daemon", "drain", "web-1")
+    assert (code, [answer["name"] for answer in said["daemons"]]) == (OK, ["web-1"])
+    assert ours.wait() == 0
+    assert other.process.poll() is None
+    assert jqctl(site, "daemon", "drain", "web-3")[0] == NOT_FOUND
+
+
+def test_of_a_daemon_that_does_not_answer_it_is_said_and_the_others_obey(site: Site) -> None:
+    stopped, awake = (site.start_daemon("--name", name, "--lease", "60") for name in ("web-1", "web-2"))
+    wait_for_daemons(site, 2)
+    stopped.send(signal.SIGSTOP)
+    code, said = jqctl(site, "daemon", "quiet", "--all")
+    answers = {answer["name"]: answer for answer in said["daemons"]}
+    assert code == ERROR
+    assert (answers["web-2"]["ok"], answers["web-2"]["message"]) == (True, "takes no new jobs")
+    assert (answers["web-1"]["answered"], answers["web-1"]["ok"]) == (False, False)
+    assert answers["web-1"]["message"].startswith("no answer within 2 s (last heard of ")
+    assert awake.process.poll() is None
+    stopped.send(signal.SIGCONT)
+    eventually(lambda: jqctl(site, "daemon", "resume", "web-1")[0] == OK, what="it answers again")
+
+
+def test_orders_work_again_when_redis_is_back(
+    start_server: Callable[..., Server], site_on: Callable[[Server], Site]
+) -> None:
+    server = start_server("redis", "--appendonly", "yes")
+    site = site_on(server)
+    daemon = site.start_daemon("--name", "web-1")
+    wait_for_daemons(site)
+    [worker] = daemon.workers()
+    server.kill()
+    code, said = jqctl(site, "daemon", "quiet", "web-1")
+    assert (code, said["error"]["code"]) == (UNREACHABLE, "unreachable")
+    daemon.wait_for_event("redis.lost")
+    server.restart()
+    eventually(lambda: jqctl(site, "daemon", "quiet", "web-1")[0] == OK, 30, "it hears orders again")
+    assert is_running(worker), "an outage is no reason to replace a worker"
+    order(site, "drain")
+    assert daemon.wait() == 0

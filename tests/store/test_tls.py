@@ -1,0 +1,109 @@
+"""TLS to a real Redis: commands work, and an idle connection says nothing by itself."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jqjobs.channel import Channel
+from jqjobs.errors import StoreUnavailable
+from jqjobs.store.address import parse_url
+from jqjobs.store.store import Store
+from jqjobs.store.wire import Wire
+from jqjobs.worker.wake import WakeWatch
+from servers import Server, free_port, require_program
+
+#: A wait that ends by itself lasts as long as it was told; one that is woken by a stray byte ends at once.
+WAIT_S = 1.5
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that is its own authority; its key lies beside it."""
+    path = tmp_path / "certificate.pem"
+    subprocess.run(
+        [require_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(tmp_path / "key.pem"), "-out", str(path)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture
+def url(start_server: Callable[..., Server], certificate: Path) -> str:
+    """The URL of a Redis that speaks TLS 1.3, whose two session tickets come unasked after the handshake."""
+    port = free_port()
+    options = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-ca-cert-file", str(certificate),
+               "--tls-key-file", str(certificate.with_name("key.pem")), "--tls-auth-clients", "no",
+               "--tls-protocols", "TLSv1.3"]  # fmt: skip
+    start_server("redis", *options)
+    return f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
+
+
+@pytest.fixture
+def line() -> Iterator[Channel]:
+    """The control socket of a worker that is told nothing."""
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours)
+    yield channel
+    channel.close()
+    theirs.close()
+
+
+@pytest.fixture
+def signals() -> Iterator[socket.socket]:
+    ours, theirs = socket.socketpair()
+    yield ours
+    ours.close()
+    theirs.close()
+
+
+def test_commands_and_scripts_work(url: str, connect: Callable[..., Store]) -> None:
+    store = connect(url)
+    store.ping()
+    assert store.wire.call("SET", "key", b"x" * 100_000) == b"OK"
+    assert store.wire.call("GET", "key") == b"x" * 100_000, "several records of TLS are one reply"
+
+
+@pytest.mark.parametrize("db", [0, 3])
+def test_a_connection_that_was_just_made_has_nothing_to_read(url: str, db: int) -> None:
+    wire = Wire(parse_url(url.replace("/0?", f"/{db}?")))
+    wire.send(("BZPOPMIN", "jq:{q}:wake", 20))
+    with selectors.DefaultSelector() as selector:
+        selector.register(wire, selectors.EVENT_READ)
+        assert selector.select(WAIT_S) == []
+    wire.close()
+
+
+def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
+    url: str, connect: Callable[..., Store], line: Channel, signals: socket.socket
+) -> None:
+    wire, store = Wire(parse_url(url)), connect(url)
+    watch = WakeWatch(wire, ["q"], line, signals)
+    began_s = time.monotonic()
+    assert not watch.wait(WAIT_S)
+    assert time.monotonic() - began_s >= WAIT_S
+    store.wire.call("ZADD", "jq:{q}:wake", 0, "1")
+    assert watch.wait(60)
+    assert store.wire.call("EXISTS", "jq:{q}:wake") == 0, "it was taken"
+    wire.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_and_said(url: str) -> None:
+    wire = Wire(parse_url(url.partition("?")[0]))
+    with pytest.raises(StoreUnavailable, match="certificate"):
+        wire.connect()
+
+
+def test_a_server_without_tls_is_an_error_and_no_hang(start_server: Callable[..., Server]) -> None:
+    server = start_server("redis", tcp=True)
+    wire = Wire(parse_url(server.url.replace("redis://", "rediss://")), timeout_s=2)
+    with pytest.raises(StoreUnavailable):
+        wire.connect()

@@ -1,0 +1,337 @@
+"""Workers come into service and leave it: what the daemon makes of each word, lease and death."""
+
+from __future__ import annotations
+
+import math
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from jqjobs.board import Stage
+from jqjobs.daemon import pool
+from jqjobs.daemon.messages import Bury, Join, KeeperEvent
+from jqjobs.daemon.service import Legacy, Service
+from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
+from jqjobs.daemon.spawn import WorkerProcess
+from jqjobs.exits import WorkerExit
+from jqjobs.job import TakenJob
+from unit.staff import Clock, Lines, Staff
+
+
+class Keeper:
+    """What the lease thread is asked to do."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Join | Bury] = []
+
+    def submit(self, command: Join | Bury) -> None:
+        self.submitted.append(command)
+
+
+@dataclass
+class Memory:
+    asked: int = 0
+    granted: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def ask(self) -> None:
+        self.asked += 1
+
+    def grant(self, worker: WorkerProcess, job_id: str, need_bytes: int) -> None:
+        self.granted.append((worker.id, job_id, need_bytes))
+
+
+class Sources:
+    """Files that are watched, and single workers that are to be replaced."""
+
+    def __init__(self) -> None:
+        self.watched: list[tuple[str, list[str]]] = []
+        self.added: list[str] = []
+        self.reload = self
+
+    def watch(self, worker: WorkerProcess, paths: list[str]) -> None:
+        self.watched.append((worker.id, list(paths)))
+
+    def add(self, worker: WorkerProcess) -> None:
+        self.added.append(worker.id)
+
+
+@dataclass
+class Office:
+    """A service with everything around it."""
+
+    staff: Staff
+    processes: int = 2
+    keeper: Keeper = field(default_factory=Keeper)
+    memory: Memory = field(default_factory=Memory)
+    sources: Sources = field(default_factory=Sources)
+
+    def __post_init__(self) -> None:
+        settings = DaemonSettings("shop:app", "redis://", processes=self.processes, kill_after_s=5)
+        parts: Any = (self.staff.crew, self.keeper, self.memory, self.sources)
+        self.service = Service(settings, *parts)
+
+    def workers(self) -> list[WorkerProcess]:
+        return list(self.staff.crew)
+
+    def say(self, worker: WorkerProcess, event: str, **facts: Any) -> None:
+        self.staff.say(worker, event, **facts)
+        self.service.hear_workers()
+
+    def make_joining(self, worker: WorkerProcess) -> None:
+        self.say(worker, "ready", queues=["a", "b"], names=["mail"], unserved=[])
+
+    def make_ready(self, worker: WorkerProcess) -> None:
+        self.make_joining(worker)
+        self.service.hear_of_lease(KeeperEvent("joined", worker.id), worker)
+        self.staff.heard(worker)
+
+    def die(self, worker: WorkerProcess, code: int = -9) -> Bury:
+        self.staff.die(worker, code)
+        self.service.bury_the_dead()
+        buried = self.keeper.submitted[-1]
+        assert isinstance(buried, Bury)
+        assert buried.worker_id == worker.id
+        return buried
+
+
+@pytest.fixture
+def office(staff: Staff, logged: Lines, clock: Clock) -> Office:
+    """Two workers that have just been started."""
+    place = Office(staff)
+    place.service.start_workers()
+    return place
+
+
+def test_every_slot_gets_one_worker_and_no_second_one(office: Office) -> None:
+    for _ in range(3):
+        office.service.start_workers()
+    assert [worker.slot for worker in office.workers()] == [0, 1]
+
+
+def test_a_start_that_the_system_refuses_is_tried_again_more_and_more_rarely(
+    staff: Staff, logged: Lines, clock: Clock
+) -> None:
+    office = Office(staff, processes=1)
+    staff.cannot_start = True
+    for _ in range(400):  # a minute and a half of turns
+        office.service.start_workers()
+        clock.now_s += 0.25
+    assert 5 < len(logged.of("worker.not_started")) < 15
+    staff.cannot_start = False
+    clock.now_s += 30
+    office.service.start_workers()
+    assert len(office.workers()) == 1
+
+
+def test_loaded_ready_joined_go_is_how_a_worker_comes_into_service(office: Office, logged: Lines) -> None:
+    worker, _ = office.workers()
+    assert worker.state == "starting"
+    office.say(worker, "loaded")
+    assert (worker.state, office.keeper.submitted) == ("joining", []), "it has the app, and waits for Redis"
+    office.make_joining(worker)
+    assert worker.state == "joining"
+    assert office.keeper.submitted == [Join(worker.id, ("a", "b"), ("mail",), worker.board)]
+    assert worker.board.header["queues"] == ["a", "b"], "whoever finds its board must know where to give back"
+    assert office.staff.heard(worker) == [], "without a lease it takes nothing"
+    office.service.hear_of_lease(KeeperEvent("joined", worker.id), worker)
+    assert (worker.state, office.staff.heard(worker)) == ("ready", ["go"])
+    assert office.service.ever_ready
+    assert logged.of("worker.ready")
+
+
+def test_a_worker_that_was_told_to_end_meanwhile_is_given_no_work(office: Office) -> None:
+    told_before, told_after = office.workers()
+    office.staff.crew.stop(told_before, pool.retire_plan())
+    office.make_joining(told_before)
+    assert office.keeper.submitted == []
+    office.make_joining(told_after)
+    office.staff.crew.stop(told_after, pool.retire_plan())
+    office.service.hear_of_lease(KeeperEvent("joined", told_after.id), told_after)
+    assert (told_after.state, office.staff.heard(told_after)) == ("stopping", [])
+
+
+def test_a_word_that_comes_late_takes_no_worker_back_into_joining(office: Office) -> None:
+    worker, other = office.workers()
+    office.make_ready(worker)
+    office.say(worker, "loaded")
+    assert worker.state == "ready"
+    office.staff.crew.stop(other, pool.retire_plan())
+    office.say(other, "loaded")
+    assert other.state == "stopping"
+
+
+def test_quiet_is_told_before_go_so_that_nothing_is_taken_in_between(office: Office) -> None:
+    office.service.set_quiet(is_quiet=True)
+    worker, _ = office.workers()
+    assert office.staff.heard(worker) == ["quiet"]
+    office.make_joining(worker)
+    office.service.hear_of_lease(KeeperEvent("joined", worker.id), worker)
+    assert office.staff.heard(worker) == ["quiet", "go"]
+    office.service.set_quiet(is_quiet=False)
+    assert office.staff.heard(worker) == ["resume"]
+    assert not office.service.is_quiet
+
+
+def test_what_workers_say_reaches_whom_it_concerns(office: Office) -> None:
+    worker, _ = office.workers()
+    office.say(worker, "files", paths=["/srv/a.py"])
+    office.say(worker, "memory")
+    office.say(worker, "room", job="id", need_bytes=5)
+    office.say(worker, "recycle", reason="max_age")
+    office.say(worker, "unheard_of", thing=1)
+    assert office.sources.watched == [(worker.id, ["/srv/a.py"])]
+    assert office.memory.asked == 1
+    assert office.memory.granted == [(worker.id, "id", 5)]
+    assert office.sources.added == [worker.id]
+
+
+def test_queues_that_nobody_here_serves_are_said_once(office: Office, logged: Lines) -> None:
+    for worker in office.workers():
+        office.say(worker, "ready", queues=["a"], names=[], unserved=["reports", "mails"])
+    assert [line["queues"] for line in logged.of("queues.unserved")] == ["reports,mails"]
+
+
+def test_a_fenced_worker_is_stopped_within_the_time_of_a_kill(office: Office, clock: Clock) -> None:
+    worker, _ = office.workers()
+    office.make_ready(worker)
+    office.service.hear_of_lease(KeeperEvent("fenced", worker.id), worker)
+    assert worker.plan == pool.stop_plan(clock.now_s, 5)
+
+
+@pytest.mark.parametrize(
+    ("killed_for", "sent", "mode"), [("", None, "crash"), ("", signal.SIGKILL, "interrupt"), ("limit", None, "hung")]
+)
+def test_the_dead_are_buried_with_what_their_running_job_is_charged(
+    office: Office, killed_for: str, sent: Any, mode: str
+) -> None:
+    worker, _ = office.workers()
+    office.make_ready(worker)
+    worker.board.begin_batch([TakenJob("a", "id", 7, "mail", b"")])
+    worker.board.mark(0, Stage.RUNNING, 1)
+    worker.killed_for, worker.killed_at, worker.sent, worker.stacks = killed_for, ("id", 7), sent, "stacks"
+    buried = office.die(worker)
+    assert (buried.mode, buried.queues, buried.board, buried.stacks) == (mode, ("a", "b"), worker.board, "stacks")
+
+
+def test_a_dead_worker_is_succeeded_in_its_slot(office: Office, logged: Lines) -> None:
+    first, second = office.workers()
+    office.make_ready(first)
+    office.die(first)
+    assert [line["worker"] for line in logged.of("worker.died")] == [first.id]
+    office.service.start_workers()
+    assert sorted(worker.slot for worker in office.workers()) == [first.slot, second.slot]
+
+
+def test_workers_that_die_young_are_succeeded_more_and_more_rarely(staff: Staff, logged: Lines, clock: Clock) -> None:
+    office = Office(staff, processes=1)
+    for _ in range(400):
+        office.service.start_workers()
+        for worker in office.workers():
+            office.die(worker)
+        clock.now_s += 0.25
+    assert 5 < len(logged.of("worker.died")) < 15
+    office.service.start_soon()
+    office.service.start_workers()
+    assert len(office.workers()) == 1, "new code is tried at once"
+
+
+def test_who_was_told_to_end_has_no_death_to_speak_of(office: Office, logged: Lines) -> None:
+    worker, _ = office.workers()
+    office.make_ready(worker)
+    office.staff.crew.stop(worker, pool.recycle_plan())
+    office.die(worker, code=0)
+    assert not logged.of("worker.died")
+    assert logged.of("worker.gone")
+    office.service.start_workers()
+    assert len(office.workers()) == 2, "its place is filled at once"
+
+
+def test_the_last_words_of_the_dead_are_heard(office: Office, logged: Lines) -> None:
+    worker, _ = office.workers()
+    office.staff.say(worker, "files", paths=["/srv/broken.py"])
+    office.staff.say(worker, "failed", error="SyntaxError: invalid syntax")
+    office.die(worker, WorkerExit.BAD_APP)
+    assert office.sources.watched == [(worker.id, ["/srv/broken.py"])], "a change there is a reason to try again"
+    assert logged.of("worker.died")[0]["error"] == "SyntaxError: invalid syntax"
+
+
+@pytest.mark.parametrize("code", [WorkerExit.BAD_APP, WorkerExit.REFUSED])
+def test_an_app_that_never_worked_makes_the_daemon_unusable(office: Office, code: int) -> None:
+    worker, _ = office.workers()
+    office.say(worker, "failed", error="no module named shop")
+    office.die(worker, code)
+    assert office.service.unusable == "no module named shop"
+
+
+@pytest.mark.parametrize("code", [WorkerExit.BAD_APP, WorkerExit.REFUSED])
+def test_an_app_that_worked_before_is_tried_again_and_a_note_says_why(office: Office, code: int) -> None:
+    one, other = office.workers()
+    office.make_ready(one)
+    office.say(other, "failed", error="no module named shop")
+    office.die(other, code)
+    assert office.service.unusable == ""
+    assert office.service.note == "workers do not start: no module named shop"
+    office.service.start_workers()
+    office.make_ready(office.workers()[-1])
+    assert office.service.note == ""
+
+
+def test_a_crash_says_nothing_against_the_app(office: Office) -> None:
+    office.die(office.workers()[0], -11)
+    assert (office.service.unusable, office.service.note) == ("", "")
+
+
+def test_fewer_workers_let_the_last_ones_finish_and_start_no_others(office: Office) -> None:
+    one, other = office.workers()
+    for worker in (one, other):
+        office.make_ready(worker)
+    assert office.service.resize(1) == 1
+    assert one.plan is None
+    assert other.plan is not None
+    assert math.isinf(other.plan.quit_at_s)
+    office.die(other, code=0)
+    office.service.start_workers()
+    assert office.workers() == [one]
+
+
+def test_a_worker_that_is_killed_on_its_way_out_is_not_succeeded(office: Office, logged: Lines) -> None:
+    _, other = office.workers()
+    office.make_ready(other)
+    office.service.resize(1)
+    office.die(other, code=-9)
+    office.service.start_workers()
+    assert len(office.workers()) == 1
+
+
+def test_a_slot_given_up_and_wanted_again_need_not_wait_for_its_old_worker(office: Office) -> None:
+    for worker in office.workers():
+        office.make_ready(worker)
+    office.service.resize(1)
+    assert office.service.resize(2) == 2
+    office.service.start_workers()
+    assert [worker.slot for worker in office.workers() if worker.plan is None] == [0, 1]
+
+
+def test_the_number_of_workers_has_bounds(office: Office) -> None:
+    assert office.service.resize(0) == 1
+    assert office.service.resize(10_000) == MAX_PROCESSES
+
+
+@pytest.mark.parametrize(("processes", "has"), [(2, 5), (3, 3)], ids=["as before", "newly configured"])
+def test_a_new_image_goes_on_quiet_and_with_as_many_workers_as_were_ordered(
+    office: Office, staff: Staff, processes: int, has: int
+) -> None:
+    office.service.set_quiet(is_quiet=True)
+    office.service.resize(5)
+    legacy = Legacy.from_json(office.service.legacy().to_json())
+    heir = Office(staff, processes=processes).service
+    heir.inherit(legacy)
+    assert (heir.is_quiet, heir.ever_ready, heir.wanted) == (True, True, has)
+
+
+@pytest.mark.parametrize("text", ["yes", "[]", '{"is_quiet": true, "unheard_of": 1}'])
+def test_what_another_version_left_behind_is_forgotten(office: Office, text: str) -> None:
+    office.service.inherit(Legacy.from_json(text))
+    assert (office.service.is_quiet, office.service.wanted) == (False, 2)
