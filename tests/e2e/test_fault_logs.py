@@ -92,7 +92,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_fault_09_started_with_closed_outputs_it_works_and_ends_as_ever(site: Site) -> None:
     daemon = start(site, None, closed=True)
     run_jobs(site)
-    assert site.wait_for(site.send("talk", '{"event": "ready"}'), State.KEPT).result == 18, "a job may print"
+    assert site.wait_for(site.send("talk", "spoken to nobody"), State.KEPT).result == 16
+    for pid in (daemon.pid, *daemon.workers()):
+        leads_to = {os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)}
+        assert leads_to == {"/dev/null"}, "what a job's subprocess prints must reach no socket and no board"
     assert ends_in_an_orderly_way(daemon)
 
 

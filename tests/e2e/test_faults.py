@@ -115,6 +115,26 @@ def test_fault_03_everything_killed_at_once_loses_nothing(site: Site) -> None:
     assert (status.ready, status.scheduled, status.active, status.dead, status.workers) == (0, 0, 0, 0, 2)
 
 
+def test_fault_03_jobs_of_a_dead_host_run_on_another_one_soon_after_the_lease(site: Site) -> None:
+    """The other host cannot look at the boards of the dead one: only the lease tells it."""
+    dead = site.start_daemon("--lease", "2", "--processes", "2")
+    jobs = [site.send("hold", str(site.gate())) for _ in range(2)]
+    for job in jobs:
+        site.wait_for_start(job)
+    survivor = site.start_daemon("--lease", "2", "--processes", "2", "--runtime-dir", str(site.directory / "elsewhere"))
+    killed_ms = monotonic_ms()
+    for pid in (*dead.workers(), dead.pid):
+        os.kill(pid, signal.SIGKILL)
+    again = [site.wait_for_start(job, 2) for job in jobs]
+    assert {note.pid for note in again} <= set(survivor.workers())
+    assert max(note.at_ms for note in again) - killed_ms < 2000 + 5000 + SLACK_MS
+    site.gate().touch()
+    for job in jobs:
+        info = site.wait_for(job, State.KEPT)
+        assert (info.executions, info.crashes, info.failures) == (2, 0, 0), "nobody knows whose fault it was"
+    assert not survivor.events("worker.taken_over")
+
+
 def test_fault_06_a_job_that_holds_the_gil_for_three_leases_keeps_its_job(site: Site) -> None:
     site.start_daemon("--lease", "1")
     job = site.send("hold_gil", 6)
@@ -194,3 +214,14 @@ def test_fault_02_a_killed_daemon_leaves_nobody_behind_in_the_registry_or_the_le
     successor.wait_for_event("worker.taken_over")
     assert site.status().workers == 1
     assert site.client.run(calls.pause("default", resume=True)) is False
+
+
+def test_a_thread_that_a_job_left_behind_does_not_keep_its_worker_when_that_retires(site: Site) -> None:
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(900,), name='stubborn').start()"
+    text = f"from jqjobs import App\napp = App()\n{thread}\n@app.job\ndef f(): ...\n"
+    daemon = site.start_daemon("--app", site.write_app("threads", text))
+    [worker] = daemon.workers()
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for_event("worker.replaced")
+    eventually(lambda: not is_running(worker), 30, "the old worker is gone")
+    assert daemon.wait_for_event("threads.left")["threads"].count("stubborn") == 1

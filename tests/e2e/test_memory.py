@@ -189,7 +189,7 @@ def test_fault_28_memory_low_and_the_worker_did_not_grow_so_it_waits_says_so_and
 # Too late
 
 
-def test_fault_5_a_worker_that_is_killed_for_want_of_memory_takes_nobody_along(site: Site, cgroup: MakeCgroup) -> None:
+def test_fault_05_a_worker_that_is_killed_for_want_of_memory_takes_nobody_along(site: Site, cgroup: MakeCgroup) -> None:
     group = cgroup(300)
     daemon = site.start_daemon(*APP, "--processes", "2", before=group.entering())
     job = site.send("gulp", 500)

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "daemon" / "jqjobs"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text("utf-8")
 LUA = {path.stem: path.read_text("utf-8") for path in (PACKAGE / "store" / "lua").glob("*.lua")}
 
 
@@ -132,6 +133,37 @@ def test_every_exit_code_of_a_worker_is_listed() -> None:
     listed = re.findall(r"^\| (\d+) \| (\w+) \|", ARCHITECTURE, re.MULTILINE)
 
     assert {(int(code), name) for code, name in listed} == {(int(code), code.name.lower()) for code in WorkerExit}
+
+
+def rows_of_faults() -> list[tuple[int, list[str]]]:
+    """The number of the fault (that of the row above, where a row has none) and the tests, row by row."""
+    rows, number = [], 0
+    for line in RELIABILITY.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 7 and "`test_" in cells[5]:
+            number = int(cells[1] or number)
+            rows.append((number, re.findall(r"`(test_\w+)`", cells[5])))
+    return rows
+
+
+def test_every_fault_has_a_row_and_every_row_a_test_that_exists() -> None:
+    files = (ROOT / "tests").rglob("test_*.py")
+    existing = {name for path in files for name in re.findall(r"^def (test_\w+)\(", path.read_text("utf-8"), re.M)}
+    rows = rows_of_faults()
+    named = {name for _, names in rows for name in names}
+
+    assert sorted({number for number, _ in rows}) == list(range(1, 31))
+    assert len(rows) == sum(line.startswith("| ") for line in RELIABILITY.splitlines()) - 4, "a row without a test"
+    assert named - existing == set()
+    assert named == set(re.findall(r"`(test_\w+)`", RELIABILITY))
+
+
+def test_a_test_that_carries_the_number_of_a_fault_shows_that_fault() -> None:
+    numbered = [(row, int(found[1])) for row, names in rows_of_faults() for name in names
+                if (found := re.match(r"test_fault_(\d\d)_", name))]  # fmt: skip
+
+    assert [pair for pair in numbered if pair[0] != pair[1]] == []
+    assert {*range(1, 14), *range(26, 31)} <= {number for _, number in numbered}
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)

@@ -184,6 +184,7 @@ def check_app(settings: DaemonSettings) -> int:
 
 def main() -> None:
     """Entry point: one line and a code for whatever a person can get wrong, never a traceback."""
+    _open_standard_streams()
     try:
         sys.exit(command.main(standalone_mode=False))
     except click.exceptions.Exit as ended:
@@ -197,6 +198,18 @@ def main() -> None:
     except Exception:
         log.event("daemon.crashed", level=50, exc_info=True)
         sys.exit(DaemonExit.INTERNAL)
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr are closed.
+
+    Else the next socket would get that number, and what a job's subprocess prints would go to Redis or to a board.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
 
 
 if __name__ == "__main__":
