@@ -1,7 +1,7 @@
 """The worker's loop: report and take in one trip, run the batch, wait when there is nothing.
 
 ┌─▶ trip ──jobs──▶ run batch ──┐
-│     └──none──▶ wait for work ┤
+│     └──none──▶ wait for work ┤     hooks are called when nothing is held: the trip after a hooked job takes none
 └──────────────────────────────┘   ends: drained, stopped, fenced, orphaned
 """
 
@@ -21,6 +21,7 @@ from jqjobs.store.calls import Trip
 from jqjobs.worker.batch import Batch, next_want
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger, Fenced
+from jqjobs.worker.hooks import Afterwards
 from jqjobs.worker.orders import Orders
 from jqjobs.worker.runner import Runner
 from jqjobs.worker.signals import Signals
@@ -37,7 +38,7 @@ class Loop:
 
     def __init__(
         self, config: WorkerConfig, board: Board, orders: Orders, signals: Signals, batch: Batch,
-        exchanger: Exchanger, runner: Runner, watch: WakeWatch, rng: random.Random,
+        exchanger: Exchanger, runner: Runner, afterwards: Afterwards, watch: WakeWatch, rng: random.Random,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
@@ -47,6 +48,7 @@ class Loop:
         self._batch = batch
         self._exchanger = exchanger
         self._runner = runner
+        self._afterwards = afterwards
         self._watch = watch
         self._rng = rng
         self._failures = 0
@@ -66,7 +68,7 @@ class Loop:
                 trip = self._trip()
                 if trip is not None and trip.jobs:
                     self._run_batch(trip.jobs)
-                elif trip is None or not trip.more:
+                elif not self._afterwards.run() and (trip is None or not trip.more):
                     self._wait(trip)
                 self._hear_daemon()
             return self._retire()
@@ -92,7 +94,8 @@ class Loop:
         if not self._board.lease_holds():
             return None
         try:
-            trip = self._exchanger.trip(0 if self._orders.is_quiet else self._want)
+            self._afterwards.look(self._exchanger.queues)
+            trip = self._exchanger.trip(0 if self._orders.is_quiet or self._afterwards.pending else self._want)
         except StoreError as error:
             if self._failures == 0:
                 what = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
@@ -127,7 +130,7 @@ class Loop:
     def _run_one(self, job: TakenJob) -> None:
         outcome = self._runner.run(job, self._clock_offset_ms)
         self._batch.finish(outcome)
-        if outcome.kind not in (Kind.DONE, Kind.KEPT):
+        if outcome.kind not in (Kind.DONE, Kind.KEPT, Kind.THROTTLED, Kind.WAITING):
             self._say(job, outcome)
 
     def _say(self, job: TakenJob, outcome: Outcome) -> None:
@@ -155,6 +158,7 @@ class Loop:
                 break
             except StoreError:
                 self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
+        self._afterwards.run()
         if self._channel.closed:
             return WorkerExit.ORPHANED
         return WorkerExit.STOPPED if self._signals.stopping else WorkerExit.DRAINED
