@@ -56,5 +56,5 @@ for i, q in ipairs(queues) do
     broken[#broken + 1], broken[#broken + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
   end
 end
-local wait = watch_queues(queues, now, worker, watches, want > 0 and #jobs == 0)
+local wait = watch_queues(queues, now, worker, watches, want > 0 and #jobs == 0 and not has_lacked)
 return { 0, now, wait, more, inboxes, stale, lost, jobs, broken, fates }

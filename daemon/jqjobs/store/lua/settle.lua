@@ -31,7 +31,11 @@ local function set_aside(q, id, rank, due)
   schedule(q, id, due)
 end
 
+-- This worker has just given back a job that it cannot run: somebody else shall watch for the moment it is due.
+local has_lacked = false
+
 local function settle_unknown(q, now, id, rank)
+  has_lacked = true
   retake_key(q, id)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
   local offered_until = redis.call('ZSCORE', q .. 'offers', name)
