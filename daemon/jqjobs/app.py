@@ -5,146 +5,50 @@ Nothing here runs jobs; workers read the registry. Importing an app connects to 
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec, TypeVar, overload
 
 from jqjobs.client import Client, JobHandle
-from jqjobs.clock import Duration
+from jqjobs.clock import Duration, duration_ms
 from jqjobs.config import Environment
-from jqjobs.errors import DuplicateJobName, InvalidArguments, InvalidOption, UnknownJobName
+from jqjobs.definition import Job
+from jqjobs.engine import Engine, make_engine
+from jqjobs.errors import DuplicateJobName, InvalidName, InvalidOption, UnknownJobName
+from jqjobs.hooks import EVENTS, Hook, HookPoint, Hooks, Middleware, check_middleware, check_order
 from jqjobs.imports import import_all
-from jqjobs.job import (
-    DEFAULT_MAX_ATTEMPTS,
-    DEFAULT_MAX_CRASHES,
-    NO_OPTIONS,
-    PRIORITIES,
-    NewJob,
-    Options,
-    check_integer,
-    check_name,
-    new_id,
-    positive_ms,
-)
+from jqjobs.job import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref, positive_ms
+from jqjobs.later import AsgiApp, Later, WsgiApp
+from jqjobs.limits import ConcurrencyRule, Limits, RateRule
+from jqjobs.periodic import Schedule, Schedules, call_of, timetable
+from jqjobs.registration import Settings, first_line, is_same_source, names_of, place_of
 from jqjobs.retry import Backoff, backoff_of
-from jqjobs.signature import Signature
 from jqjobs.sizes import Size, size_bytes
+from jqjobs.store.cancels import Answer
+from jqjobs.timetable import Missed, Policy
 
+__all__ = ["App", "Job", "Settings"]
+
+Hooked = Hook | Sequence[Hook] | None
+M = TypeVar("M", bound=Middleware)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a job is registered with. ``timeout_ms`` and ``keep_ms`` are None for "no limit" and "not kept"."""
-
-    name: str
-    queue: str = "default"
-    priority: int = 0
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    max_crashes: int = DEFAULT_MAX_CRASHES
-    timeout_ms: int | None = None
-    keep_ms: int | None = None
-    memory_bytes: int = 0
-    backoff: Backoff = field(default_factory=lambda: backoff_of(None))
-    aliases: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in (self.name, *self.aliases):
-            check_name(name, "job name")
-        check_name(self.queue, "queue")
-        check_integer(self.priority, "priority", PRIORITIES)
-        check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
-        check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
-
-    def catalog_entry(self, doc: str) -> dict[str, Any]:
-        """Return what workers publish about the job, for the scripts and for producers in other languages."""
-        entry = {
-            "priority": self.priority, "max_attempts": self.max_attempts, "max_crashes": self.max_crashes,
-            "timeout_ms": self.timeout_ms, "keep_ms": self.keep_ms, "doc": doc,
-            "memory_bytes": self.memory_bytes or None,
-        }  # fmt: skip
-        return {key: value for key, value in entry.items() if value not in (None, "")}
-
-
-class Job(Generic[P, R]):
-    """A registered function. Calling it runs it here and now; `enqueue` hands it over."""
-
-    def __init__(self, app: App, function: Callable[P, R], settings: Settings, options: Options = NO_OPTIONS) -> None:
-        self.app = app
-        self.function = function
-        self.settings = settings
-        self._options = options
-        self._due_text, self._fields = options.due_text(), options.fields()
-        self.signature = Signature(function)
-        functools.update_wrapper(self, function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.function(*args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<Job {self.settings.queue}/{self.name}>"
-
-    @property
-    def name(self) -> str:
-        """The name under which producers and workers know it."""
-        return self.settings.name
-
-    @property
-    def queue(self) -> str:
-        """The queue it goes to."""
-        return self._options.queue or self.settings.queue
-
-    def options(
-        self, *, queue: str | None = None, id: str | None = None, key: str | None = None, priority: int | None = None,
-        delay: Duration | None = None, due: datetime | None = None, max_attempts: int | None = None,
-        max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
-        keep: Duration | None = None,
-    ) -> Job[P, R]:  # fmt: skip
-        """Return the job with other options for the calls made on it.
-
-        ``delay``: a duration; ``due``: a moment (naive means local time); ``key``: coalescing: while a job of that
-        key is unfinished, enqueuing returns that one; ``expires``: not started by then, it is dead.
-        Raises: InvalidOption, InvalidName.
-        """
-        given = Options(queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep)
-        return Job(self.app, self.function, self.settings, self._options.with_(given))
-
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
-        """Store a call of this job and return its handle.
-
-        Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
-        """
-        return self.app.client.enqueue(self.queue, [self._new(args, kwargs)])[0]
-
-    async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
-        """Do what `enqueue` does, from a coroutine."""
-        return (await self.app.client.enqueue_async(self.queue, [self._new(args, kwargs)]))[0]
-
-    def enqueue_many(self, arguments: Iterable[Sequence[Any]]) -> list[JobHandle]:
-        """Store many calls, in order, a few hundred a round trip.
-
-        ``arguments``: for each call its positional arguments as a tuple, or a pair of those and a dict of
-        keyword arguments. All are checked before the first one is sent.
-        """
-        if self._options.id is not None:
-            raise InvalidOption("an id names one job; enqueue_many makes many")
-        return self.app.client.enqueue(self.queue, [self._new(*_call(item)) for item in arguments])
-
-    def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
-        options = self._options
-        priority = self.settings.priority if options.priority is None else options.priority
-        return NewJob(
-            self.name, self.signature.encode(args, kwargs), options.id or new_id(), priority,
-            self._due_text, options.key or "", self._fields,
-        )  # fmt: skip
-
-
 class App:
-    """The jobs of one application."""
+    """The jobs of one application.
+
+    ``@app.on_failure`` and its kin register a hook of all its jobs, see `jqjobs.hooks.EVENTS`; those of the job
+    itself go before.
+    """
+
+    on_start = HookPoint()
+    on_success = HookPoint()
+    on_failure = HookPoint()
+    on_retry = HookPoint()
+    on_state_change = HookPoint()
+    cleanup = HookPoint()
 
     def __init__(self, imports: Iterable[str] = (), *, redis_url: str | None = None) -> None:
         """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
@@ -153,7 +57,24 @@ class App:
         """
         self.imports = tuple(imports)
         self.jobs: dict[str, Job[Any, Any]] = {}
+        self.schedules = Schedules()
+        self.hooks = Hooks()
+        self.middlewares: list[Middleware] = []
+        self.put_off = Later()
         self.client = Client(lambda: Environment().redis_url(redis_url))
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Where calls go: what JQ_ENGINE said when the first one was made, or what `use` said. Raises: ConfigError."""
+        if self._engine is None:
+            self._engine = make_engine(Environment().get("engine"), self)
+        return self._engine
+
+    def use(self, engine: Engine | None) -> Engine | None:
+        """Let calls go to another engine and return the one before; None: as JQ_ENGINE says. See `jqjobs.testing`."""
+        before, self._engine = self._engine, engine
+        return before
 
     @overload
     def job(self, function: Callable[P, R]) -> Job[P, R]: ...
@@ -163,11 +84,17 @@ class App:
         max_attempts: int = DEFAULT_MAX_ATTEMPTS, max_crashes: int = DEFAULT_MAX_CRASHES,
         timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
         backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
+        coalesce: str = Coalesce.UNFINISHED, replace: bool = False,
+        rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None,
+        max_throttles: int | None = None, throttle_counts: bool = False,
+        on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
+        on_state_change: Hooked = None, cleanup: Hooked = None,
     ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
     def job(
         self, function: Callable[..., Any] | None = None, *, name: str | None = None,
         timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
-        backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (), **plain: Any,
+        backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
+        rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
     ) -> Any:  # fmt: skip
         """Register a function as a job. Raises: DuplicateJobName, InvalidName, InvalidOption.
 
@@ -175,28 +102,61 @@ class App:
         success are kept. ``backoff``: delay after a failure: a duration, a list of them, `Exponential` (default),
         `Fixed`. ``memory``: what one run needs beyond the worker itself, such as ``"300MB"``; it starts only where so
         much is free, and is dead (oversized) where it never will be. ``aliases``: former names that queued jobs may
-        still carry.
+        still carry. ``coalesce``, ``replace``: what calls
+        with a ``key`` do unless they say otherwise, see `Job.options`. ``rate_limit``, ``concurrency``: how
+        many may start in a time, or run at once, on all hosts together; or functions of the arguments by name that
+        return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
+        ``throttle_counts``: each time is a failure. ``on_start`` … ``cleanup``: hooks, one or a list.
         """
+        hooks = {event: plain.pop(event, None) for event in EVENTS}
 
         def register(target: Callable[..., Any]) -> Job[..., Any]:
+            if isinstance(target, Job):
+                raise InvalidOption(f"{target!r} is registered already", hint="put @app.periodic above @app.job")
             settings = Settings(
                 name or target.__name__,
                 timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
                 keep_ms=None if keep is None else positive_ms(keep, "keep"),
-                memory_bytes=size_bytes(memory, "memory"), backoff=backoff_of(backoff),
-                aliases=_names(aliases), **plain,
+                backoff=backoff_of(backoff), aliases=names_of(aliases), hooks=Hooks(hooks),
+                limits=Limits(rate_limit, concurrency),
+                memory_bytes=size_bytes(memory, "memory"), **plain,
             )  # fmt: skip
             return self._register(Job(self, target, settings))
 
         return register if function is None else register(function)
 
+    def periodic(
+        self, cron: str | None = None, *, every: Duration | None = None, tz: str | None = None,
+        args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, missed: str = Missed.LATEST,
+        catch_up: Duration = "1h", overlap: bool = True, schedule: str | None = None, **options: Any,
+    ) -> Callable[[Callable[P, R]], Job[P, R]]:  # fmt: skip
+        """Let a job run by itself, at the times of a cron expression in the zone ``tz`` (UTC) or ``every`` so often.
+
+        Around a function it registers a job, with the ``options`` of `job`; around a job it adds a schedule to it, so
+        one job can have several: each needs its own name, ``schedule``, which is otherwise that of the job. ``args``,
+        ``kwargs``: what it is called with. ``missed``: when no daemon was there, run the latest tick ("latest"), none
+        ("skip"), or "all"; in any case only those younger than ``catch_up``. ``overlap`` False: not while an earlier
+        run has not ended. Raises: InvalidOption, InvalidName, DuplicateJobName; ConfigError without a zone database.
+        """
+        times, policy = timetable(cron, every, tz), Policy(missed, duration_ms(catch_up, "catch_up"))
+        call = call_of(args, kwargs)
+
+        def register(function: Callable[P, R]) -> Job[P, R]:
+            if isinstance(function, Job) and options:
+                raise InvalidOption(f"the options of {function!r} are given where it is registered")
+            job: Job[P, R] = function if isinstance(function, Job) else self.job(**options)(function)
+            self.schedules.add(Schedule(schedule or job.name, job, times, policy, *call, overlap))
+            return job
+
+        return register
+
     def _register(self, job: Job[..., Any]) -> Job[..., Any]:
         for name in (job.name, *job.settings.aliases):
             known = self.jobs.get(name)
-            if known is not None and not _is_same_source(known.function, job.function):
+            if known is not None and not is_same_source(known.function, job.function):
+                places = f"{place_of(known.function)} and {place_of(job.function)}"
                 raise DuplicateJobName(
-                    f"two functions are registered as {name!r}: {_place(known.function)} and {_place(job.function)}",
-                    hint="give one of them name=…",
+                    f"two functions are registered as {name!r}: {places}", hint="give one of them name=…"
                 )
         self.jobs |= dict.fromkeys((job.name, *job.settings.aliases), job)
         return job
@@ -206,15 +166,70 @@ class App:
         import_all(self.imports)
         for job in self.jobs.values():
             job.signature.check()
+            check_order(self.middlewares, around_async=iscoroutinefunction(job.function))
+        self.schedules.check()
         return self
 
+    def middleware(self, function: M) -> M:
+        """Register ``function(job, call)`` around the call of every job; the first one registered is outermost.
+
+        It returns ``call()``, or something else; it may be ``async def``, and then awaits that. What it raises,
+        the job raised. Raises: InvalidOption.
+        """
+        check_middleware(function)
+        self.middlewares.append(function)
+        return function
+
+    def later(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call a function in this process, once the request ends or, outside of one, the process; nothing is stored.
+
+        Requests are known to `wsgi` and `asgi`. Inside a job: between two batches of its worker. Calls keep their
+        order; what one raises is logged. A process that is killed calls nothing.
+        """
+        self.put_off.add(partial(function, *args, **kwargs))
+
+    def wsgi(self, application: WsgiApp) -> WsgiApp:
+        """Return a WSGI application that runs what `later` was given once the response is closed."""
+        return self.put_off.wsgi(application)
+
+    def asgi(self, application: AsgiApp) -> AsgiApp:
+        """Return an ASGI application that runs what `later` was given once the response is sent."""
+        return self.put_off.asgi(application)
+
+    def hooks_of(self, job: Job[..., Any], event: str) -> Iterator[Hook]:
+        """Return what is to be called when something becomes of a job: its own hooks, then those of the app."""
+        yield from job.hooks.of(event)
+        yield from self.hooks.of(event)
+
     def queues(self) -> list[str]:
-        """Return the queues of all jobs, in the order of registration."""
-        return list(dict.fromkeys(job.settings.queue for job in self.jobs.values()))
+        """Return the queues of all jobs and schedules, in the order of registration."""
+        return list(dict.fromkeys([*(job.settings.queue for job in self.jobs.values()), *self.schedules.queues()]))
 
     def catalog(self) -> dict[str, dict[str, Any]]:
         """Return job name → what workers publish about it; aliases are names too."""
-        return {name: job.settings.catalog_entry(_first_line(job.function)) for name, job in self.jobs.items()}
+        return {name: self._published(job) for name, job in self.jobs.items()}
+
+    def _published(self, job: Job[..., Any]) -> dict[str, Any]:
+        entry = job.settings.catalog_entry(first_line(job.function))
+        return entry | {"hooks": True} if any(self.hooks_of(job, "on_failure")) else entry
+
+    def handle(self, ref: str) -> JobHandle:
+        """Return a handle of a job that is there already, by the ``queue/id`` of an earlier handle's ``ref``.
+
+        Raises: InvalidName. Whether there is such a job is seen when the handle is used.
+        """
+        queue, job_id = parse_ref(ref)
+        if queue is None:
+            raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
+        return JobHandle(job_id, queue, False, self.engine)
+
+    def cancel(self, ref: str) -> Answer:
+        """Cancel the job of that ``queue/id``, see `JobHandle.cancel`."""
+        return self.handle(ref).cancel()
+
+    def resolve(self, ref: str, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
+        """Answer for the job of that ``queue/id``, see `JobHandle.resolve`."""
+        return self.handle(ref).resolve(token, result=result, error=error)
 
     def find(self, name: str) -> Job[..., Any]:
         """Return the job of that name or alias. Raises: UnknownJobName."""
@@ -222,38 +237,3 @@ class App:
             return self.jobs[name]
         except KeyError:
             raise UnknownJobName(f"the app registers no job {name!r}") from None
-
-
-def _names(aliases: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(aliases, str):
-        raise InvalidOption(f"aliases is a list of names, not the text {aliases!r}")
-    return tuple(aliases)
-
-
-def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    if not isinstance(item, (tuple, list)):
-        raise InvalidArguments(f"enqueue_many takes tuples of arguments, not {item!r}", hint="write (value,) for one")
-    if len(item) == 2 and isinstance(item[0], (tuple, list)) and isinstance(item[1], Mapping):
-        return item[0], item[1]
-    return item, {}
-
-
-def _is_same_source(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two function objects come from one definition, as when a module is both __main__ and imported.
-
-    Functions that one factory makes share a place too, but are as many jobs.
-    """
-    if one is other:
-        return True
-    return hasattr(one, "__code__") and "<locals>" not in one.__qualname__ and _place(one) == _place(other)
-
-
-def _place(function: Callable[..., Any]) -> str:
-    code = getattr(function, "__code__", None)
-    module = sys.modules.get(function.__module__)
-    file = code.co_filename if code else getattr(module, "__file__", "?")
-    return f"{file}:{code.co_firstlineno if code else '?'}"
-
-
-def _first_line(function: Callable[..., Any]) -> str:
-    return next(iter((function.__doc__ or "").strip().splitlines()), "")[:200]

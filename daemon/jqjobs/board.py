@@ -5,7 +5,8 @@ Whoever confirms a death reads from it what was running. Ids are written once a 
 aligned 8-byte word changes hands, which no reader can see half-written.
 
     0      magic, then the header: JSON about worker and daemon, NUL-padded
-    4096   words: see `Word`, then one per job of the batch: (boottime ms << 3) | `Stage`
+    4096   words: see `Word`, then one per job of the batch: (boottime ms << 3) | `Stage`, then one per job
+           for the daemon: when it passed on that the job is cancelled, and in which batch
     12288  the batch as text: "queue id attempt timeout_ms name\\n"
 """
 
@@ -31,6 +32,9 @@ _TEXT_AT = 12288
 _FIRST_ENTRY = 16
 #: A batch is at most this many jobs (so is an exchange).
 MAX_BATCH = 500
+_FIRST_CANCEL = _FIRST_ENTRY + MAX_BATCH
+#: A cancel's word: the lowest bits of the batch's number, so that it says nothing of a later batch, and boottime ms.
+_BATCH_BITS, _MS_BITS = (1 << 20) - 1, 44
 _SIZE = _TEXT_AT + MAX_BATCH * 448  # a line: three names of 128, two numbers
 
 
@@ -52,11 +56,15 @@ class Stage(IntEnum):
     SUCCEEDED = 2
     FAILED = 3
     RELEASED = 4
+    WAITING = 5  #: handed to a third party; its word has the ms it may wait instead of a moment
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One job of the batch as a reader sees it. ``since_ms``: boottime ms of its last change of stage."""
+    """One job of the batch as a reader sees it. ``since_ms``: boottime ms of its last change of stage.
+
+    ``cancelled_ms``: when the daemon told the worker that the job is cancelled, 0: it did not.
+    """
 
     queue: str
     id: str
@@ -65,6 +73,7 @@ class Entry:
     name: str
     stage: Stage
     since_ms: int
+    cancelled_ms: int = 0
 
 
 class Board:
@@ -141,7 +150,7 @@ class Board:
         words[Word.COUNT] = 0
         self._map[_TEXT_AT : _TEXT_AT + len(text) + 1] = text + b"\0"
         for index in range(_FIRST_ENTRY, _FIRST_ENTRY + len(lines)):
-            words[index] = 0
+            words[index] = words[index + MAX_BATCH] = 0
         words[Word.COUNT] = len(lines)
         words[Word.BATCH] += 1
 
@@ -156,18 +165,36 @@ class Board:
         end = self._map.find(b"\0", _TEXT_AT)  # the rest was never written, and reading it would allocate it
         text = self._map[_TEXT_AT:end].decode("ascii", "replace")
         stages = list(self._words[_FIRST_ENTRY : _FIRST_ENTRY + count])
+        cancels = [self._cancelled_ms(index) for index in range(count)]
         if batch % 2 or batch != self.word(Word.BATCH):
             return []
         found = []
         with contextlib.suppress(ValueError):  # a torn line ends what can be believed
-            for line, word in zip(text.splitlines(), stages, strict=False):
+            for line, word, cancelled_ms in zip(text.splitlines(), stages, cancels, strict=False):
                 queue, job_id, attempt, timeout_ms, name = line.split(" ")
-                found.append(Entry(queue, job_id, int(attempt), int(timeout_ms), name, Stage(word & 7), word >> 3))
+                stage, since_ms = Stage(word & 7), word >> 3
+                found.append(Entry(queue, job_id, int(attempt), int(timeout_ms), name, stage, since_ms, cancelled_ms))
         return found
 
     def running(self) -> list[Entry]:
         """Return the jobs that are running now."""
         return [entry for entry in self.entries() if entry.stage is Stage.RUNNING]
+
+    def cancel(self, queue: str, job_id: str, attempt: int, now_ms: int) -> None:
+        """Tell the worker that a job is cancelled, once; nothing when the batch has it not (any more, or yet)."""
+        batch = self.word(Word.BATCH)
+        for index, entry in enumerate(self.entries()):
+            if (entry.queue, entry.id, entry.attempt) == (queue, job_id, attempt) and not entry.cancelled_ms:
+                self._words[_FIRST_CANCEL + index] = (batch & _BATCH_BITS) << _MS_BITS | now_ms
+
+    def is_cancelled(self, index: int) -> bool:
+        """Return whether the daemon says that job ``index`` of the batch is cancelled."""
+        return self._words[_FIRST_CANCEL + index] != 0 and self._cancelled_ms(index) != 0
+
+    def _cancelled_ms(self, index: int) -> int:
+        word = self._words[_FIRST_CANCEL + index]
+        is_of_batch = word >> _MS_BITS == self._words[Word.BATCH] & _BATCH_BITS
+        return word & (1 << _MS_BITS) - 1 if is_of_batch else 0
 
     def tick(self) -> None:
         """Say that the worker's loop turns."""

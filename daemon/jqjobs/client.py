@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from jqjobs import acts, results
+from jqjobs.clock import Duration
 from jqjobs.config import working_directory
 from jqjobs.embedded import is_embedded, socket_url
 from jqjobs.errors import NotFound
@@ -17,9 +19,11 @@ from jqjobs.job import Enqueued, NewJob, State
 from jqjobs.store import calls, inspect
 from jqjobs.store.address import Address, parse_url
 from jqjobs.store.calls import Call
+from jqjobs.store.cancels import Answer
 from jqjobs.store.store import Store
 
 if TYPE_CHECKING:
+    from jqjobs.engine import Engine
     from jqjobs.store.aio import AsyncStore
 
 T = TypeVar("T")
@@ -34,12 +38,16 @@ _STATES = frozenset(state.value for state in State)
 
 @dataclass(frozen=True, slots=True)
 class JobHandle:
-    """A job in the store. ``created`` is False when its id or coalescing key was there already."""
+    """A job in the store. ``created`` is False when its id or coalescing key was there already.
+
+    ``replaced``: the job that had the key had not started, and is this call now.
+    """
 
     id: str
     queue: str
     created: bool
-    _client: Client = field(repr=False, compare=False)
+    _client: Engine = field(repr=False, compare=False)
+    replaced: bool = field(default=False, repr=False)
 
     @property
     def ref(self) -> str:
@@ -55,8 +63,46 @@ class JobHandle:
         """Return all that is known of the job. Raises: NotFound when it is over and nothing of it is kept."""
         info = self._client.find(self.queue, self.id)
         if info is None:
-            raise NotFound(f"there is no job {self.ref}", hint="a job that succeeded is removed unless it has keep=")
+            raise NotFound(f"there is no job {self.ref}", hint=results.NOT_KEPT)
         return info
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until the job has ended and return what it returned, as JSON carried it.
+
+        ``timeout``: None waits for ever. A success keeps its result only with ``keep=``.
+        Raises: JobFailed when it is dead; NotFound when nothing of it is kept; ResultMissing when its result
+        could not be stored; ResultTimeout; StoreError and its kinds.
+        """
+        return self._client.wait(self.queue, self.id, timeout)
+
+    def cancel(self) -> Answer:
+        """Cancel the job, for good: dead at once when it waits; when it runs, `JobCancelled` is raised in it.
+
+        Returns "cancelled"; "cancelling": a worker holds it, and it is dead soon unless it succeeds first;
+        "finished": it was dead or kept already. Raises: NotFound; StoreError and its kinds.
+        """
+        return acts.cancel(self._client, self.queue, self.id)
+
+    def resolve(self, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
+        """Answer for the job, which waits for a third party or will, see `wait_async`: with a result or an error.
+
+        ``token``: what `wait_token` gave; it may be left out while the job waits. Returns "resolved", or "early":
+        the attempt still runs, and has its answer as soon as it waits. An error is a failure, retried like one.
+        Raises: NotFound; Conflict: it neither waits nor has recorded this token, or the token was used;
+        InvalidOption, InvalidArguments (also PayloadTooLarge); StoreError and its kinds.
+        """
+        return acts.resolve(self._client, self.queue, self.id, token, result, error)
+
+    def retry(self) -> None:
+        """Send the dead job back to ready, with all its attempts before it again.
+
+        Raises: NotFound; Conflict when it is not dead, or another job has its key; StoreError and its kinds.
+        """
+        acts.retry(self._client, self.queue, self.id)
+
+    async def result_async(self, timeout: Duration | None = None) -> Any:
+        """Do what `result` does, from a coroutine."""
+        return await self._client.wait_async(self.queue, self.id, timeout)
 
 
 class Client:
@@ -116,7 +162,7 @@ class Client:
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
         """Do what `enqueue` does, from a coroutine."""
-        store = self._async_store()
+        store = self.async_store()
         if queue not in self._known:
             await store.run(calls.know([queue]))
             self._known.add(queue)
@@ -129,10 +175,22 @@ class Client:
         """Return what is known of a job, None when there is no record of it."""
         return self.run(inspect.job_info(queue, job_id))
 
+    def wait(self, queue: str, job_id: str, timeout: Duration | None) -> Any:
+        """Wait for the result of a job, see `JobHandle.result`."""
+        return results.wait(self, queue, job_id, timeout)
+
+    async def wait_async(self, queue: str, job_id: str, timeout: Duration | None) -> Any:
+        """Do what `wait` does, from a coroutine."""
+        return await results.wait_async(self, queue, job_id, timeout)
+
     def run(self, call: Call[T]) -> T:
         """Run a script call on any connection."""
         with self.store() as store:
             return store.run(call)
+
+    async def run_async(self, call: Call[T]) -> T:
+        """Run a script call from a coroutine."""
+        return await self.async_store().run(call)
 
     def _introduce(self, queue: str, store: Store) -> None:
         if queue not in self._known:
@@ -140,9 +198,10 @@ class Client:
             self._known.add(queue)
 
     def _handles(self, queue: str, enqueued: Sequence[Enqueued]) -> list[JobHandle]:
-        return [JobHandle(item.id, queue, item.created, self) for item in enqueued]
+        return [JobHandle(item.id, queue, item.created, self, item.replaced) for item in enqueued]
 
-    def _async_store(self) -> AsyncStore:
+    def async_store(self) -> AsyncStore:
+        """Return the connections of the running event loop."""
         from jqjobs.store.aio import AsyncStore  # redis-py costs 240 ms; only async producers pay
 
         loop = asyncio.get_running_loop()

@@ -56,6 +56,12 @@ def _to_ms(value: Duration, what: str) -> float:
     raise InvalidOption(f"{what} {value!r} is not a duration; write seconds or text such as '90s', '10m', '1h30m'")
 
 
+def span_text(ms: int) -> str:
+    """Return a duration as `duration_ms` reads it, in one unit: ``90s``, ``2h``, ``1500ms``."""
+    unit = max((unit for unit, size in _UNITS_MS.items() if ms % size == 0), key=lambda unit: _UNITS_MS[unit])
+    return f"{ms // _UNITS_MS[unit]}{unit}"
+
+
 def format_age(seconds: float) -> str:
     """Return an age for people: ``850ms``, ``12s``, ``3m05s``, ``2h10m``, ``4d03h``."""
     if seconds < 1:

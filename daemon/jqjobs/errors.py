@@ -87,6 +87,27 @@ class Conflict(JqError):
     code = "conflict"
 
 
+class JobFailed(JqError):
+    """The job is dead. ``reason``: why (failed, hung, crashed, …); ``error``: its last error, or None."""
+
+    code = "job_failed"
+    reason: str
+    error: str | None
+
+
+class ResultMissing(JqError):
+    """The job succeeded, and its result could not be stored. ``reason``: why."""
+
+    code = "result_missing"
+    reason: str
+
+
+class ResultTimeout(JqError, TimeoutError):
+    """The job has not ended in the time that was given to wait for it."""
+
+    code = "result_timeout"
+
+
 class StoreError(JqError):
     """Redis answered with an error."""
 
@@ -143,6 +164,13 @@ class Discard(Exception):
 
 class JobTimeout(Exception):
     """Raised inside a job whose time limit has passed."""
+
+
+class JobCancelled(BaseException):
+    """Raised inside a job that somebody has cancelled; unless it succeeds all the same, it is dead then.
+
+    Derives from BaseException so that ``except Exception`` in job code does not swallow it.
+    """
 
 
 class JobInterrupted(BaseException):

@@ -11,6 +11,7 @@ from base64 import b32encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from typing import Any
 
 from jqjobs.clock import Duration, duration_ms
 from jqjobs.errors import InvalidName, InvalidOption
@@ -34,10 +35,19 @@ class State(StrEnum):
     READY = "ready"
     SCHEDULED = "scheduled"
     ACTIVE = "active"
+    HELD = "held"
     WAITING = "waiting"
     PARKED = "parked"
     KEPT = "kept"
     DEAD = "dead"
+
+
+class Coalesce(StrEnum):
+    """How long a job's coalescing key stands for it."""
+
+    QUEUED = "queued"  #: until it is taken
+    UNFINISHED = "unfinished"  #: until it has succeeded or is dead
+    STORED = "stored"  #: a dead one keeps it until it is retried or forgotten
 
 
 class Kind(StrEnum):
@@ -51,6 +61,9 @@ class Kind(StrEnum):
     INTERRUPTED = "interrupted"
     RELEASED = "released"
     UNKNOWN = "unknown"
+    THROTTLED = "throttled"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
     MALFORMED = "malformed"
     DEFERRED = "deferred"
     OVERSIZED = "oversized"
@@ -87,14 +100,20 @@ class NewJob:
     due: str = ""
     key: str = ""
     fields: tuple[str | int, ...] = ()
+    coalesce: str = Coalesce.UNFINISHED
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """What the store made of a `NewJob`. ``created`` is False when ``id`` or ``key`` was there already."""
+    """What the store made of a `NewJob`. ``created`` is False when ``id`` or ``key`` was there already.
+
+    ``replaced``: the job that had the key had not started, and is this call now.
+    """
 
     id: str
     created: bool
+    replaced: bool = False
 
 
 @dataclass(slots=True)
@@ -110,6 +129,8 @@ class TakenJob:
     timeout_ms: int | None = None
     keep_ms: int | None = None
     key: str = ""
+    #: Its limits as they are stored, "-" for none; "" when they were never computed (`limits.Limits`).
+    limits: str = ""
     memory_bytes: int = 0
 
 
@@ -117,7 +138,7 @@ class TakenJob:
 class Outcome:
     """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (lua/settle.lua).
 
-    A job with a coalescing key says so in the ``text`` of its success: the script must free the key.
+    A job with a coalescing key or a limit says so in the ``text`` of its success: the script must free what it has.
     """
 
     queue: str
@@ -127,6 +148,7 @@ class Outcome:
     number: int = 0
     text: str = ""
     line: bytes = b""
+    after: Any = None
 
 
 def check_integer(value: int | None, what: str, allowed: range) -> None:
@@ -143,6 +165,14 @@ def positive_ms(span: Duration, what: str) -> int:
     if ms < 1:
         raise InvalidOption(f"{what} {span!r} leaves no time; None means no limit")
     return ms
+
+
+def check_coalesce(mode: str | None, replace: bool | None) -> None:
+    """Raise InvalidOption unless these say how a coalescing key is used; None says nothing."""
+    if mode is not None and mode not in list(Coalesce):
+        raise InvalidOption(f"coalesce {mode!r} is none of {', '.join(Coalesce)}")
+    if replace is not None and not isinstance(replace, bool):
+        raise InvalidOption(f"replace {replace!r} is neither True nor False")
 
 
 def _is_key(value: object) -> bool:
@@ -167,8 +197,11 @@ class Options:
     timeout: Duration | None = None
     expires: Duration | None = None
     keep: Duration | None = None
+    coalesce: str | None = None
+    replace: bool | None = None
 
     def __post_init__(self) -> None:
+        check_coalesce(self.coalesce, self.replace)
         for what, name in (("queue", self.queue), ("id", self.id)):
             if name is not None:
                 check_name(name, what)
@@ -192,6 +225,11 @@ class Options:
             merged["delay"] = merged["due"] = None
         merged |= {name: value for name in self.__slots__ if (value := getattr(later, name)) is not None}
         return Options(**merged)
+
+    def check_key(self) -> None:
+        """Raise InvalidOption when coalescing is spoken of, and nothing coalesces."""
+        if self.key is None and (self.coalesce is not None or self.replace):
+            raise InvalidOption("coalesce and replace go with a key", hint="give the key in the same call, or before")
 
     def due_text(self) -> str:
         """Return when the job is due, as `NewJob.due` wants it."""

@@ -122,6 +122,29 @@ class Signature:
         self._convert_all(bound, to_plain=False)
         return bound.args, bound.kwargs
 
+    def names(self) -> frozenset[str] | None:
+        """Return the names that the arguments of a call can have; None when there is ``**kwargs``: any."""
+        parameters = self._signature.parameters.values()
+        is_open = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+        return None if is_open else frozenset(self._signature.parameters)
+
+    def named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call by name, as the function will get them, defaults included.
+
+        Raises: InvalidArguments.
+        """
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArguments(f"{self._function.__name__}{self._signature}: {error}") from None
+        self._convert_all(bound, to_plain=True)
+        bound.apply_defaults()
+        found = dict(bound.arguments)
+        for parameter in self._signature.parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                found |= found.pop(parameter.name)
+        return found
+
     def _fits_by_position(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         """Whether plain values in plain places need neither binding nor conversion: most calls, 5 µs cheaper."""
         if kwargs or not self._is_plain or not self._required <= len(args) <= len(self._positional):

@@ -20,8 +20,8 @@ from jobs import hold, quick
 from jqjobs import App
 
 app = App()
-app.job(hold)
-app.job(quick)
+app.job(hold.function)
+app.job(quick.function)
 
 # Whoever loads the app waits here as long as this file is in the directory that jqd runs in.
 while Path("shut").exists():

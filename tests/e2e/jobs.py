@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from jqjobs import App, current_job
+from jqjobs import App, current_job, wait_async
 from jqjobs.clock import monotonic_ms
 
 app = App()
@@ -140,3 +140,17 @@ def spin() -> None:
     note("start")
     while True:
         pass
+
+
+@app.job(max_attempts=2, backoff=0)
+def hand_over(seconds: float, timeout: float = 3600) -> object:
+    """Give the work to a third party, which finds the token in a file; come back after a while."""
+    note("start")
+    job = current_job()
+    assert job is not None
+    directory = Path(os.environ["JQ_TEST_JOURNAL"]).parent
+    (directory / f"token-{job.id}-{job.attempt}.part").write_text(job.wait_token())
+    (directory / f"token-{job.id}-{job.attempt}.part").rename(directory / f"token-{job.id}-{job.attempt}")
+    time.sleep(seconds)
+    note("end")
+    return wait_async(timeout=timeout)

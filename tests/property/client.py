@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from jqjobs.job import Kind, Outcome, Status, TakenJob
 from jqjobs.store import calls
 from jqjobs.store.calls import Call, Trip
-from property.job_model import Report
-from property.queue_model import LEASE_MS
+from property.job_model import UNRUN, Report
+from property.queue_model import BACKOFF_MS, LEASE_MS
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Client:
         ended = list(self.running.values())[: len(kinds)]
         for job in ended:
             del self.running[job.queue, job.id]
-            self.keys[job.queue, job.id] = job.key
+            self.keys[job.queue, job.id] = job.key or job.limits
         return [
             Report(job.queue, job.id, job.attempt, kind, number or int(kind is Kind.KEPT))
             for job, kind in zip(ended, kinds, strict=False)
@@ -65,8 +65,12 @@ class Client:
         return [TakenJob(queue, job_id, attempt, "", b"") for queue, job_id, attempt in believed]
 
     def _outcome(self, r: Report) -> Outcome:
-        text = self.keys.get((r.queue, r.id), "") if r.kind is Kind.DONE else "" if r.kind is Kind.KEPT else "why"
-        return Outcome(r.queue, r.id, r.attempt, r.kind, r.number, text, b"{}")
+        texts = {
+            Kind.DONE: self.keys.get((r.queue, r.id), ""), Kind.KEPT: "", Kind.THROTTLED: "-",
+            Kind.WAITING: str(BACKOFF_MS),
+        }  # fmt: skip
+        text = texts.get(r.kind, "why")
+        return Outcome(r.queue, r.id, r.attempt, r.kind, r.number, text, b"" if r.kind in UNRUN else b"{}")
 
     def hear(self, answer: Trip) -> None:
         """Believe an answer that arrived."""

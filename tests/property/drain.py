@@ -5,7 +5,7 @@ from __future__ import annotations
 from jqjobs.job import Kind
 from property.choices import NAMES, QUEUES
 from property.client import Client
-from property.queue_model import LEASE_MS
+from property.queue_model import LEASE_MS, Queue
 from property.system import System
 
 MOST_TRIPS = 300
@@ -17,13 +17,17 @@ def lift_everything(s: System) -> None:
     for queue in QUEUES:
         s.pause(queue, resume=True)
         s.ingest(queue)
-    far = [at for q in s.model.queues.values() for at in (*q.scheduled.values(), *q.leases.values())]
+    far = [at for q in s.model.queues.values() for at in waits_until(q)]
     s.clock.now_ms = max([s.now, *far])
     for _ in range(6):
         s.clock.advance(LEASE_MS // 4)
         for queue in QUEUES:
             s.renew(queue, [], list(NAMES))
             s.housekeep(queue)
+
+
+def waits_until(q: Queue) -> list[int]:
+    return [*q.scheduled.values(), *q.waiting.values(), *q.leases.values()]
 
 
 def run_everything(s: System) -> None:
@@ -34,8 +38,11 @@ def run_everything(s: System) -> None:
     for _ in range(MOST_TRIPS):
         answer = s.deliver(last.packet(10, last.finish([Kind.DONE] * 10, 0), []))
         last.hear(answer)
-        if not last.running and not answer.more:
+        if last.running or answer.more:
+            continue
+        if not any(queue.sets["held"] for queue in s.before.values()):
             break
+        s.clock.advance(answer.wait_ms or 1000)
     for queue, state in s.before.items():
         left = {part: members for part, members in state.sets.items() if members and part not in ("dead", "kept")}
         assert not left, f"never run in queue {queue}: {left}"

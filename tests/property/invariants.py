@@ -8,8 +8,9 @@ from __future__ import annotations
 from property.state import FIELDS, QueueState, State
 
 #: Places of the counters in a job's values; they never shrink.
-GROWING = [FIELDS.index(name) for name in ("attempt", "failures", "crashes", "interrupts", "executions")]
-FAILURES, KEY, HISTORY = FIELDS.index("failures"), len(FIELDS), len(FIELDS) + 1
+GROWING = [FIELDS.index(name) for name in ("attempt", "failures", "crashes", "interrupts", "executions", "throttles")]
+FAILURES, ATTEMPT, CANCEL = (FIELDS.index(name) for name in ("failures", "attempt", "cancel"))
+KEY, COALESCE, HISTORY = len(FIELDS), len(FIELDS) + 1, len(FIELDS) + 2
 MOST_HISTORY = 20
 
 
@@ -20,6 +21,9 @@ def check_state(state: State) -> None:
         held_under_a_lease(q)
         keys_name_their_jobs(q)
         wakes_somebody(q)
+        cancels_are_of_what_is_held(q)
+        who_waits_for_a_limit_is_awaited(q)
+        places_belong_to_what_runs(q)
         assert all(values[HISTORY] <= MOST_HISTORY for values in q.jobs.values())
 
 
@@ -43,10 +47,46 @@ def held_under_a_lease(q: QueueState) -> None:
 
 
 def keys_name_their_jobs(q: QueueState) -> None:
-    """A coalescing key stands for a job that has it and has not ended, and such a job has its key."""
-    ended = q.sets["dead"].keys() | q.sets["kept"].keys()
-    alive = {values[KEY]: job_id for job_id, values in q.jobs.items() if values[KEY] and job_id not in ended}
-    assert q.unique == alive
+    """A key stands for a job that has it, and for which its mode lets it stand; a job that must have its key has it.
+
+    A "queued" one that was taken once may have lost its key to another one for good.
+    """
+    held = {job_id for jobs in q.active.values() for job_id in jobs}
+    over = {"": q.sets["dead"], "queued": {**q.sets["dead"], **dict.fromkeys(held)}, "stored": {}}
+    for key, job_id in q.unique.items():
+        assert job_id in q.jobs, f"key {key} outlived its job"
+        assert q.jobs[job_id][KEY] == key
+    for job_id, values in q.jobs.items():
+        may = bool(values[KEY]) and job_id not in over[values[COALESCE]] and job_id not in q.sets["kept"]
+        must = may and not (values[COALESCE] == "queued" and values[ATTEMPT])
+        has = q.unique.get(values[KEY]) == job_id
+        assert must <= has <= may, f"{job_id} has its key: {has}"
+
+
+def cancels_are_of_what_is_held(q: QueueState) -> None:
+    """What is cancelled in a worker's hands is marked there, and nothing else is."""
+    cancelled = {job_id for job_id, values in q.jobs.items() if values[CANCEL]}
+    held = {(worker, job_id, attempt) for worker, jobs in q.active.items() for job_id, (_, attempt) in jobs.items()}
+    assert q.cancels == {f"{worker} {job_id} {attempt}" for worker, job_id, attempt in held if job_id in cancelled}
+    assert cancelled <= {job_id for _, job_id, _ in held}
+
+
+def who_waits_for_a_limit_is_awaited(q: QueueState) -> None:
+    """What is held waits for one limit, in its rank; such a limit has a gate and a timer, and no other has."""
+    waiting = [pair for limit in q.limits.values() for pair in limit.held.items()]
+    assert sorted(waiting) == sorted(q.sets["held"].items())
+    for name, limit in q.limits.items():
+        assert bool(limit.held) == (limit.gate is not None) == (limit.timer is not None), f"the gate of {name}"
+        assert limit.patience.keys() <= limit.held.keys(), f"patience of {name} for what does not wait"
+
+
+def places_belong_to_what_runs(q: QueueState) -> None:
+    """No concurrency limit is exceeded, and a place is that of a job in a worker's hands, in this attempt."""
+    running = {f"{job_id} {attempt}" for held in q.active.values() for job_id, (_, attempt) in held.items()}
+    for name, most in (("one/running", 1), ("pair/running", 2)):
+        places = q.limits[name].places if name in q.limits else set()
+        assert len(places) <= most, f"{name}: {places}"
+        assert places <= running, f"{name}: a place of what does not run"
 
 
 def wakes_somebody(q: QueueState) -> None:
@@ -61,14 +101,21 @@ def counters_only_grow(before: QueueState, after: QueueState) -> None:
 
 
 def places_are_kept(before: QueueState, after: QueueState) -> None:
-    """A rank changes only for what failed, or became ready by promotion or by a person's retry."""
-    now = dict(after.sets["ready"])
+    """A rank changes only for what failed, became ready by promotion or by a person's retry, or was replaced."""
+    now = after.sets["ready"] | after.sets["held"]
     for held in after.active.values():
         now |= {job_id: rank for job_id, (rank, _) in held.items()}
     for job_id, rank in now.items():
-        old = before.sets["ready"].get(job_id) or held_rank(before, job_id)
-        if old and after.jobs[job_id][FAILURES] == before.jobs[job_id][FAILURES]:
+        waited = before.sets["ready"] | before.sets["held"]
+        old = waited.get(job_id) or held_rank(before, job_id)
+        stayed = job_id in waited.keys() & (after.sets["ready"].keys() | after.sets["held"].keys())
+        if old and not may_have_moved(before, after, job_id, stayed=stayed):
             assert rank == old, f"{job_id} lost its place"
+
+
+def may_have_moved(before: QueueState, after: QueueState, job_id: str, *, stayed: bool) -> bool:
+    old, new = before.jobs[job_id], after.jobs[job_id]
+    return old[FAILURES] != new[FAILURES] or (stayed and bool(new[KEY]))
 
 
 def held_rank(q: QueueState, job_id: str) -> int | None:

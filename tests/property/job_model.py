@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jqjobs.job import Kind
+from property.limits_model import Limit, Wait
 
 HISTORY = 20
-COUNTERS = ("failures", "crashes", "interrupts", "executions")
+#: Outcomes that come without a line for the history.
+UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING)
+COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles")
 
 
 @dataclass
@@ -18,12 +21,20 @@ class Job:
     name: str
     priority: int = 0
     key: str = ""
+    coalesce: str = "unfinished"
     options: dict[str, int] = field(default_factory=dict)
     expires: int | None = None
     attempt: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     forgiven: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     suspect: bool = False
+    cancel: bool = False
+    #: the attempt that has recorded a token, and which; the attempt that has an early answer, and its kind
+    token: tuple[int, str] = (0, "")
+    answer: tuple[int, str] = (0, "")
+    backoff: int = 0
+    limits: list[Limit] = field(default_factory=list)
+    wait: Wait | None = None
     rank: int = 0
     history: int = 0
 
@@ -31,20 +42,29 @@ class Job:
         """Count one execution that ended so; return what stands against the limit."""
         self.counters[counter] += 1
         self.counters["executions"] += 1
+        return self.stands(counter)
+
+    def stands(self, counter: str) -> int:
+        """Return what stands against the limit."""
         return self.counters[counter] - self.forgiven[counter]
 
     def remember(self) -> None:
         self.history = min(HISTORY, self.history + 1)
 
+    def _mode(self) -> str:
+        return "" if self.coalesce == "unfinished" else self.coalesce
+
     def shown(self) -> tuple[Any, ...]:
         c = self.counters
-        numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"])
-        return (self.attempt, *numbers, int(self.suspect), self.rank, self.priority, self.key, self.history)
+        numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"])
+        flags = (int(self.suspect), int(self.cancel))
+        rest = (self.rank, self.priority, self.token[0], self.answer[0], self.key, self._mode(), self.history)
+        return (self.attempt, *numbers, *flags, *rest)
 
 
 @dataclass
 class New:
-    """What a producer wants. ``delay`` and ``expires`` in ms from now."""
+    """What a producer wants. ``delay`` and ``expires`` in ms from now; None: as the job was registered."""
 
     id: str
     name: str = "n"
@@ -53,6 +73,18 @@ class New:
     key: str = ""
     options: dict[str, int] = field(default_factory=dict)
     expires: int | None = None
+    coalesce: str | None = None
+    replace: bool | None = None
+    limits: str = ""
+
+
+@dataclass
+class Reply:
+    """What a third party says. ``kind``: "result" or "failed"."""
+
+    id: str
+    token: str
+    kind: str
 
 
 @dataclass

@@ -7,7 +7,7 @@ integers, so that Hypothesis has little to draw and much to shrink.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -15,10 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from jqjobs.job import Kind, Status
 from property.choices import BOARD, ENTRIES, JUMPS, KINDS, MODES, NAMES, QUEUES, SPANS, new_job, pick
 from property.drain import lift_everything, run_everything
-from property.job_model import New
+from property.job_model import New, Reply
+from property.queue_model import Queue
 from property.system import FOREVER_MS, System
 
 some = st.integers(0, 2**10)
+TOKENS = ("one", "two")
 queues = st.sampled_from(QUEUES)
 
 
@@ -87,10 +89,11 @@ class Machine(RuleBasedStateMachine):
         for _ in range(8):
             self.trip(n, 1, [Kind.INTERRUPTED] * 10)
 
-    def trip(self, n: int, want: int, kinds: list[Kind], fate: str = "answered") -> None:
+    def trip(self, n: int, want: int, kinds: list[Kind], fate: str = "answered", ms: int | None = None) -> None:
         self.count()
         client = pick(self.s.clients, n)
-        packet = client.packet(want, client.finish(kinds, 1500 * (n % 2)), self.s.forge(client, n // 2))
+        number = 1500 * (n % 2) if ms is None else ms
+        packet = client.packet(want, client.finish(kinds, number), self.s.forge(client, n // 2))
         client.lost_touch = client.lost_touch or fate != "answered"
         if fate == "delayed":
             self.s.delayed.append(packet)
@@ -167,7 +170,7 @@ class Machine(RuleBasedStateMachine):
                 self.trip(n // 4, 0, [])
 
     @rule(queue=queues, name=st.sampled_from(NAMES), entry=st.sampled_from(ENTRIES))
-    def the_catalog_changes(self, queue: str, name: str, entry: dict[str, int]) -> None:
+    def the_catalog_changes(self, queue: str, name: str, entry: dict[str, Any]) -> None:
         self.count()
         self.s.publish(queue, {name: entry})
 
@@ -183,6 +186,55 @@ class Machine(RuleBasedStateMachine):
         self.count()
         dead = list(self.s.model.queues[queue].dead)
         self.s.retry(queue, [*dead[: n % 4], *self.s.jobs_of(queue)[:1], "ghost"])
+
+    @precondition(lambda self: any(client.running for client in self.s.clients))
+    @rule(n=some)
+    def a_job_gives_a_token_away(self, n: int) -> None:
+        """Mostly the worker that holds it asks for one; sometimes one that has lost it, or a wrong attempt."""
+        self.count()
+        running = [(client.id, job) for client in self.s.clients for job in client.running.values()]
+        worker, job = pick(running, n)
+        self.s.expect(job.queue, worker, job.id, job.attempt + (n % 7 == 0), pick(TOKENS, n))
+
+    @rule(n=some, ms=st.sampled_from((0, 5000, 60_000)), early=st.booleans(), answered=st.booleans())
+    def jobs_hand_their_work_over(self, n: int, ms: int, early: bool, answered: bool) -> None:
+        """With tokens or without; some answers are quicker than the report, which may be lost."""
+        client = pick(self.s.clients, n)
+        chosen = list(client.running.values())[: 1 + n % 2]
+        for job in chosen[: n % 3]:
+            self.s.expect(job.queue, client.id, job.id, job.attempt, pick(TOKENS, n))
+            if early:
+                self.answer(job.queue, job.id, n)
+        self.trip(n, 2, [Kind.WAITING] * len(chosen), "answered" if n % 4 else "reply lost", ms)
+        for job in chosen if answered else []:
+            self.answer(job.queue, job.id, n // 2)
+
+    @precondition(lambda self: any(awaited(queue) for queue in self.s.model.queues.values()))
+    @rule(n=some)
+    def somebody_answers(self, n: int) -> None:
+        self.count()
+        queue = pick([name for name, q in self.s.model.queues.items() if awaited(q)], n)
+        self.answer(queue, pick(awaited(self.s.model.queues[queue]), n), n // 2)
+
+    def answer(self, queue: str, job_id: str, n: int) -> None:
+        """Mostly with the right token, directly or through the inbox."""
+        job = self.s.model.queues[queue].jobs.get(job_id)
+        right = job.token[1] if job else ""
+        reply = Reply(job_id, pick((right, right, right, *TOKENS, ""), n), pick(("result", "failed"), n // 6))
+        if n % 3:
+            self.s.resolve(queue, reply)
+        elif not self.s.full:
+            self.s.push(queue, reply)
+            self.s.ingest(queue)
+
+    @rule(queue=queues, n=some)
+    def cancel(self, queue: str, n: int) -> None:
+        self.count()
+        known = self.s.jobs_of(queue)
+        held = [job_id for jobs in self.s.model.queues[queue].active.values() for job_id in jobs]
+        chosen = dict.fromkeys(pick(some, n // 2) for some in (known, held) if some)
+        self.s.cancel(queue, [*chosen, "ghost"][: 1 + n % 3])
+        self.s.ask_for_cancels(queue, [client.id for client in self.s.clients[: n % 3]])
 
     @rule(span=st.sampled_from(SPANS))
     def time_passes(self, span: int) -> None:
@@ -204,6 +256,11 @@ class Machine(RuleBasedStateMachine):
         if self.s.is_sound:
             lift_everything(self.s)
             run_everything(self.s)
+
+
+def awaited(q: Queue) -> list[str]:
+    """Jobs that wait, or have given a token away."""
+    return [*q.waiting, *(job_id for job_id, job in q.jobs.items() if job.token[0] and job_id not in q.waiting)]
 
 
 def some_kinds(n: int) -> list[Kind]:

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jqjobs.job import Kind, Status
-from property.job_model import New, Report
+from property.arrivals import add, as_registered
+from property.flow_model import pass_deadlines, promote, reap, unpark
+from property.job_model import New, Reply, Report
+from property.limits_model import leave_held, pass_on
 from property.queue_model import LEASE_MS, Queue
 from property.state import State
+from property.take_model import take
+from property.waits_model import expect, resolve
 
 
 @dataclass
@@ -34,20 +40,33 @@ class Model:
     def view(self) -> State:
         return {name: queue.view() for name, queue in self.queues.items()}
 
-    def enqueue(self, queue: str, now: int, jobs: Sequence[New]) -> list[tuple[str, bool]]:
+    def enqueue(self, queue: str, now: int, jobs: Sequence[New]) -> list[tuple[str, str]]:
         q = self.queues[queue]
         first = q.seq + 1
         q.seq += len(jobs)
-        return [q.add(now, new, first + n) for n, new in enumerate(jobs)]
+        return [add(q, now, new, first + n) for n, new in enumerate(jobs)]
 
     def ingest(self, queue: str, now: int) -> tuple[int, int, int, int]:
         q = self.queues[queue]
         raw, q.inbox = q.inbox, []
         first = q.seq + 1
         q.seq += len(raw)
-        created = [q.add(now, new, first + n)[1] for n, new in enumerate(raw) if new]
-        q.rejected += raw.count(None)
-        return (sum(created), raw.count(None), len(created) - sum(created), 0)
+        made = [self._take_in(q, now, item, first + n) for n, item in enumerate(raw)]
+        present, rejected = made.count("there"), made.count("rejected")
+        q.rejected += rejected
+        return (len(made) - present - rejected, rejected, present, 0)
+
+    def _take_in(self, q: Queue, now: int, item: New | Reply | None, sequence: int) -> str:
+        if isinstance(item, New):
+            return add(q, now, as_registered(q, item), sequence)[1]
+        taken = item is not None and resolve(q, now, item, is_trusted=False) in ("resolved", "early")
+        return "taken" if taken else "rejected"
+
+    def expect(self, queue: str, worker: str, job_id: str, attempt: int, token: str) -> bool:
+        return expect(self.queues[queue], worker, job_id, attempt, token)
+
+    def resolve(self, queue: str, now: int, answer: Reply) -> str:
+        return resolve(self.queues[queue], now, answer, is_trusted=True)
 
     def join(self, queue: str, now: int, worker: str) -> bool:
         q = self.queues[queue]
@@ -72,17 +91,17 @@ class Model:
             mine = sorted((r for r in reports if r.queue == name), key=lambda r: r.kind is not Kind.DONE)
             answer.stale |= {(name, r.id) for r in mine if not q.settle(now, worker, r)}
             if held is not None:
-                answer.lost |= {(name, i) for i in q.resync(worker, [(i, a) for n, i, a in held if n == name])}
+                answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in held if n == name])}
         self._move(worker, want, now, answer)
         return answer
 
     def _move(self, worker: str, want: int, now: int, answer: Answer) -> None:
         stop = self.holds_suspect(worker)
         for name, q in self.queues.items():
-            q.promote(now, 100)
-            q.reap(now, worker, 1)
+            promote(q, now, 100)
+            reap(q, now, worker, 1)
             if want > 0 and not stop and not q.paused:
-                got, stop = q.take(now, worker, want, alone=not self.holds(worker))
+                got, stop = take(q, now, worker, want, alone=not self.holds(worker))
                 want -= len(got)
                 answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
 
@@ -106,7 +125,7 @@ class Model:
             q.offers[name] = max(q.offers.get(name, 0), now + LEASE_MS)
         return [len(q.active.get(worker, {})) if worker in q.leases else -1 for worker in workers]
 
-    def publish(self, queue: str, now: int, entries: dict[str, dict[str, int]]) -> int:
+    def publish(self, queue: str, now: int, entries: dict[str, dict[str, Any]]) -> int:
         q = self.queues[queue]
         q.catalog |= entries
         q.offers |= dict.fromkeys(entries, now + LEASE_MS)
@@ -115,9 +134,10 @@ class Model:
 
     def housekeep(self, queue: str, now: int, max_dead: int, dead_ms: int) -> int:
         q = self.queues[queue]
-        q.promote(now, 100)
-        reaped = q.reap(now, "", 10)
-        q.unpark(now)
+        promote(q, now, 100)
+        reaped = reap(q, now, "", 10)
+        pass_deadlines(q, now)
+        unpark(q, now)
         for job_id in [job_id for job_id, until in q.kept.items() if until <= now]:
             del q.kept[job_id]
             q.forget(job_id)
@@ -134,6 +154,32 @@ class Model:
         self.queues[queue].paused = not resume
         return changed
 
+    def cancel(self, queue: str, now: int, ids: Sequence[str]) -> list[str]:
+        return [self._cancel(self.queues[queue], now, job_id) for job_id in ids]
+
+    def _cancel(self, q: Queue, now: int, job_id: str) -> str:
+        """Cancel a job, as a person does; return what came of it."""
+        if job_id not in q.jobs:
+            return "unknown"
+        if job_id in q.dead or job_id in q.kept:
+            return "finished"
+        for worker, held in q.active.items():
+            if job_id in held:
+                q.jobs[job_id].cancel = True
+                q.cancels.add(f"{worker} {job_id} {held[job_id][1]}")
+                return "cancelling"
+        leave_held(q, job_id)
+        was_ready = q.ready.pop(job_id, None) is not None
+        if was_ready:
+            pass_on(q, now, job_id, q.jobs[job_id].limits)
+        for waiting in (q.scheduled, q.waiting, q.parked):
+            waiting.pop(job_id, None)
+        q.end_cancelled(now, job_id, has_run=False)
+        return "cancelled"
+
+    def told(self, queue: str, workers: Sequence[str]) -> set[str]:
+        return {mark for mark in self.queues[queue].cancels if mark.split()[0] in workers}
+
     def retry(self, queue: str, ids: Sequence[str]) -> list[int]:
         q = self.queues[queue]
         return [self._retry(q, job_id) for job_id in ids]
@@ -142,7 +188,7 @@ class Model:
         if job_id not in q.dead:
             return 0
         job = q.jobs[job_id]
-        if q.unique.get(job.key) in q.jobs:
+        if q.unique.get(job.key, job_id) in q.jobs.keys() - {job_id}:
             return -1
         if job.key:
             q.unique[job.key] = job_id

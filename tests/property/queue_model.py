@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from typing import Any
 
 from jqjobs.job import Kind
-from property.job_model import Job, New, Report
+from property import limits_model as limits
+from property.job_model import UNRUN, Job, New, Reply, Report
 from property.state import QueueState
 
 BAND = 2**40
 LEASE_MS = 30_000
 DEFAULTS = {"max_attempts": 3, "max_crashes": 3}
-MAX_INTERRUPTS, UNKNOWN_MS = 20, 500
+MAX_INTERRUPTS, UNKNOWN_MS, BACKOFF_MS = 20, 500, 700
 
 
 class Queue:
@@ -25,37 +26,30 @@ class Queue:
         self.jobs: dict[str, Job] = {}
         self.ready: dict[str, int] = {}
         self.scheduled: dict[str, int] = {}
+        self.waiting: dict[str, int] = {}
         self.parked: dict[str, int] = {}
         self.dead: dict[str, int] = {}
         self.kept: dict[str, int] = {}
         self.leases: dict[str, int] = {}
         self.active: dict[str, dict[str, tuple[int, int]]] = {}
         self.unique: dict[str, str] = {}
-        self.catalog: dict[str, dict[str, int]] = {}
+        self.cancels: set[str] = set()
+        self.gates: dict[str, limits.Gate] = {}
+        self.starts: dict[str, list[int]] = {}
+        self.places: dict[str, set[str]] = {}
+        self.catalog: dict[str, dict[str, Any]] = {}
         self.offers: dict[str, int] = {}
-        self.inbox: list[New | None] = []
+        self.inbox: list[New | Reply | None] = []
         self.seen: dict[str, int] = {}
         self.seq = self.done = self.failed = self.rejected = 0
         self.paused = self.lap = False
         self.reaped: float = float("-inf")
 
+    def held_for(self, name: str) -> dict[str, int]:
+        return self.gates[name].held if name in self.gates else {}
+
     def in_order(self) -> list[str]:
         return sorted(self.ready, key=lambda job_id: self.ready[job_id])
-
-    def add(self, now: int, new: New, sequence: int) -> tuple[str, bool]:
-        if new.id in self.jobs:
-            return new.id, False
-        if self.unique.get(new.key) in self.jobs:
-            return self.unique[new.key], False
-        expires = None if new.expires is None else now + new.expires
-        self.jobs[new.id] = Job(new.name, new.priority, new.key, new.options, expires)
-        if new.key:
-            self.unique[new.key] = new.id
-        if new.delay > 0:
-            self.scheduled[new.id] = now + new.delay
-        else:
-            self.ready[new.id] = -new.priority * BAND + sequence
-        return new.id, True
 
     def fresh_rank(self, job_id: str) -> int:
         self.seq += 1
@@ -70,14 +64,31 @@ class Queue:
         if self.unique.get(self.jobs[job_id].key) == job_id:
             del self.unique[self.jobs[job_id].key]
 
+    def give_back_unrun(self, job_id: str, rank: int) -> None:
+        self.ready[job_id] = rank
+        self.retake_key(job_id)
+
+    def retake_key(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        if job.coalesce == "queued" and self.unique.get(job.key) not in self.jobs:
+            self.unique[job.key] = job_id
+
     def forget(self, job_id: str) -> None:
         self.free_key(job_id)
         del self.jobs[job_id]
 
     def die(self, now: int, job_id: str) -> None:
-        self.free_key(job_id)
-        self.jobs[job_id].suspect = False
+        if self.jobs[job_id].coalesce != "stored":
+            self.free_key(job_id)
+        job = self.jobs[job_id]
+        job.suspect = job.cancel = False
+        job.token = job.answer = (0, "")
         self.dead[job_id] = now
+
+    def end_cancelled(self, now: int, job_id: str, *, has_run: bool) -> None:
+        if has_run:
+            self.jobs[job_id].counters["executions"] += 1
+        self.die(now, job_id)
 
     def succeed(self, now: int, job_id: str, keep: int | None) -> None:
         self.done += 1
@@ -86,6 +97,7 @@ class Queue:
             return
         self.free_key(job_id)
         self.jobs[job_id].counters["executions"] += 1
+        self.jobs[job_id].cancel = False
         self.kept[job_id] = now + keep
 
     def fail(self, now: int, job_id: str, delay: int) -> None:
@@ -136,6 +148,7 @@ class Queue:
     def unknown(self, now: int, job_id: str, rank: int) -> None:
         job = self.jobs[job_id]
         job.rank = rank
+        self.retake_key(job_id)
         if self.offers.get(job.name, 0) > now:
             self.scheduled[job_id] = now + UNKNOWN_MS
         else:
@@ -150,6 +163,27 @@ class Queue:
         self.failed += 1
         self.die(now, job_id)
 
+    def enter_waiting(self, now: int, job_id: str, ms: int, backoff: int) -> None:
+        job = self.jobs[job_id]
+        job.suspect, job.backoff = False, backoff
+        self.waiting[job_id] = now + ms
+        if job.answer[0] == job.attempt:
+            self.end_wait(now, job_id, job.answer[1])
+
+    def end_wait(self, now: int, job_id: str, kind: str) -> None:
+        job = self.jobs[job_id]
+        del self.waiting[job_id]
+        job.token = job.answer = (0, "")
+        if kind == "result":
+            keep = self.option(job, "keep") or self.option(job, "keep_ms")
+            self.succeed(now, job_id, keep)
+        else:
+            self.fail(now, job_id, job.backoff)
+
+    def throttled(self, job_id: str, rank: int) -> None:
+        self.jobs[job_id].limits = []
+        self.give_back_unrun(job_id, rank)
+
     def malformed(self, job_id: str) -> None:
         self.rejected += 1
         self.forget(job_id)
@@ -160,6 +194,7 @@ class Queue:
         """Take a job out of a worker's hands; return its rank. Only now its attempt is written down."""
         rank, attempt = self.active[worker].pop(job_id)
         self.jobs[job_id].attempt = attempt
+        self.cancels.discard(f"{worker} {job_id} {attempt}")
         return rank
 
     def settle(self, now: int, worker: str, report: Report) -> bool:
@@ -168,128 +203,99 @@ class Queue:
         held = self.active.get(worker, {}).get(job_id)
         if held is None or held[1] != report.attempt:
             return False
-        rank = self.leave_active(worker, job_id)
-        if kind in (Kind.DONE, Kind.KEPT):
-            self.succeed(now, job_id, report.number if kind is Kind.KEPT else None)
-        elif kind in (Kind.FAILED, Kind.HUNG):
-            self.fail(now, job_id, report.number)
-        elif kind is Kind.DISCARDED:
-            self.discard(now, job_id)
-        elif kind is Kind.INTERRUPTED:
-            self.interrupt(now, job_id, rank)
-        elif kind is Kind.RELEASED:
-            self.ready[job_id] = rank
-        elif kind is Kind.UNKNOWN:
-            self.unknown(now, job_id, rank)
-        elif kind is Kind.DEFERRED:
-            self.defer(now, job_id, rank, report.number)
-        elif kind is Kind.OVERSIZED:
-            self.oversized(now, job_id)
-        else:
-            self.malformed(job_id)
+        rank, number = self.leave_active(worker, job_id), report.number
+        limited = self.jobs[job_id].limits
+        self._settle(now, job_id, kind, rank, number)
+        limits.free_places(self, now, job_id, report.attempt, limited)
         return True
 
-    def resync(self, worker: str, held: Sequence[tuple[str, int]]) -> set[str]:
+    def _settle(self, now: int, job_id: str, kind: Kind, rank: int, number: int) -> None:
+        if self.jobs[job_id].cancel and kind not in (Kind.DONE, Kind.KEPT, Kind.MALFORMED):
+            self._cancelled(now, job_id, kind)
+            return
+        ways = {
+            Kind.DONE: lambda: self.succeed(now, job_id, None),
+            Kind.KEPT: lambda: self.succeed(now, job_id, number),
+            Kind.FAILED: lambda: self.fail(now, job_id, number),
+            Kind.HUNG: lambda: self.fail(now, job_id, number),
+            Kind.DISCARDED: lambda: self.discard(now, job_id),
+            Kind.INTERRUPTED: lambda: self.interrupt(now, job_id, rank),
+            Kind.RELEASED: lambda: self.give_back_unrun(job_id, rank),
+            Kind.THROTTLED: lambda: self.throttled(job_id, rank),
+            Kind.WAITING: lambda: self.enter_waiting(now, job_id, number, BACKOFF_MS),
+            Kind.CANCELLED: lambda: self._cancelled(now, job_id, kind),
+            Kind.UNKNOWN: lambda: self.unknown(now, job_id, rank),
+            Kind.MALFORMED: lambda: self.malformed(job_id),
+        }
+        ways[kind]()
+
+    def _cancelled(self, now: int, job_id: str, kind: Kind) -> None:
+        if kind not in UNRUN:
+            self.jobs[job_id].remember()
+        self.end_cancelled(now, job_id, has_run=kind not in UNRUN)
+
+    def resync(self, now: int, worker: str, held: Sequence[tuple[str, int]]) -> set[str]:
         """Give back what a worker does not name; return what it names and does not hold."""
         mine = self.active.get(worker, {})
         for job_id, (_, attempt) in list(mine.items()):
             if (job_id, attempt) not in held:
-                self.ready[job_id] = self.leave_active(worker, job_id)
+                rank, limited = self.leave_active(worker, job_id), self.jobs[job_id].limits
+                if self.jobs[job_id].cancel:
+                    self.end_cancelled(now, job_id, has_run=False)
+                else:
+                    self.give_back_unrun(job_id, rank)
+                limits.free_places(self, now, job_id, attempt, limited)
         return {job_id for job_id, attempt in held if mine.get(job_id, (0, None))[1] != attempt}
 
     def end_worker(self, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]] | None) -> int:
         del self.leases[worker]
-        held = self.active.pop(worker, {})
-        for job_id, (rank, attempt) in sorted(held.items(), key=lambda item: item[1][0]):
-            self.jobs[job_id].attempt = attempt
+        held = self.active.get(worker, {})
+        in_order = sorted(held.items(), key=lambda item: item[1][0])
+        for job_id, (rank, attempt) in in_order:
+            self.leave_active(worker, job_id)
             on_board = (board or {}).get(job_id, (None, ""))
             state = on_board[1] if on_board[0] == attempt else "unstarted"
-            if board is None:
+            stopped = mode == "cancelled" and state == "running"
+            limited = self.jobs[job_id].limits
+            if (self.jobs[job_id].cancel or stopped) and state != "succeeded":
+                self._end_cancelled_with_worker(now, job_id, state if board is not None else "running")
+            elif board is None:
                 self.make_suspect(now, job_id, rank)
             else:
                 self._fate(now, job_id, rank, state, mode)
-        return len(held)
+            limits.free_places(self, now, job_id, attempt, limited)
+        self.active.pop(worker, None)
+        return len(in_order)
+
+    def _end_cancelled_with_worker(self, now: int, job_id: str, state: str) -> None:
+        if state in ("running", "failed"):
+            self.jobs[job_id].remember()
+        self.end_cancelled(now, job_id, has_run=state != "unstarted")
 
     def _fate(self, now: int, job_id: str, rank: int, state: str, mode: str) -> None:
         if state == "succeeded":
             keep = self.option(self.jobs[job_id], "keep") or self.option(self.jobs[job_id], "keep_ms")
             self.succeed(now, job_id, keep)
+        elif state.startswith("waiting"):
+            self.enter_waiting(now, job_id, int(state.split()[1]), 0)
         elif state == "failed" or (state == "running" and mode == "hung"):
             self.fail(now, job_id, 0)
         elif state == "running":
             {"crash": self.crash, "suspect": self.make_suspect, "interrupt": self.interrupt}[mode](now, job_id, rank)
         else:
-            self.ready[job_id] = rank
-
-    # What time does
-
-    def promote(self, now: int, most: int) -> int:
-        due = sorted((at, job_id) for job_id, at in self.scheduled.items() if at <= now)[:most]
-        for _, job_id in due:
-            del self.scheduled[job_id]
-            self.ready[job_id] = self.jobs[job_id].rank or self.fresh_rank(job_id)
-            self.jobs[job_id].rank = 0
-        return len(due)
-
-    def reap(self, now: int, me: str, most: int) -> int:
-        gap = now - self.reaped
-        if 0 <= gap < LEASE_MS / 30:
-            return 0
-        if abs(gap) > LEASE_MS / 3:
-            self.reaped = now
-            self._amnesty(now, went_back=gap < 0)
-            return 0
-        self.reaped = max(self.reaped, now)
-        over = sorted((until, worker) for worker, until in self.leases.items() if until <= now)[: most + 2]
-        others = [worker for _, worker in over if worker != me]
-        for worker in others[:most]:
-            self.end_worker(now, worker, "suspect", None)
-        if len(others) > most:
-            self.reaped = now - ceil(LEASE_MS / 30)
-        return min(most, len(others))
-
-    def _amnesty(self, now: int, *, went_back: bool) -> None:
-        if went_back:
-            self.offers.clear()
-        for worker, until in self.leases.items():
-            self.leases[worker] = now + LEASE_MS if went_back else max(until, now + LEASE_MS)
-
-    def unpark(self, now: int) -> None:
-        if not self.lap:
-            return
-        self.lap = False
-        for job_id in list(self.parked):
-            if self.offers.get(self.jobs[job_id].name, 0) > now:
-                del self.parked[job_id]
-                self.ready[job_id] = self.jobs[job_id].rank
-                self.jobs[job_id].rank = 0
-
-    def take(self, now: int, worker: str, want: int, *, alone: bool) -> tuple[list[tuple[str, int]], bool]:
-        """Return (id, attempt) of what is taken, and whether a suspect ends the whole take."""
-        got: list[tuple[str, int]] = []
-        for job_id in self.in_order()[:want]:
-            job = self.jobs[job_id]
-            if job.expires is not None and job.expires <= now:
-                del self.ready[job_id]
-                self.die(now, job_id)
-                continue
-            if job.suspect and (got or not alone):
-                return got, True
-            self.active.setdefault(worker, {})[job_id] = (self.ready.pop(job_id), job.attempt + 1)
-            got.append((job_id, job.attempt + 1))
-            if job.suspect:
-                return got, True
-        return got, False
+            self.give_back_unrun(job_id, rank)
 
     def view(self) -> QueueState:
         """What the keys should show."""
         sets = {
-            "ready": self.ready, "scheduled": self.scheduled, "parked": self.parked, "dead": self.dead,
-            "kept": self.kept,
+            "ready": self.ready, "scheduled": self.scheduled, "waiting": self.waiting, "parked": self.parked,
+            "dead": self.dead, "kept": self.kept,
+            "held": {job_id: rank for gate in self.gates.values() for job_id, rank in gate.held.items()},
         }  # fmt: skip
         return QueueState(
             sets=sets, leases=self.leases, active={worker: held for worker, held in self.active.items() if held},
-            jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique,
+            jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
+            limits=limits.view(self),
             meta=(self.seq, self.done, self.failed), paused=self.paused, inbox=len(self.inbox),
             rejected=self.rejected,
         )  # fmt: skip

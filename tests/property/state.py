@@ -8,31 +8,58 @@ from typing import Any
 from jqjobs.store.store import Store
 
 #: Sets of job ids, in the order the script answers them.
-SETS = ("ready", "scheduled", "parked", "dead", "kept")
-#: Fields of a job's hash, absent ones as 0; `rank` is where it goes back to, `suspect` is 0 or 1.
-FIELDS = ("attempt", "failures", "crashes", "interrupts", "executions", "suspect", "rank", "priority")
+SETS = ("ready", "scheduled", "held", "waiting", "parked", "dead", "kept")
+#: Fields of a job's hash, absent ones as 0; `rank` is where it goes back to, `suspect` and `cancel` are 0 or 1, of
+#: `token` and `answer` the attempt.
+FIELDS = (
+    "attempt", "failures", "crashes", "interrupts", "executions", "throttles", "suspect", "cancel", "rank", "priority",
+    "token", "answer",
+)  # fmt: skip
 
 _READ = """
 local function zset(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
 local reply = {}
 for n, q in ipairs(KEYS) do
-  local jobs, active = {}, {}
+  local jobs, active, limits = {}, {}, {}
   for _, key in ipairs(redis.call('KEYS', q .. '*')) do
     local kind, rest = string.match(key, '^([a-z]+):(.*)$', #q + 1)
     if kind == 'active' then
       active[#active + 1], active[#active + 2] = rest, zset(key)
     elseif kind == 'job' and not string.find(rest, ':', 1, true) then
-      jobs[#jobs + 1], jobs[#jobs + 2] = rest, redis.call('HMGET', key, unpack(ARGV))
+      local values = redis.call('HMGET', key, unpack(ARGV))
+      values[8] = values[8] and '1'
+      for i = 11, 12 do values[i] = string.match(values[i] or '', '^%d+') or false end
+      jobs[#jobs + 1], jobs[#jobs + 2] = rest, values
       jobs[#jobs + 1] = redis.call('LLEN', key .. ':history')
+    elseif kind == 'held' or kind == 'patience' or kind == 'limit' then
+      local is_list = redis.call('TYPE', key).ok == 'list'
+      local n = #limits
+      limits[n + 1], limits[n + 2] = is_list and 'starts' or kind == 'limit' and 'places' or kind, rest
+      limits[n + 3] = is_list and redis.call('LRANGE', key, 0, -1) or zset(key)
     end
   end
-  reply[n] = { zset(q .. 'ready'), zset(q .. 'scheduled'), zset(q .. 'parked'), zset(q .. 'dead'), zset(q .. 'kept'),
-    zset(q .. 'leases'), active, jobs, redis.call('HGETALL', q .. 'unique'),
+  reply[n] = { zset(q .. 'ready'), zset(q .. 'scheduled'), zset(q .. 'held'), zset(q .. 'waiting'),
+    zset(q .. 'parked'), zset(q .. 'dead'), zset(q .. 'kept'), zset(q .. 'leases'), active,
+    jobs, redis.call('HGETALL', q .. 'unique'),
     redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
-    redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake') }
+    redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
+    zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates') }
 end
 return reply
 """
+
+
+@dataclass
+class LimitState:
+    """One limit: who waits and until when, which starts it remembers, newest first, and what runs ("id attempt")."""
+
+    held: dict[str, int] = field(default_factory=dict)
+    patience: dict[str, int] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
+    #: what it let start meanwhile, and the job on its way; None while nobody waits
+    gate: tuple[int, str] | None = None
+    timer: int | None = None
 
 
 @dataclass
@@ -43,9 +70,12 @@ class QueueState:
     leases: dict[str, int] = field(default_factory=dict)
     #: worker → id → (rank, attempt)
     active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    #: id → the values of FIELDS, then the key and the length of the history
+    #: id → the values of FIELDS, then the key, its mode and the length of the history
     jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     unique: dict[str, str] = field(default_factory=dict)
+    #: "worker id attempt"
+    cancels: set[str] = field(default_factory=set)
+    limits: dict[str, LimitState] = field(default_factory=dict)
     #: sequence, done, failed
     meta: tuple[int, int, int] = (0, 0, 0)
     paused: bool = False
@@ -60,14 +90,17 @@ State = dict[str, QueueState]
 def read_state(store: Store, queues: tuple[str, ...]) -> State:
     """Read the state of queues."""
     keys = [f"jq:{{{queue}}}:" for queue in queues]
-    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key")
+    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce")
     return {queue: _queue(found) for queue, found in zip(queues, reply, strict=True)}
 
 
 def _queue(found: list[Any]) -> QueueState:
-    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake = found
+    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
+    members = dict(zip(SETS, map(_scores, sets), strict=True))
+    timers = {member[1:]: at for member, at in members["scheduled"].items() if member.startswith("~")}
+    members["scheduled"] = {member: at for member, at in members["scheduled"].items() if member[1:] not in timers}
     return QueueState(
-        sets=dict(zip(SETS, map(_scores, sets), strict=True)),
+        sets=members,
         leases=_scores(leases),
         active={active[i].decode(): _held(active[i + 1]) for i in range(0, len(active), 2)},
         jobs={jobs[i].decode(): _job(jobs[i + 1], jobs[i + 2]) for i in range(0, len(jobs), 3)},
@@ -77,7 +110,28 @@ def _queue(found: list[Any]) -> QueueState:
         inbox=inbox,
         rejected=rejected,
         wake=wake == 1,
+        cancels=set(_scores(cancels)),
+        limits=_limits(limits, gates, timers),
     )
+
+
+def _limits(found: list[Any], gates: list[bytes], timers: dict[str, int]) -> dict[str, LimitState]:
+    limits: dict[str, LimitState] = {}
+    for i in range(0, len(found), 3):
+        limit = limits.setdefault(found[i + 1].decode(), LimitState())
+        part, content = found[i].decode(), found[i + 2]
+        if part == "starts":
+            limit.starts = [int(time) for time in content]
+        elif part == "places":
+            limit.places = set(_scores(content))
+        else:
+            setattr(limit, part, _scores(content))
+    for i in range(0, len(gates), 2):
+        starts, _, going = gates[i + 1].decode().partition(" ")
+        limits.setdefault(gates[i].decode(), LimitState()).gate = (int(starts), going)
+    for name, at in timers.items():
+        limits.setdefault(name, LimitState()).timer = at
+    return limits
 
 
 def _scores(flat: list[bytes]) -> dict[str, int]:
@@ -94,5 +148,5 @@ def _held(flat: list[bytes]) -> dict[str, tuple[int, int]]:
 
 
 def _job(values: list[bytes | None], history: int) -> tuple[Any, ...]:
-    *numbers, key = values
-    return (*(int(float(value or 0)) for value in numbers), (key or b"").decode(), history)
+    *numbers, key, coalesce = values
+    return (*(int(float(value or 0)) for value in numbers), (key or b"").decode(), (coalesce or b"").decode(), history)

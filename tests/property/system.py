@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from jqjobs.errors import StoreFull
-from jqjobs.job import Kind
+from jqjobs.job import Enqueued, Kind
 from jqjobs.store import calls
 from jqjobs.store.calls import BoardEntry, Trip
+from jqjobs.store.cancels import cancel, cancels
 from jqjobs.store.store import Store
+from jqjobs.store.waits import expect, resolve
 from property.choices import QUEUES, envelope, pick, stored
 from property.client import Client, Packet
 from property.invariants import check_state, check_step
-from property.job_model import New, Report
+from property.job_model import New, Reply, Report
 from property.model import Model
 from property.queue_model import LEASE_MS
 from property.state import read_state
@@ -85,10 +87,10 @@ class System:
         if self.full:
             self.expect_refusal(call)
         else:
-            answer = [(done.id, done.created) for done in self.run(call)]
+            answer = [(done.id, _made(done)) for done in self.run(call)]
             self.check(answer, self.model.enqueue(queue, self.now, new))
 
-    def push(self, queue: str, new: New | None) -> None:
+    def push(self, queue: str, new: New | Reply | None) -> None:
         self.store.wire.call("LPUSH", f"jq:{{{queue}}}:inbox", envelope(new))
         self.model.queues[queue].inbox.append(new)
         self.check(None, None)
@@ -174,15 +176,35 @@ class System:
         answer = self.run(calls.housekeep(queue, LEASE_MS, max_dead, dead_ms))
         self.check(answer.reaped, self.model.housekeep(queue, self.now, max_dead, dead_ms))
 
-    def publish(self, queue: str, entries: dict[str, dict[str, int]]) -> None:
+    def publish(self, queue: str, entries: dict[str, dict[str, Any]]) -> None:
         answer = self.run(calls.publish(queue, LEASE_MS, entries))
         self.check(answer, self.model.publish(queue, self.now, entries))
 
     def pause(self, queue: str, *, resume: bool) -> None:
         self.check(self.run(calls.pause(queue, resume=resume)), self.model.pause(queue, resume=resume))
 
+    def cancel(self, queue: str, ids: list[str]) -> None:
+        self.check(self.run(cancel(queue, ids)), self.model.cancel(queue, self.now, ids))
+
+    def expect(self, queue: str, worker: str, job_id: str, attempt: int, token: str) -> None:
+        answer = self.run(expect(queue, worker, job_id, attempt, token))
+        self.check(answer, self.model.expect(queue, worker, job_id, attempt, token))
+
+    def resolve(self, queue: str, answer: Reply) -> None:
+        error = None if answer.kind == "result" else "no"
+        word = self.run(resolve(queue, answer.id, answer.token, result=b'{"n":[]}', error=error))
+        self.check(word, self.model.resolve(queue, self.now, answer))
+
+    def ask_for_cancels(self, queue: str, workers: list[str]) -> None:
+        told = {" ".join(map(str, mark)) for mark in self.run(cancels(queue, workers))}
+        self.check(told, self.model.told(queue, workers))
+
     def retry(self, queue: str, ids: list[str]) -> None:
         self.check(self.run(calls.retry(queue, ids)), self.model.retry(queue, ids))
+
+
+def _made(done: Enqueued) -> str:
+    return "created" if done.created else "replaced" if done.replaced else "there"
 
 
 def _ids(found: set[tuple[str, str]]) -> list[str]:

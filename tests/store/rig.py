@@ -19,7 +19,7 @@ from jqjobs.store.store import Store
 
 LEASE_MS = 30_000
 START_MS = 1_700_000_000_000
-STATES = ("ready", "scheduled", "waiting", "parked", "dead", "kept")
+STATES = ("ready", "scheduled", "held", "waiting", "parked", "dead", "kept")
 
 
 @dataclass
@@ -60,6 +60,10 @@ class Rig:
         new = [NewJob(name, payload, id=job_id, **job) for job_id in ids]
         return self.run(calls.enqueue(queue, new))
 
+    def add_limited(self, *ids: str, limits: str, **job: Any) -> None:
+        """Enqueue jobs that a Python producer has computed these limits for; ``limits``: as `Limits.text` makes it."""
+        self.add(*ids, fields=("limits", limits, *job.pop("fields", ())), **job)
+
     def push(self, *envelopes: str | bytes | dict[str, Any], queue: str = "q") -> None:
         """Put raw envelopes into the inbox, as a producer in any language does."""
         for envelope in envelopes:
@@ -97,6 +101,14 @@ class Rig:
     def settle(self, worker: str, job: TakenJob, kind: Kind = Kind.DONE, number: int = 0, **rest: Any) -> Trip:
         """Report one outcome and take nothing."""
         return self.trip(worker, 0, [outcome(job, kind, number, **rest)], queues=(job.queue,))
+
+    def start_all(self, worker: str = "w") -> list[str]:
+        """Take and finish jobs, as an idle worker does, until there is nothing to take at this moment."""
+        started: list[str] = []
+        while jobs := self.take(worker, 5):
+            started += [job.id for job in jobs]
+            self.trip(worker, 0, [outcome(job, Kind.DONE) for job in jobs])
+        return started
 
     def round(self, kind: Kind, number: int = 0, worker: str = "w", **rest: Any) -> TakenJob:
         """Take the one ready job and settle it."""
@@ -152,7 +164,7 @@ class Rig:
 
     def counters(self, job_id: str, queue: str = "q") -> dict[str, int]:
         """The counters of a job that are not zero."""
-        names = ("executions", "failures", "crashes", "interrupts")
+        names = ("executions", "failures", "crashes", "interrupts", "throttles")
         return {name: int(value) for name, value in self.job(job_id, queue).items() if name in names}
 
     def history(self, job_id: str, queue: str = "q") -> list[Any]:
@@ -197,9 +209,9 @@ _READ: dict[str, tuple[Any, ...]] = {
 
 
 def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: bytes = b"{}") -> Outcome:
-    """How the attempt of a taken job ended. A success says the job's coalescing key, as workers do."""
+    """How the attempt of a taken job ended. A success says the job's coalescing key or limits, as workers do."""
     if kind is Kind.DONE:
-        text = job.key
+        text = job.key or job.limits
     return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)
 
 

@@ -16,8 +16,20 @@ import pytest
 from jqjobs import App
 from jqjobs.app import Job
 from jqjobs.client import CHUNK_BYTES, CHUNK_JOBS, Client, chunks
-from jqjobs.errors import ConfigError, NotFound, StoreFull, StoreRefused, StoreUnavailable
-from jqjobs.job import NewJob, State
+from jqjobs.errors import (
+    ConfigError,
+    Conflict,
+    InvalidArguments,
+    InvalidName,
+    InvalidOption,
+    NotFound,
+    PayloadTooLarge,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
+from jqjobs.job import Kind, NewJob, State
+from jqjobs.store import calls
 from servers import Server, free_port
 from store.rig import Rig
 
@@ -285,3 +297,87 @@ def test_the_url_is_read_once_and_not_before_it_is_needed(any_server: Server) ->
         client.enqueue("default", [NewJob("n", b"{}", f"id-{len(asked)}")])
     assert asked == [1]
     client.close()
+
+
+def test_a_handle_cancels_its_job_and_says_what_came_of_it(shop: Shop, rig: Rig) -> None:
+    first, second = shop.mail.enqueue("ann"), shop.mail.enqueue("bob")
+    rig.store._now_ms = None
+    rig.run(calls.join("default", "w", 30_000))
+    rig.trip("w", 1, queues=("default",))
+    assert (first.cancel(), second.cancel(), second.cancel()) == ("cancelling", "cancelled", "finished")
+    assert second.info().reason == "cancelled"
+    with pytest.raises(NotFound):
+        shop.app.handle("default/ghost").cancel()
+
+
+def test_a_handle_retries_its_job_unless_its_state_or_its_key_forbids(shop: Shop) -> None:
+    keyed = shop.mail.options(key="k")
+    handle = keyed.enqueue("ann")
+    with pytest.raises(Conflict, match="is ready, not dead"):
+        handle.retry()
+    handle.cancel()
+    handle.retry()
+    assert handle.state() is State.READY
+    handle.cancel()
+    assert keyed.enqueue("bob").created
+    with pytest.raises(Conflict, match="belongs to a newer job"):
+        handle.retry()
+    with pytest.raises(NotFound):
+        shop.app.handle("default/ghost").retry()
+
+
+def test_a_replaced_job_says_so(shop: Shop) -> None:
+    index = shop.mail.options(key="k", coalesce="queued", replace=True, delay=60)
+    first, second = index.enqueue("ann"), index.enqueue("bob")
+    assert [(job.created, job.replaced) for job in (first, second)] == [(True, False), (False, True)]
+    assert second.id == first.id
+    assert first.info().args == ["bob"]
+
+
+def wait_for_answer(rig: Rig, queue: str = "default") -> None:
+    """Have the one ready job wait for an hour."""
+    rig.store._now_ms = None
+    [job] = rig.take("w", queues=(queue,))
+    rig.settle("w", job, Kind.WAITING, 3_600_000, text="0", line=b"")
+
+
+def test_an_app_answers_for_a_job_that_waits(shop: Shop, rig: Rig) -> None:
+    handle = shop.mail.options(keep="1h").enqueue("ann")
+    wait_for_answer(rig)
+    assert handle.state() is State.WAITING
+    assert shop.app.resolve(handle.ref, result={"at": datetime(2026, 1, 1, tzinfo=UTC)}) == "resolved"
+    assert handle.info().result == {"at": "2026-01-01T00:00:00Z"}
+    with pytest.raises(Conflict, match="is kept, not waiting"):
+        handle.resolve(result=1)
+
+
+def test_an_error_is_an_answer_too(shop: Shop, rig: Rig) -> None:
+    handle = shop.mail.options(max_attempts=1).enqueue("ann")
+    wait_for_answer(rig)
+    assert handle.resolve(error="half \udcff pair") == "resolved"
+    assert (handle.info().reason, handle.info().error) == ("failed", "half \\udcff pair")
+
+
+def test_answers_that_cannot_be_are_refused(shop: Shop, rig: Rig) -> None:
+    handle = shop.mail.enqueue("ann")
+    with pytest.raises(Conflict, match="is ready, not waiting"):
+        handle.resolve()
+    wait_for_answer(rig)
+    with pytest.raises(Conflict, match="not the token"):
+        handle.resolve("guess")
+    with pytest.raises(InvalidOption, match="not both"):
+        handle.resolve(result=1, error="x")
+    with pytest.raises(InvalidArguments, match="not JSON"):
+        handle.resolve(result=object())
+    with pytest.raises(PayloadTooLarge):
+        handle.resolve(result="x" * 2**20)
+    with pytest.raises(NotFound):
+        shop.app.resolve("default/ghost")
+    assert handle.state() is State.WAITING
+
+
+def test_an_app_cancels_by_reference(shop: Shop) -> None:
+    handle = shop.mail.enqueue("ann")
+    assert shop.app.cancel(handle.ref) == "cancelled"
+    with pytest.raises(InvalidName):
+        shop.app.cancel(handle.id)

@@ -19,8 +19,14 @@ import pytest
 
 from jqjobs.errors import StoreRefused
 from jqjobs.job import Kind
+from jqjobs.limits import RateLimit
 from jqjobs.signature import MalformedPayload, decode_payload
-from jqjobs.store import calls
+from jqjobs.store import calls, keys
+from jqjobs.store.cancels import cancel, cancels
+from jqjobs.store.deaths import deaths
+from jqjobs.store.results import job_end, subscribe
+from jqjobs.store.schedules import Answer, agenda, plan, suspend, tick
+from jqjobs.store.waits import expect, resolve
 from servers import REAL_KINDS, Server, program
 from store.rig import Rig, outcome
 
@@ -52,7 +58,7 @@ def envelopes() -> Iterator[Any]:
         yield json.loads(block)
     for command, _ in sessions():
         words = shlex.split(command)
-        if words[1] == "LPUSH" and "user_id" not in json.loads(words[3]):
+        if words[1] == "LPUSH" and "job" in json.loads(words[3]) and "user_id" not in json.loads(words[3]):
             yield json.loads(words[3])
     for block in blocks("js"):
         yield json.loads(_between(block, "JSON.stringify(", ");"))
@@ -79,7 +85,7 @@ def own_rig(request: pytest.FixtureRequest, start_server: StartServer) -> Iterat
 
 def test_there_is_an_example_in_every_language() -> None:
     assert len(list(envelopes())) == 1 + 2 + 2 + 1 + 1
-    assert len(sessions()) == 9
+    assert len(sessions()) == 10
 
 
 def test_every_redis_cli_example_answers_as_shown(own_rig: Rig) -> None:
@@ -88,6 +94,19 @@ def test_every_redis_cli_example_answers_as_shown(own_rig: Rig) -> None:
         if words[0] != "ZADD":
             own_rig.ingest(QUEUE)
         assert _run(own_rig, words) in (answer, None), command
+
+
+def test_the_example_of_an_answer_is_one(real_rig: Rig) -> None:
+    [command] = [command for command, _ in sessions() if '"resolve"' in command]
+    _, verb, key, envelope = shlex.split(command)
+    real_rig.add("video-7", queue="videos", fields=("keep", 1000))
+    [job] = real_rig.take("w", queues=("videos",))
+    real_rig.run(expect("videos", "w", "video-7", 1, json.loads(envelope)["token"]))
+    real_rig.settle("w", job, Kind.WAITING, 1000, line=b"")
+    real_rig.redis(verb, key, envelope)
+
+    assert real_rig.ingest("videos") == (1, 0, 0, 0)
+    assert real_rig.job("video-7", "videos")["result"] == '{"url":"https://example.org/7.mp4"}'
 
 
 def _run(rig: Rig, words: list[str]) -> str | None:
@@ -104,10 +123,8 @@ def _run(rig: Rig, words: list[str]) -> str | None:
 def test_every_example_envelope_becomes_a_job_that_a_worker_can_read(real_rig: Rig) -> None:
     sent = list(envelopes())
     for envelope in sent:
-        envelope.pop("id", None)  # examples share one, and a key
-        envelope.pop("key", None)
-        envelope.pop("delay_ms", None)
-        envelope.pop("due_ms", None)
+        for name in ("id", "key", "coalesce", "replace", "delay_ms", "due_ms"):  # examples share an id, and a key
+            envelope.pop(name, None)
         real_rig.push(envelope, queue=QUEUE)
 
     assert real_rig.ingest(QUEUE) == (len(sent), 0, 0, 0)
@@ -201,8 +218,27 @@ def test_every_field_a_job_can_have_is_in_the_table(real_rig: Rig) -> None:
     real_rig.run(calls.retry("q", ["a"]))
     look()
     [job] = real_rig.take("w3")
+    real_rig.settle("w3", job, Kind.WAITING, 1000, text="5", line=b"")
+    look()
+    real_rig.run(resolve("q", "a", "", error="no"))
+    real_rig.clock.advance(5)
+    [job] = real_rig.take("w3")
+    real_rig.run(expect("q", "w3", "a", job.attempt, "secret"))
+    real_rig.run(resolve("q", "a", "secret"))
+    real_rig.run(cancel("q", ["a"]))
+    look()
+    real_rig.settle("w3", job, Kind.FAILED)
+    real_rig.run(calls.retry("q", ["a"]))
+    [job] = real_rig.take("w3")
+    real_rig.run(job_end("q", "a"))
+    real_rig.run(calls.note("q", "w3", "a", job.attempt, b'{"percent":1', [b'{"text":"x"']))
+    look()
     real_rig.settle("w3", job, Kind.KEPT, 1000, line=b"1")
     look()
+    real_rig.add_limited("b", "c", limits=RateLimit(1, seconds=1).text("api"))
+    real_rig.take("w3")
+    real_rig.take("w3")
+    seen.update(real_rig.job("c"))
 
     assert seen - listed == set()
     assert listed - seen == {"result_missing"}
@@ -229,6 +265,25 @@ def test_a_worker_with_the_documented_rights_can_work(own_rig: Rig) -> None:
         first, second = rig.take("w", 2)
         assert rig.trip("w", 1, [outcome(first, Kind.DONE), outcome(second, Kind.DISCARDED)]).stale == ()
         assert rig.run(calls.retry("q", ["b"])) == [1]
+        [again] = rig.take("w")
+        assert rig.run(calls.note("q", "w", "b", again.attempt, b'{"percent":1', [b'{"text":"x"']))
+        rig.run(job_end("q", "b"))
+        with subscribe(rig.store.address, keys.over("q", "b")) as subscription:
+            rig.trip("w", 0, [outcome(again, Kind.KEPT, 1000)])
+            assert subscription._wire.poll(10), "whoever settles may publish"
+        assert rig.run(deaths("q", ["n"], 1)) == []
+        assert rig.run(plan("q", 1000, {"s": '{"job":"n","payload":"{}","every_ms":1000}'})) == 1
+        assert rig.run(tick("q", "s", NOW_MS, NOW_MS, [NOW_MS])).answer is Answer.DONE
+        assert rig.run(suspend("q", "s")) == rig.run(suspend("q", "s", resume=True)) == 1
+        assert len(rig.run(agenda("q")).schedules) == 1
+        rig.settle("w", *rig.take("w"))
+        rig.add("c", "d")
+        c, d = rig.take("w", 2)
+        assert rig.run(expect("q", "w", "c", c.attempt, "secret"))
+        assert rig.run(cancel("q", ["d"])) == ["cancelling"]
+        assert [mark.id for mark in rig.run(cancels("q", ["w"]))] == ["d"]
+        rig.trip("w", 0, [outcome(c, Kind.WAITING, 1000, line=b""), outcome(d, Kind.RELEASED)])
+        assert rig.run(resolve("q", "c", "secret", result=b"1")) == "resolved"
         assert rig.run(calls.renew("q", 1000, ["w"], ["n"])) == [0]
         rig.tend()
         assert rig.run(calls.leave("q", "w", "crash")) == 0

@@ -19,6 +19,7 @@ from jqjobs.cli import retry
 from jqjobs.cli.exits import Exit
 from jqjobs.job import Kind
 from jqjobs.store import calls
+from jqjobs.store.waits import expect
 from servers import Server
 from store.rig import Rig
 from store.terminal import Terminal
@@ -154,6 +155,21 @@ def test_job_enqueue_is_the_same_and_takes_every_option(rig: Rig, terminal: Term
     assert "there already" in terminal.out
 
 
+def test_enqueue_coalesces_as_it_is_told_else_as_the_job_was_registered(rig: Rig, terminal: Terminal) -> None:
+    rig.run(calls.publish("default", 30_000, {"index": {"coalesce": "queued", "replace": True}}))
+    assert terminal.json("enqueue", "index", "--key", "k", "--args", "[1]", "--id", "first")["created"]
+    answer = terminal.json("enqueue", "index", "--key", "k", "--args", "[2]")
+    assert (answer["id"], answer["created"], answer["replaced"]) == ("first", False, True)
+    assert rig.job("first", "default")["payload"] == '{"args": [2]}'
+    assert rig.job("first", "default")["coalesce"] == "queued"
+    assert terminal.run("enqueue", "index", "--key", "k", "--coalesce", "stored", "--replace") == 0
+    assert terminal.out == "replaced default/first\n"
+    assert rig.job("first", "default")["coalesce"] == "stored"
+    assert terminal.error("enqueue", "index", "--replace")["code"] == "invalid_option"
+    assert terminal.code == Exit.USAGE
+    assert terminal.run("enqueue", "index", "--key", "k", "--coalesce", "always") == Exit.USAGE
+
+
 def test_enqueue_warns_when_nobody_will_run_the_job(rig: Rig, terminal: Terminal) -> None:
     assert "no daemon serves queue default" in terminal.json("enqueue", "send")["warning"]
     assert terminal.err.startswith("jqctl: warning: no daemon serves queue default")
@@ -179,7 +195,8 @@ def test_job_show_has_the_keys_that_outside_tools_rely_on(rig: Rig, terminal: Te
     job = terminal.json("job", "show", "a")["job"]
     assert set(job) >= {
         "id", "queue", "name", "state", "args", "kwargs", "priority", "attempt", "executions", "failures", "crashes",
-        "interrupts", "throttles", "max_attempts", "enqueued_ms", "due_ms", "started_ms", "finished_ms", "worker",
+        "interrupts", "throttles", "max_attempts", "enqueued_ms", "due_ms", "started_ms", "deadline_ms", "finished_ms",
+        "worker",
         "error", "result", "progress", "key", "history",
     }  # fmt: skip
     assert job["history"] == [json.loads(BOOM)]
@@ -208,7 +225,7 @@ def test_an_id_in_two_queues_must_be_named_with_one(rig: Rig, terminal: Terminal
     rig.add("a")
     rig.add("a", queue="r")
     error = terminal.error("job", "show", "a")
-    assert (terminal.code, error["code"]) == (Exit.ERROR, "conflict")
+    assert (terminal.code, error["code"]) == (Exit.CONFLICT, "conflict")
     assert "q/a, r/a" in error["hint"]
     assert terminal.json("job", "show", "r/a")["job"]["queue"] == "r"
 
@@ -289,7 +306,7 @@ def test_named_jobs_go_back_and_the_others_say_why_not(rig: Rig, terminal: Termi
     assert terminal.out == "q/a is ready again\nq/b is ready again\n"
     assert rig.ids("dead") == ["c"]
     answer = terminal.json("job", "retry", "alive")
-    assert (terminal.code, answer["retried"], answer["refused"][0]["code"]) == (Exit.ERROR, [], "conflict")
+    assert (terminal.code, answer["retried"], answer["refused"][0]["code"]) == (Exit.CONFLICT, [], "conflict")
     assert "is ready, not dead" in terminal.err
     answer = terminal.json("job", "retry", "q/nope", "c")
     assert (terminal.code, answer["retried"], answer["refused_count"]) == (Exit.NOT_FOUND, ["q/c"], 1)
@@ -300,14 +317,15 @@ def test_a_job_whose_key_was_taken_is_refused(rig: Rig, terminal: Terminal) -> N
     rig.add("old", key="k")
     rig.round(Kind.DISCARDED)
     rig.add("new", key="k")
-    assert terminal.run("job", "retry", "old") == Exit.ERROR
+    assert terminal.run("job", "retry", "old") == Exit.CONFLICT
     assert "belongs to a newer job" in terminal.err
     assert terminal.json("job", "retry", "--queue", "q", "--all-dead") == {
         "queue": "q",
         "retried_count": 0,
         "refused_count": 1,
+        "cancelled_count": 0,
     }
-    assert terminal.code == Exit.ERROR
+    assert terminal.code == Exit.CONFLICT
 
 
 def test_all_dead_jobs_go_back_page_by_page(rig: Rig, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,3 +460,154 @@ def test_status_is_quick_as_a_whole_process(rig: Rig, tmp_path: Path) -> None:
     pairs = [(seconds("-c", code, "status"), seconds("-c", "import click")) for _ in range(7)]
     assert statistics.median(status / start for status, start in pairs) < 4
     assert min(status for status, _ in pairs) < 1.0
+
+
+# cancel
+
+
+def test_named_jobs_are_cancelled_and_each_says_how(rig: Rig, terminal: Terminal) -> None:
+    rig.store.run(calls.know(["q"]))
+    rig.add("runs", "waits", "later")
+    rig.take("w")
+    assert terminal.run("job", "cancel", "waits", "q/runs") == 0
+    assert terminal.out == "q/waits is cancelled\nq/runs is being cancelled: a worker holds it\n"
+    assert (rig.states("waits"), rig.job("waits")["reason"]) == (["dead"], "cancelled")
+    assert rig.states("runs") == ["active:w"]
+    assert terminal.json("job", "cancel", "later") == {"cancelled": ["q/later"], "cancelling": [], "refused": []}
+    assert terminal.code == 0
+
+
+def test_cancelling_what_is_over_or_not_there_says_so(rig: Rig, terminal: Terminal) -> None:
+    kill_jobs(rig, "dead")
+    assert terminal.run("job", "cancel", "dead") == Exit.CONFLICT
+    assert "q/dead is over already" in terminal.err
+    answer = terminal.json("job", "cancel", "q/nope")
+    assert (terminal.code, answer["refused"][0]["code"]) == (Exit.NOT_FOUND, "not_found")
+    assert terminal.run("job", "cancel", "a b") == Exit.USAGE
+
+
+def test_all_jobs_of_a_state_are_cancelled_and_no_others(rig: Rig, terminal: Terminal) -> None:
+    rig.store.run(calls.know(["q"]))
+    rig.add(*[f"r{n:03}" for n in range(250)])
+    rig.add("later", due="+100000")
+    words = ("job", "cancel", "--queue", "q", "--state", "ready")
+    assert terminal.json(*words, "--all") == {
+        "queue": "q", "state": "ready", "cancelled_count": 250, "cancelling_count": 0,
+    }  # fmt: skip
+    assert (rig.ids("ready"), len(rig.ids("dead")), rig.ids("scheduled")) == ([], 250, ["later"])
+    assert terminal.run(*words, "--all") == 0
+    assert terminal.out == "queue q, ready: nothing to cancel\n"
+
+
+def test_all_that_workers_hold_is_cancelled_in_pages(rig: Rig, terminal: Terminal) -> None:
+    rig.store.run(calls.know(["q"]))
+    rig.add(*[f"a{n:03}" for n in range(230)])
+    rig.take("w", 150)
+    rig.take("w2", 80)
+    assert terminal.run("job", "cancel", "--queue", "q", "--state", "active", "--all") == 0
+    assert terminal.out == "queue q, active: 0 of 230 jobs cancelled, 230 being cancelled by their workers\n"
+    assert len(rig.ids("cancels")) == 230
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--all",), ("--queue", "q", "--all"), ("--queue", "q", "--state", "ready"), ("a", "--all"),
+              ("--queue", "q", "--state", "dead", "--all")],
+)  # fmt: skip
+def test_cancel_wants_ids_or_a_queue_a_state_and_the_word_all(terminal: Terminal, words: tuple[str, ...]) -> None:
+    assert terminal.run("job", "cancel", *words) == Exit.USAGE
+
+
+def test_retrying_all_dead_jobs_leaves_cancelled_ones_out(rig: Rig, terminal: Terminal) -> None:
+    rig.store.run(calls.know(["q"]))
+    rig.add(*[f"c{n:03}" for n in range(120)])
+    terminal.run("job", "cancel", "--queue", "q", "--state", "ready", "--all")
+    kill_jobs(rig, "failed")
+    assert terminal.run("job", "retry", "--queue", "q", "--all-dead") == 0
+    assert terminal.out == "queue q: 1 of 121 dead jobs sent back, 120 cancelled ones left out\n"
+    assert rig.ids("ready") == ["failed"]
+    assert terminal.run("job", "retry", "c000") == 0
+    assert rig.ids("ready") == ["failed", "c000"]
+
+
+# resolve
+
+
+def await_answer(rig: Rig, job_id: str, **job: Any) -> None:
+    """Have a job wait for an hour."""
+    rig.store.run(calls.know(["q"]))
+    rig.add(job_id, **job)
+    [held] = rig.take("w")
+    rig.settle("w", held, Kind.WAITING, 3_600_000, text="0", line=b"")
+
+
+def test_a_job_that_waits_is_shown_with_its_deadline_and_listed(rig: Rig, terminal: Terminal) -> None:
+    await_answer(rig, "a")
+    shown = terminal.json("job", "show", "a")["job"]
+    assert (shown["state"], shown["deadline_ms"]) == ("waiting", int(rig.score("waiting", "a") or 0))
+    assert terminal.run("job", "show", "a") == 0
+    assert "answer by" in terminal.out
+    assert [job["id"] for job in terminal.json("job", "list", "--queue", "q", "--state", "waiting")["jobs"]] == ["a"]
+    assert terminal.json("status")["queues"][0]["waiting"] == 1
+
+
+def test_a_job_is_answered_with_a_result_or_an_error(rig: Rig, terminal: Terminal) -> None:
+    await_answer(rig, "a", fields=("keep", 60_000))
+    assert terminal.run("job", "resolve", "a", "--result", '{"url": "é", "n": []}') == 0
+    assert terminal.out == "q/a is answered\n"
+    assert rig.job("a")["result"].encode("latin-1").decode() == '{"url": "é", "n": []}'
+    await_answer(rig, "b", fields=("max_attempts", 1))
+    assert terminal.json("job", "resolve", "q/b", "--error", "no codec") == {"job": "q/b", "answer": "resolved"}
+    assert (rig.states("b"), rig.job("b")["error"]) == (["dead"], "no codec")
+
+
+def test_an_answer_that_comes_early_is_kept_and_said_to_be(rig: Rig, terminal: Terminal) -> None:
+    rig.store.run(calls.know(["q"]))
+    rig.add("a")
+    rig.take("w")
+    rig.run(expect("q", "w", "a", 1, "secret"))
+    assert terminal.run("job", "resolve", "a") == Exit.CONFLICT
+    assert "q/a is active, not waiting" in terminal.err
+    assert "with the token" in terminal.err
+    assert terminal.run("job", "resolve", "a", "--token", "guess") == Exit.CONFLICT
+    assert terminal.run("job", "resolve", "a", "--token", "secret") == 0
+    assert "still runs" in terminal.out
+    assert terminal.run("job", "resolve", "a", "--token", "secret") == Exit.CONFLICT
+    assert "has its answer already" in terminal.err
+
+
+def test_answers_that_make_no_sense_are_refused_before_redis_is_asked(rig: Rig, terminal: Terminal) -> None:
+    assert terminal.run("job", "resolve", "a", "--result", "1", "--error", "x") == Exit.USAGE
+    assert terminal.run("job", "resolve", "a", "--result", "{") == Exit.USAGE
+    assert terminal.run("job", "resolve", "a", "--result", "NaN") == Exit.USAGE
+    assert terminal.run("job", "resolve", "a", "--result", '"' + "x" * 2**20 + '"') == Exit.USAGE
+    assert terminal.run("job", "resolve", "q/ghost") == Exit.NOT_FOUND
+
+
+def test_what_holds_a_job_is_said_wherever_it_is_shown(rig: Rig, terminal: Terminal) -> None:
+    rig.add_limited("starts", "a", "b", limits="r 1 3600000 reports:7/1h")
+    rig.take("w")
+    rig.take("v", 5)
+
+    found = terminal.json("status", "--queue", "q")["queues"][0]
+    assert (found["held"], found["scheduled"]) == (2, 0)
+    assert terminal.json("job", "show", "q/a")["job"]["held_by"] == "reports:7/1h"
+    rows = terminal.json("job", "list", "--queue", "q", "--state", "held")["jobs"]
+    assert [(row["id"], row["held_by"]) for row in rows] == [("a", "reports:7/1h"), ("b", "reports:7/1h")]
+    terminal.run("status", "--queue", "q")
+    assert "HELD" in terminal.out
+    terminal.run("job", "show", "q/a")
+    assert "HELD" in terminal.out
+    assert "held by     reports:7/1h" in terminal.out
+    terminal.run("job", "list", "--queue", "q", "--state", "held")
+    assert "held by reports:7/1h" in terminal.out
+
+
+def test_a_held_job_is_cancelled_at_once_and_its_limit_lets_the_next_one_go(rig: Rig, terminal: Terminal) -> None:
+    rig.add_limited("starts", "a", "b", limits="c 1 0 db/running")
+    [job] = rig.take("w")
+    rig.take("v", 5)
+
+    assert terminal.run("job", "cancel", "q/a") == Exit.OK
+    assert (rig.states("a"), rig.job("a")["reason"]) == (["dead"], "cancelled")
+    rig.settle("w", job)
+    assert rig.states("b") == ["ready"]

@@ -157,10 +157,28 @@ def test_a_ready_id_without_a_record_is_dropped_and_nothing_waits_behind_it(rig:
     rig.redis("ZADD", rig.key("ready"), -1, "ghost")
     rig.join("w")
 
+    assert [job.id for job in rig.trip("w", 1).jobs] == ["a"]
+    assert rig.states("ghost") == []
+
+
+def test_a_trip_that_only_moved_jobs_aside_says_that_there_may_be_more(rig: Rig) -> None:
+    for n in range(51):
+        rig.redis("ZADD", rig.key("ready"), n - 200, f"ghost{n}")
+    rig.add("a")
+    rig.join("w")
+
     answer = rig.trip("w", 1)
     assert (answer.jobs, answer.more) == ([], True)
     assert [job.id for job in rig.trip("w", 1).jobs] == ["a"]
-    assert rig.states("ghost") == []
+
+
+def test_a_trip_moves_no_more_than_a_portion_aside_however_much_it_wants(rig: Rig) -> None:
+    for n in range(120):
+        rig.redis("ZADD", rig.key("ready"), n - 200, f"ghost{n}")
+    rig.join("w")
+
+    assert rig.trip("w", 500).more
+    assert len(rig.ids("ready")) == 70
 
 
 def test_a_failed_job_lines_up_anew_when_its_delay_has_passed(rig: Rig) -> None:

@@ -192,3 +192,77 @@ def test_two_hundred_workers_are_counted_quickly(rig: Rig) -> None:
         return lambda: rig.run(inspect.queue_status("q"))
 
     assert_quick(rig, count)
+
+
+def serve(rig: Rig, times: int) -> Callable[[], object]:
+    """One worker makes trips: it reports what it has started, takes what may start, and sleeps as it is told."""
+
+    def trips() -> None:
+        jobs: list = []
+        for _ in range(times):
+            answer = rig.trip("w", 64, [outcome(job, Kind.DONE) for job in jobs])
+            jobs = answer.jobs
+            if not jobs and not answer.more:
+                rig.clock.advance(answer.wait_ms or 1000)
+        rig.trip("w", 0, [outcome(job, Kind.DONE) for job in jobs])
+
+    return trips
+
+
+@pytest.mark.parametrize("entry", [{}, {"max_throttles": 3}])
+@pytest.mark.parametrize("limits", ["r 100 1000 api/1s", "c 1 0 api/running", "r 100 1000 api/1s c 1 0 api/running"])
+def test_with_ten_thousand_jobs_behind_one_limit_no_call_is_slow(rig: Rig, limits: str, entry: dict[str, int]) -> None:
+    def work(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        rig.join("w", "v")
+        rig.run(calls.publish("q", LEASE_MS, {"n": {"doc": "x" * 300, **entry}}))
+        fill(rig, 10_000, fields=("limits", limits))
+        rig.take("v")  # holds a place all the time
+        return serve(rig, 400)
+
+    assert_quick(rig, work)
+    if not entry:
+        assert rig.redis("ZCARD", rig.key("held")) > 9000
+
+
+def test_a_thousand_limits_whose_timers_come_at_once_are_served_in_short_calls(rig: Rig) -> None:
+    def work(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        rig.join("w")
+        for i in range(1000):
+            rig.redis("LPUSH", rig.key(f"limit:user:{i}/1s"), rig.clock.now_ms)
+        for n in range(10):
+            new = [NewJob("n", b"{}", id=f"j{n}-{i}", fields=("limits", f"r 1 1000 user:{i}/1s")) for i in range(1000)]
+            rig.run(calls.enqueue("q", new))
+        while rig.trip("w", 64).more:
+            pass
+        rig.clock.advance(2000)
+
+        def tend() -> None:
+            while rig.tend().more:
+                pass
+            serve(rig, 100)()
+
+        return tend
+
+    assert_quick(rig, work)
+    assert rig.redis("HLEN", rig.key("gates")) == 1000
+    assert rig.redis("ZCARD", rig.key("held")) == 9000
+
+
+def test_a_thousand_places_are_looked_after_quickly(rig: Rig) -> None:
+    def work(attempt: int) -> Callable[[], object]:
+        rig.redis("FLUSHALL")
+        rig.trips.clear()
+        rig.join("w")
+        for n in range(1000):
+            rig.redis("ZADD", rig.key("limit:db/running"), n, f"ghost{n} 1")
+        fill(rig, 1000, fields=("limits", "c 1000 0 db/running"))
+        serve(rig, 20)()
+        rig.clock.advance(60_000)
+        return lambda: rig.tend()
+
+    assert_quick(rig, work)
+    assert rig.redis("ZCARD", rig.key("limit:db/running")) == 980

@@ -12,12 +12,21 @@ import pytest
 from jqjobs.job import Kind, NewJob, Outcome, Status, TakenJob
 from jqjobs.store import calls, inspect
 from jqjobs.store.calls import BoardEntry, Call
+from jqjobs.store.cancels import cancel, cancels
+from jqjobs.store.deaths import deaths
+from jqjobs.store.results import Ending, job_end
+from jqjobs.store.schedules import Answer as TickAnswer
+from jqjobs.store.schedules import agenda, plan, suspend, tick
 from jqjobs.store.scripts import script
+from jqjobs.store.waits import expect, resolve
 from store.rig import Rig
 
 LUA = Path(str(files("jqjobs.store") / "lua"))
 PACKAGE = LUA.parent.parent
-SHARED = ("prelude", "envelope", "fates", "flow", "settle", "take")
+SHARED = (
+    "prelude", "gates", "add", "schedule", "envelope", "fates", "limits", "waits", "burial", "answer",
+    "flow", "settle", "take", "watch",
+)  # fmt: skip
 OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua") if path.stem not in SHARED)
 
 JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
@@ -25,7 +34,13 @@ HELD = TakenJob("q", "a", 1, "n", b"{}")
 
 #: One call of each script, with the most arguments its Python side sends.
 CALLS: dict[str, Call[Any]] = {
+    "agenda": agenda("q", 1),
     "beat": calls.beat("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
+    "deaths": deaths("q", ["n"], 10),
+    "cancel": cancel("q", ["a"]),
+    "cancels": cancels("q", ["w"]),
+    "expect": expect("q", "w", "a", 1, "secret"),
+    "resolve": resolve("q", "a", "secret", result=b"1"),
     "enqueue": calls.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
     "exchange": calls.exchange(
         ["q"], "w", 1, 1, 30_000, held=[HELD],
@@ -38,12 +53,17 @@ CALLS: dict[str, Call[Any]] = {
     "know": calls.know(["q"]),
     "leave": calls.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
     "list": inspect.job_list("q", "ready", 0, 10),
+    "note": calls.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
     "pause": calls.pause("q"),
     "post": calls.post_order("d", '{"v":1}'),
+    "plan": plan("q", 30_000, {"s": "{}"}),
     "publish": calls.publish("q", 30_000, {"n": {"doc": ""}}),
     "renew": calls.renew("q", 30_000, ["w"], ["n"]),
+    "result": job_end("q", "a"),
     "retry": calls.retry("q", ["a"]),
     "status": inspect.queue_status("q"),
+    "suspend": suspend("q", "s"),
+    "tick": tick("q", "s", None, 1, [1]),
 }  # fmt: skip
 
 
@@ -153,6 +173,20 @@ def test_the_answers_of_an_exchange_are_the_same_on_both_sides() -> None:
     for status in Status:
         assert words[status.name] in header("exchange")
         assert words[status.name].startswith(str(status.value))
+
+
+def test_the_answers_about_a_result_are_the_same_on_both_sides() -> None:
+    words = {"GONE": "{ 0 }", "PENDING": "{ 1 }", "KEPT": "{ 2,", "DEAD": "{ 3,"}
+    assert {ending.name for ending in Ending} == words.keys()
+    for ending in Ending:
+        assert words[ending.name] in header("result")
+        assert str(ending.value) in words[ending.name]
+
+
+def test_the_answers_to_a_tick_are_the_same_on_both_sides() -> None:
+    said = re.findall(r"(\d) (\w+)", header("tick").split("answer:", 1)[1])
+
+    assert {word.upper(): int(number) for number, word in said} == dict(TickAnswer.__members__)
 
 
 def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:

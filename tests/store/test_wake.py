@@ -152,3 +152,92 @@ def test_a_new_nearest_due_time_wakes_somebody_to_look_at_the_clock(rig: Rig) ->
     rig.add("b", due="+1000")
 
     assert rig.wakes()
+
+
+def test_of_the_idle_workers_only_one_is_told_when_the_next_job_is_due(rig: Rig) -> None:
+    rig.add("a", due="+5000")
+    rig.join("w", "v")
+
+    assert rig.trip("w", 1).wait_ms == 5000
+    assert rig.trip("v", 1).wait_ms is None
+    rig.clock.advance(1000)
+    assert rig.trip("w", 1).wait_ms == 4000
+    rig.clock.advance(4001)
+    assert [job.id for job in rig.trip("v", 1).jobs] == ["a"]
+
+
+def test_who_is_woken_for_an_earlier_moment_watches_instead(rig: Rig) -> None:
+    rig.add("a", due="+5000")
+    rig.join("w", "v", "x")
+    rig.trip("w", 1)
+    rig.add("b", due="+2000")
+
+    assert rig.trip("v", 1).wait_ms == 2000
+    assert rig.trip("x", 1).wait_ms is None
+
+
+def test_a_worker_that_watched_and_gets_busy_wakes_another_one(rig: Rig) -> None:
+    rig.add("due", due="+5000")
+    rig.join("w", "v")
+    rig.trip("w", 1)
+    rig.add("now")
+    rig.trip("w", 5)
+
+    assert rig.wakes()
+    assert rig.trip("v", 1).wait_ms == 5000
+    assert not rig.wakes()
+
+
+def test_a_worker_that_drains_leaves_its_watch_to_another_one(rig: Rig) -> None:
+    rig.add("due", due="+5000")
+    rig.join("w", "v")
+    rig.trip("w", 1)
+    rig.trip("w", 0)
+
+    assert rig.wakes()
+    assert rig.trip("v", 1).wait_ms == 5000
+
+
+def test_a_worker_that_died_does_not_watch(rig: Rig) -> None:
+    rig.add("due", due="+5000")
+    rig.join("w", "v")
+    rig.trip("w", 1)
+    rig.run(calls.leave("q", "w", "crash"))
+
+    assert rig.trip("v", 1).wait_ms == 5000
+
+
+def test_a_watch_whose_moment_has_passed_counts_for_nothing(rig: Rig) -> None:
+    rig.add("a", due="+5000")
+    rig.add("b", due="+20000")
+    rig.join("w", "v")
+    rig.trip("w", 1)
+    rig.clock.advance(6000)
+    assert [job.id for job in rig.trip("v", 1).jobs] == ["a"]
+
+    assert rig.wakes()
+
+
+def test_busy_workers_ask_for_a_watcher_only_while_there_is_none(rig: Rig) -> None:
+    rig.add("due", due="+5000")
+    rig.add(*[f"j{n}" for n in range(4)])
+    rig.join("w", "v")
+    rig.trip("w", 2)
+    rig.trip("w", 2)
+    assert rig.wakes()
+    rig.trip("v", 1)
+    rig.trip("w", 0)
+
+    assert not rig.wakes()
+
+
+def test_a_timer_that_a_busy_worker_sets_is_watched_by_an_idle_one(rig: Rig) -> None:
+    rig.add_limited("a", "b", limits="r 1 1000 api/1s")
+    rig.join("w", "v")
+    rig.trip("w", 1)
+    rig.trip("v", 1)
+    rig.use_up_token()
+    rig.add("free")
+    rig.trip("v", 1)
+
+    assert rig.wakes()

@@ -157,6 +157,34 @@ def test_options_leave_the_job_itself_alone(app: App) -> None:
     assert len({send._new((1,), {}).id for _ in range(100)}) == 100
 
 
+def test_how_a_call_coalesces_comes_from_the_call_else_from_the_job(app: App) -> None:
+    @app.job(coalesce="queued", replace=True)
+    def index() -> None: ...
+
+    def coalesces(**options: Any) -> tuple[str, bool]:
+        new = index.options(**options)._new((), {})
+        return new.coalesce, new.replace
+
+    assert coalesces(key="k") == ("queued", True)
+    assert coalesces(key="k", coalesce="unfinished", replace=False) == ("unfinished", False)
+    assert coalesces(key="k", coalesce="stored") == ("stored", True)
+    assert coalesces() == ("unfinished", False), "nothing coalesces without a key"
+    entry = index.settings.catalog_entry("")
+    assert (entry["coalesce"], entry["replace"]) == ("queued", True)
+
+
+def test_coalescing_without_a_key_is_refused_where_it_is_said(app: App) -> None:
+    @app.job
+    def index() -> None: ...
+
+    for options in ({"coalesce": "queued"}, {"replace": True}):
+        with pytest.raises(InvalidOption, match="go with a key"):
+            index.options(**options)  # type: ignore[arg-type]
+        index.options(key="k").options(**options)  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match="none of queued"):
+        app.job(name="other", coalesce="always")(lambda: None)
+
+
 def test_options_are_checked_where_they_are_given(app: App) -> None:
     @app.job
     def send() -> None: ...
@@ -200,7 +228,7 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(app: App) -> None:
 def test_enqueue_many_takes_arguments_or_pairs_of_arguments_and_keywords(
     app: App, item: Any, call: tuple[list[Any], dict[str, Any]]
 ) -> None:
-    from jqjobs.app import _call
+    from jqjobs.definition import _call
 
     args, kwargs = _call(item)
     assert (list(args), dict(kwargs)) == call
@@ -238,3 +266,11 @@ def test_functions_that_a_factory_makes_are_not_one_job(app: App) -> None:
     register()
     with pytest.raises(DuplicateJobName):
         register()
+
+
+def test_a_handle_of_a_job_that_is_there_already(app: App) -> None:
+    handle = app.handle("mails/a1")
+    assert (handle.queue, handle.id, handle.created, handle.ref) == ("mails", "a1", False, "mails/a1")
+    for ref in ("a1", "mails/", "/a1", "a b/c"):
+        with pytest.raises(InvalidName):
+            app.handle(ref)

@@ -82,6 +82,48 @@ def test_what_is_given_back_is_released_last_one_first(board: Board) -> None:
     assert not batch.has_held
 
 
+def test_a_job_that_waits_is_on_the_board_with_the_time_it_may_wait(board: Board) -> None:
+    batch = Batch(board)
+    batch.begin(jobs(1))
+    batch.start_next()
+    batch.finish(Outcome("q", "id-0", 1, Kind.WAITING, 3_600_000))
+    [entry] = board.entries()
+    assert (entry.stage, entry.since_ms) == (Stage.WAITING, 3_600_000)
+
+
+def test_a_job_that_is_cancelled_before_it_starts_is_dropped_and_given_back(board: Board) -> None:
+    batch = Batch(board)
+    batch.begin(jobs(4))
+    for job_id in ("id-0", "id-2", "id-3"):
+        board.cancel("q", job_id, 1, 5)
+    started = batch.start_next()
+    assert started is not None
+    assert started.id == "id-1"
+    batch.finish(ended(started))
+    assert batch.start_next() is None
+    assert batch.current is None
+    assert stages(board) == [Stage.RELEASED, Stage.SUCCEEDED, Stage.RELEASED, Stage.RELEASED]
+    reported = [(outcome.id, outcome.kind) for outcome in batch.take_outcomes()]
+    released = Kind.RELEASED
+    assert reported == [("id-0", released), ("id-1", Kind.DONE), ("id-2", released), ("id-3", released)]
+
+
+def test_a_cancel_is_about_the_running_job_and_no_other(board: Board) -> None:
+    batch = Batch(board)
+    first, second, third = jobs(3)
+    batch.begin([first, second, third])
+    batch.start_next()
+    board.cancel("q", "id-1", 1, 5)
+    assert [batch.is_cancelled(job) for job in (first, second, third)] == [False] * 3
+    batch.finish(ended(first))
+    batch.start_next()  # id-1 is dropped
+    assert [batch.is_cancelled(job) for job in (first, second, third)] == [False] * 3
+    board.cancel("q", "id-2", 1, 5)
+    assert [batch.is_cancelled(job) for job in (first, second, third)] == [False, False, True]
+    batch.finish(ended(third))
+    assert not batch.is_cancelled(third)
+
+
 def test_outcomes_that_did_not_get_through_come_first_next_time(board: Board) -> None:
     batch = Batch(board)
     batch.begin(jobs(3))

@@ -201,3 +201,66 @@ def test_a_full_runtime_directory_is_an_error_and_leaves_no_board(tmp_path: Path
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_what_is_cancelled_is_seen_by_both_sides(board: Board, tmp_path: Path) -> None:
+    board.begin_batch([job(1), job(2)])
+    other = Board(board.path)
+    board.cancel("q", "id-2", 2, 77)
+    assert [other.is_cancelled(index) for index in (0, 1)] == [False, True]
+    assert [entry.cancelled_ms for entry in other.entries()] == [0, 77]
+    other.close()
+
+
+def test_cancelling_again_does_not_move_the_moment_of_the_first_time(board: Board) -> None:
+    board.begin_batch([job(1)])
+    board.cancel("q", "id-1", 1, 77)
+    board.cancel("q", "id-1", 1, 99)
+    assert board.entries()[0].cancelled_ms == 77
+
+
+@pytest.mark.parametrize(("queue", "job_id", "attempt"), [("other", "id-1", 1), ("q", "id-2", 1), ("q", "id-1", 2)])
+def test_a_job_that_the_batch_does_not_have_is_nobody(board: Board, queue: str, job_id: str, attempt: int) -> None:
+    board.begin_batch([job(1)])
+    board.cancel(queue, job_id, attempt, 77)
+    assert not board.is_cancelled(0)
+
+
+def test_a_cancel_says_nothing_of_the_next_batch(board: Board) -> None:
+    board.begin_batch([job(1)])
+    board.cancel("q", "id-1", 1, 77)
+    board.begin_batch([job(1)])
+    assert not board.is_cancelled(0)
+
+
+def test_a_cancel_that_comes_too_late_for_its_batch_says_nothing_of_the_next_one(board: Board) -> None:
+    """The daemon has read one batch, and the worker begins another before the daemon writes."""
+    board.begin_batch([job(1)])
+    before = board.word(Word.BATCH)
+    read = board.entries
+
+    def read_and_go_on() -> list[Entry]:
+        found = read()
+        board.begin_batch([job(2)])
+        return found
+
+    board.entries = read_and_go_on  # type: ignore[method-assign]
+    board.cancel("q", "id-1", 1, 77)
+    assert board.word(Word.BATCH) == before + 2
+    assert not board.is_cancelled(0)
+
+
+def test_the_last_job_of_the_largest_batch_can_be_cancelled(board: Board) -> None:
+    board.begin_batch([job(n) for n in range(MAX_BATCH)])
+    board.cancel("q", f"id-{MAX_BATCH - 1}", MAX_BATCH - 1, 2**44 - 1)
+    assert [index for index in range(MAX_BATCH) if board.is_cancelled(index)] == [MAX_BATCH - 1]
+    assert len(board.entries()) == MAX_BATCH, "the text of the batch is whole"
+    assert board.entries()[-1].cancelled_ms == 2**44 - 1
+
+
+def test_a_cancel_says_nothing_of_a_batch_whose_number_ends_in_the_same_bits(board: Board) -> None:
+    board.begin_batch([job(1)])
+    board.cancel("q", "id-1", 1, 77)
+    board.set_word(Word.BATCH, board.word(Word.BATCH) + 2**20 - 2)
+    board.begin_batch([job(1)])
+    assert not board.is_cancelled(0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jqjobs.clock import LONGEST_MS, Duration, duration_ms, format_age, monotonic_ms
+from jqjobs.clock import LONGEST_MS, Duration, duration_ms, format_age, monotonic_ms, span_text
 from jqjobs.errors import InvalidOption
 
 
@@ -70,6 +70,14 @@ def test_milliseconds_come_through_exactly(ms: int) -> None:
 )  # fmt: skip
 def test_ages_are_short(seconds: float, shown: str) -> None:
     assert format_age(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"), [(1, "1ms"), (1500, "1500ms"), (90_000, "90s"), (7_200_000, "2h"), (172_800_000, "2d"), (0, "0w")]
+)
+def test_a_span_is_shown_as_it_is_read(ms: int, shown: str) -> None:
+    assert span_text(ms) == shown
+    assert duration_ms(span_text(ms)) == ms
 
 
 def test_the_clock_counts_up_in_milliseconds() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.errors import JobInterrupted, JobTimeout
+from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.job import TakenJob
 from jqjobs.worker.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 
@@ -64,6 +64,30 @@ def test_a_limit_of_a_job_that_is_over_does_not_hit_the_next_one(interrupter: In
     interrupter.time_out(earlier)
 
 
+def test_a_cancel_ends_a_sleep_in_the_armed_job(interrupter: Interrupter) -> None:
+    interrupter.armed = running = job()
+    timer = from_another_thread(lambda: interrupter.cancel(running))
+    with pytest.raises(JobCancelled):
+        time.sleep(30)
+    timer.join()
+    assert interrupter.armed is None
+
+
+def test_a_cancel_of_a_job_that_is_over_does_not_hit_the_next_one(interrupter: Interrupter) -> None:
+    earlier = job()
+    interrupter.armed = job()
+    assert not interrupter.cancel(earlier)
+    signal.raise_signal(TIME_LIMIT_SIGNAL)
+    interrupter.armed = None
+    assert not interrupter.cancel(earlier)
+
+
+def test_a_job_both_late_and_cancelled_hears_that_it_is_cancelled(interrupter: Interrupter) -> None:
+    interrupter._timed_out = interrupter._cancelled = interrupter.armed = job()
+    with pytest.raises(JobCancelled):
+        signal.raise_signal(TIME_LIMIT_SIGNAL)
+
+
 def test_nothing_is_raised_outside_of_a_job(interrupter: Interrupter) -> None:
     signal.raise_signal(TIME_LIMIT_SIGNAL)
     signal.raise_signal(signal.SIGUSR2)
@@ -76,15 +100,18 @@ def test_a_stop_is_raised_once(interrupter: Interrupter) -> None:
     signal.raise_signal(signal.SIGUSR2)
 
 
-def test_except_exception_does_not_swallow_a_stop(interrupter: Interrupter) -> None:
-    interrupter.armed = job()
-    timer = from_another_thread(stop)
-    with pytest.raises(JobInterrupted), contextlib.suppress(Exception):
+@pytest.mark.parametrize("error", [JobInterrupted, JobCancelled])
+def test_except_exception_does_not_swallow_a_stop_or_a_cancel(
+    interrupter: Interrupter, error: type[BaseException]
+) -> None:
+    interrupter.armed = running = job()
+    timer = from_another_thread(stop if error is JobInterrupted else lambda: interrupter.cancel(running))
+    with pytest.raises(error), contextlib.suppress(Exception):
         time.sleep(30)
     timer.join()
 
 
-@pytest.mark.parametrize("error", [JobTimeout, JobInterrupted])
+@pytest.mark.parametrize("error", [JobTimeout, JobInterrupted, JobCancelled])
 def test_a_coroutine_is_cancelled_and_ends_with_the_reason(
     interrupter: Interrupter, error: type[BaseException]
 ) -> None:
@@ -97,7 +124,8 @@ def test_a_coroutine_is_cancelled_and_ends_with_the_reason(
             cleaned_up.append(True)
 
     interrupter.armed = running = job()
-    timer = from_another_thread(stop if error is JobInterrupted else lambda: interrupter.time_out(running))
+    ways = {JobInterrupted: stop, JobTimeout: lambda: interrupter.time_out(running)}
+    timer = from_another_thread(ways.get(error, lambda: interrupter.cancel(running)))
     with pytest.raises(error) as raised:
         interrupter.run_async(work())
     timer.join()

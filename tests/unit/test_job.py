@@ -101,7 +101,7 @@ def test_only_what_was_overridden_is_stored() -> None:
     "wrong",
     [
         {"delay": "soon"}, {"timeout": float("nan")}, {"expires": 10**12}, {"timeout": 0}, {"keep": -1},
-        {"due": "tomorrow"}, {"key": 5}, {"key": "\udcff"},
+        {"due": "tomorrow"}, {"key": 5}, {"key": "\udcff"}, {"coalesce": "always"}, {"coalesce": 1}, {"replace": 1},
     ],
 )  # fmt: skip
 def test_an_option_that_makes_no_sense_is_refused_before_anything_is_sent(wrong: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def test_starting_it_imports_nothing_heavy() -> None:
 def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert jqctl.run([]) == 0
     shown = capsys.readouterr().out
-    for command in ("status", "enqueue", "job", "queue", "ping"):
+    for command in ("status", "enqueue", "job", "queue", "schedule", "ping"):
         assert f"\n  {command}" in shown
     assert "Exit codes: 0" in shown
 
@@ -58,14 +58,14 @@ def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     "command",
     ["status", "ping", "enqueue", "job", "job enqueue", "job show", "job list", "job retry", "queue", "queue list",
-     "queue pause", "queue resume"],
+     "queue pause", "queue resume", "schedule", "schedule list", "schedule pause", "schedule resume", "schedule run"],
 )  # fmt: skip
 def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = command.split()
     assert jqctl.run([*words, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: jqctl {command}")
-    if command not in ("job", "queue", "queue list"):
+    if command not in ("job", "queue", "queue list", "schedule"):
         assert f"jqctl {words[-1] if 'enqueue' in words else command}" in shown.split("Example", 1)[1]
         assert "--json" in shown
         assert "--redis" in shown
@@ -85,7 +85,7 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
      "job list --queue q", "job list --state bogus", "job list --state dead --limit 0",
      "job list --state dead --cursor -1", "job list --state dead --cursor ٣", "job retry", "job retry --all-dead",
      "job retry --queue q", "job retry a --queue q --all-dead", "job retry a b/", "queue pause", "queue pause a:b",
-     "status --queue ../x"],
+     "status --queue ../x", "schedule pause", "schedule run a/b/c", "schedule list --queue a:b"],
 )  # fmt: skip
 def test_what_is_typed_wrong_is_a_usage_error_in_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert jqctl.run(line.split(" ")) == Exit.USAGE
@@ -198,7 +198,7 @@ def test_what_people_read_is_escaped_at_the_last_moment(capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(JqError(), 1), (ConfigError(), 1), (Conflict(), 1), (StoreFull(), 1), (StoreRefused(), 1), (InvalidName(), 2),
+    [(JqError(), 1), (ConfigError(), 1), (Conflict(), 6), (StoreFull(), 1), (StoreRefused(), 1), (InvalidName(), 2),
      (PayloadTooLarge(), 2), (StoreUnavailable(), 4), (StoreBusy(), 4), (NotFound(), 5)],
 )  # fmt: skip
 def test_errors_have_the_exit_codes_that_are_documented(error: JqError, code: int) -> None:

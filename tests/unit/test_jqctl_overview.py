@@ -133,4 +133,7 @@ def test_the_json_has_the_keys_that_outside_tools_rely_on() -> None:
     assert set(daemon) >= {"name", "id", "host", "pid", "state", "version", "queues", "workers"}
     [worker] = daemon["workers"]
     assert set(worker) >= {"id", "pid", "state", "jobs", "rss_bytes", "age_s"}
-    assert worker["jobs"] == [{"id": "a", "name": "send", "queue": "emails", "attempt": 2, "running_s": 65.0}]
+    [job] = worker["jobs"]
+    assert job == {
+        "id": "a", "name": "send", "queue": "emails", "attempt": 2, "running_s": 65.0, "progress": None,
+    }  # fmt: skip

@@ -19,7 +19,7 @@ class Worker:
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        self.killed_for = self.stacks = ""
+        self.killed_for = self.killed_as = self.stacks = ""
         self.stacks_asked_s: float | None = 0.0  # long ago: the stacks are written
         self.signals: list[signal.Signals] = []
         self.on_stop: Any = lambda: None
@@ -46,7 +46,7 @@ def test_a_job_far_past_its_limit_takes_its_worker_down(worker: Worker) -> None:
     run(worker, timeout_ms=1000, for_ms=7000)
     enforce_time_limits([worker], kill_after_s=5)  # type: ignore[list-item]
     assert worker.signals == [signal.SIGSTOP, signal.SIGKILL]
-    assert "time limit of 1 s" in worker.killed_for
+    assert (worker.killed_as, "time limit of 1 s" in worker.killed_for) == ("hung", True)
     enforce_time_limits([worker], kill_after_s=5)  # type: ignore[list-item]
     assert len(worker.signals) == 2, "once is enough"
 
@@ -62,6 +62,25 @@ def test_who_is_within_its_limit_or_has_none_is_left_alone(worker: Worker, timeo
 def test_only_a_running_job_has_a_limit(worker: Worker, stage: Stage) -> None:
     run(worker, timeout_ms=1, for_ms=0)
     worker.board.mark(0, stage, 1)
+    enforce_time_limits([worker], kill_after_s=0)  # type: ignore[list-item]
+    assert worker.signals == []
+
+
+@pytest.mark.parametrize(("asked_ms", "signals"), [(6000, [signal.SIGSTOP, signal.SIGKILL]), (1000, [])])
+def test_a_job_that_does_not_heed_its_cancel_takes_its_worker_down(
+    worker: Worker, asked_ms: int, signals: list[signal.Signals]
+) -> None:
+    run(worker, timeout_ms=None, for_ms=60_000)
+    worker.board.cancel("q", "id", 1, monotonic_ms() - asked_ms)
+    enforce_time_limits([worker], kill_after_s=5)  # type: ignore[list-item]
+    assert worker.signals == signals
+    assert worker.killed_as == ("cancelled" if signals else "")
+
+
+def test_a_cancelled_job_that_does_not_run_any_more_is_no_reason_to_kill(worker: Worker) -> None:
+    run(worker, timeout_ms=None, for_ms=60_000)
+    worker.board.cancel("q", "id", 1, 1)
+    worker.board.mark(0, Stage.FAILED, monotonic_ms())
     enforce_time_limits([worker], kill_after_s=0)  # type: ignore[list-item]
     assert worker.signals == []
 

@@ -92,10 +92,11 @@ def test_only_what_was_begun_in_a_queue_is_told_to_redis() -> None:
     def entry(number: int, stage: Stage, queue: str = "q") -> Entry:
         return Entry(queue, f"id-{number}", number, 0, "name", stage, 5)
 
-    stages = [Stage.HELD, Stage.RUNNING, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED]
+    stages = [Stage.HELD, Stage.RUNNING, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED, Stage.WAITING]
     entries = [entry(number, stage) for number, stage in enumerate(stages)] + [entry(9, Stage.RUNNING, "other")]
     assert board_entries(entries, "q") == [
         BoardEntry("id-1", 1, "running"), BoardEntry("id-2", 2, "succeeded"), BoardEntry("id-3", 3, "failed"),
+        BoardEntry("id-5", 5, "waiting 5"),
     ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from jqjobs import App, current_job
-from jqjobs.errors import Discard, JobInterrupted, JobTimeout, Retry
+from jqjobs import App, current_job, wait_async
+from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.worker.interrupt import Interrupter
 from jqjobs.worker.runner import Runner, describe
@@ -132,6 +132,7 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
         (BaseExceptionGroup("g", [KeyboardInterrupt()]), Kind.FAILED, "BaseExceptionGroup: g (1 sub-exception)"),
         (JobTimeout("late"), Kind.HUNG, "JobTimeout: late"),
         (Discard("never"), Kind.DISCARDED, "Discard: never"),
+        (JobCancelled("enough"), Kind.CANCELLED, "JobCancelled: enough"),
         (JobInterrupted("stop"), Kind.INTERRUPTED, "JobInterrupted: stop"),
         (Retry("again"), Kind.FAILED, "Retry: again"),
     ],
@@ -272,6 +273,24 @@ def test_a_coroutine_behind_a_plain_decorator_is_run_too(bench: Bench) -> None:
     bench.job(job, keep=60)
     assert bench.run(b'{"args":[4]}').line == b"4"
     assert ran == [4]
+
+
+def test_a_job_that_waits_says_for_how_long_and_when_it_would_be_tried_again(bench: Bench) -> None:
+    async def hand_over_async() -> Any:
+        return wait_async("2m")
+
+    for function in (lambda: wait_async(timeout="2m"), hand_over_async):
+        bench.app = App(redis_url="redis://127.0.0.1:1")
+        bench.runner = Runner(bench.app, "w:1:x", bench.interrupter, random.Random(1))
+        bench.job(function, keep="1h")
+        outcome = bench.run()
+        assert (outcome.kind, outcome.number, outcome.text, outcome.line) == (Kind.WAITING, 120_000, "7000", b"")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "soon", None])
+def test_a_wait_without_an_end_is_refused(timeout: Any) -> None:
+    with pytest.raises(InvalidOption):
+        wait_async(timeout)
 
 
 def test_describe() -> None:

@@ -211,6 +211,7 @@ def test_the_dead_are_buried_with_what_their_running_job_is_charged(
     worker.board.begin_batch([TakenJob("a", "id", 7, "mail", b"")])
     worker.board.mark(0, Stage.RUNNING, 1)
     worker.killed_for, worker.killed_at, worker.sent, worker.stacks = killed_for, ("id", 7), sent, "stacks"
+    worker.killed_as = "hung" if killed_for else ""
     buried = office.die(worker)
     assert (buried.mode, buried.queues, buried.board, buried.stacks) == (mode, ("a", "b"), worker.board, "stacks")
 

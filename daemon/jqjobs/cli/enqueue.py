@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,10 +11,10 @@ import click
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import InvalidArguments, PayloadTooLarge, StoreUnavailable
-from jqjobs.job import MAX_PAYLOAD_BYTES, PRIORITIES, Enqueued, NewJob, Options, check_name, new_id
+from jqjobs.job import MAX_PAYLOAD_BYTES, PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
 from jqjobs.store import calls
 from jqjobs.store.inspect import catalog_entry
-from jqjobs.store.lenient import integer, strict_json
+from jqjobs.store.lenient import integer, strict_json, string
 from jqjobs.store.registry import read_registry
 from jqjobs.store.store import Store
 
@@ -26,7 +26,12 @@ from jqjobs.store.store import Store
 @click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
 @click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")
 @click.option("--delay", metavar="TIME", help="Not before this much time has passed: 10s, 5m, 1h30m.")
-@click.option("--key", help="Coalescing key: while a job with this key is pending, nothing is added.")
+@click.option("--key", help="Coalescing key: while a job has this key, nothing is added.")
+@click.option(
+    "--coalesce", type=click.Choice([mode.value for mode in Coalesce]),
+    help="With --key: how long a job has it: until it starts, until it ends, or while it is dead too.",
+)  # fmt: skip
+@click.option("--replace", is_flag=True, default=None, help="With --key: a job that waits under it becomes this one.")
 @click.option("--id", "job_id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
 @click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
 @speaks_to_redis
@@ -41,24 +46,27 @@ def enqueue(session: Session, /, name: str, queue: str, **options: Any) -> None:
       jqctl enqueue send_welcome --queue emails --args '[42]'
       jqctl enqueue send_welcome --queue emails --kwargs '{"user_id": 42}' --delay 10m
       jqctl enqueue nightly_report --key nightly --json
+      jqctl enqueue reindex --key shop --delay 30s --coalesce queued --replace
     """
     check_name(name, "job name")
     check_name(queue, "queue")
     job_options = Options(
         id=options["job_id"], key=options["key"], priority=options["priority"], delay=options["delay"],
-        max_attempts=options["max_attempts"],
+        max_attempts=options["max_attempts"], coalesce=options["coalesce"], replace=options["replace"],
     )  # fmt: skip
+    job_options.check_key()
     job = _new_job(name, payload_of(options["args_text"], options["kwargs_text"]), job_options)
     with session.store() as store:
         entry = catalog_entry(store, queue, name)
-        if job_options.priority is None:
-            job = replace(job, priority=_published_priority(entry or {}))
+        job = _completed(job, job_options, entry or {})
         warning = _warning(store, queue, name, is_offered=entry is not None)
         made = _store(store, queue, job)
     if warning:
         complain(f"jqctl: warning: {warning}")
-    answer = {"id": made.id, "queue": queue, "created": made.created, "warning": warning}
-    said = "enqueued" if made.created else "there already, nothing added:"
+    answer = {
+        "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced, "warning": warning,
+    }  # fmt: skip
+    said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
     session.show(answer, [f"{said} {queue}/{made.id}"])
 
 
@@ -97,10 +105,17 @@ def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
     )  # fmt: skip
 
 
-def _published_priority(entry: dict[str, Any]) -> int:
-    # As for an envelope in the inbox: a job without a priority of its own has the one of its name.
+def _completed(job: NewJob, options: Options, entry: dict[str, Any]) -> NewJob:
+    """Add what the command line leaves to the job's registration, as ingestion does with an envelope."""
     priority = integer(entry.get("priority")) or 0
-    return priority if priority in PRIORITIES else 0
+    if options.priority is None and priority in PRIORITIES:
+        job = dataclasses.replace(job, priority=priority)
+    if options.key is None:
+        return job
+    published = string(entry.get("coalesce"))
+    mode = options.coalesce or (published if published in list(Coalesce) else None) or Coalesce.UNFINISHED
+    replaces = entry.get("replace") is True if options.replace is None else options.replace
+    return dataclasses.replace(job, coalesce=mode, replace=replaces)
 
 
 def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption, JqError, NotFound, StoreUnavailable
+from jqjobs.errors import Conflict, InvalidArguments, InvalidName, InvalidOption, JqError, NotFound, StoreUnavailable
 
 
 class Exit(IntEnum):
@@ -13,8 +13,11 @@ class Exit(IntEnum):
     OK = 0
     ERROR = 1
     USAGE = 2
+    JOB_FAILED = 3
     UNREACHABLE = 4
     NOT_FOUND = 5
+    CONFLICT = 6
+    JOB_DISCARDED = 7
     INTERRUPTED = 130  # 128 + SIGINT, as shells say
     READER_GONE = 141  # 128 + SIGPIPE
 
@@ -25,6 +28,8 @@ def exit_of(error: JqError) -> Exit:
         return Exit.UNREACHABLE
     if isinstance(error, NotFound):
         return Exit.NOT_FOUND
+    if isinstance(error, Conflict):
+        return Exit.CONFLICT
     if isinstance(error, (InvalidName, InvalidOption, InvalidArguments)):
         return Exit.USAGE
     return Exit.ERROR

@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
+from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.output import Column, plural, table
+from jqjobs.cli.resolve import resolve
 from jqjobs.cli.retry import retry
+from jqjobs.cli.run import run
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
 from jqjobs.clock import format_age
@@ -28,12 +31,15 @@ _WHEN = {"scheduled": "DUE IN", "dead": "DIED", "parked": "PARKED", "kept": "KEP
 
 @click.group("job")
 def job() -> None:
-    """Enqueue, show, list and retry jobs."""
+    """Enqueue, run, show, list, cancel, retry and resolve jobs."""
 
 
 job.add_command(enqueue)
 job.add_command(show)
+job.add_command(run)
 job.add_command(retry)
+job.add_command(cancel_jobs)
+job.add_command(resolve)
 
 
 @job.command("list")
@@ -100,7 +106,8 @@ def job_lines(page: JobPage, queue: str, state: str, now_ms: int) -> Iterator[st
 def _cells(row: JobRow, now_ms: int) -> list[str]:
     at_ms = row.enqueued_ms if row.at_ms is None else row.at_ms
     when = "-" if at_ms is None else format_age(abs(at_ms - now_ms) / 1000)
-    error = ": ".join(filter(None, (row.reason, row.error)))
+    held_by = f"held by {row.held_by}" if row.held_by else ""
+    error = held_by or ": ".join(filter(None, (row.reason, row.error)))
     name = "(record is missing)" if row.name is None else row.name
     return [row.id, name, str(row.priority), when, str(row.executions), row.worker or error or "-"]
 

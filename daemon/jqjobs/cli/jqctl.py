@@ -20,6 +20,7 @@ from jqjobs.cli.jobs import job
 from jqjobs.cli.output import ReaderGone, write_error
 from jqjobs.cli.ping import ping
 from jqjobs.cli.queues import queue
+from jqjobs.cli.schedule import schedule
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.status import status
 from jqjobs.errors import InvalidOption, JqError
@@ -67,12 +68,13 @@ def cli(context: click.Context) -> None:
 
     With --json every command answers with one JSON object that carries "v": 1; errors are an object on stderr.
 
-    Exit codes: 0 done; 1 error; 2 usage; 4 Redis cannot be reached; 5 there is no such job, queue or daemon.
+    Exit codes: 0 done; 1 error; 2 usage; 4 Redis cannot be reached; 5 there is no such job, queue or daemon; 6 the
+    state of the job does not allow that; of `job run` also 3 the job failed; 7 it discarded itself.
     """
     context.ensure_object(Session)
 
 
-for command in (status, ping, enqueue, job, queue, daemon):
+for command in (status, ping, enqueue, job, queue, schedule, daemon):
     cli.add_command(command)
 
 

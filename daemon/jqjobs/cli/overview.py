@@ -13,7 +13,8 @@ from jqjobs.cli.output import Column, plural, table
 from jqjobs.clock import format_age
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.inspect import QueueStatus, is_name, known_queues, queue_status
-from jqjobs.store.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, read_registry
+from jqjobs.store.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, read_registry, with_progress
+from jqjobs.store.said import progress_text
 from jqjobs.store.store import Store
 
 #: A daemon says something every few seconds; silence beyond this is worth a word.
@@ -21,7 +22,8 @@ _SILENT_S = 5.0
 
 _QUEUE_COLUMNS = (
     Column("QUEUE", flexible=True), Column("INBOX", right=True), Column("READY", right=True),
-    Column("SCHEDULED", right=True), Column("ACTIVE", right=True), Column("WAITING", right=True),
+    Column("SCHEDULED", right=True), Column("ACTIVE", right=True), Column("HELD", right=True),
+    Column("WAITING", right=True),
     Column("DEAD", right=True), Column("DONE/MIN", right=True), Column("FAIL/MIN", right=True),
     Column("OLDEST", right=True),
 )  # fmt: skip
@@ -51,7 +53,7 @@ class Overview(NamedTuple):
 
 def read_overview(store: Store, only: Sequence[str] = ()) -> Overview:
     """Count all queues (or ``only`` some) and read who is running. Raises: StoreUnavailable, StoreRefused."""
-    registry = read_registry(store)
+    registry = with_progress(store, read_registry(store))
     if only:
         daemons = tuple(daemon for daemon in registry.daemons if set(only) & set(daemon.queues))
         registry = Registry(registry.now_ms, daemons)
@@ -131,7 +133,7 @@ def queue_lines(overview: Overview) -> Iterator[str]:
 
 
 def _queue_cells(queue: QueueStatus) -> list[str]:
-    counts = (queue.inbox, queue.ready, queue.scheduled, queue.active, queue.waiting, queue.dead)
+    counts = (queue.inbox, queue.ready, queue.scheduled, queue.active, queue.held, queue.waiting, queue.dead)
     rates = (queue.done_per_minute, queue.failed_per_minute)
     oldest = "-" if queue.oldest_ready_s is None else format_age(queue.oldest_ready_s)
     return [queue.name, *map(str, counts), *(f"{rate:.1f}" for rate in rates), oldest]
@@ -188,8 +190,8 @@ def _runs(jobs: Sequence[RunningJob]) -> str:
         return "-"
     longest = max(jobs, key=lambda job: job.running_s)
     others = f", and {plural(len(jobs) - 1, 'job')} more" if len(jobs) > 1 else ""
-    execution = f"attempt {longest.attempt}, for {format_age(longest.running_s)}"
-    return f"{longest.name} {longest.queue}/{longest.id} ({execution}){others}"
+    said = [f"attempt {longest.attempt}", f"for {format_age(longest.running_s)}", progress_text(longest.progress)]
+    return f"{longest.name} {longest.queue}/{longest.id} ({', '.join(filter(None, said))}){others}"
 
 
 def _number(value: int | None) -> str:

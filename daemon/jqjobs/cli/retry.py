@@ -24,22 +24,27 @@ _DONE, _KEY_TAKEN = 1, -1
 
 @dataclass
 class Tally:
-    """How far a retry of all dead jobs of a queue got. ``refused``: their key belongs to a newer job."""
+    """How far a retry of all dead jobs of a queue got. ``refused``: their key belongs to a newer job.
+
+    ``cancelled``: left out, since that was meant to be final.
+    """
 
     total: int = 0
     seen: int = 0
     retried: int = 0
     refused: int = 0
+    cancelled: int = 0
 
     def __str__(self) -> str:
         text = f"{self.retried} of {plural(self.total, 'dead job')} sent back"
+        text += f", {self.cancelled} cancelled ones left out" if self.cancelled else ""
         return f"{text}, {self.refused} refused: a newer job has their key" if self.refused else text
 
 
 @click.command("retry")
 @click.argument("jobs", nargs=-1, metavar="[ID]...")
 @click.option("--queue", metavar="NAME", help="With --all-dead: the queue.")
-@click.option("--all-dead", is_flag=True, help="Every job that is dead when the command starts.")
+@click.option("--all-dead", is_flag=True, help="Every job that is dead when the command starts, but cancelled ones.")
 @speaks_to_redis
 @click.pass_obj
 def retry(session: Session, jobs: tuple[str, ...], queue: str | None, all_dead: bool) -> int:
@@ -48,7 +53,7 @@ def retry(session: Session, jobs: tuple[str, ...], queue: str | None, all_dead: 
     ID is queue/id or the id alone. The counters of a job stay, its limits start anew. A job is refused when it
     is not dead, or when its coalescing key belongs to a newer job by now.
 
-    Exit code 0: all went back; 1: some were refused; 5: some do not exist.
+    Exit code 0: all went back; 5: some do not exist; 6: some were refused.
 
     \b
     Examples:
@@ -103,9 +108,12 @@ def _retry_queue(session: Session, queue: str) -> int:
         except (KeyboardInterrupt, JqError):
             complain(f"jqctl: stopped early: {tally}")
             raise
-    answer = {"queue": queue, "retried_count": tally.retried, "refused_count": tally.refused}
+    answer = {
+        "queue": queue, "retried_count": tally.retried, "refused_count": tally.refused,
+        "cancelled_count": tally.cancelled,
+    }  # fmt: skip
     session.show(answer, [f"queue {queue}: {tally}"])
-    return Exit.ERROR if tally.refused else Exit.OK
+    return Exit.CONFLICT if tally.refused else Exit.OK
 
 
 def retry_all(store: Store, queue: str, tally: Tally) -> None:
@@ -115,10 +123,13 @@ def retry_all(store: Store, queue: str, tally: Tally) -> None:
     """
     tally.total = store.run(job_list(queue, "dead", 0, 0)).total
     while tally.seen < tally.total:
-        page = store.run(job_list(queue, "dead", tally.refused, min(_CHUNK, tally.total - tally.seen)))
+        passed = tally.refused + tally.cancelled
+        page = store.run(job_list(queue, "dead", passed, min(_CHUNK, tally.total - tally.seen)))
         if not page.rows:
             break
-        answers = store.run(calls.retry(queue, [row.id for row in page.rows]))
-        tally.seen += len(answers)
+        wanted = [row.id for row in page.rows if row.reason != "cancelled"]
+        answers = store.run(calls.retry(queue, wanted)) if wanted else []
+        tally.seen += len(page.rows)
+        tally.cancelled += len(page.rows) - len(wanted)
         tally.retried += answers.count(_DONE)
         tally.refused += answers.count(_KEY_TAKEN)

@@ -15,6 +15,7 @@ from jqjobs.errors import Conflict, NotFound
 from jqjobs.job import DEFAULT_MAX_ATTEMPTS, parse_ref
 from jqjobs.store.inspect import Attempt, JobInfo, catalog_entry, job_info, queues_with
 from jqjobs.store.lenient import integer
+from jqjobs.store.said import attempt_of, progress_text
 from jqjobs.store.store import Store
 
 _GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"
@@ -40,8 +41,8 @@ def show(session: Session, job: str) -> None:
     parse_ref(job)  # a mistyped one is told before Redis is asked
     with session.store() as store:
         info = read_job(store, *find(store, job))
-    history = [attempt._asdict() for attempt in info.history]
-    session.show({"job": info._asdict() | {"history": history}}, job_lines(info))
+    lists = {"history": [attempt._asdict() for attempt in info.history], "log": [line._asdict() for line in info.log]}
+    session.show({"job": info._asdict() | lists}, job_lines(info))
 
 
 def find(store: Store, reference: str) -> tuple[str, str]:
@@ -78,6 +79,8 @@ def job_lines(info: JobInfo) -> Iterator[str]:
     for label, value in _facts(info):
         if value:
             yield f"  {label:<12}{_shorten(value)}"
+    for line in info.log:
+        yield f"  log {moment(line.at_ms)} (attempt {_number(line.attempt)}): {_shorten(line.text)}"
     for attempt in info.history:
         yield from _attempt_lines(attempt)
 
@@ -88,16 +91,18 @@ def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
     yield "payload", f"NOT READABLE: {info.payload}" if info.payload is not None else ""
     yield "priority", str(info.priority)
     yield "key", info.key or ""
+    yield "held by", info.held_by or ""
     yield "enqueued", _when(info.enqueued_ms, info.now_ms)
     yield "due", _when(info.due_ms, info.now_ms) if info.due_ms != info.enqueued_ms else ""
     yield "taken", _when(info.started_ms, info.now_ms)
+    yield "answer by", _when(info.deadline_ms, info.now_ms)
     yield "finished", _when(info.finished_ms, info.now_ms)
     yield "worker", info.worker or ""
     yield "executions", _executions(info)
     yield "error", info.error or ""
     yield "result", _json(info.result) if info.state == "kept" else ""
     yield "no result", info.result_missing or ""
-    yield "progress", _json(info.progress)
+    yield "progress", _progress(info)
 
 
 def _executions(info: JobInfo) -> str:
@@ -106,13 +111,26 @@ def _executions(info: JobInfo) -> str:
     return f"{ended} ({counters}, {info.interrupts} interrupts, {info.throttles} throttles)"
 
 
+def _progress(info: JobInfo) -> str:
+    said = progress_text(info.progress)
+    if not said:
+        return ""
+    at_ms = integer(info.progress.get("at_ms"))
+    age = "" if at_ms is None else f", {format_age(max(0, info.now_ms - at_ms) / 1000)} ago"
+    return f"{said} (attempt {_number(attempt_of(info.progress))}{age})"
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else str(value)
+
+
 def _attempt_lines(attempt: Attempt) -> Iterator[str]:
     where = f" on {attempt.worker}" if attempt.worker else ""
     took = ""
     if attempt.started_ms is not None and attempt.ended_ms is not None:
         took = f" after {format_age((attempt.ended_ms - attempt.started_ms) / 1000)}"
-    number = "?" if attempt.attempt is None else attempt.attempt
-    yield f"  attempt {number}: {attempt.reason or 'unknown'} at {moment(attempt.ended_ms)}{took}{where}"
+    ended = f"{attempt.reason or 'unknown'} at {moment(attempt.ended_ms)}"
+    yield f"  attempt {_number(attempt.attempt)}: {ended}{took}{where}"
     yield from (f"    {_shorten(line)}" for line in (attempt.error or "").splitlines())
     yield from (f"      {_shorten(line)}" for line in (attempt.traceback or "").splitlines())
 

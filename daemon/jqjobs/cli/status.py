@@ -22,6 +22,7 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
     INBOX      raw envelopes that wait to be read       ACTIVE    in the hands of a worker
     READY      will run as soon as a worker is free     WAITING   handed to a third party
     SCHEDULED  due later, retries among them            DEAD      gave up; kept for you to look at
+    HELD       wait for a rate or concurrency limit
     DONE/MIN, FAIL/MIN  attempts in the last 60 s       OLDEST    age of the oldest ready job
 
     Lines that start with "!" want your attention.

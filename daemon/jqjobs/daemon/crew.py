@@ -118,7 +118,7 @@ class Crew:
 def charge(worker: WorkerProcess, code: int) -> tuple[str, str]:
     """Return what the running job of a dead worker is charged (lua/leave.lua), and why, for its history."""
     if worker.killed_for and worker.killed_at in [(entry.id, entry.attempt) for entry in worker.board.running()]:
-        return "hung", worker.killed_for
+        return worker.killed_as, worker.killed_for
     if worker.killed_for or worker.sent in (signal.SIGQUIT, signal.SIGKILL):
         return "interrupt", "its worker was stopped before the job ended"
     return "crash", describe_exit(code)

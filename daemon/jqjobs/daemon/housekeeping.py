@@ -57,5 +57,5 @@ class Housekeeping:
     def _is_awaited(self, queue: inspect.QueueStatus) -> bool:
         if queue.paused_ms is not None:
             return queue.active > 0
-        scheduled = queue.scheduled if self._settings.burst == "scheduled" else 0
-        return queue.active + queue.ready + queue.inbox + scheduled > 0
+        later = queue.scheduled + queue.waiting if self._settings.burst == "scheduled" else 0
+        return queue.active + queue.ready + queue.inbox + queue.held + later > 0

@@ -19,9 +19,11 @@ from pathlib import Path
 from jqjobs import log
 from jqjobs.board import Word
 from jqjobs.clock import monotonic_ms
+from jqjobs.daemon.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.housekeeping import Housekeeping
 from jqjobs.daemon.messages import Bury, Join, KeeperEvent, Report
 from jqjobs.daemon.orphans import board_entries, find_orphans
+from jqjobs.daemon.schedule import LOOK_EVERY_S, Ticker
 from jqjobs.daemon.server_check import complaints
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
@@ -53,6 +55,7 @@ class LeaseKeeper(threading.Thread):
         self._store = store
         self._boards = boards
         self._housekeeping = Housekeeping(store, settings)
+        self._ticker = Ticker(store)
         self._wake = wake
         self._commands: queue.SimpleQueue[Join | Bury] = queue.SimpleQueue()
         self._todo: list[Join | Bury] = []
@@ -85,6 +88,9 @@ class LeaseKeeper(threading.Thread):
     @report.setter
     def report(self, report: Report) -> None:
         is_news = report.states() != self._report.states()
+        if report.is_busy and not self._report.is_busy:
+            self._due["beat"] = min(self._due.get("beat", 0.0), monotonic_ms() / 1000 + _BUSY_BEAT_EVERY_S)
+            self._nudge.set()
         self._report = report
         if is_news:
             self._due["beat"] = 0.0
@@ -126,6 +132,8 @@ class LeaseKeeper(threading.Thread):
             self._guarded(self._bury_orphans)
         if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, settings.lease_s / 6)):
             self._guarded(self._keep_house)
+        if self._accepted and self._is_due("schedule", LOOK_EVERY_S):
+            self._guarded(self._tick)
         if settings.burst and self._accepted and self._is_due("burst", _BURST_EVERY_S):
             self._guarded(self._look_for_the_end)
         if self.report.about and self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
@@ -278,13 +286,18 @@ class LeaseKeeper(threading.Thread):
         if self._housekeeping.do(sorted(self._queues)):
             self._due["housekeep"] = 0.0
 
+    def _tick(self) -> None:
+        wait_s = self._ticker.tick(sorted(self._queues))
+        self._due["schedule"] = min(self._due["schedule"], monotonic_ms() / 1000 + wait_s)
+
     def _look_for_the_end(self) -> None:
         if self._housekeeping.is_exhausted(sorted(self._queues)):
             self._tell(KeeperEvent("exhausted"))
 
     def _beat(self) -> None:
         report = self.report
-        self._store.run(calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers))
+        beat = calls.beat(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers)
+        run_and_pass_on_cancels(self._store, beat, list(self._joined.values()) if report.is_busy else [])
 
     def _say_goodbye(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """Looks at running jobs from outside: a job that holds the GIL or swallows its exception is still caught.
 
-overdue ─▶ ask for stacks ─▶ a moment later: SIGSTOP, look again ─▶ same attempt: SIGKILL, reason "hung"
-                                                                └▶ another one: SIGCONT, let it go on
+too late ─▶ ask for stacks ─▶ a moment later: SIGSTOP, look again ─▶ same attempt: SIGKILL, "hung" or "cancelled"
+                                                                 └▶ another one: SIGCONT, let it go on
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SILENT_S = 30.0
 
 
 def enforce_time_limits(workers: Iterable[WorkerProcess], kill_after_s: float) -> None:
-    """Take the next step with each worker whose job ran past its limit and did not heed the exception in it."""
+    """Take the next step with each worker whose job did not heed its exception: its time is up, or it is cancelled."""
     for worker in workers:
         if worker.killed_for:
             continue
@@ -45,17 +45,22 @@ def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) 
         worker.send(signal.SIGCONT)
         return
     limit_s = entry.timeout_ms / 1000
-    worker.killed_for = f"ran longer than its time limit of {limit_s:g} s and was killed"
+    worker.killed_as, worker.killed_for = "hung", f"ran longer than its time limit of {limit_s:g} s and was killed"
+    if entry.cancelled_ms:
+        worker.killed_as, worker.killed_for = "cancelled", "was cancelled, did not heed that, and was killed"
     worker.killed_at = (entry.id, entry.attempt)
     worker.stacks = read_stacks(worker.board.path)
     worker.send(signal.SIGKILL)
-    log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name, limit_s=limit_s)
+    log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name,
+              reason=worker.killed_as, limit_s=limit_s)  # fmt: skip
 
 
 def _overdue(worker: WorkerProcess, kill_after_s: float) -> Entry | None:
     now_ms = monotonic_ms()
     for entry in worker.board.running():
         if pool.is_overdue(entry.timeout_ms, now_ms - entry.since_ms, round(kill_after_s * 1000)):
+            return entry
+        if entry.cancelled_ms and now_ms - entry.cancelled_ms > kill_after_s * 1000:
             return entry
     return None
 

@@ -20,7 +20,9 @@ from jqjobs.store.calls import BoardEntry
 
 #: A board without a header whose daemon died between making and describing it never had a lease.
 _NAMELESS_S = 3600.0
-_STATES = {Stage.RUNNING: "running", Stage.SUCCEEDED: "succeeded", Stage.FAILED: "failed"}
+_STATES = {
+    Stage.RUNNING: "running", Stage.SUCCEEDED: "succeeded", Stage.FAILED: "failed", Stage.WAITING: "waiting {ms}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _identity(values: Any) -> Identity | None:
 def board_entries(entries: Collection[Entry], queue: str) -> list[BoardEntry]:
     """Return what the `leave` script must know of a dead worker's jobs in one queue."""
     return [
-        BoardEntry(entry.id, entry.attempt, _STATES[entry.stage])
+        BoardEntry(entry.id, entry.attempt, _STATES[entry.stage].format(ms=entry.since_ms))
         for entry in entries
         if entry.queue == queue and entry.stage in _STATES
     ]

@@ -29,7 +29,7 @@ def make_report(settings: DaemonSettings, crew: Crew, state: str, note: str, slo
         "workers": " ".join(worker.id for worker in workers),
     }  # fmt: skip
     described = {worker.id: _about(worker) for worker in workers}
-    return Report(about, described, is_busy=any(fields["state"] == "busy" for fields in described.values()))
+    return Report(about, described, is_busy=any(fields["jobs"] != "[]" for fields in described.values()))
 
 
 def _about(worker: WorkerProcess) -> dict[str, Argument]:

@@ -45,6 +45,7 @@ class WorkerProcess:
     plan: StopPlan | None = None
     sent: signal.Signals | None = None
     killed_for: str = ""
+    killed_as: str = ""
     killed_at: tuple[str, int] = ("", 0)
     stacks: str = ""
     stacks_asked_s: float | None = None

@@ -1,7 +1,9 @@
-"""The same calls from asyncio, over redis-py: a producer in an async web application is its only user."""
+"""The same calls from asyncio, over redis-py: producers and those who wait for results in async applications."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import redis.asyncio as aioredis
@@ -22,6 +24,7 @@ class AsyncStore:
 
     def __init__(self, address: Address, *, timeout_s: float = 5.0) -> None:
         self.address = address
+        self._timeout_s = timeout_s
         self._client = _client_of(address, timeout_s)
 
     async def close(self) -> None:
@@ -45,10 +48,42 @@ class AsyncStore:
             return await self._command("EVAL", call.script.source, *rest)
 
     async def _command(self, *command: Argument) -> Any:
-        try:
+        with _typed_errors(self.address):
             return await self._client.execute_command(*command)
-        except exceptions.RedisError as error:
-            raise _typed(error, self.address) from error
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[AsyncSubscription]:
+        """Listen to a channel; what is published from here on is heard. Raises: StoreError and its kinds."""
+        pubsub = self._client.pubsub()
+        subscription = AsyncSubscription(pubsub, self.address)
+        try:
+            with _typed_errors(self.address):
+                await pubsub.subscribe(channel)
+            await subscription.wait(self._timeout_s)  # for the server to confirm it
+            yield subscription
+        finally:
+            await pubsub.aclose()
+
+
+class AsyncSubscription:
+    """A connection that listens to one channel, for a coroutine."""
+
+    def __init__(self, pubsub: Any, address: Address) -> None:
+        self._pubsub = pubsub
+        self._address = address
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return when something was published, at the latest after ``timeout_s``. Raises: StoreUnavailable."""
+        with _typed_errors(self._address):
+            await self._pubsub.get_message(timeout=timeout_s)
+
+
+@contextmanager
+def _typed_errors(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except exceptions.RedisError as error:
+        raise _typed(error, address) from error
 
 
 def _typed(error: exceptions.RedisError, address: Address) -> StoreError | Exception:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from jqjobs.job import Enqueued, Kind, NewJob, Outcome, Status, TakenJob
+from jqjobs.job import Coalesce, Enqueued, Kind, NewJob, Outcome, Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.scripts import Script, script
 from jqjobs.store.wire import Argument
@@ -37,11 +37,16 @@ class Call(Generic[T_co]):
     repeatable: bool = True
 
 
+#: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
+Fate = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Trip:
     """The answer of an exchange. ``wait_ms`` is None when nothing is scheduled.
 
-    ``broken``: queues that cannot be served, with the error; the others were.
+    ``broken``: queues that cannot be served, with the error; the others were. ``fates``: where jobs went, and why
+    they are dead or "", by id; only if asked for, and not for plain successes.
     """
 
     status: Status
@@ -53,6 +58,7 @@ class Trip:
     lost: tuple[str, ...] = ()
     jobs: list[TakenJob] = field(default_factory=list)
     broken: tuple[tuple[str, str], ...] = ()
+    fates: Mapping[str, Fate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ class Housekept:
 
 @dataclass(frozen=True, slots=True)
 class BoardEntry:
-    """What a dead worker's board says of one job. ``state``: running, succeeded or failed."""
+    """What a dead worker's board says of one job. ``state``: running, succeeded, failed, or "waiting <ms>"."""
 
     id: str
     attempt: int
@@ -102,10 +108,11 @@ def enqueue(queue: str, jobs: Sequence[NewJob]) -> Call[list[Enqueued]]:
     """Store new jobs of one queue. Repeatable because ids are made by the producer."""
     args: list[Argument] = ["", len(jobs)]
     for job in jobs:
-        args += (job.id, job.name, job.payload, job.priority, job.due, job.key, len(job.fields), *job.fields)
+        fields = job.fields if job.coalesce == Coalesce.UNFINISHED else (*job.fields, "coalesce", job.coalesce)
+        args += (job.id, job.name, job.payload, job.priority, job.due, job.key, int(job.replace), len(fields), *fields)
 
     def parse(reply: Any) -> list[Enqueued]:
-        return [Enqueued(text(reply[i + 1]), reply[i] == 1) for i in range(0, len(reply), 2)]
+        return [Enqueued(text(reply[i + 1]), reply[i] == 1, reply[i] == 2) for i in range(0, len(reply), 2)]
 
     return Call(script("enqueue"), (keys.meta(queue),), args, parse)
 
@@ -117,10 +124,14 @@ def ingest(queue: str, nonce: str) -> Call[Ingested]:
 
 def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
-    outcomes: Sequence[Outcome] = (), held: Sequence[TakenJob] | None = None,
+    outcomes: Sequence[Outcome] = (), held: Sequence[TakenJob] | None = None, tell_fates: bool = False,
 ) -> Call[Trip]:  # fmt: skip
-    """Settle ``outcomes`` and take up to ``want`` jobs. ``held`` given means resync: all the worker still has."""
-    args: list[Argument] = ["", worker, trip, want, lease_ms, "" if held is None else "resync"]
+    """Settle ``outcomes`` and take up to ``want`` jobs. ``held`` given means resync: all the worker still has.
+
+    ``tell_fates``: ask what became of the jobs, see `Trip.fates`.
+    """
+    words = " ".join(filter(None, ("" if held is None else "resync", "fates" if tell_fates else "")))
+    args: list[Argument] = ["", worker, trip, want, lease_ms, words]
     for queue in queues:
         done: list[str] = []
         others: list[Argument] = []
@@ -143,7 +154,7 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     """Return the answer of an exchange over ``queues``."""
     if reply[0] != Status.OK:
         return Trip(Status(reply[0]), int(reply[1]))
-    flat = reply[7]
+    flat, fates = reply[7], reply[9] if len(reply) > 9 else ()
     jobs = []
     for i in range(0, len(flat), _TAKEN_FIELDS):
         index, job_id, attempt, name, payload, extra = flat[i : i + _TAKEN_FIELDS]
@@ -155,12 +166,14 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
         Status.OK, int(reply[1]), None if reply[2] < 0 else int(reply[2]), reply[3] == 1,
         tuple(queues[i - 1] for i in reply[4]), tuple(map(text, reply[5])), tuple(map(text, reply[6])), jobs,
         tuple((queues[reply[8][i] - 1], text(reply[8][i + 1])) for i in range(0, len(reply[8]), 2)),
+        {text(fates[i]): (text(fates[i + 1]), text(fates[i + 2])) for i in range(0, len(fates), 3)},
     )  # fmt: skip
 
 
-def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any) -> None:
+def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any) -> None:
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
+    job.limits = text(limits or b"")
 
 
 def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
@@ -209,6 +222,14 @@ def pause(queue: str, *, resume: bool = False) -> Call[bool]:
 def retry(queue: str, ids: Sequence[str]) -> Call[list[int]]:
     """Send dead jobs back to ready: for each id 1 done, 0 not dead, -1 its key belongs to another job."""
     return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [int(item) for item in reply])
+
+
+def note(
+    queue: str, worker: str, job_id: str, attempt: int, progress: bytes = b"", lines: Sequence[bytes] = ()
+) -> Call[bool]:
+    """Let a running job say something of itself; False when this attempt does not hold it. See lua/note.lua."""
+    args: list[Argument] = ["", worker, job_id, attempt, progress, *lines]
+    return Call(script("note"), (keys.meta(queue),), args, _truth, repeatable=False)
 
 
 def know(queues: Sequence[str]) -> Call[int]:

@@ -16,16 +16,17 @@ from jqjobs.job import check_name
 from jqjobs.store import keys
 from jqjobs.store.calls import Call, text
 from jqjobs.store.lenient import count, fields, integer, json_or_none, seconds_since, strict_json, string
+from jqjobs.store.said import LogLine, log_lines
 from jqjobs.store.scripts import script
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
 #: The first items in the answer of lua/status.lua, after the time.
 _COUNTS = (
-    "inbox", "ready", "scheduled", "active", "waiting", "parked", "kept", "dead", "rejected", "workers",
+    "inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead", "rejected", "workers",
 )  # fmt: skip
 #: Fields of one row in the answer of lua/list.lua.
-_ROW_FIELDS = 11
+_ROW_FIELDS = 12
 _MINUTE_MS = 60_000
 
 
@@ -82,7 +83,9 @@ class JobInfo(NamedTuple):
     ``state``: the set it is in; "lost" when it is in none. ``args``, ``kwargs``: None when the payload is not
     the JSON of a job; then ``payload`` is its text. ``executions`` counts executions that ended: the one that
     an active job may be in is not among them. ``due_ms``: from when on it may run. ``started_ms``: when a
-    worker took it last. ``reason``: why it is dead. ``max_attempts``: None when the job itself does not say.
+    worker took it last. ``deadline_ms``: until when it waits for an answer. ``reason``: why it is dead.
+    ``max_attempts``: None when the job itself does not say. ``held_by``: the limit it waits for. ``progress``: what
+    it last said, a dict of percent, text, attempt and at_ms.
     """
 
     id: str
@@ -103,6 +106,7 @@ class JobInfo(NamedTuple):
     enqueued_ms: int | None
     due_ms: int | None
     started_ms: int | None
+    deadline_ms: int | None
     finished_ms: int | None
     worker: str | None
     error: str | None
@@ -110,13 +114,18 @@ class JobInfo(NamedTuple):
     result: Any
     result_missing: str | None
     progress: Any
+    log: tuple[LogLine, ...]
     key: str | None
+    held_by: str | None
     history: tuple[Attempt, ...]
     now_ms: int
 
 
 class JobRow(NamedTuple):
-    """One job in a list. ``at_ms``: when it is due (scheduled), died, was parked, is forgotten (kept)."""
+    """One job in a list. ``at_ms``: when it is due (scheduled), died, was parked, is forgotten (kept).
+
+    ``held_by``: the limit it waits for.
+    """
 
     id: str
     queue: str
@@ -131,6 +140,7 @@ class JobRow(NamedTuple):
     error: str | None
     reason: str | None
     finished_ms: int | None
+    held_by: str | None
 
 
 class JobPage(NamedTuple):
@@ -151,11 +161,11 @@ def queue_status(queue: str) -> Call[QueueStatus]:
 
     def parse(reply: Any) -> QueueStatus:
         now_ms = int(reply[0])
-        counts = dict(zip(_COUNTS, map(count, reply[1:11]), strict=True))
-        done, failed, done_now, failed_now, done_before, failed_before = map(count, reply[13:19])
+        counts = dict(zip(_COUNTS, map(count, reply[1:12]), strict=True))
+        done, failed, done_now, failed_now, done_before, failed_before = map(count, reply[14:20])
         return QueueStatus(
-            **counts, held=0, name=queue,
-            paused_ms=integer(reply[11]), oldest_ready_s=seconds_since(reply[12], now_ms),
+            **counts, name=queue,
+            paused_ms=integer(reply[12]), oldest_ready_s=seconds_since(reply[13], now_ms),
             done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), now_ms=now_ms,
         )  # fmt: skip
@@ -176,11 +186,10 @@ def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:
     """List jobs of one state: ready ones in the order they will run, others oldest first."""
 
     def parse(reply: Any) -> JobPage:
-        total, flat = int(reply[0]), reply[1:]
+        total, next_offset, *flat = reply
         starts = range(0, len(flat), _ROW_FIELDS)
         rows = tuple(_row(queue, state, flat[start : start + _ROW_FIELDS]) for start in starts)
-        end = offset + len(rows)
-        return JobPage(total, rows, end if rows and end < total else None)
+        return JobPage(int(total), rows, None if next_offset < 0 else int(next_offset))
 
     return Call(script("list"), (keys.meta(queue),), ("", state, offset, limit), parse)
 
@@ -221,13 +230,17 @@ def is_name(name: str) -> bool:
 
 
 def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
-    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished = item
+    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held = item
     return JobRow(
         id=text(job_id), queue=queue, name=string(name), state=state, at_ms=_moment(state, score),
         worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=integer(enqueued),
         attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
-        finished_ms=integer(finished),
+        finished_ms=integer(finished), held_by=_limit_of(string(held)),
     )  # fmt: skip
+
+
+def _limit_of(held: str | None) -> str | None:
+    return held.split(" ", 3)[-1] if held else None  # lua/gates.lua
 
 
 def _moment(state: str, score: Any) -> int | None:
@@ -236,22 +249,24 @@ def _moment(state: str, score: Any) -> int | None:
 
 
 def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
-    now_ms, state, _, worker, flat, history = reply
+    now_ms, state, score, worker, flat, history = reply
     f, state = fields(flat), text(state)
     args, kwargs, payload = _arguments(f.get("payload"))
     enqueued_ms, due_ms = integer(f.get("enqueued")), integer(f.get("due"))
     return JobInfo(
         id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
         args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
+        held_by=string(f.get("held_by")),
         priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
         executions=count(f.get("executions")), failures=count(f.get("failures")),
         crashes=count(f.get("crashes")), interrupts=count(f.get("interrupts")),
         throttles=count(f.get("throttles")), max_attempts=integer(f.get("max_attempts")),
         enqueued_ms=enqueued_ms, due_ms=enqueued_ms if due_ms is None else due_ms,
         started_ms=integer(f.get("taken")), finished_ms=integer(f.get("finished")),
+        deadline_ms=integer(score) if state == "waiting" else None,
         worker=string(worker) or None, error=string(f.get("error")), reason=string(f.get("reason")),
         result=json_or_none(f.get("result")), result_missing=string(f.get("result_missing")),
-        progress=json_or_none(f.get("progress")), history=tuple(map(_attempt, history)),
+        progress=json_or_none(f.get("progress")), log=log_lines(f.get("log")), history=tuple(map(_attempt, history)),
     )  # fmt: skip
 
 

@@ -36,6 +36,11 @@ def job(name: str, job_id: str) -> str:
     return queue(name, f"job:{job_id}")
 
 
+def over(name: str, job_id: str) -> str:
+    """Return the channel on which the end of an awaited job is published."""
+    return queue(name, f"over:{job_id}")
+
+
 def active(name: str, worker_id: str) -> str:
     return queue(name, f"active:{worker_id}")
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from jqjobs.store import keys
 from jqjobs.store.calls import text
 from jqjobs.store.lenient import count, fields, integer, json_or_none, seconds_since, string
+from jqjobs.store.said import attempt_of, progress_of
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -22,13 +23,14 @@ _MOST_WORKERS = 1000
 
 
 class RunningJob(NamedTuple):
-    """A job that a worker executes. ``running_s``: for how long by now."""
+    """A job that a worker executes. ``running_s``: for how long by now. ``progress``: what it said of itself."""
 
     id: str
     name: str
     queue: str
     attempt: int
     running_s: float
+    progress: Any = None
 
 
 class WorkerInfo(NamedTuple):
@@ -86,6 +88,22 @@ def read_registry(store: Store) -> Registry:
     workers = _read_workers(store, present, seen_ms, now_ms)
     daemons = [_daemon(daemon, present[daemon], seen_ms[daemon], now_ms, workers) for daemon in present]
     return Registry(now_ms, tuple(sorted(daemons, key=lambda daemon: (daemon.name, daemon.host, daemon.id))))
+
+
+def with_progress(store: Store, registry: Registry) -> Registry:
+    """Return the registry with what running jobs said of their progress, read in one more round trip."""
+    running = [job for daemon in registry.daemons for worker in daemon.workers for job in worker.jobs]
+    said = progress_of(store, {(job.queue, job.id) for job in running})
+
+    def told(job: RunningJob) -> RunningJob:
+        progress = said.get((job.queue, job.id))
+        return job._replace(progress=progress) if attempt_of(progress) == job.attempt else job
+
+    def informed(daemon: DaemonInfo) -> DaemonInfo:
+        workers = (worker._replace(jobs=tuple(map(told, worker.jobs))) for worker in daemon.workers)
+        return daemon._replace(workers=tuple(workers))
+
+    return registry._replace(daemons=tuple(map(informed, registry.daemons))) if said else registry
 
 
 def _hashes(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from jqjobs.errors import StoreError, StoreRefused
 from jqjobs.exits import WorkerExit
 from jqjobs.retry import reconnect_delay_s
 from jqjobs.stacks import register_stacks
-from jqjobs.store import calls
+from jqjobs.store import calls, schedules
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
@@ -30,9 +30,11 @@ from jqjobs.worker.batch import Batch
 from jqjobs.worker.boot import describe_failure, limit_threads, load_registered
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger
+from jqjobs.worker.hooks import Afterwards
 from jqjobs.worker.interrupt import Interrupter
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.monitor import Monitor
+from jqjobs.worker.notes import Notes
 from jqjobs.worker.orders import Orders
 from jqjobs.worker.parent import die_with
 from jqjobs.worker.preflight import Preflight
@@ -43,12 +45,15 @@ from jqjobs.worker.wake import WakeWatch
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
 _OOM_SCORE_ADDED = 200
+#: What jobs say of themselves holds up their worker for so long at most.
+_NOTES_TIMEOUT_S = 1.0
 
 
 def main() -> int:
     """Run one worker as its daemon configured it."""
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
     os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
+    os.environ["JQ_ENGINE"] = "redis"
     register_stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
     log.configure(who, form=config.log_format, level=config.log_level)
@@ -105,11 +110,14 @@ def _work(
         return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
     batch = Batch(board)
     exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch)
-    monitor = Monitor(batch, board, exchanger, interrupter, signals, config.prefetch_ms)
+    notes = Notes(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=config.worker_id), config.worker_id)
+    monitor = Monitor(batch, board, exchanger, interrupter, signals, config.prefetch_ms, notes)
     monitor.start()
-    runner = Runner(app, config.worker_id, interrupter, rng)
+    runner = Runner(app, config.worker_id, interrupter, rng, notes)
     preflight = Preflight(board, channel)
-    ending = Loop(config, board, orders, signals, batch, exchanger, runner, watch, rng, preflight, sources).run()
+    afterwards = Afterwards(app, exchanger, interrupter, board, rng)
+    loop = Loop(config, board, orders, signals, batch, exchanger, runner, afterwards, watch, rng, preflight, sources)
+    ending = loop.run()
     log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
     return ending
 
@@ -122,13 +130,14 @@ def _join(
 
     Raises: StoreRefused. Any other trouble with Redis is waited out.
     """
-    catalog = app.catalog()
+    catalog, plans = app.catalog(), app.schedules.entries(queues)
+    names = [*catalog, *(schedules.offer(queue, name) for queue, plan in plans.items() for name in plan)]
     failures = 0
     while not signals.draining and not orders.channel.closed:
-        error = _publish(store, queues, config.lease_ms, catalog)
+        error = _publish(store, queues, config.lease_ms, catalog, plans)
         if error is None:
             orders.channel.send(
-                "ready", queues=queues, names=list(catalog), unserved=[q for q in app.queues() if q not in queues]
+                "ready", queues=queues, names=names, unserved=[q for q in app.queues() if q not in queues]
             )
             return _wait_for_go(orders, signals, watch)
         if failures == 0:
@@ -139,11 +148,15 @@ def _join(
     return False
 
 
-def _publish(store: Store, queues: list[str], lease_ms: int, catalog: dict[str, dict[str, Any]]) -> StoreError | None:
-    """Publish what the app offers: any registered job may come from any queue, see `Job.options`."""
+def _publish(
+    store: Store, queues: list[str], lease_ms: int, catalog: dict[str, dict[str, Any]], plans: dict[str, dict[str, str]]
+) -> StoreError | None:
+    """Publish what the app offers: any registered job may come from any queue, see `Job.options`; and its schedules."""
     try:
         for queue in queues:
             store.run(calls.publish(queue, lease_ms, catalog))
+        for queue, plan in plans.items():
+            store.run(schedules.plan(queue, lease_ms, plan))
     except StoreRefused:
         raise
     except StoreError as error:

@@ -17,10 +17,11 @@ from jqjobs.job import Kind, Outcome, TakenJob
 #: An interrupted one counts as running: whoever buries a worker that was stopped charges it an interrupt.
 _STAGES = {
     Kind.DONE: Stage.SUCCEEDED, Kind.KEPT: Stage.SUCCEEDED,
-    Kind.FAILED: Stage.FAILED, Kind.HUNG: Stage.FAILED, Kind.DISCARDED: Stage.FAILED,
+    Kind.FAILED: Stage.FAILED, Kind.HUNG: Stage.FAILED, Kind.DISCARDED: Stage.FAILED, Kind.CANCELLED: Stage.FAILED,
     Kind.INTERRUPTED: Stage.RUNNING,
     Kind.UNKNOWN: Stage.RELEASED, Kind.MALFORMED: Stage.RELEASED, Kind.RELEASED: Stage.RELEASED,
     Kind.DEFERRED: Stage.RELEASED, Kind.OVERSIZED: Stage.RELEASED,
+    Kind.THROTTLED: Stage.RELEASED, Kind.WAITING: Stage.WAITING,
 }  # fmt: skip
 
 
@@ -35,6 +36,8 @@ class Batch:
         self.started_ms = 0
         self._index = 0
         self.busy = threading.Event()
+        #: Whether an outcome is to be reported that hooks wait for.
+        self.has_hooked = False
         self._between_batches = threading.Lock()
 
     def begin(self, jobs: list[TakenJob]) -> None:
@@ -47,21 +50,41 @@ class Batch:
     def start_next(self) -> TakenJob | None:
         """Mark the next job as running and return it; None when there is none."""
         self.started_ms = monotonic_ms()  # before `current`: the other thread reads them the other way round
-        try:
-            # Current first, then gone from the left: at no moment does `held` of the other thread miss it.
-            self._index, self.current = self._held[0]
-            self._held.popleft()
-        except IndexError:
-            self.current = None
-            return None
+        while True:
+            try:
+                # Current first, then gone from the left: at no moment does `held` of the other thread miss it.
+                self._index, self.current = self._held[0]
+                self._held.popleft()
+            except IndexError:
+                self.current = None
+                return None
+            if not self._board.is_cancelled(self._index):
+                break
+            self._drop()
         job = self.current
         self._board.mark(self._index, Stage.RUNNING, self.started_ms)
         return job
 
+    def _drop(self) -> None:
+        """Give a cancelled job back unstarted; Redis makes it dead."""
+        job = self.current
+        assert job is not None
+        self._board.mark(self._index, Stage.RELEASED, 0)
+        self._outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
+        self.current = None
+
+    def is_cancelled(self, job: TakenJob) -> bool:
+        """Return whether ``job`` runs and somebody has cancelled it; called from another thread."""
+        cancelled = self._board.is_cancelled(self._index)
+        return cancelled and self.current is job
+
     def finish(self, outcome: Outcome) -> None:
         """Note how the running job ended."""
-        self._board.mark(self._index, _STAGES[outcome.kind], self.started_ms)
+        number = outcome.number if outcome.kind is Kind.WAITING else self.started_ms
+        self._board.mark(self._index, _STAGES[outcome.kind], number)
         self._outcomes.append(outcome)
+        if outcome.after is not None:
+            self.has_hooked = True
         self.current = None
 
     def give_back(self) -> int:
@@ -81,6 +104,7 @@ class Batch:
     def take_outcomes(self) -> list[Outcome]:
         """Return what is to be reported, and forget it."""
         taken = []
+        self.has_hooked = False
         while True:
             try:
                 taken.append(self._outcomes.popleft())
@@ -90,6 +114,7 @@ class Batch:
     def put_back_outcomes(self, outcomes: list[Outcome]) -> None:
         """Remember outcomes again whose report did not get through."""
         self._outcomes.extendleft(reversed(outcomes))
+        self.has_hooked = self.has_hooked or any(outcome.after is not None for outcome in outcomes)
 
     def held(self) -> list[TakenJob]:
         """Return what Redis should count as ours, apart from what is being reported."""

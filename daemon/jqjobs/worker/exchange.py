@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from jqjobs import log
 from jqjobs.errors import JqError, StoreError
-from jqjobs.job import Status
+from jqjobs.job import Outcome, Status
 from jqjobs.store import calls, keys
-from jqjobs.store.calls import Trip
+from jqjobs.store.calls import Call, Fate, Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.batch import Batch
+
+T = TypeVar("T")
 
 
 class Fenced(JqError):
@@ -25,7 +29,7 @@ class Exchanger:
 
     def __init__(self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch) -> None:
         self._store = store
-        self._queues = tuple(queues)
+        self.queues = tuple(queues)
         self._looked_at = [key for queue in queues for key in (keys.queue(queue, "ready"), keys.inbox(queue))]
         self._worker_id = worker_id
         self._lease_ms = lease_ms
@@ -36,6 +40,18 @@ class Exchanger:
         self._broken: set[str] = set()
         #: Envelopes wait and cannot be taken in (Redis is full), so their wake token means nothing.
         self.is_blocked = False
+        #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `Afterwards`.
+        self.recorded: deque[tuple[Outcome, Fate | None]] = deque()
+
+    @property
+    def awaits_fates(self) -> bool:
+        """Whether hooks wait for an outcome that is not reported yet."""
+        return self._batch.has_hooked
+
+    def ask(self, call: Call[T]) -> T:
+        """Run another call on this connection, between trips. Raises: StoreError."""
+        with self._lock:
+            return self._store.run(call)
 
     def trip(self, want: int) -> Trip:
         """Report what is finished and take up to ``want`` jobs; they are not yet in the batch.
@@ -81,14 +97,15 @@ class Exchanger:
         resync = self._resync
         held = self._batch.held() if resync else None
         outcomes = self._batch.take_outcomes()
+        hooked = [outcome for outcome in outcomes if outcome.after is not None]
         self._number += 1
         self._resync = True
+        call = calls.exchange(
+            self.queues, self._worker_id, self._number, want, self._lease_ms,
+            outcomes=outcomes, held=held, tell_fates=bool(hooked),
+        )  # fmt: skip
         try:
-            trip = self._store.run(
-                calls.exchange(
-                    self._queues, self._worker_id, self._number, want, self._lease_ms, outcomes=outcomes, held=held
-                )
-            )
+            trip = self._store.run(call)
         except BaseException:
             self._batch.put_back_outcomes(outcomes)
             raise
@@ -98,6 +115,9 @@ class Exchanger:
         self._say_broken(trip)
         if trip.stale and not resync:
             log.event("settle.stale", level=30, jobs=",".join(trip.stale[:10]), worker=self._worker_id)
+        for outcome in hooked:
+            fate = None if outcome.id in trip.stale else trip.fates.get(outcome.id, ("gone", ""))
+            self.recorded.append((outcome, fate))
         return trip
 
     def _say_broken(self, trip: Trip) -> None:

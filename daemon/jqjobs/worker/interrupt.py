@@ -9,24 +9,26 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from jqjobs.errors import JobInterrupted, JobTimeout
+from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.job import TakenJob
 
-#: Sent by the monitor thread to its own process: a time limit has passed.
+#: Sent by the monitor thread to its own process, or by a timer: a time limit has passed, or the job is cancelled.
 TIME_LIMIT_SIGNAL = signal.SIGALRM
 _STOP = "the worker must stop now"
 
 
 class Interrupter:
-    """Arms the running job. All methods but `time_out` belong to the main thread."""
+    """Arms the running job. All methods but `time_out` and `cancel` belong to the main thread."""
 
     def __init__(self) -> None:
         self.armed: TakenJob | None = None
         self._timed_out: TakenJob | None = None
+        self._cancelled: TakenJob | None = None
         self._must_stop = False
         self._async_task: asyncio.Task[Any] | None = None
         self._reason: BaseException | None = None
@@ -49,6 +51,14 @@ class Interrupter:
     def time_out(self, job: TakenJob) -> bool:
         """Raise JobTimeout in ``job``, if it runs; called from another thread. False: it was not running."""
         self._timed_out = job
+        return self._interrupt(job)
+
+    def cancel(self, job: TakenJob) -> bool:
+        """Raise JobCancelled in ``job``, if it runs; called from another thread. False: it was not running."""
+        self._cancelled = job
+        return self._interrupt(job)
+
+    def _interrupt(self, job: TakenJob) -> bool:
         main = threading.main_thread().ident
         if self.armed is not job or main is None:
             return False
@@ -61,7 +71,11 @@ class Interrupter:
         self._tear_out(JobInterrupted(_STOP))
 
     def _on_time_limit(self, signum: int, frame: FrameType | None) -> None:
-        if self.armed is not None and self.armed is self._timed_out:
+        if self.armed is None:
+            return
+        if self.armed is self._cancelled:
+            self._tear_out(JobCancelled("somebody has cancelled the job"))
+        elif self.armed is self._timed_out:
             self._tear_out(JobTimeout(f"the job ran longer than its time limit of {self.armed.timeout_ms} ms"))
 
     def _tear_out(self, reason: BaseException) -> None:
@@ -72,6 +86,22 @@ class Interrupter:
             raise reason
         self._reason = reason
         self._async_task.get_loop().call_soon_threadsafe(self._async_task.cancel)
+
+    @contextmanager
+    def limited(self, work: TakenJob) -> Iterator[None]:
+        """Run what is no job under the time limit of ``work``, which nobody else watches.
+
+        Raises inside: JobTimeout; JobInterrupted when the worker must stop now, or even before it begins.
+        """
+        assert work.timeout_ms is not None
+        self._timed_out = work
+        self.arm(work)
+        signal.setitimer(signal.ITIMER_REAL, work.timeout_ms / 1000)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self.disarm()
 
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine job in an event loop of its own; an interrupt cancels its task."""

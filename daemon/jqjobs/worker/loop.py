@@ -1,7 +1,7 @@
 """The worker's loop: report and take in one trip, run the batch, wait when there is nothing.
 
 ┌─▶ trip ──jobs──▶ run batch ──┐
-│     └──none──▶ wait for work ┤
+│     └──none──▶ wait for work ┤     hooks are called when nothing is held: the trip after a hooked job takes none
 └──────────────────────────────┘   ends: drained, stopped, fenced, orphaned
 """
 
@@ -21,6 +21,7 @@ from jqjobs.store.calls import Trip
 from jqjobs.worker.batch import Batch, next_want
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger, Fenced
+from jqjobs.worker.hooks import Afterwards
 from jqjobs.worker.orders import Orders
 from jqjobs.worker.preflight import Preflight, Room
 from jqjobs.worker.runner import Runner
@@ -43,8 +44,8 @@ class Loop:
 
     def __init__(
         self, config: WorkerConfig, board: Board, orders: Orders, signals: Signals, batch: Batch,
-        exchanger: Exchanger, runner: Runner, watch: WakeWatch, rng: random.Random, preflight: Preflight,
-        sources: SourceList,
+        exchanger: Exchanger, runner: Runner, afterwards: Afterwards, watch: WakeWatch, rng: random.Random,
+        preflight: Preflight, sources: SourceList,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
@@ -54,6 +55,7 @@ class Loop:
         self._batch = batch
         self._exchanger = exchanger
         self._runner = runner
+        self._afterwards = afterwards
         self._watch = watch
         self._rng = rng
         self._preflight = preflight
@@ -89,10 +91,12 @@ class Loop:
     def _work(self) -> None:
         """Make a trip, and run what it brought."""
         self._idle_until_ms, trip = 0, self._trip()
-        if trip is None:
-            self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
-        elif trip.jobs:
+        if trip is not None and trip.jobs:
             self._run_batch(trip.jobs)
+        elif self._afterwards.run():
+            return
+        elif trip is None:
+            self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
         elif not trip.more:
             self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, _IDLE_MS if trip.wait_ms is None else trip.wait_ms)
             self._wait()
@@ -100,7 +104,7 @@ class Loop:
     @property
     def _is_idle(self) -> bool:
         """Whether the last trip found nothing, and nobody has said anything since."""
-        return monotonic_ms() < self._idle_until_ms
+        return monotonic_ms() < self._idle_until_ms and not self._afterwards.pending
 
     def _hear_daemon(self) -> None:
         self._orders.hear()
@@ -120,7 +124,9 @@ class Loop:
         if not self._board.lease_holds():
             return None
         try:
-            trip = self._exchanger.trip(self._want if self._may_take else 0)
+            self._afterwards.look(self._exchanger.queues)
+            may_take = self._may_take and not self._afterwards.pending
+            trip = self._exchanger.trip(self._want if may_take else 0)
         except StoreError as error:
             if self._failures == 0:
                 what = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
@@ -156,7 +162,7 @@ class Loop:
         outcome = self._refusal(job) if job.memory_bytes else None
         outcome = outcome or self._runner.run(job, self._clock_offset_ms)
         self._batch.finish(outcome)
-        if outcome.kind not in (Kind.DONE, Kind.KEPT, Kind.DEFERRED):
+        if outcome.kind not in (Kind.DONE, Kind.KEPT, Kind.DEFERRED, Kind.THROTTLED, Kind.WAITING):
             self._say(job, outcome)
 
     def _refusal(self, job: TakenJob) -> Outcome | None:
@@ -192,6 +198,7 @@ class Loop:
                 break
             except StoreError:
                 self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
+        self._afterwards.run()
         if self._channel.closed:
             return WorkerExit.ORPHANED
         return WorkerExit.STOPPED if self._signals.stopping else WorkerExit.DRAINED

@@ -1,7 +1,8 @@
 """A thread that looks at the running job while the main thread cannot.
 
-It reports finished jobs that wait behind a longer one, gives back those that could run elsewhere, and
-enforces the soft time limit. A job that holds the GIL silences it; then the daemon's limit applies.
+It reports finished jobs that wait behind a longer one, gives back those that could run elsewhere, enforces the
+soft time limit, cancels, and writes down what the job says of itself. A job that holds the GIL silences it; then the
+daemon's limit applies.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jqjobs.retry import reconnect_delay_s
 from jqjobs.worker.batch import Batch
 from jqjobs.worker.exchange import Exchanger, Fenced
 from jqjobs.worker.interrupt import Interrupter
+from jqjobs.worker.notes import Notes
 from jqjobs.worker.signals import Signals
 
 _LOOK_EVERY_S = 0.02
@@ -28,7 +30,7 @@ class Monitor(threading.Thread):
 
     def __init__(
         self, batch: Batch, board: Board, exchanger: Exchanger, interrupter: Interrupter, signals: Signals,
-        prefetch_ms: int,
+        prefetch_ms: int, notes: Notes,
     ) -> None:  # fmt: skip
         super().__init__(name="jqjobs-monitor", daemon=True)
         self._batch = batch
@@ -37,7 +39,9 @@ class Monitor(threading.Thread):
         self._interrupter = interrupter
         self._signals = signals
         self._prefetch_ms = prefetch_ms
+        self._notes = notes
         self._warned: TakenJob | None = None
+        self._cancelled: TakenJob | None = None
         self._failures = 0
         self._next_report_ms = 0.0
         self._rng = random.Random()
@@ -70,6 +74,10 @@ class Monitor(threading.Thread):
         is_late = job.timeout_ms is not None and age_ms > job.timeout_ms
         if is_late and self._warned is not job and self._interrupter.time_out(job):
             self._warned = job
+        is_cancelled = self._cancelled is not job and self._batch.is_cancelled(job)
+        if is_cancelled and self._interrupter.cancel(job):
+            self._cancelled = job
+        self._notes.write_due()
 
     def _report(self) -> None:
         """Report finished jobs; without Redis with growing pauses, like everybody."""

@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 import random
 import traceback
+from functools import partial
 from types import CoroutineType
 from typing import Any
 
 import msgspec
 
-from jqjobs import log
+from jqjobs import hooks, log
 from jqjobs.app import App, Job
 from jqjobs.clock import LONGEST_MS, duration_ms, monotonic_ms
-from jqjobs.context import set_running
+from jqjobs.context import Voice, Waiting, context_of, set_running
 from jqjobs.errors import (
     Discard,
     InvalidArguments,
     InvalidOption,
+    JobCancelled,
     JobInterrupted,
     JobTimeout,
     MalformedPayload,
     Retry,
 )
+from jqjobs.hooks import wrapped
 from jqjobs.job import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
 from jqjobs.retry import backoff_of
 from jqjobs.signature import decode_payload
 from jqjobs.sizes import format_size
+from jqjobs.worker import interrupt
+from jqjobs.worker.hooks import Ended, call_start_hooks
 from jqjobs.worker.interrupt import Interrupter
 
 _MOST_ERROR = 1000
@@ -48,8 +53,11 @@ class _WrongArguments(Exception):
 class Runner:
     """Runs jobs in the calling thread. History lines carry times of the Redis clock."""
 
-    def __init__(self, app: App, worker_id: str, interrupter: Interrupter, rng: random.Random) -> None:
+    def __init__(
+        self, app: App, worker_id: str, interrupter: Interrupter, rng: random.Random, notes: Voice | None = None
+    ) -> None:
         self._app = app
+        self._notes = notes
         self._worker_id = worker_id
         self._interrupter = interrupter
         self._rng = rng
@@ -74,17 +82,24 @@ class Runner:
         if known is None:
             return _outcome(job, Kind.UNKNOWN)
         interrupter = self._interrupter
+        ended = Ended(known) if known.hooks.used or self._app.hooks.used else None
         try:
             interrupter.arm(job)
-            outcome = self._attempt(job, known)
+            outcome = self._attempt(job, known, ended)
         except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
             interrupter.disarm()
             outcome = self._classify(job, known, error, span)
+            if ended is not None:
+                ended.error = error.error if isinstance(error, _WrongArguments) else error
         finally:
             interrupter.disarm()
             set_running(None)
         if os.getpid() != self._pid:
             os._exit(0 if outcome.kind in (Kind.DONE, Kind.KEPT) else 1)  # a child that the job has forked
+        if self._notes is not None and self._notes.pending:
+            self._notes.forget() if outcome.kind is Kind.DONE else self._notes.write()
+        if ended is not None and (ended.job is not None or outcome.kind is Kind.DISCARDED):
+            outcome.after = ended
         return outcome
 
     def oversized(self, job: TakenJob, most_bytes: int, clock_offset_ms: int) -> Outcome:
@@ -93,18 +108,33 @@ class Runner:
         error = MemoryError(f"the job needs {need} of memory, and at most {most} can ever be free here")
         return self._ended(job, Kind.OVERSIZED, error, (monotonic_ms(), clock_offset_ms))
 
-    def _attempt(self, job: TakenJob, known: Job[..., Any]) -> Outcome:
+    def _attempt(self, job: TakenJob, known: Job[..., Any], ended: Ended | None) -> Outcome:
         payload = decode_payload(job.payload)
         try:
             args, kwargs = known.signature.decode(payload)
+            if known.settings.limits and not job.limits:  # a raw envelope: only here its limits can be computed
+                return _outcome(job, Kind.THROTTLED, text=known.limits_text(args, kwargs))
         except InvalidArguments as error:
             raise _WrongArguments(error) from error
-        set_running((job, payload.meta, self._worker_id))
-        result = known.function(*args, **kwargs)
+        running = (job, payload.meta, self._worker_id, self._notes, args, kwargs)
+        set_running(running)
+        if ended is not None:
+            ended.job = context_of(running)
+            call_start_hooks(self._app, known, ended.job, self._interrupter.run_async)
+        if self._app.middlewares:
+            call = partial(known.function, *args, **kwargs)
+            result = wrapped(call, self._app.middlewares, context_of(running), self._interrupter.run_async)
+        else:
+            result = known.function(*args, **kwargs)
         # Asked of the result, not of the function: a plain decorator may hide that it is async.
         if isinstance(result, CoroutineType):
             result = self._interrupter.run_async(result)
-        return _outcome(job, Kind.DONE, text=job.key) if job.keep_ms is None else _kept(job, result)
+        if ended is not None:
+            ended.result = result
+        if isinstance(result, Waiting):
+            backoff_ms = self._backoff_ms(job, known)
+            return _outcome(job, Kind.WAITING, number=result.timeout_ms, text=str(backoff_ms))
+        return _outcome(job, Kind.DONE, text=job.key or job.limits) if job.keep_ms is None else _kept(job, result)
 
     def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException, span: Span) -> Outcome:
         if isinstance(error, MalformedPayload):
@@ -113,6 +143,8 @@ class Runner:
             return self._ended(job, Kind.DISCARDED, error.error, span)
         if isinstance(error, JobInterrupted):
             return self._ended(job, Kind.INTERRUPTED, error, span)
+        if isinstance(error, JobCancelled):
+            return self._ended(job, Kind.CANCELLED, error, span)
         if isinstance(error, Discard):
             return self._ended(job, Kind.DISCARDED, error, span)
         delay_ms = self._delay_ms(job, known, error)
@@ -125,6 +157,9 @@ class Runner:
                 return duration_ms(error.delay, "Retry delay")
             except InvalidOption as wrong:
                 log.event("job.bad_retry_delay", level=30, job=job.id, name=job.name, error=str(wrong))
+        return self._backoff_ms(job, known)
+
+    def _backoff_ms(self, job: TakenJob, known: Job[..., Any]) -> int:
         try:
             return max(0, min(LONGEST_MS, int(known.settings.backoff.delay_ms(job.failures + 1, self._rng))))
         except Exception as wrong:  # a rule of the user's own
@@ -146,6 +181,7 @@ _REASONS = {
     Kind.DISCARDED: "failed",
     Kind.INTERRUPTED: "interrupted",
     Kind.OVERSIZED: "oversized",
+    Kind.CANCELLED: "cancelled",
 }
 
 
@@ -174,7 +210,7 @@ def describe(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    own = {__file__, __file__.replace("runner.py", "interrupt.py")}
+    own = {__file__, interrupt.__file__, hooks.__file__}
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename in own:
         frames = frames.tb_next  # the job's part of the stack is what people look for

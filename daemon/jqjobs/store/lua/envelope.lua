@@ -8,7 +8,9 @@ local NUMBERS = {                 -- key → least, greatest
   max_attempts = { 1, 1000000 }, max_crashes = { 1, 1000000 }, timeout_ms = { 1, LONGEST_MS },
   expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
 }
-local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table' }
+local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
+  coalesce = 'string', replace = 'boolean' }
+local COALESCE = { queued = true, unfinished = true, stored = true }
 
 local function is_name(text)
   return #text <= 128 and string.find(text, '^[A-Za-z0-9][A-Za-z0-9_.-]*$') ~= nil
@@ -37,12 +39,14 @@ local function fields_of(envelope, now)
   return fields
 end
 
--- Returns the job as a table, or nil and the reason for refusing it.
+-- Returns the job as a table, or a table with the answer for a job (answer.lua); or nil and the reason for
+-- refusing it.
 local function read_envelope(raw, now)
   if #raw > MOST_ENVELOPE_BYTES then return nil, 'too_large: more than 1 MiB' end
   if not string.find(raw, '^%s*{') then return nil, 'not_object: an envelope is a JSON object' end
   local readable, envelope = pcall(cjson.decode, raw)
   if not readable or type(envelope) ~= 'table' then return nil, 'not_json: it does not parse' end
+  if envelope.resolve ~= nil then return { answer = envelope } end
   for key, value in pairs(envelope) do
     local wrong = complaint(key, value)
     if wrong then return nil, 'bad_field: ' .. wrong end
@@ -51,8 +55,27 @@ local function read_envelope(raw, now)
   if not is_name(envelope.job) then return nil, 'bad_name: "job" is not a valid name' end
   if envelope.id and not is_name(envelope.id) then return nil, 'bad_name: "id" is not a valid id' end
   if envelope.key and (#envelope.key == 0 or #envelope.key > 256) then return nil, 'bad_field: key takes 1 to 256 bytes' end
+  if envelope.coalesce and not COALESCE[envelope.coalesce] then
+    return nil, 'bad_field: coalesce is queued, unfinished or stored'
+  end
+  if not envelope.key and (envelope.coalesce or envelope.replace) then
+    return nil, 'bad_field: coalesce and replace go with a key'
+  end
   local due = envelope.due_ms and digits(envelope.due_ms) or ''
   if envelope.delay_ms and envelope.delay_ms > 0 then due = '+' .. digits(envelope.delay_ms) end
   return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority,
-    due = due, fields = fields_of(envelope, now) }
+    due = due, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace }
+end
+
+-- What the envelope does not say comes from what workers published for the job's name.
+local function fill_in(q, job)
+  if job.priority and not job.key then return end
+  local entry = published(q, job.name)
+  job.priority = job.priority or tonumber(entry.priority) or 0
+  if not job.key then return end
+  if job.replace == nil then job.replace = entry.replace == true end
+  local mode = job.coalesce or entry.coalesce
+  if mode ~= 'unfinished' and COALESCE[mode] then
+    job.fields[#job.fields + 1], job.fields[#job.fields + 2] = 'coalesce', mode
+  end
 end

@@ -1,6 +1,8 @@
 -- What becomes of a job that is out of a worker's hands. Each function expects that the job
 -- has just left the active set, and puts it into exactly one other state.
 
+local MOST_HOOKS = 1000  -- dead jobs that wait for a worker to call their hooks
+
 local function forgiven(text, nth)
   local found = {}
   for number in string.gmatch(text or '', '%d+') do found[#found + 1] = tonumber(number) end
@@ -35,20 +37,58 @@ end
 
 local function give_back(q, id, rank) redis.call('ZADD', q .. 'ready', rank, id) end
 
+-- A job that gave its coalescing key away when it was taken, and did not run, has it again unless another
+-- one has it by now.
+local function retake_key(q, id)
+  local f = redis.call('HMGET', q .. 'job:' .. id, 'coalesce', 'key')
+  if f[1] == 'queued' and f[2] and not holder_of(q, f[2]) then redis.call('HSET', q .. 'unique', f[2], id) end
+end
+
+local function give_back_unrun(q, id, rank)
+  give_back(q, id, rank)
+  retake_key(q, id)
+end
+
+-- Tells those who wait for a job (result.lua) that it is over. Who may not publish loses nothing but time:
+-- they look again by themselves.
+local function announce(q, id) redis.pcall('PUBLISH', q .. 'over:' .. id, '1') end
+
+local told = false  -- whether the caller hears what becomes of the job (settle.lua), and calls its hooks itself
+
+-- A job with hooks that died behind the back of its worker: some worker calls on_failure later (deaths.lua).
+-- Only names that say so in the catalog; bounded, the oldest go.
+local function leave_to_hooks(q, now, id, reason)
+  local name = redis.call('HGET', q .. 'job:' .. id, 'name')
+  if told or reason == 'cancelled' or not published(q, name).hooks then return end
+  redis.call('ZADD', q .. 'hooks', now, id .. ' ' .. name)
+  redis.call('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
+end
+
 local function die(q, now, id, reason, key)
-  free_key(q, id, key)
+  if key and redis.call('HGET', q .. 'job:' .. id, 'coalesce') ~= 'stored' then free_key(q, id, key) end
   redis.call('HSET', q .. 'job:' .. id, 'reason', reason, 'finished', now)
-  redis.call('HDEL', q .. 'job:' .. id, 'suspect')
   redis.call('ZADD', q .. 'dead', now, id)
+  leave_to_hooks(q, now, id, reason)
+  if redis.call('HDEL', q .. 'job:' .. id, 'suspect', 'awaited', 'cancel', 'token', 'answer', 'wait_backoff') > 0 then announce(q, id) end
+end
+
+-- A cancelled job that did not succeed first is out of its worker's hands: that is final, however it got there.
+local function end_cancelled(q, now, id, has_run)
+  local job = q .. 'job:' .. id
+  if has_run then redis.call('HINCRBY', job, 'executions', 1) end
+  die(q, now, id, 'cancelled', redis.call('HGET', job, 'key'))
 end
 
 local function succeed(q, now, id, key, keep, result, missing)
   if not keep then return forget(q, id, key) end
   local job = q .. 'job:' .. id
   free_key(q, id, key)
-  redis.call('HINCRBY', job, 'executions', 1)
-  redis.call('HSET', job, 'finished', now, missing and 'result_missing' or 'result', missing or result)
+  local f = redis.call('HMGET', job, 'executions', 'awaited', 'cancel')
+  redis.call('HSET', job, 'executions', (tonumber(f[1]) or 0) + 1, 'finished', now,
+    missing and 'result_missing' or 'result', missing or result)
   redis.call('ZADD', q .. 'kept', now + keep, id)
+  if f[2] or f[3] then redis.call('HDEL', job, 'awaited', 'cancel') end
+  if f[2] then announce(q, id) end
 end
 
 local function fail(q, now, id, reason, delay)
@@ -91,50 +131,4 @@ local function interrupt(q, now, id, rank)
   redis.call('HINCRBY', job, 'executions', 1)
   if interrupts >= MAX_INTERRUPTS then return die(q, now, id, 'interrupted', f[2]) end
   give_back(q, id, rank)
-end
-
-local function fate_of_known(q, now, id, rank, state, mode, cause, worker, stack)
-  if state == 'running' then
-    if mode == 'crash' then return crash(q, now, id, rank, cause, worker) end
-    if mode == 'suspect' then return suspect(q, now, id, rank, cause, worker) end
-    if mode == 'hung' then
-      remember_end(q, now, id, 'hung', cause, worker, stack)
-      return fail(q, now, id, 'hung', 0)
-    end
-    remember_end(q, now, id, 'interrupted', cause, worker)
-    return interrupt(q, now, id, rank)
-  end
-  if state == 'succeeded' then
-    local f = redis.call('HMGET', q .. 'job:' .. id, 'key', 'keep', 'name')
-    count(q, now, 'done', 1)
-    local keep = option(q, f[3], f[2], 'keep_ms')
-    return succeed(q, now, id, f[1], keep, nil, 'its worker died before it could report the result')
-  end
-  if state == 'failed' then
-    remember_end(q, now, id, 'failed', 'it raised, and its worker died before it could report the error', worker)
-    return fail(q, now, id, 'failed', 0)
-  end
-  give_back(q, id, rank)
-end
-
--- Empties a worker's active set and takes its lease away. board: id → {attempt, state} as the worker's
--- board had it, or nil when nobody could read it (then everything it held may have been running).
-local function end_worker(q, now, worker, mode, board, cause, stack)
-  local active = q .. 'active:' .. worker
-  local held = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
-  local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
-  for i = 1, #held, 2 do
-    local id, attempt = string.match(held[i], '(%S+) (%S+)')
-    local rank = held[i + 1]
-    local entry = board and board[id]
-    local current = entry and entry[1] == attempt
-    redis.call('ZREM', active, held[i])
-    unless_damaged(q, now, id, function()
-      note_attempt(q, id, attempt, taken)
-      if not board then return suspect(q, now, id, rank, cause, worker) end
-      fate_of_known(q, now, id, rank, current and entry[2] or 'unstarted', mode, cause, worker, stack)
-    end)
-  end
-  redis.call('ZREM', q .. 'leases', worker)  -- last: an end that breaks off can be done again
-  return #held / 2
 end

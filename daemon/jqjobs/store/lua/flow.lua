@@ -1,21 +1,38 @@
 -- How jobs move by time alone: promotion of what is due, and reaping of workers whose lease ran out.
 
 local MOST_REAPED_JOBS = 100     -- a reap ends with the worker that reaches this, so that it stays short
+local MOST_TIMERS = 40
 
--- Returns how many moved, and the ms until the next one, -1 if none.
+local function make_ready(q, id)
+  local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
+  if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
+  if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
+end
+
+-- Jobs that are due, and timers of limits ("~<limit>"), of which each is a good deal more work.
+local function what_is_due(q, now, most)
+  local due, timers = {}, 0
+  for i, id in ipairs(redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)) do
+    if string.sub(id, 1, 1) == '~' then timers = timers + 1 end
+    due[i] = id
+    if timers == MOST_TIMERS then break end
+  end
+  return due, #due == most or timers == MOST_TIMERS
+end
+
+-- Returns whether there may be more.
 local function promote(q, now, most)
-  local wait = ask_again_at(q, now)
-  if wait ~= 0 then return 0, wait end
-  local due = redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)
+  if ask_again_at(q, now) ~= 0 then return false end
+  local due, more = what_is_due(q, now, most)
   redis.call('ZREM', q .. 'scheduled', unpack(due))
   for _, id in ipairs(due) do
-    unless_damaged(q, now, id, function()
-      local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
-      if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
-      if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
-    end)
+    if string.sub(id, 1, 1) == '~' then
+      on_timer(q, now, string.sub(id, 2))
+    else
+      unless_damaged(q, now, id, function() make_ready(q, id) end)
+    end
   end
-  return #due, ask_again_at(q, now)
+  return more
 end
 
 -- Nobody looked for more than lease/3: an outage, a clock that jumped, a first boot. Whoever is alive

@@ -1,6 +1,6 @@
---: include prelude fates flow
--- What time does to a queue while all workers are busy: promote, reap, free parked jobs whose name is
--- offered again, forget what retention no longer covers. Bounded; call again while it answers more = 1.
+--: include prelude gates fates limits waits burial flow
+-- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered,
+-- free parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while it answers more = 1.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- Returns { more, ms until the next scheduled job or -1, 1 if the inbox holds anything, workers reaped }
@@ -36,9 +36,9 @@ local function drop(state, ids)
 end
 
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
-local moved, wait = promote(q, now, CHUNK)
-local more = moved == CHUNK
+local more = promote(q, now, CHUNK)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
+if pass_deadlines(q, now, CHUNK) then more = true end
 if meta[2] and unpark(tonumber(meta[2])) then more = true end
 if drop('kept', redis.call('ZRANGEBYSCORE', q .. 'kept', '-inf', now, 'LIMIT', 0, CHUNK)) then more = true end
 if drop('dead', redis.call('ZRANGEBYSCORE', q .. 'dead', '-inf', now - dead_ms, 'LIMIT', 0, CHUNK)) then more = true end
@@ -46,4 +46,4 @@ local surplus = math.min(CHUNK, redis.call('ZCARD', q .. 'dead') - most_dead)
 if surplus > 0 and drop('dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) then more = true end
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local inbox = update_wake(q)
-return { (more or dead_left) and 1 or 0, wait, inbox and 1 or 0, reaped }
+return { (more or dead_left) and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }

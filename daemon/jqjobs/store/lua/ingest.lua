@@ -1,10 +1,11 @@
---: include prelude envelope
--- Moves raw envelopes from the inbox into the queue: at most 100, and about 256 KiB, a call.
+--: include prelude gates add envelope fates waits answer
+-- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
+-- most 100, and about 256 KiB, a call.
 -- Refused at maxmemory: its first write is HINCRBY. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
--- Returns: accepted, rejected, already there (same id or coalescing key), envelopes left.
+-- Returns: accepted (replacing another one too), rejected, already there (same id or key), envelopes left.
 local MOST, MOST_BYTES = 100, 262144
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local inbox = q .. 'inbox'
@@ -19,12 +20,17 @@ local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', #found) - #found
 local accepted, rejected, present = 0, 0, 0
 for i, raw in ipairs(found) do
   local job, reason = read_envelope(raw, now)
-  if job then
+  if job and job.answer then
+    reason = take_answer(q, now, raw, job.answer)
+    if not reason then accepted = accepted + 1 end
+  elseif job then
     local id = job.id or ARGV[2] .. string.format('%02x', i)
-    local priority = job.priority or tonumber(published(q, job.name).priority) or 0
-    local created = add(q, now, sequence + i, id, job.name, raw, priority, job.due, job.key, job.fields)
-    accepted, present = accepted + created, present + 1 - created
-  else
+    fill_in(q, job)
+    job.id, job.payload = id, raw
+    local created = add(q, now, sequence + i, job)
+    if created > 0 then accepted = accepted + 1 else present = present + 1 end
+  end
+  if reason then
     reject(q, now, reason, raw)
     rejected = rejected + 1
   end

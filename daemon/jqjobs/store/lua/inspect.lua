@@ -1,4 +1,4 @@
---: include prelude
+--: include prelude gates
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
 -- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",
@@ -8,7 +8,17 @@ local job = q .. 'job:' .. id
 local hash = redis.call('HGETALL', job)
 if #hash == 0 then return {} end
 local history = redis.call('LRANGE', job .. ':history', 0, -1)
-for _, state in ipairs({ 'ready', 'scheduled', 'waiting', 'parked', 'dead', 'kept' }) do
+local function put(name, value) hash[#hash + 1], hash[#hash + 2] = name, value end
+
+-- What others have passed a held job by is written when it leaves.
+if redis.call('ZSCORE', q .. 'held', id) then
+  local limit, passed, costs = wait_of(q, id)
+  local f = redis.call('HMGET', job, 'throttles', 'failures')
+  put('throttles', digits((tonumber(f[1]) or 0) + (passed or 0)))
+  if costs then put('failures', digits((tonumber(f[2]) or 0) + passed)) end
+  put('held_by', limit or '')
+end
+for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'dead', 'kept' }) do
   local score = redis.call('ZSCORE', q .. state, id)
   if score then return { now, state, score, '', hash, history } end
 end
@@ -17,9 +27,8 @@ local attempt = digits((tonumber(redis.call('HGET', job, 'attempt') or nil) or 0
 for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
   local score = redis.call('ZSCORE', q .. 'active:' .. worker, id .. ' ' .. attempt)
   if score then
-    local n = #hash
-    hash[n + 1], hash[n + 2], hash[n + 3] = 'attempt', attempt, 'taken'
-    hash[n + 4] = taken_at(redis.call('GET', q .. 'trip:' .. worker))
+    put('attempt', attempt)
+    put('taken', taken_at(redis.call('GET', q .. 'trip:' .. worker)))
     return { now, 'active', score, worker, hash, history }
   end
 end

@@ -63,15 +63,31 @@ local function free_key(q, id, key)
   if key and redis.call('HGET', q .. 'unique', key) == id then redis.call('HDEL', q .. 'unique', key) end
 end
 
+-- Returns the job that has the key now, or nil; what is named there may be gone.
+local function holder_of(q, key)
+  local holder = key and redis.call('HGET', q .. 'unique', key)
+  return holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 and holder or nil
+end
+
 local function forget(q, id, key)
   free_key(q, id, key)
   redis.call('DEL', q .. 'job:' .. id, q .. 'job:' .. id .. ':history')
 end
 
+-- While a cancelled job is in an active set, `cancels` says so to the daemon of its worker.
+local function unmark_cancel(q, active, member)
+  local worker = string.sub(active, #q + #'active:' + 1)
+  redis.call('ZREM', q .. 'cancels', worker .. ' ' .. member)
+end
+
 -- A job leaves an active set other than by plain success: only now its attempt is written. taken: when its
--- batch was taken, ms, as text or "".
-local function note_attempt(q, id, attempt, taken)
+-- batch was taken, ms, as text or "". Returns its limits, whose places are free once it is clear where it goes,
+-- and whether somebody has cancelled it.
+local function note_attempt(q, active, id, attempt, taken)
   redis.call('HSET', q .. 'job:' .. id, 'attempt', attempt, 'taken', taken)
+  local f = redis.call('HMGET', q .. 'job:' .. id, 'limits', 'cancel')
+  if f[2] then unmark_cancel(q, active, id .. ' ' .. attempt) end
+  return f[1], f[2]
 end
 
 -- The worker's last trip that took jobs: its time in ms as text, or "".
@@ -83,14 +99,21 @@ local function unless_damaged(q, now, id, handle)
   local fine, problem = pcall(handle)
   if fine then return end
   redis.call('ZADD', q .. 'dead', now, id)
+  local key = redis.pcall('HGET', q .. 'job:' .. id, 'key')
+  if type(key) == 'string' then free_key(q, id, key) end
   local why = type(problem) == 'table' and problem.err or tostring(problem)
   redis.pcall('HSET', q .. 'job:' .. id, 'reason', 'damaged', 'finished', now, 'error', why)
 end
 
+-- What comes next wakes a worker, so that somebody waits for it.
+local function set_alarm(q, member, at)
+  redis.call('ZADD', q .. 'scheduled', at, member)
+  if redis.call('ZRANK', q .. 'scheduled', member) == 0 then redis.call('ZADD', q .. 'wake', 0, '1') end
+end
+
 local function schedule(q, id, due)
   redis.call('HSET', q .. 'job:' .. id, 'due', due)
-  redis.call('ZADD', q .. 'scheduled', due, id)
-  if redis.call('ZRANK', q .. 'scheduled', id) == 0 then redis.call('ZADD', q .. 'wake', 0, '1') end
+  set_alarm(q, id, due)
 end
 
 -- An entry is "time reason", a newline, then the bytes; so the reason stays on its line.
@@ -103,27 +126,4 @@ local function reject(q, now, reason, bytes)
     local kept = #oldest - (string.find(oldest, '\n', 1, true) or 0)
     size = redis.call('HINCRBY', q .. 'meta', 'rejected_bytes', -kept)
   end
-end
-
--- due: "" now, "+ms" from now, "ms" absolute. fields: flat pairs stored as they are.
--- Returns 1 and the id when created, 0 and the id that stands for it when not. The caller wakes a worker.
-local function add(q, now, sequence, id, name, payload, priority, due, key, fields)
-  local job = q .. 'job:' .. id
-  if redis.call('EXISTS', job) == 1 then return 0, id end
-  local holder = key and redis.call('HGET', q .. 'unique', key)
-  if holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 then return 0, holder end
-  redis.call('HSET', job, 'name', name, 'payload', payload, 'enqueued', now, unpack(fields))
-  if tonumber(priority) ~= 0 then redis.call('HSET', job, 'priority', priority) end
-  if key or #fields > 0 then redis.call('HSET', job, 'attempt', 0) end  -- says: there is more to read (take.lua)
-  if key then
-    redis.call('HSET', job, 'key', key)
-    redis.call('HSET', q .. 'unique', key, id)
-  end
-  local at = string.sub(due, 1, 1) == '+' and now + tonumber(due) or tonumber(due) or now
-  if at > now then
-    schedule(q, id, at)
-  else
-    redis.call('ZADD', q .. 'ready', rank_for(priority, sequence), id)
-  end
-  return 1, id
 end

@@ -1,7 +1,9 @@
---: include prelude
--- A daemon renews the leases of its workers in one queue, and the offer of the job names they register.
+--: include prelude schedule
+-- A daemon renews the leases of its workers in one queue, and the offer of the job names they register, and of
+-- their schedules.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] number of workers, then their ids, then job names
+--   and "~queue/name" of schedules
 -- Returns for each worker how many jobs it holds here, or -1: it has no lease any more (fenced).
 local TRIP_TTL_MS, CATALOG_TTL_MS = 86400000, 604800000
 local q, now, lease, workers = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -18,7 +20,9 @@ for i = 1, workers do
 end
 for i = 4 + workers, #ARGV do
   local until_ms = tonumber(redis.call('ZSCORE', q .. 'offers', ARGV[i]) or 0)
-  if until_ms <= now then redis.call('HSET', q .. 'meta', 'unpark', 0) end
+  if until_ms <= now then
+    if string.sub(ARGV[i], 1, 1) == '~' then agenda_changed(q) else redis.call('HSET', q .. 'meta', 'unpark', 0) end
+  end
   redis.call('ZADD', q .. 'offers', 'GT', now + lease, ARGV[i])
 end
 redis.call('PEXPIRE', q .. 'catalog', CATALOG_TTL_MS)

@@ -8,12 +8,12 @@ allow_when_full(q)
 local function retry(id)
   local job = q .. 'job:' .. id
   if not redis.call('ZSCORE', q .. 'dead', id) then return 0 end
-  local f = redis.call('HMGET', job, 'key', 'failures', 'crashes', 'interrupts', 'priority')
-  local holder = f[1] and redis.call('HGET', q .. 'unique', f[1])
-  if holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 then return -1 end
+  local f = redis.call('HMGET', job, 'key', 'failures', 'crashes', 'interrupts', 'priority', 'throttles')
+  local holder = holder_of(q, f[1])
+  if holder and holder ~= id then return -1 end
   if f[1] then redis.call('HSET', q .. 'unique', f[1], id) end
   redis.call('ZREM', q .. 'dead', id)
-  redis.call('HSET', job, 'forgiven', table.concat({ f[2] or 0, f[3] or 0, f[4] or 0 }, ' '), 'due', now)
+  redis.call('HSET', job, 'forgiven', table.concat({ f[2] or 0, f[3] or 0, f[4] or 0, f[6] or 0 }, ' '), 'due', now)
   redis.call('HDEL', job, 'reason', 'finished', 'expires')
   redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5]), id)
   return 1

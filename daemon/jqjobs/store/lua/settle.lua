@@ -18,6 +18,9 @@ local function settle_done(q, now, active, done, stale)
     end
   end
   if #ours == 0 then return end
+  if redis.call('EXISTS', q .. 'cancels') == 1 then
+    for _, member in ipairs(ours) do unmark_cancel(q, active, member) end
+  end
   count(q, now, 'done', redis.call('ZREM', active, unpack(ours)))
   redis.call('DEL', unpack(gone))
 end
@@ -28,7 +31,12 @@ local function set_aside(q, id, rank, due)
   schedule(q, id, due)
 end
 
+-- This worker has just given back a job that it cannot run: somebody else shall watch for the moment it is due.
+local has_lacked = false
+
 local function settle_unknown(q, now, id, rank)
+  has_lacked = true
+  retake_key(q, id)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
   local offered_until = redis.call('ZSCORE', q .. 'offers', name)
   if offered_until and tonumber(offered_until) > now then return set_aside(q, id, rank, now + RETRY_UNKNOWN_MS) end
@@ -36,8 +44,9 @@ local function settle_unknown(q, now, id, rank)
   redis.call('ZADD', q .. 'parked', now, id)
 end
 
--- number, text and line mean: done: nothing, it has a coalescing key · kept: keep ms, why there is no result or "", result · failed, hung: delay ms, error, history line ·
--- discarded, interrupted, oversized: -, error, history line · malformed: -, reason, - · deferred: delay ms · released, unknown: nothing.
+-- number, text and line mean: done: nothing, it has a key or limits · kept: keep ms, why there is no result
+-- or "", result · failed, hung: delay ms, error, history line · discarded, interrupted, oversized: -, error, history line ·
+-- waiting: ms it waits, ms of its back-off, - · cancelled: -, error, history line · malformed: -, reason, - · throttled: -, its limits, - · deferred: delay ms · released, unknown: nothing.
 local outcomes = {
   done = function(q, now, id, rank, key)
     count(q, now, 'done', 1)
@@ -66,37 +75,72 @@ local outcomes = {
     remember(q, id, line, text)
     interrupt(q, now, id, rank)
   end,
+  waiting = function(q, now, id, rank, key, number, text)
+    enter_waiting(q, now, id, tonumber(number), tonumber(text) or 0)
+  end,
+  -- Also what becomes of every other outcome but a success, of a job that somebody has cancelled.
+  cancelled = function(q, now, id, rank, key, number, text, line)
+    if line ~= '' then remember(q, id, line, text) end
+    end_cancelled(q, now, id, line ~= '')
+  end,
   oversized = function(q, now, id, rank, key, number, text, line)
     remember(q, id, line, text)
     count(q, now, 'failed', 1)
     die(q, now, id, 'oversized', key)
   end,
-  released = function(q, now, id, rank) give_back(q, id, rank) end,
-  deferred = function(q, now, id, rank, key, number) set_aside(q, id, rank, now + tonumber(number)) end,
+  released = function(q, now, id, rank) give_back_unrun(q, id, rank) end,
+  deferred = function(q, now, id, rank, key, number)
+    retake_key(q, id)
+    set_aside(q, id, rank, now + tonumber(number))
+  end,
   unknown = settle_unknown,
+  throttled = function(q, now, id, rank, key, number, text)
+    redis.call('HSET', q .. 'job:' .. id, 'limits', text)
+    give_back_unrun(q, id, rank)
+  end,
   malformed = function(q, now, id, rank, key, number, text)
     reject(q, now, 'malformed: ' .. text, redis.call('HGET', q .. 'job:' .. id, 'payload'))
     forget(q, id, key)
   end,
 }
 
-local function settle_one(q, now, active, taken, stale, kind, id, attempt, number, text, line)
+local ENDS = { done = true, kept = true, malformed = true }
+
+-- Where a job is that was just settled, and why it is dead, for the worker that calls its hooks.
+local function fate_of(q, id)
+  for _, state in ipairs({ 'dead', 'scheduled', 'ready', 'kept', 'waiting', 'parked' }) do
+    if redis.call('ZSCORE', q .. state, id) then
+      return state, state == 'dead' and redis.call('HGET', q .. 'job:' .. id, 'reason') or ''
+    end
+  end
+  return 'gone', ''
+end
+
+-- fates: where to add what became of it (id, state, reason), or nil when nobody asked.
+local function settle_one(q, now, active, taken, stale, fates, kind, id, attempt, number, text, line)
   local rank = redis.call('ZSCORE', active, id .. ' ' .. attempt)
   if not rank then
     stale[#stale + 1] = id
     return
   end
   redis.call('ZREM', active, id .. ' ' .. attempt)
+  told = fates and true
   unless_damaged(q, now, id, function()
-    note_attempt(q, id, attempt, taken)
+    local limits, cancelled = note_attempt(q, active, id, attempt, taken)
     local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
+    if cancelled and not ENDS[kind] then record = outcomes.cancelled end
     record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
+    free_places(q, now, id, attempt, limits)
   end)
+  told = false
+  if not fates then return end
+  local n = #fates
+  fates[n + 1], fates[n + 2], fates[n + 3] = id, fate_of(q, id)
 end
 
 -- held: "id attempt …", all the worker has. The rest of its active set goes back in place; what it
 -- has and Redis has not is added to `lost`.
-local function resync(q, active, taken, held, lost)
+local function resync(q, now, active, taken, held, lost)
   local named = {}
   for member in string.gmatch(held, '%S+ %S+') do named[member] = true end
   local inside = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
@@ -106,22 +150,23 @@ local function resync(q, active, taken, held, lost)
     else
       local id, attempt = string.match(inside[i], '(%S+) (%S+)')
       redis.call('ZREM', active, inside[i])
-      note_attempt(q, id, attempt, taken)
-      give_back(q, id, inside[i + 1])
+      local limits, cancelled = note_attempt(q, active, id, attempt, taken)
+      if cancelled then end_cancelled(q, now, id) else give_back_unrun(q, id, inside[i + 1]) end
+      free_places(q, now, id, attempt, limits)
     end
   end
   for member in pairs(named) do lost[#lost + 1] = string.match(member, '%S+') end
 end
 
 -- Reads and settles one queue's part of ARGV from `at` on; returns where the next part begins.
-local function settle_part(q, now, active, taken, at, resyncing, stale, lost)
+local function settle_part(q, now, active, taken, at, resyncing, stale, lost, fates)
   if ARGV[at] ~= '' then settle_done(q, now, active, ARGV[at], stale) end
   local held, others = ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
   for _ = 1, others do
-    settle_one(q, now, active, taken, stale, unpack(ARGV, at, at + 5))
+    settle_one(q, now, active, taken, stale, fates, unpack(ARGV, at, at + 5))
     at = at + 6
   end
-  if resyncing then resync(q, active, taken, held, lost) end
+  if resyncing then resync(q, now, active, taken, held, lost) end
   return at
 end

@@ -1,7 +1,7 @@
 --: include prelude
 -- Counts one queue. O(workers + priorities in use), whatever the number of jobs.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
--- Returns { now, inbox, ready, scheduled, active, waiting, parked, kept, dead, rejected, workers,
+-- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, kept, dead, rejected, workers,
 --   paused since (ms or nil), enqueue time of the oldest ready job (ms or nil), done, failed,
 --   done and failed of this minute, done and failed of the minute before }
 local BANDS = 64
@@ -29,7 +29,9 @@ local minute = math.floor(now / 60000)
 local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
 local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', 'failed')
 local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'),
-  redis.call('ZCARD', q .. 'scheduled'), active, redis.call('ZCARD', q .. 'waiting'),
+  -- Beside jobs there is one timer for each limit that somebody waits for.
+  redis.call('ZCARD', q .. 'scheduled') - redis.call('HLEN', q .. 'gates'), active, redis.call('ZCARD', q .. 'held'),
+  redis.call('ZCARD', q .. 'waiting'),
   redis.call('ZCARD', q .. 'parked'), redis.call('ZCARD', q .. 'kept'), redis.call('ZCARD', q .. 'dead'),
   redis.call('LLEN', q .. 'rejected'), #workers, meta[1], oldest_ready(), meta[2], meta[3] }
 for _, pair in ipairs({ this, last }) do

@@ -1,0 +1,114 @@
+"""`jqctl job run`: one job of an app, run here and now; nothing is stored.
+
+The only command that imports the app, and it does so when it runs. The job runs as in a worker: arguments by its
+annotations, middleware, hooks, `current_job()`. One attempt; no time limit, no rate or concurrency limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jqjobs.cli.enqueue import payload_of
+from jqjobs.cli.exits import Exit
+from jqjobs.cli.output import complain
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.config import Environment
+from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName
+from jqjobs.job import NewJob, check_name, new_id
+
+if TYPE_CHECKING:
+    from jqjobs.app import App
+    from jqjobs.testing.records import Record
+
+_OUTCOMES = {"kept": "succeeded", "waiting": "waiting"}
+#: How the job ended, as the answer says it → the exit code.
+_EXITS = {
+    "succeeded": Exit.OK, "waiting": Exit.OK, "failed": Exit.JOB_FAILED, "discarded": Exit.JOB_DISCARDED,
+}  # fmt: skip
+
+
+@click.command("run")
+@click.argument("name")
+@click.option("--app", "reference", metavar="MODULE:ATTR", help="The app, such as shop.app:app. Default: JQ_APP.")
+@click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments: a JSON list.")
+@click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
+@speaks_to_redis
+@click.pass_obj
+def run(session: Session, name: str, reference: str | None, args_text: str, kwargs_text: str) -> int:
+    """Run one job here, in the foreground. NAME is the name it is registered under in the app.
+
+    What it returns is written to stdout as JSON; what it prints goes to stderr. Nothing is stored and nothing is
+    tried again. Jobs that it enqueues go to Redis as usual.
+
+    Exit codes: 0 it succeeded; 3 it failed; 7 it discarded itself; 2 its arguments do not fit; 5 no such job.
+
+    \b
+    Examples:
+      jqctl job run count_words --app shop.app:app --args '["README.md"]'
+      jqctl job run send_welcome --kwargs '{"user_id": 42}' --json
+    """
+    check_name(name, "job name")
+    payload = payload_of(args_text, kwargs_text)
+    if session.redis_flag:
+        os.environ["JQ_REDIS_URL"] = session.redis_flag
+    from jqjobs import log  # 10 ms of every other command
+
+    log.configure("jqctl", level="warning")
+    with contextlib.redirect_stdout(sys.stderr):
+        app = _load(reference or Environment().get("app"))
+        record, error = _run(app, name, payload)
+    outcome = _OUTCOMES.get(record.state, record.reason)
+    if error is not None and not session.as_json:
+        complain(_traceback(record) or record.error)
+    if record.result_missing or outcome == "waiting":
+        why = record.result_missing or "it waits for an answer, which cannot come here"
+        complain(f"jqctl: warning: {why}")
+    result = None if record.result is None else json.loads(record.result)
+    answer = {"name": name, "outcome": outcome, "result": result, "error": record.error or None}
+    session.show(answer, [json.dumps(result, ensure_ascii=False)] if outcome == "succeeded" else [])
+    return _EXITS.get(outcome, Exit.JOB_FAILED)
+
+
+def _load(reference: str | None) -> App:
+    """Return the app with its job modules loaded. Raises: ConfigError."""
+    from jqjobs.app import App
+    from jqjobs.imports import load_app
+
+    if not reference:
+        raise ConfigError("which app? --app or JQ_APP says so", hint="--app yourpackage.jobs:app")
+    try:
+        app = load_app(reference)
+        if isinstance(app, App):
+            return app.load()
+    except JqError:
+        raise
+    except Exception as error:  # an import runs code of the user
+        raise ConfigError(f"--app {reference!r} does not load: {type(error).__name__}: {error}") from error
+    raise ConfigError(f"--app {reference!r} is a {type(app).__name__}, not a jqjobs.App")
+
+
+def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | None]:
+    """Run one attempt. Raises: NotFound, InvalidArguments."""
+    from jqjobs.signature import decode_payload
+    from jqjobs.testing.engines import MemoryEngine
+
+    try:
+        job = app.find(name)
+    except UnknownJobName as unknown:
+        raise NotFound(str(unknown), hint=f"it registers {', '.join(sorted(app.jobs)) or 'none'}") from None
+    job.signature.decode(decode_payload(payload))  # arguments that do not fit are an error of the command line
+    engine = MemoryEngine(app)
+    engine.enqueue(job.queue, [NewJob(name, payload, new_id(), fields=("max_attempts", 1, "keep", 3_600_000))])
+    [record] = engine.records
+    return record, engine.run_one(engine.records.start(record))
+
+
+def _traceback(record: Record) -> str:
+    line: dict[str, Any] = json.loads(record.history[-1]) if record.history else {}
+    return str(line.get("traceback") or "").rstrip()

@@ -1,0 +1,81 @@
+-- Reads an answer that came through the inbox: {"resolve": id, "token": …, "result": … or "error": …}.
+-- The bytes of the result are cut out as they came: what Lua decodes and encodes would be changed.
+
+local MOST_ERROR = 1000
+local ANSWER = { resolve = 'string', token = 'string', error = 'string' }
+
+local find, byte = string.find, string.byte
+local QUOTE, OPENING, CLOSING = byte('"'), { [byte('{')] = true, [byte('[')] = true }, { [byte('}')] = true, [byte(']')] = true }
+
+local function end_of_string(raw, at)
+  repeat
+    at = find(raw, '["\\]', at + 1)
+    if byte(raw, at) == QUOTE then return at end
+    at = at + 1
+  until false
+end
+
+-- Returns where the value ends that begins at `at`. The text was parsed before, so it is whole.
+local function end_of_value(raw, at)
+  local mark, depth = byte(raw, at), 0
+  if mark ~= QUOTE and not OPENING[mark] then return find(raw, '[%s,}]', at) - 1 end
+  repeat
+    if mark == QUOTE then
+      at = end_of_string(raw, at)
+    else
+      depth = depth + (OPENING[mark] and 1 or -1)
+    end
+    if depth == 0 then return at end
+    at = find(raw, '["{}%[%]]', at + 1)
+    mark = byte(raw, at)
+  until false
+end
+
+-- Returns the bytes of the value of a key of a JSON object, nil when it is not there, or not written plainly.
+local function bytes_of(raw, key)
+  local at, found = find(raw, '{', 1, true) + 1, nil
+  while true do
+    at = find(raw, '["}]', at)
+    if byte(raw, at) ~= QUOTE then return found end
+    local name_end = end_of_string(raw, at)
+    local from = find(raw, '[^%s:]', name_end + 1)
+    local till = end_of_value(raw, from)
+    if string.sub(raw, at + 1, name_end - 1) == key then found = string.sub(raw, from, till) end
+    at = till + 1
+  end
+end
+
+-- Returns id, token, kind and bytes as `resolve` takes them, or nil and the reason for refusing it.
+local function read_answer(raw, envelope)
+  for key, value in pairs(envelope) do
+    local name = string.sub(string.gsub(tostring(key), '[^%w_.-]', '?'), 1, 64)
+    if key ~= 'result' and not ANSWER[key] then return nil, 'bad_field: unknown key ' .. name end
+    if ANSWER[key] and type(value) ~= ANSWER[key] then return nil, 'bad_field: ' .. key .. ' has the wrong type' end
+  end
+  if not is_name(envelope.resolve) then return nil, 'bad_name: "resolve" is not a valid id' end
+  local id, token = envelope.resolve, envelope.token or ''
+  local result = envelope.result
+  if envelope.error and result ~= nil then return nil, 'bad_field: result and error exclude each other' end
+  if envelope.error then return id, token, 'failed', string.sub(envelope.error, 1, MOST_ERROR) end
+  -- Only who has the token may have so much work done.
+  return id, token, 'result', function()
+    local fine, bytes = pcall(bytes_of, raw, 'result')
+    return fine and (bytes or result == nil and 'null')
+  end
+end
+
+local REFUSALS = {
+  unknown = 'no_such_job: there is no such job', token = 'bad_token: it is not the one that the job has recorded',
+  late = 'too_late: the job does not wait any more', answered = 'bad_token: it was used already',
+  bytes = 'bad_field: result is not written plainly',
+}
+
+-- Returns nil, or the reason for refusing it.
+local function take_answer(q, now, raw, envelope)
+  local id, token, kind, bytes = read_answer(raw, envelope)
+  if not id then return token end
+  local fine, done = pcall(resolve, q, now, id, token, kind, bytes, false)
+  if not fine then return 'not_waiting: the record of the job is damaged' end
+  if done == 'resolved' or done == 'early' then return nil end
+  return REFUSALS[done] or 'not_waiting: the job is ' .. done
+end

@@ -1,0 +1,59 @@
+--: include prelude gates fates limits
+-- Somebody cancels jobs. What waits is dead at once; what a worker holds is marked: its daemon is told
+-- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
+-- then job ids, each alone or "id worker": who is believed to hold it, which saves asking all of them
+-- Returns for each id: 1 cancelled | 2 cancelling: a worker holds it | 0 it is over | -1 there is no such job
+local q, now = prefix(KEYS[1]), clock(ARGV[1])
+local members, places, reply = {}, {}, {}
+allow_when_full(q)
+
+-- Takes a job out of the set where it waits; whether it was in one.
+local function withdraw(id)
+  if leave_held(q, id) then return true end
+  if redis.call('ZREM', q .. 'ready', id) == 1 then
+    pass_on(q, now, id, limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits')))
+    return true
+  end
+  for _, state in ipairs({ 'scheduled', 'waiting', 'parked' }) do
+    if redis.call('ZREM', q .. state, id) == 1 then return true end
+  end
+end
+
+local function is_over(id) return redis.call('ZSCORE', q .. 'dead', id) or redis.call('ZSCORE', q .. 'kept', id) end
+
+-- A member of an active set is "id attempt".
+local function mark(worker, member)
+  redis.call('HSETNX', q .. 'job:' .. string.match(member, '%S+'), 'cancel', now)
+  redis.call('ZADD', q .. 'cancels', 0, worker .. ' ' .. member)
+  return 2
+end
+
+for i = 2, #ARGV do
+  local id, holder = string.match(ARGV[i], '^(%S+) ?(%S*)$')
+  reply[i - 1] = -1
+  if is_over(id) then
+    reply[i - 1] = 0
+  elseif withdraw(id) then
+    if redis.call('EXISTS', q .. 'job:' .. id) == 1 then
+      unless_damaged(q, now, id, function() end_cancelled(q, now, id) end)
+      reply[i - 1] = 1
+    end
+  else
+    local before = redis.call('HGET', q .. 'job:' .. id, 'attempt')
+    local member = id .. ' ' .. digits((tonumber(before or nil) or 0) + 1)
+    if redis.call('ZSCORE', q .. 'active:' .. holder, member) then
+      reply[i - 1] = mark(holder, member)
+    else
+      members[#members + 1], places[#places + 1] = member, i - 1
+    end
+  end
+end
+
+for _, worker in ipairs(#members > 0 and redis.call('ZRANGE', q .. 'leases', 0, 4999) or {}) do
+  for n, rank in ipairs(redis.call('ZMSCORE', q .. 'active:' .. worker, unpack(members))) do
+    if rank then reply[places[n]] = mark(worker, members[n]) end
+  end
+end
+update_wake(q)
+return reply

@@ -1,0 +1,23 @@
+--: include prelude
+-- A daemon asks which jobs in the hands of its workers somebody has cancelled.
+-- KEYS[1] the queue's meta key   ARGV[1] now (not used)   then worker ids
+-- Returns flat, three items a job: worker id, job id, attempt.
+local MOST = 500                  -- of one worker; so many it can hold
+local q, reply = prefix(KEYS[1]), {}
+if redis.call('EXISTS', q .. 'cancels') == 0 then return reply end
+for i = 2, #ARGV do
+  local worker = ARGV[i]
+  -- "worker id attempt", all with the same score: those of one worker stand together.
+  local found = redis.call('ZRANGE', q .. 'cancels', '[' .. worker .. ' ', '(' .. worker .. '!', 'BYLEX', 'LIMIT', 0, MOST)
+  for _, entry in ipairs(found) do
+    local member = string.sub(entry, #worker + 2)
+    if redis.call('ZSCORE', q .. 'active:' .. worker, member) then
+      local n = #reply
+      reply[n + 1] = worker
+      reply[n + 2], reply[n + 3] = string.match(member, '(%S+) (%S+)')
+    else
+      redis.call('ZREM', q .. 'cancels', entry)  -- only of a damaged job: others take their entry along
+    end
+  end
+end
+return reply

@@ -1,0 +1,24 @@
+--: include prelude
+-- Hands out dead jobs whose hooks nobody has called: they crashed, were killed, expired, or waited too long.
+-- Each is handed out once. What was retried or forgotten meanwhile is dropped.
+-- KEYS[1] the queue's meta key   ARGV[1] now (not used)   ARGV[2] at most, then the job names the caller has hooks for
+-- Returns flat, seven items a job: id, name, payload, attempt, failures, reason, error; absent ones are nil
+local q, most = prefix(KEYS[1]), tonumber(ARGV[2])
+local mine, reply = {}, {}
+for i = 3, #ARGV do mine[ARGV[i]] = true end
+allow_when_full(q)
+for _, member in ipairs(redis.call('ZRANGE', q .. 'hooks', 0, -1)) do
+  local id, name = string.match(member, '(%S+) (%S+)')
+  if mine[name] then
+    redis.call('ZREM', q .. 'hooks', member)
+    if redis.call('ZSCORE', q .. 'dead', id) then
+      local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'attempt', 'failures', 'reason', 'error')
+      local n = #reply
+      reply[n + 1], reply[n + 2] = id, name
+      for i = 1, 5 do reply[n + 2 + i] = f[i] end
+      most = most - 1
+      if most == 0 then break end
+    end
+  end
+end
+return reply

@@ -1,0 +1,64 @@
+"""What time does to a queue of the model: promotion, reaping, deadlines, parked jobs that are offered again."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from property.limits_model import open_gate
+from property.queue_model import LEASE_MS, Queue
+
+
+def promote(q: Queue, now: int, most: int) -> None:
+    timers = [(gate.timer, "~" + name) for name, gate in q.gates.items()]
+    due = sorted([*((at, job_id) for job_id, at in q.scheduled.items()), *timers])
+    for at, job_id in due[:most]:
+        if at > now:
+            break
+        if job_id.startswith("~"):
+            open_gate(q, now, job_id[1:])
+            continue
+        del q.scheduled[job_id]
+        q.ready[job_id] = q.jobs[job_id].rank or q.fresh_rank(job_id)
+        q.jobs[job_id].rank = 0
+
+
+def reap(q: Queue, now: int, me: str, most: int) -> int:
+    gap = now - q.reaped
+    if 0 <= gap < LEASE_MS / 30:
+        return 0
+    if abs(gap) > LEASE_MS / 3:
+        q.reaped = now
+        _amnesty(q, now, went_back=gap < 0)
+        return 0
+    q.reaped = max(q.reaped, now)
+    over = sorted((until, worker) for worker, until in q.leases.items() if until <= now)[: most + 2]
+    others = [worker for _, worker in over if worker != me]
+    for worker in others[:most]:
+        q.end_worker(now, worker, "suspect", None)
+    if len(others) > most:
+        q.reaped = now - ceil(LEASE_MS / 30)
+    return min(most, len(others))
+
+
+def _amnesty(q: Queue, now: int, *, went_back: bool) -> None:
+    if went_back:
+        q.offers.clear()
+    for worker, until in q.leases.items():
+        q.leases[worker] = now + LEASE_MS if went_back else max(until, now + LEASE_MS)
+
+
+def unpark(q: Queue, now: int) -> None:
+    if not q.lap:
+        return
+    q.lap = False
+    for job_id in list(q.parked):
+        if q.offers.get(q.jobs[job_id].name, 0) > now:
+            del q.parked[job_id]
+            q.ready[job_id] = q.jobs[job_id].rank
+            q.jobs[job_id].rank = 0
+
+
+def pass_deadlines(q: Queue, now: int) -> None:
+    for job_id in sorted(q.waiting, key=lambda job_id: (q.waiting[job_id], job_id)):
+        if q.waiting[job_id] <= now:
+            q.end_wait(now, job_id, "deadline")
