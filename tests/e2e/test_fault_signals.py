@@ -93,6 +93,20 @@ def test_fault_10_a_hup_while_it_drains_is_no_reload(site: Site) -> None:
     assert len(daemon.events("worker.started")) == 1
 
 
+def test_fault_10_a_deploy_while_it_drains_is_left_to_the_next_daemon(site: Site) -> None:
+    going, staying = (site.start_daemon("--queues", queue, "--watch", "poll") for queue in ("default", "other"))
+    job = site.send("hold", str(site.gate()))
+    site.wait_for_start(job)
+    going.send(signal.SIGTERM)
+    going.wait_for_event("signal")
+    (site.directory / ".env").write_text("JQ_MAX_JOBS=1000\n")
+    staying.wait_for_event("daemon.replacing", timeout_s=40)
+    site.gate().touch()
+    assert going.wait() == 0
+    assert not going.events("source.changed")
+    assert not going.events("daemon.replacing")
+
+
 def test_fault_10_fifty_hups_a_second_are_one_reload_that_interrupts_no_job(site: Site) -> None:
     """Who was started before the last one is replaced, one after another; that is all."""
     daemon = site.start_daemon("--processes", "2")

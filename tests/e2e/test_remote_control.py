@@ -129,6 +129,21 @@ def test_a_daemon_whose_jobs_hold_the_gil_answers_all_the_same(site: Site, daemo
     assert {job.state() for job in jobs} == {State.READY}
 
 
+def test_a_worker_that_hears_nothing_does_not_hold_up_its_daemon(site: Site, daemon: Daemon) -> None:
+    """What is told to it while its job holds the GIL is more than fits into a socket."""
+    job = site.send("hold_gil", 60)
+    site.wait_for_start(job)
+
+    def have_told_much() -> bool:
+        for number in (signal.SIGUSR2, signal.SIGCONT) * 25:
+            daemon.send(number)
+        return len(daemon.events("signal")) >= 1000
+
+    eventually(have_told_much, 30, "a thousand words")
+    order(site, "resume")
+    site.wait_for(site.send("quick"), State.KEPT)
+
+
 def test_orders_reach_whom_they_name(site: Site) -> None:
     ours, other = (site.start_daemon("--name", name) for name in ("web-1", "web-2"))
     wait_for_daemons(site, 2)

@@ -48,8 +48,9 @@ class Staff:
         self.cannot_start = False
         self.crew = Crew("host:1:test", directory, lambda worker_id, board, fd: "", directory)
 
-    def spawn(self, slot: int, worker_id: str, board_dir: Path, directory: Path, configure: Any) -> WorkerProcess:
-        """Stand in for `daemon.spawn.spawn`."""
+    def spawn(self, slot: int, worker_id: str, made: Board, directory: Path, configure: Any) -> WorkerProcess:
+        """Stand in for `daemon.spawn.spawn`; its workers have short names, and boards of that name."""
+        made.remove()
         if self.cannot_start:
             raise BlockingIOError(11, "Resource temporarily unavailable")
         ours, theirs = socket.socketpair()

@@ -71,6 +71,13 @@ def test_a_board_that_does_not_say_who_it_is_proves_nothing(tmp_path: Path, who:
     assert path.exists()
 
 
+def test_the_board_of_a_worker_that_never_began_goes_with_its_daemon(tmp_path: Path) -> None:
+    left = make(tmp_path, "w1", worker_id="w1", daemon=DEAD.as_dict(), daemon_id="old", is_starting=True)
+    fresh = make(tmp_path, "w2", worker_id="w2", daemon=ALIVE.as_dict(), daemon_id="new", is_starting=True)
+    assert find_orphans(tmp_path, "new") == []
+    assert (left.exists(), fresh.exists()) == (False, True)
+
+
 def test_a_board_without_a_header_is_removed_when_it_is_old(tmp_path: Path) -> None:
     young, old = make(tmp_path, "young"), make(tmp_path, "old")
     an_age_ago = time.time() - 4000

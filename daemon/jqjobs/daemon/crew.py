@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jqjobs import log
+from jqjobs.board import Board
 from jqjobs.daemon import pool
 from jqjobs.daemon.spawn import WorkerProcess, new_worker_id, spawn
 from jqjobs.process import describe_exit, identity_of
@@ -38,10 +39,12 @@ class Crew:
         """Start a worker in a slot; None (and a log line) when the system does not let it."""
         worker_id = new_worker_id()
         try:
+            board = Board.create(self._boards / f"{worker_id}.board")
+            # Before there is a process: a daemon that is killed now leaves a board that says whose it was.
+            board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
             worker = spawn(
-                slot, worker_id, self._boards, self._directory,
-                lambda board, fd: self._configure(worker_id, board, fd),
-            )  # fmt: skip
+                slot, worker_id, board, self._directory, lambda path, fd: self._configure(worker_id, path, fd)
+            )
         except OSError as error:
             log.event("worker.not_started", level=40, error=str(error))
             return None
@@ -52,10 +55,11 @@ class Crew:
 
     def describe(self, worker: WorkerProcess) -> None:
         """Write into a worker's board who it and its daemon are, for whoever finds it after the daemon's death."""
-        worker.board.write_header({
-            "worker_id": worker.id, "worker": worker.identity, "daemon": self.identity.as_dict(),
-            "daemon_id": self._daemon_id, "queues": list(worker.queues),
-        })  # fmt: skip
+        about = {"worker_id": worker.id, "worker": worker.identity, "queues": list(worker.queues)}
+        worker.board.write_header({**self._about_us(), **about})
+
+    def _about_us(self) -> dict[str, object]:
+        return {"daemon": self.identity.as_dict(), "daemon_id": self._daemon_id}
 
     def workers_here(self) -> int:
         """Return how many workers the daemons of this host have, as far as they share our runtime directory."""

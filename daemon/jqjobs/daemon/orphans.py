@@ -56,10 +56,12 @@ def _orphan(path: Path, our_id: str) -> Orphan | None:
     header = board.header
     worker, daemon = _identity(header.get("worker")), _identity(header.get("daemon"))
     is_former_self = header.get("daemon_id") not in (None, our_id) and daemon == identity_of(os.getpid())
-    if worker and daemon and (is_former_self or is_proven_dead(daemon)) and is_proven_dead(worker):
+    is_left = daemon is not None and (is_former_self or is_proven_dead(daemon))
+    if worker and is_left and is_proven_dead(worker):
         return Orphan(str(header.get("worker_id")), worker, tuple(header.get("queues", ())), board)
+    never_began = is_left and header.get("is_starting") is True  # it had no lease yet, and dies with its daemon
     nameless = not header and time.time() - _changed_s(path) > _NAMELESS_S
-    (board.remove if nameless else board.close)()
+    (board.remove if never_began or nameless else board.close)()
     return None
 
 

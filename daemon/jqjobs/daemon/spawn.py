@@ -90,14 +90,13 @@ def new_worker_id() -> str:
     return f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def spawn(slot: int, worker_id: str, board_dir: Path, directory: Path, configure: Configure) -> WorkerProcess:
+def spawn(slot: int, worker_id: str, board: Board, directory: Path, configure: Configure) -> WorkerProcess:
     """Start one worker in ``directory``.
 
     ``configure(board path, fd of its control socket)`` returns the JSON it is told.
-    Raises: OSError when the process or its board cannot be made.
+    Raises: OSError when the process cannot be made; its board is removed then.
     """
     ours, theirs = socket.socketpair()
-    board = Board.create(board_dir / f"{worker_id}.board")
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "jqjobs.worker", worker_id],
