@@ -123,10 +123,14 @@ def held_rank(q: QueueState, job_id: str) -> int | None:
 
 
 def best_first(before: QueueState, after: QueueState) -> None:
-    """What a worker got is ahead of all that stayed, and its attempt is one more than the last one."""
+    """What a worker got is ahead of all that stayed, and its attempt is one more than the last one.
+
+    What was held may have become ready only after that.
+    """
     for worker, held in after.active.items():
         got = {job_id: entry for job_id, entry in held.items() if job_id not in before.active.get(worker, {})}
         for job_id, (rank, attempt) in got.items():
-            ahead = [other for other, its in after.sets["ready"].items() if its < rank]
+            stayed = after.sets["ready"].keys() - before.sets["held"].keys()
+            ahead = [other for other in stayed if after.sets["ready"][other] < rank]
             assert not ahead, f"{job_id} was taken before {ahead}"
             assert attempt == after.jobs[job_id][0] + 1

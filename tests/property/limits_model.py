@@ -60,7 +60,7 @@ def opens_at(q: Queue, now: int, limit: Limit) -> float:
     if starts[limit.most - 1] > now + limit.window:  # the clock went back
         del q.starts[limit.name]
         return 0
-    return starts[limit.most - 1] + limit.window + 1
+    return starts[limit.most - 1] + limit.window + max(1, min(5, limit.window // 200))
 
 
 def refusal(q: Queue, now: int, limits: list[Limit], rank: int) -> tuple[Limit | None, bool]:

@@ -37,8 +37,10 @@ class Machine(RuleBasedStateMachine):
         self.s = self.begin()
         for _ in range(2):
             self.s.hire()
+        self.s.publish("b", {"n": {"throttle_counts": True, "max_attempts": 4}})
         for queue in QUEUES:
             self.s.enqueue(queue, [self.new_job(queue, n) for n in (1, 2, 3, 5)])
+            self.s.enqueue(queue, [self.new_job(queue, n) for n in (6 * 4, 6 * 5, 6 * 6, 6 * 7)])
 
     def new_job(self, queue: str, n: int) -> New:
         """Make a job; its id is sometimes one that is there already."""

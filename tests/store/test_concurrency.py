@@ -226,7 +226,7 @@ def test_a_job_that_the_other_limit_holds_back_waits_for_that_one(rig: Rig) -> N
     started = [job.id for n in range(4) for job in rig.take(f"w{n}", 5)]
     assert started == ["x", "u1"]
     assert rig.ids("held:api/1s") == ["u2", "u3", "u4"]
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
 
     assert [job.id for job in rig.take("w9", 5)] == ["u4"]
     assert rig.ids("held:ann/running") == ["u2", "u3"]
@@ -240,7 +240,7 @@ def test_when_another_limit_holds_back_the_one_on_its_way_the_next_one_goes(rig:
     rig.add_limited("other", limits=rate)
     rig.settle("w", rig.take("w", 5)[0])
     assert rig.take("w", 5) == []
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     rig.tend()
     assert rig.states("both") == ["ready"]
     rig.add_limited("urgent", limits=ONE, priority=1)

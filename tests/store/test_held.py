@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from jqjobs.daemon.housekeeping import Housekeeping
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.limits import Concurrency, RateLimit
 from jqjobs.store import calls, inspect
+from jqjobs.store.calls import BoardEntry
 from store.rig import LEASE_MS, Rig
 
 ONE = RateLimit(1, seconds=1).text("api")
@@ -29,6 +32,15 @@ def test_a_held_job_says_what_holds_it(rig: Rig) -> None:
     info = rig.run(inspect.job_info("q", "a"))
 
     assert (info.state, info.held_by, info.throttles) == ("held", "api/1s", 1)
+
+
+def test_a_daemon_that_ends_when_all_is_done_stays_for_held_jobs(rig: Rig) -> None:
+    keeper = Housekeeping(rig.store, DaemonSettings("app:app", rig.url, burst="ready"))
+    hold(rig, "a")
+    rig.run(calls.leave("q", "w", "hung", "x", [BoardEntry("starts", 1, "succeeded")]))
+    assert rig.run(inspect.queue_status("q")).active == 0
+
+    assert not keeper.is_exhausted(["q"])
 
 
 def test_held_jobs_are_listed_in_the_order_they_will_start(rig: Rig) -> None:

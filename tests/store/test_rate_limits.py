@@ -28,14 +28,22 @@ def test_only_as_many_start_as_the_limit_allows_and_the_rest_is_held(rig: Rig) -
     assert rig.states("c") == ["held"]
 
 
-def test_the_next_slot_comes_when_the_window_has_passed_and_not_a_millisecond_before(rig: Rig) -> None:
+def test_the_next_slot_comes_when_the_window_has_passed_and_a_little_more(rig: Rig) -> None:
     rig.add_limited("a", "b", limits=ONE)
     assert rig.start_all() == ["a"]
-    rig.clock.advance(1000)
+    rig.clock.advance(1004)
     assert rig.start_all() == []
     rig.clock.advance(1)
 
     assert rig.start_all() == ["b"]
+
+
+@pytest.mark.parametrize(("window_ms", "late_ms"), [(50, 1), (400, 2), (1000, 5), (HOUR_MS, 5)])
+def test_a_slot_comes_half_a_percent_late_but_at_most_some_milliseconds(rig: Rig, window_ms: int, late_ms: int) -> None:
+    rig.add_limited("a", "b", limits=f"r 1 {window_ms} api/x")
+    assert rig.start_all() == ["a"]
+
+    assert timer(rig, "api/x") == START_MS + window_ms + late_ms
 
 
 def test_an_idle_worker_is_told_when_the_next_slot_comes(rig: Rig) -> None:
@@ -43,8 +51,8 @@ def test_an_idle_worker_is_told_when_the_next_slot_comes(rig: Rig) -> None:
     rig.start_all()
     rig.clock.advance(300)
 
-    assert rig.trip("w", 5).wait_ms == 701
-    assert timer(rig) == START_MS + 1001
+    assert rig.trip("w", 5).wait_ms == 705
+    assert timer(rig) == START_MS + 1005
 
 
 def test_a_limit_has_one_timer_however_many_wait_and_none_when_nobody_does(rig: Rig) -> None:
@@ -52,7 +60,7 @@ def test_a_limit_has_one_timer_however_many_wait_and_none_when_nobody_does(rig: 
     rig.start_all()
     assert rig.ids("scheduled") == ["~api/1s"]
     for _ in range(2):
-        rig.clock.advance(1001)
+        rig.clock.advance(1005)
         rig.start_all()
 
     assert rig.ids("scheduled") == []
@@ -79,7 +87,7 @@ def test_with_free_workers_no_slot_is_wasted(rig: Rig) -> None:
     rig.add_limited(*[f"j{n}" for n in range(100)], limits=RateLimit(10, seconds=1).text("api"))
     for _ in range(10):
         assert len(rig.start_all()) == 10
-        rig.clock.advance(1001)
+        rig.clock.advance(1005)
 
 
 def test_held_jobs_start_in_the_order_of_their_ranks(rig: Rig) -> None:
@@ -92,7 +100,7 @@ def test_held_jobs_start_in_the_order_of_their_ranks(rig: Rig) -> None:
 
     started = []
     for _ in range(4):
-        rig.clock.advance(1001)
+        rig.clock.advance(1005)
         started += rig.start_all()
     assert started == ["urgent", "a", "b", "low"]
 
@@ -100,18 +108,18 @@ def test_held_jobs_start_in_the_order_of_their_ranks(rig: Rig) -> None:
 def test_an_urgent_job_that_comes_while_others_are_held_overtakes_them(rig: Rig) -> None:
     rig.add_limited("a", "b", "c", limits=ONE)
     rig.start_all()
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     rig.add_limited("urgent", limits=ONE, priority=5)
 
     assert rig.start_all() == ["urgent"]
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     assert rig.start_all() == ["b"]
 
 
 def test_a_fresh_job_does_not_overtake_a_held_one_of_its_priority(rig: Rig) -> None:
     rig.add_limited("a", "b", limits=ONE)
     rig.start_all()
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     rig.redis("ZREM", rig.key("scheduled"), "~api/1s")  # as if the timer had not been looked at yet
     rig.add_limited("fresh", limits=ONE)
 
@@ -161,7 +169,7 @@ def test_jobs_with_different_numbers_under_one_name_count_all_its_starts(rig: Ri
     rig.add_limited("a1", "a2", "a3", limits=ONE, priority=-1)
     rig.add_limited("b1", "b2", "b3", limits=RateLimit(3, seconds=1).text("api"))
     assert rig.start_all() == ["b1", "b2", "b3"]
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
 
     assert rig.start_all() == ["a1"]
     rig.add_limited("b4", "b5", "b6", limits=RateLimit(3, seconds=1).text("api"), priority=1)
@@ -174,17 +182,17 @@ def test_a_job_that_is_given_back_has_used_its_slot(rig: Rig) -> None:
     rig.settle("w", job, Kind.RELEASED)
 
     assert rig.start_all() == []
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     assert rig.start_all() == ["a"]
 
 
 def test_a_second_attempt_is_a_start_like_any_other(rig: Rig) -> None:
     rig.add_limited("a", "b", limits=ONE)
     rig.settle("w", rig.take()[0], Kind.FAILED)
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
 
     assert rig.start_all() == ["b"]
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     assert rig.start_all() == ["a"]
 
 
@@ -198,7 +206,7 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_longer_than_two_windows(rig:
     rig.clock.advance(-500)
     rig.add_limited("d", limits=ONE, priority=1)
     assert rig.start_all() == []
-    rig.clock.advance(1501)
+    rig.clock.advance(1505)
     assert rig.start_all() == ["d"]
 
 
@@ -206,7 +214,7 @@ def test_the_times_of_starts_are_bounded_and_go_when_nobody_needs_them(rig: Rig)
     rig.add_limited(*[f"j{n}" for n in range(9)], limits=TWO)
     for _ in range(5):
         rig.start_all()
-        rig.clock.advance(1001)
+        rig.clock.advance(1005)
 
     assert rig.redis("LLEN", rig.key("limit:api/1s")) == 2
     assert 1000 < rig.redis("PTTL", rig.key("limit:api/1s")) <= 61_000
@@ -217,7 +225,7 @@ def test_many_timers_that_come_at_once_are_served_a_portion_at_a_time(rig: Rig) 
         rig.redis("LPUSH", rig.key(f"limit:user:{n}/1s"), START_MS)
         rig.add_limited(f"j{n}", limits=RateLimit(1, seconds=1).text(f"user:{n}"))
     assert rig.start_all() == []
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
 
     assert [rig.tend().more for _ in range(2)] == [True, False]
     assert len(rig.ids("ready")) == 50
@@ -240,7 +248,7 @@ def test_housekeeping_lets_the_next_one_go_and_wakes_a_worker(rig: Rig) -> None:
     rig.add_limited("a", "b", limits=ONE)
     rig.start_all()
     rig.use_up_token()
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     rig.tend()
 
     assert rig.states("b") == ["ready"]
@@ -264,7 +272,7 @@ def test_when_the_one_on_its_way_expires_the_next_one_goes(rig: Rig) -> None:
 def test_when_the_one_on_its_way_vanishes_the_next_one_goes_soon(rig: Rig) -> None:
     rig.add_limited("a", "gone", "c", limits=ONE)
     rig.start_all()
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     rig.tend()
     rig.redis("ZREM", rig.key("ready"), "gone")
     rig.clock.advance(10_000)

@@ -7,7 +7,7 @@ from typing import Any
 from jqjobs.job import Kind
 from jqjobs.limits import Concurrency, RateLimit
 from jqjobs.store import calls, inspect
-from store.rig import LEASE_MS, Rig
+from store.rig import LEASE_MS, Rig, outcome
 
 TWO = RateLimit(2, seconds=1).text("api")
 
@@ -19,7 +19,7 @@ def publish(rig: Rig, **entry: Any) -> None:
 def run_for(rig: Rig, windows: int) -> list[str]:
     started = rig.start_all()
     for _ in range(windows):
-        rig.clock.advance(1001)
+        rig.clock.advance(1005)
         started += rig.start_all()
     return started
 
@@ -48,7 +48,7 @@ def test_throttles_are_counted_by_who_started_meanwhile_and_cost_nothing_by_defa
     info = rig.run(inspect.job_info("q", "j6"))
 
     assert (info.state, info.throttles, info.failures, info.held_by) == ("held", 3, 0, "api/1s")
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     [job] = rig.take("w", 5)
     assert (job.id, job.failures) == ("j6", 0)
     assert rig.counters("j6") == {"throttles": 3}
@@ -58,11 +58,11 @@ def test_a_job_that_was_throttled_may_still_fail_as_often_as_is_left(rig: Rig) -
     publish(rig, max_attempts=3, throttle_counts=True)
     rig.add_limited("a", "b", "c", limits=TWO)
     rig.start_all()
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     [job] = rig.take("w")
     assert (job.id, job.failures) == ("c", 1)
     rig.settle("w", job, Kind.FAILED)
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     [job] = rig.take("w")
     rig.settle("w", job, Kind.FAILED)
 
@@ -110,7 +110,7 @@ def test_those_whom_urgent_jobs_pass_by_for_ever_do_not_wait_for_ever(rig: Rig) 
     for n in range(8):
         rig.add_limited(f"a{n}", f"b{n}", limits=TWO)
         assert rig.start_all() == [f"a{n}", f"b{n}"]
-        rig.clock.advance(1001)
+        rig.clock.advance(1005)
 
     assert rig.job("poor")["reason"] == "throttled"
     assert rig.counters("poor") == {"throttles": 3}
@@ -136,7 +136,7 @@ def test_a_persons_retry_forgives_the_throttles(rig: Rig) -> None:
 
     assert rig.start_all() == ["x1", "x2"]
     assert rig.states("j4") == ["held"]
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     assert [job.id for job in rig.take("w", 5)] == ["j4"]
     assert rig.counters("j4") == {"throttles": 3, "failures": 3}
 
@@ -166,7 +166,7 @@ def test_a_job_that_only_changes_the_limit_it_waits_for_is_not_throttled_for_tha
     rig.take("w2")
     rig.take("w3")
     assert rig.ids("held:api/1s") == ["both"]
-    rig.clock.advance(1001)
+    rig.clock.advance(1005)
     rig.take("w3")
 
     assert rig.ids("held:db/running") == ["both"]
@@ -174,3 +174,19 @@ def test_a_job_that_only_changes_the_limit_it_waits_for_is_not_throttled_for_tha
     rig.trip("w1", 0, held=[])
     rig.take("w1")
     assert rig.job("both")["reason"] == "throttled"
+
+
+def test_all_that_have_waited_too_long_are_left_to_hooks_also_when_another_jobs_end_finds_them(rig: Rig) -> None:
+    publish(rig, max_throttles=2, hooks=True)
+    rig.add_limited(*[f"j{n}" for n in range(30)], limits=Concurrency(1).text("db"))
+    for number in (1, 2):
+        [job] = rig.take("w", 5)
+        rig.take("v", 5)
+        report = calls.exchange(
+            ["q"], "w", 100 * number, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE)], tell_fates=True
+        )  # fmt: skip
+        rig.run(report)
+        rig.trips["w"] = 100 * number
+
+    assert len(rig.ids("dead")) > 10
+    assert len(rig.ids("hooks")) == len(rig.ids("dead"))

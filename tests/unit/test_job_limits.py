@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -232,3 +233,25 @@ def test_a_job_without_limits_stores_nothing_about_them(app: App) -> None:
 
     assert "limits" not in job._new((), {}).fields
     assert not Limits()
+
+
+def example(document: str, heading: str, app: App) -> dict[str, Job[..., Any]]:
+    """The jobs that the first Python block below a heading registers."""
+    text = (Path(__file__).parents[2] / document).read_text("utf-8")
+    block = text.split(f"### {heading}\n", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
+    exec(compile(block, document, "exec"), {"app": app, "RateLimit": RateLimit, "Concurrency": Concurrency})
+    return app.jobs
+
+
+def test_the_examples_of_the_readme_mean_what_it_says(app: App) -> None:
+    jobs = example("README.md", "Limits", app)
+
+    assert stored(jobs["call_api"], "/x") == "r 10 1000 call_api/1s"
+    assert stored(jobs["make_report"], 7) == "r 100 3600000 reports:7/1h c 2 0 db/running"
+    assert [stored(jobs["export"], 5, plan) for plan in ("free", "pro")] == ["r 1 60000 export:5/1m", "-"]
+
+
+def test_the_example_of_the_protocol_gives_the_text_that_it_shows(app: App) -> None:
+    job = example("docs/protocol.md", "Rate and concurrency limits", app)["make_report"]
+
+    assert f"\n{stored(job, 7)}\n" in (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")

@@ -43,7 +43,7 @@ Fate = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """The answer of an exchange. ``wait_ms`` is None when nothing is scheduled.
+    """The answer of an exchange. ``wait_ms``: come back then; None: another worker does, or nothing is scheduled.
 
     ``broken``: queues that cannot be served, with the error; the others were. ``fates``: where jobs went, and why
     they are dead or "", by id; only if asked for, and not for plain successes.

@@ -130,6 +130,7 @@ local function settle_one(q, now, active, taken, stale, fates, kind, id, attempt
     local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
     if cancelled and not ENDS[kind] then record = outcomes.cancelled end
     record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
+    told = false  -- of those who wait for its place, nobody is told
     free_places(q, now, id, attempt, limits)
   end)
   told = false
