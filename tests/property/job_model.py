@@ -10,7 +10,7 @@ from property.limits_model import Limit, Wait
 
 HISTORY = 20
 #: Outcomes that come without a line for the history.
-UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING)
+UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING, Kind.DEFERRED)
 COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles")
 
 

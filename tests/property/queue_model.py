@@ -156,6 +156,7 @@ class Queue:
 
     def defer(self, now: int, job_id: str, rank: int, delay: int) -> None:
         self.jobs[job_id].rank = rank
+        self.retake_key(job_id)
         self.scheduled[job_id] = now + delay
 
     def oversized(self, now: int, job_id: str) -> None:
@@ -225,6 +226,8 @@ class Queue:
             Kind.WAITING: lambda: self.enter_waiting(now, job_id, number, BACKOFF_MS),
             Kind.CANCELLED: lambda: self._cancelled(now, job_id, kind),
             Kind.UNKNOWN: lambda: self.unknown(now, job_id, rank),
+            Kind.DEFERRED: lambda: self.defer(now, job_id, rank, number),
+            Kind.OVERSIZED: lambda: self.oversized(now, job_id),
             Kind.MALFORMED: lambda: self.malformed(job_id),
         }
         ways[kind]()
