@@ -80,13 +80,16 @@ class Crew:
         worker.plan = pool.sooner(worker.plan, pool.boot_plan(time.monotonic()) if booting else plan)
 
     def press(self) -> None:
-        """Send each stopping worker the signal that is due now, once."""
+        """Send each stopping worker the signal that is due now, once: idle ones first.
+
+        Else one that has not heard yet could take the job that another one has just been made to give back.
+        """
         now_s = time.monotonic()
-        for worker in self:
-            due = pool.due_signal(worker.plan, now_s) if worker.plan else None
-            if due is not None and due is not worker.sent:
-                worker.send(due)
-                worker.sent = due
+        due = [(worker, pool.due_signal(worker.plan, now_s)) for worker in self if worker.plan]
+        pressed = [(worker, number) for worker, number in due if number is not worker.sent]
+        for worker, number in sorted(pressed, key=lambda pair: bool(pair[0].board.running())):
+            worker.send(number)
+            worker.sent = number
 
     def tell(self, event: str) -> None:
         """Tell all workers something."""
