@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.stamp
 CODE   := daemon tests examples benchmarks
 #: What may run side by side: no test there depends on how fast the machine is.
 PARALLEL_TESTS := tests/unit tests/store tests/property
-#: Real daemons, signals and deadlines: three files at a time, since they wait most of the time.
+#: Real daemons, signals and deadlines: two files at a time, since they wait most of the time.
 PROCESS_TESTS  := tests/e2e
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ demo: $(STAMP) ## start an embedded Valkey and a daemon, run some hundred real j
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m pytest -n 2 $(PARALLEL_TESTS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(PROCESS_TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PROCESS_TESTS)
 
 test-long: $(STAMP) ## run the property test with 500,000 steps
 	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property

@@ -49,6 +49,17 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+class _Forgetful(dict[Any, Any]):
+    """Knows no connection again.
+
+    fakeredis finds a connection by the client's port and forgets none; a port that is used again would get the state
+    of a dead one, which another thread may just be closing.
+    """
+
+    def __contains__(self, key: object) -> bool:
+        return False
+
+
 class ServerError(Exception):
     """The server answered a command with an error."""
 
@@ -207,6 +218,7 @@ class Server:
         self._fake = TcpFakeServer(self.address)
         # A handler thread of a client that never hangs up must not keep pytest alive.
         self._fake.daemon_threads = True
+        self._fake.clients = _Forgetful()
         self._thread = threading.Thread(
             target=self._fake.serve_forever, kwargs={"poll_interval": 0.02}, name="fake-redis", daemon=True
         )
