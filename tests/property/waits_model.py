@@ -40,5 +40,5 @@ def resolve(q: Queue, now: int, answer: Reply, *, is_trusted: bool) -> str:
 
 
 def _state(q: Queue, job_id: str) -> str:
-    sets = {"ready": q.ready, "scheduled": q.scheduled, "parked": q.parked, "dead": q.dead, "kept": q.kept}
+    sets = q.view().sets
     return next((name for name, members in sets.items() if job_id in members), "active")
