@@ -51,8 +51,8 @@ format: $(STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --fix-only --select I $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: $(STAMP) ## print jobs/s beside the rate of plain GETs of the same client
-	$(BIN)/python benchmarks/run.py
+bench: $(STAMP) ## measure this machine, some minutes; ARGS="--quick", ARGS="--vs rq,taskiq", ARGS=--help
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 clean: ## remove the virtual environment, caches and build output
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

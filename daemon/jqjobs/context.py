@@ -21,6 +21,10 @@ class Voice(Protocol):
         """Whether something is to be written."""
         ...
 
+    def has(self, job: TakenJob) -> bool:
+        """Whether something of that is by this job."""
+        ...
+
     def progress(self, job: JobContext, percent: float, text: str) -> None:
         """Replace what was last said of the progress of a job."""
         ...
@@ -37,8 +41,12 @@ class Voice(Protocol):
         """Write what is pending; called when a job has ended that leaves a record."""
         ...
 
-    def forget(self) -> None:
-        """Drop what is pending."""
+    async def write_aside(self) -> None:
+        """The same, for a coroutine: the event loop goes on meanwhile."""
+        ...
+
+    def forget(self, job: TakenJob) -> None:
+        """Drop what a job has said."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
@@ -11,7 +12,7 @@ from jqjobs.client import JobHandle
 from jqjobs.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption
 from jqjobs.hooks import HookPoint, Hooks
-from jqjobs.job import NO_OPTIONS, Coalesce, NewJob, Options, new_id
+from jqjobs.job import NO_OPTIONS, Coalesce, NewJob, Options, new_id, new_ids
 from jqjobs.registration import Settings
 from jqjobs.signature import Signature
 
@@ -35,17 +36,30 @@ class Job(Generic[P, R]):
     on_state_change = HookPoint()
     cleanup = HookPoint()
 
-    def __init__(self, app: App, function: Callable[P, R], settings: Settings, options: Options = NO_OPTIONS) -> None:
+    def __init__(self, app: App, function: Callable[P, R], settings: Settings) -> None:
         self.app = app
         self.function = function
         self.settings = settings
-        self._options = options
-        options.check_key()
-        self._due_text, self._fields = options.due_text(), options.fields()
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
         functools.update_wrapper(self, function)
+        self._choose(NO_OPTIONS)
+
+    def _choose(self, options: Options) -> None:
+        """Compute what calls with these options have in common, whatever their arguments. Raises: InvalidOption."""
+        options.check_key()
+        settings = self.settings
+        self._options = options
+        self._queue = options.queue or settings.queue
+        self._is_limited = bool(settings.limits)
+        self._fields = options.fields()
+        self._priority = settings.priority if options.priority is None else options.priority
+        self._due_text = options.due_text()
+        self._coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
+        if options.key is not None:
+            replace = settings.replace if options.replace is None else options.replace
+            self._coalescing = options.coalesce or settings.coalesce, replace
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -66,7 +80,7 @@ class Job(Generic[P, R]):
     @property
     def queue(self) -> str:
         """The queue it goes to."""
-        return self._options.queue or self.settings.queue
+        return self._queue
 
     @property
     def chosen(self) -> Options:
@@ -90,14 +104,16 @@ class Job(Generic[P, R]):
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace
         )
-        return Job(self.app, self.function, self.settings, self._options.with_(given))
+        job = copy(self)
+        job._choose(self._options.with_(given))
+        return job
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Store a call of this job and return its handle.
 
         Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
         """
-        return self.app.engine.enqueue(self.queue, [self._new(args, kwargs)])[0]
+        return self.app.engine.enqueue(self._queue, [self._new(args, kwargs)])[0]
 
     async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
@@ -111,7 +127,9 @@ class Job(Generic[P, R]):
         """
         if self._options.id is not None:
             raise InvalidOption("an id names one job; enqueue_many makes many")
-        return self.app.engine.enqueue(self.queue, [self._new(*_call(item)) for item in arguments])
+        given = [_call(item) for item in arguments]
+        new = [self._new(*call, job_id) for call, job_id in zip(given, new_ids(len(given)), strict=True)]
+        return self.app.engine.enqueue(self._queue, new)
 
     def limits_text(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """Return the limits of a call as they are stored, "-" for none.
@@ -120,23 +138,14 @@ class Job(Generic[P, R]):
         """
         return self.settings.limits.text(self.name, self.signature.named(args, kwargs))
 
-    def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> NewJob:
-        options = self._options
-        priority = self.settings.priority if options.priority is None else options.priority
-        fields = self._fields
-        if self.settings.limits:
+    def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
+        fields, options = self._fields, self._options
+        if self._is_limited:
             fields = (*fields, "limits", self.limits_text(args, kwargs))
         return NewJob(
-            self.name, self.signature.encode(args, kwargs), options.id or new_id(), priority,
+            self.settings.name, self.signature.encode(args, kwargs), job_id or options.id or new_id(), self._priority,
             self._due_text, options.key or "", fields, *self._coalescing,
         )  # fmt: skip
-
-    @property
-    def _coalescing(self) -> tuple[str, bool]:
-        options, settings = self._options, self.settings
-        if options.key is None:
-            return Coalesce.UNFINISHED, False
-        return options.coalesce or settings.coalesce, settings.replace if options.replace is None else options.replace
 
 
 def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:

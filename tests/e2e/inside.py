@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jobs import hold, quick
-
 from jqjobs import App
 
 app = App()

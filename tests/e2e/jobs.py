@@ -129,6 +129,15 @@ def hold_gil(seconds: float) -> int:
     return os.getpid()
 
 
+@app.job
+def hold_gil_at_once(turns: int) -> int:
+    """Hold the GIL from the start, in one C call: no other thread of the worker gets in between."""
+    note("start")
+    all(itertools.repeat(True, turns))
+    note("end")
+    return os.getpid()
+
+
 @app.job(max_attempts=1)
 def catastrophic_regex() -> None:
     note("start")

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from jobs import hold, note
-
 from jqjobs import App
 
 app = App()

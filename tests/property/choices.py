@@ -43,7 +43,7 @@ COALESCE: tuple[tuple[str | None, bool | None], ...] = (
 )  # fmt: skip
 KINDS = (*Kind, Kind.DONE, Kind.DONE, Kind.FAILED, Kind.INTERRUPTED)
 MODES = ("crash", "suspect", "interrupt", "hung", "cancelled")
-BOARD = ("running", "running", "running", "succeeded", "failed", "unstarted", "outdated", "waiting 4000")
+BOARD = ("running", "running", "running", "interrupted", "succeeded", "failed", "unstarted", "outdated", "waiting 4000")
 SPANS = (1, 600, 1000, 3000, 9000)
 JUMPS = (10_001, 31_000, 3_600_000, -100, -5000, -20_000, -3_600_000)
 MOST_JOBS, MOST_WORKERS, MOST_PACKETS = 40, 4, 30

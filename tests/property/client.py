@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jqjobs.job import Kind, Outcome, Status, TakenJob
-from jqjobs.store import calls
-from jqjobs.store.calls import Call, Trip
+from jqjobs.store import trips
+from jqjobs.store.calls import Call
+from jqjobs.store.trips import Trip
 from property.job_model import UNRUN, Report
 from property.queue_model import BACKOFF_MS, LEASE_MS
 
@@ -18,6 +19,7 @@ class Packet:
     worker: str
     trip: int
     want: int
+    free: int
     reports: tuple[Report, ...]
     held: tuple[tuple[str, str, int], ...] | None
     call: Call[Trip]
@@ -46,17 +48,21 @@ class Client:
             for job, kind in zip(ended, kinds, strict=False)
         ]
 
-    def packet(self, want: int, reports: list[Report], forged: list[Report]) -> Packet:
-        """Make the next trip; after a lost reply it is a resync and reports again. ``forged`` reports never count."""
+    def packet(self, want: int, reports: list[Report], forged: list[Report], free: int = 0) -> Packet:
+        """Make the next trip; after a lost reply it is a resync and reports again. ``forged`` reports never count.
+
+        ``free``: slots that are free beside what it runs.
+        """
         self.trip += 1
         self.pending += reports
         sent = (*self.pending, *forged)
         held = self._held(forged) if self.lost_touch else None
-        call = calls.exchange(
-            self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], held=held
+        call = trips.exchange(
+            self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], held=held,
+            free=free,
         )  # fmt: skip
         named = None if held is None else tuple((job.queue, job.id, job.attempt) for job in held)
-        return Packet(self.id, self.trip, want, sent, named, call)
+        return Packet(self.id, self.trip, want, free, sent, named, call)
 
     def _held(self, forged: list[Report]) -> list[TakenJob]:
         """What the worker believes to hold, which may be more than it does."""

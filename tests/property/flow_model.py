@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
+from property.burial_model import end_worker
 from property.limits_model import open_gate
 from property.queue_model import LEASE_MS, Queue
 
@@ -34,7 +35,7 @@ def reap(q: Queue, now: int, me: str, most: int) -> int:
     over = sorted((until, worker) for worker, until in q.leases.items() if until <= now)[: most + 2]
     others = [worker for _, worker in over if worker != me]
     for worker in others[:most]:
-        q.end_worker(now, worker, "suspect", None)
+        end_worker(q, now, worker, "suspect", None)
     if len(others) > most:
         q.reaped = now - ceil(LEASE_MS / 30)
     return min(most, len(others))

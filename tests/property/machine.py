@@ -95,7 +95,7 @@ class Machine(RuleBasedStateMachine):
         self.count()
         client = pick(self.s.clients, n)
         number = 1500 * (n % 2) if ms is None else ms
-        packet = client.packet(want, client.finish(kinds, number), self.s.forge(client, n // 2))
+        packet = client.packet(want, client.finish(kinds, number), self.s.forge(client, n // 2), free=n // 3 % 4)
         client.lost_touch = client.lost_touch or fate != "answered"
         if fate == "delayed":
             self.s.delayed.append(packet)
@@ -138,6 +138,16 @@ class Machine(RuleBasedStateMachine):
         for queue in QUEUES[: 1 + (n % 3 > 0)] + QUEUES[: n % 5 == 0]:
             self.s.bury(client, queue, mode, states)
         self.s.replace(client)
+
+    @rule(n=some, chosen=some)
+    def a_daemon_recalls(self, n: int, chosen: int) -> None:
+        """Jobs that its worker has not started; sometimes one that is gone, another's, or an attempt that is over."""
+        self.count()
+        client = pick(self.s.clients, n)
+        believed = [job for each in self.s.clients[: 1 + n % 2] for job in each.running.values()]
+        for queue in QUEUES:
+            here = [(job.id, job.attempt - (n % 5 == 0)) for job in believed if job.queue == queue]
+            self.s.recall(queue, client.id, [*(job for i, job in enumerate(here) if chosen >> i & 1), ("ghost", 1)])
 
     @rule(n=some)
     def a_host_vanishes(self, n: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from jqjobs.job import Kind, Status
 from property.arrivals import add, as_registered
+from property.burial_model import end_worker
 from property.flow_model import pass_deadlines, promote, reap, unpark
 from property.job_model import New, Reply, Report
 from property.limits_model import leave_held, pass_on
@@ -26,7 +27,7 @@ class Answer:
     """What an exchange should answer."""
 
     status: Status
-    stale: set[tuple[str, str]] = field(default_factory=set)
+    stale: list[str] = field(default_factory=list)
     lost: set[tuple[str, str]] = field(default_factory=set)
     jobs: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -78,7 +79,7 @@ class Model:
 
     def exchange(
         self, worker: str, trip: int, want: int, now: int, reports: Sequence[Report],
-        held: Sequence[tuple[str, str, int]] | None,
+        held: Sequence[tuple[str, str, int]] | None, free: int = 0,
     ) -> Answer:  # fmt: skip
         for q in self.queues.values():
             if worker not in q.leases:
@@ -89,20 +90,20 @@ class Model:
         for name, q in self.queues.items():
             q.seen[worker] = trip
             mine = sorted((r for r in reports if r.queue == name), key=lambda r: r.kind is not Kind.DONE)
-            answer.stale |= {(name, r.id) for r in mine if not q.settle(now, worker, r)}
+            answer.stale += [r.id for r in mine if not q.settle(now, worker, r)]
             if held is not None:
                 answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in held if n == name])}
-        self._move(worker, want, now, answer)
+        self._move(worker, want, free, now, answer)
         return answer
 
-    def _move(self, worker: str, want: int, now: int, answer: Answer) -> None:
+    def _move(self, worker: str, want: int, free: int, now: int, answer: Answer) -> None:
         stop = self.holds_suspect(worker)
         for name, q in self.queues.items():
             promote(q, now, 100)
             reap(q, now, worker, 1)
             if want > 0 and not stop and not q.paused:
-                got, stop = take(q, now, worker, want, alone=not self.holds(worker))
-                want -= len(got)
+                got, stop = take(q, now, worker, want, alone=not self.holds(worker), free=free)
+                want, free = want - len(got), free - len(got)
                 answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
 
     def holds(self, worker: str) -> list[tuple[str, str]]:
@@ -113,7 +114,10 @@ class Model:
 
     def leave(self, queue: str, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]]) -> int:
         q = self.queues[queue]
-        return q.end_worker(now, worker, mode, board) if worker in q.leases else -1
+        return end_worker(q, now, worker, mode, board) if worker in q.leases else -1
+
+    def recall(self, queue: str, now: int, worker: str, jobs: Sequence[tuple[str, int]]) -> int:
+        return self.queues[queue].recall(now, worker, jobs)
 
     def renew(self, queue: str, now: int, workers: Sequence[str], names: Sequence[str]) -> list[int]:
         q = self.queues[queue]

@@ -242,51 +242,24 @@ class Queue:
         mine = self.active.get(worker, {})
         for job_id, (_, attempt) in list(mine.items()):
             if (job_id, attempt) not in held:
-                rank, limited = self.leave_active(worker, job_id), self.jobs[job_id].limits
-                if self.jobs[job_id].cancel:
-                    self.end_cancelled(now, job_id, has_run=False)
-                else:
-                    self.give_back_unrun(job_id, rank)
-                limits.free_places(self, now, job_id, attempt, limited)
+                self._recall(now, worker, job_id, attempt)
         return {job_id for job_id, attempt in held if mine.get(job_id, (0, None))[1] != attempt}
 
-    def end_worker(self, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]] | None) -> int:
-        del self.leases[worker]
-        held = self.active.get(worker, {})
-        in_order = sorted(held.items(), key=lambda item: item[1][0])
-        for job_id, (rank, attempt) in in_order:
-            self.leave_active(worker, job_id)
-            on_board = (board or {}).get(job_id, (None, ""))
-            state = on_board[1] if on_board[0] == attempt else "unstarted"
-            stopped = mode == "cancelled" and state == "running"
-            limited = self.jobs[job_id].limits
-            if (self.jobs[job_id].cancel or stopped) and state != "succeeded":
-                self._end_cancelled_with_worker(now, job_id, state if board is not None else "running")
-            elif board is None:
-                self.make_suspect(now, job_id, rank)
-            else:
-                self._fate(now, job_id, rank, state, mode)
-            limits.free_places(self, now, job_id, attempt, limited)
-        self.active.pop(worker, None)
-        return len(in_order)
+    def recall(self, now: int, worker: str, jobs: Sequence[tuple[str, int]]) -> int:
+        """Give back what a worker was told not to start; return how many it held."""
+        mine, before = self.active.get(worker, {}), len(self.active.get(worker, {}))
+        for job_id, attempt in jobs:
+            if mine.get(job_id, (0, None))[1] == attempt:
+                self._recall(now, worker, job_id, attempt)
+        return before - len(mine)
 
-    def _end_cancelled_with_worker(self, now: int, job_id: str, state: str) -> None:
-        if state in ("running", "failed"):
-            self.jobs[job_id].remember()
-        self.end_cancelled(now, job_id, has_run=state != "unstarted")
-
-    def _fate(self, now: int, job_id: str, rank: int, state: str, mode: str) -> None:
-        if state == "succeeded":
-            keep = self.option(self.jobs[job_id], "keep") or self.option(self.jobs[job_id], "keep_ms")
-            self.succeed(now, job_id, keep)
-        elif state.startswith("waiting"):
-            self.enter_waiting(now, job_id, int(state.split()[1]), 0)
-        elif state == "failed" or (state == "running" and mode == "hung"):
-            self.fail(now, job_id, 0)
-        elif state == "running":
-            {"crash": self.crash, "suspect": self.make_suspect, "interrupt": self.interrupt}[mode](now, job_id, rank)
+    def _recall(self, now: int, worker: str, job_id: str, attempt: int) -> None:
+        rank, limited = self.leave_active(worker, job_id), self.jobs[job_id].limits
+        if self.jobs[job_id].cancel:
+            self.end_cancelled(now, job_id, has_run=False)
         else:
             self.give_back_unrun(job_id, rank)
+        limits.free_places(self, now, job_id, attempt, limited)
 
     def view(self) -> QueueState:
         """What the keys should show."""

@@ -7,9 +7,11 @@ from typing import Any
 from jqjobs.errors import StoreFull
 from jqjobs.job import Enqueued, Kind
 from jqjobs.store import calls
-from jqjobs.store.calls import BoardEntry, Trip
+from jqjobs.store.calls import BoardEntry
 from jqjobs.store.cancels import cancel, cancels
+from jqjobs.store.recalls import recall
 from jqjobs.store.store import Store
+from jqjobs.store.trips import Trip
 from jqjobs.store.waits import expect, resolve
 from property.choices import QUEUES, envelope, pick, stored
 from property.client import Client, Packet
@@ -132,12 +134,12 @@ class System:
         answer = self.run(packet.call)
         self.sent = [*self.sent[-MOST_PACKETS:], packet]
         expected = self.model.exchange(
-            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.held
+            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.held, packet.free
         )  # fmt: skip
         jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
         self.check(
             (answer.status, sorted(answer.stale), sorted(answer.lost), jobs),
-            (expected.status, _ids(expected.stale), _ids(expected.lost), expected.jobs),
+            (expected.status, sorted(expected.stale), _ids(expected.lost), expected.jobs),
         )
         return answer
 
@@ -167,6 +169,10 @@ class System:
         entries = [BoardEntry(job_id, attempt, state) for job_id, (attempt, state) in board.items()]
         answer = self.run(calls.leave(queue, client.id, mode, "killed", entries))
         self.check(answer, self.model.leave(queue, self.now, client.id, mode, board))
+
+    def recall(self, queue: str, worker: str, jobs: list[tuple[str, int]]) -> None:
+        answer = self.run(recall(queue, worker, jobs))
+        self.check(answer, self.model.recall(queue, self.now, worker, jobs))
 
     def renew(self, queue: str, workers: list[str], names: list[str]) -> None:
         answer = self.run(calls.renew(queue, LEASE_MS, workers, names))

@@ -12,10 +12,11 @@ from typing import Any
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.job import Enqueued, Kind, NewJob, Outcome, Status, TakenJob
-from jqjobs.store import calls
+from jqjobs.store import calls, trips
 from jqjobs.store.address import parse_url
-from jqjobs.store.calls import Call, Trip
+from jqjobs.store.calls import Call
 from jqjobs.store.store import Store
+from jqjobs.store.trips import Trip
 
 LEASE_MS = 30_000
 START_MS = 1_700_000_000_000
@@ -83,11 +84,13 @@ class Rig:
     def trip(
         self, worker: str, want: int = 0, outcomes: Sequence[Outcome] = (), *, number: int | None = None,
         held: Sequence[TakenJob] | None = None, queues: Sequence[str] = ("q",), lease_ms: int = LEASE_MS,
+        free: int = 0,
     ) -> Trip:  # fmt: skip
-        """Exchange under the worker's next trip number, or under ``number``."""
+        """Exchange under the worker's next trip number, or under ``number``. ``free``: slots beside what it runs."""
         if number is None:
             number = self.trips[worker] = self.trips.get(worker, 0) + 1
-        return self.run(calls.exchange(queues, worker, number, want, lease_ms, outcomes=outcomes, held=held))
+        call = trips.exchange(queues, worker, number, want, lease_ms, outcomes=outcomes, held=held, free=free)
+        return self.run(call)
 
     def take(self, worker: str = "w", want: int = 1, **options: Any) -> list[TakenJob]:
         """Take jobs; a worker that is not there yet joins first."""
@@ -116,9 +119,9 @@ class Rig:
         assert self.settle(worker, job, kind, number, **rest).stale == ()
         return job
 
-    def tend(self, queue: str = "q", max_dead: int = 1000, dead_ms: int = 10**12) -> calls.Housekept:
+    def tend(self, queue: str = "q", max_dead: int = 1000, dead_ms: int = 10**12, pause_ms: int = 0) -> calls.Housekept:
         """Do one round of housekeeping."""
-        return self.run(calls.housekeep(queue, LEASE_MS, max_dead, dead_ms))
+        return self.run(calls.housekeep(queue, LEASE_MS, max_dead, dead_ms, pause_ms))
 
     def reaping_works_from_now(self, *queues: str) -> None:
         """Spend the first look at a queue, which only grants amnesty."""

@@ -138,6 +138,27 @@ def test_many_are_cut_by_number_and_by_bytes() -> None:
     assert cut([2 * CHUNK_BYTES, 1, 1]) == [1, 2]
 
 
+def test_one_after_the_other_keeps_its_own_options(shop: Shop) -> None:
+    first = [shop.mail.enqueue(f"{n}") for n in range(2)]
+    urgent = [shop.mail.options(priority=9).enqueue(f"{n}") for n in range(2)]
+    bills = [shop.bill.enqueue() for _ in range(2)]
+    late = shop.mail.options(delay="1h", max_attempts=7).enqueue("ann", copies=2)
+    told = [(h.info().name, h.info().args, h.info().priority) for h in (*first, *urgent, *bills)]
+    assert told == [
+        ("mail", ["0"], 0), ("mail", ["1"], 0), ("mail", ["0"], 9), ("mail", ["1"], 9), ("bill", [], 7), ("bill", [], 7)
+    ]  # fmt: skip
+    assert (late.state(), late.info().max_attempts, late.info().kwargs) == (State.SCHEDULED, 7, {"copies": 2})
+
+
+def test_a_server_that_forgot_its_scripts_is_told_them_again(real_shop: Shop, any_server: Server) -> None:
+    for _ in range(2):
+        any_server.call("SCRIPT", "FLUSH")
+        assert real_shop.mail.enqueue("ann").created
+        any_server.call("SCRIPT", "FLUSH")
+        assert len(real_shop.mail.enqueue_many([("ann",)] * (3 * CHUNK_JOBS))) == 3 * CHUNK_JOBS
+    assert any_server.call("ZCARD", "jq:{default}:ready") == 2 + 6 * CHUNK_JOBS
+
+
 def test_a_job_that_is_gone_has_no_state(shop: Shop, server: Server) -> None:
     handle = shop.mail.enqueue("ann")
     server.flush()

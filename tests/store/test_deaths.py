@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.job import Kind, Outcome, TakenJob
-from jqjobs.store import calls
-from jqjobs.store.calls import BoardEntry, Trip
+from jqjobs.store import calls, trips
+from jqjobs.store.calls import BoardEntry
 from jqjobs.store.deaths import Death, deaths
+from jqjobs.store.trips import Trip
 from store.rig import LEASE_MS, Rig, outcome
 
 
 def report(rig: Rig, *outcomes: Outcome, tell_fates: bool = True) -> Trip:
     number = rig.trips["w"] = rig.trips["w"] + 1
-    return rig.run(calls.exchange(["q"], "w", number, 0, LEASE_MS, outcomes=outcomes, tell_fates=tell_fates))
+    return rig.run(trips.exchange(["q"], "w", number, 0, LEASE_MS, outcomes=outcomes, tell_fates=tell_fates))
 
 
 def offer_hooks(rig: Rig, *names: str) -> None:
@@ -127,7 +128,7 @@ def test_in_the_trip_that_hears_of_fates_a_job_that_expires_still_waits_for_hook
     rig.clock.advance(10)
     number = rig.trips["w"] = rig.trips["w"] + 1
     outcomes = [outcome(job, Kind.DISCARDED)]
-    rig.run(calls.exchange(["q"], "w", number, 1, LEASE_MS, outcomes=outcomes, tell_fates=True))
+    rig.run(trips.exchange(["q"], "w", number, 1, LEASE_MS, outcomes=outcomes, tell_fates=True))
     assert waiting(rig) == ["b n"]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.job import Enqueued, Kind
+from jqjobs.job import Enqueued, Kind, NewJob
+from jqjobs.store import calls
+from jqjobs.store.wire import pack
 from store.rig import START_MS, Rig
 
 
@@ -124,3 +126,58 @@ def test_the_clock_of_redis_is_used_when_none_is_given(rig: Rig) -> None:
 
     seconds, microseconds = rig.redis("TIME")
     assert 0 <= int(seconds) * 1000 + int(microseconds) // 1000 - int(rig.job("a")["enqueued"]) < 60_000
+
+
+def test_jobs_with_and_without_options_share_a_call(rig: Rig) -> None:
+    jobs = [
+        NewJob("plain", b"1", "a"), NewJob("plain", b"2", "b"),
+        NewJob("urgent", b"3", "c", priority=5, fields=("expires", "+9")), NewJob("plain", b"4", "a"),
+        NewJob("late", b"5", "d", due="+7"), NewJob("one", b"6", "e", key="k"), NewJob("one", b"7", "f", key="k"),
+        NewJob("one", b"8", "g", key="k", replace=True), NewJob("plain", b"9", "h"),
+    ]  # fmt: skip
+
+    assert rig.run(calls.enqueue("q", jobs)) == [
+        Enqueued("a", True), Enqueued("b", True), Enqueued("c", True), Enqueued("a", False), Enqueued("d", True),
+        Enqueued("e", True), Enqueued("e", False), Enqueued("e", False, True), Enqueued("h", True),
+    ]  # fmt: skip
+    assert rig.ids("ready") == ["c", "a", "b", "e", "h"]
+    assert [rig.job(job_id)["payload"] for job_id in "abcdeh"] == ["1", "2", "3", "5", "8", "9"]
+    assert rig.job("c") == {
+        "name": "urgent", "payload": "3", "enqueued": str(START_MS), "priority": "5", "attempt": "0",
+        "expires": str(START_MS + 9),
+    }  # fmt: skip
+    assert [rig.job(job_id).get("expires") for job_id in "abdeh"] == [None] * 5
+
+
+def test_more_jobs_than_the_stack_of_lua_holds_fit_into_a_call(rig: Rig) -> None:
+    ids = [f"j{n:05}" for n in range(5000)]
+
+    assert all(made.created for made in rig.add(*ids))
+    assert rig.ids("ready") == ids
+
+
+def test_a_token_that_waits_is_no_error_and_one_that_was_taken_comes_back(rig: Rig) -> None:
+    for job_id in "abc":
+        rig.add(job_id)
+        assert rig.ids("wake") == ["1"]
+        if job_id == "b":
+            rig.redis("ZPOPMIN", rig.key("wake"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"priority": -3}, {"due": "+10"}, {"key": "k"}, {"key": "k", "replace": True, "coalesce": "queued"},
+        {"fields": ("keep", 5, "limits", "-")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_one_job_is_packed_as_the_call_for_many_says(options: dict[str, object]) -> None:
+    for job in (
+        NewJob("n", b"{}", "a", **options), NewJob("other", b"", "b" * 128, **options),  # type: ignore[arg-type]
+        NewJob("n", bytes(range(256)), "c", **options),  # type: ignore[arg-type]
+    ):  # fmt: skip
+        call = calls.enqueue("q", [job])
+        command = ("EVALSHA", call.script.sha, 1, *call.keys, *call.args)
+
+        assert calls.packed_enqueue("q", job) == pack(command)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.board import Board
+from jqjobs.board import Board, Word
 from jqjobs.errors import StoreError
 from jqjobs.job import Kind, Outcome
 from jqjobs.store.store import Store
@@ -20,6 +20,7 @@ from store.rig import LEASE_MS, Rig
 @pytest.fixture
 def batch(tmp_path: Path) -> Iterator[Batch]:
     board = Board.create(tmp_path / "w.board")
+    board.set_word(Word.LEASE_UNTIL, 2**60)
     yield Batch(board)
     board.close()
 
@@ -28,7 +29,7 @@ def batch(tmp_path: Path) -> Iterator[Batch]:
 def worker(rig: Rig, batch: Batch) -> Exchanger:
     """A worker of two queues that has looked once and found nothing."""
     rig.join("w", queues=("a", "b"))
-    exchanger = Exchanger(rig.store, ("a", "b"), "w", LEASE_MS, batch)
+    exchanger = Exchanger(rig.store, ("a", "b"), "w", LEASE_MS, batch, lambda job: job)
     assert exchanger.trip(1).jobs == []
     return exchanger
 
@@ -58,12 +59,14 @@ def test_what_is_not_due_or_is_another_queues_is_no_news(worker: Exchanger, rig:
     assert not worker.has_news()
 
 
-def test_an_outcome_that_is_not_reported_is_news(worker: Exchanger, rig: Rig, batch: Batch) -> None:
+@pytest.mark.parametrize("outcome", [None, Outcome("a", "x", 1, Kind.DISCARDED, line=b"{}")], ids=["plain", "other"])
+def test_an_outcome_that_is_not_reported_is_news(
+    worker: Exchanger, rig: Rig, batch: Batch, outcome: Outcome | None
+) -> None:
     rig.add("x", queue="a")
     [job] = worker.trip(1).jobs
-    batch.begin([job])
     assert batch.start_next() == job
-    batch.finish(Outcome(job.queue, job.id, job.attempt, Kind.DONE))
+    batch.finish(job, outcome)
     assert worker.has_news()
     worker.trip(0)
     assert not worker.has_news()
@@ -90,7 +93,7 @@ def test_an_error_is_news_and_the_next_trip_says_it_and_sorts_it_out(
     server = start_server("valkey", "--appendonly", "yes", "--appendfsync", "always")
     rig = Rig(server.url)
     rig.join("w")
-    worker = Exchanger(connect(server.url), ("q",), "w", LEASE_MS, batch)
+    worker = Exchanger(connect(server.url), ("q",), "w", LEASE_MS, batch, lambda job: job)
     worker.trip(1)
     server.kill()
     assert worker.has_news()

@@ -8,35 +8,24 @@ from typing import Any
 
 import pytest
 
-from jqjobs.board import Board
 from jqjobs.errors import StoreUnavailable
 from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.store.store import Store
-from jqjobs.worker.batch import Batch
-from jqjobs.worker.exchange import Exchanger
-from store.rig import LEASE_MS, Rig
+from store.hands import Hands
+from store.rig import Rig
 
 HOOKED = object()
 
 
-class Hands:
-    """A worker's batch and exchanger."""
-
-    def __init__(self, rig: Rig, store: Store, board: Board) -> None:
-        self.rig = rig
-        self.batch = Batch(board)
-        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch)
-        rig.join("w")
+class HookedHands(Hands):
+    """A worker whose jobs have hooks."""
 
     def run(self, *kinds: Kind, after: Any = HOOKED, attempt: int | None = None) -> None:
         """Take as many jobs, and let each end in one way."""
-        jobs = self.exchanger.trip(len(kinds)).jobs
-        assert len(jobs) == len(kinds)
-        self.batch.begin(jobs)
+        assert len(self.exchanger.trip(len(kinds)).jobs) == len(kinds)
         for kind in kinds:
-            job = self.batch.start_next()
-            assert job is not None
-            self.batch.finish(_ended(job, kind, after, attempt))
+            job = self.start()
+            self.batch.finish(job, _ended(job, kind, after, attempt))
 
     def recorded(self) -> list[Any]:
         found = [(outcome.id, fate) for outcome, fate in self.exchanger.recorded]
@@ -50,13 +39,13 @@ def _ended(job: TakenJob, kind: Kind, after: Any, attempt: int | None) -> Outcom
 
 
 @pytest.fixture
-def hands(rig: Rig, connect: Callable[..., Store], tmp_path: Path) -> Iterator[Hands]:
-    board = Board.create(tmp_path / "w.board")
-    yield Hands(rig, connect(rig.url), board)
-    board.close()
+def hands(rig: Rig, connect: Callable[..., Store], tmp_path: Path) -> Iterator[HookedHands]:
+    made = HookedHands(rig, connect(rig.url), tmp_path)
+    yield made
+    made.board.close()
 
 
-def test_a_trip_tells_what_became_of_each_job_with_hooks(hands: Hands) -> None:
+def test_a_trip_tells_what_became_of_each_job_with_hooks(hands: HookedHands) -> None:
     hands.rig.add(*"abcd", fields=("max_attempts", 5))
     hands.run(Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.DISCARDED)
     assert hands.exchanger.awaits_fates
@@ -68,14 +57,14 @@ def test_a_trip_tells_what_became_of_each_job_with_hooks(hands: Hands) -> None:
     ]  # fmt: skip
 
 
-def test_a_report_of_the_monitor_tells_it_too(hands: Hands) -> None:
+def test_a_report_of_the_monitor_tells_it_too(hands: HookedHands) -> None:
     hands.rig.add("a")
     hands.run(Kind.DISCARDED)
-    assert hands.exchanger.report()
+    assert hands.exchanger.report(gives_back=True)
     assert hands.recorded() == [("a", ("dead", "discarded"))]
 
 
-def test_without_hooks_nothing_is_noted(hands: Hands) -> None:
+def test_without_hooks_nothing_is_noted(hands: HookedHands) -> None:
     hands.rig.add(*"ab")
     hands.run(Kind.DONE, Kind.DISCARDED, after=None)
     assert not hands.exchanger.awaits_fates
@@ -83,18 +72,18 @@ def test_without_hooks_nothing_is_noted(hands: Hands) -> None:
     assert hands.recorded() == []
 
 
-def test_what_came_too_late_has_no_fate(hands: Hands) -> None:
+def test_what_came_too_late_has_no_fate(hands: HookedHands) -> None:
     hands.rig.add(*"ab")
     hands.run(Kind.DONE, Kind.FAILED, attempt=7)
     hands.exchanger.trip(0)
     assert hands.recorded() == [("a", None), ("b", None)]
 
 
-def test_after_a_broken_trip_hooks_wait_on(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_broken_trip_hooks_wait_on(hands: HookedHands, monkeypatch: pytest.MonkeyPatch) -> None:
     hands.rig.add("a")
     hands.run(Kind.DISCARDED)
     with monkeypatch.context() as broken:
-        broken.setattr(hands.exchanger._store, "run", _breaks)
+        broken.setattr(hands.store, "receive", _breaks)
         with pytest.raises(StoreUnavailable):
             hands.exchanger.trip(0)
     assert hands.exchanger.awaits_fates

@@ -55,3 +55,21 @@ def test_a_scheduled_id_without_a_record_is_dropped(rig: Rig) -> None:
     rig.tend()
 
     assert rig.states("ghost") == []
+
+
+def test_a_round_that_another_daemon_has_just_finished_is_not_done_again(rig: Rig) -> None:
+    rig.tend()
+    rig.add("a", due="+500")
+    rig.clock.advance(1999)
+    assert rig.tend(pause_ms=2000) == calls.Housekept(more=False, wait_ms=None, inbox=False, reaped=0)
+    assert rig.states("a") == ["scheduled"]
+    rig.clock.advance(1)
+    rig.tend(pause_ms=2000)
+    assert rig.states("a") == ["ready"]
+
+
+def test_a_round_that_left_something_is_gone_on_with_at_once(rig: Rig) -> None:
+    rig.add(*[f"j{i}" for i in range(150)], due="+500")
+    rig.clock.advance(500)
+    assert [rig.tend(pause_ms=2000).more for _ in range(3)] == [True, False, False]
+    assert len(rig.ids("ready")) == 150

@@ -7,6 +7,7 @@ import pytest
 from jqjobs.job import Kind, Status
 from jqjobs.store import calls
 from jqjobs.store.calls import BoardEntry
+from jqjobs.store.cancels import cancel
 from store.rig import LEASE_MS, START_MS, Rig
 
 
@@ -121,6 +122,32 @@ def test_a_job_killed_for_its_time_limit_is_a_failure_and_no_crash(rig: Rig) -> 
 
     assert rig.states("a") == ["dead"]
     assert rig.job("a")["reason"] == "hung"
+
+
+@pytest.mark.parametrize("mode", ["hung", "cancelled"])
+def test_what_ran_beside_the_one_that_its_worker_was_killed_for_is_interrupted_and_free(rig: Rig, mode: str) -> None:
+    rig.add("a", "b", "c")
+    rig.take("w", 3)
+    rig.run(calls.leave(
+        "q", "w", mode, "too long", [BoardEntry("a", 1, "interrupted"), BoardEntry("b", 1, "running")], "in main.py"
+    ))  # fmt: skip
+
+    assert rig.counters("a") == {"interrupts": 1, "executions": 1}
+    [line] = rig.history("a")
+    assert (line["reason"], line["error"]) == ("interrupted", "its worker was killed for another job")
+    assert "traceback" not in line or line["traceback"] is None
+    assert rig.ids("ready")[:2] == ["a", "c"]
+    assert rig.history("b")[0]["reason"] == mode
+
+
+def test_what_was_interrupted_beside_another_and_is_cancelled_is_dead(rig: Rig) -> None:
+    rig.add("a", "b")
+    rig.take("w", 2)
+    rig.run(cancel("q", ["a"]))
+    bury(rig, "hung", ("a", 1, "interrupted"), ("b", 1, "running"))
+
+    assert (rig.states("a"), rig.job("a")["reason"]) == (["dead"], "cancelled")
+    assert [line["error"] for line in rig.history("a")] == ["its worker was killed for another job"]
 
 
 def test_what_had_succeeded_before_the_death_is_done(rig: Rig) -> None:

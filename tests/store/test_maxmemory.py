@@ -13,6 +13,7 @@ from jqjobs.errors import StoreFull
 from jqjobs.job import Kind, NewJob, Status
 from jqjobs.store import calls
 from jqjobs.store.calls import BoardEntry
+from jqjobs.store.recalls import recall
 from store.rig import LEASE_MS, Rig, outcome
 
 
@@ -112,6 +113,15 @@ def test_a_resync_works(rig: Rig) -> None:
     fill_up(rig)
 
     assert rig.trip("w", 0, held=[]).status is Status.OK
+    assert rig.ids("ready") == ["a", "b"]
+
+
+def test_a_recall_works(rig: Rig) -> None:
+    rig.add("a", "b")
+    rig.take("w", 2)
+    fill_up(rig)
+
+    assert rig.run(recall("q", "w", [("a", 1), ("b", 1)])) == 2
     assert rig.ids("ready") == ["a", "b"]
 
 

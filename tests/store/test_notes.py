@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs.context import JobContext
 from jqjobs.errors import Conflict
-from jqjobs.job import Kind
+from jqjobs.job import Kind, TakenJob
 from jqjobs.store import calls
 from jqjobs.store.inspect import JobInfo, job_info
 from jqjobs.store.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, with_progress
@@ -203,9 +203,46 @@ def test_what_is_said_is_bounded_and_always_storable(speaker: Speaker) -> None:
 def test_what_is_to_be_forgotten_is_not_written(speaker: Speaker) -> None:
     speaker.job.progress(1)
     speaker.job.log("x")
-    speaker.notes.forget()
+    speaker.notes.forget(TakenJob("q", "a", 1, "n", b""))
+    assert not speaker.notes.pending
     speaker.notes.write()
     assert (speaker.percent, speaker.lines) == (None, [])
+
+
+def test_what_one_job_forgets_another_one_has_still_said(taken: Rig) -> None:
+    taken.add("b", fields=("keep", 100_000))
+    taken.take()
+    notes = Notes(taken.store, "w", slots=2)
+    speaking = [JobContext(job_id, "q", "n", 1, 0, "w", _voice=notes) for job_id in "ab"]
+    for job in speaking:
+        job.progress(50, job.id)
+        job.log(f"I am {job.id}")
+    over, other = (TakenJob("q", job_id, 1, "n", b"") for job_id in "ab")
+    notes.forget(over)
+    assert (notes.has(other), notes.pending) == (True, True)
+    notes.write()
+    assert [taken.run(job_info("q", job_id)).progress is None for job_id in "ab"] == [True, False]
+    assert [line.text for line in taken.run(job_info("q", "b")).log] == ["I am b"]
+    assert not notes.has(other)
+    assert speaking[0].wait_token() != speaking[1].wait_token()
+    assert speaking[0].wait_token() == speaking[0].wait_token()
+
+
+def test_what_is_just_being_written_is_still_to_be_waited_for(speaker: Speaker) -> None:
+    seen: list[tuple[bool, bool, bool]] = []
+    mine, other = (TakenJob("q", job_id, 1, "n", b"") for job_id in "ab")
+
+    class Slow:
+        def run_all(self, calls: object) -> None:
+            seen.append((speaker.notes.pending, speaker.notes.has(mine), speaker.notes.has(other)))
+
+    speaker.notes._store = Slow()  # type: ignore[assignment]
+    speaker.job.progress(1)
+    speaker.notes.write()
+    speaker.job.log("x")
+    speaker.notes.write()
+    assert seen == [(True, True, False)] * 2
+    assert not speaker.notes.pending
 
 
 def test_without_redis_it_is_dropped_said_once_and_not_tried_for_a_while(

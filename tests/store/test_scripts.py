@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from jqjobs.job import Kind, NewJob, Outcome, Status, TakenJob
-from jqjobs.store import calls, inspect
+from jqjobs.store import calls, inspect, trips
 from jqjobs.store.calls import BoardEntry, Call
 from jqjobs.store.cancels import cancel, cancels
 from jqjobs.store.deaths import deaths
+from jqjobs.store.recalls import recall
 from jqjobs.store.results import Ending, job_end
 from jqjobs.store.schedules import Answer as TickAnswer
 from jqjobs.store.schedules import agenda, plan, suspend, tick
@@ -24,8 +25,8 @@ from store.rig import Rig
 LUA = Path(str(files("jqjobs.store") / "lua"))
 PACKAGE = LUA.parent.parent
 SHARED = (
-    "prelude", "gates", "add", "schedule", "envelope", "fates", "limits", "waits", "burial", "answer",
-    "flow", "settle", "take", "watch",
+    "core", "plain", "serve", "watch", "prelude", "gates", "add", "schedule", "envelope", "fates", "limits", "waits",
+    "burial", "answer", "flow", "settle", "take",
 )  # fmt: skip
 OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua") if path.stem not in SHARED)
 
@@ -42,7 +43,7 @@ CALLS: dict[str, Call[Any]] = {
     "expect": expect("q", "w", "a", 1, "secret"),
     "resolve": resolve("q", "a", "secret", result=b"1"),
     "enqueue": calls.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
-    "exchange": calls.exchange(
+    "exchange": trips.exchange(
         ["q"], "w", 1, 1, 30_000, held=[HELD],
         outcomes=[Outcome("q", "x", 1, Kind.DONE), Outcome("q", "y", 1, Kind.FAILED, 5, "e", b"{}")],
     ),
@@ -58,6 +59,7 @@ CALLS: dict[str, Call[Any]] = {
     "post": calls.post_order("d", '{"v":1}'),
     "plan": plan("q", 30_000, {"s": "{}"}),
     "publish": calls.publish("q", 30_000, {"n": {"doc": ""}}),
+    "recall": recall("q", "w", [("a", 1)]),
     "renew": calls.renew("q", 30_000, ["w"], ["n"]),
     "result": job_end("q", "a"),
     "retry": calls.retry("q", ["a"]),
@@ -103,11 +105,10 @@ def test_every_script_that_python_names_exists() -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_shared_parts_exist_and_come_before_what_uses_them(name: str) -> None:
-    found = re.match(r"--: include ([\w ]+)\n", source(name))
-    included = found[1].split() if found else []
+    included = " ".join(re.findall(r"^ *--: include (.+)\n", source(name), re.MULTILINE)).split()
 
     assert included == [part for part in SHARED if part in included]
-    assert included[:1] in ([], ["prelude"])
+    assert included[:1] in ([], ["prelude"], ["core"])
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -196,3 +197,12 @@ def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
     assert f"{word} items a job" in header("exchange")
     assert f"found[n + {fields}]" in source("take")
     assert f"found[n + {fields + 1}]" not in source("take")
+
+
+def test_a_queue_of_plain_jobs_has_as_many_items_in_lua_as_in_python() -> None:
+    items = calls._PLAIN_ITEMS
+    word = {4: "four", 5: "five"}[items]
+
+    assert f"{word} items a queue" in source("plain")
+    assert f"plain[n + {items}]" in source("plain")
+    assert f"plain[n + {items + 1}]" not in source("plain")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.job import Kind, NewJob, Outcome
-from jqjobs.store import calls
+from jqjobs.store import calls, trips
 from store.rig import START_MS, Rig, outcome
 
 GIVES_NOTHING_BACK = (Kind.DONE, Kind.KEPT, Kind.DISCARDED, Kind.MALFORMED)
@@ -262,7 +262,7 @@ def test_outcomes_of_several_queues_travel_in_one_trip(rig: Rig) -> None:
 def test_an_outcome_of_a_kind_this_script_does_not_know_loses_no_job(rig: Rig) -> None:
     rig.add("a", "b")
     a, b = rig.take("w", 2)
-    call = calls.exchange(["q"], "w", 50, 0, 30_000, outcomes=[outcome(a, Kind.FAILED), outcome(b, Kind.FAILED, 10)])
+    call = trips.exchange(["q"], "w", 50, 0, 30_000, outcomes=[outcome(a, Kind.FAILED), outcome(b, Kind.FAILED, 10)])
     call.args[call.args.index("failed")] = "invented"
     rig.run(call)
 
@@ -286,6 +286,6 @@ def test_a_queue_with_a_key_of_the_wrong_type_stops_no_other(real_rig: Rig) -> N
         assert store.run(calls.join(queue, "w", 30_000))
     store.wire.call("SET", "jq:{q}:scheduled", "x")
     store.run(calls.enqueue("r", [NewJob("n", b"{}", "good")]))
-    trip = store.run(calls.exchange(["q", "r"], "w", 1, 5, 30_000))
+    trip = store.run(trips.exchange(["q", "r"], "w", 1, 5, 30_000))
     assert [job.id for job in trip.jobs] == ["good"]
     assert [queue for queue, error in trip.broken if "WRONGTYPE" in error] == ["q"]

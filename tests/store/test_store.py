@@ -11,7 +11,7 @@ import pytest
 
 from jqjobs.errors import StoreBusy, StoreError, StoreFull, StoreUnavailable
 from jqjobs.job import NewJob, Status
-from jqjobs.store import calls
+from jqjobs.store import calls, trips
 from jqjobs.store.store import Store
 from servers import Server
 from store.rig import LEASE_MS, Rig, answers
@@ -94,7 +94,7 @@ def test_a_repeatable_call_is_sent_again_on_a_new_connection(real_rig: Rig) -> N
     assert real_rig.add("b")[0].created
 
 
-@pytest.mark.parametrize("call", [calls.ingest("q", "n"), calls.exchange(["q"], "w", 1, 1, LEASE_MS)])
+@pytest.mark.parametrize("call", [calls.ingest("q", "n"), trips.exchange(["q"], "w", 1, 1, LEASE_MS)])
 def test_a_call_that_must_not_run_twice_is_not_repeated(real_rig: Rig, call: calls.Call) -> None:
     real_rig.join("w")
     real_rig.push({"job": "n"})
@@ -235,7 +235,7 @@ def test_after_an_interrupt_the_next_command_gets_its_own_answer(rig: Rig) -> No
         pass
 
     def interrupted() -> None:
-        with wire._whole():
+        with wire.whole:
             wire.send(("ECHO", "one"))
             raise Interrupted
 

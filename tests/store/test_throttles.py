@@ -6,7 +6,7 @@ from typing import Any
 
 from jqjobs.job import Kind
 from jqjobs.limits import Concurrency, RateLimit
-from jqjobs.store import calls, inspect
+from jqjobs.store import calls, inspect, trips
 from store.rig import LEASE_MS, Rig, outcome
 
 TWO = RateLimit(2, seconds=1).text("api")
@@ -182,7 +182,7 @@ def test_all_that_have_waited_too_long_are_left_to_hooks_also_when_another_jobs_
     for number in (1, 2):
         [job] = rig.take("w", 5)
         rig.take("v", 5)
-        report = calls.exchange(
+        report = trips.exchange(
             ["q"], "w", 100 * number, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE)], tell_fates=True
         )  # fmt: skip
         rig.run(report)

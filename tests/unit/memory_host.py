@@ -19,6 +19,7 @@ from jqjobs.daemon.memory import MemorySample
 from jqjobs.daemon.memory_guard import MemoryGuard
 from jqjobs.daemon.pool import StopPlan
 from jqjobs.job import TakenJob
+from unit.boards import mark_all, run_only
 
 MIB = 1 << 20
 RESERVE_MIB, TOTAL_MIB = 256, 2048
@@ -52,11 +53,10 @@ class Worker:
     plan: StopPlan | None = None
 
     def run(self, job_id: str) -> None:
-        self.board.begin_batch([TakenJob("q", job_id, 1, "name", b"")])
-        self.board.mark(0, Stage.RUNNING, 1)
+        run_only(self.board, TakenJob("q", job_id, 1, "name", b""))
 
     def finish(self) -> None:
-        self.board.mark(0, Stage.SUCCEEDED, 2)
+        mark_all(self.board, Stage.SUCCEEDED)
 
     @property
     def takes_nothing(self) -> bool:

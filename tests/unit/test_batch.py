@@ -1,8 +1,7 @@
-"""The batch: nothing is lost and nothing doubled between the main thread, the monitor thread and the board."""
+"""The batch: nothing is lost and nothing doubled between the slots, the monitor thread and the board."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,45 +9,64 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jqjobs.board import Board, Stage
-from jqjobs.job import Kind, Outcome, TakenJob
+from jqjobs.board import Board, Stage, Word
+from jqjobs.clock import monotonic_ms
+from jqjobs.job import Kind, TakenJob
 from jqjobs.worker.batch import Batch, next_want
+from unit.hands import ended, jobs, reported, started
 
 
 @pytest.fixture
 def board(tmp_path: Path) -> Iterator[Board]:
     made = Board.create(tmp_path / "w.board")
+    made.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
     yield made
     made.close()
 
 
-def jobs(count: int) -> list[TakenJob]:
-    return [TakenJob("q", f"id-{n}", 1, "name", b"{}") for n in range(count)]
-
-
-def ended(job: TakenJob, kind: Kind = Kind.DONE) -> Outcome:
-    return Outcome(job.queue, job.id, job.attempt, kind)
+@pytest.fixture
+def batch(board: Board) -> Batch:
+    return Batch(board)
 
 
 def stages(board: Board) -> list[Stage]:
     return [entry.stage for entry in board.entries()]
 
 
-def test_a_batch_is_run_from_the_left_and_shown_on_the_board(board: Board) -> None:
-    batch = Batch(board)
-    batch.begin(jobs(3))
-    assert batch.busy.is_set()
-    first = batch.start_next()
-    assert first is not None
-    assert (first.id, batch.current) == ("id-0", first)
+def test_jobs_are_run_from_the_left_and_shown_on_the_board(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(3))
+    assert (batch.busy.is_set(), batch.waiting) == (True, 3)
+    first = started(batch)
+    assert (first.id, batch.running, batch.waiting) == ("id-0", [first], 2)
     assert stages(board) == [Stage.RUNNING, Stage.HELD, Stage.HELD]
     assert [job.id for job in batch.held()] == ["id-0", "id-1", "id-2"]
-    batch.finish(ended(first))
-    assert batch.current is None
+    batch.finish(first)
+    assert batch.running == []
     assert stages(board) == [Stage.SUCCEEDED, Stage.HELD, Stage.HELD]
     assert [job.id for job in batch.held()] == ["id-1", "id-2"]
-    assert [(o.id, o.kind) for o in batch.take_outcomes()] == [("id-0", Kind.DONE)]
+    assert batch.has_outcomes
+    assert reported(batch) == ["id-0"]
     assert not batch.has_outcomes
+
+
+def test_several_slots_run_side_by_side_and_end_in_any_order(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(3))
+    first, second = started(batch), started(batch)
+    assert [entry.id for entry in board.running()] == ["id-0", "id-1"]
+    batch.finish(second)
+    third = started(batch)
+    batch.finish(first, ended(first))
+    assert (batch.running, batch.held()) == ([third], [third])
+    assert stages(board) == [Stage.FAILED, Stage.SUCCEEDED, Stage.RUNNING]
+    assert reported(batch) == ["id-1", "id-0 failed"]
+
+
+def test_the_board_says_since_when_a_job_runs(board: Board, batch: Batch) -> None:
+    before = monotonic_ms()
+    batch.hold(jobs(1))
+    job = started(batch)
+    assert before <= job.started_ms == batch.last_start_ms <= monotonic_ms()
+    assert [entry.since_ms for entry in board.running()] == [job.started_ms]
 
 
 @pytest.mark.parametrize(
@@ -61,103 +79,112 @@ def test_a_batch_is_run_from_the_left_and_shown_on_the_board(board: Board) -> No
         (Kind.INTERRUPTED, Stage.RUNNING),
     ],
 )  # fmt: skip
-def test_how_a_job_ended_is_on_the_board_before_redis_knows(board: Board, kind: Kind, stage: Stage) -> None:
-    batch = Batch(board)
-    batch.begin(jobs(1))
-    job = batch.start_next()
-    assert job is not None
-    batch.finish(ended(job, kind))
+def test_how_a_job_ended_is_on_the_board_before_redis_knows(
+    board: Board, batch: Batch, kind: Kind, stage: Stage
+) -> None:
+    batch.hold(jobs(1))
+    job = started(batch)
+    batch.finish(job, ended(job, kind))
     assert stages(board) == [stage]
 
 
-def test_what_is_given_back_is_released_last_one_first(board: Board) -> None:
-    batch = Batch(board)
-    batch.begin(jobs(4))
-    batch.start_next()
+@pytest.mark.parametrize("kind", Kind)
+def test_the_board_has_a_stage_for_every_way_a_job_can_end(board: Board, batch: Batch, kind: Kind) -> None:
+    batch.hold(jobs(1))
+    job = started(batch)
+    batch.finish(job, ended(job, kind))
+    assert stages(board) not in ([], [Stage.HELD])
+
+
+def test_what_is_given_back_is_released_last_one_first(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(4))
+    started(batch)
     assert batch.give_back() == 3
     assert batch.give_back() == 0
-    assert [(o.id, o.kind) for o in batch.take_outcomes()] == [(f"id-{n}", Kind.RELEASED) for n in (3, 2, 1)]
+    assert reported(batch) == ["id-3 released", "id-2 released", "id-1 released"]
     assert stages(board) == [Stage.RUNNING, Stage.RELEASED, Stage.RELEASED, Stage.RELEASED]
     assert batch.start_next() is None
-    assert not batch.has_held
+    assert batch.waiting == 0
 
 
-def test_a_job_that_waits_is_on_the_board_with_the_time_it_may_wait(board: Board) -> None:
-    batch = Batch(board)
-    batch.begin(jobs(1))
-    batch.start_next()
-    batch.finish(Outcome("q", "id-0", 1, Kind.WAITING, 3_600_000))
+def test_a_job_that_waits_is_on_the_board_with_the_time_it_may_wait(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(1))
+    job = started(batch)
+    batch.finish(job, ended(job, Kind.WAITING, number=3_600_000))
     [entry] = board.entries()
     assert (entry.stage, entry.since_ms) == (Stage.WAITING, 3_600_000)
 
 
-def test_a_job_that_is_cancelled_before_it_starts_is_dropped_and_given_back(board: Board) -> None:
-    batch = Batch(board)
-    batch.begin(jobs(4))
+def test_who_slept_through_its_lease_begins_nothing(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(2))
+    board.set_word(Word.LEASE_UNTIL, monotonic_ms() - 1)
+    assert batch.start_next() is None
+    assert stages(board) == [Stage.HELD, Stage.HELD]
+    board.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
+    assert started(batch).id == "id-0"
+
+
+# Cancelling
+
+
+def test_a_job_that_is_cancelled_before_it_starts_is_given_back(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(4))
     for job_id in ("id-0", "id-2", "id-3"):
         board.cancel("q", job_id, 1, 5)
-    started = batch.start_next()
-    assert started is not None
-    assert started.id == "id-1"
-    batch.finish(ended(started))
+    job = started(batch)
+    assert job.id == "id-1"
+    batch.finish(job)
     assert batch.start_next() is None
-    assert batch.current is None
+    assert batch.running == []
     assert stages(board) == [Stage.RELEASED, Stage.SUCCEEDED, Stage.RELEASED, Stage.RELEASED]
-    reported = [(outcome.id, outcome.kind) for outcome in batch.take_outcomes()]
-    released = Kind.RELEASED
-    assert reported == [("id-0", released), ("id-1", Kind.DONE), ("id-2", released), ("id-3", released)]
+    assert reported(batch) == ["id-1", "id-0 released", "id-2 released", "id-3 released"]
 
 
-def test_a_cancel_is_about_the_running_job_and_no_other(board: Board) -> None:
-    batch = Batch(board)
+def test_a_cancel_is_about_the_running_job_and_no_other(board: Board, batch: Batch) -> None:
     first, second, third = jobs(3)
-    batch.begin([first, second, third])
-    batch.start_next()
+    batch.hold([first, second, third])
+    started(batch)
     board.cancel("q", "id-1", 1, 5)
     assert [batch.is_cancelled(job) for job in (first, second, third)] == [False] * 3
-    batch.finish(ended(first))
-    batch.start_next()  # id-1 is dropped
+    batch.finish(first)
+    started(batch)  # id-1 is dropped
     assert [batch.is_cancelled(job) for job in (first, second, third)] == [False] * 3
     board.cancel("q", "id-2", 1, 5)
     assert [batch.is_cancelled(job) for job in (first, second, third)] == [False, False, True]
-    batch.finish(ended(third))
+    batch.finish(third)
     assert not batch.is_cancelled(third)
 
 
-def test_outcomes_that_did_not_get_through_come_first_next_time(board: Board) -> None:
-    batch = Batch(board)
-    batch.begin(jobs(3))
-    for _ in range(2):
-        job = batch.start_next()
-        assert job is not None
-        batch.finish(ended(job))
-    lost = batch.take_outcomes()
-    last = batch.start_next()
-    assert last is not None
-    batch.finish(ended(last))
-    batch.put_back_outcomes(lost)
-    assert [o.id for o in batch.take_outcomes()] == ["id-0", "id-1", "id-2"]
+# Recall
 
 
-def test_two_threads_lose_and_double_nothing(board: Board) -> None:
-    batch, rounds, count = Batch(board), 200, 50
-    giving_back = threading.Event()
+def test_what_is_recalled_goes_back_unstarted_and_the_daemon_hears_that_it_was_heard(
+    board: Board, batch: Batch
+) -> None:
+    batch.hold(jobs(4))
+    running = started(batch)
+    board.set_word(Word.RECALL, 77)
+    assert batch.start_next() is None
+    assert board.word(Word.RECALL) == 0
+    assert stages(board) == [Stage.RUNNING, Stage.RELEASED, Stage.RELEASED, Stage.RELEASED]
+    assert (batch.running, batch.held()) == ([running], [running])
+    assert sorted(reported(batch)) == ["id-1 released", "id-2 released", "id-3 released"]
 
-    def monitor() -> None:
-        while not giving_back.is_set():
-            batch.give_back()
 
-    for _ in range(rounds):
-        giving_back.clear()
-        batch.begin(jobs(count))
-        thread = threading.Thread(target=monitor)
-        thread.start()
-        while (job := batch.start_next()) is not None:
-            batch.finish(ended(job))
-        giving_back.set()
-        thread.join()
-        seen = sorted(outcome.id for outcome in batch.take_outcomes())
-        assert seen == sorted(job.id for job in jobs(count))
+def test_after_a_recall_the_next_jobs_are_run(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(1))
+    board.set_word(Word.RECALL, 77)
+    assert batch.start_next() is None
+    batch.hold([TakenJob("q", "next", 1, "name", b"{}")])
+    assert started(batch).id == "next"
+
+
+def test_who_gives_back_of_its_own_accord_has_heard_the_recall(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(2))
+    started(batch)
+    board.set_word(Word.RECALL, 77)
+    batch.give_back()
+    assert board.word(Word.RECALL) == 0
 
 
 @given(

@@ -38,7 +38,10 @@ class Ear:
     def write(self) -> None:
         self.ended = "written"
 
-    def forget(self) -> None:
+    def has(self, job: TakenJob) -> bool:
+        return self.pending
+
+    def forget(self, job: TakenJob) -> None:
         self.ended = "forgotten"
 
 
@@ -47,8 +50,8 @@ def run(function: Any, **fields: Any) -> tuple[Ear, Kind]:
     app.job(name="job")(function)
     ear = Ear()
     runner = Runner(app, "w", Interrupter(), random.Random(1), ear)  # type: ignore[arg-type]
-    outcome = runner.run(TakenJob("q", "a", 2, "job", b'{"args":[1],"kwargs":{"b":2}}', **fields), 0)
-    return ear, outcome.kind
+    outcome = runner.run(TakenJob("q", "a", 2, "job", b'{"args":[1],"kwargs":{"b":2}}', **fields))
+    return ear, outcome.kind if outcome else Kind.DONE
 
 
 def speak(a: int, b: int) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from jqjobs.board import Board, Stage
+from jqjobs.board import Board
 from jqjobs.daemon.dumps import Dumps
 from jqjobs.job import TakenJob
 from jqjobs.stacks import stacks_path
+from unit.boards import run_only
 
 
 class Worker:
@@ -57,8 +58,7 @@ def test_who_is_up_is_asked_and_who_boots_is_not_as_the_signal_would_kill_it(
 def test_the_stacks_are_logged_once_a_moment_later_with_the_job(
     crew: list[Worker], logged: list[dict[str, Any]]
 ) -> None:
-    crew[0].board.begin_batch([TakenJob("q", "id", 1, "name", b"")])
-    crew[0].board.mark(0, Stage.RUNNING, 1)
+    run_only(crew[0].board, TakenJob("q", "id", 1, "name", b""))
     dumps = Dumps(crew)  # type: ignore[arg-type]
     dumps.ask()
     dumps.show()
@@ -81,8 +81,7 @@ def test_unasked_nothing_is_shown(crew: list[Worker], logged: list[dict[str, Any
 def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(
     crew: list[Worker], logged: list[dict[str, Any]]
 ) -> None:
-    crew[0].board.begin_batch([TakenJob("q", "id", 1, "name", b"")])
-    crew[0].board.mark(0, Stage.RUNNING, 1)
+    run_only(crew[0].board, TakenJob("q", "id", 1, "name", b""))
     got: list[list[dict[str, object]]] = []
     dumps = Dumps(crew)  # type: ignore[arg-type]
     dumps.ask(got.append)

@@ -16,8 +16,9 @@ from jqjobs.context import JobContext
 from jqjobs.errors import ConfigError, Discard, InvalidOption, JobFailed, JobInterrupted, JobTimeout, StoreUnavailable
 from jqjobs.hooks import EVENTS, Hooks
 from jqjobs.job import Kind, Outcome, TakenJob
-from jqjobs.store.calls import Call, Fate
+from jqjobs.store.calls import Call
 from jqjobs.store.deaths import Death
+from jqjobs.store.trips import Fate
 from jqjobs.worker import hooks as worker_hooks
 from jqjobs.worker.hooks import Afterwards, Ended, events_of
 from jqjobs.worker.interrupt import TIME_LIMIT_SIGNAL, Interrupter
@@ -57,7 +58,7 @@ def journal() -> Journal:
 def run(app: App, payload: bytes = b"{}", **fields: Any) -> Outcome:
     interrupter = Interrupter()
     runner = Runner(app, "w", interrupter, random.Random(1))
-    return runner.run(TakenJob("q", "a", 1, "job", payload, **fields), 0)
+    return runner.run(TakenJob("q", "a", 1, "job", payload, **fields)) or Outcome("q", "a", 1, Kind.DONE)
 
 
 # Registration

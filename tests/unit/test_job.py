@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import InvalidName, InvalidOption
-from jqjobs.job import NO_OPTIONS, Options, check_integer, check_name, new_id, parse_ref
+from jqjobs.job import NO_OPTIONS, Options, check_integer, check_name, new_id, new_ids, parse_ref
 
 
 @pytest.mark.parametrize("name", ["a", "0", "send_welcome", "shop.mail-v2", "A" * 128])
@@ -27,7 +27,7 @@ def test_bad_names_are_refused_by_name(name: object) -> None:
 
 
 def test_new_ids_are_valid_names_and_never_the_same() -> None:
-    ids = {new_id() for _ in range(1000)}
+    ids = {new_id() for _ in range(500)} | set(new_ids(500))
     assert len(ids) == 1000
     assert all(check_name(job_id, "id") for job_id in ids)
 

@@ -37,7 +37,7 @@ def stored(job: Job[..., Any], *args: Any, **kwargs: Any) -> str:
 def run_raw(app: App, payload: bytes, name: str = "job") -> Any:
     """What a worker makes of a call without stored limits."""
     runner = Runner(app, "w:1:x", Interrupter(), random.Random(1))
-    return runner.run(runner.effective(TakenJob("q", "id", 1, name, payload)), 0)
+    return runner.run(runner.complete(TakenJob("q", "id", 1, name, payload)))
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,9 @@ def test_a_call_whose_limits_are_stored_just_runs(app: App) -> None:
     ran = []
     app.job(name="job", rate_limit=RateLimit(1, seconds=1))(lambda: ran.append(1))
     runner = Runner(app, "w:1:x", Interrupter(), random.Random(1))
-    outcome = runner.run(TakenJob("q", "id", 1, "job", b"{}", limits="r 1 1000 job/1s"), 0)
+    outcome = runner.run(TakenJob("q", "id", 1, "job", b"{}", limits="r 1 1000 job/1s"))
 
+    assert outcome is not None
     assert (outcome.kind, ran) == (Kind.DONE, [1])
     assert outcome.text, "the script must free what the job has"
 

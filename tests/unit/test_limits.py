@@ -12,6 +12,7 @@ from jqjobs.board import Board, Stage
 from jqjobs.clock import monotonic_ms
 from jqjobs.daemon.limits import enforce_time_limits
 from jqjobs.job import TakenJob
+from unit.boards import mark_all, run_only
 
 
 class Worker:
@@ -38,8 +39,8 @@ def worker(tmp_path: Path) -> Any:
 
 
 def run(worker: Worker, *, timeout_ms: int | None, for_ms: int, attempt: int = 1) -> None:
-    worker.board.begin_batch([TakenJob("q", "id", attempt, "name", b"", timeout_ms=timeout_ms)])
-    worker.board.mark(0, Stage.RUNNING, max(0, monotonic_ms() - for_ms))
+    job = TakenJob("q", "id", attempt, "name", b"", timeout_ms=timeout_ms)
+    run_only(worker.board, job, max(0, monotonic_ms() - for_ms))
 
 
 def test_a_job_far_past_its_limit_takes_its_worker_down(worker: Worker) -> None:
@@ -61,7 +62,7 @@ def test_who_is_within_its_limit_or_has_none_is_left_alone(worker: Worker, timeo
 @pytest.mark.parametrize("stage", [Stage.HELD, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED])
 def test_only_a_running_job_has_a_limit(worker: Worker, stage: Stage) -> None:
     run(worker, timeout_ms=1, for_ms=0)
-    worker.board.mark(0, stage, 1)
+    mark_all(worker.board, stage, 1)
     enforce_time_limits([worker], kill_after_s=0)  # type: ignore[list-item]
     assert worker.signals == []
 
@@ -80,7 +81,7 @@ def test_a_job_that_does_not_heed_its_cancel_takes_its_worker_down(
 def test_a_cancelled_job_that_does_not_run_any_more_is_no_reason_to_kill(worker: Worker) -> None:
     run(worker, timeout_ms=None, for_ms=60_000)
     worker.board.cancel("q", "id", 1, 1)
-    worker.board.mark(0, Stage.FAILED, monotonic_ms())
+    mark_all(worker.board, Stage.FAILED, monotonic_ms())
     enforce_time_limits([worker], kill_after_s=0)  # type: ignore[list-item]
     assert worker.signals == []
 
@@ -91,7 +92,7 @@ def test_a_worker_that_went_on_to_something_else_meanwhile_is_let_go(worker: Wor
 
     def went_on() -> None:
         if attempt == 1:
-            worker.board.mark(0, Stage.SUCCEEDED, monotonic_ms())
+            mark_all(worker.board, Stage.SUCCEEDED, monotonic_ms())
         else:
             run(worker, timeout_ms=1000, for_ms=9000, attempt=2)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.board import Stage
+from jqjobs.job import TakenJob
 from unit.memory_host import RESERVE_MIB, TOTAL_MIB, Host
 
 MIB = 1 << 20
@@ -69,6 +71,25 @@ def test_a_promise_ends_with_its_job(host: Host) -> None:
     host.grant(a, "one", 200)
     a.finish()
     assert host.grant(b, "two", 300)["answer"] == "granted"
+
+
+def test_promises_to_jobs_side_by_side_in_one_worker_add_up_and_end_one_by_one(host: Host) -> None:
+    a, b = host.hire("a", 40), host.hire("b", 40)
+    host.set_memory(300)
+    host.grant(a, "one", 150)
+    one = next(entry for entry in a.board.running() if entry.id == "one")
+    two = TakenJob("q", "two", 1, "name", b"")
+    a.board.hold([two])
+    a.board.mark(two.place, Stage.RUNNING, 1)
+    host.guard.grant(a, "two", 100 * MIB)  # type: ignore[arg-type]
+    host.turn()
+    assert b.allowance_mib == 40 + 25
+    host.set_memory(200, a=140)  # they have taken 100 of it
+    host.turn()
+    assert b.allowance_mib == 40 + 25
+    a.board.mark(one.place, Stage.SUCCEEDED, 2)
+    host.turn()
+    assert b.allowance_mib == 40 + 100
 
 
 def test_a_promise_ends_with_its_worker(host: Host) -> None:

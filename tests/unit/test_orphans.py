@@ -107,6 +107,17 @@ def test_only_what_was_begun_in_a_queue_is_told_to_redis() -> None:
     ]  # fmt: skip
 
 
+def test_of_several_running_jobs_the_others_than_the_one_that_is_charged_were_interrupted() -> None:
+    def entry(job_id: str, stage: Stage = Stage.RUNNING, queue: str = "q") -> Entry:
+        return Entry(queue, job_id, 1, 0, "name", stage, 5)
+
+    entries = [entry("a"), entry("b"), entry("c", Stage.SUCCEEDED), entry("b", queue="other")]
+    charged = ("q", "b", 1)
+    states = {queue: [(e.id, e.state) for e in board_entries(entries, queue, charged)] for queue in ("q", "other")}
+    assert states["q"] == [("a", "interrupted"), ("b", "running"), ("c", "succeeded")]
+    assert states["other"] == [("b", "interrupted")]
+
+
 @dataclass
 class Left:
     """A dead worker, and what one of its jobs has left in its group."""

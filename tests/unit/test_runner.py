@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from jqjobs import App, current_job, wait_async
+from jqjobs.clock import monotonic_ms
 from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.job import Kind, Outcome, TakenJob
-from jqjobs.worker.interrupt import Interrupter
+from jqjobs.worker.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 from jqjobs.worker.runner import Runner, describe
 
 OFFSET_MS = 10**12
@@ -35,8 +37,14 @@ class Bench:
         self.app.job(name="job", backoff=7, **settings)(function)
 
     def run(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> Outcome:
-        job = TakenJob("q", "id-1", 3, name, payload, **fields)
-        return self.runner.run(self.runner.effective(job), OFFSET_MS)
+        """Return how the job ended; a plain success, of which the runner says nothing, as one."""
+        outcome = self.run_as_taken(payload, name=name, **fields)
+        return outcome or Outcome("q", "id-1", 3, Kind.DONE)
+
+    def run_as_taken(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> Outcome | None:
+        job = self.runner.complete(TakenJob("q", "id-1", 3, name, payload, **fields))
+        job.started_ms, self.runner.clock_offset_ms = monotonic_ms(), OFFSET_MS
+        return self.runner.run(job)
 
     def ended_by(self, error: BaseException, **settings: Any) -> Outcome:
         def raises() -> None:
@@ -52,10 +60,18 @@ def bench() -> Iterator[Bench]:
     assert current_job() is None, "no job is left behind as the current one"
 
 
-def test_a_success_whose_result_nobody_wants_carries_nothing(bench: Bench) -> None:
+def test_of_a_success_whose_result_nobody_wants_there_is_nothing_to_say(bench: Bench) -> None:
     bench.job(lambda: object())
-    outcome = bench.run()
-    assert (outcome.kind, outcome.line, outcome.id, outcome.attempt, outcome.queue) == (Kind.DONE, b"", "id-1", 3, "q")
+    assert bench.run_as_taken() is None
+
+
+@pytest.mark.parametrize("field", ["key", "limits"])
+def test_a_success_that_frees_a_key_or_a_limit_says_so(bench: Bench, field: str) -> None:
+    bench.job(lambda: object())
+    outcome = bench.run_as_taken(**{field: "what it has"})
+    assert outcome is not None
+    assert (outcome.kind, outcome.text, outcome.line) == (Kind.DONE, "what it has", b"")
+    assert (outcome.id, outcome.attempt, outcome.queue) == ("id-1", 3, "q")
 
 
 def test_a_result_is_kept_as_json_for_as_long_as_the_job_or_its_registration_says(bench: Bench) -> None:
@@ -221,11 +237,11 @@ def test_arguments_that_do_not_fit_are_dead_at_once(bench: Bench, payload: bytes
 
 def test_the_time_limit_is_the_jobs_own_or_that_of_its_registration(bench: Bench) -> None:
     bench.job(lambda: None, timeout=5, keep=1)
-    job = bench.runner.effective(TakenJob("q", "i", 1, "job", b""))
+    job = bench.runner.complete(TakenJob("q", "i", 1, "job", b""))
     assert (job.timeout_ms, job.keep_ms) == (5000, 1000)
-    job = bench.runner.effective(TakenJob("q", "i", 1, "job", b"", timeout_ms=7, keep_ms=8))
+    job = bench.runner.complete(TakenJob("q", "i", 1, "job", b"", timeout_ms=7, keep_ms=8))
     assert (job.timeout_ms, job.keep_ms) == (7, 8)
-    job = bench.runner.effective(TakenJob("q", "i", 1, "nope", b""))
+    job = bench.runner.complete(TakenJob("q", "i", 1, "nope", b""))
     assert (job.timeout_ms, job.keep_ms) == (None, None)
 
 
@@ -298,6 +314,15 @@ def test_describe() -> None:
     assert describe(ValueError("x")) == "ValueError: x"
 
 
+@pytest.fixture
+def installed(bench: Bench) -> Iterator[None]:
+    before = signal.getsignal(TIME_LIMIT_SIGNAL)
+    bench.interrupter.install()
+    yield
+    signal.signal(TIME_LIMIT_SIGNAL, before)
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_child_that_a_job_forks_does_not_come_back_as_a_second_worker(bench: Bench) -> None:
     def forks() -> int:
         child = os.fork()

@@ -11,12 +11,13 @@ import pytest
 
 from jqjobs.board import Stage
 from jqjobs.daemon import pool
-from jqjobs.daemon.messages import Bury, Join, KeeperEvent
+from jqjobs.daemon.messages import Bury, Charge, Command, Join, KeeperEvent
 from jqjobs.daemon.service import Legacy, Service
 from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.daemon.spawn import WorkerProcess
 from jqjobs.exits import WorkerExit
 from jqjobs.job import TakenJob
+from unit.boards import held, run_only
 from unit.staff import Clock, Lines, Staff
 
 
@@ -24,9 +25,9 @@ class Keeper:
     """What the lease thread is asked to do."""
 
     def __init__(self) -> None:
-        self.submitted: list[Join | Bury] = []
+        self.submitted: list[Command] = []
 
-    def submit(self, command: Join | Bury) -> None:
+    def submit(self, command: Command) -> None:
         self.submitted.append(command)
 
 
@@ -208,12 +209,44 @@ def test_the_dead_are_buried_with_what_their_running_job_is_charged(
 ) -> None:
     worker, _ = office.workers()
     office.make_ready(worker)
-    worker.board.begin_batch([TakenJob("a", "id", 7, "mail", b"")])
-    worker.board.mark(0, Stage.RUNNING, 1)
-    worker.killed_for, worker.killed_at, worker.sent, worker.stacks = killed_for, ("id", 7), sent, "stacks"
+    run_only(worker.board, TakenJob("a", "id", 7, "mail", b""))
+    worker.killed_for, worker.killed_at, worker.sent, worker.stacks = killed_for, ("a", "id", 7), sent, "stacks"
     worker.killed_as = "hung" if killed_for else ""
     buried = office.die(worker)
-    assert (buried.mode, buried.queues, buried.board, buried.stacks) == (mode, ("a", "b"), worker.board, "stacks")
+    assert (buried.charge.mode, buried.queues, buried.stacks) == (mode, ("a", "b"), "stacks")
+    assert buried.board is worker.board
+
+
+def charged(office: Office, running: int, **facts: Any) -> Charge:
+    """Have a worker die that ran so many jobs; what these are charged."""
+    worker, _ = office.workers()
+    office.make_ready(worker)
+    for each in held(worker.board, *range(running + 2))[:running]:
+        worker.board.mark(each.place, Stage.RUNNING, 1)
+    for name, value in facts.items():
+        setattr(worker, name, value)
+    return office.die(worker, -11).charge
+
+
+def test_of_several_running_jobs_only_the_one_is_charged_that_its_worker_was_killed_for(office: Office) -> None:
+    at = ("q", "id-1", 1)
+    assert charged(office, 3, killed_for="limit", killed_as="hung", killed_at=at) == Charge("hung", "limit", at)
+
+
+def test_a_job_that_ended_before_the_kill_came_is_charged_nothing_nor_are_its_neighbours(office: Office) -> None:
+    at = ("elsewhere", "id-1", 1)
+    assert charged(office, 3, killed_for="limit", killed_as="hung", killed_at=at).mode == "interrupt"
+
+
+def test_after_a_crash_with_several_running_all_of_them_are_suspects(office: Office) -> None:
+    charge = charged(office, 3)
+    assert (charge.mode, charge.only) == ("suspect", None)
+    assert "SIGSEGV" in charge.cause
+    assert "3 jobs" in charge.cause
+
+
+def test_after_a_crash_with_one_running_that_one_is_charged(office: Office) -> None:
+    assert charged(office, 1).mode == "crash"
 
 
 def test_a_dead_worker_is_succeeded_in_its_slot(office: Office, logged: Lines) -> None:

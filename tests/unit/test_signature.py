@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 import math
 import re
@@ -92,6 +94,39 @@ def test_every_kind_of_parameter_is_bound() -> None:
     args, kwargs = travel(job, 1, moment, Point(1), Point(2), c=4, d=one)
     assert (args, kwargs) == ((1, moment, Point(1), Point(2)), {"c": 4, "d": one})
     assert travel(job, 1, b=moment) == ((1, moment), {})
+
+
+def test_a_call_that_fitted_says_nothing_about_one_of_another_shape() -> None:
+    def job(a: int, b: Any = None, *, c: str = "") -> None: ...
+
+    signature = Signature(job)
+    good: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((1,), {}), ((1, "x"), {}), ((1, None), {}), ((1, 1.5), {"c": "y"}), ((1,), {"c": "y"}),
+        ((), {"a": 1, "c": "y"}), ((), {"c": "y", "a": 1}),
+    ]  # fmt: skip
+    bad: list[tuple[tuple[Any, ...], dict[Any, Any]]] = [
+        ((True,), {}), (("1",), {}), ((1, 2, 3), {}), ((), {}), ((1,), {"c": 5}), ((1,), {"a": 1}), ((), {"a": None}),
+        ((1,), {"d": "y"}), ((1, math.nan), {}), ((1, 1.5), {"c": None}), ((1,), {5: "y"}), ((), {int: 1}),
+    ]  # fmt: skip
+    for _ in range(2):
+        for args, kwargs in good:
+            payload = decode_payload(signature.encode(args, kwargs))
+            assert (tuple(payload.args), payload.kwargs) == (args, kwargs)
+            came = inspect.signature(job).bind(*signature.decode(payload)[0], **signature.decode(payload)[1])
+            assert came == inspect.signature(job).bind(*args, **kwargs)
+        for args, kwargs in bad:
+            with pytest.raises(InvalidArguments, match="job"):
+                signature.encode(args, kwargs)
+
+
+def test_only_so_many_shapes_are_remembered() -> None:
+    def job(*, a: Any = 0, b: Any = 0, c: Any = 0, d: Any = 0) -> None: ...
+
+    signature = Signature(job)
+    for values in itertools.product((1, "x", True, 1.5, None), repeat=4):
+        kwargs = dict(zip("abcd", values, strict=True))
+        assert json.loads(signature.encode((), kwargs))["kwargs"] == kwargs
+    assert len(signature._fitting) < 100
 
 
 def test_defaults_stay_on_the_workers_side() -> None:

@@ -11,6 +11,7 @@ import pytest
 from jqjobs.board import Board, Stage, Word
 from jqjobs.daemon.limits import Silence
 from jqjobs.job import TakenJob
+from unit.boards import mark_all, run_only
 
 #: Idle for so long, with a poll of 1 s, is silent beyond doubt.
 LONG_S = 40
@@ -28,8 +29,7 @@ class Worker:
         self.signals.append(number)
 
     def run_something(self) -> None:
-        self.board.begin_batch([TakenJob("q", "id", 1, "name", b"")])
-        self.board.mark(0, Stage.RUNNING, 1)
+        run_only(self.board, TakenJob("q", "id", 1, "name", b""))
 
 
 class Watch:
@@ -79,7 +79,7 @@ def test_a_loop_that_turns_is_left_alone_and_does_not_speak_for_its_neighbour(
 def test_a_running_job_may_be_as_silent_as_it_likes_and_the_count_begins_after_it(watch: Watch, worker: Worker) -> None:
     worker.run_something()
     watch.turn_for(10 * LONG_S, worker)
-    worker.board.mark(0, Stage.SUCCEEDED, 2)
+    mark_all(worker.board, Stage.SUCCEEDED)
     watch.turn_for(25, worker)
     assert worker.signals == []
     watch.turn_for(15, worker)

@@ -17,6 +17,7 @@ from jqjobs.clock import monotonic_ms
 from jqjobs.daemon.limits import enforce_time_limits
 from jqjobs.job import TakenJob
 from jqjobs.stacks import DUMP_SIGNAL, clear_stacks, read_stacks, stacks_path
+from unit.boards import mark_all, run_only
 from waiting import eventually
 
 #: A process with a dozen deep threads beside its main thread, which sleeps, or never gives the GIL up again.
@@ -24,6 +25,7 @@ PROGRAM = """
 import itertools, sys, threading, time
 from pathlib import Path
 from jqjobs.stacks import register_stacks
+from unit.boards import mark_all, run_only
 
 register_stacks(Path(sys.argv[1]))
 
@@ -153,8 +155,8 @@ def worker(board: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
 
 def run(worker: Worker, *, for_ms: int, attempt: int = 1) -> None:
     """Have the worker run a job with a limit of 1 s."""
-    worker.board.begin_batch([TakenJob("q", "id", attempt, "name", b"", timeout_ms=1000)])
-    worker.board.mark(0, Stage.RUNNING, max(0, monotonic_ms() - for_ms))
+    job = TakenJob("q", "id", attempt, "name", b"", timeout_ms=1000)
+    run_only(worker.board, job, max(0, monotonic_ms() - for_ms))
 
 
 def turn(worker: Worker, *, after_s: float = 0.0) -> None:
@@ -178,7 +180,7 @@ def test_stacks_are_asked_for_first_and_the_kill_comes_a_moment_later(worker: Wo
 def test_who_ends_while_its_stacks_are_written_is_left_alone_and_asked_anew_next_time(worker: Worker) -> None:
     run(worker, for_ms=7000)
     turn(worker)
-    worker.board.mark(0, Stage.SUCCEEDED, monotonic_ms())
+    mark_all(worker.board, Stage.SUCCEEDED, monotonic_ms())
     turn(worker, after_s=1)
     run(worker, for_ms=7000, attempt=2)
     turn(worker, after_s=1)
@@ -203,7 +205,7 @@ def test_who_goes_on_between_the_two_looks_is_let_go(worker: Worker, attempt: in
 
     def go_on() -> None:
         if attempt == 1:
-            worker.board.mark(0, Stage.SUCCEEDED, monotonic_ms())
+            mark_all(worker.board, Stage.SUCCEEDED, monotonic_ms())
         else:
             run(worker, for_ms=9000, attempt=2)
 

@@ -103,6 +103,7 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
             settings.app, url, worker_id, board, channel_fd, os.getpid(), settings.queues, settings.lease_ms,
             settings.poll_s, settings.jitter, settings.batch, settings.prefetch_ms, settings.max_jobs,
             settings.max_age_s, settings.nice, settings.watch_packages, settings.log_format, settings.log_level,
+            settings.concurrency, settings.kill_after_s,
         ).to_json()  # fmt: skip
 
     return configure

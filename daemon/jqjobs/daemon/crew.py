@@ -12,6 +12,7 @@ from typing import Any
 from jqjobs import log
 from jqjobs.board import Board
 from jqjobs.daemon import pool
+from jqjobs.daemon.messages import Charge
 from jqjobs.daemon.spawn import WorkerProcess, new_worker_id, spawn
 from jqjobs.process import describe_exit, identity_of
 
@@ -122,10 +123,13 @@ class Crew:
         worker.channel.close()
 
 
-def charge(worker: WorkerProcess, code: int) -> tuple[str, str]:
-    """Return what the running job of a dead worker is charged (lua/leave.lua), and why, for its history."""
-    if worker.killed_for and worker.killed_at in [(entry.id, entry.attempt) for entry in worker.board.running()]:
-        return worker.killed_as, worker.killed_for
+def charge(worker: WorkerProcess, code: int) -> Charge:
+    """Return what the jobs that were running in a dead worker are charged, and why, for their history."""
+    running = [entry.token for entry in worker.board.running()]
+    if worker.killed_for and worker.killed_at in running:
+        return Charge(worker.killed_as, worker.killed_for, worker.killed_at)
     if worker.killed_for or worker.sent in (signal.SIGQUIT, signal.SIGKILL):
-        return "interrupt", "its worker was stopped before the job ended"
-    return "crash", describe_exit(code)
+        return Charge("interrupt", "its worker was stopped before the job ended")
+    if len(running) > 1:  # nobody knows which one it was: each is taken alone next time, and charged only then
+        return Charge("suspect", f"{describe_exit(code)}; it ran {len(running)} jobs")
+    return Charge("crash", describe_exit(code))

@@ -15,6 +15,10 @@ from jqjobs.store import calls, inspect
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
+_EVERY_S = 2.5
+#: Of several daemons that serve a queue one is enough: nobody does it sooner than this part of the time after another.
+_APART = 0.8
+
 
 class Housekeeping:
     """The chores of one daemon, on the lease keeper's connection and in its thread."""
@@ -22,12 +26,13 @@ class Housekeeping:
     def __init__(self, store: Store, settings: DaemonSettings) -> None:
         self._store = store
         self._settings = settings
+        self.every_s = min(_EVERY_S, settings.lease_s / 6)
 
     def do(self, queues: Sequence[str]) -> bool:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
         settings, more = self._settings, False
-        dead_ms = round(settings.dead_s * 1000)
-        rounds = [calls.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms) for name in queues]
+        dead_ms, pause_ms = round(settings.dead_s * 1000), round(_APART * self.every_s * 1000)
+        rounds = [calls.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms, pause_ms) for name in queues]
         answers = self._store.run_many(rounds)
         for name, found in zip(queues, answers, strict=True):
             if isinstance(found, StoreError):

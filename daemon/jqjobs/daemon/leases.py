@@ -3,8 +3,8 @@
 It runs apart from the main loop, so that nothing the daemon waits for can cost a worker its lease; and
 apart from the workers, so that no job can (a job that holds the GIL starves every thread of its process).
 
-    commands in (join, bury)   →  done in order, kept until Redis has taken them
-    events out                 →  Joined, Refused, Lost: read by the main loop
+    commands in (join, bury, recall)  →  done in order, see `Commands`
+    events out                        →  joined, fenced, refused, exhausted: read by the main loop
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from jqjobs import log
 from jqjobs.board import Word
 from jqjobs.clock import monotonic_ms
 from jqjobs.daemon.cancelling import run_and_pass_on_cancels
+from jqjobs.daemon.commands import Commands, run_recall
 from jqjobs.daemon.housekeeping import Housekeeping
-from jqjobs.daemon.messages import Bury, Join, KeeperEvent, Report
+from jqjobs.daemon.messages import Bury, Charge, Command, Join, KeeperEvent, Report
 from jqjobs.daemon.orphans import board_entries, find_orphans
 from jqjobs.daemon.schedule import LOOK_EVERY_S, Ticker
 from jqjobs.daemon.server_check import complaints
@@ -35,7 +36,6 @@ from jqjobs.store.wire import raise_first
 _BEAT_EVERY_S = 2.0
 _BUSY_BEAT_EVERY_S = 0.5
 _BEAT_TTL_MS = 10_000
-_HOUSEKEEP_EVERY_S = 2.5
 _ORPHANS_EVERY_S, _ORPHANS_LATER_EVERY_S = 0.3, 1.5
 _YOUNG_MS = 5000
 _BURST_EVERY_S = 0.3
@@ -57,8 +57,7 @@ class LeaseKeeper(threading.Thread):
         self._housekeeping = Housekeeping(store, settings)
         self._ticker = Ticker(store)
         self._wake = wake
-        self._commands: queue.SimpleQueue[Join | Bury] = queue.SimpleQueue()
-        self._todo: list[Join | Bury] = []
+        self._commands = Commands(self._do)
         self._joined: dict[str, Join] = {}
         self._queues: set[str] = set(settings.queues)
         self._due: dict[str, float] = {}
@@ -75,7 +74,7 @@ class LeaseKeeper(threading.Thread):
         self._report = Report()
         self.waiting_for_redis = ""
 
-    def submit(self, command: Join | Bury) -> None:
+    def submit(self, command: Command) -> None:
         """Have a command done; the thread is woken for it."""
         self._commands.put(command)
         self._nudge.set()
@@ -101,11 +100,11 @@ class LeaseKeeper(threading.Thread):
         self._ending.set()
         self._nudge.set()
         self.join(timeout_s)
-        return not self.is_alive() and not self._todo
+        return not self.is_alive() and self._commands.are_done
 
     def run(self) -> None:
         """Serve until `end`; an outage of Redis is waited out."""
-        while not (self._ending.is_set() and not self._todo and self._commands.empty()):
+        while not (self._ending.is_set() and self._commands.are_done):
             try:
                 self._round()
                 self._recover()
@@ -127,10 +126,10 @@ class LeaseKeeper(threading.Thread):
         settings = self._settings
         if self._is_due("renew", settings.lease_s / 3):
             self._guarded(self._renew)
-        self._guarded(self._do_commands)
+        self._guarded(self._commands.do_all)
         if self._is_due("orphans", _ORPHANS_EVERY_S if self._is_young() else _ORPHANS_LATER_EVERY_S):
             self._guarded(self._bury_orphans)
-        if self._is_due("housekeep", min(_HOUSEKEEP_EVERY_S, settings.lease_s / 6)):
+        if self._is_due("housekeep", self._housekeeping.every_s):
             self._guarded(self._keep_house)
         if self._accepted and self._is_due("schedule", LOOK_EVERY_S):
             self._guarded(self._tick)
@@ -208,29 +207,13 @@ class LeaseKeeper(threading.Thread):
         self.events.put(event)
         self._wake()
 
-    def _do_commands(self) -> None:
-        """Do what was submitted, in order; what Redis refuses is kept for the next round and holds up no other."""
-        while not self._commands.empty():
-            self._todo.append(self._commands.get())
-        refused: dict[str, StoreError] = {}
-        for command in list(self._todo):
-            if command.worker_id in refused:
-                continue  # what is said of one worker is done in order
-            try:
-                self._do(command)
-            except StoreUnavailable:
-                raise
-            except StoreError as error:
-                refused[command.worker_id] = error
-                continue
-            self._todo.remove(command)
-        raise_first(list(refused.values()))
-
-    def _do(self, command: Join | Bury) -> None:
+    def _do(self, command: Command) -> None:
         if isinstance(command, Join):
             self._join(command)
-        else:
+        elif isinstance(command, Bury):
             self._bury(command)
+        else:
+            run_recall(self._store, command)
 
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
@@ -247,10 +230,11 @@ class LeaseKeeper(threading.Thread):
 
     def _bury(self, dead: Bury) -> None:
         self._joined.pop(dead.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
-        entries = dead.board.entries()
+        entries, charge = dead.board.entries(), dead.charge
         self._store.run_all([
-            calls.leave(name, dead.worker_id, dead.mode, dead.cause, board_entries(entries, name), dead.stacks)
+            calls.leave(name, dead.worker_id, charge.mode, charge.cause, jobs, dead.stacks)
             for name in dead.queues
+            for jobs in [board_entries(entries, name, charge.only)]
         ])  # fmt: skip
         dead.board.remove()
 
@@ -259,7 +243,7 @@ class LeaseKeeper(threading.Thread):
             left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
             log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)
             cause = "its daemon and its worker were killed while it may have been running"
-            self._bury(Bury(orphan.worker_id, orphan.queues, "suspect", cause, orphan.board))
+            self._bury(Bury(orphan.worker_id, orphan.queues, Charge("suspect", cause), orphan.board))
 
     def _renew(self) -> None:
         asked_ms, lease_ms = monotonic_ms(), self._settings.lease_ms

@@ -41,14 +41,14 @@ def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) 
     worker.stacks_asked_s = None
     worker.send(signal.SIGSTOP)  # so that it cannot go on to another job between the look and the kill
     again = _overdue(worker, kill_after_s)
-    if again is None or (again.id, again.attempt) != (entry.id, entry.attempt):
+    if again is None or again.token != entry.token:
         worker.send(signal.SIGCONT)
         return
     limit_s = entry.timeout_ms / 1000
     worker.killed_as, worker.killed_for = "hung", f"ran longer than its time limit of {limit_s:g} s and was killed"
     if entry.cancelled_ms:
         worker.killed_as, worker.killed_for = "cancelled", "was cancelled, did not heed that, and was killed"
-    worker.killed_at = (entry.id, entry.attempt)
+    worker.killed_at = entry.token
     worker.stacks = read_stacks(worker.board.path)
     worker.send(signal.SIGKILL)
     log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name,

@@ -38,11 +38,11 @@ _NOTHING = 1
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one worker's memory. ``promise``: job id, bytes granted, size of the worker then."""
+    """What is known of one worker's memory. ``promises``: by job id, bytes granted, size of the worker then."""
 
     baseline_bytes: int
     rss_bytes: int
-    promise: tuple[str, int, int] | None = None
+    promises: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -81,11 +81,11 @@ class MemoryGuard:
         if sample is None or mine is None:
             worker.channel.send("room", job=job_id, answer="granted")
             return
-        mine.promise = None  # an earlier attempt of the same job may have had one
+        mine.promises.pop(job_id, None)  # an earlier attempt of the same job may have had one
         room, reserve = self._judge(sample).room_bytes, self._limits(sample).reserve_bytes
         may = fits(need_bytes, room, sample.total_bytes, reserve, mine.baseline_bytes)
         if may:
-            mine.promise = (job_id, need_bytes, mine.rss_bytes)
+            mine.promises[job_id] = (need_bytes, mine.rss_bytes)
         elif may is False:
             self._wanted_bytes = max(self._wanted_bytes, need_bytes)
         answer = {True: "granted", False: "later", None: "never"}[may]
@@ -171,11 +171,13 @@ def _measured(worker: WorkerProcess, known: _Known) -> WorkerMemory:
 
 
 def _outstanding(worker: WorkerProcess, known: _Known) -> int:
-    """Return what of a promise the running job has not used yet; the promise ends with the job."""
-    if known.promise is None:
+    """Return what of its promises the running jobs have not used yet; a promise ends with its job."""
+    if not known.promises:
         return 0
-    job_id, granted, size_then = known.promise
-    if all(entry.id != job_id for entry in worker.board.running()):
-        known.promise = None
+    running = {entry.id for entry in worker.board.running()}
+    known.promises = {job_id: promise for job_id, promise in known.promises.items() if job_id in running}
+    if not known.promises:
         return 0
+    granted = sum(granted for granted, _ in known.promises.values())
+    size_then = min(size for _, size in known.promises.values())
     return max(0, granted - max(0, known.rss_bytes - size_then))

@@ -19,15 +19,38 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What jobs are charged that were running when their worker died. ``mode``: see lua/leave.lua.
+
+    ``only``: the one that its worker was killed for, by queue, id and attempt; the others are interrupted.
+    """
+
+    mode: str
+    cause: str
+    only: tuple[str, str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Bury:
-    """Command: end a worker whose process is gone. ``mode``: what its running job is charged."""
+    """Command: end a worker whose process is gone."""
 
     worker_id: str
     queues: tuple[str, ...]
-    mode: str
-    cause: str
+    charge: Charge
     board: Board
     stacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Command: give back what a worker was told not to start; each by queue, id and attempt. Tried once."""
+
+    worker_id: str
+    jobs: tuple[tuple[str, str, int], ...]
+
+
+#: What the main loop can ask of the lease keeper.
+Command = Join | Bury | Recall
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,16 @@ def _identity(values: Any) -> Identity | None:
         return None
 
 
-def board_entries(entries: Collection[Entry], queue: str) -> list[BoardEntry]:
-    """Return what the `leave` script must know of a dead worker's jobs in one queue."""
+def board_entries(entries: Collection[Entry], queue: str, only: tuple[str, str, int] | None = None) -> list[BoardEntry]:
+    """Return what the `leave` script must know of a dead worker's jobs in one queue. ``only``: see `Charge`."""
     return [
-        BoardEntry(entry.id, entry.attempt, _STATES[entry.stage].format(ms=entry.since_ms))
+        BoardEntry(entry.id, entry.attempt, _state(entry, only))
         for entry in entries
         if entry.queue == queue and entry.stage in _STATES
     ]
+
+
+def _state(entry: Entry, only: tuple[str, str, int] | None) -> str:
+    if entry.stage is Stage.RUNNING and only not in (None, entry.token):
+        return "interrupted"
+    return _STATES[entry.stage].format(ms=entry.since_ms)

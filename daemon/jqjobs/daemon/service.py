@@ -154,7 +154,7 @@ class Service:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._crew.take_dead():
             self._sources.watch(worker, worker.last_files)
-            self._keeper.submit(Bury(worker.id, worker.queues, *charge(worker, code), worker.board, worker.stacks))
+            self._keeper.submit(Bury(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
             if worker.plan is None and worker.slot in self._slots:
                 self._plan_successor(worker, code)
             else:

@@ -9,6 +9,8 @@ from jqjobs.errors import ConfigError
 from jqjobs.job import check_name
 
 MAX_PROCESSES = 256
+#: A worker's board has places for a few more.
+MAX_CONCURRENCY = 480
 #: A daemon serves at most this many queues: one trip of a worker serves them all.
 MAX_QUEUES = 32
 
@@ -22,12 +24,13 @@ class DaemonSettings:
     name: str = "jqd"
     queues: tuple[str, ...] = ()
     processes: int = os.cpu_count() or 1
+    concurrency: int = 1
     grace_s: float = 30.0
     kill_after_s: float = 5.0
     lease_s: float = 30.0
     poll_s: float = 1.0
     jitter: float = 0.25
-    batch: int = 64
+    batch: int = 256
     prefetch_ms: int = 20
     max_dead: int = 10_000
     dead_s: float = 90 * 86400.0
@@ -60,6 +63,11 @@ class DaemonSettings:
             1 <= self.processes <= MAX_PROCESSES,
             f"processes is {self.processes}",
             f"use 1 to {MAX_PROCESSES}",
+        )
+        _demand(
+            1 <= self.concurrency <= MAX_CONCURRENCY,
+            f"concurrency is {self.concurrency}",
+            f"use 1 to {MAX_CONCURRENCY}; more processes do more",
         )
         _demand(self.lease_s >= 1, f"lease is {self.lease_s:g} s", "use at least 1 s; the default is 30")
         _demand(0 < self.poll_s <= 60, f"poll is {self.poll_s:g} s", "use more than 0, at most 60")

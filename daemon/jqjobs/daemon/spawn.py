@@ -46,7 +46,7 @@ class WorkerProcess:
     sent: signal.Signals | None = None
     killed_for: str = ""
     killed_as: str = ""
-    killed_at: tuple[str, int] = ("", 0)
+    killed_at: tuple[str, str, int] | None = None
     stacks: str = ""
     stacks_asked_s: float | None = None
     error: str = ""

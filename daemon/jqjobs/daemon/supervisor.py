@@ -24,6 +24,7 @@ from jqjobs.daemon.limits import Silence, enforce_time_limits
 from jqjobs.daemon.memory_guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.reaper import adopts_orphans, reap_strangers
+from jqjobs.daemon.recall import Recaller
 from jqjobs.daemon.remote import Remote
 from jqjobs.daemon.report import make_report
 from jqjobs.daemon.service import Legacy, Service
@@ -75,6 +76,7 @@ class Supervisor:
         if legacy is not None:
             self._service.inherit(legacy)
         self._dumps = Dumps(parts.crew)
+        self._recaller = Recaller(settings.prefetch_ms, parts.keeper.submit)
         self._silence = Silence(settings.poll_s)
         self._started_s = self._turned_s = time.monotonic()
         self._state = "starting"
@@ -104,11 +106,12 @@ class Supervisor:
             self._memory.look()
             self._crew.press()
             enforce_time_limits(self._crew, self._settings.kill_after_s)
+            look_again_s = self._recaller.look(self._crew)
             self._silence.look(self._crew)
             self._dumps.show()
             self._end_of_cooldown()
             self._report()
-            self._wait()
+            self._wait(min(_TURN_S, look_again_s or _TURN_S))
         if not self._keeper.end(_GOODBYE_S):
             log.event("daemon.unburied", level=30, hint="the next daemon on this host takes the jobs up")
         log.event("daemon.ended", code=int(self._exit))
@@ -268,7 +271,7 @@ class Supervisor:
             state=state, note=note, lease_s=self._settings.lease_s,
         )  # fmt: skip
 
-    def _wait(self, timeout_s: float = _TURN_S) -> None:
+    def _wait(self, timeout_s: float) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._signals.wakeup, selectors.EVENT_READ)
             for worker in self._crew:

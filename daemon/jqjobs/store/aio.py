@@ -48,8 +48,10 @@ class AsyncStore:
             return await self._command("EVAL", call.script.source, *rest)
 
     async def _command(self, *command: Argument) -> Any:
-        with _typed_errors(self.address):
+        try:
             return await self._client.execute_command(*command)
+        except exceptions.RedisError as error:
+            raise _typed(error, self.address) from error
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncSubscription]:

@@ -1,6 +1,7 @@
 """The Lua scripts: one file per transition under ``lua/``, loaded once, known by their SHA-1.
 
-The first line of a script, ``--: include a b``, names the shared parts that are put before it as text.
+A line ``--: include a b`` in a file stands for the text of these shared parts, unless they are there already: at its
+top for what every run needs, inside a function for what is built only when that is called.
 """
 
 from __future__ import annotations
@@ -26,11 +27,18 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """Return the script of ``lua/<name>.lua`` with its shared parts."""
-    own = _read(name)
-    included = re.match(r"--: include ([\w ]+)\n", own)
-    parts = [_read(part) for part in (included[1].split() if included else [])]
-    source = "\n".join([*parts, own])
+    source = _whole(name, set())
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+def _whole(name: str, there: set[str]) -> str:
+    """Return a file with the parts that it includes and that are not ``there`` yet; adds them to that."""
+    there.add(name)
+
+    def parts(line: re.Match[str]) -> str:
+        return "\n".join([_whole(part, there) for part in line[1].split() if part not in there])
+
+    return re.sub(r"^ *--: include ([\w ]+)\n", parts, _read(name), flags=re.MULTILINE)
 
 
 def _read(name: str) -> str:

@@ -6,7 +6,8 @@ know it yet, and repeats a call only if the call says that this is safe and only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
@@ -16,6 +17,9 @@ from jqjobs.store.calls import Call, text
 from jqjobs.store.wire import Argument, Wire, raise_first
 
 T = TypeVar("T")
+
+#: `run_ahead` sends so many calls before the reply to the one in front of them is there.
+_AHEAD = 2
 
 
 class Store:
@@ -53,6 +57,17 @@ class Store:
                 raise
             return call.parse(self._evaluate(call))
 
+    def send(self, call: Call[Any]) -> None:
+        """Send a script call whose answer `receive` reads; nothing else may be asked meanwhile. Raises: StoreError."""
+        self.wire.send(self.command(call))
+
+    def receive(self, call: Call[T]) -> T:
+        """Return the answer of the call that was sent. Raises: what `run` raises."""
+        try:
+            return call.parse(self.wire.read())
+        except ScriptMissing:
+            return call.parse(self.wire.call("EVAL", call.script.source, *self.command(call)[2:]))
+
     def _evaluate(self, call: Call[Any]) -> Any:
         command = self.command(call)
         try:
@@ -77,6 +92,46 @@ class Store:
         answers = self.run_many(calls)
         raise_first(answers)
         return [answer for answer in answers if not isinstance(answer, StoreError)]
+
+    def run_ahead(self, calls: Iterable[Call[T]]) -> Generator[T, None, None]:
+        """Run repeatable calls in order, the next ones made and sent while Redis works; yield their answers.
+
+        The generator must be closed. Raises what `run` raises; a few calls behind the one that failed may have run.
+        """
+        coming, sent = iter(calls), deque[Call[T]]()
+        may_repeat, ahead = self.wire.connected, 0  # the first one goes alone: Redis may have to learn the script
+        try:
+            while True:
+                try:
+                    self._send_ahead(coming, sent, ahead)
+                    answers = self._receive(sent)
+                except StoreUnavailable as error:
+                    if isinstance(error, StoreBusy) or not may_repeat:
+                        raise
+                    answers = [self.run(call) for call in sent]
+                if not answers:
+                    return
+                for _ in answers:
+                    sent.popleft()
+                yield from raise_first(answers)
+                may_repeat, ahead = True, _AHEAD
+        finally:
+            if sent:  # replies that nobody is going to read
+                self.wire.close()
+
+    def _send_ahead(self, coming: Iterator[Call[T]], sent: deque[Call[T]], ahead: int) -> None:
+        while len(sent) <= ahead and (call := next(coming, None)) is not None:
+            sent.append(call)
+            self.wire.send(self.command(call))
+
+    def _receive(self, sent: Sequence[Call[T]]) -> list[T | StoreError]:
+        """Return the answer of the first call; of all when it is an error, so that none is left unread."""
+        if not sent:
+            return []
+        replies = [self.wire.reply()]
+        if isinstance(replies[0], StoreError):
+            replies += [self.wire.reply() for _ in range(1, len(sent))]
+        return [self._answer(call, reply) for call, reply in zip(sent, replies, strict=False)]
 
     def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
         if isinstance(reply, ScriptMissing):  # each call is a transition of its own, so it may run later

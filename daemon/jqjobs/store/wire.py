@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import select
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import struct
+from collections.abc import Sequence
+from types import TracebackType
 from typing import Any
 
 import hiredis
@@ -34,6 +35,15 @@ def pack(command: Sequence[Argument]) -> bytes:
     """Return a command as the bytes that go over the wire."""
     packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub forgets bytes
     return packed
+
+
+def _let_kernel_time(sock: socket.socket, timeout_s: float) -> None:
+    """Have the kernel end what takes too long; Python's own timeouts cost a poll() for each send and each recv."""
+    seconds, rest = divmod(timeout_s, 1)
+    timeval = struct.pack("ll", int(seconds), max(1, int(rest * 1e6)))  # 0, 0 would be: never
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    sock.settimeout(None)
 
 
 _BUSY = (
@@ -71,6 +81,22 @@ def error_of(reply: Exception) -> JqError:
     return StoreError(text)
 
 
+class _Whole:
+    """After an interrupt (Ctrl-C, say) replies are left unread; the next command must not get them."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def __enter__(self) -> None:
+        """Nothing is under way yet."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:  # fmt: skip
+        if error is not None and not isinstance(error, JqError):
+            self._wire.close()
+
+
 class Wire:
     """A connection that is made on first use and again after an error. Not for several threads at once."""
 
@@ -81,6 +107,8 @@ class Wire:
         self._sock: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._pid = 0
+        #: Around a command and its reply.
+        self.whole = _Whole(self)
 
     @property
     def connected(self) -> bool:
@@ -92,7 +120,10 @@ class Wire:
         self.close()
         try:
             self._sock = open_socket(self.address, self.timeout_s)
+            if not self.address.tls:
+                _let_kernel_time(self._sock, self.timeout_s)
         except OSError as error:
+            self.close()
             raise self._unavailable(error) from error
         self._pid = os.getpid()
         self._reader = hiredis.Reader()
@@ -127,26 +158,19 @@ class Wire:
 
     def call(self, *command: Argument) -> Any:
         """Send one command and return its reply. Raises: StoreError and its kinds; error replies are raised."""
-        with self._whole():
-            self.send(command)
+        return self.call_packed(pack(command))
+
+    def call_packed(self, packed: bytes) -> Any:
+        """Do what `call` does, with a command that is packed already."""
+        with self.whole:
+            self.send_packed(packed)
             return self.read()
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send commands together and return their replies; an error reply is an item, not raised."""
-        with self._whole():
+        with self.whole:
             self.send_packed(b"".join(map(pack, commands)))
-            return [self._next() for _ in commands]
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """After an interrupt (Ctrl-C, say) replies are left unread; the next command must not get them."""
-        try:
-            yield
-        except JqError:
-            raise
-        except BaseException:
-            self.close()
-            raise
+            return [self.reply() for _ in commands]
 
     def send(self, command: tuple[Argument, ...]) -> None:
         """Write one command without waiting for its reply."""
@@ -164,12 +188,13 @@ class Wire:
 
     def read(self) -> Any:
         """Wait for one reply and return it. Raises what `call` raises."""
-        reply = self._next()
+        reply = self.reply()
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    def _next(self) -> Any:
+    def reply(self) -> Any:
+        """Wait for one reply and return it, also when it is an error. Raises: StoreUnavailable."""
         try:
             reply = self._reader.gets()
             while reply is False:
@@ -204,7 +229,8 @@ class Wire:
         return self._unavailable(error)
 
     def _unavailable(self, error: OSError) -> StoreUnavailable:
-        why = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        is_late = isinstance(error, (TimeoutError, BlockingIOError))
+        why = "no answer in time" if is_late else (error.strerror or str(error))
         return StoreUnavailable(
             f"Redis at {self.address} cannot be reached: {why}",
             hint="is it running? JQ_REDIS_URL says where to look",

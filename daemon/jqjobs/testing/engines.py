@@ -18,20 +18,21 @@ from typing import Any, TypeVar
 
 from jqjobs.app import App, Job
 from jqjobs.client import JobHandle
-from jqjobs.clock import Duration
+from jqjobs.clock import Duration, monotonic_ms
 from jqjobs.context import JobContext
 from jqjobs.errors import ResultTimeout
 from jqjobs.job import Kind, NewJob, Outcome, TakenJob
 from jqjobs.results import value_of
-from jqjobs.store.calls import Call, Fate
+from jqjobs.store.calls import Call
 from jqjobs.store.inspect import JobInfo, job_info
 from jqjobs.store.results import job_end
+from jqjobs.store.trips import Fate
 from jqjobs.testing.records import Record, Records, taken_job
 from jqjobs.testing.replies import reply_to
 from jqjobs.testing.waits import suspend, token_of
 from jqjobs.worker.hooks import call_hook, events_of
 from jqjobs.worker.interrupt import Interrupter
-from jqjobs.worker.runner import Runner, Span
+from jqjobs.worker.runner import Runner
 
 T = TypeVar("T")
 
@@ -85,12 +86,13 @@ class MemoryEngine:
         Raises: KeyboardInterrupt, which in the caller's own process is not for the job alone.
         """
         runner = _Runner(self.app, WORKER, _Unwatched(), self.rng, _Notebook(record, self.clock))
-        job = runner.effective(taken_job(record))
+        job = runner.complete(taken_job(record))
         record.keep_ms = job.keep_ms
         record.max_attempts = int(record.fields.get("max_attempts", self.app.find(job.name).settings.max_attempts))
         # A job may enqueue, and so run, another one: in a context of its own, each is the current one.
         context = contextvars.copy_context()
-        outcome = context.run(runner.run, job, self.clock())
+        job.started_ms, runner.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
+        outcome = context.run(runner.run, job) or Outcome(job.queue, job.id, job.attempt, Kind.DONE)
         waits_now = outcome.kind is Kind.WAITING
         fate = suspend(self.records, record, outcome) if waits_now else self.records.settle(record, outcome)
         if outcome.after is not None:
@@ -151,9 +153,9 @@ class _Runner(Runner):
 
     error: BaseException | None = None
 
-    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException, span: Span) -> Outcome:
+    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         self.error = error
-        return super()._classify(job, known, error, span)
+        return super()._classify(job, known, error)
 
 
 class _Unwatched(Interrupter):
@@ -207,8 +209,14 @@ class _Notebook:
     def _when(self, job: JobContext) -> dict[str, int]:
         return {"attempt": job.attempt, "at_ms": self._clock()}
 
+    def has(self, job: TakenJob) -> bool:
+        return False
+
     def write(self) -> None:
         """Nothing is left to be written."""
 
-    def forget(self) -> None:
+    async def write_aside(self) -> None:
+        """Nothing is left to be written."""
+
+    def forget(self, job: TakenJob) -> None:
         """A record that goes takes this along."""

@@ -13,7 +13,7 @@ from typing import Any
 from jqjobs.clock import Duration, duration_ms
 from jqjobs.job import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, Kind, NewJob, Outcome, TakenJob
 from jqjobs.limits import UNLIMITED
-from jqjobs.store.calls import Fate
+from jqjobs.store.trips import Fate
 
 #: Where frozen clocks begin: 2026-01-01 00:00 UTC.
 _FROZEN_MS = 1_767_225_600_000

@@ -8,7 +8,7 @@ import msgspec
 
 from jqjobs.job import Outcome
 from jqjobs.store import waits
-from jqjobs.store.calls import Fate
+from jqjobs.store.trips import Fate
 from jqjobs.testing.records import Record, Records
 
 

@@ -30,6 +30,7 @@ from jqjobs.worker.batch import Batch
 from jqjobs.worker.boot import describe_failure, limit_threads, load_registered
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger
+from jqjobs.worker.executor import MainThread
 from jqjobs.worker.hooks import Afterwards
 from jqjobs.worker.interrupt import Interrupter
 from jqjobs.worker.loop import Loop
@@ -37,10 +38,13 @@ from jqjobs.worker.monitor import Monitor
 from jqjobs.worker.notes import Notes
 from jqjobs.worker.orders import Orders
 from jqjobs.worker.parent import die_with
+from jqjobs.worker.pool import Pool
 from jqjobs.worker.preflight import Preflight
+from jqjobs.worker.rooms import Rooms
 from jqjobs.worker.runner import Runner
 from jqjobs.worker.signals import Signals
 from jqjobs.worker.sources import SourceList
+from jqjobs.worker.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.wake import WakeWatch
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
@@ -109,14 +113,26 @@ def _work(
     if not joined:
         return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
     batch = Batch(board)
-    exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch)
-    notes = Notes(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=config.worker_id), config.worker_id)
-    monitor = Monitor(batch, board, exchanger, interrupter, signals, config.prefetch_ms, notes)
-    monitor.start()
-    runner = Runner(app, config.worker_id, interrupter, rng, notes)
+    slots = config.concurrency
+    notes = Notes(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=config.worker_id), config.worker_id, slots)
+    on_threads = ThreadInterrupter(lambda: interrupter.in_child)
+    runner = Runner(app, config.worker_id, interrupter if slots == 1 else on_threads, rng, notes)
+    exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch, runner.complete)
     preflight = Preflight(board, channel)
     afterwards = Afterwards(app, exchanger, interrupter, board, rng)
-    loop = Loop(config, board, orders, signals, batch, exchanger, runner, afterwards, watch, rng, preflight, sources)
+    rooms = Rooms(config, preflight, orders, watch, runner, rng)
+    executor: MainThread | Pool
+    if slots == 1:
+        executor = MainThread(batch, runner, signals, rooms.refusal)
+    else:
+        executor = Pool(slots, batch, runner, on_threads, signals, rooms.refusal)
+    pool = executor if isinstance(executor, Pool) else None
+    Monitor(
+        batch, board, exchanger, pool or interrupter, signals, config.prefetch_ms, notes, pool, config.kill_after_s
+    ).start()
+    loop = Loop(
+        config, board, orders, signals, batch, exchanger, executor, runner, afterwards, watch, rng, preflight, sources
+    )
     ending = loop.run()
     log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
     return ending

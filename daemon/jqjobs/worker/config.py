@@ -20,7 +20,7 @@ class WorkerConfig:
     lease_ms: int = 30_000
     poll_s: float = 1.0
     jitter: float = 0.25
-    batch: int = 64
+    batch: int = 256
     prefetch_ms: int = 20
     max_jobs: int = 0
     max_age_s: float = 0.0
@@ -28,6 +28,8 @@ class WorkerConfig:
     watch_packages: bool = False
     log_format: str = "text"
     log_level: str = "info"
+    concurrency: int = 1
+    kill_after_s: float = 5.0
 
     def to_json(self) -> str:
         """Return it as the argument of ``python -m jqjobs.worker``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import CoroutineType
@@ -32,8 +32,8 @@ from jqjobs.errors import (
 )
 from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.signature import decode_payload
-from jqjobs.store.calls import Fate
 from jqjobs.store.deaths import Death, deaths
+from jqjobs.store.trips import Fate
 from jqjobs.worker.exchange import Exchanger
 from jqjobs.worker.interrupt import Interrupter
 
@@ -78,6 +78,20 @@ def call_start_hooks(app: App, known: Job[..., Any], job: JobContext, run: Calla
         call_hook("on_start", function, (job,), run)
 
 
+async def after_hooks(hooks: Sequence[Coroutine[Any, Any, Any]], job: JobContext, result: Any) -> Any:
+    """Await what hooks of a start have left to await, then the job's coroutine, which has not begun before that."""
+    from asyncio import CancelledError
+
+    for hook in hooks:
+        try:
+            await hook
+        except CancelledError:
+            raise
+        except BaseException:
+            log.event("hook.failed", level=40, exc_info=True, hook="on_start", job=job.ref, name=job.name)
+    return await result if isinstance(result, CoroutineType) else result
+
+
 def events_of(outcome: Outcome, fate: Fate | None) -> Iterator[tuple[Any, ...]]:
     """Return the events that a recorded outcome is for hooks, each with what they are called with.
 
@@ -120,18 +134,23 @@ class Afterwards:
     def run(self) -> bool:
         """Call the hooks of what is recorded by now; return whether there were any."""
         ran = False
-        while self._exchanger.recorded:
+        while self.run_next():
+            ran = True
+        return ran
+
+    def run_next(self) -> bool:
+        """Call the hooks of one job that is recorded by now, or one call that was put off; False: there is none."""
+        if self._exchanger.recorded:
             outcome, fate = self._exchanger.recorded.popleft()
             for event, *args in events_of(outcome, fate):
                 self._call(outcome.after.known, event, *args)
-            ran = True
-        while self._dead:
+        elif self._dead:
             self._tell_of_death(self._dead.popleft())
-            ran = True
-        while self._app.put_off.pending:
+        elif self._app.put_off.pending:
             self._limited("later", "", self._app.put_off.run_next)
-            ran = True
-        return ran
+        else:
+            return False
+        return True
 
     def look(self, queues: Sequence[str]) -> None:
         """Now and then ask for jobs that died elsewhere, if this app has hooks for that."""

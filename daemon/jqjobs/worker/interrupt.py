@@ -6,7 +6,7 @@ Redis, the loop. Only a job may be torn out of its work, so the handler looks wh
 
 from __future__ import annotations
 
-import asyncio
+import os
 import signal
 import threading
 from collections.abc import Coroutine, Iterator
@@ -16,10 +16,17 @@ from typing import Any
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.job import TakenJob
+from jqjobs.worker.async_work import AsyncWork
 
 #: Sent by the monitor thread to its own process, or by a timer: a time limit has passed, or the job is cancelled.
 TIME_LIMIT_SIGNAL = signal.SIGALRM
-_STOP = "the worker must stop now"
+STOPPED = "the worker must stop now"
+CANCELLED = "somebody has cancelled the job"
+
+
+def late(job: TakenJob) -> str:
+    """Return what a job is told whose time is up."""
+    return f"the job ran longer than its time limit of {job.timeout_ms} ms"
 
 
 class Interrupter:
@@ -30,19 +37,24 @@ class Interrupter:
         self._timed_out: TakenJob | None = None
         self._cancelled: TakenJob | None = None
         self._must_stop = False
-        self._async_task: asyncio.Task[Any] | None = None
-        self._reason: BaseException | None = None
+        self._async_work = AsyncWork()
+        #: Whether this is a process that a job has forked.
+        self.in_child = False
 
     def install(self) -> None:
-        """Take over the signal that stands for a time limit."""
+        """Take over the signal that stands for a time limit, and notice forks."""
         signal.signal(TIME_LIMIT_SIGNAL, self._on_time_limit)
+        os.register_at_fork(after_in_child=self._become_child)
+
+    def _become_child(self) -> None:
+        self.in_child = True
 
     def arm(self, job: TakenJob) -> None:
         """From now on the main thread runs this job. Raises: JobInterrupted when it should not begin any more."""
         self.armed = job
         if self._must_stop:
             self.armed = None
-            raise JobInterrupted(_STOP)
+            raise JobInterrupted(STOPPED)
 
     def disarm(self) -> None:
         """The job is over."""
@@ -68,24 +80,22 @@ class Interrupter:
     def stop_now(self) -> None:
         """Raise JobInterrupted in the running job, and in any that begins; called from a signal handler."""
         self._must_stop = True
-        self._tear_out(JobInterrupted(_STOP))
+        self._tear_out(JobInterrupted(STOPPED))
 
     def _on_time_limit(self, signum: int, frame: FrameType | None) -> None:
         if self.armed is None:
             return
         if self.armed is self._cancelled:
-            self._tear_out(JobCancelled("somebody has cancelled the job"))
+            self._tear_out(JobCancelled(CANCELLED))
         elif self.armed is self._timed_out:
-            self._tear_out(JobTimeout(f"the job ran longer than its time limit of {self.armed.timeout_ms} ms"))
+            self._tear_out(JobTimeout(late(self.armed)))
 
     def _tear_out(self, reason: BaseException) -> None:
         if self.armed is None:
             return
         self.armed = None
-        if self._async_task is None:
+        if not self._async_work.end(reason):
             raise reason
-        self._reason = reason
-        self._async_task.get_loop().call_soon_threadsafe(self._async_task.cancel)
 
     @contextmanager
     def limited(self, work: TakenJob) -> Iterator[None]:
@@ -105,16 +115,4 @@ class Interrupter:
 
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine job in an event loop of its own; an interrupt cancels its task."""
-
-        async def main() -> Any:
-            self._async_task = asyncio.current_task()
-            try:
-                return await coroutine
-            except asyncio.CancelledError as cancelled:
-                if self._reason is not None:  # with the place in the job where it was cancelled
-                    raise self._reason.with_traceback(cancelled.__traceback__) from None
-                raise
-            finally:
-                self._async_task = self._reason = None
-
-        return asyncio.run(main())
+        return self._async_work.run_alone(coroutine)

@@ -1,8 +1,12 @@
-"""The worker's loop: report and take in one trip, run the batch, wait when there is nothing.
+"""The worker's loop: report and take in one trip, run what is held, wait when there is nothing.
 
-┌─▶ trip ──jobs──▶ run batch ──┐
-│     └──none──▶ wait for work ┤     hooks are called when nothing is held: the trip after a hooked job takes none
-└──────────────────────────────┘   ends: drained, stopped, fenced, orphaned
+One slot:
+┌─▶ trip ──jobs──▶ run ────────┐   while more than half of what is held is still to be run, the next trip is sent;
+│     └──none──▶ wait for work ┤   its answer is read when nothing is left. Hooks are called when nothing is held:
+└──────────────────────────────┘   the trip after a hooked job takes none.
+Several slots: they run by themselves. The loop makes a trip when half of what was held is begun, or to report, and
+waits otherwise; hooks are called between two trips.
+Ends: drained, stopped, fenced, orphaned
 """
 
 from __future__ import annotations
@@ -15,15 +19,16 @@ from jqjobs.board import Board
 from jqjobs.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.exits import WorkerExit
-from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.retry import reconnect_delay_s
-from jqjobs.store.calls import Trip
-from jqjobs.worker.batch import Batch, next_want
+from jqjobs.store.trips import Trip
+from jqjobs.worker.batch import Batch
 from jqjobs.worker.config import WorkerConfig
 from jqjobs.worker.exchange import Exchanger, Fenced
+from jqjobs.worker.executor import Executor
 from jqjobs.worker.hooks import Afterwards
 from jqjobs.worker.orders import Orders
-from jqjobs.worker.preflight import Preflight, Room
+from jqjobs.worker.pace import Pace
+from jqjobs.worker.preflight import Preflight
 from jqjobs.worker.runner import Runner
 from jqjobs.worker.signals import Signals
 from jqjobs.worker.sources import SourceList
@@ -31,12 +36,14 @@ from jqjobs.worker.wake import WakeWatch
 
 #: A drained worker tries this often to give back what it holds; then its daemon does it.
 _FAREWELL_TRIES = 3
-#: A job for which there is no room now comes up again after this long, here or elsewhere.
-_ROOM_AGAIN_MS = 2000
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same.
 _IDLE_MS = 5000
 #: Who asked to be replaced and is still there asks again: its successor may not have come up.
 _ASK_AGAIN_MS = 60_000
+#: While other jobs run, finished ones are reported with the next take, and after this long at the latest.
+_REPORT_AFTER_MS = 10
+#: How often to look whether what was interrupted has ended.
+_STOP_LOOK_S = 0.1
 
 
 class Loop:
@@ -44,8 +51,8 @@ class Loop:
 
     def __init__(
         self, config: WorkerConfig, board: Board, orders: Orders, signals: Signals, batch: Batch,
-        exchanger: Exchanger, runner: Runner, afterwards: Afterwards, watch: WakeWatch, rng: random.Random,
-        preflight: Preflight, sources: SourceList,
+        exchanger: Exchanger, executor: Executor, runner: Runner, afterwards: Afterwards, watch: WakeWatch,
+        rng: random.Random, preflight: Preflight, sources: SourceList,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
@@ -54,6 +61,7 @@ class Loop:
         self._signals = signals
         self._batch = batch
         self._exchanger = exchanger
+        self._executor = executor
         self._runner = runner
         self._afterwards = afterwards
         self._watch = watch
@@ -62,10 +70,11 @@ class Loop:
         self._sources = sources
         self._may_take = True
         self._failures = 0
-        self._average_ms = float(config.prefetch_ms or 1)
-        self._want = 1
+        self._pace = Pace(executor.slots, config.prefetch_ms, config.batch)
+        self._has_one_slot = executor.slots == 1
+        self._said_hung = False
+        self._asked = 0
         self._idle_until_ms = 0
-        self._clock_offset_ms = 0
         self._executed = 0
         self._retire_at_ms = _retire_time(config, rng)
         self._ask_again_ms = 0
@@ -77,23 +86,45 @@ class Loop:
                 self._board.tick()
                 self._ask_for_successor()
                 self._sources.report(self._channel)
-                self._may_take = not self._orders.is_quiet and self._preflight.may_take()
-                if not self._is_idle or self._exchanger.has_news():
+                self._may_take = self._is_free_to_take()
+                if not self._has_one_slot:
+                    self._run()  # what could not begin before: it needs memory, or the lease was in doubt
+                if self._is_due():
                     self._work()
-                else:
+                elif self._has_one_slot or not self._afterwards.run_next():
                     self._wait()
                 self._hear_daemon()
             return self._retire()
         except Fenced as fenced:
             log.event("worker.fenced", level=30, worker=self._config.worker_id, error=str(fenced))
+            self._stop_slots()
             return WorkerExit.FENCED
+
+    def _is_due(self) -> bool:
+        """Whether a trip is called for: jobs have ended a while ago, or there is room for jobs that may be there."""
+        if self._batch.running_count and self._batch.has_outcomes:
+            if monotonic_ms() >= self._exchanger.sent_ms + _REPORT_AFTER_MS:
+                return True
+            if self._is_idle:
+                return False
+        if self._batch.waiting > self._pace.low or self._room <= 0:
+            return False
+        return not self._is_idle or self._exchanger.has_news()
+
+    @property
+    def _room(self) -> int:
+        """How many more jobs this worker may have in its hands."""
+        return self._pace.hands - self._batch.waiting - self._batch.running_count
 
     def _work(self) -> None:
         """Make a trip, and run what it brought."""
         self._idle_until_ms, trip = 0, self._trip()
         if trip is not None and trip.jobs:
-            self._run_batch(trip.jobs)
-        elif self._afterwards.run():
+            # Limited jobs come one in a trip. Otherwise there is no more now, unless a token says so.
+            if len(trip.jobs) < self._asked and not trip.more and not trip.jobs[-1].limits and not self._has_one_slot:
+                self._idle_until_ms = monotonic_ms() + _REPORT_AFTER_MS
+            self._run_held(len(trip.jobs))
+        elif self._afterwards.run() if self._has_one_slot else self._afterwards.run_next():
             return
         elif trip is None:
             self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
@@ -104,29 +135,37 @@ class Loop:
     @property
     def _is_idle(self) -> bool:
         """Whether the last trip found nothing, and nobody has said anything since."""
-        return monotonic_ms() < self._idle_until_ms and not self._afterwards.pending
+        return monotonic_ms() < self._idle_until_ms and not (self._has_one_slot and self._afterwards.pending)
 
     def _hear_daemon(self) -> None:
         self._orders.hear()
         if self._orders.is_quiet or not self._may_take:
             self._watch.cancel()  # the token is for those who take
 
+    def _is_free_to_take(self) -> bool:
+        return not self._orders.is_quiet and not self._batch.has_hung and self._preflight.may_take()
+
     def _ask_for_successor(self) -> None:
-        """Ask to be replaced, when old or after many jobs; work goes on until the successor is ready."""
-        now_ms = monotonic_ms()
+        """Ask to be replaced, when old, after many jobs, or when one hangs; work goes on until a successor is ready."""
+        now_ms, has_hung = monotonic_ms(), self._batch.has_hung
         is_old = now_ms >= self._retire_at_ms
         if now_ms >= self._ask_again_ms and (is_old or 0 < self._config.max_jobs <= self._executed):
             self._ask_again_ms = now_ms + _ASK_AGAIN_MS
             self._channel.send("recycle", reason="max_age" if is_old else "max_jobs")
+        if has_hung and not self._said_hung:
+            self._channel.send("recycle", reason="hung")
+        self._said_hung = has_hung
 
     def _trip(self) -> Trip | None:
-        """Make one trip; None when Redis does not answer (said once, waited out)."""
-        if not self._board.lease_holds():
+        """Finish the trip that is under way, or make one; None when Redis does not answer (said once, waited out)."""
+        if not self._board.lease_holds() and not self._exchanger.under_way:
             return None
         try:
-            self._afterwards.look(self._exchanger.queues)
-            may_take = self._may_take and not self._afterwards.pending
-            trip = self._exchanger.trip(self._want if may_take else 0)
+            if not self._exchanger.under_way:
+                self._afterwards.look(self._exchanger.queues)
+                self._asked = self._want
+                self._exchanger.send(self._asked, self._free)
+            trip = self._exchanger.receive()
         except StoreError as error:
             if self._failures == 0:
                 what = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
@@ -136,72 +175,114 @@ class Loop:
         if self._failures:
             log.event("redis.back", worker=self._config.worker_id, failures=self._failures)
         self._failures = 0
-        self._clock_offset_ms = trip.now_ms - monotonic_ms()
+        self._runner.clock_offset_ms = trip.now_ms - monotonic_ms()
         return trip
 
-    def _run_batch(self, jobs: list[TakenJob]) -> None:
-        self._watch.cancel()
-        self._batch.begin([self._runner.effective(job) for job in jobs])
-        began_ms, count = monotonic_ms(), 0
-        while self._may_start() and (job := self._batch.start_next()) is not None:
-            self._run_one(job)
-            count += 1
-        if self._batch.has_held:
-            self._batch.give_back()
-        self._batch.busy.clear()
+    @property
+    def _free(self) -> int:
+        """How many jobs could start at once beside others; of one slot there are no others."""
+        if self._has_one_slot:
+            return 0
+        return max(0, self._executor.slots - self._batch.waiting - self._batch.running_count)
+
+    @property
+    def _want(self) -> int:
+        """How many jobs to ask for; none while hooks wait that one slot would have to wait for."""
+        if not self._may_take or (self._has_one_slot and self._afterwards.pending):
+            return 0
+        return max(0, min(self._room, self._config.batch))
+
+    def _run_held(self, taken: int) -> None:
+        """Run what is held, or have it begun; ``taken``: how many jobs the last trip brought."""
+        if self._batch.waiting + self._batch.running_count >= self._executor.slots:
+            self._watch.cancel()
+        self._pace.adapt(taken)
+        self._run()
+
+    def _run(self) -> None:
+        count, spent_ms = self._executor.run(self._send_ahead)
         self._executed += count
-        if count:
-            self._average_ms += 0.3 * ((monotonic_ms() - began_ms) / count - self._average_ms)
-        self._want = next_want(self._average_ms, self._config.prefetch_ms, self._config.batch, len(jobs))
+        self._pace.note(count, spent_ms)
 
-    def _may_start(self) -> bool:
-        # A process that slept through its lease (SIGSTOP, suspend) must not begin what others may have begun.
-        return not self._signals.draining and self._board.lease_holds()
-
-    def _run_one(self, job: TakenJob) -> None:
-        outcome = self._refusal(job) if job.memory_bytes else None
-        outcome = outcome or self._runner.run(job, self._clock_offset_ms)
-        self._batch.finish(outcome)
-        if outcome.kind not in (Kind.DONE, Kind.KEPT, Kind.DEFERRED, Kind.THROTTLED, Kind.WAITING):
-            self._say(job, outcome)
-
-    def _refusal(self, job: TakenJob) -> Outcome | None:
-        """Return how a job ends, for now or for good, that has no room in memory; None when it has."""
-        room = self._preflight.ask_for_room(job.id, job.memory_bytes, self._orders, self._watch.wait_for_word)
-        if room is Room.NEVER:
-            return self._runner.oversized(job, self._orders.room_bytes, self._clock_offset_ms)
-        if room is Room.LATER:
-            delay_ms = round(_ROOM_AGAIN_MS * self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter))
-            return Outcome(job.queue, job.id, job.attempt, Kind.DEFERRED, delay_ms)
-        return None
-
-    def _say(self, job: TakenJob, outcome: Outcome) -> None:
-        log.event(
-            f"job.{outcome.kind.value}", level=30, job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt,
-            ms=monotonic_ms() - self._batch.started_ms, error=outcome.text or None,
-        )  # fmt: skip
+    def _send_ahead(self) -> None:
+        """Ask for more while there is still something to run, so that nobody waits for the answer."""
+        waiting = self._batch.waiting
+        if not 0 < waiting <= self._pace.low or self._exchanger.under_way:
+            return
+        want = self._pace.hands - waiting
+        self._may_take = self._may_take and not self._batch.has_hooked and self._preflight.may_take()
+        if want > 0 and self._may_take and not self._afterwards.pending and self._board.lease_holds():
+            self._exchanger.send(want)
 
     def _wait(self) -> None:
-        """Wait for a token, a signal, the daemon, the next due job or the next poll."""
+        """Wait for a token, a signal, the daemon, the next due job or the next poll; or until slots need something."""
         share = self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
-        until_due_s = (self._idle_until_ms - monotonic_ms()) / 1000
-        wait_s = max(0.0, min(self._config.poll_s * share, until_due_s))
-        if self._watch.wait(wait_s, for_token=self._may_take and not self._exchanger.is_blocked):
+        wait_s = self._config.poll_s * share
+        if self._is_idle:
+            wait_s = min(wait_s, (self._idle_until_ms - monotonic_ms()) / 1000)
+        if self._batch.running_count:
+            wait_s = min(wait_s, self._listen())
+        has_free_slot = self._batch.waiting + self._batch.running_count < self._executor.slots
+        for_token = self._may_take and has_free_slot and not self._exchanger.is_blocked
+        if self._watch.wait(max(0.0, wait_s), for_token=for_token):
             self._idle_until_ms = 0
 
+    def _listen(self) -> float:
+        """Have the slots wake this thread for what it has to do for them; return after how many s it looks itself."""
+        until_report_s = (self._exchanger.sent_ms + _REPORT_AFTER_MS - monotonic_ms()) / 1000
+        had_outcomes = self._batch.has_outcomes
+        is_idle = self._is_idle
+        at_once = not had_outcomes and (until_report_s <= 0 or not is_idle)
+        self._executor.listen(-1 if is_idle else self._pace.low, for_outcomes=at_once)
+        # What happens from here on rings; what happened since the last look does not.
+        if not is_idle and self._batch.waiting <= self._pace.low and self._room > 0:
+            return 0.0
+        if at_once and not self._batch.has_outcomes:
+            return math.inf
+        return max(0.0, until_report_s)
+
     def _retire(self) -> WorkerExit:
+        """Let the jobs that run come to their end, and report; then nothing is held any more."""
         self._watch.cancel()
-        self._batch.give_back()
+        self._signals.draining = True  # nothing more is begun, whatever the reason
+        while self._batch.running_count:  # in one slot nothing runs now
+            self._board.tick()
+            if self._batch.has_outcomes:
+                self._farewell()
+            self._executor.listen(-1, for_outcomes=True)
+            if not self._batch.has_outcomes:
+                self._watch.wait(self._config.poll_s, for_token=False)
+            self._run()
+            self._hear_daemon()
         for _ in range(_FAREWELL_TRIES):
-            try:
-                self._exchanger.trip(0)  # also puts back a wake token that we took and do not use
+            if self._farewell():
                 break
-            except StoreError:
-                self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
         self._afterwards.run()
+        self._executor.close()
         if self._channel.closed:
             return WorkerExit.ORPHANED
         return WorkerExit.STOPPED if self._signals.stopping else WorkerExit.DRAINED
+
+    def _stop_slots(self) -> None:
+        """Have what runs interrupted, since it runs elsewhere by now, and give it a moment to end."""
+        self._signals.draining = self._signals.stopping = True
+        until_ms = monotonic_ms() + self._config.kill_after_s * 1000
+        while self._batch.running_count and monotonic_ms() < until_ms:
+            self._executor.listen(-1, for_outcomes=True)
+            self._watch.wait(_STOP_LOOK_S, for_token=False)
+        self._executor.close()
+
+    def _farewell(self) -> bool:
+        """Give back what is held, and report; False after a pause when Redis does not answer."""
+        try:
+            if self._exchanger.under_way:
+                self._exchanger.receive()
+            self._batch.give_back()
+            self._exchanger.trip(0)  # also puts back a wake token that we took and do not use
+        except StoreError:
+            self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
+            return False
+        return True
 
 
 def _retire_time(config: WorkerConfig, rng: random.Random) -> float:

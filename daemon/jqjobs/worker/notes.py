@@ -1,7 +1,7 @@
 """What running jobs say of themselves: progress and log lines, on their way to Redis.
 
-A job only appends to a deque, so it waits for nothing, in a coroutine or a signal handler either. The monitor
-writes what has come, a few times a second at most; the main thread writes the rest when the job ends, before
+A job only adds to a dict or a deque, so it waits for nothing, in a coroutine or a signal handler either. The monitor
+writes what has come, a few times a second at most; whoever runs the job writes the rest when it ends, before
 its outcome is reported. Nothing here is worth holding up a job for: without Redis it is dropped, and that is said.
 """
 
@@ -11,6 +11,8 @@ import os
 import secrets
 import threading
 from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -18,15 +20,20 @@ from jqjobs import log
 from jqjobs.clock import monotonic_ms
 from jqjobs.context import JobContext
 from jqjobs.errors import Conflict, StoreError
+from jqjobs.job import TakenJob
 from jqjobs.store import calls, waits
 from jqjobs.store.store import Store
 
 _EVERY_MS = 250
 #: After a failed write nothing is written for so long: each try may take as long as the connection's timeout.
 _PAUSE_MS = 5000
+#: Of one job; of all that run in this worker.
 _MOST_LINES = 100
+_MOST_LINES_OF_ALL = 2000
 _MOST_TEXT = 200
 _MOST_LINE = 1000
+#: More than can run at once.
+_MOST_TOKENS = 1000
 
 #: Which attempt speaks: queue, id, attempt.
 Speaker = tuple[str, str, int]
@@ -35,19 +42,22 @@ Speaker = tuple[str, str, int]
 class Notes:
     """Takes down and writes. ``store``: a connection of its own, with a short timeout."""
 
-    def __init__(self, store: Store, worker_id: str) -> None:
+    def __init__(self, store: Store, worker_id: str, slots: int = 1) -> None:
+        """``slots``: how many jobs may speak at once."""
         self._store = store
         self._worker_id = worker_id
-        self._progress: deque[tuple[Speaker, bytes]] = deque(maxlen=1)
-        self._lines: deque[tuple[Speaker, bytes]] = deque(maxlen=_MOST_LINES)
+        self._progress: dict[Speaker, bytes] = {}
+        self._lines: deque[tuple[Speaker, bytes]] = deque(maxlen=min(_MOST_LINES * slots, _MOST_LINES_OF_ALL))
+        #: Another thread writes what this one has said: that has to arrive before the outcome does.
+        self._on_their_way: dict[Speaker, tuple[bytes, list[bytes]]] = {}
         self._writing = threading.Lock()
         self._next_ms = 0
-        self._token: tuple[Speaker, str] = (("", "", 0), "")
+        self._tokens: dict[Speaker, str] = {}
         self._pid = os.getpid()
 
     def progress(self, job: JobContext, percent: float, text: str) -> None:
         """Remember how far a job is; the last word counts."""
-        self._progress.append((_speaker(job), _opened({"percent": percent, "text": text[:_MOST_TEXT]})))
+        self._progress[_speaker(job)] = _opened({"percent": percent, "text": text[:_MOST_TEXT]})
 
     def log(self, job: JobContext, text: str) -> None:
         """Remember a line."""
@@ -59,19 +69,27 @@ class Notes:
         Raises: Conflict when the attempt does not hold the job any more; StoreError and its kinds.
         """
         speaker = _speaker(job)
-        if self._token[0] != speaker:
-            token = secrets.token_urlsafe(18)
-            with self._writing:
-                recorded = self._store.run(waits.expect(job.queue, self._worker_id, job.id, job.attempt, token))
-            if not recorded:
-                raise Conflict(f"this attempt does not hold {job.queue}/{job.id} any more")
-            self._token = (speaker, token)
-        return self._token[1]
+        with self._writing:
+            if speaker not in self._tokens:
+                token = secrets.token_urlsafe(18)
+                if not self._store.run(waits.expect(job.queue, self._worker_id, job.id, job.attempt, token)):
+                    raise Conflict(f"this attempt does not hold {job.queue}/{job.id} any more")
+                if len(self._tokens) >= _MOST_TOKENS:
+                    del self._tokens[next(iter(self._tokens))]
+                self._tokens[speaker] = token
+            return self._tokens[speaker]
 
     @property
     def pending(self) -> bool:
         """Whether something is to be written."""
-        return bool(self._progress or self._lines)
+        return bool(self._progress or self._lines or self._on_their_way)
+
+    def has(self, job: TakenJob) -> bool:
+        """Return whether something is to be written that this job has said, or is just being written."""
+        speaker = _speaker(job)
+        if speaker in self._progress or speaker in self._on_their_way:
+            return True
+        return any(line[0] == speaker for line in self._lines.copy())
 
     def write_due(self) -> None:
         """Write what there is, unless that was done a moment ago."""
@@ -83,35 +101,50 @@ class Notes:
         if os.getpid() != self._pid:
             return  # a child that a job has forked: the connection is not its own
         with self._writing:
-            said = self._take()
-            if monotonic_ms() < self._next_ms - _EVERY_MS:
-                return  # Redis did not answer a moment ago
-            try:
-                self._store.run_all([
-                    calls.note(queue, self._worker_id, job_id, attempt, progress, lines)
-                    for (queue, job_id, attempt), (progress, lines) in said.items()
-                ])  # fmt: skip
-                self._next_ms = monotonic_ms() + _EVERY_MS
-            except StoreError as error:
-                self._next_ms = monotonic_ms() + _PAUSE_MS
-                log.event("notes.lost", level=30, jobs=",".join(job_id for _, job_id, _ in said), error=str(error))
+            self._on_their_way = said = dict[Speaker, tuple[bytes, list[bytes]]]()
+            self._take(said)
+            self._send({speaker: words for speaker, words in said.items() if words != (b"", [])})
+            self._on_their_way = {}
 
-    def forget(self) -> None:
-        """Drop what there is: its job leaves no record."""
-        self._take()
+    def _send(self, said: Mapping[Speaker, tuple[bytes, list[bytes]]]) -> None:
+        if not said or monotonic_ms() < self._next_ms - _EVERY_MS:
+            return  # Redis did not answer a moment ago
+        try:
+            self._store.run_all([
+                calls.note(queue, self._worker_id, job_id, attempt, progress, lines)
+                for (queue, job_id, attempt), (progress, lines) in said.items()
+            ])  # fmt: skip
+            self._next_ms = monotonic_ms() + _EVERY_MS
+        except StoreError as error:
+            self._next_ms = monotonic_ms() + _PAUSE_MS
+            log.event("notes.lost", level=30, jobs=",".join(job_id for _, job_id, _ in said), error=str(error))
 
-    def _take(self) -> dict[Speaker, tuple[bytes, list[bytes]]]:
-        said: dict[Speaker, tuple[bytes, list[bytes]]] = {}
-        while self._progress:
-            speaker, progress = self._progress.popleft()
-            said[speaker] = (progress, [])
-        while self._lines:
-            speaker, line = self._lines.popleft()
-            said.setdefault(speaker, (b"", []))[1].append(line)
-        return said
+    async def write_aside(self) -> None:
+        """Write what there is now, while the event loop goes on."""
+        from asyncio import get_running_loop
+
+        await get_running_loop().run_in_executor(None, self.write)
+
+    def forget(self, job: TakenJob) -> None:
+        """Drop what a job has said that leaves no record. Lines among those of others stay: Redis refuses them."""
+        speaker = _speaker(job)
+        self._progress.pop(speaker, None)
+        if all(line[0] == speaker for line in self._lines.copy()):
+            self._lines.clear()
+
+    def _take(self, said: dict[Speaker, tuple[bytes, list[bytes]]]) -> None:
+        """Move all to ``said``, where each speaker is named before what it said is gone from here, see `has`."""
+        for speaker in list(self._progress):
+            said[speaker] = (b"", [])
+            said[speaker] = (self._progress.pop(speaker, b""), [])
+        with suppress(IndexError):  # the last one is out, or somebody forgot it meanwhile
+            while True:
+                said.setdefault(self._lines[0][0], (b"", []))
+                speaker, line = self._lines.popleft()
+                said.setdefault(speaker, (b"", []))[1].append(line)
 
 
-def _speaker(job: JobContext) -> Speaker:
+def _speaker(job: JobContext | TakenJob) -> Speaker:
     return (job.queue, job.id, job.attempt)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import traceback
+from collections.abc import Callable, Coroutine
 from functools import partial
+from inspect import iscoroutinefunction
 from types import CoroutineType
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -30,16 +32,12 @@ from jqjobs.job import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
 from jqjobs.retry import backoff_of
 from jqjobs.signature import decode_payload
 from jqjobs.sizes import format_size
-from jqjobs.worker import interrupt
-from jqjobs.worker.hooks import Ended, call_start_hooks
-from jqjobs.worker.interrupt import Interrupter
+from jqjobs.worker import async_work
+from jqjobs.worker.async_work import AsyncWork
+from jqjobs.worker.hooks import Ended, after_hooks, call_start_hooks
 
 _MOST_ERROR = 1000
 _MOST_TRACEBACK = 16 * 1024
-
-
-#: When an attempt began (boottime ms), and what to add to get the time of Redis.
-Span = tuple[int, int]
 
 
 class _WrongArguments(Exception):
@@ -50,20 +48,50 @@ class _WrongArguments(Exception):
         self.error = error
 
 
+class _Throttled(Exception):
+    """This job must be limited first; the way to say so, from where it is found out."""
+
+    def __init__(self, limits: str) -> None:
+        super().__init__(limits)
+        self.limits = limits
+
+
+class Guard(Protocol):
+    """Knows which job runs in the calling thread, to raise an exception in it when others ask for that."""
+
+    @property
+    def in_child(self) -> bool:
+        """Whether this is a process that a job has forked."""
+        ...
+
+    def arm(self, job: TakenJob) -> None:
+        """From now on this thread runs ``job``. Raises: JobInterrupted when it should not begin any more."""
+        ...
+
+    def disarm(self) -> None:
+        """The job is over."""
+        ...
+
+    def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine of the job to its end."""
+        ...
+
+
 class Runner:
     """Runs jobs in the calling thread. History lines carry times of the Redis clock."""
 
     def __init__(
-        self, app: App, worker_id: str, interrupter: Interrupter, rng: random.Random, notes: Voice | None = None
+        self, app: App, worker_id: str, interrupter: Guard, rng: random.Random, notes: Voice | None = None
     ) -> None:
         self._app = app
         self._notes = notes
         self._worker_id = worker_id
         self._interrupter = interrupter
         self._rng = rng
-        self._pid = os.getpid()
+        #: What to add to `monotonic_ms` to get the time of Redis.
+        self.clock_offset_ms = 0
 
-    def effective(self, job: TakenJob) -> TakenJob:
+    def complete(self, job: TakenJob) -> TakenJob:
         """Fill in what the job leaves to its registration: time limit, retention, memory."""
         known = self._app.jobs.get(job.name)
         if known is not None:
@@ -72,12 +100,11 @@ class Runner:
             job.memory_bytes = known.settings.memory_bytes
         return job
 
-    def run(self, job: TakenJob, clock_offset_ms: int) -> Outcome:
-        """Run one attempt and return how it ended. Raises nothing that a job raised.
+    def run(self, job: TakenJob) -> Outcome | None:
+        """Run one attempt and return how it ended, None when that was a success with nothing to say.
 
-        ``clock_offset_ms``: what to add to `monotonic_ms` to get the time of Redis.
+        Raises nothing that a job raised.
         """
-        span = (monotonic_ms(), clock_offset_ms)
         known = self._app.jobs.get(job.name)
         if known is None:
             return _outcome(job, Kind.UNKNOWN)
@@ -85,71 +112,113 @@ class Runner:
         ended = Ended(known) if known.hooks.used or self._app.hooks.used else None
         try:
             interrupter.arm(job)
-            outcome = self._attempt(job, known, ended)
+            result = self._call(job, known, ended, interrupter.run_async)
+            # Asked of the result, not of the function: a plain decorator may hide that it is async.
+            if isinstance(result, CoroutineType):
+                result = interrupter.run_async(result)
+            outcome = self._returned(job, known, ended, result)
         except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
             interrupter.disarm()
-            outcome = self._classify(job, known, error, span)
-            if ended is not None:
-                ended.error = error.error if isinstance(error, _WrongArguments) else error
+            outcome = self._raised(job, known, ended, error)
         finally:
             interrupter.disarm()
             set_running(None)
-        if os.getpid() != self._pid:
-            os._exit(0 if outcome.kind in (Kind.DONE, Kind.KEPT) else 1)  # a child that the job has forked
-        if self._notes is not None and self._notes.pending:
-            self._notes.forget() if outcome.kind is Kind.DONE else self._notes.write()
-        if ended is not None and (ended.job is not None or outcome.kind is Kind.DISCARDED):
-            outcome.after = ended
-        return outcome
+        if interrupter.in_child:  # the job has forked, and this is what came of it
+            _end_child(outcome)
+        if self._notes is not None and self._notes.pending and self._notes.has(job):
+            self._notes.forget(job) if outcome is None else self._notes.write()
+        return outcome if ended is None else _for_hooks(job, ended, outcome)
 
-    def oversized(self, job: TakenJob, most_bytes: int, clock_offset_ms: int) -> Outcome:
+    async def run_as_task(self, job: TakenJob, work: AsyncWork) -> Outcome | None:
+        """Run one attempt in a task of the running event loop, like `run`; ``work`` is how to end it from outside."""
+        known = self._app.jobs[job.name]
+        ended = Ended(known) if known.hooks.used or self._app.hooks.used else None
+        hooks_first: list[Coroutine[Any, Any, Any]] = []
+        try:
+            result = self._call(job, known, ended, hooks_first.append)
+            if hooks_first and ended is not None and ended.job is not None:
+                result = after_hooks(hooks_first, ended.job, result)
+            if isinstance(result, CoroutineType):
+                result = await work.run(result)
+            outcome = self._returned(job, known, ended, result)
+        except BaseException as error:
+            outcome = self._raised(job, known, ended, error)
+        for hook in hooks_first:
+            hook.close()  # where the job did not come to them
+        set_running(None)
+        if self._interrupter.in_child:
+            _end_child(outcome)
+        if self._notes is not None and self._notes.pending and self._notes.has(job):
+            self._notes.forget(job) if outcome is None else await self._notes.write_aside()
+        return outcome if ended is None else _for_hooks(job, ended, outcome)
+
+    def runs_as_task(self, name: str) -> bool:
+        """Return whether the jobs of this name are coroutine functions with nothing around them that blocks."""
+        known = self._app.jobs.get(name)
+        if known is None or not iscoroutinefunction(known.function):
+            return False
+        return all(map(iscoroutinefunction, self._app.middlewares))
+
+    def torn(self, job: TakenJob, error: BaseException) -> Outcome:
+        """Return the end of a job whose interrupt came when its own end was being looked at."""
+        return self._classify(job, self._app.jobs[job.name], error)
+
+    def oversized(self, job: TakenJob, most_bytes: int) -> Outcome:
         """Return the end of a job that this machine can never give the memory it was registered with."""
         need, most = format_size(job.memory_bytes), format_size(most_bytes)
         error = MemoryError(f"the job needs {need} of memory, and at most {most} can ever be free here")
-        return self._ended(job, Kind.OVERSIZED, error, (monotonic_ms(), clock_offset_ms))
+        return self._ended(job, Kind.OVERSIZED, error)
 
-    def _attempt(self, job: TakenJob, known: Job[..., Any], ended: Ended | None) -> Outcome:
+    def _call(self, job: TakenJob, known: Job[..., Any], ended: Ended | None, run: Callable[[Any], Any]) -> Any:
+        """Return what the job returns, or its coroutine. ``run``: runs coroutines of hooks and of plain middlewares."""
         payload = decode_payload(job.payload)
         try:
             args, kwargs = known.signature.decode(payload)
             if known.settings.limits and not job.limits:  # a raw envelope: only here its limits can be computed
-                return _outcome(job, Kind.THROTTLED, text=known.limits_text(args, kwargs))
+                raise _Throttled(known.limits_text(args, kwargs))
         except InvalidArguments as error:
             raise _WrongArguments(error) from error
         running = (job, payload.meta, self._worker_id, self._notes, args, kwargs)
         set_running(running)
         if ended is not None:
             ended.job = context_of(running)
-            call_start_hooks(self._app, known, ended.job, self._interrupter.run_async)
+            call_start_hooks(self._app, known, ended.job, run)
         if self._app.middlewares:
             call = partial(known.function, *args, **kwargs)
-            result = wrapped(call, self._app.middlewares, context_of(running), self._interrupter.run_async)
-        else:
-            result = known.function(*args, **kwargs)
-        # Asked of the result, not of the function: a plain decorator may hide that it is async.
-        if isinstance(result, CoroutineType):
-            result = self._interrupter.run_async(result)
+            return wrapped(call, self._app.middlewares, context_of(running), run)
+        return known.function(*args, **kwargs)
+
+    def _returned(self, job: TakenJob, known: Job[..., Any], ended: Ended | None, result: Any) -> Outcome | None:
         if ended is not None:
             ended.result = result
         if isinstance(result, Waiting):
             backoff_ms = self._backoff_ms(job, known)
             return _outcome(job, Kind.WAITING, number=result.timeout_ms, text=str(backoff_ms))
-        return _outcome(job, Kind.DONE, text=job.key or job.limits) if job.keep_ms is None else _kept(job, result)
+        if job.keep_ms is not None:
+            return _kept(job, result)
+        return _outcome(job, Kind.DONE, text=job.key or job.limits) if job.key or job.limits else None
 
-    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException, span: Span) -> Outcome:
+    def _raised(self, job: TakenJob, known: Job[..., Any], ended: Ended | None, error: BaseException) -> Outcome:
+        if isinstance(error, _Throttled):
+            return _outcome(job, Kind.THROTTLED, text=error.limits)
+        if ended is not None:
+            ended.error = error.error if isinstance(error, _WrongArguments) else error
+        return self._classify(job, known, error)
+
+    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         if isinstance(error, MalformedPayload):
             return _outcome(job, Kind.MALFORMED, text=str(error)[:_MOST_ERROR])
         if isinstance(error, _WrongArguments):
-            return self._ended(job, Kind.DISCARDED, error.error, span)
+            return self._ended(job, Kind.DISCARDED, error.error)
         if isinstance(error, JobInterrupted):
-            return self._ended(job, Kind.INTERRUPTED, error, span)
+            return self._ended(job, Kind.INTERRUPTED, error)
         if isinstance(error, JobCancelled):
-            return self._ended(job, Kind.CANCELLED, error, span)
+            return self._ended(job, Kind.CANCELLED, error)
         if isinstance(error, Discard):
-            return self._ended(job, Kind.DISCARDED, error, span)
+            return self._ended(job, Kind.DISCARDED, error)
         delay_ms = self._delay_ms(job, known, error)
         kind = Kind.HUNG if isinstance(error, JobTimeout) else Kind.FAILED
-        return self._ended(job, kind, error, span, delay_ms)
+        return self._ended(job, kind, error, delay_ms)
 
     def _delay_ms(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> int:
         if isinstance(error, Retry) and error.delay is not None:
@@ -166,11 +235,11 @@ class Runner:
             log.event("job.bad_backoff", level=30, job=job.id, name=job.name, error=describe(wrong))
             return backoff_of(None).delay_ms(job.failures + 1, self._rng)
 
-    def _ended(self, job: TakenJob, kind: Kind, error: BaseException, span: Span, delay_ms: int = 0) -> Outcome:
-        text = describe(error)
+    def _ended(self, job: TakenJob, kind: Kind, error: BaseException, delay_ms: int = 0) -> Outcome:
+        text, offset_ms = describe(error), self.clock_offset_ms
         line = msgspec.json.encode({
             "attempt": job.attempt, "reason": _REASONS[kind], "error": text, "traceback": _traceback(error),
-            "worker": self._worker_id, "started_ms": span[0] + span[1], "ended_ms": monotonic_ms() + span[1],
+            "worker": self._worker_id, "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
         })  # fmt: skip
         return _outcome(job, kind, number=delay_ms, text=text, line=line)
 
@@ -183,6 +252,18 @@ _REASONS = {
     Kind.OVERSIZED: "oversized",
     Kind.CANCELLED: "cancelled",
 }
+
+
+def _for_hooks(job: TakenJob, ended: Ended, outcome: Outcome | None) -> Outcome | None:
+    """Have the hooks hear of an attempt that began, or that its arguments have ended for good."""
+    if ended.job is not None or (outcome and outcome.kind is Kind.DISCARDED):
+        outcome = outcome or _outcome(job, Kind.DONE)
+        outcome.after = ended
+    return outcome
+
+
+def _end_child(outcome: Outcome | None) -> None:
+    os._exit(0 if outcome is None or outcome.kind in (Kind.DONE, Kind.KEPT) else 1)
 
 
 def _outcome(job: TakenJob, kind: Kind, *, number: int = 0, text: str = "", line: bytes = b"") -> Outcome:
@@ -210,7 +291,7 @@ def describe(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    own = {__file__, interrupt.__file__, hooks.__file__}
+    own = {__file__, async_work.__file__, hooks.__file__}
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename in own:
         frames = frames.tb_next  # the job's part of the stack is what people look for

@@ -8,6 +8,7 @@ INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -39,6 +40,11 @@ class Signals:
         self._interrupter.install()
         os.register_at_fork(after_in_child=_forget_in_child)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def ring(self) -> None:
+        """Wake the main thread where it waits; called from other threads."""
+        with contextlib.suppress(BlockingIOError):  # it has not even heard what came before
+            self._write_end.send(b"\0")
 
     def _drain(self, signum: int, frame: FrameType | None) -> None:
         self.draining = True

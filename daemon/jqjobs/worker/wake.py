@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import selectors
+import select
 import socket
 import time
 from collections.abc import Sequence
@@ -33,15 +33,17 @@ class WakeWatch:
         Without Redis, signals and the channel still end the wait; a token is asked for again next time.
         """
         watching = for_token and self._ask()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._signals, selectors.EVENT_READ)
-            selector.register(self._channel, selectors.EVENT_READ)
-            if watching:
-                selector.register(self._wire, selectors.EVENT_READ)
-            ready = [key.fileobj for key, _ in selector.select(timeout_s)]
-        if self._wire in ready:
+        poll = select.poll()  # a selector would cost four system calls more
+        poll.register(self._signals, select.POLLIN)
+        if not self._channel.closed:
+            poll.register(self._channel, select.POLLIN)
+        token = self._wire.fileno() if watching else -1
+        if watching:
+            poll.register(token, select.POLLIN)
+        ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
+        if token in ready:
             self._read()
-        if self._signals in ready:
+        if self._signals.fileno() in ready:
             self._signals.recv(4096)
         return bool(ready)
 

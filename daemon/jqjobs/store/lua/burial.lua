@@ -1,6 +1,7 @@
 -- What becomes of the jobs of a worker that has ended, by what its board had of them.
 
 local UNREPORTED = 'it raised, and its worker died before it could report the error'
+local NEIGHBOUR = 'its worker was killed for another job'
 
 local function fate_of_known(q, now, id, rank, state, mode, cause, worker, stack)
   if state == 'running' then
@@ -10,7 +11,9 @@ local function fate_of_known(q, now, id, rank, state, mode, cause, worker, stack
       remember_end(q, now, id, 'hung', cause, worker, stack)
       return fail(q, now, id, 'hung', 0)
     end
-    remember_end(q, now, id, 'interrupted', cause, worker)
+  end
+  if state == 'running' or state == 'interrupted' then
+    remember_end(q, now, id, 'interrupted', state == 'running' and cause or NEIGHBOUR, worker)
     return interrupt(q, now, id, rank)
   end
   if state == 'succeeded' then
@@ -31,6 +34,7 @@ end
 -- state: as the board had it; "unknown" without one. stack: see remember_end.
 local function end_cancelled_with_worker(q, now, id, state, cause, worker, stack)
   if state == 'failed' then remember_end(q, now, id, 'failed', UNREPORTED, worker) end
+  if state == 'interrupted' then remember_end(q, now, id, 'cancelled', NEIGHBOUR, worker) end
   if state == 'running' or state == 'unknown' then remember_end(q, now, id, 'cancelled', cause, worker, stack) end
   end_cancelled(q, now, id, state ~= 'unstarted')
 end

@@ -1,24 +1,59 @@
---: include prelude gates add
 -- Stores new jobs of one queue. Refused at maxmemory as a whole: its first write is HINCRBY.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or "" for Redis TIME
--- ARGV[2] number of jobs, then for each job:
---         id, name, payload, priority, due ("" | "+ms" from now | "ms" absolute), coalescing key or "",
---         1 to replace what waits under that key, else 0; number of further field names and values, then
---         those (expires as "+ms" from now)
--- Returns for each job two items: 1 created | 0 not | 2 replaced, and the id that stands for it.
-local q, now, jobs = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
-local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', jobs) - jobs
-local reply, at = {}, 3
-for i = 1, jobs do
-  local id, name, payload, priority, due, key, replacing, extra = unpack(ARGV, at, at + 7)
-  local fields = { unpack(ARGV, at + 8, at + 7 + tonumber(extra)) }
-  at = at + 8 + #fields
-  for n = 1, #fields, 2 do
-    if fields[n] == 'expires' then fields[n + 1] = now + tonumber(fields[n + 1]) end
+-- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only:
+--         how many, name, number of words that follow; those: names and values of priority, due ("+ms" from now,
+--         "ms" absolute), key (coalescing), replace (what waits under that key), and of fields to be stored as
+--         they are (expires as "+ms" from now); then id and payload of each
+-- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it.
+local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
+local sequence = call('HINCRBY', q .. 'meta', 'seq', total) - total
+local time = now == '' and call('TIME')
+if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
+
+local function rare()  -- for jobs of which more is said: to build it takes as long as two commands
+  --: include prelude gates add
+  local function read_words(at, words)
+    local new, fields = { name = ARGV[at - 2], priority = 0, due = '', fields = {} }, 0
+    for n = at, at + words - 1, 2 do
+      local word, value = ARGV[n], ARGV[n + 1]
+      if word == 'expires' then value = now + value end
+      if word == 'priority' or word == 'due' or word == 'key' or word == 'replace' then
+        new[word] = value
+      else
+        new.fields[fields + 1], new.fields[fields + 2], fields = word, value, fields + 2
+      end
+    end
+    return new
   end
-  reply[2 * i - 1], reply[2 * i] = add(q, now, sequence + i, { id = id, name = name, payload = payload,
-    priority = priority, due = due, fields = fields, key = key ~= '' and key or nil, replace = replacing == '1' })
+  return { read_words = read_words, add = add, now = tonumber(now) }
 end
-redis.call('ZADD', q .. 'wake', 0, '1')
+
+local rules, reply, ready, number, at, job = nil, {}, {}, 0, 3, q .. 'job:'
+while ARGV[at] do
+  local last, name, words, more = number + ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), nil
+  at = at + 3
+  if words > 0 then
+    rules = rules or rare()
+    more, at = rules.read_words(at, words), at + words
+  end
+  while number < last do
+    local id, payload, made = ARGV[at], ARGV[at + 1], 1
+    number, at = number + 1, at + 2
+    if more then
+      more.id, more.payload = id, payload
+      made, id = rules.add(q, rules.now, sequence + number, more, ready)
+    elseif call('EXISTS', job .. id) == 1 then
+      made = 0
+    else
+      call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now)
+      ready[#ready + 1], ready[#ready + 2] = sequence + number, id
+    end
+    if made ~= 1 then reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = number, made, id end
+  end
+end
+for first = 1, #ready, 1000 do  -- Lua's stack holds 8,000 values
+  call('ZADD', q .. 'ready', unpack(ready, first, math.min(first + 999, #ready)))
+end
+if call('EXISTS', q .. 'wake') == 0 then call('ZADD', q .. 'wake', 0, '1') end
 return reply

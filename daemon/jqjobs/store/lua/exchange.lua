@@ -1,19 +1,21 @@
---: include prelude gates fates limits waits burial flow settle take watch
+--: include core plain serve watch
 -- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
 -- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms
--- ARGV[6]  words: "resync" after a connection error, "fates" to hear what became of the other outcomes, or ""
--- then for each queue: done ("id attempt …"), held ("id attempt …", resync only), number of other
--- outcomes, and for each of those: kind, id, attempt, number, text, line (see settle.lua)
--- Returns { status, now, wait, more, inboxes, stale, lost, jobs, broken, fates }
+-- ARGV[6]  words: "resync" after a connection error, "fates" to hear what became of the other outcomes, "free N"
+--          when N jobs more than the worker holds could start at once, or ""
+-- then for each queue: number of plain successes, their ids, held ("id attempt …", resync only), number of other
+-- outcomes, and for each of those: kind, id, attempt, number, text, line, taken (see settle.lua)
+-- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, fates } or nil when all are empty }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
 --   wait    ms until this worker should come back, or -1     more  1 when work was only moved aside
 --   inboxes indexes of queues with raw envelopes             stale, lost  ids (settled too late; no longer held)
---   jobs    flat, six items a job (see take.lua)            broken flat: index of a queue not served, the error
---   fates   flat: id, state or "gone", why it is dead; nil unless asked for
-local now, worker, trip = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local want, lease, resyncing = tonumber(ARGV[4]), tonumber(ARGV[5]), string.find(ARGV[6], 'resync')
+--   plain   jobs of before the others (see plain.lua)        jobs  flat, six items a job (see take.lua)
+--   broken  flat: index of a queue not served, the error     fates flat: id, state or "gone", why it is dead; or nil
+local now, now_text = clock(ARGV[1])
+local worker, trip = ARGV[2], tonumber(ARGV[3])
+local want, resyncing = tonumber(ARGV[4]), string.find(ARGV[6], 'resync')
 local queues, taken, fates = {}, {}, string.find(ARGV[6], 'fates') and {} or nil
 for i, key in ipairs(KEYS) do
   queues[i] = prefix(key)
@@ -23,38 +25,36 @@ for i, key in ipairs(KEYS) do
   taken[i] = taken_at(seen)
 end
 
-local stale, lost, at = {}, {}, 7
-for i, q in ipairs(queues) do
-  local active = q .. 'active:' .. worker
-  allow_when_full(q)
-  redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and digits(now) or taken[i]), 'KEEPTTL')
-  at = settle_part(q, now, active, taken[i], at, resyncing, stale, lost, fates)
+local rules
+local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
+  if rules then return rules end
+  --: include prelude gates fates limits waits burial flow settle take
+  rules = { settle = settle_others, promote = promote, reap = reap, take = take }
+  return rules
 end
 
-local function alone() return is_alone(queues, worker) end
-local jobs, inboxes, broken, watches, more = {}, {}, {}, {}, 0
-local stop = want > 0 and holds_suspect(queues, worker)
-local function move(i, q, paused, reaped)
-  local more_due = promote(q, now, 100)
-  local ended, got, aside = reap(q, now, lease, reaped, worker, 1), 0, 0
-  if want > 0 and not stop and not paused then
-    got, aside, stop = take(q, i, now, want, q .. 'active:' .. worker, jobs, alone)
-    want = want - got
+local stale, lost, at, empty, quiet, has_lacked = {}, {}, 7, {}, {}, false
+for i, q in ipairs(queues) do
+  local active, done = q .. 'active:' .. worker, tonumber(ARGV[at])
+  quiet[i] = redis.call('EXISTS', q .. 'cancels', q .. 'inbox', q .. 'scheduled') == 0
+  if done > 0 then
+    empty[i] = settle_plain(q, now, active, at + 1, done, stale, quiet[i])
+  else
+    allow_when_full(q)
   end
-  if aside > 0 or more_due or ended > 0 then more = 1 end
+  redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and now_text or taken[i]), 'KEEPTTL')
+  at = at + done + 1
+  if resyncing or ARGV[at + 1] ~= '0' then
+    quiet[i], has_lacked = false, rare().settle(q, now, active, taken[i], at, resyncing, stale, lost, fates)
+  end
+  at = at + 2 + 7 * tonumber(ARGV[at + 1])
 end
 
--- A queue with a key of the wrong type stops only itself.
-for i, q in ipairs(queues) do
-  local fine, problem = pcall(function()
-    local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch')
-    move(i, q, meta[1], meta[2])
-    if update_wake(q, meta[1]) then inboxes[#inboxes + 1] = i end
-    watches[i] = meta[3]
-  end)
-  if not fine then
-    broken[#broken + 1], broken[#broken + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
-  end
-end
-local wait = watch_queues(queues, now, worker, watches, want > 0 and #jobs == 0 and not has_lacked)
-return { 0, now, wait, more, inboxes, stale, lost, jobs, broken, fates }
+local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
+  want = want, asked = want, words = ARGV[6], stop = want > 0 and holds_suspect(queues, worker, empty), more = 0, plain = {}, jobs = {},
+  inboxes = {}, broken = {}, watches = {}, moments = {} }
+serve_all(t)
+local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not has_lacked)
+local has_rest = fates or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0
+local rest = has_rest and { t.inboxes, stale, lost, t.jobs, t.broken, fates }
+return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest }

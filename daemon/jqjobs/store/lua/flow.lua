@@ -53,8 +53,8 @@ end
 -- reaped: meta field, when somebody last looked. me: a worker that is calling, hence alive, or "".
 -- Returns how many workers it ended, and whether more are left: then the next look need not wait.
 local function reap(q, now, lease, reaped, me, most)
+  if not is_reap_due(now, lease, reaped) then return 0, false end
   local gap = now - (tonumber(reaped) or -math.huge)
-  if gap >= 0 and gap < lease / 30 then return 0, false end
   if math.abs(gap) > lease / 3 then
     redis.call('HSET', q .. 'meta', 'reaped', now)
     grant_amnesty(q, now, lease, gap < 0)

@@ -3,10 +3,14 @@
 -- free parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while it answers more = 1.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
+-- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
 -- Returns { more, ms until the next scheduled job or -1, 1 if the inbox holds anything, workers reaped }
 local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'kept_house')
+local since = now - (tonumber(meta[3]) or -math.huge)
+if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0 } end
 allow_when_full(q)
 
 -- One lap over the parked jobs, started by whoever offers a name nobody offered; `unpark` is how far it got.
@@ -35,7 +39,6 @@ local function drop(state, ids)
   return #ids == CHUNK
 end
 
-local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
 local more = promote(q, now, CHUNK)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
 if pass_deadlines(q, now, CHUNK) then more = true end
@@ -46,4 +49,6 @@ local surplus = math.min(CHUNK, redis.call('ZCARD', q .. 'dead') - most_dead)
 if surplus > 0 and drop('dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) then more = true end
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local inbox = update_wake(q)
-return { (more or dead_left) and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }
+more = more or dead_left
+if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
+return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }

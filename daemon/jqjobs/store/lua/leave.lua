@@ -5,7 +5,8 @@
 -- ARGV[3] mode: what a job that was running is charged: "crash" | "suspect" (its daemon died too) |
 --         "hung" (killed for its time limit) | "cancelled" (killed, since it did not heed that) | "interrupt"
 -- ARGV[4] cause, for the history   ARGV[5] stacks of a hung worker, or ""
--- then the board, triples: id, attempt, "running" | "succeeded" | "failed" | "waiting <ms>"
+-- then the board, triples: id, attempt, "running" | "succeeded" | "failed" | "waiting <ms>" |
+-- "interrupted": it was running too when its worker was killed for another one
 -- Jobs of the active set that the board does not name (under the same attempt) were not started: free, in place.
 -- Returns the number of jobs it held, or -1 when it had no lease (nothing written).
 local q, now, worker = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]

@@ -1,5 +1,5 @@
--- Shared by every script: clock, names, counters, the ways into a queue and out of it.
--- `q` is always a queue's key prefix ("jq:{emails}:"); a job's rank is its score in `ready`.
+--: include core
+-- Shared by nearly every script: the ways into a queue and out of it.
 
 local BAND = 1099511627776        -- 2^40: ranks of one priority
 local HISTORY = 20                -- attempts remembered per job
@@ -7,48 +7,10 @@ local MAX_INTERRUPTS = 20
 local DEFAULTS = { max_attempts = 3, max_crashes = 3 }
 local REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864
 
--- now: "" means Redis TIME, read once per script; tests pass their own.
-local function clock(given)
-  if given ~= '' then return tonumber(given) end
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-
-local function prefix(meta_key) return string.sub(meta_key, 1, -5) end
-local function digits(number) return string.format('%.0f', number) end
-
--- At maxmemory Redis judges a script by its first write; ZREM is always allowed.
-local function allow_when_full(q) redis.call('ZREM', q .. 'leases', '') end
-
-local function count(q, now, what, n)
-  if n == 0 then return end
-  redis.call('HINCRBY', q .. 'meta', what, n)
-  local minute = q .. 'minute:' .. digits(math.floor(now / 60000))
-  if redis.call('HINCRBY', minute, what, n) == n then redis.call('EXPIRE', minute, 7200) end
-end
-
 local function rank_for(priority, sequence) return -(tonumber(priority) or 0) * BAND + sequence end
 
 local function fresh_rank(q, priority)
   return rank_for(priority, redis.call('HINCRBY', q .. 'meta', 'seq', 1))
-end
-
--- One token wakes one idle worker; it stands while there is something to take or to ingest.
--- paused: that meta field, where the caller has it. Returns whether the inbox holds anything.
-local function update_wake(q, paused)
-  if paused == nil then paused = redis.call('HGET', q .. 'meta', 'paused') end
-  local inbox = redis.call('EXISTS', q .. 'inbox') == 1
-  if inbox or (not paused and redis.call('EXISTS', q .. 'ready') == 1) then
-    redis.call('ZADD', q .. 'wake', 0, '1')
-  else
-    redis.call('ZREM', q .. 'wake', '1')
-  end
-  return inbox
-end
-
-local function ask_again_at(q, now)
-  local first = redis.call('ZRANGE', q .. 'scheduled', 0, 0, 'WITHSCORES')
-  return first[2] and math.max(0, math.ceil(tonumber(first[2]) - now)) or -1
 end
 
 -- What workers published for a job name: a table of defaults, empty when there is none.
@@ -74,12 +36,6 @@ local function forget(q, id, key)
   redis.call('DEL', q .. 'job:' .. id, q .. 'job:' .. id .. ':history')
 end
 
--- While a cancelled job is in an active set, `cancels` says so to the daemon of its worker.
-local function unmark_cancel(q, active, member)
-  local worker = string.sub(active, #q + #'active:' + 1)
-  redis.call('ZREM', q .. 'cancels', worker .. ' ' .. member)
-end
-
 -- A job leaves an active set other than by plain success: only now its attempt is written. taken: when its
 -- batch was taken, ms, as text or "". Returns its limits, whose places are free once it is clear where it goes,
 -- and whether somebody has cancelled it.
@@ -89,9 +45,6 @@ local function note_attempt(q, active, id, attempt, taken)
   if f[2] then unmark_cancel(q, active, id .. ' ' .. attempt) end
   return f[1], f[2]
 end
-
--- The worker's last trip that took jobs: its time in ms as text, or "".
-local function taken_at(trip_value) return string.match(trip_value or '', ' (%d+)') or '' end
 
 -- Damaged data (a key or field of the wrong type) ends neither the script nor the way of other jobs: a job
 -- that cannot be handled is dead, and says why where it still can. The caller has taken it out of its set.
@@ -108,7 +61,7 @@ end
 -- What comes next wakes a worker, so that somebody waits for it.
 local function set_alarm(q, member, at)
   redis.call('ZADD', q .. 'scheduled', at, member)
-  if redis.call('ZRANK', q .. 'scheduled', member) == 0 then redis.call('ZADD', q .. 'wake', 0, '1') end
+  if redis.call('ZRANK', q .. 'scheduled', member) == 0 then redis.call('ZADD', q .. 'wake', '0', '1') end
 end
 
 local function schedule(q, id, due)

@@ -2,29 +2,6 @@
 
 local RETRY_UNKNOWN_MS = 500
 
--- done: "id attempt id attempt …", successes whose result nobody asked for, without a coalescing key.
-local function settle_done(q, now, active, done, stale)
-  local members, ids = {}, {}
-  for member, id in string.gmatch(done, '((%S+) %S+)') do members[#members + 1], ids[#ids + 1] = member, id end
-  local ranks, ours, gone, job = redis.call('ZMSCORE', active, unpack(members)), {}, {}, q .. 'job:'
-  for i, member in ipairs(members) do
-    local id = ids[i]
-    if ranks[i] then
-      ours[#ours + 1], gone[#gone + 1] = member, job .. id
-      -- Only a job that left an active set before can have a history.
-      if string.sub(member, -2) ~= ' 1' then gone[#gone + 1] = job .. id .. ':history' end
-    else
-      stale[#stale + 1] = id
-    end
-  end
-  if #ours == 0 then return end
-  if redis.call('EXISTS', q .. 'cancels') == 1 then
-    for _, member in ipairs(ours) do unmark_cancel(q, active, member) end
-  end
-  count(q, now, 'done', redis.call('ZREM', active, unpack(ours)))
-  redis.call('DEL', unpack(gone))
-end
-
 -- Not now, at no charge: when it is due again it has its old place.
 local function set_aside(q, id, rank, due)
   redis.call('HSET', q .. 'job:' .. id, 'rank', rank)
@@ -116,8 +93,9 @@ local function fate_of(q, id)
   return 'gone', ''
 end
 
+-- when: ms at which this job was taken, or "": with the worker's last batch, at `taken`.
 -- fates: where to add what became of it (id, state, reason), or nil when nobody asked.
-local function settle_one(q, now, active, taken, stale, fates, kind, id, attempt, number, text, line)
+local function settle_one(q, now, active, taken, stale, fates, kind, id, attempt, number, text, line, when)
   local rank = redis.call('ZSCORE', active, id .. ' ' .. attempt)
   if not rank then
     stale[#stale + 1] = id
@@ -126,7 +104,7 @@ local function settle_one(q, now, active, taken, stale, fates, kind, id, attempt
   redis.call('ZREM', active, id .. ' ' .. attempt)
   told = fates and true
   unless_damaged(q, now, id, function()
-    local limits, cancelled = note_attempt(q, active, id, attempt, taken)
+    local limits, cancelled = note_attempt(q, active, id, attempt, when ~= '' and when or taken)
     local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
     if cancelled and not ENDS[kind] then record = outcomes.cancelled end
     record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
@@ -159,15 +137,12 @@ local function resync(q, now, active, taken, held, lost)
   for member in pairs(named) do lost[#lost + 1] = string.match(member, '%S+') end
 end
 
--- Reads and settles one queue's part of ARGV from `at` on; returns where the next part begins.
-local function settle_part(q, now, active, taken, at, resyncing, stale, lost, fates)
-  if ARGV[at] ~= '' then settle_done(q, now, active, ARGV[at], stale) end
-  local held, others = ARGV[at + 1], tonumber(ARGV[at + 2])
-  at = at + 3
-  for _ = 1, others do
-    settle_one(q, now, active, taken, stale, fates, unpack(ARGV, at, at + 5))
-    at = at + 6
+-- Settles one queue's part of ARGV from `at` on: what the worker still holds, number of outcomes, the outcomes.
+-- Returns whether the worker gave back a job it cannot run.
+local function settle_others(q, now, active, taken, at, resyncing, stale, lost, fates)
+  for i = at + 2, at + 7 * tonumber(ARGV[at + 1]), 7 do
+    settle_one(q, now, active, taken, stale, fates, unpack(ARGV, i, i + 6))
   end
-  if resyncing then resync(q, now, active, taken, held, lost) end
-  return at
+  if resyncing then resync(q, now, active, taken, ARGV[at], lost) end
+  return has_lacked
 end

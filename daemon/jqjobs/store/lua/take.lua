@@ -1,8 +1,5 @@
--- Hands ready jobs of one queue to a worker, best rank first.
--- The attempt is part of the member in the active set, and is written to the job only when that goes back
--- or fails: the way of a job that succeeds at once has no write of its own here.
+-- Hands ready jobs of any kind to a worker, best rank first: what plain.lua leaves.
 
-local MOST_TAKE_BYTES = 1048576
 local MOST_ASIDE = 50            -- a trip moves so many aside to find what can be taken
 local NO_LIMITS = {}
 
@@ -24,15 +21,7 @@ local function is_alone(queues, worker)
   return true
 end
 
--- A suspect was taken alone, and stays alone while it runs.
-local function holds_suspect(queues, worker)
-  for _, q in ipairs(queues) do
-    local held = redis.call('ZRANGE', q .. 'active:' .. worker, 0, 1)
-    if #held > 1 then return false end
-    if #held == 1 then return redis.call('HEXISTS', q .. 'job:' .. string.match(held[1], '%S+'), 'suspect') == 1 end
-  end
-  return false
-end
+local function free_slots(t) return tonumber(string.match(t.words, 'free (%d+)') or 0) end
 
 -- What cannot be taken leaves ready: damaged, without a record, expired, or held back by a limit. Returns
 -- whether it did, and whether somebody else may have come to ready for it, and before others.
@@ -56,14 +45,17 @@ local function set_aside(q, now, id, rank, limits, fine, name, f)
   return true, #limits > 0
 end
 
--- jobs: flat reply, six items a job: queue index, id, attempt, name, payload, extra; extra is nil or
+-- t: the trip, see serve.lua. Its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra; extra is nil or
 -- { failures, timeout, keep, key, limits }, each nil when absent.
--- alone(): whether the worker holds nothing at all; a suspect is only taken then, and ends the take. So does a
--- limited job: its start is counted here, so nothing may be before it in the worker's hands.
+-- A suspect is only taken by a worker that holds nothing in any of its queues, and ends the take. So does a
+-- limited job: its start is counted here, so it must start at once: either nothing is before it in the worker's
+-- hands, or there is a slot for it and for all that this trip takes before it.
+-- bytes: of payloads taken so far.
 -- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
-local function take_head(q, index, now, want, active, jobs, alone)
+local function take_head(t, q, index, want, active, bytes)
+  local now, jobs = t.now, t.jobs
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
-  local leaving, entering, bytes, aside, stop, n = {}, {}, 0, 0, false, 0
+  local leaving, entering, aside, stop, n = {}, {}, 0, false, 0
   local found, begin = {}, nil
   for i = 1, #head, 2 do
     if aside == MOST_ASIDE then break end
@@ -78,7 +70,9 @@ local function take_head(q, index, now, want, active, jobs, alone)
       if passes_on then break end
     else
       local by_itself = f and (f.suspect or #limits > 0)
-      stop = bytes > MOST_TAKE_BYTES or (by_itself and (#entering > 0 or not alone()))
+      stop = bytes > MOST_TAKE_BYTES
+        or (by_itself and (#entering > 0 or not is_alone(t.queues, t.worker))
+          and (f.suspect or t.asked - want + #entering / 2 >= free_slots(t)))
       if stop then break end
       local attempt = f and (tonumber(f.attempt) or 0) + 1 or 1
       leaving[#leaving + 1] = id
@@ -96,8 +90,8 @@ local function take_head(q, index, now, want, active, jobs, alone)
       if stop then break end
     end
   end
-  if #leaving > 0 then redis.call('ZREM', q .. 'ready', unpack(leaving)) end
   if #entering > 0 then redis.call('ZADD', active, unpack(entering)) end
+  if #leaving > 0 then redis.call('ZREM', q .. 'ready', unpack(leaving)) end
   if begin then begin() end
   local before = #jobs
   for i = 1, n do jobs[before + i] = found[i] end  -- only now: what is answered is held
@@ -105,12 +99,12 @@ local function take_head(q, index, now, want, active, jobs, alone)
 end
 
 -- Goes on while what it finds only moves aside.
-local function take(q, index, now, want, active, jobs, alone)
+local function take(t, q, index, active, bytes)
   local got, aside, stop = 0, 0, false
   repeat
     local taken, moved
-    taken, moved, stop = take_head(q, index, now, want - got, active, jobs, alone)
+    taken, moved, stop = take_head(t, q, index, t.want - got, active, bytes)
     got, aside = got + taken, aside + moved
-  until stop or moved == 0 or got == want or aside >= MOST_ASIDE
+  until stop or moved == 0 or got == t.want or aside >= MOST_ASIDE
   return got, aside, stop
 end

@@ -19,12 +19,12 @@ local function keep_watch(q, now, worker, watch, wait, is_idle)
   return wait
 end
 
--- watches: index of each queue that was served → its field `watch`. Returns the ms until the first moment that
--- this worker is to come back for, -1 for none.
-local function watch_queues(queues, now, worker, watches, is_idle)
+-- t: the trip, see serve.lua. Returns the ms until the first moment that this worker is to come back for, -1 for none.
+local function watch_queues(t, is_idle)
   local first = -1
-  for i, watch in pairs(watches) do
-    local told = keep_watch(queues[i], now, worker, watch, ask_again_at(queues[i], now), is_idle)
+  for i, watch in pairs(t.watches) do
+    local q = t.queues[i]
+    local told = keep_watch(q, t.now, t.worker, watch, t.moments[i] or ask_again_at(q, t.now), is_idle)
     if told >= 0 and (first < 0 or told < first) then first = told end
   end
   return first

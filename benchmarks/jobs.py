@@ -1,0 +1,35 @@
+"""The app of our own measures."""
+
+from __future__ import annotations
+
+import time
+
+import ledger
+from jqjobs import App
+
+app = App()
+#: Queues of `nap`: one for each link, see slow_link.py.
+LINKS = ("near", "far")
+NAP_S = 0.005
+
+
+@app.job(queue="bench")
+def noop() -> None:
+    """Do nothing."""
+
+
+@app.job(queue="large")
+def drop() -> None:
+    """Do nothing, in a queue that is always long."""
+
+
+@app.job(queue=LINKS[0])
+def nap(index: int) -> None:
+    """Wait 5 ms, and say when that was over."""
+    time.sleep(NAP_S)
+    ledger.attach()[index] = time.monotonic_ns()
+
+
+@app.job(queue="bytes")
+def take(text: str) -> None:
+    """Take an argument."""

@@ -1,0 +1,33 @@
+"""Counts what a server is asked for: the commands that clients send, and those that scripts run."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+from jqjobs.store.address import open_socket, parse_url
+
+
+class Monitor:
+    """Counts while the block runs."""
+
+    def __init__(self, url: str) -> None:
+        self._socket = open_socket(parse_url(url), 60)
+        self._thread = threading.Thread(target=self._count, daemon=True)
+        self.sent = self.inside = 0
+
+    def __enter__(self) -> Monitor:
+        self._socket.sendall(b"MONITOR\r\n")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def _count(self) -> None:
+        for line in self._socket.makefile("rb"):
+            is_inside = b" lua]" in line
+            self.inside += is_inside
+            self.sent += not is_inside and line != b"+OK\r\n"
