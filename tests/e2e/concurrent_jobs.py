@@ -1,4 +1,4 @@
-"""The app of test_concurrency.py: plain and ``async def`` twins of jobs that hold, spin, fork, exit, and speak."""
+"""The app of test_concurrency*.py: plain and ``async def`` twins of jobs that hold, spin, fork, exit, and speak."""
 
 from __future__ import annotations
 

@@ -7,36 +7,13 @@ import signal
 
 import pytest
 
-from e2e.daemon import Daemon, Site
-from jqjobs.client import JobHandle
+from e2e.daemon import Site
+from e2e.slots import HOLDS, holding, start, started, wait_for_starts
 from jqjobs.job import State
 from jqjobs.store.address import parse_url
 from jqjobs.store.registry import read_registry
 from jqjobs.store.store import Store
 from waiting import eventually
-
-#: The twins: what holds for one kind of job holds for the other.
-HOLDS = ["hold", "hold_async"]
-
-
-def start(site: Site, count: int, *flags: str) -> Daemon:
-    return site.start_daemon("--app", "concurrent_jobs:app", "--concurrency", str(count), *flags)
-
-
-def started(site: Site, jobs: list[JobHandle]) -> set[str]:
-    return {note.id for note in site.notes("start")} & {job.id for job in jobs}
-
-
-def wait_for_starts(site: Site, jobs: list[JobHandle]) -> None:
-    for job in jobs:
-        site.wait_for_start(job)
-
-
-def holding(site: Site, *names: str) -> list[JobHandle]:
-    """Send a job of each name that holds until the gate opens, and wait until all of them run."""
-    jobs = site.send_many([(name, str(site.gate())) for name in names])
-    wait_for_starts(site, jobs)
-    return jobs
 
 
 @pytest.mark.parametrize("names", [["hold"] * 4, ["hold_async"] * 4, ["hold", "hold_async"] * 2], ids=str)
@@ -203,112 +180,3 @@ def test_who_blocks_the_event_loop_is_told(site: Site) -> None:
     site.wait_for_start(blocking)
     assert daemon.wait_for_event("loop.blocked")["job"] == blocking.ref
     site.wait_for(blocking, State.KEPT)
-
-
-# Limits, memory, hooks, what jobs say
-
-
-def most_at_once(site: Site) -> int:
-    """Return how many jobs ran at the same time at most, by their own notes."""
-    running = most = 0
-    for note in site.notes():
-        running += {"start": 1, "end": -1}[note.event]
-        most = max(most, running)
-    return most
-
-
-@pytest.mark.parametrize("names", [["guarded"], ["guarded_async"], ["guarded", "guarded_async"]], ids=str)
-def test_a_concurrency_limit_holds_for_the_slots_of_a_worker(site: Site, names: list[str]) -> None:
-    start(site, 8)
-    jobs = site.send_many([(names[n % len(names)], 0.1) for n in range(12)])
-    for job in jobs:
-        assert site.wait_for(job, State.KEPT, 60).executions == 1
-    assert most_at_once(site) <= 3 * len(names)
-
-
-def test_limited_jobs_run_side_by_side_as_far_as_the_limit_goes(site: Site) -> None:
-    start(site, 8)
-    beside = holding(site, *HOLDS)
-    limited = site.send_many([("guarded_hold", str(site.gate()))] * 5)
-    eventually(lambda: len(started(site, limited)) == 3, 20, "three run beside the others")
-    eventually(lambda: site.status().held == 2, 20, "the rest waits for a place")
-    assert len(started(site, limited)) == 3
-    site.gate().touch()
-    for job in (*beside, *limited):
-        assert site.wait_for(job, State.KEPT).executions == 1
-
-
-def test_a_rate_limit_holds_for_the_slots_of_a_worker(site: Site) -> None:
-    start(site, 8)
-    jobs = site.send_many([("paced",)] * 25)
-    for job in jobs:
-        site.wait_for(job, State.KEPT, 60)
-    starts = sorted(job.info().started_ms or 0 for job in jobs)
-    assert [late - early for early, late in zip(starts, starts[10:], strict=False) if late - early <= 1000] == []
-
-
-def test_jobs_that_need_memory_ask_for_it_while_others_run(site: Site) -> None:
-    start(site, 4)
-    running = holding(site, "large", *HOLDS)
-    never = site.send("enormous")
-    assert site.wait_for(never, State.DEAD).reason == "oversized"
-    assert site.wait_for(site.send("quick"), State.KEPT).executions == 1
-    site.gate().touch()
-    for job in running:
-        assert site.wait_for(job, State.KEPT).executions == 1
-    assert not started(site, [never])
-
-
-@pytest.mark.parametrize("name", ["with_hook", "with_hook_async"])
-def test_hooks_are_called_while_other_jobs_run(site: Site, name: str) -> None:
-    start(site, 4)
-    running = holding(site, *HOLDS)
-    jobs = site.send_many([(name, 0.01)] * 20)
-    for job in jobs:
-        eventually((site.directory / f"told-{job.id}").exists, 20, f"the hook of {job.id}")
-    if name == "with_hook_async":
-        assert all((site.directory / f"begun-{job.id}").exists() for job in jobs)
-    site.gate().touch()
-    for job in (*running, *jobs):
-        assert site.wait_for(job, State.KEPT).executions == 1
-
-
-def test_each_job_speaks_for_itself(site: Site) -> None:
-    daemon = start(site, 6)
-    jobs = site.send_many([(name, str(site.gate())) for name in ("know_oneself", "know_oneself_async") * 3])
-    wait_for_starts(site, jobs)
-    site.gate().touch()
-    for job in jobs:
-        info = site.wait_for(job, State.KEPT)
-        assert set(info.result) == {job.id}
-        assert info.progress is not None
-        assert (info.progress["percent"], info.progress["text"]) == (50, job.id)
-        assert [line.text for line in info.log] == [f"I am {job.id}"]
-    lines = [line for line in daemon.events("log") if line["logger"] == "app"]
-    assert {(line["job"], line["message"]) for line in lines} == {(job.ref, f"here is {job.id}") for job in jobs}
-
-
-def test_without_prefetch_a_worker_holds_no_more_than_its_slots_run(site: Site) -> None:
-    start(site, 2, "--prefetch-ms", "0")
-    for job in site.send_many([("quick",)] * 50):
-        site.wait_for(job, State.KEPT)
-    running = holding(site, *HOLDS)
-    behind = site.send_many([("quick",)] * 5)
-    eventually(lambda: site.status().ready == 5, 5, "they wait where others can take them")
-    site.gate().touch()
-    for job in (*running, *behind):
-        assert site.wait_for(job, State.KEPT).executions == 1
-
-
-def test_what_waits_behind_long_jobs_runs_elsewhere_meanwhile(site: Site) -> None:
-    site.start_daemon("--app", "concurrent_jobs:app", "--concurrency", "2", "--processes", "2")
-    for job in site.send_many([("quick",)] * 300):  # so that batches have grown
-        site.wait_for(job, State.KEPT)
-    long = site.send_many([(name, str(site.gate())) for name in (*HOLDS, "hold")])
-    wait_for_starts(site, long)
-    quick = site.send_many([("quick",)] * 20)
-    for job in quick:
-        assert site.wait_for(job, State.KEPT).executions == 1
-    site.gate().touch()
-    for job in long:
-        assert site.wait_for(job, State.KEPT).executions == 1

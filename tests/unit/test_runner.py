@@ -20,7 +20,8 @@ from jqjobs.clock import monotonic_ms
 from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.worker.interrupt import TIME_LIMIT_SIGNAL, Interrupter
-from jqjobs.worker.runner import Runner, describe
+from jqjobs.worker.outcomes import describe
+from jqjobs.worker.runner import Runner
 
 OFFSET_MS = 10**12
 

@@ -13,7 +13,7 @@ from jqjobs import log
 from jqjobs.app import App
 from jqjobs.errors import ConfigError
 from jqjobs.imports import load_app
-from jqjobs.worker.runner import describe
+from jqjobs.worker.outcomes import describe
 
 #: Threads that the app has left running may take so long, once everything else is done.
 _THREADS_S = 5.0

@@ -107,7 +107,7 @@ class Loop:
                 return True
             if self._is_idle:
                 return False
-        if self._batch.waiting > self._pace.low or self._room <= 0:
+        if not self._has_one_slot and (self._batch.waiting > self._pace.low or self._room <= 0):
             return False
         return not self._is_idle or self._exchanger.has_news()
 
@@ -124,6 +124,8 @@ class Loop:
             if len(trip.jobs) < self._asked and not trip.more and not trip.jobs[-1].limits and not self._has_one_slot:
                 self._idle_until_ms = monotonic_ms() + _REPORT_AFTER_MS
             self._run_held(len(trip.jobs))
+        elif self._has_one_slot and self._batch.waiting:  # of a trip that brought them and went wrong after that
+            self._run_held(0)
         elif self._afterwards.run() if self._has_one_slot else self._afterwards.run_next():
             return
         elif trip is None:
@@ -205,9 +207,9 @@ class Loop:
         self._pace.note(count, spent_ms)
 
     def _send_ahead(self) -> None:
-        """Ask for more while there is still something to run, so that nobody waits for the answer."""
+        """Ask for more before there is nothing to run, or at once when there is, so that Redis works meanwhile."""
         waiting = self._batch.waiting
-        if not 0 < waiting <= self._pace.low or self._exchanger.under_way:
+        if waiting > self._pace.low or self._exchanger.under_way or self._signals.draining:
             return
         want = self._pace.hands - waiting
         self._may_take = self._may_take and not self._batch.has_hooked and self._preflight.may_take()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import traceback
 from collections.abc import Callable, Coroutine
 from functools import partial
 from inspect import iscoroutinefunction
@@ -13,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from jqjobs import hooks, log
+from jqjobs import log
 from jqjobs.app import App, Job
 from jqjobs.clock import LONGEST_MS, duration_ms, monotonic_ms
 from jqjobs.context import Voice, Waiting, context_of, set_running
@@ -28,16 +26,22 @@ from jqjobs.errors import (
     Retry,
 )
 from jqjobs.hooks import wrapped
-from jqjobs.job import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
+from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.retry import backoff_of
 from jqjobs.signature import decode_payload
 from jqjobs.sizes import format_size
-from jqjobs.worker import async_work
 from jqjobs.worker.async_work import AsyncWork
 from jqjobs.worker.hooks import Ended, after_hooks, call_start_hooks
-
-_MOST_ERROR = 1000
-_MOST_TRACEBACK = 16 * 1024
+from jqjobs.worker.outcomes import (
+    MOST_ERROR,
+    REASONS,
+    describe,
+    end_child,
+    for_hooks,
+    kept,
+    outcome_of,
+    traceback_of,
+)
 
 
 class _WrongArguments(Exception):
@@ -107,7 +111,7 @@ class Runner:
         """
         known = self._app.jobs.get(job.name)
         if known is None:
-            return _outcome(job, Kind.UNKNOWN)
+            return outcome_of(job, Kind.UNKNOWN)
         interrupter = self._interrupter
         ended = Ended(known) if known.hooks.used or self._app.hooks.used else None
         try:
@@ -124,13 +128,13 @@ class Runner:
             interrupter.disarm()
             set_running(None)
         if interrupter.in_child:  # the job has forked, and this is what came of it
-            _end_child(outcome)
+            end_child(outcome)
         if self._notes is not None and self._notes.pending and self._notes.has(job):
             self._notes.forget(job) if outcome is None else self._notes.write()
-        return outcome if ended is None else _for_hooks(job, ended, outcome)
+        return outcome if ended is None else for_hooks(job, ended, outcome)
 
     async def run_as_task(self, job: TakenJob, work: AsyncWork) -> Outcome | None:
-        """Run one attempt in a task of the running event loop, like `run`; ``work`` is how to end it from outside."""
+        """Run one attempt like `run`, in a task and context of its own; ``work`` is how to end it from outside."""
         known = self._app.jobs[job.name]
         ended = Ended(known) if known.hooks.used or self._app.hooks.used else None
         hooks_first: list[Coroutine[Any, Any, Any]] = []
@@ -145,12 +149,11 @@ class Runner:
             outcome = self._raised(job, known, ended, error)
         for hook in hooks_first:
             hook.close()  # where the job did not come to them
-        set_running(None)
         if self._interrupter.in_child:
-            _end_child(outcome)
+            end_child(outcome)
         if self._notes is not None and self._notes.pending and self._notes.has(job):
             self._notes.forget(job) if outcome is None else await self._notes.write_aside()
-        return outcome if ended is None else _for_hooks(job, ended, outcome)
+        return outcome if ended is None else for_hooks(job, ended, outcome)
 
     def runs_as_task(self, name: str) -> bool:
         """Return whether the jobs of this name are coroutine functions with nothing around them that blocks."""
@@ -193,21 +196,21 @@ class Runner:
             ended.result = result
         if isinstance(result, Waiting):
             backoff_ms = self._backoff_ms(job, known)
-            return _outcome(job, Kind.WAITING, number=result.timeout_ms, text=str(backoff_ms))
+            return outcome_of(job, Kind.WAITING, number=result.timeout_ms, text=str(backoff_ms))
         if job.keep_ms is not None:
-            return _kept(job, result)
-        return _outcome(job, Kind.DONE, text=job.key or job.limits) if job.key or job.limits else None
+            return kept(job, result)
+        return outcome_of(job, Kind.DONE, text=job.key or job.limits) if job.key or job.limits else None
 
     def _raised(self, job: TakenJob, known: Job[..., Any], ended: Ended | None, error: BaseException) -> Outcome:
         if isinstance(error, _Throttled):
-            return _outcome(job, Kind.THROTTLED, text=error.limits)
+            return outcome_of(job, Kind.THROTTLED, text=error.limits)
         if ended is not None:
             ended.error = error.error if isinstance(error, _WrongArguments) else error
         return self._classify(job, known, error)
 
     def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         if isinstance(error, MalformedPayload):
-            return _outcome(job, Kind.MALFORMED, text=str(error)[:_MOST_ERROR])
+            return outcome_of(job, Kind.MALFORMED, text=str(error)[:MOST_ERROR])
         if isinstance(error, _WrongArguments):
             return self._ended(job, Kind.DISCARDED, error.error)
         if isinstance(error, JobInterrupted):
@@ -238,65 +241,7 @@ class Runner:
     def _ended(self, job: TakenJob, kind: Kind, error: BaseException, delay_ms: int = 0) -> Outcome:
         text, offset_ms = describe(error), self.clock_offset_ms
         line = msgspec.json.encode({
-            "attempt": job.attempt, "reason": _REASONS[kind], "error": text, "traceback": _traceback(error),
+            "attempt": job.attempt, "reason": REASONS[kind], "error": text, "traceback": traceback_of(error),
             "worker": self._worker_id, "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
         })  # fmt: skip
-        return _outcome(job, kind, number=delay_ms, text=text, line=line)
-
-
-_REASONS = {
-    Kind.FAILED: "failed",
-    Kind.HUNG: "hung",
-    Kind.DISCARDED: "failed",
-    Kind.INTERRUPTED: "interrupted",
-    Kind.OVERSIZED: "oversized",
-    Kind.CANCELLED: "cancelled",
-}
-
-
-def _for_hooks(job: TakenJob, ended: Ended, outcome: Outcome | None) -> Outcome | None:
-    """Have the hooks hear of an attempt that began, or that its arguments have ended for good."""
-    if ended.job is not None or (outcome and outcome.kind is Kind.DISCARDED):
-        outcome = outcome or _outcome(job, Kind.DONE)
-        outcome.after = ended
-    return outcome
-
-
-def _end_child(outcome: Outcome | None) -> None:
-    os._exit(0 if outcome is None or outcome.kind in (Kind.DONE, Kind.KEPT) else 1)
-
-
-def _outcome(job: TakenJob, kind: Kind, *, number: int = 0, text: str = "", line: bytes = b"") -> Outcome:
-    return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)
-
-
-def _kept(job: TakenJob, result: Any) -> Outcome:
-    try:
-        line, missing = msgspec.json.encode(result), ""
-    except Exception as error:  # encoding calls user code (dataclasses, __str__); the job succeeded all the same
-        line, missing = b"", f"the result cannot be stored as JSON: {describe(error)}"
-    if len(line) > MAX_PAYLOAD_BYTES:
-        line, missing = b"", f"the result takes {len(line)} bytes as JSON, more than 1 MiB"
-    return _outcome(job, Kind.KEPT, number=job.keep_ms or 0, text=missing, line=line)
-
-
-def describe(error: BaseException) -> str:
-    """Return ``Type: message``, bounded, whatever the exception's own ``__str__`` does."""
-    try:
-        message = str(error)
-    except Exception:
-        message = "(its __str__ raised)"
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return text.encode("utf-8", "backslashreplace").decode()[:_MOST_ERROR]
-
-
-def _traceback(error: BaseException) -> str:
-    own = {__file__, async_work.__file__, hooks.__file__}
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in own:
-        frames = frames.tb_next  # the job's part of the stack is what people look for
-    try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
-    except Exception:
-        text = describe(error)
-    return text.encode("utf-8", "backslashreplace").decode()[-_MOST_TRACEBACK:]
+        return outcome_of(job, kind, number=delay_ms, text=text, line=line)
