@@ -34,12 +34,14 @@ class Around:
     is_quiet: bool = False
     pending: bool = False
     clock_offset_ms: int = 0
+    when_idle: Callable[[], object] = dict
 
     @property
     def channel(self) -> Around:
         return self
 
     def wait(self, *_: Any, **__: Any) -> bool:
+        self.when_idle()
         self.draining = True
         return False
 
@@ -90,12 +92,13 @@ class Shift:
         self.hands = hands
         self.jobs = Jobs(hands)
         self.asks: list[Ask] = []
+        self.unreported: list[dict[str, list[str]]] = []
         self._send = hands.exchanger.send
 
     def work(self, *ids: str, **options: Any) -> None:
         self.hands.rig.add(*ids)
         config = WorkerConfig("app", "", "w", "", 0, 0, ("q",), **options)
-        around: Any = Around()
+        around: Any = Around(when_idle=lambda: self.unreported.append(self.hands.rig.active()))
         jobs: Any = self.jobs
         executor = MainThread(self.hands.batch, jobs, around, lambda job: None)
         loop = Loop(
@@ -127,6 +130,12 @@ def test_all_jobs_run_once_in_their_order_and_are_recorded(shift: Shift) -> None
     shift.work(*many(700))
     assert shift.jobs.ran == many(700)
     assert (shift.hands.rig.active(), shift.hands.rig.ids(), shift.hands.on_board()) == ({}, [], {})
+
+
+def test_all_is_reported_before_the_worker_waits(shift: Shift) -> None:
+    """Also what has ended while the last trip was under way, which finds that there is nothing left."""
+    shift.work(*many(700))
+    assert shift.unreported == [{}]
 
 
 def test_the_next_trip_is_sent_when_half_of_what_was_asked_for_is_left(shift: Shift) -> None:

@@ -130,7 +130,8 @@ class Loop:
             return
         elif trip is None:
             self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
-        elif not trip.more:
+        elif not trip.more and (self._batch.running_count or not self._batch.has_outcomes):
+            # Else jobs have ended while the trip was under way, and no other one will take their outcomes along.
             self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, _IDLE_MS if trip.wait_ms is None else trip.wait_ms)
             self._wait()
 
