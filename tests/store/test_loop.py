@@ -34,6 +34,7 @@ class Around:
     is_quiet: bool = False
     pending: bool = False
     clock_offset_ms: int = 0
+    looks_in_ms: float = 0.0
     when_idle: Callable[[], object] = dict
 
     @property

@@ -8,6 +8,7 @@ behind the back of their worker wait in Redis for some worker to call their on_f
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -130,6 +131,11 @@ class Afterwards:
     def pending(self) -> bool:
         """Whether the next trip should take nothing, because hooks come first."""
         return self._exchanger.awaits_fates or self._app.put_off.pending or bool(self._exchanger.recorded or self._dead)
+
+    @property
+    def looks_in_ms(self) -> float:
+        """In how many ms `look` has something to do; infinite when it never has."""
+        return max(0.0, self._next_look_ms - monotonic_ms()) if self._names else math.inf
 
     def run(self) -> bool:
         """Call the hooks of what is recorded by now; return whether there were any."""

@@ -36,8 +36,9 @@ from jqjobs.worker.wake import WakeWatch
 
 #: A drained worker tries this often to give back what it holds; then its daemon does it.
 _FAREWELL_TRIES = 3
-#: An idle worker only looks whether there is news; so often it makes a whole trip all the same.
-_IDLE_MS = 5000
+#: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its
+#: queues daemons do, too.
+_IDLE_MS = 30_000
 #: Who asked to be replaced and is still there asks again: its successor may not have come up.
 _ASK_AGAIN_MS = 60_000
 #: While other jobs run, finished ones are reported with the next take, and after this long at the latest.
@@ -74,7 +75,7 @@ class Loop:
         self._has_one_slot = executor.slots == 1
         self._said_hung = False
         self._asked = 0
-        self._idle_until_ms = 0
+        self._idle_until_ms = 0.0
         self._executed = 0
         self._retire_at_ms = _retire_time(config, rng)
         self._ask_again_ms = 0
@@ -132,7 +133,8 @@ class Loop:
             self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
         elif not trip.more and (self._batch.running_count or not self._batch.has_outcomes):
             # Else jobs have ended while the trip was under way, and no other one will take their outcomes along.
-            self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, _IDLE_MS if trip.wait_ms is None else trip.wait_ms)
+            wait_ms = _IDLE_MS if trip.wait_ms is None else trip.wait_ms
+            self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, wait_ms, self._afterwards.looks_in_ms)
             self._wait()
 
     @property
