@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs.context import JobContext
 from jqjobs.errors import Conflict
-from jqjobs.job import Kind, TakenJob
+from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.store import calls
 from jqjobs.store.inspect import JobInfo, job_info
 from jqjobs.store.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, with_progress
@@ -99,7 +99,7 @@ def test_a_later_attempt_adds_to_the_log_and_a_success_keeps_it(rig: Rig) -> Non
 
 def test_nothing_is_left_of_what_a_job_said_that_is_not_kept(taken: Rig) -> None:
     say(taken, "x", progress=b'{"percent":1')
-    taken.trip("w", 0, [calls.Outcome("q", "a", 1, Kind.DONE)])
+    taken.trip("w", 0, [Outcome("q", "a", 1, Kind.DONE)])
     assert taken.redis("KEYS", taken.key("job:*")) == []
 
 

@@ -191,7 +191,7 @@ def test_the_answers_to_a_tick_are_the_same_on_both_sides() -> None:
 
 
 def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
-    fields = calls._TAKEN_FIELDS
+    fields = trips._TAKEN_FIELDS
     word = {6: "six", 7: "seven", 8: "eight", 9: "nine"}[fields]
 
     assert f"{word} items a job" in header("exchange")
@@ -200,7 +200,7 @@ def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
 
 
 def test_a_queue_of_plain_jobs_has_as_many_items_in_lua_as_in_python() -> None:
-    items = calls._PLAIN_ITEMS
+    items = trips._PLAIN_ITEMS
     word = {4: "four", 5: "five"}[items]
 
     assert f"{word} items a queue" in source("plain")

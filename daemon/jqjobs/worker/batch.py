@@ -73,7 +73,8 @@ class Batch:
             with self._lock:
                 self._board.hold(jobs)
                 self._held.extend(jobs)
-            self.busy.set()
+            if not self.busy.is_set():  # `rest` clears it only when nothing is held
+                self.busy.set()
 
     def start_next(self) -> TakenJob | None:
         """Mark the next job as running and return it; None when there is none, or none may be started.

@@ -87,7 +87,8 @@ class Loop:
                 self._board.tick()
                 self._ask_for_successor()
                 self._sources.report(self._channel)
-                self._may_take = self._is_free_to_take()
+                if not self._exchanger.under_way:  # else it was asked before that trip was sent
+                    self._may_take = self._is_free_to_take()
                 if not self._has_one_slot:
                     self._run()  # what could not begin before: it needs memory, or the lease was in doubt
                 if self._is_due():
@@ -215,8 +216,9 @@ class Loop:
         if waiting > self._pace.low or self._exchanger.under_way or self._signals.draining:
             return
         want = self._pace.hands - waiting
-        self._may_take = self._may_take and not self._batch.has_hooked and self._preflight.may_take()
-        if want > 0 and self._may_take and not self._afterwards.pending and self._board.lease_holds():
+        self._may_take = self._is_free_to_take()
+        has_hooks = self._batch.has_hooked or self._afterwards.pending
+        if want > 0 and self._may_take and not has_hooks and self._board.lease_holds():
             self._exchanger.send(want)
 
     def _wait(self) -> None:
