@@ -154,7 +154,7 @@ def test_never_more_is_held_than_the_largest_batch(shift: Shift) -> None:
 
 
 def test_no_more_work_is_held_than_was_allowed(shift: Shift) -> None:
-    """Jobs of 10 ms, and 30 ms of work allowed: two besides the one that runs."""
+    """Jobs of 10 ms and more, and 30 ms of work allowed: at most two besides the one that runs."""
     shift.jobs.takes_s = 0.01
     shift.work(*many(30), prefetch_ms=30)
     assert max(shift.jobs.held) <= 2

@@ -194,7 +194,7 @@ def test_the_next_batch_is_bounded(average_ms: float, prefetch_ms: int, most: in
     want = next_want(average_ms, prefetch_ms, most, last)
     assert 1 <= want <= min(most, 2 * max(last, 1))
     if average_ms:
-        assert want == 1 or want * average_ms <= prefetch_ms
+        assert want == 1 or (want - 1) * average_ms <= prefetch_ms
 
 
 def test_the_batch_grows_slowly_and_shrinks_at_once() -> None:

@@ -52,7 +52,9 @@ def test_what_is_held_ahead_grows_slowly_and_shrinks_at_once() -> None:
 
 def test_one_slot_has_its_next_jobs_in_hand_and_one_at_least() -> None:
     assert Pace(1, 20, 64).hands == 1
-    assert settled(Pace(1, 20, 64), 4.99).hands == 4
+    assert settled(Pace(1, 20, 64), 4.99).hands == 1 + 4
+    assert settled(Pace(1, 20, 64), 19.99).hands == 1 + 1
+    assert settled(Pace(1, 20, 64), 20.01).hands == 1
     assert settled(Pace(1, 20, 64), 0.01).hands == 64
     assert settled(Pace(1, 0, 64), 0.01).hands == 1
 
