@@ -232,13 +232,13 @@ class Board:
     def cancel(self, queue: str, job_id: str, attempt: int, now_ms: int) -> None:
         """Tell the worker that a job is cancelled, once; nothing when it does not have it (any more, or yet)."""
         for entry in self.entries():
-            if (entry.queue, entry.id, entry.attempt) == (queue, job_id, attempt) and not entry.cancelled_ms:
+            if entry.token == (queue, job_id, attempt) and not entry.cancelled_ms:
                 word = (entry.serial & _SERIAL_BITS) << _MS_BITS | now_ms
                 self._words[_FIRST_CANCEL + entry.place] = word
 
     def is_cancelled(self, job: TakenJob) -> bool:
         """Return whether the daemon says that this job is cancelled. Worker only."""
-        return self._words[_FIRST_CANCEL + job.place] != 0 and self._cancelled_ms(job.place, job.serial) != 0
+        return self._cancelled_ms(job.place, job.serial) != 0
 
     def _cancelled_ms(self, place: int, serial: int) -> int:
         word = self._words[_FIRST_CANCEL + place]

@@ -15,6 +15,7 @@ from jqjobs.exits import WorkerExit
 from jqjobs.job import Kind, Outcome, TakenJob
 from jqjobs.store.store import Store
 from jqjobs.worker.config import WorkerConfig
+from jqjobs.worker.exchange import Exchanger
 from jqjobs.worker.executor import MainThread
 from jqjobs.worker.loop import Loop
 from store.hands import Hands
@@ -28,14 +29,19 @@ class Around:
     The loop is told to drain when it first waits for work.
     """
 
+    exchanger: Exchanger
     draining: bool = False
     stopping: bool = False
     closed: bool = False
     is_quiet: bool = False
-    pending: bool = False
     clock_offset_ms: int = 0
     looks_in_ms: float = 0.0
     when_idle: Callable[[], object] = dict
+
+    @property
+    def pending(self) -> bool:
+        """Whether hooks come first: those of an outcome that is not reported yet, or is recorded by now."""
+        return self.exchanger.awaits_fates or bool(self.exchanger.recorded)
 
     @property
     def channel(self) -> Around:
@@ -55,8 +61,10 @@ class Around:
     hear = cancel = report = look = send = nothing
 
     def run(self) -> bool:
-        """Call the hooks of what is recorded."""
-        return False
+        """Call the hooks of what is recorded; whether there were any."""
+        had_some = bool(self.exchanger.recorded)
+        self.exchanger.recorded.clear()
+        return had_some
 
 
 class Jobs:
@@ -99,7 +107,7 @@ class Shift:
     def work(self, *ids: str, **options: Any) -> None:
         self.hands.rig.add(*ids)
         config = WorkerConfig("app", "", "w", "", 0, 0, ("q",), **options)
-        around: Any = Around(when_idle=lambda: self.unreported.append(self.hands.rig.active()))
+        around: Any = Around(self.hands.exchanger, when_idle=lambda: self.unreported.append(self.hands.rig.active()))
         jobs: Any = self.jobs
         executor = MainThread(self.hands.batch, jobs, around, lambda job: None)
         loop = Loop(

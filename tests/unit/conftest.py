@@ -1,13 +1,17 @@
-"""Fixtures of the unit tests: a staff of workers without processes, the lines that are logged, a clock."""
+"""Fixtures of the unit tests: workers without processes, a board and a batch, the lines that are logged, a clock."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jqjobs.board import Board, Word
+from jqjobs.clock import monotonic_ms
+from jqjobs.worker.batch import Batch
 from unit.staff import Clock, Lines, Staff
 
 
@@ -38,3 +42,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     stopped = Clock()
     monkeypatch.setattr("time.monotonic", stopped)
     return stopped
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    """A worker's board, under a lease that holds."""
+    made = Board.create(tmp_path / "w.board")
+    made.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def batch(board: Board) -> Batch:
+    return Batch(board)
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Threads take turns as often as they can, so that what can come in between does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)

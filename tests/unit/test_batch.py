@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jqjobs.board import Board, Stage, Word
 from jqjobs.clock import monotonic_ms
 from jqjobs.job import Kind, TakenJob
-from jqjobs.worker.batch import Batch, next_want
+from jqjobs.worker.batch import Batch
 from unit.hands import ended, jobs, reported, started
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    made = Board.create(tmp_path / "w.board")
-    made.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def batch(board: Board) -> Batch:
-    return Batch(board)
 
 
 def stages(board: Board) -> list[Stage]:
@@ -185,22 +167,3 @@ def test_who_gives_back_of_its_own_accord_has_heard_the_recall(board: Board, bat
     board.set_word(Word.RECALL, 77)
     batch.give_back()
     assert board.word(Word.RECALL) == 0
-
-
-@given(
-    average_ms=st.floats(0, 1e9), prefetch_ms=st.integers(0, 10**6), most=st.integers(1, 500), last=st.integers(0, 500)
-)
-def test_the_next_batch_is_bounded(average_ms: float, prefetch_ms: int, most: int, last: int) -> None:
-    want = next_want(average_ms, prefetch_ms, most, last)
-    assert 1 <= want <= min(most, 2 * max(last, 1))
-    if average_ms:
-        assert want == 1 or (want - 1) * average_ms <= prefetch_ms
-
-
-def test_the_batch_grows_slowly_and_shrinks_at_once() -> None:
-    wants = [1]
-    for _ in range(8):
-        wants.append(next_want(0.01, 20, 64, wants[-1]))
-    assert wants == [1, 2, 4, 8, 16, 32, 64, 64, 64]
-    assert next_want(500, 20, 64, 64) == 1
-    assert next_want(0.0, 0, 64, 64) == 1, "no prefetch: one at a time"

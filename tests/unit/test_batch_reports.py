@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from jqjobs.board import PLACES, Board, Word
-from jqjobs.clock import monotonic_ms
+from jqjobs.board import PLACES, Board
 from jqjobs.job import TakenJob
 from jqjobs.worker.batch import Batch
 from unit.hands import ended, jobs, reported, started
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    made = Board.create(tmp_path / "w.board")
-    made.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def batch(board: Board) -> Batch:
-    return Batch(board)
-
 
 # Places
 
@@ -95,15 +77,6 @@ def test_with_nothing_in_hand_there_is_nothing_to_look_at(batch: Batch) -> None:
     batch.finish(job)
     batch.rest()
     assert not batch.busy.is_set()
-
-
-@pytest.fixture
-def switching() -> Iterator[None]:
-    """Threads take turns as often as they can, so that what can come in between does."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("switching")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jqjobs.board import PLACES
-from jqjobs.worker.pace import Pace
+from jqjobs.worker.pace import Pace, next_want
 
 
 def settled(pace: Pace, average_ms: float) -> Pace:
@@ -64,3 +64,22 @@ def test_there_is_a_place_for_all_that_is_in_hand(slots: int, prefetch_ms: int, 
     pace = settled(Pace(slots, prefetch_ms, batch), average_ms)
     assert slots <= pace.hands <= PLACES
     assert 0 <= pace.low <= pace.hands // 2
+
+
+@given(
+    average_ms=st.floats(0, 1e9), prefetch_ms=st.integers(0, 10**6), most=st.integers(1, 500), last=st.integers(0, 500)
+)
+def test_the_next_batch_is_bounded(average_ms: float, prefetch_ms: int, most: int, last: int) -> None:
+    want = next_want(average_ms, prefetch_ms, most, last)
+    assert 1 <= want <= min(most, 2 * max(last, 1))
+    if average_ms:
+        assert want == 1 or (want - 1) * average_ms <= prefetch_ms
+
+
+def test_the_batch_grows_slowly_and_shrinks_at_once() -> None:
+    wants = [1]
+    for _ in range(8):
+        wants.append(next_want(0.01, 20, 64, wants[-1]))
+    assert wants == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    assert next_want(500, 20, 64, 64) == 1
+    assert next_want(0.0, 0, 64, 64) == 1, "no prefetch: one at a time"

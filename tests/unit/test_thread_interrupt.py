@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -141,15 +140,6 @@ def test_a_coroutine_on_a_thread_is_cancelled_and_ends_with_the_reason(
     assert interrupter.interrupt(running, reason, "enough")
     slot.join(20)
     assert (type(slot.raised), str(slot.raised), cleaned_up) == (reason, "enough", [True])
-
-
-@pytest.fixture
-def switching() -> Iterator[None]:
-    """Threads take turns as often as they can, so that what can come in between does."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("switching")

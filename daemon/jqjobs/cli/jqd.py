@@ -55,7 +55,7 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "poll_s": (_span_s, "TIME", "How often an idle worker looks without being woken. Default: 1s."),
     "jitter": (float, "SHARE", "Spreads starts (seconds) and polls (share); 0 turns it off. Default: 0.25."),
     "batch": (int, "N", "Jobs a worker takes in one trip at most. Default: 256."),
-    "prefetch_ms": (int, "MS", "Expected work a worker holds at most; 0: one job at a time. Default: 20."),
+    "prefetch_ms": (int, "MS", "Expected work held beyond what runs; 0: one job at a time. Default: 20."),
     "max_jobs": (int, "N", "Replace a worker after that many jobs; 0: never. Default: 0."),
     "max_age_s": (_span_s, "TIME", "Replace a worker at that age, spread by a fifth; 0: never. Default: 0."),
     "cooldown_s": (_span_s, "TIME", "Drain and exit after that long; 0: never. Default: 0."),

@@ -178,13 +178,3 @@ def _drain(items: list[T]) -> list[T]:
     taken = items[:]
     del items[: len(taken)]
     return taken
-
-
-def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:
-    """Return how many jobs to have in hand: the next one, and about ``prefetch_ms`` of work beyond it.
-
-    At most twice the last batch, 1 to ``most``: growing slowly keeps a worker that has only seen quick jobs from
-    hoarding a pile of long ones.
-    """
-    fitting = 1 + int(prefetch_ms / max(average_ms, 0.001))
-    return min(fitting, most, 2 * max(last, 1))

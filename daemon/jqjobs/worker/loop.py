@@ -212,14 +212,11 @@ class Loop:
 
     def _send_ahead(self) -> None:
         """Ask for more before there is nothing to run, or at once when there is, so that Redis works meanwhile."""
-        waiting = self._batch.waiting
-        if waiting > self._pace.low or self._exchanger.under_way or self._signals.draining:
+        if self._batch.waiting > self._pace.low or self._exchanger.under_way or self._signals.draining:
             return
-        want = self._pace.hands - waiting
         self._orders.hear()  # a word to be quiet, say, that came while a job ran
         self._may_take = not self._channel.closed and self._is_free_to_take()
-        has_hooks = self._batch.has_hooked or self._afterwards.pending
-        if want > 0 and self._may_take and not has_hooks and self._board.lease_holds():
+        if (want := self._want) > 0 and self._board.lease_holds():
             self._exchanger.send(want)
 
     def _wait(self) -> None:

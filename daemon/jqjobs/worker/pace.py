@@ -7,7 +7,6 @@ run come on top.
 from __future__ import annotations
 
 from jqjobs.board import PLACES
-from jqjobs.worker.batch import next_want
 
 
 class Pace:
@@ -39,3 +38,13 @@ class Pace:
         """Jobs have ended that took so long together."""
         if count:
             self._average_ms += 0.3 * (spent_ms / count - self._average_ms)
+
+
+def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:
+    """Return how many jobs to have in hand: the next one, and about ``prefetch_ms`` of work beyond it.
+
+    At most twice the last batch, 1 to ``most``: growing slowly keeps a worker that has only seen quick jobs from
+    hoarding a pile of long ones.
+    """
+    fitting = 1 + int(prefetch_ms / max(average_ms, 0.001))
+    return min(fitting, most, 2 * max(last, 1))

@@ -214,6 +214,14 @@ local function free_places(q, now, id, attempt, text)
   end
 end
 
+-- A job has left an active set unstarted; member: "id attempt". In place and free, unless somebody has cancelled it.
+local function leave_unrun(q, now, active, member, rank, taken)
+  local id, attempt = string.match(member, '(%S+) (%S+)')
+  local limits, cancelled = note_attempt(q, active, id, attempt, taken)
+  if cancelled then end_cancelled(q, now, id) else give_back_unrun(q, id, rank) end
+  free_places(q, now, id, attempt, limits)
+end
+
 local function on_timer(q, now, name)
   local fine = pcall(open_gate, q, now, name, true)
   if not fine then set_timer(q, name, tick_after(now, HEAL_MS)) end  -- damaged keys: others go on

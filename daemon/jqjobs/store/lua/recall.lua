@@ -12,13 +12,9 @@ local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
 for i = 3, #ARGV do
   local rank = redis.call('ZSCORE', active, ARGV[i])
   if rank then
-    local id, attempt = string.match(ARGV[i], '(%S+) (%S+)')
+    local id = string.match(ARGV[i], '%S+')
     redis.call('ZREM', active, ARGV[i])
-    unless_damaged(q, now, id, function()
-      local limits, cancelled = note_attempt(q, active, id, attempt, taken)
-      if cancelled then end_cancelled(q, now, id) else give_back_unrun(q, id, rank) end
-      free_places(q, now, id, attempt, limits)
-    end)
+    unless_damaged(q, now, id, function() leave_unrun(q, now, active, ARGV[i], rank, taken) end)
     recalled = recalled + 1
   end
 end

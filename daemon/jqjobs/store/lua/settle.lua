@@ -127,11 +127,8 @@ local function resync(q, now, active, taken, held, lost)
     if named[inside[i]] then
       named[inside[i]] = nil
     else
-      local id, attempt = string.match(inside[i], '(%S+) (%S+)')
       redis.call('ZREM', active, inside[i])
-      local limits, cancelled = note_attempt(q, active, id, attempt, taken)
-      if cancelled then end_cancelled(q, now, id) else give_back_unrun(q, id, inside[i + 1]) end
-      free_places(q, now, id, attempt, limits)
+      leave_unrun(q, now, active, inside[i], inside[i + 1], taken)
     end
   end
   for member in pairs(named) do lost[#lost + 1] = string.match(member, '%S+') end
