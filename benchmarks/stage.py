@@ -20,8 +20,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jqjobs.embedded import EmbeddedServer
-from jqjobs.store import calls
 from jqjobs.store.address import parse_url
+from jqjobs.store.calls import upkeep
 from jqjobs.store.store import Store
 
 HERE = Path(__file__).resolve().parent
@@ -101,7 +101,7 @@ class Stage:
 
     def pause(self, queue: str, *, resume: bool = False) -> None:
         """Hold a queue back, or let it go on."""
-        self.store.run(calls.pause(queue, resume=resume))
+        self.store.run(upkeep.pause(queue, resume=resume))
 
     def done(self, queue: str) -> int:
         """Return how many jobs of a queue have succeeded."""

@@ -11,40 +11,58 @@ from typing import TYPE_CHECKING, Any
 from jqjobs.version import __version__
 
 if TYPE_CHECKING:
-    from jqjobs.app import App
-    from jqjobs.client import JobHandle
-    from jqjobs.context import JobContext, current_job, wait_async
-    from jqjobs.definition import Job
+    from jqjobs.api.app import App
+    from jqjobs.api.client import JobHandle
+    from jqjobs.api.function import Job
     from jqjobs.errors import (
+        ConfigError,
         Conflict,
         Discard,
+        DuplicateJobName,
+        InvalidArguments,
+        InvalidName,
+        InvalidOption,
         JobCancelled,
         JobFailed,
         JobInterrupted,
         JobTimeout,
         JqError,
         NotFound,
+        PayloadTooLarge,
         ResultMissing,
         ResultTimeout,
         Retry,
+        StoreBusy,
+        StoreError,
+        StoreFull,
+        StoreRefused,
+        StoreUnavailable,
+        UnknownJobName,
     )
-    from jqjobs.limits import Concurrency, RateLimit
-    from jqjobs.retry import Delays, Exponential, Fixed
+    from jqjobs.jobs.backoff import Delays, Exponential, Fixed
+    from jqjobs.jobs.context import JobContext, current_job, wait_async
+    from jqjobs.jobs.limits import Concurrency, RateLimit
+    from jqjobs.store.reads.jobs import JobInfo
 
-_HOMES = {
-    "App": "app", "Job": "definition", "JobHandle": "client", "JobContext": "context", "current_job": "context",
-    "Discard": "errors", "JobInterrupted": "errors", "JobTimeout": "errors", "JqError": "errors", "Retry": "errors",
-    "Delays": "retry", "Exponential": "retry", "Fixed": "retry",
-    "Concurrency": "limits", "RateLimit": "limits",
-    "wait_async": "context", "JobCancelled": "errors", "NotFound": "errors", "Conflict": "errors",
-    "JobFailed": "errors", "ResultMissing": "errors", "ResultTimeout": "errors",
+#: Module → the public names that it has.
+_PUBLIC = {
+    "api.app": "App", "api.function": "Job", "api.client": "JobHandle", "store.reads.jobs": "JobInfo",
+    "jobs.context": "JobContext current_job wait_async",
+    "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
+    "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
+              "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
+              "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultTimeout "
+              "StoreError StoreUnavailable StoreBusy StoreFull StoreRefused",
 }  # fmt: skip
+_HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [  # noqa: RUF022 - grouped as in the README
-    "App", "Job", "JobHandle", "current_job", "JobContext", "wait_async",
-    "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled", "JqError", "NotFound", "Conflict",
-    "JobFailed", "ResultMissing", "ResultTimeout",
-    "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency", "__version__",
+    "App", "Job", "JobHandle", "JobInfo", "current_job", "JobContext", "wait_async",
+    "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
+    "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
+    "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
+    "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultTimeout",
+    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused", "__version__",
 ]  # fmt: skip
 
 
@@ -52,4 +70,5 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'jqjobs' has no attribute {name!r}")
-    return getattr(import_module(f"jqjobs.{home}"), name)
+    found = globals()[name] = getattr(import_module(f"jqjobs.{home}"), name)
+    return found

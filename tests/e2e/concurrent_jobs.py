@@ -16,7 +16,7 @@ from typing import Any
 import jobs
 from jobs import note
 from jqjobs import App, Concurrency, RateLimit, current_job
-from jqjobs.context import JobContext
+from jqjobs.jobs.context import JobContext
 
 app = App()
 hold = app.job(jobs.hold.function)

@@ -22,9 +22,10 @@ from typing import Any
 
 import psutil
 
-from jqjobs.client import Client, JobHandle
-from jqjobs.job import NewJob, Options, State, new_id
-from jqjobs.store.inspect import JobInfo, QueueStatus, queue_status
+from jqjobs.api.client import Client, JobHandle
+from jqjobs.jobs.records import NewJob, Options, State, new_id
+from jqjobs.store.reads.jobs import JobInfo
+from jqjobs.store.reads.queues import QueueStatus, queue_status
 from servers import Server
 from waiting import eventually
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from jqjobs import App, current_job, wait_async
-from jqjobs.clock import monotonic_ms
+from jqjobs.base.clock import monotonic_ms
 
 app = App()
 

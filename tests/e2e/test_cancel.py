@@ -8,11 +8,11 @@ import signal
 import pytest
 
 from e2e.daemon import Site, is_running
-from jqjobs.board import Board
-from jqjobs.client import JobHandle
-from jqjobs.clock import monotonic_ms
-from jqjobs.job import State
-from jqjobs.store.cancels import Answer
+from jqjobs.api.client import JobHandle
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.records import State
+from jqjobs.link.board import Board
+from jqjobs.store.calls.cancels import Answer
 from waiting import eventually
 
 #: The daemon asks twice a second; tests allow for a machine that is slow or busy.

@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
+from e2e.concurrent_daemon import HOLDS, holding, start, started, wait_for_starts
 from e2e.daemon import Site
-from e2e.slots import HOLDS, holding, start, started, wait_for_starts
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
-from jqjobs.store.registry import read_registry
+from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
 from waiting import eventually
 

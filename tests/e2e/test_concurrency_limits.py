@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from e2e.concurrent_daemon import HOLDS, holding, start, started, wait_for_starts
 from e2e.daemon import Site
 from e2e.proxy import LossyProxy
-from e2e.slots import HOLDS, holding, start, started, wait_for_starts
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from e2e.daemon import Daemon, Site, is_running
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 #: A signal is obeyed within a second; tests allow for a machine that is slow or busy.

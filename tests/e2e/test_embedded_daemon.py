@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from e2e.daemon import Daemon, Site, is_running
-from jqjobs.client import Client
+from jqjobs.api.client import Client
 from jqjobs.embedded import socket_url
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from servers import require
 from waiting import eventually
 

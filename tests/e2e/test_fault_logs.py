@@ -14,7 +14,7 @@ from typing import IO
 import pytest
 
 from e2e.daemon import DEFAULT_FLAGS, Daemon, Site
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 Output = IO[bytes] | None

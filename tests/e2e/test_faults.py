@@ -7,9 +7,9 @@ import signal
 from collections import Counter
 
 from e2e.daemon import Site, is_running
-from jqjobs.clock import monotonic_ms
-from jqjobs.job import State
-from jqjobs.store import calls
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.records import State
+from jqjobs.store.calls import upkeep
 from waiting import eventually
 
 #: The promises are 1 s and 2 s; tests allow for a machine that is slow or busy.
@@ -213,7 +213,7 @@ def test_fault_02_a_killed_daemon_leaves_nobody_behind_in_the_registry_or_the_le
     successor = site.start_daemon("--lease", "60")
     successor.wait_for_event("worker.taken_over")
     assert site.status().workers == 1
-    assert site.client.run(calls.pause("default", resume=True)) is False
+    assert site.client.run(upkeep.pause("default", resume=True)) is False
 
 
 def test_a_thread_that_a_job_left_behind_does_not_keep_its_worker_when_that_retires(site: Site) -> None:

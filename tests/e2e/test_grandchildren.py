@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 
 from e2e.daemon import Site, is_running
-from jqjobs.client import JobHandle
-from jqjobs.job import State
+from jqjobs.api.client import JobHandle
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 APP = '''

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from e2e.daemon import Site
-from jqjobs.exits import DaemonExit
-from jqjobs.job import State
+from jqjobs.jobs.records import State
+from jqjobs.link.exits import DaemonExit
 from servers import Server
 from waiting import eventually
 

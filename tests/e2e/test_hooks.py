@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from e2e.daemon import Site
-from jqjobs.client import JobHandle
-from jqjobs.job import State
+from jqjobs.api.client import JobHandle
+from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually
 

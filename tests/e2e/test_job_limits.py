@@ -12,8 +12,8 @@ from statistics import mean
 from e2e import limited_jobs
 from e2e.daemon import Daemon, Site
 from e2e.limited_jobs import USERS
-from jqjobs.job import State
-from jqjobs.store.inspect import JobInfo
+from jqjobs.jobs.records import State
+from jqjobs.store.reads.jobs import JobInfo
 from waiting import eventually
 
 APP = ("--app", "limited_jobs:app", "--poll", "1")

@@ -21,8 +21,8 @@ import pytest
 
 from cgroups import Cgroup, limited
 from e2e.daemon import Daemon, Site
-from jqjobs.clock import monotonic_ms
-from jqjobs.job import State
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 MB = 1_000_000

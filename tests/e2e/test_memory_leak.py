@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from cgroups import Cgroup, limited
-from e2e.chaos.supervision import Crew, supervised
-from jqjobs.client import Client, JobHandle
-from jqjobs.job import NewJob, Options, State, new_id
+from e2e.chaos.supervision import WorkerProcesses, supervised
+from jqjobs.api.client import Client, JobHandle
+from jqjobs.jobs.records import NewJob, Options, State, new_id
 from servers import Server
 from waiting import eventually
 
@@ -47,7 +47,7 @@ app.job(name="leak_as_announced", memory="50MB")(leak)
 class Shop:
     """What runs in the cgroup, and the producer outside of it."""
 
-    crew: Crew
+    crew: WorkerProcesses
     cgroup: Cgroup
     client: Client
 

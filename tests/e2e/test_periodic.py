@@ -6,7 +6,7 @@ import json
 import signal
 
 from e2e.daemon import Site
-from jqjobs.store.schedules import Answer, Planned, agenda, tick
+from jqjobs.store.calls.schedules import Answer, Planned, agenda, tick
 from waiting import eventually
 
 DAY_MS = 86_400_000

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from e2e.daemon import DEFAULT_FLAGS, Daemon, Site, is_running
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 UNSHARE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]

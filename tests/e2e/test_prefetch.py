@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from e2e.daemon import Site
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 NAP_S = 0.005

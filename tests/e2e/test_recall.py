@@ -6,8 +6,8 @@ import itertools
 import time
 
 from e2e.daemon import Daemon, Site
-from jqjobs.client import JobHandle
-from jqjobs.job import State
+from jqjobs.api.client import JobHandle
+from jqjobs.jobs.records import State
 
 #: The job holds the GIL for about so long; the others are to be done before it ends.
 _LONG_S = 6.0

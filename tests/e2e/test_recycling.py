@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from e2e.daemon import Daemon, Site
-from jqjobs.client import JobHandle
-from jqjobs.job import State
-from jqjobs.store import calls
+from jqjobs.api.client import JobHandle
+from jqjobs.jobs.records import State
+from jqjobs.store.calls import upkeep
 from waiting import eventually
 
 
@@ -101,7 +101,7 @@ def test_burst_scheduled_waits_for_delayed_jobs_and_for_retries(site: Site) -> N
 @pytest.mark.parametrize("burst", ["ready", "scheduled"])
 def test_a_burst_with_nothing_to_do_ends_at_once_and_waits_for_no_paused_queue(site: Site, burst: str) -> None:
     job = site.send("quick")
-    site.client.run(calls.pause("default"))
+    site.client.run(upkeep.pause("default"))
     assert site.start_daemon("--burst", burst, wait=False).wait(20) == 0
     assert job.state() is State.READY
 

@@ -14,9 +14,9 @@ import pytest
 
 from e2e.daemon import Site
 from e2e.proxy import LossyProxy
-from jqjobs.client import JobHandle
+from jqjobs.api.client import JobHandle
 from jqjobs.errors import StoreUnavailable
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually
 

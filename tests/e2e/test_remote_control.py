@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from e2e.daemon import Daemon, Site, is_running
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually
 

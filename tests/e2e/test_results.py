@@ -8,7 +8,7 @@ import pytest
 
 from e2e.daemon import Site
 from jqjobs.errors import JobFailed
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 APP = """

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from e2e.daemon import Daemon, Site
-from jqjobs.client import JobHandle
-from jqjobs.job import State
+from jqjobs.api.client import JobHandle
+from jqjobs.jobs.records import State
 from waiting import eventually
 
 DAEMONS = 8

@@ -8,9 +8,9 @@ import signal
 import pytest
 
 from e2e.daemon import Daemon, Site, is_running
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
-from jqjobs.store.registry import DaemonInfo, read_registry
+from jqjobs.store.reads.registry import DaemonInfo, read_registry
 from jqjobs.store.store import Store
 from waiting import eventually
 

@@ -13,8 +13,8 @@ import pytest
 
 import jqjobs
 from e2e.daemon import Daemon, Site
-from jqjobs.job import State
-from jqjobs.store.registry import DaemonInfo, read_registry
+from jqjobs.jobs.records import State
+from jqjobs.store.reads.registry import DaemonInfo, read_registry
 from waiting import eventually
 
 #: Nothing may have moved for 2 s before a change is acted on; an idle daemon looks every 10 s where no inotify is.

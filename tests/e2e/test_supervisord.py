@@ -18,9 +18,9 @@ from e2e.chaos.app import QUEUE, build
 from e2e.chaos.checker import Checker
 from e2e.chaos.producers import Producers
 from e2e.chaos.storm import Storm
-from e2e.chaos.supervision import PATIENCE_S, Crew, living, started_ms, supervised, workers_of
+from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, living, started_ms, supervised, workers_of
 from jqjobs import App
-from jqjobs.daemon.runtime import runtime_directory
+from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.store.address import parse_url
 from servers import Server, require_program
 from waiting import eventually
@@ -51,24 +51,24 @@ def app(durable_redis: Server) -> Iterator[App]:
 
 
 @pytest.fixture
-def crew(durable_redis: Server, tmp_path: Path) -> Iterator[Crew]:
+def crew(durable_redis: Server, tmp_path: Path) -> Iterator[WorkerProcesses]:
     """Four daemons at work."""
     with supervised(durable_redis, tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def lone_crew(durable_redis: Server, tmp_path: Path) -> Iterator[Crew]:
+def lone_crew(durable_redis: Server, tmp_path: Path) -> Iterator[WorkerProcesses]:
     """One daemon, so that nobody else takes up what it leaves."""
     with supervised(durable_redis, tmp_path, daemons=1) as running:
         yield running
 
 
 @pytest.fixture
-def checker(durable_redis: Server, tmp_path: Path) -> Iterator[Callable[[Crew], Checker]]:
+def checker(durable_redis: Server, tmp_path: Path) -> Iterator[Callable[[WorkerProcesses], Checker]]:
     made: list[Checker] = []
 
-    def make(crew: Crew) -> Checker:
+    def make(crew: WorkerProcesses) -> Checker:
         made.append(Checker(durable_redis, crew.ledger))
         return made[-1]
 
@@ -78,7 +78,7 @@ def checker(durable_redis: Server, tmp_path: Path) -> Iterator[Callable[[Crew], 
 
 
 def test_no_job_is_lost_whatever_is_killed_or_restarted(
-    durable_redis: Server, app: App, tmp_path: Path, checker: Callable[[Crew], Checker]
+    durable_redis: Server, app: App, tmp_path: Path, checker: Callable[[WorkerProcesses], Checker]
 ) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
@@ -117,7 +117,7 @@ def _status_of_queue(server: Server) -> dict[str, int]:
     return dict(queue)
 
 
-def test_stop_lets_a_running_job_finish_and_every_daemon_exits_with_0(crew: Crew, app: App) -> None:
+def test_stop_lets_a_running_job_finish_and_every_daemon_exits_with_0(crew: WorkerProcesses, app: App) -> None:
     job = app.jobs["linger"].enqueue(3)
     eventually(lambda: crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
     crew.ctl("stop", "jqd:*")
@@ -129,7 +129,7 @@ def test_stop_lets_a_running_job_finish_and_every_daemon_exits_with_0(crew: Crew
 
 
 def test_hup_by_supervisorctl_replaces_the_workers_and_loses_no_job(
-    crew: Crew, durable_redis: Server, app: App, checker: Callable[[Crew], Checker]
+    crew: WorkerProcesses, durable_redis: Server, app: App, checker: Callable[[WorkerProcesses], Checker]
 ) -> None:
     producers = Producers(durable_redis, app, random.Random(1))
     producers.enqueue(100)
@@ -152,7 +152,7 @@ def test_hup_by_supervisorctl_replaces_the_workers_and_loses_no_job(
 
 
 def test_fault_02_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job_up(
-    lone_crew: Crew, app: App
+    lone_crew: WorkerProcesses, app: App
 ) -> None:
     job = app.jobs["linger"].enqueue(1.5)
     eventually(lambda: lone_crew.ledger.begun(job.id), PATIENCE_S, "the job begins")

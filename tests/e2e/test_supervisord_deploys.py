@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e.chaos.supervision import PATIENCE_S, Crew, supervised
-from jqjobs.client import Client
-from jqjobs.daemon.runtime import runtime_directory
-from jqjobs.job import NewJob, Options, State, new_id
+from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, supervised
+from jqjobs.api.client import Client
+from jqjobs.daemon.workers.runtime import runtime_directory
+from jqjobs.jobs.records import NewJob, Options, State, new_id
 from jqjobs.store.address import parse_url
-from jqjobs.store.inspect import JobInfo
-from jqjobs.store.registry import DaemonInfo, read_registry
+from jqjobs.store.reads.jobs import JobInfo
+from jqjobs.store.reads.registry import DaemonInfo, read_registry
 from servers import Server, require_program
 from waiting import eventually
 
@@ -134,5 +134,5 @@ def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job
         assert (job.info().executions, job.info().crashes) == (2, 0)
 
 
-def pids(crew: Crew) -> set[int]:
+def pids(crew: WorkerProcesses) -> set[int]:
     return {process.pid for process in crew.daemons()}

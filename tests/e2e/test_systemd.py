@@ -15,7 +15,7 @@ import pytest
 
 from e2e.daemon import Site
 from e2e.systemd import UNITS, install_units
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from servers import require_program
 from waiting import eventually
 

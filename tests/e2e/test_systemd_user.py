@@ -14,9 +14,9 @@ import pytest
 from e2e.chaos.supervision import PATIENCE_S, ROOT
 from e2e.daemon import Site, is_running
 from e2e.systemd import Systemd, running_systemd
-from jqjobs.job import State
+from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
-from jqjobs.store.registry import read_registry
+from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
 from waiting import eventually
 

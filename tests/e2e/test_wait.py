@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 from e2e.daemon import Site, is_running
-from jqjobs.client import JobHandle
-from jqjobs.job import State
+from jqjobs.api.client import JobHandle
+from jqjobs.jobs.records import State
 from jqjobs.store import keys
 from waiting import eventually
 

@@ -7,9 +7,9 @@ import signal
 import pytest
 
 from e2e.daemon import Site
-from jqjobs.clock import monotonic_ms
-from jqjobs.job import State
-from jqjobs.store import calls
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.records import State
+from jqjobs.store.calls import upkeep
 from waiting import eventually
 
 
@@ -50,12 +50,12 @@ def test_a_delayed_job_runs_soon_after_its_time(site: Site) -> None:
 
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(site: Site) -> None:
     site.start_daemon("--poll", "30")
-    site.client.run(calls.pause("default"))
+    site.client.run(upkeep.pause("default"))
     job = site.send("quick")
     marker = site.send("nap", 0, delay=0.5)
     eventually(lambda: marker.state() is State.READY, what="a worker made a trip to the paused queue")
     assert job.state() is State.READY
-    site.client.run(calls.pause("default", resume=True))
+    site.client.run(upkeep.pause("default", resume=True))
     site.wait_for(job, State.KEPT)
 
 

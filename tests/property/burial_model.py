@@ -7,7 +7,10 @@ from property.queue_model import Queue
 
 
 def end_worker(q: Queue, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]] | None) -> int:
-    """End a worker as `lua/burial.lua` does; return how many jobs it held. ``board``: None: nobody could read it."""
+    """End a worker as `lua/rules/dead_worker.lua` does; return how many jobs it held.
+
+    ``board``: None: nobody could read it.
+    """
     del q.leases[worker]
     held = q.active.get(worker, {})
     in_order = sorted(held.items(), key=lambda item: item[1][0])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from jqjobs.job import Coalesce, Kind, NewJob
+from jqjobs.jobs.records import Coalesce, Kind, NewJob
 from property.job_model import New, Reply
 
 T = TypeVar("T")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jqjobs.job import Kind, Outcome, Status, TakenJob
-from jqjobs.store import trips
-from jqjobs.store.calls import Call
-from jqjobs.store.trips import Trip
+from jqjobs.jobs.records import Kind, Outcome, Status, TakenJob
+from jqjobs.store.call import Call
+from jqjobs.store.calls import trips
+from jqjobs.store.calls.trips import Trip
 from property.job_model import UNRUN, Report
 from property.queue_model import BACKOFF_MS, LEASE_MS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jqjobs.job import Kind
+from jqjobs.jobs.records import Kind
 from property.choices import NAMES, QUEUES
 from property.client import Client
 from property.queue_model import LEASE_MS, Queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from jqjobs.job import Kind
+from jqjobs.jobs.records import Kind
 from property.limits_model import Limit, Wait
 
 HISTORY = 20

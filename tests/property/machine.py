@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from jqjobs.job import Kind, Status
+from jqjobs.jobs.records import Kind, Status
 from property.choices import BOARD, ENTRIES, JUMPS, KINDS, MODES, NAMES, QUEUES, SPANS, new_job, pick
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jqjobs.job import Kind, Status
+from jqjobs.jobs.records import Kind, Status
 from property.arrivals import add, as_registered
 from property.burial_model import end_worker
 from property.flow_model import pass_deadlines, promote, reap, unpark

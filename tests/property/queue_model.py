@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jqjobs.job import Kind
+from jqjobs.jobs.records import Kind
 from property import limits_model as limits
 from property.job_model import UNRUN, Job, New, Reply, Report
 from property.state import QueueState

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from jqjobs.errors import StoreFull
-from jqjobs.job import Enqueued, Kind
-from jqjobs.store import calls
-from jqjobs.store.calls import BoardEntry
-from jqjobs.store.cancels import cancel, cancels
-from jqjobs.store.recalls import recall
+from jqjobs.jobs.records import Enqueued, Kind
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.call import Call
+from jqjobs.store.calls import enqueueing, leases, upkeep
+from jqjobs.store.calls.cancels import cancel, cancels
+from jqjobs.store.calls.recalls import recall
+from jqjobs.store.calls.trips import Trip
+from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.store import Store
-from jqjobs.store.trips import Trip
-from jqjobs.store.waits import expect, resolve
 from property.choices import QUEUES, envelope, pick, stored
 from property.client import Client, Packet
 from property.invariants import check_state, check_step
@@ -20,7 +21,7 @@ from property.job_model import New, Reply, Report
 from property.model import Model
 from property.queue_model import LEASE_MS
 from property.state import read_state
-from store.rig import START_MS, Clock
+from store.queue_system import START_MS, Clock
 
 MOST_PACKETS = 30
 MOST_JOBS = 30
@@ -66,7 +67,7 @@ class System:
         self.before = after
         self.is_sound = True
 
-    def run(self, call: calls.Call[Any]) -> Any:
+    def run(self, call: Call[Any]) -> Any:
         return self.store.run(call)
 
     # Producers
@@ -85,7 +86,7 @@ class System:
         )
 
     def enqueue(self, queue: str, new: list[New]) -> None:
-        call = calls.enqueue(queue, [stored(job) for job in new])
+        call = enqueueing.enqueue(queue, [stored(job) for job in new])
         if self.full:
             self.expect_refusal(call)
         else:
@@ -98,14 +99,14 @@ class System:
         self.check(None, None)
 
     def ingest(self, queue: str) -> None:
-        call = calls.ingest(queue, "nonce")
+        call = enqueueing.ingest(queue, "nonce")
         if self.full and self.model.queues[queue].inbox:
             self.expect_refusal(call)
             return
         done = self.run(call)
         self.check((done.accepted, done.rejected, done.present, done.left), self.model.ingest(queue, self.now))
 
-    def expect_refusal(self, call: calls.Call[Any]) -> None:
+    def expect_refusal(self, call: Call[Any]) -> None:
         try:
             self.run(call)
         except StoreFull:
@@ -127,7 +128,7 @@ class System:
         self.hire()
 
     def join(self, queue: str, worker: str) -> None:
-        self.check(self.run(calls.join(queue, worker, LEASE_MS)), self.model.join(queue, self.now, worker))
+        self.check(self.run(leases.join(queue, worker, LEASE_MS)), self.model.join(queue, self.now, worker))
 
     def deliver(self, packet: Packet) -> Trip:
         """Let a trip arrive."""
@@ -167,7 +168,7 @@ class System:
             if state != "unstarted"
         }
         entries = [BoardEntry(job_id, attempt, state) for job_id, (attempt, state) in board.items()]
-        answer = self.run(calls.leave(queue, client.id, mode, "killed", entries))
+        answer = self.run(leases.leave(queue, client.id, mode, "killed", entries))
         self.check(answer, self.model.leave(queue, self.now, client.id, mode, board))
 
     def recall(self, queue: str, worker: str, jobs: list[tuple[str, int]]) -> None:
@@ -175,19 +176,19 @@ class System:
         self.check(answer, self.model.recall(queue, self.now, worker, jobs))
 
     def renew(self, queue: str, workers: list[str], names: list[str]) -> None:
-        answer = self.run(calls.renew(queue, LEASE_MS, workers, names))
+        answer = self.run(leases.renew(queue, LEASE_MS, workers, names))
         self.check(answer, self.model.renew(queue, self.now, workers, names))
 
     def housekeep(self, queue: str, max_dead: int = 1000, dead_ms: int = FOREVER_MS) -> None:
-        answer = self.run(calls.housekeep(queue, LEASE_MS, max_dead, dead_ms))
+        answer = self.run(upkeep.housekeep(queue, LEASE_MS, max_dead, dead_ms))
         self.check(answer.reaped, self.model.housekeep(queue, self.now, max_dead, dead_ms))
 
     def publish(self, queue: str, entries: dict[str, dict[str, Any]]) -> None:
-        answer = self.run(calls.publish(queue, LEASE_MS, entries))
+        answer = self.run(leases.publish(queue, LEASE_MS, entries))
         self.check(answer, self.model.publish(queue, self.now, entries))
 
     def pause(self, queue: str, *, resume: bool) -> None:
-        self.check(self.run(calls.pause(queue, resume=resume)), self.model.pause(queue, resume=resume))
+        self.check(self.run(upkeep.pause(queue, resume=resume)), self.model.pause(queue, resume=resume))
 
     def cancel(self, queue: str, ids: list[str]) -> None:
         self.check(self.run(cancel(queue, ids)), self.model.cancel(queue, self.now, ids))
@@ -206,7 +207,7 @@ class System:
         self.check(told, self.model.told(queue, workers))
 
     def retry(self, queue: str, ids: list[str]) -> None:
-        self.check(self.run(calls.retry(queue, ids)), self.model.retry(queue, ids))
+        self.check(self.run(upkeep.retry(queue, ids)), self.model.retry(queue, ids))
 
 
 def _made(done: Enqueued) -> str:

@@ -18,7 +18,7 @@ from jqjobs.store.store import Store
 from property.machine import Machine
 from property.system import System
 from servers import Server
-from store.rig import Clock
+from store.queue_system import Clock
 
 STEPS = int(os.environ.get("JQ_TEST_STEPS", "20000"))
 SEED = int(os.environ.get("JQ_TEST_SEED", "1"))

@@ -1,4 +1,4 @@
-"""Fixtures of the contract suite: a `Rig` on each server in turn, and one on the real servers only."""
+"""Fixtures of the contract suite: a `QueueSystem` on each server in turn, and one on the real servers only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from servers import Server
-from store.rig import Rig
+from store.queue_system import QueueSystem
 
 
 class _SurvivingHandler(TCPFakeRequestHandler):
@@ -32,24 +32,24 @@ class _SurvivingHandler(TCPFakeRequestHandler):
 
 
 @contextmanager
-def _rig_on(server: Server) -> Iterator[Rig]:
+def _rig_on(server: Server) -> Iterator[QueueSystem]:
     if server._fake is not None:
         server._fake.RequestHandlerClass = _SurvivingHandler
-    rig = Rig(server.url, server.kind)
-    yield rig
-    rig.store.close()
+    system = QueueSystem(server.url, server.kind)
+    yield system
+    system.store.close()
 
 
 @pytest.fixture
-def rig(server: Server) -> Iterator[Rig]:
-    """A rig on the fake server, on Valkey and on Redis."""
+def system(server: Server) -> Iterator[QueueSystem]:
+    """A system on the fake server, on Valkey and on Redis."""
     with _rig_on(server) as made:
         yield made
 
 
 @pytest.fixture
-def real_rig(real_server: Server) -> Iterator[Rig]:
-    """A rig on Valkey and on Redis."""
+def real_rig(real_server: Server) -> Iterator[QueueSystem]:
+    """A system on Valkey and on Redis."""
     with _rig_on(real_server) as made:
         yield made
 

@@ -8,21 +8,22 @@ from contextlib import closing
 import pytest
 
 from jqjobs.errors import StoreFull, StoreUnavailable
-from jqjobs.job import NewJob
-from jqjobs.store import calls
+from jqjobs.jobs.records import NewJob
+from jqjobs.store.call import Call
+from jqjobs.store.calls import enqueueing
 from jqjobs.store.store import Store
 from servers import Server
-from store.rig import Rig
+from store.queue_system import QueueSystem
 
 
-def new(job_id: str) -> calls.Call[list]:
-    return calls.enqueue("q", [NewJob("n", b"{}", id=job_id)])
+def new(job_id: str) -> Call[list]:
+    return enqueueing.enqueue("q", [NewJob("n", b"{}", id=job_id)])
 
 
 def run_ahead(store: Store, *ids: str, before: Callable[[str], object] = str) -> list[bool]:
     """Whether each job was created; ``before`` is called before its call is made."""
 
-    def coming() -> Iterator[calls.Call[list]]:
+    def coming() -> Iterator[Call[list]]:
         for job_id in ids:
             before(job_id)
             yield new(job_id)
@@ -31,17 +32,17 @@ def run_ahead(store: Store, *ids: str, before: Callable[[str], object] = str) ->
         return [answer[0].created for answer in found]
 
 
-def test_calls_made_ahead_answer_in_order(rig: Rig) -> None:
+def test_calls_made_ahead_answer_in_order(system: QueueSystem) -> None:
     ids = [f"j{n}" for n in range(10)]
 
-    assert run_ahead(rig.store, *ids, "j3", "last") == [True] * 10 + [False, True]
-    assert rig.ids("ready") == [*ids, "last"]
-    assert run_ahead(rig.store) == []
+    assert run_ahead(system.store, *ids, "j3", "last") == [True] * 10 + [False, True]
+    assert system.ids("ready") == [*ids, "last"]
+    assert run_ahead(system.store) == []
 
 
-def test_the_first_call_goes_alone_and_then_so_many_are_on_their_way(rig: Rig) -> None:
+def test_the_first_call_goes_alone_and_then_so_many_are_on_their_way(system: QueueSystem) -> None:
     made: list[str] = []
-    found = rig.store.run_ahead(made.append(job_id) or new(job_id) for job_id in "abcdefgh")  # type: ignore[func-returns-value]
+    found = system.store.run_ahead(made.append(job_id) or new(job_id) for job_id in "abcdefgh")  # type: ignore[func-returns-value]
     counts = []
     for _ in found:
         counts.append(len(made))
@@ -49,7 +50,7 @@ def test_the_first_call_goes_alone_and_then_so_many_are_on_their_way(rig: Rig) -
     assert counts == [1, 4, 5, 6, 7, 8, 8, 8]
 
 
-def test_calls_made_ahead_survive_forgotten_scripts_in_order(real_rig: Rig) -> None:
+def test_calls_made_ahead_survive_forgotten_scripts_in_order(real_rig: QueueSystem) -> None:
     ids = [f"j{n}" for n in range(10)]
     with Server(real_rig.kind, real_rig.store.address.path).connect() as other:
 
@@ -63,7 +64,7 @@ def test_calls_made_ahead_survive_forgotten_scripts_in_order(real_rig: Rig) -> N
 
 
 @pytest.mark.parametrize("at", range(7))
-def test_calls_made_ahead_are_sent_again_when_the_connection_breaks(real_rig: Rig, at: int) -> None:
+def test_calls_made_ahead_are_sent_again_when_the_connection_breaks(real_rig: QueueSystem, at: int) -> None:
     ids = [f"j{n}" for n in range(7)]
     real_rig.add("x")
     number = real_rig.redis("CLIENT", "ID")
@@ -78,7 +79,7 @@ def test_calls_made_ahead_are_sent_again_when_the_connection_breaks(real_rig: Ri
     assert sorted(real_rig.ids("ready")) == [*ids, "x"]
 
 
-def test_an_error_among_calls_made_ahead_is_raised_and_leaves_no_reply_behind(real_rig: Rig) -> None:
+def test_an_error_among_calls_made_ahead_is_raised_and_leaves_no_reply_behind(real_rig: QueueSystem) -> None:
     def fill(job_id: str) -> None:
         if job_id == "c":
             other.sendall(b"CONFIG SET maxmemory 1\r\n")
@@ -94,12 +95,12 @@ def test_an_error_among_calls_made_ahead_is_raised_and_leaves_no_reply_behind(re
     assert held == real_rig.store.wire.fileno(), "the connection is good for more"
 
 
-def test_calls_made_ahead_and_given_up_leave_no_reply_behind(rig: Rig) -> None:
-    with closing(rig.store.run_ahead(map(new, "abcdef"))) as answers:
+def test_calls_made_ahead_and_given_up_leave_no_reply_behind(system: QueueSystem) -> None:
+    with closing(system.store.run_ahead(map(new, "abcdef"))) as answers:
         next(answers)
         next(answers)
 
-    assert rig.redis("ECHO", "mine") == b"mine"
+    assert system.redis("ECHO", "mine") == b"mine"
 
 
 def test_nobody_there_is_said_at_the_first_call_made_ahead(connect: Callable[..., Store]) -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.channel import Channel
 from jqjobs.errors import StoreUnavailable
+from jqjobs.link.channel import Channel
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
-from jqjobs.worker.wake import WakeWatch
+from jqjobs.worker.trips.wake_wait import WakeWait
 from servers import Server, free_port, require_program
 
 #: A wait that ends by itself lasts as long as it was told; one that is woken by a stray byte ends at once.
@@ -86,7 +86,7 @@ def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
     url: str, connect: Callable[..., Store], line: Channel, signals: socket.socket
 ) -> None:
     wire, store = Wire(parse_url(url)), connect(url)
-    watch = WakeWatch(wire, ["q"], line, signals)
+    watch = WakeWait(wire, ["q"], line, signals)
     began_s = time.monotonic()
     assert not watch.wait(WAIT_S)
     assert time.monotonic() - began_s >= WAIT_S

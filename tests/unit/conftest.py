@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from jqjobs.board import Board, Word
-from jqjobs.clock import monotonic_ms
-from jqjobs.worker.batch import Batch
-from unit.staff import Clock, Lines, Staff
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.link.board import Board, Word
+from jqjobs.worker.trips.batch import Batch
+from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
 
 
 @pytest.fixture
-def staff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Staff]:
+def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorkers]:
     """A crew that starts no processes."""
-    hired = Staff(tmp_path)
-    monkeypatch.setattr("jqjobs.daemon.crew.spawn", hired.spawn)
+    hired = FakeWorkers(tmp_path)
+    monkeypatch.setattr("jqjobs.daemon.workers.worker_processes.spawn", hired.spawn)
     yield hired
     hired.close()
 
@@ -32,7 +32,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Lines:
     def event(name: str, /, **fields: Any) -> None:
         lines.append({"event": name, **fields})
 
-    monkeypatch.setattr("jqjobs.log.event", event)
+    monkeypatch.setattr("jqjobs.base.log.event", event)
     return lines
 
 

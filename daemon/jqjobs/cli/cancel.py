@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import click
 
-from jqjobs.cli.exits import Exit, exit_of
+from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.output import complain, plural, write_error
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import find
 from jqjobs.errors import Conflict, JqError, NotFound
-from jqjobs.job import check_name, parse_ref
-from jqjobs.store.cancels import Answer, cancel
-from jqjobs.store.inspect import JobRow, job_list
+from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.store.calls.cancels import Answer, cancel
+from jqjobs.store.reads.jobs import JobRow, job_list
 from jqjobs.store.store import Store
 
 _STATES = ("ready", "scheduled", "active", "held", "waiting", "parked")

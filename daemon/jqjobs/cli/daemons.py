@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from jqjobs.cli.exits import Exit
+from jqjobs.base.clock import duration_ms, format_age
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import Column, plural, table
 from jqjobs.cli.overview import daemon_json
 from jqjobs.cli.remote import START_ONE, Reply, find_daemons, give_order, title
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.clock import duration_ms, format_age
-from jqjobs.daemon.orders import Order, Verb, is_argument
+from jqjobs.daemon.control.orders import Order, Verb, is_argument
 from jqjobs.errors import InvalidOption
-from jqjobs.job import new_id
-from jqjobs.store.registry import DaemonInfo, read_registry
+from jqjobs.jobs.records import new_id
+from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 Command = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def daemon() -> None:
     """List the daemons, and tell running ones what to do.
 
     A daemon is named by its name (JQ_NAME; all daemons of that name are meant), by its id (see --json), or by how
-    its id begins. Orders go through Redis, so it does not matter on which host a daemon runs.
+    its id begins. Instructions go through Redis, so it does not matter on which host a daemon runs.
 
     Exit code 0: all did it; 1: one refused or did not answer (if it is only slow it may still obey, within 5 s);
     5: there is no such daemon, and nobody was told anything.

@@ -11,11 +11,11 @@ import click
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import InvalidArguments, PayloadTooLarge, StoreUnavailable
-from jqjobs.job import MAX_PAYLOAD_BYTES, PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
-from jqjobs.store import calls
-from jqjobs.store.inspect import catalog_entry
-from jqjobs.store.lenient import integer, strict_json, string
-from jqjobs.store.registry import read_registry
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
+from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.reads.queues import catalog_entry
+from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reply_values import integer, strict_json, string
 from jqjobs.store.store import Store
 
 
@@ -127,9 +127,9 @@ def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | 
 
 
 def _store(store: Store, queue: str, job: NewJob) -> Enqueued:
-    store.run(calls.know([queue]))
+    store.run(upkeep.add_queues([queue]))
     try:
-        return store.run(calls.enqueue(queue, [job]))[0]
+        return store.run(enqueueing.enqueue(queue, [job]))[0]
     except StoreUnavailable as error:
         error.hint = f"it may or may not be stored; to repeat it safely: --id {job.id}"
         raise

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jqjobs.base.clock import format_age
 from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.output import Column, plural, table
@@ -15,12 +16,12 @@ from jqjobs.cli.retry import retry
 from jqjobs.cli.run import run
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
-from jqjobs.clock import format_age
 from jqjobs.errors import InvalidOption
-from jqjobs.job import check_name
-from jqjobs.store import raw
-from jqjobs.store.inspect import JobPage, JobRow, job_list, server_now_ms
-from jqjobs.store.raw import RawPage
+from jqjobs.jobs.records import check_name
+from jqjobs.store.reads import raw
+from jqjobs.store.reads.jobs import JobPage, JobRow, job_list
+from jqjobs.store.reads.queues import server_now_ms
+from jqjobs.store.reads.raw import RawPage
 
 _STATES = ("ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead")
 _RAW = {"inbox": raw.inbox_page, "rejected": raw.rejected_page}

@@ -15,7 +15,7 @@ import click
 
 from jqjobs.cli.daemons import daemon
 from jqjobs.cli.enqueue import enqueue
-from jqjobs.cli.exits import Exit, exit_of
+from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.jobs import job
 from jqjobs.cli.output import ReaderGone, write_error
 from jqjobs.cli.ping import ping

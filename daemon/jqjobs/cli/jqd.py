@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from jqjobs import log
+from jqjobs.base import log
+from jqjobs.base.clock import duration_ms
+from jqjobs.base.config import Environment, working_directory
+from jqjobs.base.sizes import size_bytes
 from jqjobs.cli.output import plural
-from jqjobs.cli.wiring import run_daemon
-from jqjobs.clock import duration_ms
-from jqjobs.config import Environment, working_directory
-from jqjobs.daemon.release import Release, find_release
+from jqjobs.daemon.deploys.release import Release, find_release
+from jqjobs.daemon.main import run_daemon
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidOption, JqError
-from jqjobs.exits import DaemonExit
-from jqjobs.sizes import size_bytes
+from jqjobs.link.exits import DaemonExit
 from jqjobs.version import __version__
 
 
@@ -170,7 +170,7 @@ def enter_directory(flags: dict[str, Any]) -> Release:
 def check_app(settings: DaemonSettings) -> int:
     """Load the app as a worker would; 0 when it can be. A new daemon is tried like this before it takes over."""
     # Not at the top: job code has no place in a running daemon.
-    from jqjobs.worker.boot import describe_failure, limit_threads, load_registered
+    from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered
 
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:

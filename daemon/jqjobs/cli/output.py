@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
+from jqjobs.base.escape import visible
 from jqjobs.errors import JqError
-from jqjobs.escape import visible
 
 #: Columns of the narrowest place that output is made for.
 WIDTH = 100

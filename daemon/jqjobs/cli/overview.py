@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.base.clock import format_age
 from jqjobs.cli.output import Column, plural, table
-from jqjobs.clock import format_age
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
-from jqjobs.store.inspect import QueueStatus, is_name, known_queues, queue_status
-from jqjobs.store.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, read_registry, with_progress
-from jqjobs.store.said import progress_text
+from jqjobs.store.reads.notes import progress_text
+from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
+from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, WorkerInfo, read_registry, with_progress
 from jqjobs.store.store import Store
 
 #: A daemon says something every few seconds; silence beyond this is worth a word.

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jqjobs.cli.exits import Exit
+from jqjobs.base.clock import format_age
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import plural
 from jqjobs.cli.remote import START_ONE, title
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.clock import format_age
-from jqjobs.job import check_name
-from jqjobs.store.registry import DaemonInfo, read_registry
+from jqjobs.jobs.records import check_name
+from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 #: A daemon that was not heard of for longer may be gone.
 _FRESH_S = 10.0

@@ -7,8 +7,8 @@ import click
 from jqjobs.cli.overview import queue_lines, queues_json, read_overview
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.status import report_broken
-from jqjobs.job import check_name
-from jqjobs.store import calls
+from jqjobs.jobs.records import check_name
+from jqjobs.store.calls import upkeep
 
 
 @click.group("queue")
@@ -65,7 +65,7 @@ def _switch(session: Session, name: str, *, resume: bool) -> None:
     check_name(name, "queue")
     with session.store() as store:
         require_queue(store, name)
-        changed = store.run(calls.pause(name, resume=resume))
+        changed = store.run(upkeep.pause(name, resume=resume))
     state = "resumed" if resume else "paused"
     said = state if changed else f"{'not paused' if resume else 'paused'} already"
     session.show({"queue": name, "paused": not resume, "changed": changed}, [f"queue {name}: {said}"])

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.cli.output import plural
-from jqjobs.daemon.orders import Answer, Order, parse_answer
+from jqjobs.daemon.control.orders import Answer, Order, parse_answer
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable
-from jqjobs.store import calls, keys
-from jqjobs.store.registry import DaemonInfo, Registry, read_registry
+from jqjobs.store import keys
+from jqjobs.store.calls.daemons import post_order
+from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry
 from jqjobs.store.store import Store
 
 _KNOWN_SHOWN = 8
@@ -92,7 +93,7 @@ def give_order(store: Store, daemons: Sequence[DaemonInfo], order: Order, timeou
 def _post(store: Store, daemons: Sequence[DaemonInfo], order: Order) -> dict[str, Reply]:
     """Post an order to all; return what is known already of those to whom it could not be posted."""
     failed: dict[str, Reply] = {}
-    posted = store.run_many([calls.post_order(daemon.id, order.to_json()) for daemon in daemons])
+    posted = store.run_many([post_order(daemon.id, order.to_json()) for daemon in daemons])
     for daemon, error in zip(daemons, posted, strict=True):
         if isinstance(error, (StoreUnavailable, StoreRefused)):
             raise error

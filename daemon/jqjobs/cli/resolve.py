@@ -7,9 +7,9 @@ import click
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.show import find
 from jqjobs.errors import InvalidArguments, PayloadTooLarge
-from jqjobs.job import MAX_PAYLOAD_BYTES, parse_ref
-from jqjobs.store import waits
-from jqjobs.store.lenient import strict_json
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, parse_ref
+from jqjobs.store.calls import waits
+from jqjobs.store.reply_values import strict_json
 
 _MOST_ERROR = 1000
 

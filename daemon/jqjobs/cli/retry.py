@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import click
 
-from jqjobs.cli.exits import Exit, exit_of
+from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.output import complain, plural, write_error
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import find, read_job
 from jqjobs.errors import Conflict, JqError, NotFound
-from jqjobs.job import check_name, parse_ref
-from jqjobs.store import calls
-from jqjobs.store.inspect import job_list
+from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.store.calls import upkeep
+from jqjobs.store.reads.jobs import job_list
 from jqjobs.store.store import Store
 
 #: Jobs sent back by one script call.
@@ -91,7 +91,7 @@ def _retry_named(session: Session, jobs: Sequence[str]) -> int:
 def retry_one(store: Store, reference: str) -> str:
     """Send one dead job back and return it as queue/id. Raises: NotFound, Conflict."""
     queue, job_id = find(store, reference)
-    [answer] = store.run(calls.retry(queue, [job_id]))
+    [answer] = store.run(upkeep.retry(queue, [job_id]))
     if answer == _KEY_TAKEN:
         raise Conflict(f"the coalescing key of {queue}/{job_id} belongs to a newer job")
     if answer != _DONE:
@@ -128,7 +128,7 @@ def retry_all(store: Store, queue: str, tally: Tally) -> None:
         if not page.rows:
             break
         wanted = [row.id for row in page.rows if row.reason != "cancelled"]
-        answers = store.run(calls.retry(queue, wanted)) if wanted else []
+        answers = store.run(upkeep.retry(queue, wanted)) if wanted else []
         tally.seen += len(page.rows)
         tally.cancelled += len(page.rows) - len(wanted)
         tally.retried += answers.count(_DONE)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jqjobs.base.config import Environment
 from jqjobs.cli.enqueue import payload_of
-from jqjobs.cli.exits import Exit
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.config import Environment
 from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName
-from jqjobs.job import NewJob, check_name, new_id
+from jqjobs.jobs.records import NewJob, check_name, new_id
 
 if TYPE_CHECKING:
-    from jqjobs.app import App
-    from jqjobs.testing.records import Record
+    from jqjobs.api.app import App
+    from jqjobs.inprocess.memory_store import Record
 
 _OUTCOMES = {"kept": "succeeded", "waiting": "waiting"}
 #: How the job ended, as the answer says it → the exit code.
@@ -57,7 +57,7 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
     payload = payload_of(args_text, kwargs_text)
     if session.redis_flag:
         os.environ["JQ_REDIS_URL"] = session.redis_flag
-    from jqjobs import log  # 10 ms of every other command
+    from jqjobs.base import log
 
     log.configure("jqctl", level="warning")
     with contextlib.redirect_stdout(sys.stderr):
@@ -77,8 +77,8 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
 
 def _load(reference: str | None) -> App:
     """Return the app with its job modules loaded. Raises: ConfigError."""
-    from jqjobs.app import App
-    from jqjobs.imports import load_app
+    from jqjobs.api.app import App
+    from jqjobs.base.imports import load_app
 
     if not reference:
         raise ConfigError("which app? --app or JQ_APP says so", hint="--app yourpackage.jobs:app")
@@ -95,8 +95,8 @@ def _load(reference: str | None) -> App:
 
 def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | None]:
     """Run one attempt. Raises: NotFound, InvalidArguments."""
-    from jqjobs.signature import decode_payload
-    from jqjobs.testing.engines import MemoryEngine
+    from jqjobs.inprocess.engines import MemoryEngine
+    from jqjobs.jobs.signature import decode_payload
 
     try:
         job = app.find(name)

@@ -10,16 +10,17 @@ import click
 from jqjobs.cli.output import Column, complain, moment, table
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.errors import Conflict, JqError, NotFound, StoreError
-from jqjobs.job import NewJob, check_name, new_id, parse_ref
-from jqjobs.store import calls
-from jqjobs.store.inspect import JobInfo, job_info, known_queues
-from jqjobs.store.lenient import integer, string
-from jqjobs.store.schedules import Planned, agenda, suspend
+from jqjobs.jobs.records import NewJob, check_name, new_id, parse_ref
+from jqjobs.store.calls import enqueueing
+from jqjobs.store.calls.schedules import Planned, agenda, suspend
+from jqjobs.store.reads.jobs import JobInfo, job_info
+from jqjobs.store.reads.queues import known_queues
+from jqjobs.store.reply_values import integer, string
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
 if TYPE_CHECKING:
-    from jqjobs.timetable import Timetable
+    from jqjobs.jobs.timetable import Timetable
 
 _NO_SUCH = "see jqctl schedule list; a schedule is there once a worker that has it in its code was ready"
 
@@ -112,7 +113,7 @@ def run(session: Session, name: str) -> None:
     with session.store() as store:
         queue, planned = find_schedule(store, name)
         job = new_run(planned)
-        made = store.run(calls.enqueue(queue, [job]))[0]
+        made = store.run(enqueueing.enqueue(queue, [job]))[0]
     said = "enqueued" if made.created else "an earlier run has not ended, nothing added:"
     answer = {"schedule": planned.name, "queue": queue, "id": made.id, "created": made.created}
     session.show(answer, [f"{said} {queue}/{made.id}"])
@@ -180,7 +181,7 @@ def read_schedules(store: Store, queues: Sequence[str]) -> list[Listed]:
 
 
 def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | None) -> Listed:
-    from jqjobs.timetable import read_entry  # 2 ms that other commands need not spend
+    from jqjobs.jobs.timetable import read_entry
 
     outcome = _outcome(run) if planned.ran_id else None
     try:

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
+from jqjobs.base.config import Environment, working_directory
 from jqjobs.cli.output import write_json, write_lines
-from jqjobs.config import Environment, working_directory
 from jqjobs.errors import ConfigError, NotFound, StoreUnavailable
-from jqjobs.store import inspect
 from jqjobs.store.address import parse_url
-from jqjobs.store.registry import read_registry
+from jqjobs.store.reads import queues
+from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,8 +94,8 @@ def speaks_to_redis(function: F) -> F:
 
 def require_queue(store: Store, queue: str) -> None:
     """Raise NotFound when nothing at all is known of a queue: most likely its name is mistyped."""
-    known = inspect.known_queues(store)
-    if queue in known or not store.run(inspect.queue_status(queue)).is_empty:
+    known = queues.known_queues(store)
+    if queue in known or not store.run(queues.queue_status(queue)).is_empty:
         return
     if read_registry(store).serves(queue):
         return

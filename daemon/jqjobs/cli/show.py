@@ -8,14 +8,15 @@ from typing import Any
 
 import click
 
+from jqjobs.base.clock import format_age
 from jqjobs.cli.output import moment
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.clock import format_age
 from jqjobs.errors import Conflict, NotFound
-from jqjobs.job import DEFAULT_MAX_ATTEMPTS, parse_ref
-from jqjobs.store.inspect import Attempt, JobInfo, catalog_entry, job_info, queues_with
-from jqjobs.store.lenient import integer
-from jqjobs.store.said import attempt_of, progress_text
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
+from jqjobs.store.reads.jobs import Attempt, JobInfo, job_info
+from jqjobs.store.reads.notes import attempt_of, progress_text
+from jqjobs.store.reads.queues import catalog_entry, queues_with
+from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
 
 _GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from jqjobs.cli.exits import Exit
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
 from jqjobs.cli.overview import Overview, as_json, as_text, read_overview
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.job import check_name
+from jqjobs.jobs.records import check_name
 
 
 @click.command("status")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jqjobs.board import Board
+from jqjobs.link.board import Board
 from jqjobs.store.wire import Argument
 
 

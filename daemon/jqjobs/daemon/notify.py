@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from jqjobs.escape import visible
+from jqjobs.base.escape import visible
 
 #: A status line longer than this helps nobody.
 _STATUS_CHARS = 200

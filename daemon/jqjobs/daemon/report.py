@@ -6,18 +6,18 @@ import json
 import os
 import time
 
-from jqjobs.clock import monotonic_ms
-from jqjobs.daemon.crew import Crew
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.messages import Report
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.daemon.spawn import WorkerProcess
+from jqjobs.daemon.workers.spawn import WorkerProcess
+from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.store.wire import Argument
 from jqjobs.version import __version__
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def make_report(settings: DaemonSettings, crew: Crew, state: str, note: str, slots: int) -> Report:
+def make_report(settings: DaemonSettings, crew: WorkerProcesses, state: str, note: str, slots: int) -> Report:
     """Return the registry fields of the daemon and of each worker."""
     daemon, workers = crew.identity, list(crew)
     served = settings.queues or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))

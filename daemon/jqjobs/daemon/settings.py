@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from jqjobs.errors import ConfigError
-from jqjobs.job import check_name
+from jqjobs.jobs.records import check_name
 
 MAX_PROCESSES = 256
 #: A worker's board has places for a few more.

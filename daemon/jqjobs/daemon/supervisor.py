@@ -14,24 +14,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from jqjobs import log
-from jqjobs.daemon import pool
-from jqjobs.daemon.crew import Crew
-from jqjobs.daemon.dumps import Dumps
-from jqjobs.daemon.health import HealthFacts
-from jqjobs.daemon.leases import LeaseKeeper
-from jqjobs.daemon.limits import Silence, enforce_time_limits
-from jqjobs.daemon.memory_guard import MemoryGuard
+from jqjobs.base import log
+from jqjobs.daemon.control.executor import Remote
+from jqjobs.daemon.deploys.source_changes import SourceChanges, Step
+from jqjobs.daemon.health.probes import HealthFacts
+from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
-from jqjobs.daemon.reaper import adopts_orphans, reap_strangers
-from jqjobs.daemon.recall import Recaller
-from jqjobs.daemon.remote import Remote
 from jqjobs.daemon.report import make_report
-from jqjobs.daemon.service import Legacy, Service
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
-from jqjobs.daemon.sources import Sources, Step
-from jqjobs.exits import DaemonExit
+from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
+from jqjobs.daemon.workers import stop_plans
+from jqjobs.daemon.workers.dumps import Dumps
+from jqjobs.daemon.workers.reaper import adopts_orphans, reap_strangers
+from jqjobs.daemon.workers.recall import Recaller
+from jqjobs.daemon.workers.time_limits import Silence, enforce_time_limits
+from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.link.exits import DaemonExit
 
 #: The loop turns at least this often; signals, dead workers and messages wake it at once.
 _TURN_S = 0.25
@@ -44,10 +44,10 @@ class Parts:
 
     keeper: LeaseKeeper
     signals: SignalInbox
-    crew: Crew
+    crew: WorkerProcesses
     notifier: Notifier
     memory: MemoryGuard
-    sources: Sources
+    sources: SourceChanges
     remote: Remote
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
 
@@ -60,8 +60,8 @@ def drain_s(settings: DaemonSettings) -> float:
 class Supervisor:
     """One per daemon. ``wants_exec``: it ended only to be replaced by a new image of itself."""
 
-    def __init__(self, settings: DaemonSettings, parts: Parts, legacy: Legacy | None = None) -> None:
-        """``legacy``: of the image before this one. It was at work: an app that does not load is no reason to end."""
+    def __init__(self, settings: DaemonSettings, parts: Parts, handover: Handover | None = None) -> None:
+        """``handover``: of the image before this one. It was at work: an app that does not load is no reason to end."""
         self._settings = settings
         self._keeper = parts.keeper
         self._signals = parts.signals
@@ -72,9 +72,9 @@ class Supervisor:
         self._remote = parts.remote
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
-        self._service = Service(settings, parts.crew, parts.keeper, parts.memory, parts.sources)
-        if legacy is not None:
-            self._service.inherit(legacy)
+        self._service = WorkerLifecycle(settings, parts.crew, parts.keeper, parts.memory, parts.sources)
+        if handover is not None:
+            self._service.inherit(handover)
         self._dumps = Dumps(parts.crew)
         self._recaller = Recaller(settings.prefetch_ms, parts.keeper.submit)
         self._silence = Silence(settings.poll_s)
@@ -187,7 +187,7 @@ class Supervisor:
         # Patience is for who has said that it is stopping, or reloading.
         self._notifier.tell("reloading" if self.wants_exec else state, "finishing running jobs")
         self._notifier.extend(grace_s + self._settings.kill_after_s + _GOODBYE_S)
-        plan = pool.drain_plan(time.monotonic(), grace_s, self._settings.kill_after_s)
+        plan = stop_plans.drain_plan(time.monotonic(), grace_s, self._settings.kill_after_s)
         for worker in self._crew:
             if worker.plan is None or worker.plan.is_patient or state == "stopping":
                 self._crew.stop(worker, plan)
@@ -258,9 +258,9 @@ class Supervisor:
             return "waiting_memory", self._memory.note
         return ("quiet" if self._service.is_quiet else self._state), refusal
 
-    def legacy(self) -> Legacy:
+    def handover(self) -> Handover:
         """Return what a new image of this daemon is to go on with."""
-        return self._service.legacy()
+        return self._service.handover()
 
     def health(self) -> HealthFacts:
         """Return what the health endpoint judges; called by its thread."""

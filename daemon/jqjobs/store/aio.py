@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
-from jqjobs.store.calls import Call
+from jqjobs.store.call import Call
 from jqjobs.store.wire import Argument, error_of
 
 T = TypeVar("T")

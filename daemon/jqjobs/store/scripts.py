@@ -1,4 +1,4 @@
-"""The Lua scripts: one file per transition under ``lua/``, loaded once, known by their SHA-1.
+"""The Lua scripts: one file per transition under ``lua/``, what several share in ``lua/rules/``; known by their SHA-1.
 
 A line ``--: include a b`` in a file stands for the text of these shared parts, unless they are there already: at its
 top for what every run needs, inside a function for what is built only when that is called.
@@ -27,20 +27,21 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """Return the script of ``lua/<name>.lua`` with its shared parts."""
-    source = _whole(name, set())
+    source = _whole(f"{name}.lua", set())
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def _whole(name: str, there: set[str]) -> str:
-    """Return a file with the parts that it includes and that are not ``there`` yet; adds them to that."""
-    there.add(name)
+def _whole(file: str, there: set[str]) -> str:
+    """Return a file with the rules that it includes and that are not ``there`` yet; adds all of them to that."""
+    there.add(file)
 
-    def parts(line: re.Match[str]) -> str:
-        return "\n".join([_whole(part, there) for part in line[1].split() if part not in there])
+    def rules(line: re.Match[str]) -> str:
+        files = (f"rules/{name}.lua" for name in line[1].split())
+        return "\n".join(_whole(rule, there) for rule in files if rule not in there)
 
-    return re.sub(r"^ *--: include ([\w ]+)\n", parts, _read(name), flags=re.MULTILINE)
+    return re.sub(r"^ *--: include ([\w ]+)\n", rules, _read(file), flags=re.MULTILINE)
 
 
-def _read(name: str) -> str:
+def _read(file: str) -> str:
     # A path, not importlib.resources: that imports tempfile and zipfile, 10 ms of a `jqctl status`.
-    return (_HERE / f"{name}.lua").read_text("utf-8")
+    return (_HERE / file).read_text("utf-8")

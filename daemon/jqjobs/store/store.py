@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
-from jqjobs.store.calls import Call, text
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Argument, Wire, raise_first
 
 T = TypeVar("T")

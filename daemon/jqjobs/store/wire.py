@@ -17,15 +17,7 @@ from typing import Any
 
 import hiredis
 
-from jqjobs.errors import (
-    JqError,
-    ScriptMissing,
-    StoreBusy,
-    StoreError,
-    StoreFull,
-    StoreRefused,
-    StoreUnavailable,
-)
+from jqjobs.errors import JqError, ScriptMissing, StoreBusy, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address, open_socket
 
 Argument = str | bytes | int | float

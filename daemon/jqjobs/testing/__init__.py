@@ -9,10 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jqjobs.inprocess.memory_store import FrozenClock, Record
     from jqjobs.testing.memory import InMemory, in_memory
-    from jqjobs.testing.records import FrozenClock, Record
 
-_HOMES = {"InMemory": "memory", "in_memory": "memory", "FrozenClock": "records", "Record": "records"}
+#: Name → module that has it.
+_HOMES = {
+    "InMemory": "testing.memory", "in_memory": "testing.memory",
+    "FrozenClock": "inprocess.memory_store", "Record": "inprocess.memory_store",
+}  # fmt: skip
 
 __all__ = ["FrozenClock", "InMemory", "Record", "in_memory"]
 
@@ -21,4 +25,4 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'jqjobs.testing' has no attribute {name!r}")
-    return getattr(import_module(f"jqjobs.testing.{home}"), name)
+    return getattr(import_module(f"jqjobs.{home}"), name)

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from jqjobs.app import App, Job
+from jqjobs.api.app import App, Job
 from jqjobs.errors import JqError
-from jqjobs.signature import Payload, decode_payload
-from jqjobs.testing.engines import MemoryEngine
-from jqjobs.testing.records import FrozenClock, Record
-from jqjobs.testing.waits import pass_deadline
+from jqjobs.inprocess.async_wait import pass_deadline
+from jqjobs.inprocess.engines import MemoryEngine
+from jqjobs.inprocess.memory_store import FrozenClock, Record
+from jqjobs.jobs.signature import Payload, decode_payload
 
 #: A drain that runs more than this is taken for a circle.
 _MOST_RUNS = 10_000

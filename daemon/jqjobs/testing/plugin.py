@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from jqjobs.app import App
+    from jqjobs.api.app import App
     from jqjobs.testing.memory import InMemory
 
 
@@ -28,8 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def jq_app(request: pytest.FixtureRequest) -> App:
     """The app under test: what the setting ``jq_app`` names. Its job modules are loaded."""
-    from jqjobs.app import App
-    from jqjobs.imports import load_app
+    from jqjobs.api.app import App
+    from jqjobs.base.imports import load_app
 
     reference = str(request.config.getini("jq_app") or "")
     if not reference:

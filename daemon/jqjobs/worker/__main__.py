@@ -13,39 +13,39 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jqjobs import log
-from jqjobs.app import App
-from jqjobs.board import Board
-from jqjobs.channel import Channel
-from jqjobs.context import tag_of_running_job
+from jqjobs.api.app import App
+from jqjobs.base import log
 from jqjobs.errors import StoreError, StoreRefused
-from jqjobs.exits import WorkerExit
-from jqjobs.retry import reconnect_delay_s
-from jqjobs.stacks import register_stacks
-from jqjobs.store import calls, schedules
+from jqjobs.jobs.backoff import reconnect_delay_s
+from jqjobs.jobs.context import tag_of_running_job
+from jqjobs.link.board import Board
+from jqjobs.link.channel import Channel
+from jqjobs.link.exits import WorkerExit
+from jqjobs.link.stacks import register_stacks
+from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import parse_url
+from jqjobs.store.calls import leases, schedules
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
-from jqjobs.worker.batch import Batch
-from jqjobs.worker.boot import describe_failure, limit_threads, load_registered
-from jqjobs.worker.config import WorkerConfig
-from jqjobs.worker.exchange import Exchanger
-from jqjobs.worker.executor import MainThread
-from jqjobs.worker.hooks import Afterwards
-from jqjobs.worker.interrupt import Interrupter
+from jqjobs.worker.attempts.hook_calls import HookQueue
+from jqjobs.worker.attempts.interrupt import Interrupter
+from jqjobs.worker.attempts.note_writer import NoteWriter
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
+from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered
+from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.loaded_files import LoadedFiles
+from jqjobs.worker.life.memory_grants import MemoryGrants
+from jqjobs.worker.life.own_memory import OwnMemory
+from jqjobs.worker.life.parent import die_with
+from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.loop import Loop
-from jqjobs.worker.monitor import Monitor
-from jqjobs.worker.notes import Notes
-from jqjobs.worker.orders import Orders
-from jqjobs.worker.parent import die_with
-from jqjobs.worker.pool import Pool
-from jqjobs.worker.preflight import Preflight
-from jqjobs.worker.rooms import Rooms
-from jqjobs.worker.runner import Runner
-from jqjobs.worker.signals import Signals
-from jqjobs.worker.sources import SourceList
-from jqjobs.worker.thread_interrupt import ThreadInterrupter
-from jqjobs.worker.wake import WakeWatch
+from jqjobs.worker.slots.executor import MainThread
+from jqjobs.worker.slots.monitor import Monitor
+from jqjobs.worker.slots.pool import Pool
+from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
 _OOM_SCORE_ADDED = 200
@@ -69,7 +69,7 @@ def main() -> int:
     os.nice(config.nice)
     _go_first_when_memory_ends()
     channel = Channel(socket.socket(fileno=config.channel_fd))
-    sources = SourceList(packages=config.watch_packages)
+    sources = LoadedFiles(packages=config.watch_packages)
     try:
         app = load_registered(config.app)
     except BaseException as error:  # anything may come out of user modules, SystemExit included
@@ -96,15 +96,15 @@ def _go_first_when_memory_ends() -> None:
 
 
 def _work(
-    config: WorkerConfig, app: App, channel: Channel, signals: Signals, interrupter: Interrupter, sources: SourceList
+    config: WorkerConfig, app: App, channel: Channel, signals: Signals, interrupter: Interrupter, sources: LoadedFiles
 ) -> int:
     rng = random.Random()
     address = parse_url(config.redis_url)
     queues = list(config.queues) or app.queues()
     store = Store(address, name=config.worker_id)
     board = Board(Path(config.board))
-    orders = Orders(channel)
-    watch = WakeWatch(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
+    orders = Instructions(channel)
+    watch = WakeWait(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
     try:
         joined = _join(config, app, queues, store, orders, signals, watch, rng)
     except StoreRefused as error:
@@ -114,24 +114,24 @@ def _work(
         return WorkerExit.ORPHANED if channel.closed else WorkerExit.DRAINED
     batch = Batch(board)
     slots = config.concurrency
-    notes = Notes(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=config.worker_id), config.worker_id, slots)
+    notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=config.worker_id), config.worker_id, slots)
     on_threads = ThreadInterrupter(lambda: interrupter.in_child)
     runner = Runner(app, config.worker_id, interrupter if slots == 1 else on_threads, rng, notes)
     exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch, runner.complete)
-    preflight = Preflight(board, channel)
-    afterwards = Afterwards(app, exchanger, interrupter, board, rng)
-    rooms = Rooms(config, preflight, orders, watch, runner, rng)
+    preflight = OwnMemory(board, channel)
+    hook_queue = HookQueue(app, exchanger, interrupter, board, rng)
+    memory_grants = MemoryGrants(config, preflight, orders, watch, runner, rng)
     executor: MainThread | Pool
     if slots == 1:
-        executor = MainThread(batch, runner, signals, rooms.refusal)
+        executor = MainThread(batch, runner, signals, memory_grants.refusal)
     else:
-        executor = Pool(slots, batch, runner, on_threads, signals, rooms.refusal)
+        executor = Pool(slots, batch, runner, on_threads, signals, memory_grants.refusal)
     pool = executor if isinstance(executor, Pool) else None
     Monitor(
         batch, board, exchanger, pool or interrupter, signals, config.prefetch_ms, notes, pool, config.kill_after_s
     ).start()
     loop = Loop(
-        config, board, orders, signals, batch, exchanger, executor, runner, afterwards, watch, rng, preflight, sources
+        config, board, orders, signals, batch, exchanger, executor, runner, hook_queue, watch, rng, preflight, sources
     )
     ending = loop.run()
     log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
@@ -139,8 +139,8 @@ def _work(
 
 
 def _join(
-    config: WorkerConfig, app: App, queues: list[str], store: Store, orders: Orders, signals: Signals,
-    watch: WakeWatch, rng: random.Random,
+    config: WorkerConfig, app: App, queues: list[str], store: Store, orders: Instructions, signals: Signals,
+    watch: WakeWait, rng: random.Random,
 ) -> bool:  # fmt: skip
     """Publish the catalog, tell the daemon, and wait until it holds a lease for us; False: told to end before.
 
@@ -170,7 +170,7 @@ def _publish(
     """Publish what the app offers: any registered job may come from any queue, see `Job.options`; and its schedules."""
     try:
         for queue in queues:
-            store.run(calls.publish(queue, lease_ms, catalog))
+            store.run(leases.publish(queue, lease_ms, catalog))
         for queue, plan in plans.items():
             store.run(schedules.plan(queue, lease_ms, plan))
     except StoreRefused:
@@ -180,7 +180,7 @@ def _publish(
     return None
 
 
-def _wait_for_go(orders: Orders, signals: Signals, watch: WakeWatch) -> bool:
+def _wait_for_go(orders: Instructions, signals: Signals, watch: WakeWait) -> bool:
     while not signals.draining and not orders.channel.closed:
         orders.hear()
         if orders.may_begin:

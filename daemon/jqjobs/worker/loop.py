@@ -14,25 +14,25 @@ from __future__ import annotations
 import math
 import random
 
-from jqjobs import log
-from jqjobs.board import Board
-from jqjobs.clock import monotonic_ms
+from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
-from jqjobs.exits import WorkerExit
-from jqjobs.retry import reconnect_delay_s
-from jqjobs.store.trips import Trip
-from jqjobs.worker.batch import Batch
-from jqjobs.worker.config import WorkerConfig
-from jqjobs.worker.exchange import Exchanger, Fenced
-from jqjobs.worker.executor import Executor
-from jqjobs.worker.hooks import Afterwards
-from jqjobs.worker.orders import Orders
-from jqjobs.worker.pace import Pace
-from jqjobs.worker.preflight import Preflight
-from jqjobs.worker.runner import Runner
-from jqjobs.worker.signals import Signals
-from jqjobs.worker.sources import SourceList
-from jqjobs.worker.wake import WakeWatch
+from jqjobs.jobs.backoff import reconnect_delay_s
+from jqjobs.link.board import Board
+from jqjobs.link.exits import WorkerExit
+from jqjobs.link.worker_config import WorkerConfig
+from jqjobs.store.calls.trips import Trip
+from jqjobs.worker.attempts.hook_calls import HookQueue
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.loaded_files import LoadedFiles
+from jqjobs.worker.life.own_memory import OwnMemory
+from jqjobs.worker.life.worker_signals import Signals
+from jqjobs.worker.slots.executor import Executor
+from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.exchanger import Exchanger, Fenced
+from jqjobs.worker.trips.pace import Pace
+from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: A drained worker tries this often to give back what it holds; then its daemon does it.
 _FAREWELL_TRIES = 3
@@ -51,9 +51,9 @@ class Loop:
     """Wired by hand in `worker.__main__`."""
 
     def __init__(
-        self, config: WorkerConfig, board: Board, orders: Orders, signals: Signals, batch: Batch,
-        exchanger: Exchanger, executor: Executor, runner: Runner, afterwards: Afterwards, watch: WakeWatch,
-        rng: random.Random, preflight: Preflight, sources: SourceList,
+        self, config: WorkerConfig, board: Board, orders: Instructions, signals: Signals, batch: Batch,
+        exchanger: Exchanger, executor: Executor, runner: Runner, hook_queue: HookQueue, watch: WakeWait,
+        rng: random.Random, preflight: OwnMemory, sources: LoadedFiles,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
@@ -64,7 +64,7 @@ class Loop:
         self._exchanger = exchanger
         self._executor = executor
         self._runner = runner
-        self._afterwards = afterwards
+        self._hook_queue = hook_queue
         self._watch = watch
         self._rng = rng
         self._preflight = preflight
@@ -93,7 +93,7 @@ class Loop:
                     self._run()  # what could not begin before: it needs memory, or the lease was in doubt
                 if self._is_due():
                     self._work()
-                elif self._has_one_slot or not self._afterwards.run_next():
+                elif self._has_one_slot or not self._hook_queue.run_next():
                     self._wait()
                 self._hear_daemon()
             return self._retire()
@@ -128,20 +128,20 @@ class Loop:
             self._run_held(len(trip.jobs))
         elif self._has_one_slot and self._batch.waiting:  # of a trip that brought them and went wrong after that
             self._run_held(0)
-        elif self._afterwards.run() if self._has_one_slot else self._afterwards.run_next():
+        elif self._hook_queue.run() if self._has_one_slot else self._hook_queue.run_next():
             return
         elif trip is None:
             self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
         elif not trip.more and (self._batch.running_count or not self._batch.has_outcomes):
             # Else jobs have ended while the trip was under way, and no other one will take their outcomes along.
             wait_ms = _IDLE_MS if trip.wait_ms is None else trip.wait_ms
-            self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, wait_ms, self._afterwards.looks_in_ms)
+            self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, wait_ms, self._hook_queue.looks_in_ms)
             self._wait()
 
     @property
     def _is_idle(self) -> bool:
         """Whether the last trip found nothing, and nobody has said anything since."""
-        return monotonic_ms() < self._idle_until_ms and not (self._has_one_slot and self._afterwards.pending)
+        return monotonic_ms() < self._idle_until_ms and not (self._has_one_slot and self._hook_queue.pending)
 
     def _hear_daemon(self) -> None:
         self._orders.hear()
@@ -168,7 +168,7 @@ class Loop:
             return None
         try:
             if not self._exchanger.under_way:
-                self._afterwards.look(self._exchanger.queues)
+                self._hook_queue.look(self._exchanger.queues)
                 self._asked = self._want
                 self._exchanger.send(self._asked, self._free)
             trip = self._exchanger.receive()
@@ -194,7 +194,7 @@ class Loop:
     @property
     def _want(self) -> int:
         """How many jobs to ask for; none while hooks wait that one slot would have to wait for."""
-        if not self._may_take or (self._has_one_slot and self._afterwards.pending):
+        if not self._may_take or (self._has_one_slot and self._hook_queue.pending):
             return 0
         return max(0, min(self._room, self._config.batch))
 
@@ -262,7 +262,7 @@ class Loop:
         for _ in range(_FAREWELL_TRIES):
             if self._farewell():
                 break
-        self._afterwards.run()
+        self._hook_queue.run()
         self._executor.close()
         if self._channel.closed:
             return WorkerExit.ORPHANED

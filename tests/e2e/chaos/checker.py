@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from e2e.chaos.app import QUEUE
 from e2e.chaos.ledger import Ledger
 from jqjobs.store.address import parse_url
-from jqjobs.store.inspect import JobInfo, job_info, job_list, queue_status
+from jqjobs.store.reads.jobs import JobInfo, job_info, job_list
+from jqjobs.store.reads.queues import queue_status
 from jqjobs.store.store import Store
 from servers import Server
 

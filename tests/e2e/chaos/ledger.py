@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jqjobs import current_job
-from jqjobs.clock import monotonic_ms
+from jqjobs.base.clock import monotonic_ms
 
 #: Tells the workers which file it is.
 VARIABLE = "CHAOS_LEDGER"

@@ -14,7 +14,7 @@ from collections import Counter
 import psutil
 
 from e2e.chaos.producers import Producers
-from e2e.chaos.supervision import PATIENCE_S, Crew, is_alive
+from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, is_alive
 from waiting import eventually
 
 #: So many jobs begin between two blows, and so many are enqueued ahead.
@@ -26,7 +26,7 @@ _PORTION = 100
 class Storm:
     """One storm over one crew. ``blows`` counts what was done."""
 
-    def __init__(self, crew: Crew, producers: Producers, rng: random.Random, jobs: int) -> None:
+    def __init__(self, crew: WorkerProcesses, producers: Producers, rng: random.Random, jobs: int) -> None:
         self._crew = crew
         self._producers = producers
         self._rng = rng

@@ -78,7 +78,7 @@ def program_section(server: Server, directory: Path, ledger: Path, daemons: int,
 
 
 @dataclass
-class Crew:
+class WorkerProcesses:
     """One supervisord and what runs below it. Processes are found by parent, never by name."""
 
     process: subprocess.Popen[bytes]
@@ -138,8 +138,8 @@ class Crew:
 def supervised(
     server: Server, directory: Path, daemons: int = 4, changes: Mapping[str, str] = MappingProxyType({}),
     *, processes: int = 2, before: Sequence[str] = (),
-) -> Iterator[Crew]:  # fmt: skip
-    """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
+) -> Iterator[WorkerProcesses]:  # fmt: skip
+    """Start supervisord with jqd.conf, wait until everything runs; hook_queue end all of it.
 
     ``daemons`` is 4 in the file, ``processes`` 2; with other numbers the rest of the file stays as it is. ``changes``:
     texts of the file and what the test has in their place. ``before``: words in front of supervisord's command.
@@ -156,7 +156,7 @@ def supervised(
     start = [*before, sys.executable, "-c", END_WITH_PARENT, supervisord, "-c", str(conf)]
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(start, stdout=out, stderr=out, cwd=directory)
-    crew = Crew(process, directory, ledger, daemons, workers_each=processes)
+    crew = WorkerProcesses(process, directory, ledger, daemons, workers_each=processes)
     try:
         crew.wait_until_working()
         yield crew

@@ -1,4 +1,4 @@
---: include prelude gates fates limits
+--: include prelude limit_waiters outcomes limits
 -- Somebody cancels jobs. What waits is dead at once; what a worker holds is marked: its daemon is told
 -- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""

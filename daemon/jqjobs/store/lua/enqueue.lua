@@ -12,7 +12,7 @@ local time = now == '' and call('TIME')
 if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
 
 local function rare()  -- for jobs of which more is said: to build it takes as long as two commands
-  --: include prelude gates add
+  --: include prelude limit_waiters add
   local function read_words(at, words)
     local new, fields = { name = ARGV[at - 2], priority = 0, due = '', fields = {} }, 0
     for n = at, at + words - 1, 2 do

@@ -28,7 +28,7 @@ end
 local rules
 local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end
-  --: include prelude gates fates limits waits burial flow settle take
+  --: include prelude limit_waiters outcomes limits waits dead_worker due_and_reaped settle take
   rules = { settle = settle_others, promote = promote, reap = reap, take = take }
   return rules
 end

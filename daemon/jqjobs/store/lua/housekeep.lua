@@ -1,4 +1,4 @@
---: include prelude gates fates limits waits burial flow
+--: include prelude limit_waiters outcomes limits waits dead_worker due_and_reaped
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered,
 -- free parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while it answers more = 1.
 -- KEYS[1] the queue's meta key

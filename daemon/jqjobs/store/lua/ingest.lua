@@ -1,4 +1,4 @@
---: include prelude gates add envelope fates waits answer
+--: include prelude limit_waiters add envelope outcomes waits answer
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
 -- most 100, and about 256 KiB, a call.
 -- Refused at maxmemory: its first write is HINCRBY. Reads everything before it writes anything.

@@ -1,4 +1,4 @@
---: include prelude gates
+--: include prelude limit_waiters
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
 -- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",

@@ -1,4 +1,4 @@
---: include prelude gates fates limits waits burial
+--: include prelude limit_waiters outcomes limits waits dead_worker
 -- Ends a worker in one queue: an orderly leave, or the burial of one that is known to be dead.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] worker id

@@ -1,4 +1,4 @@
---: include prelude gates fates limits
+--: include prelude limit_waiters outcomes limits
 -- Gives back what a worker holds and will not start: its daemon has told it so on its board, and looked afterwards.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] worker id   then what goes back, each "id attempt"

@@ -1,4 +1,4 @@
---: include prelude gates fates waits
+--: include prelude limit_waiters outcomes waits
 -- An answer for a job that waits for a third party, or will.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id   ARGV[3] token, or ""
 -- ARGV[4] "result" | "failed"    ARGV[5] the result as JSON, or the error

@@ -1,4 +1,4 @@
---: include prelude gates add schedule
+--: include prelude limit_waiters add schedule
 -- Ticks of a schedule have come: enqueues their jobs, and notes how far it got, in one. Of all daemons that see
 -- them the first does it; the others know an older `since`. Refused at maxmemory as a whole: its first write is HINCRBY.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] name of the schedule

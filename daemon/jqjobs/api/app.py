@@ -1,0 +1,239 @@
+"""The app: a registry of jobs, and the door through which they are enqueued.
+
+Nothing here runs jobs; workers read the registry. Importing an app connects to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec, TypeVar, overload
+
+from jqjobs.api.client import Client, JobHandle
+from jqjobs.api.engine import Engine, make_engine
+from jqjobs.api.function import Job
+from jqjobs.api.periodic import Schedule, Schedules, call_of, timetable
+from jqjobs.base.clock import Duration, duration_ms
+from jqjobs.base.config import Environment
+from jqjobs.base.imports import import_all
+from jqjobs.base.later import AsgiApp, Later, WsgiApp
+from jqjobs.base.sizes import Size, size_bytes
+from jqjobs.errors import DuplicateJobName, InvalidName, InvalidOption, UnknownJobName
+from jqjobs.jobs.backoff import Backoff, backoff_of
+from jqjobs.jobs.hooks import EVENTS, Hook, HookPoint, Hooks, Middleware, check_middleware, check_order
+from jqjobs.jobs.limits import ConcurrencyRule, Limits, RateRule
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref, positive_ms
+from jqjobs.jobs.registration import Settings, first_line, is_same_source, names_of, place_of
+from jqjobs.jobs.timetable import Missed, Policy
+from jqjobs.store.calls.cancels import Answer
+
+__all__ = ["App", "Job", "Settings"]
+
+Hooked = Hook | Sequence[Hook] | None
+M = TypeVar("M", bound=Middleware)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class App:
+    """The jobs of one application.
+
+    ``@app.on_failure`` and its kin register a hook of all its jobs, see `jqjobs.jobs.hooks.EVENTS`; those of the job
+    itself go before.
+    """
+
+    on_start = HookPoint()
+    on_success = HookPoint()
+    on_failure = HookPoint()
+    on_retry = HookPoint()
+    on_state_change = HookPoint()
+    cleanup = HookPoint()
+
+    def __init__(self, imports: Iterable[str] = (), *, redis_url: str | None = None) -> None:
+        """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
+
+        ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``.
+        """
+        self.imports = tuple(imports)
+        self.jobs: dict[str, Job[Any, Any]] = {}
+        self.schedules = Schedules()
+        self.hooks = Hooks()
+        self.middlewares: list[Middleware] = []
+        self.put_off = Later()
+        self.client = Client(lambda: Environment().redis_url(redis_url))
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """Where calls go: what JQ_ENGINE said when the first one was made, or what `use` said. Raises: ConfigError."""
+        if self._engine is None:
+            self._engine = make_engine(Environment().get("engine"), self)
+        return self._engine
+
+    def use(self, engine: Engine | None) -> Engine | None:
+        """Let calls go to another engine and return the one before; None: as JQ_ENGINE says. See `jqjobs.testing`."""
+        before, self._engine = self._engine, engine
+        return before
+
+    @overload
+    def job(self, function: Callable[P, R]) -> Job[P, R]: ...
+    @overload
+    def job(
+        self, *, name: str | None = None, queue: str = "default", priority: int = 0,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS, max_crashes: int = DEFAULT_MAX_CRASHES,
+        timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
+        backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
+        coalesce: str = Coalesce.UNFINISHED, replace: bool = False,
+        rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None,
+        max_throttles: int | None = None, throttle_counts: bool = False,
+        on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
+        on_state_change: Hooked = None, cleanup: Hooked = None,
+    ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
+    def job(
+        self, function: Callable[..., Any] | None = None, *, name: str | None = None,
+        timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
+        backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
+        rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
+    ) -> Any:  # fmt: skip
+        """Register a function as a job. Raises: DuplicateJobName, InvalidName, InvalidOption.
+
+        ``timeout``: time limit of one attempt, None for none. ``keep``: how long result and record of a
+        success are kept. ``backoff``: delay after a failure: a duration, a list of them, `Exponential` (default),
+        `Fixed`. ``memory``: what one run needs beyond the worker itself, such as ``"300MB"``; it starts only where so
+        much is free, and is dead (oversized) where it never will be. ``aliases``: former names that queued jobs may
+        still carry. ``coalesce``, ``replace``: what calls
+        with a ``key`` do unless they say otherwise, see `Job.options`. ``rate_limit``, ``concurrency``: how
+        many may start in a time, or run at once, on all hosts together; or functions of the arguments by name that
+        return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
+        ``throttle_counts``: each time is a failure. ``on_start`` … ``cleanup``: hooks, one or a list.
+        """
+        hooks = {event: plain.pop(event, None) for event in EVENTS}
+
+        def register(target: Callable[..., Any]) -> Job[..., Any]:
+            if isinstance(target, Job):
+                raise InvalidOption(f"{target!r} is registered already", hint="put @app.periodic above @app.job")
+            settings = Settings(
+                name or target.__name__,
+                timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
+                keep_ms=None if keep is None else positive_ms(keep, "keep"),
+                backoff=backoff_of(backoff), aliases=names_of(aliases), hooks=Hooks(hooks),
+                limits=Limits(rate_limit, concurrency),
+                memory_bytes=size_bytes(memory, "memory"), **plain,
+            )  # fmt: skip
+            return self._register(Job(self, target, settings))
+
+        return register if function is None else register(function)
+
+    def periodic(
+        self, cron: str | None = None, *, every: Duration | None = None, tz: str | None = None,
+        args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, missed: str = Missed.LATEST,
+        catch_up: Duration = "1h", overlap: bool = True, schedule: str | None = None, **options: Any,
+    ) -> Callable[[Callable[P, R]], Job[P, R]]:  # fmt: skip
+        """Let a job run by itself, at the times of a cron expression in the zone ``tz`` (UTC) or ``every`` so often.
+
+        Around a function it registers a job, with the ``options`` of `job`; around a job it adds a schedule to it, so
+        one job can have several: each needs its own name, ``schedule``, which is otherwise that of the job. ``args``,
+        ``kwargs``: what it is called with. ``missed``: when no daemon was there, run the latest tick ("latest"), none
+        ("skip"), or "all"; in any case only those younger than ``catch_up``. ``overlap`` False: not while an earlier
+        run has not ended. Raises: InvalidOption, InvalidName, DuplicateJobName; ConfigError without a zone database.
+        """
+        times, policy = timetable(cron, every, tz), Policy(missed, duration_ms(catch_up, "catch_up"))
+        call = call_of(args, kwargs)
+
+        def register(function: Callable[P, R]) -> Job[P, R]:
+            if isinstance(function, Job) and options:
+                raise InvalidOption(f"the options of {function!r} are given where it is registered")
+            job: Job[P, R] = function if isinstance(function, Job) else self.job(**options)(function)
+            self.schedules.add(Schedule(schedule or job.name, job, times, policy, *call, overlap))
+            return job
+
+        return register
+
+    def _register(self, job: Job[..., Any]) -> Job[..., Any]:
+        for name in (job.name, *job.settings.aliases):
+            known = self.jobs.get(name)
+            if known is not None and not is_same_source(known.function, job.function):
+                places = f"{place_of(known.function)} and {place_of(job.function)}"
+                raise DuplicateJobName(
+                    f"two functions are registered as {name!r}: {places}", hint="give one of them name=…"
+                )
+        self.jobs |= dict.fromkeys((job.name, *job.settings.aliases), job)
+        return job
+
+    def load(self) -> App:
+        """Import the job modules and check every signature. Raises: ConfigError, and what the modules raise."""
+        import_all(self.imports)
+        for job in self.jobs.values():
+            job.signature.check()
+            check_order(self.middlewares, around_async=iscoroutinefunction(job.function))
+        self.schedules.check()
+        return self
+
+    def middleware(self, function: M) -> M:
+        """Register ``function(job, call)`` around the call of every job; the first one registered is outermost.
+
+        It returns ``call()``, or something else; it may be ``async def``, and then awaits that. What it raises,
+        the job raised. Raises: InvalidOption.
+        """
+        check_middleware(function)
+        self.middlewares.append(function)
+        return function
+
+    def later(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call a function in this process, once the request ends or, outside of one, the process; nothing is stored.
+
+        Requests are known to `wsgi` and `asgi`. Inside a job: between two batches of its worker. Calls keep their
+        order; what one raises is logged. A process that is killed calls nothing.
+        """
+        self.put_off.add(partial(function, *args, **kwargs))
+
+    def wsgi(self, application: WsgiApp) -> WsgiApp:
+        """Return a WSGI application that runs what `later` was given once the response is closed."""
+        return self.put_off.wsgi(application)
+
+    def asgi(self, application: AsgiApp) -> AsgiApp:
+        """Return an ASGI application that runs what `later` was given once the response is sent."""
+        return self.put_off.asgi(application)
+
+    def hooks_of(self, job: Job[..., Any], event: str) -> Iterator[Hook]:
+        """Return what is to be called when something becomes of a job: its own hooks, then those of the app."""
+        yield from job.hooks.of(event)
+        yield from self.hooks.of(event)
+
+    def queues(self) -> list[str]:
+        """Return the queues of all jobs and schedules, in the order of registration."""
+        return list(dict.fromkeys([*(job.settings.queue for job in self.jobs.values()), *self.schedules.queues()]))
+
+    def catalog(self) -> dict[str, dict[str, Any]]:
+        """Return job name → what workers publish about it; aliases are names too."""
+        return {name: self._published(job) for name, job in self.jobs.items()}
+
+    def _published(self, job: Job[..., Any]) -> dict[str, Any]:
+        entry = job.settings.catalog_entry(first_line(job.function))
+        return entry | {"hooks": True} if any(self.hooks_of(job, "on_failure")) else entry
+
+    def handle(self, ref: str) -> JobHandle:
+        """Return a handle of a job that is there already, by the ``queue/id`` of an earlier handle's ``ref``.
+
+        Raises: InvalidName. Whether there is such a job is seen when the handle is used.
+        """
+        queue, job_id = parse_ref(ref)
+        if queue is None:
+            raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
+        return JobHandle(job_id, queue, False, self.engine)
+
+    def cancel(self, ref: str) -> Answer:
+        """Cancel the job of that ``queue/id``, see `JobHandle.cancel`."""
+        return self.handle(ref).cancel()
+
+    def resolve(self, ref: str, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
+        """Answer for the job of that ``queue/id``, see `JobHandle.resolve`."""
+        return self.handle(ref).resolve(token, result=result, error=error)
+
+    def find(self, name: str) -> Job[..., Any]:
+        """Return the job of that name or alias. Raises: UnknownJobName."""
+        try:
+            return self.jobs[name]
+        except KeyError:
+            raise UnknownJobName(f"the app registers no job {name!r}") from None

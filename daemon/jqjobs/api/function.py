@@ -1,0 +1,156 @@
+"""A registered function: calling it runs it here and now, enqueuing hands it over."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from jqjobs.api.client import JobHandle
+from jqjobs.base.clock import Duration
+from jqjobs.errors import InvalidArguments, InvalidOption
+from jqjobs.jobs.hooks import HookPoint, Hooks
+from jqjobs.jobs.records import NO_OPTIONS, Coalesce, NewJob, Options, new_id, new_ids
+from jqjobs.jobs.registration import Settings
+from jqjobs.jobs.signature import Signature
+
+if TYPE_CHECKING:
+    from jqjobs.api.app import App
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Job(Generic[P, R]):
+    """A registered function. Calling it runs it here and now; `enqueue` hands it over.
+
+    ``@send.on_failure`` and its kin register a hook of this job, see `jqjobs.jobs.hooks.EVENTS`.
+    """
+
+    on_start = HookPoint()
+    on_success = HookPoint()
+    on_failure = HookPoint()
+    on_retry = HookPoint()
+    on_state_change = HookPoint()
+    cleanup = HookPoint()
+
+    def __init__(self, app: App, function: Callable[P, R], settings: Settings) -> None:
+        self.app = app
+        self.function = function
+        self.settings = settings
+        self.signature = Signature(function)
+        if (names := self.signature.names()) is not None:
+            settings.limits.check(names)
+        functools.update_wrapper(self, function)
+        self._choose(NO_OPTIONS)
+
+    def _choose(self, options: Options) -> None:
+        """Compute what calls with these options have in common, whatever their arguments. Raises: InvalidOption."""
+        options.check_key()
+        settings = self.settings
+        self._options = options
+        self._queue = options.queue or settings.queue
+        self._is_limited = bool(settings.limits)
+        self._fields = options.fields()
+        self._priority = settings.priority if options.priority is None else options.priority
+        self._due_text = options.due_text()
+        self._coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
+        if options.key is not None:
+            replace = settings.replace if options.replace is None else options.replace
+            self._coalescing = options.coalesce or settings.coalesce, replace
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.settings.queue}/{self.name}>"
+
+    @property
+    def name(self) -> str:
+        """The name under which producers and workers know it."""
+        return self.settings.name
+
+    @property
+    def hooks(self) -> Hooks:
+        """What is called when something becomes of it."""
+        return self.settings.hooks
+
+    @property
+    def queue(self) -> str:
+        """The queue it goes to."""
+        return self._queue
+
+    @property
+    def chosen(self) -> Options:
+        """What `options` was told, in all."""
+        return self._options
+
+    def options(
+        self, *, queue: str | None = None, id: str | None = None, key: str | None = None, priority: int | None = None,
+        delay: Duration | None = None, due: datetime | None = None, max_attempts: int | None = None,
+        max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
+        keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
+    ) -> Job[P, R]:  # fmt: skip
+        """Return the job with other options for the calls made on it.
+
+        ``delay``: a duration; ``due``: a moment (naive means local time); ``expires``: not started by then, it is
+        dead. ``key``: coalescing: enqueuing returns the job that has the key, if there is one. ``coalesce``: how
+        long a job has it: until it is taken ("queued"), until it has succeeded or is dead ("unfinished"), or while
+        it is dead too ("stored"). ``replace``: a job that has the key and has not started becomes this call.
+        Raises: InvalidOption, InvalidName.
+        """
+        given = Options(
+            queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace
+        )
+        job = copy(self)
+        job._choose(self._options.with_(given))
+        return job
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        """Store a call of this job and return its handle.
+
+        Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
+        """
+        return self.app.engine.enqueue(self._queue, [self._new(args, kwargs)])[0]
+
+    async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+        """Do what `enqueue` does, from a coroutine."""
+        return (await self.app.engine.enqueue_async(self.queue, [self._new(args, kwargs)]))[0]
+
+    def enqueue_many(self, arguments: Iterable[Sequence[Any]]) -> list[JobHandle]:
+        """Store many calls, in order, a few hundred a round trip.
+
+        ``arguments``: for each call its positional arguments as a tuple, or a pair of those and a dict of
+        keyword arguments. All are checked before the first one is sent.
+        """
+        if self._options.id is not None:
+            raise InvalidOption("an id names one job; enqueue_many makes many")
+        given = [_call(item) for item in arguments]
+        new = [self._new(*call, job_id) for call, job_id in zip(given, new_ids(len(given)), strict=True)]
+        return self.app.engine.enqueue(self._queue, new)
+
+    def limits_text(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Return the limits of a call as they are stored, "-" for none.
+
+        Raises: InvalidArguments, InvalidOption, and what a function that decides about limits raises.
+        """
+        return self.settings.limits.text(self.name, self.signature.named(args, kwargs))
+
+    def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
+        fields, options = self._fields, self._options
+        if self._is_limited:
+            fields = (*fields, "limits", self.limits_text(args, kwargs))
+        return NewJob(
+            self.settings.name, self.signature.encode(args, kwargs), job_id or options.id or new_id(), self._priority,
+            self._due_text, options.key or "", fields, *self._coalescing,
+        )  # fmt: skip
+
+
+def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    if not isinstance(item, (tuple, list)):
+        raise InvalidArguments(f"enqueue_many takes tuples of arguments, not {item!r}", hint="write (value,) for one")
+    if len(item) == 2 and isinstance(item[0], (tuple, list)) and isinstance(item[1], Mapping):
+        return item[0], item[1]
+    return item, {}

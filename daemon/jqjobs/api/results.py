@@ -1,0 +1,86 @@
+"""Waits for the end of a job and makes a value or an exception of it, for threads and for coroutines.
+
+Nobody polls in a tight loop: the end is published to those who wait. A message can be lost, and a success
+that is not kept is announced to nobody, so both look again by themselves now and then. Called by job handles.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from jqjobs.base.clock import Duration, duration_ms, format_age
+from jqjobs.errors import JobFailed, NotFound, ResultMissing, ResultTimeout
+from jqjobs.store import keys
+from jqjobs.store.calls.endings import Ending, JobEnd, job_end, subscribe
+
+if TYPE_CHECKING:
+    from jqjobs.api.client import Client
+
+#: Seconds until the next look without a message; the last one repeats.
+_LOOKS_S = (0.5, 1.0, 2.0, 5.0)
+NOT_KEPT = "a job that succeeded is removed unless it has keep="
+
+
+class Patience:
+    """How long somebody waits for one job, and when they look again meanwhile."""
+
+    def __init__(self, ref: str, timeout: Duration | None) -> None:
+        self._ref = ref
+        self._timeout_s = None if timeout is None else duration_ms(timeout, "timeout") / 1000
+        self._began_s = time.monotonic()
+        self._looks_s = iter(_LOOKS_S)
+
+    def check(self) -> float:
+        """Return how many seconds are left. Raises: ResultTimeout when none are."""
+        if self._timeout_s is None:
+            return math.inf
+        left_s = self._began_s + self._timeout_s - time.monotonic()
+        if left_s <= 0:
+            raise ResultTimeout(f"job {self._ref} has not ended within {format_age(self._timeout_s)}")
+        return left_s
+
+    def pause_s(self) -> float:
+        """Return how long to wait for a message now. Raises: ResultTimeout when the time is up."""
+        return min(self.check(), next(self._looks_s, _LOOKS_S[-1]))
+
+
+def wait(client: Client, queue: str, job_id: str, timeout: Duration | None) -> Any:
+    """Return the result of a job, see `JobHandle.result`."""
+    patience, look = Patience(f"{queue}/{job_id}", timeout), job_end(queue, job_id)
+    end = client.run(look)
+    if end.ending is Ending.PENDING:
+        patience.check()
+        with subscribe(client.address, keys.over(queue, job_id)) as subscription:
+            while (end := client.run(look)).ending is Ending.PENDING:
+                subscription.wait(patience.pause_s())
+    return value_of(f"{queue}/{job_id}", end)
+
+
+async def wait_async(client: Client, queue: str, job_id: str, timeout: Duration | None) -> Any:
+    """Do what `wait` does, from a coroutine."""
+    patience, look = Patience(f"{queue}/{job_id}", timeout), job_end(queue, job_id)
+    end = await client.run_async(look)
+    if end.ending is Ending.PENDING:
+        patience.check()
+        async with client.async_store().subscribe(keys.over(queue, job_id)) as subscription:
+            while (end := await client.run_async(look)).ending is Ending.PENDING:
+                await subscription.wait(patience.pause_s())
+    return value_of(f"{queue}/{job_id}", end)
+
+
+def value_of(ref: str, end: JobEnd) -> Any:
+    """Return the result of a job that has ended. Raises: JobFailed, NotFound, ResultMissing."""
+    if end.ending is Ending.GONE:
+        raise NotFound(f"nothing is kept of job {ref}", hint=NOT_KEPT)
+    if end.ending is Ending.DEAD:
+        what = f": {end.error}" if end.error else ""
+        raise JobFailed(f"job {ref} is dead ({end.reason}){what}", reason=end.reason, error=end.error)
+    if end.result is None:
+        raise ResultMissing(f"job {ref} succeeded, without a result: {end.reason}", reason=end.reason)
+    try:
+        return json.loads(end.result)
+    except ValueError as error:  # of an answer through the inbox, whose JSON nobody has read strictly
+        raise ResultMissing(f"job {ref} succeeded, with a result that is no JSON: {error}", reason=str(error)) from None

@@ -1,0 +1,97 @@
+"""Whether this daemon lives, and whether it can take jobs: for probes, by HTTP (``--health HOST:PORT``).
+
+Owns the judgement and its JSON. The facts come from the main loop and the lease thread, which only leave them
+for this one: so a main loop that hangs is still said to hang. Wired by `cli.jqd` where ``--health`` is given.
+
+    /livez    our loops turn; says nothing of Redis, since a restart would not mend that
+    /readyz   the same, and Redis answers, a worker is ready, and the daemon's state lets it take jobs
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jqjobs.base import log
+from jqjobs.daemon.health.http_server import Endpoint
+from jqjobs.daemon.health.listening import listen, name_of, remove_path
+
+#: The main loop turns four times a second; what it waits for at most is its farewell to Redis, 3 s.
+MAIN_LOOP_LIMIT_S = 10.0
+#: The lease thread turns at least every few seconds; half a lease is lost beyond this, whichever is longer.
+LEASE_LOOP_LIMIT_S = 15.0
+#: While Redis is away it may stand in a look-up of its name: resolv.conf(5) allows 3 servers, 2 tries, 5 s each.
+LOOK_UP_LIMIT_S = 60.0
+#: States in which jobs are taken. While a reload goes on the old workers do.
+_TAKING = ("running", "reloading")
+
+Checks = dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """What is known at a moment. Ages: seconds since a loop last turned. ``redis_error`` empty: it answers."""
+
+    main_loop_age_s: float
+    lease_loop_age_s: float
+    redis_error: str
+    ready: int
+    wanted: int
+    state: str
+    note: str
+    lease_s: float = 30.0
+
+
+def judge(facts: HealthFacts) -> tuple[bool, bool, Checks]:
+    """Return whether the daemon lives, whether it can take jobs, and each check by name.
+
+    One ready worker will do: while another is being replaced jobs are taken all the same.
+    """
+    lease_limit_s = max(LOOK_UP_LIMIT_S if facts.redis_error else LEASE_LOOP_LIMIT_S, facts.lease_s / 2)
+    checks: Checks = {
+        "main_loop": _loop(facts.main_loop_age_s, MAIN_LOOP_LIMIT_S),
+        "lease_loop": _loop(facts.lease_loop_age_s, lease_limit_s),
+        "redis": {"ok": not facts.redis_error, "error": facts.redis_error},
+        "workers": {"ok": facts.ready > 0, "ready": facts.ready, "wanted": facts.wanted},
+    }
+    is_live = bool(checks["main_loop"]["ok"] and checks["lease_loop"]["ok"])
+    is_ready = all(check["ok"] for check in checks.values()) and facts.state in _TAKING
+    return is_live, is_ready, checks
+
+
+def _loop(age_s: float, limit_s: float) -> dict[str, object]:
+    return {"ok": age_s <= limit_s, "age_s": round(age_s, 1), "limit_s": limit_s}
+
+
+def report(path: str, facts: HealthFacts) -> tuple[int, str] | None:
+    """Return status and JSON body for ``/livez`` or ``/readyz``, None for any other path."""
+    is_live, is_ready, checks = judge(facts)
+    verdicts = {"/livez": is_live, "/readyz": is_ready}
+    if path not in verdicts:
+        return None
+    body = {"v": 1, "ok": verdicts[path], "checks": checks, "state": facts.state, "note": facts.note}
+    return 200 if verdicts[path] else 503, json.dumps(body)
+
+
+class HealthServer:
+    """Listens from its making on, answers from `start` to `close`."""
+
+    def __init__(self, address: str, facts: Callable[[], HealthFacts]) -> None:
+        """``address``: as `listen` has it. ``facts`` is called by another thread, and must not wait for anything.
+
+        Raises: ConfigError when nobody can listen there.
+        """
+        listener = listen(address)
+        self.address = name_of(listener)
+        self._endpoint = Endpoint(listener, lambda path: report(path, facts()))
+
+    def start(self) -> None:
+        """Begin to answer."""
+        log.event("health.listening", address=self.address)
+        self._endpoint.start()
+
+    def close(self) -> None:
+        """Stop answering and listening."""
+        remove_path(self.address)
+        self._endpoint.close()

@@ -1,0 +1,31 @@
+"""Passes on to workers, by their boards, which of their jobs somebody has cancelled. Called by the lease keeper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.daemon.messages import Join
+from jqjobs.errors import StoreError
+from jqjobs.store.call import Call
+from jqjobs.store.calls.cancels import cancels
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+
+def run_and_pass_on_cancels(store: Store, call: Call[Any], workers: Sequence[Join]) -> None:
+    """Run a call and, in the same round trip, ask what is cancelled in the hands of these workers.
+
+    The answer goes to their boards: a worker looks there before it starts a job, and while the job runs.
+    Raises: StoreError, after all that could be done.
+    """
+    queues = sorted({name for join in workers for name in join.queues})
+    here = [[join.worker_id for join in workers if name in join.queues] for name in queues]
+    asked: list[Call[Any]] = [cancels(name, ids) for name, ids in zip(queues, here, strict=True)]
+    answers = store.run_many([call, *asked])
+    boards = {join.worker_id: join.board for join in workers}
+    for name, answer in zip(queues, answers[1:], strict=True):
+        for worker_id, job_id, attempt in [] if isinstance(answer, StoreError) else answer:
+            boards[worker_id].cancel(name, job_id, attempt, monotonic_ms())
+    raise_first(answers)

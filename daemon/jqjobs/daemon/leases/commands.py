@@ -1,0 +1,61 @@
+"""What the main loop has asked of the lease keeper: done in order, and kept until Redis has taken it."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from itertools import groupby
+
+from jqjobs.daemon.messages import Command, Recall
+from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.store.calls.recalls import recall
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+
+class Commands:
+    """`put` is called by the main loop, everything else by the lease keeper's thread."""
+
+    def __init__(self, do: Callable[[Command], None]) -> None:
+        self._do = do
+        self._new: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._todo: list[Command] = []
+
+    def put(self, command: Command) -> None:
+        """Have a command done with the next `do_all`."""
+        self._new.put(command)
+
+    @property
+    def are_done(self) -> bool:
+        """Whether Redis has taken all of them."""
+        return not self._todo and self._new.empty()
+
+    def do_all(self) -> None:
+        """Do what was asked for; what Redis refuses is kept for the next round and holds up no other.
+
+        Raises: StoreError, at the end; StoreUnavailable at once.
+        """
+        while not self._new.empty():
+            self._todo.append(self._new.get())
+        refused: dict[str, StoreError] = {}
+        for command in list(self._todo):
+            if command.worker_id in refused:
+                continue  # what is said of one worker is done in order
+            if isinstance(command, Recall):
+                self._todo.remove(command)  # it must not hold up a burial, and is asked for anew if need be
+            try:
+                self._do(command)
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                refused[command.worker_id] = error
+                continue
+            if not isinstance(command, Recall):
+                self._todo.remove(command)
+        raise_first(list(refused.values()))
+
+
+def run_recall(store: Store, command: Recall) -> None:
+    """Give back in Redis what a worker was told not to start. Raises: StoreError, after all that could be done."""
+    by_queue = groupby(sorted(command.jobs), lambda job: job[0])
+    store.run_all([recall(name, command.worker_id, [job[1:] for job in jobs]) for name, jobs in by_queue])

@@ -1,0 +1,67 @@
+"""What the lease keeper does for queues while all workers are busy: promotion, reaping, retention, ingestion.
+
+All of it is bounded inside the scripts; this only asks, for each queue, and says what came of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from jqjobs.base import log
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreError, StoreFull
+from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+_EVERY_S = 2.5
+#: Of several daemons that serve a queue one is enough: nobody does it sooner than this part of the time after another.
+_APART = 0.8
+
+
+class Housekeeping:
+    """The chores of one daemon, on the lease keeper's connection and in its thread."""
+
+    def __init__(self, store: Store, settings: DaemonSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self.every_s = min(_EVERY_S, settings.lease_s / 6)
+
+    def do(self, queues: Sequence[str]) -> bool:
+        """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
+        settings, more = self._settings, False
+        dead_ms, pause_ms = round(settings.dead_s * 1000), round(_APART * self.every_s * 1000)
+        rounds = [upkeep.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms, pause_ms) for name in queues]
+        answers = self._store.run_many(rounds)
+        for name, found in zip(queues, answers, strict=True):
+            if isinstance(found, StoreError):
+                continue
+            if found.reaped:
+                log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
+            if found.inbox:
+                self._ingest(name)
+            more = more or found.more
+        raise_first(answers)
+        return more
+
+    def _ingest(self, name: str) -> None:
+        try:
+            self._store.run(enqueueing.ingest(name, secrets.token_hex(8)))
+        except StoreFull:
+            return  # the envelopes stay where they are until there is room
+
+    def is_exhausted(self, queues: Sequence[str]) -> bool:
+        """Burst mode: whether there is nothing left to take.
+
+        What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace.
+        """
+        found = self._store.run_all([queue_status(name) for name in queues])
+        return not any(self._is_awaited(queue) for queue in found)
+
+    def _is_awaited(self, queue: QueueStatus) -> bool:
+        if queue.paused_ms is not None:
+            return queue.active > 0
+        later = queue.scheduled + queue.waiting if self._settings.burst == "scheduled" else 0
+        return queue.active + queue.ready + queue.inbox + queue.held + later > 0

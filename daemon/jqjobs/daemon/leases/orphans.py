@@ -1,0 +1,93 @@
+"""Finds boards whose worker and daemon are both proven dead, and buries those workers.
+
+So the jobs of a daemon that was killed are runnable again as soon as any daemon of the host looks here,
+instead of when the lease runs out. Nobody is charged: what may have been running becomes a suspect. Workers
+die with their daemon, but not what their jobs have started: that is ended here too, before the jobs run again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jqjobs.base.process import Identity, identity_of, is_proven_dead, kill_orphan_group
+from jqjobs.link.board import Board, BoardEntry, Entry, Stage, Word
+
+#: A board without a header whose daemon died between making and describing it never had a lease.
+_NAMELESS_S = 3600.0
+_STATES = {
+    Stage.RUNNING: "running", Stage.SUCCEEDED: "succeeded", Stage.FAILED: "failed", Stage.WAITING: "waiting {ms}",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A dead worker of a dead daemon."""
+
+    worker_id: str
+    worker: Identity
+    queues: tuple[str, ...]
+    board: Board
+
+    def kill_descendants(self) -> bool:
+        """Kill what its jobs have started and left in its process group; return whether there was anything."""
+        alive_until_ms = max(self.board.word(Word.LEASE_UNTIL), self.board.word(Word.TICK))
+        return kill_orphan_group(self.worker, alive_until_ms)
+
+
+def find_orphans(directory: Path, our_id: str = "") -> list[Orphan]:
+    """Return the orphans among the boards of ``directory``.
+
+    ``our_id``: of the daemon that asks. One that was executed anew has another id than before, and the same pid.
+    """
+    return [orphan for path in sorted(directory.glob("*.board")) if (orphan := _orphan(path, our_id))]
+
+
+def _orphan(path: Path, our_id: str) -> Orphan | None:
+    try:
+        board = Board(path)
+    except (OSError, ValueError):
+        return None  # just taken up by somebody else, or no board at all
+    header = board.header
+    worker, daemon = _identity(header.get("worker")), _identity(header.get("daemon"))
+    is_former_self = header.get("daemon_id") not in (None, our_id) and daemon == identity_of(os.getpid())
+    is_left = daemon is not None and (is_former_self or is_proven_dead(daemon))
+    if worker and is_left and is_proven_dead(worker):
+        return Orphan(str(header.get("worker_id")), worker, tuple(header.get("queues", ())), board)
+    never_began = is_left and header.get("is_starting") is True  # it had no lease yet, and dies with its daemon
+    nameless = not header and time.time() - _changed_s(path) > _NAMELESS_S
+    (board.remove if never_began or nameless else board.close)()
+    return None
+
+
+def _changed_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # somebody else has just removed it
+        return time.time()
+
+
+def _identity(values: Any) -> Identity | None:
+    try:
+        return Identity(**values)
+    except TypeError:
+        return None
+
+
+def board_entries(entries: Collection[Entry], queue: str, only: tuple[str, str, int] | None = None) -> list[BoardEntry]:
+    """Return what the `leave` script must know of a dead worker's jobs in one queue. ``only``: see `Charge`."""
+    return [
+        BoardEntry(entry.id, entry.attempt, _state(entry, only))
+        for entry in entries
+        if entry.queue == queue and entry.stage in _STATES
+    ]
+
+
+def _state(entry: Entry, only: tuple[str, str, int] | None) -> str:
+    if entry.stage is Stage.RUNNING and only not in (None, entry.token):
+        return "interrupted"
+    return _STATES[entry.stage].format(ms=entry.since_ms)

@@ -1,0 +1,140 @@
+"""Ticks schedules: enqueues the jobs of those whose moment has come. In the lease keeper's thread and connection.
+
+Every daemon does it for the queues it serves; that each tick is enqueued once is decided in lua/tick.lua. The only
+clock is that of Redis, told with each look at an agenda.
+
+    look at the agendas  →  which ticks are due by the time of Redis  →  tick them  →  when is the next one due
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jqjobs.base import log
+from jqjobs.errors import JqError, StoreError, StoreUnavailable
+from jqjobs.jobs.timetable import Due, Policy, Timetable, due, read_entry
+from jqjobs.store.call import Call
+from jqjobs.store.calls.schedules import Agenda, Answer, Planned, Ticked, agenda, tick
+from jqjobs.store.store import Store
+
+#: Agendas are looked at so often at least: a new schedule comes up to this late into force.
+LOOK_EVERY_S = 2.5
+#: Later than any moment.
+_NEVER_MS = 2**53
+
+
+@dataclass(slots=True)
+class _Schedule:
+    """One schedule as this daemon knows it. ``wake_ms``: when it is to be looked at next, by the clock of Redis."""
+
+    queue: str
+    name: str
+    times: Timetable
+    policy: Policy
+    since_ms: int | None
+    wake_ms: int = 0
+
+    def count_from(self, since_ms: int | None) -> None:
+        """Remember how far it got."""
+        self.since_ms = since_ms
+        next_ms = 0 if since_ms is None else self.times.after(since_ms)
+        self.wake_ms = _NEVER_MS if next_ms is None else next_ms
+
+
+_Ticking = tuple[_Schedule, Due]
+
+
+class Ticker:
+    """The schedules of the queues of one daemon."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._numbers: dict[str, int] = {}
+        self._schedules: dict[str, list[_Schedule]] = {}
+        self._complaints: set[str] = set()
+
+    def tick(self, queues: Sequence[str]) -> float:
+        """Tick what is due; return in how many seconds to do it again, at most `LOOK_EVERY_S`.
+
+        Raises: StoreUnavailable. What is wrong with one queue or schedule is logged, once, and holds up no other.
+        """
+        wait_s = LOOK_EVERY_S
+        answers = self._store.run_many([agenda(name, self._numbers.get(name)) for name in queues])
+        for queue, found in zip(queues, answers, strict=True):
+            if isinstance(found, StoreError):
+                self._numbers.pop(queue, None)
+                self._complain(queue, found)
+                continue
+            self._forgive(queue)
+            self._remember(queue, found)
+            self._tick_queue(queue, found.now_ms)
+            due_ms = min((each.wake_ms for each in self._schedules[queue]), default=_NEVER_MS)
+            wait_s = min(wait_s, max(0.0, (due_ms - found.now_ms) / 1000))
+        return wait_s
+
+    def _remember(self, queue: str, found: Agenda) -> None:
+        if found.schedules is None:
+            return
+        made = (self._made(queue, planned) for planned in found.schedules if planned.offered)
+        self._schedules[queue] = [schedule for schedule in made if schedule is not None]
+        self._numbers[queue] = found.number
+
+    def _made(self, queue: str, planned: Planned) -> _Schedule | None:
+        if planned.paused_ms is not None:
+            return None
+        try:
+            times, policy = read_entry(planned.entry or {})
+        except JqError as error:
+            self._complain(f"{queue}/{planned.name}", error)
+            return None
+        schedule = _Schedule(queue, planned.name, times, policy, planned.since_ms)
+        schedule.count_from(planned.since_ms)
+        return schedule
+
+    def _tick_queue(self, queue: str, now_ms: int) -> None:
+        ticking = [item for schedule in self._schedules[queue] for item in _due_now(schedule, now_ms)]
+        answers = self._store.run_many([_call(schedule, what) for schedule, what in ticking])
+        for (schedule, what), answer in zip(ticking, answers, strict=True):
+            if isinstance(answer, StoreError):
+                schedule.wake_ms = now_ms + round(LOOK_EVERY_S * 1000)
+                self._complain(f"{queue}/{schedule.name}", answer)
+            else:
+                self._hear(schedule, what, answer, now_ms)
+
+    def _hear(self, schedule: _Schedule, what: Due, ticked: Ticked, now_ms: int) -> None:
+        if ticked.answer in (Answer.DONE, Answer.TAKEN):
+            schedule.count_from(ticked.since_ms)
+        elif ticked.answer is not Answer.EARLY:
+            schedule.wake_ms = _NEVER_MS  # until the agenda changes
+        if ticked.answer is not Answer.DONE:
+            return
+        name = f"{schedule.queue}/{schedule.name}"
+        self._forgive(name)
+        if what.missed:
+            log.event("schedule.missed", level=30, schedule=name, tick_ms=what.since_ms, late_ms=now_ms - what.since_ms)
+        if ticked.made < len(what.ticks):
+            log.event("schedule.overlaps", level=10, schedule=name, skipped=len(what.ticks) - ticked.made)
+
+    def _forgive(self, name: str) -> None:
+        self._complaints = {each for each in self._complaints if not each.startswith(f"{name} ")}
+
+    def _complain(self, name: str, error: JqError) -> None:
+        if isinstance(error, StoreUnavailable):
+            raise error
+        said = f"{name} {error}"
+        if said not in self._complaints:
+            self._complaints.add(said)
+            log.event("schedule.refused", level=40, schedule=name, error=error.in_one_line())
+
+
+def _due_now(schedule: _Schedule, now_ms: int) -> list[_Ticking]:
+    is_ahead = (schedule.since_ms or 0) > now_ms  # the clock of Redis was set back
+    if schedule.wake_ms > now_ms and not is_ahead:
+        return []
+    what = due(schedule.times, schedule.policy, schedule.since_ms, now_ms)
+    return [] if what is None else [(schedule, what)]
+
+
+def _call(schedule: _Schedule, what: Due) -> Call[Ticked]:
+    return tick(schedule.queue, schedule.name, schedule.since_ms, what.since_ms, what.ticks)

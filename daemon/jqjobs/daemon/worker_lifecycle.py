@@ -1,0 +1,177 @@
+"""How workers come into service and leave it: started, ready, given a lease, told to go; found dead, buried, succeeded.
+
+One step of each for every turn of the main loop. When a worker is to be stopped is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jqjobs.base import log
+from jqjobs.daemon.deploys.source_changes import SourceChanges
+from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.memory.guard import MemoryGuard
+from jqjobs.daemon.messages import Bury, Join, KeeperEvent
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.workers import stop_plans
+from jqjobs.daemon.workers.seats import Slots
+from jqjobs.daemon.workers.spawn import WorkerProcess
+from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
+from jqjobs.link.exits import WorkerExit
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What people told a daemon while it ran. ``scaled_to``: None when they left the number of workers alone."""
+
+    is_quiet: bool = False
+    scaled_to: int | None = None
+    processes: int = 0
+
+    def to_json(self) -> str:
+        """Return it as text, for the new image."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Handover:
+        """Read it; what another version wrote and this one does not understand is forgotten."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return cls()
+
+
+class WorkerLifecycle:
+    """One per daemon. ``unusable``: why no worker can ever start, "" while there is hope."""
+
+    def __init__(
+        self,
+        settings: DaemonSettings,
+        crew: WorkerProcesses,
+        keeper: LeaseKeeper,
+        memory: MemoryGuard,
+        sources: SourceChanges,
+    ) -> None:
+        self._settings = settings
+        self._crew = crew
+        self._keeper = keeper
+        self._memory = memory
+        self._sources = sources
+        self._slots = Slots(settings.processes)
+        self._said_unserved = False
+        self.ever_ready = False
+        self.is_quiet = False
+        self.note = ""
+        self.unusable = ""
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there should be."""
+        return len(self._slots)
+
+    def resize(self, count: int) -> int:
+        """Have so many workers from now on, at least one; those given up finish their job. Return the number."""
+        given_up = self._slots.resize(count)
+        for worker in self._crew:
+            if worker.slot in given_up and worker.plan is None:
+                self._crew.stop(worker, stop_plans.retire_plan())
+        return self.wanted
+
+    def handover(self) -> Handover:
+        """Return what people told this daemon while it ran."""
+        asked = self._settings.processes
+        return Handover(self.is_quiet, None if self.wanted == asked else self.wanted, asked)
+
+    def inherit(self, handover: Handover) -> None:
+        """Go on with what they told the image before this one; a new number of workers in the settings goes first."""
+        self.ever_ready, self.is_quiet = True, handover.is_quiet
+        if handover.scaled_to is not None and handover.processes == self._settings.processes:
+            self._slots.resize(handover.scaled_to)
+
+    def set_quiet(self, *, is_quiet: bool) -> None:
+        """Have all workers take no new jobs, or take them again."""
+        self.is_quiet = is_quiet
+        self._crew.tell("quiet" if is_quiet else "resume")
+
+    def start_workers(self) -> None:
+        """Start a worker in every slot that is due for one."""
+        for slot in self._slots.due(self._crew.slots()):
+            if self._crew.start(slot) is None:
+                self._slots.after_death(slot, 0.0)
+
+    def start_soon(self) -> None:
+        """Forget how long starts are put off: the code is another one now."""
+        self._slots.forgive()
+
+    def hear_workers(self) -> None:
+        """Act on what workers have said."""
+        for worker, message in self._crew.messages():
+            self._hear(worker, message)
+
+    def _hear(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        event = message["event"]
+        if event == "failed":
+            worker.error = str(message["error"])
+        elif event == "loaded" and worker.state == "starting":
+            worker.state = "joining"
+        elif event == "files":
+            self._sources.watch(worker, message["paths"])
+        elif event == "memory":
+            self._memory.ask()
+        elif event == "room":
+            self._memory.grant(worker, message["job"], message["need_bytes"])
+        elif event == "ready" and worker.plan is None:
+            self._introduce(worker, message)
+        elif event == "recycle":
+            log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason=message["reason"])
+            self._sources.reload.add(worker)
+
+    def _introduce(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+        worker.state = "joining"
+        worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
+        self._crew.describe(worker)
+        self._say_unserved(message["unserved"])
+        self._keeper.submit(Join(worker.id, worker.queues, worker.names, worker.board))
+
+    def _say_unserved(self, queues: list[str]) -> None:
+        """Say once that the app has queues which this daemon leaves to others."""
+        if queues and not self.ever_ready and not self._said_unserved:
+            log.event("queues.unserved", level=30, queues=",".join(queues), hint="does another daemon serve them?")
+            self._said_unserved = True
+
+    def hear_of_lease(self, event: KeeperEvent, worker: WorkerProcess) -> None:
+        """A worker has its lease, or has lost it."""
+        if event.kind == "fenced":
+            log.event("worker.fenced", level=30, worker=worker.id, pid=worker.pid)
+            self._crew.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
+        elif worker.plan is None:
+            worker.state = "ready"
+            self.ever_ready, self.note = True, ""
+            if self.is_quiet:
+                worker.channel.send("quiet")  # before "go", or it would take jobs in between
+            worker.channel.send("go")
+            log.event("worker.ready", worker=worker.id, pid=worker.pid)
+
+    def bury_the_dead(self) -> None:
+        """Have the jobs of dead workers taken back, and plan their successors."""
+        for worker, code in self._crew.take_dead():
+            self._sources.watch(worker, worker.last_files)
+            self._keeper.submit(Bury(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
+            if worker.plan is None and worker.slot in self._slots:
+                self._plan_successor(worker, code)
+            else:
+                log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
+
+    def _plan_successor(self, worker: WorkerProcess, code: int) -> None:
+        lived_s = time.monotonic() - worker.started_s
+        next_s = self._slots.after_death(worker.slot, lived_s)
+        log.event("worker.died", level=30, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
+                  lived_s=round(lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
+        if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):
+            self.note = f"workers do not start: {worker.error}"
+            if not self.ever_ready:
+                log.event("daemon.unusable", level=50, app=self._settings.app, error=worker.error)
+                self.unusable = worker.error

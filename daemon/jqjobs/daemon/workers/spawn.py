@@ -1,0 +1,117 @@
+"""Starts a worker by exec, and is the daemon's handle on it: process, control socket, board.
+
+By exec and never by bare fork: each start loads clean code and inherits no lock or connection, and the
+daemon may use threads. Must be called from a thread that lives as long as the daemon, because the kernel
+sends PDEATHSIG when the *thread* that started the child ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jqjobs.base.process import host_name, identity_of
+from jqjobs.daemon.workers.stop_plans import StopPlan
+from jqjobs.link.board import Board
+from jqjobs.link.channel import Channel
+from jqjobs.link.stacks import DUMP_SIGNAL, clear_stacks
+
+#: (path of the board, descriptor of the control socket) → what the worker is told, as JSON.
+Configure = Callable[[str, int], str]
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """One worker as its daemon sees it. ``state``: starting, joining, ready, stopping."""
+
+    id: str
+    slot: int
+    process: subprocess.Popen[bytes]
+    channel: Channel
+    board: Board
+    started_s: float
+    queues: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    state: str = "starting"
+    plan: StopPlan | None = None
+    sent: signal.Signals | None = None
+    killed_for: str = ""
+    killed_as: str = ""
+    killed_at: tuple[str, str, int] | None = None
+    stacks: str = ""
+    stacks_asked_s: float | None = None
+    error: str = ""
+    last_files: list[str] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+    identity: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id; it stays ours until it is waited for."""
+        return self.process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal; a worker that is gone already does not mind."""
+        try:
+            self.process.send_signal(number)
+        except ProcessLookupError:
+            return
+
+    def ask_for_stacks(self) -> None:
+        """Have the worker write down where its threads are; it is there within a moment, `read_stacks` has it."""
+        clear_stacks(self.board.path)
+        self.stacks_asked_s = time.monotonic()
+        self.send(DUMP_SIGNAL)
+
+    def kill_descendants(self) -> None:
+        """Kill what the dead worker's jobs have started and left: its process group outlives it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    """What workers inherit: all but the daemon's own line to systemd."""
+    own = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+    return {name: value for name, value in os.environ.items() if name not in own}
+
+
+def new_worker_id() -> str:
+    """Return ``host:number:random``, at most 64 bytes; the number is the daemon's pid. Never used twice."""
+    host = "".join(c for c in host_name() if c.isascii() and (c.isalnum() or c in "._-"))[:40]
+    return f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def spawn(slot: int, worker_id: str, board: Board, directory: Path, configure: Configure) -> WorkerProcess:
+    """Start one worker in ``directory``.
+
+    ``configure(board path, fd of its control socket)`` returns the JSON it is told.
+    Raises: OSError when the process cannot be made; its board is removed then.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jqjobs.worker", worker_id],
+            env={**_environment(), "JQ_WORKER": configure(str(board.path), theirs.fileno())},
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            process_group=0,  # Ctrl-C in a terminal reaches the daemon only
+        )
+    except OSError:
+        ours.close()
+        board.remove()
+        raise
+    finally:
+        theirs.close()
+    worker = WorkerProcess(worker_id, slot, process, Channel(ours, patient=False), board, time.monotonic())
+    worker.identity = dict(identity_of(process.pid).as_dict())
+    return worker

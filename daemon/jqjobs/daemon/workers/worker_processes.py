@@ -1,0 +1,135 @@
+"""The workers of one daemon: started, spoken to, pressed to their end, and found dead. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jqjobs.base import log
+from jqjobs.base.process import describe_exit, identity_of
+from jqjobs.daemon.messages import Charge
+from jqjobs.daemon.workers import stop_plans
+from jqjobs.daemon.workers.spawn import WorkerProcess, new_worker_id, spawn
+from jqjobs.link.board import Board
+
+#: (worker id, path of its board, descriptor of its control socket) → what the worker is told, as JSON.
+Configure = Callable[[str, str, int], str]
+
+
+class WorkerProcesses:
+    """All worker processes that were started and not yet waited for."""
+
+    def __init__(self, daemon_id: str, boards: Path, configure: Configure, directory: Path) -> None:
+        """``directory``: where workers run; looked up anew for each, so a swapped release link takes effect."""
+        self._boards = boards
+        self._directory = directory
+        self._daemon_id = daemon_id
+        self._configure = configure
+        self.identity = identity_of(os.getpid())
+        self.started_ms = round(time.time() * 1000)
+        self.workers: dict[str, WorkerProcess] = {}
+
+    def __iter__(self) -> Iterator[WorkerProcess]:
+        return iter(list(self.workers.values()))
+
+    def start(self, slot: int) -> WorkerProcess | None:
+        """Start a worker in a slot; None (and a log line) when the system does not let it."""
+        worker_id = new_worker_id()
+        try:
+            board = Board.create(self._boards / f"{worker_id}.board")
+            # Before there is a process: a daemon that is killed now leaves a board that says whose it was.
+            board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
+            worker = spawn(
+                slot, worker_id, board, self._directory, lambda path, fd: self._configure(worker_id, path, fd)
+            )
+        except OSError as error:
+            log.event("worker.not_started", level=40, error=str(error))
+            return None
+        self.describe(worker)
+        self.workers[worker.id] = worker
+        log.event("worker.started", worker=worker.id, pid=worker.pid)
+        return worker
+
+    def describe(self, worker: WorkerProcess) -> None:
+        """Write into a worker's board who it and its daemon are, for whoever finds it after the daemon's death."""
+        about = {"worker_id": worker.id, "worker": worker.identity, "queues": list(worker.queues)}
+        worker.board.write_header({**self._about_us(), **about})
+
+    def _about_us(self) -> dict[str, object]:
+        return {"daemon": self.identity.as_dict(), "daemon_id": self._daemon_id}
+
+    def workers_here(self) -> int:
+        """Return how many workers the daemons of this host have, as far as they share our runtime directory."""
+        return sum(entry.name.endswith(".board") for entry in os.scandir(self._boards))
+
+    def slots(self) -> set[int]:
+        """Return the slots that have a worker which is to stay."""
+        return {worker.slot for worker in self if worker.plan is None or not worker.plan.makes_room}
+
+    def ready(self) -> int:
+        """Return how many workers take jobs."""
+        return sum(worker.state == "ready" for worker in self)
+
+    def stop(self, worker: WorkerProcess, plan: stop_plans.StopPlan) -> None:
+        """Bring a worker to its end; a worker that is still booting has nothing to finish."""
+        booting = worker.state in ("starting", "joining")
+        worker.state = "stopping"
+        worker.plan = stop_plans.sooner(worker.plan, stop_plans.boot_plan(time.monotonic()) if booting else plan)
+
+    def press(self) -> None:
+        """Send each stopping worker the signal that is due now, once: idle ones first.
+
+        Else one that has not heard yet could take the job that another one has just been made to give back.
+        """
+        now_s = time.monotonic()
+        due = [(worker, stop_plans.due_signal(worker.plan, now_s)) for worker in self if worker.plan]
+        pressed = [(worker, number) for worker, number in due if number is not worker.sent]
+        for worker, number in sorted(pressed, key=lambda pair: bool(pair[0].board.running())):
+            worker.send(number)
+            worker.sent = number
+
+    def tell(self, event: str) -> None:
+        """Tell all workers something."""
+        for worker in self:
+            if not worker.channel.closed:
+                worker.channel.send(event)
+
+    def messages(self) -> Iterator[tuple[WorkerProcess, dict[str, Any]]]:
+        """Yield what workers have said."""
+        for worker in self:
+            if not worker.channel.closed:
+                yield from ((worker, message) for message in worker.channel.receive())
+
+    def take_dead(self) -> Iterator[tuple[WorkerProcess, int]]:
+        """Yield the workers that ended, with their exit codes; they are no longer of the crew."""
+        for worker in self:  # SIGCHLD coalesces, so all pids are looked at
+            code = worker.process.poll()
+            if code is None:
+                continue
+            del self.workers[worker.id]
+            if code != 0:
+                worker.kill_descendants()
+            self._hear_last_words(worker)
+            yield worker, code
+
+    def _hear_last_words(self, worker: WorkerProcess) -> None:
+        for message in [] if worker.channel.closed else worker.channel.receive():
+            worker.error = str(message.get("error", worker.error))
+            worker.last_files += message.get("paths", [])
+        worker.channel.close()
+
+
+def charge(worker: WorkerProcess, code: int) -> Charge:
+    """Return what the jobs that were running in a dead worker are charged, and why, for their history."""
+    running = [entry.token for entry in worker.board.running()]
+    if worker.killed_for and worker.killed_at in running:
+        return Charge(worker.killed_as, worker.killed_for, worker.killed_at)
+    if worker.killed_for or worker.sent in (signal.SIGQUIT, signal.SIGKILL):
+        return Charge("interrupt", "its worker was stopped before the job ended")
+    if len(running) > 1:  # nobody knows which one it was: each is taken alone next time, and charged only then
+        return Charge("suspect", f"{describe_exit(code)}; it ran {len(running)} jobs")
+    return Charge("crash", describe_exit(code))

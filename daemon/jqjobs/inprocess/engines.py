@@ -1,0 +1,222 @@
+"""Engines that need no Redis: one that runs each job at once, one that drops it. JQ_ENGINE names them.
+
+`MemoryEngine` holds jobs until somebody runs them; `jqjobs.testing.memory` is its face for tests. Jobs run in the
+thread that asks, by the same `Runner` as in a worker, with the same retries, hooks and middleware; time limits, rate
+and concurrency limits do not apply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from jqjobs.api.app import App, Job
+from jqjobs.api.client import JobHandle
+from jqjobs.api.results import value_of
+from jqjobs.base.clock import Duration, monotonic_ms
+from jqjobs.errors import ResultTimeout
+from jqjobs.inprocess.async_wait import suspend, token_of
+from jqjobs.inprocess.memory_store import Record, Records, taken_job
+from jqjobs.inprocess.replies import reply_to
+from jqjobs.jobs.context import JobContext
+from jqjobs.jobs.records import Kind, NewJob, Outcome, TakenJob
+from jqjobs.store.call import Call
+from jqjobs.store.calls.endings import job_end
+from jqjobs.store.calls.trips import Settled
+from jqjobs.store.reads.jobs import JobInfo, job_info
+from jqjobs.worker.attempts.hook_calls import call_hook, events_of
+from jqjobs.worker.attempts.interrupt import Interrupter
+from jqjobs.worker.attempts.runner import Runner
+
+T = TypeVar("T")
+
+WORKER = "in-process"
+#: `NullEngine` remembers so many jobs.
+_MOST_DROPPED = 10_000
+
+
+class MemoryEngine:
+    """Holds jobs in this process. ``clock``: the time in ms; the time of day unless it is given."""
+
+    def __init__(self, app: App, clock: Callable[[], int] | None = None) -> None:
+        self.app = app
+        self.clock = clock or (lambda: time.time_ns() // 1_000_000)
+        self.records = Records(self.clock)
+        self.rng = random.Random(0)
+
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        """Hold jobs."""
+        made = [self.records.add(queue, job) for job in jobs]
+        return [JobHandle(item.id, queue, item.created, self, item.replaced) for item in made]
+
+    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        """Do what `enqueue` does, from a coroutine."""
+        return self.enqueue(queue, jobs)
+
+    def find(self, queue: str, job_id: str) -> JobInfo | None:
+        """Return what is known of a job, None when there is no record of it."""
+        return self.run(job_info(queue, job_id))
+
+    def run(self, call: Call[T]) -> T:
+        """Answer a call that job handles make. Raises: JqError for what only Redis can do."""
+        return call.parse(reply_to(self.records, call))
+
+    def wait(self, queue: str, job_id: str, timeout: Duration | None) -> Any:
+        """Return the result of a job that has run; nothing runs while somebody waits here."""
+        record = self.records.get(queue, job_id)
+        if record is not None and record.state not in ("dead", "kept"):
+            raise ResultTimeout(
+                f"job {record.ref} has not run: it is {record.state}", hint="drain() runs jobs in tests"
+            )
+        return value_of(f"{queue}/{job_id}", self.run(job_end(queue, job_id)))
+
+    async def wait_async(self, queue: str, job_id: str, timeout: Duration | None) -> Any:
+        """Do what `wait` does, from a coroutine."""
+        return self.wait(queue, job_id, timeout)
+
+    def run_one(self, record: Record) -> BaseException | None:
+        """Run one attempt of a job that was taken, record how it ended, call its hooks; return what it raised.
+
+        Raises: KeyboardInterrupt, which in the caller's own process is not for the job alone.
+        """
+        runner = _Runner(self.app, WORKER, _Unwatched(), self.rng, _Notebook(record, self.clock))
+        job = runner.complete(taken_job(record))
+        record.keep_ms = job.keep_ms
+        record.max_attempts = int(record.fields.get("max_attempts", self.app.find(job.name).settings.max_attempts))
+        # A job may enqueue, and so run, another one: in a context of its own, each is the current one.
+        context = contextvars.copy_context()
+        job.started_ms, runner.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
+        outcome = context.run(runner.run, job) or Outcome(job.queue, job.id, job.attempt, Kind.DONE)
+        waits_now = outcome.kind is Kind.WAITING
+        fate = suspend(self.records, record, outcome) if waits_now else self.records.settle(record, outcome)
+        if outcome.after is not None:
+            context.run(self._call_hooks, outcome, fate)
+        if isinstance(runner.error, KeyboardInterrupt):
+            raise runner.error
+        return runner.error
+
+    def _call_hooks(self, outcome: Outcome, fate: Settled) -> None:
+        for event, *args in events_of(outcome, fate):
+            for function in self.app.hooks_of(outcome.after.known, event):
+                call_hook(event, function, args, run_coroutine)
+
+
+class SyncEngine(MemoryEngine):
+    """Runs each job in the caller, before `enqueue` returns, retries included and without waiting for any delay."""
+
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        """Run jobs."""
+        handles = super().enqueue(queue, jobs)
+        for handle in handles:
+            if handle.created:
+                self._finish(self.records.get(queue, handle.id))
+        return handles
+
+    def run(self, call: Call[T]) -> T:
+        """Answer a call, and run what is to run again after it: a retry, an answer that was an error."""
+        answer = super().run(call)
+        if call.script.name in ("retry", "resolve"):
+            for record in self.records:
+                self._finish(record)
+        return answer
+
+    def _finish(self, record: Record | None) -> None:
+        while record is not None and record.state in ("ready", "scheduled"):
+            self.run_one(self.records.start(record))
+
+    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        """Run jobs in another thread, while the event loop goes on."""
+        return await asyncio.to_thread(self.enqueue, queue, jobs)
+
+
+class NullEngine(MemoryEngine):
+    """Drops jobs, and remembers the last ones in ``dropped``: (queue, job)."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.dropped: deque[tuple[str, NewJob]] = deque(maxlen=_MOST_DROPPED)
+
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        """Drop jobs."""
+        self.dropped.extend((queue, job) for job in jobs)
+        return [JobHandle(job.id, queue, True, self) for job in jobs]
+
+
+class _Runner(Runner):
+    """Remembers what the job raised."""
+
+    error: BaseException | None = None
+
+    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
+        self.error = error
+        return super()._classify(job, known, error)
+
+
+class _Unwatched(Interrupter):
+    """Lets a job run in whatever thread asks; nobody interrupts it."""
+
+    def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return run_coroutine(coroutine)
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end, in a thread of its own where an event loop runs in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    answers: list[Any] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(asyncio.run(coroutine))
+        except BaseException as error:  # raised again where it was asked for
+            errors.append(error)
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name="jqjobs-coroutine")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return answers[0]
+
+
+class _Notebook:
+    """Writes what a job says of itself straight into its record."""
+
+    pending = False
+
+    def __init__(self, record: Record, clock: Callable[[], int]) -> None:
+        self._record = record
+        self._clock = clock
+
+    def progress(self, job: JobContext, percent: float, text: str) -> None:
+        self._record.progress = {"percent": percent, "text": text, **self._when(job)}
+
+    def log(self, job: JobContext, text: str) -> None:
+        self._record.log.append({"text": text, **self._when(job)})
+
+    def wait_token(self, job: JobContext) -> str:
+        return token_of(self._record)
+
+    def _when(self, job: JobContext) -> dict[str, int]:
+        return {"attempt": job.attempt, "at_ms": self._clock()}
+
+    def has(self, job: TakenJob) -> bool:
+        return False
+
+    def write(self) -> None:
+        """Nothing is left to be written."""
+
+    async def write_aside(self) -> None:
+        """Nothing is left to be written."""
+
+    def forget(self, job: TakenJob) -> None:
+        """A record that goes takes this along."""

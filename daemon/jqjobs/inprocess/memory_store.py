@@ -1,0 +1,254 @@
+"""Jobs in memory: what each is, and what becomes of it, by the rules of the store's scripts as far as they apply here.
+
+No limits, leases, crashes or suspects: nobody else is there. Time is a clock that the caller gives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from jqjobs.base.clock import Duration, duration_ms
+from jqjobs.jobs.limits import UNLIMITED
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, Kind, NewJob, Outcome, TakenJob
+from jqjobs.store.calls.trips import Settled
+
+#: Where frozen clocks begin: 2026-01-01 00:00 UTC.
+_FROZEN_MS = 1_767_225_600_000
+#: States in which a job has not started.
+_QUEUED = ("ready", "scheduled", "parked")
+_UNFINISHED = (*_QUEUED, "active", "waiting")
+_OVER = ("dead", "kept")
+#: Jobs that are over, and of which so many records stay.
+_MOST_OVER = 1000
+
+
+class FrozenClock:
+    """A clock that moves only when told."""
+
+    def __init__(self, now_ms: int = _FROZEN_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def advance(self, span: Duration) -> None:
+        """Let time pass: seconds, or text such as ``"10m"``."""
+        self.now_ms += duration_ms(span)
+
+
+@dataclass
+class Record:
+    """One job. ``state`` as in Redis; "gone" after a success that is not kept. Times in ms since the epoch."""
+
+    queue: str
+    id: str
+    name: str
+    payload: bytes
+    priority: int
+    number: int
+    enqueued_ms: int
+    due_ms: int
+    key: str = ""
+    coalesce: str = Coalesce.UNFINISHED
+    fields: dict[str, Any] = field(default_factory=dict)
+    state: str = "ready"
+    attempt: int = 0
+    executions: int = 0
+    failures: int = 0
+    interrupts: int = 0
+    forgiven: int = 0
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    keep_ms: int | None = None
+    token: str = ""
+    answer: tuple[str, bytes] | None = None
+    wait_backoff_ms: int = 0
+    reason: str = ""
+    error: str = ""
+    finished_ms: int | None = None
+    result: bytes | None = None
+    result_missing: str = ""
+    progress: dict[str, Any] | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+    history: list[bytes] = field(default_factory=list)
+
+    @property
+    def ref(self) -> str:
+        """``queue/id``."""
+        return f"{self.queue}/{self.id}"
+
+    @property
+    def args(self) -> list[Any]:
+        """The positional arguments, as JSON carries them."""
+        return list(json.loads(self.payload).get("args", []))
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The named arguments, as JSON carries them."""
+        return dict(json.loads(self.payload).get("kwargs", {}))
+
+    @property
+    def delay_s(self) -> float:
+        """For how long it was put off when it was enqueued, in seconds."""
+        return max(0, self.due_ms - self.enqueued_ms) / 1000
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Its place in the order, lowest first."""
+        return (-self.priority, self.number)
+
+    def blocks(self) -> bool:
+        """Whether its coalescing key stands for it now."""
+        if self.coalesce == Coalesce.QUEUED:
+            return self.state in _QUEUED
+        return self.state in _UNFINISHED or (self.coalesce == Coalesce.STORED and self.state == "dead")
+
+
+class Records:
+    """All jobs of one process, by queue and id, in the order they came."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.clock = clock
+        self._all: dict[tuple[str, str], Record] = {}
+        self._number = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._all.values()))
+
+    def get(self, queue: str, job_id: str) -> Record | None:
+        """Return a job of which there is a record in Redis too."""
+        record = self._all.get((queue, job_id))
+        return None if record is None or record.state == "gone" else record
+
+    def add(self, queue: str, new: NewJob) -> Enqueued:
+        """Store a new job, unless its id or key is there already."""
+        if self.get(queue, new.id) is not None:
+            return Enqueued(new.id, False)
+        holder = self._holder(queue, new.key)
+        if holder is None:
+            self._all[queue, new.id] = self._record(queue, new)
+            self._forget_old()
+            return Enqueued(new.id, True)
+        replaced = new.replace and holder.state in _QUEUED
+        if replaced:
+            self._all[queue, holder.id] = self._record(queue, new, holder.id)
+        return Enqueued(holder.id, False, replaced)
+
+    def _holder(self, queue: str, key: str) -> Record | None:
+        same = (record for record in self if key and record.queue == queue and record.key == key)
+        return next((record for record in same if record.blocks()), None)
+
+    def _record(self, queue: str, new: NewJob, job_id: str = "") -> Record:
+        now_ms = self.clock()
+        self._number += 1
+        fields = dict(zip(new.fields[::2], new.fields[1::2], strict=True))
+        due_ms = now_ms + int(new.due) if new.due.startswith("+") else int(new.due or now_ms)
+        if "expires" in fields:
+            fields["expires"] = now_ms + int(fields["expires"])
+        return Record(
+            queue, job_id or new.id, new.name, new.payload, new.priority, self._number, now_ms, due_ms, new.key,
+            new.coalesce, {str(name): value for name, value in fields.items()},
+            "scheduled" if due_ms > now_ms else "ready",
+        )  # fmt: skip
+
+    def _forget_old(self) -> None:
+        over = [place for place, record in self._all.items() if record.state in (*_OVER, "gone")]
+        for place in over[: max(0, len(over) - _MOST_OVER)]:
+            del self._all[place]
+
+    def next_due_ms(self) -> int | None:
+        """Return when the next scheduled job is due or a deadline passes, None when there is none."""
+        return min((record.due_ms for record in self if record.state in ("scheduled", "waiting")), default=None)
+
+    def overdue(self) -> list[Record]:
+        """Return the jobs that wait for an answer, and whose deadline has passed."""
+        return [record for record in self if record.state == "waiting" and record.due_ms <= self.clock()]
+
+    def take(self) -> Record | None:
+        """Return the job whose turn it is, active now; what is due becomes ready before."""
+        now_ms = self.clock()
+        for record in self:
+            if record.state == "scheduled" and record.due_ms <= now_ms:
+                record.state = "ready"
+        ready = [record for record in self if record.state == "ready"]
+        for record in sorted(ready, key=lambda each: each.rank):
+            if int(record.fields.get("expires", now_ms + 1)) > now_ms:
+                return self.start(record)
+            record.error = "it was not started before it expired"
+            self.end(record, "dead", "expired")
+        return None
+
+    def start(self, record: Record) -> Record:
+        """Let a job be active, whether it is due or not."""
+        record.state = "active"
+        record.attempt += 1
+        return record
+
+    def end(self, record: Record, state: str, reason: str = "") -> Settled:
+        """Let a job be over."""
+        record.state, record.reason, record.finished_ms = state, reason, self.clock()
+        return state, reason
+
+    def retry(self, record: Record) -> bool:
+        """Make a dead job ready again, with all its attempts before it; False when another one has its key."""
+        holder = self._holder(record.queue, record.key)
+        if holder is not None and holder is not record:
+            return False
+        self._number += 1
+        record.state, record.number, record.forgiven = "ready", self._number, record.failures
+        record.reason, record.finished_ms = "", None
+        record.fields.pop("expires", None)
+        return True
+
+    def settle(self, record: Record, outcome: Outcome) -> Settled:
+        """Record how an attempt ended that did not begin to wait, and return what became of the job."""
+        record.token, record.answer = "", None
+        if outcome.line and outcome.kind is not Kind.KEPT:
+            record.history.append(outcome.line)
+            record.error = outcome.text
+        if outcome.kind in (Kind.DONE, Kind.KEPT):
+            return self.succeed(record, outcome.line, outcome.text if outcome.kind is Kind.KEPT else "")
+        if outcome.kind is Kind.MALFORMED:
+            return self.end(record, "gone")
+        if outcome.kind in (Kind.FAILED, Kind.HUNG):
+            return self.fail(record, outcome.kind.value, outcome.number)
+        record.executions += 1
+        if outcome.kind is Kind.INTERRUPTED:
+            record.interrupts += 1
+            record.state = "ready"
+            return "ready", ""
+        record.failures += 1
+        return self.end(record, "dead", outcome.kind.value)
+
+    def succeed(self, record: Record, result: bytes, missing: str) -> Settled:
+        """Let a job be over, and keep what it asked to be kept."""
+        record.executions += 1
+        if record.keep_ms is None:
+            return self.end(record, "gone")
+        record.result, record.result_missing = None if missing else result, missing
+        return self.end(record, "kept")
+
+    def fail(self, record: Record, reason: str, delay_ms: int) -> Settled:
+        """Count a failure: it is tried again, or was the last one."""
+        record.executions += 1
+        record.failures += 1
+        if record.failures - record.forgiven >= record.max_attempts:
+            return self.end(record, "dead", reason)
+        record.due_ms = self.clock() + delay_ms
+        record.state = "scheduled" if delay_ms > 0 else "ready"
+        self._number += 1
+        record.number = self._number
+        return record.state, ""
+
+
+def taken_job(record: Record) -> TakenJob:
+    """Return a job as a worker holds it."""
+    fields = record.fields
+    timeout, keep = fields.get("timeout"), fields.get("keep")
+    return TakenJob(
+        record.queue, record.id, record.attempt, record.name, record.payload, record.failures,
+        None if timeout is None else int(timeout), None if keep is None else int(keep), record.key,
+        str(fields.get("limits", UNLIMITED)),
+    )  # fmt: skip

@@ -1,0 +1,94 @@
+"""What the scripts would answer about jobs in memory: the calls that job handles make, by the name of the script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jqjobs.errors import JqError
+from jqjobs.inprocess.async_wait import resolve
+from jqjobs.inprocess.memory_store import Record, Records
+from jqjobs.store.call import Call
+from jqjobs.store.calls.endings import Ending
+
+
+class NeedsRedis(JqError):
+    """Only Redis can do that."""
+
+    code = "needs_redis"
+
+
+def reply_to(records: Records, call: Call[Any]) -> Any:
+    """Return the reply to a script call. Raises: NeedsRedis."""
+    answer = _ANSWERS.get(call.script.name)
+    if answer is None:
+        raise NeedsRedis(f"jobs in memory know nothing of {call.script.name!r}", hint="JQ_ENGINE=redis")
+    queue = call.keys[0].split("{", 1)[1].split("}", 1)[0]
+    return answer(records, queue, [arg.decode() if isinstance(arg, bytes) else str(arg) for arg in call.args[1:]])
+
+
+def _inspect(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
+    record = records.get(queue, args[0])
+    if record is None:
+        return []
+    worker = b"in-process" if record.state == "active" else b""
+    return [records.clock(), record.state.encode(), b"0", worker, _flat(_hash(record)), record.history]
+
+
+def _hash(record: Record) -> dict[str, Any]:
+    """The job hash as it would be, with absent fields left out."""
+    said = "\n".join(map(json.dumps, record.log))
+    fields = {
+        "name": record.name, "payload": record.payload, "enqueued": record.enqueued_ms, "due": record.due_ms,
+        "priority": record.priority, "key": record.key, "attempt": record.attempt, "executions": record.executions,
+        "failures": record.failures, "interrupts": record.interrupts, "reason": record.reason, "error": record.error,
+        "finished": record.finished_ms, "result": record.result, "result_missing": record.result_missing,
+        "progress": record.progress and json.dumps(record.progress), "log": said, **record.fields,
+    }  # fmt: skip
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def _flat(fields: dict[str, Any]) -> list[bytes]:
+    pairs = ((name, value if isinstance(value, bytes) else str(value).encode()) for name, value in fields.items())
+    return [item for name, value in pairs for item in (name.encode(), value)]
+
+
+def _result(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
+    record = records.get(queue, args[0])
+    if record is None:
+        return [Ending.GONE]
+    if record.state == "kept":
+        return [Ending.KEPT, record.result, record.result_missing.encode() or None]
+    if record.state == "dead":
+        return [Ending.DEAD, record.reason.encode(), record.error.encode() or None]
+    return [Ending.PENDING]
+
+
+def _cancel(records: Records, queue: str, args: Sequence[str]) -> list[int]:
+    return [_cancel_one(records, records.get(queue, job_id)) for job_id in args]
+
+
+def _cancel_one(records: Records, record: Record | None) -> int:
+    """Return what lua/cancel.lua answers. A job that runs goes on: nobody could interrupt it here."""
+    if record is None:
+        return -1
+    if record.state in ("dead", "kept", "active"):
+        return 0
+    records.end(record, "dead", "cancelled")
+    return 1
+
+
+def _retry(records: Records, queue: str, args: Sequence[str]) -> list[int]:
+    found = [records.get(queue, job_id) for job_id in args]
+    return [0 if each is None or each.state != "dead" else 1 if records.retry(each) else -1 for each in found]
+
+
+def _resolve(records: Records, queue: str, args: Sequence[str]) -> bytes:
+    job_id, token, kind, payload = args
+    return resolve(records, records.get(queue, job_id), token, kind, payload.encode()).encode()
+
+
+_ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
+    "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
+}  # fmt: skip

@@ -1,0 +1,125 @@
+"""Hooks and middleware: functions of the application's own around its jobs. Registered here, called by workers.
+
+A hook is told what became of a job and changes nothing. A middleware is part of the call: it may look at what
+goes in and what comes out, raise, or do without the call.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import CoroutineType
+from typing import Any, Protocol, TypeVar
+
+from jqjobs.errors import ConfigError, InvalidOption
+from jqjobs.jobs.context import JobContext
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: What the hooks of each event are called with.
+EVENTS: Mapping[str, tuple[str, ...]] = {
+    "on_start": ("job",),
+    "on_success": ("job", "result"),
+    "on_failure": ("job", "error"),
+    "on_retry": ("job", "error", "delay_s"),
+    "on_state_change": ("job", "old", "new", "reason"),
+    "cleanup": ("job",),
+}
+
+Hook = Callable[..., Any]
+
+
+class Middleware(Protocol):
+    """A function around the call of a job; `call` takes nothing and returns what the job returns."""
+
+    def __call__(self, job: JobContext, call: Callable[[], Any], /) -> Any: ...
+
+
+class Hooks:
+    """The hooks of one job, or of an app. ``used``: whether there are any, asked for each job that runs."""
+
+    def __init__(self, given: Mapping[str, Hook | Sequence[Hook] | None] | None = None) -> None:
+        self.used = False
+        self._functions: dict[str, list[Hook]] = {event: [] for event in EVENTS}
+        for event, functions in (given or {}).items():
+            for function in _listed(functions):
+                self.add(event, function)
+
+    def add(self, event: str, function: F) -> F:
+        """Register a function for an event and return it. Raises: InvalidOption when it cannot be called so."""
+        _check_callable(event, function, EVENTS[event])
+        self._functions[event].append(function)
+        self.used = True
+        return function
+
+    def of(self, event: str) -> Sequence[Hook]:
+        """Return the functions of an event, in the order of their registration."""
+        return self._functions[event]
+
+
+class HookPoint:
+    """`send.on_failure`, `app.on_failure`: a decorator that registers a function with the ``hooks`` of its owner."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._event = name
+
+    def __get__(self, instance: Any, owner: type) -> Callable[[F], F]:
+        hooks: Hooks = instance.hooks
+        return partial(hooks.add, self._event)
+
+
+def check_middleware(function: Middleware) -> None:
+    """Raise InvalidOption unless this may be called as ``function(job, call)``."""
+    _check_callable("middleware", function, ("job", "call"))
+
+
+def check_order(middlewares: Sequence[Middleware], *, around_async: bool) -> None:
+    """Raise ConfigError when a plain middleware stands inside an ``async def`` one, around an ``async def`` job.
+
+    A plain function waits for the job by running its event loop, and there can be no loop inside of a loop.
+    """
+    kinds = [inspect.iscoroutinefunction(each) for each in middlewares]
+    if around_async and True in kinds and False in kinds[kinds.index(True) :]:
+        raise ConfigError(
+            "a plain middleware was registered after an async one, so it cannot wait for async jobs",
+            hint="register plain ones first, or write them as async def",
+        )
+
+
+def wrapped(
+    call: Callable[[], Any], middlewares: Sequence[Middleware], job: JobContext, run: Callable[[Any], Any]
+) -> Any:
+    """Call a job through its middlewares, the first one outermost, and return its result or its coroutine.
+
+    ``run``: runs a coroutine to its end, for plain middlewares.
+    """
+    for middleware in reversed(middlewares):
+        call = partial(middleware, job, _inner(call, run, is_async=inspect.iscoroutinefunction(middleware)))
+    return call()
+
+
+def _inner(call: Callable[[], Any], run: Callable[[Any], Any], *, is_async: bool) -> Callable[[], Any]:
+    async def awaited() -> Any:
+        result = call()
+        return await result if isinstance(result, CoroutineType) else result
+
+    def finished() -> Any:
+        result = call()
+        return run(result) if isinstance(result, CoroutineType) else result
+
+    return awaited if is_async else finished
+
+
+def _listed(functions: Hook | Sequence[Hook] | None) -> Iterator[Hook]:
+    if callable(functions):
+        yield functions
+    else:
+        yield from functions or ()
+
+
+def _check_callable(what: str, function: Callable[..., Any], names: Sequence[str]) -> None:
+    try:
+        inspect.signature(function).bind(*names)
+    except (TypeError, ValueError):
+        raise InvalidOption(f"{what} is called as {what}({', '.join(names)}); {function!r} cannot be") from None

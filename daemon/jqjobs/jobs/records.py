@@ -1,0 +1,281 @@
+"""What a job is: names, ids, options, and the records that travel between client, store and worker.
+
+Values only. The store turns them into script arguments, the worker makes outcomes of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from jqjobs.base.clock import Duration, duration_ms
+from jqjobs.errors import InvalidName, InvalidOption
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+ID_LENGTH = 16
+#: Byte → one of 32 letters and digits, each for as many bytes as any other.
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+
+#: Priorities are -4096…4095, higher first: 13 bits above the 40 of the sequence make an exact double.
+PRIORITIES = range(-4096, 4096)
+#: A payload (or an envelope in the inbox) is at most this many bytes.
+MAX_PAYLOAD_BYTES = 1024 * 1024
+MAX_KEY_BYTES = 256
+
+DEFAULT_MAX_ATTEMPTS = 3
+DEFAULT_MAX_CRASHES = 3
+DEFAULT_TIMEOUT_MS = 3_600_000
+
+
+class State(StrEnum):
+    """The sets a job can be a member of; it is in exactly one."""
+
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    HELD = "held"
+    WAITING = "waiting"
+    PARKED = "parked"
+    KEPT = "kept"
+    DEAD = "dead"
+
+
+class Coalesce(StrEnum):
+    """How long a job's coalescing key stands for it."""
+
+    QUEUED = "queued"  #: until it is taken
+    UNFINISHED = "unfinished"  #: until it has succeeded or is dead
+    STORED = "stored"  #: a dead one keeps it until it is retried or forgotten
+
+
+class Kind(StrEnum):
+    """How an attempt ended, as the worker reports it (lua/rules/settle.lua)."""
+
+    DONE = "done"
+    KEPT = "kept"
+    FAILED = "failed"
+    HUNG = "hung"
+    DISCARDED = "discarded"
+    INTERRUPTED = "interrupted"
+    RELEASED = "released"
+    UNKNOWN = "unknown"
+    THROTTLED = "throttled"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+    MALFORMED = "malformed"
+    DEFERRED = "deferred"
+    OVERSIZED = "oversized"
+
+
+class Status(IntEnum):
+    """The first item of an exchange's answer."""
+
+    OK = 0
+    FENCED = 1
+    LATE = 2
+
+
+def check_name(name: str, what: str) -> str:
+    """Return ``name`` if it may name a queue, a job or an id. Raises: InvalidName."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidName(f"{what} {name!r} is not a valid name", hint="letters, digits, '_', '.', '-'; at most 128")
+    return name
+
+
+def new_id() -> str:
+    """Return a fresh job id: 80 random bits as 16 letters and digits (each byte counts in Redis)."""
+    return os.urandom(ID_LENGTH).translate(_LETTERS).decode("ascii")
+
+
+def new_ids(count: int) -> list[str]:
+    """Return fresh job ids, for one system call."""
+    letters = os.urandom(ID_LENGTH * count).translate(_LETTERS).decode("ascii")
+    return [letters[i : i + ID_LENGTH] for i in range(0, len(letters), ID_LENGTH)]
+
+
+@dataclass(slots=True)
+class NewJob:
+    """A job on its way into the store. ``due``: "" now, "+ms" from now, "ms" since the epoch."""
+
+    name: str
+    payload: bytes
+    id: str
+    priority: int = 0
+    due: str = ""
+    key: str = ""
+    fields: tuple[str | int, ...] = ()
+    coalesce: str = Coalesce.UNFINISHED
+    replace: bool = False
+
+
+@dataclass(slots=True)  # not frozen: that costs half a microsecond a job
+class Enqueued:
+    """What the store made of a `NewJob`. ``created`` is False when ``id`` or ``key`` was there already.
+
+    ``replaced``: the job that had the key had not started, and is this call now.
+    """
+
+    id: str
+    created: bool
+    replaced: bool = False
+
+
+@dataclass(slots=True)
+class TakenJob:
+    """A job in a worker's hands. (worker id, ``attempt``) is its fencing token."""
+
+    queue: str
+    id: str
+    attempt: int
+    name: str
+    payload: bytes
+    failures: int = 0
+    timeout_ms: int | None = None
+    keep_ms: int | None = None
+    key: str = ""
+    #: Its limits as they are stored, "-" for none; "" when they were never computed (`limits.Limits`).
+    limits: str = ""
+    memory_bytes: int = 0
+    #: Where it stands on its worker's board, and the number it has there; since when it runs, boottime ms.
+    place: int = 0
+    serial: int = 0
+    started_ms: int = 0
+    #: When it was taken, by the clock of Redis.
+    taken_ms: int = 0
+
+
+@dataclass(slots=True)  # not frozen: that costs a microsecond a job
+class Outcome:
+    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (lua/rules/settle.lua).
+
+    A job with a coalescing key or a limit says so in the ``text`` of its success: the script must free what it has.
+    """
+
+    queue: str
+    id: str
+    attempt: int
+    kind: Kind
+    number: int = 0
+    text: str = ""
+    line: bytes = b""
+    after: Any = None
+    place: int = -1
+    taken_ms: int = 0
+
+
+def check_integer(value: int | None, what: str, allowed: range) -> None:
+    """Raise InvalidOption unless ``value`` is None or an integer of ``allowed``."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
+        raise InvalidOption(f"{what} {value!r} is not an integer from {allowed[0]} to {allowed[-1]}")
+
+
+def positive_ms(span: Duration, what: str) -> int:
+    """Return a duration in ms that must be more than nothing. Raises: InvalidOption."""
+    ms = duration_ms(span, what)
+    if ms < 1:
+        raise InvalidOption(f"{what} {span!r} leaves no time; None means no limit")
+    return ms
+
+
+def check_coalesce(mode: str | None, replace: bool | None) -> None:
+    """Raise InvalidOption unless these say how a coalescing key is used; None says nothing."""
+    if mode is not None and mode not in list(Coalesce):
+        raise InvalidOption(f"coalesce {mode!r} is none of {', '.join(Coalesce)}")
+    if replace is not None and not isinstance(replace, bool):
+        raise InvalidOption(f"replace {replace!r} is neither True nor False")
+
+
+def _is_key(value: object) -> bool:
+    try:
+        return isinstance(value, str) and 0 < len(value.encode()) <= MAX_KEY_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a call may override with ``.options(…)``; None leaves the job's own setting."""
+
+    queue: str | None = None
+    id: str | None = None
+    key: str | None = None
+    priority: int | None = None
+    delay: Duration | None = None
+    due: datetime | None = None
+    max_attempts: int | None = None
+    max_crashes: int | None = None
+    timeout: Duration | None = None
+    expires: Duration | None = None
+    keep: Duration | None = None
+    coalesce: str | None = None
+    replace: bool | None = None
+
+    def __post_init__(self) -> None:
+        check_coalesce(self.coalesce, self.replace)
+        for what, name in (("queue", self.queue), ("id", self.id)):
+            if name is not None:
+                check_name(name, what)
+        if self.key is not None and not _is_key(self.key):
+            raise InvalidOption(f"key {self.key!r} is not text of 1 to {MAX_KEY_BYTES} bytes")
+        if self.due is not None and not isinstance(self.due, datetime):
+            raise InvalidOption(f"due {self.due!r} is not a datetime")
+        for what, span in (("timeout", self.timeout), ("keep", self.keep), ("expires", self.expires)):
+            if span is not None:
+                positive_ms(span, what)
+        if self.delay is not None and self.due is not None:
+            raise InvalidOption("give delay or due, not both")
+        check_integer(self.priority, "priority", PRIORITIES)
+        check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
+        check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
+
+    def with_(self, later: Options) -> Options:
+        """Return these options with those that ``later`` gives in their place; delay and due replace each other."""
+        merged = {name: getattr(self, name) for name in self.__slots__}
+        if later.delay is not None or later.due is not None:
+            merged["delay"] = merged["due"] = None
+        merged |= {name: value for name in self.__slots__ if (value := getattr(later, name)) is not None}
+        return Options(**merged)
+
+    def check_key(self) -> None:
+        """Raise InvalidOption when coalescing is spoken of, and nothing coalesces."""
+        if self.key is None and (self.coalesce is not None or self.replace):
+            raise InvalidOption("coalesce and replace go with a key", hint="give the key in the same call, or before")
+
+    def due_text(self) -> str:
+        """Return when the job is due, as `NewJob.due` wants it."""
+        if self.due is not None:
+            moment = self.due if self.due.tzinfo else self.due.astimezone()
+            return str(max(0, round(moment.astimezone(UTC).timestamp() * 1000)))
+        delay_ms = duration_ms(self.delay, "delay") if self.delay is not None else 0
+        return f"+{delay_ms}" if delay_ms else ""
+
+    def fields(self) -> tuple[str | int, ...]:
+        """Return the hash fields of what was overridden, flat."""
+        found: list[str | int] = []
+        for name, number in (("max_attempts", self.max_attempts), ("max_crashes", self.max_crashes)):
+            if number is not None:
+                found += [name, number]
+        for name, span in (("timeout", self.timeout), ("keep", self.keep)):
+            if span is not None:
+                found += [name, duration_ms(span, name)]
+        if self.expires is not None:
+            found += ["expires", f"+{duration_ms(self.expires, 'expires')}"]
+        return tuple(found)
+
+
+NO_OPTIONS = Options()
+
+
+def parse_ref(text: str) -> tuple[str | None, str]:
+    """Return (queue or None, id) of ``queue/id`` or a bare id. Raises: InvalidName."""
+    queue, slash, job_id = text.rpartition("/")
+    if slash:
+        check_name(queue, "queue")
+    return (queue or None, check_name(job_id, "id"))

@@ -1,0 +1,100 @@
+"""What a function is registered with: the settings of a job, checked, and where the function comes from.
+
+Values only; `definition` and `app` are their users, workers read them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jqjobs.errors import InvalidOption
+from jqjobs.jobs.backoff import Backoff, backoff_of
+from jqjobs.jobs.hooks import Hooks
+from jqjobs.jobs.limits import NO_LIMITS, Limits
+from jqjobs.jobs.records import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_MAX_CRASHES,
+    PRIORITIES,
+    Coalesce,
+    check_coalesce,
+    check_integer,
+    check_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a job is registered with. ``timeout_ms`` and ``keep_ms`` are None for "no limit" and "not kept"."""
+
+    name: str
+    queue: str = "default"
+    priority: int = 0
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    max_crashes: int = DEFAULT_MAX_CRASHES
+    timeout_ms: int | None = None
+    keep_ms: int | None = None
+    memory_bytes: int = 0
+    coalesce: str = Coalesce.UNFINISHED
+    replace: bool = False
+    backoff: Backoff = field(default_factory=lambda: backoff_of(None))
+    aliases: tuple[str, ...] = ()
+    limits: Limits = NO_LIMITS
+    max_throttles: int | None = None
+    throttle_counts: bool = False
+    hooks: Hooks = field(default_factory=Hooks, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in (self.name, *self.aliases):
+            check_name(name, "job name")
+        check_name(self.queue, "queue")
+        check_integer(self.priority, "priority", PRIORITIES)
+        check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
+        check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
+        check_integer(self.max_throttles, "max_throttles", range(1, 1_000_001))
+        if not isinstance(self.throttle_counts, bool):
+            raise InvalidOption(f"throttle_counts {self.throttle_counts!r} is neither True nor False")
+        check_coalesce(self.coalesce, self.replace)
+
+    def catalog_entry(self, doc: str) -> dict[str, Any]:
+        """Return what workers publish about the job, for the scripts and for producers in other languages."""
+        entry = {
+            "priority": self.priority, "max_attempts": self.max_attempts, "max_crashes": self.max_crashes,
+            "timeout_ms": self.timeout_ms, "keep_ms": self.keep_ms, "doc": doc,
+            "coalesce": "" if self.coalesce == Coalesce.UNFINISHED else self.coalesce, "replace": self.replace or None,
+            "limited": bool(self.limits) or None, "max_throttles": self.max_throttles,
+            "throttle_counts": self.throttle_counts or None, "memory_bytes": self.memory_bytes or None,
+        }  # fmt: skip
+        return {key: value for key, value in entry.items() if value not in (None, "")}
+
+
+def names_of(aliases: Iterable[str]) -> tuple[str, ...]:
+    """Return aliases as a tuple. Raises: InvalidOption for a text, whose letters would be meant."""
+    if isinstance(aliases, str):
+        raise InvalidOption(f"aliases is a list of names, not the text {aliases!r}")
+    return tuple(aliases)
+
+
+def is_same_source(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    """Whether two function objects come from one definition, as when a module is both __main__ and imported.
+
+    Functions that one factory makes share a place too, but are as many jobs.
+    """
+    if one is other:
+        return True
+    return hasattr(one, "__code__") and "<locals>" not in one.__qualname__ and place_of(one) == place_of(other)
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Return where a function is written, as ``file:line``."""
+    code = getattr(function, "__code__", None)
+    module = sys.modules.get(function.__module__)
+    file = code.co_filename if code else getattr(module, "__file__", "?")
+    return f"{file}:{code.co_firstlineno if code else '?'}"
+
+
+def first_line(function: Callable[..., Any]) -> str:
+    """Return the first line of what is said about a function, at most 200 characters."""
+    return next(iter((function.__doc__ or "").strip().splitlines()), "")[:200]

@@ -1,0 +1,47 @@
+"""Cancelling: asked for by people, heard by the daemons whose workers hold the job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import text
+from jqjobs.store.scripts import script
+
+
+class Answer(StrEnum):
+    """What cancelling a job has come to."""
+
+    CANCELLED = "cancelled"  #: it waited, and is dead
+    CANCELLING = "cancelling"  #: a worker holds it, and ends it; unless it succeeds first it is dead then
+    FINISHED = "finished"  #: it is dead or kept already
+    UNKNOWN = "unknown"  #: there is no such job
+
+
+#: As lua/cancel.lua says it.
+_ANSWERS = {1: Answer.CANCELLED, 2: Answer.CANCELLING, 0: Answer.FINISHED, -1: Answer.UNKNOWN}
+
+
+class Cancelled(NamedTuple):
+    """A job in the hands of a worker that is to end."""
+
+    worker_id: str
+    id: str
+    attempt: int
+
+
+def cancel(queue: str, ids: Sequence[str]) -> Call[list[Answer]]:
+    """Cancel jobs of one queue. ``ids``: each alone, or "id worker" where the holder is known."""
+    return Call(script("cancel"), (keys.meta(queue),), ("", *ids), lambda reply: [_ANSWERS[item] for item in reply])
+
+
+def cancels(queue: str, workers: Sequence[str]) -> Call[list[Cancelled]]:
+    """Ask which jobs that these workers hold are to end."""
+
+    def parse(flat: Any) -> list[Cancelled]:
+        return [Cancelled(text(flat[i]), text(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]
+
+    return Call(script("cancels"), (keys.meta(queue),), ("", *workers), parse)

@@ -1,0 +1,86 @@
+"""How jobs come in: enqueued by Python producers, or as raw envelopes that are ingested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from jqjobs.jobs.records import Coalesce, Enqueued, NewJob
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import text
+from jqjobs.store.scripts import script
+from jqjobs.store.wire import Argument, pack
+
+#: What a run of new jobs has in common (lua/enqueue.lua).
+_IN_COMMON = attrgetter("name", "fields", "priority", "due", "key", "coalesce", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of raw envelopes. ``left``: how many are still in the inbox."""
+
+    accepted: int
+    rejected: int
+    present: int
+    left: int
+
+
+def enqueue(queue: str, jobs: Sequence[NewJob]) -> Call[list[Enqueued]]:
+    """Store new jobs of one queue. Repeatable because ids are made by the producer."""
+    args: list[Argument] = ["", len(jobs)]
+    for (name, *options), same in groupby(jobs, _IN_COMMON):
+        run = [item for job in same for item in (job.id, job.payload)]
+        said = _said(*options)
+        args += (len(run) // 2, name, len(said), *said, *run)
+    return Call(script("enqueue"), (keys.meta(queue),), args, lambda reply: enqueued(reply, jobs))
+
+
+def enqueued(reply: Any, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    """Return what became of jobs that `enqueue` stored."""
+    made = [Enqueued(job.id, True) for job in jobs]
+    for i in range(0, len(reply), 3):
+        made[reply[i] - 1] = Enqueued(text(reply[i + 2]), False, reply[i + 1] == 2)
+    return made
+
+
+def packed_enqueue(queue: str, job: NewJob) -> bytes:
+    """Return what `enqueue` sends for one job; but for id and payload it is packed once, which saves half the work."""
+    job_id, payload = job.id.encode(), job.payload
+    return b"%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+        _packed_head(queue, *_IN_COMMON(job)), len(job_id), job_id, len(payload), payload
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _packed_head(
+    queue: str, name: str, fields: tuple[str | int, ...], priority: int, due: str, key: str, coalesce: str,
+    replace: bool,
+) -> bytes:  # fmt: skip
+    call = enqueue(queue, [NewJob(name, b"", "", priority, due, key, fields, coalesce, replace)])
+    packed = pack(("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args))
+    return packed.removesuffix(pack(("", "")).removeprefix(b"*2\r\n"))
+
+
+def _said(
+    fields: Sequence[Argument], priority: int, due: str, key: str, coalesce: str, replace: bool
+) -> Sequence[Argument]:  # fmt: skip
+    said = [*fields]
+    if priority:
+        said += ("priority", priority)
+    if due:
+        said += ("due", due)
+    if key:
+        said += ("key", key, "replace", 1) if replace else ("key", key)
+    if coalesce != Coalesce.UNFINISHED:
+        said += ("coalesce", coalesce)
+    return said
+
+
+def ingest(queue: str, nonce: str) -> Call[Ingested]:
+    """Move raw envelopes of the inbox into the queue; ``nonce`` makes ids for those without one."""
+    return Call(script("ingest"), (keys.meta(queue),), ("", nonce), lambda reply: Ingested(*reply), repeatable=False)

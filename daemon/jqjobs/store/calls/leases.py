@@ -1,0 +1,43 @@
+"""A worker from its lease to its end, and what it offers meanwhile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jqjobs.link.board import BoardEntry
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import truth
+from jqjobs.store.scripts import script
+from jqjobs.store.wire import Argument
+
+
+def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
+    """Give a worker its lease; False when it was here before and is gone."""
+    return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms), truth)
+
+
+def renew(queue: str, lease_ms: int, workers: Sequence[str], names: Sequence[str] = ()) -> Call[list[int]]:
+    """Renew leases and offers; for each worker how many jobs it holds in Redis, -1 when it is fenced."""
+    args: list[Argument] = ["", lease_ms, len(workers), *workers, *names]
+    return Call(script("renew"), (keys.meta(queue),), args, lambda reply: [int(held) for held in reply])
+
+
+def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]]) -> Call[int]:
+    """Publish what a ready worker offers: job name → catalog entry."""
+    args: list[Argument] = ["", lease_ms]
+    for name, entry in entries.items():
+        args += (name, json.dumps(entry))
+    return Call(script("publish"), (keys.meta(queue),), args, int)
+
+
+def leave(
+    queue: str, worker: str, mode: str, cause: str = "", board: Sequence[BoardEntry] = (), stack: str = ""
+) -> Call[int]:
+    """End a worker: how many jobs it held, -1 when it had no lease. ``mode``: see lua/leave.lua."""
+    args: list[Argument] = ["", worker, mode, cause, stack]
+    for entry in board:
+        args += (entry.id, entry.attempt, entry.state)
+    return Call(script("leave"), (keys.meta(queue),), args, int)

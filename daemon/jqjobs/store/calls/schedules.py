@@ -1,0 +1,114 @@
+"""Schedules in Redis: published by workers, read and ticked by daemons, listed and paused by people.
+
+An entry is a JSON object: ``job``, ``payload`` (text), ``priority``, ``fields`` (of the job hash, flat), ``overlap``,
+and what `jobs.timetable` reads: ``cron`` and ``tz`` or ``every_ms``, ``missed``, ``catch_up_ms``. Others write to
+the same Redis: an entry that is no JSON object is None here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import integer, json_or_none, text
+from jqjobs.store.scripts import script
+from jqjobs.store.wire import Argument
+
+#: Items of one schedule in the answer of lua/agenda.lua.
+_FIELDS = 5
+
+
+class Answer(IntEnum):
+    """The first item in the answer of lua/tick.lua."""
+
+    TAKEN = 0
+    DONE = 1
+    ENDED = 2
+    PAUSED = 3
+    EARLY = 4
+    GONE = 5
+
+
+class Planned(NamedTuple):
+    """One schedule. ``since_ms``: its ticks after that are still to come, None when that is not known.
+
+    ``ran_ms``: the last tick that was enqueued, as job ``ran_id``. ``offered``: a live worker has it in its code.
+    """
+
+    name: str
+    entry: dict[str, Any] | None
+    since_ms: int | None
+    ran_ms: int | None
+    ran_id: str
+    paused_ms: int | None
+    offered: bool
+
+
+class Agenda(NamedTuple):
+    """The schedules of a queue, None when nothing has changed. ``number`` grows with every change."""
+
+    now_ms: int
+    number: int
+    schedules: tuple[Planned, ...] | None
+
+
+class Ticked(NamedTuple):
+    """What came of ticks. ``since_ms``: as of `Planned`, now. ``made``: how many jobs are new."""
+
+    answer: Answer
+    since_ms: int | None
+    made: int
+
+
+def offer(queue: str, name: str) -> str:
+    """Return how a worker offers a schedule among the names of its jobs."""
+    return f"~{queue}/{name}"
+
+
+def plan(queue: str, lease_ms: int, entries: Mapping[str, str]) -> Call[int]:
+    """Publish the schedules of one queue: name → entry as JSON."""
+    args: list[Argument] = ["", lease_ms]
+    for name, entry in entries.items():
+        args += (name, entry)
+    return Call(script("plan"), (keys.meta(queue),), args, int)
+
+
+def agenda(queue: str, known: int | None = None) -> Call[Agenda]:
+    """Ask for the schedules of one queue, unless nothing has changed since the number ``known``."""
+
+    def parse(reply: Any) -> Agenda:
+        number = integer(reply[1]) or 0
+        if number == known:
+            return Agenda(int(reply[0]), number, None)
+        starts = range(2, len(reply), _FIELDS)
+        return Agenda(int(reply[0]), number, tuple(_planned(*reply[at : at + _FIELDS]) for at in starts))
+
+    args = ("", "" if known is None else known)
+    return Call(script("agenda"), (keys.meta(queue),), args, parse)
+
+
+def tick(queue: str, name: str, since_ms: int | None, new_since_ms: int, ticks: Sequence[int]) -> Call[Ticked]:
+    """Enqueue these ticks of a schedule, unless another one did. Repeatable: the second finds them taken."""
+    known = "" if since_ms is None else since_ms
+
+    def parse(reply: Any) -> Ticked:
+        return Ticked(Answer(reply[0]), integer(reply[1]), int(reply[2]))
+
+    return Call(script("tick"), (keys.meta(queue),), ("", name, known, new_since_ms, *ticks), parse)
+
+
+def suspend(queue: str, name: str, *, resume: bool = False) -> Call[int]:
+    """Pause or resume one schedule: 1 when that changed something, 0 when not, -1 when there is none."""
+    return Call(script("suspend"), (keys.meta(queue),), ("", name, "resume" if resume else "pause"), int)
+
+
+def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any) -> Planned:
+    found = json_or_none(entry)
+    since, ran, ran_id = ([*text(progress or b"").split(" "), "", "", ""])[:3]
+    return Planned(
+        text(name), found if isinstance(found, dict) else None, integer(since), integer(ran) or None, ran_id,
+        integer(paused), offered == 1,
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""A worker's trip to Redis: what it reports, what it asks for, how the answer is read (lua/exchange.lua)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from typing import Any
+
+from jqjobs.jobs.records import Kind, Outcome, Status, TakenJob
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import number, text
+from jqjobs.store.scripts import script
+from jqjobs.store.wire import Argument
+
+#: Fields of one job in the answer of an exchange (lua/rules/take.lua).
+_TAKEN_FIELDS = 6
+_OUTCOME_FIELDS = 7
+#: Items of one queue's plain jobs there (lua/rules/plain.lua).
+_PLAIN_ITEMS = 4
+
+#: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
+Settled = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """The answer of an exchange. ``wait_ms``: come back then; None: another worker does, or nothing is scheduled.
+
+    ``broken``: queues that cannot be served, with the error; the others were. ``fates``: where jobs went, and why
+    they are dead or "", by id; only if asked for, and not for plain successes.
+    """
+
+    status: Status
+    now_ms: int
+    wait_ms: int | None = None
+    more: bool = False
+    inboxes: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    jobs: list[TakenJob] = field(default_factory=list)
+    broken: tuple[tuple[str, str], ...] = ()
+    fates: Mapping[str, Settled] = field(default_factory=dict)
+
+
+def exchange(
+    queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
+    done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), held: Sequence[TakenJob] | None = None,
+    tell_fates: bool = False, free: int = 0,
+) -> Call[Trip]:  # fmt: skip
+    """Settle what ended and take up to ``want`` jobs. ``held`` given means resync: all the worker still has.
+
+    ``done``: jobs that succeeded with nothing to say. ``tell_fates``: ask what became of the others, see `Trip.fates`.
+    ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
+    saying. A limited job is only taken where it can start at once.
+    """
+    said = ("" if held is None else "resync", "fates" if tell_fates else "", f"free {free}" if free > 0 else "")
+    words = " ".join(filter(None, said))
+    args: list[Argument] = ["", worker, trip, want, lease_ms, words]
+    plain: dict[str, list[str]] = {queue: [] for queue in queues}
+    others: dict[str, list[Argument]] = {queue: [] for queue in queues}
+    for job in done:
+        if job.attempt == 1:
+            plain[job.queue].append(job.id)
+        else:
+            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, 0, "", "", "")
+    for o in outcomes:
+        if o.kind is Kind.DONE and o.attempt == 1 and not o.text:
+            plain[o.queue].append(o.id)
+        else:
+            others[o.queue] += (o.kind.value, o.id, o.attempt, o.number, o.text, o.line, o.taken_ms or "")
+    for queue in queues:
+        kept = " ".join([f"{job.id} {job.attempt}" for job in held or () if job.queue == queue])
+        ids, rest = plain[queue], others[queue]
+        args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
+    return Call(
+        script("exchange"), [keys.meta(queue) for queue in queues], args,
+        lambda reply: parse_trip(reply, queues), repeatable=False,
+    )  # fmt: skip
+
+
+def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
+    """Return the answer of an exchange over ``queues``."""
+    if reply[0] != Status.OK:
+        return Trip(Status(reply[0]), int(reply[1]))
+    now, wait, more, plain, rest = reply[1:]
+    jobs: list[TakenJob] = []
+    for i in range(0, len(plain or ()), _PLAIN_ITEMS):
+        index, ids, runs, payloads = plain[i : i + _PLAIN_ITEMS]
+        names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 1]) for j in range(0, len(runs), 2))
+        jobs += map(TakenJob, repeat(queues[index - 1]), ids.decode().split(" "), repeat(1), names, payloads)
+    trip = Trip(Status.OK, now, None if wait < 0 else wait, more == 1, jobs=jobs)
+    return trip if rest is None else _with_rest(trip, rest, queues)
+
+
+def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
+    inboxes, stale, lost, flat, broken, *fates = rest
+    for i in range(0, len(flat), _TAKEN_FIELDS):
+        index, job_id, attempt, name, payload, extra = flat[i : i + _TAKEN_FIELDS]
+        job = TakenJob(queues[index - 1], job_id.decode(), attempt, name.decode(), payload)
+        if extra is not None:
+            _add_extra(job, *extra)
+        trip.jobs.append(job)
+    told = fates[0] if fates else ()
+    return Trip(
+        trip.status, trip.now_ms, trip.wait_ms, trip.more,
+        tuple(queues[i - 1] for i in inboxes), tuple(map(text, stale)), tuple(map(text, lost)), trip.jobs,
+        tuple((queues[broken[i] - 1], text(broken[i + 1])) for i in range(0, len(broken), 2)),
+        {text(told[i]): (text(told[i + 1]), text(told[i + 2])) for i in range(0, len(told), 3)},
+    )  # fmt: skip
+
+
+def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any) -> None:
+    job.failures = number(failures) or 0
+    job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
+    job.limits = text(limits or b"")

@@ -1,0 +1,46 @@
+"""What time, daemons and people do to a queue as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reply_values import truth
+from jqjobs.store.scripts import script
+
+
+@dataclass(frozen=True, slots=True)
+class Housekept:
+    """What a round of housekeeping found. ``more``: call again at once."""
+
+    more: bool
+    wait_ms: int | None
+    inbox: bool
+    reaped: int
+
+
+def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: int = 0) -> Call[Housekept]:
+    """Do what time does to a queue; bounded, see ``more``. ``pause_ms``: not if somebody did it so recently."""
+
+    def parse(reply: Any) -> Housekept:
+        return Housekept(reply[0] == 1, None if reply[1] < 0 else int(reply[1]), reply[2] == 1, int(reply[3]))
+
+    return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms, pause_ms), parse)
+
+
+def pause(queue: str, *, resume: bool = False) -> Call[bool]:
+    """Pause or resume a queue; whether that changed something."""
+    return Call(script("pause"), (keys.meta(queue),), ("", "resume" if resume else "pause"), truth)
+
+
+def retry(queue: str, ids: Sequence[str]) -> Call[list[int]]:
+    """Send dead jobs back to ready: for each id 1 done, 0 not dead, -1 its key belongs to another job."""
+    return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [int(item) for item in reply])
+
+
+def add_queues(queues: Sequence[str]) -> Call[int]:
+    """Add queues to the known ones."""
+    return Call(script("add_queues"), (keys.QUEUES,), ("", *queues), int)

@@ -1,0 +1,190 @@
+"""Reads jobs for people and tools: one with all that is known of it, or a list. Writes nothing.
+
+Called by jqctl and by job handles. What is stored may be damaged or of another version; then fields are None, never an
+error. Records are named tuples, see `queues`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.reads.notes import LogLine, log_lines
+from jqjobs.store.reply_values import count, fields, integer, json_or_none, strict_json, string, text
+from jqjobs.store.scripts import script
+
+#: Fields of one row in the answer of lua/list.lua.
+_ROW_FIELDS = 12
+
+
+class Attempt(NamedTuple):
+    """One line of a job's history: an attempt that did not succeed. Times in ms since the epoch."""
+
+    attempt: int | None
+    reason: str | None
+    error: str | None
+    traceback: str | None
+    worker: str | None
+    started_ms: int | None
+    ended_ms: int | None
+
+
+class JobInfo(NamedTuple):
+    """All that is known of one job. Times in ms since the epoch.
+
+    ``state``: the set it is in; "lost" when it is in none. ``args``, ``kwargs``: None when the payload is not
+    the JSON of a job; then ``payload`` is its text. ``executions`` counts executions that ended: the one that
+    an active job may be in is not among them. ``due_ms``: from when on it may run. ``started_ms``: when a
+    worker took it last. ``deadline_ms``: until when it waits for an answer. ``reason``: why it is dead.
+    ``max_attempts``: None when the job itself does not say. ``held_by``: the limit it waits for. ``progress``: what
+    it last said, a dict of percent, text, attempt and at_ms.
+    """
+
+    id: str
+    queue: str
+    name: str
+    state: str
+    args: list[Any] | None
+    kwargs: dict[str, Any] | None
+    payload: str | None
+    priority: int
+    attempt: int
+    executions: int
+    failures: int
+    crashes: int
+    interrupts: int
+    throttles: int
+    max_attempts: int | None
+    enqueued_ms: int | None
+    due_ms: int | None
+    started_ms: int | None
+    deadline_ms: int | None
+    finished_ms: int | None
+    worker: str | None
+    error: str | None
+    reason: str | None
+    result: Any
+    result_missing: str | None
+    progress: Any
+    log: tuple[LogLine, ...]
+    key: str | None
+    held_by: str | None
+    history: tuple[Attempt, ...]
+    now_ms: int
+
+
+class JobRow(NamedTuple):
+    """One job in a list. ``at_ms``: when it is due (scheduled), died, was parked, is forgotten (kept).
+
+    ``held_by``: the limit it waits for.
+    """
+
+    id: str
+    queue: str
+    name: str | None
+    state: str
+    at_ms: int | None
+    worker: str | None
+    priority: int
+    enqueued_ms: int | None
+    attempt: int
+    executions: int
+    error: str | None
+    reason: str | None
+    finished_ms: int | None
+    held_by: str | None
+
+
+class JobPage(NamedTuple):
+    """Some jobs of one state. ``next_offset`` is None on the last page."""
+
+    total: int
+    rows: tuple[JobRow, ...]
+    next_offset: int | None
+
+
+def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
+    """Read one job; None when there is none of that id."""
+
+    def parse(reply: Any) -> JobInfo | None:
+        return _info(queue, job_id, reply) if reply else None
+
+    return Call(script("inspect"), (keys.meta(queue),), ("", job_id), parse)
+
+
+def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:
+    """List jobs of one state: ready ones in the order they will run, others oldest first."""
+
+    def parse(reply: Any) -> JobPage:
+        total, next_offset, *flat = reply
+        starts = range(0, len(flat), _ROW_FIELDS)
+        rows = tuple(_row(queue, state, flat[start : start + _ROW_FIELDS]) for start in starts)
+        return JobPage(int(total), rows, None if next_offset < 0 else int(next_offset))
+
+    return Call(script("list"), (keys.meta(queue),), ("", state, offset, limit), parse)
+
+
+def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
+    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held = item
+    return JobRow(
+        id=text(job_id), queue=queue, name=string(name), state=state, at_ms=_moment(state, score),
+        worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=integer(enqueued),
+        attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
+        finished_ms=integer(finished), held_by=_limit_of(string(held)),
+    )  # fmt: skip
+
+
+def _limit_of(held: str | None) -> str | None:
+    return held.split(" ", 3)[-1] if held else None  # lua/rules/limit_waiters.lua
+
+
+def _moment(state: str, score: Any) -> int | None:
+    # The scores of ready and active are ranks.
+    return integer(score) if state in ("scheduled", "waiting", "parked", "dead", "kept") else None
+
+
+def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
+    now_ms, state, score, worker, flat, history = reply
+    f, state = fields(flat), text(state)
+    args, kwargs, payload = _arguments(f.get("payload"))
+    enqueued_ms, due_ms = integer(f.get("enqueued")), integer(f.get("due"))
+    return JobInfo(
+        id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
+        args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
+        held_by=string(f.get("held_by")),
+        priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
+        executions=count(f.get("executions")), failures=count(f.get("failures")),
+        crashes=count(f.get("crashes")), interrupts=count(f.get("interrupts")),
+        throttles=count(f.get("throttles")), max_attempts=integer(f.get("max_attempts")),
+        enqueued_ms=enqueued_ms, due_ms=enqueued_ms if due_ms is None else due_ms,
+        started_ms=integer(f.get("taken")), finished_ms=integer(f.get("finished")),
+        deadline_ms=integer(score) if state == "waiting" else None,
+        worker=string(worker) or None, error=string(f.get("error")), reason=string(f.get("reason")),
+        result=json_or_none(f.get("result")), result_missing=string(f.get("result_missing")),
+        progress=json_or_none(f.get("progress")), log=log_lines(f.get("log")), history=tuple(map(_attempt, history)),
+    )  # fmt: skip
+
+
+def _arguments(payload: Any) -> tuple[list[Any] | None, dict[str, Any] | None, str | None]:
+    try:
+        found = strict_json(payload or b"{}")
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        args, kwargs = found.get("args", []), found.get("kwargs", {})
+        if isinstance(args, list) and isinstance(kwargs, dict):
+            return args, kwargs, None
+    return None, None, text(payload)
+
+
+def _attempt(line: Any) -> Attempt:
+    found = json_or_none(line)
+    if not isinstance(found, dict):
+        return Attempt(None, None, text(line), None, None, None, None)
+    return Attempt(
+        integer(found.get("attempt")), string(found.get("reason")), string(found.get("error")),
+        string(found.get("traceback")), string(found.get("worker")), integer(found.get("started_ms")),
+        integer(found.get("ended_ms")),
+    )  # fmt: skip

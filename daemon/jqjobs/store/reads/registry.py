@@ -1,0 +1,162 @@
+"""Reads who is running: daemons and their workers, as they last said themselves (lua/register.lua).
+
+Entries expire by themselves; a daemon whose entry is gone is not shown. Called by jqctl. Everything here was
+written by other processes, maybe of other versions: fields may be absent or nonsense; then they are None
+or "".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jqjobs.store import keys
+from jqjobs.store.reads.notes import attempt_of, progress_of
+from jqjobs.store.reply_values import count, fields, integer, json_or_none, seconds_since, string, text
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+#: More than this nobody reads; the ones heard of last are shown.
+_MOST_DAEMONS = 1000
+_MOST_WORKERS = 1000
+
+
+class RunningJob(NamedTuple):
+    """A job that a worker executes. ``running_s``: for how long by now. ``progress``: what it said of itself."""
+
+    id: str
+    name: str
+    queue: str
+    attempt: int
+    running_s: float
+    progress: Any = None
+
+
+class WorkerInfo(NamedTuple):
+    """A worker process. ``id`` is host:pid:random. ``age_s``: since its start."""
+
+    id: str
+    pid: int | None
+    state: str
+    jobs: tuple[RunningJob, ...]
+    rss_bytes: int | None
+    age_s: float | None
+
+
+class DaemonInfo(NamedTuple):
+    """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since its last beat."""
+
+    id: str
+    name: str
+    host: str
+    pid: int | None
+    state: str
+    version: str
+    queues: tuple[str, ...]
+    workers: tuple[WorkerInfo, ...]
+    slots: int | None
+    note: str
+    age_s: float | None
+    seen_s: float
+
+    @property
+    def ready_workers(self) -> int:
+        """How many workers take jobs, those that are busy with one among them."""
+        return sum(worker.state in ("ready", "busy") for worker in self.workers)
+
+
+class Registry(NamedTuple):
+    """All daemons that are there, by name. ``now_ms`` is the clock of Redis."""
+
+    now_ms: int
+    daemons: tuple[DaemonInfo, ...]
+
+    def serves(self, queue: str) -> bool:
+        """Whether any daemon serves a queue."""
+        return any(queue in daemon.queues for daemon in self.daemons)
+
+
+def read_registry(store: Store) -> Registry:
+    """Read all daemons and their workers, in three round trips."""
+    latest = ("ZRANGE", keys.DAEMONS, 0, _MOST_DAEMONS - 1, "REV", "WITHSCORES")
+    time, beats = raise_first(store.wire.pipeline([("TIME",), latest]))
+    now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
+    seen_ms = {text(beats[i]): integer(beats[i + 1]) or 0 for i in range(0, len(beats), 2)}
+    entries = _hashes(store, [keys.daemon(daemon) for daemon in seen_ms])
+    present = {daemon: entry for daemon, entry in zip(seen_ms, entries, strict=True) if entry}
+    workers = _read_workers(store, present, seen_ms, now_ms)
+    daemons = [_daemon(daemon, present[daemon], seen_ms[daemon], now_ms, workers) for daemon in present]
+    return Registry(now_ms, tuple(sorted(daemons, key=lambda daemon: (daemon.name, daemon.host, daemon.id))))
+
+
+def with_progress(store: Store, registry: Registry) -> Registry:
+    """Return the registry with what running jobs said of their progress, read in one more round trip."""
+    running = [job for daemon in registry.daemons for worker in daemon.workers for job in worker.jobs]
+    said = progress_of(store, {(job.queue, job.id) for job in running})
+
+    def told(job: RunningJob) -> RunningJob:
+        progress = said.get((job.queue, job.id))
+        return job._replace(progress=progress) if attempt_of(progress) == job.attempt else job
+
+    def informed(daemon: DaemonInfo) -> DaemonInfo:
+        workers = (worker._replace(jobs=tuple(map(told, worker.jobs))) for worker in daemon.workers)
+        return daemon._replace(workers=tuple(workers))
+
+    return registry._replace(daemons=tuple(map(informed, registry.daemons))) if said else registry
+
+
+def _hashes(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
+    # An error reply (a key of another type) counts as absent.
+    return [fields(reply) for reply in store.wire.pipeline([("HGETALL", name) for name in names])]
+
+
+def _worker_ids(entry: dict[str, Any]) -> list[str]:
+    return (string(entry.get("workers")) or "").split()[:_MOST_WORKERS]
+
+
+def _read_workers(
+    store: Store, present: dict[str, dict[str, Any]], seen_ms: dict[str, int], now_ms: int
+) -> dict[str, WorkerInfo]:
+    owners = {worker: daemon for daemon, entry in present.items() for worker in _worker_ids(entry)}
+    entries = _hashes(store, [keys.worker(worker) for worker in owners])
+    return {
+        worker: _worker(worker, entry, seen_ms[daemon], now_ms)
+        for (worker, daemon), entry in zip(owners.items(), entries, strict=True)
+        if entry
+    }
+
+
+def _daemon(
+    daemon: str, entry: dict[str, Any], seen_ms: int, now_ms: int, workers: dict[str, WorkerInfo]
+) -> DaemonInfo:
+    own = tuple(workers[worker] for worker in _worker_ids(entry) if worker in workers)
+    return DaemonInfo(
+        id=daemon, name=_word(entry, "name"), host=_word(entry, "host"), pid=integer(entry.get("pid")),
+        state=_word(entry, "state"), version=_word(entry, "version"),
+        queues=tuple(_word(entry, "queues").split()), workers=own, slots=integer(entry.get("slots")),
+        note=_word(entry, "note"),
+        age_s=seconds_since(entry.get("started_ms"), now_ms), seen_s=max(0, now_ms - seen_ms) / 1000,
+    )  # fmt: skip
+
+
+def _worker(worker: str, entry: dict[str, Any], seen_ms: int, now_ms: int) -> WorkerInfo:
+    said = json_or_none(entry.get("jobs"))
+    jobs = [job for job in said if isinstance(job, dict)] if isinstance(said, list) else []
+    silence_ms = max(0, now_ms - seen_ms)
+    return WorkerInfo(
+        id=worker, pid=integer(entry.get("pid")), state=_word(entry, "state"),
+        jobs=tuple(_running(job, silence_ms) for job in jobs), rss_bytes=integer(entry.get("rss_bytes")),
+        age_s=seconds_since(entry.get("started_ms"), now_ms),
+    )  # fmt: skip
+
+
+def _running(job: dict[str, Any], silence_ms: int) -> RunningJob:
+    # What was running at the last beat has gone on since.
+    return RunningJob(
+        id=_word(job, "id"), name=_word(job, "name"), queue=_word(job, "queue"),
+        attempt=count(job.get("attempt")), running_s=(count(job.get("running_ms")) + silence_ms) / 1000,
+    )  # fmt: skip
+
+
+def _word(entry: dict[str, Any], name: str) -> str:
+    return string(entry.get(name)) or ""

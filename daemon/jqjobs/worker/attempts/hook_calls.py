@@ -1,0 +1,205 @@
+"""Calls the hooks of jobs: on_start inside the attempt, the others once its outcome is recorded in Redis.
+
+The others run in the main thread between two batches, while nothing is held, so that no job waits behind a hook.
+Each has a time limit of its own. What a hook raises is logged and changes nothing. A hook is called at most once:
+if the worker dies, or the connection breaks while the outcome is reported, it is not called at all. Jobs that died
+behind the back of their worker wait in Redis for some worker to call their on_failure.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import CoroutineType
+from typing import Any
+
+from jqjobs.api.app import App, Job
+from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.errors import (
+    InvalidArguments,
+    JobCancelled,
+    JobFailed,
+    JobInterrupted,
+    JobTimeout,
+    MalformedPayload,
+    StoreError,
+)
+from jqjobs.jobs.context import JobContext
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.signature import decode_payload
+from jqjobs.link.board import Board
+from jqjobs.store.calls.deaths import Death, deaths
+from jqjobs.store.calls.trips import Settled
+from jqjobs.worker.attempts.interrupt import Interrupter
+from jqjobs.worker.trips.exchanger import Exchanger
+
+#: A hook that takes longer is interrupted; a daemon takes a worker for stuck after 30 s.
+HOOK_LIMIT_MS = 10_000
+#: How often a worker looks for jobs that died elsewhere, and how many it takes care of at a time.
+_LOOK_EVERY_MS = 5000
+_MOST_DEATHS = 10
+_SUCCEEDED = (Kind.DONE, Kind.KEPT)
+_REASONS = dict.fromkeys(_SUCCEEDED, "succeeded")
+_TRIED_AGAIN = (Kind.FAILED, Kind.HUNG)
+
+
+@dataclass(slots=True)
+class Ended:
+    """What hooks are told of one attempt. ``job`` is None when it did not even begin."""
+
+    known: Job[..., Any]
+    job: JobContext | None = None
+    result: Any = None
+    error: BaseException | None = None
+
+
+def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run: Callable[[Any], Any]) -> None:
+    """Call one hook. ``run``: runs a coroutine to its end. What ends the running job comes through."""
+    try:
+        result = function(*args)
+        if isinstance(result, CoroutineType):
+            run(result)
+    except (JobTimeout, JobInterrupted, JobCancelled):
+        raise
+    except BaseException:  # SystemExit included: a hook ends nothing but itself
+        job: JobContext = args[0]
+        log.event("hook.failed", level=40, exc_info=True, hook=event, job=f"{job.queue}/{job.id}", name=job.name)
+
+
+def call_start_hooks(app: App, known: Job[..., Any], job: JobContext, run: Callable[[Any], Any]) -> None:
+    """Tell of a job that is about to be called."""
+    for function in app.hooks_of(known, "on_state_change"):
+        call_hook("on_state_change", function, (job, "ready", "active", "taken"), run)
+    for function in app.hooks_of(known, "on_start"):
+        call_hook("on_start", function, (job,), run)
+
+
+async def after_hooks(hooks: Sequence[Coroutine[Any, Any, Any]], job: JobContext, result: Any) -> Any:
+    """Await what hooks of a start have left to await, then the job's coroutine, which has not begun before that."""
+    from asyncio import CancelledError
+
+    for hook in hooks:
+        try:
+            await hook
+        except CancelledError:
+            raise
+        except BaseException:
+            log.event("hook.failed", level=40, exc_info=True, hook="on_start", job=job.ref, name=job.name)
+    return await result if isinstance(result, CoroutineType) else result
+
+
+def events_of(outcome: Outcome, fate: Settled | None) -> Iterator[tuple[Any, ...]]:
+    """Return the events that a recorded outcome is for hooks, each with what they are called with.
+
+    ``fate``: what became of the job; None when its report came too late, so that the attempt counts for nothing.
+    """
+    ended: Ended = outcome.after
+    job = ended.job or JobContext(outcome.id, outcome.queue, ended.known.name, outcome.attempt, 0, "")
+    if fate is not None:
+        state, reason = fate
+        if outcome.kind in _SUCCEEDED:
+            yield "on_success", job, ended.result
+        elif state == "dead" and reason != "cancelled":
+            yield "on_failure", job, ended.error or _failed(job, reason, None)
+        elif outcome.kind in _TRIED_AGAIN and state != "dead":
+            yield "on_retry", job, ended.error, outcome.number / 1000
+        yield "on_state_change", job, "active", state, reason or _REASONS.get(outcome.kind, outcome.kind.value)
+    yield "cleanup", job
+
+
+class HookQueue:
+    """The hooks that are still to be called."""
+
+    def __init__(
+        self, app: App, exchanger: Exchanger, interrupter: Interrupter, board: Board, rng: random.Random
+    ) -> None:
+        self._app = app
+        self._exchanger = exchanger
+        self._interrupter = interrupter
+        self._board = board
+        self._rng = rng
+        self._names = [name for name, entry in app.catalog().items() if entry.get("hooks")]
+        self._next_look_ms = 0.0
+        self._dead: deque[Death] = deque()
+
+    @property
+    def pending(self) -> bool:
+        """Whether the next trip should take nothing, because hooks come first."""
+        return self._exchanger.awaits_fates or self._app.put_off.pending or bool(self._exchanger.recorded or self._dead)
+
+    @property
+    def looks_in_ms(self) -> float:
+        """In how many ms `look` has something to do; infinite when it never has."""
+        return max(0.0, self._next_look_ms - monotonic_ms()) if self._names else math.inf
+
+    def run(self) -> bool:
+        """Call the hooks of what is recorded by now; return whether there were any."""
+        ran = False
+        while self.run_next():
+            ran = True
+        return ran
+
+    def run_next(self) -> bool:
+        """Call the hooks of one job that is recorded by now, or one call that was put off; False: there is none."""
+        if self._exchanger.recorded:
+            outcome, fate = self._exchanger.recorded.popleft()
+            for event, *args in events_of(outcome, fate):
+                self._call(outcome.after.known, event, *args)
+        elif self._dead:
+            self._tell_of_death(self._dead.popleft())
+        elif self._app.put_off.pending:
+            self._limited("later", "", self._app.put_off.run_next)
+        else:
+            return False
+        return True
+
+    def look(self, queues: Sequence[str]) -> None:
+        """Now and then ask for jobs that died elsewhere, if this app has hooks for that."""
+        now_ms = monotonic_ms()
+        if not self._names or now_ms < self._next_look_ms:
+            return
+        self._next_look_ms = now_ms + _LOOK_EVERY_MS * self._rng.uniform(0.75, 1.25)
+        try:
+            for queue in queues:
+                self._dead.extend(self._exchanger.ask(deaths(queue, self._names, _MOST_DEATHS)))
+        except StoreError:
+            pass  # the next trip says so
+
+    def _tell_of_death(self, death: Death) -> None:
+        known = self._app.jobs[death.name]
+        meta, args, kwargs = _read(known, death.payload)
+        job = JobContext(death.id, death.queue, known.name, death.attempt, death.failures, "", meta, args, kwargs)
+        self._call(known, "on_failure", job, _failed(job, death.reason, death.error))
+
+    def _call(self, known: Job[..., Any], event: str, *args: Any) -> None:
+        job: JobContext = args[0]
+        for function in self._app.hooks_of(known, event):
+            call = partial(call_hook, event, function, args, self._interrupter.run_async)
+            self._limited(event, f"{job.queue}/{job.id}", call)
+
+    def _limited(self, what: str, job: str, call: Callable[[], None]) -> None:
+        self._board.tick()
+        try:
+            with self._interrupter.limited(TakenJob("", job, 0, what, b"", timeout_ms=HOOK_LIMIT_MS)):
+                call()
+        except (JobTimeout, JobInterrupted) as error:
+            log.event("hook.ended", level=40, hook=what, job=job or None, error=str(error))
+
+
+def _failed(job: JobContext, reason: str, error: str | None) -> JobFailed:
+    what = f"job {job.queue}/{job.id} is dead ({reason}): {error or 'no error is known'}"
+    return JobFailed(what, reason=reason, error=error)
+
+
+def _read(known: Job[..., Any], raw: bytes) -> tuple[dict[str, Any], Sequence[Any], dict[str, Any]]:
+    try:
+        payload = decode_payload(raw)
+        args, kwargs = known.signature.decode(payload)
+    except (MalformedPayload, InvalidArguments):  # perhaps that is why it is dead
+        return {}, (), {}
+    return payload.meta, args, kwargs

@@ -1,0 +1,104 @@
+"""Raises an exception inside a job that runs on a thread of its own, and nowhere else.
+
+CPython raises it between two bytecodes of that thread (PyThreadState_SetAsyncExc). A thread that waits in C, for a
+socket, a lock or `time.sleep`, hears it when it comes back; until then only the daemon's limit helps.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
+from jqjobs.jobs.records import TakenJob
+from jqjobs.worker.attempts.async_work import AsyncWork
+
+#: What is raised in jobs from outside.
+REASONS = (JobTimeout, JobCancelled, JobInterrupted)
+
+
+@dataclass(slots=True)
+class _Armed:
+    """A job on its thread. ``was_told``: an exception was set there, and may be on its way."""
+
+    job: TakenJob
+    thread: int
+    was_told: bool = False
+    work: AsyncWork = field(default_factory=AsyncWork)
+
+
+class ThreadInterrupter:
+    """The jobs that run on threads. `arm`, `disarm` and `run_async` belong to the thread of the job."""
+
+    def __init__(self, has_forked: Callable[[], bool]) -> None:
+        """``has_forked``: whether this is a process that a job has forked."""
+        self._has_forked = has_forked
+        self._lock = threading.Lock()
+        self._armed: dict[int, _Armed] = {}
+
+    @property
+    def in_child(self) -> bool:
+        """Whether this is a process that a job has forked."""
+        return self._has_forked()
+
+    def arm(self, job: TakenJob) -> None:
+        """From now on this thread runs ``job``."""
+        thread = threading.get_ident()
+        with self._lock:
+            self._armed[thread] = _Armed(job, thread)
+
+    def disarm(self) -> None:
+        """The job of this thread is over; an exception that is on its way does not arrive any more.
+
+        One may arrive in here. Then it is done again: nothing is set once the job is not armed.
+        """
+        while not self.in_child:  # there the lock may be held by a thread that does not exist
+            try:
+                with self._lock:
+                    armed = self._armed.pop(threading.get_ident(), None)
+                    if armed is not None and armed.was_told:
+                        _set_exception()(armed.thread, None)
+                return
+            except REASONS:
+                _set_exception()(threading.get_ident(), None)
+
+    def interrupt(self, job: TakenJob, reason: type[BaseException], text: str) -> bool:
+        """Raise ``reason`` in a job, if it runs on a thread; False: it does not."""
+        with self._lock:
+            armed = next((armed for armed in self._armed.values() if armed.job is job), None)
+            if armed is None:
+                return False
+            if not armed.work.end(reason(text)):
+                armed.was_told = True
+                _set_exception()(armed.thread, _worded(reason, text))
+            return True
+
+    def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in an event loop of its own; an interrupt cancels its task."""
+        return self._armed[threading.get_ident()].work.run_alone(coroutine)
+
+
+def _worded(reason: type[BaseException], text: str) -> type[BaseException]:
+    """Return a kind of ``reason`` that says ``text``: Python is given a class to raise, and makes the exception."""
+
+    def say(self: BaseException, *args: Any) -> None:
+        super(reason, self).__init__(*(args or (text,)))
+
+    return type(reason.__name__, (reason,), {"__init__": say, "__module__": reason.__module__})
+
+
+@cache
+def _set_exception() -> Callable[[int, type[BaseException] | None], int]:
+    """Return PyThreadState_SetAsyncExc(thread, class or NULL)."""
+    import ctypes  # 2 MB that most workers do not need
+
+    function = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    function.argtypes, function.restype = (ctypes.c_ulong, ctypes.py_object), ctypes.c_int
+
+    def call(thread: int, kind: type[BaseException] | None) -> int:
+        return int(function(thread, ctypes.py_object() if kind is None else kind))
+
+    return call

@@ -1,0 +1,54 @@
+"""Loads the app with all its jobs, says in one line why it cannot be, and lets go of the threads it has started.
+
+For workers, and for `jqd --check`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+
+from jqjobs.api.app import App
+from jqjobs.base import log
+from jqjobs.base.imports import load_app
+from jqjobs.errors import ConfigError
+from jqjobs.worker.attempts.outcomes import describe
+
+#: Threads that the app has left running may take so long, once everything else is done.
+_THREADS_S = 5.0
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return what loading the app raised, and where, unless the error says so itself."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
+    if isinstance(error, (SyntaxError, ConfigError)) or not frames:
+        return describe(error)
+    return f"{describe(error)} (at {frames[-1].filename}:{frames[-1].lineno})"
+
+
+def load_registered(reference: str) -> App:
+    """Return the app with all its job modules loaded. Raises: ConfigError, and what its modules raise."""
+    app = load_app(reference)
+    if not isinstance(app, App):
+        raise ConfigError(f"--app {reference!r} is a {type(app).__name__}, not a jqjobs.App")
+    app.load()
+    if not app.jobs:
+        raise ConfigError(f"--app {reference!r} registers no job", hint="name its job modules in App(imports=[…])")
+    return app
+
+
+def limit_threads(code: int) -> None:
+    """Have this process end with ``code`` even if threads of the app go on for ever: Python would wait for them."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if all(thread.daemon for thread in others):
+        return
+    patience = threading.Timer(_THREADS_S, _end_now, [code])
+    patience.daemon = True
+    patience.start()
+
+
+def _end_now(code: int) -> None:
+    names = ", ".join(thread.name for thread in threading.enumerate() if not thread.daemon)
+    log.event("threads.left", level=30, threads=names, hint="make them daemon threads, or end them at exit")
+    os._exit(code)

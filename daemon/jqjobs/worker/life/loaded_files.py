@@ -1,0 +1,86 @@
+"""Which source files this worker has loaded, told to the daemon as they are imported: it watches them for changes.
+
+The app's own files only: what lies in the standard library or in site-packages changes with an installation, and is
+left out unless asked for. Nothing is read or hashed here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from jqjobs.link.channel import Channel
+
+#: Paths in one message, so that no line gets long.
+_MOST_PATHS = 500
+
+
+class LoadedFiles:
+    """The files that were reported. ``packages``: report site-packages too."""
+
+    def __init__(self, *, packages: bool = False) -> None:
+        self._packages = packages
+        self._seen: set[str] = set()
+        self._modules = 0
+        self._elsewhere = tuple(_library_roots())
+
+    def report(self, channel: Channel) -> None:
+        """Tell the daemon of files loaded since the last call; costs nothing while none were."""
+        if len(sys.modules) == self._modules:
+            return
+        self._modules = len(sys.modules)
+        self._tell(channel, _module_files())
+
+    def report_failure(self, channel: Channel, error: BaseException) -> None:
+        """Tell the daemon what the app failed to load with: a change there is a reason to try again.
+
+        What is missing may be installed, so its places are told wherever they are.
+        """
+        self._tell(channel, [*_module_files(), *_files_of(error)])
+        self._tell(channel, _places_of_missing(error), is_wanted=os.path.isabs)
+
+    def _tell(self, channel: Channel, paths: Iterable[str], is_wanted: Callable[[str], bool] | None = None) -> None:
+        found = [path for path in dict.fromkeys(paths) if path not in self._seen]
+        self._seen.update(found)
+        new = list(filter(is_wanted or self._is_source, found))
+        for start in range(0, len(new), _MOST_PATHS):
+            channel.send("files", paths=new[start : start + _MOST_PATHS])
+
+    def _is_source(self, path: str) -> bool:
+        parts = path.split(os.sep)
+        if "site-packages" in parts or "dist-packages" in parts:
+            return self._packages
+        return os.path.isabs(path) and not path.startswith(self._elsewhere)
+
+
+def _library_roots() -> list[str]:
+    own = str(Path(os.path.abspath(__file__)).parents[2])  # jqjobs itself: the daemon watches its own copy
+    library = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    return [os.path.join(root, "") for root in (own, *library)]
+
+
+def _module_files() -> list[str]:
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return [path for path in files if isinstance(path, str)]
+
+
+def _files_of(error: BaseException) -> Iterator[str]:
+    """Yield the files that an error points to."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        yield frame.filename
+    if isinstance(error, SyntaxError) and error.filename:
+        yield error.filename
+
+
+def _places_of_missing(error: BaseException) -> Iterator[str]:
+    """Yield where the module would be whose absence an error is about."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package, _, name = error.name.rpartition(".")
+        roots = getattr(sys.modules.get(package), "__path__", ()) if package else sys.path
+        for root in roots:
+            yield os.path.join(os.path.abspath(root), f"{name}.py")
+            yield os.path.join(os.path.abspath(root), name, "__init__.py")

@@ -1,0 +1,67 @@
+"""The signals of a worker: TERM drains, QUIT stops now. Handlers record; the loop acts.
+
+Only while the app is being imported they end the process: an import looks at no flag, `time.sleep` goes on after
+a handler (PEP 475), and nothing is held yet.
+
+INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from types import FrameType
+
+from jqjobs.link.exits import WorkerExit
+from jqjobs.link.stacks import DUMP_SIGNAL
+from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
+
+
+class Signals:
+    """What signals asked for so far, and a socket that becomes readable with each of them."""
+
+    def __init__(self, interrupter: Interrupter) -> None:
+        self._interrupter = interrupter
+        self.loading = True
+        self.draining = False
+        self.stopping = False
+        self.wakeup, self._write_end = socket.socketpair()
+        self.wakeup.setblocking(False)
+        self._write_end.setblocking(False)
+
+    def install(self) -> None:
+        """Install the handlers and let signals through, whatever mask was inherited over exec."""
+        signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._drain)
+        signal.signal(signal.SIGQUIT, self._stop)
+        self._interrupter.install()
+        os.register_at_fork(after_in_child=_forget_in_child)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def ring(self) -> None:
+        """Wake the main thread where it waits; called from other threads."""
+        with contextlib.suppress(BlockingIOError):  # it has not even heard what came before
+            self._write_end.send(b"\0")
+
+    def _drain(self, signum: int, frame: FrameType | None) -> None:
+        self.draining = True
+        self._leave_import()
+
+    def _stop(self, signum: int, frame: FrameType | None) -> None:
+        self.draining = self.stopping = True
+        self._leave_import()
+        self._interrupter.stop_now()
+
+    def _leave_import(self) -> None:
+        if self.loading:
+            os._exit(WorkerExit.DRAINED)
+
+
+def _forget_in_child() -> None:
+    """A child that a job forks is no worker: it dies of signals, and wakes nobody (multiprocessing relies on that)."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, TIME_LIMIT_SIGNAL, DUMP_SIGNAL):
+        signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,81 @@
+"""How held jobs are run: one after the other in the main thread, on threads, or on an event loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.life.worker_signals import Signals
+from jqjobs.worker.trips.batch import Batch
+
+#: Ends that are no news: nobody did anything wrong.
+_QUIET = (Kind.DONE, Kind.KEPT, Kind.DEFERRED, Kind.THROTTLED, Kind.WAITING, Kind.RELEASED)
+
+
+class Executor(Protocol):
+    """Runs what the batch holds. ``slots``: how many jobs at once."""
+
+    slots: int
+
+    def run(self, between: Callable[[], None]) -> tuple[int, float]:
+        """Run held jobs, or have others begin them; return how many ended since last time, and what they took, ms.
+
+        Calls ``between`` after each one, if that is where the caller's thread is.
+        """
+        ...
+
+    def listen(self, low: int, *, for_outcomes: bool) -> None:
+        """Have the main thread wake, once, when only ``low`` jobs are held (-1: never), or when one has ended."""
+        ...
+
+    def close(self) -> None:
+        """End what threads there are."""
+        ...
+
+
+class MainThread:
+    """One slot: the calling thread. `run` returns when nothing is held, or nothing more may be started."""
+
+    slots = 1
+
+    def __init__(self, batch: Batch, runner: Runner, signals: Signals, refuse: Callable[[TakenJob], Outcome | None]):
+        """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
+        self._batch = batch
+        self._runner = runner
+        self._signals = signals
+        self._refuse = refuse
+
+    def run(self, between: Callable[[], None]) -> tuple[int, float]:
+        """Run what is held, one after the other."""
+        count, began_ns = 0, time.perf_counter_ns()
+        while not self._signals.draining and (job := self._batch.start_next()) is not None:
+            outcome = self._refuse(job) if job.memory_bytes else None
+            outcome = outcome or self._runner.run(job)
+            self._batch.finish(job, outcome)
+            if outcome is not None:
+                say(job, outcome)
+            count += 1
+            between()
+        if self._batch.waiting:
+            self._batch.give_back()
+        return count, (time.perf_counter_ns() - began_ns) / 1e6
+
+    def listen(self, low: int, *, for_outcomes: bool) -> None:
+        """Nothing happens while the main thread waits."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def say(job: TakenJob, outcome: Outcome) -> None:
+    """Log how a job ended, unless all is well."""
+    if outcome.kind not in _QUIET:
+        log.event(
+            f"job.{outcome.kind.value}", level=30, job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt,
+            ms=monotonic_ms() - job.started_ms, error=outcome.text or None,
+        )  # fmt: skip

@@ -1,0 +1,108 @@
+"""The executor of ``--concurrency`` above one: threads for plain functions, an event loop for coroutine functions.
+
+  main thread ── starts what may start, asks for memory, fetches, reports
+jqjobs-slot-1 ── job ── next job ── …         together at most so many jobs at once
+ jqjobs-async ── many jobs, as tasks ── …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.worker.attempts.interrupt import CANCELLED, STOPPED, late
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
+from jqjobs.worker.life.worker_signals import Signals
+from jqjobs.worker.slots.coroutines import Coroutines
+from jqjobs.worker.slots.dispatch import Slots
+from jqjobs.worker.slots.threads import Threads
+from jqjobs.worker.trips.batch import Batch
+
+
+class Pool:
+    """``count`` slots. `run`, `listen` and `close` belong to the main thread."""
+
+    def __init__(
+        self, count: int, batch: Batch, runner: Runner, interrupter: ThreadInterrupter, signals: Signals,
+        refuse: Callable[[TakenJob], Outcome | None],
+    ) -> None:  # fmt: skip
+        """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
+        self.slots = count
+        self._batch = batch
+        self._runner = runner
+        self._interrupter = interrupter
+        self._signals = signals
+        self._refuse = refuse
+        self._slots = Slots(count, batch, signals)
+        self._threads = Threads(runner, interrupter, partial(self._turn, is_task=False))
+        self._coroutines = Coroutines(runner, partial(self._turn, is_task=True))
+        self._kinds: dict[str, bool] = {}
+
+    def run(self, between: Callable[[], None]) -> tuple[int, float]:
+        """Have the slots begin what is held; return at once how many jobs ended since, and how long they took, ms."""
+        jobs = list(iter(self._slots.next, None))
+        self._threads.start([job for job in jobs if not self._is_task(job)])
+        self._coroutines.start([job for job in jobs if self._is_task(job)])
+        self._admit()
+        return self._slots.take_measure()
+
+    def listen(self, low: int, *, for_outcomes: bool) -> None:
+        """Have the main thread wake, once, when only ``low`` jobs are held (-1: never), or when one has ended."""
+        self._slots.listen(low, for_outcomes=for_outcomes)
+
+    def close(self) -> None:
+        """End the threads; one that hangs dies with the process."""
+        self._threads.close()
+        self._coroutines.close()
+
+    def time_out(self, job: TakenJob) -> bool:
+        """Raise JobTimeout in ``job``, if it runs; called from another thread. False: it was not running."""
+        return self._interrupt(job, JobTimeout, late(job))
+
+    def cancel(self, job: TakenJob) -> bool:
+        """Raise JobCancelled in ``job``, if it runs; called from another thread. False: it was not running."""
+        return self._interrupt(job, JobCancelled, CANCELLED)
+
+    def stop(self, job: TakenJob) -> bool:
+        """Raise JobInterrupted in ``job``, if it runs; called from another thread. False: it was not running."""
+        return self._interrupt(job, JobInterrupted, STOPPED)
+
+    def watch(self) -> None:
+        """Say what blocks the event loop; called from another thread."""
+        self._coroutines.watch()
+
+    def _interrupt(self, job: TakenJob, reason: type[BaseException], text: str) -> bool:
+        where = self._coroutines if self._is_task(job) else self._interrupter
+        return where.interrupt(job, reason, text)
+
+    def _is_task(self, job: TakenJob) -> bool:
+        if job.name not in self._kinds:
+            self._kinds[job.name] = self._runner.runs_as_task(job.name)
+        return self._kinds[job.name]
+
+    def _turn(self, job: TakenJob, outcome: Outcome | None, *, is_task: bool) -> TakenJob | None:
+        """Note how a job ended; return the next one of its kind. One of the other kind is passed on."""
+        self._slots.end(job, outcome)
+        following = self._slots.next()
+        while following is not None and self._is_task(following) is not is_task:
+            self._begin(following)
+            following = self._slots.next()
+        self._slots.look()
+        return following
+
+    def _begin(self, job: TakenJob) -> None:
+        (self._coroutines if self._is_task(job) else self._threads).start([job])
+
+    def _admit(self) -> None:
+        """Ask for the memory of the jobs that say how much they need, one after the other."""
+        while self._slots.asking:
+            job = self._slots.asking.popleft()
+            if self._signals.draining:
+                self._slots.end(job, Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
+            elif (outcome := self._refuse(job)) is not None:
+                self._slots.end(job, outcome)
+            else:
+                self._begin(job)

@@ -1,0 +1,233 @@
+"""A worker's conversation with Redis: trips with a growing number, and a resync after any broken one.
+
+A trip may be under way while jobs run: `send`, later `receive`. What it brings is in the batch before anybody
+hears of the trip.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.errors import JqError, StoreError
+from jqjobs.jobs.records import Kind, Outcome, Status, TakenJob
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.calls import enqueueing, trips
+from jqjobs.store.calls.trips import Settled, Trip
+from jqjobs.store.store import Store
+from jqjobs.worker.trips.batch import Batch
+
+T = TypeVar("T")
+
+
+class Fenced(JqError):
+    """The worker has no lease any more; what it held runs elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A trip whose answer is to come."""
+
+    call: Call[Trip]
+    done: list[TakenJob]
+    outcomes: list[Outcome]
+    is_resync: bool
+
+
+class Exchanger:
+    """Owns the connection and the trip number; a lock lets the monitor thread report between trips."""
+
+    def __init__(
+        self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch,
+        complete: Callable[[TakenJob], TakenJob],
+    ) -> None:  # fmt: skip
+        """``complete``: fills in what a job leaves to its registration."""
+        self._store = store
+        self.queues = tuple(queues)
+        self._looked_at = [key for queue in queues for key in (keys.queue(queue, "ready"), keys.inbox(queue))]
+        self._worker_id = worker_id
+        self._lease_ms = lease_ms
+        self._batch = batch
+        self._complete = complete
+        self._lock = threading.Lock()
+        self._number = 0
+        self._resync = False
+        self._sent: _Sent | None = None
+        self._arrived: deque[Trip | JqError] = deque()
+        self._broken: set[str] = set()
+        #: When the last trip was sent, boottime ms.
+        self.sent_ms = 0
+        #: Envelopes wait and cannot be taken in (Redis is full), so their wake token means nothing.
+        self.is_blocked = False
+        #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
+        self.recorded: deque[tuple[Outcome, Settled | None]] = deque()
+
+    @property
+    def awaits_fates(self) -> bool:
+        """Whether hooks wait for an outcome that is not reported yet."""
+        return self._batch.has_hooked
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a trip was sent and not yet received."""
+        return self._sent is not None or bool(self._arrived)
+
+    def ask(self, call: Call[T]) -> T:
+        """Run another call on this connection, between trips. Raises: StoreError."""
+        with self._lock:
+            self._keep_answer()
+            return self._store.run(call)
+
+    def send(self, want: int, free: int = 0) -> None:
+        """Report what is finished and ask for up to ``want`` jobs. An error is told by `receive`.
+
+        ``free``: so many could start at once beside what is in hand, see `trips.exchange`.
+        """
+        with self._lock:
+            try:
+                self._send(want, free)
+            except StoreError as error:
+                self._arrived.append(error)
+
+    def receive(self) -> Trip:
+        """Wait for the answer of the trip that is under way; its jobs are in the batch.
+
+        Raises: Fenced; StoreError, after which the outcomes are still here.
+        """
+        with self._lock:
+            self._keep_answer()
+            answer = self._arrived.popleft()
+            if isinstance(answer, JqError):
+                raise answer
+            moved = [self._ingest(queue) for queue in answer.inboxes]
+        self.is_blocked = bool(moved) and not any(moved)
+        return replace(answer, more=True) if any(moved) else answer
+
+    def trip(self, want: int) -> Trip:
+        """Make a whole trip, none being under way. Raises what `receive` raises."""
+        self.send(want)
+        return self.receive()
+
+    def has_news(self) -> bool:
+        """Return whether a trip could find anything: a cheap look, for an idle worker whose poll is due.
+
+        What becomes due by time is not looked at: the last trip told when that is, and whoever schedules an earlier
+        job wakes a worker. An error counts as news; the trip will say it.
+        """
+        if self._resync or self._batch.has_outcomes:
+            return True
+        with self._lock:
+            self._keep_answer()
+            try:
+                return int(self._store.wire.call("EXISTS", *self._looked_at)) > 0
+            except StoreError:
+                return True
+
+    def report(self, *, gives_back: bool) -> bool:
+        """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced.
+
+        ``gives_back``: what a trip that is under way brings goes back at once, since it would wait behind a long job.
+        """
+        with self._lock:
+            if self._keep_answer() and gives_back:
+                self._batch.give_back()
+            if self._batch.has_outcomes:
+                try:
+                    self._send(0)
+                    self._read()
+                except StoreError:
+                    return False
+            return True
+
+    def _keep_answer(self) -> bool:
+        """Read the answer of the trip that is under way, for `receive`; whether there was one."""
+        if self._sent is None:
+            return False
+        try:
+            self._arrived.append(self._read())
+        except JqError as error:
+            self._arrived.append(error)
+        return True
+
+    def _send(self, want: int, free: int = 0) -> None:
+        """Send a trip. After a broken one nobody knows what became of it, so the next one is a resync:
+
+        it names all that is held here, and the rest of the active set goes back. What is held is listed
+        before the outcomes are taken: a job that ends in between is then named twice, never missed.
+        """
+        is_resync = self._resync
+        held = self._batch.held() if is_resync else None
+        done, outcomes = self._batch.take_outcomes()
+        self._number += 1
+        self._resync = True
+        self.sent_ms = monotonic_ms()
+        # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
+        room = self._batch.room + len(done) + len(outcomes)
+        has_hooked = any(outcome.after is not None for outcome in outcomes)
+        call = trips.exchange(
+            self.queues, self._worker_id, self._number, min(want, room), self._lease_ms,
+            done=done, outcomes=outcomes, held=held, tell_fates=has_hooked, free=free,
+        )  # fmt: skip
+        try:
+            self._store.send(call)
+        except BaseException:
+            self._batch.put_back_outcomes(done, outcomes)
+            raise
+        self._sent = _Sent(call, done, outcomes, is_resync)
+
+    def _read(self) -> Trip:
+        sent, self._sent = self._sent, None
+        assert sent is not None
+        try:
+            trip = self._store.receive(sent.call)
+        except BaseException:
+            self._batch.put_back_outcomes(sent.done, sent.outcomes)
+            raise
+        if trip.status is not Status.OK:
+            raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
+        self._resync = False
+        self._batch.forget(sent.done, sent.outcomes)
+        for job in trip.jobs:
+            job.taken_ms = trip.now_ms
+        self._batch.hold([self._complete(job) for job in trip.jobs])
+        self._say_broken(trip)
+        self._look_at_stale(trip, sent)
+        return trip
+
+    def _look_at_stale(self, trip: Trip, sent: _Sent) -> None:
+        for outcome in sent.outcomes:
+            if outcome.after is not None:
+                fate = None if outcome.id in trip.stale else trip.fates.get(outcome.id, ("gone", ""))
+                self.recorded.append((outcome, fate))
+        if trip.stale and not sent.is_resync:
+            given_back = {outcome.id for outcome in sent.outcomes if outcome.kind is Kind.RELEASED}
+            stale = [job_id for job_id in trip.stale if job_id not in given_back]
+            if stale:  # of what was given back: the daemon was quicker, see Word.RECALL
+                log.event("settle.stale", level=30, jobs=",".join(stale[:10]), worker=self._worker_id)
+
+    def _say_broken(self, trip: Trip) -> None:
+        broken = dict(trip.broken)
+        for queue in broken.keys() - self._broken:
+            log.event("queue.broken", level=40, queue=queue, error=broken[queue])
+        for queue in self._broken - broken.keys():
+            log.event("queue.mended", queue=queue)
+        self._broken = set(broken)
+
+    def _ingest(self, queue: str) -> bool:
+        """Take envelopes in; whether that moved anything."""
+        try:
+            done = self._store.run(enqueueing.ingest(queue, secrets.token_hex(8)))
+        except StoreError as error:  # full, most likely: the envelopes stay where they are
+            if not self.is_blocked:
+                log.event("ingest.blocked", level=30, queue=queue, error=str(error))
+            return False
+        if done.rejected:
+            log.event("ingest.rejected", level=30, queue=queue, rejected=done.rejected)
+        return True

@@ -1,0 +1,50 @@
+"""How many jobs a worker may have in its hands: what its slots run, and a little work beyond. Pure.
+
+One slot is between two jobs whenever this is asked, so what it will run next is among them. Of several, those that
+run come on top.
+"""
+
+from __future__ import annotations
+
+from jqjobs.link.board import PLACES
+
+
+class Pace:
+    """``hands``: jobs in hand at most; ``low``: so few are held that the next ones should be fetched."""
+
+    def __init__(self, slots: int, prefetch_ms: int, batch: int) -> None:
+        """``prefetch_ms``: expected work beyond what runs; ``batch``: jobs in one trip at most."""
+        self._slots = slots
+        self._prefetch_ms = prefetch_ms
+        self._batch = batch
+        self._average_ms = float(prefetch_ms or 1)
+        self._ahead = 0
+        self.hands = slots
+        self.low = 0
+
+    def adapt(self, taken: int) -> None:
+        """Decide anew, after a trip that brought so many. What is held grows slowly, see `next_want`."""
+        if self._slots == 1:
+            before = max(taken, self.hands // 2)  # a queue that ran short says nothing against a large batch
+            self.hands = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
+            self.low = self.hands // 2
+            return
+        fitting = int(self._prefetch_ms * self._slots / max(self._average_ms, 0.001))
+        self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)
+        self.hands = self._slots + self._ahead
+        self.low = self._ahead // 2
+
+    def note(self, count: int, spent_ms: float) -> None:
+        """Jobs have ended that took so long together."""
+        if count:
+            self._average_ms += 0.3 * (spent_ms / count - self._average_ms)
+
+
+def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:
+    """Return how many jobs to have in hand: the next one, and about ``prefetch_ms`` of work beyond it.
+
+    At most twice the last batch, 1 to ``most``: growing slowly keeps a worker that has only seen quick jobs from
+    hoarding a pile of long ones.
+    """
+    fitting = 1 + int(prefetch_ms / max(average_ms, 0.001))
+    return min(fitting, most, 2 * max(last, 1))

@@ -1,0 +1,77 @@
+"""How an idle worker waits: for a wake token, a signal, a word of its daemon, or a moment, whichever is first."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Sequence
+
+from jqjobs.errors import StoreError
+from jqjobs.link.channel import Channel
+from jqjobs.store import keys
+from jqjobs.store.wire import Argument, Wire
+
+#: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
+_BLOCK_S = 20
+_SILENT_S = 30.0
+
+
+class WakeWait:
+    """A connection of its own that waits for a wake token (BZPOPMIN) of any of the worker's queues."""
+
+    def __init__(self, wire: Wire, queues: Sequence[str], channel: Channel, signals: socket.socket) -> None:
+        self._wire = wire
+        self._command: tuple[Argument, ...] = ("BZPOPMIN", *map(keys.wake, queues), _BLOCK_S)
+        self._channel = channel
+        self._signals = signals
+        self._asked_at = 0.0
+
+    def wait(self, timeout_s: float, *, for_token: bool = True) -> bool:
+        """Return False after ``timeout_s``, True earlier when there is a reason to look again.
+
+        Without Redis, signals and the channel still end the wait; a token is asked for again next time.
+        """
+        watching = for_token and self._ask()
+        poll = select.poll()  # a selector would cost four system calls more
+        poll.register(self._signals, select.POLLIN)
+        if not self._channel.closed:
+            poll.register(self._channel, select.POLLIN)
+        token = self._wire.fileno() if watching else -1
+        if watching:
+            poll.register(token, select.POLLIN)
+        ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
+        if token in ready:
+            self._read()
+        if self._signals.fileno() in ready:
+            self._signals.recv(4096)
+        return bool(ready)
+
+    def wait_for_word(self, timeout_s: float) -> None:
+        """Wait for a signal or a word of the daemon only, in the middle of a batch."""
+        self.wait(timeout_s, for_token=False)
+
+    def cancel(self) -> None:
+        """Stop waiting for a token: a busy worker must not swallow one that could wake an idle one."""
+        if self._asked_at:
+            self._wire.close()
+            self._asked_at = 0.0
+
+    def _ask(self) -> bool:
+        if self._asked_at and time.monotonic() - self._asked_at > _SILENT_S:
+            self.cancel()
+        if self._asked_at:
+            return True
+        try:
+            self._wire.send(self._command)
+        except StoreError:
+            return False
+        self._asked_at = time.monotonic()
+        return True
+
+    def _read(self) -> None:
+        self._asked_at = 0.0
+        try:
+            self._wire.read()
+        except StoreError:
+            self._wire.close()

@@ -1,0 +1,218 @@
+"""jqctl schedule …: what it shows and does, on a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs.cli import jqctl, schedule
+from jqjobs.cli.exit_codes import Exit
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.schedules import Planned, plan, tick
+from servers import Server
+from store.queue_system import LEASE_MS, QueueSystem
+
+SECOND_MS = 1000
+
+
+@pytest.fixture
+def system(any_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[QueueSystem]:
+    """One quick real server by its own clock, since that is what jqctl reads."""
+    monkeypatch.chdir(tmp_path)
+    made = QueueSystem(any_server.url)
+    made.store._now_ms = None
+    yield made
+    made.store.close()
+
+
+class Shell:
+    """Runs jqctl in this process."""
+
+    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self._url, self._capsys = url, capsys
+        self.code, self.out, self.err = 0, "", ""
+
+    def run(self, words: str) -> int:
+        self.code = jqctl.run(["--redis", self._url, "schedule", *words.split()])
+        self.out, self.err = self._capsys.readouterr()
+        return self.code
+
+    def json(self, words: str) -> dict[str, Any]:
+        self.run(f"{words} --json")
+        answer: dict[str, Any] = json.loads(self.out)
+        assert answer.pop("v") == 1
+        return answer
+
+
+@pytest.fixture
+def shell(system: QueueSystem, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(system.url, capsys)
+
+
+def publish(system: QueueSystem, name: str = "nightly", queue: str = "reports", **changes: Any) -> None:
+    base = {"job": "report", "payload": '{"args":[1]}', "priority": 2, "fields": [], "overlap": True,
+            "cron": "0 3 * * *", "tz": "Europe/Paris", "missed": "latest", "catch_up_ms": 1}  # fmt: skip
+    system.run(upkeep.add_queues([queue]))
+    system.run(plan(queue, LEASE_MS, {name: json.dumps({**base, **changes})}))
+
+
+def listed(shell: Shell, words: str = "list") -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in shell.json(words)["schedules"]}
+
+
+def now_ms(system: QueueSystem) -> int:
+    seconds, _ = system.redis("TIME")
+    return int(seconds) * 1000
+
+
+def test_without_schedules_it_says_how_to_get_one(shell: Shell) -> None:
+    assert shell.run("list") == Exit.OK
+    assert "@app.periodic" in shell.out
+    assert shell.json("list") == {"schedules": []}
+
+
+def test_a_schedule_is_listed_with_its_next_time(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    publish(system, "poll", "mails", cron="", every_ms=30_000, overlap=False)
+    found = listed(shell)
+
+    nightly, poll = found["nightly"], found["poll"]
+    assert 0 < nightly.pop("next_ms") - now_ms(system) <= 25 * 3_600_000
+    assert nightly == {
+        "name": "nightly", "queue": "reports", "job": "report", "cron": "0 3 * * *", "tz": "Europe/Paris",
+        "every_s": None, "missed": "latest", "overlap": True, "paused": False, "offered": True, "last_tick_ms": None,
+        "last_job": None, "last_run": None, "broken": None,
+    }  # fmt: skip
+    assert (poll["every_s"], poll["cron"], poll["tz"], poll["overlap"]) == (30, None, None, False)
+    assert poll["next_ms"] % 30_000 == 0
+    assert list(listed(shell, "list --queue mails")) == ["poll"]
+    shell.run("list")
+    assert "0 3 * * * Europe/Paris" in shell.out
+    assert "every 30s" in shell.out
+    assert len(shell.out.splitlines()) == 3
+
+
+def run_once(system: QueueSystem, name: str = "nightly") -> str:
+    """Tick a schedule at this second, as a daemon would; return the id of its job."""
+    since, at = system.redis("HGET", "jq:{reports}:ticks", name).split()[0], now_ms(system)
+    assert system.run(tick("reports", name, int(since), at, [at])).made == 1
+    return f"{name}-{at}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"), [(Kind.DONE, "gone"), (Kind.KEPT, "succeeded"), (Kind.DISCARDED, "discarded")]
+)
+def test_what_came_of_the_last_tick_is_told(system: QueueSystem, shell: Shell, kind: Kind, outcome: str) -> None:
+    publish(system)
+    job_id = run_once(system)
+    first = listed(shell)["nightly"]
+    assert (first["last_run"], first["last_job"]) == ("ready", job_id)
+    assert job_id == f"nightly-{first['last_tick_ms']}"
+    [job] = system.take(queues=("reports",))
+    system.settle("w", job, kind, 60_000)
+
+    assert listed(shell)["nightly"]["last_run"] == outcome
+    shell.run("list")
+    assert outcome in shell.out
+
+
+def test_pause_and_resume_say_what_they_changed(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    assert shell.run("pause nightly") == Exit.OK
+    assert shell.out == "schedule reports/nightly: paused\n"
+    assert shell.json("pause reports/nightly") == {
+        "schedule": "nightly", "queue": "reports", "paused": True, "changed": False,
+    }  # fmt: skip
+    entry = listed(shell)["nightly"]
+    assert (entry["paused"], entry["next_ms"]) == (True, None)
+    shell.run("list")
+    assert "paused" in shell.out
+    shell.run("resume nightly")
+    assert shell.out == "schedule reports/nightly: resumed\n"
+    shell.run("resume nightly")
+    assert "not paused already" in shell.out
+    assert listed(shell)["nightly"]["next_ms"] is not None
+
+
+def test_a_schedule_nobody_offers_says_so(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    system.redis("DEL", "jq:{reports}:offers")
+
+    assert (listed(shell)["nightly"]["offered"], listed(shell)["nightly"]["next_ms"]) == (False, None)
+    shell.run("list")
+    assert "no worker has it" in shell.out
+
+
+def test_run_enqueues_what_a_tick_would_and_is_no_tick(system: QueueSystem, shell: Shell) -> None:
+    publish(system, fields=["max_attempts", "9", "expires", "+60000"])
+    shell.run("pause nightly")
+    answer = shell.json("run nightly")
+    assert (shell.code, answer["created"], answer["queue"]) == (Exit.OK, True, "reports")
+
+    job = system.job(answer["id"], "reports")
+    assert (job["name"], job["payload"], job["priority"], job["max_attempts"]) == ("report", '{"args":[1]}', "2", "9")
+    assert float(job["expires"]) > now_ms(system)
+    assert listed(shell)["nightly"]["last_tick_ms"] is None
+
+
+def test_run_does_not_overlap_where_ticks_do_not(system: QueueSystem, shell: Shell) -> None:
+    publish(system, overlap=False)
+    job_id = run_once(system)
+    answer = shell.json("run nightly")
+
+    assert (answer["created"], answer["id"]) == (False, job_id)
+    assert shell.run("run nightly") == Exit.OK
+    assert "has not ended" in shell.out
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "run"])
+def test_what_is_not_there_is_not_found_and_what_is_there_twice_is_asked_for(
+    system: QueueSystem, shell: Shell, command: str
+) -> None:
+    assert shell.run(f"{command} nightly") == Exit.NOT_FOUND
+    publish(system)
+    publish(system, queue="other")
+    assert shell.run(f"{command} reports/weekly") == Exit.NOT_FOUND
+    assert shell.run(f"{command} nightly") == Exit.CONFLICT
+    assert "other/nightly, reports/nightly" in shell.err
+    assert shell.run(f"{command} other/nightly") == Exit.OK
+
+
+def test_a_schedule_that_is_forgotten_in_that_moment_is_not_found(
+    system: QueueSystem, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Planned("nightly", {}, None, None, "", None, False)
+    monkeypatch.setattr(schedule, "find_schedule", lambda store, reference: ("reports", gone))
+
+    assert shell.run("pause nightly") == Exit.NOT_FOUND
+
+
+def test_a_queue_that_is_not_there_is_not_found(system: QueueSystem, shell: Shell) -> None:
+    assert shell.run("list --queue nowhere") == Exit.NOT_FOUND
+
+
+@pytest.mark.parametrize("broken", ["\xff", "{}", '{"every_ms":1}', '{"cron":"often","tz":"\\u001b[31m"}'])
+def test_an_entry_that_cannot_be_used_is_shown_as_broken_and_is_no_traceback(
+    system: QueueSystem, shell: Shell, broken: str
+) -> None:
+    publish(system)
+    system.redis("HSET", "jq:{reports}:schedule", "nightly", broken.encode("latin-1"))
+    assert listed(shell)["nightly"]["broken"]
+    assert shell.run("list") == Exit.OK
+    assert "\x1b" not in shell.out
+    assert shell.run("run nightly") == Exit.CONFLICT
+
+
+def test_a_damaged_queue_is_named_and_the_others_are_listed(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    publish(system, queue="bad")
+    system.redis("DEL", "jq:{bad}:schedule")
+    system.redis("SET", "jq:{bad}:schedule", "x")
+
+    assert list(listed(shell)) == ["nightly"]
+    assert "bad" in shell.err

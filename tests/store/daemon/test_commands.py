@@ -1,0 +1,85 @@
+"""What the main loop has asked of the lease keeper, on a real queue system: in order, kept, or dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jqjobs.daemon.leases.commands import Commands, run_recall
+from jqjobs.daemon.messages import Command, Join, Recall
+from jqjobs.errors import StoreRefused, StoreUnavailable
+from jqjobs.link.board import Board
+from store.queue_system import QueueSystem
+
+
+class Desk:
+    """Commands whose doing is noted, and goes wrong for some workers."""
+
+    def __init__(self) -> None:
+        self.done: list[Command] = []
+        self.wrong: dict[str, Exception] = {}
+        self.commands = Commands(self.do)
+
+    def do(self, command: Command) -> None:
+        if command.worker_id in self.wrong:
+            raise self.wrong[command.worker_id]
+        self.done.append(command)
+
+    def ask(self, *commands: Command) -> None:
+        for command in commands:
+            self.commands.put(command)
+
+
+def recall_of(worker: str) -> Recall:
+    return Recall(worker, (("q", "a", 1),))
+
+
+@pytest.fixture
+def join(tmp_path: Path) -> Join:
+    return Join("w", ("q",), (), Board.create(tmp_path / "w.board"))
+
+
+def test_commands_are_done_in_order_and_once(join: Join) -> None:
+    desk = Desk()
+    desk.ask(join, recall_of("w"))
+    assert not desk.commands.are_done
+    desk.commands.do_all()
+    desk.commands.do_all()
+    assert (desk.done, desk.commands.are_done) == ([join, recall_of("w")], True)
+
+
+def test_what_redis_refuses_is_kept_and_holds_up_only_what_is_said_of_the_same_worker(join: Join) -> None:
+    desk = Desk()
+    desk.wrong["w"] = StoreRefused("no")
+    desk.ask(join, recall_of("v"))
+    with pytest.raises(StoreRefused):
+        desk.commands.do_all()
+    assert (desk.done, desk.commands.are_done) == ([recall_of("v")], False)
+    desk.wrong.clear()
+    desk.commands.do_all()
+    assert desk.done == [recall_of("v"), join]
+
+
+@pytest.mark.parametrize("error", [StoreRefused("no"), StoreUnavailable()], ids=["refused", "unavailable"])
+def test_a_recall_that_redis_did_not_hear_is_dropped_and_holds_nothing_up(join: Join, error: Exception) -> None:
+    desk = Desk()
+    desk.wrong["w"] = error
+    desk.ask(recall_of("w"))
+    with pytest.raises(type(error)):
+        desk.commands.do_all()
+    assert desk.commands.are_done
+    desk.wrong.clear()
+    desk.ask(join)
+    desk.commands.do_all()
+    assert desk.done == [join]
+
+
+def test_what_is_recalled_goes_back_in_all_its_queues(system: QueueSystem) -> None:
+    for queue in ("q", "r"):
+        system.add(f"{queue}1", f"{queue}2", queue=queue)
+    system.take("w", 4, queues=("q", "r"))
+    run_recall(system.store, Recall("w", (("r", "r1", 1), ("q", "q2", 1), ("r", "r2", 1))))
+
+    assert (system.ids(), system.ids(queue="r")) == (["q2"], ["r1", "r2"])
+    assert (system.active(), system.active("r")) == ({"w": ["q1"]}, {})

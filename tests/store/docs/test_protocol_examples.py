@@ -1,0 +1,321 @@
+"""The examples of docs/protocol.md, done for real: typed into redis-cli, run by Node, sent through ingest.
+
+Commands are run from the top of the page to its end on one empty server. Before each but ZADD the inbox is
+ingested, as a worker would have done, at the moment that the examples show.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import StoreRefused
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.signature import MalformedPayload, decode_payload
+from jqjobs.link.board import BoardEntry
+from jqjobs.store import keys
+from jqjobs.store.calls import daemons, job_notes, leases, upkeep
+from jqjobs.store.calls.cancels import cancel, cancels
+from jqjobs.store.calls.deaths import deaths
+from jqjobs.store.calls.endings import job_end, subscribe
+from jqjobs.store.calls.schedules import Answer, agenda, plan, suspend, tick
+from jqjobs.store.calls.waits import expect, resolve
+from servers import REAL_KINDS, Server, program
+from store.queue_system import QueueSystem, outcome
+
+PROTOCOL = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
+#: 2026-01-01 00:00 UTC: "now" in the examples.
+NOW_MS = 1_767_225_600_000
+QUEUE = "emails"
+
+StartServer = Callable[..., Server]
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PROTOCOL, re.MULTILINE | re.DOTALL)
+
+
+def sessions() -> list[tuple[str, str]]:
+    """Every `$ redis-cli …` of the page, with the answer shown below it."""
+    found = []
+    for block in blocks("console"):
+        for command, answer in re.findall(r"^\$ (redis-cli .*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            found.append((command, answer))
+    return found
+
+
+def envelopes() -> Iterator[Any]:
+    """Every envelope that an example sends, whatever language it is written in."""
+    for block in blocks("json"):
+        yield json.loads(block)
+    for command, _ in sessions():
+        words = shlex.split(command)
+        if words[1] == "LPUSH" and "job" in json.loads(words[3]) and "user_id" not in json.loads(words[3]):
+            yield json.loads(words[3])
+    for block in blocks("js"):
+        yield json.loads(_between(block, "JSON.stringify(", ");"))
+    for block in blocks("go"):
+        plain = _between(block, "json.Marshal(", ")\n\tif").replace("map[string]any", "")
+        yield json.loads(re.sub(r",(\s*})", r"\1", plain))
+    for block in blocks("php"):
+        plain = _between(block, "json_encode(", ");").replace("=>", ":").replace("'", '"')
+        yield json.loads(plain.replace("[", "{").replace("]", "}"))
+
+
+def _between(text: str, before: str, after: str) -> str:
+    return text.split(before, 1)[1].split(after, 1)[0]
+
+
+@pytest.fixture(params=REAL_KINDS)
+def own_rig(request: pytest.FixtureRequest, start_server: StartServer) -> Iterator[QueueSystem]:
+    """A system at the moment of the examples, on a server that may be given users."""
+    system = QueueSystem(start_server(request.param).url)
+    system.clock.now_ms = NOW_MS
+    with closing(system.store):
+        yield system
+
+
+def test_there_is_an_example_in_every_language() -> None:
+    assert len(list(envelopes())) == 1 + 2 + 2 + 1 + 1
+    assert len(sessions()) == 10
+
+
+def test_every_redis_cli_example_answers_as_shown(own_rig: QueueSystem) -> None:
+    for command, answer in sessions():
+        words = shlex.split(command)[1:]
+        if words[0] != "ZADD":
+            own_rig.ingest(QUEUE)
+        assert _run(own_rig, words) in (answer, None), command
+
+
+def test_the_example_of_an_answer_is_one(real_rig: QueueSystem) -> None:
+    [command] = [command for command, _ in sessions() if '"resolve"' in command]
+    _, verb, key, envelope = shlex.split(command)
+    real_rig.add("video-7", queue="videos", fields=("keep", 1000))
+    [job] = real_rig.take("w", queues=("videos",))
+    real_rig.run(expect("videos", "w", "video-7", 1, json.loads(envelope)["token"]))
+    real_rig.settle("w", job, Kind.WAITING, 1000, line=b"")
+    real_rig.redis(verb, key, envelope)
+
+    assert real_rig.ingest("videos") == (1, 0, 0, 0)
+    assert real_rig.job("video-7", "videos")["result"] == '{"url":"https://example.org/7.mp4"}'
+
+
+def _run(system: QueueSystem, words: list[str]) -> str | None:
+    """Run one command in redis-cli and return what a terminal shows; without redis-cli only run it."""
+    cli = program("redis-cli")
+    if cli is None:
+        system.redis(*words)
+        return None
+    socket_path = system.url.removeprefix("unix://")
+    done = subprocess.run([cli, "--no-raw", "-s", socket_path, *words], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_every_example_envelope_becomes_a_job_that_a_worker_can_read(real_rig: QueueSystem) -> None:
+    sent = list(envelopes())
+    for envelope in sent:
+        for name in ("id", "key", "coalesce", "replace", "delay_ms", "due_ms"):  # examples share an id, and a key
+            envelope.pop(name, None)
+        real_rig.push(envelope, queue=QUEUE)
+
+    assert real_rig.ingest(QUEUE) == (len(sent), 0, 0, 0)
+    taken = real_rig.take("w", len(sent), queues=(QUEUE,))
+    assert [json.loads(job.payload) for job in taken] == sent
+    assert all(decode_payload(job.payload) for job in taken)
+
+
+def test_the_complete_envelope_uses_every_key_of_the_table(real_rig: QueueSystem) -> None:
+    [complete] = [json.loads(block) for block in blocks("json")]
+    listed = {name for name, *_ in _rows("The envelope")}
+    real_rig.push(complete)
+
+    assert set(complete) | {"due_ms"} == listed
+    assert real_rig.ingest() == (1, 0, 0, 0)
+    assert real_rig.states("welcome-42") == ["scheduled"]
+
+
+def _rows(title: str) -> list[list[str]]:
+    text = PROTOCOL.split(f" {title}\n", 1)[1].split("\n#", 1)[0]
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+    return [[cell.strip(" `") for cell in row] for row in rows]
+
+
+BOUNDS = [(row[0], *map(int, row[2].split(" … "))) for row in _rows("The envelope") if "…" in row[2]]
+
+
+@pytest.mark.parametrize(("key", "least", "greatest"), BOUNDS)
+def test_the_ranges_in_the_table_are_the_ones_enforced(
+    real_rig: QueueSystem, key: str, least: int, greatest: int
+) -> None:
+    real_rig.push({"job": "n", key: least}, {"job": "n", key: greatest})
+    assert real_rig.ingest() == (2, 0, 0, 0)
+
+    # Above 2^53 a double cannot say "one more".
+    above = greatest + (1 if greatest < 2**53 - 1 else 2)
+    real_rig.push({"job": "n", key: least - 1}, {"job": "n", key: above})
+    assert real_rig.ingest() == (0, 2, 0, 0)
+    assert {reason for reason, _ in real_rig.rejected()} == {f"bad_field: {key} is out of range"}
+
+
+REFUSALS = [(row[0], row[2]) for row in _rows("What is refused") if row[2]]
+
+
+@pytest.mark.parametrize(("code", "envelope"), REFUSALS)
+def test_each_example_of_a_refusal_is_refused_with_its_code(real_rig: QueueSystem, code: str, envelope: str) -> None:
+    real_rig.push(envelope)
+
+    assert real_rig.ingest() == (0, 1, 0, 0)
+    [(reason, kept)] = real_rig.rejected()
+    assert reason.startswith(f"{code}: ")
+    assert kept == envelope.encode()
+
+
+@pytest.mark.parametrize("kwargs", ["[]", '{"a":NaN}', '{"a":0x10}', '{"a":007}'])
+def test_what_is_said_to_be_malformed_passes_ingest_and_not_the_worker(real_rig: QueueSystem, kwargs: str) -> None:
+    real_rig.push(f'{{"job":"n","kwargs":{kwargs}}}')
+    assert real_rig.ingest() == (1, 0, 0, 0)
+    [job] = real_rig.take()
+
+    with pytest.raises(MalformedPayload):
+        decode_payload(job.payload)
+    real_rig.settle("w", job, Kind.MALFORMED, text="why")
+    assert real_rig.rejected()[0][0] == "malformed: why"
+
+
+def test_every_field_a_job_can_have_is_in_the_table(real_rig: QueueSystem) -> None:
+    listed = {row[0] for row in _rows("The job hash")}
+    seen: set[str] = set()
+
+    def look() -> None:
+        seen.update(real_rig.job("a"))
+
+    complete = json.loads(blocks("json")[0])
+    real_rig.push(complete | {"id": "a", "max_attempts": 2, "max_crashes": 9})
+    real_rig.ingest()
+    real_rig.clock.advance(60_000)
+    real_rig.round(Kind.INTERRUPTED)
+    look()
+    real_rig.round(Kind.UNKNOWN)
+    look()
+    real_rig.run(leases.publish("q", 10**6, {"send_welcome": {}}))
+    real_rig.tend()
+    real_rig.take()
+    real_rig.run(leases.leave("q", "w", "suspect", "cause", [BoardEntry("a", 3, "running")]))
+    look()
+    real_rig.take("w2")
+    real_rig.run(leases.leave("q", "w2", "crash", "cause", [BoardEntry("a", 4, "running")]))
+    real_rig.round(Kind.FAILED, worker="w3")
+    look()
+    real_rig.round(Kind.FAILED, worker="w3")
+    look()
+    real_rig.run(upkeep.retry("q", ["a"]))
+    look()
+    [job] = real_rig.take("w3")
+    real_rig.settle("w3", job, Kind.WAITING, 1000, text="5", line=b"")
+    look()
+    real_rig.run(resolve("q", "a", "", error="no"))
+    real_rig.clock.advance(5)
+    [job] = real_rig.take("w3")
+    real_rig.run(expect("q", "w3", "a", job.attempt, "secret"))
+    real_rig.run(resolve("q", "a", "secret"))
+    real_rig.run(cancel("q", ["a"]))
+    look()
+    real_rig.settle("w3", job, Kind.FAILED)
+    real_rig.run(upkeep.retry("q", ["a"]))
+    [job] = real_rig.take("w3")
+    real_rig.run(job_end("q", "a"))
+    real_rig.run(job_notes.note("q", "w3", "a", job.attempt, b'{"percent":1', [b'{"text":"x"']))
+    look()
+    real_rig.settle("w3", job, Kind.KEPT, 1000, line=b"1")
+    look()
+    real_rig.add_limited("starts", "held", limits="r 1 1000 api/1s")
+    real_rig.start_all("w3")
+    seen |= real_rig.job("held").keys()
+
+    assert seen - listed == set()
+    assert listed - seen == {"result_missing"}
+
+
+def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_rig: QueueSystem) -> None:
+    with _as_user(own_rig, "shop") as shop:
+        shop.push({"job": "n", "id": "a"}, queue=QUEUE)
+        shop.redis("ZADD", f"jq:{{{QUEUE}}}:wake", 0, 1)
+
+        with pytest.raises(StoreRefused):
+            shop.push({"job": "n"}, queue="other")
+        with pytest.raises(StoreRefused):
+            shop.redis("DEL", f"jq:{{{QUEUE}}}:inbox")
+
+
+def test_a_worker_with_the_documented_rights_can_work(own_rig: QueueSystem) -> None:
+    with _as_user(own_rig, "jqjobs") as system:
+        system.store.ping()
+        system.run(upkeep.add_queues(["q"]))
+        system.push({"job": "n", "id": "a", "key": "k"}, {"job": "n", "id": "b"}, "no")
+        assert system.ingest() == (2, 1, 0, 0)
+        system.run(leases.publish("q", 1000, {"n": {}}))
+        first, second = system.take("w", 2)
+        assert system.trip("w", 1, [outcome(first, Kind.DONE), outcome(second, Kind.DISCARDED)]).stale == ()
+        assert system.run(upkeep.retry("q", ["b"])) == [1]
+        [again] = system.take("w")
+        assert system.run(job_notes.note("q", "w", "b", again.attempt, b'{"percent":1', [b'{"text":"x"']))
+        system.run(job_end("q", "b"))
+        with subscribe(system.store.address, keys.over("q", "b")) as subscription:
+            system.trip("w", 0, [outcome(again, Kind.KEPT, 1000)])
+            assert subscription._wire.poll(10), "whoever settles may publish"
+        assert system.run(deaths("q", ["n"], 1)) == []
+        assert system.run(plan("q", 1000, {"s": '{"job":"n","payload":"{}","every_ms":1000}'})) == 1
+        assert system.run(tick("q", "s", NOW_MS, NOW_MS, [NOW_MS])).answer is Answer.DONE
+        assert system.run(suspend("q", "s")) == system.run(suspend("q", "s", resume=True)) == 1
+        assert len(system.run(agenda("q")).schedules) == 1
+        system.settle("w", *system.take("w"))
+        system.add("c", "d")
+        c, d = system.take("w", 2)
+        assert system.run(expect("q", "w", "c", c.attempt, "secret"))
+        assert system.run(cancel("q", ["d"])) == ["cancelling"]
+        assert [mark.id for mark in system.run(cancels("q", ["w"]))] == ["d"]
+        system.trip("w", 0, [outcome(c, Kind.WAITING, 1000, line=b""), outcome(d, Kind.RELEASED)])
+        assert system.run(resolve("q", "c", "secret", result=b"1")) == "resolved"
+        assert system.run(leases.renew("q", 1000, ["w"], ["n"])) == [0]
+        system.tend()
+        assert system.run(leases.leave("q", "w", "crash")) == 0
+        system.run(daemons.register("d", 1000, {"name": "x"}, {"w": {"pid": 1}}))
+
+
+@contextmanager
+def _as_user(system: QueueSystem, name: str) -> Iterator[QueueSystem]:
+    """A system that may do what the page grants this user."""
+    for command, _ in sessions():
+        if f"ACL SETUSER {name} " in command:
+            system.redis(*shlex.split(command)[1:])
+    user = QueueSystem(system.url.replace("unix://", f"unix://{name}:secret@"), clock=system.clock)
+    with closing(user.store):
+        yield user
+
+
+def test_the_plain_socket_example_runs_in_node(start_server: StartServer) -> None:
+    node = program("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    server = start_server("valkey", tcp=True)
+    [script] = [block for block in blocks("js") if "node:net" in block]
+
+    script = script.replace("6379", str(server.address[1]))
+    subprocess.run([node, "-e", script], check=True, timeout=60, capture_output=True)
+
+    system = QueueSystem(server.url)
+    with closing(system.store):
+        assert system.wakes(QUEUE)
+        assert system.ingest(QUEUE) == (1, 0, 0, 0)
+        [job] = system.take(queues=(QUEUE,))
+        assert decode_payload(job.payload).kwargs == {"user_id": 42, "greeting": "Grüße"}

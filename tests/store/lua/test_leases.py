@@ -1,0 +1,224 @@
+"""join, renew, and lua/rules/due_and_reaped.lua: who holds a lease, until when, and who may take it away."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs.jobs.records import Status
+from jqjobs.store.calls import leases
+from store.queue_system import LEASE_MS, START_MS, QueueSystem
+
+
+def lease(system: QueueSystem, worker: str = "w") -> float | None:
+    return system.score("leases", worker)
+
+
+def test_join_gives_a_lease_from_now(system: QueueSystem) -> None:
+    system.join("w")
+
+    assert lease(system) == START_MS + LEASE_MS
+
+
+def test_joining_again_while_joined_only_renews(system: QueueSystem) -> None:
+    system.join("w")
+    system.trip("w", number=5)
+    system.clock.advance(10)
+    system.join("w")
+
+    assert lease(system) == START_MS + 10 + LEASE_MS
+    assert system.trip("w", number=5).status is Status.LATE
+
+
+def test_a_worker_that_left_never_joins_again(system: QueueSystem) -> None:
+    system.join("w")
+    system.run(leases.leave("q", "w", "interrupt"))
+
+    assert system.run(leases.join("q", "w", LEASE_MS)) is False
+    assert lease(system) is None
+
+
+def test_a_worker_that_was_reaped_never_joins_again(system: QueueSystem) -> None:
+    system.reaping_works_from_now()
+    system.join("w")
+    system.outlive_leases()
+
+    assert system.run(leases.join("q", "w", LEASE_MS)) is False
+
+
+def test_the_trip_number_outlives_its_worker_for_a_day(system: QueueSystem) -> None:
+    system.join("w")
+    system.trip("w")
+    system.run(leases.leave("q", "w", "interrupt"))
+
+    assert 86_000_000 < system.redis("PTTL", system.key("trip:w")) <= 86_400_000
+
+
+def test_renew_extends_leases_and_says_how_much_each_worker_holds(system: QueueSystem) -> None:
+    system.add("a", "b", "c")
+    system.take("busy", 2)
+    system.join("idle")
+    system.clock.advance(1000)
+
+    assert system.run(leases.renew("q", LEASE_MS, ["busy", "idle"])) == [2, 0]
+    assert lease(system, "busy") == lease(system, "idle") == START_MS + 1000 + LEASE_MS
+
+
+def test_renew_never_brings_a_lease_back(system: QueueSystem) -> None:
+    system.join("gone")
+    system.run(leases.leave("q", "gone", "interrupt"))
+
+    assert system.run(leases.renew("q", LEASE_MS, ["gone", "never"])) == [-1, -1]
+    assert system.ids("leases") == []
+
+
+def test_a_renewed_worker_is_not_reaped_however_long_it_is_busy(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.reaping_works_from_now()
+    system.take("busy")
+    system.take("dead")
+    for _ in range(3):
+        system.outlive_leases(renewing=["busy"])
+
+    assert system.active() == {"busy": ["a"]}
+    assert system.ids("ready") == ["b"]
+
+
+def test_housekeeping_reaps_after_the_lease_and_not_before(system: QueueSystem) -> None:
+    system.add("a")
+    system.reaping_works_from_now()
+    system.take("w")
+    for part in range(4):
+        assert system.tend().reaped == 0, part
+        system.clock.advance(LEASE_MS // 4 - (part == 3))
+    assert system.tend().reaped == 0
+    system.clock.advance(LEASE_MS // 30)
+
+    assert system.tend().reaped == 1
+    assert system.states("a") == ["ready"]
+
+
+def test_reaping_looks_at_most_thirty_times_a_lease(system: QueueSystem) -> None:
+    system.reaping_works_from_now()
+    system.clock.advance(LEASE_MS // 30 - 1)
+    system.tend()
+    assert system.meta("reaped") == START_MS
+    system.clock.advance(1)
+    system.tend()
+
+    assert system.meta("reaped") == START_MS + LEASE_MS // 30
+
+
+def test_the_first_look_at_a_queue_grants_amnesty(system: QueueSystem) -> None:
+    system.add("a")
+    system.join("w", lease_ms=10)
+    system.trip("w", 1)
+    system.redis("HDEL", system.key("meta"), "reaped")
+    system.clock.advance(1000)
+
+    assert system.tend().reaped == 0
+    assert lease(system) == START_MS + 1000 + LEASE_MS
+    assert system.states("a") == ["active:w"]
+
+
+@pytest.mark.parametrize("outage_ms", [LEASE_MS // 3 + 1, 2 * LEASE_MS, 86_400_000])
+def test_after_an_outage_every_lease_gets_one_full_term_once(system: QueueSystem, outage_ms: int) -> None:
+    system.add("a", "b")
+    system.reaping_works_from_now()
+    system.take("alive")
+    system.take("dead")
+    system.clock.advance(outage_ms)
+    assert system.tend().reaped == 0
+    assert lease(system, "dead") == lease(system, "alive") == system.clock.now_ms + LEASE_MS
+
+    system.outlive_leases(renewing=["alive"])
+    assert system.active() == {"alive": ["a"]}
+
+
+def test_amnesty_comes_with_the_first_trip_of_any_worker_too(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.reaping_works_from_now()
+    system.take("other")
+    system.join("w")
+    system.clock.advance(3 * LEASE_MS)
+    system.trip("w")
+
+    assert system.states("a") == ["active:other"]
+    assert lease(system, "other") == system.clock.now_ms + LEASE_MS
+
+
+def test_amnesty_does_not_shorten_a_longer_lease(system: QueueSystem) -> None:
+    system.reaping_works_from_now()
+    system.join("patient", lease_ms=10 * LEASE_MS)
+    system.clock.advance(LEASE_MS)
+    system.tend()
+
+    assert lease(system, "patient") == START_MS + 10 * LEASE_MS
+
+
+@pytest.mark.parametrize("back_ms", [LEASE_MS // 2, 3_600_000])
+def test_a_clock_set_back_steals_no_lease_and_leaves_none_too_long(system: QueueSystem, back_ms: int) -> None:
+    system.add("a", "b")
+    system.reaping_works_from_now()
+    system.take("alive")
+    system.take("dead")
+    system.clock.advance(-back_ms)
+
+    assert system.tend().reaped == 0
+    assert lease(system, "dead") == lease(system, "alive") == system.clock.now_ms + LEASE_MS
+    system.outlive_leases(renewing=["alive"])
+    assert system.active() == {"alive": ["a"]}
+
+
+def test_a_clock_that_goes_back_a_little_still_reaps_in_time(system: QueueSystem) -> None:
+    system.add("a")
+    system.reaping_works_from_now()
+    system.take("dead")
+    system.clock.advance(-LEASE_MS // 4)
+    system.tend()
+    for _ in range(6):
+        system.clock.advance(LEASE_MS // 4)
+        system.tend()
+
+    assert system.states("a") == ["ready"]
+
+
+def test_a_clock_set_forward_an_hour_reaps_nobody_who_is_renewed(system: QueueSystem) -> None:
+    system.add("a")
+    system.reaping_works_from_now()
+    system.take("w")
+    system.clock.advance(3_600_000)
+    system.tend()
+    system.run(leases.renew("q", LEASE_MS, ["w"]))
+    system.outlive_leases(renewing=["w"])
+
+    assert system.states("a") == ["active:w"]
+
+
+def test_housekeeping_reaps_at_most_ten_workers_and_asks_to_be_repeated(system: QueueSystem) -> None:
+    system.reaping_works_from_now()
+    system.join(*[f"w{i}" for i in range(15)])
+    for _ in range(3):
+        system.clock.advance(LEASE_MS // 4)
+        system.tend()
+    system.clock.advance(LEASE_MS // 4)
+
+    first = system.tend()
+    assert (first.reaped, first.more) == (10, True)
+    system.clock.advance(LEASE_MS // 30)
+    second = system.tend()
+    assert (second.reaped, second.more) == (5, False)
+
+
+def test_a_round_that_is_asked_to_be_repeated_reaps_the_rest_at_once(system: QueueSystem) -> None:
+    system.reaping_works_from_now()
+    system.join(*[f"w{i}" for i in range(25)])
+    for _ in range(3):
+        system.clock.advance(LEASE_MS // 4)
+        system.tend()
+    system.clock.advance(LEASE_MS // 4)
+    rounds = 1
+    while system.tend().more:
+        rounds += 1
+        assert rounds < 10
+
+    assert system.ids("leases") == []

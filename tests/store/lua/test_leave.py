@@ -1,0 +1,236 @@
+"""lua/leave.lua: the end of a worker, and what its board says of the jobs it held."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import leases
+from jqjobs.store.calls.cancels import cancel
+from store.queue_system import LEASE_MS, START_MS, QueueSystem
+
+
+def bury(system: QueueSystem, mode: str, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed") -> int:
+    return system.run(leases.leave("q", worker, mode, cause, [BoardEntry(*entry) for entry in board]))
+
+
+def test_a_worker_that_holds_nothing_leaves_and_is_fenced(system: QueueSystem) -> None:
+    system.join("w")
+
+    assert bury(system, "interrupt") == 0
+    assert system.trip("w").status is Status.FENCED
+    assert system.ids("leases") == []
+
+
+def test_leaving_without_a_lease_writes_nothing(system: QueueSystem) -> None:
+    system.add("a")
+    before = system.everything()
+
+    assert bury(system, "crash") == -1
+    assert system.everything() == before
+
+
+def test_a_second_burial_changes_nothing(system: QueueSystem) -> None:
+    system.add("a")
+    system.take("w")
+    assert bury(system, "crash", ("a", 1, "running")) == 1
+
+    assert bury(system, "crash", ("a", 1, "running")) == -1
+    assert system.counters("a") == {"crashes": 1, "executions": 1}
+
+
+@pytest.mark.parametrize("mode", ["crash", "suspect", "interrupt"])
+def test_held_neighbours_go_back_free_and_in_place(system: QueueSystem, mode: str) -> None:
+    system.add("a", "b", "c", "d")
+    system.take("w", 3)
+
+    assert bury(system, mode, ("b", 1, "running")) == 3
+    assert system.ids("ready") == ["a", "b", "c", "d"]
+    assert system.counters("a") == system.counters("c") == {}
+    assert system.counters("b")["executions"] == 1
+    assert system.active() == {}
+
+
+def test_a_crash_is_charged_to_what_was_running_with_the_cause(system: QueueSystem) -> None:
+    system.add("a")
+    system.take("w")
+    system.clock.advance(50)
+    bury(system, "crash", ("a", 1, "running"), cause="killed by SIGKILL, probably out of memory")
+
+    assert system.counters("a") == {"crashes": 1, "executions": 1}
+    assert system.history("a") == [
+        {
+            "attempt": 1, "reason": "crashed", "error": "killed by SIGKILL, probably out of memory", "worker": "w",
+            "started_ms": START_MS, "ended_ms": START_MS + 50,
+        }
+    ]  # fmt: skip
+    assert system.job("a")["error"] == "killed by SIGKILL, probably out of memory"
+    assert system.meta("failed") == 1
+
+
+def test_a_poison_pill_is_dead_after_three_crashes_and_its_neighbour_is_unharmed(system: QueueSystem) -> None:
+    system.add("pill", "neighbour", key="")
+    for n in range(1, 4):
+        worker = f"w{n}"
+        system.take(worker, 2)
+        bury(system, "crash", ("pill", n, "running"), worker=worker)
+
+    assert system.states("pill") == ["dead"]
+    assert system.job("pill")["reason"] == "crashed"
+    assert system.states("neighbour") == ["ready"]
+    assert system.counters("neighbour") == {}
+
+
+@pytest.mark.parametrize(("own", "published", "limit"), [(1, None, 1), (4, 2, 4), (None, 2, 2)])
+def test_max_crashes_comes_from_the_job_else_the_catalog(
+    system: QueueSystem, own: int | None, published: int | None, limit: int
+) -> None:
+    if published:
+        system.run(leases.publish("q", 1000, {"n": {"max_crashes": published}}))
+    system.add("a", key="k", fields=("max_crashes", own) if own else ())
+    for n in range(1, limit + 1):
+        assert system.states("a") == ["ready"]
+        system.take(f"w{n}")
+        bury(system, "crash", ("a", n, "running"), worker=f"w{n}")
+
+    assert system.states("a") == ["dead"]
+    assert system.add("b", key="k")[0].created
+
+
+def test_an_interrupt_at_the_end_of_a_worker_is_free_until_the_twentieth(system: QueueSystem) -> None:
+    system.add("a")
+    for n in range(1, 21):
+        assert system.states("a") == ["ready"]
+        system.take(f"w{n}")
+        bury(system, "interrupt", ("a", n, "running"), worker=f"w{n}", cause="shutdown")
+
+    assert system.states("a") == ["dead"]
+    assert system.counters("a") == {"interrupts": 20, "executions": 20}
+    assert {line["reason"] for line in system.history("a")} == {"interrupted"}
+
+
+def test_a_job_killed_for_its_time_limit_is_a_failure_and_no_crash(system: QueueSystem) -> None:
+    system.add("a", "b", fields=("max_attempts", 2))
+    system.take("w", 2)
+    bury(system, "hung", ("a", 1, "running"), cause="it ran longer than 1 s\n  File x, line 1")
+    assert system.counters("a") == {"failures": 1, "executions": 1}
+    assert system.history("a")[0]["reason"] == "hung"
+    assert system.ids("ready") == ["b", "a"]
+    system.take("w2", 2)
+    bury(system, "hung", ("a", 2, "running"), worker="w2")
+
+    assert system.states("a") == ["dead"]
+    assert system.job("a")["reason"] == "hung"
+
+
+@pytest.mark.parametrize("mode", ["hung", "cancelled"])
+def test_what_ran_beside_the_one_that_its_worker_was_killed_for_is_interrupted_and_free(
+    system: QueueSystem, mode: str
+) -> None:
+    system.add("a", "b", "c")
+    system.take("w", 3)
+    system.run(leases.leave(
+        "q", "w", mode, "too long", [BoardEntry("a", 1, "interrupted"), BoardEntry("b", 1, "running")], "in main.py"
+    ))  # fmt: skip
+
+    assert system.counters("a") == {"interrupts": 1, "executions": 1}
+    [line] = system.history("a")
+    assert (line["reason"], line["error"]) == ("interrupted", "its worker was killed for another job")
+    assert "traceback" not in line or line["traceback"] is None
+    assert system.ids("ready")[:2] == ["a", "c"]
+    assert system.history("b")[0]["reason"] == mode
+
+
+def test_what_was_interrupted_beside_another_and_is_cancelled_is_dead(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.take("w", 2)
+    system.run(cancel("q", ["a"]))
+    bury(system, "hung", ("a", 1, "interrupted"), ("b", 1, "running"))
+
+    assert (system.states("a"), system.job("a")["reason"]) == (["dead"], "cancelled")
+    assert [line["error"] for line in system.history("a")] == ["its worker was killed for another job"]
+
+
+def test_what_had_succeeded_before_the_death_is_done(system: QueueSystem) -> None:
+    system.add("plain", "wanted", fields=())
+    system.add("kept", fields=("keep", 500), key="k")
+    system.take("w", 3)
+    bury(system, "crash", ("plain", 1, "succeeded"), ("kept", 1, "succeeded"))
+
+    assert system.states("plain") == []
+    assert system.states("wanted") == ["ready"]
+    assert system.score("kept", "kept") == START_MS + 500
+    assert "result" not in system.job("kept")
+    assert "died" in system.job("kept")["result_missing"]
+    assert system.meta("done") == 2
+    assert system.add("b", key="k")[0].created
+
+
+def test_the_catalog_says_whether_such_a_success_is_kept(system: QueueSystem) -> None:
+    system.run(leases.publish("q", 1000, {"n": {"keep_ms": 70}}))
+    system.add("a")
+    system.take("w")
+    bury(system, "suspect", ("a", 1, "succeeded"))
+
+    assert system.score("kept", "a") == START_MS + 70
+
+
+def test_what_had_failed_before_the_death_is_a_failure_and_no_crash(system: QueueSystem) -> None:
+    system.add("a")
+    system.take("w")
+    bury(system, "crash", ("a", 1, "failed"))
+
+    assert system.counters("a") == {"failures": 1, "executions": 1}
+    assert system.states("a") == ["ready"]
+    assert [line["reason"] for line in system.history("a")] == ["failed"]
+
+
+def test_what_had_failed_lines_up_anew_behind_what_is_ready(system: QueueSystem) -> None:
+    system.add("a", "b", "urgent")
+    system.add("high", priority=5)
+    system.take("w", 2)
+    bury(system, "crash", ("high", 1, "failed"), ("a", 1, "failed"))
+
+    assert system.ids("ready") == ["high", "b", "urgent", "a"]
+
+
+def test_the_board_of_an_earlier_attempt_charges_nobody(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.round(Kind.RELEASED)
+    system.take("w", 2)
+    bury(system, "crash", ("a", 1, "running"), ("b", 9, "succeeded"))
+
+    assert system.ids("ready") == ["a", "b"]
+    assert system.counters("a") == system.counters("b") == {}
+
+
+def test_a_board_entry_for_what_the_worker_does_not_hold_changes_nothing(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.take("other")
+    system.join("w")
+
+    assert bury(system, "crash", ("a", 1, "succeeded"), ("b", 0, "running"), ("ghost", 1, "running")) == 0
+    assert system.states("a") == ["active:other"]
+    assert system.states("b") == ["ready"]
+    assert system.states("ghost") == []
+
+
+def test_leaving_one_queue_leaves_the_others_alone(system: QueueSystem) -> None:
+    system.add("x", queue="a")
+    system.add("y", queue="b")
+    system.take("w", 2, queues=("a", "b"))
+    assert system.run(leases.leave("a", "w", "interrupt")) == 1
+
+    assert system.states("x", "a") == ["ready"]
+    assert system.states("y", "b") == ["active:w"]
+    assert system.run(leases.leave("b", "w", "interrupt")) == 1
+    assert system.states("y", "b") == ["ready"]
+
+
+def test_the_lease_time_does_not_matter_for_a_burial(system: QueueSystem) -> None:
+    system.add("a")
+    system.take("w")
+    system.clock.advance(100 * LEASE_MS)
+
+    assert bury(system, "suspect", ("a", 1, "running")) == 1

@@ -1,0 +1,140 @@
+"""lua/rules/plain.lua and take.lua: plain jobs take a way of their own, and nobody can tell from outside."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.store.calls import trips
+from store.queue_system import QueueSystem, outcome
+
+#: lua/rules/plain.lua: a trip takes payloads of about so many bytes.
+MOST_TAKE_BYTES = 1_048_576
+
+
+def done(system: QueueSystem, jobs: list[TakenJob], want: int = 0) -> trips.Trip:
+    return system.trip("w", want, [outcome(job, Kind.DONE) for job in jobs])
+
+
+def test_plain_jobs_and_others_are_taken_in_their_order(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.add("c", fields=("timeout", 7))
+    system.add("d")
+    jobs = system.take("w", 10)
+
+    assert [(job.id, job.timeout_ms) for job in jobs] == [("a", None), ("b", None), ("c", 7), ("d", None)]
+    assert system.ids("active:w") == ["a 1", "b 1", "c 1", "d 1"]
+    assert system.ids("ready") == []
+
+
+def test_a_queue_comes_after_the_others_of_the_queue_before_it(system: QueueSystem) -> None:
+    system.add("a")
+    system.add("b", fields=("timeout", 7))
+    system.add("c", queue="r")
+    jobs = system.take("w", 10, queues=("q", "r"))
+
+    assert [(job.queue, job.id) for job in jobs] == [("q", "a"), ("q", "b"), ("r", "c")]
+
+
+def test_plain_jobs_of_several_queues_come_in_the_order_of_the_queues(system: QueueSystem) -> None:
+    system.add("a", "b", queue="r")
+    system.add("c")
+    jobs = system.take("w", 2, queues=("q", "r"))
+
+    assert [(job.queue, job.id) for job in jobs] == [("q", "c"), ("r", "a")]
+    assert system.states("b", "r") == ["ready"]
+
+
+def test_each_plain_job_has_its_name_and_its_payload(system: QueueSystem) -> None:
+    given = [("a", "x", b"1"), ("b", "x", b"2"), ("c", "y", b"3"), ("d", "x", b"\xff \r\n")]
+    for job_id, name, payload in given:
+        system.add(job_id, name=name, payload=payload)
+
+    assert [(job.id, job.name, job.payload) for job in system.take("w", 10)] == given
+
+
+@pytest.mark.parametrize("order", ["abc", "cba", "bca", "b", "ab", "ca"])
+def test_successes_count_in_whatever_order_they_are_reported(system: QueueSystem, order: str) -> None:
+    system.add(*"abc")
+    jobs = {job.id: job for job in system.take("w", 3)}
+    trip = done(system, [jobs[job_id] for job_id in order])
+
+    assert trip.stale == ()
+    assert system.meta("done") == len(order)
+    rest = [job_id for job_id in "abc" if job_id not in order]
+    assert system.ids("active:w") == [f"{job_id} 1" for job_id in rest]
+    assert [job_id for job_id in "abc" if system.job(job_id)] == rest
+
+
+@pytest.mark.parametrize("late", ["a", "b", "c", "abc"])
+def test_of_successes_that_come_too_late_none_counts_and_the_others_do(system: QueueSystem, late: str) -> None:
+    system.add(*"abc")
+    jobs = system.take("w", 3)
+    for job in jobs:
+        if job.id in late:
+            system.redis("ZREM", system.key("active:w"), f"{job.id} 1")
+    trip = done(system, jobs)
+
+    assert trip.stale == tuple(late)
+    assert (system.meta("done") or 0) == 3 - len(late)
+    assert [job_id for job_id in "abc" if system.job(job_id)] == list(late)
+    assert system.ids("active:w") == []
+
+
+def test_the_success_of_a_later_attempt_leaves_nothing_behind(system: QueueSystem) -> None:
+    system.add("a")
+    system.round(Kind.FAILED, line=b'{"n":1}')
+    assert system.round(Kind.DONE).attempt == 2
+
+    assert [key for key in system.everything() if b"job:" in key] == []
+    assert system.meta("done") == 1
+
+
+def test_a_worker_that_settles_all_but_a_suspect_takes_nothing(system: QueueSystem) -> None:
+    system.add("a", "b")
+    system.reaping_works_from_now()
+    system.take("gone", 1)
+    system.outlive_leases()
+    [suspect] = system.take("w", 5)
+
+    assert system.trip("w", 5).jobs == []
+    assert [job.id for job in done(system, [suspect], 5).jobs] == ["b"]
+
+
+def test_the_limit_of_bytes_holds_across_plain_jobs_and_others(system: QueueSystem) -> None:
+    half = b"x" * (MOST_TAKE_BYTES // 2 + 1)
+    system.add("a", payload=half)
+    system.add("b", payload=half, fields=("timeout", 7))
+    system.add("c")
+    system.add("d", queue="r")
+
+    assert [job.id for job in system.take("w", 10, queues=("q", "r"))] == ["a", "b"]
+
+
+def test_a_damaged_job_stops_neither_the_plain_ones_before_it_nor_those_after_it(system: QueueSystem) -> None:
+    system.add(*"abc")
+    system.redis("DEL", system.key("job:b"))
+    system.redis("SET", system.key("job:b"), "no hash")
+
+    assert [job.id for job in system.take("w", 10)] == ["a", "c"]
+    assert system.states("b") == ["dead"]
+    assert system.ids("ready") == []
+
+
+def test_a_trip_that_leaves_plain_jobs_behind_leaves_the_token(system: QueueSystem) -> None:
+    system.add(*"abc")
+    system.use_up_token()
+    system.take("w", 2)
+    assert system.wakes()
+    system.take("w", 1)
+
+    assert not system.wakes()
+
+
+def test_of_a_cancelled_job_that_succeeds_the_mark_goes_with_it(system: QueueSystem) -> None:
+    system.add("a", "b")
+    jobs = system.take("w", 2)
+    system.redis("ZADD", system.key("cancels"), 0, "w a 1")
+    done(system, jobs)
+
+    assert system.ids("cancels") == []

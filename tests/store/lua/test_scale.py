@@ -1,0 +1,271 @@
+"""No script call takes above 10 ms of Redis, with 100,000 jobs in the queue and full batches.
+
+Redis writes a slow log of wall time, which a loaded machine stretches: the limit is scaled by how long the
+same server takes for a loop of plain calls, and a call that was slow must be slow each time it is repeated.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from jqjobs.jobs.records import Kind, NewJob
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import enqueueing, leases
+from jqjobs.store.reads import jobs, queues
+from store.queue_system import LEASE_MS, QueueSystem, outcome
+
+LIMIT_US = 10_000
+#: A script of plain calls, and what it takes on a machine of 2024, in seconds.
+LOOP = "for i = 1, 10000 do redis.call('HGET', 'nothing', 'x') end"
+LOOP_S = 0.006
+JOBS = 100_000
+#: Jobs of one enqueue call, as `enqueue_many` sends them.
+BATCH = 200
+
+
+@pytest.fixture
+def system(real_rig: QueueSystem) -> Iterator[QueueSystem]:
+    real_rig.redis("CONFIG", "SET", "slowlog-max-len", 1000)
+    yield real_rig
+    real_rig.redis("CONFIG", "SET", "slowlog-log-slower-than", -1)
+
+
+def slowness(system: QueueSystem) -> float:
+    """How much slower than the machine of 2024 this one is, right now."""
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        system.redis("EVAL", LOOP, 0)
+        times.append(time.perf_counter() - started)
+    return max(1.0, sorted(times)[2] / LOOP_S)
+
+
+def slowest_us(system: QueueSystem, work: Callable[[], object], times: int = 1) -> int:
+    """Do work and return the duration of its slowest script call."""
+    system.redis("CONFIG", "SET", "slowlog-log-slower-than", 500)
+    system.redis("SLOWLOG", "RESET")
+    for _ in range(times):
+        work()
+    entries = system.redis("SLOWLOG", "GET", 1000)
+    system.redis("CONFIG", "SET", "slowlog-log-slower-than", -1)
+    return max((entry[2] for entry in entries if entry[3][0] in (b"EVALSHA", b"EVAL")), default=0)
+
+
+def assert_quick(system: QueueSystem, prepare: Callable[[int], Callable[[], object]]) -> None:
+    """Prepare and do work up to eight times; pass as soon as no call was slow: others use the machine too."""
+    found = []
+    for attempt in range(8):
+        found.append(slowest_us(system, prepare(attempt)))
+        if found[-1] <= LIMIT_US * slowness(system):
+            print(f"\nslowest call: {found[-1]} µs")
+            return
+    pytest.fail(f"slowest call each time: {found} µs")
+
+
+def fill(system: QueueSystem, count: int, prefix: str = "j", **job: object) -> None:
+    for start in range(0, count, BATCH):
+        new = [NewJob("n", b'{"args":[1]}', id=f"{prefix}{n}", **job) for n in range(start, start + BATCH)]
+        system.run(enqueueing.enqueue("q", new))
+
+
+def test_with_a_hundred_thousand_jobs_no_call_is_slow(system: QueueSystem) -> None:
+    system.join("w")
+    fill(system, JOBS)
+    held: list = []
+
+    def enqueue(attempt: int) -> Callable[[], object]:
+        return lambda: fill(system, 5 * BATCH, f"a{attempt}-")
+
+    def work(attempt: int) -> Callable[[], object]:
+        def trips() -> None:
+            for _ in range(5):
+                answer = system.trip("w", 100, [outcome(job, Kind.DONE) for job in held])
+                held[:] = answer.jobs
+                system.run(queues.queue_status("q"))
+                system.run(jobs.job_info("q", held[0].id))
+                system.run(jobs.job_list("q", "ready", JOBS // 2, 100))
+                system.run(leases.renew("q", LEASE_MS, ["w"], ["n"]))
+                system.tend()
+
+        return trips
+
+    assert_quick(system, enqueue)
+    assert_quick(system, work)
+    assert system.redis("ZCARD", system.key("ready")) >= JOBS
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_batch_of_a_hundred_outcomes_of_any_kind_is_not_slow(system: QueueSystem, kind: Kind) -> None:
+    def settle(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.run(leases.publish("q", LEASE_MS, {"n": {"doc": "x" * 300, "max_attempts": 5}}))
+        system.add(*[f"j{n}" for n in range(100)])
+        jobs = system.take("w", 100)
+        line = b'{"traceback":"%s"}' % (b"x" * 1000)
+        return lambda: system.trip("w", 0, [outcome(job, kind, 1000, "text", line) for job in jobs])
+
+    assert_quick(system, settle)
+
+
+@pytest.mark.parametrize("size", [500])
+def test_a_full_batch_is_taken_and_settled_quickly(system: QueueSystem, size: int) -> None:
+    def both(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        fill(system, 1000)
+        jobs = system.take("w", size)
+        return lambda: system.trip("w", size, [outcome(job, Kind.DONE) for job in jobs])
+
+    assert_quick(system, both)
+
+
+def test_a_hundred_dead_workers_are_reaped_in_short_calls(system: QueueSystem) -> None:
+    """And what is due, parked, kept and dead moves on meanwhile."""
+
+    def rounds(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.reaping_works_from_now()
+        for worker in range(100):
+            system.add(*[f"w{worker}-{i}" for i in range(20)])
+            system.take(f"w{worker}", 20)
+        make_old(system)
+        for _ in range(4):
+            system.clock.advance(LEASE_MS // 4 - 1)
+            system.tend()
+        system.clock.advance(LEASE_MS // 4)
+        return lambda: tend_until_done(system)
+
+    assert_quick(system, rounds)
+    assert system.ids("leases") == []
+    assert system.redis("ZCARD", system.key("ready")) == 100 * 20 + 600
+    assert system.ids("dead") == system.ids("kept") == []
+
+
+def make_old(system: QueueSystem) -> None:
+    """Jobs that housekeeping has to move or forget when the leases are over."""
+    for kind, number in ((Kind.KEPT, LEASE_MS), (Kind.DISCARDED, 0)):
+        system.add(*[f"{kind}{i}" for i in range(300)], priority=1)
+        jobs = system.take("maker", 300)
+        system.trip("maker", 0, [outcome(job, kind, number) for job in jobs])
+    system.add(*[f"due{i}" for i in range(600)], due=f"+{LEASE_MS}")
+    system.run(leases.leave("q", "maker", "interrupt"))
+
+
+def tend_until_done(system: QueueSystem) -> None:
+    rounds = 0
+    while system.tend(max_dead=0).more:
+        rounds += 1
+        assert rounds < 100
+
+
+def test_a_worker_with_a_full_batch_is_buried_quickly(system: QueueSystem) -> None:
+    def bury(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.add(*[f"j{n}" for n in range(500)])
+        system.take("w", 500)
+        board = [BoardEntry(f"j{n}", 1, "running") for n in range(16)]
+        board += [BoardEntry(f"j{n}", 1, "succeeded") for n in range(16, 200)]
+        return lambda: system.run(leases.leave("q", "w", "crash", "killed", board))
+
+    assert_quick(system, bury)
+
+
+def test_a_hundred_envelopes_are_ingested_quickly(system: QueueSystem) -> None:
+    def ingest(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.run(leases.publish("q", LEASE_MS, {"n": {"doc": "x" * 300}}))
+        system.push(*[{"job": "n", "args": ["x" * 500], "kwargs": {"a": [1, 2, 3]}}] * 100)
+        return lambda: system.ingest()
+
+    assert_quick(system, ingest)
+
+
+def test_two_hundred_workers_are_counted_quickly(system: QueueSystem) -> None:
+    def count(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.join(*[f"w{n}" for n in range(200)])
+        return lambda: system.run(queues.queue_status("q"))
+
+    assert_quick(system, count)
+
+
+def serve(system: QueueSystem, times: int) -> Callable[[], object]:
+    """One worker makes trips: it reports what it has started, takes what may start, and sleeps as it is told."""
+
+    def trips() -> None:
+        jobs: list = []
+        for _ in range(times):
+            answer = system.trip("w", 64, [outcome(job, Kind.DONE) for job in jobs])
+            jobs = answer.jobs
+            if not jobs and not answer.more:
+                system.clock.advance(answer.wait_ms or 1000)
+        system.trip("w", 0, [outcome(job, Kind.DONE) for job in jobs])
+
+    return trips
+
+
+@pytest.mark.parametrize("entry", [{}, {"max_throttles": 3}])
+@pytest.mark.parametrize("limits", ["r 100 1000 api/1s", "c 1 0 api/running", "r 100 1000 api/1s c 1 0 api/running"])
+def test_with_ten_thousand_jobs_behind_one_limit_no_call_is_slow(
+    system: QueueSystem, limits: str, entry: dict[str, int]
+) -> None:
+    def work(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.join("w", "v")
+        system.run(leases.publish("q", LEASE_MS, {"n": {"doc": "x" * 300, **entry}}))
+        fill(system, 10_000, fields=("limits", limits))
+        system.take("v")  # holds a place all the time
+        return serve(system, 400)
+
+    assert_quick(system, work)
+    if not entry:
+        assert system.redis("ZCARD", system.key("held")) > 9000
+
+
+def test_a_thousand_limits_whose_timers_come_at_once_are_served_in_short_calls(system: QueueSystem) -> None:
+    def work(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.join("w")
+        for i in range(1000):
+            system.redis("LPUSH", system.key(f"limit:user:{i}/1s"), system.clock.now_ms)
+        for n in range(10):
+            new = [NewJob("n", b"{}", id=f"j{n}-{i}", fields=("limits", f"r 1 1000 user:{i}/1s")) for i in range(1000)]
+            system.run(enqueueing.enqueue("q", new))
+        while system.trip("w", 64).more:
+            pass
+        system.clock.advance(2000)
+
+        def tend() -> None:
+            while system.tend().more:
+                pass
+            serve(system, 100)()
+
+        return tend
+
+    assert_quick(system, work)
+    assert system.redis("HLEN", system.key("gates")) == 1000
+    assert system.redis("ZCARD", system.key("held")) == 9000
+
+
+def test_a_thousand_places_are_looked_after_quickly(system: QueueSystem) -> None:
+    def work(attempt: int) -> Callable[[], object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.join("w")
+        for n in range(1000):
+            system.redis("ZADD", system.key("limit:db/running"), n, f"ghost{n} 1")
+        fill(system, 1000, fields=("limits", "c 1000 0 db/running"))
+        serve(system, 20)()
+        system.clock.advance(60_000)
+        return lambda: system.tend()
+
+    assert_quick(system, work)
+    assert system.redis("ZCARD", system.key("limit:db/running")) == 980

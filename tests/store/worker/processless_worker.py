@@ -1,0 +1,38 @@
+"""A worker without a process: its board, batch and exchanger on a real queue system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.link.board import Board, Word
+from jqjobs.store.store import Store
+from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.exchanger import Exchanger
+from store.queue_system import LEASE_MS, QueueSystem
+
+
+class ProcesslessWorker:
+    """Joined, and under a lease that holds."""
+
+    def __init__(self, system: QueueSystem, store: Store, directory: Path) -> None:
+        self.system = system
+        self.store = store
+        self.board = Board.create(directory / "w.board")
+        self.board.set_word(Word.LEASE_UNTIL, 2**60)
+        self.batch = Batch(self.board)
+        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, lambda job: job)
+        system.join("w")
+
+    def start(self) -> TakenJob:
+        job = self.batch.start_next()
+        assert job is not None
+        return job
+
+    def finish(self, job: TakenJob, kind: Kind = Kind.DONE) -> None:
+        """Let a job end; a success is one with nothing to say."""
+        self.batch.finish(job, None if kind is Kind.DONE else Outcome("q", job.id, job.attempt, kind, line=b"{}"))
+
+    def on_board(self) -> dict[str, str]:
+        """What the board says of each job."""
+        return {entry.id: entry.stage.name.lower() for entry in self.board.entries()}

@@ -1,0 +1,231 @@
+"""The worker's conversation with Redis: trips that are under way while jobs run, break, or are answered to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.link.board import PLACES
+from jqjobs.store.calls import leases, upkeep
+from jqjobs.store.store import Store
+from jqjobs.worker.trips.exchanger import Fenced
+from store.queue_system import QueueSystem
+from store.worker.processless_worker import ProcesslessWorker
+
+
+@pytest.fixture
+def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -> Iterator[ProcesslessWorker]:
+    made = ProcesslessWorker(system, connect(system.url), tmp_path)
+    yield made
+    made.board.close()
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the events that are logged."""
+    names: list[str] = []
+    monkeypatch.setattr("jqjobs.base.log.event", lambda name, /, **fields: names.append(name))
+    return names
+
+
+def breaks(*_: Any) -> Any:
+    raise StoreUnavailable()
+
+
+# One at a time
+
+
+def test_a_trip_reports_what_is_finished_and_brings_jobs_into_the_batch(worker: ProcesslessWorker) -> None:
+    worker.system.add(*"abcd")
+    trip = worker.exchanger.trip(3)
+    assert ([job.id for job in trip.jobs], worker.batch.waiting) == (["a", "b", "c"], 3)
+    worker.finish(worker.start())
+    worker.finish(worker.start(), Kind.DISCARDED)
+    worker.exchanger.trip(0)
+    assert worker.system.active() == {"w": ["c"]}
+    assert worker.system.states("b") == ["dead"]
+    assert worker.on_board() == {"c": "held"}
+
+
+def test_what_a_job_leaves_to_its_registration_is_filled_in_before_it_is_on_the_board(
+    worker: ProcesslessWorker,
+) -> None:
+    def complete(job: TakenJob) -> TakenJob:
+        job.timeout_ms = 1234
+        return job
+
+    worker.exchanger._complete = complete
+    worker.system.add("a")
+    worker.exchanger.trip(1)
+    assert [entry.timeout_ms for entry in worker.board.entries()] == [1234]
+
+
+def test_a_place_is_freed_when_redis_has_recorded_the_outcome(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.system.add(*"ab")
+    worker.exchanger.trip(2)
+    worker.finish(worker.start())
+    worker.finish(worker.start(), Kind.DISCARDED)
+    worker.exchanger.send(0)
+    assert worker.batch.room == PLACES - 2, "it is only on its way"
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store, "receive", breaks)
+        with pytest.raises(StoreUnavailable):
+            worker.exchanger.receive()
+    assert (worker.batch.room, worker.on_board()) == (PLACES - 2, {"a": "succeeded", "b": "failed"})
+    worker.exchanger.trip(0)
+    assert (worker.batch.room, worker.on_board()) == (PLACES, {})
+
+
+def test_no_more_is_asked_for_than_there_are_places(worker: ProcesslessWorker) -> None:
+    worker.system.add(*(f"j{n}" for n in range(PLACES + 3)))
+    while worker.exchanger.trip(150).jobs:
+        pass
+    assert (worker.batch.waiting, worker.batch.room) == (PLACES, 0)
+
+
+def test_a_worker_without_a_lease_is_fenced_and_its_outcomes_change_nothing(worker: ProcesslessWorker) -> None:
+    worker.system.add("a")
+    worker.exchanger.trip(1)
+    worker.finish(worker.start())
+    worker.system.run(leases.leave("q", "w", "interrupt"))
+    with pytest.raises(Fenced):
+        worker.exchanger.trip(1)
+    assert worker.system.states("a") == ["ready"]
+
+
+# Under way
+
+
+def test_while_a_trip_is_under_way_jobs_run_and_are_reported_by_the_next_one(worker: ProcesslessWorker) -> None:
+    worker.system.add(*"abc")
+    worker.exchanger.trip(2)
+    worker.finish(worker.start())
+    worker.exchanger.send(1)
+    worker.finish(worker.start())
+    assert worker.exchanger.under_way
+    trip = worker.exchanger.receive()
+    assert ([job.id for job in trip.jobs], worker.exchanger.under_way) == (["c"], False)
+    assert worker.on_board() == {"b": "succeeded", "c": "held"}
+    assert worker.system.active() == {"w": ["b", "c"]}
+    worker.exchanger.trip(0)
+    assert worker.system.active() == {"w": ["c"]}
+
+
+def test_jobs_of_a_trip_that_the_monitor_finds_go_back_and_the_main_thread_hears_of_it_later(
+    worker: ProcesslessWorker,
+) -> None:
+    """A long job runs in the main thread: they would wait behind it."""
+    worker.system.add(*"abcd")
+    worker.exchanger.trip(2)
+    worker.finish(worker.start())
+    worker.start()
+    worker.exchanger.send(2)
+    assert worker.exchanger.report(gives_back=True)
+    assert (worker.system.ids(), worker.system.active()) == (["c", "d"], {"w": ["b"]})
+    assert worker.on_board() == {"b": "running"}
+    assert worker.exchanger.under_way
+    trip = worker.exchanger.receive()
+    assert [job.id for job in trip.jobs] == ["c", "d"]
+    assert (worker.batch.waiting, worker.exchanger.under_way) == (0, False)
+
+
+def test_where_slots_are_free_for_them_jobs_that_the_monitor_finds_stay(worker: ProcesslessWorker) -> None:
+    worker.system.add("a")
+    worker.exchanger.send(1)
+    assert worker.exchanger.report(gives_back=False)
+    assert (worker.system.active(), worker.on_board()) == ({"w": ["a"]}, {"a": "held"})
+
+
+def test_another_call_between_trips_takes_no_answer_away(worker: ProcesslessWorker) -> None:
+    worker.system.add("a")
+    worker.exchanger.send(1)
+    assert worker.exchanger.ask(upkeep.add_queues(["q", "r"])) == 2
+    assert not worker.exchanger.has_news()
+    assert [job.id for job in worker.exchanger.receive().jobs] == ["a"]
+
+
+# Broken
+
+
+def test_an_error_while_sending_is_told_by_receive_and_the_outcomes_are_still_here(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.system.add(*"abc")
+    worker.exchanger.trip(3)
+    worker.finish(worker.start())
+    worker.finish(worker.start(), Kind.DISCARDED)
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store, "send", breaks)
+        worker.exchanger.send(1)
+    assert worker.exchanger.under_way
+    with pytest.raises(StoreUnavailable):
+        worker.exchanger.receive()
+    assert worker.batch.has_outcomes
+    worker.exchanger.trip(0)
+    assert (worker.system.active(), worker.system.states("b")) == ({"w": ["c"]}, ["dead"])
+
+
+def test_the_monitor_says_that_redis_did_not_hear_it_and_tries_again_later(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.system.add("a")
+    worker.exchanger.trip(1)
+    worker.finish(worker.start())
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store, "receive", breaks)
+        assert not worker.exchanger.report(gives_back=False)
+    assert (worker.batch.has_outcomes, worker.on_board()) == (True, {"a": "succeeded"})
+    assert worker.exchanger.report(gives_back=False)
+    assert (worker.system.active(), worker.batch.has_outcomes) == ({}, False)
+
+
+def test_after_a_broken_trip_what_is_held_and_runs_is_named_and_the_rest_goes_back(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.system.add(*"abcde")
+    worker.exchanger.trip(3)
+    worker.finish(worker.start())
+    worker.start()
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store, "receive", breaks)
+        with pytest.raises(StoreUnavailable):
+            worker.exchanger.trip(2)
+    worker.store.close()
+    assert worker.system.active() == {"w": ["b", "c", "d", "e"]}, "it was taken, and nobody here knows"
+    worker.exchanger.trip(0)
+    assert (worker.system.active(), worker.system.ids()) == ({"w": ["b", "c"]}, ["d", "e"])
+    worker.exchanger.trip(5)
+    assert worker.on_board() == {"b": "running", "c": "held", "d": "held", "e": "held"}
+
+
+# Too late
+
+
+def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logged: list[str]) -> None:
+    worker.system.add("a")
+    worker.exchanger.trip(1)
+    job = worker.start()
+    worker.system.trip("w", held=(), number=2)
+    worker.exchanger._number = 2
+    worker.finish(job)
+    worker.exchanger.trip(0)
+    assert logged == ["settle.stale"]
+
+
+def test_what_goes_back_after_its_daemon_has_given_it_back_is_nothing_to_log(
+    worker: ProcesslessWorker, logged: list[str]
+) -> None:
+    worker.system.add(*"ab")
+    worker.exchanger.trip(2)
+    worker.system.trip("w", held=(), number=2)
+    worker.exchanger._number = 2
+    worker.batch.give_back()
+    worker.exchanger.trip(0)
+    assert (logged, worker.system.ids(), worker.on_board()) == ([], ["a", "b"], {})

@@ -1,0 +1,96 @@
+"""The worker's exchanges when hooks wait for outcomes: what is recorded, with which fate, and when nothing is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.store.store import Store
+from store.queue_system import QueueSystem
+from store.worker.processless_worker import ProcesslessWorker
+
+HOOKED = object()
+
+
+class HookedHands(ProcesslessWorker):
+    """A worker whose jobs have hooks."""
+
+    def run(self, *kinds: Kind, after: Any = HOOKED, attempt: int | None = None) -> None:
+        """Take as many jobs, and let each end in one way."""
+        assert len(self.exchanger.trip(len(kinds)).jobs) == len(kinds)
+        for kind in kinds:
+            job = self.start()
+            self.batch.finish(job, _ended(job, kind, after, attempt))
+
+    def recorded(self) -> list[Any]:
+        found = [(outcome.id, fate) for outcome, fate in self.exchanger.recorded]
+        self.exchanger.recorded.clear()
+        return found
+
+
+def _ended(job: TakenJob, kind: Kind, after: Any, attempt: int | None) -> Outcome:
+    number = 1000 if kind in (Kind.KEPT, Kind.FAILED) else 0
+    return Outcome("q", job.id, attempt or job.attempt, kind, number, line=b"{}", after=after)
+
+
+@pytest.fixture
+def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -> Iterator[HookedHands]:
+    made = HookedHands(system, connect(system.url), tmp_path)
+    yield made
+    made.board.close()
+
+
+def test_a_trip_tells_what_became_of_each_job_with_hooks(worker: HookedHands) -> None:
+    worker.system.add(*"abcd", fields=("max_attempts", 5))
+    worker.run(Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.DISCARDED)
+    assert worker.exchanger.awaits_fates
+    assert worker.recorded() == []
+    worker.exchanger.trip(0)
+    assert not worker.exchanger.awaits_fates
+    assert worker.recorded() == [
+        ("a", ("gone", "")), ("b", ("kept", "")), ("c", ("scheduled", "")), ("d", ("dead", "discarded")),
+    ]  # fmt: skip
+
+
+def test_a_report_of_the_monitor_tells_it_too(worker: HookedHands) -> None:
+    worker.system.add("a")
+    worker.run(Kind.DISCARDED)
+    assert worker.exchanger.report(gives_back=True)
+    assert worker.recorded() == [("a", ("dead", "discarded"))]
+
+
+def test_without_hooks_nothing_is_noted(worker: HookedHands) -> None:
+    worker.system.add(*"ab")
+    worker.run(Kind.DONE, Kind.DISCARDED, after=None)
+    assert not worker.exchanger.awaits_fates
+    worker.exchanger.trip(0)
+    assert worker.recorded() == []
+
+
+def test_what_came_too_late_has_no_fate(worker: HookedHands) -> None:
+    worker.system.add(*"ab")
+    worker.run(Kind.DONE, Kind.FAILED, attempt=7)
+    worker.exchanger.trip(0)
+    assert worker.recorded() == [("a", None), ("b", None)]
+
+
+def test_after_a_broken_trip_hooks_wait_on(worker: HookedHands, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.system.add("a")
+    worker.run(Kind.DISCARDED)
+    with monkeypatch.context() as broken:
+        broken.setattr(worker.store, "receive", _breaks)
+        with pytest.raises(StoreUnavailable):
+            worker.exchanger.trip(0)
+    assert worker.exchanger.awaits_fates
+    assert worker.recorded() == []
+    worker.exchanger.trip(0)
+    assert worker.recorded() == [("a", ("dead", "discarded"))]
+
+
+def _breaks(call: Any) -> Any:
+    raise StoreUnavailable()

@@ -1,0 +1,189 @@
+"""The worker's loop on a real queue system: when it asks for how many jobs, and what it then has in its worker."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.link.exits import WorkerExit
+from jqjobs.link.worker_config import WorkerConfig
+from jqjobs.store.store import Store
+from jqjobs.worker.loop import Loop
+from jqjobs.worker.slots.executor import MainThread
+from jqjobs.worker.trips.exchanger import Exchanger
+from store.queue_system import QueueSystem
+from store.worker.processless_worker import ProcesslessWorker
+
+
+@dataclass
+class Around:
+    """All that a loop works with beside its queue: a daemon that says nothing, and room for everything.
+
+    The loop is told to drain when it first waits for work.
+    """
+
+    exchanger: Exchanger
+    draining: bool = False
+    stopping: bool = False
+    closed: bool = False
+    is_quiet: bool = False
+    clock_offset_ms: int = 0
+    looks_in_ms: float = 0.0
+    when_idle: Callable[[], object] = dict
+
+    @property
+    def pending(self) -> bool:
+        """Whether hooks come first: those of an outcome that is not reported yet, or is recorded by now."""
+        return self.exchanger.awaits_fates or bool(self.exchanger.recorded)
+
+    @property
+    def channel(self) -> Around:
+        return self
+
+    def wait(self, *_: Any, **__: Any) -> bool:
+        self.when_idle()
+        self.draining = True
+        return False
+
+    def may_take(self) -> bool:
+        return True
+
+    def nothing(self, *_: Any, **__: Any) -> Any:
+        return None
+
+    hear = cancel = report = look = send = nothing
+
+    def run(self) -> bool:
+        """Call the hooks of what is recorded; whether there were any."""
+        had_some = bool(self.exchanger.recorded)
+        self.exchanger.recorded.clear()
+        return had_some
+
+
+class Jobs:
+    """Stands in for the runner: notes what ran, and how many were held meanwhile."""
+
+    def __init__(self, worker: ProcesslessWorker) -> None:
+        self.worker = worker
+        self.ran: list[str] = []
+        self.held: list[int] = []
+        self.clock_offset_ms = 0
+        self.takes_s = 0.0
+        self.hooked: set[str] = set()
+
+    def run(self, job: TakenJob) -> Outcome | None:
+        self.ran.append(job.id)
+        self.held.append(self.worker.batch.waiting)
+        time.sleep(self.takes_s)
+        return Outcome("q", job.id, 1, Kind.DISCARDED, line=b"{}", after=self) if job.id in self.hooked else None
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One trip, as it was sent: how many jobs it asked for, and how many were held and not started."""
+
+    want: int
+    waiting: int
+    has_hooked: bool
+
+
+class Shift:
+    """A worker that works until nothing is ready."""
+
+    def __init__(self, worker: ProcesslessWorker) -> None:
+        self.worker = worker
+        self.jobs = Jobs(worker)
+        self.asks: list[Ask] = []
+        self.unreported: list[dict[str, list[str]]] = []
+        self._send = worker.exchanger.send
+
+    def work(self, *ids: str, **options: Any) -> None:
+        self.worker.system.add(*ids)
+        config = WorkerConfig("app", "", "w", "", 0, 0, ("q",), **options)
+        around: Any = Around(
+            self.worker.exchanger, when_idle=lambda: self.unreported.append(self.worker.system.active())
+        )
+        jobs: Any = self.jobs
+        executor = MainThread(self.worker.batch, jobs, around, lambda job: None)
+        loop = Loop(
+            config, self.worker.board, around, around, self.worker.batch, self.worker.exchanger, executor, jobs,
+            around, around, random.Random(1), around, around,
+        )  # fmt: skip
+        assert loop.run() is WorkerExit.DRAINED
+
+    def send(self, want: int, *rest: Any, **options: Any) -> None:
+        batch = self.worker.batch
+        self.asks.append(Ask(want, batch.waiting, batch.has_hooked))
+        self._send(want, *rest, **options)
+
+
+@pytest.fixture
+def shift(
+    system: QueueSystem, connect: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shift]:
+    worker = ProcesslessWorker(system, connect(system.url), tmp_path)
+    made = Shift(worker)
+    monkeypatch.setattr(worker.exchanger, "send", made.send)
+    yield made
+    worker.board.close()
+
+
+def many(count: int) -> list[str]:
+    return [f"j{n:0>4}" for n in range(count)]
+
+
+def test_all_jobs_run_once_in_their_order_and_are_recorded(shift: Shift) -> None:
+    shift.work(*many(700))
+    assert shift.jobs.ran == many(700)
+    assert (shift.worker.system.active(), shift.worker.system.ids(), shift.worker.on_board()) == ({}, [], {})
+
+
+def test_all_is_reported_before_the_worker_waits(shift: Shift) -> None:
+    """Also what has ended while the last trip was under way, which finds that there is nothing left."""
+    shift.work(*many(700))
+    assert shift.unreported == [{}]
+
+
+def test_the_next_trip_is_sent_when_half_of_what_was_asked_for_is_left(shift: Shift) -> None:
+    shift.work(*many(700), batch=16, prefetch_ms=3_600_000)
+    ahead = [ask for ask in shift.asks if ask.waiting]
+    assert all(ask.waiting <= ask.want for ask in ahead), "half is left, or less"
+    assert max(ask.waiting for ask in ahead) == 8, "and no less than that has to be waited for"
+    assert 2 * len(ahead) > len(shift.asks), "most trips"
+
+
+def test_never_more_is_held_than_the_largest_batch(shift: Shift) -> None:
+    shift.work(*many(700), batch=16, prefetch_ms=3_600_000)
+    assert 0 < max(shift.jobs.held) < 16, "one runs"
+    assert max(ask.want + ask.waiting for ask in shift.asks) == 16
+
+
+def test_no_more_work_is_held_than_was_allowed(shift: Shift) -> None:
+    """Jobs of 10 ms and more, and 30 ms of work allowed: at most two besides the one that runs."""
+    shift.jobs.takes_s = 0.01
+    shift.work(*many(30), prefetch_ms=30)
+    assert max(shift.jobs.held) <= 2
+    assert shift.jobs.ran == many(30)
+
+
+def test_without_prefetch_one_is_taken_at_a_time_and_nothing_is_asked_for_ahead(shift: Shift) -> None:
+    shift.work(*many(20), prefetch_ms=0)
+    assert {(ask.want, ask.waiting) for ask in shift.asks} <= {(1, 0), (0, 0)}
+    assert set(shift.jobs.held) == {0}
+    assert shift.jobs.ran == many(20)
+
+
+def test_while_hooks_wait_for_an_outcome_nothing_is_asked_for_ahead(shift: Shift) -> None:
+    """They are called when nothing is held, so that no job waits behind them."""
+    shift.jobs.hooked = set(many(300))
+    shift.work(*many(300), batch=16, prefetch_ms=3_600_000)
+    assert [ask for ask in shift.asks if ask.waiting and ask.has_hooked] == []
+    assert [ask for ask in shift.asks if ask.has_hooked], "or nothing was looked at"
+    assert shift.jobs.ran == many(300)

@@ -1,0 +1,209 @@
+"""Log lines: fields, no raw control characters, and no line ever holds up or breaks what logs it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any, TextIO
+
+import pytest
+
+from jqjobs.base import log
+from jqjobs.base.log import CalmHandler, JsonFormat, TextFormat
+
+
+@pytest.fixture(autouse=True)
+def untouched() -> Iterator[None]:
+    """Put the logger back as it was."""
+    logger = logging.getLogger("jqjobs")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    reading, writing = os.pipe()
+    stream = os.fdopen(writing, "w", closefd=True)
+    yield reading, stream
+    for close in (lambda: os.close(reading), stream.close):
+        try:
+            close()
+        except OSError:
+            pass
+
+
+def record(event: str = "job.done", *, fields: dict[str, Any] | None = None, exc_info: Any = None) -> logging.LogRecord:
+    made = logging.LogRecord("jqjobs", logging.INFO, "", 0, event, (), exc_info)
+    made.jq_fields = fields or {}
+    return made
+
+
+def listen(monkeypatch: pytest.MonkeyPatch, stream: TextIO, **how: Any) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    log.configure("test:1", **how)
+
+
+def test_a_text_line_has_time_level_who_event_and_fields() -> None:
+    line = TextFormat("worker:7").format(
+        record(fields={"job": "q/1", "ms": 5, "error": "a b", "empty": "", "eq": "a=b"})
+    )
+    assert re.fullmatch(
+        r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO +worker:7 job\.done job=q/1 ms=5 error="a b" empty="" eq="a=b"',
+        line,
+    )
+
+
+def test_nothing_from_outside_acts_on_a_terminal_or_forges_a_line() -> None:
+    nasty = "x\n2026-01-01 00:00:00.000 INFO forged\x1b[31m\u202e\x07\0"
+    try:
+        raise ValueError(nasty)
+    except ValueError:
+        line = TextFormat("w").format(record(nasty, fields={"error": nasty}, exc_info=sys.exc_info()))
+    first, *rest = line.split("\n")
+    assert first.isprintable()
+    assert "\x1b" not in line
+    assert "\u202e" not in line
+    assert not any(text.startswith("2026-01-01") for text in rest)
+
+
+def test_a_json_line_is_one_line_whatever_is_in_it() -> None:
+    line = JsonFormat("w").format(record(fields={"error": "a\nb\x1b\u202e\ud800", "path": os}))
+    assert line.isascii()
+    assert "\n" not in line
+    found = json.loads(line)
+    assert (found["event"], found["who"], found["level"], found["error"]) == (
+        "job.done",
+        "w",
+        "info",
+        "a\nb\x1b\u202e\ud800",
+    )
+
+
+def test_a_traceback_goes_into_the_json() -> None:
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        found = json.loads(JsonFormat("w").format(record(exc_info=sys.exc_info())))
+    assert "ValueError: boom" in found["exception"]
+
+
+def test_fields_that_are_none_are_left_out(pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    listen(monkeypatch, pipe[1], form="json")
+    log.event("e", a=None, b=0, c="")
+    assert {"a", "b", "c"} & set(json.loads(os.read(pipe[0], 1000))) == {"b", "c"}
+
+
+def test_what_is_below_the_level_is_not_written(pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    listen(monkeypatch, pipe[1], level="warning")
+    log.event("quiet")
+    log.event("loud", level=logging.WARNING)
+    assert b"quiet" not in (said := os.read(pipe[0], 1000))
+    assert b"loud" in said
+
+
+def test_a_reader_that_stopped_reading_holds_nobody_up(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, stream = pipe
+    listen(monkeypatch, stream)
+    handler = logging.getLogger("jqjobs").handlers[0]
+    assert isinstance(handler, CalmHandler)
+    for number in range(5000):  # far more than a pipe holds
+        log.event("line", number=number, text="x" * 100)
+    assert handler.lost > 0
+    said = b""
+    while b"number=0 " not in said or len(said) < 60_000:
+        said += os.read(reading, 1 << 20)
+    lost = handler.lost
+    log.event("again")
+    assert f"({lost} log lines were lost)" in os.read(reading, 1 << 20).decode()
+    assert handler.lost == 0
+
+
+def test_a_reader_that_is_gone_holds_nobody_up(pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, stream = pipe
+    listen(monkeypatch, stream)
+    os.close(reading)
+    for _ in range(3):
+        log.event("line")
+    assert logging.getLogger("jqjobs").handlers[0].lost == 3  # type: ignore[attr-defined]
+
+
+def test_a_full_disk_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as stream:
+        listen(monkeypatch, stream)
+        log.event("line")
+    assert logging.getLogger("jqjobs").handlers[0].lost == 1  # type: ignore[attr-defined]
+
+
+def test_a_closed_stream_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = StringIO()
+    stream.close()
+    listen(monkeypatch, stream)
+    log.event("line")
+    assert logging.getLogger("jqjobs").handlers[0].lost == 1  # type: ignore[attr-defined]
+
+
+def test_a_field_whose_str_raises_breaks_nothing(pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Rude:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    for form in ("text", "json"):
+        listen(monkeypatch, pipe[1], form=form)
+        log.event("line", rude=Rude())
+        log.event("next")
+        assert b"next" in os.read(pipe[0], 10_000)
+
+
+@pytest.fixture
+def without_handlers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], logging.Logger]:
+    """Empty the root logger; to be called in the test itself, since pytest adds its handlers after the fixtures."""
+
+    def empty() -> logging.Logger:
+        root = logging.getLogger()
+        monkeypatch.setattr(root, "handlers", [])
+        monkeypatch.setattr(root, "level", root.level)
+        return root
+
+    return empty
+
+
+def test_what_the_app_logs_says_which_job_it_is_about(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch, without_handlers: Callable[[], logging.Logger]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe[1])
+    without_handlers()
+    log.take_app_lines("worker:7", lambda: {"job": "mails/1"}, form="json")
+    logging.getLogger("shop.mails").info("sent to %s", "a\nb")
+    line = json.loads(os.read(pipe[0], 65536))
+    assert {key: line[key] for key in ("who", "level", "event", "logger", "message", "job")} == {
+        "who": "worker:7", "level": "info", "event": "log", "logger": "shop.mails", "message": "sent to a\nb",
+        "job": "mails/1",
+    }  # fmt: skip
+
+
+def test_what_the_app_logs_is_one_line_of_text(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch, without_handlers: Callable[[], logging.Logger]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", pipe[1])
+    without_handlers()
+    log.take_app_lines("worker:7", dict)
+    logging.getLogger("shop").warning("two\nlines")
+    assert os.read(pipe[0], 65536).decode().endswith("WARNING worker:7 shop: two\\nlines\n")
+
+
+def test_an_app_that_has_set_up_logging_is_left_alone(without_handlers: Callable[[], logging.Logger]) -> None:
+    root, own = without_handlers(), logging.StreamHandler(StringIO())
+    root.addHandler(own)
+    log.take_app_lines("worker:7", dict)
+    assert root.handlers == [own]

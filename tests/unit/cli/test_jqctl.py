@@ -1,0 +1,243 @@
+"""The command line as such: what it imports, what it refuses, what it prints. No Redis anywhere."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jqjobs
+from jqjobs.cli import jqctl, output
+from jqjobs.cli.enqueue import payload_of
+from jqjobs.cli.exit_codes import Exit, exit_of
+from jqjobs.cli.output import Column, table
+from jqjobs.errors import (
+    ConfigError,
+    Conflict,
+    InvalidArguments,
+    InvalidName,
+    JqError,
+    NotFound,
+    PayloadTooLarge,
+    StoreBusy,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
+
+#: What costs more than 20 ms to import and has no business in `jqctl status`.
+HEAVY = {"redis", "msgspec", "psutil", "rich", "asyncio", "dotenv", "watchdog", "jqjobs.api.app", "jqjobs.embedded"}
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JQ_REDIS_URL", f"unix://{tmp_path}/nothing.sock")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_starting_it_imports_nothing_heavy() -> None:
+    code = f"import sys, jqjobs.cli.jqctl; print(*sorted(set(sys.modules) & {HEAVY!r}))"
+    root = str(Path(jqjobs.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": root}, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run([]) == 0
+    shown = capsys.readouterr().out
+    for command in ("status", "enqueue", "job", "queue", "schedule", "ping"):
+        assert f"\n  {command}" in shown
+    assert "Exit codes: 0" in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["status", "ping", "enqueue", "job", "job enqueue", "job show", "job list", "job retry", "queue", "queue list",
+     "queue pause", "queue resume", "schedule", "schedule list", "schedule pause", "schedule resume", "schedule run"],
+)  # fmt: skip
+def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = command.split()
+    assert jqctl.run([*words, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: jqctl {command}")
+    if command not in ("job", "queue", "queue list", "schedule"):
+        assert f"jqctl {words[-1] if 'enqueue' in words else command}" in shown.split("Example", 1)[1]
+        assert "--json" in shown
+        assert "--redis" in shown
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("jqctl ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["bogus", "job bogus", "status --bogus", "enqueue", "enqueue a b", "enqueue n --priority high",
+     "enqueue n --priority 4096", "enqueue n --delay soon", "enqueue n --max-attempts 0", "enqueue n --key=",
+     "enqueue n\x1b", "enqueue n --queue a}b", "enqueue n --id=a/b", "enqueue n --args 1", "enqueue n --args [1",
+     "enqueue n --args [NaN]", "enqueue n --kwargs []", "job show a/b/c", "job show -x", "job show é",
+     "job list --queue q", "job list --state bogus", "job list --state dead --limit 0",
+     "job list --state dead --cursor -1", "job list --state dead --cursor ٣", "job retry", "job retry --all-dead",
+     "job retry --queue q", "job retry a --queue q --all-dead", "job retry a b/", "queue pause", "queue pause a:b",
+     "status --queue ../x", "schedule pause", "schedule run a/b/c", "schedule list --queue a:b"],
+)  # fmt: skip
+def test_what_is_typed_wrong_is_a_usage_error_in_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run(line.split(" ")) == Exit.USAGE
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("jqctl: ")
+    assert shown.err.count("\n") == 1
+    assert "\x1b" not in shown.err
+    assert jqctl.run([*line.split(" "), "--json"]) == Exit.USAGE
+    answer = json.loads(capsys.readouterr().err)
+    assert answer["v"] == 1
+    assert set(answer["error"]) == {"code", "message", "hint"}
+
+
+@pytest.mark.parametrize("command", ["status", "ping", "queue list", "enqueue n", "job show a", "job retry a"])
+def test_an_unreachable_redis_is_named_in_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run(command.split()) == Exit.UNREACHABLE
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert "nothing.sock cannot be reached" in shown.err
+    assert "JQ_REDIS_URL" in shown.err
+    assert jqctl.run(["--json", *command.split()]) == Exit.UNREACHABLE
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("http://x", Exit.ERROR), ("redis://a..b", Exit.ERROR), ("redis://h:port", Exit.ERROR), ("unix://", Exit.ERROR),
+     ("", Exit.UNREACHABLE), ("redis://127.0.0.1:1", Exit.UNREACHABLE), ("unix:///a%00b", Exit.UNREACHABLE),
+     ("unix:///" + "x" * 200, Exit.ERROR), ("redis://:secret@127.0.0.1:1", Exit.UNREACHABLE)],
+)  # fmt: skip
+def test_a_bad_url_is_no_traceback_and_shows_no_password(
+    url: str, code: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert jqctl.run(["--redis", url, "status"]) == code
+    shown = capsys.readouterr().err
+    assert shown.startswith("jqctl: ")
+    assert shown.count("\n") == 1
+    assert "secret" not in shown
+
+
+def test_the_embedded_server_is_not_started_and_the_hint_says_who_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run(["--redis", "embedded:data", "status"]) == Exit.UNREACHABLE
+    assert "jqd --app" in capsys.readouterr().err
+    assert not Path("data").exists()
+
+
+def test_the_url_comes_from_the_flag_then_the_environment_then_dotenv(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(".env").write_text("JQ_REDIS_URL=unix:///from/dotenv\n")
+    for arguments, expected in (
+        (["status", "--redis", "unix:///from/flag"], "from/flag"),
+        (["--redis", "unix:///from/group", "status"], "from/group"),
+        (["status"], "nothing.sock"),
+    ):
+        jqctl.run(arguments)
+        assert expected in capsys.readouterr().err
+    monkeypatch.delenv("JQ_REDIS_URL")
+    jqctl.run(["status"])
+    assert "from/dotenv" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jqjobs.store.wire.Wire.connect", interrupted)
+    assert jqctl.run(["status"]) == Exit.INTERRUPTED
+    assert capsys.readouterr().err.strip() == ""
+
+
+def test_a_closed_stdout_or_stderr_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    output.write_lines(["x"])
+    output.write_json({})
+    monkeypatch.setattr(sys, "stderr", None)
+    output.write_error(JqError("x"), as_json=False)
+
+
+def test_a_full_disk_below_stdout_is_an_error_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(lines: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("jqjobs.cli.status.read_overview", lambda *_: None)
+    monkeypatch.setattr("jqjobs.cli.status.as_json", full)
+    monkeypatch.setattr("jqjobs.store.wire.Wire.connect", lambda *_: None)
+    assert jqctl.run(["status"]) == Exit.ERROR
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    output.write_lines(["Grüße"])
+    assert plain.buffer.getvalue() == b"Gr\\xfc\\xdfe\n"  # type: ignore[attr-defined]
+
+
+def test_what_people_read_is_escaped_at_the_last_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_lines(["a\x1b[31m\nb\u202e"])
+    output.write_error(JqError("c\x07", hint="d\u200b"), as_json=False)
+    output.write_json({"x": "\x1b\u202e"})
+    shown = capsys.readouterr()
+    assert shown.out == 'a\\x1b[31m\\nb\\u202e\n{"v": 1, "x": "\\u001b\\u202e"}\n'
+    assert shown.err == "jqctl: c\\x07 (d\\u200b)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(JqError(), 1), (ConfigError(), 1), (Conflict(), 6), (StoreFull(), 1), (StoreRefused(), 1), (InvalidName(), 2),
+     (PayloadTooLarge(), 2), (StoreUnavailable(), 4), (StoreBusy(), 4), (NotFound(), 5)],
+)  # fmt: skip
+def test_errors_have_the_exit_codes_that_are_documented(error: JqError, code: int) -> None:
+    assert exit_of(error) == code
+
+
+def test_a_payload_holds_only_the_arguments_that_were_given() -> None:
+    assert payload_of("[]", "{}") == b"{}"
+    assert json.loads(payload_of("[42]", "{}")) == {"args": [42]}
+    assert json.loads(payload_of('["ü"]', '{"a": [1.5, null]}')) == {"args": ["ü"], "kwargs": {"a": [1.5, None]}}
+    assert b"9007199254740993" in payload_of("[9007199254740993]", "{}")
+
+
+@pytest.mark.parametrize("text", ['["\\ud800"]', "[Infinity]", "[1e999]", "[" * 600 + "]" * 600, "\x00", ""])
+def test_arguments_that_no_worker_could_read_are_refused_at_once(text: str) -> None:
+    with pytest.raises(InvalidArguments):
+        payload_of(text, "{}")
+
+
+def test_a_payload_has_a_size() -> None:
+    payload_of(json.dumps(["x" * 1_048_000]), "{}")
+    with pytest.raises(PayloadTooLarge):
+        payload_of(json.dumps(["x" * 1_048_576]), "{}")
+
+
+def test_a_table_is_aligned_and_its_flexible_columns_give_way() -> None:
+    columns = (Column("NAME", flexible=True), Column("N", right=True), Column("TEXT", flexible=True))
+    assert table(columns, [["a", "10", "x"], ["bcdef", "7", ""]]) == [
+        "NAME    N  TEXT",
+        "a      10  x",
+        "bcdef   7",
+    ]
+    lines = table(columns, [["a" * 90, "1", "b" * 200], ["\x1b", "2", "short"]])
+    assert [len(line) <= 100 for line in lines] == [True, True, True]
+    assert lines[1].count("…") == 2
+    assert lines[2].startswith("\\x1b ")
+
+
+@pytest.mark.parametrize("noun", ["job", "queue"])
+def test_a_noun_alone_shows_its_help_and_is_a_usage_error(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert jqctl.run([noun]) == Exit.USAGE
+    assert f"Usage: jqctl {noun}" in capsys.readouterr().err.splitlines()[0]

@@ -1,0 +1,45 @@
+"""What is said about a Redis at boot, by its INFO text."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs.daemon.leases.server_check import complaints
+
+GOOD = "# Server\r\nredis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n"
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        GOOD,
+        GOOD.replace("7.0.15", "8.2.1"),
+        "redis_version:7.2.4\r\nserver_name:valkey\r\naof_enabled:1",
+        "redis_version:6.2.0\r\nserver_name:valkey",
+        "",
+        "# Server\r\nnonsense\r\n:\r\n",
+        "redis_version:\r\n",
+    ],
+)
+def test_a_good_server_and_one_that_shows_nothing_are_not_complained_about(info: str) -> None:
+    assert complaints(info) == []
+
+
+def test_an_old_redis_is_fatal() -> None:
+    [complaint] = complaints(GOOD.replace("7.0.15", "6.2.14"))
+    assert complaint.fatal
+    assert "6.2.14" in complaint.message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(("noeviction", "allkeys-lru"), "allkeys-lru"), (("aof_enabled:1", "aof_enabled:0"), "append-only")],
+)
+def test_what_endangers_jobs_is_said_but_not_fatal(change: tuple[str, str], said: str) -> None:
+    [complaint] = complaints(GOOD.replace(*change))
+    assert said in complaint.message
+    assert not complaint.fatal
+
+
+def test_a_version_that_is_no_number_is_not_judged() -> None:
+    assert complaints("redis_version:unstable\r\n") == []

@@ -1,0 +1,191 @@
+"""What docs/ says of names, keys, scripts and commands is what the code has. No Redis here; see tests/store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Kind
+from jqjobs.link.board import Stage, Word
+from jqjobs.link.exits import WorkerExit
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "daemon" / "jqjobs"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+LUA = {path.stem: path.read_text("utf-8") for path in (PACKAGE / "store" / "lua").rglob("*.lua")}
+
+
+def section(text: str, title: str) -> str:
+    """The text below a heading, up to the next heading of any level."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"there is no section {title!r}"
+    return found[1]
+
+
+def first_cells(table: str) -> set[str]:
+    """Every word in backquotes in the first column of a table."""
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_the_table_of_envelope_keys_is_complete() -> None:
+    numbers = re.search(r"local NUMBERS = \{(.*?)\n\}", LUA["envelope"], re.DOTALL)
+    others = re.search(r"local OTHERS = \{(.*?)\}", LUA["envelope"], re.DOTALL)
+    assert numbers
+    assert others
+    accepted = set(re.findall(r"(\w+) = [{']", numbers[1] + others[1]))
+
+    assert first_cells(section(PROTOCOL, "The envelope")) == accepted
+
+
+def test_the_table_of_reason_codes_is_complete() -> None:
+    written = set(re.findall(r"'([a-z_]+): ", LUA["envelope"] + LUA["settle"]))
+
+    assert first_cells(section(PROTOCOL, "What is refused")) == written
+
+
+def test_the_table_of_refused_answers_is_complete() -> None:
+    written = set(re.findall(r"'([a-z_]+): ", LUA["answer"]))
+    cells = [line.split("|")[1].strip(" `") for line in section(PROTOCOL, "Waiting for somebody else").splitlines()
+             if line.startswith("| `")]  # fmt: skip
+
+    assert set(cells) == written | {"resolve", "token", "result", "error"}
+
+
+def test_every_script_is_in_the_table_and_no_other() -> None:
+    scripts = {name for name, text in LUA.items() if "\n-- KEYS[" in text}
+
+    assert first_cells(section(PROTOCOL, "Scripts")) == scripts
+
+
+def test_every_key_a_script_touches_is_in_the_table() -> None:
+    parts = {part for text in LUA.values() for part in re.findall(r"q \.\. '([a-z]+)", text)}
+    parts |= set(re.findall(r"drop\('([a-z]+)'", LUA["housekeep"]))
+    documented = {
+        found[1] for cell in first_cells(section(PROTOCOL, "Keys")) if (found := re.match(r"jq:\{q\}:([a-z]+)", cell))
+    }
+
+    assert parts == documented
+
+
+def test_the_fields_of_meta_are_all_named() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", section(PROTOCOL, "Keys").partition("Fields of `meta`:")[2]))
+    lua = "".join(LUA.values())
+    used = {field for args in re.findall(r"q \.\. 'meta', ([^)]*)", lua) for field in re.findall(r"'([a-z_]+)'", args)}
+
+    assert used - named == set()
+
+
+def test_every_outcome_is_named() -> None:
+    outcomes = re.search(r"\*\*Outcomes\.\*\* ([^.]*)\.", PROTOCOL)
+    assert outcomes
+    assert set(re.findall(r"\w+", outcomes[1])) == {kind.value for kind in Kind}
+
+
+def test_the_permissions_cover_every_command() -> None:
+    granted = re.search(r"ACL SETUSER jqjobs .*", PROTOCOL)
+    assert granted
+    in_scripts = {word for text in LUA.values() for word in re.findall(r"redis\.p?call\('([A-Z]+)'", text)}
+    files = [path for room in ("store", "daemon", "worker") for path in (PACKAGE / room).rglob("*.py")]
+    python = "".join(path.read_text("utf-8") for path in files if path.name != "wire.py")
+    direct = set(re.findall(r"(?<!get)\(\"([A-Z]{2,})\"", python))
+    needed = in_scripts | direct
+
+    granted_words = {word.upper() for word in re.findall(r"\+(\w+)", granted[0])}
+    assert needed - granted_words == set()
+    assert granted_words - needed == {"SELECT"}  # store/wire sends it, and AUTH, which needs no permission
+
+
+def test_the_defaults_of_the_limits_are_true() -> None:
+    limits = section(PROTOCOL, "Counters and limits")
+
+    assert f"`max_attempts`, default {DEFAULT_MAX_ATTEMPTS}" in limits
+    assert f"`max_crashes`, default {DEFAULT_MAX_CRASHES}" in limits
+    assert re.search(r"MAX_INTERRUPTS = 20\b", LUA["prelude"])
+    assert re.search(r"HISTORY = 20\b", LUA["prelude"])
+    assert re.search(r"REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864", LUA["prelude"])
+
+
+def test_the_defaults_of_the_daemon_are_true() -> None:
+    settings = DaemonSettings("app:app", "redis://")
+    said = section(PROTOCOL, "States")
+
+    assert (settings.dead_s, settings.max_dead) == (90 * 86400, 10_000)
+    assert "`--dead` (90 days)" in said
+    assert "`--max-dead` (10,000)" in said
+    assert (settings.lease_s, settings.poll_s, settings.kill_after_s, settings.grace_s) == (30, 1, 5, 30)
+
+
+def test_every_module_is_in_the_table_of_modules() -> None:
+    table = section(ARCHITECTURE, "Modules")
+    paths = [path for path in PACKAGE.rglob("*.py") if path.stem != "__init__"]
+    modules = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths}
+
+    assert first_cells(table) == modules | {"store/lua/*.lua", "store/lua/rules/*.lua"}
+
+
+def test_the_board_is_as_drawn() -> None:
+    board = section(ARCHITECTURE, "The board")
+
+    assert [word for word in Word if f"{word.value} {word.name} " not in board] == []
+    assert [stage for stage in Stage if f"{stage.value} {stage.name.lower()}" not in board] == []
+
+
+def test_every_exit_code_of_a_worker_is_listed() -> None:
+    listed = re.findall(r"^\| (\d+) \| (\w+) \|", ARCHITECTURE, re.MULTILINE)
+
+    assert {(int(code), name) for code, name in listed} == {(int(code), code.name.lower()) for code in WorkerExit}
+
+
+def rows_of_faults() -> list[tuple[int, list[str]]]:
+    """The number of the fault (that of the row above, where a row has none) and the tests, row by row."""
+    rows, number = [], 0
+    for line in RELIABILITY.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 7 and "`test_" in cells[5]:
+            number = int(cells[1] or number)
+            rows.append((number, re.findall(r"`(test_\w+)`", cells[5])))
+    return rows
+
+
+def test_every_fault_has_a_row_and_every_row_a_test_that_exists() -> None:
+    files = (ROOT / "tests").rglob("test_*.py")
+    existing = {name for path in files for name in re.findall(r"^def (test_\w+)\(", path.read_text("utf-8"), re.M)}
+    rows = rows_of_faults()
+    named = {name for _, names in rows for name in names}
+
+    assert sorted({number for number, _ in rows}) == list(range(1, 31))
+    assert len(rows) == sum(line.startswith("| ") for line in RELIABILITY.splitlines()) - 4, "a row without a test"
+    assert named - existing == set()
+    assert named == set(re.findall(r"`(test_\w+)`", RELIABILITY))
+
+
+def test_a_test_that_carries_the_number_of_a_fault_shows_that_fault() -> None:
+    numbered = [(row, int(found[1])) for row, names in rows_of_faults() for name in names
+                if (found := re.match(r"test_fault_(\d\d)_", name))]  # fmt: skip
+
+    assert [pair for pair in numbered if pair[0] != pair[1]] == []
+    assert {*range(1, 14), *range(26, 31)} <= {number for _, number in numbered}
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_links_inside_the_project_lead_somewhere(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in {_anchor(title) for title in re.findall(r"^#+ (.+)$", linked.read_text("utf-8"), re.M)}
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

@@ -1,0 +1,323 @@
+"""What enqueue accepts is what the worker gets back; what cannot travel is refused at enqueue, by name."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import math
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypedDict
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
+from jqjobs.jobs.signature import Signature, decode_payload
+
+
+def travel(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Encode a call as enqueue does, decode it as a worker does."""
+    signature = Signature(function)
+    return signature.decode(decode_payload(signature.encode(args, kwargs)))
+
+
+def _name(value: Any) -> str:
+    """Name a case the same way in every process: xdist compares the names."""
+    return re.sub(r" at 0x\w+", "", ascii(value))[:40]
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Point(msgspec.Struct):
+    x: int
+    y: int = 0
+
+
+class Pair(NamedTuple):
+    a: int
+    b: str
+
+
+class Address(TypedDict):
+    street: str
+
+
+@dataclass
+class Order:
+    id: int
+    placed: datetime
+    lines: list[Point] = field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (int, 5), (int, -(2**63)), (int, 2**64 - 1), (float, 1.5), (float, 1e308), (bool, True), (str,
+        "a\0b\n\u202e😀"),
+        (bytes, b"\0\xff"), (datetime, datetime(2026, 5, 1, 12, tzinfo=UTC)), (datetime, datetime(2026, 5, 1, 12)),
+        (date, date(2026, 5, 1)), (timedelta, timedelta(hours=1, microseconds=5)), (uuid.UUID, uuid.UUID(int=7)),
+        (Decimal, Decimal("1.10")), (Colour, Colour.RED), (Point, Point(1, 2)), (Pair, Pair(1, "b")),
+        (Address, {"street": "x"}), (Order, Order(1, datetime(2026, 1, 1, tzinfo=UTC), [Point(1)])),
+        (list[Point], [Point(1), Point(2)]), (dict[str, datetime], {"a": datetime(2026, 1, 1)}), (set[int], {1, 2}),
+        (frozenset[str], frozenset({"a"})), (tuple[int, str], (1, "a")), (int | None, None), (Literal["a"], "a"),
+        (Any, {"nested": [1, None, "x", True]}), (dict[int, str], {5: "five"}), (Point | None, Point(3)),
+    ],
+    ids=_name,
+)  # fmt: skip
+def test_typed_arguments_come_back_as_they_were(kind: Any, value: Any) -> None:
+    def job(value): ...
+
+    job.__annotations__ = {"value": kind}
+    for args, kwargs in (((value,), {}), ((), {"value": value})):
+        came_args, came_kwargs = travel(job, *args, **kwargs)
+        [came] = [*came_args, *came_kwargs.values()]
+        assert came == value
+        assert type(came) is type(value)
+
+
+def test_every_kind_of_parameter_is_bound() -> None:
+    def job(a: int, /, b: datetime, *rest: Point, c: int = 3, **more: uuid.UUID) -> None: ...
+
+    moment, one = datetime(2026, 1, 1, tzinfo=UTC), uuid.UUID(int=1)
+    args, kwargs = travel(job, 1, moment, Point(1), Point(2), c=4, d=one)
+    assert (args, kwargs) == ((1, moment, Point(1), Point(2)), {"c": 4, "d": one})
+    assert travel(job, 1, b=moment) == ((1, moment), {})
+
+
+def test_a_call_that_fitted_says_nothing_about_one_of_another_shape() -> None:
+    def job(a: int, b: Any = None, *, c: str = "") -> None: ...
+
+    signature = Signature(job)
+    good: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((1,), {}), ((1, "x"), {}), ((1, None), {}), ((1, 1.5), {"c": "y"}), ((1,), {"c": "y"}),
+        ((), {"a": 1, "c": "y"}), ((), {"c": "y", "a": 1}),
+    ]  # fmt: skip
+    bad: list[tuple[tuple[Any, ...], dict[Any, Any]]] = [
+        ((True,), {}), (("1",), {}), ((1, 2, 3), {}), ((), {}), ((1,), {"c": 5}), ((1,), {"a": 1}), ((), {"a": None}),
+        ((1,), {"d": "y"}), ((1, math.nan), {}), ((1, 1.5), {"c": None}), ((1,), {5: "y"}), ((), {int: 1}),
+    ]  # fmt: skip
+    for _ in range(2):
+        for args, kwargs in good:
+            payload = decode_payload(signature.encode(args, kwargs))
+            assert (tuple(payload.args), payload.kwargs) == (args, kwargs)
+            came = inspect.signature(job).bind(*signature.decode(payload)[0], **signature.decode(payload)[1])
+            assert came == inspect.signature(job).bind(*args, **kwargs)
+        for args, kwargs in bad:
+            with pytest.raises(InvalidArguments, match="job"):
+                signature.encode(args, kwargs)
+
+
+def test_only_so_many_shapes_are_remembered() -> None:
+    def job(*, a: Any = 0, b: Any = 0, c: Any = 0, d: Any = 0) -> None: ...
+
+    signature = Signature(job)
+    for values in itertools.product((1, "x", True, 1.5, None), repeat=4):
+        kwargs = dict(zip("abcd", values, strict=True))
+        assert json.loads(signature.encode((), kwargs))["kwargs"] == kwargs
+    assert len(signature._fitting) < 100
+
+
+def test_defaults_stay_on_the_workers_side() -> None:
+    def job(a: int = 1, b: int = 2) -> None: ...
+
+    assert Signature(job).encode((), {}) == b"{}"
+    assert json.loads(Signature(job).encode((), {"b": 5})) == {"kwargs": {"b": 5}}
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [((), {}), ((1, 2, 3), {}), ((1,), {"a": 1}), ((1,), {"nope": 1}), ((), {"b": 1})],
+    ids=str,
+)
+def test_a_call_that_does_not_fit_the_signature_is_refused(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
+    def job(a: int, b: int = 0) -> None: ...
+
+    with pytest.raises(InvalidArguments, match="job"):
+        Signature(job).encode(args, kwargs)
+
+
+def test_a_positional_only_parameter_is_not_given_by_name() -> None:
+    def job(a: int, /) -> None: ...
+
+    with pytest.raises(InvalidArguments, match="positional"):
+        Signature(job).encode((), {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (int, "5"), (int, 5.5), (int, True), (str, 5), (bool, 1), (bytes, "x"), (datetime, "yesterday"), (uuid.UUID,
+        "x"),
+        (list[int], [1, "2"]), (Point, {"x": "a"}), (Colour, "blue"), (int, None), (Literal["a"], "b"),
+        (str, "\ud800"), (Any, {"k": ["\udfff"]}), (dict[str, int], {1: 1}),
+        (float, math.nan), (float, math.inf), (Any, math.nan), (list[float], [1.0, math.nan]), (Any,
+        {"deep": [[-math.inf]]}),
+        (Any, object()), (Any, {1, object()}), (Any, lambda: None), (Any, 1j),
+    ],
+    ids=_name,
+)  # fmt: skip
+def test_what_cannot_travel_is_refused_at_enqueue(kind: Any, value: Any) -> None:
+    def job(value): ...
+
+    job.__annotations__ = {"value": kind}
+    with pytest.raises(InvalidArguments, match="job"):
+        Signature(job).encode((value,), {})
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**60])
+def test_a_big_integer_arrives_exact_or_is_refused(number: int) -> None:
+    def job(typed: int, untyped: Any) -> None: ...
+
+    try:  # it depends on the version of msgspec which
+        came = travel(job, number, number)
+    except InvalidArguments:
+        return
+    assert came == ((number, number), {})
+
+
+def test_none_is_no_nan() -> None:
+    def job(values: list[float | None], anything: Any = None) -> None: ...
+
+    assert travel(job, [None, 1.0], {"a": [None]}) == (([None, 1.0], {"a": [None]}), {})
+
+
+def test_a_structure_that_contains_itself_is_refused() -> None:
+    def job(value: Any) -> None: ...
+
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(InvalidArguments):
+        Signature(job).encode((endless,), {})
+
+
+def test_arguments_above_a_mebibyte_are_refused_with_their_size() -> None:
+    def job(value: str) -> None: ...
+
+    with pytest.raises(PayloadTooLarge, match="1048592 bytes") as refused:
+        Signature(job).encode(("x" * (1024 * 1024 + 3),), {})
+    assert "reference" in refused.value.hint
+    Signature(job).encode(("x" * (1024 * 1024 - 100),), {})
+
+
+@dataclass
+class Holder:
+    again: list[Holder]
+    place: Path
+
+
+class Other(msgspec.Struct):
+    z: int
+
+
+def test_object_takes_what_comes() -> None:
+    def job(value: object, more: list[object]) -> None: ...
+
+    Signature(job).check()
+    assert travel(job, {"a": [1]}, [None, "x"])[0] == ({"a": [1]}, [None, "x"])
+
+
+@pytest.mark.parametrize(
+    "kind", [Path, type, list[Path], dict[str, Exception], Holder, Callable[[], None], Point | Other], ids=_name
+)
+def test_an_annotation_that_json_cannot_carry_is_refused_when_the_app_loads(kind: Any) -> None:
+    def job(value): ...
+
+    job.__annotations__ = {"value": kind}
+    with pytest.raises(ConfigError, match="'value'"):
+        Signature(job).check()
+
+
+def test_an_annotation_that_names_nothing_is_refused_when_the_app_loads() -> None:
+    def job(value: NotWrittenYet) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(ConfigError, match="NotWrittenYet"):
+        Signature(job).check()
+
+
+def test_annotations_may_name_what_comes_later() -> None:
+    def job(value: Later) -> None: ...
+
+    [value], _ = travel(job, Later(5))
+    assert value == Later(5)
+
+
+@dataclass
+class Later:
+    number: int
+
+
+def test_what_a_dataclass_raises_while_it_is_built_is_a_matter_of_the_arguments() -> None:
+    def job(value: Picky) -> None: ...
+
+    for wrong in ("value", "key", "zero"):
+        with pytest.raises(InvalidArguments, match="value"):
+            Signature(job).decode(decode_payload(json.dumps({"args": [{"how": wrong}]}).encode()))
+
+
+@dataclass
+class Picky:
+    how: str
+
+    def __post_init__(self) -> None:
+        raise {"value": ValueError, "key": KeyError, "zero": ZeroDivisionError}[self.how]("picky")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"null", b"[]", b"1", b"{", b'{"args": 5}', b'{"args": {}}', b'{"kwargs": []}', b'{"meta": 1}',
+        b'{"args": [1,]}',
+        b'{"args": [NaN]}', b'{"args": [Infinity]}', b'{"args": [1e999]}', b'{"args": [0x10]}', b'{"args": [01]}',
+        b'{"args": ["\xff"]}', b'{"args": ["\xed\xa0\x80"]}', b'{"args": ["\\ud800"]}', b'{"args": ["\n"]}',
+        b"{'args': []}",
+        b'{"args": []} x', b'{"args": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"\xef\xbb\xbf{}",
+        b'{"kwargs": {"a": "\\udc00"}}',
+    ],
+    ids=_name,
+)  # fmt: skip
+def test_a_payload_that_is_not_strictly_json_is_malformed(raw: bytes) -> None:
+    with pytest.raises(MalformedPayload) as refused:
+        decode_payload(raw)
+    assert str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "args"),
+    [
+        (b"{}", []), (b' {"args" : [ 1 ] } ', [1]), (b'{"job":"n","priority":5,"args":["\\ud83d\\ude00"]}', ["😀"]),
+        (b'{"args":[9007199254740993,[],{}]}', [9007199254740993, [], {}]),
+    ],
+)  # fmt: skip
+def test_a_payload_may_be_a_whole_envelope_and_its_values_stay_exact(raw: bytes, args: list[Any]) -> None:
+    assert decode_payload(raw).args == args
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(args=st.lists(JSON, max_size=3), kwargs=st.dictionaries(st.sampled_from(["a", "b"]), JSON))
+def test_any_json_comes_back_equal(args: list[Any], kwargs: dict[str, Any]) -> None:
+    def job(*args: Any, **kwargs: Any) -> None: ...
+
+    assert travel(job, *args, **kwargs) == (tuple(args), kwargs)

@@ -1,0 +1,358 @@
+"""One attempt: whatever a job does, it comes back as one outcome, and the runner lives."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from jqjobs import App, current_job, wait_async
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
+from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
+from jqjobs.worker.attempts.outcomes import describe
+from jqjobs.worker.attempts.runner import Runner
+
+OFFSET_MS = 10**12
+
+
+class Bench:
+    """An app, and a runner for it."""
+
+    def __init__(self) -> None:
+        self.app = App(redis_url="redis://127.0.0.1:1")
+        self.interrupter = Interrupter()
+        self.runner = Runner(self.app, "w:1:x", self.interrupter, random.Random(1))
+
+    def job(self, function: Callable[..., Any], **settings: Any) -> None:
+        self.app.job(name="job", backoff=7, **settings)(function)
+
+    def run(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> Outcome:
+        """Return how the job ended; a plain success, of which the runner says nothing, as one."""
+        outcome = self.run_as_taken(payload, name=name, **fields)
+        return outcome or Outcome("q", "id-1", 3, Kind.DONE)
+
+    def run_as_taken(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> Outcome | None:
+        job = self.runner.complete(TakenJob("q", "id-1", 3, name, payload, **fields))
+        job.started_ms, self.runner.clock_offset_ms = monotonic_ms(), OFFSET_MS
+        return self.runner.run(job)
+
+    def ended_by(self, error: BaseException, **settings: Any) -> Outcome:
+        def raises() -> None:
+            raise error
+
+        self.job(raises, **settings)
+        return self.run()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    yield Bench()
+    assert current_job() is None, "no job is left behind as the current one"
+
+
+def test_of_a_success_whose_result_nobody_wants_there_is_nothing_to_say(bench: Bench) -> None:
+    bench.job(lambda: object())
+    assert bench.run_as_taken() is None
+
+
+@pytest.mark.parametrize("field", ["key", "limits"])
+def test_a_success_that_frees_a_key_or_a_limit_says_so(bench: Bench, field: str) -> None:
+    bench.job(lambda: object())
+    outcome = bench.run_as_taken(**{field: "what it has"})
+    assert outcome is not None
+    assert (outcome.kind, outcome.text, outcome.line) == (Kind.DONE, "what it has", b"")
+    assert (outcome.id, outcome.attempt, outcome.queue) == ("id-1", 3, "q")
+
+
+def test_a_result_is_kept_as_json_for_as_long_as_the_job_or_its_registration_says(bench: Bench) -> None:
+    bench.job(lambda: {"a": [1, None]}, keep="1m")
+    assert (bench.run().kind, bench.run().number, bench.run().line) == (Kind.KEPT, 60_000, b'{"a":[1,null]}')
+    assert bench.run(keep_ms=5).number == 5
+
+
+def test_a_result_of_more_than_a_mebibyte_is_a_success_that_says_so(bench: Bench) -> None:
+    bench.job(lambda: "x" * 2**20, keep="1m")
+    outcome = bench.run()
+    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"")
+    assert "more than 1 MiB" in outcome.text
+
+
+@pytest.mark.parametrize(
+    "result",
+    [object(), {1, object()}, lambda: None, "\ud800", {(1, 2): 3}],
+    ids=["object", "set", "function", "surrogate", "key"],
+)
+def test_a_result_that_is_no_json_is_a_success_that_says_why_it_is_missing(bench: Bench, result: Any) -> None:
+    bench.job(lambda: result, keep=60)
+    outcome = bench.run()
+    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"")
+    assert "cannot be stored as JSON" in outcome.text
+
+
+def test_arguments_are_converted_and_the_job_knows_itself(bench: Bench) -> None:
+    seen: list[Any] = []
+
+    def job(a: set[int], *, b: float = 1) -> None:
+        seen.extend([a, b, current_job()])
+
+    bench.job(job)
+    assert bench.run(b'{"args":[[1,2]],"kwargs":{"b":2},"meta":{"trace":"x"}}', failures=1).kind is Kind.DONE
+    assert seen[:2] == [{1, 2}, 2.0]
+    me = seen[2]
+    assert (me.id, me.queue, me.name, me.attempt, me.failures, me.worker, me.meta) == (
+        "id-1", "q", "job", 3, 1, "w:1:x", {"trace": "x"},
+    )  # fmt: skip
+
+
+def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -> None:
+    def job() -> None:
+        def inner() -> None:
+            raise ValueError("boom")
+
+        inner()
+
+    bench.job(job)
+    outcome = bench.run()
+    assert (outcome.kind, outcome.text, outcome.number) == (Kind.FAILED, "ValueError: boom", 7000)
+    line = json.loads(outcome.line)
+    assert (line["attempt"], line["reason"], line["error"], line["worker"]) == (
+        3,
+        "failed",
+        "ValueError: boom",
+        "w:1:x",
+    )
+    assert "in inner" in line["traceback"]
+    assert "worker/runner.py" not in line["traceback"], "only the job's own part of the stack"
+    assert OFFSET_MS < line["started_ms"] <= line["ended_ms"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (SystemExit(3), Kind.FAILED, "SystemExit: 3"),
+        (SystemExit(), Kind.FAILED, "SystemExit"),
+        (KeyboardInterrupt(), Kind.FAILED, "KeyboardInterrupt"),
+        (GeneratorExit(), Kind.FAILED, "GeneratorExit"),
+        (asyncio.CancelledError(), Kind.FAILED, "CancelledError"),
+        (MemoryError(), Kind.FAILED, "MemoryError"),
+        (BaseExceptionGroup("g", [KeyboardInterrupt()]), Kind.FAILED, "BaseExceptionGroup: g (1 sub-exception)"),
+        (JobTimeout("late"), Kind.HUNG, "JobTimeout: late"),
+        (Discard("never"), Kind.DISCARDED, "Discard: never"),
+        (JobCancelled("enough"), Kind.CANCELLED, "JobCancelled: enough"),
+        (JobInterrupted("stop"), Kind.INTERRUPTED, "JobInterrupted: stop"),
+        (Retry("again"), Kind.FAILED, "Retry: again"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_whatever_is_raised_ends_the_attempt_only(bench: Bench, error: BaseException, kind: Kind, text: str) -> None:
+    outcome = bench.ended_by(error)
+    assert (outcome.kind, outcome.text) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    ("delay", "delay_ms"),
+    [(None, 7000), (2, 2000), ("1m", 60_000), (0, 0), (-5, 0), ("soon", 7000), (float("nan"), 7000), (10**20, 7000)],
+)
+def test_a_job_may_choose_the_delay_of_its_retry(bench: Bench, delay: Any, delay_ms: int) -> None:
+    assert bench.ended_by(Retry(delay=delay)).number == delay_ms
+
+
+@pytest.mark.parametrize(
+    "answer", [RuntimeError("mine"), None, "soon", float("nan"), float("inf"), -5, 10**30], ids=repr
+)
+def test_a_back_off_rule_that_goes_wrong_is_a_default_delay_and_no_dead_worker(bench: Bench, answer: Any) -> None:
+    class Mine:
+        def delay_ms(self, failures: int, rng: random.Random) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    def fails() -> None:
+        raise ValueError("boom")
+
+    bench.app.job(name="job", backoff=Mine())(fails)
+    outcome = bench.run()
+    assert outcome.kind is Kind.FAILED
+    assert isinstance(outcome.number, int)
+    assert 0 <= outcome.number <= 10 * 366 * 86_400_000
+
+
+def test_an_exception_that_cannot_be_shown_is_still_a_failure(bench: Bench) -> None:
+    class Rude(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    outcome = bench.ended_by(Rude())
+    assert (outcome.kind, outcome.text) == (Kind.FAILED, "Rude: (its __str__ raised)")
+    assert json.loads(outcome.line)["traceback"]
+
+
+def test_errors_are_bounded_and_never_break_the_line(bench: Bench) -> None:
+    outcome = bench.ended_by(ValueError("\ud800\x1b" + "x" * 100_000))
+    assert len(outcome.text) == 1000
+    line = json.loads(outcome.line)
+    assert len(line["traceback"]) <= 16 * 1024
+    assert "\\ud800" in line["error"]
+
+
+def test_endless_recursion_is_a_failure(bench: Bench) -> None:
+    def job() -> None:
+        job()
+
+    bench.job(job)
+    assert bench.run().text.startswith("RecursionError")
+
+
+def test_an_unknown_name_is_said_to_be_unknown(bench: Bench) -> None:
+    assert bench.run(name="nope").kind is Kind.UNKNOWN
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{", b'{"args":[NaN]}', b'{"args":["\\ud800"]}', b"\xff"])
+def test_a_payload_that_is_no_json_is_malformed_and_not_run(bench: Bench, payload: bytes) -> None:
+    bench.job(lambda: pytest.fail("it ran"))
+    outcome = bench.run(payload)
+    assert outcome.kind is Kind.MALFORMED
+    assert outcome.text
+
+
+@pytest.mark.parametrize("payload", [b'{"args":[1,2]}', b'{"kwargs":{"b":1}}', b'{"args":["x"]}', b"{}"])
+def test_arguments_that_do_not_fit_are_dead_at_once(bench: Bench, payload: bytes) -> None:
+    def job(a: int) -> None:
+        pytest.fail("it ran")
+
+    bench.job(job)
+    outcome = bench.run(payload)
+    assert (outcome.kind, outcome.text.startswith("InvalidArguments")) == (Kind.DISCARDED, True)
+
+
+def test_the_time_limit_is_the_jobs_own_or_that_of_its_registration(bench: Bench) -> None:
+    bench.job(lambda: None, timeout=5, keep=1)
+    job = bench.runner.complete(TakenJob("q", "i", 1, "job", b""))
+    assert (job.timeout_ms, job.keep_ms) == (5000, 1000)
+    job = bench.runner.complete(TakenJob("q", "i", 1, "job", b"", timeout_ms=7, keep_ms=8))
+    assert (job.timeout_ms, job.keep_ms) == (7, 8)
+    job = bench.runner.complete(TakenJob("q", "i", 1, "nope", b""))
+    assert (job.timeout_ms, job.keep_ms) == (None, None)
+
+
+def test_a_coroutine_function_is_run_to_its_end(bench: Bench) -> None:
+    async def job(a: int) -> int:
+        await asyncio.sleep(0)
+        running = current_job()
+        assert running is not None
+        return a + running.attempt
+
+    bench.job(job, keep=60)
+    assert bench.run(b'{"args":[4]}').line == b"7"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("boom"), SystemExit("boom"), KeyboardInterrupt("boom"), asyncio.CancelledError("boom")],
+    ids=repr,
+)
+def test_what_a_coroutine_raises_is_a_failure(bench: Bench, error: BaseException) -> None:
+    async def job() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    bench.job(job)
+    outcome = bench.run()
+    assert (outcome.kind, outcome.text) == (Kind.FAILED, f"{type(error).__name__}: boom")
+
+
+def test_a_coroutine_behind_a_plain_decorator_is_run_too(bench: Bench) -> None:
+    ran: list[int] = []
+
+    def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    @decorated
+    async def job(a: int) -> int:
+        ran.append(a)
+        return a
+
+    bench.job(job, keep=60)
+    assert bench.run(b'{"args":[4]}').line == b"4"
+    assert ran == [4]
+
+
+def test_a_job_that_waits_says_for_how_long_and_when_it_would_be_tried_again(bench: Bench) -> None:
+    async def hand_over_async() -> Any:
+        return wait_async("2m")
+
+    for function in (lambda: wait_async(timeout="2m"), hand_over_async):
+        bench.app = App(redis_url="redis://127.0.0.1:1")
+        bench.runner = Runner(bench.app, "w:1:x", bench.interrupter, random.Random(1))
+        bench.job(function, keep="1h")
+        outcome = bench.run()
+        assert (outcome.kind, outcome.number, outcome.text, outcome.line) == (Kind.WAITING, 120_000, "7000", b"")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "soon", None])
+def test_a_wait_without_an_end_is_refused(timeout: Any) -> None:
+    with pytest.raises(InvalidOption):
+        wait_async(timeout)
+
+
+def test_describe() -> None:
+    assert describe(ValueError()) == "ValueError"
+    assert describe(ValueError("x")) == "ValueError: x"
+
+
+@pytest.fixture
+def installed(bench: Bench) -> Iterator[None]:
+    before = signal.getsignal(TIME_LIMIT_SIGNAL)
+    bench.interrupter.install()
+    yield
+    signal.signal(TIME_LIMIT_SIGNAL, before)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_child_that_a_job_forks_does_not_come_back_as_a_second_worker(bench: Bench) -> None:
+    def forks() -> int:
+        child = os.fork()
+        if child == 0:
+            sys.exit(3)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    bench.job(forks, keep="1m")
+    outcome = bench.run()
+    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"1")
+
+
+def test_a_conversion_that_exits_is_a_failure_of_the_job(bench: Bench) -> None:
+    @dataclass
+    class Strange:
+        value: int
+
+        def __post_init__(self) -> None:
+            raise SystemExit(5)
+
+    def takes(strange: Strange) -> None: ...
+
+    takes.__annotations__["strange"] = Strange
+    bench.job(takes)
+    assert bench.run(b'{"args":[{"value":1}]}').kind is Kind.FAILED
+
+
+def test_a_job_that_would_begin_after_the_word_to_stop_does_not() -> None:
+    bench = Bench()
+    bench.job(lambda: None)
+    bench.interrupter.stop_now()
+    assert bench.run().kind is Kind.INTERRUPTED

@@ -1,0 +1,173 @@
+"""An exception for a job on a thread reaches that job and nothing else, however late it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
+from jqjobs.jobs.records import TakenJob
+from jqjobs.worker.attempts.thread_interrupt import REASONS, ThreadInterrupter
+from waiting import eventually
+
+
+@pytest.fixture
+def interrupter() -> ThreadInterrupter:
+    return ThreadInterrupter(lambda: False)
+
+
+def job(job_id: str = "a") -> TakenJob:
+    return TakenJob("q", job_id, 1, "name", b"{}")
+
+
+class Slot(threading.Thread):
+    """A thread that runs one job, and says what came out of it."""
+
+    def __init__(self, interrupter: ThreadInterrupter, job: TakenJob, work: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._interrupter, self._job, self._work = interrupter, job, work
+        self.raised: BaseException | None = None
+        self.is_armed = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._interrupter.arm(self._job)
+            self.is_armed.set()
+            self._work()
+        except BaseException as error:
+            self.raised = error
+        finally:
+            self._interrupter.disarm()
+
+    def begin(self) -> Slot:
+        self.start()
+        assert self.is_armed.wait(20)
+        return self
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_job_hears_the_reason_in_words_and_its_neighbour_nothing(
+    interrupter: ThreadInterrupter, reason: type[BaseException]
+) -> None:
+    go_on = threading.Event()
+    first, second = job("a"), job("b")
+    told, neighbour = Slot(interrupter, first, spin).begin(), Slot(interrupter, second, go_on.wait).begin()
+    assert interrupter.interrupt(first, reason, "that is enough")
+    told.join(20)
+    assert isinstance(told.raised, reason)
+    assert (type(told.raised).__name__, str(told.raised)) == (reason.__name__, "that is enough")
+    go_on.set()
+    neighbour.join(20)
+    assert neighbour.raised is None
+
+
+def test_except_exception_does_not_swallow_a_cancel(interrupter: ThreadInterrupter) -> None:
+    def stubborn() -> None:
+        while True:
+            try:
+                spin()
+            except Exception:
+                continue
+
+    running = job()
+    slot = Slot(interrupter, running, stubborn).begin()
+    interrupter.interrupt(running, JobCancelled, "enough")
+    slot.join(20)
+    assert isinstance(slot.raised, JobCancelled)
+
+
+def test_a_job_that_does_not_run_is_told_nothing(interrupter: ThreadInterrupter) -> None:
+    running = job()
+    assert not interrupter.interrupt(running, JobTimeout, "late")
+    slot = Slot(interrupter, running, lambda: None).begin()
+    slot.join(20)
+    assert not interrupter.interrupt(running, JobTimeout, "late")
+    interrupter.arm(job())
+    assert not interrupter.interrupt(running, JobTimeout, "late"), "another one with the same id is another one"
+    interrupter.disarm()
+
+
+class LateLock:
+    """A lock at which the exception comes, for whoever waits to disarm its job."""
+
+    def __init__(self, interrupter: ThreadInterrupter, job: TakenJob) -> None:
+        self._interrupter, self._job, self._real = interrupter, job, interrupter._lock
+        self.came_late = False
+
+    def __enter__(self) -> None:
+        self._interrupter._lock = self._real
+        self.came_late = True
+        self._interrupter.interrupt(self._job, JobTimeout, "late")
+        pytest.fail("it was raised in this very thread")
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+def test_an_exception_that_comes_when_the_job_is_just_over_goes_no_further(interrupter: ThreadInterrupter) -> None:
+    running = job()
+    interrupter.arm(running)
+    late = interrupter._lock = LateLock(interrupter, running)  # type: ignore[assignment]
+    interrupter.disarm()
+    sum(range(1000))
+    assert late.came_late
+    assert interrupter._armed == {}
+
+
+@pytest.mark.parametrize("reason", [JobTimeout, JobInterrupted])
+def test_a_coroutine_on_a_thread_is_cancelled_and_ends_with_the_reason(
+    interrupter: ThreadInterrupter, reason: type[BaseException]
+) -> None:
+    cleaned_up = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            cleaned_up.append(True)
+
+    running = job()
+    slot = Slot(interrupter, running, lambda: interrupter.run_async(work())).begin()
+    eventually(lambda: interrupter._armed and next(iter(interrupter._armed.values())).work.task, 20)
+    assert interrupter.interrupt(running, reason, "enough")
+    slot.join(20)
+    assert (type(slot.raised), str(slot.raised), cleaned_up) == (reason, "enough", [True])
+
+
+@pytest.mark.usefixtures("switching")
+def test_whenever_it_comes_it_stays_inside_of_its_job(interrupter: ThreadInterrupter) -> None:
+    current: list[TakenJob] = []
+    strays: list[BaseException] = []
+
+    def slot() -> None:
+        for _ in range(4000):
+            running = job()
+            current[:] = [running]
+            try:
+                try:
+                    interrupter.arm(running)
+                    sum(range(20))
+                except REASONS:
+                    pass
+                finally:
+                    interrupter.disarm()
+                sum(range(20))
+            except REASONS as stray:
+                strays.append(stray)
+
+    thread = threading.Thread(target=slot)
+    thread.start()
+    told = 0
+    while thread.is_alive():
+        told += any(interrupter.interrupt(running, JobTimeout, "late") for running in list(current))
+    assert told > 20, "or nothing was tried"
+    # One that comes between the job's own `except` and `disarm` is raised there, and ends that job all the same.
+    assert len(strays) <= told / 10

@@ -1,0 +1,100 @@
+"""A pool of slots on a real board, with an app of which jobs are made; no Redis, no daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from typing import Any
+
+from jqjobs import App, current_job
+from jqjobs.jobs.records import Outcome, TakenJob
+from jqjobs.link.board import Board
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
+from jqjobs.worker.slots.pool import Pool
+from jqjobs.worker.trips.batch import Batch
+from waiting import eventually
+
+
+class Bell:
+    """What slots see of the worker's signals; counts how often the main thread was woken."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.rung = 0
+
+    def ring(self) -> None:
+        self.rung += 1
+
+
+class Bench:
+    """A pool of four slots, and an app of which jobs are made."""
+
+    def __init__(self, board: Board, slots: int = 4) -> None:
+        self.app = App(redis_url="redis://127.0.0.1:1")
+        self.bell = Bell()
+        self.batch = Batch(board)
+        self.refusals: list[Outcome | None] = []
+        interrupter = ThreadInterrupter(lambda: False)
+        self.runner = Runner(self.app, "w", interrupter, random.Random(1))
+        self.pool = Pool(slots, self.batch, self.runner, interrupter, self.bell, self.refuse)  # type: ignore[arg-type]
+        self.gate = threading.Event()
+        self.running: list[str] = []
+        self.most = 0
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def refuse(self, job: TakenJob) -> Outcome | None:
+        return self.refusals.pop(0)
+
+    def begin(self) -> None:
+        job = current_job()
+        assert job is not None
+        with self._lock:
+            self.running.append(job.id)
+            self.most = max(self.most, len(self.running))
+
+    def end(self) -> None:
+        job = current_job()
+        assert job is not None
+        with self._lock:
+            self.running.remove(job.id)
+
+    def hold(self) -> None:
+        self.begin()
+        assert self.gate.wait(30)
+        self.end()
+
+    async def hold_async(self) -> None:
+        self.begin()
+        while not self.gate.is_set():
+            await asyncio.sleep(0.001)
+        self.end()
+
+    def send(self, *names: str, **fields: Any) -> list[TakenJob]:
+        """Have jobs in hand, and let the slots begin."""
+        made = [TakenJob("q", f"{name}-{self._count + n}", 1, name, b"{}", **fields) for n, name in enumerate(names)]
+        self._count += len(names)
+        self.batch.hold(made)
+        self.pool.run(lambda: None)
+        return made
+
+    def wait_for_running(self, count: int) -> None:
+        eventually(lambda: len(self.running) == count, 20, f"{count} jobs run")
+
+    def outcomes(self, count: int) -> dict[str, str]:
+        """Wait until so many jobs have ended; return how, by id."""
+        found: dict[str, str] = {}
+
+        def all_ended() -> bool:
+            done, outcomes = self.batch.take_outcomes()
+            found.update({job.id: "done" for job in done})
+            for outcome in outcomes:
+                assert outcome.id not in found
+                found[outcome.id] = outcome.kind
+            self.batch.forget(done, outcomes)
+            return len(found) >= count
+
+        eventually(all_ended, 30, f"{count} outcomes")
+        return found

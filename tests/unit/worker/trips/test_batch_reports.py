@@ -1,0 +1,119 @@
+"""The batch: what is finished and not yet recorded keeps its place, gets through once, and is never lost."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from jqjobs.jobs.records import TakenJob
+from jqjobs.link.board import PLACES, Board
+from jqjobs.worker.trips.batch import Batch
+from unit.worker.batches import ended, jobs, reported, started
+
+# Places
+
+
+def test_a_place_is_used_again_only_after_the_outcome_is_recorded(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(PLACES))
+    done, failed = started(batch), started(batch)
+    batch.finish(done)
+    batch.finish(failed, ended(failed))
+    assert batch.room == 0
+    lost = batch.take_outcomes()
+    assert (batch.room, len(board.entries())) == (0, PLACES), "it is on its way, and may be lost"
+    batch.put_back_outcomes(*lost)
+    batch.forget(*batch.take_outcomes())
+    assert (batch.room, len(board.entries())) == (2, PLACES - 2)
+    late = [TakenJob("q", "late", 1, "name", b"{}")]
+    batch.hold(late)
+    assert late[0].place in (done.place, failed.place)
+
+
+def test_what_was_given_back_keeps_its_place_until_that_is_recorded(board: Board, batch: Batch) -> None:
+    batch.hold(jobs(3))
+    batch.give_back()
+    assert batch.room == PLACES - 3
+    batch.forget(*batch.take_outcomes())
+    assert (batch.room, board.entries()) == (PLACES, [])
+
+
+# Reports
+
+
+def test_outcomes_that_did_not_get_through_come_first_next_time(batch: Batch) -> None:
+    batch.hold(jobs(6))
+    for number in range(4):
+        job = started(batch)
+        batch.finish(job, ended(job) if number % 2 else None)
+    lost = batch.take_outcomes()
+    for number in range(2):
+        job = started(batch)
+        batch.finish(job, ended(job) if number % 2 else None)
+    batch.put_back_outcomes(*lost)
+    assert reported(batch) == ["id-0", "id-2", "id-4", "id-1 failed", "id-3 failed", "id-5 failed"]
+
+
+def test_whether_hooks_wait_is_known_until_it_is_reported_and_again_when_that_went_wrong(batch: Batch) -> None:
+    batch.hold(jobs(2))
+    job = started(batch)
+    batch.finish(job, ended(job, after=object()))
+    other = started(batch)
+    batch.finish(other, ended(other))
+    assert batch.has_hooked
+    lost = batch.take_outcomes()
+    assert not batch.has_hooked
+    batch.put_back_outcomes(*lost)
+    assert batch.has_hooked
+
+
+def test_with_nothing_in_hand_there_is_nothing_to_look_at(batch: Batch) -> None:
+    batch.hold(jobs(1))
+    batch.rest()
+    assert batch.busy.is_set(), "it is held"
+    job = started(batch)
+    batch.rest()
+    assert batch.busy.is_set(), "it runs"
+    batch.finish(job)
+    batch.rest()
+    assert not batch.busy.is_set()
+
+
+@pytest.mark.usefixtures("switching")
+def test_slots_and_the_monitor_thread_lose_and_double_nothing(board: Board, batch: Batch) -> None:
+    rounds, count = 60, 50
+    is_over = threading.Event()
+    seen: list[str] = []
+
+    def slot() -> None:
+        while (job := batch.start_next()) is not None:
+            batch.finish(job, ended(job) if int(job.id[3:]) % 3 == 0 else None)
+
+    def monitor() -> None:
+        while not is_over.is_set():
+            batch.give_back()
+            report()
+
+    def report() -> None:
+        done, outcomes = batch.take_outcomes()
+        if len(seen) % 7 == 0:
+            batch.put_back_outcomes(done, outcomes)
+            done, outcomes = batch.take_outcomes()
+        seen.extend([*(job.id for job in done), *(outcome.id for outcome in outcomes)])
+        batch.forget(done, outcomes)
+
+    for _ in range(rounds):
+        is_over.clear()
+        seen.clear()
+        batch.hold(jobs(count))
+        slots = [threading.Thread(target=slot) for _ in range(3)]
+        watching = threading.Thread(target=monitor)
+        for thread in (*slots, watching):
+            thread.start()
+        for thread in slots:
+            thread.join()
+        is_over.set()
+        watching.join()
+        report()
+        assert sorted(seen) == sorted(job.id for job in jobs(count))
+        assert (batch.room, board.entries(), batch.running) == (PLACES, [], [])

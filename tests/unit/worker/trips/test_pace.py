@@ -1,0 +1,85 @@
+"""How many jobs a worker may have in hand."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jqjobs.link.board import PLACES
+from jqjobs.worker.trips.pace import Pace, next_want
+
+
+def settled(pace: Pace, average_ms: float) -> Pace:
+    """Let it see many jobs of that length, and decide."""
+    for _ in range(40):
+        pace.note(10, 10 * average_ms)
+        pace.adapt(64)
+    return pace
+
+
+def test_slots_are_filled_at_once_and_nothing_is_held_beyond_them() -> None:
+    assert (Pace(100, 20, 64).hands, Pace(100, 20, 64).low) == (100, 0)
+
+
+def test_beyond_what_runs_some_milliseconds_of_work_for_all_slots_are_held() -> None:
+    pace = settled(Pace(100, 20, 64), 9.99)
+    assert (pace.hands, pace.low) == (100 + 200, 100)
+
+
+def test_long_jobs_are_not_held_ahead() -> None:
+    pace = settled(Pace(10, 20, 64), 1000)
+    assert (pace.hands, pace.low) == (10, 0)
+
+
+def test_without_prefetch_only_slots_count() -> None:
+    pace = settled(Pace(10, 0, 64), 0.1)
+    assert (pace.hands, pace.low) == (10, 0)
+
+
+def test_what_is_held_ahead_grows_slowly_and_shrinks_at_once() -> None:
+    pace = Pace(10, 20, 64)
+    seen = []
+    for _ in range(5):
+        pace.note(100, 10)
+        pace.adapt(64)
+        seen.append(pace.hands - 10)
+    assert seen == [2, 4, 8, 16, 32]
+    for _ in range(30):
+        pace.note(1, 10_000)
+    pace.adapt(64)
+    assert pace.hands == 10
+
+
+def test_one_slot_has_its_next_jobs_in_hand_and_one_at_least() -> None:
+    assert Pace(1, 20, 64).hands == 1
+    assert settled(Pace(1, 20, 64), 4.99).hands == 1 + 4
+    assert settled(Pace(1, 20, 64), 19.99).hands == 1 + 1
+    assert settled(Pace(1, 20, 64), 20.01).hands == 1
+    assert settled(Pace(1, 20, 64), 0.01).hands == 64
+    assert settled(Pace(1, 0, 64), 0.01).hands == 1
+
+
+@given(st.integers(1, 480), st.integers(0, 10_000), st.integers(1, 500), st.floats(0, 1e6))
+def test_there_is_a_place_for_all_that_is_in_hand(slots: int, prefetch_ms: int, batch: int, average_ms: float) -> None:
+    pace = settled(Pace(slots, prefetch_ms, batch), average_ms)
+    assert slots <= pace.hands <= PLACES
+    assert 0 <= pace.low <= pace.hands // 2
+
+
+@given(
+    average_ms=st.floats(0, 1e9), prefetch_ms=st.integers(0, 10**6), most=st.integers(1, 500), last=st.integers(0, 500)
+)
+def test_the_next_batch_is_bounded(average_ms: float, prefetch_ms: int, most: int, last: int) -> None:
+    want = next_want(average_ms, prefetch_ms, most, last)
+    assert 1 <= want <= min(most, 2 * max(last, 1))
+    if average_ms:
+        assert want == 1 or (want - 1) * average_ms <= prefetch_ms
+
+
+def test_the_batch_grows_slowly_and_shrinks_at_once() -> None:
+    wants = [1]
+    for _ in range(8):
+        wants.append(next_want(0.01, 20, 64, wants[-1]))
+    assert wants == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    assert next_want(500, 20, 64, 64) == 1
+    assert next_want(0.0, 0, 64, 64) == 1, "no prefetch: one at a time"
