@@ -1,6 +1,6 @@
 """The demo: a real Valkey, a daemon with two workers, some hundred jobs that work on files, the status after.
 
-Everything lives in a temporary directory and is gone hook_queue. Run it with `make demo`.
+Everything lives in a temporary directory and is gone afterwards. Run it with `make demo`.
 """
 
 from __future__ import annotations

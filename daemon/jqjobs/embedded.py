@@ -47,7 +47,7 @@ _LOG_LINES = 5
 Pause = Callable[[float], bool]
 
 
-class Answer(Enum):
+class PingAnswer(Enum):
     """What a PING over the socket showed."""
 
     READY, LOADING, SILENT = "ready", "loading", "silent"
@@ -141,15 +141,15 @@ class EmbeddedServer:
 
     def _find_or_start(self, pause: Pause) -> EmbeddedServer | None:
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while (answer := ping(self.socket_path)) is not Answer.READY:
-            if answer is Answer.SILENT and not self.owned:
+        while (answer := ping(self.socket_path)) is not PingAnswer.READY:
+            if answer is PingAnswer.SILENT and not self.owned:
                 self._start_unless_locked()
             if pause(_POLL_S):
                 self.stop()
                 return None
             self._fail_if_ended()
             if time.monotonic() > deadline:
-                if answer is Answer.LOADING:
+                if answer is PingAnswer.LOADING:
                     break
                 self.stop()
                 raise self._failure(f"does not answer within {_START_TIMEOUT_S:.0f} s")
@@ -216,7 +216,7 @@ class EmbeddedServer:
         return "".join(f"\n  {line}" for line in lines[-_LOG_LINES:])
 
 
-def ping(path: Path) -> Answer:
+def ping(path: Path) -> PingAnswer:
     """Ask the server at a socket whether it serves; wait at most a second for its answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_PING_TIMEOUT_S)
@@ -225,11 +225,11 @@ def ping(path: Path) -> Answer:
             connection.sendall(b"PING\r\n")
             reply = connection.recv(512)
         except OSError:
-            return Answer.SILENT
+            return PingAnswer.SILENT
     if reply.startswith(b"-LOADING"):
-        return Answer.LOADING
+        return PingAnswer.LOADING
     # Any other reply, -BUSY too, comes from a server that serves.
-    return Answer.READY if reply else Answer.SILENT
+    return PingAnswer.READY if reply else PingAnswer.SILENT
 
 
 def server_binary() -> str:

@@ -12,7 +12,7 @@ from jqjobs.api.client import JobHandle
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import State
 from jqjobs.link.board import Board
-from jqjobs.store.calls.cancels import Answer
+from jqjobs.store.calls.cancels import CancelAnswer
 from waiting import eventually
 
 #: The daemon asks twice a second; tests allow for a machine that is slow or busy.
@@ -24,7 +24,7 @@ def test_a_running_job_is_cancelled_softly_and_its_worker_goes_on(site: Site) ->
     job = site.send("nap", 60)
     pid = site.wait_for_start(job).pid
     asked_ms = monotonic_ms()
-    assert job.cancel() is Answer.CANCELLING
+    assert job.cancel() is CancelAnswer.CANCELLING
     info = site.wait_for(job, State.DEAD)
     assert monotonic_ms() - asked_ms < SOFT_MS
     assert (info.reason, info.failures, info.crashes, info.interrupts, info.executions) == ("cancelled", 0, 0, 0, 1)
@@ -34,7 +34,7 @@ def test_a_running_job_is_cancelled_softly_and_its_worker_goes_on(site: Site) ->
     follower = site.send("quick")
     assert site.wait_for(follower, State.KEPT).result == pid
     assert (daemon.workers(), site.notes("end")) == ([pid], [])
-    assert job.cancel() is Answer.FINISHED
+    assert job.cancel() is CancelAnswer.FINISHED
 
 
 def test_a_coroutine_is_cancelled_softly(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_it_is_final_also_when_the_worker_is_killed_before_it_heeds_that(site: S
     site.start_daemon("--kill-after", "60")
     job = site.send("swallow", 60)
     pid = site.wait_for_start(job).pid
-    assert job.cancel() is Answer.CANCELLING
+    assert job.cancel() is CancelAnswer.CANCELLING
     os.kill(pid, signal.SIGKILL)
     info = site.wait_for(job, State.DEAD)
     assert (info.reason, info.crashes, [attempt.reason for attempt in info.history]) == ("cancelled", 0, ["cancelled"])
@@ -91,7 +91,7 @@ def test_a_prefetched_job_is_dropped_before_it_starts(site: Site) -> None:
     first, *others = site.send_many([("hold", str(site.gate())), *[("quick",)] * 5])
     site.wait_for_start(first)
     assert {job.state() for job in others} == {State.ACTIVE}, "they are in the same batch"
-    assert [job.cancel() for job in others[:3]] == [Answer.CANCELLING] * 3
+    assert [job.cancel() for job in others[:3]] == [CancelAnswer.CANCELLING] * 3
     eventually(lambda: _told(site, others[:3]), what="the board says so")
     site.gate().touch()
     assert [site.wait_for(job, State.DEAD).reason for job in others[:3]] == ["cancelled"] * 3
@@ -109,7 +109,7 @@ def _told(site: Site, jobs: list[JobHandle]) -> bool:
 
 def test_what_waits_is_cancelled_without_any_daemon(site: Site) -> None:
     job = site.send("quick", delay=3600)
-    assert job.cancel() is Answer.CANCELLED
+    assert job.cancel() is CancelAnswer.CANCELLED
     assert job.info().reason == "cancelled"
 
 

@@ -6,7 +6,7 @@ import json
 import signal
 
 from e2e.daemon import Site
-from jqjobs.store.calls.schedules import Answer, Planned, agenda, tick
+from jqjobs.store.calls.schedules import Planned, TickAnswer, agenda, tick
 from waiting import eventually
 
 DAY_MS = 86_400_000
@@ -95,7 +95,7 @@ def test_an_edit_comes_with_a_reload_and_a_removal_ends_the_schedule(site: Site)
     since_ms = planned(site).since_ms
     assert since_ms is not None
     too_late = site.client.run(tick("default", "beat", since_ms, since_ms + 1000, [since_ms + 1000]))
-    assert too_late.answer is Answer.ENDED, "whoever would tick it now is refused"
+    assert too_late.answer is TickAnswer.ENDED, "whoever would tick it now is refused"
 
 
 def test_daemons_that_were_away_for_three_days_run_the_latest_tick_once(site: Site) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from jqjobs import embedded
-from jqjobs.embedded import Answer, EmbeddedServer, data_directory, is_embedded, ping, socket_url
+from jqjobs.embedded import EmbeddedServer, PingAnswer, data_directory, is_embedded, ping, socket_url
 from jqjobs.errors import ConfigError
 from servers import Server, require
 
@@ -155,7 +155,7 @@ def test_a_second_process_finds_the_server_and_leaves_it_running(place: Path) ->
     second = other(place)
     assert said(second) == ("found", server.pid)
     finish(second)
-    assert ping(server.socket_path) is Answer.READY
+    assert ping(server.socket_path) is PingAnswer.READY
     server.stop()
 
 
@@ -197,7 +197,7 @@ def test_the_server_outlives_a_killed_owner_and_is_found_again(place: Path) -> N
     assert not server.owned
     assert server.pid == pid
     server.stop()
-    assert ping(server.socket_path) is Answer.READY
+    assert ping(server.socket_path) is PingAnswer.READY
 
 
 def test_ctrl_c_of_the_owner_does_not_reach_the_server(place: Path) -> None:
@@ -287,12 +287,12 @@ def test_without_the_wheel_the_error_says_what_to_install(tmp_path: Path, monkey
 def test_a_loading_server_counts_as_running(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place.mkdir()
     monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(embedded, "ping", lambda path: Answer.LOADING)
+    monkeypatch.setattr(embedded, "ping", lambda path: PingAnswer.LOADING)
     assert not ensure(place).owned
 
 
 def test_ping_tells_loading_from_ready_and_silent(tmp_path: Path) -> None:
-    def answer(reply: bytes) -> Answer:
+    def answer(reply: bytes) -> PingAnswer:
         path = tmp_path / "s"
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -311,8 +311,8 @@ def test_ping_tells_loading_from_ready_and_silent(tmp_path: Path) -> None:
             thread.join()
             return found
 
-    assert answer(b"+PONG\r\n") is Answer.READY
-    assert answer(b"-LOADING Valkey is loading\r\n") is Answer.LOADING
-    assert answer(b"-BUSY running a script\r\n") is Answer.READY
-    assert answer(b"") is Answer.SILENT
-    assert ping(tmp_path / "nothing") is Answer.SILENT
+    assert answer(b"+PONG\r\n") is PingAnswer.READY
+    assert answer(b"-LOADING Valkey is loading\r\n") is PingAnswer.LOADING
+    assert answer(b"-BUSY running a script\r\n") is PingAnswer.READY
+    assert answer(b"") is PingAnswer.SILENT
+    assert ping(tmp_path / "nothing") is PingAnswer.SILENT

@@ -26,7 +26,7 @@ from jqjobs.jobs.limits import ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref, positive_ms
 from jqjobs.jobs.registration import Settings, first_line, is_same_source, names_of, place_of
 from jqjobs.jobs.timetable import Missed, Policy
-from jqjobs.store.calls.cancels import Answer
+from jqjobs.store.calls.cancels import CancelAnswer
 
 __all__ = ["App", "Job", "Settings"]
 
@@ -223,7 +223,7 @@ class App:
             raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
         return JobHandle(job_id, queue, False, self.engine)
 
-    def cancel(self, ref: str) -> Answer:
+    def cancel(self, ref: str) -> CancelAnswer:
         """Cancel the job of that ``queue/id``, see `JobHandle.cancel`."""
         return self.handle(ref).cancel()
 

@@ -19,7 +19,7 @@ from jqjobs.jobs.records import Enqueued, NewJob, State
 from jqjobs.store.address import Address, parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, upkeep
-from jqjobs.store.calls.cancels import Answer
+from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.reads import jobs
 from jqjobs.store.store import Store
 
@@ -76,7 +76,7 @@ class JobHandle:
         """
         return self._client.wait(self.queue, self.id, timeout)
 
-    def cancel(self) -> Answer:
+    def cancel(self) -> CancelAnswer:
         """Cancel the job, for good: dead at once when it waits; when it runs, `JobCancelled` is raised in it.
 
         Returns "cancelled"; "cancelling": a worker holds it, and it is dead soon unless it succeeds first;

@@ -10,17 +10,17 @@ from jqjobs.api import results
 from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, PayloadTooLarge
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.store.calls import upkeep, waits
-from jqjobs.store.calls.cancels import Answer
+from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.cancels import cancel as cancel_call
 
 if TYPE_CHECKING:
     from jqjobs.api.engine import Engine
 
 
-def cancel(engine: Engine, queue: str, job_id: str) -> Answer:
+def cancel(engine: Engine, queue: str, job_id: str) -> CancelAnswer:
     """Cancel a job. Raises: NotFound."""
     [answer] = engine.run(cancel_call(queue, [job_id]))
-    if answer is Answer.UNKNOWN:
+    if answer is CancelAnswer.UNKNOWN:
         raise _missing(queue, job_id)
     return answer
 

@@ -13,14 +13,14 @@ from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import find
 from jqjobs.errors import Conflict, JqError, NotFound
 from jqjobs.jobs.records import check_name, parse_ref
-from jqjobs.store.calls.cancels import Answer, cancel
+from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.reads.jobs import JobRow, job_list
 from jqjobs.store.store import Store
 
 _STATES = ("ready", "scheduled", "active", "held", "waiting", "parked")
 #: Jobs cancelled by one script call.
 _CHUNK = 50
-_SAID = {Answer.CANCELLED: "is cancelled", Answer.CANCELLING: "is being cancelled: a worker holds it"}
+_SAID = {CancelAnswer.CANCELLED: "is cancelled", CancelAnswer.CANCELLING: "is being cancelled: a worker holds it"}
 
 
 @dataclass
@@ -32,9 +32,9 @@ class Tally:
     cancelling: int = 0
     missed: int = 0
 
-    def count(self, answers: Sequence[Answer]) -> None:
+    def count(self, answers: Sequence[CancelAnswer]) -> None:
         """Add what came of some jobs."""
-        done, asked = answers.count(Answer.CANCELLED), answers.count(Answer.CANCELLING)
+        done, asked = answers.count(CancelAnswer.CANCELLED), answers.count(CancelAnswer.CANCELLING)
         self.cancelled, self.cancelling = self.cancelled + done, self.cancelling + asked
         self.missed += len(answers) - done - asked
 
@@ -77,7 +77,7 @@ def cancel_jobs(session: Session, jobs: tuple[str, ...], queue: str | None, stat
 
 
 def _cancel_named(session: Session, jobs: Sequence[str]) -> int:
-    done: dict[str, Answer] = {}
+    done: dict[str, CancelAnswer] = {}
     refused: list[tuple[str, JqError]] = []
     with session.store() as store:
         for job in jobs:
@@ -87,8 +87,8 @@ def _cancel_named(session: Session, jobs: Sequence[str]) -> int:
             except (NotFound, Conflict) as error:
                 refused.append((job, error))
     answers = {
-        "cancelled": [job for job in done if done[job] is Answer.CANCELLED],
-        "cancelling": [job for job in done if done[job] is Answer.CANCELLING],
+        "cancelled": [job for job in done if done[job] is CancelAnswer.CANCELLED],
+        "cancelling": [job for job in done if done[job] is CancelAnswer.CANCELLING],
         "refused": [{"job": job, "code": why.code, "message": why.message} for job, why in refused],
     }
     session.show(answers, [f"{job} {_SAID[answer]}" for job, answer in done.items()])
@@ -97,13 +97,13 @@ def _cancel_named(session: Session, jobs: Sequence[str]) -> int:
     return max((exit_of(why) for _, why in refused), default=Exit.OK)
 
 
-def cancel_one(store: Store, reference: str) -> tuple[str, Answer]:
+def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
     """Cancel one job; return it as queue/id, and what came of it. Raises: NotFound, Conflict when it is over."""
     queue, job_id = find(store, reference)
     [answer] = store.run(cancel(queue, [job_id]))
-    if answer is Answer.UNKNOWN:
+    if answer is CancelAnswer.UNKNOWN:
         raise NotFound(f"there is no job {queue}/{job_id}")
-    if answer is Answer.FINISHED:
+    if answer is CancelAnswer.FINISHED:
         raise Conflict(f"{queue}/{job_id} is over already")
     return f"{queue}/{job_id}", answer
 

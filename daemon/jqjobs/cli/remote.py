@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.cli.output import plural
-from jqjobs.daemon.control.orders import Answer, Order, parse_answer
+from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_answer
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.calls.daemons import post_order
@@ -102,7 +102,7 @@ def _post(store: Store, daemons: Sequence[DaemonInfo], order: Order) -> dict[str
     return failed
 
 
-def _wait_for_answers(store: Store, nonce: str, awaited: set[str], until_s: float) -> Iterator[Answer]:
+def _wait_for_answers(store: Store, nonce: str, awaited: set[str], until_s: float) -> Iterator[OrderAnswer]:
     """Yield the first answer of each daemon that is awaited, until all have come or it is too late."""
     while awaited and (left_s := until_s - time.monotonic()) > 0:
         reply = store.wire.call("BLPOP", keys.answer(nonce), max(0.01, min(_BLOCK_S, left_s)))  # 0 is for ever

@@ -139,7 +139,7 @@ def supervised(
     server: Server, directory: Path, daemons: int = 4, changes: Mapping[str, str] = MappingProxyType({}),
     *, processes: int = 2, before: Sequence[str] = (),
 ) -> Iterator[WorkerProcesses]:  # fmt: skip
-    """Start supervisord with jqd.conf, wait until everything runs; hook_queue end all of it.
+    """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
 
     ``daemons`` is 4 in the file, ``processes`` 2; with other numbers the rest of the file stays as it is. ``changes``:
     texts of the file and what the test has in their place. ``before``: words in front of supervisord's command.

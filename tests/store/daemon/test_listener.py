@@ -13,7 +13,7 @@ import pytest
 
 from jqjobs.daemon.control import listener as control
 from jqjobs.daemon.control.listener import ControlListener
-from jqjobs.daemon.control.orders import Answer, Order, Verb, parse_answer
+from jqjobs.daemon.control.orders import Order, OrderAnswer, Verb, parse_answer
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id
 from jqjobs.store import keys
@@ -83,7 +83,7 @@ def heard(listener: ControlListener, timeout_s: float = 20) -> Order:
     return listener.orders.get(timeout=timeout_s)
 
 
-def answers(system: QueueSystem, nonce: str = NONCE) -> list[Answer | None]:
+def answers(system: QueueSystem, nonce: str = NONCE) -> list[OrderAnswer | None]:
     return [parse_answer(raw) for raw in system.redis("LRANGE", keys.answer(nonce), 0, -1)]
 
 
@@ -100,9 +100,9 @@ def test_a_posted_order_carries_the_time_of_redis_and_expires(system: QueueSyste
 
 
 def test_an_answer_is_posted_for_its_nonce_and_expires(system: QueueSystem) -> None:
-    system.run(daemons.post_answer(NONCE, Answer("d", True, "ü").to_json()))
+    system.run(daemons.post_answer(NONCE, OrderAnswer("d", True, "ü").to_json()))
 
-    assert answers(system) == [Answer("d", True, "ü", {})]
+    assert answers(system) == [OrderAnswer("d", True, "ü", {})]
     assert 50_000 < system.redis("PTTL", f"jq:answer:{NONCE}") <= 60_000
 
 
@@ -159,8 +159,8 @@ def test_an_answer_goes_at_once_although_the_listener_waits_for_orders(
 
     eventually(lambda: len(answers(system)) == 2)
     assert answers(system) == [
-        Answer(DAEMON, True, "done", {"stacks": [{"pid": 1}]}),
-        Answer(DAEMON, False, "and again"),
+        OrderAnswer(DAEMON, True, "done", {"stacks": [{"pid": 1}]}),
+        OrderAnswer(DAEMON, False, "and again"),
     ]
     order(system.store, Verb.RELOAD)
     assert heard(listener).verb is Verb.RELOAD
@@ -203,7 +203,7 @@ def test_an_answer_that_redis_refuses_is_dropped_and_said_once(
     order(system.store)
     listener.answer(heard(listener), True, "arrives")
 
-    eventually(lambda: answers(system) == [Answer(DAEMON, True, "arrives", {})])
+    eventually(lambda: answers(system) == [OrderAnswer(DAEMON, True, "arrives", {})])
     assert [line["event"] for line in logged] == ["control.unanswered"]
 
 
@@ -278,7 +278,7 @@ def test_it_ends_at_once_and_what_was_said_last_is_delivered(
     listener.end(20)
 
     assert not listener.is_alive()
-    assert answers(system) == [Answer(DAEMON, True, "goodbye", {})]
+    assert answers(system) == [OrderAnswer(DAEMON, True, "goodbye", {})]
     listener.answer(Order(Verb.PING, "", NONCE), True, "nobody delivers this, and nothing is raised")
 
 
@@ -291,7 +291,7 @@ def test_an_answer_that_comes_between_its_last_look_and_its_end_is_delivered_too
     listener.answer(Order(Verb.STOP, "", NONCE), True, "goodbye")
     listener.end(20)
 
-    assert answers(system) == [Answer(DAEMON, True, "goodbye", {})]
+    assert answers(system) == [OrderAnswer(DAEMON, True, "goodbye", {})]
 
 
 @pytest.mark.parametrize("kind", ["valkey", "redis"])

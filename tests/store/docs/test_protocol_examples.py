@@ -26,7 +26,7 @@ from jqjobs.store.calls import daemons, job_notes, leases, upkeep
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe
-from jqjobs.store.calls.schedules import Answer, agenda, plan, suspend, tick
+from jqjobs.store.calls.schedules import TickAnswer, agenda, plan, suspend, tick
 from jqjobs.store.calls.waits import expect, resolve
 from servers import REAL_KINDS, Server, program
 from store.queue_system import QueueSystem, outcome
@@ -275,7 +275,7 @@ def test_a_worker_with_the_documented_rights_can_work(own_rig: QueueSystem) -> N
             assert subscription._wire.poll(10), "whoever settles may publish"
         assert system.run(deaths("q", ["n"], 1)) == []
         assert system.run(plan("q", 1000, {"s": '{"job":"n","payload":"{}","every_ms":1000}'})) == 1
-        assert system.run(tick("q", "s", NOW_MS, NOW_MS, [NOW_MS])).answer is Answer.DONE
+        assert system.run(tick("q", "s", NOW_MS, NOW_MS, [NOW_MS])).answer is TickAnswer.DONE
         assert system.run(suspend("q", "s")) == system.run(suspend("q", "s", resume=True)) == 1
         assert len(system.run(agenda("q")).schedules) == 1
         system.settle("w", *system.take("w"))

@@ -11,14 +11,14 @@ import pytest
 from jqjobs.jobs.records import Enqueued, Kind, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
-from jqjobs.store.calls.cancels import Answer, Cancelled, cancel, cancels
+from jqjobs.store.calls.cancels import CancelAnswer, Cancelled, cancel, cancels
 from jqjobs.store.store import Store
 from store.queue_system import LEASE_MS, START_MS, QueueSystem, outcome
 
 ENDS = {Kind.DONE: [], Kind.KEPT: ["kept"], Kind.MALFORMED: []}
 
 
-def cancel_one(system: QueueSystem, job_id: str = "a") -> Answer:
+def cancel_one(system: QueueSystem, job_id: str = "a") -> CancelAnswer:
     [answer] = system.run(cancel("q", [job_id]))
     return answer
 
@@ -80,7 +80,7 @@ def test_what_waits_is_dead_at_once_and_its_key_is_free(
     assert system.states("a") == [expected]
     system.clock.advance(7)
 
-    assert cancel_one(system) is Answer.CANCELLED
+    assert cancel_one(system) is CancelAnswer.CANCELLED
     assert is_cancelled(system)
     assert system.job("a")["finished"] == str(START_MS + 7)
     assert system.add("b", key="k") == [Enqueued("b", True)]
@@ -121,7 +121,7 @@ def test_what_is_over_is_left_alone(system: QueueSystem, kind: Kind) -> None:
     system.round(kind, 1000)
     before = system.everything()
 
-    assert cancel_one(system) is Answer.FINISHED
+    assert cancel_one(system) is CancelAnswer.FINISHED
     assert system.everything() == before
 
 
@@ -129,7 +129,7 @@ def test_an_id_that_nothing_has_is_unknown(system: QueueSystem) -> None:
     system.add("a")
     system.round(Kind.DONE)
 
-    assert system.run(cancel("q", ["a", "ghost"])) == [Answer.UNKNOWN, Answer.UNKNOWN]
+    assert system.run(cancel("q", ["a", "ghost"])) == [CancelAnswer.UNKNOWN, CancelAnswer.UNKNOWN]
     assert system.redis("EXISTS", system.key("job:ghost")) == 0
 
 
@@ -137,7 +137,7 @@ def test_an_entry_whose_record_is_gone_is_swept_away_and_makes_no_new_record(sys
     system.add("a")
     system.redis("DEL", system.key("job:a"))
 
-    assert cancel_one(system) is Answer.UNKNOWN
+    assert cancel_one(system) is CancelAnswer.UNKNOWN
     assert (system.states("a"), system.redis("EXISTS", system.key("job:a"))) == ([], 0)
 
 
@@ -147,7 +147,7 @@ def test_many_are_cancelled_in_one_call_each_with_its_own_answer(system: QueueSy
     system.take("w2", 1)
 
     answers = system.run(cancel("q", ["d", "ghost", "b", "c", "a"]))
-    assert answers == [Answer.CANCELLED, Answer.UNKNOWN, *[Answer.CANCELLING] * 3]
+    assert answers == [CancelAnswer.CANCELLED, CancelAnswer.UNKNOWN, *[CancelAnswer.CANCELLING] * 3]
     assert marks(system) == ["w a 1", "w b 1", "w2 c 1"]
 
 
@@ -158,7 +158,7 @@ def test_what_a_worker_holds_is_marked_and_stays_with_it(system: QueueSystem) ->
     taken(system)
     system.clock.advance(7)
 
-    assert cancel_one(system) is Answer.CANCELLING
+    assert cancel_one(system) is CancelAnswer.CANCELLING
     assert system.states("a") == ["active:w"]
     assert system.job("a")["cancel"] == str(START_MS + 7)
     assert system.run(cancels("q", ["w", "other"])) == [Cancelled("w", "a", 1)]
@@ -170,7 +170,7 @@ def test_cancelling_twice_says_the_same_and_marks_once(system: QueueSystem) -> N
     before = system.everything()
     system.clock.advance(7)
 
-    assert cancel_one(system) is Answer.CANCELLING
+    assert cancel_one(system) is CancelAnswer.CANCELLING
     assert system.everything() == before
 
 
@@ -217,7 +217,7 @@ def test_an_attempt_that_succeeded_first_is_a_success(system: QueueSystem, kind:
     assert system.states("a") == ENDS[kind]
     assert marks(system) == []
     assert "cancel" not in system.job("a")
-    assert cancel_one(system) is (Answer.FINISHED if kind is Kind.KEPT else Answer.UNKNOWN)
+    assert cancel_one(system) is (CancelAnswer.FINISHED if kind is Kind.KEPT else CancelAnswer.UNKNOWN)
 
 
 def test_a_worker_that_reports_a_cancelled_job_is_believed_even_without_a_mark(system: QueueSystem) -> None:
@@ -337,7 +337,7 @@ def test_a_worker_that_ends_takes_its_marks_along_also_of_damaged_jobs(real_rig:
     assert marks(real_rig) == ["w2 b 1"]
 
 
-# HookQueue
+# Afterwards
 
 
 def test_a_person_can_retry_one_and_it_runs_like_any_other(system: QueueSystem) -> None:
@@ -357,7 +357,7 @@ def test_a_full_redis_lets_jobs_be_cancelled(start_server: Callable[..., Any], c
     system.take("w")
     system.redis("CONFIG", "SET", "maxmemory", 1)
 
-    assert system.run(cancel("q", ["a", "b"])) == [Answer.CANCELLING, Answer.CANCELLED]
+    assert system.run(cancel("q", ["a", "b"])) == [CancelAnswer.CANCELLING, CancelAnswer.CANCELLED]
     assert system.run(cancels("q", ["w"])) == [Cancelled("w", "a", 1)]
     system.store.close()
 
@@ -370,7 +370,7 @@ def test_of_a_cancel_and_a_success_at_once_one_wins_and_both_hear_the_truth(
     real_rig.add(*ids)
     jobs = real_rig.take("w", 60)
 
-    def cancel_all() -> list[Answer]:
+    def cancel_all() -> list[CancelAnswer]:
         return [other.run(cancel("q", [job_id]))[0] for job_id in ids]
 
     with ThreadPoolExecutor(1) as pool:
@@ -378,7 +378,7 @@ def test_of_a_cancel_and_a_success_at_once_one_wins_and_both_hear_the_truth(
         for job in jobs:
             assert real_rig.settle("w", job, Kind.DONE).stale == ()
         answers = cancelling.result()
-    assert set(answers) <= {Answer.CANCELLING, Answer.UNKNOWN}
+    assert set(answers) <= {CancelAnswer.CANCELLING, CancelAnswer.UNKNOWN}
     assert not any(map(real_rig.states, ids))
     assert (real_rig.meta("done"), marks(real_rig)) == (60, [])
 
@@ -389,15 +389,15 @@ def test_of_a_cancel_and_a_take_at_once_one_comes_first(real_rig: QueueSystem, c
     real_rig.add(*ids)
     real_rig.join("w")
 
-    def cancel_all() -> dict[str, Answer]:
+    def cancel_all() -> dict[str, CancelAnswer]:
         return {job_id: other.run(cancel("q", [job_id]))[0] for job_id in reversed(ids)}
 
     with ThreadPoolExecutor(1) as pool:
         cancelling = pool.submit(cancel_all)
         got = {job.id for _ in ids for job in real_rig.trip("w", 1).jobs}
         answers = cancelling.result()
-    assert {job_id for job_id, answer in answers.items() if answer is Answer.CANCELLED} == set(ids) - got
-    assert {job_id for job_id, answer in answers.items() if answer is Answer.CANCELLING} == got
+    assert {job_id for job_id, answer in answers.items() if answer is CancelAnswer.CANCELLED} == set(ids) - got
+    assert {job_id for job_id, answer in answers.items() if answer is CancelAnswer.CANCELLING} == got
     assert len(marks(real_rig)) == len(got)
 
 
@@ -406,7 +406,7 @@ def test_who_is_believed_to_hold_a_job_may_be_wrong(system: QueueSystem, holder:
     taken(system)
     system.join("other")
 
-    assert system.run(cancel("q", [f"a {holder}"])) == [Answer.CANCELLING]
+    assert system.run(cancel("q", [f"a {holder}"])) == [CancelAnswer.CANCELLING]
     assert marks(system) == ["w a 1"]
 
 
@@ -427,7 +427,7 @@ def test_cancelling_a_page_among_many_workers_is_quick(real_rig: QueueSystem) ->
     for n in range(50):
         real_rig.trip(workers[4 * n], 1)
     real_rig.redis("CONFIG", "RESETSTAT")
-    assert real_rig.run(cancel("q", [f"j{n}" for n in range(50)])) == [Answer.CANCELLING] * 50
+    assert real_rig.run(cancel("q", [f"j{n}" for n in range(50)])) == [CancelAnswer.CANCELLING] * 50
 
     info = real_rig.redis("INFO", "commandstats").decode()
     asked = next(line for line in info.splitlines() if line.startswith("cmdstat_zmscore"))

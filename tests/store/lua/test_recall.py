@@ -6,7 +6,7 @@ import pytest
 
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.calls import leases
-from jqjobs.store.calls.cancels import Answer, cancel
+from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.calls.recalls import recall
 from store.queue_system import QueueSystem, outcome
 
@@ -84,7 +84,7 @@ def test_of_a_worker_without_a_lease_there_is_nothing_to_recall(system: QueueSys
 def test_what_is_cancelled_is_dead_and_has_not_run(system: QueueSystem) -> None:
     system.add("a", key="k")
     jobs = system.take("w")
-    assert system.run(cancel("q", ["a"])) == [Answer.CANCELLING]
+    assert system.run(cancel("q", ["a"])) == [CancelAnswer.CANCELLING]
 
     give_back(system, *jobs)
     assert (system.states("a"), system.counters("a")) == (["dead"], {})

@@ -13,7 +13,7 @@ from jqjobs.jobs.records import Kind
 from jqjobs.jobs.timetable import read_entry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases, upkeep
-from jqjobs.store.calls.schedules import Answer, Planned, Ticked, agenda, offer, plan, suspend, tick
+from jqjobs.store.calls.schedules import Planned, TickAnswer, Ticked, agenda, offer, plan, suspend, tick
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 YEAR_MS = 31_536_000_000
@@ -176,7 +176,7 @@ def test_a_tick_enqueues_its_job_and_moves_on(system: QueueSystem) -> None:
     publish(system, priority=3, payload='{"args":["ü","\\u0000"]}')
     due = START_MS + 1000
 
-    assert run_tick(system, START_MS, due) == (Answer.DONE, due, 1)
+    assert run_tick(system, START_MS, due) == (TickAnswer.DONE, due, 1)
     assert system.ids("ready") == [f"s-{due}"]
     job = system.job(f"s-{due}")
     assert (job["name"], job["priority"]) == ("n", "3")
@@ -191,7 +191,7 @@ def test_the_second_of_two_daemons_comes_too_late(system: QueueSystem) -> None:
     run_tick(system, START_MS, due)
     before = system.everything()
 
-    assert run_tick(system, START_MS, due) == (Answer.TAKEN, due, 0)
+    assert run_tick(system, START_MS, due) == (TickAnswer.TAKEN, due, 0)
     assert system.everything() == before
 
 
@@ -201,7 +201,7 @@ def test_a_tick_whose_job_has_run_and_is_gone_is_still_taken(system: QueueSystem
     run_tick(system, START_MS, due)
     system.round(Kind.DONE)
 
-    assert run_tick(system, START_MS, due).answer is Answer.TAKEN
+    assert run_tick(system, START_MS, due).answer is TickAnswer.TAKEN
     assert system.ids("ready") == []
 
 
@@ -209,14 +209,14 @@ def test_several_ticks_are_several_jobs_in_order(system: QueueSystem) -> None:
     publish(system)
     due = [START_MS + n * 1000 for n in range(1, 4)]
 
-    assert run_tick(system, START_MS, *due) == (Answer.DONE, due[-1], 3)
+    assert run_tick(system, START_MS, *due) == (TickAnswer.DONE, due[-1], 3)
     assert system.ids("ready") == [f"s-{each}" for each in due]
 
 
 def test_ticks_can_be_skipped(system: QueueSystem) -> None:
     publish(system)
 
-    assert run_tick(system, START_MS, to=START_MS + 5000) == (Answer.DONE, START_MS + 5000, 0)
+    assert run_tick(system, START_MS, to=START_MS + 5000) == (TickAnswer.DONE, START_MS + 5000, 0)
     assert system.ids("ready") == []
     assert schedules(system)["s"].ran_ms is None
 
@@ -228,17 +228,17 @@ def test_a_tick_that_has_not_come_by_the_clock_of_redis_is_early(system: QueueSy
     before = system.everything()
 
     answer = system.run(tick("q", "s", START_MS, START_MS + 2000, ticks))
-    assert answer == (Answer.EARLY, START_MS, 0)
+    assert answer == (TickAnswer.EARLY, START_MS, 0)
     assert system.everything() == before
 
 
 def test_nothing_is_enqueued_for_an_ended_a_paused_or_an_unknown_schedule(system: QueueSystem) -> None:
     publish(system, "s", "t")
     system.run(suspend("q", "t"))
-    assert run_tick(system, START_MS, START_MS + 1000, name="t").answer is Answer.PAUSED
-    assert run_tick(system, None, START_MS + 1000, name="x").answer is Answer.GONE
+    assert run_tick(system, START_MS, START_MS + 1000, name="t").answer is TickAnswer.PAUSED
+    assert run_tick(system, None, START_MS + 1000, name="x").answer is TickAnswer.GONE
     system.clock.advance(LEASE_MS)
-    assert run_tick(system, START_MS, START_MS + 1000).answer is Answer.ENDED
+    assert run_tick(system, START_MS, START_MS + 1000).answer is TickAnswer.ENDED
 
     assert system.ids("ready") == []
 
@@ -250,7 +250,7 @@ def test_an_entry_that_cannot_be_read_enqueues_nothing(system: QueueSystem, brok
     before = system.everything()
     system.clock.advance(1000)
 
-    assert system.run(tick("q", "s", START_MS, START_MS + 1000, [START_MS + 1000])).answer is Answer.GONE
+    assert system.run(tick("q", "s", START_MS, START_MS + 1000, [START_MS + 1000])).answer is TickAnswer.GONE
     assert system.everything() == before
 
 
@@ -259,7 +259,7 @@ def test_lost_progress_is_started_anew(system: QueueSystem) -> None:
     system.redis("DEL", system.key("ticks"))
 
     assert schedules(system)["s"].since_ms is None
-    assert run_tick(system, None, to=START_MS) == (Answer.DONE, START_MS, 0)
+    assert run_tick(system, None, to=START_MS) == (TickAnswer.DONE, START_MS, 0)
 
 
 def test_without_overlap_a_tick_waits_for_no_run_and_is_skipped(system: QueueSystem) -> None:
@@ -267,11 +267,11 @@ def test_without_overlap_a_tick_waits_for_no_run_and_is_skipped(system: QueueSys
     first, second, third = (START_MS + n * 1000 for n in (1, 2, 3))
     run_tick(system, START_MS, first)
     [job] = system.take()
-    assert run_tick(system, first, second) == (Answer.DONE, second, 0)
+    assert run_tick(system, first, second) == (TickAnswer.DONE, second, 0)
     assert schedules(system)["s"][2:5] == (second, first, f"s-{first}")
     system.settle("w", job)
 
-    assert run_tick(system, second, third) == (Answer.DONE, third, 1)
+    assert run_tick(system, second, third) == (TickAnswer.DONE, third, 1)
     assert system.ids("ready") == [f"s-{third}"]
 
 
@@ -307,7 +307,7 @@ def test_the_entry_in_the_documentation_is_one(system: QueueSystem) -> None:
     system.run(plan("q", LEASE_MS, {"nightly": example}))
     due = START_MS + 1000
 
-    assert run_tick(system, START_MS, due, name="nightly").answer is Answer.DONE
+    assert run_tick(system, START_MS, due, name="nightly").answer is TickAnswer.DONE
     job = system.job(f"nightly-{due}")
     assert (job["name"], job["payload"], job["max_attempts"]) == ("nightly_report", '{"args":["all"]}', "5")
     assert [str(read_entry(planned.entry or {})[0]) for planned in schedules(system).values()] == [
@@ -354,7 +354,7 @@ def test_at_maxmemory_a_tick_is_refused_and_all_else_works(real_rig: QueueSystem
     try:
         with pytest.raises(StoreFull):
             run_tick(system, START_MS, due)
-        assert run_tick(system, START_MS, to=due, name="t").answer is Answer.DONE
+        assert run_tick(system, START_MS, to=due, name="t").answer is TickAnswer.DONE
         assert publish(system, "s", "u") == 3
         assert system.run(suspend("q", "s")) == 1
         assert system.run(suspend("q", "s", resume=True)) == 1

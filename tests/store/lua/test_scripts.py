@@ -17,8 +17,7 @@ from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import Ending, job_end
 from jqjobs.store.calls.recalls import recall
-from jqjobs.store.calls.schedules import Answer as TickAnswer
-from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
+from jqjobs.store.calls.schedules import TickAnswer, agenda, plan, suspend, tick
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads import jobs, queues
 from jqjobs.store.scripts import script

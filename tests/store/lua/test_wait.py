@@ -16,7 +16,7 @@ from jqjobs.errors import ResultMissing
 from jqjobs.jobs.records import Enqueued, Kind, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
-from jqjobs.store.calls.cancels import Answer, cancel
+from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.store import Store
 from store.queue_system import START_MS, QueueSystem, outcome
@@ -98,7 +98,7 @@ def test_a_cancelled_job_does_not_begin_to_wait(system: QueueSystem) -> None:
 
 def test_cancelling_a_job_that_waits_is_final_whoever_answers_later(system: QueueSystem) -> None:
     waiting(system, token="secret", backoff_ms=5)
-    assert system.run(cancel("q", ["a"])) == [Answer.CANCELLED]
+    assert system.run(cancel("q", ["a"])) == [CancelAnswer.CANCELLED]
 
     assert answer(system, "secret") == "dead"
     assert (system.states("a"), system.ids("waiting")) == (["dead"], [])

@@ -14,7 +14,7 @@ from jqjobs.errors import ConfigError
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A package tree on the Python path, forgotten hook_queue."""
+    """A package tree on the Python path, forgotten afterwards."""
     for name in ("shop_x", "shop_x/mail", "shop_x/orders", "shop_x/orders/deep"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").touch()

@@ -4,7 +4,7 @@ It only carries: what an order does is decided by the main loop, which never wai
 
     list of this daemon in Redis ─▶ orders (and wake) ─▶ main loop ─▶ answer() ─▶ list of who asked
 
-Instructions come on one connection, blocked in BLPOP nearly all the time; answers go on another one, made for them, so
+Orders come on one connection, blocked in BLPOP nearly all the time; answers go on another one, made for them, so
 they need not wait. The thread waits for both at once, and for its end.
 """
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jqjobs.base import log
-from jqjobs.daemon.control.orders import Answer, Order, parse_order
+from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_order
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.backoff import reconnect_delay_s
 from jqjobs.store import keys
@@ -64,7 +64,7 @@ class ControlListener(threading.Thread):
 
     def answer(self, order: Order, ok: bool, message: str, **facts: Any) -> None:
         """Have an answer delivered; returns at once, whatever Redis does. ``ok``: the daemon does as it was told."""
-        said = Answer(self._daemon_id, ok, message, facts).to_json()
+        said = OrderAnswer(self._daemon_id, ok, message, facts).to_json()
         self._answers.append((time.monotonic(), daemons.post_answer(order.nonce, said)))
         self._nudge()
 

@@ -58,7 +58,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OrderAnswer:
     """What a daemon says to an order. ``ok``: it does it. ``facts``: whatever else it tells, JSON values."""
 
     daemon: str
@@ -107,13 +107,13 @@ def scaled(argument: str, present: int) -> int | None:
     return wanted if 1 <= wanted <= MAX_PROCESSES else None
 
 
-def parse_answer(raw: bytes) -> Answer | None:
+def parse_answer(raw: bytes) -> OrderAnswer | None:
     """Return the answer that was posted, None when it is none."""
     said = _object(raw)
     daemon, ok, message, facts = (said.get(key) for key in ("daemon", "ok", "message", "facts"))
     if not (isinstance(daemon, str) and isinstance(message, str) and isinstance(ok, bool)):
         return None
-    return Answer(daemon, ok, message, facts if isinstance(facts, dict) else {})
+    return OrderAnswer(daemon, ok, message, facts if isinstance(facts, dict) else {})
 
 
 def _object(raw: bytes) -> dict[str, Any]:

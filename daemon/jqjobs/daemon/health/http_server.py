@@ -30,11 +30,11 @@ _REQUEST_LINE = re.compile(rb"([A-Z]+) (?:https?://[^/? ]*)?(/[^?# ]*)(?:[?#][^ 
 _HEADERS = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r?\n)*\r?\n")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _REASONS = {
-    200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "WorkerLifecycle Unavailable",
+    200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable",
 }  # fmt: skip
 
 #: A path, such as ``/livez`` → status and JSON body; None: there is nothing.
-Answer = Callable[[str], tuple[int, str] | None]
+Responder = Callable[[str], tuple[int, str] | None]
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class _Connection:
 class Endpoint(threading.Thread):
     """Serves one listening socket from `start` to `close`; nothing else touches its sockets meanwhile."""
 
-    def __init__(self, listener: socket.socket, answer: Answer) -> None:
+    def __init__(self, listener: socket.socket, answer: Responder) -> None:
         super().__init__(name="jqjobs-health", daemon=True)
         self._listener = listener
         self._answer = answer
@@ -144,7 +144,7 @@ class Endpoint(threading.Thread):
         connection.socket.close()
 
 
-def respond(received: bytes, answer: Answer) -> bytes | None:
+def respond(received: bytes, answer: Responder) -> bytes | None:
     """Return the whole response to what was received so far; None: its head is not complete yet."""
     received = received.lstrip(b"\r\n")  # RFC 9112, 2.2: empty lines before a request are nothing
     line, newline, rest = received.partition(b"\n")

@@ -15,7 +15,7 @@ from jqjobs.base import log
 from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.jobs.timetable import Due, Policy, Timetable, due, read_entry
 from jqjobs.store.call import Call
-from jqjobs.store.calls.schedules import Agenda, Answer, Planned, Ticked, agenda, tick
+from jqjobs.store.calls.schedules import Agenda, Planned, TickAnswer, Ticked, agenda, tick
 from jqjobs.store.store import Store
 
 #: Agendas are looked at so often at least: a new schedule comes up to this late into force.
@@ -103,11 +103,11 @@ class Ticker:
                 self._hear(schedule, what, answer, now_ms)
 
     def _hear(self, schedule: _Schedule, what: Due, ticked: Ticked, now_ms: int) -> None:
-        if ticked.answer in (Answer.DONE, Answer.TAKEN):
+        if ticked.answer in (TickAnswer.DONE, TickAnswer.TAKEN):
             schedule.count_from(ticked.since_ms)
-        elif ticked.answer is not Answer.EARLY:
+        elif ticked.answer is not TickAnswer.EARLY:
             schedule.wake_ms = _NEVER_MS  # until the agenda changes
-        if ticked.answer is not Answer.DONE:
+        if ticked.answer is not TickAnswer.DONE:
             return
         name = f"{schedule.queue}/{schedule.name}"
         self._forgive(name)

@@ -2,8 +2,8 @@
 
 stalled ─▶ flag on the board ─▶ a moment later, still stalled and the flag still there: what is held goes back in Redis
 
-The worker marks a job as running first and looks at the flag hook_queue; here the flag comes first and the look at the
-marks hook_queue. So what is seen as held under a flag that stands is never started. The worker takes the flag away
+The worker marks a job as running first and looks at the flag afterwards; here the flag comes first and the look at the
+marks afterwards. So what is seen as held under a flag that stands is never started. The worker takes the flag away
 when it has heard; the daemon does so only as long as it has given nothing back under it.
 """
 

@@ -12,7 +12,7 @@ from jqjobs.store.reply_values import text
 from jqjobs.store.scripts import script
 
 
-class Answer(StrEnum):
+class CancelAnswer(StrEnum):
     """What cancelling a job has come to."""
 
     CANCELLED = "cancelled"  #: it waited, and is dead
@@ -22,7 +22,7 @@ class Answer(StrEnum):
 
 
 #: As lua/cancel.lua says it.
-_ANSWERS = {1: Answer.CANCELLED, 2: Answer.CANCELLING, 0: Answer.FINISHED, -1: Answer.UNKNOWN}
+_ANSWERS = {1: CancelAnswer.CANCELLED, 2: CancelAnswer.CANCELLING, 0: CancelAnswer.FINISHED, -1: CancelAnswer.UNKNOWN}
 
 
 class Cancelled(NamedTuple):
@@ -33,7 +33,7 @@ class Cancelled(NamedTuple):
     attempt: int
 
 
-def cancel(queue: str, ids: Sequence[str]) -> Call[list[Answer]]:
+def cancel(queue: str, ids: Sequence[str]) -> Call[list[CancelAnswer]]:
     """Cancel jobs of one queue. ``ids``: each alone, or "id worker" where the holder is known."""
     return Call(script("cancel"), (keys.meta(queue),), ("", *ids), lambda reply: [_ANSWERS[item] for item in reply])
 

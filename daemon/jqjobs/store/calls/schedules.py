@@ -21,7 +21,7 @@ from jqjobs.store.wire import Argument
 _FIELDS = 5
 
 
-class Answer(IntEnum):
+class TickAnswer(IntEnum):
     """The first item in the answer of lua/tick.lua."""
 
     TAKEN = 0
@@ -58,7 +58,7 @@ class Agenda(NamedTuple):
 class Ticked(NamedTuple):
     """What came of ticks. ``since_ms``: as of `Planned`, now. ``made``: how many jobs are new."""
 
-    answer: Answer
+    answer: TickAnswer
     since_ms: int | None
     made: int
 
@@ -95,7 +95,7 @@ def tick(queue: str, name: str, since_ms: int | None, new_since_ms: int, ticks: 
     known = "" if since_ms is None else since_ms
 
     def parse(reply: Any) -> Ticked:
-        return Ticked(Answer(reply[0]), integer(reply[1]), int(reply[2]))
+        return Ticked(TickAnswer(reply[0]), integer(reply[1]), int(reply[2]))
 
     return Call(script("tick"), (keys.meta(queue),), ("", name, known, new_since_ms, *ticks), parse)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.control.orders import Answer, Order, Verb, is_argument, parse_answer, parse_order, scaled
+from jqjobs.daemon.control.orders import Order, OrderAnswer, Verb, is_argument, parse_answer, parse_order, scaled
 
 NONCE = "abcd2345"
 
@@ -84,26 +84,28 @@ def test_scale_means_a_number_of_workers_from_1_to_256(argument: str, present: i
 
 
 def test_an_answer_arrives_as_it_was_given() -> None:
-    said = Answer("h:1:ab", False, "it is \x1b[31mdraining\n\u202e", {"stacks": [{"pid": 7, "text": "a\nb"}], "n": 1.5})
+    said = OrderAnswer(
+        "h:1:ab", False, "it is \x1b[31mdraining\n\u202e", {"stacks": [{"pid": 7, "text": "a\nb"}], "n": 1.5}
+    )
 
     assert parse_answer(said.to_json().encode()) == said
 
 
 @pytest.mark.parametrize("facts", [{"x": object()}, {"x": math.nan}, {"x": b"bytes"}, {"x": {1, 2}}])
 def test_facts_that_are_no_json_are_left_out_and_the_answer_still_goes(facts: dict[str, Any]) -> None:
-    answer = parse_answer(Answer("d", True, "done", facts).to_json().encode())
+    answer = parse_answer(OrderAnswer("d", True, "done", facts).to_json().encode())
 
-    assert answer == Answer("d", True, "done (the details cannot be sent)", {})
+    assert answer == OrderAnswer("d", True, "done (the details cannot be sent)", {})
 
 
 def test_facts_that_are_too_much_are_left_out_and_the_stacks_of_256_workers_are_not() -> None:
     stacks = [{"worker": "h:1:ab", "pid": 7, "jobs": [], "text": "x\n" * 8192}] * 256
-    answer = parse_answer(Answer("d", True, "here", {"stacks": stacks}).to_json().encode())
+    answer = parse_answer(OrderAnswer("d", True, "here", {"stacks": stacks}).to_json().encode())
     assert answer is not None
     assert answer.facts["stacks"] == stacks
 
-    answer = parse_answer(Answer("d", True, "here", {"stacks": stacks * 2}).to_json().encode())
-    assert answer == Answer("d", True, "here (the details are too large to be sent)", {})
+    answer = parse_answer(OrderAnswer("d", True, "here", {"stacks": stacks * 2}).to_json().encode())
+    assert answer == OrderAnswer("d", True, "here (the details are too large to be sent)", {})
 
 
 @pytest.mark.parametrize("change", [{"daemon": 1}, {"ok": 1}, {"ok": None}, {"message": None}, {"v": 2}])
@@ -115,4 +117,4 @@ def test_what_is_not_quite_an_answer_is_none(change: dict[str, Any]) -> None:
 
 def test_an_answer_of_a_later_version_may_say_more() -> None:
     said = {"v": 1, "daemon": "d", "ok": True, "message": "m", "facts": [], "new": 1, "at_ms": 17}
-    assert parse_answer(json.dumps(said).encode()) == Answer("d", True, "m", {})
+    assert parse_answer(json.dumps(said).encode()) == OrderAnswer("d", True, "m", {})

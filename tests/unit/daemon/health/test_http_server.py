@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 
 import pytest
 
@@ -35,6 +36,14 @@ def test_a_response_is_complete() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\nCache-Control: no-store\r\n"
         b'Connection: close\r\n\r\n{"fine": true}\n'
     )
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 405, 503])
+def test_a_status_is_said_in_the_words_of_http(status: int) -> None:
+    request = {400: b"nonsense\r\n\r\n", 405: b"POST / HTTP/1.1\r\n\r\n"}.get(status, GET)
+    response = respond(request, lambda path: None if status == 404 else (status, "{}"))
+    assert response is not None
+    assert response.splitlines()[0].decode() == f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
 
 
 @pytest.mark.parametrize(

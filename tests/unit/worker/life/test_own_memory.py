@@ -36,7 +36,7 @@ class Rig:
         self.preflight = OwnMemory(board, self.channel)
 
     def trim(self, pad: int) -> None:
-        """Do as malloc_trim(3): hook_queue the worker is as large as ``after_trim_mib`` says, if that is smaller."""
+        """Do as malloc_trim(3): afterwards the worker is as large as ``after_trim_mib`` says, if that is smaller."""
         assert pad == 0
         self.trims.append(self.rss_mib)
         self.rss_mib = min(self.rss_mib, self.after_trim_mib or self.rss_mib)
