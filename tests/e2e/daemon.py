@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 from jqjobs.api.client import Client, JobHandle
+from jqjobs.base.events import EVENTS
 from jqjobs.jobs.records import NewJob, Options, State, new_id
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.queues import QueueStatus, queue_status
@@ -37,6 +38,8 @@ DEFAULT_FLAGS = {
 
 #: Events that mean a defect in jqjobs, whatever the test does to it.
 _DEFECTS = ("keeper.error", "monitor.error", "worker.crashed")
+
+_ON_EACH_LINE = {"ts", "level", "who", "event"}
 
 
 class Daemon:
@@ -88,8 +91,10 @@ class Daemon:
         self.process.wait(20)
 
     def defects(self) -> list[dict[str, Any]]:
-        """Return log lines that no test may cause: tracebacks, errors of jqjobs itself, what is not JSON."""
-        return [line for line in self.lines() if line["event"] in ("?", *_DEFECTS) or "exception" in line]
+        """Return log lines that no test may cause: tracebacks, errors of jqjobs itself, undeclared events, no JSON."""
+        return [
+            line for line in self.lines() if line["event"] in _DEFECTS or "exception" in line or not _is_declared(line)
+        ]
 
 
 def is_running(pid: int) -> bool:
@@ -106,6 +111,17 @@ def _parsed(line: str) -> dict[str, Any]:
     except ValueError:
         return {"event": "?", "text": line}
     return found if isinstance(found, dict) else {"event": "?", "text": line}
+
+
+def _is_declared(line: dict[str, Any]) -> bool:
+    """Say whether it is a line of the app, or of an event with all the fields it must have and no other."""
+    if line["event"] == "log":
+        return True
+    if line["event"] not in EVENTS:
+        return False
+    fields = EVENTS[line["event"]].fields.split()
+    must = {field for field in fields if not field.endswith("?")}
+    return must <= line.keys() <= {field.rstrip("?") for field in fields} | _ON_EACH_LINE
 
 
 @dataclass(frozen=True)
