@@ -17,7 +17,7 @@ from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
 
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorkers]:
-    """A crew that starts no processes."""
+    """Workers of a daemon that starts no processes."""
     hired = FakeWorkers(tmp_path)
     monkeypatch.setattr("jqjobs.daemon.workers.worker_processes.spawn", hired.spawn)
     yield hired

@@ -76,14 +76,14 @@ def _wire(
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
     store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
     keeper = LeaseKeeper(settings, daemon_id, store, boards, signals.wake)
-    crew = WorkerProcesses(daemon_id, boards, _worker_config(settings, url), release.directory)
-    sources = SourceChanges(
-        Reload(crew), release, HostLock(boards), _comparison(settings, release, reread), signals.wake
+    workers = WorkerProcesses(daemon_id, boards, _worker_config(settings, url), release.directory)
+    source_changes = SourceChanges(
+        Reload(workers), release, HostLock(boards), _comparison(settings, release, reread), signals.wake
     )
-    memory = MemoryGuard(crew, MemoryProbe(), settings.memory_reserve, settings.max_rss)
+    memory = MemoryGuard(workers, MemoryProbe(), settings.memory_reserve, settings.max_rss)
     listener = ControlListener(daemon_id, address, signals.wake)
     others = frozenset([embedded.pid]) if embedded and embedded.pid else frozenset()
-    parts = Parts(keeper, signals, crew, Notifier(), memory, sources, Remote(listener), others)
+    parts = Parts(keeper, signals, workers, Notifier(), memory, source_changes, Remote(listener), others)
     handover = os.environ.pop(_HANDOVER, "")
     supervisor = Supervisor(settings, parts, Handover.from_json(handover) if handover else None)
     if settings.health:
@@ -91,7 +91,7 @@ def _wire(
         health.start()
         threads.callback(health.close)
     if settings.watch != "off":
-        _start_watcher(settings, sources, threads)
+        _start_watcher(settings, source_changes, threads)
     _start_host_check(settings)
     listener.start()
     threads.callback(listener.end)
@@ -111,9 +111,9 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
     return configure
 
 
-def _start_watcher(settings: DaemonSettings, sources: SourceChanges, threads: ExitStack) -> None:
-    sources.watcher = watcher = SourceWatcher(sources.heard_change, mode=settings.watch)
-    sources.watch_own()
+def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, threads: ExitStack) -> None:
+    source_changes.watcher = watcher = SourceWatcher(source_changes.heard_change, mode=settings.watch)
+    source_changes.watch_own()
     watcher.start()
     threads.callback(watcher.end)
 

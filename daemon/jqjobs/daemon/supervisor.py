@@ -44,10 +44,10 @@ class Parts:
 
     keeper: LeaseKeeper
     signals: SignalInbox
-    crew: WorkerProcesses
+    workers: WorkerProcesses
     notifier: Notifier
     memory: MemoryGuard
-    sources: SourceChanges
+    source_changes: SourceChanges
     remote: Remote
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
 
@@ -65,17 +65,17 @@ class Supervisor:
         self._settings = settings
         self._keeper = parts.keeper
         self._signals = parts.signals
-        self._crew = parts.crew
+        self._workers = parts.workers
         self._notifier = parts.notifier
         self._memory = parts.memory
-        self._sources = parts.sources
+        self._source_changes = parts.source_changes
         self._remote = parts.remote
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
-        self._service = WorkerLifecycle(settings, parts.crew, parts.keeper, parts.memory, parts.sources)
+        self._lifecycle = WorkerLifecycle(settings, parts.workers, parts.keeper, parts.memory, parts.source_changes)
         if handover is not None:
-            self._service.inherit(handover)
-        self._dumps = Dumps(parts.crew)
+            self._lifecycle.inherit(handover)
+        self._dumps = Dumps(parts.workers)
         self._recaller = Recaller(settings.prefetch_ms, parts.keeper.submit)
         self._silence = Silence(settings.poll_s)
         self._started_s = self._turned_s = time.monotonic()
@@ -94,20 +94,20 @@ class Supervisor:
     def run(self) -> DaemonExit:
         """Supervise until told to end and all workers are gone."""
         self._wait_out_jitter()
-        while not (self._is_ending and not self._crew.workers):
+        while not (self._is_ending and not self._workers.by_id):
             self._act_on_signals()
             self._remote.perform(self)
             self._hear_keeper()
-            self._service.hear_workers()
-            self._service.bury_the_dead()
+            self._lifecycle.hear_workers()
+            self._lifecycle.bury_the_dead()
             self._reap_orphans()
             self._start_workers()
             self._advance_sources()
             self._memory.look()
-            self._crew.press()
-            enforce_time_limits(self._crew, self._settings.kill_after_s)
-            look_again_s = self._recaller.look(self._crew)
-            self._silence.look(self._crew)
+            self._workers.press()
+            enforce_time_limits(self._workers, self._settings.kill_after_s)
+            look_again_s = self._recaller.look(self._workers)
+            self._silence.look(self._workers)
             self._dumps.show()
             self._end_of_cooldown()
             self._report()
@@ -141,7 +141,7 @@ class Supervisor:
     @property
     def wanted(self) -> int:
         """How many workers there should be."""
-        return self._service.wanted
+        return self._lifecycle.wanted
 
     @property
     def state(self) -> str:
@@ -150,21 +150,21 @@ class Supervisor:
 
     def quiet(self) -> None:
         """Take no new jobs until `resume`."""
-        self._service.set_quiet(is_quiet=True)
+        self._lifecycle.set_quiet(is_quiet=True)
 
     def resume(self) -> None:
         """Take jobs again."""
-        self._service.set_quiet(is_quiet=False)
+        self._lifecycle.set_quiet(is_quiet=False)
 
     def resize(self, count: int) -> int:
         """Have so many workers from now on, at least one; return the number."""
-        return self._service.resize(count)
+        return self._lifecycle.resize(count)
 
     def reload(self) -> None:
         """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed."""
         if not self._is_ending:
             self._notifier.reloading()
-            self._sources.on_hup()
+            self._source_changes.on_hup()
 
     def dump(self, when_written: Callable[[list[dict[str, object]]], None]) -> None:
         """Have the stacks of all workers written down, and given to ``when_written`` a moment later."""
@@ -183,25 +183,27 @@ class Supervisor:
     def _end(self, state: str, grace_s: float) -> None:
         self._state, self.wants_exec = state, state == "replacing"
         if not self.wants_exec:
-            self._sources.abandon()
+            self._source_changes.abandon()
         # Patience is for who has said that it is stopping, or reloading.
         self._notifier.tell("reloading" if self.wants_exec else state, "finishing running jobs")
         self._notifier.extend(grace_s + self._settings.kill_after_s + _GOODBYE_S)
         plan = stop_plans.drain_plan(time.monotonic(), grace_s, self._settings.kill_after_s)
-        for worker in self._crew:
+        for worker in self._workers:
             if worker.plan is None or worker.plan.is_patient or state == "stopping":
-                self._crew.stop(worker, plan)
+                self._workers.stop(worker, plan)
 
     def _reap_orphans(self) -> None:
         if self._adopts_orphans:
-            reap_strangers({worker.pid for worker in self._crew} | self._sources.children() | self._other_children)
+            reap_strangers(
+                {worker.pid for worker in self._workers} | self._source_changes.children() | self._other_children
+            )
 
     def _advance_sources(self) -> None:
         if self._is_ending:
             return  # the next daemon loads what there is then
-        step = self._sources.advance()
+        step = self._source_changes.advance()
         if step is Step.RELOADING:
-            self._service.start_soon()
+            self._lifecycle.start_soon()
         elif step is Step.EXEC:
             log.event("daemon.replacing")
             self._end("replacing", self._settings.grace_s)
@@ -218,7 +220,7 @@ class Supervisor:
     def _hear_keeper(self) -> None:
         while not self._keeper.events.empty():
             event = self._keeper.events.get()
-            worker = self._crew.workers.get(event.worker_id)
+            worker = self._workers.by_id.get(event.worker_id)
             if event.kind == "refused" and not self._is_ending:
                 log.event("daemon.refused", level=50, message=event.message)
                 self._give_up()
@@ -226,22 +228,22 @@ class Supervisor:
                 log.event("daemon.exhausted", burst=self._settings.burst)
                 self.drain()
             elif worker is not None:
-                self._service.hear_of_lease(event, worker)
+                self._lifecycle.hear_of_lease(event, worker)
 
     def _start_workers(self) -> None:
-        if self._service.unusable and not self._is_ending:
+        if self._lifecycle.unusable and not self._is_ending:
             self._give_up()
         if not self._is_ending:
-            self._service.start_workers()
+            self._lifecycle.start_workers()
 
     def _report(self) -> None:
         self._turned_s = time.monotonic()
-        if self._state == "starting" and self._crew.ready():
+        if self._state == "starting" and self._workers.ready():
             self._state = "running"
         state, note = self._shown = self._describe()
-        ready = f"{self._crew.ready()} of {self.wanted} workers ready"
+        ready = f"{self._workers.ready()} of {self.wanted} workers ready"
         self._notifier.tell(state, note or (ready if state == "running" else f"{state}, {ready}"))
-        self._keeper.report = make_report(self._settings, self._crew, state, note, self.wanted)
+        self._keeper.report = make_report(self._settings, self._workers, state, note, self.wanted)
 
     def _describe(self) -> tuple[str, str]:
         """Return the state and the note that people are shown: of all that is true, what matters most."""
@@ -249,32 +251,34 @@ class Supervisor:
             return self._state, ""
         if self._keeper.waiting_for_redis:
             return "waiting_redis", self._keeper.waiting_for_redis
-        if self._state == "replacing" or self._sources.is_under_way:
-            return "reloading", self._service.note
-        refusal = f"reload refused: {self._sources.refusal}" if self._sources.refusal else self._service.note
+        if self._state == "replacing" or self._source_changes.is_under_way:
+            return "reloading", self._lifecycle.note
+        refusal = (
+            f"reload refused: {self._source_changes.refusal}" if self._source_changes.refusal else self._lifecycle.note
+        )
         if self._state == "starting":
             return self._state, refusal
         if self._memory.note:
             return "waiting_memory", self._memory.note
-        return ("quiet" if self._service.is_quiet else self._state), refusal
+        return ("quiet" if self._lifecycle.is_quiet else self._state), refusal
 
     def handover(self) -> Handover:
         """Return what a new image of this daemon is to go on with."""
-        return self._service.handover()
+        return self._lifecycle.handover()
 
     def health(self) -> HealthFacts:
         """Return what the health endpoint judges; called by its thread."""
         now_s, (state, note) = time.monotonic(), self._shown
         return HealthFacts(
             main_loop_age_s=now_s - self._turned_s, lease_loop_age_s=now_s - self._keeper.turned_s,
-            redis_error=self._keeper.waiting_for_redis, ready=self._crew.ready(), wanted=self.wanted,
+            redis_error=self._keeper.waiting_for_redis, ready=self._workers.ready(), wanted=self.wanted,
             state=state, note=note, lease_s=self._settings.lease_s,
         )  # fmt: skip
 
     def _wait(self, timeout_s: float) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._signals.wakeup, selectors.EVENT_READ)
-            for worker in self._crew:
+            for worker in self._workers:
                 if not worker.channel.closed:
                     selector.register(worker.channel, selectors.EVENT_READ)
             selector.select(timeout_s)

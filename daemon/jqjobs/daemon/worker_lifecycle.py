@@ -17,7 +17,7 @@ from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.messages import Bury, Join, KeeperEvent
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
-from jqjobs.daemon.workers.seats import Slots
+from jqjobs.daemon.workers.seats import Seats
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
 from jqjobs.link.exits import WorkerExit
@@ -50,17 +50,17 @@ class WorkerLifecycle:
     def __init__(
         self,
         settings: DaemonSettings,
-        crew: WorkerProcesses,
+        workers: WorkerProcesses,
         keeper: LeaseKeeper,
         memory: MemoryGuard,
-        sources: SourceChanges,
+        source_changes: SourceChanges,
     ) -> None:
         self._settings = settings
-        self._crew = crew
+        self._workers = workers
         self._keeper = keeper
         self._memory = memory
-        self._sources = sources
-        self._slots = Slots(settings.processes)
+        self._source_changes = source_changes
+        self._seats = Seats(settings.processes)
         self._said_unserved = False
         self.ever_ready = False
         self.is_quiet = False
@@ -70,14 +70,14 @@ class WorkerLifecycle:
     @property
     def wanted(self) -> int:
         """How many workers there should be."""
-        return len(self._slots)
+        return len(self._seats)
 
     def resize(self, count: int) -> int:
         """Have so many workers from now on, at least one; those given up finish their job. Return the number."""
-        given_up = self._slots.resize(count)
-        for worker in self._crew:
-            if worker.slot in given_up and worker.plan is None:
-                self._crew.stop(worker, stop_plans.retire_plan())
+        given_up = self._seats.resize(count)
+        for worker in self._workers:
+            if worker.seat in given_up and worker.plan is None:
+                self._workers.stop(worker, stop_plans.retire_plan())
         return self.wanted
 
     def handover(self) -> Handover:
@@ -89,26 +89,26 @@ class WorkerLifecycle:
         """Go on with what they told the image before this one; a new number of workers in the settings goes first."""
         self.ever_ready, self.is_quiet = True, handover.is_quiet
         if handover.scaled_to is not None and handover.processes == self._settings.processes:
-            self._slots.resize(handover.scaled_to)
+            self._seats.resize(handover.scaled_to)
 
     def set_quiet(self, *, is_quiet: bool) -> None:
         """Have all workers take no new jobs, or take them again."""
         self.is_quiet = is_quiet
-        self._crew.tell("quiet" if is_quiet else "resume")
+        self._workers.tell("quiet" if is_quiet else "resume")
 
     def start_workers(self) -> None:
-        """Start a worker in every slot that is due for one."""
-        for slot in self._slots.due(self._crew.slots()):
-            if self._crew.start(slot) is None:
-                self._slots.after_death(slot, 0.0)
+        """Start a worker in every seat that is due for one."""
+        for seat in self._seats.due(self._workers.seats()):
+            if self._workers.start(seat) is None:
+                self._seats.after_death(seat, 0.0)
 
     def start_soon(self) -> None:
         """Forget how long starts are put off: the code is another one now."""
-        self._slots.forgive()
+        self._seats.forget_deaths()
 
     def hear_workers(self) -> None:
         """Act on what workers have said."""
-        for worker, message in self._crew.messages():
+        for worker, message in self._workers.messages():
             self._hear(worker, message)
 
     def _hear(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ class WorkerLifecycle:
         elif event == "loaded" and worker.state == "starting":
             worker.state = "joining"
         elif event == "files":
-            self._sources.watch(worker, message["paths"])
+            self._source_changes.watch(worker, message["paths"])
         elif event == "memory":
             self._memory.ask()
         elif event == "room":
@@ -127,12 +127,12 @@ class WorkerLifecycle:
             self._introduce(worker, message)
         elif event == "recycle":
             log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason=message["reason"])
-            self._sources.reload.add(worker)
+            self._source_changes.reload.add(worker)
 
     def _introduce(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         worker.state = "joining"
         worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
-        self._crew.describe(worker)
+        self._workers.describe(worker)
         self._say_unserved(message["unserved"])
         self._keeper.submit(Join(worker.id, worker.queues, worker.names, worker.board))
 
@@ -146,7 +146,7 @@ class WorkerLifecycle:
         """A worker has its lease, or has lost it."""
         if event.kind == "fenced":
             log.event("worker.fenced", level=30, worker=worker.id, pid=worker.pid)
-            self._crew.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
+            self._workers.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
         elif worker.plan is None:
             worker.state = "ready"
             self.ever_ready, self.note = True, ""
@@ -157,17 +157,17 @@ class WorkerLifecycle:
 
     def bury_the_dead(self) -> None:
         """Have the jobs of dead workers taken back, and plan their successors."""
-        for worker, code in self._crew.take_dead():
-            self._sources.watch(worker, worker.last_files)
+        for worker, code in self._workers.take_dead():
+            self._source_changes.watch(worker, worker.last_files)
             self._keeper.submit(Bury(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
-            if worker.plan is None and worker.slot in self._slots:
+            if worker.plan is None and worker.seat in self._seats:
                 self._plan_successor(worker, code)
             else:
                 log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
 
     def _plan_successor(self, worker: WorkerProcess, code: int) -> None:
         lived_s = time.monotonic() - worker.started_s
-        next_s = self._slots.after_death(worker.slot, lived_s)
+        next_s = self._seats.after_death(worker.seat, lived_s)
         log.event("worker.died", level=30, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
                   lived_s=round(lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
         if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):

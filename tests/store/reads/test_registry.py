@@ -22,7 +22,7 @@ def now_ms(system: QueueSystem) -> int:
     return read_registry(system.store).now_ms
 
 
-def beat(
+def register(
     system: QueueSystem, daemon: str, about: dict[str, Any], workers: dict[str, dict[str, Any]] | None = None
 ) -> None:
     system.run(daemons.register(daemon, 60_000, about, workers or {}))
@@ -43,7 +43,7 @@ def test_nobody_is_there(system: QueueSystem) -> None:
 def test_a_daemon_and_its_workers_are_told_as_they_said(system: QueueSystem) -> None:
     job = {"id": "a", "name": "send", "queue": "emails", "attempt": 2, "running_ms": 1500}
     start_ms = now_ms(system) - 5000
-    beat(
+    register(
         system, "d1",
         {"name": "web", "host": "h", "pid": 7, "state": "running", "version": "0.1.0", "queues": "emails files",
          "started_ms": start_ms, "note": "", "workers": "h:8:aa h:9:bb", "slots": 2, "lease_ms": 30000},
@@ -71,8 +71,8 @@ def test_a_daemon_and_its_workers_are_told_as_they_said(system: QueueSystem) -> 
     assert not found.serves("file")
 
 
-def test_a_job_has_gone_on_since_the_last_beat(system: QueueSystem) -> None:
-    beat(system, "d", {"workers": "w"}, {"w": {"jobs": '[{"id":"a","running_ms":100}]'}})
+def test_a_job_has_gone_on_since_the_last_registration(system: QueueSystem) -> None:
+    register(system, "d", {"workers": "w"}, {"w": {"jobs": '[{"id":"a","running_ms":100}]'}})
     system.redis("ZADD", "jq:daemons", now_ms(system) - 60_000, "d")
     daemon = only(read_registry(system.store))
     assert daemon.seen_s >= 60
@@ -80,7 +80,7 @@ def test_a_job_has_gone_on_since_the_last_beat(system: QueueSystem) -> None:
 
 
 def test_a_daemon_whose_entry_expired_is_gone(system: QueueSystem) -> None:
-    beat(system, "d", {"name": "x"})
+    register(system, "d", {"name": "x"})
     system.redis("ZADD", "jq:daemons", now_ms(system), "ghost")
     assert only(read_registry(system.store)).id == "d"
     system.run(daemons.register("d", 0, {}, {}))
@@ -88,18 +88,18 @@ def test_a_daemon_whose_entry_expired_is_gone(system: QueueSystem) -> None:
 
 
 def test_a_worker_whose_entry_expired_is_left_out(system: QueueSystem) -> None:
-    beat(system, "d", {"workers": "gone h:1:a"}, {"h:1:a": {"pid": 1}})
+    register(system, "d", {"workers": "gone h:1:a"}, {"h:1:a": {"pid": 1}})
     assert [worker.id for worker in only(read_registry(system.store)).workers] == ["h:1:a"]
 
 
 def test_daemons_come_by_name(system: QueueSystem) -> None:
     for daemon, name in (("d3", "b"), ("d1", "c"), ("d2", "a")):
-        beat(system, daemon, {"name": name})
+        register(system, daemon, {"name": name})
     assert [daemon.name for daemon in read_registry(system.store).daemons] == ["a", "b", "c"]
 
 
 def test_nonsense_is_told_as_nothing(system: QueueSystem) -> None:
-    beat(
+    register(
         system, "d",
         {"pid": "\x1b", "started_ms": "nan", "slots": "1e999", "name": b"\xff", "workers": "w v u t", "x": "y"},
         {"w": {"jobs": '[7,{"id":[],"running_ms":"z","attempt":-1},null]', "rss_bytes": "-", "pid": "1.5"},
@@ -115,7 +115,7 @@ def test_nonsense_is_told_as_nothing(system: QueueSystem) -> None:
 
 
 def test_a_daemon_or_worker_key_of_another_type_counts_as_absent(system: QueueSystem) -> None:
-    beat(system, "d", {"workers": "w"}, {"w": {"pid": 1}})
+    register(system, "d", {"workers": "w"}, {"w": {"pid": 1}})
     system.redis("ZADD", "jq:daemons", now_ms(system), "odd", "+inf", "late")
     system.redis("SET", "jq:daemon:odd", "x")
     system.redis("DEL", "jq:worker:w")

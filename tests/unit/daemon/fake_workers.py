@@ -1,6 +1,6 @@
-"""Workers without processes, in a real crew: they say what the test lets them say, and die when it wants.
+"""Workers without processes, of a real `WorkerProcesses`: they say what the test lets them say, and die when it wants.
 
-workers.start(slot=0)                  # as the daemon starts one; its board and control socket are real
+workers.start(seat=0)                  # as the daemon starts one; its board and control socket are real
 workers.say(worker, "ready", …)        # what the worker tells its daemon
 workers.heard(worker)                  # what it was told
 workers.die(worker, code=9, "failed", error="…")
@@ -24,7 +24,7 @@ _NOBODY = 2**22 + 1
 
 
 class Process:
-    """What the crew sees of a process."""
+    """What `WorkerProcesses` sees of a process."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -39,16 +39,16 @@ class Process:
 
 
 class FakeWorkers:
-    """A crew whose workers are made of a board and a control socket."""
+    """A `WorkerProcesses` whose workers are made of a board and a control socket."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._ends: dict[str, Channel] = {}
         self._boards: list[Board] = []
         self.cannot_start = False
-        self.crew = WorkerProcesses("host:1:test", directory, lambda worker_id, board, fd: "", directory)
+        self.processes = WorkerProcesses("host:1:test", directory, lambda worker_id, board, fd: "", directory)
 
-    def spawn(self, slot: int, worker_id: str, made: Board, directory: Path, configure: Any) -> WorkerProcess:
+    def spawn(self, seat: int, worker_id: str, made: Board, directory: Path, configure: Any) -> WorkerProcess:
         """Stand in for `daemon.spawn.spawn`; its workers have short names, and boards of that name."""
         made.remove()
         if self.cannot_start:
@@ -59,15 +59,15 @@ class FakeWorkers:
         self._boards.append(board)
         self._ends[name] = Channel(theirs)
         process: Any = Process(_NOBODY + len(self._boards))
-        return WorkerProcess(name, slot, process, Channel(ours, patient=False), board, time.monotonic())
+        return WorkerProcess(name, seat, process, Channel(ours, patient=False), board, time.monotonic())
 
-    def start(self, *slots: int) -> list[WorkerProcess]:
-        started = [self.crew.start(slot) for slot in slots]
+    def start(self, *seats: int) -> list[WorkerProcess]:
+        started = [self.processes.start(seat) for seat in seats]
         return [worker for worker in started if worker is not None]
 
-    def start_ready(self, *slots: int) -> list[WorkerProcess]:
+    def start_ready(self, *seats: int) -> list[WorkerProcess]:
         """Start workers that are at work already."""
-        started = self.start(*slots)
+        started = self.start(*seats)
         for worker in started:
             worker.state = "ready"
         return started
@@ -80,20 +80,20 @@ class FakeWorkers:
         return [message["event"] for message in self._ends[worker.id].receive()]
 
     def die(self, worker: WorkerProcess, code: int = -9) -> None:
-        """Have its process be dead: the crew has not noticed yet."""
+        """Have its process be dead: the daemon has not noticed yet."""
         worker.process.code = code  # type: ignore[attr-defined]
 
     def bury(self, worker: WorkerProcess, code: int = -9) -> None:
         """Have it dead and noticed."""
         self.die(worker, code)
-        assert [dead.id for dead, _ in self.crew.take_dead()] == [worker.id]
+        assert [dead.id for dead, _ in self.processes.take_dead()] == [worker.id]
 
     def names(self) -> list[str]:
         """Return the ids of the workers that are to stay, oldest first."""
-        return [worker.id for worker in self.crew if worker.plan is None]
+        return [worker.id for worker in self.processes if worker.plan is None]
 
     def close(self) -> None:
-        for worker in self.crew:
+        for worker in self.processes:
             worker.channel.close()
         for end in self._ends.values():
             end.close()

@@ -1,4 +1,4 @@
-"""Does what orders from Redis ask for, and answers them. Called by the main loop; `control` carries the words."""
+"""Does what orders from Redis ask for, and answers them. Called by the main loop; `listener` carries the words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What jqctl orders a daemon to do, and what the daemon answers: verbs, and the JSON they travel as.
 
-Owns which orders are valid; knows no connection and does nothing. Called by `control` (the daemon's end) and by
+Owns which orders are valid; knows no connection and does nothing. Called by `listener` (the daemon's end) and by
 `cli.remote` (the other one), so it stays light. docs/protocol.md, "Remote control".
 """
 

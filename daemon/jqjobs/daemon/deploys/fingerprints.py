@@ -1,4 +1,4 @@
-"""What a file looks like from outside, and what is in it: how `daemon.baseline` tells whether it changed.
+"""What a file looks like from outside, and what is in it: how `snapshot` tells whether it changed.
 
 Looks are compared with ``!=`` only: a rollback brings older times, a restored backup smaller inodes.
 """

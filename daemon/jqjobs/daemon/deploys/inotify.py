@@ -1,10 +1,10 @@
-"""Rings when the kernel says that something stirred where the watched files lie: watchdog, on their directories.
+"""Tells when the kernel says that something stirred where the watched files lie: watchdog, on their directories.
 
-It only makes `daemon.watcher` look earlier. What the kernel says is neither complete (watch limits, network
+It only makes `watcher` look earlier. What the kernel says is neither complete (watch limits, network
 and overlay file systems) nor to the point (a touch, a temporary file), so nothing is decided by it. Whatever
-goes wrong here is logged once, and the alarm is off for good: then the watcher looks more often.
+goes wrong here is logged once, and this is off for good: then the watcher looks more often.
 
-The methods are for the watcher's thread; watchdog's own threads do nothing but ring.
+The methods are for the watcher's thread; watchdog's own threads do nothing but `dispatch`.
 """
 
 from __future__ import annotations
@@ -24,26 +24,24 @@ if TYPE_CHECKING:  # imported only when it is on: a megabyte
 _MOST_DIRECTORIES = 200
 
 
-class Alarm:
-    """One per watcher. ``wake`` is called, in another thread, for the first thing that stirs since `take`."""
+class InotifyWatch:
+    """One per watcher. ``wake`` is called, in another thread, for the first thing that stirs since `take`.
+
+    ``has_stirred``: whether there was one. ``is_on``: False once inotify has failed.
+    """
 
     def __init__(self, wake: Callable[[], None], *, enabled: bool) -> None:
         self._wake = wake
-        self._rang = False
+        self.has_stirred = False
         self._names: frozenset[str] = frozenset()
         self._directories: dict[str, str] = {}
         self._observer: BaseObserver | None = None
         self.is_on = enabled
 
-    @property
-    def is_ringing(self) -> bool:
-        """Whether something stirred since `take`."""
-        return self._rang
-
     def take(self) -> bool:
-        """Return whether it rang, and turn it quiet. To be called before looking at the files, not after."""
-        rang, self._rang = self._rang, False
-        return rang
+        """Return whether something stirred, and forget it. To be called before looking at the files, not after."""
+        stirred, self.has_stirred = self.has_stirred, False
+        return stirred
 
     def cover(self, paths: Iterable[str], *, anew: bool = False) -> None:
         """Listen at the directories of these paths; ``anew``: at them alone, and as they are now.
@@ -89,7 +87,7 @@ class Alarm:
             observer = Observer()
             observer.start()
             self._observer = observer
-        # Neither opened nor closed: whoever reads the files, this daemon and its workers too, would ring.
+        # Neither opened nor closed: whoever reads the files, this daemon and its workers too, would stir.
         kinds: list[type[FileSystemEvent]] = [
             events.FileModifiedEvent, events.FileCreatedEvent, events.FileDeletedEvent, events.FileMovedEvent,
             events.DirCreatedEvent, events.DirDeletedEvent, events.DirMovedEvent,
@@ -98,8 +96,8 @@ class Alarm:
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """Hear one event, in a thread of watchdog: only what bears the name of a watched file, or is a new module."""
-        if not self._rang and any(self._concerns(path) for path in (event.src_path, event.dest_path)):
-            self._rang = True
+        if not self.has_stirred and any(self._concerns(path) for path in (event.src_path, event.dest_path)):
+            self.has_stirred = True
             self._wake()
 
     def _concerns(self, path: bytes | str) -> bool:

@@ -23,9 +23,9 @@ class Reload:
     So does a request while a single worker is replaced (`add`): whoever was started before it is old.
     """
 
-    def __init__(self, crew: WorkerProcesses, boot_s: float = _BOOT_S) -> None:
+    def __init__(self, workers: WorkerProcesses, boot_s: float = _BOOT_S) -> None:
         """``boot_s``: a canary that is neither ready nor dead after this long is refused too."""
-        self.crew = crew
+        self.workers = workers
         self._boot_s = boot_s
         self._old: list[str] = []
         self._successor: WorkerProcess | None = None
@@ -38,7 +38,7 @@ class Reload:
 
     def begin(self) -> None:
         """Mark all present workers as old, one that is about to succeed too: it may have loaded the code before."""
-        self._old = [worker.id for worker in self.crew if worker.plan is None]
+        self._old = [worker.id for worker in self.workers if worker.plan is None]
         self.refused_because = ""
 
     def add(self, worker: WorkerProcess) -> None:
@@ -58,11 +58,11 @@ class Reload:
         elif self._successor is None:
             self._start_successor()
         elif self._successor.plan is not None:
-            self._successor = None  # given up together with its slot, or fenced: no fault of the new code
-        elif self._successor.id not in self.crew.workers:
+            self._successor = None  # given up together with its seat, or fenced: no fault of the new code
+        elif self._successor.id not in self.workers.by_id:
             self._refuse(self._successor.error or "the new worker died before it was ready")
         elif self._successor.state == "starting" and time.monotonic() - self._successor.started_s > self._boot_s:
-            self.crew.stop(self._successor, stop_plans.boot_plan(time.monotonic()))
+            self.workers.stop(self._successor, stop_plans.boot_plan(time.monotonic()))
             self._refuse(f"the new worker had not loaded the app after {self._boot_s:g} s")
         elif self._successor.state == "ready":
             self._retire_predecessor(self._successor)
@@ -70,21 +70,21 @@ class Reload:
             self.refused_because = ""
 
     def _start_successor(self) -> None:
-        self._successor = self.crew.start(self.crew.workers[self._old[0]].slot)
+        self._successor = self.workers.start(self.workers.by_id[self._old[0]].seat)
         if self._successor is None:  # trying again with every turn of the main loop would fill the log
             self._refuse("a new worker cannot be started, see worker.not_started in the log")
 
     def _retire_predecessor(self, successor: WorkerProcess) -> None:
-        """Let the old worker of that slot go; if it is gone already, nobody else has to."""
-        for old in [self.crew.workers[worker_id] for worker_id in self._old if worker_id != successor.id]:
-            if old.slot == successor.slot:
+        """Let the old worker of that seat go; if it is gone already, nobody else has to."""
+        for old in [self.workers.by_id[worker_id] for worker_id in self._old if worker_id != successor.id]:
+            if old.seat == successor.seat:
                 log.event("worker.replaced", old=old.id, new=successor.id)
                 self._old.remove(old.id)
-                return self.crew.stop(old, stop_plans.retire_plan())
+                return self.workers.stop(old, stop_plans.retire_plan())
         return None
 
     def _stays(self, worker_id: str) -> bool:
-        worker = self.crew.workers.get(worker_id)
+        worker = self.workers.by_id.get(worker_id)
         return worker is not None and worker.plan is None
 
     def _refuse(self, reason: str) -> None:

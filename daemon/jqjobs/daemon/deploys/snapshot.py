@@ -1,6 +1,6 @@
 """What the files in use looked like when they were last loaded, and which of them look different now.
 
-Knows nothing of time: `daemon.watcher` says when to look, in its thread; nobody else calls it.
+Knows nothing of time: `watcher` says when to look, in its thread; nobody else calls it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Snapshot:
         return bool(self._unread)
 
     def differing(self) -> dict[str, Look]:
-        """Return what looks different from the baseline, as it looks now."""
+        """Return what looks different from when it was taken, as it looks now."""
         found: dict[str, Look] = {}
         for path, known in self._known.items():
             if self._ending.is_set():
@@ -82,7 +82,7 @@ class Snapshot:
         return found
 
     def accept(self, differing: dict[str, Look]) -> tuple[str, ...] | None:
-        """Make these looks the baseline; return the paths whose content or target is another.
+        """Take these looks as the new ones to compare with; return the paths whose content or target is another.
 
         None, and nothing is accepted, when something moved while the contents were read.
         """

@@ -55,7 +55,7 @@ class SourceChanges:
 
     reload: Reload
     release: Release
-    turn: HostLock
+    host_lock: HostLock
     settings_changed: Callable[[], bool]
     wake: Callable[[], None]
     watcher: SourceWatcher | None = None
@@ -102,7 +102,7 @@ class SourceChanges:
     def _forget_old_files(self) -> None:
         """Watch no longer what only the replaced workers had loaded: an old release may be removed."""
         if self.watcher is not None:
-            stay = [path for worker in self.reload.crew if worker.plan is None for path in worker.files]
+            stay = [path for worker in self.reload.workers if worker.plan is None for path in worker.files]
             self.watcher.keep([*stay, *self._own_paths()])
 
     def on_hup(self) -> None:
@@ -114,7 +114,7 @@ class SourceChanges:
         self.step = Step.NONE
         self.reload.abandon()
         self._end_check()
-        self.turn.give_back()
+        self.host_lock.give_back()
 
     def children(self) -> set[int]:
         """Return the processes that were started here and are not waited for yet."""
@@ -129,16 +129,16 @@ class SourceChanges:
         self.reload.advance()
         if self.step is Step.CHECKING:
             self._look_at_check()
-        elif self.step is Step.WAITING_FOR_EXEC and self.turn.try_take():
+        elif self.step is Step.WAITING_FOR_EXEC and self.host_lock.try_take():
             self.step = Step.EXEC
             return self.step
-        elif self.step is Step.WAITING_FOR_RELOAD and self.turn.try_take():
+        elif self.step is Step.WAITING_FOR_RELOAD and self.host_lock.try_take():
             self.reload.begin()
             self.step = Step.RELOADING
             return self.step
         elif self.step is Step.RELOADING and not self.reload.is_under_way:
             self.step = Step.NONE
-            self.turn.give_back()
+            self.host_lock.give_back()
             if not self.reload.refused_because:
                 self._forget_old_files()
         return Step.NONE
@@ -206,7 +206,7 @@ class SourceChanges:
 
     def _refuse(self, reason: str) -> None:
         self.step = Step.NONE
-        self.turn.give_back()
+        self.host_lock.give_back()
         self.refused_because = visible(reason, limit=500)
         log.event("reload.refused", level=40, error=reason)
 

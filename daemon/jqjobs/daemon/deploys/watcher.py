@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from jqjobs.base import log
-from jqjobs.daemon.deploys.inotify import Alarm
+from jqjobs.daemon.deploys.inotify import InotifyWatch
 from jqjobs.daemon.deploys.snapshot import Look, Snapshot
 
 #: More files than this are not watched. An application has some thousands.
@@ -65,8 +65,8 @@ class SourceWatcher(threading.Thread):
         self._cpu = cpu
         self._ending = threading.Event()
         self._nudge = threading.Event()
-        self._alarm = Alarm(self._nudge.set, enabled=mode == "auto")
-        self._baseline = Snapshot(self._ending)
+        self._inotify = InotifyWatch(self._nudge.set, enabled=mode == "auto")
+        self._snapshot = Snapshot(self._ending)
         self._lock = threading.Lock()  # held for moments only, never while a file system is asked
         self._files: set[str] = set()
         self._links: set[str] = set()
@@ -126,12 +126,12 @@ class SourceWatcher(threading.Thread):
                 log.event("watch.error", level=50, exc_info=True)
                 self._swept_s = self._clock()
                 pause_s = _AFTER_ERROR_S
-        self._alarm.close()
+        self._inotify.close()
 
     def turn(self) -> float:
         """Do what is due; return how many seconds there is nothing to do. The thread does only this."""
         self._hear()
-        if self._baseline.read_some(_READ_AT_ONCE):
+        if self._snapshot.read_some(_READ_AT_ONCE):
             return 0.0
         if self._clock() >= self._due_s():
             self._sweep()
@@ -142,35 +142,35 @@ class SourceWatcher(threading.Thread):
             if not self._is_news:
                 return
             files, links, self._is_news = set(self._files), set(self._links), False
-        self._baseline.forget_all_but(files | links)
-        self._baseline.add_links(sorted(links))
-        self._baseline.add_files(sorted(files))
-        self._alarm.cover(self._baseline.paths())
+        self._snapshot.forget_all_but(files | links)
+        self._snapshot.add_links(sorted(links))
+        self._snapshot.add_files(sorted(files))
+        self._inotify.cover(self._snapshot.paths())
 
     def _due_s(self) -> float:
         cost_s = min(self._costs_s)  # of two: the first sweep after a pause reads the disk
         if self._differing:
             return self._swept_s + max(self._pace.settling_s, _SETTLING_REST * cost_s)
-        period_s = self._pace.sweep_s if self._alarm.is_on else self._pace.poll_s
-        return self._swept_s + max(0.0 if self._alarm.is_ringing else period_s, _REST * cost_s)
+        period_s = self._pace.sweep_s if self._inotify.is_on else self._pace.poll_s
+        return self._swept_s + max(0.0 if self._inotify.has_stirred else period_s, _REST * cost_s)
 
     def _sweep(self) -> None:
-        stirred = self._alarm.take()
+        stirred = self._inotify.take()
         began_s = self._cpu()
-        differing = self._baseline.differing()
+        differing = self._snapshot.differing()
         self._costs_s.append(self._cpu() - began_s)
         self._swept_s = self._clock()
-        if differing != self._differing or stirred:  # the alarm tells of new modules too, which no sweep knows
+        if differing != self._differing or stirred:  # inotify tells of new modules too, which no sweep knows
             self._differing, self._moved_s = differing, self._swept_s
         elif differing and self._swept_s - self._moved_s >= self._pace.settle_s:
             self._judge(differing)
 
     def _judge(self, differing: dict[str, Look]) -> None:
-        changed = self._baseline.accept(differing)
+        changed = self._snapshot.accept(differing)
         if changed is None:
             self._moved_s = self._clock()
             return
         self._differing = {}
-        self._alarm.cover(self._baseline.paths(), anew=True)
+        self._inotify.cover(self._snapshot.paths(), anew=True)
         if changed:
             self._on_change(Change(changed))

@@ -98,7 +98,7 @@ class Endpoint(threading.Thread):
 
     def _accept(self) -> None:
         # Many at a time, since the kernel makes who is beyond its backlog wait a second; but not so many that
-        # one who has just been accepted would have to make room before it was heard.
+        # one that has just been accepted would be closed again before it was heard.
         for _ in range(MAX_CONNECTIONS // 2):
             try:
                 accepted, _ = self._listener.accept()

@@ -1,7 +1,7 @@
 """Whether this daemon lives, and whether it can take jobs: for probes, by HTTP (``--health HOST:PORT``).
 
 Owns the judgement and its JSON. The facts come from the main loop and the lease thread, which only leave them
-for this one: so a main loop that hangs is still said to hang. Wired by `cli.jqd` where ``--health`` is given.
+for this one: so a main loop that hangs is still said to hang. Wired by `daemon.main` where ``--health`` is given.
 
     /livez    our loops turn; says nothing of Redis, since a restart would not mend that
     /readyz   the same, and Redis answers, a worker is ready, and the daemon's state lets it take jobs

@@ -50,7 +50,7 @@ class Housekeeping:
         try:
             self._store.run(enqueueing.ingest(name, secrets.token_hex(8)))
         except StoreFull:
-            return  # the envelopes stay where they are until there is room
+            return  # the envelopes stay where they are until there is memory for them
 
     def is_exhausted(self, queues: Sequence[str]) -> bool:
         """Burst mode: whether there is nothing left to take.

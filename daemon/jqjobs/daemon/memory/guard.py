@@ -2,7 +2,7 @@
 
 A worker compares itself with its allowance (on the board) before each take, and asks here when it has grown past
 it. A job that was registered with ``memory=`` is granted its room here too, one after the other: two workers cannot
-be promised the same bytes. Decisions are in `preflight`.
+be promised the same bytes. Decisions are in `policy`.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class _Known:
 
 @dataclass
 class MemoryGuard:
-    """One per daemon, called by its main loop. ``reserve_bytes`` 0: `preflight.default_reserve`."""
+    """One per daemon, called by its main loop. ``reserve_bytes`` 0: `policy.default_reserve`."""
 
-    crew: WorkerProcesses
+    workers: WorkerProcesses
     probe: MemoryProbe
     reserve_bytes: int = 0
     max_rss_bytes: int = 0
@@ -103,7 +103,7 @@ class MemoryGuard:
         self._describe(sample, was_short=was_short)
         self._allow(judgement)
         if judgement.verdict is Verdict.RECYCLE:
-            self._recycle(self.crew.workers[judgement.worker_id])
+            self._recycle(self.workers.by_id[judgement.worker_id])
 
     def _judge(self, sample: MemorySample, wanted_bytes: int = 0) -> Judgement:
         workers, limits = self._measure(), self._limits(sample)
@@ -111,11 +111,11 @@ class MemoryGuard:
 
     def _limits(self, sample: MemorySample) -> MemoryLimits:
         reserve = self.reserve_bytes or default_reserve(sample.total_bytes)
-        return MemoryLimits(reserve, self.max_rss_bytes, self.crew.workers_here())
+        return MemoryLimits(reserve, self.max_rss_bytes, self.workers.workers_here())
 
     def _meet_newcomers(self) -> bool:
         """Note how large workers are before their first job: they have said "ready" and are not told "go" yet."""
-        newcomers = [worker for worker in self.crew if worker.state == "joining" and worker.id not in self._known]
+        newcomers = [worker for worker in self.workers if worker.state == "joining" and worker.id not in self._known]
         for worker in newcomers:
             self._known[worker.id] = self._meet(rss_bytes(worker.pid))
         return bool(newcomers)
@@ -129,7 +129,7 @@ class MemoryGuard:
 
     def _measure(self) -> list[WorkerMemory]:
         """Return the workers that may have worked, stopping ones too: their memory is not free yet."""
-        present = [worker for worker in self.crew if worker.id in self._known]
+        present = [worker for worker in self.workers if worker.id in self._known]
         self._known = {worker.id: self._known[worker.id] for worker in present}
         return [_measured(worker, self._known[worker.id]) for worker in present]
 
@@ -145,7 +145,7 @@ class MemoryGuard:
 
     def _allow(self, judgement: Judgement) -> None:
         """Tell all workers how large they may get, and those that had to wait that they need not any more."""
-        for worker in self.crew:
+        for worker in self.workers:
             known = self._known.get(worker.id)
             if known is None:
                 continue
@@ -159,7 +159,7 @@ class MemoryGuard:
         """Replace a worker once its job is over, the old one first: there is no room for two."""
         rss = format_size(self._known[worker.id].rss_bytes)
         log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason="memory", rss=rss)
-        self.crew.stop(worker, stop_plans.recycle_plan())
+        self.workers.stop(worker, stop_plans.recycle_plan())
 
 
 def _measured(worker: WorkerProcess, known: _Known) -> WorkerMemory:

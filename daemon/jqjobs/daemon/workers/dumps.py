@@ -18,8 +18,8 @@ Reader = Callable[[list[dict[str, object]]], None]
 class Dumps:
     """Asked for in one turn of the main loop, shown in a later one."""
 
-    def __init__(self, crew: WorkerProcesses) -> None:
-        self._crew = crew
+    def __init__(self, workers: WorkerProcesses) -> None:
+        self._workers = workers
         self._show_at_s: float | None = None
         self._readers: list[Reader] = []
 
@@ -32,7 +32,7 @@ class Dumps:
         if self._show_at_s is not None:
             return
         self._show_at_s = time.monotonic() + _WRITTEN_AFTER_S
-        for worker in self._crew:
+        for worker in self._workers:
             if worker.state != "starting":  # before its handler is there, the signal would kill it
                 worker.ask_for_stacks()
 
@@ -46,7 +46,7 @@ class Dumps:
                 "worker": worker.id, "pid": worker.pid, "text": read_stacks(worker.board.path),
                 "jobs": [f"{entry.queue}/{entry.id}" for entry in worker.board.running()],
             }
-            for worker in self._crew
+            for worker in self._workers
         ]  # fmt: skip
         for reader in readers:
             reader(stacks)

@@ -34,7 +34,7 @@ class WorkerProcess:
     """One worker as its daemon sees it. ``state``: starting, joining, ready, stopping."""
 
     id: str
-    slot: int
+    seat: int
     process: subprocess.Popen[bytes]
     channel: Channel
     board: Board
@@ -90,7 +90,7 @@ def new_worker_id() -> str:
     return f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def spawn(slot: int, worker_id: str, board: Board, directory: Path, configure: Configure) -> WorkerProcess:
+def spawn(seat: int, worker_id: str, board: Board, directory: Path, configure: Configure) -> WorkerProcess:
     """Start one worker in ``directory``.
 
     ``configure(board path, fd of its control socket)`` returns the JSON it is told.
@@ -112,6 +112,6 @@ def spawn(slot: int, worker_id: str, board: Board, directory: Path, configure: C
         raise
     finally:
         theirs.close()
-    worker = WorkerProcess(worker_id, slot, process, Channel(ours, patient=False), board, time.monotonic())
+    worker = WorkerProcess(worker_id, seat, process, Channel(ours, patient=False), board, time.monotonic())
     worker.identity = dict(identity_of(process.pid).as_dict())
     return worker

@@ -14,7 +14,7 @@ SHORT_LIFE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """When a slot's next worker starts. Times are seconds of the monotonic clock."""
+    """When a seat's next worker starts. Times are seconds of the monotonic clock."""
 
     at_s: float = 0.0
     short_lives: int = 0
@@ -30,12 +30,12 @@ def after_death(now_s: float, lived_s: float, short_lives: int) -> Restart:
 class StopPlan:
     """How a worker is brought to its end: TERM (drain) at once, then QUIT (interrupt the job), then KILL.
 
-    ``makes_room``: a successor works in its slot already.
+    ``frees_seat``: a successor works in its seat already.
     """
 
     quit_at_s: float
     kill_at_s: float
-    makes_room: bool = False
+    frees_seat: bool = False
 
     @property
     def is_patient(self) -> bool:
@@ -55,7 +55,7 @@ def stop_plan(now_s: float, kill_after_s: float) -> StopPlan:
 
 def retire_plan() -> StopPlan:
     """Let the running job finish, however long it takes: a deploy interrupts nothing."""
-    return StopPlan(math.inf, math.inf, makes_room=True)
+    return StopPlan(math.inf, math.inf, frees_seat=True)
 
 
 def recycle_plan() -> StopPlan:

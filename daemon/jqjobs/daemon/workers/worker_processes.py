@@ -31,26 +31,26 @@ class WorkerProcesses:
         self._configure = configure
         self.identity = identity_of(os.getpid())
         self.started_ms = round(time.time() * 1000)
-        self.workers: dict[str, WorkerProcess] = {}
+        self.by_id: dict[str, WorkerProcess] = {}
 
     def __iter__(self) -> Iterator[WorkerProcess]:
-        return iter(list(self.workers.values()))
+        return iter(list(self.by_id.values()))
 
-    def start(self, slot: int) -> WorkerProcess | None:
-        """Start a worker in a slot; None (and a log line) when the system does not let it."""
+    def start(self, seat: int) -> WorkerProcess | None:
+        """Start a worker in a seat; None (and a log line) when the system does not let it."""
         worker_id = new_worker_id()
         try:
             board = Board.create(self._boards / f"{worker_id}.board")
             # Before there is a process: a daemon that is killed now leaves a board that says whose it was.
             board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
             worker = spawn(
-                slot, worker_id, board, self._directory, lambda path, fd: self._configure(worker_id, path, fd)
+                seat, worker_id, board, self._directory, lambda path, fd: self._configure(worker_id, path, fd)
             )
         except OSError as error:
             log.event("worker.not_started", level=40, error=str(error))
             return None
         self.describe(worker)
-        self.workers[worker.id] = worker
+        self.by_id[worker.id] = worker
         log.event("worker.started", worker=worker.id, pid=worker.pid)
         return worker
 
@@ -66,9 +66,9 @@ class WorkerProcesses:
         """Return how many workers the daemons of this host have, as far as they share our runtime directory."""
         return sum(entry.name.endswith(".board") for entry in os.scandir(self._boards))
 
-    def slots(self) -> set[int]:
-        """Return the slots that have a worker which is to stay."""
-        return {worker.slot for worker in self if worker.plan is None or not worker.plan.makes_room}
+    def seats(self) -> set[int]:
+        """Return the seats that have a worker which is to stay."""
+        return {worker.seat for worker in self if worker.plan is None or not worker.plan.frees_seat}
 
     def ready(self) -> int:
         """Return how many workers take jobs."""
@@ -105,12 +105,12 @@ class WorkerProcesses:
                 yield from ((worker, message) for message in worker.channel.receive())
 
     def take_dead(self) -> Iterator[tuple[WorkerProcess, int]]:
-        """Yield the workers that ended, with their exit codes; they are no longer of the crew."""
+        """Yield the workers that ended, with their exit codes; they are no longer among these."""
         for worker in self:  # SIGCHLD coalesces, so all pids are looked at
             code = worker.process.poll()
             if code is None:
                 continue
-            del self.workers[worker.id]
+            del self.by_id[worker.id]
             if code != 0:
                 worker.kill_descendants()
             self._hear_last_words(worker)

@@ -44,7 +44,7 @@ class WorkerInfo(NamedTuple):
 
 
 class DaemonInfo(NamedTuple):
-    """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since its last beat."""
+    """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered."""
 
     id: str
     name: str
@@ -79,9 +79,9 @@ class Registry(NamedTuple):
 def read_registry(store: Store) -> Registry:
     """Read all daemons and their workers, in three round trips."""
     latest = ("ZRANGE", keys.DAEMONS, 0, _MOST_DAEMONS - 1, "REV", "WITHSCORES")
-    time, beats = raise_first(store.wire.pipeline([("TIME",), latest]))
+    time, registered = raise_first(store.wire.pipeline([("TIME",), latest]))
     now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
-    seen_ms = {text(beats[i]): integer(beats[i + 1]) or 0 for i in range(0, len(beats), 2)}
+    seen_ms = {text(registered[i]): integer(registered[i + 1]) or 0 for i in range(0, len(registered), 2)}
     entries = _hashes(store, [keys.daemon(daemon) for daemon in seen_ms])
     present = {daemon: entry for daemon, entry in zip(seen_ms, entries, strict=True) if entry}
     workers = _read_workers(store, present, seen_ms, now_ms)
@@ -151,7 +151,7 @@ def _worker(worker: str, entry: dict[str, Any], seen_ms: int, now_ms: int) -> Wo
 
 
 def _running(job: dict[str, Any], silence_ms: int) -> RunningJob:
-    # What was running at the last beat has gone on since.
+    # What was running when it last registered has gone on since.
     return RunningJob(
         id=_word(job, "id"), name=_word(job, "name"), queue=_word(job, "queue"),
         attempt=count(job.get("attempt")), running_s=(count(job.get("running_ms")) + silence_ms) / 1000,

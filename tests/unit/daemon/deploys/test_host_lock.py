@@ -59,16 +59,16 @@ def test_daemons_of_another_directory_do_not_wait(tmp_path: Path) -> None:
 def test_the_turn_of_a_holder_that_was_killed_is_free(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys, time; from jqjobs.daemon.deploys.host_lock import HostLock\n"
-        "turn = HostLock(pathlib.Path(sys.argv[1])); print(turn.try_take(), flush=True); time.sleep(600)"
+        "lock = HostLock(pathlib.Path(sys.argv[1])); print(lock.try_take(), flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"True\n"
-        turn = HostLock(tmp_path)
-        assert not turn.try_take()
+        lock = HostLock(tmp_path)
+        assert not lock.try_take()
         holder.send_signal(signal.SIGKILL)
-        eventually(turn.try_take, what="the kernel frees the lock")
-    turn.give_back()
+        eventually(lock.try_take, what="the kernel frees the lock")
+    lock.give_back()
 
 
 def test_who_waited_too_long_goes_ahead_without_it(tmp_path: Path, clock: Clock) -> None:

@@ -14,11 +14,11 @@ from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
 
 @pytest.fixture
 def reload(workers: FakeWorkers, logged: Lines, clock: Clock) -> Reload:
-    return Reload(workers.crew, boot_s=300)
+    return Reload(workers.processes, boot_s=300)
 
 
 def newest(workers: FakeWorkers) -> WorkerProcess:
-    return list(workers.crew)[-1]
+    return list(workers.processes)[-1]
 
 
 def make_ready(reload: Reload, workers: FakeWorkers) -> WorkerProcess:
@@ -47,7 +47,7 @@ def test_an_old_worker_goes_only_when_the_new_one_is_ready(reload: Reload, worke
     reload.begin()
     reload.advance()
     canary = newest(workers)
-    assert (canary.slot, canary.state) == (one.slot, "starting")
+    assert (canary.seat, canary.state) == (one.seat, "starting")
     for state in ("starting", "joining"):
         canary.state = state
         reload.advance()
@@ -55,29 +55,29 @@ def test_an_old_worker_goes_only_when_the_new_one_is_ready(reload: Reload, worke
     make_ready(reload, workers)
     assert one.plan is not None
     assert math.isinf(one.plan.quit_at_s), "its job may take as long as it likes"
-    assert one.plan.makes_room
+    assert one.plan.frees_seat
     assert other.plan is None
     assert logged.of("worker.replaced") == [{"event": "worker.replaced", "old": one.id, "new": canary.id}]
 
 
-def test_one_after_another_is_replaced_in_its_slot(reload: Reload, workers: FakeWorkers) -> None:
+def test_one_after_another_is_replaced_in_its_seat(reload: Reload, workers: FakeWorkers) -> None:
     before = workers.start_ready(0, 1, 2)
     reload.begin()
     assert reload.is_under_way
     assert run_to_the_end(reload, workers) == 3
     assert not reload.is_under_way
     assert all(old.plan for old in before)
-    assert [worker.slot for worker in workers.crew if worker.plan is None] == [0, 1, 2]
+    assert [worker.seat for worker in workers.processes if worker.plan is None] == [0, 1, 2]
     for _ in range(3):
         reload.advance()
-    assert len(workers.crew.workers) == 6, "nothing happens unasked"
+    assert len(workers.processes.by_id) == 6, "nothing happens unasked"
 
 
 def test_with_no_worker_to_replace_it_is_over_at_once(reload: Reload, workers: FakeWorkers) -> None:
     reload.begin()
     reload.advance()
     assert not reload.is_under_way
-    assert not workers.crew.workers
+    assert not workers.processes.by_id
 
 
 def test_a_canary_that_dies_refuses_the_reload_with_what_it_said(
@@ -184,7 +184,7 @@ def test_begun_again_it_starts_over_and_replaces_whoever_was_started_before(
     reload.begin()  # it is old by now
     run_to_the_end(reload, workers)
     assert all(old.plan for old in (one, other, first, second))
-    assert sorted(worker.slot for worker in workers.crew if worker.plan is None) == [0, 1]
+    assert sorted(worker.seat for worker in workers.processes if worker.plan is None) == [0, 1]
 
 
 def test_begun_fifty_times_it_is_one_reload_started_over(reload: Reload, workers: FakeWorkers) -> None:
@@ -192,7 +192,7 @@ def test_begun_fifty_times_it_is_one_reload_started_over(reload: Reload, workers
     for _ in range(50):
         reload.begin()
         reload.advance()
-    assert len(workers.crew.workers) == 3, "one new worker at a time"
+    assert len(workers.processes.by_id) == 3, "one new worker at a time"
     assert run_to_the_end(reload, workers) <= 3
 
 
@@ -208,7 +208,7 @@ def test_a_single_old_worker_is_replaced_and_nobody_else(reload: Reload, workers
 
 def test_who_is_leaving_already_is_not_replaced_a_second_time(reload: Reload, workers: FakeWorkers) -> None:
     one, other = workers.start_ready(0, 1)
-    workers.crew.stop(one, stop_plans.recycle_plan())
+    workers.processes.stop(one, stop_plans.recycle_plan())
     reload.add(one)
     assert not reload.is_under_way
     reload.begin()
@@ -243,12 +243,12 @@ def test_when_the_old_worker_dies_meanwhile_its_successor_sends_nobody_else_away
     assert other.plan is not None
 
 
-def test_a_successor_whose_slot_was_given_up_is_no_bad_canary(reload: Reload, workers: FakeWorkers) -> None:
+def test_a_successor_whose_seat_was_given_up_is_no_bad_canary(reload: Reload, workers: FakeWorkers) -> None:
     one, other = workers.start_ready(0, 1)
     reload.begin()
     reload.advance()
     for worker in (one, newest(workers)):  # TTOU, say
-        workers.crew.stop(worker, stop_plans.retire_plan())
+        workers.processes.stop(worker, stop_plans.retire_plan())
     workers.bury(newest(workers), code=0)
     assert run_to_the_end(reload, workers) == 1
     assert reload.refused_because == ""
@@ -259,7 +259,7 @@ def test_a_fenced_successor_is_tried_again(reload: Reload, workers: FakeWorkers)
     [old] = workers.start_ready(0)
     reload.begin()
     reload.advance()
-    workers.crew.stop(newest(workers), stop_plans.stop_plan(0.0, 5.0))
+    workers.processes.stop(newest(workers), stop_plans.stop_plan(0.0, 5.0))
     reload.advance()
     assert run_to_the_end(reload, workers) == 1
     assert old.plan is not None

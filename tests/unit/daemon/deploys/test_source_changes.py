@@ -12,15 +12,15 @@ import pytest
 from jqjobs.daemon.deploys import source_changes as module
 from jqjobs.daemon.deploys.release import Release, resolve
 from jqjobs.daemon.deploys.source_changes import Step, command_of, own_files
-from unit.daemon.deploys.deploy_desk import DeployDesk, Worker
+from unit.daemon.deploys.fake_deploys import FakeDeploys, Worker
 from unit.daemon.fake_workers import Lines
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Lines) -> Any:
-    made = DeployDesk(tmp_path, monkeypatch)
+def deploys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Lines) -> Any:
+    made = FakeDeploys(tmp_path, monkeypatch)
     yield made
-    made.sources.abandon()
+    made.source_changes.abandon()
 
 
 def has_ended(pid: int) -> bool:
@@ -32,91 +32,91 @@ def has_ended(pid: int) -> bool:
     return False
 
 
-def test_a_change_of_the_app_reloads_the_workers_once(desk: DeployDesk, logged: Lines) -> None:
-    assert desk.sources.advance() is Step.NONE
-    assert not desk.sources.is_under_way
-    desk.change("/srv/shop.py")
-    assert desk.woken == 1, "the main loop is waiting"
-    assert desk.advance_to(Step.RELOADING) == [Step.RELOADING]
-    assert (desk.reload.begun, desk.turn.is_held, desk.sources.is_under_way) == (1, True, True)
+def test_a_change_of_the_app_reloads_the_workers_once(deploys: FakeDeploys, logged: Lines) -> None:
+    assert deploys.source_changes.advance() is Step.NONE
+    assert not deploys.source_changes.is_under_way
+    deploys.change("/srv/shop.py")
+    assert deploys.woken == 1, "the main loop is waiting"
+    assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
+    assert (deploys.reload.begun, deploys.host_lock.is_held, deploys.source_changes.is_under_way) == (1, True, True)
     assert [line["paths"] for line in logged.of("source.changed")] == ["/srv/shop.py"]
-    desk.reload.end()
-    assert desk.advance_to(Step.NONE) == []
-    assert not desk.turn.is_held, "the next daemon may go"
-    assert not desk.sources.is_under_way
+    deploys.reload.end()
+    assert deploys.advance_to(Step.NONE) == []
+    assert not deploys.host_lock.is_held, "the next daemon may go"
+    assert not deploys.source_changes.is_under_way
     for _ in range(3):
-        assert desk.sources.advance() is Step.NONE
-    assert desk.reload.begun == 1
+        assert deploys.source_changes.advance() is Step.NONE
+    assert deploys.reload.begun == 1
 
 
-def test_hup_does_the_same_without_a_change(desk: DeployDesk, logged: Lines) -> None:
-    desk.sources.on_hup()
-    assert desk.advance_to(Step.RELOADING) == [Step.RELOADING]
+def test_hup_does_the_same_without_a_change(deploys: FakeDeploys, logged: Lines) -> None:
+    deploys.source_changes.on_hup()
+    assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
     assert logged.of("source.changed") == []
 
 
-def test_of_many_paths_a_few_are_shown(desk: DeployDesk, logged: Lines) -> None:
-    desk.change(*[f"/srv/{n}.py" for n in range(8)])
-    desk.advance_to(Step.RELOADING)
+def test_of_many_paths_a_few_are_shown(deploys: FakeDeploys, logged: Lines) -> None:
+    deploys.change(*[f"/srv/{n}.py" for n in range(8)])
+    deploys.advance_to(Step.RELOADING)
     assert logged.of("source.changed")[0]["paths"].endswith("/srv/4.py and 3 more")
 
 
-def test_the_workers_go_on_until_it_is_this_daemons_turn(desk: DeployDesk) -> None:
-    desk.turn.is_free = False
-    desk.change()
+def test_the_workers_go_on_until_it_is_this_daemons_turn(deploys: FakeDeploys) -> None:
+    deploys.host_lock.is_free = False
+    deploys.change()
     for _ in range(5):
-        assert desk.sources.advance() is Step.NONE
-    assert desk.sources.step is Step.WAITING_FOR_RELOAD
-    assert (desk.reload.begun, desk.sources.is_under_way) == (0, True)
-    desk.turn.is_free = True
-    assert desk.sources.advance() is Step.RELOADING
+        assert deploys.source_changes.advance() is Step.NONE
+    assert deploys.source_changes.step is Step.WAITING_FOR_RELOAD
+    assert (deploys.reload.begun, deploys.source_changes.is_under_way) == (0, True)
+    deploys.host_lock.is_free = True
+    assert deploys.source_changes.advance() is Step.RELOADING
 
 
-def test_fifty_hups_while_it_waits_are_one_reload(desk: DeployDesk) -> None:
-    desk.turn.is_free = False
+def test_fifty_hups_while_it_waits_are_one_reload(deploys: FakeDeploys) -> None:
+    deploys.host_lock.is_free = False
     for _ in range(50):
-        desk.sources.on_hup()
-        desk.sources.advance()
-    desk.turn.is_free = True
-    assert desk.advance_to(Step.RELOADING) == [Step.RELOADING]
-    assert desk.reload.begun == 1
+        deploys.source_changes.on_hup()
+        deploys.source_changes.advance()
+    deploys.host_lock.is_free = True
+    assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
+    assert deploys.reload.begun == 1
 
 
-def test_a_change_while_workers_are_rolled_starts_that_over(desk: DeployDesk) -> None:
-    desk.change()
-    desk.advance_to(Step.RELOADING)
-    desk.change()
-    assert desk.sources.advance() is Step.NONE
-    assert (desk.reload.begun, desk.sources.step) == (2, Step.RELOADING)
+def test_a_change_while_workers_are_rolled_starts_that_over(deploys: FakeDeploys) -> None:
+    deploys.change()
+    deploys.advance_to(Step.RELOADING)
+    deploys.change()
+    assert deploys.source_changes.advance() is Step.NONE
+    assert (deploys.reload.begun, deploys.source_changes.step) == (2, Step.RELOADING)
 
 
-def test_new_settings_are_checked_before_the_daemon_is_replaced(desk: DeployDesk) -> None:
-    desk.settings = True
-    desk.change()
-    desk.sources.advance()
-    assert desk.sources.step is Step.CHECKING
-    [pid] = desk.sources.children()
-    assert desk.advance_to(Step.EXEC) == [Step.EXEC]
-    assert desk.sources.children() == set()
+def test_new_settings_are_checked_before_the_daemon_is_replaced(deploys: FakeDeploys) -> None:
+    deploys.settings = True
+    deploys.change()
+    deploys.source_changes.advance()
+    assert deploys.source_changes.step is Step.CHECKING
+    [pid] = deploys.source_changes.children()
+    assert deploys.advance_to(Step.EXEC) == [Step.EXEC]
+    assert deploys.source_changes.children() == set()
     assert has_ended(pid)
-    assert (desk.reload.begun, desk.turn.is_held) == (0, True)
+    assert (deploys.reload.begun, deploys.host_lock.is_held) == (0, True)
     for _ in range(3):
-        assert desk.sources.advance() is Step.NONE, "it is said once"
+        assert deploys.source_changes.advance() is Step.NONE, "it is said once"
 
 
-def test_a_new_jqjobs_is_checked_too(desk: DeployDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_jqjobs_is_checked_too(deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_own_digests", lambda: {Path("/jqjobs/app.py"): b"another"})
-    desk.sources.on_hup()
-    assert desk.sources.step is Step.CHECKING
+    deploys.source_changes.on_hup()
+    assert deploys.source_changes.step is Step.CHECKING
 
 
-def test_the_daemon_is_replaced_only_when_it_is_its_turn(desk: DeployDesk) -> None:
-    desk.settings, desk.turn.is_free = True, False
-    desk.change()
-    desk.advance_to(Step.WAITING_FOR_EXEC)
-    assert desk.sources.advance() is Step.NONE
-    desk.turn.is_free = True
-    assert desk.sources.advance() is Step.EXEC
+def test_the_daemon_is_replaced_only_when_it_is_its_turn(deploys: FakeDeploys) -> None:
+    deploys.settings, deploys.host_lock.is_free = True, False
+    deploys.change()
+    deploys.advance_to(Step.WAITING_FOR_EXEC)
+    assert deploys.source_changes.advance() is Step.NONE
+    deploys.host_lock.is_free = True
+    assert deploys.source_changes.advance() is Step.EXEC
 
 
 @pytest.mark.parametrize(
@@ -128,161 +128,173 @@ def test_the_daemon_is_replaced_only_when_it_is_its_turn(desk: DeployDesk) -> No
     ],
 )
 def test_what_the_check_complains_of_refuses_the_change(
-    desk: DeployDesk, logged: Lines, check: str, reason: str
+    deploys: FakeDeploys, logged: Lines, check: str, reason: str
 ) -> None:
-    desk.settings = True
-    desk.check(check)
-    desk.change()
-    desk.sources.advance()
-    assert desk.advance_to(Step.NONE) == []
-    assert reason in desk.sources.refusal
+    deploys.settings = True
+    deploys.check(check)
+    deploys.change()
+    deploys.source_changes.advance()
+    assert deploys.advance_to(Step.NONE) == []
+    assert reason in deploys.source_changes.refusal
     assert [reason in line["error"] for line in logged.of("reload.refused")] == [True]
-    assert (desk.turn.is_held, desk.sources.is_under_way, desk.sources.children()) == (False, False, set())
+    assert (deploys.host_lock.is_held, deploys.source_changes.is_under_way, deploys.source_changes.children()) == (
+        False,
+        False,
+        set(),
+    )
     for _ in range(3):
-        desk.sources.advance()
-    assert desk.sources.step is Step.NONE, "nothing is tried again by itself"
+        deploys.source_changes.advance()
+    assert deploys.source_changes.step is Step.NONE, "nothing is tried again by itself"
 
 
-def test_the_next_change_is_tried_although_the_last_one_was_refused(desk: DeployDesk) -> None:
-    desk.settings = "no such queue"
-    desk.change()
-    desk.sources.advance()
-    assert desk.sources.refusal == "no such queue"
-    desk.settings = False
-    desk.change()
-    assert desk.advance_to(Step.RELOADING) == [Step.RELOADING]
-    assert desk.sources.refusal == ""
+def test_the_next_change_is_tried_although_the_last_one_was_refused(deploys: FakeDeploys) -> None:
+    deploys.settings = "no such queue"
+    deploys.change()
+    deploys.source_changes.advance()
+    assert deploys.source_changes.refusal == "no such queue"
+    deploys.settings = False
+    deploys.change()
+    assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
+    assert deploys.source_changes.refusal == ""
 
 
-def test_a_check_that_hangs_is_ended_and_refuses_the_change(desk: DeployDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_hangs_is_ended_and_refuses_the_change(
+    deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_CHECK_S", 0.0)
-    desk.settings = True
-    desk.check("hangs")
-    desk.sources.on_hup()
-    [pid] = desk.sources.children()
-    desk.advance_to(Step.NONE)
-    assert "took longer" in desk.sources.refusal
+    deploys.settings = True
+    deploys.check("hangs")
+    deploys.source_changes.on_hup()
+    [pid] = deploys.source_changes.children()
+    deploys.advance_to(Step.NONE)
+    assert "took longer" in deploys.source_changes.refusal
     assert has_ended(pid)
 
 
-def test_a_change_during_the_check_starts_another_one(desk: DeployDesk) -> None:
-    desk.settings = True
-    desk.check("hangs")
-    desk.change()
-    desk.sources.advance()
-    [first] = desk.sources.children()
-    desk.check("fine")
-    desk.change()
-    assert desk.advance_to(Step.EXEC) == [Step.EXEC]
+def test_a_change_during_the_check_starts_another_one(deploys: FakeDeploys) -> None:
+    deploys.settings = True
+    deploys.check("hangs")
+    deploys.change()
+    deploys.source_changes.advance()
+    [first] = deploys.source_changes.children()
+    deploys.check("fine")
+    deploys.change()
+    assert deploys.advance_to(Step.EXEC) == [Step.EXEC]
     assert has_ended(first)
 
 
-def test_a_change_that_is_taken_back_during_the_check_reloads_the_workers_only(desk: DeployDesk) -> None:
-    desk.settings = True
-    desk.check("hangs")
-    desk.change()
-    desk.sources.advance()
-    desk.settings = False
-    desk.change()
-    assert desk.advance_to(Step.RELOADING) == [Step.RELOADING]
-    assert desk.sources.children() == set()
+def test_a_change_that_is_taken_back_during_the_check_reloads_the_workers_only(deploys: FakeDeploys) -> None:
+    deploys.settings = True
+    deploys.check("hangs")
+    deploys.change()
+    deploys.source_changes.advance()
+    deploys.settings = False
+    deploys.change()
+    assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
+    assert deploys.source_changes.children() == set()
 
 
 def test_a_check_that_cannot_be_started_is_a_refusal_and_no_end(
-    desk: DeployDesk, monkeypatch: pytest.MonkeyPatch
+    deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk.settings = True
+    deploys.settings = True
     monkeypatch.setattr(module, "command_of", lambda release: ["/nowhere/python"])
-    desk.sources.on_hup()
-    assert "/nowhere/python cannot be started" in desk.sources.refusal
-    assert desk.sources.step is Step.NONE
+    deploys.source_changes.on_hup()
+    assert "/nowhere/python cannot be started" in deploys.source_changes.refusal
+    assert deploys.source_changes.step is Step.NONE
 
 
-def test_a_full_disk_is_a_refusal_and_no_end(desk: DeployDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_refusal_and_no_end(deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch) -> None:
     def full() -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.TemporaryFile", full)
-    desk.settings = True
-    desk.sources.on_hup()
-    assert "No space left on device" in desk.sources.refusal
-    assert desk.sources.step is Step.NONE
+    deploys.settings = True
+    deploys.source_changes.on_hup()
+    assert "No space left on device" in deploys.source_changes.refusal
+    assert deploys.source_changes.step is Step.NONE
 
 
-def test_a_refused_reload_is_told_and_gives_the_turn_back(desk: DeployDesk) -> None:
-    desk.change()
-    desk.advance_to(Step.RELOADING)
-    desk.reload.end("SyntaxError")
-    desk.advance_to(Step.NONE)
-    assert desk.sources.refusal == "SyntaxError"
-    assert not desk.turn.is_held
+def test_a_refused_reload_is_told_and_gives_the_turn_back(deploys: FakeDeploys) -> None:
+    deploys.change()
+    deploys.advance_to(Step.RELOADING)
+    deploys.reload.end("SyntaxError")
+    deploys.advance_to(Step.NONE)
+    assert deploys.source_changes.refusal == "SyntaxError"
+    assert not deploys.host_lock.is_held
 
 
-def test_who_ends_forgets_what_is_under_way_in_every_step(desk: DeployDesk) -> None:
-    desk.settings, desk.turn.is_free = True, False
-    desk.check("hangs")
-    desk.change()
-    desk.sources.advance()
-    [pid] = desk.sources.children()
-    desk.sources.abandon()
-    assert (desk.sources.step, desk.sources.children(), desk.reload.abandoned) == (Step.NONE, set(), 1)
+def test_who_ends_forgets_what_is_under_way_in_every_step(deploys: FakeDeploys) -> None:
+    deploys.settings, deploys.host_lock.is_free = True, False
+    deploys.check("hangs")
+    deploys.change()
+    deploys.source_changes.advance()
+    [pid] = deploys.source_changes.children()
+    deploys.source_changes.abandon()
+    assert (deploys.source_changes.step, deploys.source_changes.children(), deploys.reload.abandoned) == (
+        Step.NONE,
+        set(),
+        1,
+    )
     assert has_ended(pid)
-    desk.settings, desk.turn.is_free = False, True
-    desk.change()
-    desk.advance_to(Step.RELOADING)
-    desk.sources.abandon()
-    assert (desk.sources.step, desk.turn.is_held) == (Step.NONE, False)
+    deploys.settings, deploys.host_lock.is_free = False, True
+    deploys.change()
+    deploys.advance_to(Step.RELOADING)
+    deploys.source_changes.abandon()
+    assert (deploys.source_changes.step, deploys.host_lock.is_held) == (Step.NONE, False)
 
 
-def test_files_of_a_release_are_watched_by_the_way_that_leads_over_its_link(desk: DeployDesk, tmp_path: Path) -> None:
+def test_files_of_a_release_are_watched_by_the_way_that_leads_over_its_link(
+    deploys: FakeDeploys, tmp_path: Path
+) -> None:
     (tmp_path / "releases" / "1").mkdir(parents=True)
     (tmp_path / "current").symlink_to("releases/1")
-    desk.sources.release = resolve(tmp_path / "current")
+    deploys.source_changes.release = resolve(tmp_path / "current")
     worker: Any = Worker()
-    desk.sources.watch(worker, [f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"])
-    assert desk.watcher.files == worker.files == {f"{tmp_path}/current/shop.py", "/opt/lib/other.py"}
+    deploys.source_changes.watch(worker, [f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"])
+    assert deploys.watcher.files == worker.files == {f"{tmp_path}/current/shop.py", "/opt/lib/other.py"}
 
 
-def test_what_a_worker_on_its_way_out_loads_is_not_watched(desk: DeployDesk) -> None:
+def test_what_a_worker_on_its_way_out_loads_is_not_watched(deploys: FakeDeploys) -> None:
     leaving: Any = Worker(plan=object())
-    desk.sources.watch(leaving, ["/srv/old.py"])
-    assert desk.watcher.files == set()
+    deploys.source_changes.watch(leaving, ["/srv/old.py"])
+    assert deploys.watcher.files == set()
 
 
-def test_what_the_daemon_depends_on_is_watched(desk: DeployDesk, tmp_path: Path) -> None:
-    desk.sources.watch_own()
-    assert str(tmp_path / ".env") in desk.watcher.files
-    assert str(Path(module.__file__)) in desk.watcher.files
+def test_what_the_daemon_depends_on_is_watched(deploys: FakeDeploys, tmp_path: Path) -> None:
+    deploys.source_changes.watch_own()
+    assert str(tmp_path / ".env") in deploys.watcher.files
+    assert str(Path(module.__file__)) in deploys.watcher.files
 
 
-def test_after_a_reload_what_only_the_old_workers_had_loaded_is_forgotten(desk: DeployDesk) -> None:
-    desk.reload.crew = [Worker(files={"/srv/new.py"}), Worker(plan=object(), files={"/srv/old.py"})]
-    desk.change()
-    desk.advance_to(Step.RELOADING)
-    assert desk.watcher.kept is None
-    desk.reload.end()
-    desk.advance_to(Step.NONE)
-    assert desk.watcher.kept is not None
-    assert {path for path in desk.watcher.kept if path.startswith("/srv")} == {"/srv/new.py"}
-    assert str(Path(module.__file__)) in desk.watcher.kept
+def test_after_a_reload_what_only_the_old_workers_had_loaded_is_forgotten(deploys: FakeDeploys) -> None:
+    deploys.reload.workers = [Worker(files={"/srv/new.py"}), Worker(plan=object(), files={"/srv/old.py"})]
+    deploys.change()
+    deploys.advance_to(Step.RELOADING)
+    assert deploys.watcher.kept is None
+    deploys.reload.end()
+    deploys.advance_to(Step.NONE)
+    assert deploys.watcher.kept is not None
+    assert {path for path in deploys.watcher.kept if path.startswith("/srv")} == {"/srv/new.py"}
+    assert str(Path(module.__file__)) in deploys.watcher.kept
 
 
-def test_after_a_refused_reload_all_is_watched_as_before(desk: DeployDesk) -> None:
-    desk.change()
-    desk.advance_to(Step.RELOADING)
-    desk.reload.end("SyntaxError")
-    desk.advance_to(Step.NONE)
-    assert desk.watcher.kept is None
+def test_after_a_refused_reload_all_is_watched_as_before(deploys: FakeDeploys) -> None:
+    deploys.change()
+    deploys.advance_to(Step.RELOADING)
+    deploys.reload.end("SyntaxError")
+    deploys.advance_to(Step.NONE)
+    assert deploys.watcher.kept is None
 
 
-def test_without_a_watcher_hup_works_and_nothing_is_watched(desk: DeployDesk) -> None:
-    desk.sources.watcher = None
+def test_without_a_watcher_hup_works_and_nothing_is_watched(deploys: FakeDeploys) -> None:
+    deploys.source_changes.watcher = None
     worker: Any = Worker()
-    desk.sources.watch(worker, ["/srv/shop.py"])
-    desk.sources.on_hup()
-    assert desk.advance_to(Step.RELOADING) == [Step.RELOADING]
-    desk.reload.end()
-    desk.advance_to(Step.NONE)
+    deploys.source_changes.watch(worker, ["/srv/shop.py"])
+    deploys.source_changes.on_hup()
+    assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
+    deploys.reload.end()
+    deploys.advance_to(Step.NONE)
 
 
 def test_the_daemon_is_started_again_as_it_was_and_in_its_directory_said_once(
@@ -306,11 +318,11 @@ def test_its_own_files_are_code_and_scripts_and_a_vanishing_package_is_no_error(
 
 
 def test_the_check_runs_in_the_release_directory_and_asks_nobody(
-    desk: DeployDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deploys: FakeDeploys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").touch()
     code = "import os, sys; sys.exit(0 if os.path.exists('here') and not sys.stdin.read() else 5)"
     monkeypatch.setattr(module, "command_of", lambda release: [sys.executable, "-c", code])
-    desk.settings = True
-    desk.sources.on_hup()
-    assert desk.advance_to(Step.EXEC) == [Step.EXEC]
+    deploys.settings = True
+    deploys.source_changes.on_hup()
+    assert deploys.advance_to(Step.EXEC) == [Step.EXEC]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from watchdog.events import FileCreatedEvent
 
-from jqjobs.daemon.deploys import inotify as alarm_module
-from jqjobs.daemon.deploys import snapshot as baseline_module
+from jqjobs.daemon.deploys import inotify as inotify_module
+from jqjobs.daemon.deploys import snapshot as snapshot_module
 from jqjobs.daemon.deploys import watcher as watcher_module
 from jqjobs.daemon.deploys.watcher import Change, SourceWatcher
 
@@ -209,7 +209,7 @@ def test_modules_that_are_new_in_a_deploy_are_waited_for_though_nobody_watches_t
     file.write_text("x = 22\n")
     for number in range(10):
         watched.pass_time(1)
-        watched.watcher._alarm.dispatch(FileCreatedEvent(str(file.with_name(f"new{number}.py"))))
+        watched.watcher._inotify.dispatch(FileCreatedEvent(str(file.with_name(f"new{number}.py"))))
     assert watched.reported() == []
     watched.pass_time(3)
     assert watched.reported() == ["jobs.py"]
@@ -226,7 +226,7 @@ def test_a_file_that_moves_while_it_is_compared_waits_until_it_rests(
 
     file.write_text("x = 22\n")
     with monkeypatch.context() as patch:
-        patch.setattr(baseline_module, "digest", read_while_it_is_written)
+        patch.setattr(snapshot_module, "digest", read_while_it_is_written)
         watched.pass_time(7)
         assert next(texts, None) is None, "it was compared, twice"
     assert watched.reported() == []
@@ -325,7 +325,7 @@ def test_what_was_watched_before_is_not_taken_anew(watched: Watched, file: Path)
 def test_what_is_watched_already_makes_no_work(
     watched: Watched, file: Path, current: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watched.watcher._baseline, "add_files", None)  # whoever calls it fails
+    monkeypatch.setattr(watched.watcher._snapshot, "add_files", None)  # whoever calls it fails
     watched.watcher.watch([str(file)])
     watched.watcher.watch_links([str(current)])
     watched.pass_time(5)
@@ -428,7 +428,7 @@ def test_two_thousand_files_are_taken_in_small_turns_and_one_is_found_among_them
 def test_by_polling_watchdog_is_not_even_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "watchdog", None)
     lines: list[str] = []
-    monkeypatch.setattr(alarm_module.log, "event", lambda name, **fields: lines.append(name))
+    monkeypatch.setattr(inotify_module.log, "event", lambda name, **fields: lines.append(name))
     watched = Watched("poll")
     watched.watcher.watch([str(tmp_path / "jobs.py")])
     watched.pass_time(10)
@@ -437,7 +437,7 @@ def test_by_polling_watchdog_is_not_even_imported(tmp_path: Path, monkeypatch: p
 
 def test_where_inotify_cannot_be_had_sweeps_come_as_by_polling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "watchdog", None)
-    monkeypatch.setattr(alarm_module.log, "event", lambda name, **fields: None)
+    monkeypatch.setattr(inotify_module.log, "event", lambda name, **fields: None)
     watched = Watched("auto")
     watched.watcher.watch([str(tmp_path / "jobs.py")])
     watched.pass_time(10)

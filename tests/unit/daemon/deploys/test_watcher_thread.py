@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.deploys import snapshot as baseline_module
+from jqjobs.daemon.deploys import snapshot as snapshot_module
 from jqjobs.daemon.deploys import watcher as watcher_module
 from jqjobs.daemon.deploys.fingerprints import fingerprint
 from jqjobs.daemon.deploys.watcher import Change, Pace, SourceWatcher
@@ -42,9 +42,9 @@ def started(changes: list[Change]) -> Iterator[Callable[[str], SourceWatcher]]:
 
 
 def is_listening(watcher: SourceWatcher) -> bool:
-    """Whether all that was asked for is in the baseline, and watchdog is at it."""
-    watched = len(watcher._baseline.paths()) == len(watcher._files | watcher._links)
-    return watched and not watcher._baseline._unread and bool(watcher._alarm._directories)
+    """Whether all that was asked for is in the snapshot, and watchdog is at it."""
+    watched = len(watcher._snapshot.paths()) == len(watcher._files | watcher._links)
+    return watched and not watcher._snapshot._unread and bool(watcher._inotify._directories)
 
 
 def replace(path: Path, text: str) -> None:
@@ -100,7 +100,7 @@ def test_inotify_sees_a_swapped_link_and_then_the_new_release(
     eventually(lambda: is_listening(watcher))
     swap(tmp_path / "current", "2")
     eventually(lambda: changes == [Change((str(tmp_path / "current"),))], what="the swap is reported")
-    eventually(lambda: str(tmp_path / "2") in watcher._alarm._directories.values())
+    eventually(lambda: str(tmp_path / "2") in watcher._inotify._directories.values())
     append(tmp_path / "2" / "jobs.py")
     eventually(lambda: changes[1:] == [Change((path,))], what="an edit in the new release is reported")
 
@@ -112,7 +112,7 @@ def test_by_polling_it_is_noticed_too(
     path.write_text("x = 1\n")
     watcher = started("poll")
     watcher.watch([str(path)])
-    eventually(lambda: len(watcher._baseline.paths()) == 1 and not watcher._baseline._unread)
+    eventually(lambda: len(watcher._snapshot.paths()) == 1 and not watcher._snapshot._unread)
     append(path)
     eventually(lambda: changes == [Change((str(path),))], what="reported")
 
@@ -126,10 +126,10 @@ def test_an_error_in_a_turn_is_logged_and_does_not_end_it(
     path = tmp_path / "jobs.py"
     watcher = started("poll")
     with monkeypatch.context() as patch:
-        patch.setattr(watcher._baseline, "differing", lambda: 1 / 0)
+        patch.setattr(watcher._snapshot, "differing", lambda: 1 / 0)
         eventually(lambda: "watch.error" in lines)
     watcher.watch([str(path)])
-    eventually(lambda: len(watcher._baseline.paths()) == 1)
+    eventually(lambda: len(watcher._snapshot.paths()) == 1)
     path.touch()
     eventually(lambda: changes == [Change((str(path),))], what="reported")
 
@@ -144,7 +144,7 @@ def test_a_file_system_that_hangs_holds_up_neither_callers_nor_the_end(
         answered.wait()
         return fingerprint(path)
 
-    monkeypatch.setattr(baseline_module, "fingerprint", hang)
+    monkeypatch.setattr(snapshot_module, "fingerprint", hang)
     watcher = SourceWatcher(changes.append, mode="poll", pace=QUICK)
     watcher.start()
     watcher.watch([str(tmp_path / "jobs.py")])
@@ -172,7 +172,7 @@ def test_the_end_comes_in_the_middle_of_reading(
         ended.wait()
         return b"content"
 
-    monkeypatch.setattr(baseline_module, "digest", read_slowly)
+    monkeypatch.setattr(snapshot_module, "digest", read_slowly)
     watcher = SourceWatcher(changes.append, mode="poll", pace=QUICK)
     watcher.start()
     watcher.watch(str(tmp_path / f"m{n}.py") for n in range(1000))

@@ -71,16 +71,16 @@ class Worker:
 class WorkerProcesses:
     """The workers of the daemon."""
 
-    workers: dict[str, Worker] = field(default_factory=dict)
+    by_id: dict[str, Worker] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
     #: Workers of other daemons.
     elsewhere: int = 0
 
     def workers_here(self) -> int:
-        return len(self.workers) + self.elsewhere
+        return len(self.by_id) + self.elsewhere
 
     def __iter__(self) -> Iterator[Worker]:
-        return iter(list(self.workers.values()))
+        return iter(list(self.by_id.values()))
 
     def stop(self, worker: Worker, plan: StopPlan) -> None:
         self.stopped.append(worker.id)
@@ -99,7 +99,7 @@ class Host:
         self.rss_mib: dict[int, float] = {}
         self.now_s = 5000.0
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.crew = WorkerProcesses()
+        self.processes = WorkerProcesses()
         self.boards: list[Board] = []
         self.guard = self.make_guard()
         monkeypatch.setattr("jqjobs.daemon.memory.guard.rss_bytes", lambda pid: int(self.rss_mib[pid] * MIB))
@@ -107,7 +107,7 @@ class Host:
         monkeypatch.setattr("jqjobs.base.log.event", lambda name, **facts: self.events.append((name, facts)))
 
     def make_guard(self, reserve_mib: int = RESERVE_MIB, max_rss_mib: int = 0) -> MemoryGuard:
-        self.guard = MemoryGuard(self.crew, self, reserve_mib * MIB, max_rss_mib * MIB)  # type: ignore[arg-type]
+        self.guard = MemoryGuard(self.processes, self, reserve_mib * MIB, max_rss_mib * MIB)  # type: ignore[arg-type]
         return self.guard
 
     def sample(self) -> MemorySample | None:
@@ -119,7 +119,7 @@ class Host:
         """Have a worker start."""
         board = Board.create(self.directory / f"{name}.board")
         self.boards.append(board)
-        worker = self.crew.workers[name] = Worker(name, len(self.rss_mib) + 1, board)
+        worker = self.processes.by_id[name] = Worker(name, len(self.rss_mib) + 1, board)
         self.rss_mib[worker.pid] = rss_mib
         self.guard.look()
         return worker
@@ -133,7 +133,7 @@ class Host:
         return worker
 
     def bury(self, worker: Worker) -> None:
-        del self.crew.workers[worker.id]
+        del self.processes.by_id[worker.id]
 
     def turn(self, seconds: float = PACE_S) -> None:
         """Let time pass, and the daemon's main loop turn once."""
@@ -143,7 +143,7 @@ class Host:
     def set_memory(self, room_mib: float, **rss_mib: float) -> None:
         """Set what is free beyond the reserve, and how large workers are."""
         self.room_mib = room_mib
-        self.rss_mib |= {self.crew.workers[name].pid: size for name, size in rss_mib.items()}
+        self.rss_mib |= {self.processes.by_id[name].pid: size for name, size in rss_mib.items()}
 
     def said(self, event: str) -> list[dict[str, Any]]:
         return [facts for name, facts in self.events if name == event]

@@ -1,4 +1,4 @@
-"""The daemon's care for memory, with a fake probe and a fake crew: said once, allowances, replacements."""
+"""The daemon's care for memory, with a fake probe and fake workers: said once, allowances, replacements."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_worker_that_still_starts_is_left_its_share(host: Host) -> None:
 
 
 def test_the_room_is_shared_with_the_workers_of_other_daemons(host: Host) -> None:
-    host.crew.elsewhere = 3
+    host.processes.elsewhere = 3
     worker = host.hire("a", 40)
     host.set_memory(80, a=40)
     host.turn()
@@ -198,7 +198,7 @@ def test_growth_counts_from_before_the_first_job_even_when_that_job_is_over_at_t
     host.set_memory(-100, a=700)
     host.turn()
     host.turn()
-    assert host.crew.stopped == [a.id]
+    assert host.processes.stopped == [a.id]
 
 
 def test_a_worker_that_grew_is_replaced_the_old_one_first_and_in_its_own_time(host: Host) -> None:
@@ -207,10 +207,10 @@ def test_a_worker_that_grew_is_replaced_the_old_one_first_and_in_its_own_time(ho
     host.set_memory(-50, a=300)
     for _ in range(4):
         host.turn()
-    assert host.crew.stopped == ["a"]
+    assert host.processes.stopped == ["a"]
     assert a.plan
     assert a.plan.is_patient
-    assert not a.plan.makes_room
+    assert not a.plan.frees_seat
     assert host.said("worker.recycle") == [{"worker": "a", "pid": 1, "reason": "memory", "rss": "315 MB"}]
 
 
@@ -220,7 +220,7 @@ def test_who_is_being_replaced_for_another_reason_is_not_stopped_again(host: Hos
     host.set_memory(-50, a=300)
     for _ in range(4):
         host.turn()
-    assert host.crew.stopped == []
+    assert host.processes.stopped == []
     assert not host.said("worker.recycle")
 
 
@@ -230,7 +230,7 @@ def test_an_idle_worker_is_replaced_before_a_busy_one(host: Host) -> None:
     host.set_memory(-50, busy=900, idle=200)
     host.turn()
     host.turn()
-    assert host.crew.stopped == ["idle"]
+    assert host.processes.stopped == ["idle"]
 
 
 def test_the_successor_works_when_the_old_one_has_given_its_memory_back(host: Host) -> None:
@@ -245,7 +245,7 @@ def test_the_successor_works_when_the_old_one_has_given_its_memory_back(host: Ho
     assert successor.takes_nothing
     host.turn()
     assert successor.allowance_mib == 250
-    assert host.crew.stopped == ["a"]
+    assert host.processes.stopped == ["a"]
 
 
 def test_max_rss_replaces_one_while_the_others_go_on(host: Host) -> None:
@@ -254,7 +254,7 @@ def test_max_rss_replaces_one_while_the_others_go_on(host: Host) -> None:
     host.turn()
     host.set_memory(900, a=101)
     host.turn()
-    assert host.crew.stopped == ["a"]
+    assert host.processes.stopped == ["a"]
     assert (a.allowance_mib, b.allowance_mib) == (100, 100)
 
 
@@ -265,5 +265,5 @@ def test_a_max_rss_below_what_workers_start_with_is_said_once_and_ignored(host: 
     host.set_memory(100, a=80)
     host.turn()
     assert [facts["rss"] for facts in host.said("memory.max_rss_too_small")] == ["41.9 MB"]
-    assert host.crew.stopped == []
+    assert host.processes.stopped == []
     assert a.allowance_mib == 130

@@ -134,7 +134,7 @@ def test_for_a_job_that_comes_later_an_idle_worker_that_grew_is_replaced(host: H
     for need_mib, answer in ((150, "later"), (10, "granted")):
         assert host.grant(asking, "job", need_mib)["answer"] == answer
     host.turn()
-    assert host.crew.stopped == [idle.id]
+    assert host.processes.stopped == [idle.id]
     assert not host.said("memory.short")
 
 
@@ -147,7 +147,7 @@ def test_a_job_that_came_later_is_forgotten_with_the_next_sample(host: Host) -> 
     host.turn()
     host.set_memory(100, b=300)
     host.turn()
-    assert host.crew.stopped == []
+    assert host.processes.stopped == []
 
 
 @pytest.mark.parametrize(("need_mib", "answer"), [(60, "granted"), (1753, "never")])
@@ -158,4 +158,4 @@ def test_for_a_job_that_fits_or_never_will_nobody_is_replaced(host: Host, need_m
     host.set_memory(100, b=1000)
     assert host.grant(asking, "job", need_mib)["answer"] == answer
     host.turn()
-    assert host.crew.stopped == []
+    assert host.processes.stopped == []

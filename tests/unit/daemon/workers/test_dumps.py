@@ -43,7 +43,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Iterator[list[Worker]]:
+def workers(tmp_path: Path) -> Iterator[list[Worker]]:
     boards = [Board.create(tmp_path / f"w{n}.board") for n in range(3)]
     yield [Worker(board, state) for board, state in zip(boards, ["ready", "stopping", "starting"], strict=True)]
     for board in boards:
@@ -51,17 +51,17 @@ def crew(tmp_path: Path) -> Iterator[list[Worker]]:
 
 
 def test_who_is_up_is_asked_and_who_boots_is_not_as_the_signal_would_kill_it(
-    crew: list[Worker], logged: list[dict[str, Any]]
+    workers: list[Worker], logged: list[dict[str, Any]]
 ) -> None:
-    Dumps(crew).ask()  # type: ignore[arg-type]
-    assert [worker.asked for worker in crew] == [1, 1, 0]
+    Dumps(workers).ask()  # type: ignore[arg-type]
+    assert [worker.asked for worker in workers] == [1, 1, 0]
 
 
 def test_the_stacks_are_logged_once_a_moment_later_with_the_job(
-    crew: list[Worker], logged: list[dict[str, Any]]
+    workers: list[Worker], logged: list[dict[str, Any]]
 ) -> None:
-    run_only(crew[0].board, TakenJob("q", "id", 1, "name", b""))
-    dumps = Dumps(crew)  # type: ignore[arg-type]
+    run_only(workers[0].board, TakenJob("q", "id", 1, "name", b""))
+    dumps = Dumps(workers)  # type: ignore[arg-type]
     dumps.ask()
     dumps.show()
     assert logged == [], "it takes workers a moment to write"
@@ -74,18 +74,18 @@ def test_the_stacks_are_logged_once_a_moment_later_with_the_job(
     assert len(logged) == 8, "two workers, each once"
 
 
-def test_unasked_nothing_is_shown(crew: list[Worker], logged: list[dict[str, Any]]) -> None:
-    stacks_path(crew[0].board.path).write_text("old")
-    Dumps(crew).show()  # type: ignore[arg-type]
+def test_unasked_nothing_is_shown(workers: list[Worker], logged: list[dict[str, Any]]) -> None:
+    stacks_path(workers[0].board.path).write_text("old")
+    Dumps(workers).show()  # type: ignore[arg-type]
     assert logged == []
 
 
 def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(
-    crew: list[Worker], logged: list[dict[str, Any]]
+    workers: list[Worker], logged: list[dict[str, Any]]
 ) -> None:
-    run_only(crew[0].board, TakenJob("q", "id", 1, "name", b""))
+    run_only(workers[0].board, TakenJob("q", "id", 1, "name", b""))
     got: list[list[dict[str, object]]] = []
-    dumps = Dumps(crew)  # type: ignore[arg-type]
+    dumps = Dumps(workers)  # type: ignore[arg-type]
     dumps.ask(got.append)
     Moment.now_s += 0.5
     dumps.show()
@@ -97,29 +97,29 @@ def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(
 
 
 def test_all_who_ask_in_the_meantime_get_the_same_and_nobody_makes_it_later(
-    crew: list[Worker], logged: list[dict[str, Any]]
+    workers: list[Worker], logged: list[dict[str, Any]]
 ) -> None:
     got: list[int] = []
-    dumps = Dumps(crew)  # type: ignore[arg-type]
+    dumps = Dumps(workers)  # type: ignore[arg-type]
     for _ in range(10):  # USR1 ten times a second
         dumps.ask(lambda stacks: got.append(len(stacks)))
         Moment.now_s += 0.1
         dumps.show()
     dumps.ask()
     assert len(got) >= 8
-    assert crew[0].asked < 5, "what is being written is not emptied by asking again"
+    assert workers[0].asked < 5, "what is being written is not emptied by asking again"
     Moment.now_s += 0.5
     dumps.show()
     assert len(got) == 10
     assert {line["worker"] for line in logged} == {"w0", "w1"}, "the log was asked for too"
 
 
-def test_a_worker_that_is_gone_by_then_is_left_out(crew: list[Worker], logged: list[dict[str, Any]]) -> None:
+def test_a_worker_that_is_gone_by_then_is_left_out(workers: list[Worker], logged: list[dict[str, Any]]) -> None:
     got: list[list[dict[str, object]]] = []
-    dumps = Dumps(crew)  # type: ignore[arg-type]
+    dumps = Dumps(workers)  # type: ignore[arg-type]
     dumps.ask(got.append)
-    del crew[0]
-    stacks_path(crew[0].board.path).unlink()
+    del workers[0]
+    stacks_path(workers[0].board.path).unlink()
     Moment.now_s += 0.5
     dumps.show()
     assert [(found["worker"], found["text"]) for found in got[0]] == [("w1", ""), ("w2", "")]

@@ -59,10 +59,10 @@ def test_the_strongest_signal_that_is_due(plan: object, due: dict[float, signal.
     assert {now_s: due_signal(plan, now_s) for now_s in due} == due  # type: ignore[arg-type]
 
 
-def test_only_a_retired_worker_makes_room_for_its_successor() -> None:
-    assert retire_plan().makes_room
-    assert not recycle_plan().makes_room
-    assert not drain_plan(0, 1, 1).makes_room
+def test_only_a_retired_worker_frees_seat_for_its_successor() -> None:
+    assert retire_plan().frees_seat
+    assert not recycle_plan().frees_seat
+    assert not drain_plan(0, 1, 1).frees_seat
 
 
 @pytest.mark.parametrize(

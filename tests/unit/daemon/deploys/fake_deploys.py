@@ -1,8 +1,8 @@
 """The daemon's `SourceChanges` with fakes all around, except for the check: that is a real process.
 
-desk.change("/srv/shop.py")          # the watcher has seen a change
-desk.check("complains")              # what the next `jqd --check` does
-desk.advance_to(Step.RELOADING)      # the main loop turns until then
+deploys.change("/srv/shop.py")          # the watcher has seen a change
+deploys.check("complains")              # what the next `jqd --check` does
+deploys.advance_to(Step.RELOADING)      # the main loop turns until then
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Reload:
         self.abandoned = 0
         self.is_under_way = False
         self.refused_because = ""
-        self.crew: list[Any] = []
+        self.workers: list[Any] = []
 
     def begin(self) -> None:
         self.begun += 1
@@ -62,7 +62,7 @@ class Reload:
         self.is_under_way, self.refused_because = False, refusal
 
 
-class Turn:
+class HostLock:
     """The turn among the daemons of the host: ours when the test says so."""
 
     def __init__(self) -> None:
@@ -93,17 +93,17 @@ class Watcher:
         self.kept = set(paths)
 
 
-class DeployDesk:
+class FakeDeploys:
     """SourceChanges with fakes all around, except for the check: that is a real process."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.reload, self.turn, self.watcher = Reload(), Turn(), Watcher()
+        self.reload, self.host_lock, self.watcher = Reload(), HostLock(), Watcher()
         self.settings: object = False
         self.woken = 0
         self._patch = monkeypatch
         self.check("fine")
-        fakes: Any = (self.reload, resolve(directory), self.turn, self._settings_changed, self._wake, self.watcher)
-        self.sources = SourceChanges(*fakes)
+        fakes: Any = (self.reload, resolve(directory), self.host_lock, self._settings_changed, self._wake, self.watcher)
+        self.source_changes = SourceChanges(*fakes)
 
     def check(self, name: str) -> None:
         """Have the next check be one of CHECKS."""
@@ -118,15 +118,15 @@ class DeployDesk:
         self.woken += 1
 
     def change(self, *paths: str) -> None:
-        self.sources.heard_change(Change(paths or ("/srv/shop.py",)))
+        self.source_changes.heard_change(Change(paths or ("/srv/shop.py",)))
 
     def advance_to(self, step: Step) -> list[Step]:
         """Turn the main loop until a step is reached; return what it was told meanwhile."""
         told: list[Step] = []
 
         def is_there() -> bool:
-            told.append(self.sources.advance())
-            return self.sources.step is step
+            told.append(self.source_changes.advance())
+            return self.source_changes.step is step
 
         eventually(is_there, what=f"the step {step}")
         return [one for one in told if one is not Step.NONE]
