@@ -34,7 +34,7 @@ def daemon() -> None:
     """List the daemons, and tell running ones what to do.
 
     A daemon is named by its name (JQ_NAME; all daemons of that name are meant), by its id (see --json), or by how
-    its id begins. Instructions go through Redis, so it does not matter on which host a daemon runs.
+    its id begins. Orders go through Redis, so it does not matter on which host a daemon runs.
 
     Exit code 0: all did it; 1: one refused or did not answer (if it is only slow it may still obey, within 5 s);
     5: there is no such daemon, and nobody was told anything.

@@ -75,13 +75,13 @@ def _wire(
     boards = runtime_directory(address, settings.runtime_dir)
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
     store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
-    keeper = LeaseKeeper(settings, daemon_id, store, boards, signals.wake)
+    keeper = LeaseKeeper(settings, daemon_id, store, boards, signals.wakeup.ring)
     workers = WorkerProcesses(daemon_id, boards, _worker_config(settings, url), release.directory)
     source_changes = SourceChanges(
-        Reload(workers), release, HostLock(boards), _comparison(settings, release, reread), signals.wake
+        Reload(workers), release, HostLock(boards), _comparison(settings, release, reread), signals.wakeup.ring
     )
     memory = MemoryGuard(workers, MemoryProbe(), settings.memory_reserve, settings.max_rss)
-    listener = ControlListener(daemon_id, address, signals.wake)
+    listener = ControlListener(daemon_id, address, signals.wakeup.ring)
     others = frozenset([embedded.pid]) if embedded and embedded.pid else frozenset()
     parts = Parts(keeper, signals, workers, Notifier(), memory, source_changes, Remote(listener), others)
     handover = os.environ.pop(_HANDOVER, "")

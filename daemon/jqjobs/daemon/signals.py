@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import select
 import signal
-import socket
 from collections import deque
 from types import FrameType
+
+from jqjobs.base.wakeup import Wakeup
 
 _HEARD = (
     signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP,
@@ -15,17 +16,15 @@ _HEARD = (
 
 
 class SignalInbox:
-    """Signals that came and were not acted on yet; `wakeup` becomes readable with each."""
+    """Signals that came and were not acted on yet; `wakeup` rings with each."""
 
     def __init__(self) -> None:
         self._pending: deque[signal.Signals] = deque()
-        self.wakeup, self._write_end = socket.socketpair()
-        self.wakeup.setblocking(False)
-        self._write_end.setblocking(False)
+        self.wakeup = Wakeup()
 
     def install(self) -> None:
         """Install the handlers; call it first of all, so that a signal during boot is obeyed."""
-        signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+        self.wakeup.ring_at_signals()
         for number in _HEARD:
             signal.signal(number, self._record)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only wakes the loop, which looks at its own pids
@@ -34,13 +33,6 @@ class SignalInbox:
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         self._pending.append(signal.Signals(number))
-
-    def wake(self) -> None:
-        """Wake the main loop, from any thread."""
-        try:
-            self._write_end.send(b"\0")
-        except OSError:
-            return  # full: it is going to wake anyway
 
     def take(self) -> list[signal.Signals]:
         """Return the signals that came since the last call."""
@@ -52,13 +44,5 @@ class SignalInbox:
     def wait_for_end(self, timeout_s: float) -> bool:
         """Wait during boot; True as soon as a signal asks for the end (it stays to be taken)."""
         select.select([self.wakeup], [], [], timeout_s)
-        self.clear_wakeups()
+        self.wakeup.clear()
         return any(number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT) for number in self._pending)
-
-    def clear_wakeups(self) -> None:
-        """Read what made `wakeup` readable."""
-        try:
-            while self.wakeup.recv(4096):
-                pass
-        except BlockingIOError:
-            return

@@ -282,4 +282,4 @@ class Supervisor:
                 if not worker.channel.closed:
                     selector.register(worker.channel, selectors.EVENT_READ)
             selector.select(timeout_s)
-        self._signals.clear_wakeups()
+        self._signals.wakeup.clear()

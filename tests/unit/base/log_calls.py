@@ -17,7 +17,13 @@ PACKAGE = Path(__file__).parents[3] / "daemon" / "jqjobs"
 _COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kind if kind not in _QUIET}}
 
 #: Who writes the lines of a room.
-_PROCESSES = {"daemon": "daemon", "worker": "worker", "cli": "daemon", "base": "application"}
+_PROCESSES = {
+    "base": {"application"},
+    "cli": {"daemon"},
+    "daemon": {"daemon"},
+    "store": {"daemon", "worker"},
+    "worker": {"worker"},
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Scope = Function | ast.Module
@@ -33,7 +39,7 @@ class LogCall:
     fields: dict[str, bool]
 
     @property
-    def process(self) -> str:
+    def processes(self) -> set[str]:
         return _PROCESSES[self.place.partition("/")[0]]
 
 

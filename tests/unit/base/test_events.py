@@ -52,7 +52,7 @@ def by_event(calls: list[LogCall]) -> dict[str, list[LogCall]]:
 def row(name: str, calls: list[LogCall]) -> str:
     """The line of docs/logs.md about one event."""
     level, fields, meaning = EVENTS[name]
-    processes = ", ".join(sorted({call.process for call in calls}))
+    processes = ", ".join(sorted({process for call in calls for process in call.processes}))
     shown = " ".join(f"`{field.rstrip('?')}`{'?' if field.endswith('?') else ''}" for field in fields.split())
     return f"| `{name}` | {level} | {processes} | {shown} | {meaning} |"
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import queue
 import random
 import selectors
-import socket
 import threading
 import time
 from collections import deque
@@ -21,13 +20,14 @@ from collections.abc import Callable
 from typing import Any
 
 from jqjobs.base import log
+from jqjobs.base.wakeup import Wakeup
 from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_order
 from jqjobs.errors import StoreError, StoreUnavailable
-from jqjobs.jobs.backoff import reconnect_delay_s
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons
+from jqjobs.store.outage import Failures
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.store import Store
 
@@ -54,34 +54,25 @@ class ControlListener(threading.Thread):
         self._wake = wake
         self._answers: deque[tuple[float, Call[int]]] = deque()
         self._asked_s: float | None = None
-        self._failures = 0
+        self._failures = Failures(random.Random())
         self._said: set[tuple[str, str]] = set()
-        self._rng = random.Random()
         self._ending = threading.Event()
-        self._wakeup, self._write_end = socket.socketpair()
-        self._wakeup.setblocking(False)
-        self._write_end.setblocking(False)
+        self._wakeup = Wakeup()
 
     def answer(self, order: Order, ok: bool, message: str, **facts: Any) -> None:
         """Have an answer delivered; returns at once, whatever Redis does. ``ok``: the daemon does as it was told."""
         said = OrderAnswer(self._daemon_id, ok, message, facts).to_json()
         self._answers.append((time.monotonic(), daemons.post_answer(order.nonce, said)))
-        self._nudge()
+        self._wakeup.ring()
 
     def end(self, timeout_s: float = _TIMEOUT_S) -> None:
         """Deliver what is still to be answered, if Redis lets us, and end; wait for that at most ``timeout_s``."""
         self._ending.set()
-        self._nudge()
+        self._wakeup.ring()
         if self.ident is None:  # never started
             self._close()
         else:
             self.join(timeout_s)
-
-    def _nudge(self) -> None:
-        try:
-            self._write_end.send(b"\0")
-        except OSError:
-            return  # full: it is going to wake anyway; closed: it has ended
 
     def run(self) -> None:
         """Listen until `end`; an outage of Redis is waited out."""
@@ -95,7 +86,7 @@ class ControlListener(threading.Thread):
             self._close()
 
     def _close(self) -> None:
-        for closed in (self._ear, self._mouth, self._wakeup, self._write_end):
+        for closed in (self._ear, self._mouth, self._wakeup):
             closed.close()
 
     def _turn(self) -> None:
@@ -128,7 +119,7 @@ class ControlListener(threading.Thread):
             ready = [key.fileobj for key, _ in selector.select(max(0.0, left_s))]
         if not ready:
             raise StoreUnavailable("Redis does not end the wait for an order: the connection is half-open")
-        self._clear_wakeup()
+        self._wakeup.clear()
         return self._ear.wire in ready
 
     def _hear(self) -> None:
@@ -171,23 +162,16 @@ class ControlListener(threading.Thread):
 
     def _stumble(self, error: StoreError) -> None:
         self._forget_question()
-        self._failures += 1
-        if self._failures == _SAY_AFTER:
+        self._failures.add()
+        if self._failures.count == _SAY_AFTER:
             log.event("control.deaf", level=30, error=str(error), hint="jqctl daemon cannot reach this daemon")
-        self._ending.wait(reconnect_delay_s(self._failures, self._rng))
+        self._ending.wait(self._failures.pause_s())
 
     def _recover(self) -> None:
-        if self._failures >= _SAY_AFTER:
-            log.event("control.back", failures=self._failures)
-        self._failures = 0
+        failures = self._failures.clear()
+        if failures >= _SAY_AFTER:
+            log.event("control.back", failures=failures)
 
     def _forget_question(self) -> None:
         self._ear.close()
         self._asked_s = None
-
-    def _clear_wakeup(self) -> None:
-        try:
-            while self._wakeup.recv(4096):
-                pass
-        except BlockingIOError:
-            return

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jqjobs.base import log
+from jqjobs.base.wakeup import Wakeup
 
 #: From accepting a connection to closing it, whatever its client does.
 PATIENCE_S = 2.0
@@ -54,7 +55,7 @@ class Endpoint(threading.Thread):
         self._listener = listener
         self._answer = answer
         self._ending = threading.Event()
-        self._wakeup, self._write_end = socket.socketpair()
+        self._wakeup = Wakeup()
         self._open: dict[socket.socket, _Connection] = {}  # the oldest first, so by deadline
         self._selector = selectors.DefaultSelector()
         listener.setblocking(False)
@@ -75,11 +76,12 @@ class Endpoint(threading.Thread):
         if self._ending.is_set():
             return
         self._ending.set()
-        self._write_end.send(b"\0")
+        self._wakeup.ring()
         if self.is_alive():
             self.join(PATIENCE_S)
-        for left in (*self._open, self._listener, self._wakeup, self._write_end):
+        for left in (*self._open, self._listener):
             left.close()
+        self._wakeup.close()
         self._selector.close()
 
     def _turn(self) -> None:

@@ -8,43 +8,35 @@ INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 from types import FrameType
 
+from jqjobs.base.wakeup import Wakeup
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.stacks import DUMP_SIGNAL
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 
 
 class Signals:
-    """What signals asked for so far, and a socket that becomes readable with each of them."""
+    """What signals asked for so far, and what wakes the main thread where it waits."""
 
     def __init__(self, interrupter: Interrupter) -> None:
         self._interrupter = interrupter
         self.loading = True
         self.draining = False
         self.stopping = False
-        self.wakeup, self._write_end = socket.socketpair()
-        self.wakeup.setblocking(False)
-        self._write_end.setblocking(False)
+        self.wakeup = Wakeup()
 
     def install(self) -> None:
         """Install the handlers and let signals through, whatever mask was inherited over exec."""
-        signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+        self.wakeup.ring_at_signals()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._drain)
         signal.signal(signal.SIGQUIT, self._stop)
         self._interrupter.install()
         os.register_at_fork(after_in_child=_forget_in_child)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-    def ring(self) -> None:
-        """Wake the main thread where it waits; called from other threads."""
-        with contextlib.suppress(BlockingIOError):  # it has not even heard what came before
-            self._write_end.send(b"\0")
 
     def _drain(self, signum: int, frame: FrameType | None) -> None:
         self.draining = True

@@ -42,7 +42,7 @@ class Slots:
                 if not job.memory_bytes:
                     return job
                 self.asking.append(job)
-                self._signals.ring()
+                self._signals.wakeup.ring()
         return None
 
     def end(self, job: TakenJob, outcome: Outcome | None) -> None:
@@ -70,4 +70,4 @@ class Slots:
         """Wake the main thread if that is what it waits for; called after each job."""
         if self._listening and (self._for_outcomes or self._batch.waiting <= self._low):
             self._listening = False
-            self._signals.ring()
+            self._signals.wakeup.ring()

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.backoff import reconnect_delay_s
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board import Board
+from jqjobs.store.outage import Failures
 from jqjobs.worker.attempts.note_writer import NoteWriter
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.trips.batch import Batch
@@ -78,9 +78,8 @@ class Monitor(threading.Thread):
         #: Places whose job was told that its time is up, or that it is cancelled, with the job's number.
         self._warned: dict[int, int] = {}
         self._cancelled: dict[int, int] = {}
-        self._failures = 0
+        self._failures = Failures(random.Random())
         self._next_report_ms = 0.0
-        self._rng = random.Random()
         self._ended = threading.Event()
 
     def end(self) -> None:
@@ -149,7 +148,7 @@ class Monitor(threading.Thread):
         has_hung = monotonic_ms() - since_ms >= self._hung_after_ms
         if has_hung != self._batch.has_hung:
             self._batch.has_hung = has_hung
-            self._signals.ring()
+            self._signals.wakeup.ring()
         if has_hung:
             self._batch.give_back()
 
@@ -157,6 +156,8 @@ class Monitor(threading.Thread):
         """Report finished jobs; without Redis with growing pauses, like everybody."""
         if not self._board.lease_holds() or monotonic_ms() < self._next_report_ms:
             return
-        self._failures = 0 if self._exchanger.report(gives_back=self._slots is None) else self._failures + 1
-        pause_s = reconnect_delay_s(self._failures, self._rng) if self._failures else 0.0
-        self._next_report_ms = monotonic_ms() + pause_s * 1000
+        if self._exchanger.report(gives_back=self._slots is None):
+            self._failures.clear()
+        else:
+            self._failures.add()
+            self._next_report_ms = monotonic_ms() + self._failures.pause_s() * 1000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import select
-import socket
 import time
 from collections.abc import Sequence
 
+from jqjobs.base.wakeup import Wakeup
 from jqjobs.errors import StoreError
 from jqjobs.link.channel import Channel
 from jqjobs.store import keys
@@ -20,7 +20,7 @@ _SILENT_S = 30.0
 class WakeWait:
     """A connection of its own that waits for a wake token (BZPOPMIN) of any of the worker's queues."""
 
-    def __init__(self, wire: Wire, queues: Sequence[str], channel: Channel, signals: socket.socket) -> None:
+    def __init__(self, wire: Wire, queues: Sequence[str], channel: Channel, signals: Wakeup) -> None:
         self._wire = wire
         self._command: tuple[Argument, ...] = ("BZPOPMIN", *map(keys.wake, queues), _BLOCK_S)
         self._channel = channel
@@ -44,7 +44,7 @@ class WakeWait:
         if token in ready:
             self._read()
         if self._signals.fileno() in ready:
-            self._signals.recv(4096)
+            self._signals.clear()
         return bool(ready)
 
     def wait_for_word(self, timeout_s: float) -> None:

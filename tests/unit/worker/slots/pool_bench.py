@@ -18,14 +18,21 @@ from waiting import eventually
 
 
 class Bell:
-    """What slots see of the worker's signals; counts how often the main thread was woken."""
+    """Counts how often the main thread was woken."""
 
     def __init__(self) -> None:
-        self.draining = False
         self.rung = 0
 
     def ring(self) -> None:
         self.rung += 1
+
+
+class StubSignals:
+    """What slots see of the worker's signals."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.wakeup = Bell()
 
 
 class Bench:
@@ -33,12 +40,13 @@ class Bench:
 
     def __init__(self, board: Board, slots: int = 4) -> None:
         self.app = App(redis_url="redis://127.0.0.1:1")
-        self.bell = Bell()
+        self.signals = StubSignals()
+        self.bell = self.signals.wakeup
         self.batch = Batch(board)
         self.refusals: list[Outcome | None] = []
         interrupter = ThreadInterrupter(lambda: False)
         self.runner = Runner(self.app, "w", interrupter, random.Random(1))
-        self.pool = Pool(slots, self.batch, self.runner, interrupter, self.bell, self.refuse)  # type: ignore[arg-type]
+        self.pool = Pool(slots, self.batch, self.runner, interrupter, self.signals, self.refuse)  # type: ignore[arg-type]
         self.gate = threading.Event()
         self.running: list[str] = []
         self.most = 0

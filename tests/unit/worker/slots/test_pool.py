@@ -73,7 +73,7 @@ def test_a_thread_that_is_idle_is_used_again(bench: Bench) -> None:
 def test_nothing_is_begun_once_the_worker_drains(bench: Bench) -> None:
     bench.send("plain", "task")
     bench.wait_for_running(2)
-    bench.bell.draining = True
+    bench.signals.draining = True
     bench.send("plain", "task")
     bench.gate.set()
     bench.outcomes(2)
@@ -278,7 +278,7 @@ def test_who_waits_for_memory_when_the_worker_drains_goes_back(bench: Bench) -> 
     bench.gate.set()
     bench.outcomes(4)
     eventually(lambda: bench.bell.rung == 1, 20)
-    bench.bell.draining = True
+    bench.signals.draining = True
     bench.pool.run(lambda: None)
     assert bench.outcomes(1) == {large.id: Kind.RELEASED}
 

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import StoreBusy, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.outage import Failures, Outage
+
+GONE, LOADING = StoreUnavailable("nobody listens"), StoreBusy("it is loading")
+REFUSED = StoreRefused("no such user")
+
+
+@pytest.fixture
+def outage() -> Outage:
+    return Outage(random.Random(1), "w1")
+
+
+def test_an_outage_is_said_once_and_its_end_with_the_count(outage: Outage, logged: list[dict[str, Any]]) -> None:
+    for error in (GONE, LOADING, GONE):
+        outage.note(error)
+    assert outage.failures == 3
+    outage.end()
+    assert logged == [
+        {"event": "redis.lost", "level": 30, "error": "nobody listens", "worker": "w1"},
+        {"event": "redis.back", "worker": "w1", "failures": 3},
+    ]
+    assert outage.failures == 0
+
+
+def test_an_outage_of_the_daemon_names_no_worker(logged: list[dict[str, Any]]) -> None:
+    Outage(random.Random(1)).note(GONE)
+    assert logged[0]["worker"] is None  # then the line has no such field
+
+
+def test_a_server_that_refuses_is_not_lost(outage: Outage, logged: list[dict[str, Any]]) -> None:
+    outage.note(REFUSED)
+    outage.note(StoreError("WRONGTYPE"))
+    assert [(line["event"], line["error"]) for line in logged] == [("redis.refused", "no such user")]
+
+
+def test_what_changes_in_kind_is_said_again_and_counted_on(outage: Outage, logged: list[dict[str, Any]]) -> None:
+    for error in (GONE, REFUSED, REFUSED, GONE):
+        outage.note(error)
+    outage.end()
+    assert [line["event"] for line in logged] == ["redis.lost", "redis.refused", "redis.lost", "redis.back"]
+    assert logged[-1]["failures"] == 4
+
+
+def test_the_next_outage_is_said_like_the_first(outage: Outage, logged: list[dict[str, Any]]) -> None:
+    for _ in range(2):
+        outage.note(GONE)
+        outage.end()
+    assert [line["event"] for line in logged] == ["redis.lost", "redis.back"] * 2
+
+
+def test_without_a_failure_nothing_is_said(outage: Outage, logged: list[dict[str, Any]]) -> None:
+    outage.end()
+    assert logged == []
+
+
+def test_pauses_grow_to_two_seconds_jittered_and_start_over() -> None:
+    failures = Failures(random.Random(1))
+    pauses = []
+    for _ in range(12):
+        failures.add()
+        pauses.append(failures.pause_s())
+    uppers = [min(2.0, 0.05 * 2**count) for count in range(1, 13)]
+    assert all(upper / 2 <= pause <= upper for pause, upper in zip(pauses, uppers, strict=True))
+    assert len(set(pauses[-4:])) == 4, "daemons do not come back all at once"
+    assert failures.clear() == 12
+    assert failures.pause_s() <= 0.05
