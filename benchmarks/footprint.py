@@ -101,7 +101,7 @@ def _watch(stage: Stage, daemons: list[int], seconds: float) -> Idle:
 def _bytes_per_job(stage: Stage, size: int) -> float:
     stage.clear()
     jobs = 2000 if stage.quick else 20_000
-    take = app.find("take")
+    take = app.registry.find("take")
     arguments = ("x" * (size - len('{"args":[""]}')),)
     take.enqueue(*arguments)
     before = int(stage.info("memory")["used_memory"])

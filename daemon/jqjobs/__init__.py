@@ -12,8 +12,8 @@ from jqjobs.version import __version__
 
 if TYPE_CHECKING:
     from jqjobs.api.app import App
-    from jqjobs.api.client import JobHandle
     from jqjobs.api.function import Job
+    from jqjobs.api.handle import JobHandle
     from jqjobs.errors import (
         ConfigError,
         Conflict,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 #: Module → the public names that it has.
 _PUBLIC = {
-    "api.app": "App", "api.function": "Job", "api.client": "JobHandle", "store.reads.jobs": "JobInfo",
+    "api.app": "App", "api.function": "Job", "api.handle": "JobHandle", "store.reads.jobs": "JobInfo",
     "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
     "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from e2e.daemon import Daemon, Site
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 
 #: The twins: what holds for one kind of job holds for the other.
 HOLDS = ["hold", "hold_async"]

@@ -22,7 +22,9 @@ from typing import Any
 
 import psutil
 
-from jqjobs.api.client import Client, JobHandle
+from handles import enqueue
+from jqjobs import JobHandle
+from jqjobs.api.client import Client
 from jqjobs.base.events import EVENTS
 from jqjobs.jobs.records import NewJob, Options, State, new_id
 from jqjobs.store.reads.jobs import JobInfo
@@ -206,7 +208,7 @@ class Site:
             )
             for name, *args in jobs
         ]  # fmt: skip
-        return self.client.enqueue(chosen.queue or "default", new)
+        return enqueue(self.client, new, chosen.queue or "default")
 
     def wait_for(self, job: JobHandle, state: State, timeout_s: float = 20) -> JobInfo:
         """Wait until a job is in a state; return all that is known of it."""

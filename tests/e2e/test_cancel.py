@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from e2e.daemon import Site, is_running
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import State
 from jqjobs.link.board import Board

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from e2e.daemon import Site, is_running
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from waiting import eventually
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.daemon import Site
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually

@@ -13,7 +13,7 @@ from e2e import limited_jobs
 from e2e.daemon import Daemon, Site
 from e2e.limited_jobs import USERS
 from jqjobs.jobs.records import State
-from jqjobs.store.reads.jobs import JobInfo
+from jqjobs.store.reads.jobs import JobInfo, job_info
 from waiting import eventually
 
 APP = ("--app", "limited_jobs:app", "--poll", "1")
@@ -31,7 +31,7 @@ def send(site: Site, name: str, count: int, *arguments: object) -> list[str]:
     """Enqueue calls of a job as its app does, with its limits."""
     job = limited_jobs.app.jobs[name]
     new = [job._new(arguments, {}) for _ in range(count)]
-    return [handle.id for handle in site.client.enqueue("default", new)]
+    return [made.id for made in site.client.enqueue("default", new)]
 
 
 def wait_for_all(site: Site, ids: Sequence[str], timeout_s: float = 90) -> list[JobInfo]:
@@ -42,7 +42,7 @@ def wait_for_all(site: Site, ids: Sequence[str], timeout_s: float = 90) -> list[
         return status.kept + status.dead == len(ids)
 
     eventually(are_over, timeout_s, f"{len(ids)} jobs are over")
-    return [info for job_id in ids if (info := site.client.find("default", job_id)) is not None]
+    return [info for job_id in ids if (info := site.client.run(job_info("default", job_id))) is not None]
 
 
 def too_close_ms(starts_ms: Sequence[int], most: int) -> list[int]:

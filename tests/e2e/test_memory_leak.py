@@ -16,7 +16,9 @@ import pytest
 
 from cgroups import Cgroup, limited
 from e2e.chaos.supervision import WorkerProcesses, supervised
-from jqjobs.api.client import Client, JobHandle
+from handles import enqueue
+from jqjobs import JobHandle
+from jqjobs.api.client import Client
 from jqjobs.jobs.records import NewJob, Options, State, new_id
 from servers import Server
 from waiting import eventually
@@ -55,7 +57,7 @@ class Shop:
         """Have ``count`` jobs run to their end; say what it took."""
         began_s = time.monotonic()
         fields = Options(keep="1h").fields()
-        jobs = self.client.enqueue("default", [NewJob(name, b"{}", new_id(), fields=fields) for _ in range(count)])
+        jobs = enqueue(self.client, [NewJob(name, b"{}", new_id(), fields=fields) for _ in range(count)])
         eventually(lambda: self._have_ended(count), PATIENCE_S, "all jobs ended")
         eventually(lambda: {job.state() for job in jobs} == {State.KEPT}, 60, "all of them are recorded")
         took_s, workers = time.monotonic() - began_s, {effect.pid for effect in self.crew.ledger.effects()}

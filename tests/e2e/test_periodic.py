@@ -7,6 +7,7 @@ import signal
 
 from e2e.daemon import Site
 from jqjobs.store.calls.schedules import Planned, TickAnswer, agenda, tick
+from jqjobs.store.reads.jobs import job_info
 from waiting import eventually
 
 DAY_MS = 86_400_000
@@ -74,7 +75,7 @@ def test_two_daemons_run_each_tick_once_and_one_of_them_is_enough(site: Site) ->
 
 
 def enqueued_ms(site: Site, tick_ms: int) -> int:
-    info = site.client.find("default", f"beat-{tick_ms}")
+    info = site.client.run(job_info("default", f"beat-{tick_ms}"))
     assert info is not None
     assert info.enqueued_ms is not None
     return info.enqueued_ms

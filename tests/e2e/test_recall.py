@@ -6,7 +6,7 @@ import itertools
 import time
 
 from e2e.daemon import Daemon, Site
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 
 #: The job holds the GIL for about so long; the others are to be done before it ends.

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from e2e.daemon import Daemon, Site
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from jqjobs.store.calls import upkeep
 from waiting import eventually

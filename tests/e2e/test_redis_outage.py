@@ -14,7 +14,7 @@ import pytest
 
 from e2e.daemon import Site
 from e2e.proxy import LossyProxy
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import State
 from servers import Server

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, supervised
+from handles import enqueue
 from jqjobs.api.client import Client
 from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.jobs.records import NewJob, Options, State, new_id
@@ -71,7 +72,7 @@ class Shop:
         """Return which versions ran a burst of jobs, so many that every worker has some."""
         fields = Options(keep="1h").fields()
         new = [NewJob("which", b'{"args":[]}', new_id(), fields=fields) for _ in range(jobs)]
-        handles = self._client.enqueue("default", new)
+        handles = enqueue(self._client, new)
         eventually(lambda: all(handle.state() is State.KEPT for handle in handles), PATIENCE_S, "the burst is done")
         infos = [handle.info() for handle in handles]
         self.infos += infos
@@ -124,7 +125,7 @@ def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job
         assert "stopwaitsecs=38" in complaint[0]
 
         new = NewJob("linger", b'{"args":[6]}', new_id(), fields=Options(keep="1h").fields())
-        [job] = client.enqueue("chaos", [new])
+        [job] = enqueue(client, [new], "chaos")
         eventually(lambda: crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
         crew.ctl("stop", "jqd:*")
         assert "SIGKILL" in crew.log()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from e2e.daemon import Site, is_running
-from jqjobs.api.client import JobHandle
+from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from jqjobs.store import keys
 from waiting import eventually

@@ -1,30 +1,32 @@
-"""The app: a registry of jobs, and the door through which they are enqueued.
+"""The app: the decorators that register jobs, and the doors through which they are enqueued and answered.
 
-Nothing here runs jobs; workers read the registry. Importing an app connects to nothing.
+What is registered is in its `Registry`, which workers read. Nothing here runs jobs; importing an app connects to
+nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, overload
 
-from jqjobs.api.client import Client, JobHandle
-from jqjobs.api.engine import Engine, make_engine
+from jqjobs.api.choice import choose_engine
+from jqjobs.api.client import Client
+from jqjobs.api.engine import Engine
 from jqjobs.api.function import Job
-from jqjobs.api.periodic import Schedule, Schedules, call_of, timetable
+from jqjobs.api.handle import JobHandle
+from jqjobs.api.periodic import Schedule, call_of, timetable
+from jqjobs.api.registry import Registry
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.base.config import Environment
-from jqjobs.base.imports import import_all
 from jqjobs.base.later import AsgiApp, Later, WsgiApp
-from jqjobs.base.sizes import Size, size_bytes
-from jqjobs.errors import DuplicateJobName, InvalidName, InvalidOption, UnknownJobName
-from jqjobs.jobs.backoff import Backoff, backoff_of
-from jqjobs.jobs.hooks import EVENTS, Hook, HookPoint, Hooks, Middleware, check_middleware, check_order
-from jqjobs.jobs.limits import ConcurrencyRule, Limits, RateRule
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref, positive_ms
-from jqjobs.jobs.registration import Settings, first_line, is_same_source, names_of, place_of
+from jqjobs.base.sizes import Size
+from jqjobs.errors import InvalidName, InvalidOption
+from jqjobs.jobs.backoff import Backoff
+from jqjobs.jobs.hooks import Hook, HookPoint, Middleware, check_middleware
+from jqjobs.jobs.limits import ConcurrencyRule, RateRule
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref
+from jqjobs.jobs.registration import Settings, settings_of
 from jqjobs.jobs.timetable import Missed, Policy
 from jqjobs.store.calls.cancels import CancelAnswer
 
@@ -55,11 +57,10 @@ class App:
 
         ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``.
         """
-        self.imports = tuple(imports)
-        self.jobs: dict[str, Job[Any, Any]] = {}
-        self.schedules = Schedules()
-        self.hooks = Hooks()
-        self.middlewares: list[Middleware] = []
+        self.registry = Registry(imports)
+        # A worker asks for these around each job; they are the same objects, one step nearer.
+        self.jobs, self.schedules = self.registry.jobs, self.registry.schedules
+        self.hooks, self.middlewares = self.registry.hooks, self.registry.middlewares
         self.put_off = Later()
         self.client = Client(lambda: Environment().redis_url(redis_url))
         self._engine: Engine | None = None
@@ -68,7 +69,7 @@ class App:
     def engine(self) -> Engine:
         """Where calls go: what JQ_ENGINE said when the first one was made, or what `use` said. Raises: ConfigError."""
         if self._engine is None:
-            self._engine = make_engine(Environment().get("engine"), self)
+            self._engine = choose_engine(Environment().get("engine"), self, self.client)
         return self._engine
 
     def use(self, engine: Engine | None) -> Engine | None:
@@ -90,12 +91,7 @@ class App:
         on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
         on_state_change: Hooked = None, cleanup: Hooked = None,
     ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
-    def job(
-        self, function: Callable[..., Any] | None = None, *, name: str | None = None,
-        timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
-        backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
-        rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
-    ) -> Any:  # fmt: skip
+    def job(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Register a function as a job. Raises: DuplicateJobName, InvalidName, InvalidOption.
 
         ``timeout``: time limit of one attempt, None for none. ``keep``: how long result and record of a
@@ -108,20 +104,11 @@ class App:
         return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
         ``throttle_counts``: each time is a failure. ``on_start`` … ``cleanup``: hooks, one or a list.
         """
-        hooks = {event: plain.pop(event, None) for event in EVENTS}
 
         def register(target: Callable[..., Any]) -> Job[..., Any]:
             if isinstance(target, Job):
                 raise InvalidOption(f"{target!r} is registered already", hint="put @app.periodic above @app.job")
-            settings = Settings(
-                name or target.__name__,
-                timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
-                keep_ms=None if keep is None else positive_ms(keep, "keep"),
-                backoff=backoff_of(backoff), aliases=names_of(aliases), hooks=Hooks(hooks),
-                limits=Limits(rate_limit, concurrency),
-                memory_bytes=size_bytes(memory, "memory"), **plain,
-            )  # fmt: skip
-            return self._register(Job(self, target, settings))
+            return self.registry.add(Job(target, settings_of(target, **options), lambda: self.engine))
 
         return register if function is None else register(function)
 
@@ -150,24 +137,9 @@ class App:
 
         return register
 
-    def _register(self, job: Job[..., Any]) -> Job[..., Any]:
-        for name in (job.name, *job.settings.aliases):
-            known = self.jobs.get(name)
-            if known is not None and not is_same_source(known.function, job.function):
-                places = f"{place_of(known.function)} and {place_of(job.function)}"
-                raise DuplicateJobName(
-                    f"two functions are registered as {name!r}: {places}", hint="give one of them name=…"
-                )
-        self.jobs |= dict.fromkeys((job.name, *job.settings.aliases), job)
-        return job
-
     def load(self) -> App:
         """Import the job modules and check every signature. Raises: ConfigError, and what the modules raise."""
-        import_all(self.imports)
-        for job in self.jobs.values():
-            job.signature.check()
-            check_order(self.middlewares, around_async=iscoroutinefunction(job.function))
-        self.schedules.check()
+        self.registry.load()
         return self
 
     def middleware(self, function: M) -> M:
@@ -196,23 +168,6 @@ class App:
         """Return an ASGI application that runs what `later` was given once the response is sent."""
         return self.put_off.asgi(application)
 
-    def hooks_of(self, job: Job[..., Any], event: str) -> Iterator[Hook]:
-        """Return what is to be called when something becomes of a job: its own hooks, then those of the app."""
-        yield from job.hooks.of(event)
-        yield from self.hooks.of(event)
-
-    def queues(self) -> list[str]:
-        """Return the queues of all jobs and schedules, in the order of registration."""
-        return list(dict.fromkeys([*(job.settings.queue for job in self.jobs.values()), *self.schedules.queues()]))
-
-    def catalog(self) -> dict[str, dict[str, Any]]:
-        """Return job name → what workers publish about it; aliases are names too."""
-        return {name: self._published(job) for name, job in self.jobs.items()}
-
-    def _published(self, job: Job[..., Any]) -> dict[str, Any]:
-        entry = job.settings.catalog_entry(first_line(job.function))
-        return entry | {"hooks": True} if any(self.hooks_of(job, "on_failure")) else entry
-
     def handle(self, ref: str) -> JobHandle:
         """Return a handle of a job that is there already, by the ``queue/id`` of an earlier handle's ``ref``.
 
@@ -230,10 +185,3 @@ class App:
     def resolve(self, ref: str, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
         """Answer for the job of that ``queue/id``, see `JobHandle.resolve`."""
         return self.handle(ref).resolve(token, result=result, error=error)
-
-    def find(self, name: str) -> Job[..., Any]:
-        """Return the job of that name or alias. Raises: UnknownJobName."""
-        try:
-            return self.jobs[name]
-        except KeyError:
-            raise UnknownJobName(f"the app registers no job {name!r}") from None

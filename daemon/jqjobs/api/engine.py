@@ -1,52 +1,50 @@
-"""Where an app's calls go: to Redis, or with JQ_ENGINE to something in its place. A `Client` is the engine for Redis.
+"""What stands behind an app, its functions and its handles: it takes jobs, and answers calls about them.
 
-The others run or record jobs in this process; they are in `jqjobs.testing`, which stands above and is found by name.
+`Client` is the engine for Redis; those that run or drop jobs in this process are in a higher room (`api.choice`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from jqjobs.base.clock import Duration
-from jqjobs.errors import ConfigError
-from jqjobs.jobs.records import NewJob
+from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store.call import Call
-from jqjobs.store.reads.jobs import JobInfo
+from jqjobs.store.calls.endings import Subscription
 
 if TYPE_CHECKING:
-    from jqjobs.api.app import App
-    from jqjobs.api.client import JobHandle
+    from jqjobs.store.aio import AsyncSubscription  # brings redis-py, which only async producers need
 
 T = TypeVar("T")
 
-#: Value of JQ_ENGINE → module and function that makes that engine for an app.
-_ELSEWHERE = {"sync": ("jqjobs.inprocess.engines", "SyncEngine"), "null": ("jqjobs.inprocess.engines", "NullEngine")}
-
 
 class Engine(Protocol):
-    """What apps, registered functions and job handles need; see `jqjobs.api.client.Client` for what each does."""
+    """Where calls go. Everything raises StoreError and its kinds."""
 
-    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]: ...
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Store jobs of one queue, in order."""
+        ...
 
-    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]: ...
+    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Do what `enqueue` does, from a coroutine."""
+        ...
 
-    def find(self, queue: str, job_id: str) -> JobInfo | None: ...
+    def run(self, call: Call[T]) -> T:
+        """Run a script call."""
+        ...
 
-    def run(self, call: Call[T]) -> T: ...
+    async def run_async(self, call: Call[T]) -> T:
+        """Do what `run` does, from a coroutine."""
+        ...
 
-    def wait(self, queue: str, job_id: str, timeout: Duration | None) -> Any: ...
+    def subscribe(self, queue: str, job_id: str) -> AbstractContextManager[Subscription]:
+        """Listen to the end of a job that somebody has asked about (`endings.job_end`).
 
-    async def wait_async(self, queue: str, job_id: str, timeout: Duration | None) -> Any: ...
+        Raises: ResultTimeout at once where nothing can end meanwhile.
+        """
+        ...
 
-
-def make_engine(name: str | None, app: App) -> Engine:
-    """Return the engine that JQ_ENGINE names, None or "redis" for Redis. Raises: ConfigError."""
-    if name in (None, "redis"):
-        return app.client
-    if name not in _ELSEWHERE:
-        raise ConfigError(f"JQ_ENGINE {name!r} is none of redis, {', '.join(_ELSEWHERE)}")
-    module, factory = _ELSEWHERE[name]
-    engine: Engine = getattr(import_module(module), factory)(app)
-    return engine
+    def subscribe_async(self, queue: str, job_id: str) -> AbstractAsyncContextManager[AsyncSubscription]:
+        """Do what `subscribe` does, for a coroutine."""
+        ...

@@ -6,18 +6,16 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-from jqjobs.api.client import JobHandle
+from jqjobs.api.engine import Engine
+from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption
 from jqjobs.jobs.hooks import HookPoint, Hooks
 from jqjobs.jobs.records import NO_OPTIONS, Coalesce, NewJob, Options, new_id, new_ids
 from jqjobs.jobs.registration import Settings
 from jqjobs.jobs.signature import Signature
-
-if TYPE_CHECKING:
-    from jqjobs.api.app import App
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,10 +34,11 @@ class Job(Generic[P, R]):
     on_state_change = HookPoint()
     cleanup = HookPoint()
 
-    def __init__(self, app: App, function: Callable[P, R], settings: Settings) -> None:
-        self.app = app
+    def __init__(self, function: Callable[P, R], settings: Settings, engine: Callable[[], Engine]) -> None:
+        """``engine``: says where calls go, asked at each of them. Raises: InvalidOption."""
         self.function = function
         self.settings = settings
+        self._engine = engine
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
@@ -113,11 +112,14 @@ class Job(Generic[P, R]):
 
         Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
         """
-        return self.app.engine.enqueue(self._queue, [self._new(args, kwargs)])[0]
+        engine = self._engine()
+        return handle_of(engine.enqueue(self._queue, [self._new(args, kwargs)])[0], self._queue, engine)
 
     async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
-        return (await self.app.engine.enqueue_async(self.queue, [self._new(args, kwargs)]))[0]
+        engine = self._engine()
+        [made] = await engine.enqueue_async(self._queue, [self._new(args, kwargs)])
+        return handle_of(made, self._queue, engine)
 
     def enqueue_many(self, arguments: Iterable[Sequence[Any]]) -> list[JobHandle]:
         """Store many calls, in order, a few hundred a round trip.
@@ -129,7 +131,8 @@ class Job(Generic[P, R]):
             raise InvalidOption("an id names one job; enqueue_many makes many")
         given = [_call(item) for item in arguments]
         new = [self._new(*call, job_id) for call, job_id in zip(given, new_ids(len(given)), strict=True)]
-        return self.app.engine.enqueue(self._queue, new)
+        engine = self._engine()
+        return [handle_of(made, self._queue, engine) for made in engine.enqueue(self._queue, new)]
 
     def limits_text(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """Return the limits of a call as they are stored, "-" for none.

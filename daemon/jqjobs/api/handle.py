@@ -1,51 +1,118 @@
-"""What can be done to a stored job, for job handles: one script call each, its answer as a value or an error."""
+"""A job in the store, as whoever enqueued it holds it: what can be seen of it and done to it.
+
+Each method is one script call whose answer becomes a value or an error; waiting for the end is in `results`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from jqjobs.api import results
+from jqjobs.api.engine import Engine
+from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, PayloadTooLarge
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
-from jqjobs.store.calls import upkeep, waits
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Enqueued, State
+from jqjobs.store.calls import cancels, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
-from jqjobs.store.calls.cancels import cancel as cancel_call
+from jqjobs.store.calls.upkeep import Retried
+from jqjobs.store.reads.jobs import JobInfo, job_info
 
-if TYPE_CHECKING:
-    from jqjobs.api.engine import Engine
-
-
-def cancel(engine: Engine, queue: str, job_id: str) -> CancelAnswer:
-    """Cancel a job. Raises: NotFound."""
-    [answer] = engine.run(cancel_call(queue, [job_id]))
-    if answer is CancelAnswer.UNKNOWN:
-        raise _missing(queue, job_id)
-    return answer
+_STATES = frozenset(state.value for state in State)
 
 
-def retry(engine: Engine, queue: str, job_id: str) -> None:
-    """Send a dead job back to ready. Raises: NotFound, Conflict."""
-    [done] = engine.run(upkeep.retry(queue, [job_id]))
-    if done == 1:
-        return
-    if done == -1:
-        raise Conflict(f"the coalescing key of {queue}/{job_id} belongs to a newer job")
-    info = engine.find(queue, job_id)
-    if info is None:
-        raise _missing(queue, job_id)
-    raise Conflict(f"{queue}/{job_id} is {info.state}, not dead")
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: that costs half a microsecond a job
+class JobHandle:
+    """A job in the store. ``created`` is False when its id or coalescing key was there already.
+
+    ``replaced``: the job that had the key had not started, and is this call now.
+    """
+
+    id: str
+    queue: str
+    created: bool
+    _engine: Engine = field(repr=False, compare=False)
+    replaced: bool = field(default=False, repr=False)
+
+    @property
+    def ref(self) -> str:
+        """``queue/id``, as `jqctl` takes it."""
+        return f"{self.queue}/{self.id}"
+
+    def state(self) -> State | None:
+        """Return the state the job is in now, None when it is over and nothing of it is kept."""
+        info = self._find()
+        return State(info.state) if info and info.state in _STATES else None
+
+    def info(self) -> JobInfo:
+        """Return all that is known of the job. Raises: NotFound when it is over and nothing of it is kept."""
+        info = self._find()
+        if info is None:
+            raise self._missing()
+        return info
+
+    def result(self, timeout: Duration | None = None) -> Any:
+        """Wait until the job has ended and return what it returned, as JSON carried it.
+
+        ``timeout``: None waits for ever. A success keeps its result only with ``keep=``.
+        Raises: JobFailed when it is dead; NotFound when nothing of it is kept; ResultMissing when its result
+        could not be stored; ResultTimeout; StoreError and its kinds.
+        """
+        return results.wait(self._engine, self.queue, self.id, timeout)
+
+    async def result_async(self, timeout: Duration | None = None) -> Any:
+        """Do what `result` does, from a coroutine."""
+        return await results.wait_async(self._engine, self.queue, self.id, timeout)
+
+    def cancel(self) -> CancelAnswer:
+        """Cancel the job, for good: dead at once when it waits; when it runs, `JobCancelled` is raised in it.
+
+        Returns "cancelled"; "cancelling": a worker holds it, and it is dead soon unless it succeeds first;
+        "finished": it was dead or kept already. Raises: NotFound; StoreError and its kinds.
+        """
+        [answer] = self._engine.run(cancels.cancel(self.queue, [self.id]))
+        if answer is CancelAnswer.UNKNOWN:
+            raise self._missing()
+        return answer
+
+    def resolve(self, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
+        """Answer for the job, which waits for a third party or will, see `wait_async`: with a result or an error.
+
+        ``token``: what `wait_token` gave; it may be left out while the job waits. Returns "resolved", or "early":
+        the attempt still runs, and has its answer as soon as it waits. An error is a failure, retried like one.
+        Raises: NotFound; Conflict: it neither waits nor has recorded this token, or the token was used;
+        InvalidOption, InvalidArguments (also PayloadTooLarge); StoreError and its kinds.
+        """
+        if error is not None and result is not None:
+            raise InvalidOption("give a result or an error, not both")
+        call = waits.resolve(self.queue, self.id, token or "", result=_encoded(result), error=error)
+        answer = self._engine.run(call)
+        waits.check(answer, self.ref)
+        return answer
+
+    def retry(self) -> None:
+        """Send the dead job back to ready, with all its attempts before it again.
+
+        Raises: NotFound; Conflict when it is not dead, or another job has its key; StoreError and its kinds.
+        """
+        [answer] = self._engine.run(upkeep.retry(self.queue, [self.id]))
+        if answer is Retried.KEY_TAKEN:
+            raise Conflict(f"the coalescing key of {self.ref} belongs to a newer job")
+        if answer is not Retried.READY:
+            raise Conflict(f"{self.ref} is {self.info().state}, not dead")
+
+    def _find(self) -> JobInfo | None:
+        return self._engine.run(job_info(self.queue, self.id))
+
+    def _missing(self) -> NotFound:
+        return NotFound(f"there is no job {self.ref}", hint=results.NOT_KEPT)
 
 
-def resolve(engine: Engine, queue: str, job_id: str, token: str | None, result: Any, error: str | None) -> str:
-    """Answer for a job that waits for a third party. Raises: NotFound, Conflict, InvalidOption, InvalidArguments."""
-    if error is not None and result is not None:
-        raise InvalidOption("give a result or an error, not both")
-    call = waits.resolve(queue, job_id, token or "", result=_encoded(result), error=error)
-    answer = engine.run(call)
-    waits.check(answer, f"{queue}/{job_id}")
-    return answer
+def handle_of(made: Enqueued, queue: str, engine: Engine) -> JobHandle:
+    """Return the handle of a job that an engine has stored."""
+    return JobHandle(made.id, queue, made.created, engine, made.replaced)
 
 
 def _encoded(result: Any) -> bytes:
@@ -56,7 +123,3 @@ def _encoded(result: Any) -> bytes:
     if len(encoded) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(f"the result takes {len(encoded)} bytes as JSON, more than 1 MiB")
     return encoded
-
-
-def _missing(queue: str, job_id: str) -> NotFound:
-    return NotFound(f"there is no job {queue}/{job_id}", hint=results.NOT_KEPT)

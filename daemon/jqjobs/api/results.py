@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration, duration_ms, format_age
 from jqjobs.errors import JobFailed, NotFound, ResultMissing, ResultTimeout
-from jqjobs.store import keys
-from jqjobs.store.calls.endings import Ending, JobEnd, job_end, subscribe
-
-if TYPE_CHECKING:
-    from jqjobs.api.client import Client
+from jqjobs.store.calls.endings import Ending, JobEnd, job_end
 
 #: Seconds until the next look without a message; the last one repeats.
 _LOOKS_S = (0.5, 1.0, 2.0, 5.0)
@@ -47,26 +44,28 @@ class Patience:
         return min(self.check(), next(self._looks_s, _LOOKS_S[-1]))
 
 
-def wait(client: Client, queue: str, job_id: str, timeout: Duration | None) -> Any:
+def wait(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> Any:
     """Return the result of a job, see `JobHandle.result`."""
     patience, look = Patience(f"{queue}/{job_id}", timeout), job_end(queue, job_id)
-    end = client.run(look)
+    end = engine.run(look)
     if end.ending is Ending.PENDING:
+        listening = engine.subscribe(queue, job_id)
         patience.check()
-        with subscribe(client.address, keys.over(queue, job_id)) as subscription:
-            while (end := client.run(look)).ending is Ending.PENDING:
+        with listening as subscription:
+            while (end := engine.run(look)).ending is Ending.PENDING:
                 subscription.wait(patience.pause_s())
     return value_of(f"{queue}/{job_id}", end)
 
 
-async def wait_async(client: Client, queue: str, job_id: str, timeout: Duration | None) -> Any:
+async def wait_async(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> Any:
     """Do what `wait` does, from a coroutine."""
     patience, look = Patience(f"{queue}/{job_id}", timeout), job_end(queue, job_id)
-    end = await client.run_async(look)
+    end = await engine.run_async(look)
     if end.ending is Ending.PENDING:
+        listening = engine.subscribe_async(queue, job_id)
         patience.check()
-        async with client.async_store().subscribe(keys.over(queue, job_id)) as subscription:
-            while (end := await client.run_async(look)).ending is Ending.PENDING:
+        async with listening as subscription:
+            while (end := await engine.run_async(look)).ending is Ending.PENDING:
                 await subscription.wait(patience.pause_s())
     return value_of(f"{queue}/{job_id}", end)
 

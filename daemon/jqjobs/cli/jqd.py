@@ -179,7 +179,7 @@ def check_app(settings: DaemonSettings) -> int:
         limit_threads(DaemonExit.CONFIGURATION)
         raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error
     limit_threads(DaemonExit.ORDERLY)
-    click.echo(f"{settings.app} loads, with {plural(len(app.jobs), 'job')} for {', '.join(app.queues())}")
+    click.echo(f"{settings.app} loads, with {plural(len(app.jobs), 'job')} for {', '.join(app.registry.queues())}")
     return DaemonExit.ORDERLY
 
 

@@ -14,12 +14,12 @@ from jqjobs.cli.show import find, read_job
 from jqjobs.errors import Conflict, JqError, NotFound
 from jqjobs.jobs.records import check_name, parse_ref
 from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.upkeep import Retried
 from jqjobs.store.reads.jobs import job_list
 from jqjobs.store.store import Store
 
 #: Jobs sent back by one script call.
 _CHUNK = 100
-_DONE, _KEY_TAKEN = 1, -1
 
 
 @dataclass
@@ -92,9 +92,9 @@ def retry_one(store: Store, reference: str) -> str:
     """Send one dead job back and return it as queue/id. Raises: NotFound, Conflict."""
     queue, job_id = find(store, reference)
     [answer] = store.run(upkeep.retry(queue, [job_id]))
-    if answer == _KEY_TAKEN:
+    if answer is Retried.KEY_TAKEN:
         raise Conflict(f"the coalescing key of {queue}/{job_id} belongs to a newer job")
-    if answer != _DONE:
+    if answer is not Retried.READY:
         raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not dead")
     return f"{queue}/{job_id}"
 
@@ -131,5 +131,5 @@ def retry_all(store: Store, queue: str, tally: Tally) -> None:
         answers = store.run(upkeep.retry(queue, wanted)) if wanted else []
         tally.seen += len(page.rows)
         tally.cancelled += len(page.rows) - len(wanted)
-        tally.retried += answers.count(_DONE)
-        tally.refused += answers.count(_KEY_TAKEN)
+        tally.retried += answers.count(Retried.READY)
+        tally.refused += answers.count(Retried.KEY_TAKEN)

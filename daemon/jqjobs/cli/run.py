@@ -99,7 +99,7 @@ def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | N
     from jqjobs.jobs.signature import decode_payload
 
     try:
-        job = app.find(name)
+        job = app.registry.find(name)
     except UnknownJobName as unknown:
         raise NotFound(str(unknown), hint=f"it registers {', '.join(sorted(app.jobs)) or 'none'}") from None
     job.signature.decode(decode_payload(payload))  # arguments that do not fit are an error of the command line

@@ -14,22 +14,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from jqjobs.api.app import App, Job
-from jqjobs.api.client import JobHandle
-from jqjobs.api.results import value_of
-from jqjobs.base.clock import Duration, monotonic_ms
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import ResultTimeout
 from jqjobs.inprocess.async_wait import suspend, token_of
 from jqjobs.inprocess.memory_store import Record, Records, taken_job
 from jqjobs.inprocess.replies import reply_to
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import Kind, NewJob, Outcome, TakenJob
+from jqjobs.jobs.records import Enqueued, Kind, NewJob, Outcome, TakenJob
 from jqjobs.store.call import Call
-from jqjobs.store.calls.endings import job_end
 from jqjobs.store.calls.trips import Settled
-from jqjobs.store.reads.jobs import JobInfo, job_info
 from jqjobs.worker.attempts.hook_calls import call_hook, events_of
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner
@@ -50,35 +46,29 @@ class MemoryEngine:
         self.records = Records(self.clock)
         self.rng = random.Random(0)
 
-    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Hold jobs."""
-        made = [self.records.add(queue, job) for job in jobs]
-        return [JobHandle(item.id, queue, item.created, self, item.replaced) for item in made]
+        return [self.records.add(queue, job) for job in jobs]
 
-    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
         return self.enqueue(queue, jobs)
-
-    def find(self, queue: str, job_id: str) -> JobInfo | None:
-        """Return what is known of a job, None when there is no record of it."""
-        return self.run(job_info(queue, job_id))
 
     def run(self, call: Call[T]) -> T:
         """Answer a call that job handles make. Raises: JqError for what only Redis can do."""
         return call.parse(reply_to(self.records, call))
 
-    def wait(self, queue: str, job_id: str, timeout: Duration | None) -> Any:
-        """Return the result of a job that has run; nothing runs while somebody waits here."""
-        record = self.records.get(queue, job_id)
-        if record is not None and record.state not in ("dead", "kept"):
-            raise ResultTimeout(
-                f"job {record.ref} has not run: it is {record.state}", hint="drain() runs jobs in tests"
-            )
-        return value_of(f"{queue}/{job_id}", self.run(job_end(queue, job_id)))
+    async def run_async(self, call: Call[T]) -> T:
+        """Do what `run` does, from a coroutine."""
+        return self.run(call)
 
-    async def wait_async(self, queue: str, job_id: str, timeout: Duration | None) -> Any:
-        """Do what `wait` does, from a coroutine."""
-        return self.wait(queue, job_id, timeout)
+    def subscribe(self, queue: str, job_id: str) -> NoReturn:
+        """Raise ResultTimeout: nothing runs while somebody waits here."""
+        record = self.records.get(queue, job_id)
+        state = record.state if record else "gone"
+        raise ResultTimeout(f"job {queue}/{job_id} has not run: it is {state}", hint="drain() runs jobs in tests")
+
+    subscribe_async = subscribe
 
     def run_one(self, record: Record) -> BaseException | None:
         """Run one attempt of a job that was taken, record how it ended, call its hooks; return what it raised.
@@ -88,7 +78,9 @@ class MemoryEngine:
         runner = _Runner(self.app, WORKER, _Unwatched(), self.rng, _Notebook(record, self.clock))
         job = runner.complete(taken_job(record))
         record.keep_ms = job.keep_ms
-        record.max_attempts = int(record.fields.get("max_attempts", self.app.find(job.name).settings.max_attempts))
+        record.max_attempts = int(
+            record.fields.get("max_attempts", self.app.registry.find(job.name).settings.max_attempts)
+        )
         # A job may enqueue, and so run, another one: in a context of its own, each is the current one.
         context = contextvars.copy_context()
         job.started_ms, runner.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
@@ -103,20 +95,20 @@ class MemoryEngine:
 
     def _call_hooks(self, outcome: Outcome, fate: Settled) -> None:
         for event, *args in events_of(outcome, fate):
-            for function in self.app.hooks_of(outcome.after.known, event):
+            for function in self.app.registry.hooks_of(outcome.after.known, event):
                 call_hook(event, function, args, run_coroutine)
 
 
 class SyncEngine(MemoryEngine):
     """Runs each job in the caller, before `enqueue` returns, retries included and without waiting for any delay."""
 
-    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Run jobs."""
-        handles = super().enqueue(queue, jobs)
-        for handle in handles:
-            if handle.created:
-                self._finish(self.records.get(queue, handle.id))
-        return handles
+        made = super().enqueue(queue, jobs)
+        for item in made:
+            if item.created:
+                self._finish(self.records.get(queue, item.id))
+        return made
 
     def run(self, call: Call[T]) -> T:
         """Answer a call, and run what is to run again after it: a retry, an answer that was an error."""
@@ -130,7 +122,7 @@ class SyncEngine(MemoryEngine):
         while record is not None and record.state in ("ready", "scheduled"):
             self.run_one(self.records.start(record))
 
-    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+    async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Run jobs in another thread, while the event loop goes on."""
         return await asyncio.to_thread(self.enqueue, queue, jobs)
 
@@ -142,10 +134,10 @@ class NullEngine(MemoryEngine):
         super().__init__(app)
         self.dropped: deque[tuple[str, NewJob]] = deque(maxlen=_MOST_DROPPED)
 
-    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+    def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Drop jobs."""
         self.dropped.extend((queue, job) for job in jobs)
-        return [JobHandle(job.id, queue, True, self) for job in jobs]
+        return [Enqueued(job.id, True) for job in jobs]
 
 
 class _Runner(Runner):

@@ -1,19 +1,21 @@
 """What a function is registered with: the settings of a job, checked, and where the function comes from.
 
-Values only; `definition` and `app` are their users, workers read them.
+Values only; `api.function` and `api.app` are their users, workers read them.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jqjobs.base.clock import Duration
+from jqjobs.base.sizes import Size, size_bytes
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.backoff import Backoff, backoff_of
-from jqjobs.jobs.hooks import Hooks
-from jqjobs.jobs.limits import NO_LIMITS, Limits
+from jqjobs.jobs.hooks import EVENTS, Hooks
+from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.records import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_CRASHES,
@@ -22,6 +24,7 @@ from jqjobs.jobs.records import (
     check_coalesce,
     check_integer,
     check_name,
+    positive_ms,
 )
 
 
@@ -68,6 +71,23 @@ class Settings:
             "throttle_counts": self.throttle_counts or None, "memory_bytes": self.memory_bytes or None,
         }  # fmt: skip
         return {key: value for key, value in entry.items() if value not in (None, "")}
+
+
+def settings_of(
+    function: Callable[..., Any], *, name: str | None = None,
+    timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
+    backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
+    rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
+) -> Settings:  # fmt: skip
+    """Return the settings of a function, of the options of `App.job`. Raises: InvalidName, InvalidOption."""
+    hooks = {event: plain.pop(event, None) for event in EVENTS}
+    return Settings(
+        name or function.__name__,
+        timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
+        keep_ms=None if keep is None else positive_ms(keep, "keep"),
+        memory_bytes=size_bytes(memory, "memory"), backoff=backoff_of(backoff), aliases=names_of(aliases),
+        limits=Limits(rate_limit, concurrency), hooks=Hooks(hooks), **plain,
+    )  # fmt: skip
 
 
 def names_of(aliases: Iterable[str]) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def _work(
 ) -> int:
     rng = random.Random()
     address = parse_url(config.redis_url)
-    queues = list(config.queues) or app.queues()
+    queues = list(config.queues) or app.registry.queues()
     store = Store(address, name=config.worker_id)
     board = Board(Path(config.board))
     orders = Instructions(channel)
@@ -146,14 +146,14 @@ def _join(
 
     Raises: StoreRefused. Any other trouble with Redis is waited out.
     """
-    catalog, plans = app.catalog(), app.schedules.entries(queues)
+    catalog, plans = app.registry.catalog(), app.schedules.entries(queues)
     names = [*catalog, *(schedules.offer(queue, name) for queue, plan in plans.items() for name in plan)]
     failures = 0
     while not signals.draining and not orders.channel.closed:
         error = _publish(store, queues, config.lease_ms, catalog, plans)
         if error is None:
             orders.channel.send(
-                "ready", queues=queues, names=names, unserved=[q for q in app.queues() if q not in queues]
+                "ready", queues=queues, names=names, unserved=[q for q in app.registry.queues() if q not in queues]
             )
             return _wait_for_go(orders, signals, watch)
         if failures == 0:

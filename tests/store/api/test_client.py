@@ -105,7 +105,7 @@ def test_the_same_id_again_changes_nothing(shop: Shop) -> None:
     again = shop.mail.options(id="mine").enqueue("bob")
     assert (first.created, again.created, again.id) == (True, False, "mine")
     assert again.info().args == ["ann"]
-    assert again == first.__class__("mine", "default", False, first._client)
+    assert again == first.__class__("mine", "default", False, first._engine)
 
 
 def test_a_key_leads_to_the_job_that_is_there(shop: Shop) -> None:

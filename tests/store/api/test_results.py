@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from jqjobs import JobHandle
 from jqjobs.api import results
-from jqjobs.api.client import Client, JobHandle
+from jqjobs.api.client import Client
 from jqjobs.errors import JobFailed, NotFound, ResultMissing, ResultTimeout, StoreUnavailable
 from jqjobs.jobs.records import Kind
 from jqjobs.store import keys

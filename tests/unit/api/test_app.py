@@ -29,7 +29,7 @@ def test_a_job_is_still_a_function(app: App) -> None:
 
     assert add(1, b=2) == 3
     assert (add.name, add.queue, add.__doc__, add.__name__) == ("add", "default", "Add.", "add")
-    assert app.find("add") is add
+    assert app.registry.find("add") is add
     assert repr(add) == "<Job default/add>"
 
 
@@ -43,10 +43,10 @@ def test_settings_come_from_the_decorator(app: App) -> None:
         And more.
         """
 
-    settings = app.find("mail.send").settings
+    settings = app.registry.find("mail.send").settings
     assert (settings.queue, settings.priority, settings.max_attempts, settings.max_crashes) == ("mails", -3, 7, 1)
     assert (settings.timeout_ms, settings.keep_ms, settings.backoff) == (120_000, 86_400_000, Fixed(5))
-    assert app.catalog() == {
+    assert app.registry.catalog() == {
         "mail.send": {
             "priority": -3, "max_attempts": 7, "max_crashes": 1, "timeout_ms": 120_000, "keep_ms": 86_400_000,
             "doc": "Send a mail.",
@@ -99,15 +99,15 @@ def test_two_functions_under_one_name_are_an_error_that_names_both_places(app: A
         @app.job(name="twice")
         def second() -> None: ...
 
-    assert app.find("twice").function is first.function
+    assert app.registry.find("twice").function is first.function
 
 
 def test_an_alias_is_a_name_as_well(app: App) -> None:
     @app.job(aliases=["former"])
     def present() -> None: ...
 
-    assert app.find("former") is app.find("present") is present
-    assert set(app.catalog()) == {"former", "present"}
+    assert app.registry.find("former") is app.registry.find("present") is present
+    assert set(app.registry.catalog()) == {"former", "present"}
     with pytest.raises(DuplicateJobName, match="former"):
 
         @app.job
@@ -129,13 +129,13 @@ def test_one_definition_loaded_twice_is_no_duplicate(app: App) -> None:
 
 def test_an_unknown_name_is_refused(app: App) -> None:
     with pytest.raises(UnknownJobName, match="nope"):
-        app.find("nope")
+        app.registry.find("nope")
 
 
 def test_queues_come_in_the_order_of_registration_without_repeats(app: App) -> None:
     for name, queue in (("a", "late"), ("b", "early"), ("c", "late")):
         app.job(name=name, queue=queue)(_function())
-    assert app.queues() == ["late", "early"]
+    assert app.registry.queues() == ["late", "early"]
 
 
 def _function() -> Any:

@@ -70,7 +70,7 @@ def test_options_of_a_call_go_along(app: App) -> None:
     assert (entry["priority"], entry["fields"]) == (3, ["max_attempts", "9", "expires", "+1800000"])
     assert app.schedules.entries(["default"]) == {}
     assert list(app.schedules.entries(["slow", "x"])) == ["slow"]
-    assert app.queues() == ["default", "slow"]
+    assert app.registry.queues() == ["default", "slow"]
 
 
 def test_limits_are_left_to_the_worker(app: App) -> None:

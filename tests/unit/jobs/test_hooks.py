@@ -77,9 +77,9 @@ def test_hooks_are_registered_by_decorator_by_keyword_and_for_all_jobs_in_that_o
     def send() -> None: ...
 
     assert send.on_start(fourth) is fourth
-    assert list(app.hooks_of(send, "on_start")) == [first, second, fourth, fifth]
-    assert list(app.hooks_of(send, "on_failure")) == [third]
-    assert list(app.hooks_of(send.options(priority=1), "on_start")) == [first, second, fourth, fifth]
+    assert list(app.registry.hooks_of(send, "on_start")) == [first, second, fourth, fifth]
+    assert list(app.registry.hooks_of(send, "on_failure")) == [third]
+    assert list(app.registry.hooks_of(send.options(priority=1), "on_start")) == [first, second, fourth, fifth]
     assert fifth.__name__ == "fifth"
 
 
@@ -88,7 +88,7 @@ def test_every_event_has_a_decorator_and_a_keyword(app: App, journal: Journal, e
     job = app.job(name="job", **{event: journal.hook(event)})(lambda: None)
     getattr(app, event)(journal.hook(event))
     getattr(job, event)(journal.hook(event))
-    assert len(list(app.hooks_of(job, event))) == 3
+    assert len(list(app.registry.hooks_of(job, event))) == 3
 
 
 def test_a_hook_that_cannot_be_called_as_it_will_be_is_refused_at_registration(app: App) -> None:
@@ -106,9 +106,9 @@ def test_a_hook_that_cannot_be_called_as_it_will_be_is_refused_at_registration(a
 def test_the_catalog_tells_whose_deaths_are_to_be_told(app: App) -> None:
     app.job(name="a", on_failure=lambda job, error: None)(lambda: None)
     app.job(name="b", on_success=lambda job, result: None)(lambda: None)
-    assert [entry.get("hooks") for entry in app.catalog().values()] == [True, None]
+    assert [entry.get("hooks") for entry in app.registry.catalog().values()] == [True, None]
     app.on_failure(lambda job, error: None)
-    assert [entry.get("hooks") for entry in app.catalog().values()] == [True, True]
+    assert [entry.get("hooks") for entry in app.registry.catalog().values()] == [True, True]
 
 
 def test_hooks_know_whether_there_are_any() -> None:
@@ -390,7 +390,7 @@ class Shift:
         return HookQueue(self.app, self.exchange, self.interrupter, self.board, rng)  # type: ignore[arg-type]
 
     def ends(self, kind: Kind, fate: Settled | None = ("gone", ""), **ended: Any) -> None:
-        known = self.app.find("job")
+        known = self.app.registry.find("job")
         job = JobContext("a", "q", "job", 1, 0, "w")
         self.exchange.recorded.append((Outcome("q", "a", 1, kind, after=Ended(known, job, **ended)), fate))
 

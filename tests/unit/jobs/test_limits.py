@@ -224,7 +224,7 @@ def test_the_catalog_says_that_a_job_is_limited_and_how_often_it_may_be_held_bac
     app.job(name="a", rate_limit=RateLimit(1, seconds=1), max_throttles=3, throttle_counts=True)(lambda: None)
     app.job(name="b")(lambda: None)
 
-    catalog = app.catalog()
+    catalog = app.registry.catalog()
     assert (catalog["a"]["limited"], catalog["a"]["max_throttles"], catalog["a"]["throttle_counts"]) == (True, 3, True)
     assert {"limited", "max_throttles", "throttle_counts"}.isdisjoint(catalog["b"])
 

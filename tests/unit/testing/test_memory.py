@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs import App, Discard, Retry, current_job
-from jqjobs.api.client import JobHandle
+from jqjobs import App, Discard, JobHandle, Retry, current_job
 from jqjobs.errors import ConfigError, Conflict, InvalidArguments, JobFailed, NotFound, ResultMissing, ResultTimeout
 from jqjobs.inprocess.engines import NullEngine, SyncEngine
 from jqjobs.inprocess.replies import NeedsRedis

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import truth
 from jqjobs.store.scripts import script
+
+
+class Retried(IntEnum):
+    """What came of sending a dead job back (lua/retry.lua)."""
+
+    READY = 1
+    NOT_DEAD = 0
+    KEY_TAKEN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +45,9 @@ def pause(queue: str, *, resume: bool = False) -> Call[bool]:
     return Call(script("pause"), (keys.meta(queue),), ("", "resume" if resume else "pause"), truth)
 
 
-def retry(queue: str, ids: Sequence[str]) -> Call[list[int]]:
-    """Send dead jobs back to ready: for each id 1 done, 0 not dead, -1 its key belongs to another job."""
-    return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [int(item) for item in reply])
+def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:
+    """Send dead jobs back to ready; an answer for each id."""
+    return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [Retried(item) for item in reply])
 
 
 def add_queues(queues: Sequence[str]) -> Call[int]:

@@ -73,9 +73,9 @@ def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run
 
 def call_start_hooks(app: App, known: Job[..., Any], job: JobContext, run: Callable[[Any], Any]) -> None:
     """Tell of a job that is about to be called."""
-    for function in app.hooks_of(known, "on_state_change"):
+    for function in app.registry.hooks_of(known, "on_state_change"):
         call_hook("on_state_change", function, (job, "ready", "active", "taken"), run)
-    for function in app.hooks_of(known, "on_start"):
+    for function in app.registry.hooks_of(known, "on_start"):
         call_hook("on_start", function, (job,), run)
 
 
@@ -123,7 +123,7 @@ class HookQueue:
         self._interrupter = interrupter
         self._board = board
         self._rng = rng
-        self._names = [name for name, entry in app.catalog().items() if entry.get("hooks")]
+        self._names = [name for name, entry in app.registry.catalog().items() if entry.get("hooks")]
         self._next_look_ms = 0.0
         self._dead: deque[Death] = deque()
 
@@ -178,7 +178,7 @@ class HookQueue:
 
     def _call(self, known: Job[..., Any], event: str, *args: Any) -> None:
         job: JobContext = args[0]
-        for function in self._app.hooks_of(known, event):
+        for function in self._app.registry.hooks_of(known, event):
             call = partial(call_hook, event, function, args, self._interrupter.run_async)
             self._limited(event, f"{job.queue}/{job.id}", call)
 

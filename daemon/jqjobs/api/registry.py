@@ -1,0 +1,74 @@
+"""What an application registers: its jobs by name, their schedules, hooks and middlewares.
+
+Filled through the decorators of `App`; workers load it and read it. Knows nothing of enqueueing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from inspect import iscoroutinefunction
+from typing import Any
+
+from jqjobs.api.function import Job
+from jqjobs.api.periodic import Schedules
+from jqjobs.base.imports import import_all
+from jqjobs.errors import DuplicateJobName, UnknownJobName
+from jqjobs.jobs.hooks import Hook, Hooks, Middleware, check_order
+from jqjobs.jobs.registration import first_line, is_same_source, place_of
+
+
+class Registry:
+    """The jobs of one application, and what is around them. ``jobs``: by name and by alias."""
+
+    def __init__(self, imports: Iterable[str] = ()) -> None:
+        """``imports``: modules that hold jobs, see `App`."""
+        self.imports = tuple(imports)
+        self.jobs: dict[str, Job[Any, Any]] = {}
+        self.schedules = Schedules()
+        self.hooks = Hooks()
+        self.middlewares: list[Middleware] = []
+
+    def add(self, job: Job[..., Any]) -> Job[..., Any]:
+        """Register a job under its name and its aliases, and return it. Raises: DuplicateJobName."""
+        names = (job.name, *job.settings.aliases)
+        for name in names:
+            known = self.jobs.get(name)
+            if known is not None and not is_same_source(known.function, job.function):
+                places = f"{place_of(known.function)} and {place_of(job.function)}"
+                raise DuplicateJobName(
+                    f"two functions are registered as {name!r}: {places}", hint="give one of them name=…"
+                )
+        self.jobs |= dict.fromkeys(names, job)
+        return job
+
+    def load(self) -> None:
+        """Import the job modules and check every signature. Raises: ConfigError, and what the modules raise."""
+        import_all(self.imports)
+        for job in self.jobs.values():
+            job.signature.check()
+            check_order(self.middlewares, around_async=iscoroutinefunction(job.function))
+        self.schedules.check()
+
+    def find(self, name: str) -> Job[..., Any]:
+        """Return the job of that name or alias. Raises: UnknownJobName."""
+        try:
+            return self.jobs[name]
+        except KeyError:
+            raise UnknownJobName(f"the app registers no job {name!r}") from None
+
+    def hooks_of(self, job: Job[..., Any], event: str) -> Iterator[Hook]:
+        """Return what is to be called when something becomes of a job: its own hooks, then those of the app."""
+        yield from job.hooks.of(event)
+        yield from self.hooks.of(event)
+
+    def queues(self) -> list[str]:
+        """Return the queues of all jobs and schedules, in the order of registration."""
+        return list(dict.fromkeys([*(job.settings.queue for job in self.jobs.values()), *self.schedules.queues()]))
+
+    def catalog(self) -> dict[str, dict[str, Any]]:
+        """Return job name → what workers publish about it; aliases are names too."""
+        return {name: self._published(job) for name, job in self.jobs.items()}
+
+    def _published(self, job: Job[..., Any]) -> dict[str, Any]:
+        entry = job.settings.catalog_entry(first_line(job.function))
+        return entry | {"hooks": True} if any(self.hooks_of(job, "on_failure")) else entry
