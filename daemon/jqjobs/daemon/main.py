@@ -23,7 +23,7 @@ from jqjobs.daemon.deploys.source_changes import SourceChanges, command_of
 from jqjobs.daemon.deploys.watcher import SourceWatcher
 from jqjobs.daemon.health.probes import HealthServer
 from jqjobs.daemon.host_check import stop_wait_complaint
-from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.memory.probe import MemoryProbe
 from jqjobs.daemon.notify import Notifier
@@ -75,7 +75,7 @@ def _wire(
     boards = runtime_directory(address, settings.runtime_dir)
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
     store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
-    keeper = LeaseKeeper(settings, daemon_id, store, boards, signals.wakeup.ring)
+    leases = LeaseThread(settings, daemon_id, store, boards, signals.wakeup.ring)
     workers = WorkerProcesses(daemon_id, boards, _worker_config(settings, url), release.directory)
     source_changes = SourceChanges(
         Reload(workers), release, HostLock(boards), _comparison(settings, release, reread), signals.wakeup.ring
@@ -83,7 +83,7 @@ def _wire(
     memory = MemoryGuard(workers, MemoryProbe(), settings.memory_reserve, settings.max_rss)
     listener = ControlListener(daemon_id, address, signals.wakeup.ring)
     others = frozenset([embedded.pid]) if embedded and embedded.pid else frozenset()
-    parts = Parts(keeper, signals, workers, Notifier(), memory, source_changes, Remote(listener), others)
+    parts = Parts(leases, signals, workers, Notifier(), memory, source_changes, Remote(listener), others)
     handover = os.environ.pop(_HANDOVER, "")
     supervisor = Supervisor(settings, parts, Handover.from_json(handover) if handover else None)
     if settings.health:
@@ -95,7 +95,7 @@ def _wire(
     _start_host_check(settings)
     listener.start()
     threads.callback(listener.end)
-    keeper.start()  # the supervisor ends it, once the last worker is buried
+    leases.start()  # the supervisor ends it, once the last worker is buried
     return supervisor
 
 

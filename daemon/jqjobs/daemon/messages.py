@@ -1,4 +1,4 @@
-"""What the main loop and the lease keeper tell each other: plain records over thread-safe queues."""
+"""What the main loop and the lease thread tell each other: plain records over thread-safe queues."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Recall:
     jobs: tuple[tuple[str, str, int], ...]
 
 
-#: What the main loop can ask of the lease keeper.
+#: What the main loop can ask of the lease thread.
 Command = Join | Bury | Recall
 
 
 @dataclass(frozen=True, slots=True)
-class KeeperEvent:
+class LeaseEvent:
     """Something the main loop must hear. ``kind``: joined, fenced, refused, exhausted."""
 
     kind: str

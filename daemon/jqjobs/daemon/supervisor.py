@@ -18,7 +18,7 @@ from jqjobs.base import log
 from jqjobs.daemon.control.executor import Remote
 from jqjobs.daemon.deploys.source_changes import SourceChanges, Step
 from jqjobs.daemon.health.probes import HealthFacts
-from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.report import make_report
@@ -42,7 +42,7 @@ _GOODBYE_S = 3.0
 class Parts:
     """What the supervisor works with, wired in `cli.jqd`."""
 
-    keeper: LeaseKeeper
+    leases: LeaseThread
     signals: SignalInbox
     workers: WorkerProcesses
     notifier: Notifier
@@ -63,7 +63,7 @@ class Supervisor:
     def __init__(self, settings: DaemonSettings, parts: Parts, handover: Handover | None = None) -> None:
         """``handover``: of the image before this one. It was at work: an app that does not load is no reason to end."""
         self._settings = settings
-        self._keeper = parts.keeper
+        self._leases = parts.leases
         self._signals = parts.signals
         self._workers = parts.workers
         self._notifier = parts.notifier
@@ -72,11 +72,11 @@ class Supervisor:
         self._remote = parts.remote
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
-        self._lifecycle = WorkerLifecycle(settings, parts.workers, parts.keeper, parts.memory, parts.source_changes)
+        self._lifecycle = WorkerLifecycle(settings, parts.workers, parts.leases, parts.memory, parts.source_changes)
         if handover is not None:
             self._lifecycle.inherit(handover)
         self._dumps = Dumps(parts.workers)
-        self._recaller = Recaller(settings.prefetch_ms, parts.keeper.submit)
+        self._recaller = Recaller(settings.prefetch_ms, parts.leases.submit)
         self._silence = Silence(settings.poll_s)
         self._started_s = self._turned_s = time.monotonic()
         self._state = "starting"
@@ -97,7 +97,7 @@ class Supervisor:
         while not (self._is_ending and not self._workers.by_id):
             self._act_on_signals()
             self._remote.perform(self)
-            self._hear_keeper()
+            self._hear_leases()
             self._lifecycle.hear_workers()
             self._lifecycle.bury_the_dead()
             self._reap_orphans()
@@ -112,7 +112,7 @@ class Supervisor:
             self._end_of_cooldown()
             self._report()
             self._wait(min(_TURN_S, look_again_s or _TURN_S))
-        if not self._keeper.end(_GOODBYE_S):
+        if not self._leases.end(_GOODBYE_S):
             log.event("daemon.unburied", level=30, hint="the next daemon on this host takes the jobs up")
         log.event("daemon.ended", code=int(self._exit))
         return self._exit
@@ -217,9 +217,9 @@ class Supervisor:
         self._exit = DaemonExit.CONFIGURATION
         self.drain()
 
-    def _hear_keeper(self) -> None:
-        while not self._keeper.events.empty():
-            event = self._keeper.events.get()
+    def _hear_leases(self) -> None:
+        while not self._leases.events.empty():
+            event = self._leases.events.get()
             worker = self._workers.by_id.get(event.worker_id)
             if event.kind == "refused" and not self._is_ending:
                 log.event("daemon.refused", level=50, message=event.message)
@@ -243,14 +243,14 @@ class Supervisor:
         state, note = self._shown = self._describe()
         ready = f"{self._workers.ready()} of {self.wanted} workers ready"
         self._notifier.tell(state, note or (ready if state == "running" else f"{state}, {ready}"))
-        self._keeper.report = make_report(self._settings, self._workers, state, note, self.wanted)
+        self._leases.report = make_report(self._settings, self._workers, state, note, self.wanted)
 
     def _describe(self) -> tuple[str, str]:
         """Return the state and the note that people are shown: of all that is true, what matters most."""
         if self._state in ("draining", "stopping"):
             return self._state, ""
-        if self._keeper.waiting_for_redis:
-            return "waiting_redis", self._keeper.waiting_for_redis
+        if self._leases.waiting_for_redis:
+            return "waiting_redis", self._leases.waiting_for_redis
         if self._state == "replacing" or self._source_changes.is_under_way:
             return "reloading", self._lifecycle.note
         refusal = (
@@ -270,8 +270,8 @@ class Supervisor:
         """Return what the health endpoint judges; called by its thread."""
         now_s, (state, note) = time.monotonic(), self._shown
         return HealthFacts(
-            main_loop_age_s=now_s - self._turned_s, lease_loop_age_s=now_s - self._keeper.turned_s,
-            redis_error=self._keeper.waiting_for_redis, ready=self._workers.ready(), wanted=self.wanted,
+            main_loop_age_s=now_s - self._turned_s, lease_loop_age_s=now_s - self._leases.turned_s,
+            redis_error=self._leases.waiting_for_redis, ready=self._workers.ready(), wanted=self.wanted,
             state=state, note=note, lease_s=self._settings.lease_s,
         )  # fmt: skip
 

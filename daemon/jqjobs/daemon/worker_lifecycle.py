@@ -12,9 +12,9 @@ from typing import Any
 
 from jqjobs.base import log
 from jqjobs.daemon.deploys.source_changes import SourceChanges
-from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.messages import Bury, Join, KeeperEvent
+from jqjobs.daemon.messages import Bury, Join, LeaseEvent
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.seats import Seats
@@ -51,13 +51,13 @@ class WorkerLifecycle:
         self,
         settings: DaemonSettings,
         workers: WorkerProcesses,
-        keeper: LeaseKeeper,
+        leases: LeaseThread,
         memory: MemoryGuard,
         source_changes: SourceChanges,
     ) -> None:
         self._settings = settings
         self._workers = workers
-        self._keeper = keeper
+        self._leases = leases
         self._memory = memory
         self._source_changes = source_changes
         self._seats = Seats(settings.processes)
@@ -134,7 +134,7 @@ class WorkerLifecycle:
         worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
         self._workers.describe(worker)
         self._say_unserved(message["unserved"])
-        self._keeper.submit(Join(worker.id, worker.queues, worker.names, worker.board))
+        self._leases.submit(Join(worker.id, worker.queues, worker.names, worker.board))
 
     def _say_unserved(self, queues: list[str]) -> None:
         """Say once that the app has queues which this daemon leaves to others."""
@@ -142,7 +142,7 @@ class WorkerLifecycle:
             log.event("queues.unserved", level=30, queues=",".join(queues), hint="does another daemon serve them?")
             self._said_unserved = True
 
-    def hear_of_lease(self, event: KeeperEvent, worker: WorkerProcess) -> None:
+    def hear_of_lease(self, event: LeaseEvent, worker: WorkerProcess) -> None:
         """A worker has its lease, or has lost it."""
         if event.kind == "fenced":
             log.event("worker.fenced", level=30, worker=worker.id, pid=worker.pid)
@@ -159,7 +159,7 @@ class WorkerLifecycle:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._workers.take_dead():
             self._source_changes.watch(worker, worker.last_files)
-            self._keeper.submit(Bury(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
+            self._leases.submit(Bury(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
             if worker.plan is None and worker.seat in self._seats:
                 self._plan_successor(worker, code)
             else:

@@ -1,4 +1,4 @@
-"""What the main loop has asked of the lease keeper, on a real queue system: in order, kept, or dropped."""
+"""What the main loop has asked of the lease thread, on a real queue system: in order, kept, or dropped."""
 
 from __future__ import annotations
 

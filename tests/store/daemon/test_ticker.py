@@ -366,7 +366,7 @@ def test_a_flushed_redis_leaves_no_schedule_and_a_new_one_works(
     assert jobs(system) == job_at(2, 3)
 
 
-def test_an_outage_is_for_the_lease_keeper_to_wait_out(start_server: Any) -> None:
+def test_an_outage_is_for_the_lease_thread_to_wait_out(start_server: Any) -> None:
     server = start_server("valkey")
     store = Store(parse_url(server.url))
     ticker = Ticker(store)

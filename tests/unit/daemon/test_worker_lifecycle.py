@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.messages import Bury, Charge, Command, Join, KeeperEvent
+from jqjobs.daemon.messages import Bury, Charge, Command, Join, LeaseEvent
 from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
@@ -85,7 +85,7 @@ class FakeDaemon:
 
     def make_ready(self, worker: WorkerProcess) -> None:
         self.make_joining(worker)
-        self.lifecycle.hear_of_lease(KeeperEvent("joined", worker.id), worker)
+        self.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
         self.workers.heard(worker)
 
     def die(self, worker: WorkerProcess, code: int = -9) -> Bury:
@@ -136,7 +136,7 @@ def test_loaded_ready_joined_go_is_how_a_worker_comes_into_service(daemon: FakeD
     assert daemon.keeper.submitted == [Join(worker.id, ("a", "b"), ("mail",), worker.board)]
     assert worker.board.header["queues"] == ["a", "b"], "whoever finds its board must know where to give back"
     assert daemon.workers.heard(worker) == [], "without a lease it takes nothing"
-    daemon.lifecycle.hear_of_lease(KeeperEvent("joined", worker.id), worker)
+    daemon.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
     assert (worker.state, daemon.workers.heard(worker)) == ("ready", ["go"])
     assert daemon.lifecycle.ever_ready
     assert logged.of("worker.ready")
@@ -149,7 +149,7 @@ def test_a_worker_that_was_told_to_end_meanwhile_is_given_no_work(daemon: FakeDa
     assert daemon.keeper.submitted == []
     daemon.make_joining(told_after)
     daemon.workers.processes.stop(told_after, stop_plans.retire_plan())
-    daemon.lifecycle.hear_of_lease(KeeperEvent("joined", told_after.id), told_after)
+    daemon.lifecycle.hear_of_lease(LeaseEvent("joined", told_after.id), told_after)
     assert (told_after.state, daemon.workers.heard(told_after)) == ("stopping", [])
 
 
@@ -168,7 +168,7 @@ def test_quiet_is_told_before_go_so_that_nothing_is_taken_in_between(daemon: Fak
     worker, _ = daemon.started()
     assert daemon.workers.heard(worker) == ["quiet"]
     daemon.make_joining(worker)
-    daemon.lifecycle.hear_of_lease(KeeperEvent("joined", worker.id), worker)
+    daemon.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
     assert daemon.workers.heard(worker) == ["quiet", "go"]
     daemon.lifecycle.set_quiet(is_quiet=False)
     assert daemon.workers.heard(worker) == ["resume"]
@@ -197,7 +197,7 @@ def test_queues_that_nobody_here_serves_are_said_once(daemon: FakeDaemon, logged
 def test_a_fenced_worker_is_stopped_within_the_time_of_a_kill(daemon: FakeDaemon, clock: Clock) -> None:
     worker, _ = daemon.started()
     daemon.make_ready(worker)
-    daemon.lifecycle.hear_of_lease(KeeperEvent("fenced", worker.id), worker)
+    daemon.lifecycle.hear_of_lease(LeaseEvent("fenced", worker.id), worker)
     assert worker.plan == stop_plans.stop_plan(clock.now_s, 5)
 
 

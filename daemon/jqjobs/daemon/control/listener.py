@@ -37,7 +37,7 @@ _BLOCK_S = 5
 _TIMEOUT_S = 1.0
 #: What is older than this is neither done (who ordered it has given up) nor answered.
 _STALE_MS = 5000
-#: Failures in a row after which a person is told; the lease keeper has told of an outage of Redis before.
+#: Failures in a row after which a person is told; the lease thread has told of an outage of Redis before.
 _SAY_AFTER = 4
 _ERROR_PAUSE_S = 1.0
 

@@ -1,4 +1,4 @@
-"""Passes on to workers, by their boards, which of their jobs somebody has cancelled. Called by the lease keeper."""
+"""Passes on to workers, by their boards, which of their jobs somebody has cancelled. Called by `keeper`."""
 
 from __future__ import annotations
 

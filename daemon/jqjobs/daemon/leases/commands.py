@@ -1,4 +1,4 @@
-"""What the main loop has asked of the lease keeper: done in order, and kept until Redis has taken it."""
+"""What the main loop has asked of the lease thread: done in order, and kept until Redis has taken it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jqjobs.store.wire import raise_first
 
 
 class Commands:
-    """`put` is called by the main loop, everything else by the lease keeper's thread."""
+    """`put` is called by the main loop, everything else by the lease thread."""
 
     def __init__(self, do: Callable[[Command], None]) -> None:
         self._do = do

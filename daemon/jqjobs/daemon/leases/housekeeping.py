@@ -1,4 +1,4 @@
-"""What the lease keeper does for queues while all workers are busy: promotion, reaping, retention, ingestion.
+"""What the lease thread does for queues while all workers are busy: promotion, reaping, retention, ingestion.
 
 All of it is bounded inside the scripts; this only asks, for each queue, and says what came of it.
 """
@@ -22,7 +22,7 @@ _APART = 0.8
 
 
 class Housekeeping:
-    """The chores of one daemon, on the lease keeper's connection and in its thread."""
+    """The chores of one daemon, on the connection of the lease thread, and in it."""
 
     def __init__(self, store: Store, settings: DaemonSettings) -> None:
         self._store = store

@@ -1,197 +1,71 @@
-"""The lease keeper: a thread with its own connection that renews, buries, keeps house and beats.
+"""What a daemon does in Redis for its workers and queues, one step a method. Knows no time: `thread` says when.
 
-It runs apart from the main loop, so that nothing the daemon waits for can cost a worker its lease; and
-apart from the workers, so that no job can (a job that holds the GIL starves every thread of its process).
-
-    commands in (join, bury, recall)  →  done in order, see `Commands`
-    events out                        →  joined, fenced, refused, exhausted: read by the main loop
+`LEASE_UNTIL` on a worker's board is counted from before a call was sent: the worker stops before Redis lets it go.
 """
 
 from __future__ import annotations
 
-import queue
-import random
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
-from jqjobs.daemon.leases.commands import Commands, run_recall
+from jqjobs.daemon.leases.commands import run_recall
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.orphans import board_entries, find_orphans
 from jqjobs.daemon.leases.server_check import complaints
-from jqjobs.daemon.leases.ticker import LOOK_EVERY_S, Ticker
-from jqjobs.daemon.messages import Bury, Charge, Command, Join, KeeperEvent, Report
+from jqjobs.daemon.leases.ticker import Ticker
+from jqjobs.daemon.messages import Bury, Charge, Command, Join, LeaseEvent, Report
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
-from jqjobs.jobs.backoff import reconnect_delay_s
+from jqjobs.errors import StoreError
 from jqjobs.link.board import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
-_BEAT_EVERY_S = 2.0
-_BUSY_BEAT_EVERY_S = 0.5
-_BEAT_TTL_MS = 10_000
-_ORPHANS_EVERY_S, _ORPHANS_LATER_EVERY_S = 0.3, 1.5
-_YOUNG_MS = 5000
-_BURST_EVERY_S = 0.3
-#: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
-_FAREWELL_TRIES = 4
+#: A daemon that has not registered for this long is no longer there.
+_REGISTERED_MS = 10_000
 
 
-class LeaseKeeper(threading.Thread):
-    """One per daemon. `submit` and `report` are called by the main loop; everything else happens in here."""
+class LeaseKeeper:
+    """One per daemon, in its lease thread. What it does raises StoreError where Redis is away or refuses.
+
+    - looks what kind of Redis this is
+    - joins: gives a ready worker its lease
+    - renews the leases of all workers, and what they offer to their queues
+    - buries: ends a dead worker; its jobs go where its board says
+    - takes over orphans: buries workers whose daemon is dead too
+    - recalls: gives back what a worker was told not to start
+    - keeps house in the queues, ticks their schedules, looks whether anything is left in them
+    - registers the daemon and its workers, and passes on what is cancelled in their hands
+
+    ``has_joined``: a worker had its lease; what Redis refuses from then on is an accident, and waited out.
+    """
 
     def __init__(
-        self, settings: DaemonSettings, daemon_id: str, store: Store, boards: Path, wake: Callable[[], None]
+        self, settings: DaemonSettings, daemon_id: str, store: Store, boards: Path, tell: Callable[[LeaseEvent], None]
     ) -> None:
-        super().__init__(name="jqjobs-leases", daemon=True)
-        self._settings = settings
+        """``boards``: where those of all daemons of the host lie. ``tell``: gives the main loop an event."""
+        self._lease_ms = settings.lease_ms
         self._daemon_id = daemon_id
         self._store = store
         self._boards = boards
-        self._housekeeping = Housekeeping(store, settings)
+        self._tell = tell
         self._ticker = Ticker(store)
-        self._wake = wake
-        self._commands = Commands(self._do)
         self._joined: dict[str, Join] = {}
         self._queues: set[str] = set(settings.queues)
-        self._due: dict[str, float] = {}
-        self._rng = random.Random()
-        self._nudge = threading.Event()
-        self._ending = threading.Event()
-        self._born_ms = monotonic_ms()
-        self._failures = 0
-        self._accepted = False
-        self._met = False
-        self.turned_s = time.monotonic()
-        self._complained: set[str] = set()
-        self.events: queue.SimpleQueue[KeeperEvent] = queue.SimpleQueue()
-        self._report = Report()
-        self.waiting_for_redis = ""
+        self.housekeeping = Housekeeping(store, settings)
+        self.has_met_server = False
+        self.has_joined = False
 
-    def submit(self, command: Command) -> None:
-        """Have a command done; the thread is woken for it."""
-        self._commands.put(command)
-        self._nudge.set()
-
-    @property
-    def report(self) -> Report:
-        """What this daemon says of itself; a new state is said at once, the rest with the next beat."""
-        return self._report
-
-    @report.setter
-    def report(self, report: Report) -> None:
-        is_news = report.states() != self._report.states()
-        if report.is_busy and not self._report.is_busy:
-            self._due["beat"] = min(self._due.get("beat", 0.0), monotonic_ms() / 1000 + _BUSY_BEAT_EVERY_S)
-            self._nudge.set()
-        self._report = report
-        if is_news:
-            self._due["beat"] = 0.0
-            self._nudge.set()
-
-    def end(self, timeout_s: float) -> bool:
-        """Finish what was submitted, deregister, end; False when Redis did not let it within ``timeout_s``."""
-        self._ending.set()
-        self._nudge.set()
-        self.join(timeout_s)
-        return not self.is_alive() and self._commands.are_done
-
-    def run(self) -> None:
-        """Serve until `end`; an outage of Redis is waited out."""
-        while not (self._ending.is_set() and self._commands.are_done):
-            try:
-                self._round()
-                self._recover()
-                pause_s = self._until_next_s()
-            except StoreError as error:
-                pause_s = self._stumble(error)
-                if self._ending.is_set() and self._failures >= _FAREWELL_TRIES:
-                    return
-            except Exception:
-                log.event("keeper.error", level=50, exc_info=True)
-                pause_s = 1.0
-            self.turned_s = time.monotonic()
-            self._nudge.wait(pause_s)
-            self._nudge.clear()
-        self._say_goodbye()
-
-    def _round(self) -> None:
-        self._meet_server()
-        settings = self._settings
-        if self._is_due("renew", settings.lease_s / 3):
-            self._guarded(self._renew)
-        self._guarded(self._commands.do_all)
-        if self._is_due("orphans", _ORPHANS_EVERY_S if self._is_young() else _ORPHANS_LATER_EVERY_S):
-            self._guarded(self._bury_orphans)
-        if self._is_due("housekeep", self._housekeeping.every_s):
-            self._guarded(self._keep_house)
-        if self._accepted and self._is_due("schedule", LOOK_EVERY_S):
-            self._guarded(self._tick)
-        if settings.burst and self._accepted and self._is_due("burst", _BURST_EVERY_S):
-            self._guarded(self._look_for_the_end)
-        if self.report.about and self._is_due("beat", _BUSY_BEAT_EVERY_S if self.report.is_busy else _BEAT_EVERY_S):
-            self._guarded(self._beat)
-
-    def _is_young(self) -> bool:
-        """Just after the start a predecessor's workers may still be dying."""
-        return monotonic_ms() - self._born_ms < _YOUNG_MS
-
-    def _guarded(self, step: Callable[[], None]) -> None:
-        """Do a step; what Redis refuses of it (a key of the wrong type, a missing permission) stops no other."""
-        name = step.__name__.strip("_")
-        try:
-            step()
-            self._complained.discard(name)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:
-            if isinstance(error, StoreRefused) and not self._accepted:
-                raise
-            if name not in self._complained:
-                log.event("keeper.refused", level=40, step=name, error=str(error))
-            self._complained.add(name)
-
-    def _is_due(self, what: str, every_s: float) -> bool:
-        now_s = monotonic_ms() / 1000
-        if now_s < self._due.get(what, 0.0):
-            return False
-        self._due[what] = now_s + every_s * self._rng.uniform(1 - self._settings.jitter / 2, 1)
-        return True
-
-    def _until_next_s(self) -> float:
-        return max(0.01, min(self._due.values()) - monotonic_ms() / 1000)
-
-    def _stumble(self, error: StoreError) -> float:
-        is_final = not isinstance(error, StoreUnavailable) and not self._met  # no such database, or no Redis at all
-        if is_final or (isinstance(error, StoreRefused) and not self._accepted):
-            self._tell(KeeperEvent("refused", message=error.in_one_line()))
-        if self._failures == 0:
-            log.event("redis.lost", level=30, error=str(error))
-        self._failures += 1
-        self.waiting_for_redis = str(error)
-        self._due.clear()  # everything is overdue once Redis is back
-        # After an outage the first daemon back grants everybody one lease of amnesty; all must be back within it.
-        return min(reconnect_delay_s(self._failures, self._rng), self._settings.lease_s / 4)
-
-    def _recover(self) -> None:
-        if self._failures:
-            log.event("redis.back", failures=self._failures)
-        self._failures, self.waiting_for_redis = 0, ""
-
-    def _meet_server(self) -> None:
-        if self._met and not self._failures:
-            return
+    def meet_server(self) -> None:
+        """Have an answer of Redis; of the first one, look whether jqjobs can work with it."""
         self._store.ping()
-        if not self._met:
+        if not self.has_met_server:
             self._judge_server()
-        self._met = True
+        self.has_met_server = True
 
     def _judge_server(self) -> None:
         try:
@@ -202,13 +76,10 @@ class LeaseKeeper(threading.Thread):
         for complaint in complaints(info.decode("utf-8", "replace")):
             log.event("redis.warning", level=30, message=complaint.message)
             if complaint.fatal:
-                self._tell(KeeperEvent("refused", message=complaint.message))
+                self._tell(LeaseEvent("refused", message=complaint.message))
 
-    def _tell(self, event: KeeperEvent) -> None:
-        self.events.put(event)
-        self._wake()
-
-    def _do(self, command: Command) -> None:
+    def do(self, command: Command) -> None:
+        """Do what the main loop has asked for."""
         if isinstance(command, Join):
             self._join(command)
         elif isinstance(command, Bury):
@@ -218,16 +89,15 @@ class LeaseKeeper(threading.Thread):
 
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
-        lease_ms = self._settings.lease_ms
         self._store.run(upkeep.add_queues(command.queues))
-        answers = self._store.run_all([leases.join(name, command.worker_id, lease_ms) for name in command.queues])
+        answers = self._store.run_all([leases.join(name, command.worker_id, self._lease_ms) for name in command.queues])
         if not all(answers):
-            return self._tell(KeeperEvent("fenced", command.worker_id))
-        command.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
+            return self._tell(LeaseEvent("fenced", command.worker_id))
+        command.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
         self._joined[command.worker_id] = command
         self._queues.update(command.queues)
-        self._accepted = True  # from now on a refusal is an accident, and waited out
-        return self._tell(KeeperEvent("joined", command.worker_id))
+        self.has_joined = True
+        return self._tell(LeaseEvent("joined", command.worker_id))
 
     def _bury(self, dead: Bury) -> None:
         self._joined.pop(dead.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
@@ -239,53 +109,59 @@ class LeaseKeeper(threading.Thread):
         ])  # fmt: skip
         dead.board.remove()
 
-    def _bury_orphans(self) -> None:
+    def take_over_orphans(self) -> None:
+        """Bury the workers of this host whose daemon is dead too."""
         for orphan in find_orphans(self._boards, self._daemon_id):
             left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
             log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)
             cause = "its daemon and its worker were killed while it may have been running"
             self._bury(Bury(orphan.worker_id, orphan.queues, Charge("suspect", cause), orphan.board))
 
-    def _renew(self) -> None:
-        asked_ms, lease_ms = monotonic_ms(), self._settings.lease_ms
-        workers = list(self._joined.values())
-        if self._queues:
-            self._store.run(upkeep.add_queues(sorted(self._queues)))
-        queues = sorted(self._queues)
-        here = {name: [join for join in workers if name in join.queues] for name in queues}
+    def renew(self) -> None:
+        """Renew all leases; a worker that has lost its own is fenced."""
+        asked_ms, queues = monotonic_ms(), sorted(self._queues)
+        if queues:
+            self._store.run(upkeep.add_queues(queues))
+        here = {name: [join for join in self._joined.values() if name in join.queues] for name in queues}
         answers = self._store.run_many([self._renewal(name, here[name]) for name in queues])
         for name, answer in zip(queues, answers, strict=True):
             for join, held in [] if isinstance(answer, StoreError) else zip(here[name], answer, strict=True):
-                if held < 0 and self._joined.pop(join.worker_id, None) is not None:
-                    join.board.set_word(Word.LEASE_UNTIL, 0)
-                    self._tell(KeeperEvent("fenced", join.worker_id))
+                if held < 0:
+                    self._fence(join)
         for join in self._joined.values():
-            join.board.set_word(Word.LEASE_UNTIL, asked_ms + lease_ms)
+            join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
         raise_first(answers)
 
     def _renewal(self, name: str, here: Sequence[Join]) -> Call[list[int]]:
         names = sorted({offered for join in here for offered in join.names})
-        return leases.renew(name, self._settings.lease_ms, [join.worker_id for join in here], names)
+        return leases.renew(name, self._lease_ms, [join.worker_id for join in here], names)
 
-    def _keep_house(self) -> None:
-        if self._housekeeping.do(sorted(self._queues)):
-            self._due["housekeep"] = 0.0
+    def _fence(self, join: Join) -> None:
+        if self._joined.pop(join.worker_id, None) is not None:
+            join.board.set_word(Word.LEASE_UNTIL, 0)
+            self._tell(LeaseEvent("fenced", join.worker_id))
 
-    def _tick(self) -> None:
-        wait_s = self._ticker.tick(sorted(self._queues))
-        self._due["schedule"] = min(self._due["schedule"], monotonic_ms() / 1000 + wait_s)
+    def keep_house(self) -> float | None:
+        """Do the chores of all queues; return 0 when there is more to do at once, else None."""
+        return 0.0 if self.housekeeping.do(sorted(self._queues)) else None
 
-    def _look_for_the_end(self) -> None:
-        if self._housekeeping.is_exhausted(sorted(self._queues)):
-            self._tell(KeeperEvent("exhausted"))
+    def tick(self) -> float:
+        """Tick the schedules that are due; return in how many seconds to do it again."""
+        return self._ticker.tick(sorted(self._queues))
 
-    def _beat(self) -> None:
-        report = self.report
-        beat = daemons.register(self._daemon_id, _BEAT_TTL_MS, report.about, report.workers)
-        run_and_pass_on_cancels(self._store, beat, list(self._joined.values()) if report.is_busy else [])
+    def tell_if_exhausted(self) -> None:
+        """Tell the main loop when nothing is left of what a burst is for."""
+        if self.housekeeping.is_exhausted(sorted(self._queues)):
+            self._tell(LeaseEvent("exhausted"))
 
-    def _say_goodbye(self) -> None:
+    def register(self, report: Report) -> None:
+        """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled."""
+        call = daemons.register(self._daemon_id, _REGISTERED_MS, report.about, report.workers)
+        run_and_pass_on_cancels(self._store, call, list(self._joined.values()) if report.is_busy else [])
+
+    def deregister(self) -> None:
+        """Take the entry out of the registry; where Redis is away it expires by itself."""
         try:
             self._store.run(daemons.register(self._daemon_id, 0, {}, {}))
         except StoreError:
-            return  # the entry expires by itself
+            return

@@ -1,4 +1,4 @@
-"""Ticks schedules: enqueues the jobs of those whose moment has come. In the lease keeper's thread and connection.
+"""Ticks schedules: enqueues the jobs of those whose moment has come. In the lease thread and connection.
 
 Every daemon does it for the queues it serves; that each tick is enqueued once is decided in lua/tick.lua. The only
 clock is that of Redis, told with each look at an agenda.
@@ -66,7 +66,7 @@ class Ticker:
                 self._numbers.pop(queue, None)
                 self._complain(queue, found)
                 continue
-            self._forgive(queue)
+            self._forget_complaints(queue)
             self._remember(queue, found)
             self._tick_queue(queue, found.now_ms)
             due_ms = min((each.wake_ms for each in self._schedules[queue]), default=_NEVER_MS)
@@ -110,13 +110,13 @@ class Ticker:
         if ticked.answer is not TickAnswer.DONE:
             return
         name = f"{schedule.queue}/{schedule.name}"
-        self._forgive(name)
+        self._forget_complaints(name)
         if what.missed:
             log.event("schedule.missed", level=30, schedule=name, tick_ms=what.since_ms, late_ms=now_ms - what.since_ms)
         if ticked.made < len(what.ticks):
             log.event("schedule.overlaps", level=10, schedule=name, skipped=len(what.ticks) - ticked.made)
 
-    def _forgive(self, name: str) -> None:
+    def _forget_complaints(self, name: str) -> None:
         self._complaints = {each for each in self._complaints if not each.startswith(f"{name} ")}
 
     def _complain(self, name: str, error: JqError) -> None:

@@ -1,0 +1,143 @@
+"""What the lease keeper does in Redis, step by step: leases given, kept and lost; the dead buried; who is here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.base.process import identity_of
+from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.messages import Bury, Charge, Join, LeaseEvent, Recall, Report
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreError
+from jqjobs.jobs.records import TakenJob
+from jqjobs.link.board import Board, Stage, Word
+from jqjobs.store.calls import leases
+from jqjobs.store.reads.registry import read_registry
+from store.queue_system import LEASE_MS, QueueSystem
+
+DEAD = replace(identity_of(os.getpid()), boot_id="an earlier boot").as_dict()
+
+
+class KeptWorkers:
+    """A `LeaseKeeper` on a queue system, the boards of its workers, and what it tells the main loop."""
+
+    def __init__(self, system: QueueSystem, directory: Path) -> None:
+        self.system = system
+        self._directory = directory
+        self.told: list[LeaseEvent] = []
+        self.boards: dict[str, Board] = {}
+        settings = DaemonSettings("shop:app", system.url, lease_s=LEASE_MS / 1000)
+        self.keeper = LeaseKeeper(settings, "h:1:d", system.store, directory, self.told.append)
+
+    def join(self, worker: str, *queues: str) -> Board:
+        board = self.boards[worker] = Board.create(self._directory / f"{worker}.board")
+        self.keeper.do(Join(worker, queues or ("q",), ("mail",), board))
+        return board
+
+    def take(self, worker: str, want: int = 1) -> list[TakenJob]:
+        """Have a worker take jobs, and note them on its board."""
+        self.system.trips.setdefault(worker, 0)
+        jobs = self.system.take(worker, want)
+        self.boards[worker].hold(jobs)
+        return jobs
+
+    def bury(self, worker: str, charge: Charge) -> None:
+        self.keeper.do(Bury(worker, ("q",), charge, self.boards[worker]))
+
+    def has_lease(self, worker: str) -> bool:
+        return self.boards[worker].word(Word.LEASE_UNTIL) > monotonic_ms() + LEASE_MS / 2
+
+
+@pytest.fixture
+def kept(system: QueueSystem, tmp_path: Path) -> Iterator[KeptWorkers]:
+    made = KeptWorkers(system, tmp_path)
+    yield made
+    for board in made.boards.values():
+        board.close()
+
+
+def test_a_worker_that_joins_has_its_lease_on_the_board_and_in_redis(kept: KeptWorkers) -> None:
+    assert not kept.keeper.has_joined
+    kept.join("w")
+    assert (kept.told, kept.has_lease("w"), kept.keeper.has_joined) == ([LeaseEvent("joined", "w")], True, True)
+    assert kept.system.ids("leases") == ["w"]
+
+
+def test_a_worker_that_was_here_before_is_fenced(kept: KeptWorkers) -> None:
+    kept.system.join("w")
+    kept.system.run(leases.leave("q", "w", "crash"))
+    kept.join("w")
+    assert (kept.told, kept.has_lease("w")) == ([LeaseEvent("fenced", "w")], False)
+
+
+def test_all_leases_are_renewed_and_who_has_lost_its_own_is_fenced(kept: KeptWorkers) -> None:
+    for worker in ("stays", "reaped"):
+        kept.join(worker).set_word(Word.LEASE_UNTIL, monotonic_ms() + 1)
+    kept.told.clear()
+    kept.system.run(leases.leave("q", "reaped", "crash"))
+    before = kept.system.score("leases", "stays")
+    kept.system.clock.advance(1000)
+    kept.keeper.renew()
+    assert (kept.has_lease("stays"), kept.boards["reaped"].word(Word.LEASE_UNTIL)) == (True, 0)
+    assert kept.told == [LeaseEvent("fenced", "reaped")]
+    assert before is not None
+    assert kept.system.score("leases", "stays") == before + 1000
+    kept.keeper.renew()
+    assert len(kept.told) == 1, "it is said once"
+
+
+def test_a_queue_that_is_broken_costs_the_others_no_lease(kept: KeptWorkers) -> None:
+    kept.join("w")
+    kept.join("other", "r")
+    kept.system.redis("DEL", kept.system.key("leases", "r"))
+    kept.system.redis("SET", kept.system.key("leases", "r"), "x")
+    kept.system.clock.advance(1000)
+    with pytest.raises(StoreError):
+        kept.keeper.renew()
+    assert kept.system.score("leases", "w") == kept.system.clock.now_ms + LEASE_MS
+
+
+def test_the_dead_are_buried_as_their_board_says_and_not_renewed(kept: KeptWorkers) -> None:
+    board = kept.join("w")
+    kept.system.add("ran", "waited")
+    running, _ = kept.take("w", 2)
+    board.mark(running.place, Stage.RUNNING, 1)
+    kept.bury("w", Charge("crash", "killed by SIGSEGV"))
+    assert (kept.system.counters("ran").get("crashes"), kept.system.states("waited")) == (1, ["ready"])
+    assert not board.path.exists()
+    kept.keeper.renew()
+    assert (kept.system.ids("leases"), kept.told) == ([], [LeaseEvent("joined", "w")])
+
+
+def test_a_recall_takes_back_what_has_not_started(kept: KeptWorkers) -> None:
+    kept.join("w")
+    kept.system.add("a")
+    [job] = kept.take("w")
+    kept.keeper.do(Recall("w", (("q", "a", job.attempt),)))
+    assert kept.system.states("a") == ["ready"]
+
+
+def test_the_workers_of_a_dead_daemon_are_taken_over(kept: KeptWorkers) -> None:
+    board = kept.join("w")
+    kept.system.add("a")
+    [job] = kept.take("w")
+    board.mark(job.place, Stage.RUNNING, 1)
+    board.write_header({"worker_id": "w", "worker": DEAD, "daemon": DEAD, "daemon_id": "h:0:x", "queues": ["q"]})
+    kept.keeper.take_over_orphans()
+    assert (kept.system.ids("leases"), board.path.exists()) == ([], False)
+    assert kept.system.counters("a").get("crashes") is None, "it may have been a bystander"
+
+
+def test_a_daemon_is_in_the_registry_until_it_deregisters(kept: KeptWorkers) -> None:
+    kept.system.store._now_ms = None  # the registry is read by the clock of Redis
+    kept.keeper.register(Report({"name": "web", "state": "running", "workers": "w"}, {"w": {"pid": 7}}))
+    [daemon] = read_registry(kept.system.store).daemons
+    assert (daemon.id, daemon.name, [worker.pid for worker in daemon.workers]) == ("h:1:d", "web", [7])
+    kept.keeper.deregister()
+    assert read_registry(kept.system.store).daemons == ()

@@ -1,0 +1,210 @@
+"""The lease thread, turned by hand: what is done when, what an outage and a refusal change, how it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jqjobs.daemon.leases import thread as thread_module
+from jqjobs.daemon.leases.thread import LeaseThread
+from jqjobs.daemon.messages import LeaseEvent, Recall, Report
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreRefused, StoreUnavailable
+from unit.daemon.fake_workers import Lines
+
+AWAY = StoreUnavailable("Redis cannot be reached")
+REFUSED = StoreRefused("NOPERM no permission")
+IDLE = Report({"state": "running"}, {"w": {"state": "ready"}})
+BUSY = Report({"state": "running"}, {"w": {"state": "busy"}}, is_busy=True)
+QUIET = Report({"state": "quiet"}, {"w": {"state": "ready"}})
+
+
+class FakeKeeper:
+    """Notes its steps; fails them when the test says so."""
+
+    def __init__(self) -> None:
+        self.housekeeping = SimpleNamespace(every_s=2.5)
+        self.has_met_server, self.has_joined = False, True
+        self.done: Counter[str] = Counter()
+        self.wrong: dict[str, Exception] = {}
+        self.again_s: dict[str, float] = {}
+        self.reports: list[Report] = []
+
+    def __getattr__(self, step: str) -> Callable[..., float | None]:
+        return lambda *told: self._step(step, *told)
+
+    def _step(self, step: str, *told: Any) -> float | None:
+        if step in self.wrong:
+            raise self.wrong[step]
+        self.done[step] += 1
+        if step == "register":
+            self.reports += told
+        return self.again_s.get(step)
+
+    def meet_server(self) -> None:
+        self._step("meet_server")
+        self.has_met_server = True
+
+
+class FakeLeases:
+    """A lease thread that is turned by hand, on a clock that only it moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ms, self.woken = 1_000_000, 0
+        self.keeper = FakeKeeper()
+        monkeypatch.setattr(thread_module, "monotonic_ms", lambda: self.now_ms)
+        monkeypatch.setattr(thread_module, "LeaseKeeper", lambda *parts: self.keeper)
+        settings: Any = DaemonSettings("shop:app", "redis://", lease_s=30, jitter=0, burst="ready")
+        parts: Any = (None, None)
+        self.thread = LeaseThread(settings, "h:1:a", *parts, self._wake)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def turn_for(self, seconds: float) -> Counter[str]:
+        """Turn whenever something is due; return how often each step was taken meanwhile."""
+        before, until_ms = self.keeper.done.copy(), self.now_ms + round(seconds * 1000)
+        while self.now_ms < until_ms:
+            self.now_ms += max(1, round(self.thread.turn() * 1000))
+        self.now_ms = until_ms
+        return self.keeper.done - before
+
+    def events(self) -> list[LeaseEvent]:
+        return [self.thread.events.get() for _ in range(self.thread.events.qsize())]
+
+
+@pytest.fixture
+def leases(monkeypatch: pytest.MonkeyPatch, logged: Lines) -> FakeLeases:
+    return FakeLeases(monkeypatch)
+
+
+def test_every_step_has_its_time(leases: FakeLeases) -> None:
+    leases.thread.report = IDLE
+    leases.turn_for(60)
+    done = leases.turn_for(60)
+    assert (done["renew"], done["register"], done["meet_server"]) == (6, 30, 0)
+    assert 23 <= done["keep_house"] <= done["tick"] <= 25
+    assert 38 <= done["take_over_orphans"] <= 41
+    assert 190 <= done["tell_if_exhausted"] <= 201
+
+
+def test_orphans_are_looked_for_more_often_just_after_the_start(leases: FakeLeases) -> None:
+    assert leases.turn_for(5)["take_over_orphans"] > 3 * leases.turn_for(5)["take_over_orphans"]
+
+
+def test_before_a_worker_has_its_lease_there_are_no_ticks_and_no_end(leases: FakeLeases) -> None:
+    leases.keeper.has_joined = False
+    done = leases.turn_for(10)
+    assert (done["tick"], done["tell_if_exhausted"], done["renew"]) == (0, 0, 1)
+
+
+def test_what_has_more_to_do_is_done_again_at_once(leases: FakeLeases) -> None:
+    leases.keeper.again_s = {"keep_house": 0.0, "tick": 0.5}
+    done = leases.turn_for(1)
+    assert done["keep_house"] > 10
+    assert 2 <= done["tick"] <= 3
+
+
+def test_nothing_is_registered_before_there_is_something_to_say(leases: FakeLeases) -> None:
+    assert leases.turn_for(10)["register"] == 0
+
+
+def test_a_new_state_is_registered_at_once_and_a_job_soon(leases: FakeLeases) -> None:
+    leases.thread.report = IDLE
+    leases.turn_for(0.1)
+    leases.thread.report = QUIET
+    leases.thread.turn()
+    assert leases.keeper.reports == [IDLE, QUIET]
+    leases.turn_for(0.1)
+    leases.thread.report = IDLE
+    leases.thread.turn()
+    leases.thread.report = BUSY
+    assert leases.turn_for(0.4)["register"] == 0
+    assert leases.turn_for(0.2)["register"] == 1
+    assert leases.turn_for(2)["register"] == 4, "while a job runs, twice a second"
+
+
+def test_a_report_that_is_refused_is_not_tried_without_a_pause(leases: FakeLeases, logged: Lines) -> None:
+    leases.keeper.wrong["register"] = REFUSED
+    leases.thread.report = IDLE
+    turns = 0
+    until_ms = leases.now_ms + 10_000
+    while leases.now_ms < until_ms:
+        leases.now_ms += max(1, round(leases.thread.turn() * 1000))
+        turns += 1
+    assert turns < 100
+    assert [line["step"] for line in logged.of("keeper.refused")] == ["register"]
+
+
+def test_a_step_that_is_refused_is_said_once_and_stops_no_other(leases: FakeLeases, logged: Lines) -> None:
+    leases.keeper.wrong["renew"] = REFUSED
+    assert leases.turn_for(60)["keep_house"] > 20
+    assert [(line["step"], line["error"]) for line in logged.of("keeper.refused")] == [("renew", str(REFUSED))]
+    assert (leases.events(), leases.thread.waiting_for_redis) == ([], "")
+    del leases.keeper.wrong["renew"]
+    leases.turn_for(10)
+    leases.keeper.wrong["renew"] = REFUSED
+    leases.turn_for(10)
+    assert len(logged.of("keeper.refused")) == 2, "it had been well in between"
+
+
+def test_an_outage_is_said_once_and_everything_is_due_when_it_is_over(leases: FakeLeases, logged: Lines) -> None:
+    leases.turn_for(1)
+    leases.keeper.wrong = dict.fromkeys(("meet_server", "renew", "take_over_orphans"), AWAY)
+    leases.turn_for(20)
+    assert leases.thread.waiting_for_redis == str(AWAY)
+    assert (len(logged.of("redis.lost")), leases.events()) == (1, [])
+    leases.keeper.wrong.clear()
+    before = leases.keeper.done.copy()
+    leases.thread.turn()
+    assert {"meet_server", "renew", "keep_house", "tick"} <= (leases.keeper.done - before).keys()
+    assert leases.thread.waiting_for_redis == ""
+    assert logged.of("redis.back")[0]["failures"] >= 5
+
+
+def test_in_an_outage_it_is_tried_within_a_quarter_of_a_lease(leases: FakeLeases) -> None:
+    leases.keeper.wrong["meet_server"] = AWAY
+    pauses = [leases.thread.turn() for _ in range(30)]
+    assert 0 < pauses[0] < 0.2
+    assert 1 <= max(pauses) <= 7.5
+
+
+def test_who_is_refused_before_a_worker_had_a_lease_is_told_so(leases: FakeLeases) -> None:
+    leases.keeper.has_joined = False
+    leases.keeper.wrong["renew"] = REFUSED
+    leases.thread.turn()
+    assert leases.events() == [LeaseEvent("refused", message=REFUSED.in_one_line())]
+    assert leases.woken == 1
+
+
+def test_a_redis_that_is_away_from_the_start_is_waited_for(leases: FakeLeases) -> None:
+    leases.keeper.has_joined = False
+    leases.keeper.wrong["meet_server"] = AWAY
+    leases.turn_for(20)
+    assert leases.events() == []
+
+
+def test_a_defect_of_a_step_ends_nothing(leases: FakeLeases, logged: Lines) -> None:
+    leases.keeper.wrong["keep_house"] = ZeroDivisionError()
+    assert leases.thread.turn() == 1.0
+    assert logged.of("keeper.error")
+
+
+def test_at_the_end_what_was_asked_for_is_done_first(leases: FakeLeases) -> None:
+    leases.thread.submit(Recall("w", (("q", "a", 1),)))
+    leases.thread.start()
+    assert leases.thread.end(5)
+    assert (leases.keeper.done["do"], leases.keeper.done["deregister"]) == (1, 1)
+
+
+def test_at_the_end_redis_is_not_waited_for(leases: FakeLeases) -> None:
+    leases.keeper.wrong["meet_server"] = AWAY
+    leases.thread.submit(Recall("w", (("q", "a", 1),)))
+    leases.thread.start()
+    assert not leases.thread.end(10)
+    assert not leases.thread.is_alive(), "it gave up by itself"
+    assert leases.keeper.done["deregister"] == 0
