@@ -69,20 +69,20 @@ def main() -> int:
     os.nice(config.nice)
     _go_first_when_memory_ends()
     channel = Channel(socket.socket(fileno=config.channel_fd))
-    sources = LoadedFiles(packages=config.watch_packages)
+    loaded_files = LoadedFiles(packages=config.watch_packages)
     try:
         app = load_registered(config.app)
     except BaseException as error:  # anything may come out of user modules, SystemExit included
         error_text = describe_failure(error)
         log.event("app.failed", level=40, app=config.app, error=error_text)
-        sources.report_failure(channel, error)
+        loaded_files.report_failure(channel, error)
         channel.send("failed", error=error_text)
         return WorkerExit.BAD_APP
     log.take_app_lines(who, tag_of_running_job, form=config.log_format, level=config.log_level)
     signals.loading = False
     channel.send("loaded")
-    sources.report(channel)
-    return _work(config, app, channel, signals, interrupter, sources)
+    loaded_files.report(channel)
+    return _work(config, app, channel, signals, interrupter, loaded_files)
 
 
 def _go_first_when_memory_ends() -> None:
@@ -96,17 +96,22 @@ def _go_first_when_memory_ends() -> None:
 
 
 def _work(
-    config: WorkerConfig, app: App, channel: Channel, signals: Signals, interrupter: Interrupter, sources: LoadedFiles
+    config: WorkerConfig,
+    app: App,
+    channel: Channel,
+    signals: Signals,
+    interrupter: Interrupter,
+    loaded_files: LoadedFiles,
 ) -> int:
     rng = random.Random()
     address = parse_url(config.redis_url)
     queues = list(config.queues) or app.registry.queues()
     store = Store(address, name=config.worker_id)
     board = Board(Path(config.board))
-    orders = Instructions(channel)
-    watch = WakeWait(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
+    instructions = Instructions(channel)
+    wake_wait = WakeWait(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
     try:
-        joined = _join(config, app, queues, store, orders, signals, watch, rng)
+        joined = _join(config, app, queues, store, instructions, signals, wake_wait, rng)
     except StoreRefused as error:
         channel.send("failed", error=error.in_one_line())
         return WorkerExit.REFUSED
@@ -118,9 +123,9 @@ def _work(
     on_threads = ThreadInterrupter(lambda: interrupter.in_child)
     runner = Runner(app, config.worker_id, interrupter if slots == 1 else on_threads, rng, notes)
     exchanger = Exchanger(store, queues, config.worker_id, config.lease_ms, batch, runner.complete)
-    preflight = OwnMemory(board, channel)
+    own_memory = OwnMemory(board, channel)
     hook_queue = HookQueue(app, exchanger, interrupter, board, rng)
-    memory_grants = MemoryGrants(config, preflight, orders, watch, runner, rng)
+    memory_grants = MemoryGrants(instructions, wake_wait, runner, rng, jitter=config.jitter)
     executor: MainThread | Pool
     if slots == 1:
         executor = MainThread(batch, runner, signals, memory_grants.refusal)
@@ -131,7 +136,19 @@ def _work(
         batch, board, exchanger, pool or interrupter, signals, config.prefetch_ms, notes, pool, config.kill_after_s
     ).start()
     loop = Loop(
-        config, board, orders, signals, batch, exchanger, executor, runner, hook_queue, watch, rng, preflight, sources
+        config,
+        board,
+        instructions,
+        signals,
+        batch,
+        exchanger,
+        executor,
+        runner,
+        hook_queue,
+        wake_wait,
+        rng,
+        own_memory,
+        loaded_files,
     )
     ending = loop.run()
     log.event("worker.ended", worker=config.worker_id, reason=ending.name.lower())
@@ -139,8 +156,8 @@ def _work(
 
 
 def _join(
-    config: WorkerConfig, app: App, queues: list[str], store: Store, orders: Instructions, signals: Signals,
-    watch: WakeWait, rng: random.Random,
+    config: WorkerConfig, app: App, queues: list[str], store: Store, instructions: Instructions, signals: Signals,
+    wake_wait: WakeWait, rng: random.Random,
 ) -> bool:  # fmt: skip
     """Publish the catalog, tell the daemon, and wait until it holds a lease for us; False: told to end before.
 
@@ -149,18 +166,18 @@ def _join(
     catalog, plans = app.registry.catalog(), app.schedules.entries(queues)
     names = [*catalog, *(schedules.offer(queue, name) for queue, plan in plans.items() for name in plan)]
     failures = 0
-    while not signals.draining and not orders.channel.closed:
+    while not signals.draining and not instructions.channel.closed:
         error = _publish(store, queues, config.lease_ms, catalog, plans)
         if error is None:
-            orders.channel.send(
+            instructions.channel.send(
                 "ready", queues=queues, names=names, unserved=[q for q in app.registry.queues() if q not in queues]
             )
-            return _wait_for_go(orders, signals, watch)
+            return _wait_for_go(instructions, signals, wake_wait)
         if failures == 0:
             log.event("redis.lost", level=30, error=str(error), worker=config.worker_id)
         failures += 1
-        watch.wait(reconnect_delay_s(failures, rng), for_token=False)
-        orders.hear()
+        wake_wait.wait(reconnect_delay_s(failures, rng), for_token=False)
+        instructions.hear()
     return False
 
 
@@ -180,12 +197,12 @@ def _publish(
     return None
 
 
-def _wait_for_go(orders: Instructions, signals: Signals, watch: WakeWait) -> bool:
-    while not signals.draining and not orders.channel.closed:
-        orders.hear()
-        if orders.may_begin:
+def _wait_for_go(instructions: Instructions, signals: Signals, wake_wait: WakeWait) -> bool:
+    while not signals.draining and not instructions.channel.closed:
+        instructions.hear()
+        if instructions.may_begin:
             return True
-        watch.wait(5.0, for_token=False)
+        wake_wait.wait(5.0, for_token=False)
     return False
 
 

@@ -51,24 +51,24 @@ class Loop:
     """Wired by hand in `worker.__main__`."""
 
     def __init__(
-        self, config: WorkerConfig, board: Board, orders: Instructions, signals: Signals, batch: Batch,
-        exchanger: Exchanger, executor: Executor, runner: Runner, hook_queue: HookQueue, watch: WakeWait,
-        rng: random.Random, preflight: OwnMemory, sources: LoadedFiles,
+        self, config: WorkerConfig, board: Board, instructions: Instructions, signals: Signals, batch: Batch,
+        exchanger: Exchanger, executor: Executor, runner: Runner, hook_queue: HookQueue, wake_wait: WakeWait,
+        rng: random.Random, own_memory: OwnMemory, loaded_files: LoadedFiles,
     ) -> None:  # fmt: skip
         self._config = config
         self._board = board
-        self._orders = orders
-        self._channel = orders.channel
+        self._instructions = instructions
+        self._channel = instructions.channel
         self._signals = signals
         self._batch = batch
         self._exchanger = exchanger
         self._executor = executor
         self._runner = runner
         self._hook_queue = hook_queue
-        self._watch = watch
+        self._wake_wait = wake_wait
         self._rng = rng
-        self._preflight = preflight
-        self._sources = sources
+        self._own_memory = own_memory
+        self._loaded_files = loaded_files
         self._may_take = True
         self._failures = 0
         self._pace = Pace(executor.slots, config.prefetch_ms, config.batch)
@@ -86,7 +86,7 @@ class Loop:
             while not self._signals.draining and not self._channel.closed:
                 self._board.tick()
                 self._ask_for_successor()
-                self._sources.report(self._channel)
+                self._loaded_files.report(self._channel)
                 if not self._exchanger.under_way:  # else it was asked before that trip was sent
                     self._may_take = self._is_free_to_take()
                 if not self._has_one_slot:
@@ -104,19 +104,19 @@ class Loop:
 
     def _is_due(self) -> bool:
         """Whether a trip is called for: jobs have ended a while ago, or there is room for jobs that may be there."""
-        if self._batch.running_count and self._batch.has_outcomes:
+        if self._batch.running_count and self._batch.reports.pending:
             if monotonic_ms() >= self._exchanger.sent_ms + _REPORT_AFTER_MS:
                 return True
             if self._is_idle:
                 return False
-        if not self._has_one_slot and (self._batch.waiting > self._pace.low or self._room <= 0):
+        if not self._has_one_slot and (self._batch.unstarted_count > self._pace.low or self._room <= 0):
             return False
         return not self._is_idle or self._exchanger.has_news()
 
     @property
     def _room(self) -> int:
         """How many more jobs this worker may have in its hands."""
-        return self._pace.hands - self._batch.waiting - self._batch.running_count
+        return self._pace.most_in_hand - self._batch.unstarted_count - self._batch.running_count
 
     def _work(self) -> None:
         """Make a trip, and run what it brought."""
@@ -126,13 +126,15 @@ class Loop:
             if len(trip.jobs) < self._asked and not trip.more and not trip.jobs[-1].limits and not self._has_one_slot:
                 self._idle_until_ms = monotonic_ms() + _REPORT_AFTER_MS
             self._run_held(len(trip.jobs))
-        elif self._has_one_slot and self._batch.waiting:  # of a trip that brought them and went wrong after that
+        elif (
+            self._has_one_slot and self._batch.unstarted_count
+        ):  # of a trip that brought them and went wrong after that
             self._run_held(0)
         elif self._hook_queue.run() if self._has_one_slot else self._hook_queue.run_next():
             return
         elif trip is None:
-            self._watch.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
-        elif not trip.more and (self._batch.running_count or not self._batch.has_outcomes):
+            self._wake_wait.wait(reconnect_delay_s(self._failures, self._rng), for_token=False)
+        elif not trip.more and (self._batch.running_count or not self._batch.reports.pending):
             # Else jobs have ended while the trip was under way, and no other one will take their outcomes along.
             wait_ms = _IDLE_MS if trip.wait_ms is None else trip.wait_ms
             self._idle_until_ms = monotonic_ms() + min(_IDLE_MS, wait_ms, self._hook_queue.looks_in_ms)
@@ -144,12 +146,12 @@ class Loop:
         return monotonic_ms() < self._idle_until_ms and not (self._has_one_slot and self._hook_queue.pending)
 
     def _hear_daemon(self) -> None:
-        self._orders.hear()
-        if self._orders.is_quiet or not self._may_take:
-            self._watch.cancel()  # the token is for those who take
+        self._instructions.hear()
+        if self._instructions.is_quiet or not self._may_take:
+            self._wake_wait.cancel()  # the token is for those who take
 
     def _is_free_to_take(self) -> bool:
-        return not self._orders.is_quiet and not self._batch.has_hung and self._preflight.may_take()
+        return not self._instructions.is_quiet and not self._batch.has_hung and self._own_memory.may_take()
 
     def _ask_for_successor(self) -> None:
         """Ask to be replaced, when old, after many jobs, or when one hangs; work goes on until a successor is ready."""
@@ -189,7 +191,7 @@ class Loop:
         """How many jobs could start at once beside others; of one slot there are no others."""
         if self._has_one_slot:
             return 0
-        return max(0, self._executor.slots - self._batch.waiting - self._batch.running_count)
+        return max(0, self._executor.slots - self._batch.unstarted_count - self._batch.running_count)
 
     @property
     def _want(self) -> int:
@@ -200,8 +202,8 @@ class Loop:
 
     def _run_held(self, taken: int) -> None:
         """Run what is held, or have it begun; ``taken``: how many jobs the last trip brought."""
-        if self._batch.waiting + self._batch.running_count >= self._executor.slots:
-            self._watch.cancel()
+        if self._batch.unstarted_count + self._batch.running_count >= self._executor.slots:
+            self._wake_wait.cancel()
         self._pace.adapt(taken)
         self._run()
 
@@ -212,9 +214,9 @@ class Loop:
 
     def _send_ahead(self) -> None:
         """Ask for more before there is nothing to run, or at once when there is, so that Redis works meanwhile."""
-        if self._batch.waiting > self._pace.low or self._exchanger.under_way or self._signals.draining:
+        if self._batch.unstarted_count > self._pace.low or self._exchanger.under_way or self._signals.draining:
             return
-        self._orders.hear()  # a word to be quiet, say, that came while a job ran
+        self._instructions.hear()  # a word to be quiet, say, that came while a job ran
         self._may_take = not self._channel.closed and self._is_free_to_take()
         if (want := self._want) > 0 and self._board.lease_holds():
             self._exchanger.send(want)
@@ -227,36 +229,36 @@ class Loop:
             wait_s = min(wait_s, (self._idle_until_ms - monotonic_ms()) / 1000)
         if self._batch.running_count:
             wait_s = min(wait_s, self._listen())
-        has_free_slot = self._batch.waiting + self._batch.running_count < self._executor.slots
+        has_free_slot = self._batch.unstarted_count + self._batch.running_count < self._executor.slots
         for_token = self._may_take and has_free_slot and not self._exchanger.is_blocked
-        if self._watch.wait(max(0.0, wait_s), for_token=for_token):
+        if self._wake_wait.wait(max(0.0, wait_s), for_token=for_token):
             self._idle_until_ms = 0
 
     def _listen(self) -> float:
         """Have the slots wake this thread for what it has to do for them; return after how many s it looks itself."""
         until_report_s = (self._exchanger.sent_ms + _REPORT_AFTER_MS - monotonic_ms()) / 1000
-        had_outcomes = self._batch.has_outcomes
+        had_outcomes = self._batch.reports.pending
         is_idle = self._is_idle
         at_once = not had_outcomes and (until_report_s <= 0 or not is_idle)
         self._executor.listen(-1 if is_idle else self._pace.low, for_outcomes=at_once)
         # What happens from here on rings; what happened since the last look does not.
-        if not is_idle and self._batch.waiting <= self._pace.low and self._room > 0:
+        if not is_idle and self._batch.unstarted_count <= self._pace.low and self._room > 0:
             return 0.0
-        if at_once and not self._batch.has_outcomes:
+        if at_once and not self._batch.reports.pending:
             return math.inf
         return max(0.0, until_report_s)
 
     def _retire(self) -> WorkerExit:
         """Let the jobs that run come to their end, and report; then nothing is held any more."""
-        self._watch.cancel()
+        self._wake_wait.cancel()
         self._signals.draining = True  # nothing more is begun, whatever the reason
         while self._batch.running_count:  # in one slot nothing runs now
             self._board.tick()
-            if self._batch.has_outcomes:
+            if self._batch.reports.pending:
                 self._farewell()
             self._executor.listen(-1, for_outcomes=True)
-            if not self._batch.has_outcomes:
-                self._watch.wait(self._config.poll_s, for_token=False)
+            if not self._batch.reports.pending:
+                self._wake_wait.wait(self._config.poll_s, for_token=False)
             self._run()
             self._hear_daemon()
         for _ in range(_FAREWELL_TRIES):
@@ -274,7 +276,7 @@ class Loop:
         until_ms = monotonic_ms() + self._config.kill_after_s * 1000
         while self._batch.running_count and monotonic_ms() < until_ms:
             self._executor.listen(-1, for_outcomes=True)
-            self._watch.wait(_STOP_LOOK_S, for_token=False)
+            self._wake_wait.wait(_STOP_LOOK_S, for_token=False)
         self._executor.close()
 
     def _farewell(self) -> bool:
@@ -285,7 +287,7 @@ class Loop:
             self._batch.give_back()
             self._exchanger.trip(0)  # also puts back a wake token that we took and do not use
         except StoreError:
-            self._watch.wait(reconnect_delay_s(2, self._rng), for_token=False)
+            self._wake_wait.wait(reconnect_delay_s(2, self._rng), for_token=False)
             return False
         return True
 

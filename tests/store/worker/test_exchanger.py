@@ -16,6 +16,7 @@ from jqjobs.store.store import Store
 from jqjobs.worker.trips.exchanger import Fenced
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
+from waiting import eventually
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def breaks(*_: Any) -> Any:
 def test_a_trip_reports_what_is_finished_and_brings_jobs_into_the_batch(worker: ProcesslessWorker) -> None:
     worker.system.add(*"abcd")
     trip = worker.exchanger.trip(3)
-    assert ([job.id for job in trip.jobs], worker.batch.waiting) == (["a", "b", "c"], 3)
+    assert ([job.id for job in trip.jobs], worker.batch.unstarted_count) == (["a", "b", "c"], 3)
     worker.finish(worker.start())
     worker.finish(worker.start(), Kind.DISCARDED)
     worker.exchanger.trip(0)
@@ -73,21 +74,21 @@ def test_a_place_is_freed_when_redis_has_recorded_the_outcome(
     worker.finish(worker.start())
     worker.finish(worker.start(), Kind.DISCARDED)
     worker.exchanger.send(0)
-    assert worker.batch.room == PLACES - 2, "it is only on its way"
+    assert worker.batch.free_places == PLACES - 2, "it is only on its way"
     with monkeypatch.context() as broken:
         broken.setattr(worker.store, "receive", breaks)
         with pytest.raises(StoreUnavailable):
             worker.exchanger.receive()
-    assert (worker.batch.room, worker.on_board()) == (PLACES - 2, {"a": "succeeded", "b": "failed"})
+    assert (worker.batch.free_places, worker.on_board()) == (PLACES - 2, {"a": "succeeded", "b": "failed"})
     worker.exchanger.trip(0)
-    assert (worker.batch.room, worker.on_board()) == (PLACES, {})
+    assert (worker.batch.free_places, worker.on_board()) == (PLACES, {})
 
 
 def test_no_more_is_asked_for_than_there_are_places(worker: ProcesslessWorker) -> None:
     worker.system.add(*(f"j{n}" for n in range(PLACES + 3)))
     while worker.exchanger.trip(150).jobs:
         pass
-    assert (worker.batch.waiting, worker.batch.room) == (PLACES, 0)
+    assert (worker.batch.unstarted_count, worker.batch.free_places) == (PLACES, 0)
 
 
 def test_a_worker_without_a_lease_is_fenced_and_its_outcomes_change_nothing(worker: ProcesslessWorker) -> None:
@@ -133,7 +134,7 @@ def test_jobs_of_a_trip_that_the_monitor_finds_go_back_and_the_main_thread_hears
     assert worker.exchanger.under_way
     trip = worker.exchanger.receive()
     assert [job.id for job in trip.jobs] == ["c", "d"]
-    assert (worker.batch.waiting, worker.exchanger.under_way) == (0, False)
+    assert (worker.batch.unstarted_count, worker.exchanger.under_way) == (0, False)
 
 
 def test_where_slots_are_free_for_them_jobs_that_the_monitor_finds_stay(worker: ProcesslessWorker) -> None:
@@ -167,7 +168,7 @@ def test_an_error_while_sending_is_told_by_receive_and_the_outcomes_are_still_he
     assert worker.exchanger.under_way
     with pytest.raises(StoreUnavailable):
         worker.exchanger.receive()
-    assert worker.batch.has_outcomes
+    assert worker.batch.reports.pending
     worker.exchanger.trip(0)
     assert (worker.system.active(), worker.system.states("b")) == ({"w": ["c"]}, ["dead"])
 
@@ -181,12 +182,12 @@ def test_the_monitor_says_that_redis_did_not_hear_it_and_tries_again_later(
     with monkeypatch.context() as broken:
         broken.setattr(worker.store, "receive", breaks)
         assert not worker.exchanger.report(gives_back=False)
-    assert (worker.batch.has_outcomes, worker.on_board()) == (True, {"a": "succeeded"})
+    assert (worker.batch.reports.pending, worker.on_board()) == (True, {"a": "succeeded"})
     assert worker.exchanger.report(gives_back=False)
-    assert (worker.system.active(), worker.batch.has_outcomes) == ({}, False)
+    assert (worker.system.active(), worker.batch.reports.pending) == ({}, False)
 
 
-def test_after_a_broken_trip_what_is_held_and_runs_is_named_and_the_rest_goes_back(
+def test_after_a_broken_trip_what_is_in_hand_is_named_and_the_rest_goes_back(
     worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.system.add(*"abcde")
@@ -198,7 +199,8 @@ def test_after_a_broken_trip_what_is_held_and_runs_is_named_and_the_rest_goes_ba
         with pytest.raises(StoreUnavailable):
             worker.exchanger.trip(2)
     worker.store.close()
-    assert worker.system.active() == {"w": ["b", "c", "d", "e"]}, "it was taken, and nobody here knows"
+    taken = {"w": ["b", "c", "d", "e"]}
+    eventually(lambda: worker.system.active() == taken, 10, "it was taken, and nobody here knows")
     worker.exchanger.trip(0)
     assert (worker.system.active(), worker.system.ids()) == ({"w": ["b", "c"]}, ["d", "e"])
     worker.exchanger.trip(5)

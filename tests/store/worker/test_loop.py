@@ -1,4 +1,4 @@
-"""The worker's loop on a real queue system: when it asks for how many jobs, and what it then has in its worker."""
+"""The worker's loop on a real queue system: when it asks for how many jobs, and what it then has in hand."""
 
 from __future__ import annotations
 
@@ -68,29 +68,29 @@ class Around:
 
 
 class Jobs:
-    """Stands in for the runner: notes what ran, and how many were held meanwhile."""
+    """Stands in for the runner: notes what ran, and how many more were in hand."""
 
     def __init__(self, worker: ProcesslessWorker) -> None:
         self.worker = worker
         self.ran: list[str] = []
-        self.held: list[int] = []
+        self.unstarted: list[int] = []
         self.clock_offset_ms = 0
         self.takes_s = 0.0
         self.hooked: set[str] = set()
 
     def run(self, job: TakenJob) -> Outcome | None:
         self.ran.append(job.id)
-        self.held.append(self.worker.batch.waiting)
+        self.unstarted.append(self.worker.batch.unstarted_count)
         time.sleep(self.takes_s)
         return Outcome("q", job.id, 1, Kind.DISCARDED, line=b"{}", after=self) if job.id in self.hooked else None
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One trip, as it was sent: how many jobs it asked for, and how many were held and not started."""
+    """One trip, as it was sent: how many jobs it asked for, and how many were in hand and not started."""
 
     want: int
-    waiting: int
+    unstarted: int
     has_hooked: bool
 
 
@@ -120,7 +120,7 @@ class Shift:
 
     def send(self, want: int, *rest: Any, **options: Any) -> None:
         batch = self.worker.batch
-        self.asks.append(Ask(want, batch.waiting, batch.has_hooked))
+        self.asks.append(Ask(want, batch.unstarted_count, batch.reports.has_hooked))
         self._send(want, *rest, **options)
 
 
@@ -153,37 +153,37 @@ def test_all_is_reported_before_the_worker_waits(shift: Shift) -> None:
 
 def test_the_next_trip_is_sent_when_half_of_what_was_asked_for_is_left(shift: Shift) -> None:
     shift.work(*many(700), batch=16, prefetch_ms=3_600_000)
-    ahead = [ask for ask in shift.asks if ask.waiting]
-    assert all(ask.waiting <= ask.want for ask in ahead), "half is left, or less"
-    assert max(ask.waiting for ask in ahead) == 8, "and no less than that has to be waited for"
+    ahead = [ask for ask in shift.asks if ask.unstarted]
+    assert all(ask.unstarted <= ask.want for ask in ahead), "half is left, or less"
+    assert max(ask.unstarted for ask in ahead) == 8, "and no less than that has to be waited for"
     assert 2 * len(ahead) > len(shift.asks), "most trips"
 
 
-def test_never_more_is_held_than_the_largest_batch(shift: Shift) -> None:
+def test_never_more_is_in_hand_than_the_largest_batch(shift: Shift) -> None:
     shift.work(*many(700), batch=16, prefetch_ms=3_600_000)
-    assert 0 < max(shift.jobs.held) < 16, "one runs"
-    assert max(ask.want + ask.waiting for ask in shift.asks) == 16
+    assert 0 < max(shift.jobs.unstarted) < 16, "one runs"
+    assert max(ask.want + ask.unstarted for ask in shift.asks) == 16
 
 
-def test_no_more_work_is_held_than_was_allowed(shift: Shift) -> None:
+def test_no_more_work_is_in_hand_than_was_allowed(shift: Shift) -> None:
     """Jobs of 10 ms and more, and 30 ms of work allowed: at most two besides the one that runs."""
     shift.jobs.takes_s = 0.01
     shift.work(*many(30), prefetch_ms=30)
-    assert max(shift.jobs.held) <= 2
+    assert max(shift.jobs.unstarted) <= 2
     assert shift.jobs.ran == many(30)
 
 
 def test_without_prefetch_one_is_taken_at_a_time_and_nothing_is_asked_for_ahead(shift: Shift) -> None:
     shift.work(*many(20), prefetch_ms=0)
-    assert {(ask.want, ask.waiting) for ask in shift.asks} <= {(1, 0), (0, 0)}
-    assert set(shift.jobs.held) == {0}
+    assert {(ask.want, ask.unstarted) for ask in shift.asks} <= {(1, 0), (0, 0)}
+    assert set(shift.jobs.unstarted) == {0}
     assert shift.jobs.ran == many(20)
 
 
 def test_while_hooks_wait_for_an_outcome_nothing_is_asked_for_ahead(shift: Shift) -> None:
-    """They are called when nothing is held, so that no job waits behind them."""
+    """They are called when nothing is in hand, so that no job waits behind them."""
     shift.jobs.hooked = set(many(300))
     shift.work(*many(300), batch=16, prefetch_ms=3_600_000)
-    assert [ask for ask in shift.asks if ask.waiting and ask.has_hooked] == []
+    assert [ask for ask in shift.asks if ask.unstarted and ask.has_hooked] == []
     assert [ask for ask in shift.asks if ask.has_hooked], "or nothing was looked at"
     assert shift.jobs.ran == many(300)

@@ -24,5 +24,5 @@ def started(batch: Batch) -> TakenJob:
 
 def reported(batch: Batch) -> list[str]:
     """Take what is to be reported: "id" of plain successes, then "id kind" of the rest."""
-    done, outcomes = batch.take_outcomes()
-    return [job.id for job in done] + [f"{outcome.id} {outcome.kind}" for outcome in outcomes]
+    report = batch.reports.take()
+    return [job.id for job in report.done] + [f"{outcome.id} {outcome.kind}" for outcome in report.outcomes]

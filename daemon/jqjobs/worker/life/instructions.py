@@ -9,7 +9,7 @@ from jqjobs.link.channel import Channel
 
 
 class Instructions:
-    """The orders in force. ``may_begin``: the daemon holds a lease for us; ``is_quiet``: take no new jobs.
+    """What holds now. ``may_begin``: the daemon holds a lease for us; ``is_quiet``: take no new jobs.
 
     ``room``: its last answer about memory, job id and verdict. A "memory" message only wakes whoever waits here.
     """

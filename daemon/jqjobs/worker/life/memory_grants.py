@@ -3,38 +3,58 @@
 from __future__ import annotations
 
 import random
+from enum import StrEnum
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
-from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.life.instructions import Instructions
-from jqjobs.worker.life.own_memory import OwnMemory, Room
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: A job for which there is no room now comes up again after this long, here or elsewhere.
 _AGAIN_MS = 2000
+#: The daemon's main loop answers within milliseconds; a stopped daemon answers nobody.
+_ANSWER_S = 5.0
+
+
+class RoomAnswer(StrEnum):
+    """The daemon's answer about one job."""
+
+    GRANTED = "granted"
+    LATER = "later"
+    NEVER = "never"
 
 
 class MemoryGrants:
     """Asks for room, in the thread of the loop."""
 
     def __init__(
-        self, config: WorkerConfig, preflight: OwnMemory, orders: Instructions, watch: WakeWait, runner: Runner,
-        rng: random.Random,
-    ) -> None:  # fmt: skip
-        self._jitter = config.jitter
-        self._preflight = preflight
-        self._orders = orders
-        self._watch = watch
+        self, instructions: Instructions, wake_wait: WakeWait, runner: Runner, rng: random.Random, *, jitter: float
+    ) -> None:
+        self._instructions = instructions
+        self._wake_wait = wake_wait
         self._runner = runner
         self._rng = rng
+        self._jitter = jitter
 
     def refusal(self, job: TakenJob) -> Outcome | None:
         """Return how a job ends, for now or for good, that has no room in memory; None when it has."""
-        room = self._preflight.ask_for_room(job.id, job.memory_bytes, self._orders, self._watch.wait_for_word)
-        if room is Room.NEVER:
-            return self._runner.oversized(job, self._orders.room_bytes)
-        if room is Room.LATER:
+        answer = self.ask(job.id, job.memory_bytes)
+        if answer is RoomAnswer.NEVER:
+            return self._runner.oversized(job, self._instructions.room_bytes)
+        if answer is RoomAnswer.LATER:
             delay_ms = round(_AGAIN_MS * self._rng.uniform(1 - self._jitter, 1 + self._jitter))
             return Outcome(job.queue, job.id, job.attempt, Kind.DEFERRED, delay_ms)
         return None
+
+    def ask(self, job_id: str, need_bytes: int) -> RoomAnswer:
+        """Ask the daemon whether a job that needs so much may start. No answer counts as "later"."""
+        channel = self._instructions.channel
+        channel.send("room", job=job_id, need_bytes=need_bytes)
+        until_ms = monotonic_ms() + _ANSWER_S * 1000
+        while (left_ms := until_ms - monotonic_ms()) > 0 and not channel.closed:
+            self._instructions.hear()
+            if (answer := self._instructions.take_room(job_id)) is not None:
+                return RoomAnswer(answer)
+            self._wake_wait.wait_for_word(left_ms / 1000)
+        return RoomAnswer.LATER

@@ -1,6 +1,6 @@
-"""Before a take: is this worker still as large as it may be? Before a job with ``memory=``: is there room for it?
+"""Before a take: is this worker still as large as it may be?
 
-The daemon measures and decides (daemon/memory_guard.py); here only the own size is compared with the allowance on
+The daemon measures and decides (daemon/memory/guard.py); here only the own size is compared with the allowance on
 the board, for one read of a file that is open already: about 2 µs a take.
 """
 
@@ -8,28 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from enum import StrEnum
 from functools import cache
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.link.board import Board, Word
 from jqjobs.link.channel import Channel
-from jqjobs.worker.life.instructions import Instructions
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 #: After growing by this much it is worth asking the allocator to give back what is free inside.
 _TRIM_AFTER_BYTES = 64 << 20
 _ASK_EVERY_MS = 500
-#: The daemon's main loop answers within milliseconds; a stopped daemon answers nobody.
-_ANSWER_S = 5.0
-
-
-class Room(StrEnum):
-    """The daemon's answer about one job."""
-
-    GRANTED = "granted"
-    LATER = "later"
-    NEVER = "never"
 
 
 class OwnMemory:
@@ -55,20 +43,6 @@ class OwnMemory:
             self._ask_again_ms = now_ms + _ASK_EVERY_MS
             self._channel.send("memory")
         return False
-
-    def ask_for_room(self, job_id: str, need_bytes: int, orders: Instructions, wait: Callable[[float], None]) -> Room:
-        """Ask the daemon whether a job that needs so much may start. No answer counts as "later".
-
-        ``wait``: wait so many seconds, or until the daemon says something.
-        """
-        self._channel.send("room", job=job_id, need_bytes=need_bytes)
-        until_ms = monotonic_ms() + _ANSWER_S * 1000
-        while (left_ms := until_ms - monotonic_ms()) > 0 and not self._channel.closed:
-            orders.hear()
-            if (answer := orders.take_room(job_id)) is not None:
-                return Room(answer)
-            wait(left_ms / 1000)
-        return Room.LATER
 
     def _trim(self) -> int:
         """Give free memory of the allocator back to the system: 204 → 28 MiB was seen after one large job."""

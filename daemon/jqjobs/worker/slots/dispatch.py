@@ -16,7 +16,7 @@ from jqjobs.worker.slots.executor import say
 from jqjobs.worker.trips.batch import Batch
 
 
-class Slots:
+class Dispatch:
     """``count`` slots. All but `listen` is called from any thread."""
 
     def __init__(self, count: int, batch: Batch, signals: Signals) -> None:
@@ -68,6 +68,6 @@ class Slots:
 
     def look(self) -> None:
         """Wake the main thread if that is what it waits for; called after each job."""
-        if self._listening and (self._for_outcomes or self._batch.waiting <= self._low):
+        if self._listening and (self._for_outcomes or self._batch.unstarted_count <= self._low):
             self._listening = False
             self._signals.wakeup.ring()

@@ -61,7 +61,7 @@ class MainThread:
                 say(job, outcome)
             count += 1
             between()
-        if self._batch.waiting:
+        if self._batch.unstarted_count:
             self._batch.give_back()
         return count, (time.perf_counter_ns() - began_ns) / 1e6
 

@@ -17,7 +17,7 @@ from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.coroutines import Coroutines
-from jqjobs.worker.slots.dispatch import Slots
+from jqjobs.worker.slots.dispatch import Dispatch
 from jqjobs.worker.slots.threads import Threads
 from jqjobs.worker.trips.batch import Batch
 
@@ -36,22 +36,22 @@ class Pool:
         self._interrupter = interrupter
         self._signals = signals
         self._refuse = refuse
-        self._slots = Slots(count, batch, signals)
+        self._dispatch = Dispatch(count, batch, signals)
         self._threads = Threads(runner, interrupter, partial(self._turn, is_task=False))
         self._coroutines = Coroutines(runner, partial(self._turn, is_task=True))
         self._kinds: dict[str, bool] = {}
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
         """Have the slots begin what is held; return at once how many jobs ended since, and how long they took, ms."""
-        jobs = list(iter(self._slots.next, None))
+        jobs = list(iter(self._dispatch.next, None))
         self._threads.start([job for job in jobs if not self._is_task(job)])
         self._coroutines.start([job for job in jobs if self._is_task(job)])
         self._admit()
-        return self._slots.take_measure()
+        return self._dispatch.take_measure()
 
     def listen(self, low: int, *, for_outcomes: bool) -> None:
         """Have the main thread wake, once, when only ``low`` jobs are held (-1: never), or when one has ended."""
-        self._slots.listen(low, for_outcomes=for_outcomes)
+        self._dispatch.listen(low, for_outcomes=for_outcomes)
 
     def close(self) -> None:
         """End the threads; one that hangs dies with the process."""
@@ -85,12 +85,12 @@ class Pool:
 
     def _turn(self, job: TakenJob, outcome: Outcome | None, *, is_task: bool) -> TakenJob | None:
         """Note how a job ended; return the next one of its kind. One of the other kind is passed on."""
-        self._slots.end(job, outcome)
-        following = self._slots.next()
+        self._dispatch.end(job, outcome)
+        following = self._dispatch.next()
         while following is not None and self._is_task(following) is not is_task:
             self._begin(following)
-            following = self._slots.next()
-        self._slots.look()
+            following = self._dispatch.next()
+        self._dispatch.look()
         return following
 
     def _begin(self, job: TakenJob) -> None:
@@ -98,11 +98,11 @@ class Pool:
 
     def _admit(self) -> None:
         """Ask for the memory of the jobs that say how much they need, one after the other."""
-        while self._slots.asking:
-            job = self._slots.asking.popleft()
+        while self._dispatch.asking:
+            job = self._dispatch.asking.popleft()
             if self._signals.draining:
-                self._slots.end(job, Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
+                self._dispatch.end(job, Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
             elif (outcome := self._refuse(job)) is not None:
-                self._slots.end(job, outcome)
+                self._dispatch.end(job, outcome)
             else:
                 self._begin(job)

@@ -1,7 +1,7 @@
-"""The jobs in a worker's hands: what waits, what runs, what is finished and not yet reported.
+"""The jobs a worker has in hand: what is not started, and what runs. What has ended goes into its `Reports`.
 
 Slots start jobs from the left; the monitor thread may give back unstarted ones from the right. A lock costs less
-than a tenth of a microsecond a job; reports and what they are made of need none.
+than a tenth of a microsecond a job.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import TypeVar
 
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
 from jqjobs.link.board import Board, Stage, Word
-
-T = TypeVar("T")
+from jqjobs.worker.trips.reports import Reports
 
 #: What the board says of a job that ended and is not yet reported, for the case that this process dies now.
 #: An interrupted one counts as running: whoever buries a worker that was stopped charges it an interrupt.
@@ -29,51 +27,55 @@ _STAGES = {
 
 
 class Batch:
-    """What one worker holds, mirrored on its board."""
+    """What one worker has in hand, mirrored on its board."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self._lock = threading.Lock()
-        self._held: deque[TakenJob] = deque()
+        self._unstarted: deque[TakenJob] = deque()
         self._running: dict[int, TakenJob] = {}
-        self._done: list[TakenJob] = []
-        self._outcomes: list[Outcome] = []
+        #: What has ended and is not recorded yet.
+        self.reports = Reports(board)
+        self._done = self.reports.done
         #: When a job was started last, boottime ms.
         self.last_start_ms = 0
         #: Set while there is something for the monitor to look at.
         self.busy = threading.Event()
         #: Whether a job takes no notice of its end, so that this worker is to be replaced and takes nothing more.
         self.has_hung = False
-        #: Whether an outcome is to be reported that hooks wait for.
-        self.has_hooked = False
 
     @property
-    def room(self) -> int:
+    def free_places(self) -> int:
         """How many more jobs there are places for."""
         return self._board.room
 
     @property
-    def waiting(self) -> int:
-        """How many jobs are held and not started."""
-        return len(self._held)
-
-    @property
-    def running(self) -> list[TakenJob]:
-        """The jobs that run now."""
-        return list(self._running.values())
+    def unstarted_count(self) -> int:
+        """How many jobs are in hand and not started."""
+        return len(self._unstarted)
 
     @property
     def running_count(self) -> int:
         """How many jobs run now."""
         return len(self._running)
 
-    def hold(self, jobs: Sequence[TakenJob]) -> None:
-        """Add jobs that were taken."""
+    @property
+    def running(self) -> list[TakenJob]:
+        """The jobs that run now."""
+        return list(self._running.values())
+
+    def in_hand(self) -> list[TakenJob]:
+        """Return what Redis should count as ours, apart from what is being reported."""
+        with self._lock:
+            return [*self._running.values(), *self._unstarted]
+
+    def add(self, jobs: Sequence[TakenJob]) -> None:
+        """Have jobs in hand that were taken."""
         if jobs:
             with self._lock:
                 self._board.hold(jobs)
-                self._held.extend(jobs)
-            if not self.busy.is_set():  # `rest` clears it only when nothing is held
+                self._unstarted.extend(jobs)
+            if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
                 self.busy.set()
 
     def start_next(self) -> TakenJob | None:
@@ -82,8 +84,8 @@ class Batch:
         A process that slept through its lease (SIGSTOP, suspend) must not begin what others may have begun.
         """
         with self._lock:
-            while self._held:
-                job = self._held.popleft()
+            while self._unstarted:
+                job = self._unstarted.popleft()
                 if not self._board.start(job):
                     if self._leave(job):
                         continue
@@ -99,7 +101,7 @@ class Batch:
             self._release(job)  # unstarted; Redis makes it dead
             return True
         self._board.mark(job.place, Stage.HELD, job.serial)
-        self._held.appendleft(job)
+        self._unstarted.appendleft(job)
         if self._board.word(Word.RECALL):
             self._release_all()
         return False
@@ -113,9 +115,8 @@ class Batch:
             number = outcome.number if outcome.kind is Kind.WAITING else job.started_ms
             self._board.mark(job.place, _STAGES[outcome.kind], number)
             outcome.place, outcome.taken_ms = job.place, job.taken_ms
-            self._outcomes.append(outcome)
-            self.has_hooked = self.has_hooked or outcome.after is not None  # after it is there: `take_outcomes` clears
-        del self._running[job.place]  # last: at no moment does `held` miss it
+            self.reports.add(outcome)
+        del self._running[job.place]  # last: at no moment do `in_hand` and `reports` both miss it
 
     def is_cancelled(self, job: TakenJob) -> bool:
         """Return whether ``job`` runs and somebody has cancelled it; called from another thread."""
@@ -127,54 +128,19 @@ class Batch:
             return self._release_all()
 
     def _release_all(self) -> int:
-        released = len(self._held)
-        while self._held:
-            self._release(self._held.pop())
+        released = len(self._unstarted)
+        while self._unstarted:
+            self._release(self._unstarted.pop())
         if self._board.word(Word.RECALL):
             self._board.set_word(Word.RECALL, 0)
         return released
 
     def _release(self, job: TakenJob) -> None:
         self._board.mark(job.place, Stage.RELEASED, 0)
-        self._outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED, place=job.place))
-
-    def take_outcomes(self) -> tuple[list[TakenJob], list[Outcome]]:
-        """Return what is to be reported, and forget it: plain successes, and the rest. One taker at a time."""
-        self.has_hooked = False
-        return _drain(self._done), _drain(self._outcomes)
-
-    def put_back_outcomes(self, done: list[TakenJob], outcomes: list[Outcome]) -> None:
-        """Remember again what did not get through."""
-        self._done[:0] = done
-        self._outcomes[:0] = outcomes
-        self.has_hooked = self.has_hooked or any(outcome.after is not None for outcome in outcomes)
-
-    def forget(self, done: list[TakenJob], outcomes: list[Outcome]) -> None:
-        """Free the places of what is recorded."""
-        for job in done:
-            self._board.free(job.place)
-        for outcome in outcomes:
-            self._board.free(outcome.place)
-
-    def held(self) -> list[TakenJob]:
-        """Return what Redis should count as ours, apart from what is being reported."""
-        with self._lock:
-            return [*self._running.values(), *self._held]
-
-    @property
-    def has_outcomes(self) -> bool:
-        """Whether something is to be reported."""
-        return bool(self._done or self._outcomes)
+        self.reports.outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED, place=job.place))
 
     def rest(self) -> None:
         """Clear `busy` when there is nothing in hand."""
         with self._lock:
-            if not self._held and not self._running:
+            if not self._unstarted and not self._running:
                 self.busy.clear()
-
-
-def _drain(items: list[T]) -> list[T]:
-    """Empty a list to which other threads append, and return what was in it."""
-    taken = items[:]
-    del items[: len(taken)]
-    return taken

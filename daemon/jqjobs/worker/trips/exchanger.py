@@ -23,12 +23,13 @@ from jqjobs.store.calls import enqueueing, trips
 from jqjobs.store.calls.trips import Settled, Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.reports import Report
 
 T = TypeVar("T")
 
 
 class Fenced(JqError):
-    """The worker has no lease any more; what it held runs elsewhere."""
+    """The worker has no lease any more; what it had in hand runs elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,7 @@ class _Sent:
     """A trip whose answer is to come."""
 
     call: Call[Trip]
-    done: list[TakenJob]
-    outcomes: list[Outcome]
+    report: Report
     is_resync: bool
 
 
@@ -55,6 +55,7 @@ class Exchanger:
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._batch = batch
+        self._reports = batch.reports
         self._complete = complete
         self._lock = threading.Lock()
         self._number = 0
@@ -72,7 +73,7 @@ class Exchanger:
     @property
     def awaits_fates(self) -> bool:
         """Whether hooks wait for an outcome that is not reported yet."""
-        return self._batch.has_hooked
+        return self._reports.has_hooked
 
     @property
     def under_way(self) -> bool:
@@ -121,7 +122,7 @@ class Exchanger:
         What becomes due by time is not looked at: the last trip told when that is, and whoever schedules an earlier
         job wakes a worker. An error counts as news; the trip will say it.
         """
-        if self._resync or self._batch.has_outcomes:
+        if self._resync or self._reports.pending:
             return True
         with self._lock:
             self._keep_answer()
@@ -138,7 +139,7 @@ class Exchanger:
         with self._lock:
             if self._keep_answer() and gives_back:
                 self._batch.give_back()
-            if self._batch.has_outcomes:
+            if self._reports.pending:
                 try:
                     self._send(0)
                     self._read()
@@ -159,28 +160,27 @@ class Exchanger:
     def _send(self, want: int, free: int = 0) -> None:
         """Send a trip. After a broken one nobody knows what became of it, so the next one is a resync:
 
-        it names all that is held here, and the rest of the active set goes back. What is held is listed
-        before the outcomes are taken: a job that ends in between is then named twice, never missed.
+        it names all that is in hand here, and the rest of the active set goes back. What is in hand is listed
+        before the report is taken: a job that ends in between is then named twice, never missed.
         """
         is_resync = self._resync
-        held = self._batch.held() if is_resync else None
-        done, outcomes = self._batch.take_outcomes()
+        in_hand = self._batch.in_hand() if is_resync else None
+        report = self._reports.take()
         self._number += 1
         self._resync = True
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
-        room = self._batch.room + len(done) + len(outcomes)
-        has_hooked = any(outcome.after is not None for outcome in outcomes)
+        places = self._batch.free_places + len(report.done) + len(report.outcomes)
         call = trips.exchange(
-            self.queues, self._worker_id, self._number, min(want, room), self._lease_ms,
-            done=done, outcomes=outcomes, held=held, tell_fates=has_hooked, free=free,
+            self.queues, self._worker_id, self._number, min(want, places), self._lease_ms,
+            done=report.done, outcomes=report.outcomes, held=in_hand, tell_fates=report.has_hooked, free=free,
         )  # fmt: skip
         try:
             self._store.send(call)
         except BaseException:
-            self._batch.put_back_outcomes(done, outcomes)
+            self._reports.put_back(report)
             raise
-        self._sent = _Sent(call, done, outcomes, is_resync)
+        self._sent = _Sent(call, report, is_resync)
 
     def _read(self) -> Trip:
         sent, self._sent = self._sent, None
@@ -188,26 +188,26 @@ class Exchanger:
         try:
             trip = self._store.receive(sent.call)
         except BaseException:
-            self._batch.put_back_outcomes(sent.done, sent.outcomes)
+            self._reports.put_back(sent.report)
             raise
         if trip.status is not Status.OK:
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self._resync = False
-        self._batch.forget(sent.done, sent.outcomes)
+        self._reports.recorded(sent.report)
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
-        self._batch.hold([self._complete(job) for job in trip.jobs])
+        self._batch.add([self._complete(job) for job in trip.jobs])
         self._say_broken(trip)
         self._look_at_stale(trip, sent)
         return trip
 
     def _look_at_stale(self, trip: Trip, sent: _Sent) -> None:
-        for outcome in sent.outcomes:
+        for outcome in sent.report.outcomes:
             if outcome.after is not None:
                 fate = None if outcome.id in trip.stale else trip.fates.get(outcome.id, ("gone", ""))
                 self.recorded.append((outcome, fate))
         if trip.stale and not sent.is_resync:
-            given_back = {outcome.id for outcome in sent.outcomes if outcome.kind is Kind.RELEASED}
+            given_back = {outcome.id for outcome in sent.report.outcomes if outcome.kind is Kind.RELEASED}
             stale = [job_id for job_id in trip.stale if job_id not in given_back]
             if stale:  # of what was given back: the daemon was quicker, see Word.RECALL
                 log.event("settle.stale", level=30, jobs=",".join(stale[:10]), worker=self._worker_id)

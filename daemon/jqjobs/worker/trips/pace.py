@@ -19,19 +19,19 @@ class Pace:
         self._batch = batch
         self._average_ms = float(prefetch_ms or 1)
         self._ahead = 0
-        self.hands = slots
+        self.most_in_hand = slots
         self.low = 0
 
     def adapt(self, taken: int) -> None:
         """Decide anew, after a trip that brought so many. What is held grows slowly, see `next_want`."""
         if self._slots == 1:
-            before = max(taken, self.hands // 2)  # a queue that ran short says nothing against a large batch
-            self.hands = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
-            self.low = self.hands // 2
+            before = max(taken, self.most_in_hand // 2)  # a queue that ran short says nothing against a large batch
+            self.most_in_hand = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
+            self.low = self.most_in_hand // 2
             return
         fitting = int(self._prefetch_ms * self._slots / max(self._average_ms, 0.001))
         self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)
-        self.hands = self._slots + self._ahead
+        self.most_in_hand = self._slots + self._ahead
         self.low = self._ahead // 2
 
     def note(self, count: int, spent_ms: float) -> None:

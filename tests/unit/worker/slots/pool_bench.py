@@ -84,7 +84,7 @@ class Bench:
         """Have jobs in hand, and let the slots begin."""
         made = [TakenJob("q", f"{name}-{self._count + n}", 1, name, b"{}", **fields) for n, name in enumerate(names)]
         self._count += len(names)
-        self.batch.hold(made)
+        self.batch.add(made)
         self.pool.run(lambda: None)
         return made
 
@@ -96,12 +96,12 @@ class Bench:
         found: dict[str, str] = {}
 
         def all_ended() -> bool:
-            done, outcomes = self.batch.take_outcomes()
-            found.update({job.id: "done" for job in done})
-            for outcome in outcomes:
+            report = self.batch.reports.take()
+            found.update({job.id: "done" for job in report.done})
+            for outcome in report.outcomes:
                 assert outcome.id not in found
                 found[outcome.id] = outcome.kind
-            self.batch.forget(done, outcomes)
+            self.batch.reports.recorded(report)
             return len(found) >= count
 
         eventually(all_ended, 30, f"{count} outcomes")

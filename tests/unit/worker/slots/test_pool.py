@@ -77,7 +77,7 @@ def test_nothing_is_begun_once_the_worker_drains(bench: Bench) -> None:
     bench.send("plain", "task")
     bench.gate.set()
     bench.outcomes(2)
-    assert (bench.batch.waiting, bench.batch.running_count) == (2, 0)
+    assert (bench.batch.unstarted_count, bench.batch.running_count) == (2, 0)
 
 
 def test_without_a_lease_nothing_is_begun_and_later_it_is(bench: Bench) -> None:
@@ -120,7 +120,7 @@ def test_the_main_thread_is_woken_once_when_little_is_left(bench: Bench) -> None
     bench.pool.listen(3, for_outcomes=False)
     for ended in range(1, 11):
         release.release()
-        eventually(lambda ended=ended: bench.batch.waiting + bench.batch.running_count == 10 - ended, 20)
+        eventually(lambda ended=ended: bench.batch.unstarted_count + bench.batch.running_count == 10 - ended, 20)
         if ended == 2:
             assert bench.bell.rung == 0
     eventually(lambda: bench.bell.rung == 1, 20)
@@ -173,7 +173,7 @@ def test_an_interrupt_that_comes_when_the_job_is_over_leaves_one_outcome(bench: 
 
     names = {job.id for job in bench.send(*["short"] * 300)}
     found: dict[str, str] = {}
-    while bench.batch.running_count or bench.batch.waiting:
+    while bench.batch.running_count or bench.batch.unstarted_count:
         for job in bench.batch.running:
             bench.pool.cancel(job)
     found = bench.outcomes(300)

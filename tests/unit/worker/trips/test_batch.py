@@ -16,36 +16,36 @@ def stages(board: Board) -> list[Stage]:
 
 
 def test_jobs_are_run_from_the_left_and_shown_on_the_board(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(3))
-    assert (batch.busy.is_set(), batch.waiting) == (True, 3)
+    batch.add(jobs(3))
+    assert (batch.busy.is_set(), batch.unstarted_count) == (True, 3)
     first = started(batch)
-    assert (first.id, batch.running, batch.waiting) == ("id-0", [first], 2)
+    assert (first.id, batch.running, batch.unstarted_count) == ("id-0", [first], 2)
     assert stages(board) == [Stage.RUNNING, Stage.HELD, Stage.HELD]
-    assert [job.id for job in batch.held()] == ["id-0", "id-1", "id-2"]
+    assert [job.id for job in batch.in_hand()] == ["id-0", "id-1", "id-2"]
     batch.finish(first)
     assert batch.running == []
     assert stages(board) == [Stage.SUCCEEDED, Stage.HELD, Stage.HELD]
-    assert [job.id for job in batch.held()] == ["id-1", "id-2"]
-    assert batch.has_outcomes
+    assert [job.id for job in batch.in_hand()] == ["id-1", "id-2"]
+    assert batch.reports.pending
     assert reported(batch) == ["id-0"]
-    assert not batch.has_outcomes
+    assert not batch.reports.pending
 
 
 def test_several_slots_run_side_by_side_and_end_in_any_order(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(3))
+    batch.add(jobs(3))
     first, second = started(batch), started(batch)
     assert [entry.id for entry in board.running()] == ["id-0", "id-1"]
     batch.finish(second)
     third = started(batch)
     batch.finish(first, ended(first))
-    assert (batch.running, batch.held()) == ([third], [third])
+    assert (batch.running, batch.in_hand()) == ([third], [third])
     assert stages(board) == [Stage.FAILED, Stage.SUCCEEDED, Stage.RUNNING]
     assert reported(batch) == ["id-1", "id-0 failed"]
 
 
 def test_the_board_says_since_when_a_job_runs(board: Board, batch: Batch) -> None:
     before = monotonic_ms()
-    batch.hold(jobs(1))
+    batch.add(jobs(1))
     job = started(batch)
     assert before <= job.started_ms == batch.last_start_ms <= monotonic_ms()
     assert [entry.since_ms for entry in board.running()] == [job.started_ms]
@@ -64,7 +64,7 @@ def test_the_board_says_since_when_a_job_runs(board: Board, batch: Batch) -> Non
 def test_how_a_job_ended_is_on_the_board_before_redis_knows(
     board: Board, batch: Batch, kind: Kind, stage: Stage
 ) -> None:
-    batch.hold(jobs(1))
+    batch.add(jobs(1))
     job = started(batch)
     batch.finish(job, ended(job, kind))
     assert stages(board) == [stage]
@@ -72,25 +72,25 @@ def test_how_a_job_ended_is_on_the_board_before_redis_knows(
 
 @pytest.mark.parametrize("kind", Kind)
 def test_the_board_has_a_stage_for_every_way_a_job_can_end(board: Board, batch: Batch, kind: Kind) -> None:
-    batch.hold(jobs(1))
+    batch.add(jobs(1))
     job = started(batch)
     batch.finish(job, ended(job, kind))
     assert stages(board) not in ([], [Stage.HELD])
 
 
 def test_what_is_given_back_is_released_last_one_first(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(4))
+    batch.add(jobs(4))
     started(batch)
     assert batch.give_back() == 3
     assert batch.give_back() == 0
     assert reported(batch) == ["id-3 released", "id-2 released", "id-1 released"]
     assert stages(board) == [Stage.RUNNING, Stage.RELEASED, Stage.RELEASED, Stage.RELEASED]
     assert batch.start_next() is None
-    assert batch.waiting == 0
+    assert batch.unstarted_count == 0
 
 
 def test_a_job_that_waits_is_on_the_board_with_the_time_it_may_wait(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(1))
+    batch.add(jobs(1))
     job = started(batch)
     batch.finish(job, ended(job, Kind.WAITING, number=3_600_000))
     [entry] = board.entries()
@@ -98,7 +98,7 @@ def test_a_job_that_waits_is_on_the_board_with_the_time_it_may_wait(board: Board
 
 
 def test_who_slept_through_its_lease_begins_nothing(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(2))
+    batch.add(jobs(2))
     board.set_word(Word.LEASE_UNTIL, monotonic_ms() - 1)
     assert batch.start_next() is None
     assert stages(board) == [Stage.HELD, Stage.HELD]
@@ -110,7 +110,7 @@ def test_who_slept_through_its_lease_begins_nothing(board: Board, batch: Batch) 
 
 
 def test_a_job_that_is_cancelled_before_it_starts_is_given_back(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(4))
+    batch.add(jobs(4))
     for job_id in ("id-0", "id-2", "id-3"):
         board.cancel("q", job_id, 1, 5)
     job = started(batch)
@@ -124,7 +124,7 @@ def test_a_job_that_is_cancelled_before_it_starts_is_given_back(board: Board, ba
 
 def test_a_cancel_is_about_the_running_job_and_no_other(board: Board, batch: Batch) -> None:
     first, second, third = jobs(3)
-    batch.hold([first, second, third])
+    batch.add([first, second, third])
     started(batch)
     board.cancel("q", "id-1", 1, 5)
     assert [batch.is_cancelled(job) for job in (first, second, third)] == [False] * 3
@@ -143,26 +143,26 @@ def test_a_cancel_is_about_the_running_job_and_no_other(board: Board, batch: Bat
 def test_what_is_recalled_goes_back_unstarted_and_the_daemon_hears_that_it_was_heard(
     board: Board, batch: Batch
 ) -> None:
-    batch.hold(jobs(4))
+    batch.add(jobs(4))
     running = started(batch)
     board.set_word(Word.RECALL, 77)
     assert batch.start_next() is None
     assert board.word(Word.RECALL) == 0
     assert stages(board) == [Stage.RUNNING, Stage.RELEASED, Stage.RELEASED, Stage.RELEASED]
-    assert (batch.running, batch.held()) == ([running], [running])
+    assert (batch.running, batch.in_hand()) == ([running], [running])
     assert sorted(reported(batch)) == ["id-1 released", "id-2 released", "id-3 released"]
 
 
 def test_after_a_recall_the_next_jobs_are_run(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(1))
+    batch.add(jobs(1))
     board.set_word(Word.RECALL, 77)
     assert batch.start_next() is None
-    batch.hold([TakenJob("q", "next", 1, "name", b"{}")])
+    batch.add([TakenJob("q", "next", 1, "name", b"{}")])
     assert started(batch).id == "next"
 
 
 def test_who_gives_back_of_its_own_accord_has_heard_the_recall(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(2))
+    batch.add(jobs(2))
     started(batch)
     board.set_word(Word.RECALL, 77)
     batch.give_back()

@@ -15,60 +15,60 @@ from unit.worker.batches import ended, jobs, reported, started
 
 
 def test_a_place_is_used_again_only_after_the_outcome_is_recorded(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(PLACES))
+    batch.add(jobs(PLACES))
     done, failed = started(batch), started(batch)
     batch.finish(done)
     batch.finish(failed, ended(failed))
-    assert batch.room == 0
-    lost = batch.take_outcomes()
-    assert (batch.room, len(board.entries())) == (0, PLACES), "it is on its way, and may be lost"
-    batch.put_back_outcomes(*lost)
-    batch.forget(*batch.take_outcomes())
-    assert (batch.room, len(board.entries())) == (2, PLACES - 2)
+    assert batch.free_places == 0
+    lost = batch.reports.take()
+    assert (batch.free_places, len(board.entries())) == (0, PLACES), "it is on its way, and may be lost"
+    batch.reports.put_back(lost)
+    batch.reports.recorded(batch.reports.take())
+    assert (batch.free_places, len(board.entries())) == (2, PLACES - 2)
     late = [TakenJob("q", "late", 1, "name", b"{}")]
-    batch.hold(late)
+    batch.add(late)
     assert late[0].place in (done.place, failed.place)
 
 
 def test_what_was_given_back_keeps_its_place_until_that_is_recorded(board: Board, batch: Batch) -> None:
-    batch.hold(jobs(3))
+    batch.add(jobs(3))
     batch.give_back()
-    assert batch.room == PLACES - 3
-    batch.forget(*batch.take_outcomes())
-    assert (batch.room, board.entries()) == (PLACES, [])
+    assert batch.free_places == PLACES - 3
+    batch.reports.recorded(batch.reports.take())
+    assert (batch.free_places, board.entries()) == (PLACES, [])
 
 
 # Reports
 
 
 def test_outcomes_that_did_not_get_through_come_first_next_time(batch: Batch) -> None:
-    batch.hold(jobs(6))
+    batch.add(jobs(6))
     for number in range(4):
         job = started(batch)
         batch.finish(job, ended(job) if number % 2 else None)
-    lost = batch.take_outcomes()
+    lost = batch.reports.take()
     for number in range(2):
         job = started(batch)
         batch.finish(job, ended(job) if number % 2 else None)
-    batch.put_back_outcomes(*lost)
+    batch.reports.put_back(lost)
     assert reported(batch) == ["id-0", "id-2", "id-4", "id-1 failed", "id-3 failed", "id-5 failed"]
 
 
 def test_whether_hooks_wait_is_known_until_it_is_reported_and_again_when_that_went_wrong(batch: Batch) -> None:
-    batch.hold(jobs(2))
+    batch.add(jobs(2))
     job = started(batch)
     batch.finish(job, ended(job, after=object()))
     other = started(batch)
     batch.finish(other, ended(other))
-    assert batch.has_hooked
-    lost = batch.take_outcomes()
-    assert not batch.has_hooked
-    batch.put_back_outcomes(*lost)
-    assert batch.has_hooked
+    assert batch.reports.has_hooked
+    lost = batch.reports.take()
+    assert not batch.reports.has_hooked
+    batch.reports.put_back(lost)
+    assert batch.reports.has_hooked
 
 
 def test_with_nothing_in_hand_there_is_nothing_to_look_at(batch: Batch) -> None:
-    batch.hold(jobs(1))
+    batch.add(jobs(1))
     batch.rest()
     assert batch.busy.is_set(), "it is held"
     job = started(batch)
@@ -95,17 +95,17 @@ def test_slots_and_the_monitor_thread_lose_and_double_nothing(board: Board, batc
             report()
 
     def report() -> None:
-        done, outcomes = batch.take_outcomes()
+        taken = batch.reports.take()
         if len(seen) % 7 == 0:
-            batch.put_back_outcomes(done, outcomes)
-            done, outcomes = batch.take_outcomes()
-        seen.extend([*(job.id for job in done), *(outcome.id for outcome in outcomes)])
-        batch.forget(done, outcomes)
+            batch.reports.put_back(taken)
+            taken = batch.reports.take()
+        seen.extend([*(job.id for job in taken.done), *(outcome.id for outcome in taken.outcomes)])
+        batch.reports.recorded(taken)
 
     for _ in range(rounds):
         is_over.clear()
         seen.clear()
-        batch.hold(jobs(count))
+        batch.add(jobs(count))
         slots = [threading.Thread(target=slot) for _ in range(3)]
         watching = threading.Thread(target=monitor)
         for thread in (*slots, watching):
@@ -116,4 +116,4 @@ def test_slots_and_the_monitor_thread_lose_and_double_nothing(board: Board, batc
         watching.join()
         report()
         assert sorted(seen) == sorted(job.id for job in jobs(count))
-        assert (batch.room, board.entries(), batch.running) == (PLACES, [], [])
+        assert (batch.free_places, board.entries(), batch.running) == (PLACES, [], [])

@@ -18,22 +18,22 @@ def settled(pace: Pace, average_ms: float) -> Pace:
 
 
 def test_slots_are_filled_at_once_and_nothing_is_held_beyond_them() -> None:
-    assert (Pace(100, 20, 64).hands, Pace(100, 20, 64).low) == (100, 0)
+    assert (Pace(100, 20, 64).most_in_hand, Pace(100, 20, 64).low) == (100, 0)
 
 
 def test_beyond_what_runs_some_milliseconds_of_work_for_all_slots_are_held() -> None:
     pace = settled(Pace(100, 20, 64), 9.99)
-    assert (pace.hands, pace.low) == (100 + 200, 100)
+    assert (pace.most_in_hand, pace.low) == (100 + 200, 100)
 
 
 def test_long_jobs_are_not_held_ahead() -> None:
     pace = settled(Pace(10, 20, 64), 1000)
-    assert (pace.hands, pace.low) == (10, 0)
+    assert (pace.most_in_hand, pace.low) == (10, 0)
 
 
 def test_without_prefetch_only_slots_count() -> None:
     pace = settled(Pace(10, 0, 64), 0.1)
-    assert (pace.hands, pace.low) == (10, 0)
+    assert (pace.most_in_hand, pace.low) == (10, 0)
 
 
 def test_what_is_held_ahead_grows_slowly_and_shrinks_at_once() -> None:
@@ -42,28 +42,28 @@ def test_what_is_held_ahead_grows_slowly_and_shrinks_at_once() -> None:
     for _ in range(5):
         pace.note(100, 10)
         pace.adapt(64)
-        seen.append(pace.hands - 10)
+        seen.append(pace.most_in_hand - 10)
     assert seen == [2, 4, 8, 16, 32]
     for _ in range(30):
         pace.note(1, 10_000)
     pace.adapt(64)
-    assert pace.hands == 10
+    assert pace.most_in_hand == 10
 
 
 def test_one_slot_has_its_next_jobs_in_hand_and_one_at_least() -> None:
-    assert Pace(1, 20, 64).hands == 1
-    assert settled(Pace(1, 20, 64), 4.99).hands == 1 + 4
-    assert settled(Pace(1, 20, 64), 19.99).hands == 1 + 1
-    assert settled(Pace(1, 20, 64), 20.01).hands == 1
-    assert settled(Pace(1, 20, 64), 0.01).hands == 64
-    assert settled(Pace(1, 0, 64), 0.01).hands == 1
+    assert Pace(1, 20, 64).most_in_hand == 1
+    assert settled(Pace(1, 20, 64), 4.99).most_in_hand == 1 + 4
+    assert settled(Pace(1, 20, 64), 19.99).most_in_hand == 1 + 1
+    assert settled(Pace(1, 20, 64), 20.01).most_in_hand == 1
+    assert settled(Pace(1, 20, 64), 0.01).most_in_hand == 64
+    assert settled(Pace(1, 0, 64), 0.01).most_in_hand == 1
 
 
 @given(st.integers(1, 480), st.integers(0, 10_000), st.integers(1, 500), st.floats(0, 1e6))
 def test_there_is_a_place_for_all_that_is_in_hand(slots: int, prefetch_ms: int, batch: int, average_ms: float) -> None:
     pace = settled(Pace(slots, prefetch_ms, batch), average_ms)
-    assert slots <= pace.hands <= PLACES
-    assert 0 <= pace.low <= pace.hands // 2
+    assert slots <= pace.most_in_hand <= PLACES
+    assert 0 <= pace.low <= pace.most_in_hand // 2
 
 
 @given(

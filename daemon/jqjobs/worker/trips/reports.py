@@ -1,0 +1,74 @@
+"""What has ended in a worker and is not recorded in Redis yet; the next trip takes it along.
+
+Slots and the monitor thread add, whoever makes a trip takes: one taker at a time, see `Exchanger`. Lists do that
+without a lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from jqjobs.jobs.records import Outcome, TakenJob
+from jqjobs.link.board import Board
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one trip reports. ``done``: jobs that succeeded with nothing to say; ``outcomes``: how the others ended."""
+
+    done: list[TakenJob]
+    outcomes: list[Outcome]
+
+    @property
+    def has_hooked(self) -> bool:
+        """Whether hooks wait for one of them."""
+        return any(outcome.after is not None for outcome in self.outcomes)
+
+
+class Reports:
+    """All that is still to be reported, ``done`` and ``outcomes`` as in `Report`; each keeps its place on the board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self.done: list[TakenJob] = []
+        self.outcomes: list[Outcome] = []
+        #: Whether hooks wait for one of the outcomes.
+        self.has_hooked = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to report."""
+        return bool(self.done or self.outcomes)
+
+    def add(self, outcome: Outcome) -> None:
+        """Have an outcome reported; a job that is ``done`` is appended there."""
+        self.outcomes.append(outcome)
+        self.has_hooked = self.has_hooked or outcome.after is not None  # after it is there: `take` clears it first
+
+    def take(self) -> Report:
+        """Return what is to be reported, and forget it."""
+        self.has_hooked = False
+        return Report(_emptied(self.done), _emptied(self.outcomes))
+
+    def put_back(self, report: Report) -> None:
+        """Remember again what did not get through."""
+        self.done[:0] = report.done
+        self.outcomes[:0] = report.outcomes
+        self.has_hooked = self.has_hooked or report.has_hooked
+
+    def recorded(self, report: Report) -> None:
+        """Free the places of what Redis has recorded."""
+        for job in report.done:
+            self._board.free(job.place)
+        for outcome in report.outcomes:
+            self._board.free(outcome.place)
+
+
+def _emptied(items: list[T]) -> list[T]:
+    """Empty a list to which other threads append, and return what was in it."""
+    taken = items[:]
+    del items[: len(taken)]
+    return taken
