@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import click
 
-from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.output import complain, plural, write_error
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.show import find
-from jqjobs.errors import Conflict, JqError, NotFound
-from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.cli.bulk import CHUNK, Tally, all_in_state, complain_of, each_named, pages
+from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.lookup import find
+from jqjobs.cli.output import plural
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.errors import Conflict, NotFound
+from jqjobs.jobs.records import check_name
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.reads.jobs import JobRow, job_list
 from jqjobs.store.store import Store
 
 _STATES = ("ready", "scheduled", "active", "held", "waiting", "parked")
-#: Jobs cancelled by one script call.
-_CHUNK = 50
 _SAID = {CancelAnswer.CANCELLED: "is cancelled", CancelAnswer.CANCELLING: "is being cancelled: a worker holds it"}
-
-
-@dataclass
-class Tally:
-    """How far cancelling all jobs of one state got. ``missed``: over, or gone on to something else, by then."""
-
-    total: int = 0
-    cancelled: int = 0
-    cancelling: int = 0
-    missed: int = 0
-
-    def count(self, answers: Sequence[CancelAnswer]) -> None:
-        """Add what came of some jobs."""
-        done, asked = answers.count(CancelAnswer.CANCELLED), answers.count(CancelAnswer.CANCELLING)
-        self.cancelled, self.cancelling = self.cancelled + done, self.cancelling + asked
-        self.missed += len(answers) - done - asked
-
-    def __str__(self) -> str:
-        if not self.total:
-            return "nothing to cancel"
-        text = f"{self.cancelled} of {plural(self.total, 'job')} cancelled"
-        text += f", {self.cancelling} being cancelled by their workers" if self.cancelling else ""
-        return text + (f", {self.missed} ended before" if self.missed else "")
 
 
 @click.command("cancel")
@@ -68,8 +42,6 @@ def cancel_jobs(session: Session, jobs: tuple[str, ...], queue: str | None, stat
       jqctl job cancel --queue emails --state scheduled --all
     """
     if jobs and not (queue or state or every):
-        for job in jobs:
-            parse_ref(job)  # a mistyped one is found before the first one is cancelled
         return _cancel_named(session, jobs)
     if jobs or not (queue and state and every):
         raise click.UsageError("give either ids, or --queue NAME --state STATE --all")
@@ -77,24 +49,15 @@ def cancel_jobs(session: Session, jobs: tuple[str, ...], queue: str | None, stat
 
 
 def _cancel_named(session: Session, jobs: Sequence[str]) -> int:
-    done: dict[str, CancelAnswer] = {}
-    refused: list[tuple[str, JqError]] = []
-    with session.store() as store:
-        for job in jobs:
-            try:
-                reference, answer = cancel_one(store, job)
-                done[reference] = answer
-            except (NotFound, Conflict) as error:
-                refused.append((job, error))
-    answers = {
+    answers, refused = each_named(session, jobs, cancel_one)
+    done = dict(answers)
+    answer = {
         "cancelled": [job for job in done if done[job] is CancelAnswer.CANCELLED],
         "cancelling": [job for job in done if done[job] is CancelAnswer.CANCELLING],
-        "refused": [{"job": job, "code": why.code, "message": why.message} for job, why in refused],
+        "refused": [each.as_json() for each in refused],
     }
-    session.show(answers, [f"{job} {_SAID[answer]}" for job, answer in done.items()])
-    for _, why in refused:
-        write_error(why, as_json=session.as_json)
-    return max((exit_of(why) for _, why in refused), default=Exit.OK)
+    session.show(answer, [f"{job} {_SAID[came_of]}" for job, came_of in done.items()])
+    return complain_of(session, refused)
 
 
 def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
@@ -109,38 +72,37 @@ def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
 
 
 def _cancel_state(session: Session, queue: str, state: str) -> int:
-    tally = Tally()
-    with session.store() as store:
-        require_queue(store, queue)
-        try:
-            for ids in _pages(store, queue, state, tally):
-                tally.count(store.run(cancel(queue, ids)))
-        except (KeyboardInterrupt, JqError):
-            complain(f"jqctl: stopped early: {tally}")
-            raise
+    tally = Tally(_words)
+
+    def cancel_all(store: Store) -> None:
+        for ids in _ids(store, queue, state, tally):
+            tally.came_of.update(store.run(cancel(queue, ids)))
+
+    all_in_state(session, queue, tally, cancel_all)
     answer = {
-        "queue": queue, "state": state, "cancelled_count": tally.cancelled, "cancelling_count": tally.cancelling,
+        "queue": queue, "state": state, "cancelled_count": tally.came_of[CancelAnswer.CANCELLED],
+        "cancelling_count": tally.came_of[CancelAnswer.CANCELLING],
     }  # fmt: skip
     session.show(answer, [f"queue {queue}, {state}: {tally}"])
     return Exit.OK
 
 
-def _pages(store: Store, queue: str, state: str, tally: Tally) -> Iterator[list[str]]:
-    """Yield the ids of a state, a bounded number at a time, no more than there are at the start."""
-    tally.total = store.run(job_list(queue, state, 0, 0)).total
-    if state == "active":  # those stay where they are for a while, and others come and go
-        ids = [f"{row.id} {row.worker}" for row in _rows(store, queue, tally.total)]
-        yield from (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+def _ids(store: Store, queue: str, state: str, tally: Tally) -> Iterator[list[str]]:
+    """Yield the ids of a state as `cancel` takes them: with the worker, where one holds the job."""
+    if state != "active":
+        yield from ([row.id for row in rows] for rows in pages(store, queue, state, tally))
         return
-    left = tally.total
-    while left > 0 and (page := store.run(job_list(queue, state, 0, min(_CHUNK, left)))).rows:
-        left -= len(page.rows)
-        yield [row.id for row in page.rows]
+    ids: list[str] = []  # those stay where they are for a while, and others come and go: list them all first
+    for rows in pages(store, queue, state, tally, ids.__len__):
+        ids += [f"{row.id} {row.worker}" for row in rows]
+    yield from (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
 
 
-def _rows(store: Store, queue: str, most: int) -> Iterator[JobRow]:
-    offset: int | None = 0
-    while offset is not None and offset < most:
-        page = store.run(job_list(queue, "active", offset, _CHUNK))
-        yield from page.rows
-        offset = page.next_offset
+def _words(tally: Tally) -> str:
+    if not tally.total:
+        return "nothing to cancel"
+    done, asked = tally.came_of[CancelAnswer.CANCELLED], tally.came_of[CancelAnswer.CANCELLING]
+    missed = tally.came_of.total() - done - asked
+    text = f"{done} of {plural(tally.total, 'job')} cancelled"
+    text += f", {asked} being cancelled by their workers" if asked else ""
+    return text + (f", {missed} ended before" if missed else "")

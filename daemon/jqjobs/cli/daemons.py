@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import duration_ms, format_age
+from jqjobs.cli.daemon_report import START_ONE, daemon_json, silence_of, title
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import Column, plural, table
-from jqjobs.cli.overview import daemon_json
-from jqjobs.cli.remote import START_ONE, Reply, find_daemons, give_order, title
+from jqjobs.cli.output import Column, number, plural, table
+from jqjobs.cli.remote import Reply, find_daemons, give_order
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.daemon.control.orders import Order, Verb, is_argument
 from jqjobs.errors import InvalidOption
@@ -21,8 +21,6 @@ from jqjobs.store.reads.registry import DaemonInfo, read_registry
 Command = Callable[..., Any]
 
 _SHORTEST_MS, _LONGEST_MS = 100, 60_000
-#: A daemon says something every few seconds; silence beyond this is worth a word.
-_SILENT_S = 5.0
 _COLUMNS = (
     Column("NAME", flexible=True), Column("HOST:PID", flexible=True), Column("STATE"), Column("WORKERS", right=True),
     Column("QUEUES", flexible=True), Column("VERSION"), Column("AGE", right=True), Column("NOTE", flexible=True),
@@ -56,12 +54,11 @@ def _lines(daemons: Sequence[DaemonInfo]) -> list[str]:
 
 
 def _cells(one: DaemonInfo) -> list[str]:
-    silent = f"SILENT for {format_age(one.seen_s)}" if one.seen_s > _SILENT_S else ""
     return [
-        one.name or one.id, f"{one.host or '?'}:{'?' if one.pid is None else one.pid}", one.state or "?",
-        f"{one.ready_workers}/{'?' if one.slots is None else one.slots}", " ".join(one.queues) or "-",
+        one.name or one.id, f"{one.host or '?'}:{number(one.pid)}", one.state or "?",
+        f"{one.ready_workers}/{number(one.slots)}", " ".join(one.queues) or "-",
         one.version or "?", "-" if one.age_s is None else format_age(one.age_s),
-        "; ".join(filter(None, (silent, one.note))) or "-",
+        "; ".join(filter(None, (silence_of(one), one.note))) or "-",
     ]  # fmt: skip
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import click
 
+from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import InvalidArguments, PayloadTooLarge, StoreUnavailable
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
+from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
 from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.reads.queues import catalog_entry
 from jqjobs.store.reads.registry import read_registry
-from jqjobs.store.reply_values import integer, strict_json, string
+from jqjobs.store.reply_values import integer, string
 from jqjobs.store.store import Store
 
 
@@ -32,11 +32,11 @@ from jqjobs.store.store import Store
     help="With --key: how long a job has it: until it starts, until it ends, or while it is dead too.",
 )  # fmt: skip
 @click.option("--replace", is_flag=True, default=None, help="With --key: a job that waits under it becomes this one.")
-@click.option("--id", "job_id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
+@click.option("--id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
 @click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
 @speaks_to_redis
 @click.pass_obj
-def enqueue(session: Session, /, name: str, queue: str, **options: Any) -> None:
+def enqueue(session: Session, /, name: str, queue: str, args_text: str, kwargs_text: str, **given: Any) -> None:
     """Enqueue one job. NAME is the name it is registered under in the app.
 
     A warning on stderr tells when no daemon serves the queue, or no worker there has offered this name.
@@ -50,15 +50,12 @@ def enqueue(session: Session, /, name: str, queue: str, **options: Any) -> None:
     """
     check_name(name, "job name")
     check_name(queue, "queue")
-    job_options = Options(
-        id=options["job_id"], key=options["key"], priority=options["priority"], delay=options["delay"],
-        max_attempts=options["max_attempts"], coalesce=options["coalesce"], replace=options["replace"],
-    )  # fmt: skip
-    job_options.check_key()
-    job = _new_job(name, payload_of(options["args_text"], options["kwargs_text"]), job_options)
+    options = Options(**given)
+    options.check_key()
+    job = _new_job(name, payload_of(args_text, kwargs_text), options)
     with session.store() as store:
         entry = catalog_entry(store, queue, name)
-        job = _completed(job, job_options, entry or {})
+        job = _completed(job, options, entry or {})
         warning = _warning(store, queue, name, is_offered=entry is not None)
         made = _store(store, queue, job)
     if warning:
@@ -68,34 +65,6 @@ def enqueue(session: Session, /, name: str, queue: str, **options: Any) -> None:
     }  # fmt: skip
     said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
     session.show(answer, [f"{said} {queue}/{made.id}"])
-
-
-def payload_of(args_text: str, kwargs_text: str) -> bytes:
-    """Return the payload of a job with these arguments, given as JSON texts.
-
-    Raises: InvalidArguments, PayloadTooLarge.
-    """
-    args, kwargs = _read("--args", args_text, list), _read("--kwargs", kwargs_text, dict)
-    given = {"args": args} if args else {}
-    try:
-        payload = json.dumps(given | ({"kwargs": kwargs} if kwargs else {}), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise InvalidArguments("the arguments hold half a surrogate pair, which is no character") from None
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLarge()
-    return payload
-
-
-def _read(option: str, source: str, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
-    example = "--args '[42, \"text\"]'" if kind is list else "--kwargs '{\"user_id\": 42}'"
-    try:
-        value = strict_json(source)
-    except ValueError as error:
-        raise InvalidArguments(f"{option} is not JSON: {error}", hint=f"for example {example}") from None
-    if not isinstance(value, kind):
-        what = "list" if kind is list else "object"
-        raise InvalidArguments(f"{option} is not a JSON {what}", hint=f"for example {example}")
-    return value
 
 
 def _new_job(name: str, payload: bytes, options: Options) -> NewJob:

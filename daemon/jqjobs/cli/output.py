@@ -22,6 +22,8 @@ _NARROWEST_COLUMN = 8
 _GAP = "  "
 #: Characters written at once.
 _PIECE = 16_384
+#: A hint names so many.
+_MOST_LISTED = 8
 #: The version that every JSON object carries; within one version keys are only added.
 _JSON_VERSION = 1
 
@@ -129,6 +131,16 @@ def moment(ms: int | None) -> str:
         return f"{ms} ms"
 
 
-def plural(number: int, word: str) -> str:
+def number(value: int | None) -> str:
+    """Return a number that may be unknown, as "?" then."""
+    return "?" if value is None else str(value)
+
+
+def plural(count: int, word: str) -> str:
     """Return ``no jobs``, ``1 job``, ``2 jobs``."""
-    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+    return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return the first words of a list, with "…" for those that are left out."""
+    return ", ".join(words[:_MOST_LISTED]) + (", …" if len(words) > _MOST_LISTED else "")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.cli.daemon_report import START_ONE, title
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import plural
-from jqjobs.cli.remote import START_ONE, title
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
 from jqjobs.store.reads.registry import DaemonInfo, read_registry

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from jqjobs.cli.overview import queue_lines, queues_json, read_overview
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.status import report_broken
+from jqjobs.cli.status_report import queue_lines, queues_json, read_status, report_broken
 from jqjobs.jobs.records import check_name
 from jqjobs.store.calls import upkeep
 
@@ -25,10 +24,10 @@ def list_queues(session: Session) -> int:
     A queue is known once a daemon serves it or a Python producer has used it.
     """
     with session.store() as store:
-        overview = read_overview(store)
-    lines = queue_lines(overview) if overview.queues or overview.broken else ["No queue is known yet."]
-    session.show({"queues": queues_json(overview)}, lines)
-    return report_broken(overview)
+        report = read_status(store)
+    lines = queue_lines(report) if report.queues or report.broken else ["No queue is known yet."]
+    session.show({"queues": queues_json(report)}, lines)
+    return report_broken(report)
 
 
 @queue.command("pause")

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.cli.output import plural
+from jqjobs.cli.daemon_report import START_ONE
+from jqjobs.cli.output import listed, plural
 from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_answer
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store import keys
@@ -17,10 +18,8 @@ from jqjobs.store.calls.daemons import post_order
 from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry
 from jqjobs.store.store import Store
 
-_KNOWN_SHOWN = 8
 #: Redis holds back an answer no longer than this at a time: less than any time-out of a socket.
 _BLOCK_S = 1.0
-START_ONE = "start one: jqd --app yourpackage.jobs:app"
 
 
 class Reply(NamedTuple):
@@ -42,11 +41,6 @@ class Reply(NamedTuple):
         }  # fmt: skip
 
 
-def title(daemon: DaemonInfo) -> str:
-    """Return how a daemon is called to a person: names need not be unique, host and pid nearly are."""
-    return f"{daemon.name or daemon.id} on {daemon.host or '?'} (pid {'?' if daemon.pid is None else daemon.pid})"
-
-
 def find_daemons(registry: Registry, words: Sequence[str]) -> list[DaemonInfo]:
     """Return the daemons that are meant, each once; no word means all.
 
@@ -65,17 +59,11 @@ def _meant_by(registry: Registry, word: str) -> list[DaemonInfo]:
         return exact
     begun = [daemon for daemon in daemons if word and daemon.id.startswith(word)]
     if len(begun) > 1:
-        raise Conflict(
-            f"{plural(len(begun), 'daemon id')} begin with {word!r}", hint=_listed([one.id for one in begun])
-        )
+        raise Conflict(f"{plural(len(begun), 'daemon id')} begin with {word!r}", hint=listed([one.id for one in begun]))
     if not begun:
-        names = _listed(sorted({daemon.name for daemon in daemons}))
+        names = listed(sorted({daemon.name for daemon in daemons}))
         raise NotFound(f"there is no daemon {word!r}", hint=f"known daemons: {names}")
     return begun
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:_KNOWN_SHOWN]) + (", …" if len(words) > _KNOWN_SHOWN else "")
 
 
 def give_order(store: Store, daemons: Sequence[DaemonInfo], order: Order, timeout_s: float) -> list[Reply]:

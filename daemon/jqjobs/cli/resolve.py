@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
+from jqjobs.cli.arguments import result_of
+from jqjobs.cli.lookup import find
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.cli.show import find
-from jqjobs.errors import InvalidArguments, PayloadTooLarge
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, parse_ref
+from jqjobs.jobs.records import parse_ref
 from jqjobs.store.calls import waits
-from jqjobs.store.reply_values import strict_json
 
 _MOST_ERROR = 1000
 
@@ -36,7 +35,7 @@ def resolve(session: Session, job: str, token: str, result: str | None, error: s
     if result is not None and error is not None:
         raise click.UsageError("give --result or --error, not both")
     parse_ref(job)
-    encoded = _json(result or "null")
+    encoded = result_of(result or "null")
     with session.store() as store:
         queue, job_id = find(store, job)
         call = waits.resolve(queue, job_id, token, result=encoded, error=None if error is None else error[:_MOST_ERROR])
@@ -44,14 +43,3 @@ def resolve(session: Session, job: str, token: str, result: str | None, error: s
     waits.check(answer, f"{queue}/{job_id}")
     said = "is answered" if answer == waits.RESOLVED else "still runs; the answer is kept until it waits"
     session.show({"job": f"{queue}/{job_id}", "answer": answer}, [f"{queue}/{job_id} {said}"])
-
-
-def _json(text: str) -> bytes:
-    try:
-        strict_json(text)
-        encoded = text.encode()
-    except ValueError as error:  # an encoding error is one too: half a surrogate pair
-        raise InvalidArguments(f"--result is not JSON: {error}", hint="for example --result '{\"url\": 1}'") from None
-    if len(encoded) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLarge()
-    return encoded

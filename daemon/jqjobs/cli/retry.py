@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import click
 
-from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.output import complain, plural, write_error
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.show import find, read_job
-from jqjobs.errors import Conflict, JqError, NotFound
-from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.cli.bulk import Tally, all_in_state, complain_of, each_named, pages
+from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.lookup import find, read_job
+from jqjobs.cli.output import plural
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.errors import Conflict
+from jqjobs.jobs.records import check_name
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.upkeep import Retried
-from jqjobs.store.reads.jobs import job_list
 from jqjobs.store.store import Store
 
-#: Jobs sent back by one script call.
-_CHUNK = 100
-
-
-@dataclass
-class Tally:
-    """How far a retry of all dead jobs of a queue got. ``refused``: their key belongs to a newer job.
-
-    ``cancelled``: left out, since that was meant to be final.
-    """
-
-    total: int = 0
-    seen: int = 0
-    retried: int = 0
-    refused: int = 0
-    cancelled: int = 0
-
-    def __str__(self) -> str:
-        text = f"{self.retried} of {plural(self.total, 'dead job')} sent back"
-        text += f", {self.cancelled} cancelled ones left out" if self.cancelled else ""
-        return f"{text}, {self.refused} refused: a newer job has their key" if self.refused else text
+#: What comes of a cancelled job when all dead ones are retried: it stays, since that was meant to be final.
+_LEFT_OUT = "cancelled"
 
 
 @click.command("retry")
@@ -62,30 +42,17 @@ def retry(session: Session, jobs: tuple[str, ...], queue: str | None, all_dead: 
     """
     if all_dead == bool(jobs) or all_dead != bool(queue):
         raise click.UsageError("give either ids, or --queue NAME with --all-dead")
-    if queue:
-        return _retry_queue(session, check_name(queue, "queue"))
-    for job in jobs:
-        parse_ref(job)  # a mistyped one is found before the first one goes back
-    return _retry_named(session, jobs)
+    return _retry_queue(session, check_name(queue, "queue")) if queue else _retry_named(session, jobs)
 
 
 def _retry_named(session: Session, jobs: Sequence[str]) -> int:
-    retried: list[str] = []
-    refused: list[tuple[str, JqError]] = []
-    with session.store() as store:
-        for job in jobs:
-            try:
-                retried.append(retry_one(store, job))
-            except (NotFound, Conflict) as error:
-                refused.append((job, error))
+    retried, refused = each_named(session, jobs, retry_one)
     answer = {
         "retried": retried, "retried_count": len(retried), "refused_count": len(refused),
-        "refused": [{"job": job, "code": why.code, "message": why.message} for job, why in refused],
+        "refused": [each.as_json() for each in refused],
     }  # fmt: skip
     session.show(answer, [f"{job} is ready again" for job in retried])
-    for _, why in refused:
-        write_error(why, as_json=session.as_json)
-    return max((exit_of(why) for _, why in refused), default=Exit.OK)
+    return complain_of(session, refused)
 
 
 def retry_one(store: Store, reference: str) -> str:
@@ -100,36 +67,32 @@ def retry_one(store: Store, reference: str) -> str:
 
 
 def _retry_queue(session: Session, queue: str) -> int:
-    tally = Tally()
-    with session.store() as store:
-        require_queue(store, queue)
-        try:
-            retry_all(store, queue, tally)
-        except (KeyboardInterrupt, JqError):
-            complain(f"jqctl: stopped early: {tally}")
-            raise
+    tally = Tally(_words)
+    all_in_state(session, queue, tally, lambda store: _retry_all(store, queue, tally))
+    came_of = tally.came_of
     answer = {
-        "queue": queue, "retried_count": tally.retried, "refused_count": tally.refused,
-        "cancelled_count": tally.cancelled,
+        "queue": queue, "retried_count": came_of[Retried.READY], "refused_count": came_of[Retried.KEY_TAKEN],
+        "cancelled_count": came_of[_LEFT_OUT],
     }  # fmt: skip
     session.show(answer, [f"queue {queue}: {tally}"])
-    return Exit.CONFLICT if tally.refused else Exit.OK
+    return Exit.CONFLICT if came_of[Retried.KEY_TAKEN] else Exit.OK
 
 
-def retry_all(store: Store, queue: str, tally: Tally) -> None:
-    """Send back what is dead now, a bounded number a call; ``tally`` tells how far it got.
+def _retry_all(store: Store, queue: str, tally: Tally) -> None:
+    """Send back what is dead now; what dies again meanwhile queues up behind those that were dead at the start."""
 
-    It ends although jobs may die again meanwhile: they queue up behind those that were dead at the start.
-    """
-    tally.total = store.run(job_list(queue, "dead", 0, 0)).total
-    while tally.seen < tally.total:
-        passed = tally.refused + tally.cancelled
-        page = store.run(job_list(queue, "dead", passed, min(_CHUNK, tally.total - tally.seen)))
-        if not page.rows:
-            break
-        wanted = [row.id for row in page.rows if row.reason != "cancelled"]
-        answers = store.run(upkeep.retry(queue, wanted)) if wanted else []
-        tally.seen += len(page.rows)
-        tally.cancelled += len(page.rows) - len(wanted)
-        tally.retried += answers.count(Retried.READY)
-        tally.refused += answers.count(Retried.KEY_TAKEN)
+    def still_dead() -> int:
+        return tally.came_of[Retried.KEY_TAKEN] + tally.came_of[_LEFT_OUT]
+
+    for rows in pages(store, queue, "dead", tally, still_dead):
+        wanted = [row.id for row in rows if row.reason != "cancelled"]
+        tally.came_of[_LEFT_OUT] += len(rows) - len(wanted)
+        if wanted:
+            tally.came_of.update(store.run(upkeep.retry(queue, wanted)))
+
+
+def _words(tally: Tally) -> str:
+    done, refused, left_out = (tally.came_of[each] for each in (Retried.READY, Retried.KEY_TAKEN, _LEFT_OUT))
+    text = f"{done} of {plural(tally.total, 'dead job')} sent back"
+    text += f", {left_out} cancelled ones left out" if left_out else ""
+    return f"{text}, {refused} refused: a newer job has their key" if refused else text

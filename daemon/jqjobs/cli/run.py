@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jqjobs.base.config import Environment
-from jqjobs.cli.enqueue import payload_of
+from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
@@ -63,16 +63,9 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
     with contextlib.redirect_stdout(sys.stderr):
         app = _load(reference or Environment().get("app"))
         record, error = _run(app, name, payload)
-    outcome = _OUTCOMES.get(record.state, record.reason)
     if error is not None and not session.as_json:
         complain(_traceback(record) or record.error)
-    if record.result_missing or outcome == "waiting":
-        why = record.result_missing or "it waits for an answer, which cannot come here"
-        complain(f"jqctl: warning: {why}")
-    result = None if record.result is None else json.loads(record.result)
-    answer = {"name": name, "outcome": outcome, "result": result, "error": record.error or None}
-    session.show(answer, [json.dumps(result, ensure_ascii=False)] if outcome == "succeeded" else [])
-    return _EXITS.get(outcome, Exit.JOB_FAILED)
+    return _tell(session, name, record)
 
 
 def _load(reference: str | None) -> App:
@@ -107,6 +100,18 @@ def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | N
     engine.enqueue(job.queue, [NewJob(name, payload, new_id(), fields=("max_attempts", 1, "keep", 3_600_000))])
     [record] = engine.records
     return record, engine.run_one(engine.records.start(record))
+
+
+def _tell(session: Session, name: str, record: Record) -> int:
+    """Say how the job ended; return the exit code."""
+    outcome = _OUTCOMES.get(record.state, record.reason)
+    if record.result_missing or outcome == "waiting":
+        why = record.result_missing or "it waits for an answer, which cannot come here"
+        complain(f"jqctl: warning: {why}")
+    result = None if record.result is None else json.loads(record.result)
+    answer = {"name": name, "outcome": outcome, "result": result, "error": record.error or None}
+    session.show(answer, [json.dumps(result, ensure_ascii=False)] if outcome == "succeeded" else [])
+    return _EXITS.get(outcome, Exit.JOB_FAILED)
 
 
 def _traceback(record: Record) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from jqjobs.base.config import Environment, working_directory
-from jqjobs.cli.output import write_json, write_lines
+from jqjobs.cli.output import listed, write_json, write_lines
 from jqjobs.errors import ConfigError, NotFound, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads import queues
@@ -22,7 +22,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _TIMEOUT_S = 5.0
 _EMBEDDED = "embedded:"
 _EMBEDDED_HINT = "the embedded server runs while a daemon with this URL does: jqd --app yourpackage.jobs:app"
-_KNOWN_SHOWN = 8
 
 
 @dataclass
@@ -99,5 +98,4 @@ def require_queue(store: Store, queue: str) -> None:
         return
     if read_registry(store).serves(queue):
         return
-    names = ", ".join(known[:_KNOWN_SHOWN]) + (", …" if len(known) > _KNOWN_SHOWN else "")
-    raise NotFound(f"there is no queue {queue!r}", hint=f"known queues: {names or 'none yet'}")
+    raise NotFound(f"there is no queue {queue!r}", hint=f"known queues: {listed(known) or 'none yet'}")

@@ -1,4 +1,4 @@
-"""`jqctl job show`: all that is known of one job, and how a job named by a person is found."""
+"""`jqctl job show`: all that is known of one job."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.output import moment
+from jqjobs.cli.lookup import find, read_job
+from jqjobs.cli.output import moment, number
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import Conflict, NotFound
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
-from jqjobs.store.reads.jobs import Attempt, JobInfo, job_info
+from jqjobs.jobs.records import parse_ref
+from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import attempt_of, progress_text
-from jqjobs.store.reads.queues import catalog_entry, queues_with
 from jqjobs.store.reply_values import integer
-from jqjobs.store.store import Store
 
-_GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"
 #: Characters of one value shown to a person; --json has all of it.
 _MOST_SHOWN = 1000
 
@@ -46,34 +43,6 @@ def show(session: Session, job: str) -> None:
     session.show({"job": info._asdict() | lists}, job_lines(info))
 
 
-def find(store: Store, reference: str) -> tuple[str, str]:
-    """Return (queue, id) of the job a person named; with a queue it is not looked up.
-
-    Raises: InvalidName, NotFound; Conflict when several queues have the id.
-    """
-    queue, job_id = parse_ref(reference)
-    if queue:
-        return queue, job_id
-    queues = queues_with(store, job_id)
-    if not queues:
-        raise NotFound(f"there is no job {job_id}", hint=_GONE)
-    if len(queues) > 1:
-        several = ", ".join(f"{queue}/{job_id}" for queue in queues)
-        raise Conflict(f"several queues have a job {job_id}", hint=f"say which one: {several}")
-    return queues[0], job_id
-
-
-def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
-    """Return a job, with the limit of attempts that holds for it. Raises: NotFound."""
-    info = store.run(job_info(queue, job_id))
-    if info is None:
-        raise NotFound(f"there is no job {queue}/{job_id}", hint=_GONE)
-    if info.max_attempts is not None:
-        return info
-    published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")
-    return info._replace(max_attempts=integer(published) or DEFAULT_MAX_ATTEMPTS)
-
-
 def job_lines(info: JobInfo) -> Iterator[str]:
     """Return the lines of ``job show`` for people."""
     yield f"{info.queue}/{info.id}  {info.name}  {info.state.upper()}" + (f" ({info.reason})" if info.reason else "")
@@ -81,7 +50,7 @@ def job_lines(info: JobInfo) -> Iterator[str]:
         if value:
             yield f"  {label:<12}{_shorten(value)}"
     for line in info.log:
-        yield f"  log {moment(line.at_ms)} (attempt {_number(line.attempt)}): {_shorten(line.text)}"
+        yield f"  log {moment(line.at_ms)} (attempt {number(line.attempt)}): {_shorten(line.text)}"
     for attempt in info.history:
         yield from _attempt_lines(attempt)
 
@@ -118,11 +87,7 @@ def _progress(info: JobInfo) -> str:
         return ""
     at_ms = integer(info.progress.get("at_ms"))
     age = "" if at_ms is None else f", {format_age(max(0, info.now_ms - at_ms) / 1000)} ago"
-    return f"{said} (attempt {_number(attempt_of(info.progress))}{age})"
-
-
-def _number(value: int | None) -> str:
-    return "?" if value is None else str(value)
+    return f"{said} (attempt {number(attempt_of(info.progress))}{age})"
 
 
 def _attempt_lines(attempt: Attempt) -> Iterator[str]:
@@ -131,7 +96,7 @@ def _attempt_lines(attempt: Attempt) -> Iterator[str]:
     if attempt.started_ms is not None and attempt.ended_ms is not None:
         took = f" after {format_age((attempt.ended_ms - attempt.started_ms) / 1000)}"
     ended = f"{attempt.reason or 'unknown'} at {moment(attempt.ended_ms)}"
-    yield f"  attempt {_number(attempt.attempt)}: {ended}{took}{where}"
+    yield f"  attempt {number(attempt.attempt)}: {ended}{took}{where}"
     yield from (f"    {_shorten(line)}" for line in (attempt.error or "").splitlines())
     yield from (f"      {_shorten(line)}" for line in (attempt.traceback or "").splitlines())
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import complain
-from jqjobs.cli.overview import Overview, as_json, as_text, read_overview
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.status_report import as_json, as_text, read_status, report_broken
 from jqjobs.jobs.records import check_name
 
 
@@ -38,13 +36,6 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
     with session.store() as store:
         for queue in queues:
             require_queue(store, queue)
-        overview = read_overview(store, queues)
-    session.show(as_json(overview), as_text(overview))
-    return report_broken(overview)
-
-
-def report_broken(overview: Overview) -> int:
-    """Say on stderr which queues could not be counted; return the exit code."""
-    for name, why in overview.broken.items():
-        complain(f"jqctl: queue {name} cannot be counted: {why}")
-    return Exit.ERROR if overview.broken else Exit.OK
+        report = read_status(store, queues)
+    session.show(as_json(report), as_text(report))
+    return report_broken(report)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import jqjobs
-from jqjobs.cli import retry
+from jqjobs.cli import bulk
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import daemons, enqueueing, leases, upkeep
@@ -337,7 +337,7 @@ def test_a_job_whose_key_was_taken_is_refused(system: QueueSystem, terminal: Ter
 def test_all_dead_jobs_go_back_page_by_page(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "_CHUNK", 3)
+    monkeypatch.setattr(bulk, "CHUNK", 3)
     system.store.run(upkeep.add_queues(["q"]))
     system.add("old", key="k")
     system.round(Kind.DISCARDED)
@@ -352,7 +352,7 @@ def test_all_dead_jobs_go_back_page_by_page(
 def test_retrying_all_ends_although_jobs_die_again_at_once(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "_CHUNK", 2)
+    monkeypatch.setattr(bulk, "CHUNK", 2)
     kill_jobs(system, *"abcde")
     send_back = upkeep.retry
 
@@ -368,7 +368,7 @@ def test_retrying_all_ends_although_jobs_die_again_at_once(
 def test_an_interrupted_retry_says_how_far_it_got(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "_CHUNK", 2)
+    monkeypatch.setattr(bulk, "CHUNK", 2)
     kill_jobs(system, *"abc")
     send_back = upkeep.retry
 

@@ -13,7 +13,7 @@ import pytest
 
 import jqjobs
 from jqjobs.cli import jqctl, output
-from jqjobs.cli.enqueue import payload_of
+from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.output import Column, table
 from jqjobs.errors import (
@@ -173,7 +173,7 @@ def test_a_full_disk_below_stdout_is_an_error_line(
     def full(lines: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("jqjobs.cli.status.read_overview", lambda *_: None)
+    monkeypatch.setattr("jqjobs.cli.status.read_status", lambda *_: None)
     monkeypatch.setattr("jqjobs.cli.status.as_json", full)
     monkeypatch.setattr("jqjobs.store.wire.Wire.connect", lambda *_: None)
     assert jqctl.run(["status"]) == Exit.ERROR

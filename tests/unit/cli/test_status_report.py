@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.cli.overview import Overview, as_json, as_text
+from jqjobs.cli.status_report import StatusReport, as_json, as_text
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, WorkerInfo
 
@@ -22,8 +22,8 @@ DAEMON = DaemonInfo(
 
 
 def shown(*queues: QueueStatus, daemons: tuple[DaemonInfo, ...] = (DAEMON,), **broken: str) -> str:
-    overview = Overview("redis://h:6379/0", Registry(NOW_MS, daemons), queues, broken)
-    return "\n".join(as_text(overview))
+    report = StatusReport("redis://h:6379/0", Registry(NOW_MS, daemons), queues, broken)
+    return "\n".join(as_text(report))
 
 
 def notes(text: str) -> list[str]:
@@ -118,10 +118,10 @@ def test_a_queue_that_cannot_be_counted_does_not_hide_the_others() -> None:
 
 def test_the_json_has_the_keys_that_outside_tools_rely_on() -> None:
     busy = IDLE._replace(jobs=(RunningJob("a", "send", "emails", 2, 65.0),))
-    overview = Overview(
+    report = StatusReport(
         "redis://h:6379/0", Registry(NOW_MS, (DAEMON._replace(workers=(busy,)),)), [QUIET], {"bad": "WRONGTYPE"}
     )
-    found = as_json(overview)
+    found = as_json(report)
     broken, queue = found["queues"]
     assert broken == {"name": "bad", "error": "WRONGTYPE"}
     assert set(queue) >= {

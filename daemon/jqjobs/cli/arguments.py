@@ -1,0 +1,52 @@
+"""JSON that a person writes on the command line: the arguments of a job, its result."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jqjobs.errors import InvalidArguments, PayloadTooLarge
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
+from jqjobs.store.reply_values import strict_json
+
+
+def payload_of(args_text: str, kwargs_text: str) -> bytes:
+    """Return the payload of a job with these arguments, given as JSON texts.
+
+    Raises: InvalidArguments, PayloadTooLarge.
+    """
+    args, kwargs = _read("--args", args_text, list), _read("--kwargs", kwargs_text, dict)
+    given = {"args": args} if args else {}
+    try:
+        payload = json.dumps(given | ({"kwargs": kwargs} if kwargs else {}), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidArguments("the arguments hold half a surrogate pair, which is no character") from None
+    return _checked(payload)
+
+
+def result_of(text: str) -> bytes:
+    """Return the result of a job as it is stored, given as a JSON text. Raises: InvalidArguments, PayloadTooLarge."""
+    try:
+        strict_json(text)
+        encoded = text.encode()
+    except ValueError as error:  # an encoding error is one too: half a surrogate pair
+        raise InvalidArguments(f"--result is not JSON: {error}", hint="for example --result '{\"url\": 1}'") from None
+    return _checked(encoded)
+
+
+def _read(option: str, source: str, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
+    example = "--args '[42, \"text\"]'" if kind is list else "--kwargs '{\"user_id\": 42}'"
+    try:
+        value = strict_json(source)
+    except ValueError as error:
+        raise InvalidArguments(f"{option} is not JSON: {error}", hint=f"for example {example}") from None
+    if not isinstance(value, kind):
+        what = "list" if kind is list else "object"
+        raise InvalidArguments(f"{option} is not a JSON {what}", hint=f"for example {example}")
+    return value
+
+
+def _checked(encoded: bytes) -> bytes:
+    if len(encoded) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge()
+    return encoded

@@ -1,0 +1,40 @@
+"""A job that a person named: which one it is, and all that is known of it."""
+
+from __future__ import annotations
+
+from jqjobs.errors import Conflict, NotFound
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
+from jqjobs.store.reads.jobs import JobInfo, job_info
+from jqjobs.store.reads.queues import catalog_entry, queues_with
+from jqjobs.store.reply_values import integer
+from jqjobs.store.store import Store
+
+_GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"
+
+
+def find(store: Store, reference: str) -> tuple[str, str]:
+    """Return (queue, id) of the job a person named; with a queue it is not looked up.
+
+    Raises: InvalidName, NotFound; Conflict when several queues have the id.
+    """
+    queue, job_id = parse_ref(reference)
+    if queue:
+        return queue, job_id
+    queues = queues_with(store, job_id)
+    if not queues:
+        raise NotFound(f"there is no job {job_id}", hint=_GONE)
+    if len(queues) > 1:
+        several = ", ".join(f"{queue}/{job_id}" for queue in queues)
+        raise Conflict(f"several queues have a job {job_id}", hint=f"say which one: {several}")
+    return queues[0], job_id
+
+
+def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
+    """Return a job, with the limit of attempts that holds for it. Raises: NotFound."""
+    info = store.run(job_info(queue, job_id))
+    if info is None:
+        raise NotFound(f"there is no job {queue}/{job_id}", hint=_GONE)
+    if info.max_attempts is not None:
+        return info
+    published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")
+    return info._replace(max_attempts=integer(published) or DEFAULT_MAX_ATTEMPTS)
