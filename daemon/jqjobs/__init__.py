@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ConfigError,
         Conflict,
         Discard,
+        DrainedTooLong,
         DuplicateJobName,
         InvalidArguments,
         InvalidName,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         JobInterrupted,
         JobTimeout,
         JqError,
+        NeedsRedis,
         NotFound,
         PayloadTooLarge,
         ResultMissing,
@@ -42,27 +44,31 @@ if TYPE_CHECKING:
     from jqjobs.jobs.backoff import Delays, Exponential, Fixed
     from jqjobs.jobs.context import JobContext, current_job, wait_async
     from jqjobs.jobs.limits import Concurrency, RateLimit
+    from jqjobs.jobs.records import State
+    from jqjobs.store.calls.cancels import CancelAnswer
     from jqjobs.store.reads.jobs import JobInfo
 
 #: Module → the public names that it has.
 _PUBLIC = {
-    "api.app": "App", "api.function": "Job", "api.handle": "JobHandle", "store.reads.jobs": "JobInfo",
+    "api.app": "App", "api.function": "Job", "api.handle": "JobHandle",
+    "jobs.records": "State", "store.reads.jobs": "JobInfo", "store.calls.cancels": "CancelAnswer",
     "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
     "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
-              "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultTimeout "
+              "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultTimeout NeedsRedis DrainedTooLong "
               "StoreError StoreUnavailable StoreBusy StoreFull StoreRefused",
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [  # noqa: RUF022 - grouped as in the README
-    "App", "Job", "JobHandle", "JobInfo", "current_job", "JobContext", "wait_async",
+    "App", "Job", "JobHandle", "JobInfo", "State", "CancelAnswer", "current_job", "JobContext", "wait_async",
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
     "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
     "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultTimeout",
-    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused", "__version__",
+    "NeedsRedis", "DrainedTooLong", "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused",
+    "__version__",
 ]  # fmt: skip
 
 

@@ -108,6 +108,16 @@ class ResultTimeout(JqError, TimeoutError):
     code = "result_timeout"
 
 
+class NeedsRedis(JqError):
+    """Only Redis can do that."""
+
+    code = "needs_redis"
+
+
+class DrainedTooLong(JqError):
+    """Jobs in memory enqueue each other without end."""
+
+
 class StoreError(JqError):
     """Redis answered with an error."""
 

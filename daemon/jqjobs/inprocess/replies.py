@@ -6,17 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jqjobs.errors import JqError
+from jqjobs.errors import NeedsRedis
 from jqjobs.inprocess.async_wait import resolve
 from jqjobs.inprocess.memory_store import Record, Records
 from jqjobs.store.call import Call
 from jqjobs.store.calls.endings import Ending
-
-
-class NeedsRedis(JqError):
-    """Only Redis can do that."""
-
-    code = "needs_redis"
 
 
 def reply_to(records: Records, call: Call[Any]) -> Any:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jqjobs.api.app import App, Job
-from jqjobs.errors import JqError
+from jqjobs.errors import DrainedTooLong
 from jqjobs.inprocess.async_wait import pass_deadline
 from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.inprocess.memory_store import FrozenClock, Record
@@ -24,10 +24,6 @@ from jqjobs.jobs.signature import Payload, decode_payload
 
 #: A drain that runs more than this is taken for a circle.
 _MOST_RUNS = 10_000
-
-
-class DrainedTooLong(JqError):
-    """Jobs enqueue each other without end."""
 
 
 class InMemory:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import jqjobs
 from jqjobs import current_job
 from jqjobs.jobs.hooks import EVENTS
 from jqjobs.testing import in_memory
@@ -63,6 +64,19 @@ def test_hooks_and_middleware(shop: dict[str, Any], capsys: pytest.CaptureFixtur
 def test_the_table_of_hooks_is_complete() -> None:
     shown = re.findall(r"^\| `(\w+)\((.*?)\)` \|", README.split("### Hooks and middleware")[1], re.MULTILINE)
     assert {name: tuple(arguments.split(", ")) for name, arguments in shown} == EVENTS
+
+
+def test_the_table_of_errors_is_complete() -> None:
+    table = re.search(r"^\| error \|.*?\n\n", README, re.MULTILINE | re.DOTALL)
+    assert table
+    first_cells = [line.split("|")[1] for line in table[0].strip().splitlines()[2:]]
+    listed = re.findall(r"`(\w+)`", " ".join(first_cells))
+    public = {name for name in jqjobs.__all__ if is_kind_of(getattr(jqjobs, name), BaseException)}
+    assert sorted(listed) == sorted(public)
+
+
+def is_kind_of(found: object, kind: type) -> bool:
+    return isinstance(found, type) and issubclass(found, kind)
 
 
 def test_things_put_off(shop: dict[str, Any]) -> None:

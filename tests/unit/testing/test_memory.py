@@ -15,15 +15,23 @@ from typing import Any
 import pytest
 
 from jqjobs import App, Discard, JobHandle, Retry, current_job
-from jqjobs.errors import ConfigError, Conflict, InvalidArguments, JobFailed, NotFound, ResultMissing, ResultTimeout
+from jqjobs.errors import (
+    ConfigError,
+    Conflict,
+    DrainedTooLong,
+    InvalidArguments,
+    JobFailed,
+    NeedsRedis,
+    NotFound,
+    ResultMissing,
+    ResultTimeout,
+)
 from jqjobs.inprocess.engines import NullEngine, SyncEngine
-from jqjobs.inprocess.replies import NeedsRedis
 from jqjobs.jobs.context import wait_async
 from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.records import State
 from jqjobs.store.calls import upkeep
 from jqjobs.testing import InMemory, in_memory, plugin
-from jqjobs.testing.memory import DrainedTooLong
 
 
 @pytest.fixture

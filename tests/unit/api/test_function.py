@@ -1,0 +1,116 @@
+"""A registered function: what its options change, and which calls it refuses before anything is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jqjobs import App
+from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption
+
+
+@pytest.fixture
+def app() -> App:
+    return App(redis_url="redis://127.0.0.1:1/0")  # where nobody listens: whoever connects fails
+
+
+def test_options_leave_the_job_itself_alone(app: App) -> None:
+    @app.job(queue="mails", priority=3)
+    def send(a: int) -> None: ...
+
+    urgent = send.options(queue="other", priority=0, key="k", delay="10s", max_attempts=9, id="mine")
+    new = urgent._new((1,), {})
+    assert (urgent.queue, new.priority, new.key, new.due, new.id) == ("other", 0, "k", "+10000", "mine")
+    assert new.fields == ("max_attempts", 9)
+    plain = send._new((1,), {})
+    assert (send.queue, plain.priority, plain.key, plain.due, plain.fields) == ("mails", 3, "", "", ())
+    assert len({send._new((1,), {}).id for _ in range(100)}) == 100
+
+
+def test_later_options_add_to_earlier_ones(app: App) -> None:
+    @app.job
+    def work() -> None: ...
+
+    new = work.options(priority=7, delay="10m").options(keep="1h")._new((), {})
+    assert (new.priority, new.due, new.fields) == (7, "+600000", ("keep", 3_600_000))
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    assert work.options(delay="10m").options(due=moment)._new((), {}).due == "1893456000000"
+
+
+def test_how_a_call_coalesces_comes_from_the_call_else_from_the_job(app: App) -> None:
+    @app.job(coalesce="queued", replace=True)
+    def index() -> None: ...
+
+    def coalesces(**options: Any) -> tuple[str, bool]:
+        new = index.options(**options)._new((), {})
+        return new.coalesce, new.replace
+
+    assert coalesces(key="k") == ("queued", True)
+    assert coalesces(key="k", coalesce="unfinished", replace=False) == ("unfinished", False)
+    assert coalesces(key="k", coalesce="stored") == ("stored", True)
+    assert coalesces() == ("unfinished", False), "nothing coalesces without a key"
+    entry = index.settings.catalog_entry("")
+    assert (entry["coalesce"], entry["replace"]) == ("queued", True)
+
+
+def test_coalescing_without_a_key_is_refused_where_it_is_said(app: App) -> None:
+    @app.job
+    def index() -> None: ...
+
+    for options in ({"coalesce": "queued"}, {"replace": True}):
+        with pytest.raises(InvalidOption, match="go with a key"):
+            index.options(**options)  # type: ignore[arg-type]
+        index.options(key="k").options(**options)  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match="none of queued"):
+        app.job(name="other", coalesce="always")(lambda: None)
+
+
+def test_options_are_checked_where_they_are_given(app: App) -> None:
+    @app.job
+    def send() -> None: ...
+
+    with pytest.raises(InvalidOption):
+        send.options(priority=10_000)
+    with pytest.raises(InvalidOption):
+        send.options(delay="soon")
+    with pytest.raises(InvalidName):
+        send.options(queue="a b")
+    with pytest.raises(TypeError):
+        send.options(unknown=1)  # type: ignore[call-arg]
+
+
+def test_wrong_arguments_are_refused_before_anything_is_sent(app: App) -> None:
+    @app.job
+    def send(a: int) -> None: ...
+
+    with pytest.raises(InvalidArguments):
+        send.enqueue("one")  # type: ignore[arg-type]
+    with pytest.raises(InvalidArguments):
+        send.enqueue_many([(1,), (2,), ("three",)])
+    with pytest.raises(InvalidOption, match="id"):
+        send.options(id="mine").enqueue_many([(1,)])
+    assert send.enqueue_many([]) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "call"),
+    [
+        ((1, 2), ([1, 2], {})),
+        ([1, 2], ([1, 2], {})),
+        (((1,), {"b": 2}), ([1], {"b": 2})),
+        (([], {}), ([], {})),
+        ((), ([], {})),
+        (({"a": 1}, {"b": 2}), ([{"a": 1}, {"b": 2}], {})),
+        ((1, {"b": 2}), ([1, {"b": 2}], {})),
+    ],
+    ids=str,
+)
+def test_enqueue_many_takes_arguments_or_pairs_of_arguments_and_keywords(
+    app: App, item: Any, call: tuple[list[Any], dict[str, Any]]
+) -> None:
+    from jqjobs.api.function import _call
+
+    args, kwargs = _call(item)
+    assert (list(args), dict(kwargs)) == call
