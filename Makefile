@@ -11,7 +11,7 @@ PARALLEL_TESTS := tests/unit tests/store tests/property
 PROCESS_TESTS  := tests/e2e
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check format-check lint types layers format bench clean
+.PHONY: help venv demo test test-long check format-check lint types layers format bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ format: $(STAMP) ## format the code and sort its imports
 
 bench: $(STAMP) ## measure this machine, some minutes; ARGS="--quick", ARGS="--vs rq,taskiq", ARGS=--help
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+chaos: $(STAMP) ## kill, freeze and cut off a fleet for 10 minutes, and check its log; ARGS="--minutes 30 --seed 7"
+	PYTHONPATH=benchmarks $(BIN)/python -m chaos.run $(ARGS)
 
 clean: ## remove the virtual environment, caches and build output
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -6,8 +6,9 @@ import pytest
 
 from e2e.concurrent_daemon import HOLDS, holding, start, started, wait_for_starts
 from e2e.daemon import Site
-from e2e.proxy import LossyProxy
 from jqjobs.jobs.records import State
+from jqjobs.store.address import parse_url
+from proxy import Proxy
 from waiting import eventually
 
 
@@ -118,9 +119,9 @@ def test_what_waits_behind_long_jobs_runs_elsewhere_meanwhile(site: Site) -> Non
 
 
 def test_replies_lost_under_load_lose_and_double_nothing(site: Site) -> None:
-    proxy = LossyProxy(site.server, site.directory / "proxy", loss=0)
+    proxy = Proxy(parse_url(site.server.url)).start()
     start(site, 8, JQ_REDIS_URL=proxy.url)
-    proxy.loss = 0.15
+    proxy.weather.loss = 0.15
     jobs = site.send_many([("quick",), ("decorated", 1)] * 300)
     for job in jobs:
         assert site.wait_for(job, State.KEPT, 60).executions == 1

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 import pytest
 
 from e2e.daemon import Site
-from e2e.proxy import LossyProxy
 from jqjobs import JobHandle
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import State
+from jqjobs.store.address import parse_url
+from proxy import Proxy
 from servers import Server
 from waiting import eventually
 
@@ -162,10 +163,10 @@ def test_connections_dropped_under_load_lose_and_double_nothing(site: Site) -> N
 
 
 def test_replies_lost_under_load_lose_and_double_nothing(site: Site) -> None:
-    proxy = LossyProxy(site.server, site.directory / "proxy", loss=0)
+    proxy = Proxy(parse_url(site.server.url)).start()
     daemon = site.start_daemon("--processes", "2", JQ_REDIS_URL=proxy.url)
     workers = daemon.workers()
-    proxy.loss = 0.15
+    proxy.weather.loss = 0.15
     jobs = site.send_many([("nap", 0.005)] * 400)
     _wait_for_all(site, jobs, 60)
     assert proxy.lost > 10

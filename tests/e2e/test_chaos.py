@@ -1,0 +1,59 @@
+"""The campaign itself (`make chaos`, benchmarks/chaos): a minute of it, and its end when somebody interrupts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from servers import require_program
+from waiting import eventually
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+#: A slow machine, with other tests beside this one, takes so many times longer.
+PATIENCE = 4
+#: Not asked for yet: a job that loses two leases in a row is charged a crash, though nobody saw one.
+LEFT_OUT = ("--without", "charge", "--without", "bystander")
+#: The storm, thrice as long to drain, and to judge.
+TIMEOUT_S = 900
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    require_program("redis-server")
+    return subprocess.Popen(
+        [sys.executable, "-m", "chaos.run", "--patience", str(PATIENCE), "--rate", "8", *words],
+        env={**os.environ, "PYTHONPATH": str(BENCHMARKS)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def test_a_minute_of_chaos_breaks_no_rule() -> None:
+    campaign = start("--minutes", "1", "--seed", "7", *LEFT_OUT)
+    try:
+        said, _ = campaign.communicate(timeout=TIMEOUT_S)
+    finally:
+        campaign.kill()
+    assert campaign.returncode == 0, said
+    assert re.search(r"^violations +0$", said, re.MULTILINE), said
+    made = re.search(r"^jobs +(\d+) made, (\d+) succeeded", said, re.MULTILINE)
+    assert made, said
+    assert int(made[2]) > 100, said
+
+
+def test_a_campaign_that_is_interrupted_leaves_no_process_behind() -> None:
+    campaign = start("--minutes", "10", "--seed", "7")
+    try:
+        itself = psutil.Process(campaign.pid)
+        eventually(lambda: len(itself.children(recursive=True)) > 6, 60, "Redis, daemons and workers")
+        below = itself.children(recursive=True)
+        campaign.send_signal(signal.SIGINT)
+        said, _ = campaign.communicate(timeout=60)
+    finally:
+        campaign.kill()
+    assert campaign.returncode != 0
+    assert "broken off" in said
+    eventually(lambda: not any(process.is_running() for process in below), 20, "all of them gone")
