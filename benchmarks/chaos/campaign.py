@@ -89,6 +89,7 @@ class Campaign:
     def calm(self) -> None:
         """Heal everything and wait until all that was accepted has ended."""
         self._nemesis.heal()
+        self.server.clock.catch_up()
         self._pause_schedules()
         started = time.monotonic()
         deadline = started + self._plan.drain_s * self._plan.patience

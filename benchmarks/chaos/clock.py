@@ -32,7 +32,7 @@ class SettableClock:
     """The clock of one redis-server. ``problem``: why it cannot be set here, or ""."""
 
     def __init__(self, directory: Path) -> None:
-        self.offset_ms = 0
+        self.offset_ms = self.highest_ms = 0
         self._file = directory / "clock"
         self._file.write_bytes(bytes(8))
         self._library = directory / "clock.so"
@@ -53,8 +53,13 @@ class SettableClock:
     def jump(self, by_ms: int) -> None:
         """Set it forward, or back."""
         self.offset_ms += by_ms
+        self.highest_ms = max(self.highest_ms, self.offset_ms)
         with self._file.open("r+b") as file:  # in place: the server has it mapped
             os.pwrite(file.fileno(), (self.offset_ms * 1000).to_bytes(8, "little", signed=True), 0)
+
+    def catch_up(self) -> None:
+        """Set it to where it was at most, so that nothing waits for a time that was set back."""
+        self.jump(self.highest_ms - self.offset_ms)
 
 
 class Ticker:

@@ -15,7 +15,7 @@ from chaos.invariants_of_takes import Coalescing, Concurrency, Rate, Ticks
 from chaos.jobs import LIMITED, QUICK, SLOW
 from chaos.lives import Lives
 from chaos.nemesis import Deed
-from chaos.owners import unowned
+from chaos.owners import Registry, unowned
 from chaos.recovery import Recovery
 
 
@@ -60,7 +60,7 @@ def rules(lives: Lives, evidence: Evidence, without: Collection[str] = ()) -> li
     """Return the rules of each step but those whose tag is in ``without``."""
     every: list[Rule] = [
         OneState(), NothingVanishes(), OneSuccess(), Concurrency(lives), Rate(lives, evidence), Coalescing(lives),
-        Ticks(evidence), Bystanders(lives, evidence),
+        Ticks(evidence), Bystanders(lives, evidence), Registry(lives),
     ]  # fmt: skip
     return [rule for rule in every if rule.tag not in without]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chaos.invariants import Violation
-from chaos.lives import Lives, Name, name_of
+from chaos.lives import Lives, Name, Step, name_of
 
 #: Of each queue, for good.
 _LASTING = frozenset({
@@ -14,11 +14,40 @@ _LASTING = frozenset({
 #: Of whoever runs or waits, hence of nobody now.
 _BUSY = frozenset({"active", "leases", "held", "gates", "patience", "cancels", "waiting", "ready", "inbox", "suspects"})
 #: What goes by itself, and the longest it may still have, ms.
+_REGISTRY_MS = {"daemon": 60_000, "worker": 60_000, "control": 90_000, "answer": 90_000}
 _FLEETING_MS = {
-    "trip": 25 * 3_600_000, "minute": 7_260_000, "limit": 120_000, "daemon": 60_000, "worker": 60_000,
-    "control": 90_000, "answer": 90_000, "catalog": 8 * 86_400_000,
+    "trip": 25 * 3_600_000, "minute": 7_260_000, "limit": 120_000, "catalog": 8 * 86_400_000, **_REGISTRY_MS,
 }  # fmt: skip
+#: So soon after the clock of Redis was set back a registry must be right again; it is looked at so often.
+_PUT_RIGHT_MS, _LOOK_MS = 30_000, 1000
 _SHARED = frozenset({"jq:queues", "jq:daemons", "jq:schedules", "chaos:clock"})
+
+
+class Registry:
+    """No entry of the registry stays for longer than its kind may, also when the clock of Redis is set back."""
+
+    tag = "ttl"
+
+    def __init__(self, lives: Lives) -> None:
+        self._lives = lives
+        self._looked_ms = 0
+        self._late_since: dict[str, int] = {}
+
+    def see(self, step: Step) -> Iterator[Violation]:
+        if step.at_ms < self._looked_ms + _LOOK_MS:
+            return
+        self._looked_ms = step.at_ms
+        late = [key for key, moment in self._lives.keyspace.expires.items() if self._stays(key, moment - step.redis_ms)]
+        self._late_since = {key: self._late_since.get(key, step.at_ms) for key in late}
+        for key, since_ms in self._late_since.items():
+            if since_ms and step.at_ms - since_ms > _PUT_RIGHT_MS:
+                self._late_since[key] = 0  # said once
+                left_s = (self._lives.keyspace.expires[key] - step.redis_ms) / 1000
+                yield Violation(self.tag, key, f"goes in {left_s:.0f} s", step.at_ms)
+
+    @staticmethod
+    def _stays(key: str, left_ms: int) -> bool:
+        return left_ms > _REGISTRY_MS.get(_shared_kind(key), left_ms)
 
 
 def unowned(lives: Lives) -> Iterator[Violation]:

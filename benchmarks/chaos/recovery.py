@@ -14,8 +14,8 @@ from chaos.nemesis import Deed
 #: What must have recovered after so many seconds on an idle machine, when nothing else was the matter: a worker is
 #: buried by its daemon, a daemon by the next one of its host (or it is reaped), a host is reaped.
 _BOUNDS_S = {"kill worker": 5, "kill daemon": LEASE_S + 10, "kill host": LEASE_S + 15}
-#: After an outage daemons come back with a back-off.
-_AFTERMATH_MS = 5000
+#: After an outage daemons come back with a back-off; one that was told to end goes, and another one boots.
+_AFTERMATH_MS = 6000
 
 
 @dataclass
@@ -73,9 +73,18 @@ class Recovery:
             other is not deed
             and other.at_ms <= until_ms
             and other.until_ms + _AFTERMATH_MS >= deed.at_ms
-            and (other.harm.is_outage or other.blow.startswith(("freeze", "drain", "kill daemon", "kill host", "jump")))
+            and _hinders(other, deed)
             for other in self.deeds
         )
+
+
+def _hinders(other: Deed, deed: Deed) -> bool:
+    """Whether one blow can put off the recovery from another: it hit Redis, or those who are to bury the dead."""
+    words = other.harm.target.split()
+    if words[0] == "redis":
+        return other.harm.is_outage or other.blow.startswith("jump")
+    is_near = deed.blow == "kill host" or words[words[0] == "way"][0] == deed.harm.target[0]
+    return is_near and (other.harm.is_outage or other.blow.startswith(("freeze", "drain", "kill daemon", "kill host")))
 
 
 def percentile(values: Sequence[int], share: float) -> int:

@@ -57,6 +57,17 @@ def test_a_key_that_names_a_job_of_another_key_is_seen() -> None:
     assert "other → a" in violation.text
 
 
+def test_a_registry_entry_that_outlives_a_clock_that_was_set_back_is_seen_once() -> None:
+    history = History()
+    entry = ("HSET", "jq:worker:host:1:aa", "pid", "1")
+    history.do(entry, ("PEXPIREAT", entry[1], str(history.now_ms + 10_000)))
+    history.log.append([("SET", "chaos:clock", f"{history.now_ms} {history.now_ms - 3_600_000}")])
+    for second in range(1, 60):
+        at_ms = history.now_ms + second * 1000
+        history.log.append([("SET", "chaos:clock", f"{at_ms} {at_ms - 3_600_000}")])
+    assert [(violation.tag, violation.about) for violation in history.violations()] == [("ttl", entry[1])]
+
+
 def test_a_registry_entry_that_stays_for_hours_is_seen() -> None:
     history = History()
     entry = ("HSET", "jq:worker:host:1:aa", "pid", "1")
