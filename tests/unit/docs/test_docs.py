@@ -17,7 +17,7 @@ PACKAGE = ROOT / "daemon" / "jqjobs"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-RELIABILITY = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+FAULTS, _, CAMPAIGN = (ROOT / "docs" / "reliability.md").read_text("utf-8").partition("## A campaign")
 LUA = {path.stem: path.read_text("utf-8") for path in (PACKAGE / "store" / "lua").rglob("*.lua")}
 
 
@@ -146,7 +146,7 @@ def test_every_exit_code_of_a_worker_is_listed() -> None:
 def rows_of_faults() -> list[tuple[int, list[str]]]:
     """The number of the fault (that of the row above, where a row has none) and the tests, row by row."""
     rows, number = [], 0
-    for line in RELIABILITY.splitlines():
+    for line in FAULTS.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 7 and "`test_" in cells[5]:
             number = int(cells[1] or number)
@@ -161,9 +161,17 @@ def test_every_fault_has_a_row_and_every_row_a_test_that_exists() -> None:
     named = {name for _, names in rows for name in names}
 
     assert sorted({number for number, _ in rows}) == list(range(1, 31))
-    assert len(rows) == sum(line.startswith("| ") for line in RELIABILITY.splitlines()) - 4, "a row without a test"
+    assert len(rows) == sum(line.startswith("| ") for line in FAULTS.splitlines()) - 4, "a row without a test"
     assert named - existing == set()
-    assert named == set(re.findall(r"`(test_\w+)`", RELIABILITY))
+    assert named == set(re.findall(r"`(test_\w+)`", FAULTS))
+    assert set(re.findall(r"`(test_\w+)`", CAMPAIGN)) <= existing
+
+
+def test_every_rule_of_the_campaign_is_in_its_table_and_no_other() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "benchmarks" / "chaos").glob("*.py"))
+    rules = set(re.findall(r'(?:tag = |Violation\(\s*)"([\w-]+)"', code))
+    table = [line.split("|")[1] for line in CAMPAIGN.splitlines() if line.startswith("| `")]
+    assert rules == set(re.findall(r"`([\w-]+)`", " ".join(table)))
 
 
 def test_a_test_that_carries_the_number_of_a_fault_shows_that_fault() -> None:
