@@ -50,38 +50,37 @@ class DaemonSettings:
     log_level: str = "info"
 
     def __post_init__(self) -> None:
+        self._check_words()
+        self._check_sizes()
+        self._check_times()
+
+    def _check_words(self) -> None:
         check_name(self.name, "daemon name")
         for queue in self.queues:
             check_name(queue, "queue")
         _demand(bool(self.app), "no app is given", "say --app package.module:attribute, or JQ_APP")
-        _demand(
-            len(self.queues) <= MAX_QUEUES,
-            f"more than {MAX_QUEUES} queues",
-            "start a second daemon for the rest",
-        )
-        _demand(
-            1 <= self.processes <= MAX_PROCESSES,
-            f"processes is {self.processes}",
-            f"use 1 to {MAX_PROCESSES}",
-        )
-        _demand(
-            1 <= self.concurrency <= MAX_CONCURRENCY,
-            f"concurrency is {self.concurrency}",
-            f"use 1 to {MAX_CONCURRENCY}; more processes do more",
-        )
+        _demand(len(self.queues) <= MAX_QUEUES, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
+        _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
+        _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
+
+    def _check_sizes(self) -> None:
+        processes, concurrency = self.processes, self.concurrency
+        _demand(1 <= processes <= MAX_PROCESSES, f"processes is {processes}", f"use 1 to {MAX_PROCESSES}")
+        more = f"use 1 to {MAX_CONCURRENCY}; more processes do more"
+        _demand(1 <= concurrency <= MAX_CONCURRENCY, f"concurrency is {concurrency}", more)
+        _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
+        _demand(self.max_dead >= 0, f"max-dead is {self.max_dead}", "use 0 or more")
+        _demand(self.max_jobs >= 0, f"max-jobs is {self.max_jobs}", "use 0 for no limit")
+        _demand(0 <= self.nice <= 19, f"nice is {self.nice}", "use 0 to 19")
+
+    def _check_times(self) -> None:
         _demand(self.lease_s >= 1, f"lease is {self.lease_s:g} s", "use at least 1 s; the default is 30")
         _demand(0 < self.poll_s <= 60, f"poll is {self.poll_s:g} s", "use more than 0, at most 60")
         _demand(0 <= self.jitter < 1, f"jitter is {self.jitter:g}", "it is a share: 0 turns it off, below 1")
         _demand(self.grace_s >= 0, f"grace is {self.grace_s:g} s", "use 0 or more seconds")
         _demand(self.kill_after_s >= 0, f"kill-after is {self.kill_after_s:g} s", "use 0 or more seconds")
         _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
-        _demand(self.max_dead >= 0, f"max-dead is {self.max_dead}", "use 0 or more")
         _demand(self.dead_s >= 0, f"dead is {self.dead_s:g} s", "use 0 or more seconds")
-        _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
-        _demand(0 <= self.nice <= 19, f"nice is {self.nice}", "use 0 to 19")
-        _demand(self.max_jobs >= 0, f"max-jobs is {self.max_jobs}", "use 0 for no limit")
-        _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
-        _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
 
     @property
     def lease_ms(self) -> int:

@@ -5,7 +5,7 @@ It only carries: what an order does is decided by the main loop, which never wai
     list of this daemon in Redis ─▶ orders (and wake) ─▶ main loop ─▶ answer() ─▶ list of who asked
 
 Orders come on one connection, blocked in BLPOP nearly all the time; answers go on another one, made for them, so
-they need not wait. The thread waits for both at once, and for its end.
+they need not wait: see `answers`. The thread waits for both at once, and for its end.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ import random
 import selectors
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from jqjobs.base import log
 from jqjobs.base.wakeup import Wakeup
-from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_order
+from jqjobs.daemon.control.answers import STALE_S, OutgoingAnswers
+from jqjobs.daemon.control.orders import Order, parse_order
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
-from jqjobs.store.call import Call
-from jqjobs.store.calls import daemons
 from jqjobs.store.outage import Failures
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.store import Store
@@ -35,8 +33,6 @@ from jqjobs.store.store import Store
 _BLOCK_S = 5
 #: No single reply may take longer, so that the end is never far; a BLPOP this much overdue is half-open.
 _TIMEOUT_S = 1.0
-#: What is older than this is neither done (who ordered it has given up) nor answered.
-_STALE_MS = 5000
 #: Failures in a row after which a person is told; the lease thread has told of an outage of Redis before.
 _SAY_AFTER = 4
 _ERROR_PAUSE_S = 1.0
@@ -49,20 +45,18 @@ class ControlListener(threading.Thread):
         super().__init__(name="jqjobs-control", daemon=True)
         self.orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._daemon_id = daemon_id
-        self._ear = Store(address, timeout_s=_TIMEOUT_S, name="jqd-control")
-        self._mouth = Store(address, timeout_s=_TIMEOUT_S, name="jqd-control")
+        self._store = Store(address, timeout_s=_TIMEOUT_S, name="jqd-control")
+        self._answers = OutgoingAnswers(daemon_id, address, _TIMEOUT_S)
         self._wake = wake
-        self._answers: deque[tuple[float, Call[int]]] = deque()
         self._asked_s: float | None = None
         self._failures = Failures(random.Random())
-        self._said: set[tuple[str, str]] = set()
+        self._ignored: set[str] = set()
         self._ending = threading.Event()
         self._wakeup = Wakeup()
 
     def answer(self, order: Order, ok: bool, message: str, **facts: Any) -> None:
         """Have an answer delivered; returns at once, whatever Redis does. ``ok``: the daemon does as it was told."""
-        said = OrderAnswer(self._daemon_id, ok, message, facts).to_json()
-        self._answers.append((time.monotonic(), daemons.post_answer(order.nonce, said)))
+        self._answers.put(order, ok, message, facts)
         self._wakeup.ring()
 
     def end(self, timeout_s: float = _TIMEOUT_S) -> None:
@@ -79,14 +73,14 @@ class ControlListener(threading.Thread):
         try:
             while not self._ending.is_set():
                 self._turn()
-            self._deliver()
+            self._answers.deliver()
         except StoreUnavailable:
             return  # who asked is told by jqctl that there was no answer
         finally:
             self._close()
 
     def _close(self) -> None:
-        for closed in (self._ear, self._mouth, self._wakeup):
+        for closed in (self._store, self._answers, self._wakeup):
             closed.close()
 
     def _turn(self) -> None:
@@ -95,9 +89,9 @@ class ControlListener(threading.Thread):
             self._ask()
             if self._wait_for_order():
                 self._hear()
-            self._deliver()
+            self._answers.deliver()
         except StoreError as error:
-            self._stumble(error)
+            self._count_failure(error)
         except Exception:
             log.event("control.error", level=50, exc_info=True)
             self._forget_question()
@@ -106,7 +100,7 @@ class ControlListener(threading.Thread):
     def _ask(self) -> None:
         if self._asked_s is not None:
             return
-        self._ear.wire.send(("BLPOP", keys.control(self._daemon_id), _BLOCK_S))
+        self._store.wire.send(("BLPOP", keys.control(self._daemon_id), _BLOCK_S))
         self._asked_s = time.monotonic()
 
     def _wait_for_order(self) -> bool:
@@ -115,63 +109,46 @@ class ControlListener(threading.Thread):
         left_s = self._asked_s + _BLOCK_S + _TIMEOUT_S - time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ)
-            selector.register(self._ear.wire, selectors.EVENT_READ)
+            selector.register(self._store.wire, selectors.EVENT_READ)
             ready = [key.fileobj for key, _ in selector.select(max(0.0, left_s))]
         if not ready:
             raise StoreUnavailable("Redis does not end the wait for an order: the connection is half-open")
         self._wakeup.clear()
-        return self._ear.wire in ready
+        return self._store.wire in ready
 
     def _hear(self) -> None:
-        reply = self._ear.wire.read()
+        reply = self._store.wire.read()
         self._asked_s = None
-        self._recover()
+        self._say_back()
         if reply is not None:
             self._consider(reply[1])
 
     def _consider(self, raw: bytes) -> None:
         order = parse_order(raw)
         if order is None:
-            return self._say_once("control.ignored", "an order that this version does not understand")
-        if server_now_ms(self._ear) - order.at_ms > _STALE_MS:
-            return self._say_once("control.ignored", "an order that was posted long ago")
+            return self._ignore("an order that this version does not understand")
+        if server_now_ms(self._store) - order.at_ms > STALE_S * 1000:
+            return self._ignore("an order that was posted long ago")
         self.orders.put(order)
         return self._wake()
 
-    def _deliver(self) -> None:
-        """Post the answers. While Redis is away they stay until they are stale. Raises: StoreUnavailable."""
-        while self._answers:
-            said_s, call = self._answers[0]
-            if time.monotonic() - said_s < _STALE_MS / 1000:
-                self._post(call)
-            self._answers.popleft()
-        self._mouth.close()  # orders are rare, and a connection that idles for days may be dead without a sign
+    def _ignore(self, what: str) -> None:
+        if what not in self._ignored:
+            log.event("control.ignored", level=30, error=what)
+        self._ignored.add(what)
 
-    def _post(self, call: Call[int]) -> None:
-        try:
-            self._mouth.run(call)
-        except StoreUnavailable:
-            raise
-        except StoreError as error:  # a missing permission, a key of another type: it will not get better
-            self._say_once("control.unanswered", str(error))
-
-    def _say_once(self, event: str, error: str) -> None:
-        if (event, error) not in self._said:
-            log.event(event, level=30, error=error)
-        self._said.add((event, error))
-
-    def _stumble(self, error: StoreError) -> None:
+    def _count_failure(self, error: StoreError) -> None:
         self._forget_question()
         self._failures.add()
         if self._failures.count == _SAY_AFTER:
             log.event("control.deaf", level=30, error=str(error), hint="jqctl daemon cannot reach this daemon")
         self._ending.wait(self._failures.pause_s())
 
-    def _recover(self) -> None:
+    def _say_back(self) -> None:
         failures = self._failures.clear()
         if failures >= _SAY_AFTER:
             log.event("control.back", failures=failures)
 
     def _forget_question(self) -> None:
-        self._ear.close()
+        self._store.close()
         self._asked_s = None

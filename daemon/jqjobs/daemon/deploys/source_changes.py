@@ -1,36 +1,29 @@
 """What follows from a change on disk, or from HUP: a reload of the workers, or a new image of the daemon itself.
 
     change or HUP ─▶ jqjobs or the daemon's settings differ? ─no─▶ my turn? ─▶ roll the workers (reload.py)
-                                  └yes─▶ `jqd --check` in a process of its own ─fine─▶ my turn? ─▶ drain, exec
+                                  └yes─▶ `jqd --check` (new_image.py) ─fine─▶ my turn? ─▶ drain, exec
 
 Nothing is retried by itself: what was refused is tried again when something changes again.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO
 
 from jqjobs.base import log
 from jqjobs.base.escape import visible
-from jqjobs.daemon.deploys.fingerprints import digest
 from jqjobs.daemon.deploys.host_lock import HostLock
+from jqjobs.daemon.deploys.new_image import ImageCheck, own_digests
 from jqjobs.daemon.deploys.release import Release, unresolved
 from jqjobs.daemon.deploys.reload import Reload
 from jqjobs.daemon.deploys.watcher import Change, SourceWatcher
 from jqjobs.daemon.workers.spawn import WorkerProcess
 
-_CHECK_S = 60.0
 _SHOWN_PATHS = 5
 
 
@@ -62,10 +55,8 @@ class SourceChanges:
     refused_because: str = ""
     step: Step = Step.NONE
     _changes: SimpleQueue[Change] = field(default_factory=SimpleQueue)
-    _check: subprocess.Popen[bytes] | None = None
-    _check_until_s: float = 0.0
-    _said: IO[bytes] = field(default_factory=io.BytesIO)
-    _own: dict[Path, bytes] = field(default_factory=lambda: _own_digests())
+    _check: ImageCheck = field(default_factory=ImageCheck)
+    _own: dict[Path, bytes] = field(default_factory=lambda: own_digests())
 
     @property
     def is_under_way(self) -> bool:
@@ -105,20 +96,16 @@ class SourceChanges:
             stay = [path for worker in self.reload.workers if worker.plan is None for path in worker.files]
             self.watcher.keep([*stay, *self._own_paths()])
 
-    def on_hup(self) -> None:
-        """Answer as to a change, whether or not there was one."""
-        self._begin()
-
     def abandon(self) -> None:
         """Forget what is under way: the daemon ends."""
         self.step = Step.NONE
         self.reload.abandon()
-        self._end_check()
+        self._check.end()
         self.host_lock.give_back()
 
     def children(self) -> set[int]:
         """Return the processes that were started here and are not waited for yet."""
-        return {self._check.pid} if self._check is not None else set()
+        return self._check.children
 
     def advance(self) -> Step:
         """Do the next step, if it is time for it.
@@ -151,15 +138,16 @@ class SourceChanges:
             more = len(paths) - _SHOWN_PATHS
             shown = ", ".join(paths[:_SHOWN_PATHS]) + (f" and {more} more" if more > 0 else "")
             log.event("source.changed", paths=shown)
-            self._begin()
+            self.begin()
 
-    def _begin(self) -> None:
-        self._end_check()
+    def begin(self) -> None:
+        """Answer a change, or HUP without one. In the middle of an earlier answer: start over."""
+        self._check.end()
         self.refused_because = ""
         self.release = self.release.refreshed()
         self.watch_own()
         try:
-            is_own = self._own != _own_digests() or self.settings_changed()
+            is_own = self._own != own_digests() or self.settings_changed()
         except ValueError as error:
             return self._refuse(str(error))
         if is_own:
@@ -170,71 +158,20 @@ class SourceChanges:
         return None
 
     def _start_check(self) -> None:
-        command = [*command_of(self.release), "--check"]
-        try:
-            self._said = tempfile.TemporaryFile()  # noqa: SIM115  no pipe: nobody reads while it runs
-            self._check = subprocess.Popen(
-                command, cwd=self.release.directory, stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said
-            )
-        except OSError as error:
-            self._said.close()
-            return self._refuse(f"{command[0]} cannot be started: {error}")
-        self._check_until_s = time.monotonic() + _CHECK_S
+        if refusal := self._check.start(self.release):
+            return self._refuse(refusal)
         self.step = Step.CHECKING
         return None
 
     def _look_at_check(self) -> None:
-        assert self._check is not None
-        code = self._check.poll()
-        if code is None and time.monotonic() > self._check_until_s:
-            self._end_check()
-            self._refuse(f"jqd --check took longer than {_CHECK_S:g} s")
-        elif code == 0:
-            self._end_check()
+        verdict = self._check.verdict()
+        if verdict:
+            self._refuse(verdict)
+        elif verdict is not None:
             self.step = Step.WAITING_FOR_EXEC
-        elif code is not None:
-            self._refuse(_complaint(self._said) or f"jqd --check ended with {code}")
-            self._end_check()
-
-    def _end_check(self) -> None:
-        if self._check is None:
-            return
-        self._check.kill()
-        self._check.wait()
-        self._check = None
-        self._said.close()
 
     def _refuse(self, reason: str) -> None:
         self.step = Step.NONE
         self.host_lock.give_back()
         self.refused_because = visible(reason, limit=500)
         log.event("reload.refused", level=40, error=reason)
-
-
-def _complaint(said: IO[bytes]) -> str:
-    """Return what `jqd --check` complained of: its own line, or the end of a traceback and the place."""
-    said.seek(max(0, said.seek(0, os.SEEK_END) - 4096))
-    lines = [line for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line.removeprefix("jqd: ") for line in lines if line.startswith("jqd: ")]
-    if errors or not lines:
-        return errors[-1] if errors else ""
-    place = next((line.strip() for line in reversed(lines) if line.lstrip().startswith("File ")), "")
-    return f"{lines[-1]} ({place})" if place else lines[-1]
-
-
-def command_of(release: Release) -> list[str]:
-    """Return the command that starts this daemon again, in the same directory however it was told of it."""
-    command, directory = [sys.executable, *sys.orig_argv[1:]], ["--directory", str(release.directory)]
-    return command if command[-2:] == directory else command + directory
-
-
-def own_files() -> list[Path]:
-    """Return the files of jqjobs itself."""
-    package = Path(__file__).parents[2]
-    # os.walk passes over what vanishes while an installation is under way; Path.rglob raises.
-    return [Path(at, name) for at, _, names in os.walk(package) for name in names if name.endswith((".py", ".lua"))]
-
-
-def _own_digests() -> dict[Path, bytes]:
-    """Return the contents of jqjobs' own files, as digests: some hundred files, read only when something changed."""
-    return {path: digest(str(path)) for path in own_files()}

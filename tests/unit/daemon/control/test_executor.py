@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.control.executor import Remote
+from jqjobs.daemon.control.executor import OrderExecutor
 from jqjobs.daemon.control.orders import Order, Verb
 from unit.daemon.fake_workers import Lines
 
@@ -26,7 +26,7 @@ class Listener:
         self.answers.append((order.verb, ok, message, facts))
 
 
-class Daemon:
+class Controls:
     """Does as it is told, and writes it down."""
 
     def __init__(self) -> None:
@@ -68,14 +68,14 @@ class Post:
     """One daemon that is ordered about."""
 
     def __init__(self) -> None:
-        self.listener, self.daemon = Listener(), Daemon()
+        self.listener, self.controls = Listener(), Controls()
         listener: Any = self.listener
-        self.remote = Remote(listener)
+        self.executor = OrderExecutor(listener)
 
     def order(self, verb: Verb, argument: str = "") -> tuple[Verb, bool, str, dict[str, Any]]:
         """Give one order; return the answer."""
         self.listener.orders.put(Order(verb, argument, "nonce123"))
-        self.remote.perform(self.daemon)
+        self.executor.perform(self.controls)
         return self.listener.answers[-1]
 
 
@@ -97,7 +97,7 @@ def test_an_order_is_done_and_answered_with_the_state_that_follows(
     answered, ok, message, facts = post.order(verb)
     assert (answered, ok, facts) == (verb, True, {"state": state})
     assert message
-    assert post.daemon.done == done
+    assert post.controls.done == done
 
 
 @pytest.mark.parametrize(("argument", "wanted"), [("5", 5), ("+1", 3), ("-1", 1), ("256", 256)])
@@ -109,18 +109,18 @@ def test_scale_tells_how_many_there_were_and_how_many_there_will_be(post: Post, 
 
 @pytest.mark.parametrize(("has", "argument"), [(1, "-1"), (256, "+1")])
 def test_scale_out_of_bounds_is_refused_and_changes_nothing(post: Post, has: int, argument: str) -> None:
-    post.daemon.wanted = has
+    post.controls.wanted = has
     _, ok, message, _ = post.order(Verb.SCALE, argument)
     assert not ok
     assert f"it has {has}" in message
-    assert post.daemon.done == []
+    assert post.controls.done == []
 
 
 def test_stacks_are_answered_when_they_are_written(post: Post) -> None:
     post.listener.orders.put(Order(Verb.DUMP, "", "nonce123"))
-    post.remote.perform(post.daemon)
+    post.executor.perform(post.controls)
     assert post.listener.answers == []
-    [reader] = post.daemon.readers
+    [reader] = post.controls.readers
     reader([{"worker": "w0"}])
     assert post.listener.answers == [(Verb.DUMP, True, "here are the stacks", {"stacks": [{"worker": "w0"}]})]
 
@@ -128,8 +128,8 @@ def test_stacks_are_answered_when_they_are_written(post: Post) -> None:
 def test_two_who_ask_for_stacks_are_answered_each(post: Post) -> None:
     for nonce in ("nonce123", "nonce456"):
         post.listener.orders.put(Order(Verb.DUMP, "", nonce))
-    post.remote.perform(post.daemon)
-    for reader in post.daemon.readers:
+    post.executor.perform(post.controls)
+    for reader in post.controls.readers:
         reader([])
     assert len(post.listener.answers) == 2
 
@@ -141,9 +141,9 @@ def test_two_who_ask_for_stacks_are_answered_each(post: Post) -> None:
 def test_a_daemon_that_ends_refuses_what_makes_sense_only_when_it_goes_on(
     post: Post, state: str, verb: Verb, argument: str
 ) -> None:
-    post.daemon.state = state
+    post.controls.state = state
     assert post.order(verb, argument) == (verb, False, f"it is {state}", {"state": state})
-    assert post.daemon.done == []
+    assert post.controls.done == []
 
 
 def test_a_drain_may_be_asked_for_twice_and_be_made_a_stop(post: Post) -> None:
@@ -153,18 +153,18 @@ def test_a_drain_may_be_asked_for_twice_and_be_made_a_stop(post: Post) -> None:
 
 @pytest.mark.parametrize("state", ["draining", "stopping"])
 def test_a_daemon_that_ends_still_tells_that_it_is_there_and_what_it_does(post: Post, state: str) -> None:
-    post.daemon.state = state
+    post.controls.state = state
     assert post.order(Verb.PING) == (Verb.PING, True, "is there", {"state": state})
     post.listener.orders.put(Order(Verb.DUMP, "", "nonce123"))
-    post.remote.perform(post.daemon)
-    assert len(post.daemon.readers) == 1
+    post.executor.perform(post.controls)
+    assert len(post.controls.readers) == 1
 
 
 def test_all_that_was_ordered_is_done_in_order_and_logged_but_for_pings(post: Post, logged: Lines) -> None:
     for verb, argument in ((Verb.QUIET, ""), (Verb.PING, ""), (Verb.SCALE, "4"), (Verb.DRAIN, ""), (Verb.RESUME, "")):
         post.listener.orders.put(Order(verb, argument, "nonce123"))
-    post.remote.perform(post.daemon)
-    assert post.daemon.done == ["quiet", "resize 4", "drain"]
+    post.executor.perform(post.controls)
+    assert post.controls.done == ["quiet", "resize 4", "drain"]
     assert [(line["verb"], line["argument"]) for line in logged.of("order")] == [
         ("quiet", None), ("scale", "4"), ("drain", None), ("resume", None),
     ]  # fmt: skip
@@ -173,8 +173,8 @@ def test_all_that_was_ordered_is_done_in_order_and_logged_but_for_pings(post: Po
 def test_every_verb_is_answered(post: Post) -> None:
     for verb in Verb:
         post.order(Verb.SCALE, "2") if verb is Verb.SCALE else post.listener.orders.put(Order(verb, "", "nonce123"))
-        post.remote.perform(post.daemon)
-        for reader in post.daemon.readers:
+        post.executor.perform(post.controls)
+        for reader in post.controls.readers:
             reader([])
-        post.daemon.readers.clear()
+        post.controls.readers.clear()
     assert {answer[0] for answer in post.listener.answers} == set(Verb)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.deploys import source_changes as module
+from jqjobs.daemon.deploys import new_image
 from jqjobs.daemon.deploys.release import resolve
 from jqjobs.daemon.deploys.source_changes import SourceChanges, Step
 from jqjobs.daemon.deploys.watcher import Change
@@ -107,7 +107,7 @@ class FakeDeploys:
 
     def check(self, name: str) -> None:
         """Have the next check be one of CHECKS."""
-        self._patch.setattr(module, "command_of", lambda release: [sys.executable, "-S", "-c", CHECKS[name]])
+        self._patch.setattr(new_image, "command_of", lambda release: [sys.executable, "-S", "-c", CHECKS[name]])
 
     def _settings_changed(self) -> bool:
         if isinstance(self.settings, str):

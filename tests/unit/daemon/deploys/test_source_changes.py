@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from jqjobs.daemon.deploys import new_image
 from jqjobs.daemon.deploys import source_changes as module
-from jqjobs.daemon.deploys.release import Release, resolve
-from jqjobs.daemon.deploys.source_changes import Step, command_of, own_files
+from jqjobs.daemon.deploys.release import resolve
+from jqjobs.daemon.deploys.source_changes import Step
 from unit.daemon.deploys.fake_deploys import FakeDeploys, Worker
 from unit.daemon.fake_workers import Lines
 
@@ -50,7 +51,7 @@ def test_a_change_of_the_app_reloads_the_workers_once(deploys: FakeDeploys, logg
 
 
 def test_hup_does_the_same_without_a_change(deploys: FakeDeploys, logged: Lines) -> None:
-    deploys.source_changes.on_hup()
+    deploys.source_changes.begin()
     assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
     assert logged.of("source.changed") == []
 
@@ -75,7 +76,7 @@ def test_the_workers_go_on_until_it_is_this_daemons_turn(deploys: FakeDeploys) -
 def test_fifty_hups_while_it_waits_are_one_reload(deploys: FakeDeploys) -> None:
     deploys.host_lock.is_free = False
     for _ in range(50):
-        deploys.source_changes.on_hup()
+        deploys.source_changes.begin()
         deploys.source_changes.advance()
     deploys.host_lock.is_free = True
     assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
@@ -105,8 +106,8 @@ def test_new_settings_are_checked_before_the_daemon_is_replaced(deploys: FakeDep
 
 
 def test_a_new_jqjobs_is_checked_too(deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_own_digests", lambda: {Path("/jqjobs/app.py"): b"another"})
-    deploys.source_changes.on_hup()
+    monkeypatch.setattr(module, "own_digests", lambda: {Path("/jqjobs/app.py"): b"another"})
+    deploys.source_changes.begin()
     assert deploys.source_changes.step is Step.CHECKING
 
 
@@ -161,10 +162,10 @@ def test_the_next_change_is_tried_although_the_last_one_was_refused(deploys: Fak
 def test_a_check_that_hangs_is_ended_and_refuses_the_change(
     deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHECK_S", 0.0)
+    monkeypatch.setattr(new_image, "_CHECK_S", 0.0)
     deploys.settings = True
     deploys.check("hangs")
-    deploys.source_changes.on_hup()
+    deploys.source_changes.begin()
     [pid] = deploys.source_changes.children()
     deploys.advance_to(Step.NONE)
     assert "took longer" in deploys.source_changes.refusal
@@ -198,8 +199,8 @@ def test_a_check_that_cannot_be_started_is_a_refusal_and_no_end(
     deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploys.settings = True
-    monkeypatch.setattr(module, "command_of", lambda release: ["/nowhere/python"])
-    deploys.source_changes.on_hup()
+    monkeypatch.setattr(new_image, "command_of", lambda release: ["/nowhere/python"])
+    deploys.source_changes.begin()
     assert "/nowhere/python cannot be started" in deploys.source_changes.refusal
     assert deploys.source_changes.step is Step.NONE
 
@@ -210,7 +211,7 @@ def test_a_full_disk_is_a_refusal_and_no_end(deploys: FakeDeploys, monkeypatch: 
 
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     deploys.settings = True
-    deploys.source_changes.on_hup()
+    deploys.source_changes.begin()
     assert "No space left on device" in deploys.source_changes.refusal
     assert deploys.source_changes.step is Step.NONE
 
@@ -291,30 +292,10 @@ def test_without_a_watcher_hup_works_and_nothing_is_watched(deploys: FakeDeploys
     deploys.source_changes.watcher = None
     worker: Any = Worker()
     deploys.source_changes.watch(worker, ["/srv/shop.py"])
-    deploys.source_changes.on_hup()
+    deploys.source_changes.begin()
     assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
     deploys.reload.end()
     deploys.advance_to(Step.NONE)
-
-
-def test_the_daemon_is_started_again_as_it_was_and_in_its_directory_said_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    release = Release(tmp_path, (), tmp_path)
-    monkeypatch.setattr(sys, "orig_argv", ["python3", "/srv/bin/jqd", "--app", "a:b", "--directory", "../x"])
-    command = command_of(release)
-    assert command == [sys.executable, *sys.orig_argv[1:], "--directory", str(tmp_path)], "the last one counts"
-    monkeypatch.setattr(sys, "orig_argv", command)
-    assert command_of(release) == command, "however often it is replaced"
-
-
-def test_its_own_files_are_code_and_scripts_and_a_vanishing_package_is_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = {path.name for path in own_files()}
-    assert {"source_changes.py", "exchange.lua", "settle.lua", "jqd.py"} <= names
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "gone" / "daemon" / "deploys" / "source_changes.py"))
-    assert own_files() == []
 
 
 def test_the_check_runs_in_the_release_directory_and_asks_nobody(
@@ -322,7 +303,7 @@ def test_the_check_runs_in_the_release_directory_and_asks_nobody(
 ) -> None:
     (tmp_path / "here").touch()
     code = "import os, sys; sys.exit(0 if os.path.exists('here') and not sys.stdin.read() else 5)"
-    monkeypatch.setattr(module, "command_of", lambda release: [sys.executable, "-c", code])
+    monkeypatch.setattr(new_image, "command_of", lambda release: [sys.executable, "-c", code])
     deploys.settings = True
-    deploys.source_changes.on_hup()
+    deploys.source_changes.begin()
     assert deploys.advance_to(Step.EXEC) == [Step.EXEC]

@@ -1,0 +1,64 @@
+"""What people can tell a daemon while it runs, by a signal (`signals`) or with `jqctl daemon` (`control`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jqjobs.daemon.deploys.source_changes import SourceChanges
+from jqjobs.daemon.ending import Ending
+from jqjobs.daemon.notify import Notifier
+from jqjobs.daemon.shown_state import ShownState
+from jqjobs.daemon.worker_lifecycle import WorkerLifecycle
+from jqjobs.daemon.workers.dumps import Dumps, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """One per daemon, used by its main loop."""
+
+    lifecycle: WorkerLifecycle
+    source_changes: SourceChanges
+    dumps: Dumps
+    ending: Ending
+    notifier: Notifier
+    shown_state: ShownState
+
+    @property
+    def state(self) -> str:
+        """The daemon's state, as `jqctl status` is about to show it."""
+        return self.shown_state.look()[0]
+
+    @property
+    def wanted(self) -> int:
+        """How many workers there should be."""
+        return self.lifecycle.wanted
+
+    def resize(self, count: int) -> int:
+        """Have so many workers from now on, at least one; return the number."""
+        return self.lifecycle.resize(count)
+
+    def quiet(self) -> None:
+        """Take no new jobs until `resume`."""
+        self.lifecycle.set_quiet(is_quiet=True)
+
+    def resume(self) -> None:
+        """Take jobs again."""
+        self.lifecycle.set_quiet(is_quiet=False)
+
+    def reload(self) -> None:
+        """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed."""
+        if not self.ending.is_under_way:
+            self.notifier.reloading()
+            self.source_changes.begin()
+
+    def dump(self, reader: Reader | None = None) -> None:
+        """Have the stacks of all workers written down; they go to ``reader`` a moment later, or into the log."""
+        self.dumps.ask(reader)
+
+    def drain(self) -> None:
+        """Take no new jobs, let the running ones finish within the grace period, end."""
+        self.ending.drain()
+
+    def stop_now(self) -> None:
+        """Interrupt the running jobs, give them back, end."""
+        self.ending.stop_now()

@@ -1,0 +1,151 @@
+"""Makes the parts of one daemon by hand, puts them together, and starts those that have threads of their own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Thread
+
+import click
+
+from jqjobs.base import log
+from jqjobs.base.process import host_name
+from jqjobs.daemon.control.listener import ControlListener
+from jqjobs.daemon.controls import Controls
+from jqjobs.daemon.deploys.host_lock import HostLock
+from jqjobs.daemon.deploys.release import Release
+from jqjobs.daemon.deploys.reload import Reload
+from jqjobs.daemon.deploys.source_changes import SourceChanges
+from jqjobs.daemon.deploys.watcher import SourceWatcher
+from jqjobs.daemon.ending import Ending, drain_s
+from jqjobs.daemon.health.probes import HealthServer
+from jqjobs.daemon.host_check import stop_wait_complaint
+from jqjobs.daemon.leases.thread import LeaseThread
+from jqjobs.daemon.memory.guard import MemoryGuard
+from jqjobs.daemon.memory.probe import MemoryProbe
+from jqjobs.daemon.notify import Notifier
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.shown_state import ShownState
+from jqjobs.daemon.signals import SignalInbox
+from jqjobs.daemon.supervisor import Parts, Supervisor
+from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
+from jqjobs.daemon.workers.dumps import Dumps
+from jqjobs.daemon.workers.runtime import runtime_directory
+from jqjobs.daemon.workers.worker_processes import Configure, WorkerProcesses
+from jqjobs.embedded import EmbeddedServer
+from jqjobs.errors import JqError
+from jqjobs.link.worker_config import WorkerConfig
+from jqjobs.store.address import parse_url
+from jqjobs.store.store import Store
+
+#: Reads the settings anew.
+Reread = Callable[[], DaemonSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What a daemon begins with. ``handover``: of the image before this one, if there was one."""
+
+    settings: DaemonSettings
+    release: Release
+    reread: Reread
+    signals: SignalInbox
+    embedded: EmbeddedServer | None
+    handover: Handover | None
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is."""
+        return self.embedded.url if self.embedded else self.settings.redis_url
+
+
+def wire(boot: Boot, threads: ExitStack) -> Supervisor:
+    """Make a daemon; the threads that it starts end with ``threads``. Raises: ConfigError and its kin."""
+    parts = _make_parts(boot)
+    _start_threads(boot.settings, parts, threads)
+    return Supervisor(boot.settings, parts)
+
+
+def _make_parts(boot: Boot) -> Parts:
+    settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
+    address = parse_url(boot.redis_url)
+    log.event("daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=settings.processes)
+    boards = runtime_directory(address, settings.runtime_dir)
+    daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
+    store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
+    leases = LeaseThread(settings, daemon_id, store, boards, wake)
+    workers = WorkerProcesses(daemon_id, boards, _worker_config(settings, boot.redis_url), release.directory)
+    have_changed = _comparison(settings, release, boot.reread)
+    source_changes = SourceChanges(Reload(workers), release, HostLock(boards), have_changed, wake)
+    memory = MemoryGuard(workers, MemoryProbe(), settings.memory_reserve, settings.max_rss)
+    lifecycle = WorkerLifecycle(settings, workers, leases, memory, source_changes)
+    if boot.handover is not None:
+        lifecycle.inherit(boot.handover)
+    notifier = Notifier()
+    ending = Ending(settings, workers, source_changes, notifier)
+    shown_state = ShownState(settings, workers, lifecycle, leases, memory, source_changes, ending, notifier)
+    controls = Controls(lifecycle, source_changes, Dumps(workers), ending, notifier, shown_state)
+    others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
+    return Parts(boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory, others)
+
+
+def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -> None:
+    if settings.health:
+        health = HealthServer(settings.health, parts.controls.shown_state.health)
+        health.start()
+        threads.callback(health.close)
+    if settings.watch != "off":
+        _start_watcher(settings, parts.controls.source_changes, threads)
+    _start_host_check(settings)
+    parts.listener.start()
+    threads.callback(parts.listener.end)
+    parts.leases.start()  # the supervisor ends it, once the last worker is buried
+
+
+def _worker_config(settings: DaemonSettings, url: str) -> Configure:
+    def configure(worker_id: str, board: str, channel_fd: int) -> str:
+        return WorkerConfig(
+            settings.app, url, worker_id, board, channel_fd, os.getpid(), settings.queues, settings.lease_ms,
+            settings.poll_s, settings.jitter, settings.batch, settings.prefetch_ms, settings.max_jobs,
+            settings.max_age_s, settings.nice, settings.watch_packages, settings.log_format, settings.log_level,
+            settings.concurrency, settings.kill_after_s,
+        ).to_json()  # fmt: skip
+
+    return configure
+
+
+def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, threads: ExitStack) -> None:
+    source_changes.watcher = watcher = SourceWatcher(source_changes.heard_change, mode=settings.watch)
+    source_changes.watch_own()
+    watcher.start()
+    threads.callback(watcher.end)
+
+
+def _start_host_check(settings: DaemonSettings) -> None:
+    """Say, once it is known, that whoever supervises us will not wait for a drain; it may take a second to answer."""
+
+    def check() -> None:
+        if complaint := stop_wait_complaint(os.environ, drain_s(settings)):
+            log.event("daemon.stop_wait", level=30, message=complaint)
+
+    Thread(target=check, name="jqjobs-host-check", daemon=True).start()
+
+
+def _comparison(settings: DaemonSettings, release: Release, reread: Reread) -> Callable[[], bool]:
+    """Return a function that says whether the settings differ by now; it raises ValueError when they are wrong."""
+
+    def have_changed() -> bool:
+        try:
+            os.chdir(release.directory)  # where the links lead now
+            return reread() != settings
+        except JqError as error:
+            raise ValueError(error.in_one_line()) from error
+        except click.ClickException as error:
+            raise ValueError(error.format_message()) from error
+        except OSError as error:
+            raise ValueError(f"{release.directory} cannot be entered: {error.strerror}") from error
+
+    return have_changed
