@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.link.board import Board, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.batch import Batch
 from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
+from unit.link.boards import worker_side
 
 
 @pytest.fixture
@@ -54,8 +57,14 @@ def board(tmp_path: Path) -> Iterator[Board]:
 
 
 @pytest.fixture
-def batch(board: Board) -> Batch:
-    return Batch(board)
+def worker_board(board: Board) -> WorkerBoard:
+    """The side of that board on which its worker writes."""
+    return worker_side(board)
+
+
+@pytest.fixture
+def batch(worker_board: WorkerBoard) -> Batch:
+    return Batch(worker_board)
 
 
 @pytest.fixture

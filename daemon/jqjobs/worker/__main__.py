@@ -18,10 +18,10 @@ from jqjobs.base import log
 from jqjobs.errors import StoreError, StoreRefused
 from jqjobs.jobs.backoff import reconnect_delay_s
 from jqjobs.jobs.context import tag_of_running_job
-from jqjobs.link.board import Board
 from jqjobs.link.channel import Channel
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.stacks import register_stacks
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import leases, schedules
@@ -107,7 +107,7 @@ def _work(
     address = parse_url(config.redis_url)
     queues = list(config.queues) or app.registry.queues()
     store = Store(address, name=config.worker_id)
-    board = Board(Path(config.board))
+    board = WorkerBoard(Path(config.board))
     instructions = Instructions(channel)
     wake_wait = WakeWait(Wire(address, name=config.worker_id), queues, channel, signals.wakeup)
     try:

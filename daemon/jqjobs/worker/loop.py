@@ -18,8 +18,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.backoff import reconnect_delay_s
-from jqjobs.link.board import Board
 from jqjobs.link.exits import WorkerExit
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.attempts.hook_calls import HookQueue
@@ -51,7 +51,7 @@ class Loop:
     """Wired by hand in `worker.__main__`."""
 
     def __init__(
-        self, config: WorkerConfig, board: Board, instructions: Instructions, signals: Signals, batch: Batch,
+        self, config: WorkerConfig, board: WorkerBoard, instructions: Instructions, signals: Signals, batch: Batch,
         exchanger: Exchanger, executor: Executor, runner: Runner, hook_queue: HookQueue, wake_wait: WakeWait,
         rng: random.Random, own_memory: OwnMemory, loaded_files: LoadedFiles,
     ) -> None:  # fmt: skip

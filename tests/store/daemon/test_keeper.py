@@ -16,10 +16,12 @@ from jqjobs.daemon.messages import Bury, Charge, Join, LeaseEvent, Recall, Repor
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Board, Stage, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage, Word
 from jqjobs.store.calls import leases
 from jqjobs.store.reads.registry import read_registry
 from store.queue_system import LEASE_MS, QueueSystem
+from unit.link.boards import worker_side
 
 DEAD = replace(identity_of(os.getpid()), boot_id="an earlier boot").as_dict()
 
@@ -44,7 +46,7 @@ class KeptWorkers:
         """Have a worker take jobs, and note them on its board."""
         self.system.trips.setdefault(worker, 0)
         jobs = self.system.take(worker, want)
-        self.boards[worker].hold(jobs)
+        worker_side(self.boards[worker]).add(jobs)
         return jobs
 
     def bury(self, worker: str, charge: Charge) -> None:
@@ -107,7 +109,7 @@ def test_the_dead_are_buried_as_their_board_says_and_not_renewed(kept: KeptWorke
     board = kept.join("w")
     kept.system.add("ran", "waited")
     running, _ = kept.take("w", 2)
-    board.mark(running.place, Stage.RUNNING, 1)
+    worker_side(board).mark(running.place, Stage.RUNNING, 1)
     kept.bury("w", Charge("crash", "killed by SIGSEGV"))
     assert (kept.system.counters("ran").get("crashes"), kept.system.states("waited")) == (1, ["ready"])
     assert not board.path.exists()
@@ -127,7 +129,7 @@ def test_the_workers_of_a_dead_daemon_are_taken_over(kept: KeptWorkers) -> None:
     board = kept.join("w")
     kept.system.add("a")
     [job] = kept.take("w")
-    board.mark(job.place, Stage.RUNNING, 1)
+    worker_side(board).mark(job.place, Stage.RUNNING, 1)
     board.write_header({"worker_id": "w", "worker": DEAD, "daemon": DEAD, "daemon_id": "h:0:x", "queues": ["q"]})
     kept.keeper.take_over_orphans()
     assert (kept.system.ids("leases"), board.path.exists()) == ([], False)

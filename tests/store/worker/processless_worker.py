@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
-from jqjobs.link.board import Board, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
@@ -20,7 +22,8 @@ class ProcesslessWorker:
         self.store = store
         self.board = Board.create(directory / "w.board")
         self.board.set_word(Word.LEASE_UNTIL, 2**60)
-        self.batch = Batch(self.board)
+        self.worker_board = WorkerBoard(self.board.path)
+        self.batch = Batch(self.worker_board)
         self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, lambda job: job)
         system.join("w")
 

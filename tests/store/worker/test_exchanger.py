@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import Kind, TakenJob
-from jqjobs.link.board import PLACES
+from jqjobs.link.board_layout import PLACES
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.exchanger import Fenced
@@ -50,7 +50,7 @@ def test_a_trip_reports_what_is_finished_and_brings_jobs_into_the_batch(worker: 
     worker.exchanger.trip(0)
     assert worker.system.active() == {"w": ["c"]}
     assert worker.system.states("b") == ["dead"]
-    assert worker.on_board() == {"c": "held"}
+    assert worker.on_board() == {"c": "in_hand"}
 
 
 def test_what_a_job_leaves_to_its_registration_is_filled_in_before_it_is_on_the_board(
@@ -113,7 +113,7 @@ def test_while_a_trip_is_under_way_jobs_run_and_are_reported_by_the_next_one(wor
     assert worker.exchanger.under_way
     trip = worker.exchanger.receive()
     assert ([job.id for job in trip.jobs], worker.exchanger.under_way) == (["c"], False)
-    assert worker.on_board() == {"b": "succeeded", "c": "held"}
+    assert worker.on_board() == {"b": "succeeded", "c": "in_hand"}
     assert worker.system.active() == {"w": ["b", "c"]}
     worker.exchanger.trip(0)
     assert worker.system.active() == {"w": ["c"]}
@@ -141,7 +141,7 @@ def test_where_slots_are_free_for_them_jobs_that_the_monitor_finds_stay(worker: 
     worker.system.add("a")
     worker.exchanger.send(1)
     assert worker.exchanger.report(gives_back=False)
-    assert (worker.system.active(), worker.on_board()) == ({"w": ["a"]}, {"a": "held"})
+    assert (worker.system.active(), worker.on_board()) == ({"w": ["a"]}, {"a": "in_hand"})
 
 
 def test_another_call_between_trips_takes_no_answer_away(worker: ProcesslessWorker) -> None:
@@ -204,7 +204,7 @@ def test_after_a_broken_trip_what_is_in_hand_is_named_and_the_rest_goes_back(
     worker.exchanger.trip(0)
     assert (worker.system.active(), worker.system.ids()) == ({"w": ["b", "c"]}, ["d", "e"])
     worker.exchanger.trip(5)
-    assert worker.on_board() == {"b": "running", "c": "held", "d": "held", "e": "held"}
+    assert worker.on_board() == {"b": "running", "c": "in_hand", "d": "in_hand", "e": "in_hand"}
 
 
 # Too late

@@ -9,7 +9,9 @@ import pytest
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import Kind, Outcome
-from jqjobs.link.board import Board, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
@@ -21,7 +23,7 @@ from store.queue_system import LEASE_MS, QueueSystem
 def batch(tmp_path: Path) -> Iterator[Batch]:
     board = Board.create(tmp_path / "w.board")
     board.set_word(Word.LEASE_UNTIL, 2**60)
-    yield Batch(board)
+    yield Batch(WorkerBoard(board.path))
     board.close()
 
 

@@ -113,7 +113,7 @@ class Shift:
         jobs: Any = self.jobs
         executor = MainThread(self.worker.batch, jobs, around, lambda job: None)
         loop = Loop(
-            config, self.worker.board, around, around, self.worker.batch, self.worker.exchanger, executor, jobs,
+            config, self.worker.worker_board, around, around, self.worker.batch, self.worker.exchanger, executor, jobs,
             around, around, random.Random(1), around, around,
         )  # fmt: skip
         assert loop.run() is WorkerExit.DRAINED

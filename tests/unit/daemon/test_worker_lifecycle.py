@@ -15,10 +15,10 @@ from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Stage
+from jqjobs.link.board_layout import Stage
 from jqjobs.link.exits import WorkerExit
 from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
-from unit.link.boards import held, run_only
+from unit.link.boards import in_hand, run_only, worker_side
 
 
 class Keeper:
@@ -221,8 +221,8 @@ def charged(daemon: FakeDaemon, running: int, **facts: Any) -> Charge:
     """Have a worker die that ran so many jobs; what these are charged."""
     worker, _ = daemon.started()
     daemon.make_ready(worker)
-    for each in held(worker.board, *range(running + 2))[:running]:
-        worker.board.mark(each.place, Stage.RUNNING, 1)
+    for each in in_hand(worker.board, *range(running + 2))[:running]:
+        worker_side(worker.board).mark(each.place, Stage.RUNNING, 1)
     for name, value in facts.items():
         setattr(worker, name, value)
     return daemon.die(worker, -11).charge

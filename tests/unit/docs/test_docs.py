@@ -9,7 +9,7 @@ import pytest
 
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Kind
-from jqjobs.link.board import Stage, Word
+from jqjobs.link.board_layout import Stage, Word
 from jqjobs.link.exits import WorkerExit
 
 ROOT = Path(__file__).parents[3]
@@ -134,7 +134,7 @@ def test_the_board_is_as_drawn() -> None:
     board = section(ARCHITECTURE, "The board")
 
     assert [word for word in Word if f"{word.value} {word.name} " not in board] == []
-    assert [stage for stage in Stage if f"{stage.value} {stage.name.lower()}" not in board] == []
+    assert [stage for stage in Stage if f"{stage.value} {stage.name.lower().replace('_', ' ')}" not in board] == []
 
 
 def test_every_exit_code_of_a_worker_is_listed() -> None:

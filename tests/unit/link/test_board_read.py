@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.link.board import Board, Stage
-from unit.link.boards import held
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage
+from unit.link.boards import in_hand
 from waiting import eventually
 
 
@@ -29,16 +30,17 @@ WRITER = """
 import sys
 from collections import deque
 from pathlib import Path
-from jqjobs.link.board import Board, Stage
+from jqjobs.link.board_layout import Stage
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.jobs.records import TakenJob
-board, number = Board(Path(sys.argv[1])), 0
+board, number = WorkerBoard(Path(sys.argv[1])), 0
 board._free = deque(range(5))
 while True:
     jobs = []
     for _ in range(number % 4 + 1):
         number += 1
         jobs.append(TakenJob(f"q{number}", f"id-{number}", number, "n" * (number % 100 + 1), b""))
-    board.hold(jobs)
+    board.add(jobs)
     for job in jobs:
         board.mark(job.place, Stage.RUNNING, job.attempt)
     for job in jobs:
@@ -74,13 +76,13 @@ def _looked(board: Board, seen: set[int]) -> int:
     "torn", [b"2 q id-2 2", b"2 q id-2 x 0 name\n", b"2 q id-2 2 0 name too many\n", b"\xff\xfe\n", b"\n\n"]
 )
 def test_a_damaged_line_is_not_believed_and_costs_no_other(board: Board, torn: bytes) -> None:
-    held(board, 1, 2, 3)
-    text_at = board._map.find(b"2 q id-2")
-    board._map[text_at : text_at + 448] = torn.ljust(448, b"?")
+    in_hand(board, 1, 2, 3)
+    text_at = bytes(board._content).find(b"2 q id-2")
+    board._content[text_at : text_at + 448] = torn.ljust(448, b"?")
     assert [entry.id for entry in board.entries()] == ["id-1", "id-3"]
 
 
 def test_a_stage_that_nobody_knows_is_not_believed(board: Board) -> None:
-    _, second = held(board, 1, 2)
+    _, second = in_hand(board, 1, 2)
     board._words[16 + second.place] = 7
     assert [entry.id for entry in board.entries()] == ["id-1"]

@@ -15,7 +15,8 @@ import pytest
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.workers.time_limits import enforce_time_limits
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Board, Stage
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage
 from jqjobs.link.stacks import DUMP_SIGNAL, clear_stacks, read_stacks, stacks_path
 from unit.link.boards import mark_all, run_only
 from waiting import eventually

@@ -19,7 +19,7 @@ from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.messages import Bury, Charge, Command, Join, LeaseEvent, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
-from jqjobs.link.board import Word
+from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
 from jqjobs.store.store import Store

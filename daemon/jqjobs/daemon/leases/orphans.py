@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from jqjobs.base.process import Identity, identity_of, is_proven_dead, kill_orphan_group
-from jqjobs.link.board import Board, BoardEntry, Entry, Stage, Word
+from jqjobs.link.board import Board, BoardEntry, Entry
+from jqjobs.link.board_layout import Stage, Word
 
 #: A board without a header whose daemon died between making and describing it never had a lease.
 _NAMELESS_S = 3600.0

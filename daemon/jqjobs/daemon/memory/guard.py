@@ -27,7 +27,7 @@ from jqjobs.daemon.report import rss_bytes
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
-from jqjobs.link.board import Word
+from jqjobs.link.board_layout import Word
 
 _SAMPLE_EVERY_S = 0.5
 #: Samples that are asked for in between are at least so far apart, or two of them would say nothing more than one.

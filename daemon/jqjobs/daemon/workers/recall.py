@@ -16,7 +16,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.messages import Recall
 from jqjobs.daemon.workers.spawn import WorkerProcess
-from jqjobs.link.board import Board, Entry, Stage, Word
+from jqjobs.link.board import Board, Entry
+from jqjobs.link.board_layout import Stage, Word
 
 #: So much longer than the worker's own thread we wait, which is to come first.
 _PATIENCE_MS = 60
@@ -81,4 +82,4 @@ class Recaller:
 
 
 def _held(board: Board) -> list[Entry]:
-    return [entry for entry in board.entries() if entry.stage is Stage.HELD]
+    return [entry for entry in board.entries() if entry.stage is Stage.IN_HAND]

@@ -14,7 +14,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
-from jqjobs.link.board import Entry, Word
+from jqjobs.link.board import Entry
+from jqjobs.link.board_layout import Word
 from jqjobs.link.stacks import read_stacks
 
 #: faulthandler answers within 100 ms even with the GIL held; a process that is stopped or swapping does not.

@@ -32,7 +32,7 @@ from jqjobs.errors import (
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
 from jqjobs.jobs.signature import decode_payload
-from jqjobs.link.board import Board
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.calls.deaths import Death, deaths
 from jqjobs.store.calls.trips import Settled
 from jqjobs.worker.attempts.interrupt import Interrupter
@@ -116,7 +116,7 @@ class HookQueue:
     """The hooks that are still to be called."""
 
     def __init__(
-        self, app: App, exchanger: Exchanger, interrupter: Interrupter, board: Board, rng: random.Random
+        self, app: App, exchanger: Exchanger, interrupter: Interrupter, board: WorkerBoard, rng: random.Random
     ) -> None:
         self._app = app
         self._exchanger = exchanger

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import cache
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.link.board import Board, Word
 from jqjobs.link.channel import Channel
+from jqjobs.link.worker_board import WorkerBoard
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 #: After growing by this much it is worth asking the allocator to give back what is free inside.
@@ -23,7 +23,7 @@ _ASK_EVERY_MS = 500
 class OwnMemory:
     """One per worker, used by its loop."""
 
-    def __init__(self, board: Board, channel: Channel) -> None:
+    def __init__(self, board: WorkerBoard, channel: Channel) -> None:
         self._board = board
         self._channel = channel
         self._statm = _open_statm()
@@ -32,7 +32,7 @@ class OwnMemory:
 
     def may_take(self) -> bool:
         """Return whether to take jobs now; if not, the daemon is asked to look, and says when it has found room."""
-        allowance = self._board.word(Word.ALLOWANCE)
+        allowance = self._board.allowance_bytes
         rss = self._rss_bytes()
         self._trimmed_at_bytes = min(self._trimmed_at_bytes, rss)
         if rss - self._trimmed_at_bytes > _TRIM_AFTER_BYTES or (allowance and rss >= allowance):

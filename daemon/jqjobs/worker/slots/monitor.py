@@ -15,7 +15,7 @@ from typing import Protocol
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Board
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.outage import Failures
 from jqjobs.worker.attempts.note_writer import NoteWriter
 from jqjobs.worker.life.worker_signals import Signals
@@ -58,7 +58,7 @@ class Monitor(threading.Thread):
     """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, sleeps otherwise."""
 
     def __init__(
-        self, batch: Batch, board: Board, exchanger: Exchanger, interrupter: Interrupter, signals: Signals,
+        self, batch: Batch, board: WorkerBoard, exchanger: Exchanger, interrupter: Interrupter, signals: Signals,
         prefetch_ms: int, notes: NoteWriter, slots: SlotInterrupter | None = None, kill_after_s: float = 5.0,
     ) -> None:  # fmt: skip
         """``slots``: where there are several; None: one job at a time, in the main thread."""

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
-from jqjobs.link.board import Board, Stage, Word
+from jqjobs.link.board_layout import Stage
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.reports import Reports
 
 #: What the board says of a job that ended and is not yet reported, for the case that this process dies now.
@@ -29,7 +30,7 @@ _STAGES = {
 class Batch:
     """What one worker has in hand, mirrored on its board."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: WorkerBoard) -> None:
         self._board = board
         self._lock = threading.Lock()
         self._unstarted: deque[TakenJob] = deque()
@@ -47,7 +48,7 @@ class Batch:
     @property
     def free_places(self) -> int:
         """How many more jobs there are places for."""
-        return self._board.room
+        return self._board.free_places
 
     @property
     def unstarted_count(self) -> int:
@@ -73,7 +74,7 @@ class Batch:
         """Have jobs in hand that were taken."""
         if jobs:
             with self._lock:
-                self._board.hold(jobs)
+                self._board.add(jobs)
                 self._unstarted.extend(jobs)
             if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
                 self.busy.set()
@@ -100,9 +101,9 @@ class Batch:
         if self._board.is_cancelled(job):
             self._release(job)  # unstarted; Redis makes it dead
             return True
-        self._board.mark(job.place, Stage.HELD, job.serial)
+        self._board.mark(job.place, Stage.IN_HAND, job.serial)
         self._unstarted.appendleft(job)
-        if self._board.word(Word.RECALL):
+        if self._board.is_recalled:
             self._release_all()
         return False
 
@@ -131,8 +132,8 @@ class Batch:
         released = len(self._unstarted)
         while self._unstarted:
             self._release(self._unstarted.pop())
-        if self._board.word(Word.RECALL):
-            self._board.set_word(Word.RECALL, 0)
+        if self._board.is_recalled:
+            self._board.obey_recall()
         return released
 
     def _release(self, job: TakenJob) -> None:

@@ -6,7 +6,7 @@ run come on top.
 
 from __future__ import annotations
 
-from jqjobs.link.board import PLACES
+from jqjobs.link.board_layout import PLACES
 
 
 class Pace:

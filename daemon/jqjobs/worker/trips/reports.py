@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from jqjobs.jobs.records import Outcome, TakenJob
-from jqjobs.link.board import Board
+from jqjobs.link.worker_board import WorkerBoard
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class Report:
 class Reports:
     """All that is still to be reported, ``done`` and ``outcomes`` as in `Report`; each keeps its place on the board."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: WorkerBoard) -> None:
         self._board = board
         self.done: list[TakenJob] = []
         self.outcomes: list[Outcome] = []

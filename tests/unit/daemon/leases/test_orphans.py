@@ -16,7 +16,8 @@ import pytest
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import Identity, identity_of
 from jqjobs.daemon.leases.orphans import Orphan, board_entries, find_orphans
-from jqjobs.link.board import Board, BoardEntry, Entry, Stage, Word
+from jqjobs.link.board import Board, BoardEntry, Entry
+from jqjobs.link.board_layout import Stage, Word
 from waiting import eventually
 
 ALIVE = identity_of(os.getpid())
@@ -98,7 +99,7 @@ def test_only_what_was_begun_in_a_queue_is_told_to_redis() -> None:
     def entry(number: int, stage: Stage, queue: str = "q") -> Entry:
         return Entry(queue, f"id-{number}", number, 0, "name", stage, 5)
 
-    stages = [Stage.HELD, Stage.RUNNING, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED, Stage.WAITING]
+    stages = [Stage.IN_HAND, Stage.RUNNING, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED, Stage.WAITING]
     entries = [entry(number, stage) for number, stage in enumerate(stages)] + [entry(9, Stage.RUNNING, "other")]
     assert board_entries(entries, "q") == [
         BoardEntry("id-1", 1, "running"), BoardEntry("id-2", 2, "succeeded"), BoardEntry("id-3", 3, "failed"),

@@ -18,7 +18,8 @@ from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.memory.probe import MemorySample
 from jqjobs.daemon.workers.stop_plans import StopPlan
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Board, Stage, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage, Word
 from unit.link.boards import mark_all, run_only
 
 MIB = 1 << 20

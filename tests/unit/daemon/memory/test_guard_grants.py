@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Stage
+from jqjobs.link.board_layout import Stage
 from unit.daemon.memory.memory_host import RESERVE_MIB, TOTAL_MIB, Host
+from unit.link.boards import worker_side
 
 MIB = 1 << 20
 
@@ -79,15 +80,15 @@ def test_promises_to_jobs_side_by_side_in_one_worker_add_up_and_end_one_by_one(h
     host.grant(a, "one", 150)
     one = next(entry for entry in a.board.running() if entry.id == "one")
     two = TakenJob("q", "two", 1, "name", b"")
-    a.board.hold([two])
-    a.board.mark(two.place, Stage.RUNNING, 1)
+    worker_side(a.board).add([two])
+    worker_side(a.board).mark(two.place, Stage.RUNNING, 1)
     host.guard.grant(a, "two", 100 * MIB)  # type: ignore[arg-type]
     host.turn()
     assert b.allowance_mib == 40 + 25
     host.set_memory(200, a=140)  # they have taken 100 of it
     host.turn()
     assert b.allowance_mib == 40 + 25
-    a.board.mark(one.place, Stage.SUCCEEDED, 2)
+    worker_side(a.board).mark(one.place, Stage.SUCCEEDED, 2)
     host.turn()
     assert b.allowance_mib == 40 + 100
 

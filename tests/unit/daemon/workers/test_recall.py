@@ -10,9 +10,9 @@ from jqjobs.daemon.messages import Recall
 from jqjobs.daemon.workers.recall import Recaller
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Stage, Word
+from jqjobs.link.board_layout import Stage, Word
 from unit.daemon.fake_workers import FakeWorkers
-from unit.link.boards import held
+from unit.link.boards import in_hand, worker_side
 
 
 class DaemonOfOne:
@@ -28,9 +28,9 @@ class DaemonOfOne:
 
     def run(self, running: int, behind: int, for_ms: int) -> list[TakenJob]:
         """Have the worker run some jobs for so long, and hold others behind them."""
-        jobs = held(self.board, *range(running + behind))
+        jobs = in_hand(self.board, *range(running + behind))
         for job in jobs[:running]:
-            self.board.mark(job.place, Stage.RUNNING, self.now_ms - for_ms)
+            worker_side(self.board).mark(job.place, Stage.RUNNING, self.now_ms - for_ms)
         return jobs
 
     def turn(self, after_ms: int = 0) -> float | None:
@@ -83,7 +83,7 @@ def test_where_nobody_waits_for_long_nothing_is_said(
 
 def test_while_one_of_several_slots_has_just_started_a_job_nobody_is_stuck(daemon: DaemonOfOne) -> None:
     _, second, *_ = daemon.run(2, 2, for_ms=5000)
-    daemon.board.mark(second.place, Stage.RUNNING, daemon.now_ms - 10)
+    worker_side(daemon.board).mark(second.place, Stage.RUNNING, daemon.now_ms - 10)
     daemon.turn()
     assert daemon.flag == 0
 
@@ -100,9 +100,9 @@ def test_a_worker_that_has_heard_in_between_loses_nothing_more(daemon: DaemonOfO
     """It has given its jobs back itself, and may hold others by now."""
     jobs = daemon.run(1, 1, for_ms=90)
     daemon.turn()
-    daemon.board.mark(jobs[1].place, Stage.RELEASED, 0)
+    worker_side(daemon.board).mark(jobs[1].place, Stage.RELEASED, 0)
     daemon.board.set_word(Word.RECALL, 0)
-    held(daemon.board, 7, 8)
+    in_hand(daemon.board, 7, 8)
     daemon.turn(after_ms=25)
     assert daemon.commands == []
 
@@ -126,7 +126,7 @@ def test_the_marks_are_read_before_the_flag(daemon: DaemonOfOne, monkeypatch: py
 def test_a_flag_that_is_no_longer_called_for_is_taken_away(daemon: DaemonOfOne) -> None:
     jobs = daemon.run(1, 2, for_ms=90)
     daemon.turn()
-    daemon.board.mark(jobs[1].place, Stage.RUNNING, daemon.now_ms)
+    worker_side(daemon.board).mark(jobs[1].place, Stage.RUNNING, daemon.now_ms)
     daemon.turn(after_ms=25)
     assert (daemon.flag, daemon.commands) == (0, [])
 
@@ -136,7 +136,7 @@ def test_after_jobs_were_given_back_under_it_only_the_worker_takes_the_flag_away
     jobs = daemon.run(1, 2, for_ms=90)
     daemon.turn()
     daemon.turn(after_ms=25)
-    daemon.board.mark(jobs[0].place, Stage.SUCCEEDED, daemon.now_ms)
+    worker_side(daemon.board).mark(jobs[0].place, Stage.SUCCEEDED, daemon.now_ms)
     flag = daemon.flag
     for _ in range(5):
         daemon.turn(after_ms=25)

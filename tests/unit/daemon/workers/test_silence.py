@@ -10,7 +10,8 @@ import pytest
 
 from jqjobs.daemon.workers.time_limits import Silence
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Board, Stage, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage, Word
 from unit.link.boards import mark_all, run_only
 
 #: Idle for so long, with a poll of 1 s, is silent beyond doubt.

@@ -11,7 +11,8 @@ import pytest
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.workers.time_limits import enforce_time_limits
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import Board, Stage
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage
 from unit.link.boards import mark_all, run_only
 
 
@@ -59,7 +60,7 @@ def test_who_is_within_its_limit_or_has_none_is_left_alone(worker: Worker, timeo
     assert worker.signals == []
 
 
-@pytest.mark.parametrize("stage", [Stage.HELD, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED])
+@pytest.mark.parametrize("stage", [Stage.IN_HAND, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED])
 def test_only_a_running_job_has_a_limit(worker: Worker, stage: Stage) -> None:
     run(worker, timeout_ms=1, for_ms=0)
     mark_all(worker.board, stage, 1)

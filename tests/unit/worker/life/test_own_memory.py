@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from jqjobs.link.board import Board, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
 from jqjobs.link.channel import Channel
 from jqjobs.worker.life import own_memory
 from jqjobs.worker.life.own_memory import OwnMemory
+from unit.link.boards import worker_side
 
 MIB = 1 << 20
 
@@ -30,7 +32,7 @@ class SizedWorker:
         monkeypatch.setattr(OwnMemory, "_rss_bytes", lambda _: int(self.rss_mib * MIB))
         monkeypatch.setattr(own_memory, "_malloc_trim", lambda: self.trim)
         monkeypatch.setattr(own_memory, "monotonic_ms", lambda: self.now_ms)
-        self.own_memory = OwnMemory(board, self.channel)
+        self.own_memory = OwnMemory(worker_side(board), self.channel)
 
     def trim(self, pad: int) -> None:
         """Do as malloc_trim(3): afterwards the worker is as large as ``after_trim_mib`` says, if that is smaller."""
@@ -125,7 +127,7 @@ def real(tmp_path: Path) -> Iterator[Callable[[], OwnMemory]]:
     board.set_word(Word.ALLOWANCE, 1)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield lambda: OwnMemory(board, Channel(ours))
+        yield lambda: OwnMemory(worker_side(board), Channel(ours))
     board.close()
 
 

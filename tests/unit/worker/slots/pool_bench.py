@@ -9,7 +9,7 @@ from typing import Any
 
 from jqjobs import App, current_job
 from jqjobs.jobs.records import Outcome, TakenJob
-from jqjobs.link.board import Board
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.slots.pool import Pool
@@ -38,7 +38,7 @@ class StubSignals:
 class Bench:
     """A pool of four slots, and an app of which jobs are made."""
 
-    def __init__(self, board: Board, slots: int = 4) -> None:
+    def __init__(self, board: WorkerBoard, slots: int = 4) -> None:
         self.app = App(redis_url="redis://127.0.0.1:1")
         self.signals = StubSignals()
         self.bell = self.signals.wakeup

@@ -7,7 +7,6 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,9 @@ import pytest
 from jqjobs import current_job
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
-from jqjobs.link.board import Board, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
+from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.slots import coroutines, threads
 from unit.daemon.fake_workers import Lines
 from unit.worker.slots.pool_bench import Bench
@@ -23,10 +24,8 @@ from waiting import eventually
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    board = Board.create(tmp_path / "w.board")
-    board.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
-    made = Bench(board)
+def bench(worker_board: WorkerBoard) -> Iterator[Bench]:
+    made = Bench(worker_board)
     made.app.job(name="plain", timeout=None)(made.hold)
     made.app.job(name="task", timeout=None)(made.hold_async)
     yield made
@@ -80,11 +79,11 @@ def test_nothing_is_begun_once_the_worker_drains(bench: Bench) -> None:
     assert (bench.batch.unstarted_count, bench.batch.running_count) == (2, 0)
 
 
-def test_without_a_lease_nothing_is_begun_and_later_it_is(bench: Bench) -> None:
-    bench.batch._board.set_word(Word.LEASE_UNTIL, 1)
+def test_without_a_lease_nothing_is_begun_and_later_it_is(bench: Bench, board: Board) -> None:
+    board.set_word(Word.LEASE_UNTIL, 1)
     bench.send("plain", "task")
     assert bench.batch.running_count == 0
-    bench.batch._board.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
+    board.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
     bench.pool.run(lambda: None)
     bench.wait_for_running(2)
 

@@ -6,7 +6,8 @@ import pytest
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import Kind, TakenJob
-from jqjobs.link.board import Board, Stage, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage, Word
 from jqjobs.worker.trips.batch import Batch
 from unit.worker.batches import ended, jobs, reported, started
 
@@ -20,11 +21,11 @@ def test_jobs_are_run_from_the_left_and_shown_on_the_board(board: Board, batch: 
     assert (batch.busy.is_set(), batch.unstarted_count) == (True, 3)
     first = started(batch)
     assert (first.id, batch.running, batch.unstarted_count) == ("id-0", [first], 2)
-    assert stages(board) == [Stage.RUNNING, Stage.HELD, Stage.HELD]
+    assert stages(board) == [Stage.RUNNING, Stage.IN_HAND, Stage.IN_HAND]
     assert [job.id for job in batch.in_hand()] == ["id-0", "id-1", "id-2"]
     batch.finish(first)
     assert batch.running == []
-    assert stages(board) == [Stage.SUCCEEDED, Stage.HELD, Stage.HELD]
+    assert stages(board) == [Stage.SUCCEEDED, Stage.IN_HAND, Stage.IN_HAND]
     assert [job.id for job in batch.in_hand()] == ["id-1", "id-2"]
     assert batch.reports.pending
     assert reported(batch) == ["id-0"]
@@ -75,7 +76,7 @@ def test_the_board_has_a_stage_for_every_way_a_job_can_end(board: Board, batch: 
     batch.add(jobs(1))
     job = started(batch)
     batch.finish(job, ended(job, kind))
-    assert stages(board) not in ([], [Stage.HELD])
+    assert stages(board) not in ([], [Stage.IN_HAND])
 
 
 def test_what_is_given_back_is_released_last_one_first(board: Board, batch: Batch) -> None:
@@ -101,7 +102,7 @@ def test_who_slept_through_its_lease_begins_nothing(board: Board, batch: Batch) 
     batch.add(jobs(2))
     board.set_word(Word.LEASE_UNTIL, monotonic_ms() - 1)
     assert batch.start_next() is None
-    assert stages(board) == [Stage.HELD, Stage.HELD]
+    assert stages(board) == [Stage.IN_HAND, Stage.IN_HAND]
     board.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
     assert started(batch).id == "id-0"
 

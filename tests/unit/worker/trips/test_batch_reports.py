@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board import PLACES, Board
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import PLACES
 from jqjobs.worker.trips.batch import Batch
 from unit.worker.batches import ended, jobs, reported, started
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jqjobs.link.board import PLACES
+from jqjobs.link.board_layout import PLACES
 from jqjobs.worker.trips.pace import Pace, next_want
 
 
