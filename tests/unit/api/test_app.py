@@ -12,17 +12,6 @@ from jqjobs.jobs.backoff import Exponential, Fixed
 from jqjobs.jobs.records import DEFAULT_TIMEOUT_MS
 
 
-@pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1/0")  # where nobody listens: whoever connects fails
-
-
-def _function() -> Any:
-    def function() -> None: ...
-
-    return function
-
-
 def test_a_job_is_still_a_function(app: App) -> None:
     @app.job
     def add(a: int, b: int = 1) -> int:
@@ -73,8 +62,10 @@ def test_defaults(app: App) -> None:
     ids=str,
 )  # fmt: skip
 def test_a_setting_that_makes_no_sense_is_refused_at_registration(app: App, options: dict[str, Any]) -> None:
+    def job() -> None: ...
+
     with pytest.raises(InvalidOption):
-        app.job(**options)(_function())
+        app.job(**options)(job)
     assert not app.jobs
 
 

@@ -11,11 +11,6 @@ from jqjobs import App
 from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption
 
 
-@pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1/0")  # where nobody listens: whoever connects fails
-
-
 def test_options_leave_the_job_itself_alone(app: App) -> None:
     @app.job(queue="mails", priority=3)
     def send(a: int) -> None: ...

@@ -16,11 +16,6 @@ from jqjobs.errors import ConfigError, DuplicateJobName, InvalidArguments, Inval
 README = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
 
 
-@pytest.fixture
-def app() -> App:
-    return App()
-
-
 def report(region: str = "all", days: int = 1) -> str:
     return f"{region} {days}"
 

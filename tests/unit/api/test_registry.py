@@ -10,11 +10,6 @@ from jqjobs import App
 from jqjobs.errors import ConfigError, DuplicateJobName, UnknownJobName
 
 
-@pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1/0")  # where nobody listens: whoever connects fails
-
-
 def _function() -> Any:
     def function() -> None: ...
 
