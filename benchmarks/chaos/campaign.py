@@ -38,13 +38,22 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is told. ``patience``: how many times slower than an idle machine this one may be."""
+    """What a run is told.
+
+    ``patience``: how many times slower than an idle machine this one may be.
+    ``blows``: only those whose name has one of these words; no words: all.
+    """
 
     minutes: float = 10.0
     seed: int = 1
     rate: float = 15.0
     drain_s: float = 180.0
     patience: float = 1.0
+    blows: tuple[str, ...] = ()
+
+    def allows(self, blow: str) -> bool:
+        """Whether the nemesis may do that."""
+        return not self.blows or any(word in blow for word in self.blows)
 
 
 class Campaign:
@@ -68,6 +77,7 @@ class Campaign:
             **FleetBlows(self._fleet).arsenal(), **RedisBlows(self.server).arsenal(),
             **NetworkBlows(self._proxies).arsenal(),
         }  # fmt: skip
+        arsenal = {name: blow for name, blow in arsenal.items() if plan.allows(name)}
         self._nemesis = Nemesis(self._fleet, arsenal, f"{plan.seed} nemesis", directory / "nemesis.log")
         self._traces = Traces(directory / "traces")
         urls = {"n": self.server.url, "f": self._proxies["producer"].url}

@@ -11,7 +11,7 @@ from chaos.calls import Call, Fate
 from chaos.invariants import Violation
 from chaos.invariants_of_takes import Ticks
 from chaos.kinds import SCHEDULES
-from chaos.lives import CLOCK_KEY, Life, Lives
+from chaos.lives import CLOCK_KEY, Lives
 
 #: Events in a daemon's log that mean a defect of jqjobs, whatever was done to it.
 _DEFECTS = ("keeper.error", "monitor.error", "worker.crashed")
@@ -92,8 +92,3 @@ def _event(line: str) -> dict[str, object]:
     except ValueError:
         return {}  # what a killed process left unfinished, or what a job printed
     return found if isinstance(found, dict) else {}
-
-
-def most_executions(lives: Lives) -> Life | None:
-    """Return the job that was taken most often."""
-    return max(lives.of.values(), key=lambda life: life.takes, default=None)

@@ -17,6 +17,7 @@ from chaos.lives import Lives
 from chaos.nemesis import Deed
 from chaos.owners import Registry, unowned
 from chaos.recovery import Recovery
+from chaos.waits import Waits
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Verdict:
 
     lives: Lives
     recovery: Recovery
+    waits: Waits
     violations: list[Violation] = field(default_factory=list)
     transactions: int = 0
 
@@ -65,7 +67,9 @@ def rules(lives: Lives, evidence: Evidence, without: Collection[str] = ()) -> li
     return [rule for rule in every if rule.tag not in without]
 
 
-def replay(log: Iterable[Transaction], lives: Lives, every: Sequence[Rule | Recovery]) -> tuple[int, list[Violation]]:
+def replay(
+    log: Iterable[Transaction], lives: Lives, every: Sequence[Rule | Recovery | Waits]
+) -> tuple[int, list[Violation]]:
     """Do all transactions; return how many there were, and what they broke."""
     found: list[Violation] = []
     number = 0
@@ -82,8 +86,8 @@ def judge(log: Path, testimony: Testimony, without: Collection[str] = (), patien
     lives, evidence = Lives(), testimony.evidence()
     step_rules = rules(lives, evidence, without)
     recovery = Recovery(lives, (QUICK, SLOW, LIMITED), testimony.deeds, patience)
-    verdict = Verdict(lives, recovery)
-    verdict.transactions, verdict.violations = replay(read_log(log), lives, [*step_rules, recovery])
+    verdict = Verdict(lives, recovery, Waits())
+    verdict.transactions, verdict.violations = replay(read_log(log), lives, [*step_rules, recovery, verdict.waits])
     verdict.violations += testimony.complaints
     verdict.violations += _at_the_end(lives, testimony)
     if not evidence.jumps_ms:

@@ -22,6 +22,8 @@ def report(verdict: Verdict, testimony: Testimony) -> Iterator[str]:
         yield _times(blow, times)
     for blow, times in verdict.recovery.troubled_ms.items():
         yield _times(f"{blow}, with other trouble", times)
+    if verdict.waits.times_ms:
+        yield f"{_shares('in ready', verdict.waits.times_ms)}, the longest of {verdict.waits.longest[1]}"
     yield f"drained     {testimony.drained_s:.1f} s after the storm"
     yield from _violations(verdict)
 
@@ -38,19 +40,24 @@ def _jobs(lives: Lives, calls: Sequence[Call], begun: int) -> Iterator[str]:
     every = list(lives.of.values())
     successes = sum(life.successes for life in every)
     deaths = Counter(f"{life.name} {reason}" for life in every for reason in life.deaths)
-    took = [life.takes for life in every if life.takes]
+    taken = [life for life in every if life.takes]
     yield f"calls       {len(calls)}: " + ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items()))
     yield f"jobs        {sum(life.births for life in every)} made, {successes} succeeded, {sum(deaths.values())} died"
     for what, times in sorted(deaths.items()):
         yield f"{times:>10}  {what}"
-    if took:
-        yield f"takes a job {sum(took) / len(took):.2f} on average, {max(took)} at most; {begun} executions began"
+    if taken:
+        average, most = sum(life.takes for life in taken) / len(taken), max(taken, key=lambda life: life.takes)
+        yield f"takes a job {average:.2f} on average, {most.takes} at most ({most.ref}); {begun} executions began"
 
 
 def _times(what: str, times: Sequence[int]) -> str:
+    return f"{_shares('recovery', times, what)}, of {len(times)} jobs"
+
+
+def _shares(head: str, times: Sequence[int], what: str = "") -> str:
     shares = ", ".join(f"{name} {percentile(times, share) / 1000:.1f}" for name, share in
                        (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1)))  # fmt: skip
-    return f"recovery    {what}: {shares} s, of {len(times)} jobs"
+    return f"{head:<12}{what}{what and ': '}{shares} s"
 
 
 def _violations(verdict: Verdict) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """`make chaos`: one campaign, its report, and an exit code: 0 nothing is wrong, 1 something is, 2 it could not be run.
 
-python -m chaos.run [--minutes 10] [--seed 1] [--rate 15] [--without TAG] [--keep]
+python -m chaos.run [--minutes 10] [--seed 1] [--blows WORD] [--without TAG] [--keep]
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "--drain", type=float, default=180.0, help="seconds that all may take to end after the storm (180)"
     )
     parser.add_argument("--patience", type=float, default=1.0, help="how many times slower this machine may be (1)")
+    parser.add_argument(
+        "--blows", action="append", default=[], metavar="WORD", help="only blows whose name has this word; repeatable"
+    )
     parser.add_argument("--without", action="append", default=[], metavar="TAG", help="leave a rule out; repeatable")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs also when nothing is wrong")
     parser.add_argument("--judge", type=Path, metavar="FOLDER", help="run nothing: judge an earlier run that was kept")
@@ -47,7 +50,8 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.judge:
         return 1 if _judge(options.judge, options).violations else 0
     signal.signal(signal.SIGTERM, _interrupt)
-    plan = Plan(options.minutes, options.seed, options.rate, options.drain, options.patience)
+    blows = tuple(options.blows)
+    plan = Plan(options.minutes, options.seed, options.rate, options.drain, options.patience, blows)
     # In memory: on a slow disk Redis puts writes off (everysec), and a kill -9 of it loses what it has acknowledged.
     directory = Path(tempfile.mkdtemp(prefix="jq-chaos-", dir=_MEMORY if _MEMORY.is_dir() else None))
     print(f"chaos: {plan.minutes:g} minutes, seed {plan.seed}, in {directory}", flush=True)
