@@ -108,10 +108,12 @@ def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -
 def _worker_config(settings: DaemonSettings, url: str) -> Configure:
     def configure(worker_id: str, board: str, channel_fd: int) -> str:
         return WorkerConfig(
-            settings.app, url, worker_id, board, channel_fd, os.getpid(), settings.queues, settings.lease_ms,
-            settings.poll_s, settings.jitter, settings.batch, settings.prefetch_ms, settings.max_jobs,
-            settings.max_age_s, settings.nice, settings.watch_packages, settings.log_format, settings.log_level,
-            settings.concurrency, settings.kill_after_s,
+            app=settings.app, redis_url=url, worker_id=worker_id, board=board, channel_fd=channel_fd,
+            daemon_pid=os.getpid(), queues=settings.queues, lease_ms=settings.lease_ms, poll_s=settings.poll_s,
+            jitter=settings.jitter, batch=settings.batch, prefetch_ms=settings.prefetch_ms,
+            max_jobs=settings.max_jobs, max_age_s=settings.max_age_s, nice=settings.nice,
+            watch_packages=settings.watch_packages, log_format=settings.log_format, log_level=settings.log_level,
+            concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
         ).to_json()  # fmt: skip
 
     return configure

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
     """All a worker needs to know. ``queues`` empty: every queue of the app. Times in the unit they are named by."""
 

@@ -15,9 +15,11 @@ from jqjobs.jobs.records import Kind, Outcome, TakenJob
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.store import Store
+from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.slots.executor import MainThread
 from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.fetching import OneSlot
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
 
@@ -66,6 +68,8 @@ class Around:
         self.exchanger.recorded.clear()
         return had_some
 
+    run_next = run
+
 
 class Jobs:
     """Stands in for the runner: notes what ran, and how many more were in hand."""
@@ -106,17 +110,22 @@ class Shift:
 
     def work(self, *ids: str, **options: Any) -> None:
         self.worker.system.add(*ids)
-        config = WorkerConfig("app", "", "w", "", 0, 0, ("q",), **options)
+        config = WorkerConfig(
+            app="app", redis_url="", worker_id="w", board="", channel_fd=0, daemon_pid=0, queues=("q",), **options
+        )
         around: Any = Around(
             self.worker.exchanger, when_idle=lambda: self.unreported.append(self.worker.system.active())
         )
         jobs: Any = self.jobs
-        executor = MainThread(self.worker.batch, jobs, around, lambda job: None)
-        loop = Loop(
-            config, self.worker.worker_board, around, around, self.worker.batch, self.worker.exchanger, executor, jobs,
-            around, around, random.Random(1), around, around,
+        batch, exchanger = self.worker.batch, self.worker.exchanger
+        parts = WorkerParts(
+            config=config, app=around, rng=random.Random(1), store=self.worker.store, board=self.worker.worker_board,
+            channel=around, signals=around, instructions=around, loaded_files=around, own_memory=around,
+            batch=batch, exchanger=exchanger, wake_wait=around, runner=jobs, monitor=around, hook_queue=around,
+            fetching=OneSlot(batch, exchanger, around, prefetch_ms=config.prefetch_ms, most=config.batch),
+            executor=MainThread(batch, jobs, around, lambda job: None),
         )  # fmt: skip
-        assert loop.run() is WorkerExit.DRAINED
+        assert Loop(parts).run() is WorkerExit.DRAINED
 
     def send(self, want: int, *rest: Any, **options: Any) -> None:
         batch = self.worker.batch

@@ -1,4 +1,4 @@
-"""The slots of a worker that has several: which job they start next, and when the main thread must hear of it.
+"""Which job a free slot of several starts next, and when the main thread must hear of it.
 
 A slot takes its next job as soon as it is free, without the main thread. That one is only woken for what it must do:
 fetch more, report, ask for memory.
@@ -11,15 +11,14 @@ from collections import deque
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import Outcome, TakenJob
-from jqjobs.worker.life.worker_signals import Signals
-from jqjobs.worker.slots.executor import say
+from jqjobs.worker.slots.executor import EndSignals, say
 from jqjobs.worker.trips.batch import Batch
 
 
 class Dispatch:
-    """``count`` slots. All but `listen` is called from any thread."""
+    """Hands jobs to ``count`` slots. All but `listen` is called from any thread."""
 
-    def __init__(self, count: int, batch: Batch, signals: Signals) -> None:
+    def __init__(self, count: int, batch: Batch, signals: EndSignals) -> None:
         self.count = count
         self._batch = batch
         self._signals = signals
@@ -62,11 +61,11 @@ class Dispatch:
         return measure
 
     def listen(self, low: int, *, for_outcomes: bool) -> None:
-        """Wake the main thread, once, when only ``low`` jobs are held (-1: never), or when one has ended."""
+        """Wake the main thread, once, when only ``low`` jobs are unstarted (-1: never), or when one has ended."""
         self._low, self._for_outcomes = low, for_outcomes
         self._listening = True
 
-    def look(self) -> None:
+    def ring_if_awaited(self) -> None:
         """Wake the main thread if that is what it waits for; called after each job."""
         if self._listening and (self._for_outcomes or self._batch.unstarted_count <= self._low):
             self._listening = False

@@ -1,4 +1,4 @@
-"""How held jobs are run: one after the other in the main thread, on threads, or on an event loop."""
+"""How jobs in hand are run: one after the other in the main thread, on threads, or on an event loop."""
 
 from __future__ import annotations
 
@@ -8,29 +8,35 @@ from typing import Protocol
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.base.wakeup import Wakeup
 from jqjobs.jobs.records import Kind, Outcome, TakenJob
 from jqjobs.worker.attempts.runner import Runner
-from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.trips.batch import Batch
 
 #: Ends that are no news: nobody did anything wrong.
 _QUIET = (Kind.DONE, Kind.KEPT, Kind.DEFERRED, Kind.THROTTLED, Kind.WAITING, Kind.RELEASED)
 
 
-class Executor(Protocol):
-    """Runs what the batch holds. ``slots``: how many jobs at once."""
+class EndSignals(Protocol):
+    """Whether this worker is to end, and how to wake its main thread. ``draining``: nothing more is begun."""
 
-    slots: int
+    draining: bool
+    stopping: bool
+    wakeup: Wakeup
+
+
+class Executor(Protocol):
+    """Runs what is in the batch."""
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
-        """Run held jobs, or have others begin them; return how many ended since last time, and what they took, ms.
+        """Run what is in hand, or have others begin it; return how many ended since last time, and their ms.
 
         Calls ``between`` after each one, if that is where the caller's thread is.
         """
         ...
 
     def listen(self, low: int, *, for_outcomes: bool) -> None:
-        """Have the main thread wake, once, when only ``low`` jobs are held (-1: never), or when one has ended."""
+        """Have the main thread wake, once, when only ``low`` jobs are unstarted (-1: never), or when one has ended."""
         ...
 
     def close(self) -> None:
@@ -39,11 +45,9 @@ class Executor(Protocol):
 
 
 class MainThread:
-    """One slot: the calling thread. `run` returns when nothing is held, or nothing more may be started."""
+    """One slot: the calling thread. `run` returns when nothing is in hand, or nothing more may be started."""
 
-    slots = 1
-
-    def __init__(self, batch: Batch, runner: Runner, signals: Signals, refuse: Callable[[TakenJob], Outcome | None]):
+    def __init__(self, batch: Batch, runner: Runner, signals: EndSignals, refuse: Callable[[TakenJob], Outcome | None]):
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
         self._batch = batch
         self._runner = runner
@@ -51,7 +55,7 @@ class MainThread:
         self._refuse = refuse
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
-        """Run what is held, one after the other."""
+        """Run what is in hand, one after the other."""
         count, began_ns = 0, time.perf_counter_ns()
         while not self._signals.draining and (job := self._batch.start_next()) is not None:
             outcome = self._refuse(job) if job.memory_bytes else None

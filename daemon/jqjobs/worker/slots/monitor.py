@@ -18,7 +18,7 @@ from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.outage import Failures
 from jqjobs.worker.attempts.note_writer import NoteWriter
-from jqjobs.worker.life.worker_signals import Signals
+from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger, Fenced
 
@@ -30,7 +30,7 @@ _LOOK_AT_MANY_EVERY_S = 0.02
 _REPORT_MANY_AFTER_MS = 50
 
 
-class Interrupter(Protocol):
+class JobInterrupter(Protocol):
     """Raises an exception in a running job. False: it does not run, or not yet."""
 
     def time_out(self, job: TakenJob) -> bool:
@@ -42,7 +42,7 @@ class Interrupter(Protocol):
         ...
 
 
-class SlotInterrupter(Interrupter, Protocol):
+class SlotInterrupter(JobInterrupter, Protocol):
     """The same for several slots."""
 
     def stop(self, job: TakenJob) -> bool:
@@ -58,8 +58,8 @@ class Monitor(threading.Thread):
     """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, sleeps otherwise."""
 
     def __init__(
-        self, batch: Batch, board: WorkerBoard, exchanger: Exchanger, interrupter: Interrupter, signals: Signals,
-        prefetch_ms: int, notes: NoteWriter, slots: SlotInterrupter | None = None, kill_after_s: float = 5.0,
+        self, *, batch: Batch, board: WorkerBoard, exchanger: Exchanger, signals: EndSignals, notes: NoteWriter,
+        interrupter: JobInterrupter, slots: SlotInterrupter | None, prefetch_ms: int, kill_after_s: float,
     ) -> None:  # fmt: skip
         """``slots``: where there are several; None: one job at a time, in the main thread."""
         super().__init__(name="jqjobs-monitor", daemon=True)

@@ -15,9 +15,9 @@ from jqjobs.jobs.records import Kind, Outcome, TakenJob
 from jqjobs.worker.attempts.interrupt import CANCELLED, STOPPED, late
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
-from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.coroutines import Coroutines
 from jqjobs.worker.slots.dispatch import Dispatch
+from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.slots.threads import Threads
 from jqjobs.worker.trips.batch import Batch
 
@@ -26,11 +26,10 @@ class Pool:
     """``count`` slots. `run`, `listen` and `close` belong to the main thread."""
 
     def __init__(
-        self, count: int, batch: Batch, runner: Runner, interrupter: ThreadInterrupter, signals: Signals,
+        self, count: int, batch: Batch, runner: Runner, interrupter: ThreadInterrupter, signals: EndSignals,
         refuse: Callable[[TakenJob], Outcome | None],
     ) -> None:  # fmt: skip
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
-        self.slots = count
         self._batch = batch
         self._runner = runner
         self._interrupter = interrupter
@@ -42,7 +41,7 @@ class Pool:
         self._kinds: dict[str, bool] = {}
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
-        """Have the slots begin what is held; return at once how many jobs ended since, and how long they took, ms."""
+        """Have the slots begin what is in hand; return at once how many jobs ended since last time, and their ms."""
         jobs = list(iter(self._dispatch.next, None))
         self._threads.start([job for job in jobs if not self._is_task(job)])
         self._coroutines.start([job for job in jobs if self._is_task(job)])
@@ -50,7 +49,7 @@ class Pool:
         return self._dispatch.take_measure()
 
     def listen(self, low: int, *, for_outcomes: bool) -> None:
-        """Have the main thread wake, once, when only ``low`` jobs are held (-1: never), or when one has ended."""
+        """Have the main thread wake, once, when only ``low`` jobs are unstarted (-1: never), or when one has ended."""
         self._dispatch.listen(low, for_outcomes=for_outcomes)
 
     def close(self) -> None:
@@ -90,7 +89,7 @@ class Pool:
         while following is not None and self._is_task(following) is not is_task:
             self._begin(following)
             following = self._dispatch.next()
-        self._dispatch.look()
+        self._dispatch.ring_if_awaited()
         return following
 
     def _begin(self, job: TakenJob) -> None:

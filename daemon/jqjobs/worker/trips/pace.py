@@ -1,34 +1,63 @@
-"""How many jobs a worker may have in its hands: what its slots run, and a little work beyond. Pure.
-
-One slot is between two jobs whenever this is asked, so what it will run next is among them. Of several, those that
-run come on top.
-"""
+"""How many jobs a worker may have in hand: what its slots run, and a little work beyond. Pure."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from jqjobs.link.board_layout import PLACES
 
 
-class Pace:
-    """``hands``: jobs in hand at most; ``low``: so few are held that the next ones should be fetched."""
+class Pace(Protocol):
+    """``most_in_hand``: jobs at most; ``low``: so few are not started that the next ones should be fetched."""
 
-    def __init__(self, slots: int, prefetch_ms: int, batch: int) -> None:
+    most_in_hand: int
+    low: int
+
+    def adapt(self, taken: int) -> None:
+        """Decide anew, after a trip that brought so many. What is in hand grows slowly and shrinks at once."""
+        ...
+
+    def note(self, count: int, spent_ms: float) -> None:
+        """Jobs have ended that took so long together."""
+        ...
+
+
+class OneSlotPace:
+    """One slot is between two jobs whenever this is asked, so what it will run next is among those in hand."""
+
+    def __init__(self, prefetch_ms: int, batch: int) -> None:
         """``prefetch_ms``: expected work beyond what runs; ``batch``: jobs in one trip at most."""
-        self._slots = slots
         self._prefetch_ms = prefetch_ms
         self._batch = batch
+        self._average_ms = float(prefetch_ms or 1)
+        self.most_in_hand = 1
+        self.low = 0
+
+    def adapt(self, taken: int) -> None:
+        """Decide anew, see `Pace`."""
+        before = max(taken, self.most_in_hand // 2)  # a queue that ran short says nothing against a large batch
+        self.most_in_hand = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
+        self.low = self.most_in_hand // 2
+
+    def note(self, count: int, spent_ms: float) -> None:
+        """Jobs have ended that took so long together."""
+        self._average_ms = next_average_ms(self._average_ms, count, spent_ms)
+
+
+class SlotsPace:
+    """Several slots: what they run comes on top of what is in hand for later."""
+
+    def __init__(self, slots: int, prefetch_ms: int) -> None:
+        """``prefetch_ms``: expected work for all slots beyond what they run."""
+        self._slots = slots
+        self._prefetch_ms = prefetch_ms
         self._average_ms = float(prefetch_ms or 1)
         self._ahead = 0
         self.most_in_hand = slots
         self.low = 0
 
     def adapt(self, taken: int) -> None:
-        """Decide anew, after a trip that brought so many. What is held grows slowly, see `next_want`."""
-        if self._slots == 1:
-            before = max(taken, self.most_in_hand // 2)  # a queue that ran short says nothing against a large batch
-            self.most_in_hand = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
-            self.low = self.most_in_hand // 2
-            return
+        """Decide anew, see `Pace`; slots that are free say nothing of how many jobs there are."""
         fitting = int(self._prefetch_ms * self._slots / max(self._average_ms, 0.001))
         self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)
         self.most_in_hand = self._slots + self._ahead
@@ -36,8 +65,12 @@ class Pace:
 
     def note(self, count: int, spent_ms: float) -> None:
         """Jobs have ended that took so long together."""
-        if count:
-            self._average_ms += 0.3 * (spent_ms / count - self._average_ms)
+        self._average_ms = next_average_ms(self._average_ms, count, spent_ms)
+
+
+def next_average_ms(average_ms: float, count: int, spent_ms: float) -> float:
+    """Return how long a job is expected to take, after so many have ended: the last ones count most."""
+    return average_ms + 0.3 * (spent_ms / count - average_ms) if count else average_ms
 
 
 def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:

@@ -71,7 +71,7 @@ def test_whether_hooks_wait_is_known_until_it_is_reported_and_again_when_that_we
 def test_with_nothing_in_hand_there_is_nothing_to_look_at(batch: Batch) -> None:
     batch.add(jobs(1))
     batch.rest()
-    assert batch.busy.is_set(), "it is held"
+    assert batch.busy.is_set(), "it is to be run"
     job = started(batch)
     batch.rest()
     assert batch.busy.is_set(), "it runs"

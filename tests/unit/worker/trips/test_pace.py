@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jqjobs.link.board_layout import PLACES
-from jqjobs.worker.trips.pace import Pace, next_want
+from jqjobs.worker.trips.pace import OneSlotPace, Pace, SlotsPace, next_want
+
+P = TypeVar("P", bound=Pace)
 
 
-def settled(pace: Pace, average_ms: float) -> Pace:
+def settled(pace: P, average_ms: float) -> P:
     """Let it see many jobs of that length, and decide."""
     for _ in range(40):
         pace.note(10, 10 * average_ms)
@@ -17,27 +21,27 @@ def settled(pace: Pace, average_ms: float) -> Pace:
     return pace
 
 
-def test_slots_are_filled_at_once_and_nothing_is_held_beyond_them() -> None:
-    assert (Pace(100, 20, 64).most_in_hand, Pace(100, 20, 64).low) == (100, 0)
+def test_slots_are_filled_at_once_and_nothing_is_in_hand_beyond_them() -> None:
+    assert (SlotsPace(100, 20).most_in_hand, SlotsPace(100, 20).low) == (100, 0)
 
 
-def test_beyond_what_runs_some_milliseconds_of_work_for_all_slots_are_held() -> None:
-    pace = settled(Pace(100, 20, 64), 9.99)
+def test_beyond_what_runs_some_milliseconds_of_work_for_all_slots_are_in_hand() -> None:
+    pace = settled(SlotsPace(100, 20), 9.99)
     assert (pace.most_in_hand, pace.low) == (100 + 200, 100)
 
 
-def test_long_jobs_are_not_held_ahead() -> None:
-    pace = settled(Pace(10, 20, 64), 1000)
+def test_long_jobs_are_not_in_hand_ahead() -> None:
+    pace = settled(SlotsPace(10, 20), 1000)
     assert (pace.most_in_hand, pace.low) == (10, 0)
 
 
 def test_without_prefetch_only_slots_count() -> None:
-    pace = settled(Pace(10, 0, 64), 0.1)
+    pace = settled(SlotsPace(10, 0), 0.1)
     assert (pace.most_in_hand, pace.low) == (10, 0)
 
 
-def test_what_is_held_ahead_grows_slowly_and_shrinks_at_once() -> None:
-    pace = Pace(10, 20, 64)
+def test_what_is_in_hand_ahead_grows_slowly_and_shrinks_at_once() -> None:
+    pace = SlotsPace(10, 20)
     seen = []
     for _ in range(5):
         pace.note(100, 10)
@@ -51,19 +55,27 @@ def test_what_is_held_ahead_grows_slowly_and_shrinks_at_once() -> None:
 
 
 def test_one_slot_has_its_next_jobs_in_hand_and_one_at_least() -> None:
-    assert Pace(1, 20, 64).most_in_hand == 1
-    assert settled(Pace(1, 20, 64), 4.99).most_in_hand == 1 + 4
-    assert settled(Pace(1, 20, 64), 19.99).most_in_hand == 1 + 1
-    assert settled(Pace(1, 20, 64), 20.01).most_in_hand == 1
-    assert settled(Pace(1, 20, 64), 0.01).most_in_hand == 64
-    assert settled(Pace(1, 0, 64), 0.01).most_in_hand == 1
+    assert OneSlotPace(20, 64).most_in_hand == 1
+    assert settled(OneSlotPace(20, 64), 4.99).most_in_hand == 1 + 4
+    assert settled(OneSlotPace(20, 64), 19.99).most_in_hand == 1 + 1
+    assert settled(OneSlotPace(20, 64), 20.01).most_in_hand == 1
+    assert settled(OneSlotPace(20, 64), 0.01).most_in_hand == 64
+    assert settled(OneSlotPace(0, 64), 0.01).most_in_hand == 1
 
 
 @given(st.integers(1, 480), st.integers(0, 10_000), st.integers(1, 500), st.floats(0, 1e6))
 def test_there_is_a_place_for_all_that_is_in_hand(slots: int, prefetch_ms: int, batch: int, average_ms: float) -> None:
-    pace = settled(Pace(slots, prefetch_ms, batch), average_ms)
+    pace: Pace = OneSlotPace(prefetch_ms, batch) if slots == 1 else SlotsPace(slots, prefetch_ms)
+    settled(pace, average_ms)
     assert slots <= pace.most_in_hand <= PLACES
     assert 0 <= pace.low <= pace.most_in_hand // 2
+
+
+@given(st.integers(0, 10_000), st.integers(1, 500), st.floats(0, 1e6))
+def test_one_slot_has_no_more_in_hand_than_one_trip_brings(prefetch_ms: int, batch: int, average_ms: float) -> None:
+    pace = settled(OneSlotPace(prefetch_ms, batch), average_ms)
+    assert 1 <= pace.most_in_hand <= batch
+    assert pace.low == pace.most_in_hand // 2
 
 
 @given(

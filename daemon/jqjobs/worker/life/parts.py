@@ -1,0 +1,48 @@
+"""All that one worker is made of, by name; see `worker.wiring`."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from jqjobs.api.app import App
+from jqjobs.link.channel import Channel
+from jqjobs.link.worker_board import WorkerBoard
+from jqjobs.link.worker_config import WorkerConfig
+from jqjobs.store.store import Store
+from jqjobs.worker.attempts.hook_calls import HookQueue
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.loaded_files import LoadedFiles
+from jqjobs.worker.life.own_memory import OwnMemory
+from jqjobs.worker.life.worker_signals import Signals
+from jqjobs.worker.slots.executor import Executor
+from jqjobs.worker.slots.monitor import Monitor
+from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.fetching import Fetching
+from jqjobs.worker.trips.wake_wait import WakeWait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerParts:
+    """The parts that start, run and end a worker; each has one owner of its state."""
+
+    config: WorkerConfig
+    app: App
+    rng: random.Random
+    store: Store
+    board: WorkerBoard
+    channel: Channel
+    signals: Signals
+    instructions: Instructions
+    loaded_files: LoadedFiles
+    own_memory: OwnMemory
+    batch: Batch
+    exchanger: Exchanger
+    fetching: Fetching
+    wake_wait: WakeWait
+    runner: Runner
+    executor: Executor
+    monitor: Monitor
+    hook_queue: HookQueue

@@ -1,0 +1,111 @@
+"""Makes the parts of one worker from its configuration and its app; nothing is started or connected here."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from jqjobs.api.app import App
+from jqjobs.link.channel import Channel
+from jqjobs.link.worker_board import WorkerBoard
+from jqjobs.link.worker_config import WorkerConfig
+from jqjobs.store.address import parse_url
+from jqjobs.store.store import Store
+from jqjobs.store.wire import Wire
+from jqjobs.worker.attempts.hook_calls import HookQueue
+from jqjobs.worker.attempts.interrupt import Interrupter
+from jqjobs.worker.attempts.note_writer import NoteWriter
+from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
+from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.loaded_files import LoadedFiles
+from jqjobs.worker.life.memory_grants import MemoryGrants
+from jqjobs.worker.life.own_memory import OwnMemory
+from jqjobs.worker.life.parts import WorkerParts
+from jqjobs.worker.life.worker_signals import Signals
+from jqjobs.worker.slots.executor import Executor, MainThread
+from jqjobs.worker.slots.monitor import JobInterrupter, Monitor, SlotInterrupter
+from jqjobs.worker.slots.pool import Pool
+from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.fetching import Fetching, OneSlot, SeveralSlots
+from jqjobs.worker.trips.wake_wait import WakeWait
+
+#: What jobs say of themselves holds up their worker for so long at most.
+_NOTES_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProcess:
+    """What there is before an app is loaded."""
+
+    config: WorkerConfig
+    channel: Channel
+    signals: Signals
+    interrupter: Interrupter
+    loaded_files: LoadedFiles
+
+
+def wire(process: WorkerProcess, app: App) -> WorkerParts:
+    """Return the parts of a worker, wired by hand."""
+    return _Wiring(process, app).parts()
+
+
+class _Wiring:
+    """The parts while they are made: each from those before it."""
+
+    def __init__(self, process: WorkerProcess, app: App) -> None:
+        self.process = process
+        self.app = app
+        self.config = config = process.config
+        address, name = parse_url(config.redis_url), config.worker_id
+        queues = list(config.queues) or app.registry.queues()
+        self.rng = random.Random()
+        self.store = Store(address, name=name)
+        self.board = WorkerBoard(Path(config.board))
+        self.batch = Batch(self.board)
+        self.instructions = Instructions(process.channel)
+        self.wake_wait = WakeWait(Wire(address, name=name), queues, process.channel, process.signals.wakeup)
+        self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
+        self.on_threads = ThreadInterrupter(lambda: process.interrupter.in_child)
+        guard = process.interrupter if config.concurrency == 1 else self.on_threads
+        self.runner = Runner(app, name, guard, self.rng, self.notes)
+        self.exchanger = Exchanger(self.store, queues, name, config.lease_ms, self.batch, self.runner.complete)
+        self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
+        self.grants = MemoryGrants(
+            self.instructions, self.wake_wait, self.runner, self.rng, jitter=config.jitter
+        )  # fmt: skip
+
+    def parts(self) -> WorkerParts:
+        """Return them all."""
+        fetching, executor, monitor = self._one_slot() if self.config.concurrency == 1 else self._several_slots()
+        return WorkerParts(
+            config=self.config, app=self.app, rng=self.rng,
+            store=self.store, board=self.board, channel=self.process.channel, wake_wait=self.wake_wait,
+            signals=self.process.signals, instructions=self.instructions, loaded_files=self.process.loaded_files,
+            own_memory=OwnMemory(self.board, self.process.channel),
+            batch=self.batch, exchanger=self.exchanger, fetching=fetching,
+            runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
+        )  # fmt: skip
+
+    def _one_slot(self) -> tuple[Fetching, Executor, Monitor]:
+        config, interrupter = self.config, self.process.interrupter
+        fetching = OneSlot(
+            self.batch, self.exchanger, self.hook_queue, prefetch_ms=config.prefetch_ms, most=config.batch
+        )
+        executor = MainThread(self.batch, self.runner, self.process.signals, self.grants.refusal)
+        return fetching, executor, self._monitor(interrupter, None)
+
+    def _several_slots(self) -> tuple[Fetching, Executor, Monitor]:
+        config, slots = self.config, self.config.concurrency
+        fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
+        pool = Pool(slots, self.batch, self.runner, self.on_threads, self.process.signals, self.grants.refusal)
+        return fetching, pool, self._monitor(pool, pool)
+
+    def _monitor(self, interrupter: JobInterrupter, slots: SlotInterrupter | None) -> Monitor:
+        return Monitor(
+            batch=self.batch, board=self.board, exchanger=self.exchanger, signals=self.process.signals,
+            notes=self.notes, interrupter=interrupter, slots=slots,
+            prefetch_ms=self.config.prefetch_ms, kill_after_s=self.config.kill_after_s,
+        )  # fmt: skip
