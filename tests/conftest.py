@@ -17,6 +17,8 @@ from collections.abc import Callable, Generator, Iterator
 import hypothesis
 import pytest
 
+from leftovers import Leftovers, described
+from log_lines import Lines
 from servers import KINDS, REAL_KINDS, Server, must_not_skip, start
 
 # No deadline: how fast an example runs says nothing on a shared machine. `--hypothesis-seed=N` repeats a run.
@@ -25,6 +27,22 @@ hypothesis.settings.load_profile("jqjobs")
 
 #: A skip that names one of these is a failure where JQ_REQUIRE_SERVERS=1.
 _REQUIRED = ("redis-server", "valkey", "supervisord", "supervisorctl")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail a run whose processes or directories outlive it, by the name of the test that started them.
+
+    The first fixture of a test process, so the last one to end; with xdist each process looks for its own.
+    """
+    leftovers = Leftovers(tmp_path_factory.getbasetemp())
+    yield
+    left = leftovers.processes(patience_s=5)
+    said = [described(process) for process in left]
+    for process in left:
+        process.kill()
+    assert said == [], "left running"
+    assert leftovers.directories() == [], "left behind"
 
 
 class _Servers:
@@ -85,6 +103,14 @@ def start_server() -> Iterator[Callable[..., Server]]:
     yield start_one
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """The lines that this process logs; nothing is written."""
+    lines = Lines()
+    monkeypatch.setattr("jqjobs.base.log.event", lambda name, /, **fields: lines.append({"event": name, **fields}))
+    return lines
 
 
 @pytest.hookimpl(wrapper=True)

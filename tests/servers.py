@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import hiredis
+import psutil
 import pytest
 from fakeredis import TcpFakeServer
 
@@ -36,6 +37,9 @@ KINDS = ("fake", "valkey", "redis")
 REAL_KINDS = ("valkey", "redis")
 
 Word = str | bytes | int | float
+
+#: Every server of this process: what they leave behind is looked for at the end.
+started: list[Server] = []
 
 #: Seconds a server may take until it answers PING; generous for a loaded machine.
 _START_TIMEOUT_S = 20.0
@@ -127,8 +131,20 @@ def start(kind: str, *options: str, tcp: bool = False) -> Server:
         directory = tempfile.mkdtemp(prefix="jq-", dir="/tmp")
         address = ("127.0.0.1", free_port()) if tcp else f"{directory}/s"
         server = Server(kind, address, binary, tuple(options), directory)
+    started.append(server)
     server.restart()
     return server
+
+
+def kill_embedded(directory: Path) -> None:
+    """Kill the embedded server of a directory, whoever started it; none may be there."""
+    try:
+        process = psutil.Process(int((directory / "valkey.pid").read_text()))
+        if process.cwd() == str(directory):  # else that number is somebody else's by now
+            process.kill()
+            process.wait(_START_TIMEOUT_S)
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        pass
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +13,7 @@ from e2e.daemon import Daemon, Site, is_running
 from jqjobs.api.client import Client
 from jqjobs.embedded import socket_url
 from jqjobs.jobs.records import State
-from servers import require
-from waiting import eventually
+from servers import kill_embedded, require
 
 URL = "embedded:data"
 
@@ -28,7 +26,8 @@ def own(site: Site) -> Iterator[Site]:
     client = Client(lambda: url)
     site.__dict__["client"] = client  # what the cached property would make
     yield site
-    client.close()
+    site.close()
+    kill_embedded(site.directory / "data")  # that of a killed daemon lives on
 
 
 def start(site: Site) -> Daemon:
@@ -88,14 +87,10 @@ def test_a_killed_daemon_leaves_a_server_that_the_next_one_uses(own: Site) -> No
     job = own.send("hold", str(own.gate()))
     own.wait_for_start(job)
     daemon.kill()
-    try:
-        successor = start(own)
-        own.gate().touch()
-        assert own.wait_for(job, State.KEPT).executions == 2
-        assert is_running(server)
-        successor.send(signal.SIGTERM)
-        assert successor.wait() == 0
-        assert is_running(server), "it belongs to nobody, so nobody ends it"
-    finally:
-        os.kill(server, signal.SIGTERM)
-        eventually(lambda: not is_running(server), what="the server is gone")
+    successor = start(own)
+    own.gate().touch()
+    assert own.wait_for(job, State.KEPT).executions == 2
+    assert is_running(server)
+    successor.send(signal.SIGTERM)
+    assert successor.wait() == 0
+    assert is_running(server), "it belongs to nobody, so nobody ends it"

@@ -1,21 +1,27 @@
-"""Fixtures of the unit tests: workers without processes, a board and a batch, the lines that are logged, a clock."""
+"""Fixtures of the unit tests: an app, workers without processes, a board and a batch, a clock."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from jqjobs import App
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.batch import Batch
-from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
+from unit.daemon.fake_workers import Clock, FakeWorkers
 from unit.link.boards import worker_side
+
+
+@pytest.fixture
+def app() -> App:
+    """An app whose Redis is not there: whoever connects fails."""
+    return App(redis_url="redis://127.0.0.1:1")
 
 
 @pytest.fixture
@@ -25,18 +31,6 @@ def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWor
     monkeypatch.setattr("jqjobs.daemon.workers.worker_processes.spawn", hired.spawn)
     yield hired
     hired.close()
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    """The lines that are logged; nothing is written."""
-    lines = Lines()
-
-    def event(name: str, /, **fields: Any) -> None:
-        lines.append({"event": name, **fields})
-
-    monkeypatch.setattr("jqjobs.base.log.event", event)
-    return lines
 
 
 @pytest.fixture

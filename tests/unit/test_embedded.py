@@ -19,7 +19,7 @@ import pytest
 from jqjobs import embedded
 from jqjobs.embedded import EmbeddedServer, PingAnswer, data_directory, is_embedded, ping, socket_url
 from jqjobs.errors import ConfigError
-from servers import Server, require
+from servers import Server, kill_embedded, require
 
 #: What another process does: ensure the server of the URL in argv, say so, then wait to be ended.
 OTHER_PROCESS = """
@@ -39,12 +39,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     require("valkey")
     directory = tmp_path / "data"
     yield directory
-    pid_file = directory / "valkey.pid"
-    if pid_file.exists() and pid_file.read_text().strip():
-        try:
-            os.kill(int(pid_file.read_text()), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    kill_embedded(directory)
 
 
 def ensure(directory: Path) -> EmbeddedServer:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +26,6 @@ from store.queue_system import QueueSystem
 
 BOOM = json.dumps({"attempt": 1, "reason": "failed", "error": "boom", "traceback": "T\n  boom", "worker": "w",
                    "started_ms": 1000, "ended_ms": 3000}).encode()  # fmt: skip
-
-
-@pytest.fixture
-def system(any_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[QueueSystem]:
-    """One quick real server by its own clock, since that is what jqctl reads."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("JQ_REDIS_URL", raising=False)
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def terminal(system: QueueSystem, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(system.url, capsys)
 
 
 def serve(system: QueueSystem, *queues: str, **more: Any) -> None:

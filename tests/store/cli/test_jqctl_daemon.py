@@ -21,7 +21,6 @@ from jqjobs.daemon.control.orders import Order, Verb
 from jqjobs.store import keys
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import daemons
-from servers import Server
 from store.cli.terminal import Terminal
 from store.queue_system import QueueSystem
 
@@ -58,22 +57,6 @@ class Daemon:
 
     def end(self) -> None:
         self._listener.end(20)
-
-
-@pytest.fixture
-def system(any_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[QueueSystem]:
-    """One quick real server by its own clock, since that is what jqctl reads."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("JQ_REDIS_URL", raising=False)
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def terminal(system: QueueSystem, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    return Terminal(system.url, capsys)
 
 
 @pytest.fixture

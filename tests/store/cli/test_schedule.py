@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,20 +12,9 @@ from jqjobs.cli.exit_codes import Exit
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.schedules import Planned, plan, tick
-from servers import Server
 from store.queue_system import LEASE_MS, QueueSystem
 
 SECOND_MS = 1000
-
-
-@pytest.fixture
-def system(any_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[QueueSystem]:
-    """One quick real server by its own clock, since that is what jqctl reads."""
-    monkeypatch.chdir(tmp_path)
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
 
 
 class Shell:

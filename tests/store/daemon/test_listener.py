@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from jqjobs.store import keys, outage
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import daemons
 from jqjobs.store.store import Store
+from log_lines import Lines
 from servers import Server
 from store.queue_system import START_MS, QueueSystem
 from waiting import eventually
@@ -41,14 +41,6 @@ def _daemon_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
 def _time_of_redis(request: pytest.FixtureRequest) -> None:
     if "system" in request.fixturenames:
         request.getfixturevalue("system").store._now_ms = None
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The lines that the listener logs."""
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr(control.log, "event", lambda name, **fields: lines.append({"event": name, **fields}))
-    return lines
 
 
 @pytest.fixture
@@ -166,9 +158,7 @@ def test_an_answer_goes_at_once_although_the_listener_waits_for_orders(
     assert heard(listener).verb is Verb.RELOAD
 
 
-def test_what_is_no_order_is_said_once_and_holds_up_nothing(
-    system: QueueSystem, listen: Listen, logged: list[dict[str, Any]]
-) -> None:
+def test_what_is_no_order_is_said_once_and_holds_up_nothing(system: QueueSystem, listen: Listen, logged: Lines) -> None:
     for junk in (b"\xff", b"[]", b'{"v":1}', b"x" * 5000):
         system.redis("RPUSH", keys.control(DAEMON), junk)
     listener = listen(system.url)
@@ -178,9 +168,7 @@ def test_what_is_no_order_is_said_once_and_holds_up_nothing(
     assert [(line["event"], line["level"]) for line in logged] == [("control.ignored", 30)]
 
 
-def test_an_order_from_long_ago_is_not_obeyed(
-    system: QueueSystem, listen: Listen, logged: list[dict[str, Any]]
-) -> None:
+def test_an_order_from_long_ago_is_not_obeyed(system: QueueSystem, listen: Listen, logged: Lines) -> None:
     now_ms = system.redis("TIME")
     system.store._now_ms = lambda: int(now_ms[0]) * 1000 - 6000
     order(system.store, Verb.STOP)
@@ -194,7 +182,7 @@ def test_an_order_from_long_ago_is_not_obeyed(
 
 
 def test_an_answer_that_redis_refuses_is_dropped_and_said_once(
-    system: QueueSystem, listener: ControlListener, logged: list[dict[str, Any]]
+    system: QueueSystem, listener: ControlListener, logged: Lines
 ) -> None:
     system.redis("SET", keys.answer("odd12345"), "x")
     for _ in range(2):
@@ -204,7 +192,7 @@ def test_an_answer_that_redis_refuses_is_dropped_and_said_once(
     listener.answer(heard(listener), True, "arrives")
 
     eventually(lambda: answers(system) == [OrderAnswer(DAEMON, True, "arrives", {})])
-    assert [line["event"] for line in logged] == ["control.unanswered"]
+    assert logged.names() == ["control.unanswered"]
 
 
 def test_an_idle_listener_costs_one_command_for_each_wait(
@@ -234,7 +222,7 @@ def test_an_idle_listener_costs_one_command_for_each_wait(
 @pytest.mark.parametrize("kind", ["valkey", "redis"])
 def test_an_outage_is_waited_out_and_said_once(
     kind: str, start_server: Callable[..., Server], connect: Callable[..., Store],
-    listen: Listen, logged: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch,
+    listen: Listen, logged: Lines, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     pauses: list[int] = []
     monkeypatch.setattr(control, "_BLOCK_S", 1)
@@ -252,12 +240,10 @@ def test_an_outage_is_waited_out_and_said_once(
     order(connect(server.url), Verb.RESUME)
 
     assert heard(listener).verb is Verb.RESUME
-    assert [line["event"] for line in logged] == ["control.deaf", "control.back"]
+    assert logged.names() == ["control.deaf", "control.back"]
 
 
-def test_a_key_of_another_type_is_waited_out_too(
-    system: QueueSystem, listen: Listen, logged: list[dict[str, Any]]
-) -> None:
+def test_a_key_of_another_type_is_waited_out_too(system: QueueSystem, listen: Listen, logged: Lines) -> None:
     system.redis("SET", keys.control(DAEMON), "x")
     listener = listen(system.url)
     eventually(lambda: logged, 20)

@@ -14,6 +14,7 @@ from jqjobs.link.board_layout import PLACES
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.exchanger import Fenced
+from log_lines import Lines
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
 from waiting import eventually
@@ -24,14 +25,6 @@ def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -
     made = ProcesslessWorker(system, connect(system.url), tmp_path)
     yield made
     made.board.close()
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the events that are logged."""
-    names: list[str] = []
-    monkeypatch.setattr("jqjobs.base.log.event", lambda name, /, **fields: names.append(name))
-    return names
 
 
 def breaks(*_: Any) -> Any:
@@ -210,7 +203,7 @@ def test_after_a_broken_trip_what_is_in_hand_is_named_and_the_rest_goes_back(
 # Too late
 
 
-def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logged: list[str]) -> None:
+def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logged: Lines) -> None:
     worker.system.add("a")
     worker.exchanger.trip(1)
     job = worker.start()
@@ -218,11 +211,11 @@ def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logg
     worker.exchanger._number = 2
     worker.finish(job)
     worker.exchanger.trip(0)
-    assert logged == ["settle.stale"]
+    assert logged.names() == ["settle.stale"]
 
 
 def test_what_goes_back_after_its_daemon_has_given_it_back_is_nothing_to_log(
-    worker: ProcesslessWorker, logged: list[str]
+    worker: ProcesslessWorker, logged: Lines
 ) -> None:
     worker.system.add(*"ab")
     worker.exchanger.trip(2)
@@ -230,4 +223,4 @@ def test_what_goes_back_after_its_daemon_has_given_it_back_is_nothing_to_log(
     worker.exchanger._number = 2
     worker.batch.give_back()
     worker.exchanger.trip(0)
-    assert (logged, worker.system.ids(), worker.on_board()) == ([], ["a", "b"], {})
+    assert (logged.names(), worker.system.ids(), worker.on_board()) == ([], ["a", "b"], {})

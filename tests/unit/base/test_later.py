@@ -20,12 +20,6 @@ import pytest
 from jqjobs import App
 from jqjobs.worker.attempts.hook_calls import HookQueue
 
-
-@pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1")
-
-
 # Scripts
 
 

@@ -33,11 +33,7 @@ from jqjobs.errors import (
 #: What costs more than 20 ms to import and has no business in `jqctl status`.
 HEAVY = {"redis", "msgspec", "psutil", "rich", "asyncio", "dotenv", "watchdog", "jqjobs.api.app", "jqjobs.embedded"}
 
-
-@pytest.fixture(autouse=True)
-def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("JQ_REDIS_URL", f"unix://{tmp_path}/nothing.sock")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def test_starting_it_imports_nothing_heavy() -> None:

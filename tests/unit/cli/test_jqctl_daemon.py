@@ -30,11 +30,7 @@ REGISTRY = Registry(0, (MAIL, WEB, TWIN))
 ORDERS = sorted(verb for verb in Verb if verb is not Verb.PING)
 NEEDED = {Verb.SCALE: ["--workers", "2"]}
 
-
-@pytest.fixture(autouse=True)
-def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setenv("JQ_REDIS_URL", f"unix://{tmp_path}/nothing.sock")
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 # The command line

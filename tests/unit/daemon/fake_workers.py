@@ -101,13 +101,6 @@ class FakeWorkers:
             board.close()
 
 
-class Lines(list[dict[str, Any]]):
-    """What was logged, one dict a line."""
-
-    def of(self, name: str) -> list[dict[str, Any]]:
-        return [line for line in self if line["event"] == name]
-
-
 class Clock:
     """A clock that only the test moves."""
 

@@ -14,7 +14,8 @@ from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.stop_plans import StopPlan
 from jqjobs.link.exits import DaemonExit
-from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
+from log_lines import Lines
+from unit.daemon.fake_workers import Clock, FakeWorkers
 
 SETTINGS = DaemonSettings("shop:app", "redis://", grace_s=30, kill_after_s=5, cooldown_s=60)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jqjobs.daemon.signals import ACTIONS, SignalInbox
-from unit.daemon.fake_workers import Lines
+from log_lines import Lines
 
 
 class Controls:

@@ -17,7 +17,8 @@ from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.exits import WorkerExit
-from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
+from log_lines import Lines
+from unit.daemon.fake_workers import Clock, FakeWorkers
 from unit.link.boards import in_hand, run_only, worker_side
 
 

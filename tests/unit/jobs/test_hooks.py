@@ -25,11 +25,6 @@ from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 from jqjobs.worker.attempts.runner import Runner
 
 
-@pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1")
-
-
 class Journal:
     """Functions that note how they were called."""
 

@@ -23,11 +23,6 @@ from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner
 
 
-@pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1/0")
-
-
 def stored(job: Job[..., Any], *args: Any, **kwargs: Any) -> str:
     """The limits of a call, as they are stored with it."""
     fields = job._new(args, kwargs).fields

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ import pytest
 from jqjobs.link.board import Board, Entry
 from jqjobs.link.board_layout import Stage
 from unit.link.boards import job, worker_side
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    made = Board.create(tmp_path / "w.board")
-    yield made
-    made.close()
 
 
 def test_a_new_board_is_empty(board: Board) -> None:

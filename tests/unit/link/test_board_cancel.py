@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board import Board, Entry
 from jqjobs.link.board_layout import PLACES
 from unit.link.boards import in_hand, worker_side
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    made = Board.create(tmp_path / "w.board")
-    yield made
-    made.close()
-
 
 # Cancelling
 

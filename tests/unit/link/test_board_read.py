@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,14 +12,6 @@ from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage
 from unit.link.boards import in_hand
 from waiting import eventually
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    made = Board.create(tmp_path / "w.board")
-    yield made
-    made.close()
-
 
 # Read while it is written
 

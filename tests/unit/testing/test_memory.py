@@ -35,11 +35,6 @@ from jqjobs.testing import InMemory, in_memory, plugin
 
 
 @pytest.fixture
-def app() -> App:
-    return App(redis_url="redis://127.0.0.1:1")
-
-
-@pytest.fixture
 def jobs(app: App) -> Iterator[InMemory]:
     with in_memory(app) as held:
         yield held

@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs.daemon.control.executor import OrderExecutor
 from jqjobs.daemon.control.orders import Order, Verb
-from unit.daemon.fake_workers import Lines
+from log_lines import Lines
 
 Stacks = list[dict[str, object]]
 

@@ -13,6 +13,7 @@ import pytest
 
 from jqjobs.daemon.deploys import inotify as inotify_module
 from jqjobs.daemon.deploys.inotify import InotifyWatch
+from log_lines import Lines
 from waiting import eventually
 
 
@@ -38,13 +39,6 @@ def inotify() -> Iterator[NotedInotify]:
     made = NotedInotify()
     yield made
     made.close()
-
-
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr(inotify_module.log, "event", lambda name, **fields: lines.append({"event": name, **fields}))
-    return lines
 
 
 @pytest.fixture
@@ -140,7 +134,7 @@ def test_a_directory_that_comes_later_is_heard_once_it_is_covered_anew(inotify: 
 
 
 def test_too_many_directories_turn_it_off_and_that_is_said_once(
-    inotify: InotifyWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
+    inotify: InotifyWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Lines
 ) -> None:
     monkeypatch.setattr(inotify_module, "_MOST_DIRECTORIES", 3)
     paths = [str(tmp_path / str(n) / "jobs.txt") for n in range(4)]
@@ -153,12 +147,12 @@ def test_too_many_directories_turn_it_off_and_that_is_said_once(
     inotify.cover(paths)
     inotify.cover(paths)
     assert not inotify.is_on
-    assert [line["event"] for line in logged] == ["watch.without_inotify"]
+    assert logged.names() == ["watch.without_inotify"]
     assert logged[0]["reason"] == "more than 3 directories"
 
 
 def test_a_kernel_that_refuses_turns_it_off_and_nothing_is_left(
-    inotify: InotifyWatch, file: Path, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
+    inotify: InotifyWatch, file: Path, monkeypatch: pytest.MonkeyPatch, logged: Lines
 ) -> None:
     def refuse(*args: Any, **options: Any) -> None:
         raise OSError(28, "inotify watch limit reached")
@@ -172,7 +166,7 @@ def test_a_kernel_that_refuses_turns_it_off_and_nothing_is_left(
 
 
 def test_without_watchdog_it_is_off(
-    inotify: InotifyWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[dict[str, Any]]
+    inotify: InotifyWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Lines
 ) -> None:
     monkeypatch.setitem(sys.modules, "watchdog", None)
     inotify.cover([str(tmp_path / "jobs.txt")])

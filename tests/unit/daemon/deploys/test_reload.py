@@ -9,7 +9,8 @@ import pytest
 from jqjobs.daemon.deploys.reload import Reload
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
-from unit.daemon.fake_workers import Clock, FakeWorkers, Lines
+from log_lines import Lines
+from unit.daemon.fake_workers import Clock, FakeWorkers
 
 
 @pytest.fixture

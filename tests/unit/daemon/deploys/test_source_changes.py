@@ -13,8 +13,8 @@ from jqjobs.daemon.deploys import new_image
 from jqjobs.daemon.deploys import source_changes as module
 from jqjobs.daemon.deploys.release import resolve
 from jqjobs.daemon.deploys.source_changes import Step
+from log_lines import Lines
 from unit.daemon.deploys.fake_deploys import FakeDeploys, Worker
-from unit.daemon.fake_workers import Lines
 
 
 @pytest.fixture

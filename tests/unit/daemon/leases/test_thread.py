@@ -14,7 +14,7 @@ from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.messages import LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreRefused, StoreUnavailable
-from unit.daemon.fake_workers import Lines
+from log_lines import Lines
 
 AWAY = StoreUnavailable("Redis cannot be reached")
 REFUSED = StoreRefused("NOPERM no permission")

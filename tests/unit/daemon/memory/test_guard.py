@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from jqjobs.daemon.workers.stop_plans import StopPlan
 from unit.daemon.memory.memory_host import Host
 
 #: Samples are this far apart when somebody asks.
 ASKED_PACE_S = 0.1
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    made = Host(tmp_path, monkeypatch)
-    yield made
-    made.close()
 
 
 # Pace

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jqjobs.jobs.records import TakenJob
@@ -13,13 +10,6 @@ from unit.daemon.memory.memory_host import RESERVE_MIB, TOTAL_MIB, Host
 from unit.link.boards import worker_side
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    made = Host(tmp_path, monkeypatch)
-    yield made
-    made.close()
 
 
 def test_a_job_for_which_there_is_room_may_start_now(host: Host) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from jqjobs.daemon.workers.dumps import Dumps
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.stacks import stacks_path
+from log_lines import Lines
 from unit.link.boards import run_only
 
 
@@ -32,14 +32,10 @@ class Moment:
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def logged(logged: Lines, monkeypatch: pytest.MonkeyPatch) -> Lines:
     """The lines that were logged; and a clock that stands still."""
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr(
-        "jqjobs.daemon.workers.dumps.log.event", lambda name, **fields: lines.append({"event": name, **fields})
-    )
     monkeypatch.setattr("jqjobs.daemon.workers.dumps.time.monotonic", lambda: Moment.now_s)
-    return lines
+    return logged
 
 
 @pytest.fixture
@@ -51,15 +47,13 @@ def workers(tmp_path: Path) -> Iterator[list[Worker]]:
 
 
 def test_who_is_up_is_asked_and_who_boots_is_not_as_the_signal_would_kill_it(
-    workers: list[Worker], logged: list[dict[str, Any]]
+    workers: list[Worker], logged: Lines
 ) -> None:
     Dumps(workers).ask()  # type: ignore[arg-type]
     assert [worker.asked for worker in workers] == [1, 1, 0]
 
 
-def test_the_stacks_are_logged_once_a_moment_later_with_the_job(
-    workers: list[Worker], logged: list[dict[str, Any]]
-) -> None:
+def test_the_stacks_are_logged_once_a_moment_later_with_the_job(workers: list[Worker], logged: Lines) -> None:
     run_only(workers[0].board, TakenJob("q", "id", 1, "name", b""))
     dumps = Dumps(workers)  # type: ignore[arg-type]
     dumps.ask()
@@ -74,15 +68,13 @@ def test_the_stacks_are_logged_once_a_moment_later_with_the_job(
     assert len(logged) == 8, "two workers, each once"
 
 
-def test_unasked_nothing_is_shown(workers: list[Worker], logged: list[dict[str, Any]]) -> None:
+def test_unasked_nothing_is_shown(workers: list[Worker], logged: Lines) -> None:
     stacks_path(workers[0].board.path).write_text("old")
     Dumps(workers).show()  # type: ignore[arg-type]
     assert logged == []
 
 
-def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(
-    workers: list[Worker], logged: list[dict[str, Any]]
-) -> None:
+def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(workers: list[Worker], logged: Lines) -> None:
     run_only(workers[0].board, TakenJob("q", "id", 1, "name", b""))
     got: list[list[dict[str, object]]] = []
     dumps = Dumps(workers)  # type: ignore[arg-type]
@@ -97,7 +89,7 @@ def test_a_reader_gets_the_stacks_of_all_workers_and_the_log_does_not(
 
 
 def test_all_who_ask_in_the_meantime_get_the_same_and_nobody_makes_it_later(
-    workers: list[Worker], logged: list[dict[str, Any]]
+    workers: list[Worker], logged: Lines
 ) -> None:
     got: list[int] = []
     dumps = Dumps(workers)  # type: ignore[arg-type]
@@ -114,7 +106,7 @@ def test_all_who_ask_in_the_meantime_get_the_same_and_nobody_makes_it_later(
     assert {line["worker"] for line in logged} == {"w0", "w1"}, "the log was asked for too"
 
 
-def test_a_worker_that_is_gone_by_then_is_left_out(workers: list[Worker], logged: list[dict[str, Any]]) -> None:
+def test_a_worker_that_is_gone_by_then_is_left_out(workers: list[Worker], logged: Lines) -> None:
     got: list[list[dict[str, object]]] = []
     dumps = Dumps(workers)  # type: ignore[arg-type]
     dumps.ask(got.append)

@@ -18,7 +18,7 @@ from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.slots import coroutines, threads
-from unit.daemon.fake_workers import Lines
+from log_lines import Lines
 from unit.worker.slots.pool_bench import Bench
 from waiting import eventually
 
