@@ -1,4 +1,4 @@
-"""Async wait in memory: what lua/rules/waits.lua does, for jobs that hand their work to a third party in a test."""
+"""Async wait in memory: what lua/rules/waiting/ does, for jobs that hand their work to a third party in a test."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rate and concurrency limits: what a job is registered with, and the text that the scripts read of it.
 
 Pure values. A producer computes the limits of each call from its arguments, the worker does it for calls that came as
-raw envelopes; both store the same text with the job. Who may start and who waits is decided in lua/rules/limits.lua.
+raw envelopes; both store the same text with the job. Who may start and who waits is decided in lua/rules/limits/.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class RateLimit:
         return round(1000 * seconds) if seconds * 1000 <= LONGEST_MS else LONGEST_MS + 1
 
     def text(self, key: str) -> str:
-        """Return the limit as lua/rules/limit_waiters.lua reads it."""
+        """Return the limit as lua/rules/limits/gate.lua reads it."""
         parts = -(-self.most // MOST_STARTS)
         window_ms = -(-self.window_ms // parts)  # rounded up: so many of these cover the interval
         return f"r {self.most // parts} {window_ms} {limit_name(key, _span_text(window_ms))}"
@@ -80,7 +80,7 @@ class Concurrency:
         _check_key(self.key)
 
     def text(self, key: str) -> str:
-        """Return the limit as lua/rules/limit_waiters.lua reads it."""
+        """Return the limit as lua/rules/limits/gate.lua reads it."""
         return f"c {self.most} 0 {limit_name(key, 'running')}"
 
 

@@ -39,7 +39,7 @@ def _whole(file: str, there: set[str]) -> str:
         files = (f"rules/{name}.lua" for name in line[1].split())
         return "\n".join(_whole(rule, there) for rule in files if rule not in there)
 
-    return re.sub(r"^ *--: include ([\w ]+)\n", rules, _read(file), flags=re.MULTILINE)
+    return re.sub(r"^ *--: include ([\w/ ]+)\n", rules, _read(file), flags=re.MULTILINE)
 
 
 def _read(file: str) -> str:

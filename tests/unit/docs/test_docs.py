@@ -45,13 +45,13 @@ def test_the_table_of_envelope_keys_is_complete() -> None:
 
 
 def test_the_table_of_reason_codes_is_complete() -> None:
-    written = set(re.findall(r"'([a-z_]+): ", LUA["envelope"] + LUA["settle"]))
+    written = set(re.findall(r"'([a-z_]+): ", LUA["envelope"] + LUA["outcomes_unrun"]))
 
     assert first_cells(section(PROTOCOL, "What is refused")) == written
 
 
 def test_the_table_of_refused_answers_is_complete() -> None:
-    written = set(re.findall(r"'([a-z_]+): ", LUA["answer"]))
+    written = set(re.findall(r"'([a-z_]+): ", LUA["inbox_answer"]))
     cells = [line.split("|")[1].strip(" `") for line in section(PROTOCOL, "Waiting for somebody else").splitlines()
              if line.startswith("| `")]  # fmt: skip
 
@@ -107,9 +107,9 @@ def test_the_defaults_of_the_limits_are_true() -> None:
 
     assert f"`max_attempts`, default {DEFAULT_MAX_ATTEMPTS}" in limits
     assert f"`max_crashes`, default {DEFAULT_MAX_CRASHES}" in limits
-    assert re.search(r"MAX_INTERRUPTS = 20\b", LUA["prelude"])
-    assert re.search(r"HISTORY = 20\b", LUA["prelude"])
-    assert re.search(r"REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864", LUA["prelude"])
+    assert re.search(r"MAX_INTERRUPTS = 20\b", LUA["interrupt"])
+    assert re.search(r"HISTORY = 20\b", LUA["history"])
+    assert re.search(r"REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864", LUA["rejected"])
 
 
 def test_the_defaults_of_the_daemon_are_true() -> None:

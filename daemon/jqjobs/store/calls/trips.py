@@ -14,10 +14,10 @@ from jqjobs.store.reply_values import number, text
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
 
-#: Fields of one job in the answer of an exchange (lua/rules/take.lua).
+#: Fields of one job in the answer of an exchange (lua/rules/trip/take.lua).
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 7
-#: Items of one queue's plain jobs there (lua/rules/plain.lua).
+#: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
 _PLAIN_ITEMS = 4
 
 #: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
@@ -55,7 +55,7 @@ def exchange(
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
     saying. A limited job is only taken where it can start at once.
     """
-    said = ("" if held is None else "resync", "fates" if tell_fates else "", f"free {free}" if free > 0 else "")
+    said = ("" if held is None else "resync", "settled" if tell_fates else "", f"free {free}" if free > 0 else "")
     words = " ".join(filter(None, said))
     args: list[Argument] = ["", worker, trip, want, lease_ms, words]
     plain: dict[str, list[str]] = {queue: [] for queue in queues}

@@ -1,6 +1,7 @@
--- Adds queues to the known ones, also at maxmemory: its first write is an SREM.
+-- Adds queues to the known ones.
 -- KEYS[1] jq:queues
 -- ARGV[1] now (not used), then queue names
 -- Returns how many were new.
+-- First write: SREM, passes when Redis is full
 redis.call('SREM', KEYS[1], '')
 return redis.call('SADD', KEYS[1], unpack(ARGV, 2))

@@ -1,10 +1,11 @@
---: include prelude schedule
+--: include core periodic
 -- A daemon, or a person, asks for the schedules of one queue. Daemons ask every few seconds: while nothing has
 -- changed that is one small question.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] the number it knows, or "" to be told all
 -- Returns { now, number } when that is the number it knows, else also five items for each schedule:
---   name, entry as JSON, how far it got ("since ran id", see schedule.lua) or nil, paused since (ms) or nil,
+--   name, entry as JSON, how far it got ("since ran id", see rules/periodic.lua) or nil, paused since (ms) or nil,
 --   1 if a live worker offers it, else 0
+-- First write: none
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local number = redis.call('HGET', q .. 'meta', 'agenda') or '0'
 local reply, n = { now, number }, 2

@@ -1,14 +1,15 @@
---: include prelude limit_waiters outcomes limits
--- Somebody cancels jobs. What waits is dead at once; what a worker holds is marked: its daemon is told
+--: include core wake damaged outcome/dead limits/gate limits/held limits/let_go
+-- Somebody cancels jobs. What no worker has in hand is dead at once; the rest is marked: its daemon is told
 -- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
--- then job ids, each alone or "id worker": who is believed to hold it, which saves asking all of them
--- Returns for each id: 1 cancelled | 2 cancelling: a worker holds it | 0 it is over | -1 there is no such job
+-- then job ids, each alone or "id worker": who is believed to have it, which saves asking all of them
+-- Returns for each id: 1 cancelled | 2 cancelling: a worker has it | 0 finished: it is over | -1 unknown: no such job
+-- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local members, places, reply = {}, {}, {}
 allow_when_full(q)
 
--- Takes a job out of the set where it waits; whether it was in one.
+-- Takes a job that no worker has in hand out of its set; whether it was in one.
 local function withdraw(id)
   if leave_held(q, id) then return true end
   if redis.call('ZREM', q .. 'ready', id) == 1 then

@@ -1,8 +1,9 @@
---: include prelude
+--: include core
 -- A daemon asks which jobs in the hands of its workers somebody has cancelled.
 -- KEYS[1] the queue's meta key   ARGV[1] now (not used)   then worker ids
 -- Returns flat, three items a job: worker id, job id, attempt.
-local MOST = 500                  -- of one worker; so many it can hold
+-- First write: none, or ZREM, passes when Redis is full
+local MOST = 500                  -- of one worker; so many it can have in hand
 local q, reply = prefix(KEYS[1]), {}
 if redis.call('EXISTS', q .. 'cancels') == 0 then return reply end
 for i = 2, #ARGV do

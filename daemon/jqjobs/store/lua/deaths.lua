@@ -1,8 +1,9 @@
---: include prelude
--- Hands out dead jobs whose hooks nobody has called: they crashed, were killed, expired, or waited too long.
+--: include core
+-- Hands out dead jobs whose hooks nobody has called: they crashed, were killed, expired, or nobody answered.
 -- Each is handed out once. What was retried or forgotten meanwhile is dropped.
 -- KEYS[1] the queue's meta key   ARGV[1] now (not used)   ARGV[2] at most, then the job names the caller has hooks for
 -- Returns flat, seven items a job: id, name, payload, attempt, failures, reason, error; absent ones are nil
+-- First write: ZREM, passes when Redis is full
 local q, most = prefix(KEYS[1]), tonumber(ARGV[2])
 local mine, reply = {}, {}
 for i = 3, #ARGV do mine[ARGV[i]] = true end

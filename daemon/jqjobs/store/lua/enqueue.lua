@@ -1,18 +1,19 @@
--- Stores new jobs of one queue. Refused at maxmemory as a whole: its first write is HINCRBY.
+-- Stores new jobs of one queue.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or "" for Redis TIME
 -- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only:
 --         how many, name, number of words that follow; those: names and values of priority, due ("+ms" from now,
---         "ms" absolute), key (coalescing), replace (what waits under that key), and of fields to be stored as
+--         "ms" absolute), key (coalescing), replace (what has that key and has not started), and of fields to be stored as
 --         they are (expires as "+ms" from now); then id and payload of each
--- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it.
+-- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it
+-- First write: HINCRBY, refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
 local sequence = call('HINCRBY', q .. 'meta', 'seq', total) - total
 local time = now == '' and call('TIME')
 if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
 
 local function rare()  -- for jobs of which more is said: to build it takes as long as two commands
-  --: include prelude limit_waiters add
+  --: include arrival/add
   local function read_words(at, words)
     local new, fields = { name = ARGV[at - 2], priority = 0, due = '', fields = {} }, 0
     for n = at, at + words - 1, 2 do

@@ -1,22 +1,23 @@
---: include core plain serve watch
+--: include core in_hand trip/settle_plain trip/serve trip/watch
 -- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
 -- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms
--- ARGV[6]  words: "resync" after a connection error, "fates" to hear what became of the other outcomes, "free N"
---          when N jobs more than the worker holds could start at once, or ""
--- then for each queue: number of plain successes, their ids, held ("id attempt …", resync only), number of other
--- outcomes, and for each of those: kind, id, attempt, number, text, line, taken (see settle.lua)
--- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, fates } or nil when all are empty }
+-- ARGV[6]  words: "resync" after a connection error, "settled" to hear what became of the other outcomes, "free N"
+--          when N jobs more than it has in hand could start at once, or ""
+-- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
+-- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (see rules/trip/outcomes.lua)
+-- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, settled } or nil when all are empty }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
 --   wait    ms until this worker should come back, or -1     more  1 when work was only moved aside
---   inboxes indexes of queues with raw envelopes             stale, lost  ids (settled too late; no longer held)
---   plain   jobs of before the others (see plain.lua)        jobs  flat, six items a job (see take.lua)
---   broken  flat: index of a queue not served, the error     fates flat: id, state or "gone", why it is dead; or nil
+--   inboxes indexes of queues with raw envelopes             stale, lost  ids: settled too late; no longer in hand
+--   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
+--   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
+-- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full
 local now, now_text = clock(ARGV[1])
 local worker, trip = ARGV[2], tonumber(ARGV[3])
 local want, resyncing = tonumber(ARGV[4]), string.find(ARGV[6], 'resync')
-local queues, taken, fates = {}, {}, string.find(ARGV[6], 'fates') and {} or nil
+local queues, taken, settled = {}, {}, string.find(ARGV[6], 'settled') and {} or nil
 for i, key in ipairs(KEYS) do
   queues[i] = prefix(key)
   if not redis.call('ZSCORE', queues[i] .. 'leases', worker) then return { 1, now } end
@@ -28,33 +29,29 @@ end
 local rules
 local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end
-  --: include prelude limit_waiters outcomes limits waits dead_worker due_and_reaped settle take
+  --: include trip/settle due workers/expired_leases trip/take
   rules = { settle = settle_others, promote = promote, reap = reap, take = take }
   return rules
 end
 
-local stale, lost, at, empty, quiet, has_lacked = {}, {}, 7, {}, {}, false
+local stale, lost, at, empty, quiet, lacks = {}, {}, 7, {}, {}, false
 for i, q in ipairs(queues) do
   local active, done = q .. 'active:' .. worker, tonumber(ARGV[at])
   quiet[i] = redis.call('EXISTS', q .. 'cancels', q .. 'inbox', q .. 'scheduled') == 0
-  if done > 0 then
-    empty[i] = settle_plain(q, now, active, at + 1, done, stale, quiet[i])
-  else
-    allow_when_full(q)
-  end
+  if done > 0 then empty[i] = settle_plain(q, now, active, at + 1, done, stale, quiet[i]) else allow_when_full(q) end
   redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and now_text or taken[i]), 'KEEPTTL')
   at = at + done + 1
   if resyncing or ARGV[at + 1] ~= '0' then
-    quiet[i], has_lacked = false, rare().settle(q, now, active, taken[i], at, resyncing, stale, lost, fates)
+    quiet[i], lacks = false, rare().settle(q, now, active, taken[i], at, resyncing, stale, lost, settled)
   end
   at = at + 2 + 7 * tonumber(ARGV[at + 1])
 end
 
 local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
-  want = want, asked = want, words = ARGV[6], stop = want > 0 and holds_suspect(queues, worker, empty), more = 0, plain = {}, jobs = {},
-  inboxes = {}, broken = {}, watches = {}, moments = {} }
+  want = want, asked = want, words = ARGV[6], stop = want > 0 and has_suspect(queues, worker, empty), more = 0,
+  plain = {}, jobs = {}, inboxes = {}, broken = {}, watches = {}, moments = {} }
 serve_all(t)
-local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not has_lacked)
-local has_rest = fates or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0
-local rest = has_rest and { t.inboxes, stale, lost, t.jobs, t.broken, fates }
+local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not lacks)
+local has_rest = settled or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0
+local rest = has_rest and { t.inboxes, stale, lost, t.jobs, t.broken, settled }
 return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest }

@@ -1,10 +1,11 @@
---: include prelude limit_waiters outcomes limits waits dead_worker due_and_reaped
--- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered,
--- free parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while it answers more = 1.
+--: include core wake due workers/expired_leases waiting/leave_waiting outcome/give_back outcome/over
+-- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
+-- parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while more is 1.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
--- Returns { more, ms until the next scheduled job or -1, 1 if the inbox holds anything, workers reaped }
+-- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped }
+-- First write: ZREM, passes when Redis is full; none when there was no pause
 local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -28,7 +29,11 @@ local function unpark(from)
       redis.call('HDEL', q .. 'job:' .. id, 'rank')
     end
   end
-  if #ids < CHUNK then redis.call('HDEL', q .. 'meta', 'unpark') else redis.call('HSET', q .. 'meta', 'unpark', from + left) end
+  if #ids < CHUNK then
+    redis.call('HDEL', q .. 'meta', 'unpark')
+  else
+    redis.call('HSET', q .. 'meta', 'unpark', from + left)
+  end
   return #ids == CHUNK
 end
 

@@ -1,11 +1,11 @@
---: include prelude limit_waiters add envelope outcomes waits answer
+--: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
--- most 100, and about 256 KiB, a call.
--- Refused at maxmemory: its first write is HINCRBY. Reads everything before it writes anything.
+-- most 100, and about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
--- Returns: accepted (replacing another one too), rejected, already there (same id or key), envelopes left.
+-- Returns { accepted (replacing another one too), rejected, already there (same id or key), envelopes left }
+-- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
 local MOST, MOST_BYTES = 100, 262144
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local inbox = q .. 'inbox'

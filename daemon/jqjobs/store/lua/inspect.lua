@@ -1,8 +1,9 @@
---: include prelude limit_waiters
+--: include core in_hand limits/held
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
 -- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",
--- hash fields and values (flat; a later pair overrides an earlier one), history lines }
+-- hash fields and values (flat; a later pair overrides an earlier one), history lines }; the state is a set, or "active", or "lost": it is in none
+-- First write: none
 local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 local job = q .. 'job:' .. id
 local hash = redis.call('HGETALL', job)
@@ -10,9 +11,9 @@ if #hash == 0 then return {} end
 local history = redis.call('LRANGE', job .. ':history', 0, -1)
 local function put(name, value) hash[#hash + 1], hash[#hash + 2] = name, value end
 
--- What others have passed a held job by is written when it leaves.
+-- How often others have passed a held job by is written when it leaves.
 if redis.call('ZSCORE', q .. 'held', id) then
-  local limit, passed, costs = wait_of(q, id)
+  local limit, passed, costs = read_held(q, id)
   local f = redis.call('HMGET', job, 'throttles', 'failures')
   put('throttles', digits((tonumber(f[1]) or 0) + (passed or 0)))
   if costs then put('failures', digits((tonumber(f[2]) or 0) + passed)) end
@@ -22,7 +23,7 @@ for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'dea
   local score = redis.call('ZSCORE', q .. state, id)
   if score then return { now, state, score, '', hash, history } end
 end
--- The attempt of an active job is in the member, not yet in the hash (take.lua).
+-- The attempt of an active job is in the member, not yet in the hash (rules/trip/hand_out.lua).
 local attempt = digits((tonumber(redis.call('HGET', job, 'attempt') or nil) or 0) + 1)
 for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
   local score = redis.call('ZSCORE', q .. 'active:' .. worker, id .. ' ' .. attempt)

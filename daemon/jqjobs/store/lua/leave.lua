@@ -1,5 +1,5 @@
---: include prelude limit_waiters outcomes limits waits dead_worker
--- Ends a worker in one queue: an orderly leave, or the burial of one that is known to be dead.
+--: include core wake workers/dead_worker
+-- Ends a worker in one queue: it leaves in order, or is known to be dead.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] worker id
 -- ARGV[3] mode: what a job that was running is charged: "crash" | "suspect" (its daemon died too) |
@@ -8,12 +8,13 @@
 -- then the board, triples: id, attempt, "running" | "succeeded" | "failed" | "waiting <ms>" |
 -- "interrupted": it was running too when its worker was killed for another one
 -- Jobs of the active set that the board does not name (under the same attempt) were not started: free, in place.
--- Returns the number of jobs it held, or -1 when it had no lease (nothing written).
+-- Returns how many jobs it had in hand, or -1 when it had no lease
+-- First write: ZREM, passes when Redis is full; none when it had no lease
 local q, now, worker = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 if not redis.call('ZSCORE', q .. 'leases', worker) then return -1 end
 allow_when_full(q)
 local board = {}
 for i = 6, #ARGV, 3 do board[ARGV[i]] = { ARGV[i + 1], ARGV[i + 2] } end
-local held = end_worker(q, now, worker, ARGV[3], board, ARGV[4], ARGV[5] ~= '' and ARGV[5] or nil)
+local left = end_worker(q, now, worker, ARGV[3], board, ARGV[4], ARGV[5] ~= '' and ARGV[5] or nil)
 update_wake(q)
-return held
+return left

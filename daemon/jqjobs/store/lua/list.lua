@@ -1,7 +1,9 @@
---: include prelude
+--: include core
 -- Lists jobs of one queue in one state, a page at a time.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] state   ARGV[3] offset   ARGV[4] at most
--- Returns { total, offset of the next page or -1, then for each job: id, score, worker id or "", and its fields as named in FIELDS (flat) }
+-- Returns flat: total, offset of the next page or -1, then twelve items a job: id, score, worker id or "", and its
+-- fields as named in FIELDS
+-- First write: none
 local FIELDS = { 'name', 'priority', 'enqueued', 'attempt', 'executions', 'error', 'reason', 'finished', 'held' }
 local q, state, offset, most = prefix(KEYS[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local MOST_READ = 1000

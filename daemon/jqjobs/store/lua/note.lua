@@ -1,10 +1,11 @@
---: include prelude
+--: include core
 -- A running job says something of itself: how far it is, and lines for a person to read. Only the attempt
--- that holds the job is heard. Lines are bounded: the oldest go.
+-- that has the job in hand is heard. Lines are bounded: the oldest go.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- ARGV[2] worker id   ARGV[3] job id   ARGV[4] attempt
 -- ARGV[5] progress, or "": a JSON object without its closing brace, then log lines of the same form
--- Returns 1 noted | 0 this attempt does not hold the job any more.
+-- Returns 1 noted | 0 this attempt does not have the job in hand any more
+-- First write: ZREM, passes when Redis is full
 local MOST_LINES, MOST_BYTES = 100, 16384
 local q, now, worker, id, attempt = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local job = q .. 'job:' .. id

@@ -1,16 +1,17 @@
---: include prelude schedule
+--: include core periodic
 -- A worker that is ready publishes the schedules of one queue. One that is new, or comes at other times than before,
 -- counts from now on. What nobody has offered for a year is forgotten.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then pairs: name of a schedule, its entry as JSON
--- Returns the number of schedules known.
+-- Returns the number of schedules known
+-- First write: ZREM, passes when Redis is full
 local FORGOTTEN_MS = 31536000000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local changed = false
 allow_when_full(q)
 
 local function times_of(raw)
-  local entry = entry_of(raw) or {}
+  local entry = schedule_entry(raw) or {}
   return table.concat({ tostring(entry.cron), tostring(entry.every_ms), tostring(entry.tz) }, ' ')
 end
 

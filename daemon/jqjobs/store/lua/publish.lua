@@ -1,8 +1,9 @@
---: include prelude
+--: include core
 -- A worker that is ready publishes what it offers in one queue: the catalog entry of each job name.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then pairs: job name, its catalog entry as JSON
--- Returns the number of entries in the catalog.
+-- Returns the number of entries in the catalog
+-- First write: ZREM, passes when Redis is full
 local CATALOG_TTL_MS = 604800000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 allow_when_full(q)

@@ -1,9 +1,10 @@
---: include prelude
+--: include core
 -- A daemon says that it is there, and what its workers do. Entries expire by themselves.
 -- KEYS[1] jq:daemons   KEYS[2] jq:daemon:<id>   KEYS[3…] jq:worker:<id> of each worker
 -- ARGV[1] now, ms, or ""   ARGV[2] time to live, ms; 0 removes everything   ARGV[3] daemon id
 -- then for KEYS[2] and each further key: number of items, then field names and values
--- Returns 1.
+-- Returns 1
+-- First write: ZREM, passes when Redis is full
 local now, ttl, daemon = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 redis.call('ZREM', KEYS[1], ttl == 0 and daemon or '')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 3600000)

@@ -1,8 +1,9 @@
---: include prelude
+--: include core wake ranks coalescing_key
 -- A person sends dead jobs back to ready. The counters stay; what they stand at is forgiven, so that
 -- each limit starts anew.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then job ids
--- Returns for each id: 1 ready again | 0 not dead | -1 its coalescing key belongs to another job now.
+-- Returns for each id: 1 ready again | 0 not dead | -1 its coalescing key belongs to another job now
+-- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
 local function retry(id)

@@ -1,9 +1,10 @@
---: include prelude
+--: include core ranks
 -- Counts one queue. O(workers + priorities in use), whatever the number of jobs.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, kept, dead, rejected, workers,
 --   paused since (ms or nil), enqueue time of the oldest ready job (ms or nil), done, failed,
 --   done and failed of this minute, done and failed of the minute before }
+-- First write: none
 local BANDS = 64
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 

@@ -1,7 +1,8 @@
---: include prelude schedule
+--: include core periodic
 -- Pauses or resumes one schedule. Paused, it enqueues nothing; what it missed meanwhile is not caught up on.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] its name   ARGV[3] "pause" | "resume"
 -- Returns 1 when that changed something | 0 when it was so already | -1 there is no such schedule
+-- First write: ZREM, passes when Redis is full; none when there is no such schedule
 local q, now, name = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 if redis.call('HEXISTS', q .. 'schedule', name) == 0 then return -1 end
 allow_when_full(q)

@@ -137,7 +137,7 @@ def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
 
 
 def _limit_of(held: str | None) -> str | None:
-    return held.split(" ", 3)[-1] if held else None  # lua/rules/limit_waiters.lua
+    return held.split(" ", 3)[-1] if held else None  # lua/rules/limits/held.lua
 
 
 def _moment(state: str, score: Any) -> int | None:

@@ -1,0 +1,22 @@
+--: include ranks coalescing_key arrival/place arrival/replace
+-- The way into a queue: a new job, or, of one with a coalescing key, what is new about the job that has it.
+-- Gives: add
+
+-- new: { id, name, payload, priority, due, fields, key, replace }; key is nil when there is none. ready: if given,
+-- gets what the caller is to add to `ready`; not what has a key, since the next job may replace it.
+-- Returns 1 created, 0 not, 2 replaced, and the id that stands for it. The caller wakes a worker.
+local function add(q, now, sequence, new, ready)
+  local id, key, job = new.id, new.key, q .. 'job:' .. new.id
+  if redis.call('EXISTS', job) == 1 then return 0, id end
+  local holder = key and holder_of(q, key)
+  if holder then return new.replace and replace(q, now, sequence, holder, new) or 0, holder end
+  write_call(job, new, now)
+  if key then
+    redis.call('HSET', job, 'attempt', 0, 'key', key)
+    redis.call('HSET', q .. 'unique', key, id)
+  elseif #new.fields > 0 then
+    redis.call('HSET', job, 'attempt', 0)  -- says: there is more to read (trip/read_job.lua)
+  end
+  place(q, now, id, new.due, rank_for(new.priority, sequence), not key and ready or nil)
+  return 1, id
+end

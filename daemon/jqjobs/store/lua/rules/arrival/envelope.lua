@@ -1,0 +1,53 @@
+-- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: the bytes are stored as they came, and the
+-- worker decodes them strictly, since cjson accepts more than JSON allows.
+-- Gives: is_name, is_coalesce, check_envelope
+
+local MOST_ENVELOPE_BYTES = 1048576
+local LONGEST_MS = 316224000000   -- ten years
+local NUMBERS = {                 -- key → least, greatest
+  priority = { -4096, 4095 }, delay_ms = { -LONGEST_MS, LONGEST_MS }, due_ms = { 0, 9007199254740991 },
+  max_attempts = { 1, 1000000 }, max_crashes = { 1, 1000000 }, timeout_ms = { 1, LONGEST_MS },
+  expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
+}
+local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
+  coalesce = 'string', replace = 'boolean' }
+local COALESCE = { queued = true, unfinished = true, stored = true }
+
+local function is_name(text)
+  return #text <= 128 and string.find(text, '^[A-Za-z0-9][A-Za-z0-9_.-]*$') ~= nil
+end
+
+local function is_coalesce(word) return COALESCE[word] end
+
+local function complaint(key, value)
+  local range = NUMBERS[key]
+  if range then
+    if type(value) ~= 'number' or value ~= math.floor(value) then return key .. ' is not an integer' end
+    if value < range[1] or value > range[2] then return key .. ' is out of range' end
+  elseif not OTHERS[key] then
+    return 'unknown key ' .. string.sub(string.gsub(tostring(key), '[^%w_.-]', '?'), 1, 64)
+  elseif type(value) ~= OTHERS[key] then
+    return key .. ' has the wrong type'
+  end
+end
+
+-- Returns the envelope, decoded; or nil and the reason for refusing it. Of the answer for a job only that it is one.
+local function check_envelope(raw)
+  if #raw > MOST_ENVELOPE_BYTES then return nil, 'too_large: more than 1 MiB' end
+  if not string.find(raw, '^%s*{') then return nil, 'not_object: an envelope is a JSON object' end
+  local readable, envelope = pcall(cjson.decode, raw)
+  if not readable or type(envelope) ~= 'table' then return nil, 'not_json: it does not parse' end
+  if envelope.resolve ~= nil then return envelope end
+  for key, value in pairs(envelope) do
+    local wrong = complaint(key, value)
+    if wrong then return nil, 'bad_field: ' .. wrong end
+  end
+  local key, coalesce = envelope.key, envelope.coalesce
+  if not envelope.job then return nil, 'no_job: the key "job" is missing' end
+  if not is_name(envelope.job) then return nil, 'bad_name: "job" is not a valid name' end
+  if envelope.id and not is_name(envelope.id) then return nil, 'bad_name: "id" is not a valid id' end
+  if key and (#key == 0 or #key > 256) then return nil, 'bad_field: key takes 1 to 256 bytes' end
+  if coalesce and not COALESCE[coalesce] then return nil, 'bad_field: coalesce is queued, unfinished or stored' end
+  if not key and (coalesce or envelope.replace) then return nil, 'bad_field: coalesce and replace go with a key' end
+  return envelope
+end

@@ -1,0 +1,39 @@
+--: include core options arrival/envelope
+-- What an envelope says of its job, and what it does not say.
+-- Gives: read_envelope, fill_in
+
+local function fields_of(envelope, now)
+  local fields = {}
+  local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
+  put('max_attempts', envelope.max_attempts)
+  put('max_crashes', envelope.max_crashes)
+  put('timeout', envelope.timeout_ms)
+  put('keep', envelope.keep_ms)
+  put('expires', envelope.expires_ms and now + envelope.expires_ms)
+  return fields
+end
+
+-- Returns the job as a table, or a table with the answer for a job (inbox_answer.lua); or nil and the reason for
+-- refusing it.
+local function read_envelope(raw, now)
+  local envelope, refused = check_envelope(raw)
+  if not envelope then return nil, refused end
+  if envelope.resolve ~= nil then return { answer = envelope } end
+  local due = envelope.due_ms and digits(envelope.due_ms) or ''
+  if envelope.delay_ms and envelope.delay_ms > 0 then due = '+' .. digits(envelope.delay_ms) end
+  return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority,
+    due = due, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace }
+end
+
+-- What the envelope does not say comes from what workers published for the job's name.
+local function fill_in(q, job)
+  if job.priority and not job.key then return end
+  local entry = published(q, job.name)
+  job.priority = job.priority or tonumber(entry.priority) or 0
+  if not job.key then return end
+  if job.replace == nil then job.replace = entry.replace == true end
+  local mode = job.coalesce or entry.coalesce
+  if mode ~= 'unfinished' and is_coalesce(mode) then
+    job.fields[#job.fields + 1], job.fields[#job.fields + 2] = 'coalesce', mode
+  end
+end

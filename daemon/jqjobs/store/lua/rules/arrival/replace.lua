@@ -1,0 +1,30 @@
+--: include ranks limits/held arrival/place
+-- A new call takes the place of the job that has its coalescing key and has not started.
+-- Gives: replace
+
+-- Takes a job that no worker has in hand out of its set. Returns whether it was in one, and the rank that it
+-- keeps or nil. It was in none when it has started, or is over.
+local function leave_unstarted(q, id)
+  local rank = redis.call('ZSCORE', q .. 'ready', id)
+  if redis.call('ZREM', q .. 'ready', id) == 1 then return true, rank end
+  rank = leave_held(q, id)
+  if rank then return true, rank end
+  if redis.call('ZREM', q .. 'scheduled', id) + redis.call('ZREM', q .. 'parked', id) == 0 then return false end
+  return true, redis.call('HGET', q .. 'job:' .. id, 'rank') or nil
+end
+
+-- Same id, same record, its place in the order too unless the priority is another one. Returns 2, or 0 when it is
+-- too late for that.
+local function replace(q, now, sequence, id, new)
+  local job = q .. 'job:' .. id
+  local old = redis.call('HMGET', job, 'enqueued', 'priority')
+  local is_unstarted, rank = leave_unstarted(q, id)
+  if not is_unstarted then return 0 end
+  -- What a producer can say of a job; all of it is gone when another call takes its place.
+  redis.call('HDEL', job, 'priority', 'due', 'rank', 'max_attempts', 'max_crashes', 'timeout', 'keep', 'expires',
+    'coalesce', 'limits')
+  write_call(job, new, old[1] or now)
+  local same = rank and tonumber(old[2] or 0) == tonumber(new.priority)
+  place(q, now, id, new.due, same and rank or rank_for(new.priority, sequence))
+  return 2
+end

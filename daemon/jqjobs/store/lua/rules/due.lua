@@ -1,0 +1,37 @@
+--: include wake ranks damaged limits/let_go
+-- What time brings: jobs of `scheduled` that are due become ready, and timers of limits go off.
+-- Gives: promote
+
+local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
+
+local function make_ready(q, id)
+  local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
+  if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
+  if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
+end
+
+-- Returns jobs, and timers of limits ("~<limit>"); then whether there may be more.
+local function what_is_due(q, now, most)
+  local due, timers = {}, 0
+  for i, id in ipairs(redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)) do
+    if string.sub(id, 1, 1) == '~' then timers = timers + 1 end
+    due[i] = id
+    if timers == MOST_TIMERS then break end
+  end
+  return due, #due == most or timers == MOST_TIMERS
+end
+
+-- Returns whether there may be more.
+local function promote(q, now, most)
+  if ask_again_at(q, now) ~= 0 then return false end
+  local due, more = what_is_due(q, now, most)
+  redis.call('ZREM', q .. 'scheduled', unpack(due))
+  for _, id in ipairs(due) do
+    if string.sub(id, 1, 1) == '~' then
+      on_timer(q, now, string.sub(id, 2))
+    else
+      unless_damaged(q, now, id, function() make_ready(q, id) end)
+    end
+  end
+  return more
+end

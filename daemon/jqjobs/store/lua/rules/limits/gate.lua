@@ -1,0 +1,33 @@
+--: include core scheduled
+-- The gate of a limit. While a limit holds any job back, it has an entry "starts next" in `gates` (how many jobs it
+-- let start meanwhile, and which one it has sent to `ready` that did not start yet), and a timer, the member
+-- "~<limit>" of `scheduled`. Ids cannot begin with "~".
+-- Gives: limits_of, read_gate, write_gate, set_timer, close_gate_if_unused
+
+-- text: the job's field `limits`, "-" when it has none. kind: "r" a rate, at most `most` starts in any window
+-- of `window` ms; "c" at most `most` running at once.
+local function limits_of(text)
+  local limits = {}
+  for kind, most, window, name in string.gmatch(text or '', '(%a) (%d+) (%d+) (%S+)') do
+    limits[#limits + 1] = { kind = kind, most = tonumber(most), window = tonumber(window), name = name }
+  end
+  return limits
+end
+
+-- Returns starts and next, both nil when there is no gate; next is nil when nobody is on its way.
+local function read_gate(q, name)
+  local starts, going = string.match(redis.call('HGET', q .. 'gates', name) or '', '^(%d+) (.*)$')
+  return tonumber(starts or nil), going ~= '' and going or nil
+end
+
+local function write_gate(q, name, starts, going)
+  redis.call('HSET', q .. 'gates', name, digits(starts) .. ' ' .. (going or ''))
+end
+
+local function set_timer(q, name, at) set_alarm(q, '~' .. name, at) end
+
+local function close_gate_if_unused(q, name)
+  if redis.call('EXISTS', q .. 'held:' .. name) == 1 then return end
+  redis.call('HDEL', q .. 'gates', name)
+  redis.call('ZREM', q .. 'scheduled', '~' .. name)
+end

@@ -1,0 +1,36 @@
+-- When a limit is open, and when to look at it again.
+-- Gives: refusal, tick_after, look_again_at, HEAL_MS
+
+local HEAL_MS = 30000         -- until it is noticed that a place was left behind (heal.lua)
+
+-- Timers that only look whether all is well come together.
+local function tick_after(now, ms) return math.ceil((now + ms) / ms) * ms end
+
+-- The first line of a job comes some ms after its take, not always as many. So the next slot comes a little late:
+-- then the jobs themselves, and whom they call, see the limit kept too, but for what a busy host adds.
+local function slack(window) return math.max(1, math.min(5, math.floor(window / 200))) end
+
+-- A rate is open when the `most`-th last start is longer ago than the window; so no interval of that length
+-- ever sees more. Returns a moment, now or earlier when the limit is open; nil when a place must become free.
+local function opens_at(q, now, limit)
+  local key = q .. 'limit:' .. limit.name
+  if limit.kind == 'c' then return redis.call('ZCARD', key) < limit.most and 0 or nil end
+  local last = tonumber(redis.call('LINDEX', key, limit.most - 1) or nil)
+  if last and last > now + limit.window then  -- the clock went back; what it said before counts for nothing
+    redis.call('DEL', key)
+    last = nil
+  end
+  return last and last + limit.window + slack(limit.window) or 0
+end
+
+local function look_again_at(q, now, limit) return opens_at(q, now, limit) or tick_after(now, HEAL_MS) end
+
+-- Returns the limit that holds a job of this rank back, or nil; and whether that only lets others go first.
+local function refusal(q, now, limits, rank)
+  for _, limit in ipairs(limits) do
+    local at = opens_at(q, now, limit)
+    if not at or at > now then return limit, false end
+    local best = redis.call('ZRANGE', q .. 'held:' .. limit.name, 0, 0, 'WITHSCORES')
+    if best[2] and tonumber(best[2]) < tonumber(rank) then return limit, true end
+  end
+end

@@ -1,0 +1,22 @@
+--: include limits/gate limits/let_go
+-- The places that a concurrency limit has for what runs.
+-- Gives: free_places
+
+-- Whether a job of ready is before all that the limit holds.
+local function goes_before(q, name, id)
+  local rank = redis.call('ZSCORE', q .. 'ready', id)
+  local best = redis.call('ZRANGE', q .. 'held:' .. name, 0, 0, 'WITHSCORES')
+  return rank and best[2] and tonumber(rank) < tonumber(best[2])
+end
+
+-- A limited job is out of a worker's hands, and where it goes from there. Its place is free; if it went back
+-- in place, it is the one to have it again.
+local function free_places(q, now, id, attempt, text)
+  for _, limit in ipairs(limits_of(text)) do
+    if limit.kind == 'c' then
+      redis.call('ZREM', q .. 'limit:' .. limit.name, id .. ' ' .. attempt)
+      if goes_before(q, limit.name, id) then write_gate(q, limit.name, read_gate(q, limit.name) or 0, id) end
+      open_gate(q, now, limit.name)
+    end
+  end
+end

@@ -1,0 +1,32 @@
+--: include core limits/gate limits/held limits/patience limits/let_go
+-- What the start of a limited job means to its limits, and to the jobs that they hold. It starts with its take.
+-- Gives: start
+
+local SPARE_MS = 60000        -- the times of starts outlive their window by this
+local MOST_GIVE_UP = 10       -- held jobs that one start may be too many for, of one limit
+
+local function count_start(q, now, id, name)
+  local starts, going = read_gate(q, name)
+  if not starts then return end
+  starts = starts + 1
+  write_gate(q, name, starts, going ~= id and going or nil)
+  local patience = q .. 'patience:' .. name
+  for _, spent in ipairs(redis.call('ZRANGEBYSCORE', patience, '-inf', starts, 'LIMIT', 0, MOST_GIVE_UP)) do
+    redis.call('ZREM', patience, spent)
+    if leave_held(q, spent) then give_up(q, now, spent, name) end
+  end
+  open_gate(q, now, name)
+end
+
+local function start(q, now, id, attempt, limits)
+  for _, limit in ipairs(limits) do
+    local key = q .. 'limit:' .. limit.name
+    if limit.kind == 'c' then
+      redis.call('ZADD', key, now, id .. ' ' .. attempt)
+    else
+      if redis.call('LPUSH', key, digits(now)) > limit.most then redis.call('LTRIM', key, 0, limit.most - 1) end
+      redis.call('PEXPIRE', key, limit.window + SPARE_MS)
+    end
+  end
+  for _, limit in ipairs(limits) do count_start(q, now, id, limit.name) end
+end

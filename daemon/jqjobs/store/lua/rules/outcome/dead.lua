@@ -1,0 +1,33 @@
+--: include options coalescing_key outcome/over
+-- A job dies: why, when, and who calls its hooks.
+-- Gives: told, die, end_cancelled
+
+local MOST_HOOKS = 1000  -- dead jobs that wait for a worker to call their hooks
+
+local told = false  -- whether the caller hears what becomes of the job (trip/settle.lua), and calls its hooks itself
+
+-- A job with hooks that died behind the back of its worker: some worker calls on_failure later (deaths.lua).
+-- Only names that say so in the catalog; bounded, the oldest go.
+local function leave_to_hooks(q, now, id, reason)
+  local name = redis.call('HGET', q .. 'job:' .. id, 'name')
+  if told or reason == 'cancelled' or not published(q, name).hooks then return end
+  redis.call('ZADD', q .. 'hooks', now, id .. ' ' .. name)
+  redis.call('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
+end
+
+local function die(q, now, id, reason, key)
+  local job = q .. 'job:' .. id
+  if key and redis.call('HGET', job, 'coalesce') ~= 'stored' then free_key(q, id, key) end
+  redis.call('HSET', job, 'reason', reason, 'finished', now)
+  redis.call('ZADD', q .. 'dead', now, id)
+  leave_to_hooks(q, now, id, reason)
+  local gone = redis.call('HDEL', job, 'suspect', 'awaited', 'cancel', 'token', 'answer', 'wait_backoff')
+  if gone > 0 then announce(q, id) end
+end
+
+-- A cancelled job that did not succeed first is out of its worker's hands: that is final, however it got there.
+local function end_cancelled(q, now, id, has_run)
+  local job = q .. 'job:' .. id
+  if has_run then redis.call('HINCRBY', job, 'executions', 1) end
+  die(q, now, id, 'cancelled', redis.call('HGET', job, 'key'))
+end

@@ -1,0 +1,13 @@
+-- The record of a job that is to be taken.
+-- Gives: read_job
+
+-- Most jobs are just a name and a payload. One with options, or one that was taken before, has an `attempt`.
+-- Returns name, payload, and a table of the other fields or nil.
+local function read_job(job)
+  local plain = redis.call('HMGET', job, 'name', 'payload', 'attempt')
+  if not plain[3] then return plain[1], plain[2] end
+  local f = redis.call('HMGET', job, 'suspect', 'expires', 'failures', 'timeout', 'keep', 'key', 'coalesce',
+    'limits')
+  return plain[1], plain[2], { attempt = plain[3], suspect = f[1], expires = f[2], failures = f[3],
+    timeout = f[4], keep = f[5], key = f[6], coalesce = f[7], limits = f[8] }
+end

@@ -1,0 +1,59 @@
+--: include wake workers/reap_due trip/take_plain
+-- What a trip does in each queue of the worker once it has settled: promote, reap, take, set the wake token.
+-- t, the trip: now, worker, lease, queues; want: how many more it may take; stop: it may take no more; plain, jobs,
+-- inboxes, more, broken: for the answer; by index of a queue: quiet: nothing is cancelled, scheduled or in the inbox,
+-- watches: its meta field `watch`, moments: ms until something is due, -1 for never, absent when that is not known;
+-- rare(): what handles all that is not plain (exchange.lua).
+-- Gives: has_suspect, serve_all
+
+-- A suspect was taken alone, and stays alone while it runs. empty: by index, queues the worker has nothing of.
+local function has_suspect(queues, worker, empty)
+  for i, q in ipairs(queues) do
+    local in_hand = empty[i] and {} or redis.call('ZRANGE', q .. 'active:' .. worker, '0', '1')
+    if #in_hand > 1 then return false end
+    if #in_hand == 1 then
+      return redis.call('HEXISTS', q .. 'job:' .. string.match(in_hand[1], '%S+'), 'suspect') == 1
+    end
+  end
+  return false
+end
+
+-- Returns whether ready has more, nil when that is not known.
+local function take_from(t, i, q)
+  local active, got, bytes, aside, left = q .. 'active:' .. t.worker, 0, 0, 0, true
+  if #t.jobs == 0 then
+    got, bytes, left = take_plain(q, i, t.want, active, t.plain)
+    t.want = t.want - got
+  end
+  if not left or t.want == 0 then return left end
+  t.moments[i] = nil
+  got, aside, t.stop = t.rare().take(t, q, i, active, bytes)
+  t.want = t.want - got
+  if aside > 0 then t.more = 1 end
+end
+
+local function serve(t, i, q)
+  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch')
+  local paused, reaped, due, ended, ready, inbox = meta[1], meta[2], false, 0, nil, nil
+  t.moments[i] = t.quiet[i] and -1 or ask_again_at(q, t.now)
+  if t.moments[i] == 0 then due, t.moments[i] = t.rare().promote(q, t.now, 100), nil end
+  if is_reap_due(t.now, t.lease, reaped) then
+    ended, t.moments[i] = t.rare().reap(q, t.now, t.lease, reaped, t.worker, 1), nil
+  end
+  if t.want > 0 and not t.stop and not paused then ready = take_from(t, i, q) end
+  if due or ended > 0 then t.more = 1 end
+  if t.quiet[i] then inbox = false end
+  if update_wake(q, paused, inbox, ready) then t.inboxes[#t.inboxes + 1] = i end
+  t.watches[i] = meta[3]
+end
+
+-- A queue with a key of the wrong type stops only itself.
+local function serve_all(t)
+  for i, q in ipairs(t.queues) do
+    local fine, problem = pcall(serve, t, i, q)
+    if not fine then
+      local n = #t.broken
+      t.broken[n + 1], t.broken[n + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
+    end
+  end
+end

@@ -1,0 +1,45 @@
+--: include workers/reap_due workers/dead_worker
+-- What happens when a lease runs out: the worker is dead for all that anybody can tell.
+-- Gives: reap
+
+local MOST_REAPED_JOBS = 100     -- a reap ends with the worker that reaches this, so that it stays short
+local CAUSE = 'its lease ran out: its host or daemon stopped'
+
+-- Nobody looked for more than lease/3: an outage, a clock that jumped, a first boot. Whoever is alive
+-- could not renew, or renewed by another clock, so every lease gets one full term, once. Deadlines are
+-- only shortened when the clock went back, since daemons may run with leases of different length.
+-- Offers are forgotten then; the next renewals make them again, which also frees what was parked.
+local function grant_amnesty(q, now, lease, clock_went_back)
+  if clock_went_back then redis.call('DEL', q .. 'offers') end
+  for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
+    if clock_went_back then
+      redis.call('ZADD', q .. 'leases', now + lease, worker)
+    else
+      redis.call('ZADD', q .. 'leases', 'GT', now + lease, worker)
+    end
+  end
+end
+
+-- reaped: meta field, when somebody last looked. me: a worker that is calling, hence alive, or "".
+-- Returns how many workers it ended, and whether more are left: then the next look need not wait.
+local function reap(q, now, lease, reaped, me, most)
+  if not is_reap_due(now, lease, reaped) then return 0, false end
+  local gap = now - (tonumber(reaped) or -math.huge)
+  if math.abs(gap) > lease / 3 then
+    redis.call('HSET', q .. 'meta', 'reaped', now)
+    grant_amnesty(q, now, lease, gap < 0)
+    return 0, false
+  end
+  if gap > 0 then redis.call('HSET', q .. 'meta', 'reaped', now) end
+  local ended, jobs, left = 0, 0, false
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', q .. 'leases', '-inf', now, 'LIMIT', 0, most + 2)) do
+    left = worker ~= me and (ended == most or jobs >= MOST_REAPED_JOBS)
+    if left then break end
+    if worker ~= me then
+      jobs = jobs + end_worker(q, now, worker, 'suspect', nil, CAUSE)
+      ended = ended + 1
+    end
+  end
+  if left then redis.call('HSET', q .. 'meta', 'reaped', now - math.ceil(lease / 30)) end
+  return ended, left
+end
