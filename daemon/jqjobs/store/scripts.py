@@ -1,7 +1,8 @@
 """The Lua scripts: one file per transition under ``lua/``, what several share in ``lua/rules/``; known by their SHA-1.
 
-A line ``--: include a b`` in a file stands for the text of these shared parts, unless they are there already: at its
-top for what every run needs, inside a function for what is built only when that is called.
+A line ``--: include a limits/b`` in a file stands for the text of these rules, unless they are there already: at its
+top for what every run needs, inside a function for what is built only when that is called. Each rule includes what it
+needs itself.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """Return the script of ``lua/<name>.lua`` with its shared parts."""
+    """Return the script of ``lua/<name>.lua`` with the rules that it needs."""
     source = _whole(f"{name}.lua", set())
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
