@@ -151,7 +151,7 @@ class TakenJob:
 
 @dataclass(slots=True)  # not frozen: that costs a microsecond a job
 class Outcome:
-    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (lua/rules/trip/outcomes.lua).
+    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (rules/trip/outcomes.lua).
 
     A job with a coalescing key or a limit says so in the ``text`` of its success: the script must free what it has.
     """
