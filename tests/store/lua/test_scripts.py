@@ -3,85 +3,36 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from jqjobs.jobs.records import Kind, NewJob, Outcome, Status, TakenJob
-from jqjobs.link.board import BoardEntry
-from jqjobs.store.call import Call
-from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, trips, upkeep
-from jqjobs.store.calls.cancels import cancel, cancels
-from jqjobs.store.calls.deaths import deaths
-from jqjobs.store.calls.endings import Ending, job_end
-from jqjobs.store.calls.recalls import recall
-from jqjobs.store.calls.schedules import TickAnswer, agenda, plan, suspend, tick
-from jqjobs.store.calls.waits import expect, resolve
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.store.calls import cancels, deaths, schedules, trips, upkeep, waits
+from jqjobs.store.calls.endings import Ending
 from jqjobs.store.reads import jobs, queues
 from jqjobs.store.scripts import script
+from store.lua.script_calls import CALLS, LUA, OPERATIONS, header, rule, source
 from store.queue_system import QueueSystem
 
-LUA = Path(str(files("jqjobs.store") / "lua"))
 PACKAGE = LUA.parent.parent
-OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua"))
-
-JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
-HELD = TakenJob("q", "a", 1, "n", b"{}")
-
-#: One call of each script, with the most arguments its Python side sends.
-CALLS: dict[str, Call[Any]] = {
-    "agenda": agenda("q", 1),
-    "register": daemons.register("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
-    "deaths": deaths("q", ["n"], 10),
-    "cancel": cancel("q", ["a"]),
-    "cancels": cancels("q", ["w"]),
-    "expect": expect("q", "w", "a", 1, "secret"),
-    "resolve": resolve("q", "a", "secret", result=b"1"),
-    "enqueue": enqueueing.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
-    "exchange": trips.exchange(
-        ["q"], "w", 1, 1, 30_000, held=[HELD],
-        outcomes=[Outcome("q", "x", 1, Kind.DONE), Outcome("q", "y", 1, Kind.FAILED, 5, "e", b"{}")],
-    ),
-    "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
-    "ingest": enqueueing.ingest("q", "nonce"),
-    "inspect": jobs.job_info("q", "a"),
-    "join": leases.join("q", "w", 30_000),
-    "add_queues": upkeep.add_queues(["q"]),
-    "leave": leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
-    "list": jobs.job_list("q", "ready", 0, 10),
-    "note": job_notes.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
-    "pause": upkeep.pause("q"),
-    "post": daemons.post_order("d", '{"v":1}'),
-    "plan": plan("q", 30_000, {"s": "{}"}),
-    "publish": leases.publish("q", 30_000, {"n": {"doc": ""}}),
-    "recall": recall("q", "w", [("a", 1)]),
-    "renew": leases.renew("q", 30_000, ["w"], ["n"]),
-    "result": job_end("q", "a"),
-    "retry": upkeep.retry("q", ["a"]),
-    "status": queues.queue_status("q"),
-    "suspend": suspend("q", "s"),
-    "tick": tick("q", "s", None, 1, [1]),
-}  # fmt: skip
+NUMBERS = {"three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "twelve": 12}
 
 
-def source(name: str) -> str:
-    return (LUA / f"{name}.lua").read_text("utf-8")
+def returns(name: str) -> str:
+    """What the header says of the answer."""
+    return header(name).split("Returns", 1)[1].split("-- First write:", 1)[0]
 
 
-def rule(name: str) -> str:
-    return (LUA / "rules" / f"{name}.lua").read_text("utf-8")
-
-
-def header(name: str) -> str:
-    """The comment a script starts with, without what it includes."""
-    return re.sub(r"^--:.*\n", "", re.match(r"(?:--.*\n)+", source(name))[0])
+def items(text: str) -> int:
+    """How many items a job, a queue or a schedule has in a flat answer."""
+    [word] = re.findall(r"(\w+) items (?:a|for each) (?:job|queue|schedule)", text)
+    return NUMBERS[word]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_script_is_at_most_sixty_lines(name: str) -> None:
     assert len(source(name).splitlines()) <= 60
+    assert max(map(len, source(name).splitlines())) <= 120
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -179,24 +130,55 @@ def test_the_answers_about_a_result_are_the_same_on_both_sides() -> None:
 
 
 def test_the_answers_to_a_tick_are_the_same_on_both_sides() -> None:
-    said = re.findall(r"(\d) (\w+)", header("tick").split("answer:", 1)[1])
+    said = re.findall(r"(\d) (\w+)", returns("tick").split("answer:", 1)[1])
 
-    assert {word.upper(): int(number) for number, word in said} == dict(TickAnswer.__members__)
+    assert {word.upper(): int(number) for number, word in said} == dict(schedules.TickAnswer.__members__)
+
+
+def test_the_answers_to_a_cancel_are_the_same_on_both_sides() -> None:
+    said = re.findall(r"(-?\d) (\w+)", returns("cancel"))
+
+    assert {int(number): word for number, word in said} == cancels._ANSWERS
+
+
+def test_the_answers_to_a_retry_are_the_same_on_both_sides() -> None:
+    words = {"READY": "1 ready", "NOT_DEAD": "0 not dead", "KEY_TAKEN": "-1 its coalescing key"}
+
+    assert {name: int(said.split(" ")[0]) for name, said in words.items()} == dict(upkeep.Retried.__members__)
+    assert {said for said in words.values() if said not in returns("retry")} == set()
+
+
+def test_the_answers_of_a_resolve_are_the_same_on_both_sides() -> None:
+    words = {waits.RESOLVED, waits.EARLY, waits.UNKNOWN, waits.LATE, waits.WRONG_TOKEN, waits.ANSWERED}
+
+    assert set(re.findall(r'"(\w+)"', returns("resolve"))) == words
+    assert {word for word in words if f'"{word}"' not in rule("waiting/answer")} == set()
 
 
 def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
     fields = trips._TAKEN_FIELDS
-    word = {6: "six", 7: "seven", 8: "eight", 9: "nine"}[fields]
 
-    assert f"{word} items a job" in header("exchange")
+    assert items(header("exchange")) == items(rule("trip/take")) == fields
     assert f"found[n + {fields}]" in rule("trip/hand_out")
     assert f"found[n + {fields + 1}]" not in rule("trip/hand_out")
 
 
 def test_a_queue_of_plain_jobs_has_as_many_items_in_lua_as_in_python() -> None:
-    items = trips._PLAIN_ITEMS
-    word = {4: "four", 5: "five"}[items]
+    fields = trips._PLAIN_ITEMS
 
-    assert f"{word} items a queue" in rule("trip/take_plain")
-    assert f"plain[n + {items}]" in rule("trip/take_plain")
-    assert f"plain[n + {items + 1}]" not in rule("trip/take_plain")
+    assert items(rule("trip/take_plain")) == fields
+    assert f"plain[n + {fields}]" in rule("trip/take_plain")
+    assert f"plain[n + {fields + 1}]" not in rule("trip/take_plain")
+
+
+def test_flat_answers_have_as_many_items_in_lua_as_in_python() -> None:
+    assert items(returns("agenda")) == schedules._FIELDS
+    assert items(returns("cancels")) == len(cancels.Cancelled._fields)
+    assert items(returns("deaths")) == deaths._FIELDS
+    assert items(returns("list")) == jobs._ROW_FIELDS
+
+
+def test_the_counts_of_a_queue_stand_in_one_order_in_lua_and_in_python() -> None:
+    said = re.findall(r"\w+", returns("status"))
+
+    assert tuple(said[: 1 + len(queues._COUNTS)]) == ("now", *queues._COUNTS)

@@ -9,7 +9,8 @@ if redis.call('EXISTS', q .. 'cancels') == 0 then return reply end
 for i = 2, #ARGV do
   local worker = ARGV[i]
   -- "worker id attempt", all with the same score: those of one worker stand together.
-  local found = redis.call('ZRANGE', q .. 'cancels', '[' .. worker .. ' ', '(' .. worker .. '!', 'BYLEX', 'LIMIT', 0, MOST)
+  local first, last = '[' .. worker .. ' ', '(' .. worker .. '!'
+  local found = redis.call('ZRANGE', q .. 'cancels', first, last, 'BYLEX', 'LIMIT', 0, MOST)
   for _, entry in ipairs(found) do
     local member = string.sub(entry, #worker + 2)
     if redis.call('ZSCORE', q .. 'active:' .. worker, member) then

@@ -3,8 +3,8 @@
 -- ARGV[1] now, ms, or "" for Redis TIME
 -- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only:
 --         how many, name, number of words that follow; those: names and values of priority, due ("+ms" from now,
---         "ms" absolute), key (coalescing), replace (what has that key and has not started), and of fields to be stored as
---         they are (expires as "+ms" from now); then id and payload of each
+--         "ms" absolute), key (coalescing), replace (what has that key and has not started), and of fields to be
+--         stored as they are (expires as "+ms" from now); then id and payload of each
 -- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it
 -- First write: HINCRBY, refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]

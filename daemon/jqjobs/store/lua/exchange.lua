@@ -13,7 +13,7 @@
 --   inboxes indexes of queues with raw envelopes             stale, lost  ids: settled too late; no longer in hand
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
--- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full
+-- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0
 local now, now_text = clock(ARGV[1])
 local worker, trip = ARGV[2], tonumber(ARGV[3])
 local want, resyncing = tonumber(ARGV[4]), string.find(ARGV[6], 'resync')

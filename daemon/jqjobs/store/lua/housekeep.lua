@@ -5,7 +5,7 @@
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
 -- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped }
--- First write: ZREM, passes when Redis is full; none when there was no pause
+-- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])

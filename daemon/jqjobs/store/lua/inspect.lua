@@ -2,7 +2,8 @@
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
 -- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",
--- hash fields and values (flat; a later pair overrides an earlier one), history lines }; the state is a set, or "active", or "lost": it is in none
+-- hash fields and values (flat; a later pair overrides an earlier one), history lines }
+-- state: the set it is in, or "active", or "lost": it is in none
 -- First write: none
 local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 local job = q .. 'job:' .. id

@@ -5,7 +5,7 @@
 -- ARGV[2] worker id   ARGV[3] job id   ARGV[4] attempt
 -- ARGV[5] progress, or "": a JSON object without its closing brace, then log lines of the same form
 -- Returns 1 noted | 0 this attempt does not have the job in hand any more
--- First write: ZREM, passes when Redis is full
+-- First write: ZREM, passes when Redis is full; none when it returns 0
 local MOST_LINES, MOST_BYTES = 100, 16384
 local q, now, worker, id, attempt = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local job = q .. 'job:' .. id

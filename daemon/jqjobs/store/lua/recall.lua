@@ -1,5 +1,5 @@
 --: include core in_hand wake damaged outcome/unrun
--- Gives back what a worker has in hand and will not start: its daemon has told it so on its board, and looked afterwards.
+-- Gives back what a worker has in hand and will not start: its daemon has told it so on its board, and looked since.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] worker id   then what goes back, each "id attempt"
 -- What the worker does not have (any more) is passed over, so late and twice is harmless; what it gives back

@@ -1,0 +1,78 @@
+"""All scripts: their files, and for each one a call as its Python side makes it."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jqjobs.jobs.records import Kind, NewJob, Outcome, TakenJob
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.call import Call
+from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, trips, upkeep
+from jqjobs.store.calls.cancels import cancel, cancels
+from jqjobs.store.calls.deaths import deaths
+from jqjobs.store.calls.endings import job_end
+from jqjobs.store.calls.recalls import recall
+from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
+from jqjobs.store.calls.waits import expect, resolve
+from jqjobs.store.reads import jobs, queues
+
+LUA = Path(str(files("jqjobs.store") / "lua"))
+OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua"))
+
+JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
+IN_HAND = TakenJob("q", "a", 1, "n", b"{}")
+
+#: One call of each script, with the most arguments its Python side sends.
+CALLS: dict[str, Call[Any]] = {
+    "agenda": agenda("q", 1),
+    "register": daemons.register("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
+    "deaths": deaths("q", ["n"], 10),
+    "cancel": cancel("q", ["a"]),
+    "cancels": cancels("q", ["w"]),
+    "expect": expect("q", "w", "a", 1, "secret"),
+    "resolve": resolve("q", "a", "secret", result=b"1"),
+    "enqueue": enqueueing.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
+    "exchange": trips.exchange(
+        ["q"], "w", 1, 1, 30_000, held=[IN_HAND],
+        outcomes=[Outcome("q", "x", 1, Kind.DONE), Outcome("q", "y", 1, Kind.FAILED, 5, "e", b"{}")],
+    ),
+    "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
+    "ingest": enqueueing.ingest("q", "nonce"),
+    "inspect": jobs.job_info("q", "a"),
+    "join": leases.join("q", "w", 30_000),
+    "add_queues": upkeep.add_queues(["q"]),
+    "leave": leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
+    "list": jobs.job_list("q", "ready", 0, 10),
+    "note": job_notes.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
+    "pause": upkeep.pause("q"),
+    "post": daemons.post_order("d", '{"v":1}'),
+    "plan": plan("q", 30_000, {"s": "{}"}),
+    "publish": leases.publish("q", 30_000, {"n": {"doc": ""}}),
+    "recall": recall("q", "w", [("a", 1)]),
+    "renew": leases.renew("q", 30_000, ["w"], ["n"]),
+    "result": job_end("q", "a"),
+    "retry": upkeep.retry("q", ["a"]),
+    "status": queues.queue_status("q"),
+    "suspend": suspend("q", "s"),
+    "tick": tick("q", "s", None, 1, [1]),
+}  # fmt: skip
+
+
+def source(name: str) -> str:
+    """The text of a script, as its file has it."""
+    return (LUA / f"{name}.lua").read_text("utf-8")
+
+
+def rule(name: str) -> str:
+    """The text of what several scripts share."""
+    return (LUA / "rules" / f"{name}.lua").read_text("utf-8")
+
+
+def header(name: str) -> str:
+    """The comment a script starts with, without what it includes."""
+    found = re.match(r"(?:--.*\n)+", source(name))
+    assert found, f"{name} has no header"
+    return re.sub(r"^--:.*\n", "", found[0])

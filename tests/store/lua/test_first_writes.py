@@ -1,0 +1,169 @@
+"""What each script's header says of its first write is true: on it depends whether the script passes at maxmemory.
+
+Looked at with MONITOR, on the real servers: which command writes first, and whether a full server refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import StoreFull
+from jqjobs.jobs.records import Kind
+from jqjobs.store.call import Call
+from jqjobs.store.calls import trips, upkeep
+from jqjobs.store.calls.schedules import plan, tick
+from jqjobs.store.reply_values import text
+from jqjobs.store.wire import Wire
+from store.lua.script_calls import CALLS, OPERATIONS, header
+from store.queue_system import LEASE_MS, QueueSystem, outcome
+
+Prepare = Callable[[QueueSystem], Call[Any]]
+#: The last command that a look with MONITOR waits for.
+END = "end-of-the-look"
+
+
+@pytest.fixture
+def system(real_rig: QueueSystem) -> Iterator[QueueSystem]:
+    yield real_rig
+    real_rig.redis("CONFIG", "SET", "maxmemory", 0)
+
+
+def nothing_there(system: QueueSystem) -> None:
+    pass
+
+
+def something_to_do(system: QueueSystem) -> None:
+    """A ready job, an envelope, a worker, a schedule."""
+    system.add("a")
+    system.push({"job": "n"})
+    system.join("w")
+    system.run(CALLS["plan"])
+
+
+def a_job_in_hand(system: QueueSystem) -> None:
+    """The worker has the job; and of one that is gone, somebody has still noted that it is cancelled."""
+    something_to_do(system)
+    system.take("w")
+    system.redis("ZADD", system.key("cancels"), 0, "w gone 1")
+
+
+def settled_in_order(system: QueueSystem) -> Call[Any]:
+    something_to_do(system)
+    [job] = system.take("w")
+    return trips.exchange(["q"], "w", 99, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE)])
+
+
+def a_schedule(system: QueueSystem) -> int:
+    """A schedule that somebody offers; return since when its ticks are to come."""
+    system.run(plan("q", LEASE_MS, {"s": '{"job":"n","payload":"{}"}'}))
+    return system.clock.now_ms
+
+
+def a_tick_that_has_come(system: QueueSystem) -> Call[Any]:
+    since = a_schedule(system)
+    system.clock.advance(1000)
+    return tick("q", "s", since, since + 1000, [since + 1000])
+
+
+def a_tick_that_is_skipped(system: QueueSystem) -> Call[Any]:
+    since = a_schedule(system)
+    return tick("q", "s", since, since, [])
+
+
+def housekeeping_that_was_done(system: QueueSystem) -> Call[Any]:
+    while system.tend().more:
+        pass
+    return upkeep.housekeep("q", LEASE_MS, 10, 1000, pause_ms=10_000)
+
+
+def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
+    def prepare(system: QueueSystem) -> Call[Any]:
+        state(system)
+        return CALLS[name]
+
+    return prepare
+
+
+STATES = (nothing_there, something_to_do, a_job_in_hand)
+MORE: dict[str, tuple[Prepare, ...]] = {
+    "exchange": (settled_in_order,),
+    "housekeep": (housekeeping_that_was_done,),
+    "tick": (a_tick_that_has_come, a_tick_that_is_skipped),
+}
+
+
+def cases(name: str) -> Iterator[Prepare]:
+    yield from (called_when(state, name) for state in STATES)
+    yield from MORE.get(name, ())
+
+
+def said(name: str) -> str:
+    """The sentence of the header about the first write."""
+    found = re.search(r"^-- First write: (.*)$", header(name), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def declared(name: str) -> set[str]:
+    """The commands that the header names; "" for none."""
+    commands = set(re.findall(r"\b[A-Z]{3,}\b", said(name)))
+    return commands | ({""} if "none" in said(name) else set())
+
+
+def flags(system: QueueSystem, command: str) -> set[str]:
+    [found] = system.redis("COMMAND", "INFO", command)
+    return {text(flag) for flag in found[2]}
+
+
+def first_write(system: QueueSystem, call: Call[Any]) -> str:
+    """Run a call and return the first command in it that writes, "" when none does."""
+    with closing(Wire(system.store.address)) as monitor:
+        monitor.send(("MONITOR",))
+        monitor.read()
+        system.run(call)
+        system.redis("ECHO", END)
+        seen: list[str] = []
+        while END not in (line := text(monitor.read())):
+            seen += re.findall(r"^[\d.]+ \[\d+ lua\] \"(\w+)\"", line)
+    return next((command.upper() for command in seen if "write" in flags(system, command)), "")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_first_write_is_one_that_the_header_names_and_each_of_those_happens(system: QueueSystem, name: str) -> None:
+    made = set()
+    for prepare in cases(name):
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        made.add(first_write(system, prepare(system)))
+
+    assert made == declared(name)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_full_server_refuses_what_the_header_says(system: QueueSystem, name: str) -> None:
+    refused, passed = set(), set()
+    for prepare in cases(name):
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        call = prepare(system)
+        write = first_write(system, call)
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        call = prepare(system)
+        system.redis("CONFIG", "SET", "maxmemory", 1)
+        try:
+            system.run(call)
+        except StoreFull:
+            refused.add(write)
+        else:
+            passed.add(write)
+        system.redis("CONFIG", "SET", "maxmemory", 0)
+
+    assert ("refused when Redis is full" in said(name)) == bool(refused)
+    assert bool(re.search(r"pass(es)?\b", said(name))) == bool(passed - {""})
+    assert refused & passed == set()
