@@ -65,7 +65,7 @@ class Client:
         return Packet(self.id, self.trip, want, free, sent, named, call)
 
     def _held(self, forged: list[Report]) -> list[TakenJob]:
-        """What the worker believes to hold, which may be more than it does."""
+        """What the worker believes to have in hand, which may be more than it does."""
         believed = [(job.queue, job.id, job.attempt) for job in self.running.values()]
         believed += [(r.queue, r.id, r.attempt) for r in forged]
         return [TakenJob(queue, job_id, attempt, "", b"") for queue, job_id, attempt in believed]

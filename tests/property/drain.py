@@ -46,4 +46,4 @@ def run_everything(s: System) -> None:
     for queue, state in s.before.items():
         left = {part: members for part, members in state.sets.items() if members and part not in ("dead", "kept")}
         assert not left, f"never run in queue {queue}: {left}"
-        assert not state.active, f"still held in queue {queue}: {state.active}"
+        assert not state.active, f"still in hand in queue {queue}: {state.active}"

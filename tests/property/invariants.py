@@ -18,11 +18,11 @@ def check_state(state: State) -> None:
     """Check what is true at any moment."""
     for q in state.values():
         one_state_each(q)
-        held_under_a_lease(q)
+        in_hand_under_a_lease(q)
         keys_name_their_jobs(q)
         wakes_somebody(q)
-        cancels_are_of_what_is_held(q)
-        who_waits_for_a_limit_is_awaited(q)
+        cancels_are_of_what_is_in_hand(q)
+        what_is_held_has_a_moment(q)
         places_belong_to_what_runs(q)
         assert all(values[HISTORY] <= MOST_HISTORY for values in q.jobs.values())
 
@@ -42,8 +42,8 @@ def one_state_each(q: QueueState) -> None:
     assert set(found) == q.jobs.keys(), f"lost or without a record: {set(found) ^ q.jobs.keys()}"
 
 
-def held_under_a_lease(q: QueueState) -> None:
-    assert q.active.keys() <= q.leases.keys(), "a worker without a lease holds jobs"
+def in_hand_under_a_lease(q: QueueState) -> None:
+    assert q.active.keys() <= q.leases.keys(), "a worker without a lease has jobs in hand"
 
 
 def keys_name_their_jobs(q: QueueState) -> None:
@@ -51,8 +51,8 @@ def keys_name_their_jobs(q: QueueState) -> None:
 
     A "queued" one that was taken once may have lost its key to another one for good.
     """
-    held = {job_id for jobs in q.active.values() for job_id in jobs}
-    over = {"": q.sets["dead"], "queued": {**q.sets["dead"], **dict.fromkeys(held)}, "stored": {}}
+    in_hand = {job_id for jobs in q.active.values() for job_id in jobs}
+    over = {"": q.sets["dead"], "queued": {**q.sets["dead"], **dict.fromkeys(in_hand)}, "stored": {}}
     for key, job_id in q.unique.items():
         assert job_id in q.jobs, f"key {key} outlived its job"
         assert q.jobs[job_id][KEY] == key
@@ -63,26 +63,26 @@ def keys_name_their_jobs(q: QueueState) -> None:
         assert must <= has <= may, f"{job_id} has its key: {has}"
 
 
-def cancels_are_of_what_is_held(q: QueueState) -> None:
+def cancels_are_of_what_is_in_hand(q: QueueState) -> None:
     """What is cancelled in a worker's hands is marked there, and nothing else is."""
     cancelled = {job_id for job_id, values in q.jobs.items() if values[CANCEL]}
-    held = {(worker, job_id, attempt) for worker, jobs in q.active.items() for job_id, (_, attempt) in jobs.items()}
-    assert q.cancels == {f"{worker} {job_id} {attempt}" for worker, job_id, attempt in held if job_id in cancelled}
-    assert cancelled <= {job_id for _, job_id, _ in held}
+    in_hand = {(worker, job_id, attempt) for worker, jobs in q.active.items() for job_id, (_, attempt) in jobs.items()}
+    assert q.cancels == {f"{worker} {job_id} {attempt}" for worker, job_id, attempt in in_hand if job_id in cancelled}
+    assert cancelled <= {job_id for _, job_id, _ in in_hand}
 
 
-def who_waits_for_a_limit_is_awaited(q: QueueState) -> None:
-    """What is held waits for one limit, in its rank; such a limit has a gate and a timer, and no other has."""
-    waiting = [pair for limit in q.limits.values() for pair in limit.held.items()]
-    assert sorted(waiting) == sorted(q.sets["held"].items())
+def what_is_held_has_a_moment(q: QueueState) -> None:
+    """What is held is held by one limit, in its rank; such a limit has a gate and a timer, and no other has."""
+    held = [pair for limit in q.limits.values() for pair in limit.held.items()]
+    assert sorted(held) == sorted(q.sets["held"].items())
     for name, limit in q.limits.items():
         assert bool(limit.held) == (limit.gate is not None) == (limit.timer is not None), f"the gate of {name}"
-        assert limit.patience.keys() <= limit.held.keys(), f"patience of {name} for what does not wait"
+        assert limit.patience.keys() <= limit.held.keys(), f"patience of {name} for what is not held"
 
 
 def places_belong_to_what_runs(q: QueueState) -> None:
     """No concurrency limit is exceeded, and a place is that of a job in a worker's hands, in this attempt."""
-    running = {f"{job_id} {attempt}" for held in q.active.values() for job_id, (_, attempt) in held.items()}
+    running = {f"{job_id} {attempt}" for jobs in q.active.values() for job_id, (_, attempt) in jobs.items()}
     for name, most in (("one/running", 1), ("pair/running", 2)):
         places = q.limits[name].places if name in q.limits else set()
         assert len(places) <= most, f"{name}: {places}"
@@ -103,8 +103,8 @@ def counters_only_grow(before: QueueState, after: QueueState) -> None:
 def places_are_kept(before: QueueState, after: QueueState) -> None:
     """A rank changes only for what failed, became ready by promotion or by a person's retry, or was replaced."""
     now = after.sets["ready"] | after.sets["held"]
-    for held in after.active.values():
-        now |= {job_id: rank for job_id, (rank, _) in held.items()}
+    for jobs in after.active.values():
+        now |= {job_id: rank for job_id, (rank, _) in jobs.items()}
     for job_id, rank in now.items():
         waited = before.sets["ready"] | before.sets["held"]
         old = waited.get(job_id) or held_rank(before, job_id)
@@ -119,7 +119,7 @@ def may_have_moved(before: QueueState, after: QueueState, job_id: str, *, stayed
 
 
 def held_rank(q: QueueState, job_id: str) -> int | None:
-    return next((held[job_id][0] for held in q.active.values() if job_id in held), None)
+    return next((jobs[job_id][0] for jobs in q.active.values() if job_id in jobs), None)
 
 
 def best_first(before: QueueState, after: QueueState) -> None:
@@ -127,8 +127,8 @@ def best_first(before: QueueState, after: QueueState) -> None:
 
     What was held may have become ready only after that.
     """
-    for worker, held in after.active.items():
-        got = {job_id: entry for job_id, entry in held.items() if job_id not in before.active.get(worker, {})}
+    for worker, jobs in after.active.items():
+        got = {job_id: entry for job_id, entry in jobs.items() if job_id not in before.active.get(worker, {})}
         for job_id, (rank, attempt) in got.items():
             stayed = after.sets["ready"].keys() - before.sets["held"].keys()
             ahead = [other for other in stayed if after.sets["ready"][other] < rank]

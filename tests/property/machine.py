@@ -131,12 +131,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(n=some, mode=st.sampled_from(MODES), board=some)
     def a_worker_dies(self, n: int, mode: str, board: int) -> None:
-        """Its daemon buries it, in all queues or in one only; the rest is up to its lease. Some are buried twice."""
+        """Its daemon ends it, in all queues or in one only; the rest is up to its lease. Some are ended twice."""
         self.count()
         client = max(self.s.clients, key=lambda each: len(each.running)) if n % 4 else pick(self.s.clients, n)
         states = [pick(BOARD, board // (1 + i)) for i in range(6)]
         for queue in QUEUES[: 1 + (n % 3 > 0)] + QUEUES[: n % 5 == 0]:
-            self.s.bury(client, queue, mode, states)
+            self.s.end_worker(client, queue, mode, states)
         self.s.replace(client)
 
     @rule(n=some, chosen=some)
@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(n=some)
     def a_host_vanishes(self, n: int) -> None:
-        """Nobody buries this worker; what it sent may still arrive."""
+        """Nobody ends this worker; what it sent may still arrive."""
         self.count()
         self.s.replace(pick(self.s.clients, n))
 
@@ -202,7 +202,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(client.running for client in self.s.clients))
     @rule(n=some)
     def a_job_gives_a_token_away(self, n: int) -> None:
-        """Mostly the worker that holds it asks for one; sometimes one that has lost it, or a wrong attempt."""
+        """Mostly the worker that has it in hand asks for one; sometimes one that has lost it, or a wrong attempt."""
         self.count()
         running = [(client.id, job) for client in self.s.clients for job in client.running.values()]
         worker, job = pick(running, n)
@@ -243,8 +243,8 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, queue: str, n: int) -> None:
         self.count()
         known = self.s.jobs_of(queue)
-        held = [job_id for jobs in self.s.model.queues[queue].active.values() for job_id in jobs]
-        chosen = dict.fromkeys(pick(some, n // 2) for some in (known, held) if some)
+        in_hand = [job_id for jobs in self.s.model.queues[queue].active.values() for job_id in jobs]
+        chosen = dict.fromkeys(pick(some, n // 2) for some in (known, in_hand) if some)
         self.s.cancel(queue, [*chosen, "ghost"][: 1 + n % 3])
         self.s.ask_for_cancels(queue, [client.id for client in self.s.clients[: n % 3]])
 

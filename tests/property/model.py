@@ -12,14 +12,14 @@ from typing import Any
 
 from jqjobs.jobs.records import Kind, Status
 from property.arrivals import add, as_registered
-from property.burial_model import end_worker
-from property.flow_model import pass_deadlines, promote, reap, unpark
+from property.dead_worker_model import end_worker
+from property.due_and_reaped_model import pass_deadlines, promote, reap, unpark
 from property.job_model import New, Reply, Report
 from property.limits_model import leave_held, pass_on
 from property.queue_model import LEASE_MS, Queue
 from property.state import State
 from property.take_model import take
-from property.waits_model import expect, resolve
+from property.waiting_model import expect, resolve
 
 
 @dataclass
@@ -102,15 +102,15 @@ class Model:
             promote(q, now, 100)
             reap(q, now, worker, 1)
             if want > 0 and not stop and not q.paused:
-                got, stop = take(q, now, worker, want, alone=not self.holds(worker), free=free)
+                got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), free=free)
                 want, free = want - len(got), free - len(got)
                 answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
 
-    def holds(self, worker: str) -> list[tuple[str, str]]:
+    def in_hand(self, worker: str) -> list[tuple[str, str]]:
         return [(name, job_id) for name, q in self.queues.items() for job_id in q.active.get(worker, {})]
 
     def holds_suspect(self, worker: str) -> bool:
-        return any(self.queues[name].jobs[job_id].suspect for name, job_id in self.holds(worker))
+        return any(self.queues[name].jobs[job_id].suspect for name, job_id in self.in_hand(worker))
 
     def leave(self, queue: str, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]]) -> int:
         q = self.queues[queue]
@@ -167,10 +167,10 @@ class Model:
             return "unknown"
         if job_id in q.dead or job_id in q.kept:
             return "finished"
-        for worker, held in q.active.items():
-            if job_id in held:
+        for worker, jobs in q.active.items():
+            if job_id in jobs:
                 q.jobs[job_id].cancel = True
-                q.cancels.add(f"{worker} {job_id} {held[job_id][1]}")
+                q.cancels.add(f"{worker} {job_id} {jobs[job_id][1]}")
                 return "cancelling"
         leave_held(q, job_id)
         was_ready = q.ready.pop(job_id, None) is not None

@@ -20,7 +20,7 @@ MAX_INTERRUPTS, UNKNOWN_MS, BACKOFF_MS = 20, 500, 700
 
 
 class Queue:
-    """One queue: its sets, its workers, and the fates of its jobs."""
+    """One queue: its sets, its workers, and what becomes of its jobs."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
@@ -201,8 +201,8 @@ class Queue:
     def settle(self, now: int, worker: str, report: Report) -> bool:
         """Record an outcome; False when it is stale."""
         job_id, kind = report.id, report.kind
-        held = self.active.get(worker, {}).get(job_id)
-        if held is None or held[1] != report.attempt:
+        in_hand = self.active.get(worker, {}).get(job_id)
+        if in_hand is None or in_hand[1] != report.attempt:
             return False
         rank, number = self.leave_active(worker, job_id), report.number
         limited = self.jobs[job_id].limits
@@ -238,7 +238,7 @@ class Queue:
         self.end_cancelled(now, job_id, has_run=kind not in UNRUN)
 
     def resync(self, now: int, worker: str, held: Sequence[tuple[str, int]]) -> set[str]:
-        """Give back what a worker does not name; return what it names and does not hold."""
+        """Give back what a worker does not name; return what it names and does not have in hand."""
         mine = self.active.get(worker, {})
         for job_id, (_, attempt) in list(mine.items()):
             if (job_id, attempt) not in held:
@@ -246,7 +246,7 @@ class Queue:
         return {job_id for job_id, attempt in held if mine.get(job_id, (0, None))[1] != attempt}
 
     def recall(self, now: int, worker: str, jobs: Sequence[tuple[str, int]]) -> int:
-        """Give back what a worker was told not to start; return how many it held."""
+        """Give back what a worker was told not to start; return how many it had in hand."""
         mine, before = self.active.get(worker, {}), len(self.active.get(worker, {}))
         for job_id, attempt in jobs:
             if mine.get(job_id, (0, None))[1] == attempt:
@@ -269,7 +269,7 @@ class Queue:
             "held": {job_id: rank for gate in self.gates.values() for job_id, rank in gate.held.items()},
         }  # fmt: skip
         return QueueState(
-            sets=sets, leases=self.leases, active={worker: held for worker, held in self.active.items() if held},
+            sets=sets, leases=self.leases, active={worker: jobs for worker, jobs in self.active.items() if jobs},
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
             limits=limits.view(self),
             meta=(self.seq, self.done, self.failed), paused=self.paused, inbox=len(self.inbox),

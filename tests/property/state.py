@@ -139,12 +139,12 @@ def _scores(flat: list[bytes]) -> dict[str, int]:
 
 
 def _held(flat: list[bytes]) -> dict[str, tuple[int, int]]:
-    held = {}
+    in_hand = {}
     for i in range(0, len(flat), 2):
         job_id, attempt = flat[i].decode().split(" ")
-        assert job_id not in held, f"{job_id} is held twice by one worker"
-        held[job_id] = (int(float(flat[i + 1])), int(attempt))
-    return held
+        assert job_id not in in_hand, f"one worker has {job_id} in hand twice"
+        in_hand[job_id] = (int(float(flat[i + 1])), int(attempt))
+    return in_hand
 
 
 def _job(values: list[bytes | None], history: int) -> tuple[Any, ...]:

@@ -152,19 +152,19 @@ class System:
             return []
         job_id = pick(known, n // 6)
         attempt = self.model.queues[queue].jobs[job_id].attempt + pick((0, 1, -1, 2), n // 12)
-        held = self.model.queues[queue].active.get(client.id, {}).get(job_id)
-        if held or (queue, job_id) in client.running or any(r.id == job_id for r in client.pending):
+        in_hand = self.model.queues[queue].active.get(client.id, {}).get(job_id)
+        if in_hand or (queue, job_id) in client.running or any(r.id == job_id for r in client.pending):
             return []
         return [Report(queue, job_id, attempt, pick(list(Kind), n // 48))]
 
     # Daemons and people
 
-    def bury(self, client: Client, queue: str, mode: str, states: list[str]) -> None:
+    def end_worker(self, client: Client, queue: str, mode: str, states: list[str]) -> None:
         """End a worker with what its board says of the jobs it believed to run."""
-        held = [job for (name, _), job in client.running.items() if name == queue]
+        running = [job for (name, _), job in client.running.items() if name == queue]
         board = {
             job.id: (job.attempt - (state == "outdated"), "running" if state == "outdated" else state)
-            for job, state in zip(held, states, strict=False)
+            for job, state in zip(running, states, strict=False)
             if state != "unstarted"
         }
         entries = [BoardEntry(job_id, attempt, state) for job_id, (attempt, state) in board.items()]

@@ -152,11 +152,11 @@ class QueueSystem:
         return None if found is None else float(found)
 
     def active(self, queue: str = "q") -> dict[str, list[str]]:
-        """Worker → the ids it holds, for every active set there is, with or without a lease."""
+        """Worker → the ids it has in hand, for every active set there is, with or without a lease."""
         keys = self.redis("KEYS", self.key("active:*", queue))
         names = [key.decode().split(":active:", 1)[1] for key in keys]
-        held = {name: self.ids(f"active:{name}", queue) for name in sorted(names)}  # members are "id attempt"
-        return {name: [member.split(" ")[0] for member in members] for name, members in held.items()}
+        in_hand = {name: self.ids(f"active:{name}", queue) for name in sorted(names)}  # members are "id attempt"
+        return {name: [member.split(" ")[0] for member in members] for name, members in in_hand.items()}
 
     def states(self, job_id: str, queue: str = "q") -> list[str]:
         """Every set the job is a member of; a healthy job is in one, a forgotten one in none."""

@@ -24,10 +24,10 @@ def cancel_one(system: QueueSystem, job_id: str = "a") -> CancelAnswer:
 
 
 def taken(system: QueueSystem, **job: Any) -> TakenJob:
-    """Have the worker "w" hold a job "a"."""
+    """Let the worker "w" have a job "a" in hand."""
     system.add("a", **job)
-    [held] = system.take("w")
-    return held
+    [job] = system.take("w")
+    return job
 
 
 def marks(system: QueueSystem) -> list[str]:
@@ -151,7 +151,7 @@ def test_many_are_cancelled_in_one_call_each_with_its_own_answer(system: QueueSy
     assert marks(system) == ["w a 1", "w b 1", "w2 c 1"]
 
 
-# What a worker holds
+# What a worker has in hand
 
 
 def test_what_a_worker_holds_is_marked_and_stays_with_it(system: QueueSystem) -> None:

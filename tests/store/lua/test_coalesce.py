@@ -37,7 +37,7 @@ def settle_held(system: QueueSystem, kind: Kind, number: int = 0) -> None:
 
 
 def taken(system: QueueSystem, mode: str = "queued") -> None:
-    """Have the worker "w" hold a job "a" with the key "k"."""
+    """Let the worker "w" have a job "a" with the key "k" in hand."""
     system.add("a", key="k", coalesce=mode)
     [system.held_by_w] = system.take("w")
 

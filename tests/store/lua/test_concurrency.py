@@ -1,4 +1,4 @@
-"""Concurrency limits: a place belongs to a job in a worker's worker, and is free however it leaves them."""
+"""Concurrency limits: a place belongs to a job in a worker's hands, and is free however it leaves them."""
 
 from __future__ import annotations
 
@@ -253,16 +253,16 @@ def test_when_another_limit_holds_back_the_one_on_its_way_the_next_one_goes(syst
 def test_jobs_with_two_limits_that_take_turns_in_closing_are_all_run(system: QueueSystem) -> None:
     both = f"{RateLimit(3, seconds=1).text('api')} {Concurrency(2).text('db')}"
     system.add_limited(*[f"j{n}" for n in range(20)], limits=both)
-    held: dict[str, list[TakenJob]] = {}
+    in_hand: dict[str, list[TakenJob]] = {}
     done: list[str] = []
     for step in range(400):
         worker = f"w{step % 4}"
-        jobs = held.pop(worker, [])
+        jobs = in_hand.pop(worker, [])
         done += [job.id for job in jobs]
         new = system.take(worker, 3, outcomes=[outcome(job, Kind.DONE) for job in jobs])
         if new:
-            held[worker] = new
-        assert sum(map(len, held.values())) <= 2
+            in_hand[worker] = new
+        assert sum(map(len, in_hand.values())) <= 2
         system.clock.advance(70)
 
     assert sorted(done) == sorted(f"j{n}" for n in range(20))

@@ -32,7 +32,7 @@ def test_a_deferral_is_free_of_charge(system: QueueSystem) -> None:
     assert (system.counters("a"), system.history("a")) == ({}, [])
     assert "error" not in system.job("a")
     assert (system.meta("failed"), system.meta("done")) == (None, None)
-    assert not system.add("b", key="k")[0].created, "it still holds its coalescing key"
+    assert not system.add("b", key="k")[0].created, "it still has its coalescing key"
     assert system.round(Kind.DONE).attempt == 31
 
 

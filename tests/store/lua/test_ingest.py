@@ -1,4 +1,4 @@
-"""lua/ingest.lua and envelope.lua: raw envelopes become jobs or go to `rejected`, bytes kept."""
+"""lua/ingest.lua and rules/arrival/envelope.lua: raw envelopes become jobs or go to `rejected`, bytes kept."""
 
 from __future__ import annotations
 

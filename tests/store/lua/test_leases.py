@@ -1,4 +1,4 @@
-"""join, renew, and lua/rules/due_and_reaped.lua: who holds a lease, until when, and who may take it away."""
+"""join, renew, and lua/rules/workers/expired_leases.lua: who holds a lease, until when, and who may take it away."""
 
 from __future__ import annotations
 

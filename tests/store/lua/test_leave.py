@@ -11,14 +11,16 @@ from jqjobs.store.calls.cancels import cancel
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 
-def bury(system: QueueSystem, mode: str, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed") -> int:
+def leave(
+    system: QueueSystem, mode: str, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed"
+) -> int:
     return system.run(leases.leave("q", worker, mode, cause, [BoardEntry(*entry) for entry in board]))
 
 
 def test_a_worker_that_holds_nothing_leaves_and_is_fenced(system: QueueSystem) -> None:
     system.join("w")
 
-    assert bury(system, "interrupt") == 0
+    assert leave(system, "interrupt") == 0
     assert system.trip("w").status is Status.FENCED
     assert system.ids("leases") == []
 
@@ -27,16 +29,16 @@ def test_leaving_without_a_lease_writes_nothing(system: QueueSystem) -> None:
     system.add("a")
     before = system.everything()
 
-    assert bury(system, "crash") == -1
+    assert leave(system, "crash") == -1
     assert system.everything() == before
 
 
-def test_a_second_burial_changes_nothing(system: QueueSystem) -> None:
+def test_a_second_end_changes_nothing(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
-    assert bury(system, "crash", ("a", 1, "running")) == 1
+    assert leave(system, "crash", ("a", 1, "running")) == 1
 
-    assert bury(system, "crash", ("a", 1, "running")) == -1
+    assert leave(system, "crash", ("a", 1, "running")) == -1
     assert system.counters("a") == {"crashes": 1, "executions": 1}
 
 
@@ -45,7 +47,7 @@ def test_held_neighbours_go_back_free_and_in_place(system: QueueSystem, mode: st
     system.add("a", "b", "c", "d")
     system.take("w", 3)
 
-    assert bury(system, mode, ("b", 1, "running")) == 3
+    assert leave(system, mode, ("b", 1, "running")) == 3
     assert system.ids("ready") == ["a", "b", "c", "d"]
     assert system.counters("a") == system.counters("c") == {}
     assert system.counters("b")["executions"] == 1
@@ -56,7 +58,7 @@ def test_a_crash_is_charged_to_what_was_running_with_the_cause(system: QueueSyst
     system.add("a")
     system.take("w")
     system.clock.advance(50)
-    bury(system, "crash", ("a", 1, "running"), cause="killed by SIGKILL, probably out of memory")
+    leave(system, "crash", ("a", 1, "running"), cause="killed by SIGKILL, probably out of memory")
 
     assert system.counters("a") == {"crashes": 1, "executions": 1}
     assert system.history("a") == [
@@ -74,7 +76,7 @@ def test_a_poison_pill_is_dead_after_three_crashes_and_its_neighbour_is_unharmed
     for n in range(1, 4):
         worker = f"w{n}"
         system.take(worker, 2)
-        bury(system, "crash", ("pill", n, "running"), worker=worker)
+        leave(system, "crash", ("pill", n, "running"), worker=worker)
 
     assert system.states("pill") == ["dead"]
     assert system.job("pill")["reason"] == "crashed"
@@ -92,7 +94,7 @@ def test_max_crashes_comes_from_the_job_else_the_catalog(
     for n in range(1, limit + 1):
         assert system.states("a") == ["ready"]
         system.take(f"w{n}")
-        bury(system, "crash", ("a", n, "running"), worker=f"w{n}")
+        leave(system, "crash", ("a", n, "running"), worker=f"w{n}")
 
     assert system.states("a") == ["dead"]
     assert system.add("b", key="k")[0].created
@@ -103,7 +105,7 @@ def test_an_interrupt_at_the_end_of_a_worker_is_free_until_the_twentieth(system:
     for n in range(1, 21):
         assert system.states("a") == ["ready"]
         system.take(f"w{n}")
-        bury(system, "interrupt", ("a", n, "running"), worker=f"w{n}", cause="shutdown")
+        leave(system, "interrupt", ("a", n, "running"), worker=f"w{n}", cause="shutdown")
 
     assert system.states("a") == ["dead"]
     assert system.counters("a") == {"interrupts": 20, "executions": 20}
@@ -113,12 +115,12 @@ def test_an_interrupt_at_the_end_of_a_worker_is_free_until_the_twentieth(system:
 def test_a_job_killed_for_its_time_limit_is_a_failure_and_no_crash(system: QueueSystem) -> None:
     system.add("a", "b", fields=("max_attempts", 2))
     system.take("w", 2)
-    bury(system, "hung", ("a", 1, "running"), cause="it ran longer than 1 s\n  File x, line 1")
+    leave(system, "hung", ("a", 1, "running"), cause="it ran longer than 1 s\n  File x, line 1")
     assert system.counters("a") == {"failures": 1, "executions": 1}
     assert system.history("a")[0]["reason"] == "hung"
     assert system.ids("ready") == ["b", "a"]
     system.take("w2", 2)
-    bury(system, "hung", ("a", 2, "running"), worker="w2")
+    leave(system, "hung", ("a", 2, "running"), worker="w2")
 
     assert system.states("a") == ["dead"]
     assert system.job("a")["reason"] == "hung"
@@ -146,7 +148,7 @@ def test_what_was_interrupted_beside_another_and_is_cancelled_is_dead(system: Qu
     system.add("a", "b")
     system.take("w", 2)
     system.run(cancel("q", ["a"]))
-    bury(system, "hung", ("a", 1, "interrupted"), ("b", 1, "running"))
+    leave(system, "hung", ("a", 1, "interrupted"), ("b", 1, "running"))
 
     assert (system.states("a"), system.job("a")["reason"]) == (["dead"], "cancelled")
     assert [line["error"] for line in system.history("a")] == ["its worker was killed for another job"]
@@ -156,7 +158,7 @@ def test_what_had_succeeded_before_the_death_is_done(system: QueueSystem) -> Non
     system.add("plain", "wanted", fields=())
     system.add("kept", fields=("keep", 500), key="k")
     system.take("w", 3)
-    bury(system, "crash", ("plain", 1, "succeeded"), ("kept", 1, "succeeded"))
+    leave(system, "crash", ("plain", 1, "succeeded"), ("kept", 1, "succeeded"))
 
     assert system.states("plain") == []
     assert system.states("wanted") == ["ready"]
@@ -171,7 +173,7 @@ def test_the_catalog_says_whether_such_a_success_is_kept(system: QueueSystem) ->
     system.run(leases.publish("q", 1000, {"n": {"keep_ms": 70}}))
     system.add("a")
     system.take("w")
-    bury(system, "suspect", ("a", 1, "succeeded"))
+    leave(system, "suspect", ("a", 1, "succeeded"))
 
     assert system.score("kept", "a") == START_MS + 70
 
@@ -179,7 +181,7 @@ def test_the_catalog_says_whether_such_a_success_is_kept(system: QueueSystem) ->
 def test_what_had_failed_before_the_death_is_a_failure_and_no_crash(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
-    bury(system, "crash", ("a", 1, "failed"))
+    leave(system, "crash", ("a", 1, "failed"))
 
     assert system.counters("a") == {"failures": 1, "executions": 1}
     assert system.states("a") == ["ready"]
@@ -190,7 +192,7 @@ def test_what_had_failed_lines_up_anew_behind_what_is_ready(system: QueueSystem)
     system.add("a", "b", "urgent")
     system.add("high", priority=5)
     system.take("w", 2)
-    bury(system, "crash", ("high", 1, "failed"), ("a", 1, "failed"))
+    leave(system, "crash", ("high", 1, "failed"), ("a", 1, "failed"))
 
     assert system.ids("ready") == ["high", "b", "urgent", "a"]
 
@@ -199,7 +201,7 @@ def test_the_board_of_an_earlier_attempt_charges_nobody(system: QueueSystem) -> 
     system.add("a", "b")
     system.round(Kind.RELEASED)
     system.take("w", 2)
-    bury(system, "crash", ("a", 1, "running"), ("b", 9, "succeeded"))
+    leave(system, "crash", ("a", 1, "running"), ("b", 9, "succeeded"))
 
     assert system.ids("ready") == ["a", "b"]
     assert system.counters("a") == system.counters("b") == {}
@@ -210,7 +212,7 @@ def test_a_board_entry_for_what_the_worker_does_not_hold_changes_nothing(system:
     system.take("other")
     system.join("w")
 
-    assert bury(system, "crash", ("a", 1, "succeeded"), ("b", 0, "running"), ("ghost", 1, "running")) == 0
+    assert leave(system, "crash", ("a", 1, "succeeded"), ("b", 0, "running"), ("ghost", 1, "running")) == 0
     assert system.states("a") == ["active:other"]
     assert system.states("b") == ["ready"]
     assert system.states("ghost") == []
@@ -233,4 +235,4 @@ def test_the_lease_time_does_not_matter_for_a_burial(system: QueueSystem) -> Non
     system.take("w")
     system.clock.advance(100 * LEASE_MS)
 
-    assert bury(system, "suspect", ("a", 1, "running")) == 1
+    assert leave(system, "suspect", ("a", 1, "running")) == 1

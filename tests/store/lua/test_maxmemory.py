@@ -141,7 +141,7 @@ def test_leases_are_given_renewed_and_reaped(system: QueueSystem) -> None:
 
 
 @pytest.mark.parametrize("mode", ["crash", "suspect", "interrupt"])
-def test_workers_leave_and_are_buried(system: QueueSystem, mode: str) -> None:
+def test_workers_leave_and_dead_ones_are_ended(system: QueueSystem, mode: str) -> None:
     system.add("a", "b", "c")
     system.take("w", 3)
     fill_up(system)

@@ -33,7 +33,7 @@ def read(system: QueueSystem) -> JobInfo:
 
 @pytest.fixture
 def taken(system: QueueSystem) -> QueueSystem:
-    """A system on which the worker w holds the job a."""
+    """A system on which the worker w has the job a in hand."""
     system.add("a", fields=("keep", 100_000))
     system.take()
     return system

@@ -74,7 +74,7 @@ def fill(system: QueueSystem, count: int, prefix: str = "j", **job: object) -> N
 def test_with_a_hundred_thousand_jobs_no_call_is_slow(system: QueueSystem) -> None:
     system.join("w")
     fill(system, JOBS)
-    held: list = []
+    in_hand: list = []
 
     def enqueue(attempt: int) -> Callable[[], object]:
         return lambda: fill(system, 5 * BATCH, f"a{attempt}-")
@@ -82,10 +82,10 @@ def test_with_a_hundred_thousand_jobs_no_call_is_slow(system: QueueSystem) -> No
     def work(attempt: int) -> Callable[[], object]:
         def trips() -> None:
             for _ in range(5):
-                answer = system.trip("w", 100, [outcome(job, Kind.DONE) for job in held])
-                held[:] = answer.jobs
+                answer = system.trip("w", 100, [outcome(job, Kind.DONE) for job in in_hand])
+                in_hand[:] = answer.jobs
                 system.run(queues.queue_status("q"))
-                system.run(jobs.job_info("q", held[0].id))
+                system.run(jobs.job_info("q", in_hand[0].id))
                 system.run(jobs.job_list("q", "ready", JOBS // 2, 100))
                 system.run(leases.renew("q", LEASE_MS, ["w"], ["n"]))
                 system.tend()
@@ -163,8 +163,8 @@ def tend_until_done(system: QueueSystem) -> None:
         assert rounds < 100
 
 
-def test_a_worker_with_a_full_batch_is_buried_quickly(system: QueueSystem) -> None:
-    def bury(attempt: int) -> Callable[[], object]:
+def test_a_worker_with_a_full_batch_is_ended_quickly(system: QueueSystem) -> None:
+    def leave(attempt: int) -> Callable[[], object]:
         system.redis("FLUSHALL")
         system.trips.clear()
         system.add(*[f"j{n}" for n in range(500)])
@@ -173,7 +173,7 @@ def test_a_worker_with_a_full_batch_is_buried_quickly(system: QueueSystem) -> No
         board += [BoardEntry(f"j{n}", 1, "succeeded") for n in range(16, 200)]
         return lambda: system.run(leases.leave("q", "w", "crash", "killed", board))
 
-    assert_quick(system, bury)
+    assert_quick(system, leave)
 
 
 def test_a_hundred_envelopes_are_ingested_quickly(system: QueueSystem) -> None:
@@ -221,12 +221,12 @@ def test_with_ten_thousand_jobs_behind_one_limit_no_call_is_slow(
         system.join("w", "v")
         system.run(leases.publish("q", LEASE_MS, {"n": {"doc": "x" * 300, **entry}}))
         fill(system, 10_000, fields=("limits", limits))
-        system.take("v")  # holds a place all the time
+        system.take("v")  # has a place all the time
         return serve(system, 400)
 
     assert_quick(system, work)
     if not entry:
-        assert system.redis("ZCARD", system.key("held")) > 9000
+        assert system.redis("ZCARD", system.key("in_hand")) > 9000
 
 
 def test_a_thousand_limits_whose_timers_come_at_once_are_served_in_short_calls(system: QueueSystem) -> None:
@@ -252,7 +252,7 @@ def test_a_thousand_limits_whose_timers_come_at_once_are_served_in_short_calls(s
 
     assert_quick(system, work)
     assert system.redis("HLEN", system.key("gates")) == 1000
-    assert system.redis("ZCARD", system.key("held")) == 9000
+    assert system.redis("ZCARD", system.key("in_hand")) == 9000
 
 
 def test_a_thousand_places_are_looked_after_quickly(system: QueueSystem) -> None:

@@ -1,4 +1,4 @@
-"""lua/rules/settle.lua and fates.lua: what each reported outcome makes of a job."""
+"""lua/rules/trip/settle.lua and outcomes.lua: what each reported outcome makes of a job."""
 
 from __future__ import annotations
 

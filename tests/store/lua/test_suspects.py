@@ -50,10 +50,10 @@ def test_a_suspect_is_taken_alone(system: QueueSystem) -> None:
 def test_a_suspect_waits_for_a_worker_that_holds_nothing(system: QueueSystem) -> None:
     reaped(system, "a")
     system.add("held", priority=1)
-    [held] = system.take("busy")
+    [other] = system.take("busy")
 
     assert system.trip("busy", 10).jobs == []
-    assert [job.id for job in system.trip("busy", 10, [outcome(held, Kind.DONE)]).jobs] == ["a"]
+    assert [job.id for job in system.trip("busy", 10, [outcome(other, Kind.DONE)]).jobs] == ["a"]
 
 
 def test_jobs_before_a_suspect_are_taken_without_it(system: QueueSystem) -> None:

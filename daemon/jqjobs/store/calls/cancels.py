@@ -1,4 +1,4 @@
-"""Cancelling: asked for by people, heard by the daemons whose workers hold the job."""
+"""Cancelling: asked for by people, heard by the daemons whose workers have the job in hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CancelAnswer(StrEnum):
     """What cancelling a job has come to."""
 
     CANCELLED = "cancelled"  #: it waited, and is dead
-    CANCELLING = "cancelling"  #: a worker holds it, and ends it; unless it succeeds first it is dead then
+    CANCELLING = "cancelling"  #: a worker has it in hand, and ends it; unless it succeeds first it is dead then
     FINISHED = "finished"  #: it is dead or kept already
     UNKNOWN = "unknown"  #: there is no such job
 
@@ -39,7 +39,7 @@ def cancel(queue: str, ids: Sequence[str]) -> Call[list[CancelAnswer]]:
 
 
 def cancels(queue: str, workers: Sequence[str]) -> Call[list[Cancelled]]:
-    """Ask which jobs that these workers hold are to end."""
+    """Ask which jobs that these workers have in hand are to end."""
 
     def parse(flat: Any) -> list[Cancelled]:
         return [Cancelled(text(flat[i]), text(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]

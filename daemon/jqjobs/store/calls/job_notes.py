@@ -14,6 +14,6 @@ from jqjobs.store.wire import Argument
 def note(
     queue: str, worker: str, job_id: str, attempt: int, progress: bytes = b"", lines: Sequence[bytes] = ()
 ) -> Call[bool]:
-    """Let a running job say something of itself; False when this attempt does not hold it. See lua/note.lua."""
+    """Let a running job say something of itself; False when this attempt does not have it in hand. See lua/note.lua."""
     args: list[Argument] = ["", worker, job_id, attempt, progress, *lines]
     return Call(script("note"), (keys.meta(queue),), args, truth, repeatable=False)

@@ -20,9 +20,9 @@ def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
 
 
 def renew(queue: str, lease_ms: int, workers: Sequence[str], names: Sequence[str] = ()) -> Call[list[int]]:
-    """Renew leases and offers; for each worker how many jobs it holds in Redis, -1 when it is fenced."""
+    """Renew leases and offers; for each worker how many jobs it has in hand, -1 when it is fenced."""
     args: list[Argument] = ["", lease_ms, len(workers), *workers, *names]
-    return Call(script("renew"), (keys.meta(queue),), args, lambda reply: [int(held) for held in reply])
+    return Call(script("renew"), (keys.meta(queue),), args, lambda reply: [int(jobs) for jobs in reply])
 
 
 def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]]) -> Call[int]:
@@ -36,7 +36,7 @@ def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]])
 def leave(
     queue: str, worker: str, mode: str, cause: str = "", board: Sequence[BoardEntry] = (), stack: str = ""
 ) -> Call[int]:
-    """End a worker: how many jobs it held, -1 when it had no lease. ``mode``: see lua/leave.lua."""
+    """End a worker: how many jobs it had in hand, -1 when it had no lease. ``mode``: see lua/leave.lua."""
     args: list[Argument] = ["", worker, mode, cause, stack]
     for entry in board:
         args += (entry.id, entry.attempt, entry.state)

@@ -30,7 +30,7 @@ def check(answer: str, reference: str) -> None:
 
 
 def expect(queue: str, worker: str, job_id: str, attempt: int, token: str) -> Call[bool]:
-    """Record the token of a running attempt; False when it does not hold the job any more."""
+    """Record the token of a running attempt; False when it does not have the job in hand any more."""
     args = ("", worker, job_id, attempt, token)
     return Call(script("expect"), (keys.meta(queue),), args, lambda reply: reply == 1)
 

@@ -53,7 +53,7 @@ while ARGV[at] do
     if made ~= 1 then reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = number, made, id end
   end
 end
-for first = 1, #ready, 1000 do  -- Lua's stack holds 8,000 values
+for first = 1, #ready, 1000 do  -- Lua's stack has room for 8,000 values
   call('ZADD', q .. 'ready', unpack(ready, first, math.min(first + 999, #ready)))
 end
 if call('EXISTS', q .. 'wake') == 0 then call('ZADD', q .. 'wake', 0, '1') end

@@ -30,7 +30,7 @@ local minute = math.floor(now / 60000)
 local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
 local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', 'failed')
 local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'),
-  -- Beside jobs there is one timer for each limit that somebody waits for.
+  -- Beside jobs there is one timer for each limit that holds any back.
   redis.call('ZCARD', q .. 'scheduled') - redis.call('HLEN', q .. 'gates'), active, redis.call('ZCARD', q .. 'held'),
   redis.call('ZCARD', q .. 'waiting'),
   redis.call('ZCARD', q .. 'parked'), redis.call('ZCARD', q .. 'kept'), redis.call('ZCARD', q .. 'dead'),

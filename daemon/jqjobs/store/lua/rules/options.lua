@@ -1,4 +1,4 @@
--- What holds for a job: its own options, else what workers published for its name, less what a person has forgiven it.
+-- What applies to a job: its own options, else what workers published for its name, less what a person has forgiven it.
 -- Gives: published, option, forgiven
 
 local DEFAULTS = { max_attempts = 3, max_crashes = 3 }

@@ -2,7 +2,7 @@
 -- A job dies: why, when, and who calls its hooks.
 -- Gives: told, die, end_cancelled
 
-local MOST_HOOKS = 1000  -- dead jobs that wait for a worker to call their hooks
+local MOST_HOOKS = 1000  -- dead jobs whose hooks no worker has called yet
 
 local told = false  -- whether the caller hears what becomes of the job (trip/settle.lua), and calls its hooks itself
 

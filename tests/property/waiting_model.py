@@ -8,8 +8,8 @@ from property.queue_model import Queue
 
 def expect(q: Queue, worker: str, job_id: str, attempt: int, token: str) -> bool:
     """A running attempt records a token."""
-    held = q.active.get(worker, {}).get(job_id)
-    if held is None or held[1] != attempt:
+    in_hand = q.active.get(worker, {}).get(job_id)
+    if in_hand is None or in_hand[1] != attempt:
         return False
     q.jobs[job_id].token = (attempt, token)
     return True

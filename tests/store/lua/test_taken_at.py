@@ -1,4 +1,4 @@
-"""When a job was taken is told for that job, not for the last batch of its worker."""
+"""When a job was taken: its own moment, not that of the last batch of its worker."""
 
 from __future__ import annotations
 

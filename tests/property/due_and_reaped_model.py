@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from property.burial_model import end_worker
+from property.dead_worker_model import end_worker
 from property.limits_model import open_gate
 from property.queue_model import LEASE_MS, Queue
 

@@ -1,4 +1,4 @@
-"""What is no ordinary limited job: raw envelopes, calls without limits, damaged keys.
+"""Limits where they are not simply there: of raw envelopes, of calls that have none, with damaged keys.
 
 Rates are in test_rate_limits.py, places in test_concurrency.py, their counters in test_throttles.py.
 """

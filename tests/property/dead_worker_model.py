@@ -7,13 +7,13 @@ from property.queue_model import Queue
 
 
 def end_worker(q: Queue, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]] | None) -> int:
-    """End a worker as `lua/rules/dead_worker.lua` does; return how many jobs it held.
+    """End a worker as `lua/rules/workers/dead_worker.lua` does; return how many jobs it had in hand.
 
     ``board``: None: nobody could read it.
     """
     del q.leases[worker]
-    held = q.active.get(worker, {})
-    in_order = sorted(held.items(), key=lambda item: item[1][0])
+    in_hand = q.active.get(worker, {})
+    in_order = sorted(in_hand.items(), key=lambda item: item[1][0])
     for job_id, (rank, attempt) in in_order:
         q.leave_active(worker, job_id)
         on_board = (board or {}).get(job_id, (None, ""))
@@ -25,7 +25,7 @@ def end_worker(q: Queue, now: int, worker: str, mode: str, board: dict[str, tupl
         elif board is None:
             q.make_suspect(now, job_id, rank)
         else:
-            _fate(q, now, job_id, rank, state, mode)
+            _settle(q, now, job_id, rank, state, mode)
         free_places(q, now, job_id, attempt, limited)
     q.active.pop(worker, None)
     return len(in_order)
@@ -37,7 +37,7 @@ def _end_cancelled(q: Queue, now: int, job_id: str, state: str) -> None:
     q.end_cancelled(now, job_id, has_run=state != "unstarted")
 
 
-def _fate(q: Queue, now: int, job_id: str, rank: int, state: str, mode: str) -> None:
+def _settle(q: Queue, now: int, job_id: str, rank: int, state: str, mode: str) -> None:
     if state == "succeeded":
         keep = q.option(q.jobs[job_id], "keep") or q.option(q.jobs[job_id], "keep_ms")
         q.succeed(now, job_id, keep)

@@ -1,4 +1,4 @@
-"""lua/rules/plain.lua and take.lua: plain jobs take a way of their own, and nobody can tell from outside."""
+"""lua/rules/trip/settle_plain.lua, take_plain.lua: plain jobs take a way of their own; nobody can tell from outside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.calls import trips
 from store.queue_system import QueueSystem, outcome
 
-#: lua/rules/plain.lua: a trip takes payloads of about so many bytes.
+#: lua/rules/trip/take_plain.lua: a trip takes payloads of about so many bytes.
 MOST_TAKE_BYTES = 1_048_576
 
 

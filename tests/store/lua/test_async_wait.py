@@ -1,4 +1,4 @@
-"""Async wait: a job worker its work to a third party, and the answer comes before, in time, twice, late or never."""
+"""Async wait: a job hands its work to a third party, and the answer comes before, in time, twice, late or never."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HOUR_MS = 3_600_000
 
 
 def taken(system: QueueSystem, *, token: str = "", **job: Any) -> TakenJob:
-    """Have the worker "w" hold a job "a", which has recorded a token if one is given."""
+    """Let the worker "w" have a job "a" in hand, which has recorded a token if one is given."""
     system.add("a", **job)
-    [held] = system.take("w")
+    [job] = system.take("w")
     if token:
-        assert system.run(expect("q", "w", "a", held.attempt, token))
-    return held
+        assert system.run(expect("q", "w", "a", job.attempt, token))
+    return job
 
 
 def settle_waiting(system: QueueSystem, job: TakenJob, backoff_ms: int = 0, worker: str = "w") -> None:

@@ -1,4 +1,4 @@
-"""What a settle tells of a job's fate, and the deaths that wait for a worker to call their hooks."""
+"""Who calls the hooks of a dead job: the worker that hears where what it settled went, or who collects deaths."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def collect(system: QueueSystem, *names: str, most: int = 10) -> list[Death]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "number", "fate"),
+    ("kind", "number", "went"),
     [
         (Kind.FAILED, 500, ("scheduled", "")), (Kind.FAILED, 0, ("ready", "")), (Kind.HUNG, 0, ("ready", "")),
         (Kind.DISCARDED, 0, ("dead", "discarded")), (Kind.INTERRUPTED, 0, ("ready", "")),
@@ -56,11 +56,11 @@ def collect(system: QueueSystem, *names: str, most: int = 10) -> list[Death]:
     ],
 )  # fmt: skip
 def test_a_settle_that_is_asked_tells_where_the_job_went(
-    system: QueueSystem, kind: Kind, number: int, fate: tuple[str, str]
+    system: QueueSystem, kind: Kind, number: int, went: tuple[str, str]
 ) -> None:
     [job] = taken(system, "a")
-    assert report(system, outcome(job, kind, number)).fates == {"a": fate}
-    assert system.states("a") == ([] if fate[0] == "gone" else [fate[0]])
+    assert report(system, outcome(job, kind, number)).fates == {"a": went}
+    assert system.states("a") == ([] if went[0] == "gone" else [went[0]])
 
 
 def test_the_last_failure_tells_that_it_was_the_last(system: QueueSystem) -> None:
@@ -121,7 +121,7 @@ def test_a_death_that_its_worker_hears_of_does_not_wait(system: QueueSystem) -> 
     assert waiting(system) == ["b n"]
 
 
-def test_in_the_trip_that_hears_of_fates_a_job_that_expires_still_waits_for_hooks(system: QueueSystem) -> None:
+def test_in_the_trip_that_hears_what_was_settled_a_job_that_expires_still_waits_for_hooks(system: QueueSystem) -> None:
     offer_hooks(system)
     [job] = taken(system, "a")
     system.add("b", fields=("expires", "+5"))
