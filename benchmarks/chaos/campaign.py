@@ -15,14 +15,16 @@ from typing import Any
 
 import redis
 
-from chaos.blows import FleetBlows, NetworkBlows, RedisBlows
 from chaos.clock import Ticker
+from chaos.deploy_blows import DeployBlows
 from chaos.fleet import GRACE_S, KILL_AFTER_S, Fleet
 from chaos.invariants import Violation
 from chaos.jobs import LIMITED, QUICK, SLOW
 from chaos.judge import Testimony
 from chaos.kinds import SCHEDULES
 from chaos.nemesis import Nemesis
+from chaos.outage_blows import NetworkBlows, RedisBlows
+from chaos.process_blows import ProcessBlows
 from chaos.producers import Answerer, Producer, Repeater, Waiter
 from chaos.server import RedisServer, snapshot
 from chaos.traces import Traces
@@ -73,11 +75,10 @@ class Campaign:
             name: Proxy(address, Weather(), seed=plan.seed + n).start() for n, name in enumerate(("a", "b", "producer"))
         }
         self._fleet = Fleet(directory, self._proxies)
-        arsenal = {
-            **FleetBlows(self._fleet).arsenal(), **RedisBlows(self.server).arsenal(),
-            **NetworkBlows(self._proxies).arsenal(),
-        }  # fmt: skip
-        arsenal = {name: blow for name, blow in arsenal.items() if plan.allows(name)}
+        against = (
+            ProcessBlows(self._fleet), DeployBlows(self._fleet), RedisBlows(self.server), NetworkBlows(self._proxies),
+        )  # fmt: skip
+        arsenal = {name: blow for some in against for name, blow in some.arsenal().items() if plan.allows(name)}
         self._nemesis = Nemesis(self._fleet, arsenal, f"{plan.seed} nemesis", directory / "nemesis.log")
         self._traces = Traces(directory / "traces")
         urls = {"n": self.server.url, "f": self._proxies["producer"].url}

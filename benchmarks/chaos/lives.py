@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from chaos.aof import Transaction
+from chaos.commands import apply
 from chaos.keyspace import Hash, Keyspace
 
 #: The sets that are states. `suspects` is there for versions that have it.
@@ -122,7 +123,7 @@ class Lives:
         self._number += 1
         self._before, self._told, self._done = {}, [], {}
         for command in transaction:
-            self.keyspace.apply(command)
+            apply(self.keyspace, command)
             if command[:2] == ("SET", CLOCK_KEY):
                 self.at_ms, self.redis_ms = map(int, command[2].split())
         changes = tuple(self._change(life, *before, transaction) for life, before in self._before.items())

@@ -21,6 +21,8 @@ _SETTINGS = {
     "auto-aof-rewrite-percentage": "0", "maxmemory-policy": "noeviction", "port": "0", "unixsocketperm": "700",
 }  # fmt: skip
 _BOOT_S = 60
+#: What expires within this time of a snapshot may be gone when the log ends.
+_SOON_MS = 60_000
 #: Runs before an exec: what was started dies with this process, also when that is killed (PR_SET_PDEATHSIG).
 DIE_WITH_PARENT = """
 import ctypes, os, sys
@@ -102,8 +104,8 @@ class RedisServer:
 
 
 def snapshot(client: Any) -> dict[str, object]:
-    """Return all keys and values of a Redis, in the form that `keyspace.Keyspace` has."""
-    return {key: _value(client, key) for key in client.scan_iter(count=1000)}
+    """Return keys and values of a Redis, in the form that `keyspace.Keyspace` has; without what is about to expire."""
+    return {key: _value(client, key) for key in client.scan_iter(count=1000) if not 0 <= client.pttl(key) < _SOON_MS}
 
 
 def _value(client: Any, key: str) -> object:

@@ -1,4 +1,4 @@
-"""A small Redis: each command that the log can hold does what Redis does."""
+"""The keyspace of a replay: each command that the log can hold does what Redis does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chaos.keyspace import Keyspace, UnknownCommand
+from chaos.commands import UnknownCommand, apply
+from chaos.keyspace import Keyspace
 
 
 class Silent:
@@ -36,7 +37,7 @@ class Heard(Silent):
 def after(*lines: str) -> dict[str, Any]:
     keyspace = Keyspace(Silent())
     for line in lines:
-        keyspace.apply(tuple(line.split()))
+        apply(keyspace, tuple(line.split()))
     return keyspace.values
 
 
@@ -74,10 +75,10 @@ def test_a_command_does_what_redis_does(lines: list[str], left: dict[str, Any]) 
 def test_times_to_live_are_kept_as_moments() -> None:
     keyspace = Keyspace(Silent())
     for line in ("SET a 1 PXAT 500", "SET a 2 KEEPTTL", "SET b 1 PXAT 5", "SET b 2", "HSET h x 1", "PEXPIREAT h 700"):
-        keyspace.apply(tuple(line.split()))
+        apply(keyspace, tuple(line.split()))
     assert keyspace.expires == {"a": 500, "h": 700}
-    keyspace.apply(("PERSIST", "a"))
-    keyspace.apply(("DEL", "h"))
+    apply(keyspace, ("PERSIST", "a"))
+    apply(keyspace, ("DEL", "h"))
     assert keyspace.expires == {}
 
 
@@ -90,7 +91,7 @@ def test_who_observes_hears_of_each_member_that_comes_and_goes() -> None:
     heard = Heard()
     keyspace = Keyspace(heard)
     for line in ("ZADD z 1 a 2 b", "ZREM z a", "DEL z", "HSET h x 1", "HDEL h x"):
-        keyspace.apply(tuple(line.split()))
+        apply(keyspace, tuple(line.split()))
     assert heard.words == [
         ("added", "z", "a"), ("added", "z", "b"), ("removed", "z", "a"), ("removed", "z", "b"), ("deleted", "z"),
         ("written", "h", "x", "1"), ("deleted", "h"),
