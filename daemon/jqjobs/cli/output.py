@@ -41,12 +41,12 @@ class Column(NamedTuple):
 
 
 def write_json(answer: Mapping[str, Any]) -> None:
-    """Write one JSON object to stdout, pure ASCII. Raises: ReaderGone."""
+    """Write one JSON object to stdout, pure ASCII. Raises: ReaderGone, OSError."""
     _write(json.dumps({"v": _JSON_VERSION, **answer}, allow_nan=False) + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Write lines for people to stdout. Raises: ReaderGone."""
+    """Write lines for people to stdout. Raises: ReaderGone, OSError."""
     _write("".join(f"{visible(line)}\n" for line in lines))
 
 
@@ -76,10 +76,12 @@ def _write(text: str) -> None:
         for start in range(0, len(text), _PIECE):
             stream.write(text[start : start + _PIECE])
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes once more at its end and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGone from None
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone from None
+        raise
 
 
 def _encodable(stream: TextIO) -> TextIO:

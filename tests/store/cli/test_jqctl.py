@@ -418,11 +418,12 @@ def test_a_reader_that_leaves_early_causes_no_noise(system: QueueSystem) -> None
     assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", Exit.READER_GONE)
 
 
-def test_closed_streams_and_a_full_disk_cause_no_traceback(system: QueueSystem) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_closed_streams_and_a_full_disk_cause_no_traceback(system: QueueSystem, unbuffered: str) -> None:
     assert in_shell(system, "$jqctl status >&-").returncode == 0
     assert in_shell(system, "$jqctl status --queue x >&- 2>&-").returncode == Exit.NOT_FOUND
     if os.path.exists("/dev/full"):
-        done = in_shell(system, "$jqctl status >/dev/full")
+        done = in_shell(system, f"PYTHONUNBUFFERED={unbuffered} $jqctl status >/dev/full")
         assert done.returncode == Exit.ERROR
         assert done.stderr.startswith("jqctl: ")
         assert "Traceback" not in done.stderr
