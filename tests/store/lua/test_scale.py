@@ -226,7 +226,7 @@ def test_with_ten_thousand_jobs_behind_one_limit_no_call_is_slow(
 
     assert_quick(system, work)
     if not entry:
-        assert system.redis("ZCARD", system.key("in_hand")) > 9000
+        assert system.redis("ZCARD", system.key("held")) > 9000
 
 
 def test_a_thousand_limits_whose_timers_come_at_once_are_served_in_short_calls(system: QueueSystem) -> None:
@@ -252,7 +252,7 @@ def test_a_thousand_limits_whose_timers_come_at_once_are_served_in_short_calls(s
 
     assert_quick(system, work)
     assert system.redis("HLEN", system.key("gates")) == 1000
-    assert system.redis("ZCARD", system.key("in_hand")) == 9000
+    assert system.redis("ZCARD", system.key("held")) == 9000
 
 
 def test_a_thousand_places_are_looked_after_quickly(system: QueueSystem) -> None:
