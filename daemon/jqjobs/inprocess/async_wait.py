@@ -7,7 +7,8 @@ import secrets
 import msgspec
 
 from jqjobs.inprocess.memory_store import Record, Records
-from jqjobs.jobs.records import Outcome
+from jqjobs.inprocess.settling import fail, succeed
+from jqjobs.jobs.outcome import Outcome
 from jqjobs.store.calls import waits
 from jqjobs.store.calls.trips import Settled
 
@@ -20,8 +21,8 @@ def token_of(record: Record) -> str:
 
 def suspend(records: Records, record: Record, outcome: Outcome) -> Settled:
     """Let a job wait whose attempt has just ended so, unless its answer was quicker."""
-    record.wait_backoff_ms = int(outcome.text or 0)
-    record.due_ms = records.clock() + outcome.number
+    record.wait_backoff_ms = outcome.delay_ms
+    record.due_ms = records.clock() + outcome.wait_ms
     record.state = "waiting"
     return _end(records, record, *record.answer) if record.answer else ("waiting", "")
 
@@ -56,8 +57,8 @@ def pass_deadline(records: Records, record: Record) -> None:
 def _end(records: Records, record: Record, kind: str, payload: bytes) -> Settled:
     record.token, record.answer = "", None
     if kind == "result":
-        return records.succeed(record, payload, "")
+        return succeed(records, record, payload, "")
     record.error = payload.decode()
     line = {"attempt": record.attempt, "reason": kind, "error": record.error, "ended_ms": records.clock()}
     record.history.append(msgspec.json.encode(line))
-    return records.fail(record, kind, record.wait_backoff_ms)
+    return fail(records, record, kind, record.wait_backoff_ms)

@@ -16,14 +16,16 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from jqjobs.api.app import App, Job
+from jqjobs.api.app import App
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import ResultTimeout
 from jqjobs.inprocess.async_wait import suspend, token_of
 from jqjobs.inprocess.memory_store import Record, Records, taken_job
 from jqjobs.inprocess.replies import reply_to
+from jqjobs.inprocess.settling import settle
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import Enqueued, Kind, NewJob, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Settled
 from jqjobs.worker.attempts.hook_calls import call_hook, events_of
@@ -75,7 +77,8 @@ class MemoryEngine:
 
         Raises: KeyboardInterrupt, which in the caller's own process is not for the job alone.
         """
-        runner = _Runner(self.app, WORKER, _Unwatched(), self.rng, _Notebook(record, self.clock))
+        errors: list[BaseException] = []
+        runner = Runner(self.app, WORKER, _Unwatched(), self.rng, _Notebook(record, self.clock), errors.append)
         job = runner.complete(taken_job(record))
         record.keep_ms = job.keep_ms
         record.max_attempts = int(
@@ -83,18 +86,19 @@ class MemoryEngine:
         )
         # A job may enqueue, and so run, another one: in a context of its own, each is the current one.
         context = contextvars.copy_context()
-        job.started_ms, runner.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
-        outcome = context.run(runner.run, job) or Outcome(job.queue, job.id, job.attempt, Kind.DONE)
-        waits_now = outcome.kind is Kind.WAITING
-        fate = suspend(self.records, record, outcome) if waits_now else self.records.settle(record, outcome)
+        job.started_ms, runner.outcomes.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
+        outcome = context.run(runner.run, job) or Outcome.done(job)
+        record_end = suspend if outcome.kind is Kind.WAITING else settle
+        settled = record_end(self.records, record, outcome)
         if outcome.after is not None:
-            context.run(self._call_hooks, outcome, fate)
-        if isinstance(runner.error, KeyboardInterrupt):
-            raise runner.error
-        return runner.error
+            context.run(self._call_hooks, outcome, settled)
+        error = errors[0] if errors else None
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        return error
 
-    def _call_hooks(self, outcome: Outcome, fate: Settled) -> None:
-        for event, *args in events_of(outcome, fate):
+    def _call_hooks(self, outcome: Outcome, settled: Settled) -> None:
+        for event, *args in events_of(outcome, settled):
             for function in self.app.registry.hooks_of(outcome.after.known, event):
                 call_hook(event, function, args, run_coroutine)
 
@@ -138,16 +142,6 @@ class NullEngine(MemoryEngine):
         """Drop jobs."""
         self.dropped.extend((queue, job) for job in jobs)
         return [Enqueued(job.id, True) for job in jobs]
-
-
-class _Runner(Runner):
-    """Remembers what the job raised."""
-
-    error: BaseException | None = None
-
-    def _classify(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
-        self.error = error
-        return super()._classify(job, known, error)
 
 
 class _Unwatched(Interrupter):

@@ -1,4 +1,5 @@
-"""Jobs in memory: what each is, and what becomes of it, by the rules of the store's scripts as far as they apply here.
+"""Jobs in memory: what each is, in which order they come and end, by the rules of the store's scripts as far as they
+apply here.
 
 No limits, leases, crashes or suspects: nobody else is there. Time is a clock that the caller gives.
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.jobs.limits import UNLIMITED
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, Kind, NewJob, Outcome, TakenJob
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, NewJob, TakenJob
 from jqjobs.store.calls.trips import Settled
 
 #: Where frozen clocks begin: 2026-01-01 00:00 UTC.
@@ -191,56 +192,21 @@ class Records:
         record.state, record.reason, record.finished_ms = state, reason, self.clock()
         return state, reason
 
+    def queue_last(self, record: Record) -> None:
+        """Give a job the last place among those of its priority."""
+        self._number += 1
+        record.number = self._number
+
     def retry(self, record: Record) -> bool:
         """Make a dead job ready again, with all its attempts before it; False when another one has its key."""
         holder = self._holder(record.queue, record.key)
         if holder is not None and holder is not record:
             return False
-        self._number += 1
-        record.state, record.number, record.forgiven = "ready", self._number, record.failures
+        record.state, record.forgiven = "ready", record.failures
+        self.queue_last(record)
         record.reason, record.finished_ms = "", None
         record.fields.pop("expires", None)
         return True
-
-    def settle(self, record: Record, outcome: Outcome) -> Settled:
-        """Record how an attempt ended that did not begin to wait, and return what became of the job."""
-        record.token, record.answer = "", None
-        if outcome.line and outcome.kind is not Kind.KEPT:
-            record.history.append(outcome.line)
-            record.error = outcome.text
-        if outcome.kind in (Kind.DONE, Kind.KEPT):
-            return self.succeed(record, outcome.line, outcome.text if outcome.kind is Kind.KEPT else "")
-        if outcome.kind is Kind.MALFORMED:
-            return self.end(record, "gone")
-        if outcome.kind in (Kind.FAILED, Kind.HUNG):
-            return self.fail(record, outcome.kind.value, outcome.number)
-        record.executions += 1
-        if outcome.kind is Kind.INTERRUPTED:
-            record.interrupts += 1
-            record.state = "ready"
-            return "ready", ""
-        record.failures += 1
-        return self.end(record, "dead", outcome.kind.value)
-
-    def succeed(self, record: Record, result: bytes, missing: str) -> Settled:
-        """Let a job be over, and keep what it asked to be kept."""
-        record.executions += 1
-        if record.keep_ms is None:
-            return self.end(record, "gone")
-        record.result, record.result_missing = None if missing else result, missing
-        return self.end(record, "kept")
-
-    def fail(self, record: Record, reason: str, delay_ms: int) -> Settled:
-        """Count a failure: it is tried again, or was the last one."""
-        record.executions += 1
-        record.failures += 1
-        if record.failures - record.forgiven >= record.max_attempts:
-            return self.end(record, "dead", reason)
-        record.due_ms = self.clock() + delay_ms
-        record.state = "scheduled" if delay_ms > 0 else "ready"
-        self._number += 1
-        record.number = self._number
-        return record.state, ""
 
 
 def taken_job(record: Record) -> TakenJob:

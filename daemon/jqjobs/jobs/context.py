@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from jqjobs.jobs.records import TakenJob, positive_ms
 
 
 class JobReporter(Protocol):
-    """Takes down what running jobs say of themselves; a worker's is `worker.notes`. `progress` and `log` never wait."""
+    """Takes down what running jobs say of themselves; a worker's is `NoteWriter`. `progress` and `log` never wait."""
 
     @property
     def pending(self) -> bool:
@@ -63,7 +63,7 @@ class JobContext:
     meta: Mapping[str, Any] = field(default_factory=dict)
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
-    _voice: JobReporter | None = field(default=None, repr=False, compare=False)
+    _reporter: JobReporter | None = field(default=None, repr=False, compare=False)
 
     @property
     def ref(self) -> str:
@@ -78,13 +78,13 @@ class JobContext:
         """
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent <= 100:
             raise InvalidOption(f"progress {percent!r} is not a number from 0 to 100")
-        if self._voice is not None:
-            self._voice.progress(self, percent, str(text))
+        if self._reporter is not None:
+            self._reporter.progress(self, percent, str(text))
 
     def log(self, text: str) -> None:
         """Add a line to the job's own log, for `jqctl job show`. The last 100 lines stay, at most 16 KiB of them."""
-        if self._voice is not None:
-            self._voice.log(self, str(text))
+        if self._reporter is not None:
+            self._reporter.log(self, str(text))
 
     def wait_token(self) -> str:
         """Record and return the token with which somebody may answer for this attempt, once; see `wait_async`.
@@ -93,7 +93,7 @@ class JobContext:
         Redis, in which an event loop stands still. Asked again, it is the same token.
         Raises: Conflict when this attempt does not hold the job any more; StoreError and its kinds.
         """
-        return secrets.token_urlsafe(18) if self._voice is None else self._voice.wait_token(self)
+        return secrets.token_urlsafe(18) if self._reporter is None else self._reporter.wait_token(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,22 @@ def wait_async(timeout: Duration = "1h") -> Waiting:
     return Waiting(positive_ms(timeout, "timeout"))
 
 
-#: What a worker knows of the running job: the job, its ``meta``, the worker's id, who takes down what it says,
-#: its arguments.
-Running = tuple[TakenJob, Mapping[str, Any], str, JobReporter | None, Sequence[Any], Mapping[str, Any]]
+class Running(Protocol):
+    """What is known of an attempt that runs; a worker's is `worker.attempts.attempt.Attempt`."""
+
+    job: TakenJob
+    worker: str
+    reporter: JobReporter | None
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    context: JobContext | None
+
 
 _running: ContextVar[Running | None] = ContextVar("jqjobs_running", default=None)
+
+#: Sets what `current_job` speaks of; called by the worker around each job.
+set_running: Callable[[Running | None], object] = _running.set
 
 
 def current_job() -> JobContext | None:
@@ -127,16 +138,16 @@ def current_job() -> JobContext | None:
 
 def context_of(running: Running) -> JobContext:
     """Return what a running job is shown of itself."""
-    job, meta, worker, voice, args, kwargs = running
-    return JobContext(job.id, job.queue, job.name, job.attempt, job.failures, worker, meta, args, kwargs, voice)
-
-
-def set_running(running: Running | None) -> None:
-    """Set what `current_job` speaks of; called by the worker around each job."""
-    _running.set(running)
+    if running.context is None:
+        job = running.job
+        running.context = JobContext(
+            job.id, job.queue, job.name, job.attempt, job.failures, running.worker, running.meta, running.args,
+            running.kwargs, running.reporter,
+        )  # fmt: skip
+    return running.context
 
 
 def tag_of_running_job() -> dict[str, str]:
     """Return which job runs here, as fields of a log line; none outside of one."""
     running = _running.get()
-    return {} if running is None else {"job": f"{running[0].queue}/{running[0].id}", "name": running[0].name}
+    return {} if running is None else {"job": f"{running.job.queue}/{running.job.id}", "name": running.job.name}

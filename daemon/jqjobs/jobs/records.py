@@ -1,6 +1,6 @@
 """What a job is: names, ids, options, and the records that travel between client, store and worker.
 
-Values only. The store turns them into script arguments, the worker makes outcomes of them.
+Values only. The store turns them into script arguments.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import NamedTuple
 
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidName, InvalidOption
@@ -29,7 +29,6 @@ MAX_KEY_BYTES = 256
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_MAX_CRASHES = 3
-DEFAULT_TIMEOUT_MS = 3_600_000
 
 
 class State(StrEnum):
@@ -125,6 +124,14 @@ class Enqueued:
     replaced: bool = False
 
 
+class AttemptRef(NamedTuple):
+    """Which attempt of which job."""
+
+    queue: str
+    id: str
+    attempt: int
+
+
 @dataclass(slots=True)
 class TakenJob:
     """A job in a worker's hands. (worker id, ``attempt``) is its fencing token."""
@@ -146,25 +153,6 @@ class TakenJob:
     serial: int = 0
     started_ms: int = 0
     #: When it was taken, by the clock of Redis.
-    taken_ms: int = 0
-
-
-@dataclass(slots=True)  # not frozen: that costs a microsecond a job
-class Outcome:
-    """How one attempt ended. What ``number``, ``text`` and ``line`` mean depends on ``kind`` (rules/trip/outcomes.lua).
-
-    A job with a coalescing key or a limit says so in the ``text`` of its success: the script must free what it has.
-    """
-
-    queue: str
-    id: str
-    attempt: int
-    kind: Kind
-    number: int = 0
-    text: str = ""
-    line: bytes = b""
-    after: Any = None
-    place: int = -1
     taken_ms: int = 0
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
-from jqjobs.jobs.records import Kind, Outcome, Status, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import number, text
@@ -17,6 +18,8 @@ from jqjobs.store.wire import Argument
 #: Fields of one job in the answer of an exchange (lua/rules/trip/take.lua).
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 7
+#: Number, text and line of an outcome of which there is no more to say than its kind, see `_details`.
+_NOTHING = (0, "", b"")
 #: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
 _PLAIN_ITEMS = 4
 
@@ -64,12 +67,13 @@ def exchange(
         if job.attempt == 1:
             plain[job.queue].append(job.id)
         else:
-            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, 0, "", "", "")
-    for o in outcomes:
-        if o.kind is Kind.DONE and o.attempt == 1 and not o.text:
-            plain[o.queue].append(o.id)
+            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, *_NOTHING, "")
+    for outcome in outcomes:
+        job, details = outcome.job, _details(outcome)
+        if outcome.kind is Kind.DONE and job.attempt == 1 and details == _NOTHING:
+            plain[job.queue].append(job.id)
         else:
-            others[o.queue] += (o.kind.value, o.id, o.attempt, o.number, o.text, o.line, o.taken_ms or "")
+            others[job.queue] += (outcome.kind.value, job.id, job.attempt, *details, job.taken_ms or "")
     for queue in queues:
         kept = " ".join([f"{job.id} {job.attempt}" for job in held or () if job.queue == queue])
         ids, rest = plain[queue], others[queue]
@@ -78,6 +82,21 @@ def exchange(
         script("exchange"), [keys.meta(queue) for queue in queues], args,
         lambda reply: parse_trip(reply, queues), repeatable=False,
     )  # fmt: skip
+
+
+def _details(outcome: Outcome) -> tuple[int, str, bytes]:
+    """Return what lua/rules/settle.lua calls number, text and line. What a kind does not have is 0 or empty."""
+    match outcome.kind:
+        case Kind.DONE:  # said, so that what it has is free again: a plain success has neither
+            return 0, outcome.job.key or outcome.job.limits, b""
+        case Kind.KEPT:
+            return outcome.job.keep_ms or 0, outcome.missing, outcome.result
+        case Kind.WAITING:
+            return outcome.wait_ms, str(outcome.delay_ms), b""
+        case Kind.THROTTLED:
+            return 0, outcome.limits, b""
+        case _:
+            return outcome.delay_ms, outcome.error, outcome.line
 
 
 def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:

@@ -12,7 +12,6 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -29,12 +28,14 @@ from jqjobs.errors import (
     MalformedPayload,
     StoreError,
 )
-from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.context import JobContext, context_of
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.jobs.signature import decode_payload
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.calls.deaths import Death, deaths
 from jqjobs.store.calls.trips import Settled
+from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.trips.exchanger import Exchanger
 
@@ -46,16 +47,6 @@ _MOST_DEATHS = 10
 _SUCCEEDED = (Kind.DONE, Kind.KEPT)
 _REASONS = dict.fromkeys(_SUCCEEDED, "succeeded")
 _TRIED_AGAIN = (Kind.FAILED, Kind.HUNG)
-
-
-@dataclass(slots=True)
-class Ended:
-    """What hooks are told of one attempt. ``job`` is None when it did not even begin."""
-
-    known: Job[..., Any]
-    job: JobContext | None = None
-    result: Any = None
-    error: BaseException | None = None
 
 
 def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run: Callable[[Any], Any]) -> None:
@@ -71,11 +62,12 @@ def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run
         log.event("hook.failed", level=40, exc_info=True, hook=event, job=f"{job.queue}/{job.id}", name=job.name)
 
 
-def call_start_hooks(app: App, known: Job[..., Any], job: JobContext, run: Callable[[Any], Any]) -> None:
+def call_start_hooks(app: App, attempt: Attempt, run: Callable[[Any], Any]) -> None:
     """Tell of a job that is about to be called."""
-    for function in app.registry.hooks_of(known, "on_state_change"):
+    job = context_of(attempt)
+    for function in app.registry.hooks_of(attempt.known, "on_state_change"):
         call_hook("on_state_change", function, (job, "ready", "active", "taken"), run)
-    for function in app.registry.hooks_of(known, "on_start"):
+    for function in app.registry.hooks_of(attempt.known, "on_start"):
         call_hook("on_start", function, (job,), run)
 
 
@@ -93,21 +85,21 @@ async def after_hooks(hooks: Sequence[Coroutine[Any, Any, Any]], job: JobContext
     return await result if isinstance(result, CoroutineType) else result
 
 
-def events_of(outcome: Outcome, fate: Settled | None) -> Iterator[tuple[Any, ...]]:
+def events_of(outcome: Outcome, settled: Settled | None) -> Iterator[tuple[Any, ...]]:
     """Return the events that a recorded outcome is for hooks, each with what they are called with.
 
-    ``fate``: what became of the job; None when its report came too late, so that the attempt counts for nothing.
+    ``settled``: what became of the job; None when its report came too late, so that the attempt counts for nothing.
     """
-    ended: Ended = outcome.after
-    job = ended.job or JobContext(outcome.id, outcome.queue, ended.known.name, outcome.attempt, 0, "")
-    if fate is not None:
-        state, reason = fate
+    attempt: Attempt = outcome.after
+    job = context_of(attempt)
+    if settled is not None:
+        state, reason = settled
         if outcome.kind in _SUCCEEDED:
-            yield "on_success", job, ended.result
+            yield "on_success", job, attempt.result
         elif state == "dead" and reason != "cancelled":
-            yield "on_failure", job, ended.error or _failed(job, reason, None)
+            yield "on_failure", job, attempt.error or _failed(job, reason, None)
         elif outcome.kind in _TRIED_AGAIN and state != "dead":
-            yield "on_retry", job, ended.error, outcome.number / 1000
+            yield "on_retry", job, attempt.error, outcome.delay_ms / 1000
         yield "on_state_change", job, "active", state, reason or _REASONS.get(outcome.kind, outcome.kind.value)
     yield "cleanup", job
 
@@ -147,8 +139,8 @@ class HookQueue:
     def run_next(self) -> bool:
         """Call the hooks of one job that is recorded by now, or one call that was put off; False: there is none."""
         if self._exchanger.recorded:
-            outcome, fate = self._exchanger.recorded.popleft()
-            for event, *args in events_of(outcome, fate):
+            outcome, settled = self._exchanger.recorded.popleft()
+            for event, *args in events_of(outcome, settled):
                 self._call(outcome.after.known, event, *args)
         elif self._dead:
             self._tell_of_death(self._dead.popleft())

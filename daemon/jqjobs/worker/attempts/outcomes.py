@@ -1,60 +1,115 @@
-"""What is reported of an attempt that ended: its result or its error, in words and within bounds."""
+"""Says what is reported of an attempt: of what the job returned, or of what ended it, in words and within bounds."""
 
 from __future__ import annotations
 
 import os
+import random
 import traceback
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
+from jqjobs.api.app import Job
+from jqjobs.base import log
+from jqjobs.base.clock import LONGEST_MS, duration_ms, monotonic_ms
+from jqjobs.base.sizes import format_size
+from jqjobs.errors import Discard, InvalidArguments, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs import hooks
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Kind, Outcome, TakenJob
-from jqjobs.worker.attempts.hook_calls import Ended
+from jqjobs.jobs.backoff import backoff_of
+from jqjobs.jobs.context import Waiting
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, TakenJob
+from jqjobs.worker.attempts.attempt import Attempt
 
 MOST_ERROR = 1000
 _MOST_TRACEBACK = 16 * 1024
 #: Where the frames lie that are around every job.
 _OWN = (os.path.join(os.path.dirname(__file__), ""), hooks.__file__)
 
-#: What the history of a job calls the kinds of its ends.
-REASONS = {
-    Kind.FAILED: "failed",
-    Kind.HUNG: "hung",
-    Kind.DISCARDED: "failed",
-    Kind.INTERRUPTED: "interrupted",
-    Kind.OVERSIZED: "oversized",
-    Kind.CANCELLED: "cancelled",
-}
+
+class _Words(TypedDict):
+    """What an outcome says of an error."""
+
+    error: str
+    line: bytes
 
 
-def for_hooks(job: TakenJob, ended: Ended, outcome: Outcome | None) -> Outcome | None:
-    """Have the hooks hear of an attempt that began, or that its arguments have ended for good."""
-    if ended.job is not None or (outcome and outcome.kind is Kind.DISCARDED):
-        outcome = outcome or outcome_of(job, Kind.DONE)
-        outcome.after = ended
-    return outcome
+class Classifier:
+    """Makes outcomes. History lines carry times of the Redis clock."""
 
+    def __init__(self, worker_id: str, rng: random.Random) -> None:
+        self._worker_id = worker_id
+        self._rng = rng
+        #: What to add to `monotonic_ms` to get the time of Redis.
+        self.clock_offset_ms = 0
 
-def end_child(outcome: Outcome | None) -> None:
-    """End the process that a job has forked, with a code that says whether it went well there."""
-    os._exit(0 if outcome is None or outcome.kind in (Kind.DONE, Kind.KEPT) else 1)
+    def returned(self, attempt: Attempt, result: Any) -> Outcome | None:
+        """Return the outcome of a job that returned ``result``; None: a success with nothing to say."""
+        job = attempt.job
+        if attempt.is_hooked:
+            attempt.result = result
+        if isinstance(result, Waiting):
+            return Outcome.waiting(job, wait_ms=result.timeout_ms, delay_ms=self._backoff_ms(job, attempt.known))
+        if job.keep_ms is not None:
+            return kept(job, result)
+        return Outcome.done(job) if job.key or job.limits else None
 
+    def raised(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
+        """Return the outcome of a job that was called and raised, or had an error raised in it."""
+        if isinstance(error, JobInterrupted):
+            return Outcome.interrupted(job, **self._words(job, "interrupted", error))
+        if isinstance(error, JobCancelled):
+            return Outcome.cancelled(job, **self._words(job, "cancelled", error))
+        if isinstance(error, Discard):
+            return self.discarded(job, error)
+        delay_ms = self._delay_ms(job, known, error)
+        if isinstance(error, JobTimeout):
+            return Outcome.hung(job, delay_ms=delay_ms, **self._words(job, "hung", error))
+        return Outcome.failed(job, delay_ms=delay_ms, **self._words(job, "failed", error))
 
-def outcome_of(job: TakenJob, kind: Kind, *, number: int = 0, text: str = "", line: bytes = b"") -> Outcome:
-    """Return how an attempt of ``job`` ended."""
-    return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)
+    def discarded(self, job: TakenJob, error: Discard | InvalidArguments) -> Outcome:
+        """Return the outcome of a job that no further attempt would help."""
+        return Outcome.discarded(job, **self._words(job, "failed", error))
+
+    def oversized(self, job: TakenJob, most_bytes: int) -> Outcome:
+        """Return the outcome of a job that this machine can never give the memory it was registered with."""
+        need, most = format_size(job.memory_bytes), format_size(most_bytes)
+        error = MemoryError(f"the job needs {need} of memory, and at most {most} can ever be free here")
+        return Outcome.oversized(job, **self._words(job, "oversized", error))
+
+    def _delay_ms(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> int:
+        if isinstance(error, Retry) and error.delay is not None:
+            try:
+                return duration_ms(error.delay, "Retry delay")
+            except InvalidOption as wrong:
+                log.event("job.bad_retry_delay", level=30, job=job.id, name=job.name, error=str(wrong))
+        return self._backoff_ms(job, known)
+
+    def _backoff_ms(self, job: TakenJob, known: Job[..., Any]) -> int:
+        try:
+            return max(0, min(LONGEST_MS, int(known.settings.backoff.delay_ms(job.failures + 1, self._rng))))
+        except Exception as wrong:  # a rule of the user's own
+            log.event("job.bad_backoff", level=30, job=job.id, name=job.name, error=describe(wrong))
+            return backoff_of(None).delay_ms(job.failures + 1, self._rng)
+
+    def _words(self, job: TakenJob, reason: str, error: BaseException) -> _Words:
+        text, offset_ms = describe(error), self.clock_offset_ms
+        line = msgspec.json.encode({
+            "attempt": job.attempt, "reason": reason, "error": text, "traceback": traceback_of(error),
+            "worker": self._worker_id, "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
+        })  # fmt: skip
+        return {"error": text, "line": line}
 
 
 def kept(job: TakenJob, result: Any) -> Outcome:
     """Return the success of a job whose result is kept, as JSON, or why there is none."""
     try:
-        line, missing = msgspec.json.encode(result), ""
+        encoded = msgspec.json.encode(result)
     except Exception as error:  # encoding calls user code (dataclasses, __str__); the job succeeded all the same
-        line, missing = b"", f"the result cannot be stored as JSON: {describe(error)}"
-    if len(line) > MAX_PAYLOAD_BYTES:
-        line, missing = b"", f"the result takes {len(line)} bytes as JSON, more than 1 MiB"
-    return outcome_of(job, Kind.KEPT, number=job.keep_ms or 0, text=missing, line=line)
+        return Outcome.kept(job, missing=f"the result cannot be stored as JSON: {describe(error)}")
+    if len(encoded) > MAX_PAYLOAD_BYTES:
+        return Outcome.kept(job, missing=f"the result takes {len(encoded)} bytes as JSON, more than 1 MiB")
+    return Outcome.kept(job, result=encoded)
 
 
 def describe(error: BaseException) -> str:

@@ -6,7 +6,8 @@ import random
 from enum import StrEnum
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.trips.wake_wait import WakeWait
@@ -41,10 +42,10 @@ class MemoryGrants:
         """Return how a job ends, for now or for good, that has no room in memory; None when it has."""
         answer = self.ask(job.id, job.memory_bytes)
         if answer is RoomAnswer.NEVER:
-            return self._runner.oversized(job, self._instructions.room_bytes)
+            return self._runner.outcomes.oversized(job, self._instructions.room_bytes)
         if answer is RoomAnswer.LATER:
             delay_ms = round(_AGAIN_MS * self._rng.uniform(1 - self._jitter, 1 + self._jitter))
-            return Outcome(job.queue, job.id, job.attempt, Kind.DEFERRED, delay_ms)
+            return Outcome.deferred(job, delay_ms=delay_ms)
         return None
 
     def ask(self, job_id: str, need_bytes: int) -> RoomAnswer:

@@ -10,7 +10,8 @@ import threading
 from collections import deque
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.slots.executor import EndSignals, say
 from jqjobs.worker.trips.batch import Batch
 

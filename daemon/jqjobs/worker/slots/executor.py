@@ -9,7 +9,8 @@ from typing import Protocol
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.wakeup import Wakeup
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.trips.batch import Batch
 
@@ -81,5 +82,5 @@ def say(job: TakenJob, outcome: Outcome) -> None:
     if outcome.kind not in _QUIET:
         log.event(
             f"job.{outcome.kind.value}", level=30, job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt,
-            ms=monotonic_ms() - job.started_ms, error=outcome.text or None,
+            ms=monotonic_ms() - job.started_ms, error=outcome.error or None,
         )  # fmt: skip

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.interrupt import CANCELLED, STOPPED, late
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
@@ -100,7 +101,7 @@ class Pool:
         while self._dispatch.asking:
             job = self._dispatch.asking.popleft()
             if self._signals.draining:
-                self._dispatch.end(job, Outcome(job.queue, job.id, job.attempt, Kind.RELEASED))
+                self._dispatch.end(job, Outcome.released(job))
             elif (outcome := self._refuse(job)) is not None:
                 self._dispatch.end(job, outcome)
             else:

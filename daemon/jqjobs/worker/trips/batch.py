@@ -10,7 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.reports import Reports
@@ -113,9 +114,8 @@ class Batch:
             self._board.mark(job.place, Stage.SUCCEEDED, job.started_ms)
             self._done.append(job)
         else:
-            number = outcome.number if outcome.kind is Kind.WAITING else job.started_ms
+            number = outcome.wait_ms if outcome.kind is Kind.WAITING else job.started_ms
             self._board.mark(job.place, _STAGES[outcome.kind], number)
-            outcome.place, outcome.taken_ms = job.place, job.taken_ms
             self.reports.add(outcome)
         del self._running[job.place]  # last: at no moment do `in_hand` and `reports` both miss it
 
@@ -138,7 +138,7 @@ class Batch:
 
     def _release(self, job: TakenJob) -> None:
         self._board.mark(job.place, Stage.RELEASED, 0)
-        self.reports.outcomes.append(Outcome(job.queue, job.id, job.attempt, Kind.RELEASED, place=job.place))
+        self.reports.outcomes.append(Outcome.released(job))
 
     def rest(self) -> None:
         """Clear `busy` when there is nothing in hand."""

@@ -16,7 +16,8 @@ from typing import TypeVar
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JqError, StoreError
-from jqjobs.jobs.records import Kind, Outcome, Status, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, trips
@@ -204,10 +205,11 @@ class Exchanger:
     def _look_at_stale(self, trip: Trip, sent: _Sent) -> None:
         for outcome in sent.report.outcomes:
             if outcome.after is not None:
-                fate = None if outcome.id in trip.stale else trip.fates.get(outcome.id, ("gone", ""))
-                self.recorded.append((outcome, fate))
+                job_id = outcome.job.id
+                settled = None if job_id in trip.stale else trip.fates.get(job_id, ("gone", ""))
+                self.recorded.append((outcome, settled))
         if trip.stale and not sent.is_resync:
-            given_back = {outcome.id for outcome in sent.report.outcomes if outcome.kind is Kind.RELEASED}
+            given_back = {outcome.job.id for outcome in sent.report.outcomes if outcome.kind is Kind.RELEASED}
             stale = [job_id for job_id in trip.stale if job_id not in given_back]
             if stale:  # of what was given back: the daemon was quicker, see Word.RECALL
                 log.event("settle.stale", level=30, jobs=",".join(stale[:10]), worker=self._worker_id)

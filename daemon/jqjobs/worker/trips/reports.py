@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jqjobs.jobs.records import Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class Reports:
         for job in report.done:
             self._board.free(job.place)
         for outcome in report.outcomes:
-            self._board.free(outcome.place)
+            self._board.free(outcome.job.place)
 
 
 def _emptied(items: list[T]) -> list[T]:

@@ -1,0 +1,50 @@
+"""What becomes of a job in memory whose attempt has ended: what lua/rules/settle.lua and outcomes.lua do."""
+
+from __future__ import annotations
+
+from jqjobs.inprocess.memory_store import Record, Records
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls.trips import Settled
+
+
+def settle(records: Records, record: Record, outcome: Outcome) -> Settled:
+    """Record how an attempt ended that did not begin to wait, and return what became of the job."""
+    record.token, record.answer = "", None
+    if outcome.line:
+        record.history.append(outcome.line)
+        record.error = outcome.error
+    if outcome.kind in (Kind.DONE, Kind.KEPT):
+        return succeed(records, record, outcome.result, outcome.missing)
+    if outcome.kind is Kind.MALFORMED:
+        return records.end(record, "gone")
+    if outcome.kind in (Kind.FAILED, Kind.HUNG):
+        return fail(records, record, outcome.kind.value, outcome.delay_ms)
+    record.executions += 1
+    if outcome.kind is Kind.INTERRUPTED:
+        record.interrupts += 1
+        record.state = "ready"
+        return "ready", ""
+    record.failures += 1
+    return records.end(record, "dead", outcome.kind.value)
+
+
+def succeed(records: Records, record: Record, result: bytes, missing: str) -> Settled:
+    """Let a job be over, and keep what it asked to be kept."""
+    record.executions += 1
+    if record.keep_ms is None:
+        return records.end(record, "gone")
+    record.result, record.result_missing = None if missing else result, missing
+    return records.end(record, "kept")
+
+
+def fail(records: Records, record: Record, reason: str, delay_ms: int) -> Settled:
+    """Count a failure: the job is tried again, or that was the last attempt."""
+    record.executions += 1
+    record.failures += 1
+    if record.failures - record.forgiven >= record.max_attempts:
+        return records.end(record, "dead", reason)
+    record.due_ms = records.clock() + delay_ms
+    record.state = "scheduled" if delay_ms > 0 else "ready"
+    records.queue_last(record)
+    return record.state, ""

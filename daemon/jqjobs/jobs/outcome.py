@@ -1,0 +1,106 @@
+"""How one attempt ended, as its worker reports it. One constructor a kind, with the fields that this kind has.
+
+`store.calls.trips` puts it into the words of the exchange script; lua/rules/settle.lua says what becomes of the job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jqjobs.jobs.records import Kind, TakenJob
+
+
+@dataclass(slots=True)  # not frozen: that costs a microsecond a job
+class Outcome:
+    """The end of one attempt of ``job``. Fields that its kind does not have are 0 or empty.
+
+    A plain success, of a job that has no result to keep and no hooks, is no outcome at all: `Batch.finish`.
+    """
+
+    job: TakenJob
+    kind: Kind
+    #: Until the next attempt, if there is one.
+    delay_ms: int = 0
+    #: What went wrong, in one line, and the entry of the job's history that tells more (JSON).
+    error: str = ""
+    line: bytes = b""
+    #: What the job returned, as JSON; or why that is not there.
+    result: bytes = b""
+    missing: str = ""
+    #: How long the job waits for its answer.
+    wait_ms: int = 0
+    #: The job's limits, as they are stored.
+    limits: str = ""
+    #: What hooks are told once it is recorded, a `worker.attempts.attempt.Attempt`; None: there are none.
+    after: Any = None
+
+    @classmethod
+    def done(cls, job: TakenJob) -> Outcome:
+        """It succeeded, and nobody wants the result. What the job has of keys and limits is free again."""
+        return cls(job, Kind.DONE)
+
+    @classmethod
+    def kept(cls, job: TakenJob, *, result: bytes = b"", missing: str = "") -> Outcome:
+        """It succeeded, and the result is kept for ``job.keep_ms``; ``missing``: why it cannot be."""
+        return cls(job, Kind.KEPT, result=result, missing=missing)
+
+    @classmethod
+    def failed(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes) -> Outcome:
+        """It raised. The job is tried again unless this was the last attempt."""
+        return cls(job, Kind.FAILED, delay_ms, error, line)
+
+    @classmethod
+    def hung(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes) -> Outcome:
+        """It ran longer than its time limit: a failure."""
+        return cls(job, Kind.HUNG, delay_ms, error, line)
+
+    @classmethod
+    def discarded(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
+        """It raised `Discard`, or its arguments do not fit: the job is dead."""
+        return cls(job, Kind.DISCARDED, 0, error, line)
+
+    @classmethod
+    def oversized(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
+        """It needs more memory than this machine will ever have, and did not run: the job is dead."""
+        return cls(job, Kind.OVERSIZED, 0, error, line)
+
+    @classmethod
+    def cancelled(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
+        """Somebody has cancelled the job while it ran: it is dead."""
+        return cls(job, Kind.CANCELLED, 0, error, line)
+
+    @classmethod
+    def interrupted(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
+        """The worker had to stop. The job is ready again, in its old place."""
+        return cls(job, Kind.INTERRUPTED, 0, error, line)
+
+    @classmethod
+    def waiting(cls, job: TakenJob, *, wait_ms: int, delay_ms: int) -> Outcome:
+        """It handed its work to a third party. ``delay_ms``: of the next attempt, if the answer is an error or none."""
+        return cls(job, Kind.WAITING, delay_ms, wait_ms=wait_ms)
+
+    @classmethod
+    def malformed(cls, job: TakenJob, *, error: str) -> Outcome:
+        """Its payload is no JSON, or no call: the job goes to the rejected envelopes."""
+        return cls(job, Kind.MALFORMED, 0, error)
+
+    @classmethod
+    def throttled(cls, job: TakenJob, *, limits: str) -> Outcome:
+        """It came as an envelope, without ``limits``; now that they are known, they are to be kept first."""
+        return cls(job, Kind.THROTTLED, limits=limits)
+
+    @classmethod
+    def deferred(cls, job: TakenJob, *, delay_ms: int) -> Outcome:
+        """It cannot run here now, and did not: it is due again later, in its old place."""
+        return cls(job, Kind.DEFERRED, delay_ms)
+
+    @classmethod
+    def unknown(cls, job: TakenJob) -> Outcome:
+        """Nothing is registered here under its name: a worker that knows it is to take it."""
+        return cls(job, Kind.UNKNOWN)
+
+    @classmethod
+    def released(cls, job: TakenJob) -> Outcome:
+        """It was not started. The job is ready again, in its old place."""
+        return cls(job, Kind.RELEASED)

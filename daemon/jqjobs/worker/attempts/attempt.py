@@ -1,0 +1,37 @@
+"""One attempt of a job: the record that the steps of `runner` work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from jqjobs.api.app import Job
+from jqjobs.jobs.context import JobContext, JobReporter
+from jqjobs.jobs.records import TakenJob
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class Attempt(msgspec.Struct, eq=False):  # one a job: made in 0.1 µs, a dataclass in 0.4
+    """One attempt, as far as it has come. It is what `current_job` speaks of, and what hooks are told of."""
+
+    #: The job as it was taken, and what it is registered as.
+    job: TakenJob
+    known: Job[..., Any]
+    #: Whether hooks want to hear of it.
+    is_hooked: bool
+    #: Who runs it, and who takes down what it says.
+    worker: str
+    reporter: JobReporter | None
+    #: What it is called with; empty when it did not come so far.
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = _EMPTY
+    meta: Mapping[str, Any] = _EMPTY
+    #: The job as the application sees it, made for whoever asks (`context_of`).
+    context: JobContext | None = None
+    #: What it returned, or what ended it; only for hooks.
+    result: Any = None
+    error: BaseException | None = None
