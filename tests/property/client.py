@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jqjobs.jobs.records import Kind, Outcome, Status, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.trips import Trip
@@ -71,12 +72,16 @@ class Client:
         return [TakenJob(queue, job_id, attempt, "", b"") for queue, job_id, attempt in believed]
 
     def _outcome(self, r: Report) -> Outcome:
-        texts = {
-            Kind.DONE: self.keys.get((r.queue, r.id), ""), Kind.KEPT: "", Kind.THROTTLED: "-",
-            Kind.WAITING: str(BACKOFF_MS),
-        }  # fmt: skip
-        text = texts.get(r.kind, "why")
-        return Outcome(r.queue, r.id, r.attempt, r.kind, r.number, text, b"" if r.kind in UNRUN else b"{}")
+        job = TakenJob(r.queue, r.id, r.attempt, "", b"", keep_ms=r.number, key=self.keys.get((r.queue, r.id), ""))
+        match r.kind:
+            case Kind.KEPT:
+                return Outcome.kept(job, result=b"{}")
+            case Kind.WAITING:
+                return Outcome.waiting(job, wait_ms=r.number, delay_ms=BACKOFF_MS)
+            case Kind.THROTTLED:
+                return Outcome.throttled(job, limits="-")
+            case _:
+                return Outcome(job, r.kind, r.number, "why", b"" if r.kind in UNRUN else b"{}")
 
     def hear(self, answer: Trip) -> None:
         """Believe an answer that arrived."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jqjobs.errors import StoreUnavailable
-from jqjobs.jobs.records import Enqueued, Kind, NewJob, Outcome, Status, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Enqueued, Kind, NewJob, Status, TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
@@ -214,10 +215,16 @@ _READ: dict[str, tuple[Any, ...]] = {
 
 
 def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: bytes = b"{}") -> Outcome:
-    """How the attempt of a taken job ended. A success says the job's coalescing key or limits, as workers do."""
-    if kind is Kind.DONE:
-        text = job.key or job.limits
-    return Outcome(job.queue, job.id, job.attempt, kind, number, text, line)
+    """How the attempt of a taken job ended, from what lua/rules/settle.lua calls number, text and line."""
+    match kind:
+        case Kind.KEPT:
+            return Outcome.kept(replace(job, keep_ms=number), result=line, missing=text)
+        case Kind.WAITING:
+            return Outcome.waiting(job, wait_ms=number, delay_ms=int(text or 0))
+        case Kind.THROTTLED:
+            return Outcome.throttled(job, limits=text)
+        case _:
+            return Outcome(job, kind, delay_ms=number, error=text, line=line)
 
 
 def answers(store: Store) -> bool:

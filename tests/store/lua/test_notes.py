@@ -10,7 +10,8 @@ import pytest
 
 from jqjobs.errors import Conflict
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.calls import job_notes
 from jqjobs.store.reads.jobs import JobInfo, job_info
 from jqjobs.store.reads.notes import LogLine
@@ -99,7 +100,7 @@ def test_a_later_attempt_adds_to_the_log_and_a_success_keeps_it(system: QueueSys
 
 def test_nothing_is_left_of_what_a_job_said_that_is_not_kept(taken: QueueSystem) -> None:
     say(taken, "x", progress=b'{"percent":1')
-    taken.trip("w", 0, [Outcome("q", "a", 1, Kind.DONE)])
+    taken.trip("w", 0, [Outcome.done(TakenJob("q", "a", 1, "n", b""))])
     assert taken.redis("KEYS", taken.key("job:*")) == []
 
 

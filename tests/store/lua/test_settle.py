@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.jobs.records import Kind, NewJob, Outcome
+from jqjobs.jobs.records import Kind, NewJob, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import enqueueing, leases, trips
 from store.queue_system import START_MS, QueueSystem, outcome
@@ -227,7 +227,7 @@ def test_an_unknown_id_is_stale(system: QueueSystem, kind: Kind) -> None:
     system.join("w")
     before = system.everything()
 
-    assert system.trip("w", 0, [Outcome("q", "ghost", 1, kind)]).stale == ("ghost",)
+    assert system.trip("w", 0, [outcome(TakenJob("q", "ghost", 1, "n", b""), kind)]).stale == ("ghost",)
     del before[system.key("trip:w").encode()]
     assert before.items() <= system.everything().items()
     assert system.states("ghost") == []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard
@@ -34,7 +35,7 @@ class ProcesslessWorker:
 
     def finish(self, job: TakenJob, kind: Kind = Kind.DONE) -> None:
         """Let a job end; a success is one with nothing to say."""
-        self.batch.finish(job, None if kind is Kind.DONE else Outcome("q", job.id, job.attempt, kind, line=b"{}"))
+        self.batch.finish(job, None if kind is Kind.DONE else Outcome(job, kind, line=b"{}"))
 
     def on_board(self) -> dict[str, str]:
         """What the board says of each job."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jqjobs.errors import StoreUnavailable
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -28,14 +30,14 @@ class HookedHands(ProcesslessWorker):
             self.batch.finish(job, _ended(job, kind, after, attempt))
 
     def recorded(self) -> list[Any]:
-        found = [(outcome.id, fate) for outcome, fate in self.exchanger.recorded]
+        found = [(outcome.job.id, settled) for outcome, settled in self.exchanger.recorded]
         self.exchanger.recorded.clear()
         return found
 
 
 def _ended(job: TakenJob, kind: Kind, after: Any, attempt: int | None) -> Outcome:
-    number = 1000 if kind in (Kind.KEPT, Kind.FAILED) else 0
-    return Outcome("q", job.id, attempt or job.attempt, kind, number, line=b"{}", after=after)
+    of = replace(job, attempt=attempt or job.attempt, keep_ms=1000)
+    return Outcome(of, kind, delay_ms=1000, line=b"{}", after=after)
 
 
 @pytest.fixture

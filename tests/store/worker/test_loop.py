@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import TakenJob
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.store import Store
@@ -78,7 +80,7 @@ class Jobs:
         self.worker = worker
         self.ran: list[str] = []
         self.unstarted: list[int] = []
-        self.clock_offset_ms = 0
+        self.outcomes = SimpleNamespace(clock_offset_ms=0)
         self.takes_s = 0.0
         self.hooked: set[str] = set()
 
@@ -86,7 +88,11 @@ class Jobs:
         self.ran.append(job.id)
         self.unstarted.append(self.worker.batch.unstarted_count)
         time.sleep(self.takes_s)
-        return Outcome("q", job.id, 1, Kind.DISCARDED, line=b"{}", after=self) if job.id in self.hooked else None
+        if job.id not in self.hooked:
+            return None
+        outcome = Outcome.discarded(job, error="no", line=b"{}")
+        outcome.after = self
+        return outcome
 
 
 @dataclass(frozen=True)

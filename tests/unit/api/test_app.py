@@ -9,7 +9,6 @@ import pytest
 from jqjobs import App
 from jqjobs.errors import InvalidName, InvalidOption
 from jqjobs.jobs.backoff import Exponential, Fixed
-from jqjobs.jobs.records import DEFAULT_TIMEOUT_MS
 
 
 def test_a_job_is_still_a_function(app: App) -> None:
@@ -50,7 +49,7 @@ def test_defaults(app: App) -> None:
     def plain() -> None: ...
 
     settings = plain.settings
-    assert (settings.timeout_ms, settings.keep_ms, settings.backoff) == (DEFAULT_TIMEOUT_MS, None, Exponential())
+    assert (settings.timeout_ms, settings.keep_ms, settings.backoff) == (3_600_000, None, Exponential())
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,14 @@ from jqjobs import App, current_job
 from jqjobs.errors import ConfigError, Discard, InvalidOption, JobFailed, JobInterrupted, JobTimeout, StoreUnavailable
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.hooks import EVENTS, Hooks
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.deaths import Death
 from jqjobs.store.calls.trips import Settled
 from jqjobs.worker.attempts import hook_calls as worker_hooks
-from jqjobs.worker.attempts.hook_calls import Ended, HookQueue, events_of
+from jqjobs.worker.attempts.attempt import Attempt
+from jqjobs.worker.attempts.hook_calls import HookQueue, events_of
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 from jqjobs.worker.attempts.runner import Runner
 
@@ -53,7 +55,8 @@ def journal() -> Journal:
 def run(app: App, payload: bytes = b"{}", **fields: Any) -> Outcome:
     interrupter = Interrupter()
     runner = Runner(app, "w", interrupter, random.Random(1))
-    return runner.run(TakenJob("q", "a", 1, "job", payload, **fields)) or Outcome("q", "a", 1, Kind.DONE)
+    job = TakenJob("q", "a", 1, "job", payload, **fields)
+    return runner.run(job) or Outcome.done(job)
 
 
 # Registration
@@ -116,20 +119,20 @@ def test_hooks_know_whether_there_are_any() -> None:
 # What they are told
 
 
-def told(outcome: Outcome, fate: Settled | None) -> list[tuple[Any, ...]]:
-    return [(event, *rest) for event, _, *rest in events_of(outcome, fate)]
+def told(outcome: Outcome, settled: Settled | None) -> list[tuple[Any, ...]]:
+    return [(event, *rest) for event, _, *rest in events_of(outcome, settled)]
 
 
-def an_outcome(kind: Kind, number: int = 0, **ended: Any) -> Outcome:
-    known: Any = App(redis_url="redis://127.0.0.1:1").job(name="job")(lambda: None)
-    return Outcome("q", "a", 1, kind, number, after=Ended(known, **ended))
+def an_outcome(known: Any, kind: Kind, delay_ms: int = 0, **ended: Any) -> Outcome:
+    job = TakenJob("q", "a", 1, "job", b"{}")
+    return Outcome(job, kind, delay_ms, after=Attempt(job, known, True, "w", None, **ended))
 
 
 BOOM = ValueError("boom")
 
 
 @pytest.mark.parametrize(
-    ("kind", "fate", "expected"),
+    ("kind", "settled", "expected"),
     [
         (Kind.DONE, ("gone", ""), [("on_success", 7), ("on_state_change", "active", "gone", "succeeded")]),
         (Kind.KEPT, ("kept", ""), [("on_success", 7), ("on_state_change", "active", "kept", "succeeded")]),
@@ -155,13 +158,15 @@ BOOM = ValueError("boom")
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )  # fmt: skip
-def test_an_outcome_is_the_events_that_it_means(kind: Kind, fate: Settled, expected: list[Any]) -> None:
+def test_an_outcome_is_the_events_that_it_means(app: App, kind: Kind, settled: Settled, expected: list[Any]) -> None:
     result = {"result": 7} if kind in (Kind.DONE, Kind.KEPT) else {"error": BOOM}
-    assert told(an_outcome(kind, 1500, **result), fate) == [*expected, ("cleanup",)]
+    known = app.job(name="job")(lambda: None)
+    assert told(an_outcome(known, kind, 1500, **result), settled) == [*expected, ("cleanup",)]
 
 
-def test_an_outcome_that_came_too_late_is_only_cleaned_up_after() -> None:
-    assert told(an_outcome(Kind.DONE), None) == [("cleanup",)]
+def test_an_outcome_that_came_too_late_is_only_cleaned_up_after(app: App) -> None:
+    known = app.job(name="job")(lambda: None)
+    assert told(an_outcome(known, Kind.DONE), None) == [("cleanup",)]
 
 
 # Inside the attempt
@@ -197,7 +202,7 @@ def test_what_a_start_hook_raises_is_logged_and_the_job_runs(
         raise error
 
     app.job(name="job", on_start=hook, keep=60)(lambda: 1)
-    assert run(app, keep_ms=5).line == b"1"
+    assert run(app, keep_ms=5).result == b"1"
     [record] = caplog.records
     assert (record.getMessage(), record.jq_fields["hook"]) == ("hook.failed", "on_start")  # type: ignore[attr-defined]
     assert record.exc_info
@@ -216,9 +221,9 @@ def test_an_outcome_carries_what_hooks_are_told_only_where_there_are_hooks(app: 
     app.job(name="job")(lambda: 7)
     assert run(app).after is None
     app.cleanup(lambda job: None)
-    ended: Ended = run(app).after
-    assert (ended.result, ended.error) == (7, None)
-    assert ended.job is not None
+    attempt: Attempt = run(app).after
+    assert (attempt.result, attempt.error) == (7, None)
+    assert attempt.context is not None
 
 
 def test_hooks_hear_of_the_very_exception(app: App) -> None:
@@ -286,7 +291,7 @@ def test_middlewares_nest_in_order_around_jobs_of_both_kinds(
     for name in reversed(names):
         expected = f'["{name}",{expected}]'
     outcome = run(app, b'{"args":[5]}', keep_ms=5)
-    assert (outcome.kind, outcome.line.decode()) == (Kind.KEPT, expected), outcome.text
+    assert (outcome.kind, outcome.result.decode()) == (Kind.KEPT, expected), outcome.error
     assert journal.lines == [f"{name} in a" for name in names] + [f"{name} out" for name in reversed(names)]
 
 
@@ -295,7 +300,7 @@ def test_a_plain_one_inside_an_async_one_works_around_plain_jobs(app: App, journ
     app.middleware(around(journal, "p"))
     app.job(name="job")(plain_job)
     assert app.load() is app
-    assert run(app, b'{"args":[5]}', keep_ms=5).line == b'["a",["p",5]]'
+    assert run(app, b'{"args":[5]}', keep_ms=5).result == b'["a",["p",5]]'
 
 
 def test_a_plain_one_inside_an_async_one_is_refused_where_there_are_async_jobs(app: App, journal: Journal) -> None:
@@ -313,7 +318,7 @@ def test_what_a_middleware_raises_the_job_raised(app: App) -> None:
 
     app.job(name="job")(lambda: pytest.fail("it ran"))
     outcome = run(app)
-    assert (outcome.kind, outcome.text) == (Kind.DISCARDED, "Discard: not today")
+    assert (outcome.kind, outcome.error) == (Kind.DISCARDED, "Discard: not today")
 
 
 @pytest.mark.parametrize("job", [plain_job, async_job], ids=["plain", "async"])
@@ -340,7 +345,7 @@ def test_a_middleware_sees_what_the_job_raised(app: App, journal: Journal, job: 
 def test_a_middleware_may_do_without_the_call(app: App) -> None:
     app.middleware(lambda job, call: "instead")
     app.job(name="job")(lambda: pytest.fail("it ran"))
-    assert run(app, keep_ms=5).line == b'"instead"'
+    assert run(app, keep_ms=5).result == b'"instead"'
 
 
 # HookQueue
@@ -384,10 +389,9 @@ class Shift:
         rng = random.Random(1)
         return HookQueue(self.app, self.exchange, self.interrupter, self.board, rng)  # type: ignore[arg-type]
 
-    def ends(self, kind: Kind, fate: Settled | None = ("gone", ""), **ended: Any) -> None:
+    def ends(self, kind: Kind, settled: Settled | None = ("gone", ""), **ended: Any) -> None:
         known = self.app.registry.find("job")
-        job = JobContext("a", "q", "job", 1, 0, "w")
-        self.exchange.recorded.append((Outcome("q", "a", 1, kind, after=Ended(known, job, **ended)), fate))
+        self.exchange.recorded.append((an_outcome(known, kind, **ended), settled))
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.worker.trips.batch import Batch
 
 
@@ -13,7 +14,7 @@ def jobs(count: int) -> list[TakenJob]:
 
 
 def ended(job: TakenJob, kind: Kind = Kind.FAILED, **fields: Any) -> Outcome:
-    return Outcome(job.queue, job.id, job.attempt, kind, **fields)
+    return Outcome(job, kind, **fields)
 
 
 def started(batch: Batch) -> TakenJob:
@@ -25,4 +26,4 @@ def started(batch: Batch) -> TakenJob:
 def reported(batch: Batch) -> list[str]:
     """Take what is to be reported: "id" of plain successes, then "id kind" of the rest."""
     report = batch.reports.take()
-    return [job.id for job in report.done] + [f"{outcome.id} {outcome.kind}" for outcome in report.outcomes]
+    return [job.id for job in report.done] + [f"{outcome.job.id} {outcome.kind}" for outcome in report.outcomes]

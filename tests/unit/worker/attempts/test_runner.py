@@ -18,7 +18,8 @@ import pytest
 from jqjobs import App, current_job, wait_async
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 from jqjobs.worker.attempts.outcomes import describe
 from jqjobs.worker.attempts.runner import Runner
@@ -39,13 +40,15 @@ class Bench:
 
     def run(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> Outcome:
         """Return how the job ended; a plain success, of which the runner says nothing, as one."""
-        outcome = self.run_as_taken(payload, name=name, **fields)
-        return outcome or Outcome("q", "id-1", 3, Kind.DONE)
+        return self.run_as_taken(payload, name=name, **fields) or Outcome.done(self.taken(payload, name=name))
 
     def run_as_taken(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> Outcome | None:
+        return self.runner.run(self.taken(payload, name=name, **fields))
+
+    def taken(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> TakenJob:
         job = self.runner.complete(TakenJob("q", "id-1", 3, name, payload, **fields))
-        job.started_ms, self.runner.clock_offset_ms = monotonic_ms(), OFFSET_MS
-        return self.runner.run(job)
+        job.started_ms, self.runner.outcomes.clock_offset_ms = monotonic_ms(), OFFSET_MS
+        return job
 
     def ended_by(self, error: BaseException, **settings: Any) -> Outcome:
         def raises() -> None:
@@ -71,21 +74,22 @@ def test_a_success_that_frees_a_key_or_a_limit_says_so(bench: Bench, field: str)
     bench.job(lambda: object())
     outcome = bench.run_as_taken(**{field: "what it has"})
     assert outcome is not None
-    assert (outcome.kind, outcome.text, outcome.line) == (Kind.DONE, "what it has", b"")
-    assert (outcome.id, outcome.attempt, outcome.queue) == ("id-1", 3, "q")
+    assert outcome.kind is Kind.DONE
+    assert (getattr(outcome.job, field), outcome.job.id, outcome.job.attempt) == ("what it has", "id-1", 3)
 
 
 def test_a_result_is_kept_as_json_for_as_long_as_the_job_or_its_registration_says(bench: Bench) -> None:
     bench.job(lambda: {"a": [1, None]}, keep="1m")
-    assert (bench.run().kind, bench.run().number, bench.run().line) == (Kind.KEPT, 60_000, b'{"a":[1,null]}')
-    assert bench.run(keep_ms=5).number == 5
+    outcome = bench.run()
+    assert (outcome.kind, outcome.job.keep_ms, outcome.result) == (Kind.KEPT, 60_000, b'{"a":[1,null]}')
+    assert bench.run(keep_ms=5).job.keep_ms == 5
 
 
 def test_a_result_of_more_than_a_mebibyte_is_a_success_that_says_so(bench: Bench) -> None:
     bench.job(lambda: "x" * 2**20, keep="1m")
     outcome = bench.run()
-    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"")
-    assert "more than 1 MiB" in outcome.text
+    assert (outcome.kind, outcome.result) == (Kind.KEPT, b"")
+    assert "more than 1 MiB" in outcome.missing
 
 
 @pytest.mark.parametrize(
@@ -96,8 +100,8 @@ def test_a_result_of_more_than_a_mebibyte_is_a_success_that_says_so(bench: Bench
 def test_a_result_that_is_no_json_is_a_success_that_says_why_it_is_missing(bench: Bench, result: Any) -> None:
     bench.job(lambda: result, keep=60)
     outcome = bench.run()
-    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"")
-    assert "cannot be stored as JSON" in outcome.text
+    assert (outcome.kind, outcome.result) == (Kind.KEPT, b"")
+    assert "cannot be stored as JSON" in outcome.missing
 
 
 def test_arguments_are_converted_and_the_job_knows_itself(bench: Bench) -> None:
@@ -124,7 +128,7 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
 
     bench.job(job)
     outcome = bench.run()
-    assert (outcome.kind, outcome.text, outcome.number) == (Kind.FAILED, "ValueError: boom", 7000)
+    assert (outcome.kind, outcome.error, outcome.delay_ms) == (Kind.FAILED, "ValueError: boom", 7000)
     line = json.loads(outcome.line)
     assert (line["attempt"], line["reason"], line["error"], line["worker"]) == (
         3,
@@ -133,7 +137,7 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
         "w:1:x",
     )
     assert "in inner" in line["traceback"]
-    assert "worker/runner.py" not in line["traceback"], "only the job's own part of the stack"
+    assert "attempts/runner.py" not in line["traceback"], "only the job's own part of the stack"
     assert OFFSET_MS < line["started_ms"] <= line["ended_ms"]
 
 
@@ -157,7 +161,7 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
 )
 def test_whatever_is_raised_ends_the_attempt_only(bench: Bench, error: BaseException, kind: Kind, text: str) -> None:
     outcome = bench.ended_by(error)
-    assert (outcome.kind, outcome.text) == (kind, text)
+    assert (outcome.kind, outcome.error) == (kind, text)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_whatever_is_raised_ends_the_attempt_only(bench: Bench, error: BaseExcep
     [(None, 7000), (2, 2000), ("1m", 60_000), (0, 0), (-5, 0), ("soon", 7000), (float("nan"), 7000), (10**20, 7000)],
 )
 def test_a_job_may_choose_the_delay_of_its_retry(bench: Bench, delay: Any, delay_ms: int) -> None:
-    assert bench.ended_by(Retry(delay=delay)).number == delay_ms
+    assert bench.ended_by(Retry(delay=delay)).delay_ms == delay_ms
 
 
 @pytest.mark.parametrize(
@@ -184,8 +188,8 @@ def test_a_back_off_rule_that_goes_wrong_is_a_default_delay_and_no_dead_worker(b
     bench.app.job(name="job", backoff=Mine())(fails)
     outcome = bench.run()
     assert outcome.kind is Kind.FAILED
-    assert isinstance(outcome.number, int)
-    assert 0 <= outcome.number <= 10 * 366 * 86_400_000
+    assert isinstance(outcome.delay_ms, int)
+    assert 0 <= outcome.delay_ms <= 10 * 366 * 86_400_000
 
 
 def test_an_exception_that_cannot_be_shown_is_still_a_failure(bench: Bench) -> None:
@@ -194,13 +198,13 @@ def test_an_exception_that_cannot_be_shown_is_still_a_failure(bench: Bench) -> N
             raise RuntimeError("no")
 
     outcome = bench.ended_by(Rude())
-    assert (outcome.kind, outcome.text) == (Kind.FAILED, "Rude: (its __str__ raised)")
+    assert (outcome.kind, outcome.error) == (Kind.FAILED, "Rude: (its __str__ raised)")
     assert json.loads(outcome.line)["traceback"]
 
 
 def test_errors_are_bounded_and_never_break_the_line(bench: Bench) -> None:
     outcome = bench.ended_by(ValueError("\ud800\x1b" + "x" * 100_000))
-    assert len(outcome.text) == 1000
+    assert len(outcome.error) == 1000
     line = json.loads(outcome.line)
     assert len(line["traceback"]) <= 16 * 1024
     assert "\\ud800" in line["error"]
@@ -211,7 +215,7 @@ def test_endless_recursion_is_a_failure(bench: Bench) -> None:
         job()
 
     bench.job(job)
-    assert bench.run().text.startswith("RecursionError")
+    assert bench.run().error.startswith("RecursionError")
 
 
 def test_an_unknown_name_is_said_to_be_unknown(bench: Bench) -> None:
@@ -223,7 +227,7 @@ def test_a_payload_that_is_no_json_is_malformed_and_not_run(bench: Bench, payloa
     bench.job(lambda: pytest.fail("it ran"))
     outcome = bench.run(payload)
     assert outcome.kind is Kind.MALFORMED
-    assert outcome.text
+    assert outcome.error
 
 
 @pytest.mark.parametrize("payload", [b'{"args":[1,2]}', b'{"kwargs":{"b":1}}', b'{"args":["x"]}', b"{}"])
@@ -233,7 +237,7 @@ def test_arguments_that_do_not_fit_are_dead_at_once(bench: Bench, payload: bytes
 
     bench.job(job)
     outcome = bench.run(payload)
-    assert (outcome.kind, outcome.text.startswith("InvalidArguments")) == (Kind.DISCARDED, True)
+    assert (outcome.kind, outcome.error.startswith("InvalidArguments")) == (Kind.DISCARDED, True)
 
 
 def test_the_time_limit_is_the_jobs_own_or_that_of_its_registration(bench: Bench) -> None:
@@ -254,7 +258,7 @@ def test_a_coroutine_function_is_run_to_its_end(bench: Bench) -> None:
         return a + running.attempt
 
     bench.job(job, keep=60)
-    assert bench.run(b'{"args":[4]}').line == b"7"
+    assert bench.run(b'{"args":[4]}').result == b"7"
 
 
 @pytest.mark.parametrize(
@@ -269,7 +273,7 @@ def test_what_a_coroutine_raises_is_a_failure(bench: Bench, error: BaseException
 
     bench.job(job)
     outcome = bench.run()
-    assert (outcome.kind, outcome.text) == (Kind.FAILED, f"{type(error).__name__}: boom")
+    assert (outcome.kind, outcome.error) == (Kind.FAILED, f"{type(error).__name__}: boom")
 
 
 def test_a_coroutine_behind_a_plain_decorator_is_run_too(bench: Bench) -> None:
@@ -288,7 +292,7 @@ def test_a_coroutine_behind_a_plain_decorator_is_run_too(bench: Bench) -> None:
         return a
 
     bench.job(job, keep=60)
-    assert bench.run(b'{"args":[4]}').line == b"4"
+    assert bench.run(b'{"args":[4]}').result == b"4"
     assert ran == [4]
 
 
@@ -301,7 +305,7 @@ def test_a_job_that_waits_says_for_how_long_and_when_it_would_be_tried_again(ben
         bench.runner = Runner(bench.app, "w:1:x", bench.interrupter, random.Random(1))
         bench.job(function, keep="1h")
         outcome = bench.run()
-        assert (outcome.kind, outcome.number, outcome.text, outcome.line) == (Kind.WAITING, 120_000, "7000", b"")
+        assert (outcome.kind, outcome.wait_ms, outcome.delay_ms, outcome.line) == (Kind.WAITING, 120_000, 7000, b"")
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "soon", None])
@@ -333,7 +337,7 @@ def test_a_child_that_a_job_forks_does_not_come_back_as_a_second_worker(bench: B
 
     bench.job(forks, keep="1m")
     outcome = bench.run()
-    assert (outcome.kind, outcome.line) == (Kind.KEPT, b"1")
+    assert (outcome.kind, outcome.result) == (Kind.KEPT, b"1")
 
 
 def test_a_conversion_that_exits_is_a_failure_of_the_job(bench: Bench) -> None:

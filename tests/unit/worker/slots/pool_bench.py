@@ -8,7 +8,8 @@ import threading
 from typing import Any
 
 from jqjobs import App, current_job
-from jqjobs.jobs.records import Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
@@ -43,7 +44,8 @@ class Bench:
         self.signals = StubSignals()
         self.bell = self.signals.wakeup
         self.batch = Batch(board)
-        self.refusals: list[Outcome | None] = []
+        #: For how long each job that needs memory is deferred; None: not at all.
+        self.refusals: list[int | None] = []
         interrupter = ThreadInterrupter(lambda: False)
         self.runner = Runner(self.app, "w", interrupter, random.Random(1))
         self.pool = Pool(slots, self.batch, self.runner, interrupter, self.signals, self.refuse)  # type: ignore[arg-type]
@@ -54,7 +56,8 @@ class Bench:
         self._lock = threading.Lock()
 
     def refuse(self, job: TakenJob) -> Outcome | None:
-        return self.refusals.pop(0)
+        delay_ms = self.refusals.pop(0)
+        return None if delay_ms is None else Outcome.deferred(job, delay_ms=delay_ms)
 
     def begin(self) -> None:
         job = current_job()
@@ -99,8 +102,8 @@ class Bench:
             report = self.batch.reports.take()
             found.update({job.id: "done" for job in report.done})
             for outcome in report.outcomes:
-                assert outcome.id not in found
-                found[outcome.id] = outcome.kind
+                assert outcome.job.id not in found
+                found[outcome.job.id] = outcome.kind
             self.batch.reports.recorded(report)
             return len(found) >= count
 

@@ -13,7 +13,8 @@ import pytest
 
 from jqjobs import current_job
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard
@@ -248,7 +249,7 @@ def test_who_blocks_the_event_loop_is_named_once(bench: Bench, monkeypatch: pyte
 
 
 def test_a_job_that_needs_memory_waits_for_the_main_thread_and_holds_up_nobody(bench: Bench) -> None:
-    bench.refusals[:] = [Outcome("q", "plain-1", 1, Kind.DEFERRED), None]
+    bench.refusals[:] = [5, None]
     bench.send("plain")
     large = bench.send("plain", "task", memory_bytes=5)
     bench.send("task")

@@ -93,7 +93,7 @@ def test_what_is_given_back_is_released_last_one_first(board: Board, batch: Batc
 def test_a_job_that_waits_is_on_the_board_with_the_time_it_may_wait(board: Board, batch: Batch) -> None:
     batch.add(jobs(1))
     job = started(batch)
-    batch.finish(job, ended(job, Kind.WAITING, number=3_600_000))
+    batch.finish(job, ended(job, Kind.WAITING, wait_ms=3_600_000))
     [entry] = board.entries()
     assert (entry.stage, entry.since_ms) == (Stage.WAITING, 3_600_000)
 

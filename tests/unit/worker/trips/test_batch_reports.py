@@ -100,7 +100,7 @@ def test_slots_and_the_monitor_thread_lose_and_double_nothing(board: Board, batc
         if len(seen) % 7 == 0:
             batch.reports.put_back(taken)
             taken = batch.reports.take()
-        seen.extend([*(job.id for job in taken.done), *(outcome.id for outcome in taken.outcomes)])
+        seen.extend([*(job.id for job in taken.done), *(outcome.job.id for outcome in taken.outcomes)])
         batch.reports.recorded(taken)
 
     for _ in range(rounds):

@@ -1,0 +1,65 @@
+"""What an exchange says of each outcome: its seven words, as lua/rules/settle.lua reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.store.calls.trips import exchange
+
+
+def job(attempt: int = 1, **fields: Any) -> TakenJob:
+    return TakenJob("q", "id", attempt, "name", b"{}", **fields)
+
+
+def said_of(*outcomes: Outcome) -> list[Any]:
+    """Everything an exchange says after its own words: plain ids, held, then the others."""
+    return exchange(["q"], "w", 1, 0, 1000, outcomes=outcomes).args[6:]
+
+
+J = job()
+ENDED = {"error": "why", "line": b"{}"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "number", "text", "line"),
+    [
+        (Outcome.kept(job(keep_ms=5), result=b"7"), 5, "", b"7"),
+        (Outcome.kept(job(keep_ms=5), missing="no JSON"), 5, "no JSON", b""),
+        (Outcome.failed(J, delay_ms=9, **ENDED), 9, "why", b"{}"),
+        (Outcome.hung(J, delay_ms=9, **ENDED), 9, "why", b"{}"),
+        (Outcome.discarded(J, **ENDED), 0, "why", b"{}"),
+        (Outcome.oversized(J, **ENDED), 0, "why", b"{}"),
+        (Outcome.cancelled(J, **ENDED), 0, "why", b"{}"),
+        (Outcome.interrupted(J, **ENDED), 0, "why", b"{}"),
+        (Outcome.waiting(J, wait_ms=3, delay_ms=9), 3, "9", b""),
+        (Outcome.malformed(J, error="why"), 0, "why", b""),
+        (Outcome.throttled(J, limits="c 1 0 a"), 0, "c 1 0 a", b""),
+        (Outcome.deferred(J, delay_ms=9), 9, "", b""),
+        (Outcome.unknown(J), 0, "", b""),
+        (Outcome.released(J), 0, "", b""),
+        (Outcome.done(job(attempt=2)), 0, "", b""),
+        (Outcome.done(job(key="k")), 0, "k", b""),
+        (Outcome.done(job(limits="c 1 0 a")), 0, "c 1 0 a", b""),
+    ],
+    ids=lambda value: str(value.kind) if isinstance(value, Outcome) else "",
+)  # fmt: skip
+def test_each_kind_is_said_in_its_words(outcome: Outcome, number: int, text: str, line: bytes) -> None:
+    outcome.job.taken_ms = 0
+    attempt = outcome.job.attempt
+    assert said_of(outcome) == [0, "", 1, outcome.kind.value, "id", attempt, number, text, line, ""]
+
+
+def test_there_is_a_constructor_for_each_kind() -> None:
+    assert all(callable(getattr(Outcome, kind.value)) for kind in Kind)
+
+
+def test_a_first_success_with_nothing_to_free_is_its_id_and_no_more() -> None:
+    assert said_of(Outcome.done(job())) == [1, "id", "", 0]
+
+
+def test_it_is_said_when_the_job_was_taken() -> None:
+    assert said_of(Outcome.released(job(taken_ms=99)))[-1] == 99
