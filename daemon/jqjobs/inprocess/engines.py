@@ -86,7 +86,7 @@ class MemoryEngine:
         )
         # A job may enqueue, and so run, another one: in a context of its own, each is the current one.
         context = contextvars.copy_context()
-        job.started_ms, runner.outcomes.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
+        job.started_ms, runner.classifier.clock_offset_ms = monotonic_ms(), self.clock() - monotonic_ms()
         outcome = context.run(runner.run, job) or Outcome.done(job)
         record_end = suspend if outcome.kind is Kind.WAITING else settle
         settled = record_end(self.records, record, outcome)

@@ -111,7 +111,7 @@ class Loop:
             self._outage.note(error)
             return None
         self._outage.end()
-        self._runner.outcomes.clock_offset_ms = trip.now_ms - monotonic_ms()
+        self._runner.classifier.clock_offset_ms = trip.now_ms - monotonic_ms()
         return trip
 
     def _run(self) -> None:

@@ -197,8 +197,9 @@ def test_nothing_cancelled_costs_a_daemon_one_look(system: QueueSystem) -> None:
 def test_whatever_a_worker_reports_but_success_the_job_is_dead(system: QueueSystem, kind: Kind) -> None:
     job = taken(system, key="k")
     cancel_one(system)
-    unrun = kind in (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED)
-    assert system.settle("w", job, kind, 700, text="why", line=b"" if unrun else b'{"attempt":1}').stale == ()
+    unrun = kind in (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING)
+    text, line = ("", b"") if unrun else ("why", b'{"attempt":1}')
+    assert system.settle("w", job, kind, 700, text=text, line=line).stale == ()
 
     assert is_cancelled(system)
     assert system.job("a").get("error") == (None if unrun else "why")

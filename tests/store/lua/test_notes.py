@@ -140,7 +140,7 @@ class Speaker:
         self.now_ms = 1_000_000
         monkeypatch.setattr(notes_module, "monotonic_ms", lambda: self.now_ms)
         self.notes = NoteWriter(system.store, "w")
-        self.job = JobContext("a", "q", "n", 1, 0, "w", _voice=self.notes)
+        self.job = JobContext("a", "q", "n", 1, 0, "w", _reporter=self.notes)
 
     @property
     def percent(self) -> float | None:
@@ -214,7 +214,7 @@ def test_what_one_job_forgets_another_one_has_still_said(taken: QueueSystem) -> 
     taken.add("b", fields=("keep", 100_000))
     taken.take()
     notes = NoteWriter(taken.store, "w", slots=2)
-    speaking = [JobContext(job_id, "q", "n", 1, 0, "w", _voice=notes) for job_id in "ab"]
+    speaking = [JobContext(job_id, "q", "n", 1, 0, "w", _reporter=notes) for job_id in "ab"]
     for job in speaking:
         job.progress(50, job.id)
         job.log(f"I am {job.id}")
@@ -265,13 +265,13 @@ def test_without_redis_it_is_dropped_said_once_and_not_tried_for_a_while(
 
 def test_a_token_is_recorded_once_for_each_attempt(taken: QueueSystem) -> None:
     notes = NoteWriter(taken.store, "w")
-    first = JobContext("a", "q", "n", 1, 0, "w", _voice=notes)
+    first = JobContext("a", "q", "n", 1, 0, "w", _reporter=notes)
     token = first.wait_token()
     assert taken.job("a")["token"] == f"1 {token}"
     assert (first.wait_token(), len(token)) == (token, 24)
     taken.trip("w", 0, held=[])
     taken.take("w")
-    second = JobContext("a", "q", "n", 2, 0, "w", _voice=notes).wait_token()
+    second = JobContext("a", "q", "n", 2, 0, "w", _reporter=notes).wait_token()
     assert taken.job("a")["token"] == f"2 {second}"
     assert second != token
 

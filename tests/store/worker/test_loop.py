@@ -80,7 +80,7 @@ class Jobs:
         self.worker = worker
         self.ran: list[str] = []
         self.unstarted: list[int] = []
-        self.outcomes = SimpleNamespace(clock_offset_ms=0)
+        self.classifier = SimpleNamespace(clock_offset_ms=0)
         self.takes_s = 0.0
         self.hooked: set[str] = set()
 

@@ -23,8 +23,8 @@ from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.jobs.signature import decode_payload
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.attempt import Attempt
+from jqjobs.worker.attempts.classifier import MOST_ERROR, Classifier
 from jqjobs.worker.attempts.hook_calls import after_hooks, call_start_hooks
-from jqjobs.worker.attempts.outcomes import MOST_ERROR, Classifier
 
 
 class _NotCalled(Exception):
@@ -69,7 +69,7 @@ class Runner:
         self._interrupter = interrupter
         self._notes = notes
         self._on_error = on_error
-        self.outcomes = Classifier(worker_id, rng)
+        self.classifier = Classifier(worker_id, rng)
 
     def complete(self, job: TakenJob) -> TakenJob:
         """Fill in what the job leaves to its registration: time limit, retention, memory."""
@@ -96,7 +96,7 @@ class Runner:
             # Asked of the result, not of the function: a plain decorator may hide that it is async.
             if isinstance(result, CoroutineType):
                 result = interrupter.run_async(result)
-            outcome = self.outcomes.returned(attempt, result)
+            outcome = self.classifier.returned(attempt, result)
         except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
             interrupter.disarm()
             attempt = attempt or self._undecoded(job, known)
@@ -124,7 +124,7 @@ class Runner:
                 result = after_hooks(hooks_first, context_of(attempt), result)
             if isinstance(result, CoroutineType):
                 result = await work.run(result)
-            outcome = self.outcomes.returned(attempt, result)
+            outcome = self.classifier.returned(attempt, result)
         except BaseException as error:
             attempt = attempt or self._undecoded(job, known)
             outcome = self._raised(attempt, error)
@@ -145,7 +145,7 @@ class Runner:
 
     def torn(self, job: TakenJob, error: BaseException) -> Outcome:
         """Return the end of a job whose interrupt came when its own end was being looked at."""
-        return self.outcomes.raised(job, self._app.jobs[job.name], error)
+        return self.classifier.raised(job, self._app.jobs[job.name], error)
 
     def _decoded(self, job: TakenJob, known: Job[..., Any]) -> Attempt:
         """Read the payload, convert the arguments: return an attempt that can be called. Raises: _NotCalled."""
@@ -157,7 +157,7 @@ class Runner:
         except MalformedPayload as error:
             raise _NotCalled(Outcome.malformed(job, error=str(error)[:MOST_ERROR])) from error
         except InvalidArguments as error:
-            raise _NotCalled(self.outcomes.discarded(job, error)) from error
+            raise _NotCalled(self.classifier.discarded(job, error)) from error
         is_hooked = known.settings.hooks.used or self._app.hooks.used
         return Attempt(job, known, is_hooked, self._worker_id, self._notes, args, kwargs, payload.meta)
 
@@ -180,7 +180,7 @@ class Runner:
         if isinstance(error, _NotCalled):
             outcome, cause = error.outcome, error.__cause__
         else:
-            outcome, cause = self.outcomes.raised(attempt.job, attempt.known, error), error
+            outcome, cause = self.classifier.raised(attempt.job, attempt.known, error), error
         if attempt.is_hooked:  # else it lived on in a circle: the error has the frames that have the attempt
             attempt.error = cause
         if cause is not None and self._on_error is not None:

@@ -13,7 +13,7 @@ from jqjobs.api.app import App
 from jqjobs.base import log
 from jqjobs.base.imports import load_app
 from jqjobs.errors import ConfigError
-from jqjobs.worker.attempts.outcomes import describe
+from jqjobs.worker.attempts.classifier import describe
 
 #: Threads that the app has left running may take so long, once everything else is done.
 _THREADS_S = 5.0

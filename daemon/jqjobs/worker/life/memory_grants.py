@@ -42,7 +42,7 @@ class MemoryGrants:
         """Return how a job ends, for now or for good, that has no room in memory; None when it has."""
         answer = self.ask(job.id, job.memory_bytes)
         if answer is RoomAnswer.NEVER:
-            return self._runner.outcomes.oversized(job, self._instructions.room_bytes)
+            return self._runner.classifier.oversized(job, self._instructions.room_bytes)
         if answer is RoomAnswer.LATER:
             delay_ms = round(_AGAIN_MS * self._rng.uniform(1 - self._jitter, 1 + self._jitter))
             return Outcome.deferred(job, delay_ms=delay_ms)

@@ -20,8 +20,8 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.worker.attempts.classifier import describe
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
-from jqjobs.worker.attempts.outcomes import describe
 from jqjobs.worker.attempts.runner import Runner
 
 OFFSET_MS = 10**12
@@ -47,7 +47,7 @@ class Bench:
 
     def taken(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> TakenJob:
         job = self.runner.complete(TakenJob("q", "id-1", 3, name, payload, **fields))
-        job.started_ms, self.runner.outcomes.clock_offset_ms = monotonic_ms(), OFFSET_MS
+        job.started_ms, self.runner.classifier.clock_offset_ms = monotonic_ms(), OFFSET_MS
         return job
 
     def ended_by(self, error: BaseException, **settings: Any) -> Outcome:

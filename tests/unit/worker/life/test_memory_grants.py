@@ -125,11 +125,11 @@ def test_a_job_that_has_room_is_not_refused(asker: Asker) -> None:
 def test_a_job_that_has_no_room_now_comes_up_again_in_about_two_seconds(asker: Asker) -> None:
     outcome = asker.refusal(asker.answer("mine", "later"))
     assert outcome is not None
-    assert (outcome.id, outcome.kind) == ("mine", Kind.DEFERRED)
-    assert 1500 <= outcome.number <= 2500
+    assert (outcome.job.id, outcome.kind) == ("mine", Kind.DEFERRED)
+    assert 1500 <= outcome.delay_ms <= 2500
 
 
 def test_a_job_that_can_never_have_room_ends_for_good(asker: Asker) -> None:
     outcome = asker.refusal(asker.answer("mine", "never", most_bytes=4711))
     assert outcome is not None
-    assert (outcome.kind, outcome.number) == (Kind.OVERSIZED, 4711)
+    assert (outcome.kind, outcome.delay_ms) == (Kind.OVERSIZED, 4711)
