@@ -12,7 +12,6 @@ def test_when_a_job_was_taken_is_its_own_moment_though_its_worker_took_others_si
     [first] = system.take("w")
     system.clock.advance(5000)
     system.take("w")
-    ended = outcome(first, Kind.KEPT, 1000)
-    ended.taken_ms = START_MS
-    system.trip("w", 0, [ended])
+    first.taken_ms = START_MS
+    system.trip("w", 0, [outcome(first, Kind.KEPT, 1000)])
     assert system.run(job_info("q", "a")).started_ms == START_MS
