@@ -215,7 +215,7 @@ _READ: dict[str, tuple[Any, ...]] = {
 
 
 def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: bytes = b"{}") -> Outcome:
-    """How the attempt of a taken job ended, from what lua/rules/settle.lua calls number, text and line."""
+    """How the attempt of a taken job ended, from what lua/rules/trip/outcomes.lua calls number, text and line."""
     match kind:
         case Kind.KEPT:
             return Outcome.kept(replace(job, keep_ms=number), result=line, missing=text)

@@ -1,4 +1,4 @@
-"""What becomes of a job in memory whose attempt has ended: what lua/rules/settle.lua and outcomes.lua do."""
+"""What becomes of a job in memory whose attempt has ended: what lua/rules/trip/outcomes.lua does."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """How one attempt ended, as its worker reports it. One constructor a kind, with the fields that this kind has.
 
-`store.calls.trips` puts it into the words of the exchange script; lua/rules/settle.lua says what becomes of the job.
+`store.calls.trips` puts it into the words of the exchange script; lua/rules/trip/outcomes.lua
+says what becomes of the job.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class _Wiring:
         self.exchanger = Exchanger(self.store, queues, name, config.lease_ms, self.batch, self.runner.complete)
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
         self.grants = MemoryGrants(
-            self.instructions, self.wake_wait, self.runner, self.rng, jitter=config.jitter
+            self.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
         )  # fmt: skip
 
     def parts(self) -> WorkerParts:

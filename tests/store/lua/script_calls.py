@@ -7,7 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jqjobs.jobs.records import Kind, NewJob, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import NewJob, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, trips, upkeep
@@ -37,7 +38,7 @@ CALLS: dict[str, Call[Any]] = {
     "enqueue": enqueueing.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
     "exchange": trips.exchange(
         ["q"], "w", 1, 1, 30_000, held=[IN_HAND],
-        outcomes=[Outcome("q", "x", 1, Kind.DONE), Outcome("q", "y", 1, Kind.FAILED, 5, "e", b"{}")],
+        outcomes=[Outcome.done(IN_HAND), Outcome.failed(IN_HAND, delay_ms=5, error="e", line=b"{}")],
     ),
     "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
     "ingest": enqueueing.ingest("q", "nonce"),

@@ -9,7 +9,6 @@ import pytest
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard

@@ -85,7 +85,7 @@ def exchange(
 
 
 def _details(outcome: Outcome) -> tuple[int, str, bytes]:
-    """Return what lua/rules/settle.lua calls number, text and line. What a kind does not have is 0 or empty."""
+    """Return what lua/rules/trip/outcomes.lua calls number, text and line. What a kind does not have is 0 or empty."""
     match outcome.kind:
         case Kind.DONE:  # said, so that what it has is free again: a plain success has neither
             return 0, outcome.job.key or outcome.job.limits, b""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
-from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.attempts.classifier import Classifier
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.trips.wake_wait import WakeWait
 
@@ -30,11 +30,17 @@ class MemoryGrants:
     """Asks for room, in the thread of the loop."""
 
     def __init__(
-        self, instructions: Instructions, wake_wait: WakeWait, runner: Runner, rng: random.Random, *, jitter: float
+        self,
+        instructions: Instructions,
+        wake_wait: WakeWait,
+        classifier: Classifier,
+        rng: random.Random,
+        *,
+        jitter: float,
     ) -> None:
         self._instructions = instructions
         self._wake_wait = wake_wait
-        self._runner = runner
+        self._classifier = classifier
         self._rng = rng
         self._jitter = jitter
 
@@ -42,7 +48,7 @@ class MemoryGrants:
         """Return how a job ends, for now or for good, that has no room in memory; None when it has."""
         answer = self.ask(job.id, job.memory_bytes)
         if answer is RoomAnswer.NEVER:
-            return self._runner.classifier.oversized(job, self._instructions.room_bytes)
+            return self._classifier.oversized(job, self._instructions.room_bytes)
         if answer is RoomAnswer.LATER:
             delay_ms = round(_AGAIN_MS * self._rng.uniform(1 - self._jitter, 1 + self._jitter))
             return Outcome.deferred(job, delay_ms=delay_ms)

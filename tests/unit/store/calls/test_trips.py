@@ -1,4 +1,4 @@
-"""What an exchange says of each outcome: its seven words, as lua/rules/settle.lua reads them."""
+"""What an exchange says of each outcome: its seven words, as lua/rules/trip/outcomes.lua reads them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from jqjobs.jobs.records import Kind, Outcome, TakenJob
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.channel import Channel
 from jqjobs.worker.life import memory_grants
 from jqjobs.worker.life.instructions import Instructions
@@ -41,8 +42,8 @@ class Asker:
             happens()
 
     def oversized(self, job: TakenJob, most_bytes: int) -> Outcome:
-        """Stand in for the runner."""
-        return Outcome(job.queue, job.id, job.attempt, Kind.OVERSIZED, most_bytes)
+        """Stand in for the classifier."""
+        return Outcome.oversized(job, error=f"{most_bytes}", line=b"")
 
     def ask(self, *then: Callable[[], object]) -> RoomAnswer:
         """Ask for 5 MiB for the job "mine"; at each wait the next of ``then`` happens, at the last of all nothing."""
@@ -132,4 +133,4 @@ def test_a_job_that_has_no_room_now_comes_up_again_in_about_two_seconds(asker: A
 def test_a_job_that_can_never_have_room_ends_for_good(asker: Asker) -> None:
     outcome = asker.refusal(asker.answer("mine", "never", most_bytes=4711))
     assert outcome is not None
-    assert (outcome.kind, outcome.delay_ms) == (Kind.OVERSIZED, 4711)
+    assert (outcome.kind, outcome.error) == (Kind.OVERSIZED, "4711")

@@ -13,7 +13,6 @@ import pytest
 
 from jqjobs import current_job
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
