@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.base.wakeup import Wakeup
 from jqjobs.errors import StoreUnavailable
 from jqjobs.link.channel import Channel
 from jqjobs.store.address import parse_url
@@ -58,11 +59,10 @@ def line() -> Iterator[Channel]:
 
 
 @pytest.fixture
-def signals() -> Iterator[socket.socket]:
-    ours, theirs = socket.socketpair()
-    yield ours
-    ours.close()
-    theirs.close()
+def wakeup() -> Iterator[Wakeup]:
+    made = Wakeup()
+    yield made
+    made.close()
 
 
 def test_commands_and_scripts_work(url: str, connect: Callable[..., Store]) -> None:
@@ -83,10 +83,10 @@ def test_a_connection_that_was_just_made_has_nothing_to_read(url: str, db: int) 
 
 
 def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
-    url: str, connect: Callable[..., Store], line: Channel, signals: socket.socket
+    url: str, connect: Callable[..., Store], line: Channel, wakeup: Wakeup
 ) -> None:
     wire, store = Wire(parse_url(url)), connect(url)
-    watch = WakeWait(wire, ["q"], line, signals)
+    watch = WakeWait(wire, ["q"], line, wakeup)
     began_s = time.monotonic()
     assert not watch.wait(WAIT_S)
     assert time.monotonic() - began_s >= WAIT_S

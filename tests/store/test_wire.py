@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from jqjobs.errors import ConfigError, ScriptMissing, StoreBusy, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import leases
+from jqjobs.store.error_replies import error_of
 from jqjobs.store.store import Store
-from jqjobs.store.wire import error_of
+from jqjobs.store.wire import Wire
 from servers import Server
 from store.queue_system import LEASE_MS, QueueSystem, answers
 from waiting import eventually
@@ -144,17 +146,119 @@ def test_nobody_there_is_unavailable_and_says_where(url: str, connect: Connect) 
     assert "\n" not in str(raised.value)
 
 
-def test_something_that_is_no_redis_is_a_store_error(connect: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        store = connect(f"redis://127.0.0.1:{listener.getsockname()[1]}", timeout_s=2)
-        store.wire.connect()
-        peer, _ = listener.accept()
-        with peer:
-            peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            with pytest.raises(StoreError):
-                store.ping()
+class Peer:
+    """A server of one connection: hears until there is a certain word, then gives a certain answer."""
 
+    def __init__(self, until: bytes, answer: bytes) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://{{}}127.0.0.1:{self._listener.getsockname()[1]}"
+        self.heard = b""
+        self._thread = threading.Thread(target=self._serve, args=(until, answer), daemon=True)
+        self._thread.start()
+
+    def _serve(self, until: bytes, answer: bytes) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            while until not in self.heard:
+                self.heard += connection.recv(65536)
+            connection.sendall(answer)
+            while more := connection.recv(65536):
+                self.heard += more
+
+    def end(self) -> None:
+        self._thread.join(10)
+        self._listener.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    made: list[Peer] = []
+
+    def one(until: bytes, answer: bytes) -> Peer:
+        made.append(Peer(until, answer))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.end()
+
+
+def test_something_that_is_no_redis_is_a_store_error(connect: Connect, peer: Callable[..., Peer]) -> None:
+    stranger = peer(b"PING", b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    store = connect(stranger.url.format(""), timeout_s=2)
+    with pytest.raises(StoreError, match="no Redis"):
+        store.ping()
     assert not store.wire.connected
+
+
+# The name of a connection
+
+
+def names(system: QueueSystem) -> set[str]:
+    """The names that CLIENT LIST shows."""
+    listed = system.redis("CLIENT", "LIST").decode().split()
+    return {word.removeprefix("name=") for word in listed if word.startswith("name=")}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("host:1:4f", "host:1:4f"), ("jqd-my shop\n\xe4", "jqd-my_shop__"), ("", "jqjobs")]
+)
+@pytest.mark.parametrize("db", ["", "?db=3"])
+def test_client_list_shows_whose_connection_it_is(
+    real_rig: QueueSystem, connect: Connect, name: str, shown: str, db: str
+) -> None:
+    connect(real_rig.url + db, name=name).ping()
+    assert shown in names(real_rig)
+
+
+def test_who_may_have_no_name_works_without(guarded: str, connect: Connect) -> None:
+    store = connect(with_password(guarded, "reader:secret"), name="w")
+    store.ping()
+    assert store.wire.call("GET", "x") is None
+    listed = connect(with_password(guarded, ":secret"), name="admin").wire.call("CLIENT", "LIST").decode()
+    assert "name=admin" in listed
+    assert "name=w " not in listed
+
+
+def test_a_server_that_does_not_know_names_is_no_less_a_server(connect: Connect, peer: Callable[..., Peer]) -> None:
+    old = peer(b"PING", b"-ERR unknown subcommand 'SETNAME'\r\n+PONG\r\n")
+    connect(old.url.format(""), timeout_s=2).ping()
+
+
+def test_a_name_costs_no_round_trip(connect: Connect, peer: Callable[..., Peer]) -> None:
+    """The peer answers nothing before it has heard all."""
+    patient = peer(b"PING", b"+OK\r\n+PONG\r\n")
+    connect(patient.url.format(""), timeout_s=2).ping()
+    known = peer(b"SETNAME", b"+OK\r\n+OK\r\n+OK\r\n+PONG\r\n")
+    connect(known.url.format(":secret@") + "/3", timeout_s=2).ping()
+
+
+def test_who_selects_sees_an_answer_that_comes_at_once(real_rig: QueueSystem) -> None:
+    for _ in range(50):
+        wire = Wire(real_rig.store.address)
+        wire.send(("PING",))
+        seen = wire.poll(10)
+        wire.close()
+        assert seen, "it came along with the answer to the name"
+
+
+def test_nothing_is_asked_before_it_is_clear_by_whom_and_of_which_database(
+    connect: Connect, peer: Callable[..., Peer]
+) -> None:
+    strict = peer(b"SETNAME", b"+OK\r\n-ERR DB index is out of range\r\n+OK\r\n")
+    store = connect(strict.url.format(":secret@") + "/99", timeout_s=2)
+    with pytest.raises(StoreError, match="out of range"):
+        store.wire.call("SET", "x", 1)
+    strict.end()
+    assert b"SETNAME" in strict.heard
+    assert b"SET\r\n" not in strict.heard
+
+
+@pytest.mark.parametrize("reply", ["ERR max number of clients reached", "DENIED Redis is running in protected mode"])
+def test_a_server_that_wants_no_connection_says_why(connect: Connect, peer: Callable[..., Peer], reply: str) -> None:
+    full = peer(b"PING", f"-{reply}\r\n".encode())
+    with pytest.raises(StoreError, match=reply):
+        connect(full.url.format(""), timeout_s=2).ping()
 
 
 @pytest.mark.parametrize(

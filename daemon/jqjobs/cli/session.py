@@ -11,7 +11,7 @@ import click
 
 from jqjobs.base.config import Environment, working_directory
 from jqjobs.cli.output import listed, write_json, write_lines
-from jqjobs.errors import ConfigError, NotFound, StoreUnavailable
+from jqjobs.errors import NotFound, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads import queues
 from jqjobs.store.reads.registry import read_registry
@@ -37,7 +37,7 @@ class Session:
         url = Environment().redis_url(self.redis_flag)
         store = Store(parse_url(_plain(url)), timeout_s=_TIMEOUT_S, name="jqctl")
         try:
-            _connect(store)
+            store.wire.connect()
             yield store
         except StoreUnavailable as error:
             if url.startswith(_EMBEDDED):
@@ -60,13 +60,6 @@ def _plain(url: str) -> str:
     from jqjobs.embedded import socket_url
 
     return socket_url(url, working_directory())
-
-
-def _connect(store: Store) -> None:
-    try:
-        store.wire.connect()
-    except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
-        raise ConfigError(f"the Redis URL names no usable place: {error}") from None
 
 
 def _remember_redis(context: click.Context, _: click.Parameter, value: str | None) -> None:

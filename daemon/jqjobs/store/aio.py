@@ -14,7 +14,8 @@ from redis.backoff import NoBackoff
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.call import Call
-from jqjobs.store.wire import Argument, error_of
+from jqjobs.store.error_replies import error_of
+from jqjobs.store.wire import Argument
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ Retrying is the business of whoever knows whether a command may be repeated (`St
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import struct
@@ -17,8 +18,9 @@ from typing import Any
 
 import hiredis
 
-from jqjobs.errors import JqError, ScriptMissing, StoreBusy, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jqjobs.errors import ConfigError, JqError, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address, open_socket
+from jqjobs.store.error_replies import error_of
 
 Argument = str | bytes | int | float
 
@@ -38,41 +40,6 @@ def _let_kernel_time(sock: socket.socket, timeout_s: float) -> None:
     sock.settimeout(None)
 
 
-_BUSY = (
-    "LOADING",
-    "BUSY",
-    "READONLY",
-    "MASTERDOWN",
-    "NOREPLICAS",
-    "MISCONF",
-    "TRYAGAIN",
-    "CLUSTERDOWN",
-    "UNBLOCKED",
-)
-_REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
-#: Refusals that Redis words as a plain ERR: a password nobody asked for, a command denied inside a script.
-_REFUSED_IN_WORDS = ("without any password configured", "The user executing the script can't", "ACL failure in script")
-
-
-def error_of(reply: Exception) -> JqError:
-    """Return the typed error of an error reply.
-
-    Redis tells its kinds of errors apart only by their first word. An error raised inside a script
-    carries its kind there too (Redis >= 7).
-    """
-    text = str(reply)
-    word = text.split(" ", 1)[0]
-    if word == "NOSCRIPT":
-        return ScriptMissing(text)
-    if word == "OOM":
-        return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
-    if word in _BUSY or "max number of clients" in text:
-        return StoreBusy(f"Redis does not serve right now: {text}")
-    if word in _REFUSED or any(said in text for said in _REFUSED_IN_WORDS):
-        return StoreRefused(f"Redis refuses: {text}", hint="check user, password and ACL in JQ_REDIS_URL")
-    return StoreError(text)
-
-
 class _Whole:
     """After an interrupt (Ctrl-C, say) replies are left unread; the next command must not get them."""
 
@@ -90,12 +57,15 @@ class _Whole:
 
 
 class Wire:
-    """A connection that is made on first use and again after an error. Not for several threads at once."""
+    """A connection that is made on first use and again after an error. Not for several threads at once.
+
+    ``name``: what `CLIENT LIST` shows of it.
+    """
 
     def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
         self.address = address
         self.timeout_s = timeout_s
-        self.name = name
+        self.name = _client_name(name)
         self._sock: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._pid = 0
@@ -107,36 +77,27 @@ class Wire:
         """Whether there is a connection that this very process made."""
         return self._sock is not None and self._pid == os.getpid()
 
-    def connect(self) -> None:
-        """Connect, authenticate, select the database. Raises: StoreUnavailable, StoreRefused, StoreBusy."""
+    def connect(self, packed: bytes = b"") -> None:
+        """Connect, authenticate, select the database, say our name.
+
+        ``packed`` is sent behind that; its reply may be here already, so that no selector sees it any more.
+        Raises: StoreUnavailable, StoreRefused, StoreBusy, ConfigError.
+        """
         self.close()
+        self._sock, self._pid, self._reader = _open(self.address, self.timeout_s), os.getpid(), hiredis.Reader()
+        greetings, naming = _greetings(self.address), pack(("CLIENT", "SETNAME", self.name))
         try:
-            self._sock = open_socket(self.address, self.timeout_s)
-            if not self.address.tls:
-                _let_kernel_time(self._sock, self.timeout_s)
-        except OSError as error:
-            self.close()
-            raise self._unavailable(error) from error
-        self._pid = os.getpid()
-        self._reader = hiredis.Reader()
-        try:
-            for greeting in self._greetings():
-                self.call(*greeting)
-        except JqError:
+            # Not along with greetings: until they are answered it may be somebody else's command, in another database.
+            self._write(b"".join(map(pack, greetings)) + naming + (b"" if greetings else packed))
+            for _ in greetings:
+                self.read()
+            # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
+            _check_named(self.reply())
+            if greetings and packed:
+                self._write(packed)
+        except BaseException:
             self.close()
             raise
-
-    def _greetings(self) -> list[tuple[Argument, ...]]:
-        greetings: list[tuple[Argument, ...]] = []
-        if self.address.password:
-            user = (self.address.username,) if self.address.username else ()
-            greetings.append(("AUTH", *user, self.address.password))
-        if self.address.db:
-            greetings.append(("SELECT", self.address.db))
-        if self.address.tls and not greetings:
-            # TLS 1.3 sends session tickets by itself; unread, they would look like an answer to whoever selects on us.
-            greetings.append(("PING",))
-        return greetings
 
     def close(self) -> None:
         """Drop the connection, if there is one. A forked child only forgets its parent's."""
@@ -155,23 +116,29 @@ class Wire:
     def call_packed(self, packed: bytes) -> Any:
         """Do what `call` does, with a command that is packed already."""
         with self.whole:
-            self.send_packed(packed)
+            if self.connected:
+                self._write(packed)
+            else:
+                self.connect(packed)
             return self.read()
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send commands together and return their replies; an error reply is an item, not raised."""
+        packed = b"".join(map(pack, commands))
         with self.whole:
-            self.send_packed(b"".join(map(pack, commands)))
+            if self.connected:
+                self._write(packed)
+            else:
+                self.connect(packed)
             return [self.reply() for _ in commands]
 
     def send(self, command: tuple[Argument, ...]) -> None:
-        """Write one command without waiting for its reply."""
-        self.send_packed(pack(command))
-
-    def send_packed(self, packed: bytes) -> None:
-        """Write bytes that `pack` made, connecting first where needed."""
+        """Write one command without waiting for its reply; a selector sees that."""
         if not self.connected:
             self.connect()
+        self._write(pack(command))
+
+    def _write(self, packed: bytes) -> None:
         assert self._sock is not None
         try:
             self._sock.sendall(packed)
@@ -218,15 +185,51 @@ class Wire:
 
     def _broken(self, error: OSError) -> StoreUnavailable:
         self.close()
-        return self._unavailable(error)
+        return _unavailable(self.address, error)
 
-    def _unavailable(self, error: OSError) -> StoreUnavailable:
-        is_late = isinstance(error, (TimeoutError, BlockingIOError))
-        why = "no answer in time" if is_late else (error.strerror or str(error))
-        return StoreUnavailable(
-            f"Redis at {self.address} cannot be reached: {why}",
-            hint="is it running? JQ_REDIS_URL says where to look",
-        )
+
+def _open(address: Address, timeout_s: float) -> socket.socket:
+    try:
+        sock = open_socket(address, timeout_s)
+    except OSError as error:
+        raise _unavailable(address, error) from error
+    except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
+        raise ConfigError(f"the Redis URL names no usable place: {error}") from None
+    if not address.tls:
+        _let_kernel_time(sock, timeout_s)
+    return sock
+
+
+def _unavailable(address: Address, error: OSError) -> StoreUnavailable:
+    is_late = isinstance(error, (TimeoutError, BlockingIOError))
+    why = "no answer in time" if is_late else (error.strerror or str(error))
+    return StoreUnavailable(
+        f"Redis at {address} cannot be reached: {why}",
+        hint="is it running? JQ_REDIS_URL says where to look",
+    )
+
+
+def _greetings(address: Address) -> list[tuple[Argument, ...]]:
+    """Return what must have been answered before the first command."""
+    greetings: list[tuple[Argument, ...]] = []
+    if address.password:
+        user = (address.username,) if address.username else ()
+        greetings.append(("AUTH", *user, address.password))
+    if address.db:
+        greetings.append(("SELECT", address.db))
+    return greetings
+
+
+def _client_name(name: str) -> str:
+    """Return a name as `CLIENT SETNAME` takes it: of printable ASCII, without spaces."""
+    return re.sub("[^!-~]", "_", name) or "jqjobs"
+
+
+def _check_named(answer: Any) -> None:
+    """Raise what speaks against the connection as a whole; that we may have no name there does not."""
+    is_only_the_name = type(answer) is StoreError or (isinstance(answer, StoreRefused) and "NOPERM" in str(answer))
+    if isinstance(answer, StoreError) and not is_only_the_name:
+        raise answer
 
 
 def raise_first(replies: Sequence[Any]) -> Sequence[Any]:

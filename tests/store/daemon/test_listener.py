@@ -212,6 +212,7 @@ def test_an_idle_listener_costs_one_command_for_each_wait(
     eventually(lambda: counted().get("blpop", 0) >= 3)
     found = counted()
     mine = {name: calls for name, calls in found.items() if name not in ("info", "config|resetstat")}
+    assert mine.pop("client|setname") == 1, "the connection is made once"
     assert mine == {"blpop": found["blpop"]}
     assert found["blpop"] <= time.monotonic() - start + 1
 
