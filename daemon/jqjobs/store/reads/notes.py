@@ -23,10 +23,10 @@ class LogLine(NamedTuple):
 
 def log_lines(field: Any) -> tuple[LogLine, ...]:
     """Return the lines in the field ``log`` of a job, oldest first."""
-    said = (json_or_none(line) for line in (string(field) or "").split("\n"))
+    lines = (json_or_none(line) for line in (string(field) or "").split("\n"))
     return tuple(
         LogLine(integer(line.get("attempt")), string(line.get("text")) or "", integer(line.get("at_ms")))
-        for line in said
+        for line in lines
         if isinstance(line, dict)
     )
 

@@ -92,17 +92,17 @@ def read_registry(store: Store) -> Registry:
 def with_progress(store: Store, registry: Registry) -> Registry:
     """Return the registry with what running jobs said of their progress, read in one more round trip."""
     running = [job for daemon in registry.daemons for worker in daemon.workers for job in worker.jobs]
-    said = progress_of(store, {(job.queue, job.id) for job in running})
+    progress = progress_of(store, {(job.queue, job.id) for job in running})
 
     def told(job: RunningJob) -> RunningJob:
-        progress = said.get((job.queue, job.id))
-        return job._replace(progress=progress) if attempt_of(progress) == job.attempt else job
+        noted = progress.get((job.queue, job.id))
+        return job._replace(progress=noted) if attempt_of(noted) == job.attempt else job
 
     def informed(daemon: DaemonInfo) -> DaemonInfo:
         workers = (worker._replace(jobs=tuple(map(told, worker.jobs))) for worker in daemon.workers)
         return daemon._replace(workers=tuple(workers))
 
-    return registry._replace(daemons=tuple(map(informed, registry.daemons))) if said else registry
+    return registry._replace(daemons=tuple(map(informed, registry.daemons))) if progress else registry
 
 
 def _hashes(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -140,8 +140,8 @@ def _daemon(
 
 
 def _worker(worker: str, entry: dict[str, Any], seen_ms: int, now_ms: int) -> WorkerInfo:
-    said = json_or_none(entry.get("jobs"))
-    jobs = [job for job in said if isinstance(job, dict)] if isinstance(said, list) else []
+    listed = json_or_none(entry.get("jobs"))
+    jobs = [job for job in listed if isinstance(job, dict)] if isinstance(listed, list) else []
     silence_ms = max(0, now_ms - seen_ms)
     return WorkerInfo(
         id=worker, pid=integer(entry.get("pid")), state=_word(entry, "state"),
