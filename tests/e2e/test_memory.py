@@ -200,8 +200,9 @@ def test_fault_05_a_worker_that_is_killed_for_want_of_memory_takes_nobody_along(
     assert group.oom_kills() == 1
     daemon.wait_for_event("worker.ready", 3)
     assert daemon.process.poll() is None
-    [died] = daemon.events("worker.died")
-    assert died["pid"] == site.notes("start", job)[0].pid
+    # Gone: on a slow machine the daemon saw it coming, and was about to replace the worker.
+    [died] = daemon.events("worker.died") + daemon.events("worker.gone")
+    assert (died["pid"], died["code"]) == (site.notes("start", job)[0].pid, -9)
     assert {site.wait_for(each, State.KEPT).executions for each in site.send_many([("quick",)] * 20)} == {1}
 
 

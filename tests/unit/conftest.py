@@ -27,10 +27,10 @@ def app() -> App:
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeWorkers]:
     """Workers of a daemon that starts no processes."""
-    hired = FakeWorkers(tmp_path)
-    monkeypatch.setattr("jqjobs.daemon.workers.worker_processes.spawn", hired.spawn)
-    yield hired
-    hired.close()
+    made = FakeWorkers(tmp_path)
+    monkeypatch.setattr("jqjobs.daemon.workers.worker_processes.spawn", made.spawn)
+    yield made
+    made.close()
 
 
 @pytest.fixture

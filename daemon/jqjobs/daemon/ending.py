@@ -20,12 +20,12 @@ from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.link.exits import DaemonExit
 
 #: So long Redis is waited for, once the last worker is gone.
-GOODBYE_S = 3.0
+REDIS_AT_END_S = 3.0
 
 
 def drain_s(settings: DaemonSettings) -> float:
     """Return how long a drain may take at most, in seconds."""
-    return settings.grace_s + settings.kill_after_s + GOODBYE_S
+    return settings.grace_s + settings.kill_after_s + REDIS_AT_END_S
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Ending:
             self.source_changes.abandon()
         # Patience is for who has said that it is stopping, or reloading.
         self.notifier.tell("reloading" if self.wants_exec else stage, "finishing running jobs")
-        self.notifier.extend(grace_s + self.settings.kill_after_s + GOODBYE_S)
+        self.notifier.extend(grace_s + self.settings.kill_after_s + REDIS_AT_END_S)
         plan = stop_plans.drain_plan(time.monotonic(), grace_s, self.settings.kill_after_s)
         for worker in self.workers:
             if worker.plan is None or worker.plan.is_patient or stage == "stopping":

@@ -15,7 +15,7 @@ from jqjobs.daemon.control.executor import OrderExecutor
 from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.controls import Controls
 from jqjobs.daemon.deploys.source_changes import Step
-from jqjobs.daemon.ending import GOODBYE_S
+from jqjobs.daemon.ending import REDIS_AT_END_S
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.settings import DaemonSettings
@@ -88,7 +88,7 @@ class Supervisor:
             self._ending.drain_after_cooldown()
             self._shown_state.publish()
             self._wait(pause_s)
-        if not self._leases.end(GOODBYE_S):
+        if not self._leases.end(REDIS_AT_END_S):
             log.event("daemon.unburied", level=30, hint="the next daemon on this host takes the jobs up")
         log.event("daemon.ended", code=int(self._ending.exit))
         return self._ending.exit

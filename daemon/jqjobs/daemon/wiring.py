@@ -34,7 +34,8 @@ from jqjobs.daemon.supervisor import Parts, Supervisor
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers.dumps import Dumps
 from jqjobs.daemon.workers.runtime import runtime_directory
-from jqjobs.daemon.workers.worker_processes import Configure, WorkerProcesses
+from jqjobs.daemon.workers.spawn import Configure
+from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import JqError
 from jqjobs.link.worker_config import WorkerConfig

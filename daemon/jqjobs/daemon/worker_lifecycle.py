@@ -109,9 +109,9 @@ class WorkerLifecycle:
     def hear_workers(self) -> None:
         """Act on what workers have said."""
         for worker, message in self._workers.messages():
-            self._hear(worker, message)
+            self._act_on(worker, message)
 
-    def _hear(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
+    def _act_on(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         event = message["event"]
         if event == "failed":
             worker.error = str(message["error"])

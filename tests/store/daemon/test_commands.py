@@ -13,7 +13,7 @@ from jqjobs.link.board import Board
 from store.queue_system import QueueSystem
 
 
-class Desk:
+class NotedCommands:
     """Commands whose doing is noted, and goes wrong for some workers."""
 
     def __init__(self) -> None:
@@ -41,38 +41,38 @@ def join(tmp_path: Path) -> Join:
 
 
 def test_commands_are_done_in_order_and_once(join: Join) -> None:
-    desk = Desk()
-    desk.ask(join, recall_of("w"))
-    assert not desk.commands.are_done
-    desk.commands.do_all()
-    desk.commands.do_all()
-    assert (desk.done, desk.commands.are_done) == ([join, recall_of("w")], True)
+    noted = NotedCommands()
+    noted.ask(join, recall_of("w"))
+    assert not noted.commands.are_done
+    noted.commands.do_all()
+    noted.commands.do_all()
+    assert (noted.done, noted.commands.are_done) == ([join, recall_of("w")], True)
 
 
 def test_what_redis_refuses_is_kept_and_holds_up_only_what_is_said_of_the_same_worker(join: Join) -> None:
-    desk = Desk()
-    desk.wrong["w"] = StoreRefused("no")
-    desk.ask(join, recall_of("v"))
+    noted = NotedCommands()
+    noted.wrong["w"] = StoreRefused("no")
+    noted.ask(join, recall_of("v"))
     with pytest.raises(StoreRefused):
-        desk.commands.do_all()
-    assert (desk.done, desk.commands.are_done) == ([recall_of("v")], False)
-    desk.wrong.clear()
-    desk.commands.do_all()
-    assert desk.done == [recall_of("v"), join]
+        noted.commands.do_all()
+    assert (noted.done, noted.commands.are_done) == ([recall_of("v")], False)
+    noted.wrong.clear()
+    noted.commands.do_all()
+    assert noted.done == [recall_of("v"), join]
 
 
 @pytest.mark.parametrize("error", [StoreRefused("no"), StoreUnavailable()], ids=["refused", "unavailable"])
 def test_a_recall_that_redis_did_not_hear_is_dropped_and_holds_nothing_up(join: Join, error: Exception) -> None:
-    desk = Desk()
-    desk.wrong["w"] = error
-    desk.ask(recall_of("w"))
+    noted = NotedCommands()
+    noted.wrong["w"] = error
+    noted.ask(recall_of("w"))
     with pytest.raises(type(error)):
-        desk.commands.do_all()
-    assert desk.commands.are_done
-    desk.wrong.clear()
-    desk.ask(join)
-    desk.commands.do_all()
-    assert desk.done == [join]
+        noted.commands.do_all()
+    assert noted.commands.are_done
+    noted.wrong.clear()
+    noted.ask(join)
+    noted.commands.do_all()
+    assert noted.done == [join]
 
 
 def test_what_is_recalled_goes_back_in_all_its_queues(system: QueueSystem) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.ending import GOODBYE_S, Ending, drain_s
+from jqjobs.daemon.ending import REDIS_AT_END_S, Ending, drain_s
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
@@ -86,7 +86,7 @@ def test_a_stop_cuts_a_drain_short_and_nothing_makes_it_a_drain_again(daemon: En
     daemon.ending.stop_now()
     daemon.ending.drain()
     assert daemon.plans() == [StopPlan(clock.now_s, clock.now_s + 5)] * 2
-    assert (daemon.ending.stage, daemon.notifier.extended_s) == ("stopping", 5 + GOODBYE_S)
+    assert (daemon.ending.stage, daemon.notifier.extended_s) == ("stopping", 5 + REDIS_AT_END_S)
 
 
 def test_who_retires_patiently_is_hurried_by_a_drain(daemon: EndingDaemon, workers: FakeWorkers) -> None:

@@ -88,7 +88,7 @@ class ControlListener(threading.Thread):
         try:
             self._ask()
             if self._wait_for_order():
-                self._hear()
+                self._read_order()
             self._answers.deliver()
         except StoreError as error:
             self._count_failure(error)
@@ -116,14 +116,14 @@ class ControlListener(threading.Thread):
         self._wakeup.clear()
         return self._store.wire in ready
 
-    def _hear(self) -> None:
+    def _read_order(self) -> None:
         reply = self._store.wire.read()
         self._asked_s = None
         self._say_back()
         if reply is not None:
-            self._consider(reply[1])
+            self._pass_on(reply[1])
 
-    def _consider(self, raw: bytes) -> None:
+    def _pass_on(self, raw: bytes) -> None:
         order = parse_order(raw)
         if order is None:
             return self._ignore("an order that this version does not understand")

@@ -24,7 +24,7 @@ class HostLock:
         self._path = directory / _FILE
         self._patience_s = patience_s
         self._clock = clock
-        self._held: int | None = None
+        self._descriptor: int | None = None
         self._waiting_since_s = 0.0
         self._holder: bytes | None = None
 
@@ -33,7 +33,7 @@ class HostLock:
 
         A holder that is stuck must not stop a deploy; one that makes place for the next has not stopped it.
         """
-        if self._held is not None:
+        if self._descriptor is not None:
             return True
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -46,16 +46,16 @@ class HostLock:
         except OSError:
             os.close(descriptor)
             return True
-        self._held = descriptor
+        self._descriptor = descriptor
         _sign(descriptor)
         return True
 
     def give_back(self) -> None:
         """Let the next one go, and forget how long we waited."""
         self._holder = None
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _is_out_of_patience(self, descriptor: int) -> bool:
         try:

@@ -130,14 +130,14 @@ class SourceWatcher(threading.Thread):
 
     def turn(self) -> float:
         """Do what is due; return how many seconds there is nothing to do. The thread does only this."""
-        self._hear()
+        self._take_paths()
         if self._snapshot.read_some(_READ_AT_ONCE):
             return 0.0
         if self._clock() >= self._due_s():
             self._sweep()
         return max(0.0, self._due_s() - self._clock())
 
-    def _hear(self) -> None:
+    def _take_paths(self) -> None:
         with self._lock:
             if not self._is_news:
                 return

@@ -17,7 +17,7 @@ from jqjobs.base import log
 from jqjobs.daemon.health.http_server import Endpoint
 from jqjobs.daemon.health.listening import listen, name_of, remove_path
 
-#: The main loop turns four times a second; what it waits for at most is its farewell to Redis, 3 s.
+#: The main loop turns four times a second; what it waits for at most is Redis, at its end, 3 s.
 MAIN_LOOP_LIMIT_S = 10.0
 #: The lease thread turns at least every few seconds; half a lease is lost beyond this, whichever is longer.
 LEASE_LOOP_LIMIT_S = 15.0

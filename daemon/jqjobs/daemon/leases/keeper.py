@@ -57,15 +57,15 @@ class LeaseKeeper:
         self._joined: dict[str, Join] = {}
         self._queues: set[str] = set(settings.queues)
         self.housekeeping = Housekeeping(store, settings)
-        self.has_met_server = False
+        self.has_answered = False
         self.has_joined = False
 
-    def meet_server(self) -> None:
-        """Have an answer of Redis; of the first one, look whether jqjobs can work with it."""
+    def check_server(self) -> None:
+        """Have an answer of Redis; the first time, look whether jqjobs can work with it."""
         self._store.ping()
-        if not self.has_met_server:
+        if not self.has_answered:
             self._judge_server()
-        self.has_met_server = True
+        self.has_answered = True
 
     def _judge_server(self) -> None:
         try:
@@ -125,8 +125,8 @@ class LeaseKeeper:
         here = {name: [join for join in self._joined.values() if name in join.queues] for name in queues}
         answers = self._store.run_many([self._renewal(name, here[name]) for name in queues])
         for name, answer in zip(queues, answers, strict=True):
-            for join, held in [] if isinstance(answer, StoreError) else zip(here[name], answer, strict=True):
-                if held < 0:
+            for join, jobs in [] if isinstance(answer, StoreError) else zip(here[name], answer, strict=True):
+                if jobs < 0:
                     self._fence(join)
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)

@@ -126,8 +126,8 @@ class LeaseThread(threading.Thread):
     def _do_what_is_due(self) -> None:
         """Take each step that is due. Raises: StoreError when Redis is away, or refuses us as a whole."""
         keeper, settings = self._keeper, self._settings
-        if not keeper.has_met_server or self._outage.failures:
-            keeper.meet_server()
+        if not keeper.has_answered or self._outage.failures:
+            keeper.check_server()
         self._step("renew", keeper.renew, settings.lease_s / 3)
         self._guarded("commands", self._commands.do_all)
         self._step("orphans", keeper.take_over_orphans, _orphans_every_s(_now_s() - self._started_s))
@@ -176,7 +176,7 @@ class LeaseThread(threading.Thread):
     def _count_failure(self, error: StoreError) -> float:
         """Note that Redis is away, or wants nothing of us; return how many seconds to wait before the next try."""
         is_refused = isinstance(error, StoreRefused) and not self._keeper.has_joined
-        is_no_redis = not isinstance(error, StoreUnavailable) and not self._keeper.has_met_server
+        is_no_redis = not isinstance(error, StoreUnavailable) and not self._keeper.has_answered
         if is_refused or is_no_redis:
             self._tell(LeaseEvent("refused", message=error.in_one_line()))
         self._outage.note(error)

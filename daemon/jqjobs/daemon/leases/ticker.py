@@ -100,9 +100,9 @@ class Ticker:
                 schedule.wake_ms = now_ms + round(LOOK_EVERY_S * 1000)
                 self._complain(f"{queue}/{schedule.name}", answer)
             else:
-                self._hear(schedule, what, answer, now_ms)
+                self._note_answer(schedule, what, answer, now_ms)
 
-    def _hear(self, schedule: _Schedule, what: Due, ticked: Ticked, now_ms: int) -> None:
+    def _note_answer(self, schedule: _Schedule, what: Due, ticked: Ticked, now_ms: int) -> None:
         if ticked.answer in (TickAnswer.DONE, TickAnswer.TAKEN):
             schedule.count_from(ticked.since_ms)
         elif ticked.answer is not TickAnswer.EARLY:

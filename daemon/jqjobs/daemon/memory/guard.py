@@ -63,7 +63,7 @@ class MemoryGuard:
 
     def look(self) -> None:
         """Take a sample if it is time for one, and do what it calls for. To be called at each turn of the main loop."""
-        has_newcomers = self._meet_newcomers()
+        has_newcomers = self._note_newcomers()
         is_urgent = self._is_asked or self._pressure.against > 0  # half believed is soon known
         every_s = _SAMPLE_LEAST_S if is_urgent else _SAMPLE_EVERY_S
         if time.monotonic() - self._sampled_s >= every_s:
@@ -113,14 +113,14 @@ class MemoryGuard:
         reserve = self.reserve_bytes or default_reserve(sample.total_bytes)
         return MemoryLimits(reserve, self.max_rss_bytes, self.workers.workers_here())
 
-    def _meet_newcomers(self) -> bool:
+    def _note_newcomers(self) -> bool:
         """Note how large workers are before their first job: they have said "ready" and are not told "go" yet."""
         newcomers = [worker for worker in self.workers if worker.state == "joining" and worker.id not in self._known]
         for worker in newcomers:
-            self._known[worker.id] = self._meet(rss_bytes(worker.pid))
+            self._known[worker.id] = self._newcomer(rss_bytes(worker.pid))
         return bool(newcomers)
 
-    def _meet(self, rss: int) -> _Known:
+    def _newcomer(self, rss: int) -> _Known:
         if 0 < self.max_rss_bytes <= rss and not self._warned_large:
             self._warned_large = True
             log.event("memory.max_rss_too_small", level=30, rss=format_size(rss),
@@ -149,10 +149,10 @@ class MemoryGuard:
             known = self._known.get(worker.id)
             if known is None:
                 continue
-            was_held = 0 < worker.board.word(Word.ALLOWANCE) <= known.rss_bytes
+            had_to_wait = 0 < worker.board.word(Word.ALLOWANCE) <= known.rss_bytes
             allowance = judgement.allowances.get(worker.id, _NOTHING)
             worker.board.set_word(Word.ALLOWANCE, allowance)
-            if was_held and known.rss_bytes < allowance:
+            if had_to_wait and known.rss_bytes < allowance:
                 worker.channel.send("memory")
 
     def _recycle(self, worker: WorkerProcess) -> None:

@@ -1,9 +1,9 @@
 """Has jobs given back that wait behind a job which does not let its worker's own threads do that (it holds the GIL).
 
-stalled ─▶ flag on the board ─▶ a moment later, still stalled and the flag still there: what is held goes back in Redis
+stalled ─▶ flag on the board ─▶ a moment later, still stalled and the flag still there: what waits goes back in Redis
 
 The worker marks a job as running first and looks at the flag afterwards; here the flag comes first and the look at the
-marks afterwards. So what is seen as held under a flag that stands is never started. The worker takes the flag away
+marks afterwards. So what is seen as not started under a flag that stands never is. The worker takes the flag away
 when it has heard; the daemon does so only as long as it has given nothing back under it.
 """
 
@@ -56,7 +56,7 @@ class Recaller:
         board, now_ms = worker.board, monotonic_ms()
         running = board.running()
         stalled_ms = now_ms - max((entry.since_ms for entry in running), default=now_ms)
-        behind = _held(board) if running and stalled_ms > self._stalled_ms else []
+        behind = _not_started(board) if running and stalled_ms > self._stalled_ms else []
         flag = board.word(Word.RECALL)  # only now: a worker that has heard may go on with other jobs
         if call is not None and flag == call.since_ms:
             return self._follow_up(worker, call, behind, now_ms)
@@ -67,7 +67,7 @@ class Recaller:
         return _BUSY_TURN_S if running and not behind and stalled_ms <= self._stalled_ms else None
 
     def _follow_up(self, worker: WorkerProcess, call: _Call, behind: list[Entry], now_ms: int) -> float | None:
-        """Our flag stands. What is held may go back now, if that is still called for."""
+        """Our flag stands. What waits may go back now, if that is still called for."""
         if not behind and not call.told_ms:
             worker.board.set_word(Word.RECALL, 0)
             return None
@@ -81,5 +81,5 @@ class Recaller:
         return None
 
 
-def _held(board: Board) -> list[Entry]:
+def _not_started(board: Board) -> list[Entry]:
     return [entry for entry in board.entries() if entry.stage is Stage.IN_HAND]

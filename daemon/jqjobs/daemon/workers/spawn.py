@@ -25,8 +25,8 @@ from jqjobs.link.board import Board
 from jqjobs.link.channel import Channel
 from jqjobs.link.stacks import DUMP_SIGNAL, clear_stacks
 
-#: (path of the board, descriptor of the control socket) → what the worker is told, as JSON.
-Configure = Callable[[str, int], str]
+#: (worker id, path of its board, descriptor of its control socket) → what the worker is told, as JSON.
+Configure = Callable[[str, str, int], str]
 
 
 @dataclass(slots=True)
@@ -93,14 +93,13 @@ def new_worker_id() -> str:
 def spawn(seat: int, worker_id: str, board: Board, directory: Path, configure: Configure) -> WorkerProcess:
     """Start one worker in ``directory``.
 
-    ``configure(board path, fd of its control socket)`` returns the JSON it is told.
     Raises: OSError when the process cannot be made; its board is removed then.
     """
     ours, theirs = socket.socketpair()
     try:
         process = subprocess.Popen(
             [sys.executable, "-m", "jqjobs.worker", worker_id],
-            env={**_environment(), "JQ_WORKER": configure(str(board.path), theirs.fileno())},
+            env={**_environment(), "JQ_WORKER": configure(worker_id, str(board.path), theirs.fileno())},
             cwd=directory,
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,8 @@ from jqjobs.base import log
 from jqjobs.base.process import describe_exit, identity_of
 from jqjobs.daemon.messages import Charge
 from jqjobs.daemon.workers import stop_plans
-from jqjobs.daemon.workers.spawn import WorkerProcess, new_worker_id, spawn
+from jqjobs.daemon.workers.spawn import Configure, WorkerProcess, new_worker_id, spawn
 from jqjobs.link.board import Board
-
-#: (worker id, path of its board, descriptor of its control socket) → what the worker is told, as JSON.
-Configure = Callable[[str, str, int], str]
 
 
 class WorkerProcesses:
@@ -43,9 +40,7 @@ class WorkerProcesses:
             board = Board.create(self._boards / f"{worker_id}.board")
             # Before there is a process: a daemon that is killed now leaves a board that says whose it was.
             board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
-            worker = spawn(
-                seat, worker_id, board, self._directory, lambda path, fd: self._configure(worker_id, path, fd)
-            )
+            worker = spawn(seat, worker_id, board, self._directory, self._configure)
         except OSError as error:
             log.event("worker.not_started", level=40, error=str(error))
             return None

@@ -28,7 +28,7 @@ class FakeKeeper:
 
     def __init__(self) -> None:
         self.housekeeping = SimpleNamespace(every_s=2.5)
-        self.has_met_server, self.has_joined = False, True
+        self.has_answered, self.has_joined = False, True
         self.done: Counter[str] = Counter()
         self.wrong: dict[str, Exception] = {}
         self.again_s: dict[str, float] = {}
@@ -45,9 +45,9 @@ class FakeKeeper:
             self.reports += told
         return self.again_s.get(step)
 
-    def meet_server(self) -> None:
-        self._step("meet_server")
-        self.has_met_server = True
+    def check_server(self) -> None:
+        self._step("check_server")
+        self.has_answered = True
 
 
 class FakeLeases:
@@ -86,7 +86,7 @@ def test_every_step_has_its_time(leases: FakeLeases) -> None:
     leases.thread.report = IDLE
     leases.turn_for(60)
     done = leases.turn_for(60)
-    assert (done["renew"], done["register"], done["meet_server"]) == (6, 30, 0)
+    assert (done["renew"], done["register"], done["check_server"]) == (6, 30, 0)
     assert 23 <= done["keep_house"] <= done["tick"] <= 25
     assert 38 <= done["take_over_orphans"] <= 41
     assert 190 <= done["tell_if_exhausted"] <= 201
@@ -154,20 +154,20 @@ def test_a_step_that_is_refused_is_said_once_and_stops_no_other(leases: FakeLeas
 
 def test_an_outage_is_said_once_and_everything_is_due_when_it_is_over(leases: FakeLeases, logged: Lines) -> None:
     leases.turn_for(1)
-    leases.keeper.wrong = dict.fromkeys(("meet_server", "renew", "take_over_orphans"), AWAY)
+    leases.keeper.wrong = dict.fromkeys(("check_server", "renew", "take_over_orphans"), AWAY)
     leases.turn_for(20)
     assert leases.thread.waiting_for_redis == str(AWAY)
     assert (len(logged.of("redis.lost")), leases.events()) == (1, [])
     leases.keeper.wrong.clear()
     before = leases.keeper.done.copy()
     leases.thread.turn()
-    assert {"meet_server", "renew", "keep_house", "tick"} <= (leases.keeper.done - before).keys()
+    assert {"check_server", "renew", "keep_house", "tick"} <= (leases.keeper.done - before).keys()
     assert leases.thread.waiting_for_redis == ""
     assert logged.of("redis.back")[0]["failures"] >= 5
 
 
 def test_in_an_outage_it_is_tried_within_a_quarter_of_a_lease(leases: FakeLeases) -> None:
-    leases.keeper.wrong["meet_server"] = AWAY
+    leases.keeper.wrong["check_server"] = AWAY
     pauses = [leases.thread.turn() for _ in range(30)]
     assert 0 < pauses[0] < 0.2
     assert 1 <= max(pauses) <= 7.5
@@ -183,7 +183,7 @@ def test_who_is_refused_before_a_worker_had_a_lease_is_told_so(leases: FakeLease
 
 def test_a_redis_that_is_away_from_the_start_is_waited_for(leases: FakeLeases) -> None:
     leases.keeper.has_joined = False
-    leases.keeper.wrong["meet_server"] = AWAY
+    leases.keeper.wrong["check_server"] = AWAY
     leases.turn_for(20)
     assert leases.events() == []
 
@@ -202,7 +202,7 @@ def test_at_the_end_what_was_asked_for_is_done_first(leases: FakeLeases) -> None
 
 
 def test_at_the_end_redis_is_not_waited_for(leases: FakeLeases) -> None:
-    leases.keeper.wrong["meet_server"] = AWAY
+    leases.keeper.wrong["check_server"] = AWAY
     leases.thread.submit(Recall("w", (("q", "a", 1),)))
     leases.thread.start()
     assert not leases.thread.end(10)

@@ -1,6 +1,6 @@
 """A machine on which only the test moves memory and time, and the daemon's memory guard on it.
 
-host.hire("a", rss_mib=40)          # a worker that has become ready
+host.start_worker("a", rss_mib=40)          # a worker that has become ready
 host.set_memory(-50, a=300)         # short by 50 MiB, and "a" takes 300 now
 host.turn()                         # half a second later the main loop turns
 """
@@ -125,7 +125,7 @@ class Host:
         self.guard.look()
         return worker
 
-    def hire(self, name: str, rss_mib: float = 40) -> Worker:
+    def start_worker(self, name: str, rss_mib: float = 40) -> Worker:
         """Have a worker start and say that it is ready, and the daemon give it its lease a turn later."""
         worker = self.start(name, rss_mib)
         worker.state = "joining"

@@ -31,7 +31,7 @@ def test_a_worker_that_asks_is_looked_at_soon_but_never_twice_within_a_tenth_of_
 
 
 def test_one_sample_that_speaks_for_a_change_is_soon_followed_by_the_second(host: Host) -> None:
-    host.hire("a")
+    host.start_worker("a")
     host.turn()
     host.set_memory(-10)
     host.turn()
@@ -45,7 +45,7 @@ def test_one_sample_that_speaks_for_a_change_is_soon_followed_by_the_second(host
 
 def test_where_nothing_can_be_measured_everybody_works_without_limit(host: Host) -> None:
     host.knows = False
-    worker = host.hire("a", 40)
+    worker = host.start_worker("a", 40)
     host.turn()
     assert (worker.allowance_mib, host.guard.note) == (0, "")
     assert host.grant(worker, "job", 10**6)["answer"] == "granted"
@@ -55,7 +55,7 @@ def test_where_nothing_can_be_measured_everybody_works_without_limit(host: Host)
 
 
 def test_a_shortage_and_its_end_are_said_once_each(host: Host) -> None:
-    host.hire("a")
+    host.start_worker("a")
     host.set_memory(-56)
     for _ in range(5):
         host.turn()
@@ -69,7 +69,7 @@ def test_a_shortage_and_its_end_are_said_once_each(host: Host) -> None:
 
 
 def test_the_note_says_what_is_waited_for_and_who_limits_it_while_it_lasts(host: Host) -> None:
-    host.hire("a")
+    host.start_worker("a")
     host.set_memory(-56)
     host.turn()
     assert host.guard.note == ""
@@ -90,7 +90,7 @@ def test_the_note_says_what_is_waited_for_and_who_limits_it_while_it_lasts(host:
 
 def test_without_a_reserve_of_its_own_a_twentieth_or_128_mib_stay_free(host: Host) -> None:
     host.make_guard(reserve_mib=0)
-    worker = host.hire("a", 40)
+    worker = host.start_worker("a", 40)
     host.set_memory(0)  # 256 MiB free in all, of 2 GiB
     host.turn()
     assert worker.allowance_mib == 40 + 128
@@ -100,14 +100,14 @@ def test_without_a_reserve_of_its_own_a_twentieth_or_128_mib_stay_free(host: Hos
 
 
 def test_each_worker_reads_on_its_board_how_large_it_may_get(host: Host) -> None:
-    a, b = host.hire("a", 40), host.hire("b", 40)
+    a, b = host.start_worker("a", 40), host.start_worker("b", 40)
     host.set_memory(100, a=60)
     host.turn()
     assert (a.allowance_mib, b.allowance_mib) == (110, 90)
 
 
 def test_a_worker_that_still_starts_is_left_its_share(host: Host) -> None:
-    a, newcomer = host.hire("a", 40), host.start("b", 20)
+    a, newcomer = host.start_worker("a", 40), host.start("b", 20)
     host.set_memory(100)
     host.turn()
     assert (a.allowance_mib, newcomer.allowance_mib) == (90, 0)
@@ -115,26 +115,26 @@ def test_a_worker_that_still_starts_is_left_its_share(host: Host) -> None:
 
 def test_the_room_is_shared_with_the_workers_of_other_daemons(host: Host) -> None:
     host.processes.elsewhere = 3
-    worker = host.hire("a", 40)
+    worker = host.start_worker("a", 40)
     host.set_memory(80, a=40)
     host.turn()
     assert worker.allowance_mib == 40 + 80 / 4
 
 
 def test_a_newcomer_knows_its_allowance_before_its_first_job_whenever_the_next_sample_is(host: Host) -> None:
-    a = host.hire("a", 40)
+    a = host.start_worker("a", 40)
     host.turn()
     host.set_memory(100)
-    newcomer = host.hire("b", 20)
+    newcomer = host.start_worker("b", 20)
     assert (a.allowance_mib, newcomer.allowance_mib) == (90, 70)
 
 
 def test_a_look_for_a_newcomer_is_no_sample_and_makes_no_shortage(host: Host) -> None:
-    host.hire("a")
+    host.start_worker("a")
     host.turn()
     host.set_memory(-100)
     for name in ("b", "c", "d"):
-        assert host.hire(name).allowance_mib == 40
+        assert host.start_worker(name).allowance_mib == 40
     host.turn()
     assert not host.said("memory.short")
     host.turn()
@@ -142,18 +142,18 @@ def test_a_look_for_a_newcomer_is_no_sample_and_makes_no_shortage(host: Host) ->
 
 
 def test_during_a_shortage_nobody_takes_jobs_a_newcomer_included(host: Host) -> None:
-    a = host.hire("a")
+    a = host.start_worker("a")
     host.set_memory(-300)
     host.turn()
     host.turn()
-    late = host.hire("b")
+    late = host.start_worker("b")
     host.turn()
     assert a.takes_nothing
     assert late.takes_nothing
 
 
 def test_who_had_to_wait_is_told_as_soon_as_there_is_room(host: Host) -> None:
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(-300)
     host.turn()
     host.turn()
@@ -168,7 +168,7 @@ def test_who_had_to_wait_is_told_as_soon_as_there_is_room(host: Host) -> None:
 
 
 def test_who_reached_its_allowance_is_told_when_it_gets_a_larger_one(host: Host) -> None:
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(100)
     host.turn()
     host.set_memory(50, a=90)
@@ -182,7 +182,7 @@ def test_who_reached_its_allowance_is_told_when_it_gets_a_larger_one(host: Host)
 
 
 def test_growth_counts_from_before_the_first_job_even_when_that_job_is_over_at_the_first_sample(host: Host) -> None:
-    a = host.hire("a", 40)
+    a = host.start_worker("a", 40)
     host.set_memory(-100, a=700)
     host.turn()
     host.turn()
@@ -190,8 +190,8 @@ def test_growth_counts_from_before_the_first_job_even_when_that_job_is_over_at_t
 
 
 def test_a_worker_that_grew_is_replaced_the_old_one_first_and_in_its_own_time(host: Host) -> None:
-    a = host.hire("a", 40)
-    host.hire("b", 40)
+    a = host.start_worker("a", 40)
+    host.start_worker("b", 40)
     host.set_memory(-50, a=300)
     for _ in range(4):
         host.turn()
@@ -203,7 +203,7 @@ def test_a_worker_that_grew_is_replaced_the_old_one_first_and_in_its_own_time(ho
 
 
 def test_who_is_being_replaced_for_another_reason_is_not_stopped_again(host: Host) -> None:
-    a = host.hire("a", 40)
+    a = host.start_worker("a", 40)
     a.state, a.plan = "stopping", StopPlan(9, 9)
     host.set_memory(-50, a=300)
     for _ in range(4):
@@ -213,8 +213,8 @@ def test_who_is_being_replaced_for_another_reason_is_not_stopped_again(host: Hos
 
 
 def test_an_idle_worker_is_replaced_before_a_busy_one(host: Host) -> None:
-    host.hire("busy").run("job")
-    host.hire("idle")
+    host.start_worker("busy").run("job")
+    host.start_worker("idle")
     host.set_memory(-50, busy=900, idle=200)
     host.turn()
     host.turn()
@@ -222,12 +222,12 @@ def test_an_idle_worker_is_replaced_before_a_busy_one(host: Host) -> None:
 
 
 def test_the_successor_works_when_the_old_one_has_given_its_memory_back(host: Host) -> None:
-    a = host.hire("a", 40)
+    a = host.start_worker("a", 40)
     host.set_memory(-50, a=300)
     host.turn()
     host.turn()
     host.bury(a)
-    successor = host.hire("a2", 40)
+    successor = host.start_worker("a2", 40)
     host.set_memory(210)
     host.turn()
     assert successor.takes_nothing
@@ -238,7 +238,7 @@ def test_the_successor_works_when_the_old_one_has_given_its_memory_back(host: Ho
 
 def test_max_rss_replaces_one_while_the_others_go_on(host: Host) -> None:
     host.make_guard(max_rss_mib=100)
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.turn()
     host.set_memory(900, a=101)
     host.turn()
@@ -248,8 +248,8 @@ def test_max_rss_replaces_one_while_the_others_go_on(host: Host) -> None:
 
 def test_a_max_rss_below_what_workers_start_with_is_said_once_and_ignored(host: Host) -> None:
     host.make_guard(max_rss_mib=30)
-    a = host.hire("a", 40)
-    host.hire("b", 41)
+    a = host.start_worker("a", 40)
+    host.start_worker("b", 41)
     host.set_memory(100, a=80)
     host.turn()
     assert [facts["rss"] for facts in host.said("memory.max_rss_too_small")] == ["41.9 MB"]

@@ -13,19 +13,19 @@ MIB = 1 << 20
 
 
 def test_a_job_for_which_there_is_room_may_start_now(host: Host) -> None:
-    worker = host.hire("a")
+    worker = host.start_worker("a")
     host.set_memory(300)
     assert host.grant(worker, "job", 300)["answer"] == "granted"
 
 
 def test_a_job_for_which_there_is_no_room_now_comes_later(host: Host) -> None:
-    worker = host.hire("a")
+    worker = host.start_worker("a")
     host.set_memory(300)
     assert host.grant(worker, "job", 301)["answer"] == "later"
 
 
 def test_a_job_that_this_machine_can_never_hold_is_told_how_much_it_could(host: Host) -> None:
-    worker = host.hire("a", 40)
+    worker = host.start_worker("a", 40)
     most_mib = TOTAL_MIB - RESERVE_MIB - 40
     assert host.grant(worker, "job", most_mib)["answer"] == "later"
     assert host.grant(worker, "job", most_mib + 1) == {
@@ -34,7 +34,7 @@ def test_a_job_that_this_machine_can_never_hold_is_told_how_much_it_could(host: 
 
 
 def test_two_workers_are_not_promised_the_same_bytes(host: Host) -> None:
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(300)
     assert host.grant(a, "one", 200)["answer"] == "granted"
     assert host.grant(b, "two", 200)["answer"] == "later"
@@ -42,7 +42,7 @@ def test_two_workers_are_not_promised_the_same_bytes(host: Host) -> None:
 
 
 def test_a_promise_shrinks_by_what_its_job_has_taken_so_that_it_is_not_counted_twice(host: Host) -> None:
-    a, b = host.hire("a", 40), host.hire("b", 40)
+    a, b = host.start_worker("a", 40), host.start_worker("b", 40)
     host.set_memory(300)
     host.grant(a, "one", 200)
     host.set_memory(150, a=190)  # it has taken 150 of them
@@ -57,7 +57,7 @@ def test_a_promise_shrinks_by_what_its_job_has_taken_so_that_it_is_not_counted_t
 
 
 def test_a_promise_ends_with_its_job(host: Host) -> None:
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(300)
     host.grant(a, "one", 200)
     a.finish()
@@ -65,7 +65,7 @@ def test_a_promise_ends_with_its_job(host: Host) -> None:
 
 
 def test_promises_to_jobs_side_by_side_in_one_worker_add_up_and_end_one_by_one(host: Host) -> None:
-    a, b = host.hire("a", 40), host.hire("b", 40)
+    a, b = host.start_worker("a", 40), host.start_worker("b", 40)
     host.set_memory(300)
     host.grant(a, "one", 150)
     one = next(entry for entry in a.board.running() if entry.id == "one")
@@ -84,7 +84,7 @@ def test_promises_to_jobs_side_by_side_in_one_worker_add_up_and_end_one_by_one(h
 
 
 def test_a_promise_ends_with_its_worker(host: Host) -> None:
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(300)
     host.grant(a, "one", 200)
     host.bury(a)
@@ -93,14 +93,14 @@ def test_a_promise_ends_with_its_worker(host: Host) -> None:
 
 
 def test_the_next_attempt_of_a_job_is_not_in_the_way_of_itself(host: Host) -> None:
-    worker = host.hire("a")
+    worker = host.start_worker("a")
     host.set_memory(300)
     for _ in range(2):
         assert host.grant(worker, "job", 200)["answer"] == "granted"
 
 
 def test_a_promise_is_missing_from_what_others_may_grow_by(host: Host) -> None:
-    a, b = host.hire("a"), host.hire("b")
+    a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(300)
     host.grant(a, "one", 200)
     host.turn()
@@ -108,7 +108,7 @@ def test_a_promise_is_missing_from_what_others_may_grow_by(host: Host) -> None:
 
 
 def test_a_question_is_no_sample_and_makes_no_shortage(host: Host) -> None:
-    worker = host.hire("a")
+    worker = host.start_worker("a")
     host.set_memory(-10)
     for _ in range(5):
         assert host.grant(worker, "job", 1)["answer"] == "later"
@@ -119,7 +119,7 @@ def test_a_question_is_no_sample_and_makes_no_shortage(host: Host) -> None:
 
 
 def test_for_a_job_that_comes_later_an_idle_worker_that_grew_is_replaced(host: Host) -> None:
-    asking, idle = host.hire("a"), host.hire("b")
+    asking, idle = host.start_worker("a"), host.start_worker("b")
     host.turn()
     host.set_memory(100, b=300)
     for need_mib, answer in ((150, "later"), (10, "granted")):
@@ -130,8 +130,8 @@ def test_for_a_job_that_comes_later_an_idle_worker_that_grew_is_replaced(host: H
 
 
 def test_a_job_that_came_later_is_forgotten_with_the_next_sample(host: Host) -> None:
-    asking = host.hire("a")
-    host.hire("b")
+    asking = host.start_worker("a")
+    host.start_worker("b")
     host.turn()
     host.set_memory(100)
     host.grant(asking, "job", 150)
@@ -143,8 +143,8 @@ def test_a_job_that_came_later_is_forgotten_with_the_next_sample(host: Host) -> 
 
 @pytest.mark.parametrize(("need_mib", "answer"), [(60, "granted"), (1753, "never")])
 def test_for_a_job_that_fits_or_never_will_nobody_is_replaced(host: Host, need_mib: float, answer: str) -> None:
-    asking = host.hire("a")
-    host.hire("b")
+    asking = host.start_worker("a")
+    host.start_worker("b")
     host.turn()
     host.set_memory(100, b=1000)
     assert host.grant(asking, "job", need_mib)["answer"] == answer
