@@ -31,7 +31,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Bury:
+class EndWorker:
     """Command: end a worker whose process is gone."""
 
     worker_id: str
@@ -50,7 +50,7 @@ class Recall:
 
 
 #: What the main loop can ask of the lease thread.
-Command = Join | Bury | Recall
+Command = Join | EndWorker | Recall
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Supervisor:
 
     - does what signals and orders ask for
     - hears of leases, given and lost, and of the end of a burst
-    - hears its workers, has the dead buried, starts those that are wanted
+    - hears its workers, has the dead replaced, starts those that are wanted
     - goes on with a deploy
     - looks how much memory is left
     - sends stopping workers the signal that is due, and looks from outside at what jobs are up to
@@ -119,7 +119,7 @@ class Supervisor:
 
     def _tend_workers(self) -> None:
         self._lifecycle.hear_workers()
-        self._lifecycle.bury_the_dead()
+        self._lifecycle.replace_the_dead()
         if self._adopts_orphans:
             ours = {worker.pid for worker in self._workers}
             reap_strangers(ours | self._source_changes.children() | self._other_children)

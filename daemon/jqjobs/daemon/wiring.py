@@ -103,7 +103,7 @@ def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -
     _start_host_check(settings)
     parts.listener.start()
     threads.callback(parts.listener.end)
-    parts.leases.start()  # the supervisor ends it, once the last worker is buried
+    parts.leases.start()  # the supervisor ends it, once the last worker has ended
 
 
 def _worker_config(settings: DaemonSettings, url: str) -> Configure:

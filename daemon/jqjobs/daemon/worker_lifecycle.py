@@ -1,4 +1,4 @@
-"""How workers come into service and leave it: started, ready, given a lease, told to go; found dead, buried, succeeded.
+"""How workers come into service and leave it: started, ready, given a lease, told to go; dead, ended, succeeded.
 
 One step of each for every turn of the main loop. When a worker is to be stopped is decided elsewhere.
 """
@@ -14,7 +14,7 @@ from jqjobs.base import log
 from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.messages import Bury, Join, LeaseEvent
+from jqjobs.daemon.messages import EndWorker, Join, LeaseEvent
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.seats import Seats
@@ -155,11 +155,11 @@ class WorkerLifecycle:
             worker.channel.send("go")
             log.event("worker.ready", worker=worker.id, pid=worker.pid)
 
-    def bury_the_dead(self) -> None:
+    def replace_the_dead(self) -> None:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._workers.take_dead():
             self._source_changes.watch(worker, worker.last_files)
-            self._leases.submit(Bury(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
+            self._leases.submit(EndWorker(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
             if worker.plan is None and worker.seat in self._seats:
                 self._plan_successor(worker, code)
             else:

@@ -1,4 +1,4 @@
-"""What the lease keeper does in Redis, step by step: leases given, kept and lost; the dead buried; who is here."""
+"""What the lease keeper does in Redis, step by step: leases given, kept and lost; the dead ended; who is here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import identity_of
 from jqjobs.daemon.leases.keeper import LeaseKeeper
-from jqjobs.daemon.messages import Bury, Charge, Join, LeaseEvent, Recall, Report
+from jqjobs.daemon.messages import Charge, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import TakenJob
@@ -49,8 +49,8 @@ class KeptWorkers:
         worker_side(self.boards[worker]).add(jobs)
         return jobs
 
-    def bury(self, worker: str, charge: Charge) -> None:
-        self.keeper.do(Bury(worker, ("q",), charge, self.boards[worker]))
+    def end(self, worker: str, charge: Charge) -> None:
+        self.keeper.do(EndWorker(worker, ("q",), charge, self.boards[worker]))
 
     def has_lease(self, worker: str) -> bool:
         return self.boards[worker].word(Word.LEASE_UNTIL) > monotonic_ms() + LEASE_MS / 2
@@ -105,12 +105,12 @@ def test_a_queue_that_is_broken_costs_the_others_no_lease(kept: KeptWorkers) -> 
     assert kept.system.score("leases", "w") == kept.system.clock.now_ms + LEASE_MS
 
 
-def test_the_dead_are_buried_as_their_board_says_and_not_renewed(kept: KeptWorkers) -> None:
+def test_the_dead_are_ended_as_their_board_says_and_not_renewed(kept: KeptWorkers) -> None:
     board = kept.join("w")
     kept.system.add("ran", "waited")
     running, _ = kept.take("w", 2)
     worker_side(board).mark(running.place, Stage.RUNNING, 1)
-    kept.bury("w", Charge("crash", "killed by SIGSEGV"))
+    kept.end("w", Charge("crash", "killed by SIGSEGV"))
     assert (kept.system.counters("ran").get("crashes"), kept.system.states("waited")) == (1, ["ready"])
     assert not board.path.exists()
     kept.keeper.renew()

@@ -83,7 +83,7 @@ class FakeWorkers:
         """Have its process be dead: the daemon has not noticed yet."""
         worker.process.code = code  # type: ignore[attr-defined]
 
-    def bury(self, worker: WorkerProcess, code: int = -9) -> None:
+    def end(self, worker: WorkerProcess, code: int = -9) -> None:
         """Have it dead and noticed."""
         self.die(worker, code)
         assert [dead.id for dead, _ in self.processes.take_dead()] == [worker.id]

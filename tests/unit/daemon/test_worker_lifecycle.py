@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.messages import Bury, Charge, Command, Join, LeaseEvent
+from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent
 from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
@@ -89,13 +89,13 @@ class FakeDaemon:
         self.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
         self.workers.heard(worker)
 
-    def die(self, worker: WorkerProcess, code: int = -9) -> Bury:
+    def die(self, worker: WorkerProcess, code: int = -9) -> EndWorker:
         self.workers.die(worker, code)
-        self.lifecycle.bury_the_dead()
-        buried = self.keeper.submitted[-1]
-        assert isinstance(buried, Bury)
-        assert buried.worker_id == worker.id
-        return buried
+        self.lifecycle.replace_the_dead()
+        ended = self.keeper.submitted[-1]
+        assert isinstance(ended, EndWorker)
+        assert ended.worker_id == worker.id
+        return ended
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_a_fenced_worker_is_stopped_within_the_time_of_a_kill(daemon: FakeDaemon
 @pytest.mark.parametrize(
     ("killed_for", "sent", "mode"), [("", None, "crash"), ("", signal.SIGKILL, "interrupt"), ("limit", None, "hung")]
 )
-def test_the_dead_are_buried_with_what_their_running_job_is_charged(
+def test_the_dead_are_ended_with_what_their_running_job_is_charged(
     daemon: FakeDaemon, killed_for: str, sent: Any, mode: str
 ) -> None:
     worker, _ = daemon.started()
@@ -213,9 +213,9 @@ def test_the_dead_are_buried_with_what_their_running_job_is_charged(
     run_only(worker.board, TakenJob("a", "id", 7, "mail", b""))
     worker.killed_for, worker.killed_at, worker.sent, worker.stacks = killed_for, ("a", "id", 7), sent, "stacks"
     worker.killed_as = "hung" if killed_for else ""
-    buried = daemon.die(worker)
-    assert (buried.charge.mode, buried.queues, buried.stacks) == (mode, ("a", "b"), "stacks")
-    assert buried.board is worker.board
+    ended = daemon.die(worker)
+    assert (ended.charge.mode, ended.queues, ended.stacks) == (mode, ("a", "b"), "stacks")
+    assert ended.board is worker.board
 
 
 def charged(daemon: FakeDaemon, running: int, **facts: Any) -> Charge:

@@ -19,7 +19,7 @@ SERVICE = DEPLOY / "systemd" / "jqd@.service"
 TARGET = DEPLOY / "systemd" / "jqd.target"
 NOTIFY_RELOAD = DEPLOY / "systemd" / "notify-reload.conf"
 
-#: What jqd needs after the last worker is gone: burials, goodbye to Redis.
+#: What jqd needs after the last worker is gone: its end in Redis, and that of its daemon.
 _AFTERWARDS_S = 5
 
 

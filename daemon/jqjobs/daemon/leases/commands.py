@@ -42,7 +42,7 @@ class Commands:
             if command.worker_id in refused:
                 continue  # what is said of one worker is done in order
             if isinstance(command, Recall):
-                self._todo.remove(command)  # it must not hold up a burial, and is asked for anew if need be
+                self._todo.remove(command)  # it must not hold up the end of a worker, and is asked for anew if need be
             try:
                 self._do(command)
             except StoreUnavailable:

@@ -16,7 +16,7 @@ from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.orphans import board_entries, find_orphans
 from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.daemon.leases.ticker import Ticker
-from jqjobs.daemon.messages import Bury, Charge, Command, Join, LeaseEvent, Report
+from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.link.board_layout import Word
@@ -35,8 +35,8 @@ class LeaseKeeper:
     - looks what kind of Redis this is
     - joins: gives a ready worker its lease
     - renews the leases of all workers, and what they offer to their queues
-    - buries: ends a dead worker; its jobs go where its board says
-    - takes over orphans: buries workers whose daemon is dead too
+    - ends a dead worker: its jobs go where its board says
+    - takes over orphans: ends workers whose daemon is dead too
     - recalls: gives back what a worker was told not to start
     - keeps house in the queues, ticks their schedules, looks whether anything is left in them
     - registers the daemon and its workers, and passes on what is cancelled in their hands
@@ -82,8 +82,8 @@ class LeaseKeeper:
         """Do what the main loop has asked for."""
         if isinstance(command, Join):
             self._join(command)
-        elif isinstance(command, Bury):
-            self._bury(command)
+        elif isinstance(command, EndWorker):
+            self._end_worker(command)
         else:
             run_recall(self._store, command)
 
@@ -99,7 +99,7 @@ class LeaseKeeper:
         self.has_joined = True
         return self._tell(LeaseEvent("joined", command.worker_id))
 
-    def _bury(self, dead: Bury) -> None:
+    def _end_worker(self, dead: EndWorker) -> None:
         self._joined.pop(dead.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
         entries, charge = dead.board.entries(), dead.charge
         self._store.run_all([
@@ -110,12 +110,12 @@ class LeaseKeeper:
         dead.board.remove()
 
     def take_over_orphans(self) -> None:
-        """Bury the workers of this host whose daemon is dead too."""
+        """EndWorker the workers of this host whose daemon is dead too."""
         for orphan in find_orphans(self._boards, self._daemon_id):
             left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
             log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)
             cause = "its daemon and its worker were killed while it may have been running"
-            self._bury(Bury(orphan.worker_id, orphan.queues, Charge("suspect", cause), orphan.board))
+            self._end_worker(EndWorker(orphan.worker_id, orphan.queues, Charge("suspect", cause), orphan.board))
 
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""

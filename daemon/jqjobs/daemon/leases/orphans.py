@@ -1,4 +1,4 @@
-"""Finds boards whose worker and daemon are both proven dead, and buries those workers.
+"""Finds boards whose worker and daemon are both proven dead; `keeper` ends those workers.
 
 So the jobs of a daemon that was killed are runnable again as soon as any daemon of the host looks here,
 instead of when the lease runs out. Nobody is charged: what may have been running becomes a suspect. Workers

@@ -4,7 +4,7 @@ It runs apart from the main loop, so that nothing the daemon waits for can cost 
 workers, so that no job can (a job that holds the GIL starves every thread of its process). What each step does in
 Redis is in `keeper`.
 
-    commands in (join, bury, recall)  →  done in order, see `Commands`
+    commands in (join, end, recall)  →  done in order, see `Commands`
     report in                         →  registered: a new state at once, the rest with the next time
     events out                        →  joined, fenced, refused, exhausted: read by the main loop
 """
@@ -49,7 +49,7 @@ class LeaseThread(threading.Thread):
     Each turn, as far as it is due:
 
     - renews the leases of all workers
-    - does what the main loop has asked for: joins, burials, recalls
+    - does what the main loop has asked for: joins, ends of workers, recalls
     - takes over orphans, whose daemon is dead too
     - keeps house in the queues, and ticks their schedules
     - looks whether a burst is over

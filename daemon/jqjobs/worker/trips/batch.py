@@ -17,7 +17,7 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.reports import Reports
 
 #: What the board says of a job that ended and is not yet reported, for the case that this process dies now.
-#: An interrupted one counts as running: whoever buries a worker that was stopped charges it an interrupt.
+#: An interrupted one counts as running: whoever ends a worker that was stopped charges it an interrupt.
 _STAGES = {
     Kind.DONE: Stage.SUCCEEDED, Kind.KEPT: Stage.SUCCEEDED,
     Kind.FAILED: Stage.FAILED, Kind.HUNG: Stage.FAILED, Kind.DISCARDED: Stage.FAILED, Kind.CANCELLED: Stage.FAILED,

@@ -89,7 +89,7 @@ def test_a_canary_that_dies_refuses_the_reload_with_what_it_said(
     reload.advance()
     canary = newest(workers)
     canary.error = "SyntaxError: invalid syntax"
-    workers.bury(canary, code=78)
+    workers.end(canary, code=78)
     for _ in range(3):
         reload.advance()
     assert reload.refused_because == "SyntaxError: invalid syntax"
@@ -102,7 +102,7 @@ def test_a_canary_that_dies_without_a_word_refuses_it_too(reload: Reload, worker
     workers.start_ready(0)
     reload.begin()
     reload.advance()
-    workers.bury(newest(workers), code=-11)
+    workers.end(newest(workers), code=-11)
     reload.advance()
     assert "died before it was ready" in reload.refused_because
 
@@ -113,7 +113,7 @@ def test_a_worker_that_dies_in_the_middle_refuses_the_rest(reload: Reload, worke
     reload.advance()
     make_ready(reload, workers)
     reload.advance()
-    workers.bury(newest(workers), code=78)
+    workers.end(newest(workers), code=78)
     reload.advance()
     assert one.plan is not None
     assert other.plan is None
@@ -124,7 +124,7 @@ def test_the_next_reload_forgets_that_the_last_one_was_refused(reload: Reload, w
     workers.start_ready(0)
     reload.begin()
     reload.advance()
-    workers.bury(newest(workers), code=78)
+    workers.end(newest(workers), code=78)
     reload.advance()
     assert reload.refused_because
     reload.begin()
@@ -236,7 +236,7 @@ def test_when_the_old_worker_dies_meanwhile_its_successor_sends_nobody_else_away
     one, other = workers.start_ready(0, 1)
     reload.begin()
     reload.advance()
-    workers.bury(one)
+    workers.end(one)
     successor = make_ready(reload, workers)
     assert successor.plan is None
     assert other.plan is None, "there would be one worker less until its own successor is ready"
@@ -250,7 +250,7 @@ def test_a_successor_whose_seat_was_given_up_is_no_bad_canary(reload: Reload, wo
     reload.advance()
     for worker in (one, newest(workers)):  # TTOU, say
         workers.processes.stop(worker, stop_plans.retire_plan())
-    workers.bury(newest(workers), code=0)
+    workers.end(newest(workers), code=0)
     assert run_to_the_end(reload, workers) == 1
     assert reload.refused_because == ""
     assert other.plan is not None

@@ -133,7 +133,7 @@ class Host:
         worker.state = "ready"
         return worker
 
-    def bury(self, worker: Worker) -> None:
+    def end(self, worker: Worker) -> None:
         del self.processes.by_id[worker.id]
 
     def turn(self, seconds: float = PACE_S) -> None:

@@ -226,7 +226,7 @@ def test_the_successor_works_when_the_old_one_has_given_its_memory_back(host: Ho
     host.set_memory(-50, a=300)
     host.turn()
     host.turn()
-    host.bury(a)
+    host.end(a)
     successor = host.start_worker("a2", 40)
     host.set_memory(210)
     host.turn()

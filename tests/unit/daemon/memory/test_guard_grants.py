@@ -87,7 +87,7 @@ def test_a_promise_ends_with_its_worker(host: Host) -> None:
     a, b = host.start_worker("a"), host.start_worker("b")
     host.set_memory(300)
     host.grant(a, "one", 200)
-    host.bury(a)
+    host.end(a)
     assert host.grant(b, "two", 300)["answer"] == "granted"
     assert set(host.guard._known) == {"b"}, "nothing is kept of the dead"
 
