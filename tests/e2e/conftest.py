@@ -9,13 +9,16 @@ At the end of a test its daemons are killed, and their logs must not show a defe
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from e2e.daemon import Site
-from servers import Server
+from jqjobs.daemon.workers.runtime import runtime_directory
+from jqjobs.store.address import parse_url
+from servers import Server, require_program
 
 
 @pytest.fixture
@@ -33,6 +36,15 @@ def site_on(tmp_path: Path) -> Iterator[Callable[[Server], Site]]:
         site.close()
     for site in made:
         assert site.tolerates_defects or not site.defects()
+
+
+@pytest.fixture
+def durable_redis(start_server: Callable[..., Server]) -> Iterator[Server]:
+    """A Redis that keeps what it acknowledged, for daemons under supervisord; with their place for boards."""
+    require_program("supervisord")
+    server = start_server("redis", "--appendonly", "yes")
+    yield server
+    shutil.rmtree(runtime_directory(parse_url(server.url)), ignore_errors=True)
 
 
 @pytest.fixture

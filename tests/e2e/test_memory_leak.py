@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cgroups import Cgroup, limited
-from e2e.chaos.supervision import WorkerProcesses, supervised
+from e2e.chaos.supervision import Fleet, supervised
 from handles import enqueue
 from jqjobs import JobHandle
 from jqjobs.api.client import Client
@@ -49,7 +49,7 @@ app.job(name="leak_as_announced", memory="50MB")(leak)
 class Shop:
     """What runs in the cgroup, and the producer outside of it."""
 
-    crew: WorkerProcesses
+    fleet: Fleet
     cgroup: Cgroup
     client: Client
 
@@ -60,19 +60,19 @@ class Shop:
         jobs = enqueue(self.client, [NewJob(name, b"{}", new_id(), fields=fields) for _ in range(count)])
         eventually(lambda: self._have_ended(count), PATIENCE_S, "all jobs ended")
         eventually(lambda: {job.state() for job in jobs} == {State.KEPT}, 60, "all of them are recorded")
-        took_s, workers = time.monotonic() - began_s, {effect.pid for effect in self.crew.ledger.effects()}
+        took_s, workers = time.monotonic() - began_s, {effect.pid for effect in self.fleet.ledger.effects()}
         print(f"{count} x {name}: {took_s:.1f} s, {len(workers)} workers, {self.cgroup.oom_kills()} OOM kills")
         return jobs
 
     def _have_ended(self, count: int) -> bool:
         if self.cgroup.oom_kills():
-            pytest.fail(f"somebody was killed\n{self.crew.logs()}")
-        return self.crew.ledger.count() >= 2 * count
+            pytest.fail(f"somebody was killed\n{self.fleet.logs()}")
+        return self.fleet.ledger.count() >= 2 * count
 
     def judge(self, jobs: list[JobHandle]) -> None:
         """Check that nobody was killed, and that each job ran once and was charged nothing."""
         assert self.cgroup.oom_kills() == 0
-        assert set(self.crew.ledger.per_job().values()) == {1}
+        assert set(self.fleet.ledger.per_job().values()) == {1}
         infos = [job.info() for job in jobs]
         charged = Counter((info.executions, info.failures, info.crashes, info.interrupts) for info in infos)
         assert charged == {(1, 0, 0, 0): len(jobs)}
@@ -92,11 +92,11 @@ def open_shop(start_server: Callable[..., Server], tmp_path: Path) -> OpenShop:
         changes = {"shop.app:app": "leaky:app"}
         with (
             limited(400_000_000) as cgroup,
-            supervised(server, tmp_path, 1, changes, processes=processes, before=cgroup.entering()) as crew,
+            supervised(server, tmp_path, 1, changes, processes=processes, before=cgroup.entering()) as fleet,
         ):
-            assert str(crew.process.pid) in (cgroup.path / "cgroup.procs").read_text().split()
+            assert str(fleet.process.pid) in (cgroup.path / "cgroup.procs").read_text().split()
             client = Client(lambda: server.url)
-            yield Shop(crew, cgroup, client)
+            yield Shop(fleet, cgroup, client)
             client.close()
 
     return opened
@@ -107,11 +107,11 @@ def test_200_runs_of_a_job_that_leaks_50_mb_finish_under_400_mb_with_no_kill_and
 ) -> None:
     with open_shop(1) as shop:
         shop.judge(shop.finish("leak", 200))
-        assert "worker.died" not in shop.crew.logs()
+        assert "worker.died" not in shop.fleet.logs()
 
 
 def test_two_workers_finish_them_too_when_the_job_says_how_much_it_needs(open_shop: OpenShop) -> None:
     """Without that, each of two may take 50 MB beyond its share of the room at the same time: all of the reserve."""
     with open_shop(2) as shop:
         shop.judge(shop.finish("leak_as_announced", 40))
-        assert "worker.died" not in shop.crew.logs()
+        assert "worker.died" not in shop.fleet.logs()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +17,11 @@ from e2e.chaos.app import QUEUE, build
 from e2e.chaos.checker import Checker
 from e2e.chaos.producers import Producers
 from e2e.chaos.storm import Storm
-from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, living, started_ms, supervised, workers_of
+from e2e.chaos.supervision import PATIENCE_S, Fleet, living, started_ms, supervised, workers_of
 from jqjobs import App
 from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.store.address import parse_url
-from servers import Server, require_program
+from servers import Server
 from waiting import eventually
 
 JOBS = 2000
@@ -34,15 +33,6 @@ TAKE_OVER_S = 2.0
 
 
 @pytest.fixture
-def durable_redis(start_server: Callable[..., Server]) -> Iterator[Server]:
-    """A Redis that keeps what it acknowledged."""
-    require_program("supervisord")
-    server = start_server("redis", "--appendonly", "yes")
-    yield server
-    shutil.rmtree(runtime_directory(parse_url(server.url)), ignore_errors=True)
-
-
-@pytest.fixture
 def app(durable_redis: Server) -> Iterator[App]:
     """The app as a producer has it."""
     producer = build(durable_redis.url)
@@ -51,25 +41,25 @@ def app(durable_redis: Server) -> Iterator[App]:
 
 
 @pytest.fixture
-def crew(durable_redis: Server, tmp_path: Path) -> Iterator[WorkerProcesses]:
+def fleet(durable_redis: Server, tmp_path: Path) -> Iterator[Fleet]:
     """Four daemons at work."""
     with supervised(durable_redis, tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def lone_crew(durable_redis: Server, tmp_path: Path) -> Iterator[WorkerProcesses]:
+def lone_daemon(durable_redis: Server, tmp_path: Path) -> Iterator[Fleet]:
     """One daemon, so that nobody else takes up what it leaves."""
     with supervised(durable_redis, tmp_path, daemons=1) as running:
         yield running
 
 
 @pytest.fixture
-def checker(durable_redis: Server, tmp_path: Path) -> Iterator[Callable[[WorkerProcesses], Checker]]:
+def checker(durable_redis: Server, tmp_path: Path) -> Iterator[Callable[[Fleet], Checker]]:
     made: list[Checker] = []
 
-    def make(crew: WorkerProcesses) -> Checker:
-        made.append(Checker(durable_redis, crew.ledger))
+    def make(fleet: Fleet) -> Checker:
+        made.append(Checker(durable_redis, fleet.ledger))
         return made[-1]
 
     yield make
@@ -78,28 +68,28 @@ def checker(durable_redis: Server, tmp_path: Path) -> Iterator[Callable[[WorkerP
 
 
 def test_no_job_is_lost_whatever_is_killed_or_restarted(
-    durable_redis: Server, app: App, tmp_path: Path, checker: Callable[[WorkerProcesses], Checker]
+    durable_redis: Server, app: App, tmp_path: Path, checker: Callable[[Fleet], Checker]
 ) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    with supervised(durable_redis, tmp_path) as crew:
+    with supervised(durable_redis, tmp_path) as fleet:
         began_s = time.monotonic()
         producers = Producers(durable_redis, app, rng)
-        storm = Storm(crew, producers, rng, JOBS)
+        storm = Storm(fleet, producers, rng, JOBS)
         storm.rage(WORKER_KILLS, DAEMON_KILLS)
-        check = checker(crew)
+        check = checker(fleet)
         eventually(lambda: check.all_done(len(producers.ids)), PATIENCE_S, "all jobs done, nothing left")
         took_s = time.monotonic() - began_s
         infos = check.infos(producers.ids)
         check.judge(infos)
         assert _status_of_queue(durable_redis)["kept"] == len(infos) >= JOBS
-        crew.ctl("stop", "jqd:*")
+        fleet.ctl("stop", "jqd:*")
         assert check.leases() == 0
         assert list(runtime_directory(parse_url(durable_redis.url)).glob("*.board")) == []
     crashes = sum(info.crashes for info in infos.values())
     executions = sum(info.executions for info in infos.values())
-    effects = sum(crew.ledger.per_job().values())
+    effects = sum(fleet.ledger.per_job().values())
     print(
         f"{len(producers.python_ids)} jobs by Python, {len(producers.raw_ids)} by LPUSH; blows {dict(storm.blows)}; "
         f"crashes {crashes}, executions {executions}, effects {effects}, duplicates {effects - len(infos)}, "
@@ -117,34 +107,34 @@ def _status_of_queue(server: Server) -> dict[str, int]:
     return dict(queue)
 
 
-def test_stop_lets_a_running_job_finish_and_every_daemon_exits_with_0(crew: WorkerProcesses, app: App) -> None:
+def test_stop_lets_a_running_job_finish_and_every_daemon_exits_with_0(fleet: Fleet, app: App) -> None:
     job = app.jobs["linger"].enqueue(3)
-    eventually(lambda: crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
-    crew.ctl("stop", "jqd:*")
-    assert [effect.what for effect in crew.ledger.effects()] == ["begin", "end"]
+    eventually(lambda: fleet.ledger.begun(job.id), PATIENCE_S, "the job begins")
+    fleet.ctl("stop", "jqd:*")
+    assert [effect.what for effect in fleet.ledger.effects()] == ["begin", "end"]
     info = job.info()
     assert (info.state, info.executions, info.interrupts) == ("kept", 1, 0)
-    assert crew.log().count("(exit status 0)") == 4
-    assert "SIGKILL" not in crew.log()
+    assert fleet.log().count("(exit status 0)") == 4
+    assert "SIGKILL" not in fleet.log()
 
 
 def test_hup_by_supervisorctl_replaces_the_workers_and_loses_no_job(
-    crew: WorkerProcesses, durable_redis: Server, app: App, checker: Callable[[WorkerProcesses], Checker]
+    fleet: Fleet, durable_redis: Server, app: App, checker: Callable[[Fleet], Checker]
 ) -> None:
     producers = Producers(durable_redis, app, random.Random(1))
     producers.enqueue(100)
-    daemons, old = {p.pid for p in crew.daemons()}, crew.workers()
-    eventually(lambda: crew.ledger.count() > 10, PATIENCE_S, "jobs run")
-    crew.ctl("signal", "HUP", "jqd:*")
+    daemons, old = {p.pid for p in fleet.daemons()}, fleet.workers()
+    eventually(lambda: fleet.ledger.count() > 10, PATIENCE_S, "jobs run")
+    fleet.ctl("signal", "HUP", "jqd:*")
 
     def all_replaced() -> bool:
-        if len(producers.ids) - crew.ledger.count() < 50 and len(producers.ids) < 1000:
+        if len(producers.ids) - fleet.ledger.count() < 50 and len(producers.ids) < 1000:
             producers.enqueue(50)
-        return not living(old) and len(crew.workers()) == len(old)
+        return not living(old) and len(fleet.workers()) == len(old)
 
     eventually(all_replaced, PATIENCE_S, "all workers replaced")
-    assert {p.pid for p in crew.daemons()} == daemons
-    check = checker(crew)
+    assert {p.pid for p in fleet.daemons()} == daemons
+    check = checker(fleet)
     eventually(lambda: check.all_done(len(producers.ids)), PATIENCE_S, "all jobs done")
     infos = check.infos(producers.ids)
     check.judge(infos)
@@ -152,19 +142,19 @@ def test_hup_by_supervisorctl_replaces_the_workers_and_loses_no_job(
 
 
 def test_fault_02_a_killed_daemon_takes_its_workers_along_and_its_successor_takes_the_job_up(
-    lone_crew: WorkerProcesses, app: App
+    lone_daemon: Fleet, app: App
 ) -> None:
     job = app.jobs["linger"].enqueue(1.5)
-    eventually(lambda: lone_crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
-    (daemon,) = lone_crew.daemons()
+    eventually(lambda: lone_daemon.ledger.begun(job.id), PATIENCE_S, "the job begins")
+    (daemon,) = lone_daemon.daemons()
     workers = workers_of(daemon)
-    assert lone_crew.ledger.begun(job.id)[0].pid in {worker.pid for worker in workers}
+    assert lone_daemon.ledger.begun(job.id)[0].pid in {worker.pid for worker in workers}
     daemon.send_signal(signal.SIGKILL)
     eventually(lambda: not living(workers), 1.0, "the workers are gone")
-    (successor,) = eventually(lone_crew.daemons, PATIENCE_S, "supervisord starts another daemon")
+    (successor,) = eventually(lone_daemon.daemons, PATIENCE_S, "supervisord starts another daemon")
     limit_s = max(TAKE_OVER_S, 4 * _bare_start_s())
-    eventually(lambda: len(lone_crew.ledger.begun(job.id)) == 2, PATIENCE_S, "the job runs again")
-    took_s = (lone_crew.ledger.begun(job.id)[1].at_ms - started_ms(successor)) / 1000
+    eventually(lambda: len(lone_daemon.ledger.begun(job.id)) == 2, PATIENCE_S, "the job runs again")
+    took_s = (lone_daemon.ledger.begun(job.id)[1].at_ms - started_ms(successor)) / 1000
     print(f"taken over {took_s:.2f} s after the start of the new daemon (limit {limit_s:.2f} s)")
     assert took_s <= limit_s
     eventually(lambda: job.state() == "kept", PATIENCE_S, "the job is done")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, supervised
+from e2e.chaos.supervision import PATIENCE_S, Fleet, supervised
 from handles import enqueue
 from jqjobs.api.client import Client
-from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.jobs.records import NewJob, Options, State, new_id
-from jqjobs.store.address import parse_url
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
-from servers import Server, require_program
+from servers import Server
 from waiting import eventually
 
 APP = """\
@@ -35,16 +32,8 @@ def which() -> str:
 
 
 @pytest.fixture
-def redis(start_server: Callable[..., Server]) -> Iterator[Server]:
-    require_program("supervisord")
-    server = start_server("redis", "--appendonly", "yes")
-    yield server
-    shutil.rmtree(runtime_directory(parse_url(server.url)), ignore_errors=True)
-
-
-@pytest.fixture
-def client(redis: Server) -> Iterator[Client]:
-    made = Client(lambda: redis.url)
+def client(durable_redis: Server) -> Iterator[Client]:
+    made = Client(lambda: durable_redis.url)
     yield made
     made.close()
 
@@ -88,12 +77,12 @@ class Shop:
 
 
 def test_edit_broken_edit_and_a_swapped_link_are_deployed_with_no_signal_and_no_lost_job(
-    redis: Server, client: Client, tmp_path: Path
+    durable_redis: Server, client: Client, tmp_path: Path
 ) -> None:
     current = tmp_path / "current"
     current.symlink_to(write_release(tmp_path / "releases" / "1", "1"))
-    with supervised(redis, tmp_path, changes=deployed(current)) as crew:
-        shop, daemons = Shop(client), pids(crew)
+    with supervised(durable_redis, tmp_path, changes=deployed(current)) as fleet:
+        shop, daemons = Shop(client), pids(fleet)
         shop.wait_for_version("1")
 
         (current / "texts.py").write_text('VERSION = "2"\n')
@@ -111,14 +100,14 @@ def test_edit_broken_edit_and_a_swapped_link_are_deployed_with_no_signal_and_no_
         shop.wait_for_version("4")
         eventually(lambda: not any(daemon.note for daemon in shop.daemons()), PATIENCE_S, "the refusal is forgotten")
 
-        assert pids(crew) == daemons
+        assert pids(fleet) == daemons
         assert {(i.executions, i.failures, i.crashes, i.interrupts) for i in shop.infos} == {(1, 0, 0, 0)}
 
 
 def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job(
-    redis: Server, client: Client, tmp_path: Path
+    durable_redis: Server, client: Client, tmp_path: Path
 ) -> None:
-    with supervised(redis, tmp_path, daemons=1, changes={"stopwaitsecs=45": "stopwaitsecs=2"}) as crew:
+    with supervised(durable_redis, tmp_path, daemons=1, changes={"stopwaitsecs=45": "stopwaitsecs=2"}) as fleet:
         log = tmp_path / "jqd-00.log"
         complaint = eventually(lambda: re.search(r"daemon\.stop_wait .*", log.read_text()), PATIENCE_S, "it is said")
         assert "kills jqd 2 s after TERM" in complaint[0]
@@ -126,14 +115,14 @@ def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job
 
         new = NewJob("linger", b'{"args":[6]}', new_id(), fields=Options(keep="1h").fields())
         [job] = enqueue(client, [new], "chaos")
-        eventually(lambda: crew.ledger.begun(job.id), PATIENCE_S, "the job begins")
-        crew.ctl("stop", "jqd:*")
-        assert "SIGKILL" in crew.log()
-        crew.ctl("start", "jqd:*")
+        eventually(lambda: fleet.ledger.begun(job.id), PATIENCE_S, "the job begins")
+        fleet.ctl("stop", "jqd:*")
+        assert "SIGKILL" in fleet.log()
+        fleet.ctl("start", "jqd:*")
         eventually(lambda: job.state() is State.KEPT, PATIENCE_S, "the job is done all the same")
-        assert [effect.what for effect in crew.ledger.effects()] == ["begin", "begin", "end"]
+        assert [effect.what for effect in fleet.ledger.effects()] == ["begin", "begin", "end"]
         assert (job.info().executions, job.info().crashes) == (2, 0)
 
 
-def pids(crew: WorkerProcesses) -> set[int]:
-    return {process.pid for process in crew.daemons()}
+def pids(fleet: Fleet) -> set[int]:
+    return {process.pid for process in fleet.daemons()}

@@ -32,7 +32,7 @@ def boot(site: Site) -> Iterator[Boot]:
 
         def start(drop_in: str = "", **settings: str) -> Systemd:
             chosen = {
-                "JQ_APP": "inside:app", "JQ_PROCESSES": "1", "JQ_JITTER": "0", "JQ_POLL": "0.2", "JQ_WATCH": "off",
+                "JQ_APP": "unit_jobs:app", "JQ_PROCESSES": "1", "JQ_JITTER": "0", "JQ_POLL": "0.2", "JQ_WATCH": "off",
                 "JQ_REDIS_URL": site.server.url, "JQ_TEST_JOURNAL": str(site.directory / "journal"),
                 "PYTHONPATH": f"{ROOT / 'daemon'}:{Path(__file__).parent}", **settings,
             }  # fmt: skip

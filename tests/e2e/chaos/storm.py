@@ -14,7 +14,7 @@ from collections import Counter
 import psutil
 
 from e2e.chaos.producers import Producers
-from e2e.chaos.supervision import PATIENCE_S, WorkerProcesses, is_alive
+from e2e.chaos.supervision import PATIENCE_S, Fleet, is_alive
 from waiting import eventually
 
 #: So many jobs begin between two blows, and so many are enqueued ahead.
@@ -24,10 +24,10 @@ _PORTION = 100
 
 
 class Storm:
-    """One storm over one crew. ``blows`` counts what was done."""
+    """One storm over one fleet. ``blows`` counts what was done."""
 
-    def __init__(self, crew: WorkerProcesses, producers: Producers, rng: random.Random, jobs: int) -> None:
-        self._crew = crew
+    def __init__(self, fleet: Fleet, producers: Producers, rng: random.Random, jobs: int) -> None:
+        self._fleet = fleet
         self._producers = producers
         self._rng = rng
         self._jobs = jobs
@@ -53,11 +53,11 @@ class Storm:
         return self._jobs - len(self._producers.ids)
 
     def _let_jobs_begin(self) -> None:
-        before = self._crew.ledger.count()
+        before = self._fleet.ledger.count()
         eventually(lambda: self._begun_since(before) >= _JOBS_PER_BLOW, PATIENCE_S, "jobs begin")
 
     def _begun_since(self, before: int) -> int:
-        begun = self._crew.ledger.count()
+        begun = self._fleet.ledger.count()
         if len(self._producers.ids) - begun < _BACKLOG:  # executions, so it errs on the side of more jobs
             self._producers.enqueue(_PORTION)
         return begun - before
@@ -66,10 +66,10 @@ class Storm:
         eventually(self._kill_one_worker, PATIENCE_S, "a worker to kill")
 
     def _kill_one_worker(self) -> bool:
-        workers = self._crew.workers()
+        workers = self._fleet.workers()
         if not workers:
             return False
-        latest = {effect.pid for effect in self._crew.ledger.effects()[-3:]}
+        latest = {effect.pid for effect in self._fleet.ledger.effects()[-3:]}
         at_work = [worker for worker in workers if worker.pid in latest]
         # Mostly one that has just begun a job; else any, such as one that boots or takes up a batch.
         return _kill(self._rng.choice(at_work if at_work and self._rng.random() < 0.7 else workers))
@@ -79,16 +79,16 @@ class Storm:
         eventually(self._kill_one_daemon, PATIENCE_S, "a daemon to kill")
 
     def _kill_one_daemon(self) -> bool:
-        daemons = self._crew.daemons()
+        daemons = self._fleet.daemons()
         return bool(daemons) and _kill(self._rng.choice(daemons))
 
     def _term(self) -> None:
         self._await_restart()
-        daemon = eventually(self._crew.daemons, PATIENCE_S, "a daemon to end")[0]
+        daemon = eventually(self._fleet.daemons, PATIENCE_S, "a daemon to end")[0]
         daemon.send_signal(signal.SIGTERM)
 
     def _restart_all(self) -> None:
-        command = self._crew.ctl_command("restart", "jqd:*")
+        command = self._fleet.ctl_command("restart", "jqd:*")
         self._restart = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def _await_restart(self) -> None:

@@ -78,7 +78,7 @@ def program_section(server: Server, directory: Path, ledger: Path, daemons: int,
 
 
 @dataclass
-class WorkerProcesses:
+class Fleet:
     """One supervisord and what runs below it. Processes are found by parent, never by name."""
 
     process: subprocess.Popen[bytes]
@@ -138,7 +138,7 @@ class WorkerProcesses:
 def supervised(
     server: Server, directory: Path, daemons: int = 4, changes: Mapping[str, str] = MappingProxyType({}),
     *, processes: int = 2, before: Sequence[str] = (),
-) -> Iterator[WorkerProcesses]:  # fmt: skip
+) -> Iterator[Fleet]:  # fmt: skip
     """Start supervisord with jqd.conf, wait until everything runs; afterwards end all of it.
 
     ``daemons`` is 4 in the file, ``processes`` 2; with other numbers the rest of the file stays as it is. ``changes``:
@@ -156,15 +156,15 @@ def supervised(
     start = [*before, sys.executable, "-c", END_WITH_PARENT, supervisord, "-c", str(conf)]
     with (directory / "out").open("wb") as out:
         process = subprocess.Popen(start, stdout=out, stderr=out, cwd=directory)
-    crew = WorkerProcesses(process, directory, ledger, daemons, workers_each=processes)
+    fleet = Fleet(process, directory, ledger, daemons, workers_each=processes)
     try:
-        crew.wait_until_working()
-        yield crew
+        fleet.wait_until_working()
+        yield fleet
     except Exception as error:
-        error.add_note(crew.logs())
+        error.add_note(fleet.logs())
         raise
     finally:
-        crew.stop()
+        fleet.stop()
         shutil.rmtree(short, ignore_errors=True)
 
 

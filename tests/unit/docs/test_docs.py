@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,27 +12,10 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Kind
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.link.exits import WorkerExit
+from unit.docs.pages import ARCHITECTURE, DOCS, PACKAGE, PROTOCOL, RELIABILITY, ROOT, chapter, first_cells, section
 
-ROOT = Path(__file__).parents[3]
-PACKAGE = ROOT / "daemon" / "jqjobs"
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-FAULTS, _, CAMPAIGN = (ROOT / "docs" / "reliability.md").read_text("utf-8").partition("## A campaign")
+FAULTS, _, CAMPAIGN = RELIABILITY.partition("## A campaign")
 LUA = {path.stem: path.read_text("utf-8") for path in (PACKAGE / "store" / "lua").rglob("*.lua")}
-
-
-def section(text: str, title: str) -> str:
-    """The text below a heading, up to the next heading of any level."""
-    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found, f"there is no section {title!r}"
-    return found[1]
-
-
-def first_cells(table: str) -> set[str]:
-    """Every word in backquotes in the first column of a table."""
-    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
-    return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
 
 
 def test_the_table_of_envelope_keys_is_complete() -> None:
@@ -124,11 +108,25 @@ def test_the_defaults_of_the_daemon_are_true() -> None:
 
 
 def test_every_module_is_in_the_table_of_modules() -> None:
-    table = section(ARCHITECTURE, "Modules")
+    table = chapter(ARCHITECTURE, "Modules")
     paths = [path for path in PACKAGE.rglob("*.py") if path.stem != "__init__"]
     modules = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths}
 
     assert first_cells(table) == modules | {"store/lua/*.lua", "store/lua/rules/*.lua", "store/lua/rules/*/*.lua"}
+
+
+def test_each_module_stands_below_its_room_and_rooms_in_the_order_of_imports() -> None:
+    rooms = re.findall(r"^### (\w+)\n(.*?)(?=^### |\Z)", chapter(ARCHITECTURE, "Modules"), re.MULTILINE | re.DOTALL)
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]
+    layers = [set(layer.split(" | ")) for layer in contract["layers"]]
+    order = [next(n for n, layer in enumerate(layers) if room in layer) for room, _ in rooms]
+
+    assert order == sorted(order)
+    assert {room for room, _ in rooms} == {
+        path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
+    } | {"embedded"}
+    assert [(room, name) for room, text in rooms for name in first_cells(text)
+            if name.partition("/")[0] != room and name not in ("errors", "version")] == []  # fmt: skip
 
 
 def test_the_board_is_as_drawn() -> None:
