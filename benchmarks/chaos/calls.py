@@ -19,7 +19,7 @@ _TENANTS, _KEYS = 3, 4
 _KEEP_MS = 20_000
 
 
-class Fate(StrEnum):
+class Reply(StrEnum):
     """What a producer was told of its call."""
 
     ACCEPTED = "accepted"
@@ -36,7 +36,7 @@ class Call:
     kind: Kind
     queue: str
     at_ms: int
-    fate: Fate = Fate.UNKNOWN
+    reply: Reply = Reply.UNKNOWN
 
 
 def _options(kind: str, rng: random.Random) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def enqueue(app: App, call: Call, args: tuple[int, ...], rng: random.Random) -> 
     try:
         handle = job.enqueue(*args)
     except StoreFull:
-        call.fate = Fate.REFUSED
+        call.reply = Reply.REFUSED
     except JqError:
-        call.fate = Fate.UNKNOWN
+        call.reply = Reply.UNKNOWN
     else:
         # Not created and its own id: the library sent it again, since it heard no reply the first time.
-        call.fate = Fate.ACCEPTED if handle.id == call.id else Fate.COALESCED
+        call.reply = Reply.ACCEPTED if handle.id == call.id else Reply.COALESCED
         call.id = handle.id
 
 
@@ -94,8 +94,8 @@ def push(client: redis.Redis, call: Call, args: tuple[int, ...]) -> None:
     try:
         client.lpush(inbox, json.dumps(envelope))
     except redis.exceptions.OutOfMemoryError:
-        call.fate = Fate.REFUSED
+        call.reply = Reply.REFUSED
     except redis.RedisError:
-        call.fate = Fate.UNKNOWN
+        call.reply = Reply.UNKNOWN
     else:
-        call.fate = Fate.ACCEPTED
+        call.reply = Reply.ACCEPTED

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from chaos.calls import Call, Fate
+from chaos.calls import Call, Reply
 from chaos.invariants import Violation
 from chaos.invariants_of_takes import Ticks
 from chaos.kinds import SCHEDULES
@@ -22,9 +22,9 @@ def accepted_calls(lives: Lives, calls: Iterable[Call]) -> Iterator[Violation]:
     for call in calls:
         life = lives.of.get((call.queue, call.id))
         was_born = life is not None and life.births > 0
-        if call.fate is Fate.ACCEPTED and not was_born:
+        if call.reply is Reply.ACCEPTED and not was_born:
             yield Violation("lost", f"{call.queue}/{call.id}", "was accepted, and never became a job", call.at_ms)
-        if call.fate is Fate.REFUSED and was_born:
+        if call.reply is Reply.REFUSED and was_born:
             yield Violation(
                 "refused", f"{call.queue}/{call.id}", "was refused as not stored, and was stored", call.at_ms
             )

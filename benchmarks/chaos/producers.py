@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from chaos import calls, jobs
-from chaos.calls import Call, Fate
+from chaos.calls import Call, Reply
 from chaos.clock import now_ms
 from chaos.kinds import KINDS, Kind
 from chaos.traces import Traces
@@ -93,7 +93,7 @@ class Producer:
             self._push(call, args)
         else:
             calls.enqueue(self._app, call, args, self._rng)
-        if kind.name == "answer" and call.fate is Fate.ACCEPTED:
+        if kind.name == "answer" and call.reply is Reply.ACCEPTED:
             self.answers.append((call, args[0]))
         if kind.name == "doomed":
             heapq.heappush(self._later, (time.monotonic() + self._rng.uniform(0, 5), len(self.calls), call))
@@ -101,7 +101,7 @@ class Producer:
     def _push(self, call: Call, args: tuple[int, ...]) -> None:
         calls.push(self._plain, call, args)
         for _ in range(2):
-            if call.fate is Fate.UNKNOWN and call.kind.name == "raw_kept":  # safe to send again, says the protocol
+            if call.reply is Reply.UNKNOWN and call.kind.name == "raw_kept":  # safe to send again, says the protocol
                 calls.push(self._plain, call, args)
 
     def _cancel(self, call: Call) -> None:

@@ -79,7 +79,7 @@ class Recovery:
 
 
 def _hinders(other: Deed, deed: Deed) -> bool:
-    """Whether one blow can put off the recovery from another: it hit Redis, or those who are to bury the dead."""
+    """Whether one blow can put off the recovery from another: it hit Redis, or those who are to end dead workers."""
     words = other.harm.target.split()
     if words[0] == "redis":
         return other.harm.is_outage or other.blow.startswith("jump")

@@ -36,12 +36,12 @@ def _deeds(testimony: Testimony) -> Iterator[str]:
 
 
 def _jobs(lives: Lives, calls: Sequence[Call], begun: int) -> Iterator[str]:
-    fates = Counter(call.fate.value for call in calls)
+    replies = Counter(call.reply.value for call in calls)
     every = list(lives.of.values())
     successes = sum(life.successes for life in every)
     deaths = Counter(f"{life.name} {reason}" for life in every for reason in life.deaths)
     taken = [life for life in every if life.takes]
-    yield f"calls       {len(calls)}: " + ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items()))
+    yield f"calls       {len(calls)}: " + ", ".join(f"{count} {reply}" for reply, count in sorted(replies.items()))
     yield f"jobs        {sum(life.births for life in every)} made, {successes} succeeded, {sum(deaths.values())} died"
     for what, times in sorted(deaths.items()):
         yield f"{times:>10}  {what}"

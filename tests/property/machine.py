@@ -91,19 +91,19 @@ class Machine(RuleBasedStateMachine):
         for _ in range(8):
             self.trip(n, 1, [Kind.INTERRUPTED] * 10)
 
-    def trip(self, n: int, want: int, kinds: list[Kind], fate: str = "answered", ms: int | None = None) -> None:
+    def trip(self, n: int, want: int, kinds: list[Kind], reply: str = "answered", ms: int | None = None) -> None:
         self.count()
         client = pick(self.s.clients, n)
         number = 1500 * (n % 2) if ms is None else ms
         packet = client.packet(want, client.finish(kinds, number), self.s.forge(client, n // 2), free=n // 3 % 4)
-        client.lost_touch = client.lost_touch or fate != "answered"
-        if fate == "delayed":
+        client.lost_touch = client.lost_touch or reply != "answered"
+        if reply == "delayed":
             self.s.delayed.append(packet)
             return
         answer = self.s.deliver(packet)
         if answer.status is Status.FENCED:
             self.s.replace(client)
-        elif fate == "answered":
+        elif reply == "answered":
             client.hear(answer)
 
     @rule(n=some)

@@ -58,7 +58,7 @@ class Queue:
     def option(self, job: Job, which: str) -> int | None:
         return job.options.get(which) or self.catalog.get(job.name, {}).get(which) or DEFAULTS.get(which)
 
-    # Fates: the job has just left an active set (or is forgotten from another one).
+    # Outcomes: the job has just left an active set (or is forgotten from another one).
 
     def free_key(self, job_id: str) -> None:
         if self.unique.get(self.jobs[job_id].key) == job_id:

@@ -15,9 +15,9 @@ from jqjobs.store.calls.trips import Trip
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 
-def report(system: QueueSystem, *outcomes: Outcome, tell_fates: bool = True) -> Trip:
+def report(system: QueueSystem, *outcomes: Outcome, tell_settled: bool = True) -> Trip:
     number = system.trips["w"] = system.trips["w"] + 1
-    return system.run(trips.exchange(["q"], "w", number, 0, LEASE_MS, outcomes=outcomes, tell_fates=tell_fates))
+    return system.run(trips.exchange(["q"], "w", number, 0, LEASE_MS, outcomes=outcomes, tell_settled=tell_settled))
 
 
 def offer_hooks(system: QueueSystem, *names: str) -> None:
@@ -47,7 +47,7 @@ def collect(system: QueueSystem, *names: str, most: int = 10) -> list[Death]:
     return system.run(deaths("q", names or ("n",), most))  # type: ignore[no-any-return]
 
 
-# Fates
+# What became of outcomes
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_settle_that_is_asked_tells_where_the_job_went(
     system: QueueSystem, kind: Kind, number: int, went: tuple[str, str]
 ) -> None:
     [job] = taken(system, "a")
-    assert report(system, outcome(job, kind, number)).fates == {"a": went}
+    assert report(system, outcome(job, kind, number)).settled == {"a": went}
     assert system.states("a") == ([] if went[0] == "gone" else [went[0]])
 
 
@@ -71,7 +71,7 @@ def test_the_last_failure_tells_that_it_was_the_last(system: QueueSystem) -> Non
     seen = []
     for _ in range(2):
         jobs = system.take(want=2)
-        seen.append(report(system, outcome(jobs[0], Kind.FAILED), outcome(jobs[1], Kind.HUNG)).fates)
+        seen.append(report(system, outcome(jobs[0], Kind.FAILED), outcome(jobs[1], Kind.HUNG)).settled)
     assert seen == [{"a": ("ready", ""), "b": ("ready", "")}, {"a": ("dead", "failed"), "b": ("dead", "hung")}]
 
 
@@ -79,8 +79,8 @@ def test_nothing_is_told_of_what_came_too_late_nor_of_plain_successes(system: Qu
     first, second = taken(system, "a", "b")
     late = outcome(replace(first, attempt=7), Kind.FAILED)
     answer = report(system, late, outcome(second, Kind.DONE))
-    assert (answer.stale, answer.fates) == (("a",), {})
-    assert report(system, outcome(first, Kind.FAILED), tell_fates=False).fates == {}
+    assert (answer.stale, answer.settled) == (("a",), {})
+    assert report(system, outcome(first, Kind.FAILED), tell_settled=False).settled == {}
 
 
 # Deaths
@@ -120,7 +120,7 @@ def test_a_death_that_its_worker_hears_of_does_not_wait(system: QueueSystem) -> 
     first, second = taken(system, "a", "b")
     report(system, outcome(first, Kind.DISCARDED))
     assert waiting(system) == []
-    report(system, outcome(second, Kind.DISCARDED), tell_fates=False)
+    report(system, outcome(second, Kind.DISCARDED), tell_settled=False)
     assert waiting(system) == ["b n"]
 
 
@@ -131,7 +131,7 @@ def test_in_the_trip_that_hears_what_was_settled_a_job_that_expires_still_waits_
     system.clock.advance(10)
     number = system.trips["w"] = system.trips["w"] + 1
     outcomes = [outcome(job, Kind.DISCARDED)]
-    system.run(trips.exchange(["q"], "w", number, 1, LEASE_MS, outcomes=outcomes, tell_fates=True))
+    system.run(trips.exchange(["q"], "w", number, 1, LEASE_MS, outcomes=outcomes, tell_settled=True))
     assert waiting(system) == ["b n"]
 
 
@@ -148,7 +148,7 @@ def test_only_the_names_that_are_asked_for_are_handed_out_at_most_so_many(system
     for name, ids in (("n", "abc"), ("m", "d")):
         system.add(*ids, name=name)
         for job in system.take(want=4):
-            report(system, outcome(job, Kind.DISCARDED), tell_fates=False)
+            report(system, outcome(job, Kind.DISCARDED), tell_settled=False)
             system.clock.advance(1)
     assert collect(system, "other") == []
     assert [death.id for death in collect(system, "n", most=2)] == ["a", "b"]
@@ -159,7 +159,7 @@ def test_only_the_names_that_are_asked_for_are_handed_out_at_most_so_many(system
 def test_what_was_retried_meanwhile_is_dropped(system: QueueSystem) -> None:
     offer_hooks(system)
     [job] = taken(system, "a")
-    report(system, outcome(job, Kind.DISCARDED), tell_fates=False)
+    report(system, outcome(job, Kind.DISCARDED), tell_settled=False)
     system.run(upkeep.retry("q", ["a"]))
     assert collect(system) == []
     assert waiting(system) == []
@@ -170,7 +170,7 @@ def test_deaths_that_nobody_collects_are_bounded(system: QueueSystem) -> None:
     for n in range(3):
         ids = [f"j{n}-{i}" for i in range(400)]
         jobs = taken(system, *ids)
-        report(system, *(outcome(job, Kind.DISCARDED) for job in jobs), tell_fates=False)
+        report(system, *(outcome(job, Kind.DISCARDED) for job in jobs), tell_settled=False)
         system.clock.advance(1)
     left = waiting(system)
     assert len(left) == 1000

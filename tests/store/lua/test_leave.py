@@ -230,7 +230,7 @@ def test_leaving_one_queue_leaves_the_others_alone(system: QueueSystem) -> None:
     assert system.states("y", "b") == ["ready"]
 
 
-def test_the_lease_time_does_not_matter_for_a_burial(system: QueueSystem) -> None:
+def test_the_lease_time_does_not_matter_at_the_end_of_a_worker(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
     system.clock.advance(100 * LEASE_MS)

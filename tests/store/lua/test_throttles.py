@@ -186,7 +186,7 @@ def test_all_that_have_waited_too_long_are_left_to_hooks_also_when_another_jobs_
         [job] = system.take("w", 5)
         system.take("v", 5)
         report = trips.exchange(
-            ["q"], "w", 100 * number, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE)], tell_fates=True
+            ["q"], "w", 100 * number, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE)], tell_settled=True
         )  # fmt: skip
         system.run(report)
         system.trips["w"] = 100 * number

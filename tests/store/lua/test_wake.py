@@ -92,7 +92,7 @@ def test_release_sets_the_token(system: QueueSystem) -> None:
     assert system.wakes()
 
 
-def test_the_burial_of_a_worker_sets_the_token(system: QueueSystem) -> None:
+def test_the_end_of_a_worker_sets_the_token(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
     system.run(leases.leave("q", "w", "crash"))

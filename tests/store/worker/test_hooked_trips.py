@@ -1,4 +1,4 @@
-"""The worker's exchanges when hooks wait for outcomes: what is recorded, with which fate, and when nothing is taken."""
+"""The worker's exchanges when hooks wait for outcomes: what is recorded, with which end, and when nothing is taken."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -
 def test_a_trip_tells_what_became_of_each_job_with_hooks(worker: HookedHands) -> None:
     worker.system.add(*"abcd", fields=("max_attempts", 5))
     worker.run(Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.DISCARDED)
-    assert worker.exchanger.awaits_fates
+    assert worker.exchanger.awaits_settled
     assert worker.recorded() == []
     worker.exchanger.trip(0)
-    assert not worker.exchanger.awaits_fates
+    assert not worker.exchanger.awaits_settled
     assert worker.recorded() == [
         ("a", ("gone", "")), ("b", ("kept", "")), ("c", ("scheduled", "")), ("d", ("dead", "discarded")),
     ]  # fmt: skip
@@ -69,12 +69,12 @@ def test_a_report_of_the_monitor_tells_it_too(worker: HookedHands) -> None:
 def test_without_hooks_nothing_is_noted(worker: HookedHands) -> None:
     worker.system.add(*"ab")
     worker.run(Kind.DONE, Kind.DISCARDED, after=None)
-    assert not worker.exchanger.awaits_fates
+    assert not worker.exchanger.awaits_settled
     worker.exchanger.trip(0)
     assert worker.recorded() == []
 
 
-def test_what_came_too_late_has_no_fate(worker: HookedHands) -> None:
+def test_what_came_too_late_is_not_settled(worker: HookedHands) -> None:
     worker.system.add(*"ab")
     worker.run(Kind.DONE, Kind.FAILED, attempt=7)
     worker.exchanger.trip(0)
@@ -88,7 +88,7 @@ def test_after_a_broken_trip_hooks_wait_on(worker: HookedHands, monkeypatch: pyt
         broken.setattr(worker.store, "receive", _breaks)
         with pytest.raises(StoreUnavailable):
             worker.exchanger.trip(0)
-    assert worker.exchanger.awaits_fates
+    assert worker.exchanger.awaits_settled
     assert worker.recorded() == []
     worker.exchanger.trip(0)
     assert worker.recorded() == [("a", ("dead", "discarded"))]

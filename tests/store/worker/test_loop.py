@@ -45,7 +45,7 @@ class Around:
     @property
     def pending(self) -> bool:
         """Whether hooks come first: those of an outcome that is not reported yet, or is recorded by now."""
-        return self.exchanger.awaits_fates or bool(self.exchanger.recorded)
+        return self.exchanger.awaits_settled or bool(self.exchanger.recorded)
 
     @property
     def channel(self) -> Around:

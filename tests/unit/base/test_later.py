@@ -312,7 +312,7 @@ def test_the_life_of_an_asgi_server_is_no_request(app: App) -> None:
 
 def test_a_worker_runs_them_between_two_batches(app: App, caplog: pytest.LogCaptureFixture) -> None:
     class Idle:
-        awaits_fates = False
+        awaits_settled = False
         recorded: tuple[Any, ...] = ()
 
         def tick(self) -> None: ...

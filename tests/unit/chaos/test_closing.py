@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos import closing
-from chaos.calls import Call, Fate
+from chaos.calls import Call, Reply
 from chaos.invariants import Evidence
 from chaos.invariants_of_takes import Ticks
 from chaos.kinds import KINDS, SCHEDULES
@@ -17,30 +17,30 @@ from unit.chaos.history import START_MS, History, key
 KIND = {kind.name: kind for kind in KINDS}
 
 
-def call(job_id: str, fate: Fate, kind: str = "plain") -> Call:
-    return Call(job_id, KIND[kind], "q", START_MS, fate)
+def call(job_id: str, reply: Reply, kind: str = "plain") -> Call:
+    return Call(job_id, KIND[kind], "q", START_MS, reply)
 
 
-@pytest.mark.parametrize("fate", [Fate.ACCEPTED, Fate.COALESCED, Fate.UNKNOWN])
-def test_a_call_that_became_a_job_and_ended_is_fine(fate: Fate) -> None:
+@pytest.mark.parametrize("reply", [Reply.ACCEPTED, Reply.COALESCED, Reply.UNKNOWN])
+def test_a_call_that_became_a_job_and_ended_is_fine(reply: Reply) -> None:
     lives = History().enqueue("a").take("a").succeed("a").replayed()
-    assert list(closing.accepted_calls(lives, [call("a", fate)])) == []
+    assert list(closing.accepted_calls(lives, [call("a", reply)])) == []
 
 
-@pytest.mark.parametrize(("fate", "tags"), [(Fate.ACCEPTED, ["lost"]), (Fate.UNKNOWN, []), (Fate.REFUSED, [])])
-def test_a_call_that_was_accepted_and_never_became_a_job_is_lost(fate: Fate, tags: list[str]) -> None:
-    found = closing.accepted_calls(History().replayed(), [call("a", fate)])
+@pytest.mark.parametrize(("reply", "tags"), [(Reply.ACCEPTED, ["lost"]), (Reply.UNKNOWN, []), (Reply.REFUSED, [])])
+def test_a_call_that_was_accepted_and_never_became_a_job_is_lost(reply: Reply, tags: list[str]) -> None:
+    found = closing.accepted_calls(History().replayed(), [call("a", reply)])
     assert [violation.tag for violation in found] == tags
 
 
 def test_a_call_that_was_refused_and_became_a_job_is_seen() -> None:
-    [violation] = closing.accepted_calls(History().enqueue("a").replayed(), [call("a", Fate.REFUSED)])
+    [violation] = closing.accepted_calls(History().enqueue("a").replayed(), [call("a", Reply.REFUSED)])
     assert violation.tag == "refused"
 
 
 def test_a_poison_pill_that_succeeds_is_seen() -> None:
     lives = History().enqueue("a", "pill").take("a").succeed("a").replayed()
-    [violation] = closing.accepted_calls(lives, [call("a", Fate.ACCEPTED, "pill")])
+    [violation] = closing.accepted_calls(lives, [call("a", Reply.ACCEPTED, "pill")])
     assert violation.tag == "outcome"
 
 

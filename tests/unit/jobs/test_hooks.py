@@ -356,7 +356,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.recorded: Any = deque()
-        self.awaits_fates = False
+        self.awaits_settled = False
         self.deaths: list[Death] = []
         self.asked = 0
         self.is_away = False

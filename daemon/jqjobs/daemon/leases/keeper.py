@@ -110,7 +110,7 @@ class LeaseKeeper:
         dead.board.remove()
 
     def take_over_orphans(self) -> None:
-        """EndWorker the workers of this host whose daemon is dead too."""
+        """End the workers of this host whose daemon is dead too."""
         for orphan in find_orphans(self._boards, self._daemon_id):
             left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
             log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)

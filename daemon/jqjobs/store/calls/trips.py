@@ -31,7 +31,7 @@ Settled = tuple[str, str]
 class Trip:
     """The answer of an exchange. ``wait_ms``: come back then; None: another worker does, or nothing is scheduled.
 
-    ``broken``: queues that cannot be served, with the error; the others were. ``fates``: where jobs went, and why
+    ``broken``: queues that cannot be served, with the error; the others were. ``settled``: where jobs went, and why
     they are dead or "", by id; only if asked for, and not for plain successes.
     """
 
@@ -44,21 +44,21 @@ class Trip:
     lost: tuple[str, ...] = ()
     jobs: list[TakenJob] = field(default_factory=list)
     broken: tuple[tuple[str, str], ...] = ()
-    fates: Mapping[str, Settled] = field(default_factory=dict)
+    settled: Mapping[str, Settled] = field(default_factory=dict)
 
 
 def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
     done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), held: Sequence[TakenJob] | None = None,
-    tell_fates: bool = False, free: int = 0,
+    tell_settled: bool = False, free: int = 0,
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``held`` given means resync: all the worker still has.
 
-    ``done``: jobs that succeeded with nothing to say. ``tell_fates``: ask what became of the others, see `Trip.fates`.
+    ``done``: jobs that succeeded with nothing to say. ``tell_settled``: ask what became of the others.
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
     saying. A limited job is only taken where it can start at once.
     """
-    said = ("" if held is None else "resync", "settled" if tell_fates else "", f"free {free}" if free > 0 else "")
+    said = ("" if held is None else "resync", "settled" if tell_settled else "", f"free {free}" if free > 0 else "")
     words = " ".join(filter(None, said))
     args: list[Argument] = ["", worker, trip, want, lease_ms, words]
     plain: dict[str, list[str]] = {queue: [] for queue in queues}
@@ -114,14 +114,14 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
 
 
 def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
-    inboxes, stale, lost, flat, broken, *fates = rest
+    inboxes, stale, lost, flat, broken, *settled = rest
     for i in range(0, len(flat), _TAKEN_FIELDS):
         index, job_id, attempt, name, payload, extra = flat[i : i + _TAKEN_FIELDS]
         job = TakenJob(queues[index - 1], job_id.decode(), attempt, name.decode(), payload)
         if extra is not None:
             _add_extra(job, *extra)
         trip.jobs.append(job)
-    told = fates[0] if fates else ()
+    told = settled[0] if settled else ()
     return Trip(
         trip.status, trip.now_ms, trip.wait_ms, trip.more,
         tuple(queues[i - 1] for i in inboxes), tuple(map(text, stale)), tuple(map(text, lost)), trip.jobs,

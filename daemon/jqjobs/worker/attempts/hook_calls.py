@@ -122,7 +122,9 @@ class HookQueue:
     @property
     def pending(self) -> bool:
         """Whether the next trip should take nothing, because hooks come first."""
-        return self._exchanger.awaits_fates or self._app.put_off.pending or bool(self._exchanger.recorded or self._dead)
+        return (
+            self._exchanger.awaits_settled or self._app.put_off.pending or bool(self._exchanger.recorded or self._dead)
+        )
 
     @property
     def looks_in_ms(self) -> float:

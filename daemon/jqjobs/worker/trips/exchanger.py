@@ -72,7 +72,7 @@ class Exchanger:
         self.recorded: deque[tuple[Outcome, Settled | None]] = deque()
 
     @property
-    def awaits_fates(self) -> bool:
+    def awaits_settled(self) -> bool:
         """Whether hooks wait for an outcome that is not reported yet."""
         return self._reports.has_hooked
 
@@ -174,7 +174,7 @@ class Exchanger:
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
         call = trips.exchange(
             self.queues, self._worker_id, self._number, min(want, places), self._lease_ms,
-            done=report.done, outcomes=report.outcomes, held=in_hand, tell_fates=report.has_hooked, free=free,
+            done=report.done, outcomes=report.outcomes, held=in_hand, tell_settled=report.has_hooked, free=free,
         )  # fmt: skip
         try:
             self._store.send(call)
@@ -206,7 +206,7 @@ class Exchanger:
         for outcome in sent.report.outcomes:
             if outcome.after is not None:
                 job_id = outcome.job.id
-                settled = None if job_id in trip.stale else trip.fates.get(job_id, ("gone", ""))
+                settled = None if job_id in trip.stale else trip.settled.get(job_id, ("gone", ""))
                 self.recorded.append((outcome, settled))
         if trip.stale and not sent.is_resync:
             given_back = {outcome.job.id for outcome in sent.report.outcomes if outcome.kind is Kind.RELEASED}
