@@ -32,7 +32,7 @@ class _SurvivingHandler(TCPFakeRequestHandler):
 
 
 @contextmanager
-def _rig_on(server: Server) -> Iterator[QueueSystem]:
+def _system_on(server: Server) -> Iterator[QueueSystem]:
     if server._fake is not None:
         server._fake.RequestHandlerClass = _SurvivingHandler
     system = QueueSystem(server.url, server.kind)
@@ -43,14 +43,14 @@ def _rig_on(server: Server) -> Iterator[QueueSystem]:
 @pytest.fixture
 def system(server: Server) -> Iterator[QueueSystem]:
     """A system on the fake server, on Valkey and on Redis."""
-    with _rig_on(server) as made:
+    with _system_on(server) as made:
         yield made
 
 
 @pytest.fixture
-def real_rig(real_server: Server) -> Iterator[QueueSystem]:
+def real_system(real_server: Server) -> Iterator[QueueSystem]:
     """A system on Valkey and on Redis."""
-    with _rig_on(real_server) as made:
+    with _system_on(real_server) as made:
         yield made
 
 

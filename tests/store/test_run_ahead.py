@@ -50,49 +50,49 @@ def test_the_first_call_goes_alone_and_then_so_many_are_on_their_way(system: Que
     assert counts == [1, 4, 5, 6, 7, 8, 8, 8]
 
 
-def test_calls_made_ahead_survive_forgotten_scripts_in_order(real_rig: QueueSystem) -> None:
+def test_calls_made_ahead_survive_forgotten_scripts_in_order(real_system: QueueSystem) -> None:
     ids = [f"j{n}" for n in range(10)]
-    with Server(real_rig.kind, real_rig.store.address.path).connect() as other:
+    with Server(real_system.kind, real_system.store.address.path).connect() as other:
 
         def forget(job_id: str) -> None:
             if job_id in ("j0", "j5"):
                 other.sendall(b"SCRIPT FLUSH\r\n")
                 assert other.recv(100) == b"+OK\r\n"
 
-        assert run_ahead(real_rig.store, *ids, before=forget) == [True] * 10
-    assert real_rig.ids("ready") == ids
+        assert run_ahead(real_system.store, *ids, before=forget) == [True] * 10
+    assert real_system.ids("ready") == ids
 
 
 @pytest.mark.parametrize("at", range(7))
-def test_calls_made_ahead_are_sent_again_when_the_connection_breaks(real_rig: QueueSystem, at: int) -> None:
+def test_calls_made_ahead_are_sent_again_when_the_connection_breaks(real_system: QueueSystem, at: int) -> None:
     ids = [f"j{n}" for n in range(7)]
-    real_rig.add("x")
-    number = real_rig.redis("CLIENT", "ID")
-    with Server(real_rig.kind, real_rig.store.address.path).connect() as other:
+    real_system.add("x")
+    number = real_system.redis("CLIENT", "ID")
+    with Server(real_system.kind, real_system.store.address.path).connect() as other:
 
         def cut(job_id: str) -> None:
             if job_id == ids[at]:
                 other.sendall(b"CLIENT KILL ID %d\r\n" % number)
                 assert other.recv(100) == b":1\r\n"
 
-        assert len(run_ahead(real_rig.store, *ids, before=cut)) == 7
-    assert sorted(real_rig.ids("ready")) == [*ids, "x"]
+        assert len(run_ahead(real_system.store, *ids, before=cut)) == 7
+    assert sorted(real_system.ids("ready")) == [*ids, "x"]
 
 
-def test_an_error_among_calls_made_ahead_is_raised_and_leaves_no_reply_behind(real_rig: QueueSystem) -> None:
+def test_an_error_among_calls_made_ahead_is_raised_and_leaves_no_reply_behind(real_system: QueueSystem) -> None:
     def fill(job_id: str) -> None:
         if job_id == "c":
             other.sendall(b"CONFIG SET maxmemory 1\r\n")
             assert other.recv(100) == b"+OK\r\n"
 
-    with Server(real_rig.kind, real_rig.store.address.path).connect() as other:
+    with Server(real_system.kind, real_system.store.address.path).connect() as other:
         with pytest.raises(StoreFull):
-            run_ahead(real_rig.store, *"abcdefgh", before=fill)
-        held = real_rig.store.wire.fileno()
-        real_rig.redis("CONFIG", "SET", "maxmemory", 0)
+            run_ahead(real_system.store, *"abcdefgh", before=fill)
+        held = real_system.store.wire.fileno()
+        real_system.redis("CONFIG", "SET", "maxmemory", 0)
 
-    assert real_rig.ids("ready") == ["a", "b"] or real_rig.ids("ready") == ["a"]
-    assert held == real_rig.store.wire.fileno(), "the connection is good for more"
+    assert real_system.ids("ready") == ["a", "b"] or real_system.ids("ready") == ["a"]
+    assert held == real_system.store.wire.fileno(), "the connection is good for more"
 
 
 def test_calls_made_ahead_and_given_up_leave_no_reply_behind(system: QueueSystem) -> None:

@@ -88,41 +88,41 @@ def test_a_script_error_is_typed_and_the_connection_goes_on(system: QueueSystem)
     assert system.redis("PING") in (b"PONG", "PONG")
 
 
-def test_a_repeatable_call_is_sent_again_on_a_new_connection(real_rig: QueueSystem) -> None:
-    real_rig.add("a")
-    cut_connection(real_rig)
+def test_a_repeatable_call_is_sent_again_on_a_new_connection(real_system: QueueSystem) -> None:
+    real_system.add("a")
+    cut_connection(real_system)
 
-    assert real_rig.add("b")[0].created
+    assert real_system.add("b")[0].created
 
 
 @pytest.mark.parametrize("call", [enqueueing.ingest("q", "n"), trips.exchange(["q"], "w", 1, 1, LEASE_MS)])
-def test_a_call_that_must_not_run_twice_is_not_repeated(real_rig: QueueSystem, call: Call) -> None:
-    real_rig.join("w")
-    real_rig.push({"job": "n"})
-    cut_connection(real_rig)
+def test_a_call_that_must_not_run_twice_is_not_repeated(real_system: QueueSystem, call: Call) -> None:
+    real_system.join("w")
+    real_system.push({"job": "n"})
+    cut_connection(real_system)
     with pytest.raises(StoreUnavailable):
-        real_rig.run(call)
+        real_system.run(call)
 
-    assert real_rig.redis("LLEN", real_rig.key("inbox")) == 1
-    assert real_rig.redis("GET", real_rig.key("trip:w")) == b"0"
+    assert real_system.redis("LLEN", real_system.key("inbox")) == 1
+    assert real_system.redis("GET", real_system.key("trip:w")) == b"0"
 
 
-def test_several_calls_are_not_repeated_after_a_broken_connection(real_rig: QueueSystem) -> None:
-    real_rig.add("x")
-    cut_connection(real_rig)
+def test_several_calls_are_not_repeated_after_a_broken_connection(real_system: QueueSystem) -> None:
+    real_system.add("x")
+    cut_connection(real_system)
     with pytest.raises(StoreUnavailable):
-        real_rig.store.run_many([new("a"), new("b")])
+        real_system.store.run_many([new("a"), new("b")])
 
-    assert real_rig.ids("ready") == ["x"]
+    assert real_system.ids("ready") == ["x"]
 
 
-def test_the_next_call_after_an_error_connects_again(real_rig: QueueSystem) -> None:
-    real_rig.join("w")
-    cut_connection(real_rig)
+def test_the_next_call_after_an_error_connects_again(real_system: QueueSystem) -> None:
+    real_system.join("w")
+    cut_connection(real_system)
     with pytest.raises(StoreUnavailable):
-        real_rig.run(enqueueing.ingest("q", "n"))
+        real_system.run(enqueueing.ingest("q", "n"))
 
-    assert real_rig.ingest() == (0, 0, 0, 0)
+    assert real_system.ingest() == (0, 0, 0, 0)
 
 
 def test_a_server_that_is_gone_and_comes_back_is_found_again(start_server: Callable[..., Server]) -> None:
@@ -154,9 +154,9 @@ def test_a_server_that_does_not_answer_in_time_is_unavailable(
     eventually(lambda: answers(store), what="it answers again")
 
 
-def test_a_late_reply_is_never_taken_for_the_next_ones(real_rig: QueueSystem, connect: Callable[..., Store]) -> None:
+def test_a_late_reply_is_never_taken_for_the_next_ones(real_system: QueueSystem, connect: Callable[..., Store]) -> None:
     """A call that gives up drops its connection, and with it the reply that is still to come."""
-    store = connect(real_rig.url, timeout_s=0.1)
+    store = connect(real_system.url, timeout_s=0.1)
     with pytest.raises(StoreUnavailable):
         store.wire.call("BLPOP", "nothing", 1)
 
@@ -164,13 +164,13 @@ def test_a_late_reply_is_never_taken_for_the_next_ones(real_rig: QueueSystem, co
 
 
 def test_a_forked_child_does_not_use_its_parents_connection(
-    real_rig: QueueSystem, monkeypatch: pytest.MonkeyPatch
+    real_system: QueueSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_rig.redis("PING")
-    parents = real_rig.redis("CLIENT", "ID")
+    real_system.redis("PING")
+    parents = real_system.redis("CLIENT", "ID")
     monkeypatch.setattr(os, "getpid", lambda: -1)
 
-    assert real_rig.redis("CLIENT", "ID") != parents
+    assert real_system.redis("CLIENT", "ID") != parents
 
 
 def test_known_queues_are_sorted(system: QueueSystem) -> None:
@@ -180,21 +180,21 @@ def test_known_queues_are_sorted(system: QueueSystem) -> None:
     assert system.store.queues() == ["a", "b"]
 
 
-def test_a_busy_server_is_not_asked_twice(real_rig: QueueSystem, connect: Callable[..., Store]) -> None:
+def test_a_busy_server_is_not_asked_twice(real_system: QueueSystem, connect: Callable[..., Store]) -> None:
     """While a script of somebody else blocks it, Redis answers BUSY; that is no broken connection."""
-    real_rig.add("a")
-    real_rig.redis("CONFIG", "SET", "busy-reply-threshold", 50)
-    stuck = connect(real_rig.url, timeout_s=20)
+    real_system.add("a")
+    real_system.redis("CONFIG", "SET", "busy-reply-threshold", 50)
+    stuck = connect(real_system.url, timeout_s=20)
     blocker = threading.Thread(target=lambda: _until_killed(stuck))
     blocker.start()
     try:
-        eventually(lambda: is_busy(real_rig), what="it is busy")
+        eventually(lambda: is_busy(real_system), what="it is busy")
     finally:
-        eventually(lambda: killed(real_rig), what="the script is killed")
+        eventually(lambda: killed(real_system), what="the script is killed")
         blocker.join(20)
-        real_rig.redis("CONFIG", "SET", "busy-reply-threshold", 5000)
+        real_system.redis("CONFIG", "SET", "busy-reply-threshold", 5000)
 
-    assert real_rig.add("b")[0].created
+    assert real_system.add("b")[0].created
 
 
 def _until_killed(store: Store) -> None:
@@ -218,14 +218,14 @@ def killed(system: QueueSystem) -> bool:
     return True
 
 
-def test_a_full_server_is_told_apart_inside_a_batch_with_forgotten_scripts(real_rig: QueueSystem) -> None:
-    real_rig.join("w")
-    forget_scripts(real_rig)
-    real_rig.redis("CONFIG", "SET", "maxmemory", 1)
+def test_a_full_server_is_told_apart_inside_a_batch_with_forgotten_scripts(real_system: QueueSystem) -> None:
+    real_system.join("w")
+    forget_scripts(real_system)
+    real_system.redis("CONFIG", "SET", "maxmemory", 1)
     try:
-        full, held = real_rig.store.run_many([new("a"), leases.renew("q", LEASE_MS, ["w"])])
+        full, held = real_system.store.run_many([new("a"), leases.renew("q", LEASE_MS, ["w"])])
     finally:
-        real_rig.redis("CONFIG", "SET", "maxmemory", 0)
+        real_system.redis("CONFIG", "SET", "maxmemory", 0)
 
     assert isinstance(full, StoreFull)
     assert held == [0]

@@ -108,8 +108,8 @@ def test_a_permission_that_is_missing_inside_a_script_is_refused_too(guarded: st
         store.run(leases.join("q", "w", LEASE_MS))
 
 
-def test_a_password_on_a_server_without_one_is_refused(real_rig: QueueSystem, connect: Connect) -> None:
-    store = connect(with_password(real_rig.url, ":secret"))
+def test_a_password_on_a_server_without_one_is_refused(real_system: QueueSystem, connect: Connect) -> None:
+    store = connect(with_password(real_system.url, ":secret"))
     with pytest.raises(StoreRefused):
         store.ping()
 
@@ -205,10 +205,10 @@ def names(system: QueueSystem) -> set[str]:
 )
 @pytest.mark.parametrize("db", ["", "?db=3"])
 def test_client_list_shows_whose_connection_it_is(
-    real_rig: QueueSystem, connect: Connect, name: str, shown: str, db: str
+    real_system: QueueSystem, connect: Connect, name: str, shown: str, db: str
 ) -> None:
-    connect(real_rig.url + db, name=name).ping()
-    assert shown in names(real_rig)
+    connect(real_system.url + db, name=name).ping()
+    assert shown in names(real_system)
 
 
 def test_who_may_have_no_name_works_without(guarded: str, connect: Connect) -> None:
@@ -233,9 +233,9 @@ def test_a_name_costs_no_round_trip(connect: Connect, peer: Callable[..., Peer])
     connect(known.url.format(":secret@") + "/3", timeout_s=2).ping()
 
 
-def test_who_selects_sees_an_answer_that_comes_at_once(real_rig: QueueSystem) -> None:
+def test_who_selects_sees_an_answer_that_comes_at_once(real_system: QueueSystem) -> None:
     for _ in range(50):
-        wire = Wire(real_rig.store.address)
+        wire = Wire(real_system.store.address)
         wire.send(("PING",))
         seen = wire.poll(10)
         wire.close()

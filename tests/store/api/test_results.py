@@ -102,16 +102,16 @@ def test_nothing_is_published_of_a_job_nobody_waits_for(system: QueueSystem, kin
         assert not heard_a(0.1)
 
 
-def test_who_may_not_publish_settles_all_the_same(real_rig: QueueSystem) -> None:
-    real_rig.redis("ACL", "SETUSER", "mute", "on", ">x", "allkeys", "resetchannels", "+@all", "-publish")
-    real_rig.add("a")
-    end_of(real_rig)
-    [job] = real_rig.take()
-    real_rig.redis("AUTH", "mute", "x")
-    real_rig.settle("w", job, Kind.KEPT, 1000, line=b"1")
-    real_rig.store.close()
-    real_rig.redis("ACL", "DELUSER", "mute")
-    assert real_rig.states("a") == ["kept"]
+def test_who_may_not_publish_settles_all_the_same(real_system: QueueSystem) -> None:
+    real_system.redis("ACL", "SETUSER", "mute", "on", ">x", "allkeys", "resetchannels", "+@all", "-publish")
+    real_system.add("a")
+    end_of(real_system)
+    [job] = real_system.take()
+    real_system.redis("AUTH", "mute", "x")
+    real_system.settle("w", job, Kind.KEPT, 1000, line=b"1")
+    real_system.store.close()
+    real_system.redis("ACL", "DELUSER", "mute")
+    assert real_system.states("a") == ["kept"]
 
 
 # Handles

@@ -89,11 +89,11 @@ def test_five_daemons_and_sixty_ticks_make_sixty_jobs(
 
 
 def test_five_daemons_at_the_very_same_time_make_one_job_a_tick(
-    real_rig: QueueSystem, start_store: Callable[[QueueSystem], Store]
+    real_system: QueueSystem, start_store: Callable[[QueueSystem], Store]
 ) -> None:
-    real_rig.clock.now_ms = BEGIN_MS
-    publish(real_rig)
-    fleet = [Ticker(start_store(real_rig)) for _ in range(5)]
+    real_system.clock.now_ms = BEGIN_MS
+    publish(real_system)
+    fleet = [Ticker(start_store(real_system)) for _ in range(5)]
     gate = threading.Barrier(6)
     errors: list[BaseException] = []
 
@@ -111,14 +111,14 @@ def test_five_daemons_at_the_very_same_time_make_one_job_a_tick(
     for thread in threads:
         thread.start()
     for _ in range(60):
-        real_rig.clock.advance(MINUTE_MS)
+        real_system.clock.advance(MINUTE_MS)
         gate.wait(60)
         gate.wait(60)
     for thread in threads:
         thread.join(60)
 
     assert errors == []
-    assert jobs(real_rig) == job_at(*range(1, 61))
+    assert jobs(real_system) == job_at(*range(1, 61))
 
 
 @pytest.fixture

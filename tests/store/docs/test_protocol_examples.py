@@ -76,7 +76,7 @@ def _between(text: str, before: str, after: str) -> str:
 
 
 @pytest.fixture(params=REAL_KINDS)
-def own_rig(request: pytest.FixtureRequest, start_server: StartServer) -> Iterator[QueueSystem]:
+def own_system(request: pytest.FixtureRequest, start_server: StartServer) -> Iterator[QueueSystem]:
     """A system at the moment of the examples, on a server that may be given users."""
     system = QueueSystem(start_server(request.param).url)
     system.clock.now_ms = NOW_MS
@@ -89,25 +89,25 @@ def test_there_is_an_example_in_every_language() -> None:
     assert len(sessions()) == 10
 
 
-def test_every_redis_cli_example_answers_as_shown(own_rig: QueueSystem) -> None:
+def test_every_redis_cli_example_answers_as_shown(own_system: QueueSystem) -> None:
     for command, answer in sessions():
         words = shlex.split(command)[1:]
         if words[0] != "ZADD":
-            own_rig.ingest(QUEUE)
-        assert _run(own_rig, words) in (answer, None), command
+            own_system.ingest(QUEUE)
+        assert _run(own_system, words) in (answer, None), command
 
 
-def test_the_example_of_an_answer_is_one(real_rig: QueueSystem) -> None:
+def test_the_example_of_an_answer_is_one(real_system: QueueSystem) -> None:
     [command] = [command for command, _ in sessions() if '"resolve"' in command]
     _, verb, key, envelope = shlex.split(command)
-    real_rig.add("video-7", queue="videos", fields=("keep", 1000))
-    [job] = real_rig.take("w", queues=("videos",))
-    real_rig.run(expect("videos", "w", "video-7", 1, json.loads(envelope)["token"]))
-    real_rig.settle("w", job, Kind.WAITING, 1000, line=b"")
-    real_rig.redis(verb, key, envelope)
+    real_system.add("video-7", queue="videos", fields=("keep", 1000))
+    [job] = real_system.take("w", queues=("videos",))
+    real_system.run(expect("videos", "w", "video-7", 1, json.loads(envelope)["token"]))
+    real_system.settle("w", job, Kind.WAITING, 1000, line=b"")
+    real_system.redis(verb, key, envelope)
 
-    assert real_rig.ingest("videos") == (1, 0, 0, 0)
-    assert real_rig.job("video-7", "videos")["result"] == '{"url":"https://example.org/7.mp4"}'
+    assert real_system.ingest("videos") == (1, 0, 0, 0)
+    assert real_system.job("video-7", "videos")["result"] == '{"url":"https://example.org/7.mp4"}'
 
 
 def _run(system: QueueSystem, words: list[str]) -> str | None:
@@ -121,27 +121,27 @@ def _run(system: QueueSystem, words: list[str]) -> str | None:
     return done.stdout
 
 
-def test_every_example_envelope_becomes_a_job_that_a_worker_can_read(real_rig: QueueSystem) -> None:
+def test_every_example_envelope_becomes_a_job_that_a_worker_can_read(real_system: QueueSystem) -> None:
     sent = list(envelopes())
     for envelope in sent:
         for name in ("id", "key", "coalesce", "replace", "delay_ms", "due_ms"):  # examples share an id, and a key
             envelope.pop(name, None)
-        real_rig.push(envelope, queue=QUEUE)
+        real_system.push(envelope, queue=QUEUE)
 
-    assert real_rig.ingest(QUEUE) == (len(sent), 0, 0, 0)
-    taken = real_rig.take("w", len(sent), queues=(QUEUE,))
+    assert real_system.ingest(QUEUE) == (len(sent), 0, 0, 0)
+    taken = real_system.take("w", len(sent), queues=(QUEUE,))
     assert [json.loads(job.payload) for job in taken] == sent
     assert all(decode_payload(job.payload) for job in taken)
 
 
-def test_the_complete_envelope_uses_every_key_of_the_table(real_rig: QueueSystem) -> None:
+def test_the_complete_envelope_uses_every_key_of_the_table(real_system: QueueSystem) -> None:
     [complete] = [json.loads(block) for block in blocks("json")]
     listed = {name for name, *_ in _rows("The envelope")}
-    real_rig.push(complete)
+    real_system.push(complete)
 
     assert set(complete) | {"due_ms"} == listed
-    assert real_rig.ingest() == (1, 0, 0, 0)
-    assert real_rig.states("welcome-42") == ["scheduled"]
+    assert real_system.ingest() == (1, 0, 0, 0)
+    assert real_system.states("welcome-42") == ["scheduled"]
 
 
 def _rows(title: str) -> list[list[str]]:
@@ -155,99 +155,99 @@ BOUNDS = [(row[0], *map(int, row[2].split(" … "))) for row in _rows("The envel
 
 @pytest.mark.parametrize(("key", "least", "greatest"), BOUNDS)
 def test_the_ranges_in_the_table_are_the_ones_enforced(
-    real_rig: QueueSystem, key: str, least: int, greatest: int
+    real_system: QueueSystem, key: str, least: int, greatest: int
 ) -> None:
-    real_rig.push({"job": "n", key: least}, {"job": "n", key: greatest})
-    assert real_rig.ingest() == (2, 0, 0, 0)
+    real_system.push({"job": "n", key: least}, {"job": "n", key: greatest})
+    assert real_system.ingest() == (2, 0, 0, 0)
 
     # Above 2^53 a double cannot say "one more".
     above = greatest + (1 if greatest < 2**53 - 1 else 2)
-    real_rig.push({"job": "n", key: least - 1}, {"job": "n", key: above})
-    assert real_rig.ingest() == (0, 2, 0, 0)
-    assert {reason for reason, _ in real_rig.rejected()} == {f"bad_field: {key} is out of range"}
+    real_system.push({"job": "n", key: least - 1}, {"job": "n", key: above})
+    assert real_system.ingest() == (0, 2, 0, 0)
+    assert {reason for reason, _ in real_system.rejected()} == {f"bad_field: {key} is out of range"}
 
 
 REFUSALS = [(row[0], row[2]) for row in _rows("What is refused") if row[2]]
 
 
 @pytest.mark.parametrize(("code", "envelope"), REFUSALS)
-def test_each_example_of_a_refusal_is_refused_with_its_code(real_rig: QueueSystem, code: str, envelope: str) -> None:
-    real_rig.push(envelope)
+def test_each_example_of_a_refusal_is_refused_with_its_code(real_system: QueueSystem, code: str, envelope: str) -> None:
+    real_system.push(envelope)
 
-    assert real_rig.ingest() == (0, 1, 0, 0)
-    [(reason, kept)] = real_rig.rejected()
+    assert real_system.ingest() == (0, 1, 0, 0)
+    [(reason, kept)] = real_system.rejected()
     assert reason.startswith(f"{code}: ")
     assert kept == envelope.encode()
 
 
 @pytest.mark.parametrize("kwargs", ["[]", '{"a":NaN}', '{"a":0x10}', '{"a":007}'])
-def test_what_is_said_to_be_malformed_passes_ingest_and_not_the_worker(real_rig: QueueSystem, kwargs: str) -> None:
-    real_rig.push(f'{{"job":"n","kwargs":{kwargs}}}')
-    assert real_rig.ingest() == (1, 0, 0, 0)
-    [job] = real_rig.take()
+def test_what_is_said_to_be_malformed_passes_ingest_and_not_the_worker(real_system: QueueSystem, kwargs: str) -> None:
+    real_system.push(f'{{"job":"n","kwargs":{kwargs}}}')
+    assert real_system.ingest() == (1, 0, 0, 0)
+    [job] = real_system.take()
 
     with pytest.raises(MalformedPayload):
         decode_payload(job.payload)
-    real_rig.settle("w", job, Kind.MALFORMED, text="why")
-    assert real_rig.rejected()[0][0] == "malformed: why"
+    real_system.settle("w", job, Kind.MALFORMED, text="why")
+    assert real_system.rejected()[0][0] == "malformed: why"
 
 
-def test_every_field_a_job_can_have_is_in_the_table(real_rig: QueueSystem) -> None:
+def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) -> None:
     listed = {row[0] for row in _rows("The job hash")}
     seen: set[str] = set()
 
     def look() -> None:
-        seen.update(real_rig.job("a"))
+        seen.update(real_system.job("a"))
 
     complete = json.loads(blocks("json")[0])
-    real_rig.push(complete | {"id": "a", "max_attempts": 2, "max_crashes": 9})
-    real_rig.ingest()
-    real_rig.clock.advance(60_000)
-    real_rig.round(Kind.INTERRUPTED)
+    real_system.push(complete | {"id": "a", "max_attempts": 2, "max_crashes": 9})
+    real_system.ingest()
+    real_system.clock.advance(60_000)
+    real_system.round(Kind.INTERRUPTED)
     look()
-    real_rig.round(Kind.UNKNOWN)
+    real_system.round(Kind.UNKNOWN)
     look()
-    real_rig.run(leases.publish("q", 10**6, {"send_welcome": {}}))
-    real_rig.tend()
-    real_rig.take()
-    real_rig.run(leases.leave("q", "w", "suspect", "cause", [BoardEntry("a", 3, "running")]))
+    real_system.run(leases.publish("q", 10**6, {"send_welcome": {}}))
+    real_system.tend()
+    real_system.take()
+    real_system.run(leases.leave("q", "w", "suspect", "cause", [BoardEntry("a", 3, "running")]))
     look()
-    real_rig.take("w2")
-    real_rig.run(leases.leave("q", "w2", "crash", "cause", [BoardEntry("a", 4, "running")]))
-    real_rig.round(Kind.FAILED, worker="w3")
+    real_system.take("w2")
+    real_system.run(leases.leave("q", "w2", "crash", "cause", [BoardEntry("a", 4, "running")]))
+    real_system.round(Kind.FAILED, worker="w3")
     look()
-    real_rig.round(Kind.FAILED, worker="w3")
+    real_system.round(Kind.FAILED, worker="w3")
     look()
-    real_rig.run(upkeep.retry("q", ["a"]))
+    real_system.run(upkeep.retry("q", ["a"]))
     look()
-    [job] = real_rig.take("w3")
-    real_rig.settle("w3", job, Kind.WAITING, 1000, text="5", line=b"")
+    [job] = real_system.take("w3")
+    real_system.settle("w3", job, Kind.WAITING, 1000, text="5", line=b"")
     look()
-    real_rig.run(resolve("q", "a", "", error="no"))
-    real_rig.clock.advance(5)
-    [job] = real_rig.take("w3")
-    real_rig.run(expect("q", "w3", "a", job.attempt, "secret"))
-    real_rig.run(resolve("q", "a", "secret"))
-    real_rig.run(cancel("q", ["a"]))
+    real_system.run(resolve("q", "a", "", error="no"))
+    real_system.clock.advance(5)
+    [job] = real_system.take("w3")
+    real_system.run(expect("q", "w3", "a", job.attempt, "secret"))
+    real_system.run(resolve("q", "a", "secret"))
+    real_system.run(cancel("q", ["a"]))
     look()
-    real_rig.settle("w3", job, Kind.FAILED)
-    real_rig.run(upkeep.retry("q", ["a"]))
-    [job] = real_rig.take("w3")
-    real_rig.run(job_end("q", "a"))
-    real_rig.run(job_notes.note("q", "w3", "a", job.attempt, b'{"percent":1', [b'{"text":"x"']))
+    real_system.settle("w3", job, Kind.FAILED)
+    real_system.run(upkeep.retry("q", ["a"]))
+    [job] = real_system.take("w3")
+    real_system.run(job_end("q", "a"))
+    real_system.run(job_notes.note("q", "w3", "a", job.attempt, b'{"percent":1', [b'{"text":"x"']))
     look()
-    real_rig.settle("w3", job, Kind.KEPT, 1000, line=b"1")
+    real_system.settle("w3", job, Kind.KEPT, 1000, line=b"1")
     look()
-    real_rig.add_limited("starts", "held", limits="r 1 1000 api/1s")
-    real_rig.start_all("w3")
-    seen |= real_rig.job("held").keys()
+    real_system.add_limited("starts", "held", limits="r 1 1000 api/1s")
+    real_system.start_all("w3")
+    seen |= real_system.job("held").keys()
 
     assert seen - listed == set()
     assert listed - seen == {"result_missing"}
 
 
-def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_rig: QueueSystem) -> None:
-    with _as_user(own_rig, "shop") as shop:
+def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_system: QueueSystem) -> None:
+    with _as_user(own_system, "shop") as shop:
         shop.push({"job": "n", "id": "a"}, queue=QUEUE)
         shop.redis("ZADD", f"jq:{{{QUEUE}}}:wake", 0, 1)
 
@@ -257,8 +257,8 @@ def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_
             shop.redis("DEL", f"jq:{{{QUEUE}}}:inbox")
 
 
-def test_a_worker_with_the_documented_rights_can_work(own_rig: QueueSystem) -> None:
-    with _as_user(own_rig, "jqjobs") as system:
+def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem) -> None:
+    with _as_user(own_system, "jqjobs") as system:
         system.store.ping()
         system.run(upkeep.add_queues(["q"]))
         system.push({"job": "n", "id": "a", "key": "k"}, {"job": "n", "id": "b"}, "no")

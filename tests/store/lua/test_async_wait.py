@@ -388,15 +388,15 @@ def test_many_deadlines_are_passed_in_portions(system: QueueSystem) -> None:
     assert len(system.ids("ready")) == 150
 
 
-def test_a_damaged_job_does_not_hold_up_other_deadlines(real_rig: QueueSystem) -> None:
-    real_rig.add("a", "b")
-    for job in real_rig.take("w", 2):
-        settle_waiting(real_rig, job)
-    real_rig.redis("HSET", real_rig.key("job:a"), "failures", "x")
-    real_rig.clock.advance(HOUR_MS)
-    real_rig.tend()
+def test_a_damaged_job_does_not_hold_up_other_deadlines(real_system: QueueSystem) -> None:
+    real_system.add("a", "b")
+    for job in real_system.take("w", 2):
+        settle_waiting(real_system, job)
+    real_system.redis("HSET", real_system.key("job:a"), "failures", "x")
+    real_system.clock.advance(HOUR_MS)
+    real_system.tend()
 
-    assert (real_rig.ids("dead"), real_rig.ids("ready")) == (["a"], ["b"])
+    assert (real_system.ids("dead"), real_system.ids("ready")) == (["a"], ["b"])
 
 
 # Through the inbox
@@ -521,22 +521,22 @@ def test_jobs_and_answers_in_one_inbox_do_not_disturb_each_other(system: QueueSy
     assert (system.ids("ready"), system.meta("done")) == (["b", "c"], 1)
 
 
-def test_an_answer_for_a_damaged_job_does_not_hold_up_the_inbox(real_rig: QueueSystem) -> None:
-    waiting(real_rig, token="secret")
-    real_rig.redis("DEL", real_rig.key("job:a"))
-    real_rig.redis("SET", real_rig.key("job:a"), "x")
-    real_rig.push({"resolve": "a", "token": "secret"}, {"job": "n", "id": "b"})
+def test_an_answer_for_a_damaged_job_does_not_hold_up_the_inbox(real_system: QueueSystem) -> None:
+    waiting(real_system, token="secret")
+    real_system.redis("DEL", real_system.key("job:a"))
+    real_system.redis("SET", real_system.key("job:a"), "x")
+    real_system.push({"resolve": "a", "token": "secret"}, {"job": "n", "id": "b"})
 
-    assert real_rig.ingest() == (1, 1, 0, 0)
-    assert real_rig.rejected()[0][0] == "not_waiting: the record of the job is damaged"
+    assert real_system.ingest() == (1, 1, 0, 0)
+    assert real_system.rejected()[0][0] == "not_waiting: the record of the job is damaged"
 
 
 # Races, and a full Redis
 
 
-def test_of_many_answers_at_once_one_is_taken(real_rig: QueueSystem, connect: Callable[..., Store]) -> None:
-    waiting(real_rig, token="secret", fields=("keep", 5000))
-    stores = [connect(real_rig.url, now_ms=real_rig.clock) for _ in range(8)]
+def test_of_many_answers_at_once_one_is_taken(real_system: QueueSystem, connect: Callable[..., Store]) -> None:
+    waiting(real_system, token="secret", fields=("keep", 5000))
+    stores = [connect(real_system.url, now_ms=real_system.clock) for _ in range(8)]
 
     def send_one(n: int) -> str:
         word: str = stores[n].run(resolve("q", "a", "secret", result=str(n).encode()))
@@ -545,18 +545,18 @@ def test_of_many_answers_at_once_one_is_taken(real_rig: QueueSystem, connect: Ca
     with ThreadPoolExecutor(8) as pool:
         words = list(pool.map(send_one, range(8)))
     assert sorted(words) == ["kept"] * 7 + ["resolved"]
-    assert real_rig.job("a")["result"] == str(words.index("resolved"))
+    assert real_system.job("a")["result"] == str(words.index("resolved"))
 
 
 def test_an_answer_at_the_moment_of_the_settle_is_never_lost(
-    real_rig: QueueSystem, connect: Callable[..., Store]
+    real_system: QueueSystem, connect: Callable[..., Store]
 ) -> None:
-    other = connect(real_rig.url, now_ms=real_rig.clock)
+    other = connect(real_system.url, now_ms=real_system.clock)
     ids = [f"j{n}" for n in range(60)]
-    real_rig.add(*ids, fields=("keep", 5000))
-    jobs = real_rig.take("w", 60)
+    real_system.add(*ids, fields=("keep", 5000))
+    jobs = real_system.take("w", 60)
     for job in jobs:
-        real_rig.run(expect("q", "w", job.id, 1, job.id))
+        real_system.run(expect("q", "w", job.id, 1, job.id))
 
     def answer_all() -> set[str]:
         return {other.run(resolve("q", job_id, job_id, result=b"1")) for job_id in reversed(ids)}
@@ -564,11 +564,11 @@ def test_an_answer_at_the_moment_of_the_settle_is_never_lost(
     with ThreadPoolExecutor(1) as pool:
         answering = pool.submit(answer_all)
         for job in jobs:
-            settle_waiting(real_rig, job)
+            settle_waiting(real_system, job)
         words = answering.result()
     assert words <= {"resolved", "early"}
-    assert [real_rig.states(job_id) for job_id in ids] == [["kept"]] * 60
-    assert {real_rig.job(job_id)["result"] for job_id in ids} == {"1"}
+    assert [real_system.states(job_id) for job_id in ids] == [["kept"]] * 60
+    assert {real_system.job(job_id)["result"] for job_id in ids} == {"1"}
 
 
 def test_a_full_redis_takes_answers_and_tokens(start_server: Callable[..., Any]) -> None:
@@ -587,12 +587,12 @@ def test_a_full_redis_takes_answers_and_tokens(start_server: Callable[..., Any])
 
 
 @pytest.mark.parametrize("result", [b"0x10", b'"\xff"'])
-def test_a_result_that_is_no_json_by_the_letter_is_said_to_be_missing(real_rig: QueueSystem, result: bytes) -> None:
+def test_a_result_that_is_no_json_by_the_letter_is_said_to_be_missing(real_system: QueueSystem, result: bytes) -> None:
     """Redis reads envelopes leniently, and nobody else reads them before the one who wants the result."""
-    app = App(redis_url=real_rig.url)
-    waiting(real_rig, token="secret", fields=("keep", 5000))
-    real_rig.push(b'{"resolve":"a","token":"secret","result":' + result + b"}")
-    assert real_rig.ingest() == (1, 0, 0, 0)
+    app = App(redis_url=real_system.url)
+    waiting(real_system, token="secret", fields=("keep", 5000))
+    real_system.push(b'{"resolve":"a","token":"secret","result":' + result + b"}")
+    assert real_system.ingest() == (1, 0, 0, 0)
     with pytest.raises(ResultMissing, match="no JSON"):
         app.handle("q/a").result(timeout=0)
     app.client.close()

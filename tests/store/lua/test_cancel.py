@@ -314,28 +314,28 @@ def test_a_suspect_is_no_exception(system: QueueSystem) -> None:
     assert "suspect" not in system.job("a")
 
 
-def test_a_mark_that_a_damaged_job_left_is_swept_away(real_rig: QueueSystem) -> None:
-    taken(real_rig)
-    cancel_one(real_rig)
-    real_rig.redis("DEL", real_rig.key("job:a"))
-    real_rig.redis("SET", real_rig.key("job:a"), "x")
-    real_rig.trip("w", 0, [outcome(TakenJob("q", "a", 1, "n", b""), Kind.FAILED)])
-    assert marks(real_rig) == ["w a 1"]
+def test_a_mark_that_a_damaged_job_left_is_swept_away(real_system: QueueSystem) -> None:
+    taken(real_system)
+    cancel_one(real_system)
+    real_system.redis("DEL", real_system.key("job:a"))
+    real_system.redis("SET", real_system.key("job:a"), "x")
+    real_system.trip("w", 0, [outcome(TakenJob("q", "a", 1, "n", b""), Kind.FAILED)])
+    assert marks(real_system) == ["w a 1"]
 
-    assert real_rig.run(cancels("q", ["w"])) == []
-    assert marks(real_rig) == []
+    assert real_system.run(cancels("q", ["w"])) == []
+    assert marks(real_system) == []
 
 
-def test_a_worker_that_ends_takes_its_marks_along_also_of_damaged_jobs(real_rig: QueueSystem) -> None:
-    real_rig.add("a", "b")
+def test_a_worker_that_ends_takes_its_marks_along_also_of_damaged_jobs(real_system: QueueSystem) -> None:
+    real_system.add("a", "b")
     for worker in ("w", "w2"):
-        real_rig.take(worker)
-    real_rig.run(cancel("q", ["a", "b"]))
-    real_rig.redis("DEL", real_rig.key("job:a"))
-    real_rig.redis("SET", real_rig.key("job:a"), "x")
-    real_rig.run(leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]))
+        real_system.take(worker)
+    real_system.run(cancel("q", ["a", "b"]))
+    real_system.redis("DEL", real_system.key("job:a"))
+    real_system.redis("SET", real_system.key("job:a"), "x")
+    real_system.run(leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]))
 
-    assert marks(real_rig) == ["w2 b 1"]
+    assert marks(real_system) == ["w2 b 1"]
 
 
 # Afterwards
@@ -364,12 +364,12 @@ def test_a_full_redis_lets_jobs_be_cancelled(start_server: Callable[..., Any], c
 
 
 def test_of_a_cancel_and_a_success_at_once_one_wins_and_both_hear_the_truth(
-    real_rig: QueueSystem, connect: Callable[..., Store]
+    real_system: QueueSystem, connect: Callable[..., Store]
 ) -> None:
-    other = connect(real_rig.url)
+    other = connect(real_system.url)
     ids = [f"j{n}" for n in range(60)]
-    real_rig.add(*ids)
-    jobs = real_rig.take("w", 60)
+    real_system.add(*ids)
+    jobs = real_system.take("w", 60)
 
     def cancel_all() -> list[CancelAnswer]:
         return [other.run(cancel("q", [job_id]))[0] for job_id in ids]
@@ -377,29 +377,31 @@ def test_of_a_cancel_and_a_success_at_once_one_wins_and_both_hear_the_truth(
     with ThreadPoolExecutor(1) as pool:
         cancelling = pool.submit(cancel_all)
         for job in jobs:
-            assert real_rig.settle("w", job, Kind.DONE).stale == ()
+            assert real_system.settle("w", job, Kind.DONE).stale == ()
         answers = cancelling.result()
     assert set(answers) <= {CancelAnswer.CANCELLING, CancelAnswer.UNKNOWN}
-    assert not any(map(real_rig.states, ids))
-    assert (real_rig.meta("done"), marks(real_rig)) == (60, [])
+    assert not any(map(real_system.states, ids))
+    assert (real_system.meta("done"), marks(real_system)) == (60, [])
 
 
-def test_of_a_cancel_and_a_take_at_once_one_comes_first(real_rig: QueueSystem, connect: Callable[..., Store]) -> None:
-    other = connect(real_rig.url)
+def test_of_a_cancel_and_a_take_at_once_one_comes_first(
+    real_system: QueueSystem, connect: Callable[..., Store]
+) -> None:
+    other = connect(real_system.url)
     ids = [f"j{n}" for n in range(60)]
-    real_rig.add(*ids)
-    real_rig.join("w")
+    real_system.add(*ids)
+    real_system.join("w")
 
     def cancel_all() -> dict[str, CancelAnswer]:
         return {job_id: other.run(cancel("q", [job_id]))[0] for job_id in reversed(ids)}
 
     with ThreadPoolExecutor(1) as pool:
         cancelling = pool.submit(cancel_all)
-        got = {job.id for _ in ids for job in real_rig.trip("w", 1).jobs}
+        got = {job.id for _ in ids for job in real_system.trip("w", 1).jobs}
         answers = cancelling.result()
     assert {job_id for job_id, answer in answers.items() if answer is CancelAnswer.CANCELLED} == set(ids) - got
     assert {job_id for job_id, answer in answers.items() if answer is CancelAnswer.CANCELLING} == got
-    assert len(marks(real_rig)) == len(got)
+    assert len(marks(real_system)) == len(got)
 
 
 @pytest.mark.parametrize("holder", ["w", "other", "stranger"])
@@ -411,25 +413,25 @@ def test_who_is_believed_to_hold_a_job_may_be_wrong(system: QueueSystem, holder:
     assert marks(system) == ["w a 1"]
 
 
-def test_where_the_holders_are_known_the_others_are_not_asked(real_rig: QueueSystem) -> None:
-    taken(real_rig)
-    real_rig.redis("CONFIG", "RESETSTAT")
-    real_rig.run(cancel("q", ["a w"]))
+def test_where_the_holders_are_known_the_others_are_not_asked(real_system: QueueSystem) -> None:
+    taken(real_system)
+    real_system.redis("CONFIG", "RESETSTAT")
+    real_system.run(cancel("q", ["a w"]))
 
-    assert "cmdstat_zmscore" not in real_rig.redis("INFO", "commandstats").decode()
+    assert "cmdstat_zmscore" not in real_system.redis("INFO", "commandstats").decode()
 
 
-def test_cancelling_a_page_among_many_workers_is_quick(real_rig: QueueSystem) -> None:
+def test_cancelling_a_page_among_many_workers_is_quick(real_system: QueueSystem) -> None:
     """One call asks each worker once, whatever the number of jobs."""
     workers = [f"w{n}" for n in range(200)]
     for worker in workers:
-        real_rig.run(leases.join("q", worker, LEASE_MS))
-    real_rig.add(*[f"j{n}" for n in range(50)])
+        real_system.run(leases.join("q", worker, LEASE_MS))
+    real_system.add(*[f"j{n}" for n in range(50)])
     for n in range(50):
-        real_rig.trip(workers[4 * n], 1)
-    real_rig.redis("CONFIG", "RESETSTAT")
-    assert real_rig.run(cancel("q", [f"j{n}" for n in range(50)])) == [CancelAnswer.CANCELLING] * 50
+        real_system.trip(workers[4 * n], 1)
+    real_system.redis("CONFIG", "RESETSTAT")
+    assert real_system.run(cancel("q", [f"j{n}" for n in range(50)])) == [CancelAnswer.CANCELLING] * 50
 
-    info = real_rig.redis("INFO", "commandstats").decode()
+    info = real_system.redis("INFO", "commandstats").decode()
     asked = next(line for line in info.splitlines() if line.startswith("cmdstat_zmscore"))
     assert int(asked.split("calls=")[1].split(",")[0]) == 200

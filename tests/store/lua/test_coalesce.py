@@ -231,13 +231,13 @@ def test_of_two_dead_jobs_with_one_key_the_first_retried_wins(system: QueueSyste
     assert key_holder(system) == "b"
 
 
-def test_a_damaged_job_has_no_key_once_it_is_dead(real_rig: QueueSystem) -> None:
-    taken(real_rig, "unfinished")
-    real_rig.redis("HSET", real_rig.key("job:a"), "failures", "x")
-    settle_held(real_rig, Kind.FAILED)
+def test_a_damaged_job_has_no_key_once_it_is_dead(real_system: QueueSystem) -> None:
+    taken(real_system, "unfinished")
+    real_system.redis("HSET", real_system.key("job:a"), "failures", "x")
+    settle_held(real_system, Kind.FAILED)
 
-    assert real_rig.states("a") == ["dead"]
-    assert unique(real_rig) == 0
+    assert real_system.states("a") == ["dead"]
+    assert unique(real_system) == 0
 
 
 # Replace
@@ -394,8 +394,8 @@ def test_one_id_stands_for_one_record_even_with_replace(system: QueueSystem) -> 
 # Many at once, and other languages
 
 
-def test_a_hundred_enqueues_at_once_make_one_job(real_rig: QueueSystem, connect: Callable[..., Store]) -> None:
-    stores = [connect(real_rig.url) for _ in range(10)]
+def test_a_hundred_enqueues_at_once_make_one_job(real_system: QueueSystem, connect: Callable[..., Store]) -> None:
+    stores = [connect(real_system.url) for _ in range(10)]
 
     def enqueue(n: int) -> Enqueued:
         return stores[n // 10].run(enqueueing.enqueue("q", [NewJob("n", b"{}", f"j{n}", key="k")]))[0]
@@ -407,7 +407,7 @@ def test_a_hundred_enqueues_at_once_make_one_job(real_rig: QueueSystem, connect:
         answers = [answer for part in pool.map(ten, range(0, 100, 10)) for answer in part]
     assert sum(answer.created for answer in answers) == 1
     assert len({answer.id for answer in answers}) == 1
-    assert len(real_rig.ids("ready")) == 1
+    assert len(real_system.ids("ready")) == 1
 
 
 def test_an_envelope_says_how_it_coalesces(system: QueueSystem) -> None:

@@ -28,9 +28,9 @@ END = "end-of-the-look"
 
 
 @pytest.fixture
-def system(real_rig: QueueSystem) -> Iterator[QueueSystem]:
-    yield real_rig
-    real_rig.redis("CONFIG", "SET", "maxmemory", 0)
+def system(real_system: QueueSystem) -> Iterator[QueueSystem]:
+    yield real_system
+    real_system.redis("CONFIG", "SET", "maxmemory", 0)
 
 
 def nothing_there(system: QueueSystem) -> None:

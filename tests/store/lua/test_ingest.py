@@ -152,11 +152,11 @@ LENIENT = [
 
 
 @pytest.mark.parametrize("raw", LENIENT)
-def test_what_only_a_strict_parser_refuses_keeps_its_bytes_for_the_worker(real_rig: QueueSystem, raw: bytes) -> None:
-    real_rig.push(raw)
+def test_what_only_a_strict_parser_refuses_keeps_its_bytes_for_the_worker(real_system: QueueSystem, raw: bytes) -> None:
+    real_system.push(raw)
 
-    assert real_rig.ingest() == (1, 0, 0, 0)
-    [job] = real_rig.take("w")
+    assert real_system.ingest() == (1, 0, 0, 0)
+    [job] = real_system.take("w")
     assert job.payload == raw
 
 
@@ -168,8 +168,8 @@ def test_a_lone_surrogate_is_not_held_against_what_stands_behind_it(system: Queu
     assert system.states("b") == ["ready"]
 
 
-def test_an_envelope_of_ten_megabytes_is_rejected_and_holds_nothing_up(real_rig: QueueSystem) -> None:
-    system = real_rig  # the fake server cannot send a reply of this size
+def test_an_envelope_of_ten_megabytes_is_rejected_and_holds_nothing_up(real_system: QueueSystem) -> None:
+    system = real_system  # the fake server cannot send a reply of this size
     raw = b'{"job":"n","meta":{"x":"' + b"x" * (10 * MIB) + b'"}}'
     system.push(raw, {"job": "n", "id": "behind"})
     while system.ingest()[3]:
@@ -234,11 +234,11 @@ def test_rejected_is_bounded_by_count(system: QueueSystem) -> None:
     assert system.meta("rejected_bytes") == 2000
 
 
-def test_rejected_is_bounded_by_bytes(real_rig: QueueSystem) -> None:
+def test_rejected_is_bounded_by_bytes(real_system: QueueSystem) -> None:
     huge = b"{" + b"\n" * (30 * MIB)
     for _ in range(3):
-        real_rig.push(huge)
-        real_rig.ingest()
+        real_system.push(huge)
+        real_system.ingest()
 
-    assert len(real_rig.rejected()) == 2
-    assert real_rig.meta("rejected_bytes") == 2 * len(huge)
+    assert len(real_system.rejected()) == 2
+    assert real_system.meta("rejected_bytes") == 2 * len(huge)

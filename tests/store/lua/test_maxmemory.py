@@ -18,9 +18,9 @@ from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 
 @pytest.fixture
-def system(real_rig: QueueSystem) -> Iterator[QueueSystem]:
-    yield real_rig
-    lift(real_rig)
+def system(real_system: QueueSystem) -> Iterator[QueueSystem]:
+    yield real_system
+    lift(real_system)
 
 
 def fill_up(system: QueueSystem) -> None:

@@ -104,14 +104,14 @@ def test_nothing_is_left_of_what_a_job_said_that_is_not_kept(taken: QueueSystem)
     assert taken.redis("KEYS", taken.key("job:*")) == []
 
 
-def test_a_job_can_speak_when_redis_is_full(real_rig: QueueSystem) -> None:
-    real_rig.add("a")
-    real_rig.take()
-    real_rig.redis("CONFIG", "SET", "maxmemory", "1")
+def test_a_job_can_speak_when_redis_is_full(real_system: QueueSystem) -> None:
+    real_system.add("a")
+    real_system.take()
+    real_system.redis("CONFIG", "SET", "maxmemory", "1")
     try:
-        assert say(real_rig, "x", progress=b'{"percent":1')
+        assert say(real_system, "x", progress=b'{"percent":1')
     finally:
-        real_rig.redis("CONFIG", "SET", "maxmemory", "0")
+        real_system.redis("CONFIG", "SET", "maxmemory", "0")
 
 
 def test_status_tells_the_progress_of_the_attempt_that_runs_and_no_other(taken: QueueSystem) -> None:

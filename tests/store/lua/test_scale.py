@@ -27,10 +27,10 @@ BATCH = 200
 
 
 @pytest.fixture
-def system(real_rig: QueueSystem) -> Iterator[QueueSystem]:
-    real_rig.redis("CONFIG", "SET", "slowlog-max-len", 1000)
-    yield real_rig
-    real_rig.redis("CONFIG", "SET", "slowlog-log-slower-than", -1)
+def system(real_system: QueueSystem) -> Iterator[QueueSystem]:
+    real_system.redis("CONFIG", "SET", "slowlog-max-len", 1000)
+    yield real_system
+    real_system.redis("CONFIG", "SET", "slowlog-log-slower-than", -1)
 
 
 def slowness(system: QueueSystem) -> float:

@@ -346,8 +346,8 @@ def test_what_is_not_there_cannot_be_paused(system: QueueSystem) -> None:
 # A full Redis
 
 
-def test_at_maxmemory_a_tick_is_refused_and_all_else_works(real_rig: QueueSystem) -> None:
-    system = real_rig
+def test_at_maxmemory_a_tick_is_refused_and_all_else_works(real_system: QueueSystem) -> None:
+    system = real_system
     publish(system, "s", "t")
     due = START_MS + 1000
     system.redis("CONFIG", "SET", "maxmemory", 1)

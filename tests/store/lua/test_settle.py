@@ -273,18 +273,18 @@ def test_an_outcome_of_a_kind_this_script_does_not_know_loses_no_job(system: Que
     assert system.states("b") == ["scheduled"]
 
 
-def test_a_job_with_damaged_fields_is_dead_and_takes_no_neighbour_along(real_rig: QueueSystem) -> None:
-    real_rig.add("a", "b")
-    real_rig.take(want=2)
-    real_rig.store.wire.call("HSET", "jq:{q}:job:a", "crashes", "x")
+def test_a_job_with_damaged_fields_is_dead_and_takes_no_neighbour_along(real_system: QueueSystem) -> None:
+    real_system.add("a", "b")
+    real_system.take(want=2)
+    real_system.store.wire.call("HSET", "jq:{q}:job:a", "crashes", "x")
     board = [BoardEntry("a", 1, "running")]
-    assert real_rig.store.run(leases.leave("q", "w", "crash", "killed", board)) == 2
-    assert (real_rig.ids("dead"), real_rig.ids("ready")) == (["a"], ["b"])
-    assert "not an integer" in real_rig.job("a")["error"]
+    assert real_system.store.run(leases.leave("q", "w", "crash", "killed", board)) == 2
+    assert (real_system.ids("dead"), real_system.ids("ready")) == (["a"], ["b"])
+    assert "not an integer" in real_system.job("a")["error"]
 
 
-def test_a_queue_with_a_key_of_the_wrong_type_stops_no_other(real_rig: QueueSystem) -> None:
-    store = real_rig.store
+def test_a_queue_with_a_key_of_the_wrong_type_stops_no_other(real_system: QueueSystem) -> None:
+    store = real_system.store
     for queue in ("q", "r"):
         assert store.run(leases.join(queue, "w", 30_000))
     store.wire.call("SET", "jq:{q}:scheduled", "x")

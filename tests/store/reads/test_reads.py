@@ -115,10 +115,10 @@ def test_nonsense_counters_count_as_none(system: QueueSystem) -> None:
     assert (found.done, found.failed, found.paused_ms) == (0, 0, None)
 
 
-def test_a_key_of_another_type_is_a_store_error(real_rig: QueueSystem) -> None:
-    real_rig.redis("SET", "jq:{q}:ready", "x")
+def test_a_key_of_another_type_is_a_store_error(real_system: QueueSystem) -> None:
+    real_system.redis("SET", "jq:{q}:ready", "x")
     with pytest.raises(StoreError, match="WRONGTYPE"):
-        status(real_rig)
+        status(real_system)
 
 
 def test_what_cannot_name_a_queue_is_no_known_queue(system: QueueSystem) -> None:

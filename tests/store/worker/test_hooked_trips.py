@@ -19,7 +19,7 @@ from store.worker.processless_worker import ProcesslessWorker
 HOOKED = object()
 
 
-class HookedHands(ProcesslessWorker):
+class HookedWorker(ProcesslessWorker):
     """A worker whose jobs have hooks."""
 
     def run(self, *kinds: Kind, after: Any = HOOKED, attempt: int | None = None) -> None:
@@ -41,13 +41,13 @@ def _ended(job: TakenJob, kind: Kind, after: Any, attempt: int | None) -> Outcom
 
 
 @pytest.fixture
-def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -> Iterator[HookedHands]:
-    made = HookedHands(system, connect(system.url), tmp_path)
+def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -> Iterator[HookedWorker]:
+    made = HookedWorker(system, connect(system.url), tmp_path)
     yield made
     made.board.close()
 
 
-def test_a_trip_tells_what_became_of_each_job_with_hooks(worker: HookedHands) -> None:
+def test_a_trip_tells_what_became_of_each_job_with_hooks(worker: HookedWorker) -> None:
     worker.system.add(*"abcd", fields=("max_attempts", 5))
     worker.run(Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.DISCARDED)
     assert worker.exchanger.awaits_settled
@@ -59,14 +59,14 @@ def test_a_trip_tells_what_became_of_each_job_with_hooks(worker: HookedHands) ->
     ]  # fmt: skip
 
 
-def test_a_report_of_the_monitor_tells_it_too(worker: HookedHands) -> None:
+def test_a_report_of_the_monitor_tells_it_too(worker: HookedWorker) -> None:
     worker.system.add("a")
     worker.run(Kind.DISCARDED)
     assert worker.exchanger.report(gives_back=True)
     assert worker.recorded() == [("a", ("dead", "discarded"))]
 
 
-def test_without_hooks_nothing_is_noted(worker: HookedHands) -> None:
+def test_without_hooks_nothing_is_noted(worker: HookedWorker) -> None:
     worker.system.add(*"ab")
     worker.run(Kind.DONE, Kind.DISCARDED, after=None)
     assert not worker.exchanger.awaits_settled
@@ -74,14 +74,14 @@ def test_without_hooks_nothing_is_noted(worker: HookedHands) -> None:
     assert worker.recorded() == []
 
 
-def test_what_came_too_late_is_not_settled(worker: HookedHands) -> None:
+def test_what_came_too_late_is_not_settled(worker: HookedWorker) -> None:
     worker.system.add(*"ab")
     worker.run(Kind.DONE, Kind.FAILED, attempt=7)
     worker.exchanger.trip(0)
     assert worker.recorded() == [("a", None), ("b", None)]
 
 
-def test_after_a_broken_trip_hooks_wait_on(worker: HookedHands, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_broken_trip_hooks_wait_on(worker: HookedWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     worker.system.add("a")
     worker.run(Kind.DISCARDED)
     with monkeypatch.context() as broken:
