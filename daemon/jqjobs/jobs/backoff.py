@@ -93,12 +93,6 @@ def backoff_of(value: Backoff | Duration | Sequence[Duration] | None) -> Backoff
     return Fixed(value)  # type: ignore[arg-type]
 
 
-def reconnect_delay_s(failures: int, rng: random.Random) -> float:
-    """Return how long to wait before asking Redis again: 50 ms doubling to 2 s, jittered by half."""
-    upper: float = min(2.0, 0.05 * 2 ** min(failures, 10))
-    return upper * rng.uniform(0.5, 1.0)
-
-
 def respawn_delay_s(short_lives: int) -> float:
     """Return how long to wait before a worker is started again after it died early that often in a row."""
     delay: float = 0.0 if short_lives <= 1 else min(30.0, 0.25 * 2 ** min(short_lives - 2, 10))

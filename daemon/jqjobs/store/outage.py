@@ -10,7 +10,6 @@ import random
 
 from jqjobs.base import log
 from jqjobs.errors import StoreError, StoreUnavailable
-from jqjobs.jobs.backoff import reconnect_delay_s
 
 
 class Failures:
@@ -30,8 +29,9 @@ class Failures:
         return count
 
     def pause_s(self) -> float:
-        """Return how long to wait before the next try; it grows with the failures, and is jittered."""
-        return reconnect_delay_s(self.count, self._rng)
+        """Return how long to wait before the next try: 50 ms doubling to 2 s, jittered by half."""
+        upper_s: float = min(2.0, 0.05 * 2 ** min(self.count, 10))
+        return upper_s * self._rng.uniform(0.5, 1.0)
 
 
 class Outage:

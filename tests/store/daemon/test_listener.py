@@ -15,9 +15,10 @@ from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.control.orders import Order, OrderAnswer, Verb, parse_answer
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id
-from jqjobs.store import keys, outage
+from jqjobs.store import keys
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import daemons
+from jqjobs.store.outage import Failures
 from jqjobs.store.store import Store
 from log_lines import Lines
 from servers import Server
@@ -227,7 +228,7 @@ def test_an_outage_is_waited_out_and_said_once(
 ) -> None:  # fmt: skip
     pauses: list[int] = []
     monkeypatch.setattr(control, "_BLOCK_S", 1)
-    monkeypatch.setattr(outage, "reconnect_delay_s", lambda failures, _: pauses.append(failures) or 0.02)
+    monkeypatch.setattr(Failures, "pause_s", lambda failures: pauses.append(failures.count) or 0.02)
     server = start_server(kind)
     listener = listen(server.url)
     order(connect(server.url))

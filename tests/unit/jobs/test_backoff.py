@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.backoff import Delays, Exponential, Fixed, backoff_of, reconnect_delay_s, respawn_delay_s
+from jqjobs.jobs.backoff import Delays, Exponential, Fixed, backoff_of, respawn_delay_s
 
 RNG = random.Random(1)
 
@@ -85,13 +85,6 @@ def test_any_object_with_delay_ms_is_a_rule() -> None:
 def test_what_is_no_backoff_is_refused(value: Any) -> None:
     with pytest.raises(InvalidOption):
         backoff_of(value)
-
-
-def test_redis_is_asked_again_soon_at_first_and_every_two_seconds_in_the_end() -> None:
-    for failures in range(2000):
-        assert 0.02 <= reconnect_delay_s(failures, RNG) <= 2.0
-    assert reconnect_delay_s(1, RNG) <= 0.1
-    assert len({reconnect_delay_s(50, RNG) for _ in range(10)}) == 10, "daemons do not come back all at once"
 
 
 def test_the_first_early_death_costs_nothing_and_later_ones_more_and_more() -> None:

@@ -60,14 +60,21 @@ def test_without_a_failure_nothing_is_said(outage: Outage, logged: list[dict[str
     assert logged == []
 
 
-def test_pauses_grow_to_two_seconds_jittered_and_start_over() -> None:
-    failures = Failures(random.Random(1))
-    pauses = []
+@pytest.fixture
+def failures() -> Failures:
+    return Failures(random.Random(1))
+
+
+def test_redis_is_asked_again_soon_at_first_and_every_two_seconds_in_the_end(failures: Failures) -> None:
+    for count in range(1, 2000):
+        failures.add()
+        upper_s = 0.05 * 2**count if count < 6 else 2.0
+        assert upper_s / 2 <= failures.pause_s() <= upper_s
+    assert len({failures.pause_s() for _ in range(10)}) == 10, "daemons do not come back all at once"
+
+
+def test_after_a_success_the_pauses_start_over(failures: Failures) -> None:
     for _ in range(12):
         failures.add()
-        pauses.append(failures.pause_s())
-    uppers = [min(2.0, 0.05 * 2**count) for count in range(1, 13)]
-    assert all(upper / 2 <= pause <= upper for pause, upper in zip(pauses, uppers, strict=True))
-    assert len(set(pauses[-4:])) == 4, "daemons do not come back all at once"
     assert failures.clear() == 12
     assert failures.pause_s() <= 0.05
