@@ -26,6 +26,7 @@ class Around:
         self.under_way = self.draining = self.stopping = self.closed = False
         self.is_redis_away = False
         self.at_waits: list[Callable[[], object]] = []
+        self.at_listens: list[Callable[[], object]] = []
         self.now_ms = 1_000_000
         monkeypatch.setattr(ending, "monotonic_ms", lambda: self.now_ms)
         self.channel = self
@@ -61,10 +62,15 @@ class Around:
     def close(self) -> None:
         self.did.append("close")
 
+    def listen(self, low: int, *, for_outcomes: bool) -> None:
+        assert (low, for_outcomes) == (-1, True)
+        if self.at_listens:
+            self.at_listens.pop(0)()
+
     def nothing(self, *_: Any, **__: Any) -> None:
         return None
 
-    tick = hear = listen = run = nothing
+    tick = hear = run = nothing
 
 
 @pytest.fixture
@@ -99,6 +105,14 @@ def test_what_runs_is_waited_for_and_reported_as_it_ends(around: Around, batch: 
     around.at_waits = [dict, lambda: batch.finish(first), lambda: batch.finish(second)]
     around.ending.retire()
     assert around.did == ["cancel", "wait", "wait", "trip id-0", "wait", "trip id-1", "hooks", "close"]
+
+
+def test_a_job_that_ends_as_the_worker_turns_to_wait_is_not_waited_for(around: Around, batch: Batch) -> None:
+    batch.add(jobs(1))
+    job = started(batch)
+    around.at_listens = [lambda: batch.finish(job)]
+    around.ending.retire()
+    assert around.did == ["cancel", "trip id-0", "hooks", "close"]
 
 
 def test_without_redis_it_tries_three_times_and_leaves_the_rest_to_its_daemon(around: Around) -> None:

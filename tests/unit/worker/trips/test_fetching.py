@@ -265,3 +265,16 @@ def test_what_happens_while_it_turns_to_wait_is_not_missed(several: SeveralSlots
     around.meanwhile = lambda: end_one(batch)
     assert several.rest_s(around.listen) == 0.0, "there is place for a job now"
     assert around.listened == [(0, True)]
+
+
+def test_in_a_lull_a_job_that_ends_meanwhile_is_reported_without_a_ring(
+    several: SeveralSlots, batch: Batch, around: Around
+) -> None:
+    batch.add(jobs(2))
+    for _ in range(2):
+        started(batch)
+    several.lull.begin(500)
+    around.now_ms += 10
+    around.meanwhile = lambda: end_one(batch)
+    assert several.rest_s(around.listen) == 0.0, "its report is due"
+    assert around.listened == [(-1, True)]
