@@ -12,7 +12,7 @@ import pytest
 from jqjobs import App
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.worker.life.joining import join
-from unit.daemon.fake_workers import Lines
+from log_lines import Lines
 
 
 class Around:
