@@ -63,23 +63,30 @@ def test_moments_of_the_far_future_fit_into_a_word(board: Board, worker_board: W
 # Starting
 
 
-def test_a_job_that_starts_runs_from_now_on(board: Board, worker_board: WorkerBoard) -> None:
+@pytest.fixture
+def leased(board: Board) -> Board:
+    """The board, under a lease that holds."""
+    board.set_word(Word.LEASE_UNTIL, monotonic_ms() + 3_600_000)
+    return board
+
+
+def test_a_job_that_starts_runs_from_now_on(leased: Board, worker_board: WorkerBoard) -> None:
     before = monotonic_ms()
-    [one] = in_hand(board, 1)
+    [one] = in_hand(leased, 1)
     assert worker_board.start(one)
-    [entry] = board.running()
+    [entry] = leased.running()
     assert before <= entry.since_ms == one.started_ms <= monotonic_ms()
 
 
 @pytest.mark.parametrize("why", ["no lease", "cancelled", "recalled"])
-def test_some_things_speak_against_a_start(board: Board, worker_board: WorkerBoard, why: str) -> None:
-    [one] = in_hand(board, 1)
+def test_some_things_speak_against_a_start(leased: Board, worker_board: WorkerBoard, why: str) -> None:
+    [one] = in_hand(leased, 1)
     if why == "no lease":
-        board.set_word(Word.LEASE_UNTIL, monotonic_ms() - 1)
+        leased.set_word(Word.LEASE_UNTIL, monotonic_ms() - 1)
     elif why == "cancelled":
-        board.cancel("q", "id-1", 1, 5)
+        leased.cancel("q", "id-1", 1, 5)
     else:
-        board.set_word(Word.RECALL, 5)
+        leased.set_word(Word.RECALL, 5)
     assert not worker_board.start(one)
 
 
@@ -99,9 +106,9 @@ class Watched:
         self.words[index] = value
 
 
-def test_a_job_is_marked_as_running_before_the_recall_is_looked_at(board: Board, worker_board: WorkerBoard) -> None:
+def test_a_job_is_marked_as_running_before_the_recall_is_looked_at(leased: Board, worker_board: WorkerBoard) -> None:
     """Else a job could start after the daemon has looked at the marks and given it away."""
-    [one] = in_hand(board, 1)
+    [one] = in_hand(leased, 1)
     real = worker_board._words
     worker_board._words = watched = Watched(real)  # type: ignore[assignment]
     assert worker_board.start(one)
