@@ -170,4 +170,6 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 
 def _say(call: Callable[[], Any]) -> None:
     function = getattr(call, "func", call)
-    log.event("later.failed", level=40, exc_info=True, function=getattr(function, "__qualname__", repr(function)))
+    log.event(
+        "later.failed", level=log.ERROR, exc_info=True, function=getattr(function, "__qualname__", repr(function))
+    )

@@ -18,12 +18,15 @@ from typing import Any, TextIO
 
 from jqjobs.base.escape import visible
 
+#: For who logs; without a level it is INFO.
+DEBUG, WARNING, ERROR, CRITICAL = logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL
+
 _FIELDS = "jq_fields"
 _log = logging.getLogger("jqjobs")
 
 
 def event(name: str, /, *, level: int = logging.INFO, exc_info: bool = False, **fields: Any) -> None:
-    """Log one event, such as ``event("job.failed", job=…, ms=…)``; None fields are left out."""
+    """Log one event of `events`, such as ``event("job.failed", job=…, ms=…)``; None fields are left out."""
     if _log.isEnabledFor(level):
         shown = {key: value for key, value in fields.items() if value is not None}
         _log.log(level, name, exc_info=exc_info, extra={_FIELDS: shown})

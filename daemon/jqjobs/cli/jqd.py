@@ -197,7 +197,7 @@ def main() -> None:
         click.echo(f"jqd: {error.in_one_line()}", err=True)
         sys.exit(DaemonExit.CONFIGURATION)
     except Exception:
-        log.event("daemon.crashed", level=50, exc_info=True)
+        log.event("daemon.crashed", level=log.CRITICAL, exc_info=True)
         sys.exit(DaemonExit.INTERNAL)
 
 

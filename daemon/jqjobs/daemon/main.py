@@ -59,5 +59,7 @@ def _replace_image(release: Release, signals: SignalInbox, handover: Handover) -
         os.chdir(release.directory)
         os.execve(command[0], command, {**os.environ, _HANDOVER: handover.to_json()})
     except OSError as error:
-        log.event("daemon.not_replaced", level=50, error=str(error), hint="whoever supervises it starts it anew")
+        log.event(
+            "daemon.not_replaced", level=log.CRITICAL, error=str(error), hint="whoever supervises it starts it anew"
+        )
     return DaemonExit.TEMPORARY

@@ -89,7 +89,7 @@ class Supervisor:
             self._shown_state.publish()
             self._wait(pause_s)
         if not self._leases.end(REDIS_AT_END_S):
-            log.event("daemon.unburied", level=30, hint="the next daemon on this host takes the jobs up")
+            log.event("daemon.unburied", level=log.WARNING, hint="the next daemon on this host takes the jobs up")
         log.event("daemon.ended", code=int(self._ending.exit))
         return self._ending.exit
 
@@ -109,7 +109,7 @@ class Supervisor:
             event = self._leases.events.get()
             worker = self._workers.by_id.get(event.worker_id)
             if event.kind == "refused" and not self._ending.is_under_way:
-                log.event("daemon.refused", level=50, message=event.message)
+                log.event("daemon.refused", level=log.CRITICAL, message=event.message)
                 self._ending.give_up()
             elif event.kind == "exhausted" and not self._ending.is_under_way:
                 log.event("daemon.exhausted", burst=self._settings.burst)

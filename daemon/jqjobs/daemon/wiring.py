@@ -132,7 +132,7 @@ def _start_host_check(settings: DaemonSettings) -> None:
 
     def check() -> None:
         if complaint := stop_wait_complaint(os.environ, drain_s(settings)):
-            log.event("daemon.stop_wait", level=30, message=complaint)
+            log.event("daemon.stop_wait", level=log.WARNING, message=complaint)
 
     Thread(target=check, name="jqjobs-host-check", daemon=True).start()
 

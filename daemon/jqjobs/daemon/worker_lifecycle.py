@@ -139,13 +139,15 @@ class WorkerLifecycle:
     def _say_unserved(self, queues: list[str]) -> None:
         """Say once that the app has queues which this daemon leaves to others."""
         if queues and not self.ever_ready and not self._said_unserved:
-            log.event("queues.unserved", level=30, queues=",".join(queues), hint="does another daemon serve them?")
+            log.event(
+                "queues.unserved", level=log.WARNING, queues=",".join(queues), hint="does another daemon serve them?"
+            )
             self._said_unserved = True
 
     def hear_of_lease(self, event: LeaseEvent, worker: WorkerProcess) -> None:
         """A worker has its lease, or has lost it."""
         if event.kind == "fenced":
-            log.event("worker.fenced", level=30, worker=worker.id, pid=worker.pid)
+            log.event("worker.fenced", level=log.WARNING, worker=worker.id, pid=worker.pid)
             self._workers.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
         elif worker.plan is None:
             worker.state = "ready"
@@ -168,10 +170,10 @@ class WorkerLifecycle:
     def _plan_successor(self, worker: WorkerProcess, code: int) -> None:
         lived_s = time.monotonic() - worker.started_s
         next_s = self._seats.after_death(worker.seat, lived_s)
-        log.event("worker.died", level=30, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
-                  lived_s=round(lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
+        log.event("worker.died", level=log.WARNING, worker=worker.id, pid=worker.pid, code=code,
+                  error=worker.error or None, lived_s=round(lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
         if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):
             self.note = f"workers do not start: {worker.error}"
             if not self.ever_ready:
-                log.event("daemon.unusable", level=50, app=self._settings.app, error=worker.error)
+                log.event("daemon.unusable", level=log.CRITICAL, app=self._settings.app, error=worker.error)
                 self.unusable = worker.error

@@ -55,7 +55,7 @@ class Outage:
         self._failures.add()
         event = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
         if event != self._said:
-            log.event(event, level=30, error=str(error), worker=self._worker or None)
+            log.event(event, level=log.WARNING, error=str(error), worker=self._worker or None)
         self._said = event
 
     def end(self) -> None:

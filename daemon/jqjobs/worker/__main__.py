@@ -79,7 +79,7 @@ def _load(process: WorkerProcess) -> App | None:
         return load_registered(process.config.app)
     except BaseException as error:  # anything may come out of user modules, SystemExit included
         error_text = describe_failure(error)
-        log.event("app.failed", level=40, app=process.config.app, error=error_text)
+        log.event("app.failed", level=log.ERROR, app=process.config.app, error=error_text)
         process.loaded_files.report_failure(process.channel, error)
         process.channel.send("failed", error=error_text)
         return None
@@ -103,7 +103,7 @@ if __name__ == "__main__":
     try:
         code = main()
     except Exception:
-        log.event("worker.crashed", level=50, exc_info=True)
+        log.event("worker.crashed", level=log.CRITICAL, exc_info=True)
         code = WorkerExit.INTERNAL
     limit_threads(code)
     sys.exit(code)

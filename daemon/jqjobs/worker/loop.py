@@ -65,7 +65,7 @@ class Loop:
                 self._hear_daemon()
             return self._ending.retire()
         except Fenced as fenced:
-            log.event("worker.fenced", level=30, worker=self._config.worker_id, error=str(fenced))
+            log.event("worker.fenced", level=log.WARNING, worker=self._config.worker_id, error=str(fenced))
             self._ending.stop()
             return WorkerExit.FENCED
 

@@ -51,7 +51,7 @@ class OutgoingAnswers:
             raise
         except StoreError as error:  # a missing permission, a key of another type: it will not get better
             if str(error) not in self._refusals:
-                log.event("control.unanswered", level=30, error=str(error))
+                log.event("control.unanswered", level=log.WARNING, error=str(error))
             self._refusals.add(str(error))
 
     def close(self) -> None:

@@ -93,7 +93,7 @@ class ControlListener(threading.Thread):
         except StoreError as error:
             self._count_failure(error)
         except Exception:
-            log.event("control.error", level=50, exc_info=True)
+            log.event("control.error", level=log.CRITICAL, exc_info=True)
             self._forget_question()
             self._ending.wait(_ERROR_PAUSE_S)
 
@@ -134,14 +134,14 @@ class ControlListener(threading.Thread):
 
     def _ignore(self, what: str) -> None:
         if what not in self._ignored:
-            log.event("control.ignored", level=30, error=what)
+            log.event("control.ignored", level=log.WARNING, error=what)
         self._ignored.add(what)
 
     def _count_failure(self, error: StoreError) -> None:
         self._forget_question()
         self._failures.add()
         if self._failures.count == _SAY_AFTER:
-            log.event("control.deaf", level=30, error=str(error), hint="jqctl daemon cannot reach this daemon")
+            log.event("control.deaf", level=log.WARNING, error=str(error), hint="jqctl daemon cannot reach this daemon")
         self._ending.wait(self._failures.pause_s())
 
     def _say_back(self) -> None:

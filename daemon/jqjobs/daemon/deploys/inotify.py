@@ -105,7 +105,7 @@ class InotifyWatch:
         return name in self._names or name.endswith(".py")
 
     def _give_up(self, reason: str) -> None:
-        log.event("watch.without_inotify", level=30, reason=reason, hint="changes are noticed a little later")
+        log.event("watch.without_inotify", level=log.WARNING, reason=reason, hint="changes are noticed a little later")
         self.is_on = False
         self.close()
 

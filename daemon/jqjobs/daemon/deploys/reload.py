@@ -88,6 +88,6 @@ class Reload:
         return worker is not None and worker.plan is None
 
     def _refuse(self, reason: str) -> None:
-        log.event("reload.refused", level=40, error=reason)
+        log.event("reload.refused", level=log.ERROR, error=reason)
         self.abandon()
         self.refused_because = reason

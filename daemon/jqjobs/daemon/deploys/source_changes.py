@@ -174,4 +174,4 @@ class SourceChanges:
         self.step = Step.NONE
         self.host_lock.give_back()
         self.refused_because = visible(reason, limit=500)
-        log.event("reload.refused", level=40, error=reason)
+        log.event("reload.refused", level=log.ERROR, error=reason)

@@ -111,7 +111,7 @@ class SourceWatcher(threading.Thread):
 
     def _say_full(self) -> None:
         if not self._said_full:
-            log.event("watch.full", level=30, files=MOST_FILES, hint="what was loaded since is not watched")
+            log.event("watch.full", level=log.WARNING, files=MOST_FILES, hint="what was loaded since is not watched")
         self._said_full = True
 
     def run(self) -> None:
@@ -123,7 +123,7 @@ class SourceWatcher(threading.Thread):
             try:
                 pause_s = self.turn()
             except Exception:
-                log.event("watch.error", level=50, exc_info=True)
+                log.event("watch.error", level=log.CRITICAL, exc_info=True)
                 self._swept_s = self._clock()
                 pause_s = _AFTER_ERROR_S
         self._inotify.close()

@@ -68,7 +68,7 @@ class Endpoint(threading.Thread):
             try:
                 self._turn()
             except Exception:
-                log.event("health.error", level=50, exc_info=True)
+                log.event("health.error", level=log.CRITICAL, exc_info=True)
                 self._ending.wait(1.0)
 
     def close(self) -> None:

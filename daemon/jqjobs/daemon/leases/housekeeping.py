@@ -39,7 +39,7 @@ class Housekeeping:
             if isinstance(found, StoreError):
                 continue
             if found.reaped:
-                log.event("lease.reaped", level=30, queue=name, workers=found.reaped)
+                log.event("lease.reaped", level=log.WARNING, queue=name, workers=found.reaped)
             if found.inbox:
                 self._ingest(name)
             more = more or found.more

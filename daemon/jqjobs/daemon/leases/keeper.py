@@ -71,10 +71,10 @@ class LeaseKeeper:
         try:
             info = self._store.wire.call("INFO")
         except StoreError as error:
-            log.event("redis.unjudged", level=30, error=str(error))
+            log.event("redis.unjudged", level=log.WARNING, error=str(error))
             return
         for complaint in complaints(info.decode("utf-8", "replace")):
-            log.event("redis.warning", level=30, message=complaint.message)
+            log.event("redis.warning", level=log.WARNING, message=complaint.message)
             if complaint.fatal:
                 self._tell(LeaseEvent("refused", message=complaint.message))
 

@@ -117,7 +117,7 @@ class LeaseThread(threading.Thread):
         except StoreError as error:
             return self._count_failure(error)
         except Exception:
-            log.event("keeper.error", level=50, exc_info=True)
+            log.event("keeper.error", level=log.CRITICAL, exc_info=True)
             return _AFTER_ERROR_S
         self._outage.end()
         self.waiting_for_redis = ""
@@ -155,7 +155,7 @@ class LeaseThread(threading.Thread):
             if isinstance(error, StoreRefused) and not self._keeper.has_joined:
                 raise
             if name not in self._refused_steps:
-                log.event("keeper.refused", level=40, step=name, error=str(error))
+                log.event("keeper.refused", level=log.ERROR, step=name, error=str(error))
             self._refused_steps.add(name)
         else:
             if again_s is not None:

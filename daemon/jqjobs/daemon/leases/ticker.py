@@ -112,9 +112,15 @@ class Ticker:
         name = f"{schedule.queue}/{schedule.name}"
         self._forget_complaints(name)
         if what.missed:
-            log.event("schedule.missed", level=30, schedule=name, tick_ms=what.since_ms, late_ms=now_ms - what.since_ms)
+            log.event(
+                "schedule.missed",
+                level=log.WARNING,
+                schedule=name,
+                tick_ms=what.since_ms,
+                late_ms=now_ms - what.since_ms,
+            )
         if ticked.made < len(what.ticks):
-            log.event("schedule.overlaps", level=10, schedule=name, skipped=len(what.ticks) - ticked.made)
+            log.event("schedule.overlaps", level=log.DEBUG, schedule=name, skipped=len(what.ticks) - ticked.made)
 
     def _forget_complaints(self, name: str) -> None:
         self._complaints = {each for each in self._complaints if not each.startswith(f"{name} ")}
@@ -125,7 +131,7 @@ class Ticker:
         said = f"{name} {error}"
         if said not in self._complaints:
             self._complaints.add(said)
-            log.event("schedule.refused", level=40, schedule=name, error=error.in_one_line())
+            log.event("schedule.refused", level=log.ERROR, schedule=name, error=error.in_one_line())
 
 
 def _due_now(schedule: _Schedule, now_ms: int) -> list[_Ticking]:

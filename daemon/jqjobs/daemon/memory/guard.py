@@ -123,7 +123,7 @@ class MemoryGuard:
     def _newcomer(self, rss: int) -> _Known:
         if 0 < self.max_rss_bytes <= rss and not self._warned_large:
             self._warned_large = True
-            log.event("memory.max_rss_too_small", level=30, rss=format_size(rss),
+            log.event("memory.max_rss_too_small", level=log.WARNING, rss=format_size(rss),
                       max_rss=format_size(self.max_rss_bytes), hint="workers start like that: ignored")  # fmt: skip
         return _Known(rss, rss)
 
@@ -139,7 +139,7 @@ class MemoryGuard:
         where = "" if sample.decided_by == "host" else f" in cgroup {sample.decided_by}"
         self.note = f"waiting for memory: {free} free{where}, {reserve} is kept in reserve" if is_short else ""
         if is_short and not was_short:
-            log.event("memory.short", level=30, free=free, reserve=reserve, limited_by=sample.decided_by)
+            log.event("memory.short", level=log.WARNING, free=free, reserve=reserve, limited_by=sample.decided_by)
         elif was_short and not is_short:
             log.event("memory.enough", free=free, reserve=reserve)
 

@@ -52,7 +52,7 @@ def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) 
     worker.killed_at = entry.token
     worker.stacks = read_stacks(worker.board.path)
     worker.send(signal.SIGKILL)
-    log.event("job.killed", level=30, job=f"{entry.queue}/{entry.id}", name=entry.name,
+    log.event("job.killed", level=log.WARNING, job=f"{entry.queue}/{entry.id}", name=entry.name,
               reason=worker.killed_as, limit_s=limit_s)  # fmt: skip
 
 
@@ -88,5 +88,5 @@ class Silence:
             since_s = known[1] if known and known[0] == tick and not worker.board.running() else now_s
             self._seen[worker.id] = (tick, since_s)
             if worker.state == "ready" and now_s - since_s > self._silent_s:
-                log.event("worker.silent", level=40, worker=worker.id, pid=worker.pid)
+                log.event("worker.silent", level=log.ERROR, worker=worker.id, pid=worker.pid)
                 worker.send(signal.SIGKILL)

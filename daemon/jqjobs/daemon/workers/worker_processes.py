@@ -42,7 +42,7 @@ class WorkerProcesses:
             board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
             worker = spawn(seat, worker_id, board, self._directory, self._configure)
         except OSError as error:
-            log.event("worker.not_started", level=40, error=str(error))
+            log.event("worker.not_started", level=log.ERROR, error=str(error))
             return None
         self.describe(worker)
         self.by_id[worker.id] = worker

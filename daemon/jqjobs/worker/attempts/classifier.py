@@ -82,14 +82,22 @@ class Classifier:
             try:
                 return duration_ms(error.delay, "Retry delay")
             except InvalidOption as wrong:
-                log.event("job.bad_retry_delay", level=30, job=job.id, name=job.name, error=str(wrong))
+                log.event(
+                    "job.bad_retry_delay",
+                    level=log.WARNING,
+                    job=f"{job.queue}/{job.id}",
+                    name=job.name,
+                    error=str(wrong),
+                )
         return self._backoff_ms(job, known)
 
     def _backoff_ms(self, job: TakenJob, known: Job[..., Any]) -> int:
         try:
             return max(0, min(LONGEST_MS, int(known.settings.backoff.delay_ms(job.failures + 1, self._rng))))
         except Exception as wrong:  # a rule of the user's own
-            log.event("job.bad_backoff", level=30, job=job.id, name=job.name, error=describe(wrong))
+            log.event(
+                "job.bad_backoff", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name, error=describe(wrong)
+            )
             return backoff_of(None).delay_ms(job.failures + 1, self._rng)
 
     def _words(self, job: TakenJob, reason: str, error: BaseException) -> _Words:

@@ -59,7 +59,7 @@ def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run
         raise
     except BaseException:  # SystemExit included: a hook ends nothing but itself
         job: JobContext = args[0]
-        log.event("hook.failed", level=40, exc_info=True, hook=event, job=f"{job.queue}/{job.id}", name=job.name)
+        log.event("hook.failed", level=log.ERROR, exc_info=True, hook=event, job=f"{job.queue}/{job.id}", name=job.name)
 
 
 def call_start_hooks(app: App, attempt: Attempt, run: Callable[[Any], Any]) -> None:
@@ -81,7 +81,7 @@ async def after_hooks(hooks: Sequence[Coroutine[Any, Any, Any]], job: JobContext
         except CancelledError:
             raise
         except BaseException:
-            log.event("hook.failed", level=40, exc_info=True, hook="on_start", job=job.ref, name=job.name)
+            log.event("hook.failed", level=log.ERROR, exc_info=True, hook="on_start", job=job.ref, name=job.name)
     return await result if isinstance(result, CoroutineType) else result
 
 
@@ -182,7 +182,7 @@ class HookQueue:
             with self._interrupter.limited(TakenJob("", job, 0, what, b"", timeout_ms=HOOK_LIMIT_MS)):
                 call()
         except (JobTimeout, JobInterrupted) as error:
-            log.event("hook.ended", level=40, hook=what, job=job or None, error=str(error))
+            log.event("hook.ended", level=log.ERROR, hook=what, job=job or None, error=str(error))
 
 
 def _failed(job: JobContext, reason: str, error: str | None) -> JobFailed:

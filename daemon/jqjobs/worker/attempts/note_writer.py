@@ -117,7 +117,7 @@ class NoteWriter:
             self._next_ms = monotonic_ms() + _EVERY_MS
         except StoreError as error:
             self._next_ms = monotonic_ms() + _PAUSE_MS
-            log.event("notes.lost", level=30, jobs=",".join(job_id for _, job_id, _ in said), error=str(error))
+            log.event("notes.lost", level=log.WARNING, jobs=",".join(job_id for _, job_id, _ in said), error=str(error))
 
     async def write_aside(self) -> None:
         """Write what there is now, while the event loop goes on."""

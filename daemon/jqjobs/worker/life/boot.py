@@ -50,5 +50,5 @@ def limit_threads(code: int) -> None:
 
 def _end_now(code: int) -> None:
     names = ", ".join(thread.name for thread in threading.enumerate() if not thread.daemon)
-    log.event("threads.left", level=30, threads=names, hint="make them daemon threads, or end them at exit")
+    log.event("threads.left", level=log.WARNING, threads=names, hint="make them daemon threads, or end them at exit")
     os._exit(code)

@@ -68,8 +68,9 @@ class Coroutines:
             self._said_blocked = True
             job = self._blocking()
             ref = f"{job.queue}/{job.id}" if job else None
-            log.event("loop.blocked", level=30, job=ref, name=job.name if job else None, ms=now_ms - self._asked_ms,
-                      waiting=len(self._running), hint="it keeps the other async jobs waiting")  # fmt: skip
+            log.event("loop.blocked", level=log.WARNING, job=ref, name=job.name if job else None,
+                      ms=now_ms - self._asked_ms, waiting=len(self._running),
+                      hint="it keeps the other async jobs waiting")  # fmt: skip
 
     def _answer(self) -> None:
         self._asked_ms, self._answered_ms, self._said_blocked = 0, monotonic_ms(), False

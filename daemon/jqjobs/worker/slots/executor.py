@@ -81,6 +81,6 @@ def say(job: TakenJob, outcome: Outcome) -> None:
     """Log how a job ended, unless all is well."""
     if outcome.kind not in _QUIET:
         log.event(
-            f"job.{outcome.kind.value}", level=30, job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt,
-            ms=monotonic_ms() - job.started_ms, error=outcome.error or None,
+            f"job.{outcome.kind.value}", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name,
+            attempt=job.attempt, ms=monotonic_ms() - job.started_ms, error=outcome.error or None,
         )  # fmt: skip

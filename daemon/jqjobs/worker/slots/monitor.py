@@ -96,7 +96,7 @@ class Monitor(threading.Thread):
             except Fenced:
                 self._next_report_ms = math.inf  # the main thread hears it on its own next trip
             except Exception:
-                log.event("monitor.error", level=40, exc_info=True)
+                log.event("monitor.error", level=log.ERROR, exc_info=True)
 
     def look(self) -> None:
         """Do what the age of the running jobs, or the end of the worker, calls for."""

@@ -54,7 +54,7 @@ class Threads:
         try:
             thread.start()
         except RuntimeError as error:  # the system is out of threads
-            log.event("slot.not_started", level=40, error=str(error))
+            log.event("slot.not_started", level=log.ERROR, error=str(error))
             self._count -= 1
             return False
         return True

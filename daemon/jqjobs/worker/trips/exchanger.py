@@ -212,12 +212,12 @@ class Exchanger:
             given_back = {outcome.job.id for outcome in sent.report.outcomes if outcome.kind is Kind.RELEASED}
             stale = [job_id for job_id in trip.stale if job_id not in given_back]
             if stale:  # of what was given back: the daemon was quicker, see Word.RECALL
-                log.event("settle.stale", level=30, jobs=",".join(stale[:10]), worker=self._worker_id)
+                log.event("settle.stale", level=log.WARNING, jobs=",".join(stale[:10]), worker=self._worker_id)
 
     def _say_broken(self, trip: Trip) -> None:
         broken = dict(trip.broken)
         for queue in broken.keys() - self._broken:
-            log.event("queue.broken", level=40, queue=queue, error=broken[queue])
+            log.event("queue.broken", level=log.ERROR, queue=queue, error=broken[queue])
         for queue in self._broken - broken.keys():
             log.event("queue.mended", queue=queue)
         self._broken = set(broken)
@@ -228,8 +228,8 @@ class Exchanger:
             done = self._store.run(enqueueing.ingest(queue, secrets.token_hex(8)))
         except StoreError as error:  # full, most likely: the envelopes stay where they are
             if not self.is_blocked:
-                log.event("ingest.blocked", level=30, queue=queue, error=str(error))
+                log.event("ingest.blocked", level=log.WARNING, queue=queue, error=str(error))
             return False
         if done.rejected:
-            log.event("ingest.rejected", level=30, queue=queue, rejected=done.rejected)
+            log.event("ingest.rejected", level=log.WARNING, queue=queue, rejected=done.rejected)
         return True
