@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import Board
 from jqjobs.store.wire import Argument
 
@@ -22,12 +23,12 @@ class Join:
 class Charge:
     """What jobs are charged that were running when their worker died. ``mode``: see lua/leave.lua.
 
-    ``only``: the one that its worker was killed for, by queue, id and attempt; the others are interrupted.
+    ``only``: the one that its worker was killed for; the others are interrupted.
     """
 
     mode: str
     cause: str
-    only: tuple[str, str, int] | None = None
+    only: AttemptRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class EndWorker:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Command: give back what a worker was told not to start; each by queue, id and attempt. Tried once."""
+    """Command: give back what a worker was told not to start. Tried once."""
 
     worker_id: str
-    jobs: tuple[tuple[str, str, int], ...]
+    jobs: tuple[AttemptRef, ...]
 
 
 #: What the main loop can ask of the lease thread.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board_layout import (
     FIRST_CANCEL,
     FIRST_ENTRY,
@@ -49,9 +50,9 @@ class Entry:
     serial: int = field(default=0, compare=False)
 
     @property
-    def token(self) -> tuple[str, str, int]:
+    def token(self) -> AttemptRef:
         """Which attempt of which job this is."""
-        return self.queue, self.id, self.attempt
+        return AttemptRef(self.queue, self.id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jqjobs.base.process import Identity, identity_of, is_proven_dead, kill_orphan_group
+from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import Board, BoardEntry, Entry
 from jqjobs.link.board_layout import Stage, Word
 
@@ -79,7 +80,7 @@ def _identity(values: Any) -> Identity | None:
         return None
 
 
-def board_entries(entries: Collection[Entry], queue: str, only: tuple[str, str, int] | None = None) -> list[BoardEntry]:
+def board_entries(entries: Collection[Entry], queue: str, only: AttemptRef | None = None) -> list[BoardEntry]:
     """Return what the `leave` script must know of a dead worker's jobs in one queue. ``only``: see `Charge`."""
     return [
         BoardEntry(entry.id, entry.attempt, _state(entry, only))
@@ -88,7 +89,7 @@ def board_entries(entries: Collection[Entry], queue: str, only: tuple[str, str, 
     ]
 
 
-def _state(entry: Entry, only: tuple[str, str, int] | None) -> str:
+def _state(entry: Entry, only: AttemptRef | None) -> str:
     if entry.stage is Stage.RUNNING and only not in (None, entry.token):
         return "interrupted"
     return _STATES[entry.stage].format(ms=entry.since_ms)

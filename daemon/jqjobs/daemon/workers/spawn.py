@@ -21,6 +21,7 @@ from pathlib import Path
 
 from jqjobs.base.process import host_name, identity_of
 from jqjobs.daemon.workers.stop_plans import StopPlan
+from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import Board
 from jqjobs.link.channel import Channel
 from jqjobs.link.stacks import DUMP_SIGNAL, clear_stacks
@@ -46,7 +47,7 @@ class WorkerProcess:
     sent: signal.Signals | None = None
     killed_for: str = ""
     killed_as: str = ""
-    killed_at: tuple[str, str, int] | None = None
+    killed_at: AttemptRef | None = None
     stacks: str = ""
     stacks_asked_s: float | None = None
     error: str = ""

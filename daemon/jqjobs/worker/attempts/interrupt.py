@@ -71,9 +71,10 @@ class Interrupter:
         return self._interrupt(job)
 
     def _interrupt(self, job: TakenJob) -> bool:
-        main = threading.main_thread().ident
-        if self.armed is not job or main is None:
+        if self.armed is not job:
             return False
+        main = threading.main_thread().ident
+        assert main is not None, "it runs"
         signal.pthread_kill(main, TIME_LIMIT_SIGNAL)  # which also ends a system call that the main thread waits in
         return True
 

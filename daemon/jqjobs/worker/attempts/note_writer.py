@@ -20,7 +20,7 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import Conflict, StoreError
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.records import AttemptRef, TakenJob
 from jqjobs.store.calls import job_notes, waits
 from jqjobs.store.store import Store
 
@@ -35,9 +35,6 @@ _MOST_LINE = 1000
 #: More than can run at once.
 _MOST_TOKENS = 1000
 
-#: Which attempt speaks: queue, id, attempt.
-Speaker = tuple[str, str, int]
-
 
 class NoteWriter:
     """Takes down and writes. ``store``: a connection of its own, with a short timeout."""
@@ -46,13 +43,13 @@ class NoteWriter:
         """``slots``: how many jobs may speak at once."""
         self._store = store
         self._worker_id = worker_id
-        self._progress: dict[Speaker, bytes] = {}
-        self._lines: deque[tuple[Speaker, bytes]] = deque(maxlen=min(_MOST_LINES * slots, _MOST_LINES_OF_ALL))
+        self._progress: dict[AttemptRef, bytes] = {}
+        self._lines: deque[tuple[AttemptRef, bytes]] = deque(maxlen=min(_MOST_LINES * slots, _MOST_LINES_OF_ALL))
         #: Another thread writes what this one has said: that has to arrive before the outcome does.
-        self._on_their_way: dict[Speaker, tuple[bytes, list[bytes]]] = {}
+        self._on_their_way: dict[AttemptRef, tuple[bytes, list[bytes]]] = {}
         self._writing = threading.Lock()
         self._next_ms = 0
-        self._tokens: dict[Speaker, str] = {}
+        self._tokens: dict[AttemptRef, str] = {}
         self._pid = os.getpid()
 
     def progress(self, job: JobContext, percent: float, text: str) -> None:
@@ -101,12 +98,12 @@ class NoteWriter:
         if os.getpid() != self._pid:
             return  # a child that a job has forked: the connection is not its own
         with self._writing:
-            self._on_their_way = said = dict[Speaker, tuple[bytes, list[bytes]]]()
+            self._on_their_way = said = dict[AttemptRef, tuple[bytes, list[bytes]]]()
             self._take(said)
             self._send({speaker: words for speaker, words in said.items() if words != (b"", [])})
             self._on_their_way = {}
 
-    def _send(self, said: Mapping[Speaker, tuple[bytes, list[bytes]]]) -> None:
+    def _send(self, said: Mapping[AttemptRef, tuple[bytes, list[bytes]]]) -> None:
         if not said or monotonic_ms() < self._next_ms - _EVERY_MS:
             return  # Redis did not answer a moment ago
         try:
@@ -132,7 +129,7 @@ class NoteWriter:
         if all(line[0] == speaker for line in self._lines.copy()):
             self._lines.clear()
 
-    def _take(self, said: dict[Speaker, tuple[bytes, list[bytes]]]) -> None:
+    def _take(self, said: dict[AttemptRef, tuple[bytes, list[bytes]]]) -> None:
         """Move all to ``said``, where each speaker is named before what it said is gone from here, see `has`."""
         for speaker in list(self._progress):
             said[speaker] = (b"", [])
@@ -144,8 +141,8 @@ class NoteWriter:
                 said.setdefault(speaker, (b"", []))[1].append(line)
 
 
-def _speaker(job: JobContext | TakenJob) -> Speaker:
-    return (job.queue, job.id, job.attempt)
+def _speaker(job: JobContext | TakenJob) -> AttemptRef:
+    return AttemptRef(job.queue, job.id, job.attempt)
 
 
 def _opened(said: dict[str, object]) -> bytes:

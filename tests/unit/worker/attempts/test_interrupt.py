@@ -43,6 +43,16 @@ def from_another_thread(action: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
+@contextlib.contextmanager
+def signal_on_its_way() -> Iterator[None]:
+    """A time-limit signal that is sent in here arrives at the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [TIME_LIMIT_SIGNAL])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [TIME_LIMIT_SIGNAL])
+
+
 def stop() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR2)
 
@@ -56,12 +66,40 @@ def test_a_time_limit_ends_a_sleep_in_the_armed_job(interrupter: Interrupter) ->
     assert interrupter.armed is None
 
 
-def test_a_limit_of_a_job_that_is_over_does_not_hit_the_next_one(interrupter: Interrupter) -> None:
+END = pytest.mark.parametrize("end", [Interrupter.time_out, Interrupter.cancel], ids=["limit", "cancel"])
+End = Callable[[Interrupter, TakenJob], bool]
+
+
+@END
+def test_a_job_that_is_over_is_sent_no_signal_and_that_is_said(interrupter: Interrupter, end: End) -> None:
+    signals: list[int] = []
+    signal.signal(TIME_LIMIT_SIGNAL, lambda number, _: signals.append(number))
     earlier = job()
-    interrupter.armed = job()
-    interrupter.time_out(earlier)
-    interrupter.armed = None
-    interrupter.time_out(earlier)
+    assert not end(interrupter, earlier)
+    interrupter.arm(job())
+    assert not end(interrupter, earlier)
+    assert signals == []
+
+
+@END
+def test_a_signal_that_comes_when_its_job_is_over_does_not_hit_the_next_one(interrupter: Interrupter, end: End) -> None:
+    earlier = job()
+    interrupter.arm(earlier)
+    with signal_on_its_way():
+        assert end(interrupter, earlier)
+        interrupter.disarm()
+        interrupter.arm(job())
+
+
+@END
+def test_a_signal_that_comes_when_its_job_is_over_and_none_runs_raises_nothing(
+    interrupter: Interrupter, end: End
+) -> None:
+    earlier = job()
+    interrupter.arm(earlier)
+    with signal_on_its_way():
+        assert end(interrupter, earlier)
+        interrupter.disarm()
 
 
 def test_a_cancel_ends_a_sleep_in_the_armed_job(interrupter: Interrupter) -> None:
@@ -71,15 +109,6 @@ def test_a_cancel_ends_a_sleep_in_the_armed_job(interrupter: Interrupter) -> Non
         time.sleep(30)
     timer.join()
     assert interrupter.armed is None
-
-
-def test_a_cancel_of_a_job_that_is_over_does_not_hit_the_next_one(interrupter: Interrupter) -> None:
-    earlier = job()
-    interrupter.armed = job()
-    assert not interrupter.cancel(earlier)
-    signal.raise_signal(TIME_LIMIT_SIGNAL)
-    interrupter.armed = None
-    assert not interrupter.cancel(earlier)
 
 
 def test_a_job_both_late_and_cancelled_hears_that_it_is_cancelled(interrupter: Interrupter) -> None:
@@ -98,6 +127,29 @@ def test_a_stop_is_raised_once(interrupter: Interrupter) -> None:
     with pytest.raises(JobInterrupted):
         signal.raise_signal(signal.SIGUSR2)
     signal.raise_signal(signal.SIGUSR2)
+
+
+def test_after_the_word_to_stop_no_job_begins(interrupter: Interrupter) -> None:
+    interrupter.stop_now()
+    with pytest.raises(JobInterrupted):
+        interrupter.arm(job())
+    with pytest.raises(JobInterrupted), interrupter.limited(job()):
+        pytest.fail("it began")
+    assert interrupter.armed is None
+
+
+def test_what_has_a_limit_of_its_own_is_ended_by_it(interrupter: Interrupter) -> None:
+    with pytest.raises(JobTimeout, match="50 ms"), interrupter.limited(job()):
+        time.sleep(30)
+    assert interrupter.armed is None
+
+
+def test_a_limit_of_its_own_goes_with_what_had_it(interrupter: Interrupter) -> None:
+    with interrupter.limited(job()):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    signal.raise_signal(TIME_LIMIT_SIGNAL)
+    assert interrupter.armed is None
 
 
 @pytest.mark.parametrize("error", [JobInterrupted, JobCancelled])
