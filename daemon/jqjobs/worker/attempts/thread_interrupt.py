@@ -51,10 +51,7 @@ class ThreadInterrupter:
             self._armed[thread] = _Armed(job, thread)
 
     def disarm(self) -> None:
-        """The job of this thread is over; an exception that is on its way does not arrive any more.
-
-        One may arrive in here. Then it is done again: nothing is set once the job is not armed.
-        """
+        """The job of this thread is over; an exception that is on its way does not arrive any more."""
         while not self.in_child:  # there the lock may be held by a thread that does not exist
             try:
                 with self._lock:
@@ -62,8 +59,8 @@ class ThreadInterrupter:
                     if armed is not None and armed.was_told:
                         _set_exception()(armed.thread, None)
                 return
-            except REASONS:
-                _set_exception()(threading.get_ident(), None)
+            except REASONS:  # it has arrived in here: once more, since none is set when the job is not armed
+                continue
 
     def interrupt(self, job: TakenJob, reason: type[BaseException], text: str) -> bool:
         """Raise ``reason`` in a job, if it runs on a thread; False: it does not."""
@@ -84,8 +81,8 @@ class ThreadInterrupter:
 def _worded(reason: type[BaseException], text: str) -> type[BaseException]:
     """Return a kind of ``reason`` that says ``text``: Python is given a class to raise, and makes the exception."""
 
-    def say(self: BaseException, *args: Any) -> None:
-        super(reason, self).__init__(*(args or (text,)))
+    def say(self: BaseException, *_: object) -> None:
+        reason.__init__(self, text)
 
     return type(reason.__name__, (reason,), {"__init__": say, "__module__": reason.__module__})
 

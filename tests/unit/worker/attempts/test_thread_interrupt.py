@@ -11,6 +11,7 @@ import pytest
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.records import TakenJob
+from jqjobs.worker.attempts import thread_interrupt
 from jqjobs.worker.attempts.thread_interrupt import REASONS, ThreadInterrupter
 from waiting import eventually
 
@@ -120,6 +121,58 @@ def test_an_exception_that_comes_when_the_job_is_just_over_goes_no_further(inter
     sum(range(1000))
     assert late.came_late
     assert interrupter._armed == {}
+
+
+class Setting:
+    """Stands in for PyThreadState_SetAsyncExc: what was to be raised in this thread, None for "nothing any more"."""
+
+    def __init__(self) -> None:
+        self.seen: list[str | None] = []
+
+    def __call__(self, thread: int, kind: type[BaseException] | None) -> None:
+        assert thread == threading.get_ident()
+        self.seen.append(kind and kind.__name__)
+
+
+@pytest.fixture
+def setting(monkeypatch: pytest.MonkeyPatch) -> Setting:
+    made = Setting()
+    monkeypatch.setattr(thread_interrupt, "_set_exception", lambda: made)
+    return made
+
+
+def test_an_exception_that_has_not_arrived_when_the_job_is_over_is_called_back(
+    interrupter: ThreadInterrupter, setting: Setting
+) -> None:
+    running = job()
+    interrupter.arm(running)
+    assert interrupter.interrupt(running, JobTimeout, "late")
+    interrupter.disarm()
+    assert setting.seen == ["JobTimeout", None]
+
+
+def test_a_job_that_was_told_nothing_ends_without_a_word_to_its_thread(
+    interrupter: ThreadInterrupter, setting: Setting
+) -> None:
+    interrupter.arm(job())
+    interrupter.disarm()
+    interrupter.disarm()
+    assert setting.seen == []
+
+
+class LockOfAnother:
+    """A lock that a thread holds which does not exist in this process."""
+
+    def __enter__(self) -> None:
+        pytest.fail("that waits forever")
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+def test_in_a_child_that_a_job_has_forked_nothing_is_waited_for() -> None:
+    interrupter = ThreadInterrupter(lambda: True)
+    interrupter._lock = LockOfAnother()  # type: ignore[assignment]
+    interrupter.disarm()
 
 
 @pytest.mark.parametrize("reason", [JobTimeout, JobInterrupted])
