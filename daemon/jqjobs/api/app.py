@@ -15,8 +15,8 @@ from jqjobs.api.client import Client
 from jqjobs.api.engine import Engine
 from jqjobs.api.function import Job
 from jqjobs.api.handle import JobHandle
+from jqjobs.api.job_registry import Registry
 from jqjobs.api.periodic import Schedule, call_of, timetable
-from jqjobs.api.registry import Registry
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.base.config import Environment
 from jqjobs.base.later import AsgiApp, Later, WsgiApp

@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 
 from jqjobs.base import log
-from jqjobs.daemon.control.executor import OrderExecutor
 from jqjobs.daemon.control.listener import ControlListener
+from jqjobs.daemon.control.order_executor import OrderExecutor
 from jqjobs.daemon.controls import Controls
 from jqjobs.daemon.deploys.source_changes import Step
 from jqjobs.daemon.ending import REDIS_AT_END_S

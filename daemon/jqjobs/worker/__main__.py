@@ -27,7 +27,7 @@ from jqjobs.worker.life.parent import die_with
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.loop import Loop
-from jqjobs.worker.wiring import WorkerProcess, wire
+from jqjobs.worker.worker_wiring import WorkerProcess, wire
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
 _OOM_SCORE_ADDED = 200

@@ -17,9 +17,9 @@ from jqjobs.errors import StoreError
 from jqjobs.link.exits import WorkerExit
 from jqjobs.store.calls.trips import Trip
 from jqjobs.store.outage import Outage
-from jqjobs.worker.life.ending import Ending
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.recycling import Recycling
+from jqjobs.worker.life.retirement import Ending
 from jqjobs.worker.trips.exchanger import Fenced
 
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its

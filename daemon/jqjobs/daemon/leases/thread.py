@@ -21,8 +21,8 @@ from pathlib import Path
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.commands import Commands
+from jqjobs.daemon.leases.due_steps import Schedule
 from jqjobs.daemon.leases.keeper import LeaseKeeper
-from jqjobs.daemon.leases.schedule import Schedule
 from jqjobs.daemon.leases.ticker import LOOK_EVERY_S
 from jqjobs.daemon.messages import Command, LeaseEvent, Report
 from jqjobs.daemon.settings import DaemonSettings

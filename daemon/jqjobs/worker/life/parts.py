@@ -1,4 +1,4 @@
-"""All that one worker is made of, by name; see `worker.wiring`."""
+"""All that one worker is made of, by name; see `worker.worker_wiring`."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import pytest
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.link.exits import WorkerExit
-from jqjobs.worker.life import ending
-from jqjobs.worker.life.ending import Ending
+from jqjobs.worker.life import retirement
+from jqjobs.worker.life.retirement import Ending
 from jqjobs.worker.trips.batch import Batch
 from unit.worker.batches import jobs, reported, started
 
@@ -28,7 +28,7 @@ class Around:
         self.at_waits: list[Callable[[], object]] = []
         self.at_listens: list[Callable[[], object]] = []
         self.now_ms = 1_000_000
-        monkeypatch.setattr(ending, "monotonic_ms", lambda: self.now_ms)
+        monkeypatch.setattr(retirement, "monotonic_ms", lambda: self.now_ms)
         self.channel = self
         config = SimpleNamespace(poll_s=1.0, kill_after_s=5.0)
         parts: Any = SimpleNamespace(

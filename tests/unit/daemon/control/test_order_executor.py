@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.control.executor import OrderExecutor
+from jqjobs.daemon.control.order_executor import OrderExecutor
 from jqjobs.daemon.control.orders import Order, Verb
 from log_lines import Lines
 

@@ -20,7 +20,7 @@ def test_two_functions_under_one_name_are_an_error_that_names_both_places(app: A
     @app.job(name="twice")
     def first() -> None: ...
 
-    with pytest.raises(DuplicateJobName, match=r"twice.*test_registry.py:\d+ and .*test_registry.py:\d+"):
+    with pytest.raises(DuplicateJobName, match=r"twice.*test_job_registry.py:\d+ and .*test_job_registry.py:\d+"):
 
         @app.job(name="twice")
         def second() -> None: ...

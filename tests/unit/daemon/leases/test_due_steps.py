@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from jqjobs.daemon.leases.schedule import Schedule
+from jqjobs.daemon.leases.due_steps import Schedule
 
 NOW_S = 1000.0
 
