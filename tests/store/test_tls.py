@@ -86,12 +86,12 @@ def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
     url: str, connect: Callable[..., Store], line: Channel, wakeup: Wakeup
 ) -> None:
     wire, store = Wire(parse_url(url)), connect(url)
-    watch = WakeWait(wire, ["q"], line, wakeup)
+    wake_wait = WakeWait(wire, ["q"], line, wakeup)
     began_s = time.monotonic()
-    assert not watch.wait(WAIT_S)
+    assert not wake_wait.wait(WAIT_S)
     assert time.monotonic() - began_s >= WAIT_S
     store.wire.call("ZADD", "jq:{q}:wake", 0, "1")
-    assert watch.wait(60)
+    assert wake_wait.wait(60)
     assert store.wire.call("EXISTS", "jq:{q}:wake") == 0, "it was taken"
     wire.close()
 

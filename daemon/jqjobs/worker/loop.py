@@ -116,8 +116,9 @@ class Loop:
 
     def _run(self) -> None:
         count, spent_ms = self._executor.run(self._send_ahead)
-        self._executed += count
-        self._pace.note(count, spent_ms)
+        if count:
+            self._executed += count
+            self._pace.note(count, spent_ms)
 
     def _call_hooks(self) -> bool:
         """Call the hooks of all that is recorded, of one job where slots need this thread; whether there were any."""

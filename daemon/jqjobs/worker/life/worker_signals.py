@@ -1,7 +1,7 @@
 """The signals of a worker: TERM drains, QUIT stops now. Handlers record; the loop acts.
 
 Only while the app is being imported they end the process: an import looks at no flag, `time.sleep` goes on after
-a handler (PEP 475), and nothing is held yet.
+a handler (PEP 475), and nothing is in hand yet.
 
 INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers what to do.
 """

@@ -56,7 +56,7 @@ class Coroutines:
         running = self._running.get(job.place)
         return running is not None and running.job is job and running.work.end(reason(text))
 
-    def watch(self) -> None:
+    def look_for_blocked(self) -> None:
         """Say it when a job blocks the event loop; called now and then from another thread."""
         if self._loop is None or not self._running:
             return

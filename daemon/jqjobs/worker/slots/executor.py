@@ -57,6 +57,8 @@ class MainThread:
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
         """Run what is in hand, one after the other."""
+        if not self._batch.unstarted_count:
+            return 0, 0.0  # asked before each trip
         count, began_ns = 0, time.perf_counter_ns()
         while not self._signals.draining and (job := self._batch.start_next()) is not None:
             outcome = self._refuse(job) if job.memory_bytes else None

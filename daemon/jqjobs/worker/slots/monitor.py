@@ -49,7 +49,7 @@ class SlotInterrupter(JobInterrupter, Protocol):
         """Its worker must stop now."""
         ...
 
-    def watch(self) -> None:
+    def look_for_blocked(self) -> None:
         """Say what keeps all others waiting."""
         ...
 
@@ -133,7 +133,7 @@ class Monitor(threading.Thread):
         self._told_ms.setdefault(job.serial, monotonic_ms())
 
     def _look_at_slots(self, slots: SlotInterrupter, running: list[TakenJob]) -> None:
-        slots.watch()
+        slots.look_for_blocked()
         if self._signals.stopping:
             for job in running:
                 if self._stopped.get(job.place) != job.serial and slots.stop(job):

@@ -70,9 +70,9 @@ class Pool:
         """Raise JobInterrupted in ``job``, if it runs; called from another thread. False: it was not running."""
         return self._interrupt(job, JobInterrupted, STOPPED)
 
-    def watch(self) -> None:
+    def look_for_blocked(self) -> None:
         """Say what blocks the event loop; called from another thread."""
-        self._coroutines.watch()
+        self._coroutines.look_for_blocked()
 
     def _interrupt(self, job: TakenJob, reason: type[BaseException], text: str) -> bool:
         where = self._coroutines if self._is_task(job) else self._interrupter

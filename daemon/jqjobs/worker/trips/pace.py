@@ -18,7 +18,7 @@ class Pace(Protocol):
         ...
 
     def note(self, count: int, spent_ms: float) -> None:
-        """Jobs have ended that took so long together."""
+        """So many jobs have ended, one at least, that took so long together."""
         ...
 
 
@@ -40,7 +40,7 @@ class OneSlotPace:
         self.low = self.most_in_hand // 2
 
     def note(self, count: int, spent_ms: float) -> None:
-        """Jobs have ended that took so long together."""
+        """So many jobs have ended, one at least, that took so long together."""
         self._average_ms = next_average_ms(self._average_ms, count, spent_ms)
 
 
@@ -64,13 +64,13 @@ class SlotsPace:
         self.low = self._ahead // 2
 
     def note(self, count: int, spent_ms: float) -> None:
-        """Jobs have ended that took so long together."""
+        """So many jobs have ended, one at least, that took so long together."""
         self._average_ms = next_average_ms(self._average_ms, count, spent_ms)
 
 
 def next_average_ms(average_ms: float, count: int, spent_ms: float) -> float:
     """Return how long a job is expected to take, after so many have ended: the last ones count most."""
-    return average_ms + 0.3 * (spent_ms / count - average_ms) if count else average_ms
+    return average_ms + 0.3 * (spent_ms / count - average_ms)
 
 
 def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:

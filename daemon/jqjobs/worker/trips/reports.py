@@ -6,8 +6,7 @@ without a lock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
@@ -16,8 +15,7 @@ from jqjobs.link.worker_board import WorkerBoard
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What one trip reports. ``done``: jobs that succeeded with nothing to say; ``outcomes``: how the others ended."""
 
     done: list[TakenJob]

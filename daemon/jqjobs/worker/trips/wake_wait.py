@@ -20,11 +20,11 @@ _SILENT_S = 30.0
 class WakeWait:
     """A connection of its own that waits for a wake token (BZPOPMIN) of any of the worker's queues."""
 
-    def __init__(self, wire: Wire, queues: Sequence[str], channel: Channel, signals: Wakeup) -> None:
+    def __init__(self, wire: Wire, queues: Sequence[str], channel: Channel, wakeup: Wakeup) -> None:
         self._wire = wire
         self._command: tuple[Argument, ...] = ("BZPOPMIN", *map(keys.wake, queues), _BLOCK_S)
         self._channel = channel
-        self._signals = signals
+        self._wakeup = wakeup
         self._asked_at = 0.0
 
     def wait(self, timeout_s: float, *, for_token: bool = True) -> bool:
@@ -32,19 +32,19 @@ class WakeWait:
 
         Without Redis, signals and the channel still end the wait; a token is asked for again next time.
         """
-        watching = for_token and self._ask()
+        is_asked = for_token and self._ask()
         poll = select.poll()  # a selector would cost four system calls more
-        poll.register(self._signals, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
         if not self._channel.closed:
             poll.register(self._channel, select.POLLIN)
-        token = self._wire.fileno() if watching else -1
-        if watching:
+        token = self._wire.fileno() if is_asked else -1
+        if is_asked:
             poll.register(token, select.POLLIN)
         ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
         if token in ready:
             self._read()
-        if self._signals.fileno() in ready:
-            self._signals.clear()
+        if self._wakeup.fileno() in ready:
+            self._wakeup.clear()
         return bool(ready)
 
     def wait_for_word(self, timeout_s: float) -> None:

@@ -236,7 +236,7 @@ def test_who_blocks_the_event_loop_is_named_once(bench: Bench, monkeypatch: pyte
     bench.wait_for_running(2)
 
     def is_said() -> bool:
-        bench.pool.watch()
+        bench.pool.look_for_blocked()
         return bool(logged)
 
     eventually(is_said, 20)
