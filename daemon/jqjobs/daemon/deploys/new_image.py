@@ -58,8 +58,9 @@ class ImageCheck:
         try:
             self._said = tempfile.TemporaryFile()  # noqa: SIM115  no pipe: nobody reads while it runs
             self._process = subprocess.Popen(
-                command, cwd=release.directory, stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said
-            )
+                command, cwd=release.directory, stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},  # what it says comes in the order in which it says it
+            )  # fmt: skip
         except OSError as error:
             self._said.close()
             return f"{command[0]} cannot be started: {error}"
