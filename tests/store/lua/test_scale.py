@@ -106,7 +106,7 @@ def test_a_batch_of_a_hundred_outcomes_of_any_kind_is_not_slow(system: QueueSyst
         system.add(*[f"j{n}" for n in range(100)])
         jobs = system.take("w", 100)
         line = b'{"traceback":"%s"}' % (b"x" * 1000)
-        return lambda: system.trip("w", 0, [outcome(job, kind, 1000, "text", line) for job in jobs])
+        return lambda: system.trip("w", 0, [outcome(job, kind, 1000, "500", line) for job in jobs])
 
     assert_quick(system, settle)
 

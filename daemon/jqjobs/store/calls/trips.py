@@ -32,7 +32,8 @@ class Trip:
     """The answer of an exchange. ``wait_ms``: come back then; None: another worker does, or nothing is scheduled.
 
     ``broken``: queues that cannot be served, with the error; the others were. ``settled``: where jobs went, and why
-    they are dead or "", by id; only if asked for, and not for plain successes.
+    they are dead or "", by id; only if asked for, and not for plain successes. ``lost``: what a resync named and Redis
+    has given to others or forgotten; a worker has no need to look, since what it reports of them is stale.
     """
 
     status: Status

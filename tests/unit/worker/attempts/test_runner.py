@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import json
 import os
 import random
 import signal
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,17 @@ import pytest
 
 from jqjobs import App, current_job, wait_async
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
+from jqjobs.errors import (
+    Discard,
+    InvalidArguments,
+    InvalidOption,
+    JobCancelled,
+    JobInterrupted,
+    JobTimeout,
+    MalformedPayload,
+    Retry,
+)
+from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.worker.attempts.classifier import describe
@@ -156,6 +168,8 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
         (JobCancelled("enough"), Kind.CANCELLED, "JobCancelled: enough"),
         (JobInterrupted("stop"), Kind.INTERRUPTED, "JobInterrupted: stop"),
         (Retry("again"), Kind.FAILED, "Retry: again"),
+        (InvalidArguments("of another"), Kind.FAILED, "InvalidArguments: of another"),
+        (MalformedPayload("of another"), Kind.FAILED, "MalformedPayload: of another"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
@@ -190,6 +204,46 @@ def test_a_back_off_rule_that_goes_wrong_is_a_default_delay_and_no_dead_worker(b
     assert outcome.kind is Kind.FAILED
     assert isinstance(outcome.delay_ms, int)
     assert 0 <= outcome.delay_ms <= 10 * 366 * 86_400_000
+
+
+def test_what_ended_an_attempt_is_told_to_whoever_asked_for_it() -> None:
+    def fails(a: int) -> None:
+        raise boom
+
+    app, seen, boom = App(redis_url="redis://127.0.0.1:1"), list[BaseException](), ValueError("boom")
+    app.job(name="job")(fails)
+    runner = Runner(app, "w:1:x", Interrupter(), random.Random(1), on_error=seen.append)
+    for payload in (b'{"args":[1]}', b'{"args":["x"]}', b"{"):
+        runner.run(TakenJob("q", "id", 1, "job", payload))
+    assert [type(error) for error in seen] == [ValueError, InvalidArguments, MalformedPayload]
+    assert seen[0] is boom
+
+
+def test_of_a_success_nobody_is_told_an_error() -> None:
+    app, seen = App(redis_url="redis://127.0.0.1:1"), list[BaseException]()
+    app.job(name="job", rate_limit=RateLimit(1, seconds=1))(lambda: None)
+    runner = Runner(app, "w:1:x", Interrupter(), random.Random(1), on_error=seen.append)
+    ends = [runner.run(TakenJob("q", "id", 1, "job", b"{}", limits=limits)) for limits in ("-", "")]
+    assert [outcome and outcome.kind for outcome in ends] == [Kind.DONE, Kind.THROTTLED]
+    assert seen == []
+
+
+def test_what_a_failed_job_had_in_memory_goes_with_it(bench: Bench) -> None:
+    left: list[weakref.ref[Any]] = []
+
+    def fails() -> None:
+        large = Bench()
+        left.append(weakref.ref(large))
+        raise ValueError("boom")
+
+    bench.job(fails)
+    gc.collect()
+    gc.disable()
+    try:
+        bench.run()
+        assert left[0]() is None, "a circle that waits for the garbage collector holds the frames of the job"
+    finally:
+        gc.enable()
 
 
 def test_an_exception_that_cannot_be_shown_is_still_a_failure(bench: Bench) -> None:
