@@ -22,7 +22,7 @@ class Packet:
     want: int
     free: int
     reports: tuple[Report, ...]
-    held: tuple[tuple[str, str, int], ...] | None
+    in_hand: tuple[tuple[str, str, int], ...] | None
     call: Call[Trip]
 
 
@@ -57,15 +57,15 @@ class Client:
         self.trip += 1
         self.pending += reports
         sent = (*self.pending, *forged)
-        held = self._held(forged) if self.lost_touch else None
+        in_hand = self._in_hand(forged) if self.lost_touch else None
         call = trips.exchange(
-            self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], held=held,
+            self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], in_hand=in_hand,
             free=free,
         )  # fmt: skip
-        named = None if held is None else tuple((job.queue, job.id, job.attempt) for job in held)
+        named = None if in_hand is None else tuple((job.queue, job.id, job.attempt) for job in in_hand)
         return Packet(self.id, self.trip, want, free, sent, named, call)
 
-    def _held(self, forged: list[Report]) -> list[TakenJob]:
+    def _in_hand(self, forged: list[Report]) -> list[TakenJob]:
         """What the worker believes to have in hand, which may be more than it does."""
         believed = [(job.queue, job.id, job.attempt) for job in self.running.values()]
         believed += [(r.queue, r.id, r.attempt) for r in forged]

@@ -79,7 +79,7 @@ class Model:
 
     def exchange(
         self, worker: str, trip: int, want: int, now: int, reports: Sequence[Report],
-        held: Sequence[tuple[str, str, int]] | None, free: int = 0,
+        in_hand: Sequence[tuple[str, str, int]] | None, free: int = 0,
     ) -> Answer:  # fmt: skip
         for q in self.queues.values():
             if worker not in q.leases:
@@ -91,8 +91,8 @@ class Model:
             q.seen[worker] = trip
             mine = sorted((r for r in reports if r.queue == name), key=lambda r: r.kind is not Kind.DONE)
             answer.stale += [r.id for r in mine if not q.settle(now, worker, r)]
-            if held is not None:
-                answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in held if n == name])}
+            if in_hand is not None:
+                answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in in_hand if n == name])}
         self._move(worker, want, free, now, answer)
         return answer
 

@@ -135,7 +135,7 @@ class System:
         answer = self.run(packet.call)
         self.sent = [*self.sent[-MOST_PACKETS:], packet]
         expected = self.model.exchange(
-            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.held, packet.free
+            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.in_hand, packet.free
         )  # fmt: skip
         jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
         self.check(

@@ -84,13 +84,13 @@ class QueueSystem:
 
     def trip(
         self, worker: str, want: int = 0, outcomes: Sequence[Outcome] = (), *, number: int | None = None,
-        held: Sequence[TakenJob] | None = None, queues: Sequence[str] = ("q",), lease_ms: int = LEASE_MS,
+        in_hand: Sequence[TakenJob] | None = None, queues: Sequence[str] = ("q",), lease_ms: int = LEASE_MS,
         free: int = 0,
     ) -> Trip:  # fmt: skip
         """Exchange under the worker's next trip number, or under ``number``. ``free``: slots beside what it runs."""
         if number is None:
             number = self.trips[worker] = self.trips.get(worker, 0) + 1
-        call = trips.exchange(queues, worker, number, want, lease_ms, outcomes=outcomes, held=held, free=free)
+        call = trips.exchange(queues, worker, number, want, lease_ms, outcomes=outcomes, in_hand=in_hand, free=free)
         return self.run(call)
 
     def take(self, worker: str = "w", want: int = 1, **options: Any) -> list[TakenJob]:

@@ -37,7 +37,7 @@ CALLS: dict[str, Call[Any]] = {
     "resolve": resolve("q", "a", "secret", result=b"1"),
     "enqueue": enqueueing.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
     "exchange": trips.exchange(
-        ["q"], "w", 1, 1, 30_000, held=[IN_HAND],
+        ["q"], "w", 1, 1, 30_000, in_hand=[IN_HAND],
         outcomes=[Outcome.done(IN_HAND), Outcome.failed(IN_HAND, delay_ms=5, error="e", line=b"{}")],
     ),
     "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),

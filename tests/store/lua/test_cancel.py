@@ -298,7 +298,7 @@ def test_it_is_dead_when_nobody_can_read_the_board(system: QueueSystem) -> None:
 def test_it_is_dead_when_its_worker_lost_the_trip_that_took_it(system: QueueSystem) -> None:
     taken(system)
     cancel_one(system)
-    system.trip("w", 0, held=[])
+    system.trip("w", 0, in_hand=[])
 
     assert is_cancelled(system)
 

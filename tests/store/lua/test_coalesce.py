@@ -19,7 +19,7 @@ MODES = list(Coalesce)
 UNRUN: dict[str, Callable[[QueueSystem], Any]] = {
     "released": lambda system: settle_held(system, Kind.RELEASED),
     "unknown": lambda system: settle_held(system, Kind.UNKNOWN),
-    "resync": lambda system: system.trip("w", 0, held=[]),
+    "resync": lambda system: system.trip("w", 0, in_hand=[]),
     "not started": lambda system: system.run(leases.leave("q", "w", "crash", "killed")),
 }
 #: How one goes back that has run, or may have.

@@ -89,7 +89,7 @@ BACK = [
     pytest.param(leave("interrupt"), id="stopped"),
     pytest.param(leave("crash", "held"), id="not started when its worker died"),
     pytest.param(reap, id="reaped"),
-    pytest.param(lambda system, job: system.trip("w", held=[]), id="lost with the trip"),
+    pytest.param(lambda system, job: system.trip("w", in_hand=[]), id="lost with the trip"),
 ]
 
 

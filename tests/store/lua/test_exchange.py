@@ -58,7 +58,7 @@ def test_a_late_resync_does_not_give_back_what_was_taken_after_it(system: QueueS
     system.add("a", "b")
     system.take("w")
     system.trip("w", 1)
-    assert system.trip("w", 0, held=[], number=1).status is Status.LATE
+    assert system.trip("w", 0, in_hand=[], number=1).status is Status.LATE
 
     assert system.active() == {"w": ["a", "b"]}
 
@@ -84,7 +84,7 @@ def test_after_a_lost_reply_what_it_carried_goes_back_in_place(system: QueueSyst
     system.add("a", "b", "c", "d")
     [a] = system.take("w")
     system.trip("w", 2)  # b and c: their reply never arrives
-    answer = system.trip("w", 0, held=[a])
+    answer = system.trip("w", 0, in_hand=[a])
 
     assert (answer.status, answer.stale, answer.lost) == (Status.OK, (), ())
     assert system.active() == {"w": ["a"]}
@@ -96,7 +96,7 @@ def test_a_resync_settles_again_what_the_lost_trip_had_settled_already(system: Q
     system.add("a", "b")
     a, b = system.take("w", 2)
     system.trip("w", 0, [outcome(a, Kind.DONE)])  # applied; its reply never arrives
-    answer = system.trip("w", 0, [outcome(a, Kind.DONE), outcome(b, Kind.DONE)], held=[])
+    answer = system.trip("w", 0, [outcome(a, Kind.DONE), outcome(b, Kind.DONE)], in_hand=[])
 
     assert answer.stale == ("a",)
     assert system.meta("done") == 2
@@ -106,7 +106,7 @@ def test_a_resync_may_settle_and_take_in_the_same_trip(system: QueueSystem) -> N
     system.add("a", "b")
     [a] = system.take("w")
     system.trip("w", 1)
-    answer = system.trip("w", 5, [outcome(a, Kind.DONE)], held=[])
+    answer = system.trip("w", 5, [outcome(a, Kind.DONE)], in_hand=[])
 
     assert [(job.id, job.attempt) for job in answer.jobs] == [("b", 2)]
 
@@ -116,7 +116,7 @@ def test_a_job_held_under_an_older_attempt_goes_back(system: QueueSystem) -> Non
     [old] = system.take("w")
     system.settle("w", old, Kind.RELEASED)
     system.take("w")
-    answer = system.trip("w", 0, held=[old])
+    answer = system.trip("w", 0, in_hand=[old])
 
     assert answer.lost == ("a",)
     assert system.states("a") == ["ready"]
@@ -127,7 +127,7 @@ def test_what_a_worker_holds_and_redis_does_not_is_named_lost(system: QueueSyste
     jobs = system.take("w", 2)
     system.settle("w", jobs[1])
 
-    assert system.trip("w", 0, held=jobs).lost == ("b",)
+    assert system.trip("w", 0, in_hand=jobs).lost == ("b",)
     assert system.active() == {"w": ["a"]}
 
 
@@ -136,7 +136,7 @@ def test_a_resync_speaks_of_all_queues(system: QueueSystem) -> None:
     system.add("z", queue="b")
     x, _, z = system.take("w", 3, queues=("a", "b"))
 
-    assert system.trip("w", 0, held=[x, z], queues=("a", "b")).lost == ()
+    assert system.trip("w", 0, in_hand=[x, z], queues=("a", "b")).lost == ()
     assert (system.states("y", "a"), system.states("z", "b")) == (["ready"], ["active:w"])
 
 

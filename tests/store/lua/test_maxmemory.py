@@ -112,7 +112,7 @@ def test_a_resync_works(system: QueueSystem) -> None:
     system.take("w", 2)
     fill_up(system)
 
-    assert system.trip("w", 0, held=[]).status is Status.OK
+    assert system.trip("w", 0, in_hand=[]).status is Status.OK
     assert system.ids("ready") == ["a", "b"]
 
 

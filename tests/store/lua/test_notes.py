@@ -269,7 +269,7 @@ def test_a_token_is_recorded_once_for_each_attempt(taken: QueueSystem) -> None:
     token = first.wait_token()
     assert taken.job("a")["token"] == f"1 {token}"
     assert (first.wait_token(), len(token)) == (token, 24)
-    taken.trip("w", 0, held=[])
+    taken.trip("w", 0, in_hand=[])
     taken.take("w")
     second = JobContext("a", "q", "n", 2, 0, "w", _reporter=notes).wait_token()
     assert taken.job("a")["token"] == f"2 {second}"
@@ -278,7 +278,7 @@ def test_a_token_is_recorded_once_for_each_attempt(taken: QueueSystem) -> None:
 
 def test_an_attempt_that_lost_its_job_gets_no_token(taken: QueueSystem) -> None:
     notes = NoteWriter(taken.store, "w")
-    taken.trip("w", 0, held=[])
+    taken.trip("w", 0, in_hand=[])
     with pytest.raises(Conflict, match="does not hold q/a"):
         notes.wait_token(JobContext("a", "q", "n", 1, 0, "w"))
     assert "token" not in taken.job("a")

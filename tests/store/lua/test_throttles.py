@@ -172,7 +172,7 @@ def test_a_job_that_only_changes_the_limit_it_waits_for_is_not_throttled_for_tha
 
     assert system.ids("held:db/running") == ["both"]
     assert system.counters("both") == {"throttles": 1}
-    system.trip("w1", 0, held=[])
+    system.trip("w1", 0, in_hand=[])
     system.take("w1")
     assert system.job("both")["reason"] == "throttled"
 

@@ -50,18 +50,33 @@ class Trip:
 
 def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
-    done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), held: Sequence[TakenJob] | None = None,
+    done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), in_hand: Sequence[TakenJob] | None = None,
     tell_settled: bool = False, free: int = 0,
 ) -> Call[Trip]:  # fmt: skip
-    """Settle what ended and take up to ``want`` jobs. ``held`` given means resync: all the worker still has.
+    """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
     ``done``: jobs that succeeded with nothing to say. ``tell_settled``: ask what became of the others.
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
     saying. A limited job is only taken where it can start at once.
     """
-    said = ("" if held is None else "resync", "settled" if tell_settled else "", f"free {free}" if free > 0 else "")
+    said = ("" if in_hand is None else "resync", "settled" if tell_settled else "", f"free {free}" if free > 0 else "")
     words = " ".join(filter(None, said))
     args: list[Argument] = ["", worker, trip, want, lease_ms, words]
+    plain, others = _reports(queues, done, outcomes)
+    for queue in queues:
+        kept = " ".join([f"{job.id} {job.attempt}" for job in in_hand or () if job.queue == queue])
+        ids, rest = plain[queue], others[queue]
+        args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
+    return Call(
+        script("exchange"), [keys.meta(queue) for queue in queues], args,
+        lambda reply: parse_trip(reply, queues), repeatable=False,
+    )  # fmt: skip
+
+
+def _reports(
+    queues: Sequence[str], done: Sequence[TakenJob], outcomes: Sequence[Outcome]
+) -> tuple[dict[str, list[str]], dict[str, list[Argument]]]:
+    """Return, by queue, the ids of plain successes, and what is said of all other ends."""
     plain: dict[str, list[str]] = {queue: [] for queue in queues}
     others: dict[str, list[Argument]] = {queue: [] for queue in queues}
     for job in done:
@@ -75,14 +90,7 @@ def exchange(
             plain[job.queue].append(job.id)
         else:
             others[job.queue] += (outcome.kind.value, job.id, job.attempt, *details, job.taken_ms or "")
-    for queue in queues:
-        kept = " ".join([f"{job.id} {job.attempt}" for job in held or () if job.queue == queue])
-        ids, rest = plain[queue], others[queue]
-        args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
-    return Call(
-        script("exchange"), [keys.meta(queue) for queue in queues], args,
-        lambda reply: parse_trip(reply, queues), repeatable=False,
-    )  # fmt: skip
+    return plain, others
 
 
 def _details(outcome: Outcome) -> tuple[int, str, bytes]:

@@ -174,7 +174,7 @@ class Exchanger:
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
         call = trips.exchange(
             self.queues, self._worker_id, self._number, min(want, places), self._lease_ms,
-            done=report.done, outcomes=report.outcomes, held=in_hand, tell_settled=report.has_hooked, free=free,
+            done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
         )  # fmt: skip
         try:
             self._store.send(call)
