@@ -6,14 +6,14 @@ says what becomes of the job.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jqjobs.jobs.records import Kind, TakenJob
 
 
-@dataclass(slots=True)  # not frozen: that costs a microsecond a job
-class Outcome:
+class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made in half the time of a dataclass
     """The end of one attempt of ``job``. Fields that its kind does not have are 0 or empty.
 
     A plain success, of a job that has no result to keep and no hooks, is no outcome at all: `Batch.finish`.
