@@ -82,9 +82,8 @@ OpenShop = Callable[[int], AbstractContextManager[Shop]]
 
 
 @pytest.fixture
-def open_shop(start_server: Callable[..., Server], tmp_path: Path) -> OpenShop:
+def open_shop(durable_redis: Server, tmp_path: Path) -> OpenShop:
     """Make a daemon with so many workers, and a Redis outside of the cgroup."""
-    server = start_server("redis", "--appendonly", "yes")
     (tmp_path / "leaky.py").write_text(APP)
 
     @contextmanager
@@ -92,10 +91,10 @@ def open_shop(start_server: Callable[..., Server], tmp_path: Path) -> OpenShop:
         changes = {"shop.app:app": "leaky:app"}
         with (
             limited(400_000_000) as cgroup,
-            supervised(server, tmp_path, 1, changes, processes=processes, before=cgroup.entering()) as fleet,
+            supervised(durable_redis, tmp_path, 1, changes, processes=processes, before=cgroup.entering()) as fleet,
         ):
             assert str(fleet.process.pid) in (cgroup.path / "cgroup.procs").read_text().split()
-            client = Client(lambda: server.url)
+            client = Client(lambda: durable_redis.url)
             yield Shop(fleet, cgroup, client)
             client.close()
 
