@@ -31,6 +31,7 @@ ENTRIES: tuple[dict[str, Any], ...] = (
     {"coalesce": "queued", "replace": True},
     {"max_throttles": 2},
     {"throttle_counts": True, "max_attempts": 3},
+    {"backoff_ms": [900, 4001]},
 )
 TWO, ONE = "r 2 3000 two/3s", "c 1 0 one/running"
 #: The limits of calls from Python; "-" when a function decided that this one has none.
@@ -42,8 +43,12 @@ COALESCE: tuple[tuple[str | None, bool | None], ...] = (
     ("stored", True),
 )  # fmt: skip
 KINDS = (*Kind, Kind.DONE, Kind.DONE, Kind.FAILED, Kind.INTERRUPTED)
-MODES = ("crash", "suspect", "interrupt", "hung", "cancelled")
-BOARD = ("running", "running", "running", "interrupted", "succeeded", "failed", "unstarted", "outdated", "waiting 4000")
+#: What a daemon says of a job of a dead worker. "outdated": the board was of another attempt.
+BOARD = (
+    "crashed", "crashed", "suspect 1 1", "suspect 2 1", "suspect 4 2", "suspect 1 3", "interrupted", "neighbour",
+    "hung", "cancelled", "succeeded", "failed", "unstarted", "outdated", "waiting 4000",
+)  # fmt: skip
+SHARES = (1, 0.5, 0.77)
 SPANS = (1, 600, 1000, 3000, 9000)
 JUMPS = (10_001, 31_000, 3_600_000, -100, -5000, -20_000, -3_600_000)
 MOST_JOBS, MOST_WORKERS, MOST_PACKETS = 40, 4, 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store.call import Call
@@ -23,6 +24,7 @@ class Packet:
     free: int
     reports: tuple[Report, ...]
     in_hand: tuple[tuple[str, str, int], ...] | None
+    suspects: tuple[int, Scope] | None
     call: Call[Trip]
 
 
@@ -49,21 +51,26 @@ class Client:
             for job, kind in zip(ended, kinds, strict=False)
         ]
 
-    def packet(self, want: int, reports: list[Report], forged: list[Report], free: int = 0) -> Packet:
+    def packet(
+        self, want: int, reports: list[Report], forged: list[Report], free: int = 0,
+        suspects: tuple[int, Scope] | None = None,
+    ) -> Packet:  # fmt: skip
         """Make the next trip; after a lost reply it is a resync and reports again. ``forged`` reports never count.
 
-        ``free``: slots that are free beside what it runs.
+        ``free``: slots that are free beside what it runs. ``suspects``: how many it asks for, if it has none in hand.
         """
         self.trip += 1
         self.pending += reports
         sent = (*self.pending, *forged)
         in_hand = self._in_hand(forged) if self.lost_touch else None
+        if any(job.is_suspect for job in self.running.values()):
+            suspects = None
         call = trips.exchange(
             self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], in_hand=in_hand,
-            free=free,
+            free=free, suspects=suspects,
         )  # fmt: skip
         named = None if in_hand is None else tuple((job.queue, job.id, job.attempt) for job in in_hand)
-        return Packet(self.id, self.trip, want, free, sent, named, call)
+        return Packet(self.id, self.trip, want, free, sent, named, suspects, call)
 
     def _in_hand(self, forged: list[Report]) -> list[TakenJob]:
         """What the worker believes to have in hand, which may be more than it does."""

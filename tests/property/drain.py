@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind
 from property.choices import NAMES, QUEUES
 from property.client import Client
@@ -36,7 +37,7 @@ def run_everything(s: System) -> None:
     for queue in QUEUES:
         s.join(queue, last.id)
     for _ in range(MOST_TRIPS):
-        answer = s.deliver(last.packet(10, last.finish([Kind.DONE] * 10, 0), []))
+        answer = s.deliver(last.packet(10, last.finish([Kind.DONE] * 10, 0), [], free=9, suspects=(10, Scope.HOST)))
         last.hear(answer)
         if last.running or answer.more:
             continue

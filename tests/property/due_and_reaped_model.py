@@ -19,7 +19,7 @@ def promote(q: Queue, now: int, most: int) -> None:
             open_gate(q, now, job_id[1:])
             continue
         del q.scheduled[job_id]
-        q.ready[job_id] = q.jobs[job_id].rank or q.fresh_rank(job_id)
+        q.give_back(job_id, q.jobs[job_id].rank or q.fresh_rank(job_id))
         q.jobs[job_id].rank = 0
 
 
@@ -35,7 +35,7 @@ def reap(q: Queue, now: int, me: str, most: int) -> int:
     over = sorted((until, worker) for worker, until in q.leases.items() if until <= now)[: most + 2]
     others = [worker for _, worker in over if worker != me]
     for worker in others[:most]:
-        end_worker(q, now, worker, "suspect", None)
+        end_worker(q, now, worker, None)
     if len(others) > most:
         q.reaped = now - ceil(LEASE_MS / 30)
     return min(most, len(others))
@@ -55,7 +55,7 @@ def unpark(q: Queue, now: int) -> None:
     for job_id in list(q.parked):
         if q.offers.get(q.jobs[job_id].name, 0) > now:
             del q.parked[job_id]
-            q.ready[job_id] = q.jobs[job_id].rank
+            q.give_back(job_id, q.jobs[job_id].rank)
             q.jobs[job_id].rank = 0
 
 

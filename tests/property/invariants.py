@@ -10,7 +10,7 @@ from property.state import FIELDS, QueueState, State
 #: Places of the counters in a job's values; they never shrink.
 GROWING = [FIELDS.index(name) for name in ("attempt", "failures", "crashes", "interrupts", "executions", "throttles")]
 FAILURES, ATTEMPT, CANCEL = (FIELDS.index(name) for name in ("failures", "attempt", "cancel"))
-KEY, COALESCE, HISTORY = len(FIELDS), len(FIELDS) + 1, len(FIELDS) + 2
+KEY, COALESCE, SUSPECT, HISTORY = range(len(FIELDS), len(FIELDS) + 4)
 MOST_HISTORY = 20
 
 
@@ -24,7 +24,11 @@ def check_state(state: State) -> None:
         cancels_are_of_what_is_in_hand(q)
         what_is_held_has_a_moment(q)
         places_belong_to_what_runs(q)
+        suspects_wait_apart(q)
+        assert q.draining <= q.leases.keys(), "a worker is said to drain and has no lease"
         assert all(values[HISTORY] <= MOST_HISTORY for values in q.jobs.values())
+
+    suspects_run_in_small_groups(state)
 
 
 def check_step(before: State, after: State) -> None:
@@ -89,6 +93,23 @@ def places_belong_to_what_runs(q: QueueState) -> None:
         assert places <= running, f"{name}: a place of what does not run"
 
 
+def suspects_wait_apart(q: QueueState) -> None:
+    """A suspect is never where it holds up what is none: in ready, or before a limit."""
+    suspects = {job_id for job_id, values in q.jobs.items() if values[SUSPECT]}
+    assert not suspects & (q.sets["ready"].keys() | q.sets["held"].keys())
+    assert q.sets["suspects"].keys() <= suspects
+
+
+def suspects_run_in_small_groups(state: State) -> None:
+    """A worker has no more suspects in hand than each of them allows."""
+    for worker in {worker for q in state.values() for worker in q.active}:
+        allowed = [
+            int(q.jobs[job_id][SUSPECT].split()[0])
+            for q in state.values() for job_id in q.active.get(worker, ()) if q.jobs[job_id][SUSPECT]
+        ]  # fmt: skip
+        assert len(allowed) <= min(allowed, default=0), f"{worker} has {len(allowed)} suspects of {allowed}"
+
+
 def wakes_somebody(q: QueueState) -> None:
     assert q.wake or q.paused or not q.sets["ready"], "work is ready and nobody is woken"
 
@@ -102,11 +123,11 @@ def counters_only_grow(before: QueueState, after: QueueState) -> None:
 
 def places_are_kept(before: QueueState, after: QueueState) -> None:
     """A rank changes only for what failed, became ready by promotion or by a person's retry, or was replaced."""
-    now = after.sets["ready"] | after.sets["held"]
+    now = after.sets["ready"] | after.sets["held"] | after.sets["suspects"]
     for jobs in after.active.values():
         now |= {job_id: rank for job_id, (rank, _) in jobs.items()}
     for job_id, rank in now.items():
-        waited = before.sets["ready"] | before.sets["held"]
+        waited = before.sets["ready"] | before.sets["held"] | before.sets["suspects"]
         old = waited.get(job_id) or held_rank(before, job_id)
         stayed = job_id in waited.keys() & (after.sets["ready"].keys() | after.sets["held"].keys())
         if old and not may_have_moved(before, after, job_id, stayed=stayed):
@@ -130,6 +151,8 @@ def best_first(before: QueueState, after: QueueState) -> None:
     for worker, jobs in after.active.items():
         got = {job_id: entry for job_id, entry in jobs.items() if job_id not in before.active.get(worker, {})}
         for job_id, (rank, attempt) in got.items():
+            if after.jobs[job_id][SUSPECT]:
+                continue  # they come before all others
             stayed = after.sets["ready"].keys() - before.sets["held"].keys()
             ahead = [other for other in stayed if after.sets["ready"][other] < rank]
             assert not ahead, f"{job_id} was taken before {ahead}"

@@ -11,7 +11,7 @@ from property.limits_model import Limit, Wait
 HISTORY = 20
 #: Outcomes that come without a line for the history.
 UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING, Kind.DEFERRED)
-COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles")
+COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles", "lost", "hung")
 
 
 @dataclass
@@ -27,12 +27,14 @@ class Job:
     attempt: int = 0
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     forgiven: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
-    suspect: bool = False
+    #: "most scope" of one that may have killed a worker
+    suspect: str = ""
     cancel: bool = False
     #: the attempt that has recorded a token, and which; the attempt that has an early answer, and its kind
     token: tuple[int, str] = (0, "")
     answer: tuple[int, str] = (0, "")
-    backoff: int = 0
+    #: ms; None when its worker did not live to say
+    backoff: int | None = 0
     limits: list[Limit] = field(default_factory=list)
     wait: Wait | None = None
     rank: int = 0
@@ -48,6 +50,10 @@ class Job:
         """Return what stands against the limit."""
         return self.counters[counter] - self.forgiven[counter]
 
+    def clear(self) -> None:
+        """Forget what it was suspected of: an attempt has ended otherwise."""
+        self.suspect, self.counters["lost"] = "", 0
+
     def remember(self) -> None:
         self.history = min(HISTORY, self.history + 1)
 
@@ -56,10 +62,10 @@ class Job:
 
     def shown(self) -> tuple[Any, ...]:
         c = self.counters
-        numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"])
-        flags = (int(self.suspect), int(self.cancel))
-        rest = (self.rank, self.priority, self.token[0], self.answer[0], self.key, self._mode(), self.history)
-        return (self.attempt, *numbers, *flags, *rest)
+        numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"], c["lost"])
+        rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"])
+        words = (self.key, self._mode(), self.suspect)
+        return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history)
 
 
 @dataclass

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from jqjobs.jobs.blame import Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
-from property.choices import BOARD, ENTRIES, JUMPS, KINDS, MODES, NAMES, QUEUES, SPANS, new_job, pick
+from property.choices import BOARD, ENTRIES, JUMPS, KINDS, NAMES, QUEUES, SHARES, SPANS, new_job, pick
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply
 from property.queue_model import Queue
@@ -95,7 +96,9 @@ class Machine(RuleBasedStateMachine):
         self.count()
         client = pick(self.s.clients, n)
         number = 1500 * (n % 2) if ms is None else ms
-        packet = client.packet(want, client.finish(kinds, number), self.s.forge(client, n // 2), free=n // 3 % 4)
+        suspects = (1 + n // 5 % 5, pick(list(Scope), n // 9)) if n // 4 % 2 else None
+        forged = self.s.forge(client, n // 2)
+        packet = client.packet(want, client.finish(kinds, number), forged, n // 3 % 4, suspects)
         client.lost_touch = client.lost_touch or reply != "answered"
         if reply == "delayed":
             self.s.delayed.append(packet)
@@ -129,15 +132,36 @@ class Machine(RuleBasedStateMachine):
 
     # Daemons
 
-    @rule(n=some, mode=st.sampled_from(MODES), board=some)
-    def a_worker_dies(self, n: int, mode: str, board: int) -> None:
+    @rule(n=some, board=some, share=st.sampled_from(SHARES))
+    def a_worker_dies(self, n: int, board: int, share: float) -> None:
         """Its daemon ends it, in all queues or in one only; the rest is up to its lease. Some are ended twice."""
         self.count()
         client = max(self.s.clients, key=lambda each: len(each.running)) if n % 4 else pick(self.s.clients, n)
-        states = [pick(BOARD, board // (1 + i)) for i in range(6)]
+        words = {job.id: pick(BOARD, board // (1 + i)) for i, job in enumerate(client.running.values())}
         for queue in QUEUES[: 1 + (n % 3 > 0)] + QUEUES[: n % 5 == 0]:
-            self.s.end_worker(client, queue, mode, states)
+            self.s.end_worker(client, queue, words, share)
         self.s.replace(client)
+
+    @rule(n=some, ran=some, scope=st.sampled_from((Scope.WORKER, Scope.DAEMON)), draining=st.booleans())
+    def workers_die_together(self, n: int, ran: int, scope: Scope, draining: bool) -> None:
+        """A worker, or a daemon with some; what ran is judged together, in all queues, as a daemon does."""
+        self.count()
+        dead = self.s.clients[: 1 if scope is Scope.WORKER else 1 + n % 2]
+        in_hand = [job for client in dead for job in client.running.values()]
+        running = [job for i, job in enumerate(in_hand) if ran >> i & 1]
+        before = [(job.id, read_suspicion(self.s.suspicion(job.queue, job.id))) for job in running]
+        words = verdicts(before, scope, draining=draining and n % 3 == 0)
+        for client in list(dead):
+            for queue in QUEUES:
+                self.s.end_worker(client, queue, words, 0.5)
+            self.s.replace(client)
+
+    @rule(n=some)
+    def workers_begin_to_drain(self, n: int) -> None:
+        """Their daemon says so in each queue; sometimes also of one that is gone."""
+        self.count()
+        for queue in QUEUES[: 1 + n % 2]:
+            self.s.drain(queue, [*(client.id for i, client in enumerate(self.s.clients) if n >> i & 1), "stranger"])
 
     @rule(n=some, chosen=some)
     def a_daemon_recalls(self, n: int, chosen: int) -> None:

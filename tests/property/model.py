@@ -18,7 +18,7 @@ from property.job_model import New, Reply, Report
 from property.limits_model import leave_held, pass_on
 from property.queue_model import LEASE_MS, Queue
 from property.state import State
-from property.take_model import take
+from property.take_model import take, take_suspects
 from property.waiting_model import expect, resolve
 
 
@@ -79,7 +79,7 @@ class Model:
 
     def exchange(
         self, worker: str, trip: int, want: int, now: int, reports: Sequence[Report],
-        in_hand: Sequence[tuple[str, str, int]] | None, free: int = 0,
+        in_hand: Sequence[tuple[str, str, int]] | None, free: int = 0, suspects: tuple[int, int] | None = None,
     ) -> Answer:  # fmt: skip
         for q in self.queues.values():
             if worker not in q.leases:
@@ -93,11 +93,17 @@ class Model:
             answer.stale += [r.id for r in mine if not q.settle(now, worker, r)]
             if in_hand is not None:
                 answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in in_hand if n == name])}
-        self._move(worker, want, free, now, answer)
+        self._move(worker, trip, want, free, suspects, now, answer)
         return answer
 
-    def _move(self, worker: str, want: int, free: int, now: int, answer: Answer) -> None:
-        stop = self.holds_suspect(worker)
+    def _move(
+        self, worker: str, trip: int, want: int, free: int, suspects: tuple[int, int] | None, now: int, answer: Answer
+    ) -> None:
+        stop = False
+        if suspects is not None and want > 0:
+            answer.jobs = self._take_suspects(worker, trip, min(want, suspects[0]), suspects[1], now)
+            stop = bool(answer.jobs) and free <= 0
+            want, free = want - len(answer.jobs), free - len(answer.jobs)
         for name, q in self.queues.items():
             promote(q, now, 100)
             reap(q, now, worker, 1)
@@ -109,12 +115,24 @@ class Model:
     def in_hand(self, worker: str) -> list[tuple[str, str]]:
         return [(name, job_id) for name, q in self.queues.items() for job_id in q.active.get(worker, {})]
 
-    def holds_suspect(self, worker: str) -> bool:
-        return any(self.queues[name].jobs[job_id].suspect for name, job_id in self.in_hand(worker))
+    def _take_suspects(self, worker: str, trip: int, most: int, scope: int, now: int) -> list[tuple[str, str, int]]:
+        """Take suspects of the first queue in turn that has some to give."""
+        names = list(self.queues)
+        for n in range(len(names)):
+            name = names[(trip + n + 1) % len(names)]
+            if not self.queues[name].paused and (got := take_suspects(self.queues[name], now, worker, most, scope)):
+                return [(name, job_id, attempt) for job_id, attempt in got]
+        return []
 
-    def leave(self, queue: str, now: int, worker: str, mode: str, board: dict[str, tuple[int, str]]) -> int:
+    def leave(self, queue: str, now: int, worker: str, board: dict[str, tuple[int, str]], share: float) -> int:
         q = self.queues[queue]
-        return end_worker(q, now, worker, mode, board) if worker in q.leases else -1
+        return end_worker(q, now, worker, board, share) if worker in q.leases else -1
+
+    def drain(self, queue: str, workers: Sequence[str]) -> int:
+        q = self.queues[queue]
+        here = [worker for worker in workers if worker in q.leases]
+        q.draining |= set(here)
+        return len(here)
 
     def recall(self, queue: str, now: int, worker: str, jobs: Sequence[tuple[str, int]]) -> int:
         return self.queues[queue].recall(now, worker, jobs)
@@ -176,7 +194,7 @@ class Model:
         was_ready = q.ready.pop(job_id, None) is not None
         if was_ready:
             pass_on(q, now, job_id, q.jobs[job_id].limits)
-        for waiting in (q.scheduled, q.waiting, q.parked):
+        for waiting in (q.scheduled, q.waiting, q.parked, q.suspects):
             waiting.pop(job_id, None)
         q.end_cancelled(now, job_id, has_run=False)
         return "cancelled"
@@ -197,6 +215,7 @@ class Model:
         if job.key:
             q.unique[job.key] = job_id
         del q.dead[job_id]
+        job.counters["lost"] = job.counters["hung"] = 0
         job.forgiven = dict(job.counters)
         job.expires = None
         q.ready[job_id] = q.fresh_rank(job_id)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from jqjobs.jobs.records import Kind
@@ -16,7 +17,13 @@ from property.state import QueueState
 BAND = 2**40
 LEASE_MS = 30_000
 DEFAULTS = {"max_attempts": 3, "max_crashes": 3}
-MAX_INTERRUPTS, UNKNOWN_MS, BACKOFF_MS = 20, 500, 700
+UNKNOWN_MS, BACKOFF_MS = 500, 700
+MOST_HUNG, MOST_LOST = 3, 20
+CRASH_MS, LOST_MS, FAILED_MS, MOST_MS = 5000, 5000, 10_000, 3_600_000
+
+
+def growing(first: int, nth: int, share: float) -> int:
+    return ceil(min(MOST_MS, first * 3 ** min(20, max(0, nth - 1))) * share)
 
 
 class Queue:
@@ -28,12 +35,14 @@ class Queue:
         self.scheduled: dict[str, int] = {}
         self.waiting: dict[str, int] = {}
         self.parked: dict[str, int] = {}
+        self.suspects: dict[str, int] = {}
         self.dead: dict[str, int] = {}
         self.kept: dict[str, int] = {}
         self.leases: dict[str, int] = {}
         self.active: dict[str, dict[str, tuple[int, int]]] = {}
         self.unique: dict[str, str] = {}
         self.cancels: set[str] = set()
+        self.draining: set[str] = set()
         self.gates: dict[str, limits.Gate] = {}
         self.starts: dict[str, list[int]] = {}
         self.places: dict[str, set[str]] = {}
@@ -64,8 +73,11 @@ class Queue:
         if self.unique.get(self.jobs[job_id].key) == job_id:
             del self.unique[self.jobs[job_id].key]
 
+    def give_back(self, job_id: str, rank: int) -> None:
+        (self.suspects if self.jobs[job_id].suspect else self.ready)[job_id] = rank
+
     def give_back_unrun(self, job_id: str, rank: int) -> None:
-        self.ready[job_id] = rank
+        self.give_back(job_id, rank)
         self.retake_key(job_id)
 
     def retake_key(self, job_id: str) -> None:
@@ -81,7 +93,7 @@ class Queue:
         if self.jobs[job_id].coalesce != "stored":
             self.free_key(job_id)
         job = self.jobs[job_id]
-        job.suspect = job.cancel = False
+        job.suspect, job.cancel = "", False
         job.token = job.answer = (0, "")
         self.dead[job_id] = now
 
@@ -100,44 +112,67 @@ class Queue:
         self.jobs[job_id].cancel = False
         self.kept[job_id] = now + keep
 
-    def fail(self, now: int, job_id: str, delay: int) -> None:
+    def fail(self, now: int, job_id: str, delay: int, *, is_hung: bool = False) -> None:
         job = self.jobs[job_id]
         job.remember()
-        job.suspect = False
+        job.clear()
         self.failed += 1
-        if job.count("failures") >= (self.option(job, "max_attempts") or 0):
+        job.counters["hung"] += is_hung
+        is_last = is_hung and job.counters["hung"] >= MOST_HUNG
+        if job.count("failures") >= (self.option(job, "max_attempts") or 0) or is_last:
             self.die(now, job_id)
         elif delay > 0:
             self.scheduled[job_id] = now + delay
         else:
             self.ready[job_id] = self.fresh_rank(job_id)
 
-    def crash(self, now: int, job_id: str, rank: int) -> None:
+    def fail_unreported(self, now: int, job_id: str, share: float, *, is_hung: bool = False) -> None:
+        job = self.jobs[job_id]
+        nth = job.stands("failures") + 1
+        delays = self.catalog.get(job.name, {}).get("backoff_ms")
+        delay = ceil(delays[min(nth, len(delays)) - 1] * share) if delays else growing(FAILED_MS, nth, share)
+        self.fail(now, job_id, delay, is_hung=is_hung)
+
+    def crash(self, now: int, job_id: str, rank: int, share: float) -> None:
         job = self.jobs[job_id]
         job.remember()
         self.failed += 1
-        if job.count("crashes") >= (self.option(job, "max_crashes") or 0):
+        crashes = job.count("crashes")
+        if crashes >= (self.option(job, "max_crashes") or 0):
             self.die(now, job_id)
-        else:
-            self.ready[job_id] = rank
-
-    def make_suspect(self, now: int, job_id: str, rank: int) -> None:
-        job = self.jobs[job_id]
-        if job.suspect:
-            self.crash(now, job_id, rank)
             return
-        job.suspect = True
+        if job.suspect:
+            job.suspect = f"1 {job.suspect.split()[1]}"
+        self._put_off(job_id, rank, now + growing(CRASH_MS, crashes, share))
+
+    def make_suspect(self, job_id: str, rank: int, suspicion: str) -> None:
+        job = self.jobs[job_id]
+        job.suspect = suspicion
         job.counters["executions"] += 1
         job.remember()
-        self.ready[job_id] = rank
+        self.give_back(job_id, rank)
 
-    def interrupt(self, now: int, job_id: str, rank: int) -> None:
+    def lose(self, now: int, job_id: str, rank: int) -> None:
         job = self.jobs[job_id]
         job.remember()
-        if job.count("interrupts") >= MAX_INTERRUPTS:
+        job.count("lost")
+        lost = job.counters["lost"]
+        if lost >= MOST_LOST:
             self.die(now, job_id)
+        elif lost == 1:
+            self.give_back(job_id, rank)
         else:
-            self.ready[job_id] = rank
+            job.suspect = "1 3"
+            self._put_off(job_id, rank, now + growing(LOST_MS, lost - 1, 1))
+
+    def interrupt(self, job_id: str, rank: int) -> None:
+        self.jobs[job_id].remember()
+        self.jobs[job_id].count("interrupts")
+        self.give_back(job_id, rank)
+
+    def _put_off(self, job_id: str, rank: int, due: int) -> None:
+        self.jobs[job_id].rank = rank
+        self.scheduled[job_id] = due
 
     def discard(self, now: int, job_id: str) -> None:
         self.jobs[job_id].remember()
@@ -155,18 +190,18 @@ class Queue:
             self.parked[job_id] = now
 
     def defer(self, now: int, job_id: str, rank: int, delay: int) -> None:
-        self.jobs[job_id].rank = rank
         self.retake_key(job_id)
-        self.scheduled[job_id] = now + delay
+        self._put_off(job_id, rank, now + delay)
 
     def oversized(self, now: int, job_id: str) -> None:
         self.jobs[job_id].remember()
         self.failed += 1
         self.die(now, job_id)
 
-    def enter_waiting(self, now: int, job_id: str, ms: int, backoff: int) -> None:
+    def enter_waiting(self, now: int, job_id: str, ms: int, backoff: int | None) -> None:
         job = self.jobs[job_id]
-        job.suspect, job.backoff = False, backoff
+        job.clear()
+        job.backoff = backoff
         self.waiting[job_id] = now + ms
         if job.answer[0] == job.attempt:
             self.end_wait(now, job_id, job.answer[1])
@@ -178,6 +213,8 @@ class Queue:
         if kind == "result":
             keep = self.option(job, "keep") or self.option(job, "keep_ms")
             self.succeed(now, job_id, keep)
+        elif job.backoff is None:
+            self.fail_unreported(now, job_id, 0.75)
         else:
             self.fail(now, job_id, job.backoff)
 
@@ -218,9 +255,9 @@ class Queue:
             Kind.DONE: lambda: self.succeed(now, job_id, None),
             Kind.KEPT: lambda: self.succeed(now, job_id, number),
             Kind.FAILED: lambda: self.fail(now, job_id, number),
-            Kind.HUNG: lambda: self.fail(now, job_id, number),
+            Kind.HUNG: lambda: self.fail(now, job_id, number, is_hung=True),
             Kind.DISCARDED: lambda: self.discard(now, job_id),
-            Kind.INTERRUPTED: lambda: self.interrupt(now, job_id, rank),
+            Kind.INTERRUPTED: lambda: self.interrupt(job_id, rank),
             Kind.RELEASED: lambda: self.give_back_unrun(job_id, rank),
             Kind.THROTTLED: lambda: self.throttled(job_id, rank),
             Kind.WAITING: lambda: self.enter_waiting(now, job_id, number, BACKOFF_MS),
@@ -265,12 +302,13 @@ class Queue:
         """What the keys should show."""
         sets = {
             "ready": self.ready, "scheduled": self.scheduled, "waiting": self.waiting, "parked": self.parked,
-            "dead": self.dead, "kept": self.kept,
+            "suspects": self.suspects, "dead": self.dead, "kept": self.kept,
             "held": {job_id: rank for gate in self.gates.values() for job_id, rank in gate.held.items()},
         }  # fmt: skip
         return QueueState(
             sets=sets, leases=self.leases, active={worker: jobs for worker, jobs in self.active.items() if jobs},
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
+            draining=self.draining,
             limits=limits.view(self),
             meta=(self.seq, self.done, self.failed), paused=self.paused, inbox=len(self.inbox),
             rejected=self.rejected,

@@ -8,12 +8,12 @@ from typing import Any
 from jqjobs.store.store import Store
 
 #: Sets of job ids, in the order the script answers them.
-SETS = ("ready", "scheduled", "held", "waiting", "parked", "dead", "kept")
-#: Fields of a job's hash, absent ones as 0; `rank` is where it goes back to, `suspect` and `cancel` are 0 or 1, of
-#: `token` and `answer` the attempt.
+SETS = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "dead", "kept")
+#: Fields of a job's hash, absent ones as 0; `rank` is where it goes back to, `cancel` is 0 or 1, of `token` and
+#: `answer` the attempt.
 FIELDS = (
-    "attempt", "failures", "crashes", "interrupts", "executions", "throttles", "suspect", "cancel", "rank", "priority",
-    "token", "answer",
+    "attempt", "failures", "crashes", "interrupts", "executions", "throttles", "lost", "cancel", "rank", "priority",
+    "token", "answer", "hung",
 )  # fmt: skip
 
 _READ = """
@@ -39,11 +39,12 @@ for n, q in ipairs(KEYS) do
     end
   end
   reply[n] = { zset(q .. 'ready'), zset(q .. 'scheduled'), zset(q .. 'held'), zset(q .. 'waiting'),
-    zset(q .. 'parked'), zset(q .. 'dead'), zset(q .. 'kept'), zset(q .. 'leases'), active,
+    zset(q .. 'parked'), zset(q .. 'suspects'), zset(q .. 'dead'), zset(q .. 'kept'), zset(q .. 'leases'), active,
     jobs, redis.call('HGETALL', q .. 'unique'),
     redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
-    zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates') }
+    zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
+    zset(q .. 'draining') }
 end
 return reply
 """
@@ -70,11 +71,13 @@ class QueueState:
     leases: dict[str, int] = field(default_factory=dict)
     #: worker → id → (rank, attempt)
     active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    #: id → the values of FIELDS, then the key, its mode and the length of the history
+    #: id → the values of FIELDS, then the key, its mode, what it is suspected of and the length of the history
     jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     unique: dict[str, str] = field(default_factory=dict)
     #: "worker id attempt"
     cancels: set[str] = field(default_factory=set)
+    #: workers that are about to end
+    draining: set[str] = field(default_factory=set)
     limits: dict[str, LimitState] = field(default_factory=dict)
     #: sequence, done, failed
     meta: tuple[int, int, int] = (0, 0, 0)
@@ -90,12 +93,12 @@ State = dict[str, QueueState]
 def read_state(store: Store, queues: tuple[str, ...]) -> State:
     """Read the state of queues."""
     keys = [f"jq:{{{queue}}}:" for queue in queues]
-    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce")
+    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect")
     return {queue: _queue(found) for queue, found in zip(queues, reply, strict=True)}
 
 
 def _queue(found: list[Any]) -> QueueState:
-    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
+    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates, draining = found
     members = dict(zip(SETS, map(_scores, sets), strict=True))
     timers = {member[1:]: at for member, at in members["scheduled"].items() if member.startswith("~")}
     members["scheduled"] = {member: at for member, at in members["scheduled"].items() if member[1:] not in timers}
@@ -111,6 +114,7 @@ def _queue(found: list[Any]) -> QueueState:
         rejected=rejected,
         wake=wake == 1,
         cancels=set(_scores(cancels)),
+        draining=set(_scores(draining)),
         limits=_limits(limits, gates, timers),
     )
 
@@ -148,5 +152,5 @@ def _held(flat: list[bytes]) -> dict[str, tuple[int, int]]:
 
 
 def _job(values: list[bytes | None], history: int) -> tuple[Any, ...]:
-    *numbers, key, coalesce = values
-    return (*(int(float(value or 0)) for value in numbers), (key or b"").decode(), (coalesce or b"").decode(), history)
+    numbers, words = values[: len(FIELDS)], values[len(FIELDS) :]
+    return (*(int(float(value or 0)) for value in numbers), *((word or b"").decode() for word in words), history)

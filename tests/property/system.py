@@ -135,7 +135,8 @@ class System:
         answer = self.run(packet.call)
         self.sent = [*self.sent[-MOST_PACKETS:], packet]
         expected = self.model.exchange(
-            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.in_hand, packet.free
+            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.in_hand, packet.free,
+            packet.suspects,
         )  # fmt: skip
         jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
         self.check(
@@ -159,17 +160,24 @@ class System:
 
     # Daemons and people
 
-    def end_worker(self, client: Client, queue: str, mode: str, states: list[str]) -> None:
-        """End a worker with what its board says of the jobs it believed to run."""
-        running = [job for (name, _), job in client.running.items() if name == queue]
+    def end_worker(self, client: Client, queue: str, words: dict[str, str], share: float = 1) -> None:
+        """End a worker; ``words``: what its daemon says of the jobs that the worker believed to run, by id."""
         board = {
-            job.id: (job.attempt - (state == "outdated"), "running" if state == "outdated" else state)
-            for job, state in zip(running, states, strict=False)
-            if state != "unstarted"
+            job.id: (job.attempt - (words[job.id] == "outdated"), words[job.id].replace("outdated", "crashed"))
+            for (name, _), job in client.running.items()
+            if name == queue and words.get(job.id, "unstarted") != "unstarted"
         }
-        entries = [BoardEntry(job_id, attempt, state) for job_id, (attempt, state) in board.items()]
-        answer = self.run(leases.leave(queue, client.id, mode, "killed", entries))
-        self.check(answer, self.model.leave(queue, self.now, client.id, mode, board))
+        entries = [BoardEntry(job_id, attempt, word) for job_id, (attempt, word) in board.items()]
+        answer = self.run(leases.leave(queue, client.id, "killed", entries, share=share))
+        self.check(answer, self.model.leave(queue, self.now, client.id, board, share))
+
+    def drain(self, queue: str, workers: list[str]) -> None:
+        self.check(self.run(leases.drain(queue, workers)), self.model.drain(queue, workers))
+
+    def suspicion(self, queue: str, job_id: str) -> str:
+        """What the job is suspected of, "" when it is not, or is gone."""
+        job = self.model.queues[queue].jobs.get(job_id)
+        return job.suspect if job else ""
 
     def recall(self, queue: str, worker: str, jobs: list[tuple[str, int]]) -> None:
         answer = self.run(recall(queue, worker, jobs))

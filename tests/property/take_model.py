@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from property.limits_model import begin, may_start, pass_on
+from property.limits_model import begin, may_start, opens_at, pass_on
 from property.queue_model import Queue
 
 
 def take(
     q: Queue, now: int, worker: str, want: int, *, alone: bool, free: int = 0
 ) -> tuple[list[tuple[str, int]], bool]:
-    """Return (id, attempt) of what is taken, and whether a suspect ends the whole take; what expired is passed.
+    """Return (id, attempt) of what is taken, and whether a limited job ends the whole take; what expired is passed.
 
     ``free``: so many jobs could start at once, beside what the worker has.
     """
@@ -24,15 +24,42 @@ def take(
             continue
         if job.limits and not may_start(q, now, job_id):
             continue
-        by_itself = job.suspect or bool(job.limits)
-        if by_itself and (got or not alone) and (job.suspect or len(got) >= free):
+        if job.limits and (got or not alone) and len(got) >= free:
             return got, True
-        q.active.setdefault(worker, {})[job_id] = (q.ready.pop(job_id), job.attempt + 1)
+        hand_out(q, now, worker, job_id, q.ready.pop(job_id))
         got.append((job_id, job.attempt + 1))
-        if job.coalesce == "queued":
-            q.free_key(job_id)
         if job.limits:
-            begin(q, now, job_id, job.attempt + 1)
-        if by_itself:
             return got, True
     return got, False
+
+
+def hand_out(q: Queue, now: int, worker: str, job_id: str, rank: int) -> None:
+    job = q.jobs[job_id]
+    q.active.setdefault(worker, {})[job_id] = (rank, job.attempt + 1)
+    if job.coalesce == "queued":
+        q.free_key(job_id)
+    if job.limits:
+        begin(q, now, job_id, job.attempt + 1)
+
+
+def take_suspects(q: Queue, now: int, worker: str, most: int, scope: int) -> list[tuple[str, int]]:
+    """Return (id, attempt) of the suspects that are taken: as many as each of them allows to run at once."""
+    got: list[tuple[str, int]] = []
+    limited = False
+    for job_id in sorted(q.suspects, key=lambda each: (q.suspects[each], each)):
+        job = q.jobs[job_id]
+        if len(got) >= most:
+            break
+        if job.expires is not None and job.expires <= now:
+            del q.suspects[job_id]
+            q.die(now, job_id)
+            continue
+        own, own_scope = map(int, job.suspect.split())
+        is_open = all(opens_at(q, now, limit) <= now for limit in job.limits)
+        if own_scope > scope or len(got) >= own or (job.limits and limited) or not is_open:
+            continue
+        got.append((job_id, job.attempt + 1))
+        most, limited = min(most, own), limited or bool(job.limits)
+    for job_id, _ in got:
+        hand_out(q, now, worker, job_id, q.suspects.pop(job_id))
+    return got

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Enqueued, Kind, NewJob, Status, TakenJob
 from jqjobs.store.address import parse_url
@@ -21,7 +22,7 @@ from jqjobs.store.store import Store
 
 LEASE_MS = 30_000
 START_MS = 1_700_000_000_000
-STATES = ("ready", "scheduled", "held", "waiting", "parked", "dead", "kept")
+STATES = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "dead", "kept")
 
 
 @dataclass
@@ -85,12 +86,14 @@ class QueueSystem:
     def trip(
         self, worker: str, want: int = 0, outcomes: Sequence[Outcome] = (), *, number: int | None = None,
         in_hand: Sequence[TakenJob] | None = None, queues: Sequence[str] = ("q",), lease_ms: int = LEASE_MS,
-        free: int = 0,
+        free: int = 0, suspects: tuple[int, Scope] | None = None,
     ) -> Trip:  # fmt: skip
         """Exchange under the worker's next trip number, or under ``number``. ``free``: slots beside what it runs."""
         if number is None:
             number = self.trips[worker] = self.trips.get(worker, 0) + 1
-        call = trips.exchange(queues, worker, number, want, lease_ms, outcomes=outcomes, in_hand=in_hand, free=free)
+        call = trips.exchange(
+            queues, worker, number, want, lease_ms, outcomes=outcomes, in_hand=in_hand, free=free, suspects=suspects
+        )
         return self.run(call)
 
     def take(self, worker: str = "w", want: int = 1, **options: Any) -> list[TakenJob]:
@@ -170,7 +173,7 @@ class QueueSystem:
 
     def counters(self, job_id: str, queue: str = "q") -> dict[str, int]:
         """The counters of a job that are not zero."""
-        names = ("executions", "failures", "crashes", "interrupts", "throttles")
+        names = ("executions", "failures", "crashes", "interrupts", "throttles", "lost", "hung")
         return {name: int(value) for name, value in self.job(job_id, queue).items() if name in names}
 
     def history(self, job_id: str, queue: str = "q") -> list[Any]:

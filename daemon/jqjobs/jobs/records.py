@@ -40,6 +40,7 @@ class State(StrEnum):
     HELD = "held"
     WAITING = "waiting"
     PARKED = "parked"
+    SUSPECTS = "suspects"
     KEPT = "kept"
     DEAD = "dead"
 
@@ -148,6 +149,8 @@ class TakenJob:
     #: Its limits as they are stored, "-" for none; "" when they were never computed (`limits.Limits`).
     limits: str = ""
     memory_bytes: int = 0
+    #: Whether it may have killed a worker before (`jobs.blame`).
+    is_suspect: bool = False
     #: Where it stands on its worker's board, and the number it has there; since when it runs, boottime ms.
     place: int = 0
     serial: int = 0

@@ -73,7 +73,7 @@ def test_a_worker_that_joins_has_its_lease_on_the_board_and_in_redis(kept: KeptW
 
 def test_a_worker_that_was_here_before_is_fenced(kept: KeptWorkers) -> None:
     kept.system.join("w")
-    kept.system.run(leases.leave("q", "w", "crash"))
+    kept.system.run(leases.leave("q", "w"))
     kept.join("w")
     assert (kept.told, kept.has_lease("w")) == ([LeaseEvent("fenced", "w")], False)
 
@@ -82,7 +82,7 @@ def test_all_leases_are_renewed_and_who_has_lost_its_own_is_fenced(kept: KeptWor
     for worker in ("stays", "reaped"):
         kept.join(worker).set_word(Word.LEASE_UNTIL, monotonic_ms() + 1)
     kept.told.clear()
-    kept.system.run(leases.leave("q", "reaped", "crash"))
+    kept.system.run(leases.leave("q", "reaped"))
     before = kept.system.score("leases", "stays")
     kept.system.clock.advance(1000)
     kept.keeper.renew()

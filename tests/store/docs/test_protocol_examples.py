@@ -210,10 +210,10 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     real_system.run(leases.publish("q", 10**6, {"send_welcome": {}}))
     real_system.tend()
     real_system.take()
-    real_system.run(leases.leave("q", "w", "suspect", "cause", [BoardEntry("a", 3, "running")]))
+    real_system.run(leases.leave("q", "w", "cause", [BoardEntry("a", 3, "suspect 1 2")]))
     look()
     real_system.take("w2")
-    real_system.run(leases.leave("q", "w2", "crash", "cause", [BoardEntry("a", 4, "running")]))
+    real_system.run(leases.leave("q", "w2", "cause", [BoardEntry("a", 4, "crashed")]))
     real_system.round(Kind.FAILED, worker="w3")
     look()
     real_system.round(Kind.FAILED, worker="w3")
@@ -288,7 +288,7 @@ def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem) -
         assert system.run(resolve("q", "c", "secret", result=b"1")) == "resolved"
         assert system.run(leases.renew("q", 1000, ["w"], ["n"])) == [0]
         system.tend()
-        assert system.run(leases.leave("q", "w", "crash")) == 0
+        assert system.run(leases.leave("q", "w")) == 0
         system.run(daemons.register("d", 1000, {"name": "x"}, {"w": {"pid": 1}}))
 
 

@@ -35,6 +35,7 @@ CALLS: dict[str, Call[Any]] = {
     "cancels": cancels("q", ["w"]),
     "expect": expect("q", "w", "a", 1, "secret"),
     "resolve": resolve("q", "a", "secret", result=b"1"),
+    "drain": leases.drain("q", ["w"]),
     "enqueue": enqueueing.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
     "exchange": trips.exchange(
         ["q"], "w", 1, 1, 30_000, in_hand=[IN_HAND],
@@ -45,7 +46,7 @@ CALLS: dict[str, Call[Any]] = {
     "inspect": jobs.job_info("q", "a"),
     "join": leases.join("q", "w", 30_000),
     "add_queues": upkeep.add_queues(["q"]),
-    "leave": leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")]),
+    "leave": leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")], "stacks", 0.5),
     "list": jobs.job_list("q", "ready", 0, 10),
     "note": job_notes.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
     "pause": upkeep.pause("q"),

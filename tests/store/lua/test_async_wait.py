@@ -13,6 +13,7 @@ from jqjobs import App
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ResultMissing
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Enqueued, Kind, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
@@ -71,8 +72,9 @@ def test_a_job_that_waits_occupies_no_worker_and_has_a_deadline(system: QueueSys
 
 def test_a_suspect_that_waits_is_cleared(system: QueueSystem) -> None:
     taken(system)
-    system.run(leases.leave("q", "w", "suspect", "killed", [BoardEntry("a", 1, "running")]))
-    [again] = system.take("w2")
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "suspect 1 2")]))
+    system.join("w2")
+    [again] = system.trip("w2", 1, suspects=(1, Scope.DAEMON)).jobs
     settle_waiting(system, again, worker="w2")
 
     assert "suspect" not in system.job("a")
@@ -107,7 +109,7 @@ def test_cancelling_a_job_that_waits_is_final_whoever_answers_later(system: Queu
 
 def test_a_worker_that_dies_before_it_reports_leaves_a_job_that_waits(system: QueueSystem) -> None:
     taken(system, token="secret")
-    system.run(leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, f"waiting {HOUR_MS}")]))
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, f"waiting {HOUR_MS}")]))
 
     assert system.score("waiting", "a") == START_MS + HOUR_MS
     assert system.counters("a") == {}
@@ -295,7 +297,7 @@ def test_the_next_attempt_has_a_token_of_its_own(system: QueueSystem) -> None:
 def test_an_early_answer_counts_also_when_the_worker_dies_before_it_reports(system: QueueSystem) -> None:
     taken(system, token="secret", fields=("keep", 5000))
     answer(system, "secret", result=b"1")
-    system.run(leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "waiting 5")]))
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "waiting 5")]))
 
     assert (system.states("a"), system.job("a")["result"]) == (["kept"], "1")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
@@ -180,7 +181,12 @@ def test_old_offers_are_forgotten(system: QueueSystem) -> None:
 def test_a_suspect_that_is_unknown_here_stays_a_suspect(system: QueueSystem) -> None:
     system.add("a")
     system.take("w0")
-    system.run(leases.leave("q", "w0", "suspect", "gone", [BoardEntry("a", 1, "running")]))
-    system.round(Kind.UNKNOWN)
+    system.run(leases.leave("q", "w0", "gone", [BoardEntry("a", 1, "suspect 1 2")]))
+    system.join("w")
+    [suspect] = system.trip("w", 1, suspects=(1, Scope.DAEMON)).jobs
+    system.settle("w", suspect, Kind.UNKNOWN)
 
-    assert system.job("a")["suspect"] == "1"
+    assert (system.states("a"), system.job("a")["suspect"]) == (["parked"], "1 2")
+    system.run(leases.publish("q", LEASE_MS, {"n": {}}))
+    system.tend()
+    assert system.states("a") == ["suspects"]

@@ -20,14 +20,14 @@ UNRUN: dict[str, Callable[[QueueSystem], Any]] = {
     "released": lambda system: settle_held(system, Kind.RELEASED),
     "unknown": lambda system: settle_held(system, Kind.UNKNOWN),
     "resync": lambda system: system.trip("w", 0, in_hand=[]),
-    "not started": lambda system: system.run(leases.leave("q", "w", "crash", "killed")),
+    "not started": lambda system: system.run(leases.leave("q", "w", "killed")),
 }
 #: How one goes back that has run, or may have.
 RUN: dict[str, Callable[[QueueSystem], Any]] = {
     "failed": lambda system: settle_held(system, Kind.FAILED, 5000),
     "interrupted": lambda system: settle_held(system, Kind.INTERRUPTED),
-    "crashed": lambda system: system.run(leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "running")])),
-    "suspect": lambda system: system.run(leases.leave("q", "w", "suspect", "killed", [BoardEntry("a", 1, "running")])),
+    "crashed": lambda system: system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")])),
+    "suspect": lambda system: system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "suspect 1 2")])),
 }
 
 

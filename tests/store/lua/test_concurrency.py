@@ -43,8 +43,8 @@ def test_who_finishes_takes_the_next_one_in_the_same_trip(system: QueueSystem) -
     assert (running(system), system.ids("held")) == (["b"], ["c"])
 
 
-def leave(mode: str, state: str = "running") -> Callable[[QueueSystem, TakenJob], object]:
-    return lambda system, job: system.run(leases.leave("q", "w", mode, "x", [BoardEntry(job.id, job.attempt, state)]))
+def leave(word: str) -> Callable[[QueueSystem, TakenJob], object]:
+    return lambda system, job: system.run(leases.leave("q", "w", "x", [BoardEntry(job.id, job.attempt, word)]))
 
 
 def settle(kind: Kind) -> Callable[[QueueSystem, TakenJob], object]:
@@ -62,8 +62,8 @@ ENDS = [
         for kind in (Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.HUNG, Kind.DISCARDED, Kind.MALFORMED, Kind.UNKNOWN)
     ],
     pytest.param(leave("hung"), id="killed for its time limit"),
-    pytest.param(leave("crash", "succeeded"), id="succeeded and its worker died"),
-    pytest.param(leave("crash", "failed"), id="failed and its worker died"),
+    pytest.param(leave("succeeded"), id="succeeded and its worker died"),
+    pytest.param(leave("failed"), id="failed and its worker died"),
 ]
 
 
@@ -84,10 +84,8 @@ def test_whatever_ends_a_job_its_place_goes_to_the_best_that_waits(
 BACK = [
     pytest.param(settle(Kind.RELEASED), id="released"),
     pytest.param(settle(Kind.INTERRUPTED), id="interrupted"),
-    pytest.param(leave("crash"), id="crashed"),
-    pytest.param(leave("suspect"), id="suspect"),
-    pytest.param(leave("interrupt"), id="stopped"),
-    pytest.param(leave("crash", "held"), id="not started when its worker died"),
+    pytest.param(leave("interrupted"), id="stopped"),
+    pytest.param(leave("unstarted"), id="not started when its worker died"),
     pytest.param(reap, id="reaped"),
     pytest.param(lambda system, job: system.trip("w", in_hand=[]), id="lost with the trip"),
 ]
@@ -108,6 +106,14 @@ def test_a_job_that_goes_back_in_place_is_the_next_to_have_the_place(
     assert system.counters("b")["throttles"] == 1
 
 
+@pytest.mark.parametrize("word", ["crashed", "suspect 1 1"])
+def test_what_may_have_killed_its_worker_leaves_the_place_to_others(system: QueueSystem, word: str) -> None:
+    job = start_one(system, "a", "b")
+    leave(word)(system, job)
+
+    assert [job.id for job in system.take("v", 5)] == ["b"]
+
+
 def test_a_retry_later_leaves_the_place_to_others(system: QueueSystem) -> None:
     job = start_one(system, "a", "b")
     system.settle("w", job, Kind.FAILED, 5000)
@@ -120,7 +126,7 @@ def test_a_retry_later_leaves_the_place_to_others(system: QueueSystem) -> None:
 
 def test_an_outcome_that_comes_too_late_frees_nobodys_place(system: QueueSystem) -> None:
     job = start_one(system, "a", "b")
-    leave("crash")(system, job)
+    leave("interrupted")(system, job)
     [again] = system.take("v", 5)
     system.join("w2")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind
-from jqjobs.store.calls import upkeep
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import leases, upkeep
 from store.queue_system import START_MS, QueueSystem
 
 DELAY_MS = 2000
@@ -72,14 +74,16 @@ def test_a_deferred_job_that_expires_meanwhile_is_not_run(system: QueueSystem) -
 
 
 def test_a_suspect_is_still_one_after_a_deferral(system: QueueSystem) -> None:
-    system.reaping_works_from_now()
     system.add("a", "b")
-    system.take("gone", 1)
-    system.outlive_leases()
-    system.round(Kind.DEFERRED)
+    [job] = system.take("gone", 1)
+    system.run(leases.leave("q", "gone", "died", [BoardEntry(job.id, 1, "suspect 1 1")]))
+    system.join("w")
+    [suspect] = system.trip("w", 1, suspects=(1, Scope.WORKER)).jobs
+    system.settle("w", suspect, Kind.DEFERRED)
 
-    assert system.job("a")["suspect"] == "1"
-    assert [job.id for job in system.take("w", 2)] == ["a"], "taken alone"
+    assert system.job("a")["suspect"] == "1 1"
+    assert [job.id for job in system.take("w", 2)] == ["b"]
+    assert system.states("a") == ["suspects"]
 
 
 def test_an_oversized_job_is_dead_and_says_why(system: QueueSystem) -> None:

@@ -23,7 +23,7 @@ def test_a_worker_without_a_lease_is_fenced_and_nothing_is_written(system: Queue
 def test_a_worker_fenced_in_one_queue_is_fenced_in_all(system: QueueSystem) -> None:
     system.add("x", "y", queue="a")
     [job] = system.take("w", 1, queues=("a", "b"))
-    system.run(leases.leave("b", "w", "suspect"))
+    system.run(leases.leave("b", "w"))
     before = system.everything()
 
     assert system.trip("w", 5, [outcome(job, Kind.DONE)], queues=("a", "b")).status is Status.FENCED

@@ -50,12 +50,3 @@ def test_jobs_of_other_queues_in_the_same_trip_need_slots_too(system: QueueSyste
     system.add_limited("a", limits=TWO)
     assert [job.id for job in system.trip("w", 5, queues=queues, free=1).jobs] == ["first"]
     assert [job.id for job in system.trip("w", 5, queues=queues, free=1).jobs] == ["a"]
-
-
-def test_a_suspect_stays_alone_however_many_slots_are_free(busy: tuple[QueueSystem, TakenJob]) -> None:
-    system, job = busy
-    system.add("suspect")
-    system.redis("HSET", system.key("job:suspect"), "suspect", 1, "attempt", 1)
-    assert taken(system, 5, 9) == []
-    system.settle("w", job)
-    assert taken(system, 5, 9) == ["suspect"]

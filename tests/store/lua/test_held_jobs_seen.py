@@ -38,7 +38,7 @@ def test_a_held_job_says_what_holds_it(system: QueueSystem) -> None:
 def test_a_daemon_that_ends_when_all_is_done_stays_for_held_jobs(system: QueueSystem) -> None:
     keeper = Housekeeping(system.store, DaemonSettings("app:app", system.url, burst="ready"))
     hold(system, "a")
-    system.run(leases.leave("q", "w", "hung", "x", [BoardEntry("starts", 1, "succeeded")]))
+    system.run(leases.leave("q", "w", "x", [BoardEntry("starts", 1, "succeeded")]))
     assert system.run(queues.queue_status("q")).active == 0
 
     assert not keeper.is_exhausted(["q"])

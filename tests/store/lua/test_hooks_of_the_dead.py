@@ -29,14 +29,14 @@ def taken(system: QueueSystem, *ids: str, **job: object) -> list[TakenJob]:
     return system.take(want=len(ids))
 
 
-def crash(system: QueueSystem, job_id: str = "a", mode: str = "crash") -> None:
+def crash(system: QueueSystem, job_id: str = "a", word: str = "crashed") -> None:
     """Take a job and let its worker die of it."""
     system.trips.pop("w", None)
     worker = f"w{len(system.redis('KEYS', system.key('trip:*')))}"
     system.join(worker)
     [job] = system.trip(worker, 1).jobs
     assert job.id == job_id
-    system.run(leases.leave("q", worker, mode, "killed", [BoardEntry(job_id, job.attempt, "running")]))
+    system.run(leases.leave("q", worker, "killed", [BoardEntry(job_id, job.attempt, word)]))
 
 
 def waiting(system: QueueSystem) -> list[str]:
@@ -91,6 +91,8 @@ def test_a_death_by_crash_waits_for_hooks_and_is_handed_out_once(system: QueueSy
     system.add("a", payload=b'{"args":[1]}', fields=("max_crashes", 2))
     crash(system)
     assert waiting(system) == []
+    system.clock.advance(5000)
+    system.tend()
     crash(system)
     assert system.states("a") == ["dead"]
     assert waiting(system) == ["a n"]
@@ -99,12 +101,12 @@ def test_a_death_by_crash_waits_for_hooks_and_is_handed_out_once(system: QueueSy
     assert system.states("a") == ["dead"]
 
 
-@pytest.mark.parametrize("mode", ["hung", "crash"])
-def test_a_death_at_the_hands_of_the_daemon_waits_for_hooks(system: QueueSystem, mode: str) -> None:
+@pytest.mark.parametrize("word", ["hung", "crashed"])
+def test_a_death_at_the_hands_of_the_daemon_waits_for_hooks(system: QueueSystem, word: str) -> None:
     offer_hooks(system)
     system.add("a", fields=("max_crashes", 1, "max_attempts", 1))
-    crash(system, mode=mode)
-    assert [death.reason for death in collect(system)] == [{"hung": "hung", "crash": "crashed"}[mode]]
+    crash(system, word=word)
+    assert [death.reason for death in collect(system)] == [word]
 
 
 def test_a_job_that_expired_waits_for_hooks(system: QueueSystem) -> None:

@@ -31,7 +31,7 @@ def test_joining_again_while_joined_only_renews(system: QueueSystem) -> None:
 
 def test_a_worker_that_left_never_joins_again(system: QueueSystem) -> None:
     system.join("w")
-    system.run(leases.leave("q", "w", "interrupt"))
+    system.run(leases.leave("q", "w"))
 
     assert system.run(leases.join("q", "w", LEASE_MS)) is False
     assert lease(system) is None
@@ -48,7 +48,7 @@ def test_a_worker_that_was_reaped_never_joins_again(system: QueueSystem) -> None
 def test_the_trip_number_outlives_its_worker_for_a_day(system: QueueSystem) -> None:
     system.join("w")
     system.trip("w")
-    system.run(leases.leave("q", "w", "interrupt"))
+    system.run(leases.leave("q", "w"))
 
     assert 86_000_000 < system.redis("PTTL", system.key("trip:w")) <= 86_400_000
 
@@ -65,7 +65,7 @@ def test_renew_extends_leases_and_says_how_much_each_worker_holds(system: QueueS
 
 def test_renew_never_brings_a_lease_back(system: QueueSystem) -> None:
     system.join("gone")
-    system.run(leases.leave("q", "gone", "interrupt"))
+    system.run(leases.leave("q", "gone"))
 
     assert system.run(leases.renew("q", LEASE_MS, ["gone", "never"])) == [-1, -1]
     assert system.ids("leases") == []

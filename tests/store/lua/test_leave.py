@@ -11,16 +11,14 @@ from jqjobs.store.calls.cancels import cancel
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 
-def leave(
-    system: QueueSystem, mode: str, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed"
-) -> int:
-    return system.run(leases.leave("q", worker, mode, cause, [BoardEntry(*entry) for entry in board]))
+def leave(system: QueueSystem, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed") -> int:
+    return system.run(leases.leave("q", worker, cause, [BoardEntry(*entry) for entry in board]))
 
 
 def test_a_worker_that_holds_nothing_leaves_and_is_fenced(system: QueueSystem) -> None:
     system.join("w")
 
-    assert leave(system, "interrupt") == 0
+    assert leave(system) == 0
     assert system.trip("w").status is Status.FENCED
     assert system.ids("leases") == []
 
@@ -29,26 +27,29 @@ def test_leaving_without_a_lease_writes_nothing(system: QueueSystem) -> None:
     system.add("a")
     before = system.everything()
 
-    assert leave(system, "crash") == -1
+    assert leave(system) == -1
     assert system.everything() == before
 
 
 def test_a_second_end_changes_nothing(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
-    assert leave(system, "crash", ("a", 1, "running")) == 1
+    assert leave(system, ("a", 1, "crashed")) == 1
 
-    assert leave(system, "crash", ("a", 1, "running")) == -1
+    assert leave(system, ("a", 1, "crashed")) == -1
     assert system.counters("a") == {"crashes": 1, "executions": 1}
 
 
-@pytest.mark.parametrize("mode", ["crash", "suspect", "interrupt"])
-def test_held_neighbours_go_back_free_and_in_place(system: QueueSystem, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "state"), [("crashed", "scheduled"), ("suspect 1 1", "suspects"), ("interrupted", "ready")]
+)
+def test_unstarted_neighbours_go_back_free_and_in_place(system: QueueSystem, word: str, state: str) -> None:
     system.add("a", "b", "c", "d")
     system.take("w", 3)
 
-    assert leave(system, mode, ("b", 1, "running")) == 3
-    assert system.ids("ready") == ["a", "b", "c", "d"]
+    assert leave(system, ("b", 1, word)) == 3
+    assert [job_id for job_id in system.ids("ready") if job_id != "b"] == ["a", "c", "d"]
+    assert system.states("b") == [state]
     assert system.counters("a") == system.counters("c") == {}
     assert system.counters("b")["executions"] == 1
     assert system.active() == {}
@@ -58,7 +59,7 @@ def test_a_crash_is_charged_to_what_was_running_with_the_cause(system: QueueSyst
     system.add("a")
     system.take("w")
     system.clock.advance(50)
-    leave(system, "crash", ("a", 1, "running"), cause="killed by SIGKILL, probably out of memory")
+    leave(system, ("a", 1, "crashed"), cause="killed by SIGKILL, probably out of memory")
 
     assert system.counters("a") == {"crashes": 1, "executions": 1}
     assert system.history("a") == [
@@ -71,12 +72,35 @@ def test_a_crash_is_charged_to_what_was_running_with_the_cause(system: QueueSyst
     assert system.meta("failed") == 1
 
 
+def test_what_crashed_waits_longer_each_time_and_has_its_old_place_then(system: QueueSystem) -> None:
+    system.add("pill", "neighbour", fields=("max_crashes", 4))
+    for n, waits_ms in enumerate((5000, 15_000, 45_000), 1):
+        [pill] = system.take(f"w{n}", 1)
+        assert (pill.id, pill.attempt) == ("pill", n)
+        leave(system, ("pill", n, "crashed"), worker=f"w{n}")
+        assert system.score("scheduled", "pill") == system.clock.now_ms + waits_ms
+        assert system.ids("ready") == ["neighbour"], "nobody waits behind it"
+        system.clock.advance(waits_ms)
+        system.tend()
+        assert system.ids("ready") == ["pill", "neighbour"]
+
+
+def test_what_waits_does_so_for_the_share_that_the_daemon_says(system: QueueSystem) -> None:
+    system.add("a")
+    system.take("w")
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")], share=0.5))
+
+    assert system.score("scheduled", "a") == START_MS + 2500
+
+
 def test_a_poison_pill_is_dead_after_three_crashes_and_its_neighbour_is_unharmed(system: QueueSystem) -> None:
     system.add("pill", "neighbour", key="")
     for n in range(1, 4):
         worker = f"w{n}"
         system.take(worker, 2)
-        leave(system, "crash", ("pill", n, "running"), worker=worker)
+        leave(system, ("pill", n, "crashed"), worker=worker)
+        system.clock.advance(45_000)
+        system.tend()
 
     assert system.states("pill") == ["dead"]
     assert system.job("pill")["reason"] == "crashed"
@@ -92,73 +116,97 @@ def test_max_crashes_comes_from_the_job_else_the_catalog(
         system.run(leases.publish("q", 1000, {"n": {"max_crashes": published}}))
     system.add("a", key="k", fields=("max_crashes", own) if own else ())
     for n in range(1, limit + 1):
+        system.clock.advance(45_000)
+        system.tend()
         assert system.states("a") == ["ready"]
         system.take(f"w{n}")
-        leave(system, "crash", ("a", n, "running"), worker=f"w{n}")
+        leave(system, ("a", n, "crashed"), worker=f"w{n}")
 
     assert system.states("a") == ["dead"]
     assert system.add("b", key="k")[0].created
 
 
-def test_an_interrupt_at_the_end_of_a_worker_is_free_until_the_twentieth(system: QueueSystem) -> None:
+def test_an_interrupt_is_free_however_often(system: QueueSystem) -> None:
     system.add("a")
-    for n in range(1, 21):
-        assert system.states("a") == ["ready"]
+    for n in range(1, 31):
         system.take(f"w{n}")
-        leave(system, "interrupt", ("a", n, "running"), worker=f"w{n}", cause="shutdown")
+        leave(system, ("a", n, "interrupted"), worker=f"w{n}", cause="shutdown")
 
-    assert system.states("a") == ["dead"]
-    assert system.counters("a") == {"interrupts": 20, "executions": 20}
+    assert system.states("a") == ["ready"]
+    assert system.counters("a") == {"interrupts": 30, "executions": 30}
     assert {line["reason"] for line in system.history("a")} == {"interrupted"}
 
 
 def test_a_job_killed_for_its_time_limit_is_a_failure_and_no_crash(system: QueueSystem) -> None:
     system.add("a", "b", fields=("max_attempts", 2))
     system.take("w", 2)
-    leave(system, "hung", ("a", 1, "running"), cause="it ran longer than 1 s\n  File x, line 1")
-    assert system.counters("a") == {"failures": 1, "executions": 1}
+    leave(system, ("a", 1, "hung"), cause="it ran longer than 1 s\n  File x, line 1")
+    assert system.counters("a") == {"failures": 1, "executions": 1, "hung": 1}
     assert system.history("a")[0]["reason"] == "hung"
-    assert system.ids("ready") == ["b", "a"]
+    assert (system.ids("ready"), system.score("scheduled", "a")) == (["b"], START_MS + 10_000)
+    system.clock.advance(10_000)
+    system.tend()
     system.take("w2", 2)
-    leave(system, "hung", ("a", 2, "running"), worker="w2")
+    leave(system, ("a", 2, "hung"), worker="w2")
 
     assert system.states("a") == ["dead"]
     assert system.job("a")["reason"] == "hung"
 
 
-@pytest.mark.parametrize("mode", ["hung", "cancelled"])
+def test_the_third_time_that_it_hangs_it_is_dead_whatever_its_attempts(system: QueueSystem) -> None:
+    system.add("a")
+    system.run(leases.publish("q", 1000, {"n": {"max_attempts": 10, "backoff_ms": [0]}}))
+    for n in range(1, 4):
+        system.take(f"w{n}")
+        leave(system, ("a", n, "hung"), worker=f"w{n}")
+
+    assert (system.states("a"), system.job("a")["reason"]) == (["dead"], "hung")
+
+
+def test_the_app_says_how_long_a_failure_waits(system: QueueSystem) -> None:
+    system.add("a")
+    system.run(leases.publish("q", 1000, {"n": {"max_attempts": 10, "backoff_ms": [70, 900]}}))
+    for n, waits_ms in enumerate((70, 900, 900), 1):
+        system.take(f"w{n}")
+        leave(system, ("a", n, "failed"), worker=f"w{n}")
+        assert system.score("scheduled", "a") == system.clock.now_ms + waits_ms
+        system.clock.advance(waits_ms)
+        system.tend()
+
+
+@pytest.mark.parametrize("word", ["hung", "cancelled"])
 def test_what_ran_beside_the_one_that_its_worker_was_killed_for_is_interrupted_and_free(
-    system: QueueSystem, mode: str
+    system: QueueSystem, word: str
 ) -> None:
     system.add("a", "b", "c")
     system.take("w", 3)
     system.run(leases.leave(
-        "q", "w", mode, "too long", [BoardEntry("a", 1, "interrupted"), BoardEntry("b", 1, "running")], "in main.py"
+        "q", "w", "too long", [BoardEntry("a", 1, "neighbour"), BoardEntry("b", 1, word)], "in main.py"
     ))  # fmt: skip
 
     assert system.counters("a") == {"interrupts": 1, "executions": 1}
     [line] = system.history("a")
-    assert (line["reason"], line["error"]) == ("interrupted", "its worker was killed for another job")
+    assert (line["reason"], line["error"]) == ("interrupted", "its worker ended for another job")
     assert "traceback" not in line or line["traceback"] is None
     assert system.ids("ready")[:2] == ["a", "c"]
-    assert system.history("b")[0]["reason"] == mode
+    assert system.history("b")[0]["reason"] == word
 
 
 def test_what_was_interrupted_beside_another_and_is_cancelled_is_dead(system: QueueSystem) -> None:
     system.add("a", "b")
     system.take("w", 2)
     system.run(cancel("q", ["a"]))
-    leave(system, "hung", ("a", 1, "interrupted"), ("b", 1, "running"))
+    leave(system, ("a", 1, "neighbour"), ("b", 1, "hung"))
 
     assert (system.states("a"), system.job("a")["reason"]) == (["dead"], "cancelled")
-    assert [line["error"] for line in system.history("a")] == ["its worker was killed for another job"]
+    assert [line["error"] for line in system.history("a")] == ["its worker ended for another job"]
 
 
 def test_what_had_succeeded_before_the_death_is_done(system: QueueSystem) -> None:
     system.add("plain", "wanted", fields=())
     system.add("kept", fields=("keep", 500), key="k")
     system.take("w", 3)
-    leave(system, "crash", ("plain", 1, "succeeded"), ("kept", 1, "succeeded"))
+    leave(system, ("plain", 1, "succeeded"), ("kept", 1, "succeeded"))
 
     assert system.states("plain") == []
     assert system.states("wanted") == ["ready"]
@@ -173,7 +221,7 @@ def test_the_catalog_says_whether_such_a_success_is_kept(system: QueueSystem) ->
     system.run(leases.publish("q", 1000, {"n": {"keep_ms": 70}}))
     system.add("a")
     system.take("w")
-    leave(system, "suspect", ("a", 1, "succeeded"))
+    leave(system, ("a", 1, "succeeded"))
 
     assert system.score("kept", "a") == START_MS + 70
 
@@ -181,27 +229,18 @@ def test_the_catalog_says_whether_such_a_success_is_kept(system: QueueSystem) ->
 def test_what_had_failed_before_the_death_is_a_failure_and_no_crash(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
-    leave(system, "crash", ("a", 1, "failed"))
+    leave(system, ("a", 1, "failed"))
 
     assert system.counters("a") == {"failures": 1, "executions": 1}
-    assert system.states("a") == ["ready"]
+    assert system.score("scheduled", "a") == START_MS + 10_000
     assert [line["reason"] for line in system.history("a")] == ["failed"]
-
-
-def test_what_had_failed_lines_up_anew_behind_what_is_ready(system: QueueSystem) -> None:
-    system.add("a", "b", "urgent")
-    system.add("high", priority=5)
-    system.take("w", 2)
-    leave(system, "crash", ("high", 1, "failed"), ("a", 1, "failed"))
-
-    assert system.ids("ready") == ["high", "b", "urgent", "a"]
 
 
 def test_the_board_of_an_earlier_attempt_charges_nobody(system: QueueSystem) -> None:
     system.add("a", "b")
     system.round(Kind.RELEASED)
     system.take("w", 2)
-    leave(system, "crash", ("a", 1, "running"), ("b", 9, "succeeded"))
+    leave(system, ("a", 1, "crashed"), ("b", 9, "succeeded"))
 
     assert system.ids("ready") == ["a", "b"]
     assert system.counters("a") == system.counters("b") == {}
@@ -212,7 +251,7 @@ def test_a_board_entry_for_what_the_worker_does_not_hold_changes_nothing(system:
     system.take("other")
     system.join("w")
 
-    assert leave(system, "crash", ("a", 1, "succeeded"), ("b", 0, "running"), ("ghost", 1, "running")) == 0
+    assert leave(system, ("a", 1, "succeeded"), ("b", 0, "crashed"), ("ghost", 1, "crashed")) == 0
     assert system.states("a") == ["active:other"]
     assert system.states("b") == ["ready"]
     assert system.states("ghost") == []
@@ -222,17 +261,17 @@ def test_leaving_one_queue_leaves_the_others_alone(system: QueueSystem) -> None:
     system.add("x", queue="a")
     system.add("y", queue="b")
     system.take("w", 2, queues=("a", "b"))
-    assert system.run(leases.leave("a", "w", "interrupt")) == 1
+    assert system.run(leases.leave("a", "w")) == 1
 
     assert system.states("x", "a") == ["ready"]
     assert system.states("y", "b") == ["active:w"]
-    assert system.run(leases.leave("b", "w", "interrupt")) == 1
+    assert system.run(leases.leave("b", "w")) == 1
     assert system.states("y", "b") == ["ready"]
 
 
-def test_the_lease_time_does_not_matter_at_the_end_of_a_worker(system: QueueSystem) -> None:
+def test_the_lease_time_does_not_matter_for_an_end(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
     system.clock.advance(100 * LEASE_MS)
 
-    assert leave(system, "suspect", ("a", 1, "running")) == 1
+    assert leave(system, ("a", 1, "suspect 1 2")) == 1

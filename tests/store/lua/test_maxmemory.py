@@ -140,15 +140,17 @@ def test_leases_are_given_renewed_and_reaped(system: QueueSystem) -> None:
     assert system.states("a") == ["ready"]
 
 
-@pytest.mark.parametrize("mode", ["crash", "suspect", "interrupt"])
-def test_workers_leave_and_dead_ones_are_ended(system: QueueSystem, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("word", "state"), [("crashed", "scheduled"), ("suspect 1 1", "suspects"), ("interrupted", "ready")]
+)
+def test_workers_leave_and_dead_ones_are_ended(system: QueueSystem, word: str, state: str) -> None:
     system.add("a", "b", "c")
     system.take("w", 3)
     fill_up(system)
-    board = [BoardEntry("a", 1, "running"), BoardEntry("b", 1, "succeeded")]
+    board = [BoardEntry("a", 1, word), BoardEntry("b", 1, "succeeded")]
 
-    assert system.run(leases.leave("q", "w", mode, "killed", board)) == 3
-    assert system.ids("ready") == ["a", "c"]
+    assert system.run(leases.leave("q", "w", "killed", board)) == 3
+    assert [system.states(job_id) for job_id in "abc"] == [[state], [], ["ready"]]
 
 
 def test_housekeeping_works(system: QueueSystem) -> None:

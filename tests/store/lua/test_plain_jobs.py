@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind, TakenJob
-from jqjobs.store.calls import trips
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import leases, trips
 from store.queue_system import QueueSystem, outcome
 
 #: lua/rules/trip/take_plain.lua: a trip takes payloads of about so many bytes.
@@ -90,15 +92,15 @@ def test_the_success_of_a_later_attempt_leaves_nothing_behind(system: QueueSyste
     assert system.meta("done") == 1
 
 
-def test_a_worker_that_settles_all_but_a_suspect_takes_nothing(system: QueueSystem) -> None:
+def test_a_suspect_that_is_done_at_its_second_attempt_leaves_nothing(system: QueueSystem) -> None:
     system.add("a", "b")
-    system.reaping_works_from_now()
-    system.take("gone", 1)
-    system.outlive_leases()
-    [suspect] = system.take("w", 5)
+    [job] = system.take("gone", 1)
+    system.run(leases.leave("q", "gone", "died", [BoardEntry(job.id, 1, "suspect 1 1")]))
+    system.join("w")
+    [suspect] = system.trip("w", 5, suspects=(1, Scope.WORKER)).jobs
 
-    assert system.trip("w", 5).jobs == []
     assert [job.id for job in done(system, [suspect], 5).jobs] == ["b"]
+    assert (system.states("a"), system.job("a")) == ([], {})
 
 
 def test_the_limit_of_bytes_holds_across_plain_jobs_and_others(system: QueueSystem) -> None:

@@ -74,7 +74,7 @@ def test_a_recall_that_comes_too_late_does_not_touch_the_next_attempt(system: Qu
 def test_of_a_worker_without_a_lease_there_is_nothing_to_recall(system: QueueSystem) -> None:
     system.add("a")
     jobs = system.take("w")
-    system.run(leases.leave("q", "w", "interrupt"))
+    system.run(leases.leave("q", "w"))
     before = system.everything()
 
     assert give_back(system, *jobs) == 0

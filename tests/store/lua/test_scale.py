@@ -153,7 +153,7 @@ def make_old(system: QueueSystem) -> None:
         jobs = system.take("maker", 300)
         system.trip("maker", 0, [outcome(job, kind, number) for job in jobs])
     system.add(*[f"due{i}" for i in range(600)], due=f"+{LEASE_MS}")
-    system.run(leases.leave("q", "maker", "interrupt"))
+    system.run(leases.leave("q", "maker"))
 
 
 def tend_until_done(system: QueueSystem) -> None:
@@ -171,7 +171,7 @@ def test_a_worker_with_a_full_batch_is_ended_quickly(system: QueueSystem) -> Non
         system.take("w", 500)
         board = [BoardEntry(f"j{n}", 1, "running") for n in range(16)]
         board += [BoardEntry(f"j{n}", 1, "succeeded") for n in range(16, 200)]
-        return lambda: system.run(leases.leave("q", "w", "crash", "killed", board))
+        return lambda: system.run(leases.leave("q", "w", "killed", board))
 
     assert_quick(system, leave)
 

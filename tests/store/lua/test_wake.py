@@ -95,7 +95,7 @@ def test_release_sets_the_token(system: QueueSystem) -> None:
 def test_the_end_of_a_worker_sets_the_token(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
-    system.run(leases.leave("q", "w", "crash"))
+    system.run(leases.leave("q", "w"))
 
     assert system.wakes()
 
@@ -103,9 +103,9 @@ def test_the_end_of_a_worker_sets_the_token(system: QueueSystem) -> None:
 def test_a_failure_found_on_a_dead_workers_board_wakes_somebody(system: QueueSystem) -> None:
     system.add("a")
     system.take("w")
-    system.run(leases.leave("q", "w", "crash", "killed", [BoardEntry("a", 1, "failed")]))
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "failed")]))
 
-    assert (system.states("a"), system.wakes()) == (["ready"], True)
+    assert (system.states("a"), system.wakes()) == (["scheduled"], True)
 
 
 def test_housekeeping_that_reaps_or_promotes_sets_the_token(system: QueueSystem) -> None:
@@ -203,7 +203,7 @@ def test_a_worker_that_died_does_not_watch(system: QueueSystem) -> None:
     system.add("due", due="+5000")
     system.join("w", "v")
     system.trip("w", 1)
-    system.run(leases.leave("q", "w", "crash"))
+    system.run(leases.leave("q", "w"))
 
     assert system.trip("v", 1).wait_ms == 5000
 

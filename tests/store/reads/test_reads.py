@@ -193,7 +193,7 @@ def test_a_crash_that_the_store_wrote_down_reads_like_any_other_attempt(system: 
     [job] = system.take()
     system.clock.advance(70)
     board = [BoardEntry("a", job.attempt, "running")]
-    system.run(leases.leave("q", "w", "crash", "killed by SIGKILL", board))
+    system.run(leases.leave("q", "w", "killed by SIGKILL", board))
     [attempt] = info(system, "a").history
     assert attempt == Attempt(1, "crashed", "killed by SIGKILL", None, "w", START_MS, START_MS + 70)
 

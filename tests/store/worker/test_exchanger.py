@@ -88,7 +88,7 @@ def test_a_worker_without_a_lease_is_fenced_and_its_outcomes_change_nothing(work
     worker.system.add("a")
     worker.exchanger.trip(1)
     worker.finish(worker.start())
-    worker.system.run(leases.leave("q", "w", "interrupt"))
+    worker.system.run(leases.leave("q", "w"))
     with pytest.raises(Fenced):
         worker.exchanger.trip(1)
     assert worker.system.states("a") == ["ready"]

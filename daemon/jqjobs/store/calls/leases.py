@@ -34,10 +34,19 @@ def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]])
 
 
 def leave(
-    queue: str, worker: str, mode: str, cause: str = "", board: Sequence[BoardEntry] = (), stack: str = ""
+    queue: str, worker: str, cause: str = "", board: Sequence[BoardEntry] = (), stack: str = "", share: float = 1.0
 ) -> Call[int]:
-    """End a worker: how many jobs it had in hand, -1 when it had no lease. ``mode``: see lua/leave.lua."""
-    args: list[Argument] = ["", worker, mode, cause, stack]
+    """End a worker: how many jobs it had in hand, -1 when it had no lease.
+
+    ``board``: what its daemon says of each job that is not just unstarted. ``share``: of the delay before such a job
+    runs again, 0.5 to 1, so that not all of them come back at once.
+    """
+    args: list[Argument] = ["", worker, cause, stack, share]
     for entry in board:
         args += (entry.id, entry.attempt, entry.state)
     return Call(script("leave"), (keys.meta(queue),), args, int)
+
+
+def drain(queue: str, workers: Sequence[str]) -> Call[int]:
+    """Say that workers are about to end, so that nobody is charged for it; how many of them have a lease."""
+    return Call(script("drain"), (keys.meta(queue),), ("", *workers), int)

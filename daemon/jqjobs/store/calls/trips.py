@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
@@ -51,16 +52,19 @@ class Trip:
 def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
     done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), in_hand: Sequence[TakenJob] | None = None,
-    tell_settled: bool = False, free: int = 0,
+    tell_settled: bool = False, free: int = 0, suspects: tuple[int, Scope] | None = None,
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
     ``done``: jobs that succeeded with nothing to say. ``tell_settled``: ask what became of the others.
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
-    saying. A limited job is only taken where it can start at once.
+    saying. A limited job is only taken where it can start at once. ``suspects``: so many suspects, of this scope or a
+    narrower one, may be taken before anything else; None: none.
     """
     said = ("" if in_hand is None else "resync", "settled" if tell_settled else "", f"free {free}" if free > 0 else "")
     words = " ".join(filter(None, said))
+    if suspects is not None:
+        words += f" suspects {suspects[0]} {suspects[1]:d}"
     args: list[Argument] = ["", worker, trip, want, lease_ms, words]
     plain, others = _reports(queues, done, outcomes)
     for queue in queues:
@@ -139,7 +143,8 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
     )  # fmt: skip
 
 
-def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any) -> None:
+def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any) -> None:
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
     job.limits = text(limits or b"")
+    job.is_suspect = suspect is not None

@@ -16,7 +16,7 @@ local function withdraw(id)
     pass_on(q, now, id, limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits')))
     return true
   end
-  for _, state in ipairs({ 'scheduled', 'waiting', 'parked' }) do
+  for _, state in ipairs({ 'scheduled', 'waiting', 'parked', 'suspects' }) do
     if redis.call('ZREM', q .. state, id) == 1 then return true end
   end
 end

@@ -4,9 +4,10 @@
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms
 -- ARGV[6]  words: "resync" after a connection error, "settled" to hear what became of the other outcomes, "free N"
---          when N jobs more than it has in hand could start at once, or ""
+--          when N jobs more than it has in hand could start at once, "suspects N S" when it may start N suspects of
+--          scope S or narrower (jobs/blame.py), or ""
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
--- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (see rules/trip/outcomes.lua)
+-- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
 -- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, settled } or nil when all are empty }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
 --   wait    ms until this worker should come back, or -1     more  1 when work was only moved aside
@@ -29,29 +30,31 @@ end
 local rules
 local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end
-  --: include trip/settle due workers/expired_leases trip/take
-  rules = { settle = settle_others, promote = promote, reap = reap, take = take }
+  --: include trip/settle due workers/expired_leases trip/take trip/take_suspects
+  rules = { settle = settle_others, promote = promote, reap = reap, take = take, take_suspects = take_suspects }
   return rules
 end
 
-local stale, lost, at, empty, quiet, lacks = {}, {}, 7, {}, {}, false
+local stale, lost, at, quiet, is_quiet, lacks = {}, {}, 7, {}, true, false
 for i, q in ipairs(queues) do
   local active, done = q .. 'active:' .. worker, tonumber(ARGV[at])
-  quiet[i] = redis.call('EXISTS', q .. 'cancels', q .. 'inbox', q .. 'scheduled') == 0
-  if done > 0 then empty[i] = settle_plain(q, now, active, at + 1, done, stale, quiet[i]) else allow_when_full(q) end
+  quiet[i] = redis.call('EXISTS', q .. 'cancels', q .. 'inbox', q .. 'scheduled', q .. 'suspects') == 0
+  if done > 0 then settle_plain(q, now, active, at + 1, done, stale, quiet[i]) else allow_when_full(q) end
   redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and now_text or taken[i]), 'KEEPTTL')
   at = at + done + 1
   if resyncing or ARGV[at + 1] ~= '0' then
     quiet[i], lacks = false, rare().settle(q, now, active, taken[i], at, resyncing, stale, lost, settled)
   end
-  at = at + 2 + 7 * tonumber(ARGV[at + 1])
+  at, is_quiet = at + 2 + 7 * tonumber(ARGV[at + 1]), is_quiet and quiet[i]
 end
 
 local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
-  want = want, asked = want, words = ARGV[6], stop = want > 0 and has_suspect(queues, worker, empty), more = 0,
+  trip = trip, want = want, asked = want, words = ARGV[6], stop = false, more = 0,
   plain = {}, jobs = {}, inboxes = {}, broken = {}, watches = {}, moments = {} }
+t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
+if want > 0 and t.suspects and not is_quiet then rare().take_suspects(t) end
 serve_all(t)
 local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not lacks)
-local has_rest = settled or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0
-local rest = has_rest and { t.inboxes, stale, lost, t.jobs, t.broken, settled }
+local rest = (settled or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0)
+  and { t.inboxes, stale, lost, t.jobs, t.broken, settled }
 return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest }

@@ -54,6 +54,7 @@ local surplus = math.min(CHUNK, redis.call('ZCARD', q .. 'dead') - most_dead)
 if surplus > 0 and drop('dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) then more = true end
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local inbox = update_wake(q)
+if reaped > 0 then wake_watcher(q, now) end
 more = more or dead_left
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
 return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }

@@ -20,7 +20,7 @@ if redis.call('ZSCORE', q .. 'held', id) then
   if costs then put('failures', digits((tonumber(f[2]) or 0) + passed)) end
   put('held_by', limit or '')
 end
-for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'dead', 'kept' }) do
+for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'suspects', 'dead', 'kept' }) do
   local score = redis.call('ZSCORE', q .. state, id)
   if score then return { now, state, score, '', hash, history } end
 end

@@ -1,18 +1,18 @@
 --: include core ranks
 -- Counts one queue. O(workers + priorities in use), whatever the number of jobs.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
--- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, kept, dead, rejected, workers,
---   paused since (ms or nil), enqueue time of the oldest ready job (ms or nil), done, failed,
+-- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, kept, dead, rejected, workers,
+--   paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
 --   done and failed of this minute, done and failed of the minute before }
 -- First write: none
 local BANDS = 64
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 
 -- Ranks order by priority, then age; so the oldest job is the first one of some priority.
-local function oldest_ready()
-  local oldest, above = false, '-inf'
+local function oldest_of(set, oldest)
+  local above = '-inf'
   for _ = 1, BANDS do
-    local first = redis.call('ZRANGEBYSCORE', q .. 'ready', above, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    local first = redis.call('ZRANGEBYSCORE', q .. set, above, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #first == 0 then break end
     local f = redis.call('HMGET', q .. 'job:' .. first[1], 'enqueued', 'due')
     local since = math.max(tonumber(f[1] or nil) or 0, tonumber(f[2] or nil) or 0)
@@ -32,9 +32,9 @@ local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', '
 local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'),
   -- Beside jobs there is one timer for each limit that holds any back.
   redis.call('ZCARD', q .. 'scheduled') - redis.call('HLEN', q .. 'gates'), active, redis.call('ZCARD', q .. 'held'),
-  redis.call('ZCARD', q .. 'waiting'),
-  redis.call('ZCARD', q .. 'parked'), redis.call('ZCARD', q .. 'kept'), redis.call('ZCARD', q .. 'dead'),
-  redis.call('LLEN', q .. 'rejected'), #workers, meta[1], oldest_ready(), meta[2], meta[3] }
+  redis.call('ZCARD', q .. 'waiting'), redis.call('ZCARD', q .. 'parked'), redis.call('ZCARD', q .. 'suspects'),
+  redis.call('ZCARD', q .. 'kept'), redis.call('ZCARD', q .. 'dead'), redis.call('LLEN', q .. 'rejected'), #workers,
+  meta[1], oldest_of('suspects', oldest_of('ready', false)), meta[2], meta[3] }
 for _, pair in ipairs({ this, last }) do
   reply[#reply + 1], reply[#reply + 2] = pair[1], pair[2]
 end

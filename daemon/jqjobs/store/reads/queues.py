@@ -19,7 +19,8 @@ from jqjobs.store.wire import raise_first
 
 #: The first items in the answer of lua/status.lua, after the time.
 _COUNTS = (
-    "inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead", "rejected", "workers",
+    "inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "kept", "dead", "rejected",
+    "workers",
 )  # fmt: skip
 _MINUTE_MS = 60_000
 
@@ -39,6 +40,7 @@ class QueueStatus(NamedTuple):
     held: int
     waiting: int
     parked: int
+    suspects: int
     kept: int
     dead: int
     rejected: int
@@ -54,7 +56,9 @@ class QueueStatus(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether there is no trace of this queue: no job, no worker, no past."""
-        jobs = self.inbox + self.ready + self.scheduled + self.active + self.held + self.waiting + self.parked
+        jobs = sum(
+            (self.inbox, self.ready, self.scheduled, self.active, self.held, self.waiting, self.parked, self.suspects)
+        )
         past = self.kept + self.dead + self.rejected + self.done + self.failed
         return not (jobs or past or self.workers or self.paused_ms)
 
@@ -69,11 +73,11 @@ def queue_status(queue: str) -> Call[QueueStatus]:
 
     def parse(reply: Any) -> QueueStatus:
         now_ms = int(reply[0])
-        counts = dict(zip(_COUNTS, map(count, reply[1:12]), strict=True))
-        done, failed, done_now, failed_now, done_before, failed_before = map(count, reply[14:20])
+        counts = dict(zip(_COUNTS, map(count, reply[1:13]), strict=True))
+        done, failed, done_now, failed_now, done_before, failed_before = map(count, reply[15:21])
         return QueueStatus(
             **counts, name=queue,
-            paused_ms=integer(reply[12]), oldest_ready_s=seconds_since(reply[13], now_ms),
+            paused_ms=integer(reply[13]), oldest_ready_s=seconds_since(reply[14], now_ms),
             done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), now_ms=now_ms,
         )  # fmt: skip

@@ -1,5 +1,5 @@
---: include wake ranks damaged limits/let_go
--- What time brings: jobs of `scheduled` that are due become ready, and timers of limits go off.
+--: include wake ranks damaged outcome/give_back limits/let_go
+-- What time brings: jobs of `scheduled` that are due wait for a worker, and timers of limits go off.
 -- Gives: promote
 
 local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
@@ -7,7 +7,7 @@ local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
 local function make_ready(q, id)
   local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
   if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
-  if f[3] then redis.call('ZADD', q .. 'ready', f[2] or fresh_rank(q, f[1]), id) end
+  if f[3] then give_back(q, id, f[2] or fresh_rank(q, f[1])) end
 end
 
 -- Returns jobs, and timers of limits ("~<limit>"); then whether there may be more.

@@ -5,8 +5,12 @@
 -- Takes a job that no worker has in hand out of its set. Returns whether it was in one, and the rank that it
 -- keeps or nil. It was in none when it has started, or is over.
 local function leave_unstarted(q, id)
-  local rank = redis.call('ZSCORE', q .. 'ready', id)
-  if redis.call('ZREM', q .. 'ready', id) == 1 then return true, rank end
+  local rank = redis.call('ZSCORE', q .. 'ready', id) or redis.call('ZSCORE', q .. 'suspects', id)
+  if rank then
+    redis.call('ZREM', q .. 'ready', id)
+    redis.call('ZREM', q .. 'suspects', id)
+    return true, rank
+  end
   rank = leave_held(q, id)
   if rank then return true, rank end
   if redis.call('ZREM', q .. 'scheduled', id) + redis.call('ZREM', q .. 'parked', id) == 0 then return false end
@@ -22,7 +26,7 @@ local function replace(q, now, sequence, id, new)
   if not is_unstarted then return 0 end
   -- What a producer can say of a job; all of it is gone when another call takes its place.
   redis.call('HDEL', job, 'priority', 'due', 'rank', 'max_attempts', 'max_crashes', 'timeout', 'keep', 'expires',
-    'coalesce', 'limits')
+    'coalesce', 'limits', 'suspect', 'lost')
   write_call(job, new, old[1] or now)
   local same = rank and tonumber(old[2] or 0) == tonumber(new.priority)
   place(q, now, id, new.due, same and rank or rank_for(new.priority, sequence))

@@ -1,24 +1,28 @@
---: include totals options outcome/history outcome/give_back outcome/dead
--- A job was running when its worker died. Counts the crash, or makes the job a suspect.
+--: include totals options scheduled outcome/history outcome/give_back outcome/dead outcome/backoff
+-- A job ran when its worker died: it is charged a crash, or becomes a suspect. Who is which is decided by the daemon
+-- (jobs/blame.py).
 -- Gives: crash, suspect
 
-local function crash(q, now, id, rank, cause, worker)
+-- It was its own doing. It waits, and stays a suspect if it was one: alone from now on. share: see backoff.lua.
+local function crash(q, now, id, rank, cause, worker, share)
   local job = q .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'name', 'max_crashes', 'forgiven', 'key')
+  local f = redis.call('HMGET', job, 'name', 'max_crashes', 'forgiven', 'key', 'suspect')
   local crashes = redis.call('HINCRBY', job, 'crashes', 1) - forgiven(f[3], 2)
   redis.call('HINCRBY', job, 'executions', 1)
   remember_end(q, now, id, 'crashed', cause, worker)
   count(q, now, 'failed', 1)
   if crashes >= option(q, f[1], f[2], 'max_crashes') then return die(q, now, id, 'crashed', f[4]) end
-  give_back(q, id, rank)
+  if f[5] then redis.call('HSET', job, 'suspect', '1 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
+  put_off(q, id, rank, now + growing(CRASH_MS, crashes, share))
 end
 
--- Its daemon or host died too, so nobody is charged: it is taken alone next time, and charged only then.
-local function suspect(q, now, id, rank, cause, worker)
+-- Nobody knows whose doing it was. suspicion: "most scope": so many suspects may run at once, among all of one worker
+-- (1), daemon (2), host (3).
+local function suspect(q, now, id, rank, suspicion, cause, worker)
   local job = q .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'suspect', 'attempt', 'taken', 'executions')
-  if f[1] then return crash(q, now, id, rank, cause, worker) end
-  redis.call('HSET', job, 'suspect', 1, 'executions', (tonumber(f[4]) or 0) + 1, 'error', cause)
-  log_attempt(q, id, history_line(now, 'interrupted', cause, worker, f[2], f[3]))
+  local f = redis.call('HMGET', job, 'attempt', 'taken')
+  redis.call('HSET', job, 'suspect', suspicion, 'error', cause)
+  redis.call('HINCRBY', job, 'executions', 1)
+  log_attempt(q, id, history_line(now, 'interrupted', cause, worker, f[1], f[2]))
   give_back(q, id, rank)
 end

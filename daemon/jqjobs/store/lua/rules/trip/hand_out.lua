@@ -1,9 +1,9 @@
 --: include coalescing_key limits/start
--- Jobs go from ready into a worker's hands.
+-- Jobs go from ready, or from suspects, into a worker's hands.
 -- Gives: new_batch, hand_out, move_batch
 
--- What one look at ready finds to be taken. bytes: of payloads taken so far. leaving, entering: of ready and of the
--- active set; found: for the answer, flat, six items a job; limited: the one with limits, id, attempt and limits.
+-- What one look finds to be taken. bytes: of payloads taken so far. leaving, entering: of the set and of the active
+-- set; found: for the answer, flat, six items a job; limited: the one with limits, id, attempt and limits.
 local function new_batch(bytes) return { leaving = {}, entering = {}, found = {}, bytes = bytes, limited = nil } end
 
 -- f, limits: see read_job, limits_of.
@@ -18,15 +18,15 @@ local function hand_out(q, batch, index, id, rank, name, payload, f, limits)
     f.key = false  -- of no use to the worker, whose report can be the short one
   end
   if #limits > 0 then batch.limited = { id, attempt, limits } end
-  local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits }
+  local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits, f.suspect }
   found[n + 1], found[n + 2], found[n + 3], found[n + 4] = index, id, attempt, name
   found[n + 5], found[n + 6] = payload or '', extra or false
 end
 
 -- Moves what was found, and adds it to the answer: only now, since what is answered is in the worker's hands.
-local function move_batch(q, now, batch, active, jobs)
+local function move_batch(q, now, batch, from, active, jobs)
   if #batch.entering > 0 then redis.call('ZADD', active, unpack(batch.entering)) end
-  if #batch.leaving > 0 then redis.call('ZREM', q .. 'ready', unpack(batch.leaving)) end
+  if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
   if batch.limited then start(q, now, unpack(batch.limited)) end
   local before = #jobs
   for i, item in ipairs(batch.found) do jobs[before + i] = item end

@@ -1,22 +1,11 @@
 --: include wake workers/reap_due trip/take_plain
 -- What a trip does in each queue of the worker once it has settled: promote, reap, take, set the wake token.
 -- t, the trip: now, worker, lease, queues; want: how many more it may take; stop: it may take no more; plain, jobs,
--- inboxes, more, broken: for the answer; by index of a queue: quiet: nothing is cancelled, scheduled or in the inbox,
+-- inboxes, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of a queue: quiet: nothing is
+-- cancelled, scheduled, suspect or in the inbox,
 -- watches: its meta field `watch`, moments: ms until something is due, -1 for never, absent when that is not known;
 -- rare(): what handles all that is not plain (exchange.lua).
--- Gives: has_suspect, serve_all
-
--- A suspect was taken alone, and stays alone while it runs. empty: by index, queues the worker has nothing of.
-local function has_suspect(queues, worker, empty)
-  for i, q in ipairs(queues) do
-    local in_hand = empty[i] and {} or redis.call('ZRANGE', q .. 'active:' .. worker, '0', '1')
-    if #in_hand > 1 then return false end
-    if #in_hand == 1 then
-      return redis.call('HEXISTS', q .. 'job:' .. string.match(in_hand[1], '%S+'), 'suspect') == 1
-    end
-  end
-  return false
-end
+-- Gives: serve_all
 
 -- Returns whether ready has more, nil when that is not known.
 local function take_from(t, i, q)

@@ -7,7 +7,7 @@ local FINAL = { done = true, kept = true, malformed = true }  -- also of a cance
 
 -- Where a job is that was just settled, and why it is dead, for the worker that calls its hooks.
 local function where_settled(q, id)
-  for _, state in ipairs({ 'dead', 'scheduled', 'ready', 'kept', 'waiting', 'parked' }) do
+  for _, state in ipairs({ 'dead', 'scheduled', 'ready', 'kept', 'waiting', 'parked', 'suspects' }) do
     if redis.call('ZSCORE', q .. state, id) then
       return state, state == 'dead' and redis.call('HGET', q .. 'job:' .. id, 'reason') or ''
     end

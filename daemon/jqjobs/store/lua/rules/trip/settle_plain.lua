@@ -5,14 +5,14 @@
 -- or fails: a job that succeeds at once has no write of its own here.
 -- Gives: settle_plain
 
--- Takes first attempts out of the active set: `n` ids from ARGV[at] on. Returns those that were there, how many
--- left, and whether the set is known to be empty now. stale gets the others.
+-- Takes first attempts out of the active set: `n` ids from ARGV[at] on. Returns those that were there, and how
+-- many left. stale gets the others.
 -- Most workers finish in the order they took, so their report is the head of the set: two texts are compared, not
 -- a rank asked of each.
 local function leave_active(active, at, n, stale)
   local head = redis.call('ZRANGE', active, '0', n)
   if #head >= n and table.concat(head, ' ', 1, n) == table.concat(ARGV, ' 1 ', at, at + n - 1) .. ' 1' then
-    return { unpack(ARGV, at, at + n - 1) }, redis.call('ZREMRANGEBYRANK', active, '0', n - 1), #head == n
+    return { unpack(ARGV, at, at + n - 1) }, redis.call('ZREMRANGEBYRANK', active, '0', n - 1)
   end
   local members, ids, ours = {}, {}, {}
   for i = 1, n do members[i] = ARGV[at + i - 1] .. ' 1' end
@@ -24,14 +24,14 @@ local function leave_active(active, at, n, stale)
       stale[#stale + 1] = id
     end
   end
-  return ids, redis.call('ZREM', active, '', unpack(ours)), false
+  return ids, redis.call('ZREM', active, '', unpack(ours))
 end
 
--- Successes of first attempts whose result nobody asked for, without a key or limits. Returns whether the worker
--- is known to have nothing of this queue in hand any more. Its first write is one that is allowed when Redis is full.
+-- Successes of first attempts whose result nobody asked for, without a key or limits. Its first write is
+-- one that is allowed when Redis is full.
 local function settle_plain(q, now, active, at, n, stale, quiet)
-  local ids, left, empty = leave_active(active, at, n, stale)
-  if left == 0 then return empty end
+  local ids, left = leave_active(active, at, n, stale)
+  if left == 0 then return end
   if not quiet and redis.call('EXISTS', q .. 'cancels') == 1 then
     for _, id in ipairs(ids) do unmark_cancel(q, active, id .. ' 1') end
   end
@@ -39,5 +39,4 @@ local function settle_plain(q, now, active, at, n, stale, quiet)
   for i, id in ipairs(ids) do ids[i] = job .. id end
   count(q, now, 'done', left)
   redis.call('DEL', unpack(ids))
-  return empty
 end

@@ -12,16 +12,16 @@ local function is_alone(queues, worker)
   return true
 end
 
--- A suspect is only taken by a worker that has nothing in hand in any of its queues, and ends the take. So does a
--- limited job: its start is counted here, so it must start at once: either nothing is before it in the worker's
--- hands, or there is a slot for it and for all that this trip takes before it. want: at most, of this batch.
-local function can_begin_now(t, f, want, got)
+-- The start of a limited job is counted here, so it must start at once, and ends the take: either nothing is before it
+-- in the worker's hands, or there is a slot for it and for all that this trip takes before it. want: at most, of this
+-- batch.
+local function can_begin_now(t, want, got)
   if got == 0 and is_alone(t.queues, t.worker) then return true end
-  return not f.suspect and t.asked - want + got < tonumber(string.match(t.words, 'free (%d+)') or 0)
+  return t.asked - want + got < tonumber(string.match(t.words, 'free (%d+)') or 0)
 end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra; extra
--- is nil or { failures, timeout, keep, key, limits }, each nil when absent. bytes: of payloads taken so far.
+-- is nil or { failures, timeout, keep, key, limits, suspect }, each nil when absent. bytes: of payloads taken so far.
 -- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
 local function take_head(t, q, index, want, active, bytes)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
@@ -35,15 +35,14 @@ local function take_head(t, q, index, want, active, bytes)
       aside = aside + 1
       if passes_on or aside == MOST_ASIDE then break end
     else
-      local by_itself = f and (f.suspect or #limits > 0)
-      stop = batch.bytes > MOST_TAKE_BYTES or (by_itself and not can_begin_now(t, f, want, got))
+      stop = batch.bytes > MOST_TAKE_BYTES or (#limits > 0 and not can_begin_now(t, want, got))
       if stop then break end
       hand_out(q, batch, index, id, rank, name, payload, f, limits)
-      got, stop = got + 1, by_itself and true or false
+      got, stop = got + 1, #limits > 0
       if stop then break end
     end
   end
-  move_batch(q, t.now, batch, active, t.jobs)
+  move_batch(q, t.now, batch, 'ready', active, t.jobs)
   return got, aside, stop
 end
 

@@ -3,7 +3,7 @@
 -- Gives: resolve
 
 local function state_of(q, id)
-  for _, state in ipairs({ 'ready', 'scheduled', 'held', 'parked', 'dead', 'kept' }) do
+  for _, state in ipairs({ 'ready', 'scheduled', 'held', 'parked', 'suspects', 'dead', 'kept' }) do
     if redis.call('ZSCORE', q .. state, id) then return state end
   end
   return 'active'

@@ -20,16 +20,17 @@ local function end_wait(q, now, id, kind, bytes)
     return succeed(q, now, id, f[1], option(q, f[3], f[2], 'keep_ms'), bytes)
   end
   remember_end(q, now, id, kind, bytes)
-  fail(q, now, id, kind, tonumber(f[4]) or 0)
+  if f[4] then return fail(q, now, id, kind, tonumber(f[4])) end
+  fail_unreported(q, now, id, kind, 0.75)
 end
 
--- A job has just left an active set and waits, unless its answer was quicker. backoff: ms until it is tried
--- again if it fails; only its worker knows that rule.
-local function enter_waiting(q, now, id, ms, backoff)
+-- A job has just left an active set and waits, unless its answer was quicker. again_ms: until it is tried
+-- again if it fails, nil when its worker did not live to say.
+local function enter_waiting(q, now, id, ms, again_ms)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'attempt', 'answer')
-  redis.call('HDEL', job, 'suspect')
-  if backoff > 0 then redis.call('HSET', job, 'wait_backoff', backoff) end
+  redis.call('HDEL', job, 'suspect', 'lost')
+  if again_ms then redis.call('HSET', job, 'wait_backoff', again_ms) end
   local kind, bytes = string.match(of_attempt(f[2], tonumber(f[1])) or '', '^(%a+)\n(.*)$')
   if kind then return end_wait(q, now, id, kind, bytes) end
   redis.call('ZADD', q .. 'waiting', now + ms, id)

@@ -1,22 +1,23 @@
---: include in_hand damaged outcome/leave_hand outcome/crash limits/places workers/board_entry
+--: include in_hand damaged outcome/leave_hand limits/places workers/board_entry
 -- The end of a worker: what it had in hand goes elsewhere, its lease is gone.
 -- Gives: end_worker
 
--- One job has left the active set. state: as the board had it, "unstarted" when it did not name the job, "unknown"
--- when nobody could read it.
-local function settle_left(q, now, worker, id, rank, state, mode, cause, stack, cancelled)
-  if (cancelled or (mode == 'cancelled' and state == 'running')) and state ~= 'succeeded' then
-    end_cancelled_with_worker(q, now, id, state, cause, worker, stack)
-  elseif state == 'unknown' then
-    suspect(q, now, id, rank, cause, worker)
+-- One job has left the active set. word: what its daemon says of it, "unstarted" when it says nothing, "unknown" when
+-- nobody could read the board.
+local function settle_left(q, now, worker, id, rank, word, end_of, cancelled)
+  if (cancelled or word == 'cancelled') and word ~= 'succeeded' then
+    end_cancelled_with_worker(q, now, id, word, worker, end_of)
+  elseif word == 'unknown' then
+    settle_without_board(q, now, id, rank, worker, end_of)
   else
-    settle_by_board(q, now, id, rank, state, mode, cause, worker, stack)
+    settle_by_board(q, now, id, rank, word, worker, end_of)
   end
 end
 
--- board: id → {attempt, state} as the worker's board had it, or nil when nobody could read it (then all that it had
--- in hand may have been running). mode, cause: see leave.lua. Returns how many jobs it had in hand.
-local function end_worker(q, now, worker, mode, board, cause, stack)
+-- board: id → {attempt, word}, or nil when nobody could read it (then all that it had in hand may have been running).
+-- end_of: cause, stack, share, see leave.lua; was_draining: it had said that it would end. Returns how many jobs it had
+-- in hand.
+local function end_worker(q, now, worker, board, end_of)
   local active = q .. 'active:' .. worker
   local members = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
   local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
@@ -24,15 +25,16 @@ local function end_worker(q, now, worker, mode, board, cause, stack)
     local id, attempt = string.match(members[i], '(%S+) (%S+)')
     local entry = board and board[id]
     local current = entry and entry[1] == attempt
-    local state = not board and 'unknown' or current and entry[2] or 'unstarted'
+    local word = not board and 'unknown' or current and entry[2] or 'unstarted'
     redis.call('ZREM', active, members[i])
     unless_damaged(q, now, id, function()
       local limits, cancelled = note_attempt(q, active, id, attempt, taken)
-      settle_left(q, now, worker, id, members[i + 1], state, mode, cause, stack, cancelled)
+      settle_left(q, now, worker, id, members[i + 1], word, end_of, cancelled)
       free_places(q, now, id, attempt, limits)
     end)
   end
   redis.call('ZREMRANGEBYLEX', q .. 'cancels', '[' .. worker .. ' ', '(' .. worker .. '!')
+  redis.call('ZREM', q .. 'draining', worker)
   redis.call('ZREM', q .. 'leases', worker)  -- last: an end that breaks off can be done again
   return #members / 2
 end

@@ -1,9 +1,10 @@
 --: include workers/reap_due workers/dead_worker
--- What happens when a lease runs out: the worker is dead for all that anybody can tell.
+-- What happens when a lease runs out: nobody can tell whether its worker is dead, so nobody is charged.
 -- Gives: reap
 
 local MOST_REAPED_JOBS = 100     -- a reap ends with the worker that reaches this, so that it stays short
 local CAUSE = 'its lease ran out: its host or daemon stopped'
+local DRAINED = 'its lease ran out after its daemon had begun to drain'
 
 -- Nobody looked for more than lease/3: an outage, a clock that jumped, a first boot. Whoever is alive
 -- could not renew, or renewed by another clock, so every lease gets one full term, once. Deadlines are
@@ -18,6 +19,11 @@ local function grant_amnesty(q, now, lease, clock_went_back)
       redis.call('ZADD', q .. 'leases', 'GT', now + lease, worker)
     end
   end
+end
+
+local function end_of(q, worker)
+  local was_draining = redis.call('ZSCORE', q .. 'draining', worker) and true
+  return { cause = was_draining and DRAINED or CAUSE, share = 1, was_draining = was_draining }
 end
 
 -- reaped: meta field, when somebody last looked. me: a worker that is calling, hence alive, or "".
@@ -36,7 +42,7 @@ local function reap(q, now, lease, reaped, me, most)
     left = worker ~= me and (ended == most or jobs >= MOST_REAPED_JOBS)
     if left then break end
     if worker ~= me then
-      jobs = jobs + end_worker(q, now, worker, 'suspect', nil, CAUSE)
+      jobs = jobs + end_worker(q, now, worker, nil, end_of(q, worker))
       ended = ended + 1
     end
   end

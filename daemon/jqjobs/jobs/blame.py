@@ -1,0 +1,97 @@
+"""Who pays for a death: pure decisions about what ran when a worker, or a daemon with all its workers, died.
+
+- One job ran and its daemon saw the worker die: that job is charged a crash.
+- Several ran, or the daemon died too: nobody knows whose doing it was. All that ran become *suspects*, and run again
+  in groups at most half as large as the one that died. Who is the only suspect in what dies next is charged.
+- Suspects died: only they are blamed, whoever ran beside them.
+- It happened during a drain: nobody is blamed. Whoever sends SIGKILL when the grace is over hits all processes, and not
+  all at the same moment.
+
+The scripts do what is decided here (lua/leave.lua). What nobody saw die is decided there: a lease that ran out proves
+no death (lua/rules/lost.lua).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeVar
+
+#: Words for a job that ran when its worker died, as lua/leave.lua reads them: it did it; nobody did; another did.
+#: The fourth is "suspect" and a `Suspicion`.
+CRASHED, INTERRUPTED, NEIGHBOUR = "crashed", "interrupted", "neighbour"
+
+T = TypeVar("T")
+
+
+class Scope(IntEnum):
+    """Among whom the suspects that run at once are counted: those of one worker, of one daemon, of one host.
+
+    Also what a worker may take: suspects of its own level and of those below it.
+    """
+
+    WORKER = 1
+    DAEMON = 2
+    HOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Why a job waits among the suspects. ``most``: so many suspects may run at once, within ``scope``."""
+
+    most: int
+    scope: Scope
+
+    def __str__(self) -> str:
+        """Return it as the job's field `suspect` has it."""
+        return f"{self.most} {self.scope.value}"
+
+
+def read_suspicion(text: str | None) -> Suspicion | None:
+    """Read a job's field `suspect`; None for a job that is none, or whose field is damaged."""
+    try:
+        most, scope = map(int, (text or "").split(" "))
+        return Suspicion(max(1, most), Scope(scope))
+    except ValueError:
+        return None
+
+
+def verdicts(ran: Sequence[tuple[T, Suspicion | None]], scope: Scope, *, draining: bool = False) -> dict[T, str]:
+    """Return what becomes of each job that ran in what died together.
+
+    ``ran``: which they were, in all queues, each with what it was suspected of before. ``scope``: what died:
+    `Scope.WORKER` when its daemon lives and saw it, else `Scope.DAEMON`.
+    """
+    if draining:
+        return dict.fromkeys((job for job, _ in ran), INTERRUPTED)
+    suspects = {job: before for job, before in ran if before is not None}
+    if suspects:
+        free = {job: NEIGHBOUR for job, before in ran if before is None}
+        return free | _blame_suspects(suspects, scope)
+    if len(ran) == 1 and scope is Scope.WORKER:
+        return {ran[0][0]: CRASHED}
+    suspicion = Suspicion(max(1, len(ran) // 2), scope)
+    return dict.fromkeys((job for job, _ in ran), f"suspect {suspicion}")
+
+
+def _blame_suspects(suspects: dict[T, Suspicion], scope: Scope) -> dict[T, str]:
+    if len(suspects) == 1:
+        return dict.fromkeys(suspects, CRASHED)
+    return {
+        job: f"suspect {Suspicion(max(1, before.most // 2), max(before.scope, scope))}"
+        for job, before in suspects.items()
+    }
+
+
+def levels(seats: Sequence[int], *, has_host: bool) -> dict[int, Scope | None]:
+    """Return which seats of a daemon take suspects, and up to which scope; the rest go on with what is ready.
+
+    Half of them, at least one. Only the first takes those that are counted for the whole daemon, and those of the host
+    only where this daemon is the one that does so (``has_host``).
+    """
+    takers = sorted(seats)[: max(1, len(seats) // 2)]
+    found: dict[int, Scope | None] = {seat: Scope.WORKER if seat in takers else None for seat in seats}
+    if takers:
+        found[takers[0]] = Scope.HOST if has_host else Scope.DAEMON
+    return found
