@@ -9,14 +9,17 @@ running ──drain──▶ draining ──all gone──▶ exit
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jqjobs.base import log
 from jqjobs.daemon.deploys.source_changes import SourceChanges
+from jqjobs.daemon.messages import Drain
 from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.link.board_layout import Word
 from jqjobs.link.exits import DaemonExit
 
 #: So long Redis is waited for, once the last worker is gone.
@@ -30,12 +33,16 @@ def drain_s(settings: DaemonSettings) -> float:
 
 @dataclass
 class Ending:
-    """One per daemon. ``stage``: draining, stopping, replacing; "" as long as it does not end."""
+    """One per daemon. ``stage``: draining, stopping, replacing; "" as long as it does not end.
+
+    ``submit``: has the lease thread say so in Redis. It stands on the boards first: Redis may be away.
+    """
 
     settings: DaemonSettings
     workers: WorkerProcesses
     source_changes: SourceChanges
     notifier: Notifier
+    submit: Callable[[Drain], None]
     stage: str = ""
     exit: DaemonExit = DaemonExit.ORDERLY
     _started_s: float = field(default_factory=lambda: time.monotonic())
@@ -77,6 +84,9 @@ class Ending:
 
     def _begin(self, stage: str, grace_s: float) -> None:
         self.stage = stage
+        for worker in self.workers:
+            worker.board.set_word(Word.DRAINING, 1)
+        self.submit(Drain({worker.id: worker.queues for worker in self.workers}))
         if not self.wants_exec:
             self.source_changes.abandon()
         # Patience is for who has said that it is stopping, or reloading.

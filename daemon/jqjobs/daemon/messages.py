@@ -21,13 +21,15 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What jobs are charged that were running when their worker died. ``mode``: see lua/leave.lua.
+    """Why a worker is dead, from which follows what the jobs it ran are charged (`leases.blaming`).
 
-    ``only``: the one that its worker was killed for; the others are interrupted.
+    ``was_stopped``: whoever ended it meant to, so nobody pays. ``killed_as``: "hung" or "cancelled" when its daemon
+    killed it for the attempt ``only``, else "".
     """
 
-    mode: str
     cause: str
+    was_stopped: bool = False
+    killed_as: str = ""
     only: AttemptRef | None = None
 
 
@@ -50,8 +52,16 @@ class Recall:
     jobs: tuple[AttemptRef, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Command: say in Redis that these workers, id → queues, are about to end, so that nobody is charged for it."""
+
+    workers: dict[str, tuple[str, ...]]
+    worker_id: str = ""
+
+
 #: What the main loop can ask of the lease thread.
-Command = Join | EndWorker | Recall
+Command = Join | EndWorker | Recall | Drain
 
 
 @dataclass(frozen=True, slots=True)

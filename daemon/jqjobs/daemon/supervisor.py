@@ -23,6 +23,7 @@ from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.worker_lifecycle import Handover
 from jqjobs.daemon.workers.reaper import adopts_orphans, reap_strangers
 from jqjobs.daemon.workers.recall import Recaller
+from jqjobs.daemon.workers.suspect_takers import SuspectTakers
 from jqjobs.daemon.workers.time_limits import Silence, enforce_time_limits
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.link.exits import DaemonExit
@@ -41,6 +42,7 @@ class Parts:
     workers: WorkerProcesses
     leases: LeaseThread
     memory: MemoryGuard
+    suspect_takers: SuspectTakers
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
 
 
@@ -51,7 +53,7 @@ class Supervisor:
     - hears of leases, given and lost, and of the end of a burst
     - hears its workers, has the dead replaced, starts those that are wanted
     - goes on with a deploy
-    - looks how much memory is left
+    - looks how much memory is left, and says who takes suspects
     - sends stopping workers the signal that is due, and looks from outside at what jobs are up to
     - publishes what it is at
     """
@@ -69,6 +71,7 @@ class Supervisor:
         self._workers = parts.workers
         self._leases = parts.leases
         self._memory = parts.memory
+        self._suspect_takers = parts.suspect_takers
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
         self._recaller = Recaller(settings.prefetch_ms, parts.leases.submit)
@@ -83,6 +86,7 @@ class Supervisor:
             self._tend_workers()
             self._advance_deploy()
             self._memory.look()
+            self._suspect_takers.appoint()
             self._workers.press()
             pause_s = self._look_at_jobs()
             self._ending.drain_after_cooldown()

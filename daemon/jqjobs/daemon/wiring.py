@@ -35,6 +35,7 @@ from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers.dumps import Dumps
 from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.daemon.workers.spawn import Configure
+from jqjobs.daemon.workers.suspect_takers import SuspectTakers
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import JqError
@@ -86,11 +87,14 @@ def _make_parts(boot: Boot) -> Parts:
     if boot.handover is not None:
         lifecycle.inherit(boot.handover)
     notifier = Notifier()
-    ending = Ending(settings, workers, source_changes, notifier)
+    ending = Ending(settings, workers, source_changes, notifier, leases.submit)
     shown_state = ShownState(settings, workers, lifecycle, leases, memory, source_changes, ending, notifier)
     controls = Controls(lifecycle, source_changes, Dumps(workers), ending, notifier, shown_state)
     others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
-    return Parts(boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory, others)
+    return Parts(
+        boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
+        SuspectTakers(workers, boards), others,
+    )  # fmt: skip
 
 
 def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -> None:

@@ -18,8 +18,10 @@ from jqjobs.daemon.messages import EndWorker, Join, LeaseEvent
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.seats import Seats
+from jqjobs.daemon.workers.stop_plans import Life
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
+from jqjobs.link.board_layout import Word
 from jqjobs.link.exits import WorkerExit
 
 
@@ -100,7 +102,7 @@ class WorkerLifecycle:
         """Start a worker in every seat that is due for one."""
         for seat in self._seats.due(self._workers.seats()):
             if self._workers.start(seat) is None:
-                self._seats.after_death(seat, 0.0)
+                self._seats.after_death(seat, Life(0.0))
 
     def start_soon(self) -> None:
         """Forget how long starts are put off: the code is another one now."""
@@ -161,17 +163,19 @@ class WorkerLifecycle:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._workers.take_dead():
             self._source_changes.watch(worker, worker.last_files)
+            life = Life(
+                time.monotonic() - worker.started_s, worker.state == "ready", worker.board.word(Word.EXECUTED)
+            )  # before its board goes to the lease thread
             self._leases.submit(EndWorker(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
             if worker.plan is None and worker.seat in self._seats:
-                self._plan_successor(worker, code)
+                self._plan_successor(worker, code, life)
             else:
                 log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
 
-    def _plan_successor(self, worker: WorkerProcess, code: int) -> None:
-        lived_s = time.monotonic() - worker.started_s
-        next_s = self._seats.after_death(worker.seat, lived_s)
+    def _plan_successor(self, worker: WorkerProcess, code: int, life: Life) -> None:
+        next_s = self._seats.after_death(worker.seat, life)
         log.event("worker.died", level=log.WARNING, worker=worker.id, pid=worker.pid, code=code,
-                  error=worker.error or None, lived_s=round(lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
+                  error=worker.error or None, lived_s=round(life.lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
         if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):
             self.note = f"workers do not start: {worker.error}"
             if not self.ever_ready:

@@ -57,14 +57,12 @@ def read_suspicion(text: str | None) -> Suspicion | None:
         return None
 
 
-def verdicts(ran: Sequence[tuple[T, Suspicion | None]], scope: Scope, *, draining: bool = False) -> dict[T, str]:
+def verdicts(ran: Sequence[tuple[T, Suspicion | None]], scope: Scope) -> dict[T, str]:
     """Return what becomes of each job that ran in what died together.
 
     ``ran``: which they were, in all queues, each with what it was suspected of before. ``scope``: what died:
     `Scope.WORKER` when its daemon lives and saw it, else `Scope.DAEMON`.
     """
-    if draining:
-        return dict.fromkeys((job for job, _ in ran), INTERRUPTED)
     suspects = {job: before for job, before in ran if before is not None}
     if suspects:
         free = {job: NEIGHBOUR for job, before in ran if before is None}
@@ -84,14 +82,14 @@ def _blame_suspects(suspects: dict[T, Suspicion], scope: Scope) -> dict[T, str]:
     }
 
 
-def levels(seats: Sequence[int], *, has_host: bool) -> dict[int, Scope | None]:
-    """Return which seats of a daemon take suspects, and up to which scope; the rest go on with what is ready.
+def levels(workers: Sequence[T], *, has_daemon: bool, has_host: bool) -> dict[T, int]:
+    """Return up to which scope each worker of a daemon takes suspects; 0: it goes on with what is ready.
 
-    Half of them, at least one. Only the first takes those that are counted for the whole daemon, and those of the host
-    only where this daemon is the one that does so (``has_host``).
+    Half of them do, at least one. Only the first takes those that are counted for the whole daemon, if nobody else
+    still may run some (``has_daemon``), and those of the host where this daemon is the one that does (``has_host``).
     """
-    takers = sorted(seats)[: max(1, len(seats) // 2)]
-    found: dict[int, Scope | None] = {seat: Scope.WORKER if seat in takers else None for seat in seats}
-    if takers:
-        found[takers[0]] = Scope.HOST if has_host else Scope.DAEMON
+    takers = max(1, len(workers) // 2)
+    found = {worker: int(Scope.WORKER) if place < takers else 0 for place, worker in enumerate(workers)}
+    if workers and has_daemon:
+        found[workers[0]] = Scope.HOST if has_host else Scope.DAEMON
     return found

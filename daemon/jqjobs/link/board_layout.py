@@ -39,6 +39,9 @@ class Word(IntEnum):
     LEASE_UNTIL = 1  #: daemon: boottime ms until which the lease certainly holds
     ALLOWANCE = 2  #: daemon: bytes the worker may be large and still take jobs; 0: nobody has measured
     RECALL = 3  #: daemon: what is in hand and not started goes back, the worker starts none of it; 0 once it has heard
+    DRAINING = 4  #: daemon: not 0 once it is about to end, so that nobody is charged for what follows
+    SUSPECTS = 5  #: daemon: up to which `Scope` this worker may take suspects; 0: none
+    EXECUTED = 6  #: worker: how many jobs it has run
 
 
 class Stage(IntEnum):

@@ -100,6 +100,15 @@ class WorkerBoard:
         """Say that the worker's loop turns."""
         self._words[Word.TICK] = monotonic_ms()
 
+    def count_executed(self, executed: int) -> None:
+        """Say how many jobs were run: a worker that has run some may die without being suspected itself."""
+        self._words[Word.EXECUTED] = executed
+
+    @property
+    def suspects_scope(self) -> int:
+        """Up to which `jobs.blame.Scope` suspects may be taken; 0: none."""
+        return self._words[Word.SUSPECTS]
+
     def lease_holds(self) -> bool:
         """Return whether the daemon has renewed the lease in time, as far as this host can know."""
         return self._words[_LEASE_UNTIL] > monotonic_ms()

@@ -118,6 +118,7 @@ class Loop:
         count, spent_ms = self._executor.run(self._send_ahead)
         if count:
             self._executed += count
+            self._board.count_executed(self._executed)
             self._pace.note(count, spent_ms)
 
     def _call_hooks(self) -> bool:

@@ -30,6 +30,7 @@ from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching, OneSlot, SeveralSlots
+from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: What jobs say of themselves holds up their worker for so long at most.
@@ -71,7 +72,10 @@ class _Wiring:
         self.on_threads = ThreadInterrupter(lambda: process.interrupter.in_child)
         guard = process.interrupter if config.concurrency == 1 else self.on_threads
         self.runner = Runner(app, name, guard, self.rng, self.notes)
-        self.exchanger = Exchanger(self.store, queues, name, config.lease_ms, self.batch, self.runner.complete)
+        self.exchanger = Exchanger(
+            self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
+            self.runner.complete,
+        )  # fmt: skip
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
         self.grants = MemoryGrants(
             self.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter

@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.daemon.leases.blaming import Words, board_entries, judge
 from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.leases.commands import run_recall
 from jqjobs.daemon.leases.housekeeping import Housekeeping
-from jqjobs.daemon.leases.orphans import board_entries, find_orphans
+from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.daemon.leases.ticker import Ticker
-from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent, Report
+from jqjobs.daemon.messages import Charge, Command, Drain, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
+from jqjobs.jobs.blame import Scope
 from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
@@ -38,6 +41,7 @@ class LeaseKeeper:
     - ends a dead worker: its jobs go where its board says
     - takes over orphans: ends workers whose daemon is dead too
     - recalls: gives back what a worker was told not to start
+    - says that workers are about to end, so that nobody is charged for it
     - keeps house in the queues, ticks their schedules, looks whether anything is left in them
     - registers the daemon and its workers, and passes on what is cancelled in their hands
 
@@ -56,6 +60,8 @@ class LeaseKeeper:
         self._ticker = Ticker(store)
         self._joined: dict[str, Join] = {}
         self._queues: set[str] = set(settings.queues)
+        #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
+        self._judged: dict[str, Words] = {}
         self.housekeeping = Housekeeping(store, settings)
         self.has_answered = False
         self.has_joined = False
@@ -83,9 +89,11 @@ class LeaseKeeper:
         if isinstance(command, Join):
             self._join(command)
         elif isinstance(command, EndWorker):
-            self._end_worker(command)
-        else:
+            self._end_together([command], Scope.WORKER)
+        elif isinstance(command, Recall):
             run_recall(self._store, command)
+        else:
+            self._drain(command)
 
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
@@ -99,23 +107,39 @@ class LeaseKeeper:
         self.has_joined = True
         return self._tell(LeaseEvent("joined", command.worker_id))
 
-    def _end_worker(self, dead: EndWorker) -> None:
-        self._joined.pop(dead.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
-        entries, charge = dead.board.entries(), dead.charge
+    def _end_together(self, dead: Sequence[EndWorker], scope: Scope) -> None:
+        """End workers that died together. What was decided once stays so, also when Redis takes it at a later try."""
+        first = dead[0].worker_id
+        for worker in dead:
+            self._joined.pop(worker.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
+        if first not in self._judged:
+            self._judged[first] = judge(self._store, dead, scope)
+        words, share = self._judged[first], random.uniform(0.5, 1)
         self._store.run_all([
-            leases.leave(name, dead.worker_id, charge.mode, charge.cause, jobs, dead.stacks)
-            for name in dead.queues
-            for jobs in [board_entries(entries, name, charge.only)]
+            leases.leave(
+                name, worker.worker_id, worker.charge.cause, board_entries(words, name), worker.stacks, share
+            )
+            for worker in dead
+            for name in worker.queues
         ])  # fmt: skip
-        dead.board.remove()
+        del self._judged[first]
+        for worker in dead:
+            worker.board.remove()
+
+    def _drain(self, command: Drain) -> None:
+        """Say beside the leases that their workers are about to end: it outlives the leases, and this daemon."""
+        by_queue: dict[str, list[str]] = {}
+        for worker_id, queues in command.workers.items():
+            for name in queues:
+                by_queue.setdefault(name, []).append(worker_id)
+        self._store.run_all([leases.drain(name, workers) for name, workers in by_queue.items()])
 
     def take_over_orphans(self) -> None:
-        """End the workers of this host whose daemon is dead too."""
-        for orphan in find_orphans(self._boards, self._daemon_id):
-            left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
-            log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)
-            cause = "its daemon and its worker were killed while it may have been running"
-            self._end_worker(EndWorker(orphan.worker_id, orphan.queues, Charge("suspect", cause), orphan.board))
+        """End the workers of this host whose daemon is dead too, those of one daemon together."""
+        for group in find_orphans(self._boards, self._daemon_id):
+            was_draining = any(orphan.was_draining for orphan in group)
+            charge = Charge("its daemon and its worker were killed while it may have been running", was_draining)
+            self._end_together([_taken_over(orphan, charge) for orphan in group], Scope.DAEMON)
 
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""
@@ -165,3 +189,9 @@ class LeaseKeeper:
             self._store.run(daemons.register(self._daemon_id, 0, {}, {}))
         except StoreError:
             return
+
+
+def _taken_over(orphan: Orphan, charge: Charge) -> EndWorker:
+    left = "killed" if orphan.kill_descendants() else None  # before the jobs that started them run again
+    log.event("worker.taken_over", worker=orphan.worker_id, descendants=left)
+    return EndWorker(orphan.worker_id, orphan.queues, charge, orphan.board)

@@ -1,29 +1,24 @@
 """Finds boards whose worker and daemon are both proven dead; `keeper` ends those workers.
 
 So the jobs of a daemon that was killed are runnable again as soon as any daemon of the host looks here,
-instead of when the lease runs out. Nobody is charged: what may have been running becomes a suspect. Workers
-die with their daemon, but not what their jobs have started: that is ended here too, before the jobs run again.
+instead of when the lease runs out. Who pays is decided in `blaming`, for all that died with one daemon. Workers die
+with their daemon, but not what their jobs have started: that is ended here too, before the jobs run again.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jqjobs.base.process import Identity, identity_of, is_proven_dead, kill_orphan_group
-from jqjobs.jobs.records import AttemptRef
-from jqjobs.link.board import Board, BoardEntry, Entry
-from jqjobs.link.board_layout import Stage, Word
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
 
 #: A board without a header whose daemon died between making and describing it never had a lease.
 _NAMELESS_S = 3600.0
-_STATES = {
-    Stage.RUNNING: "running", Stage.SUCCEEDED: "succeeded", Stage.FAILED: "failed", Stage.WAITING: "waiting {ms}",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +29,12 @@ class Orphan:
     worker: Identity
     queues: tuple[str, ...]
     board: Board
+    daemon_id: str = ""
+
+    @property
+    def was_draining(self) -> bool:
+        """Whether its daemon was about to end, so that nobody is to blame."""
+        return self.board.word(Word.DRAINING) != 0
 
     def kill_descendants(self) -> bool:
         """Kill what its jobs have started and left in its process group; return whether there was anything."""
@@ -41,12 +42,24 @@ class Orphan:
         return kill_orphan_group(self.worker, alive_until_ms)
 
 
-def find_orphans(directory: Path, our_id: str = "") -> list[Orphan]:
-    """Return the orphans among the boards of ``directory``.
+def find_orphans(directory: Path, our_id: str = "") -> list[list[Orphan]]:
+    """Return the orphans among the boards of ``directory``: together those that died with the same daemon.
 
+    Who runs on for a moment holds up the others of its daemon, since who pays is found among all that ran.
     ``our_id``: of the daemon that asks. One that was executed anew has another id than before, and the same pid.
     """
-    return [orphan for path in sorted(directory.glob("*.board")) if (orphan := _orphan(path, our_id))]
+    groups: dict[str, list[Orphan]] = {}
+    for path in sorted(directory.glob("*.board")):
+        if (orphan := _orphan(path, our_id)) is not None:
+            groups.setdefault(orphan.daemon_id, []).append(orphan)
+    found = []
+    for group in groups.values():
+        if all(is_proven_dead(orphan.worker) for orphan in group):
+            found.append(group)
+        else:
+            for orphan in group:
+                orphan.board.close()
+    return found
 
 
 def _orphan(path: Path, our_id: str) -> Orphan | None:
@@ -58,8 +71,9 @@ def _orphan(path: Path, our_id: str) -> Orphan | None:
     worker, daemon = _identity(header.get("worker")), _identity(header.get("daemon"))
     is_former_self = header.get("daemon_id") not in (None, our_id) and daemon == identity_of(os.getpid())
     is_left = daemon is not None and (is_former_self or is_proven_dead(daemon))
-    if worker and is_left and is_proven_dead(worker):
-        return Orphan(str(header.get("worker_id")), worker, tuple(header.get("queues", ())), board)
+    if worker and is_left:
+        about = str(header.get("worker_id")), worker, tuple(header.get("queues", ()))
+        return Orphan(*about, board, str(header.get("daemon_id")))
     never_began = is_left and header.get("is_starting") is True  # it had no lease yet, and dies with its daemon
     nameless = not header and time.time() - _changed_s(path) > _NAMELESS_S
     (board.remove if never_began or nameless else board.close)()
@@ -78,18 +92,3 @@ def _identity(values: Any) -> Identity | None:
         return Identity(**values)
     except TypeError:
         return None
-
-
-def board_entries(entries: Collection[Entry], queue: str, only: AttemptRef | None = None) -> list[BoardEntry]:
-    """Return what the `leave` script must know of a dead worker's jobs in one queue. ``only``: see `Charge`."""
-    return [
-        BoardEntry(entry.id, entry.attempt, _state(entry, only))
-        for entry in entries
-        if entry.queue == queue and entry.stage in _STATES
-    ]
-
-
-def _state(entry: Entry, only: AttemptRef | None) -> str:
-    if entry.stage is Stage.RUNNING and only not in (None, entry.token):
-        return "interrupted"
-    return _STATES[entry.stage].format(ms=entry.since_ms)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from jqjobs.daemon.settings import MAX_PROCESSES
 from jqjobs.daemon.workers import stop_plans
-from jqjobs.daemon.workers.stop_plans import Restart
+from jqjobs.daemon.workers.stop_plans import Life, Restart
 
 
 class Seats:
@@ -41,9 +41,9 @@ class Seats:
         """Let every seat's next worker start at once."""
         self._restarts = dict.fromkeys(self._restarts, Restart())
 
-    def after_death(self, seat: int, lived_s: float) -> float:
+    def after_death(self, seat: int, life: Life) -> float:
         """Plan the successor of a worker that died unasked; return how many seconds from now it may start."""
         now_s = time.monotonic()
-        restart = stop_plans.after_death(now_s, lived_s, self._restarts[seat].short_lives)
+        restart = stop_plans.after_death(now_s, life, self._restarts[seat].early_deaths)
         self._restarts[seat] = restart
         return restart.at_s - now_s

@@ -8,22 +8,40 @@ from dataclasses import dataclass, replace
 
 from jqjobs.jobs.backoff import respawn_delay_s
 
-#: A worker that lived shorter than this died early; early deaths in a row slow down its successors.
+#: A worker that lived shorter than this, and ran no job to its end, died early.
 SHORT_LIFE_S = 10.0
+#: A job that kills its worker must hold up no other, so after so many early deaths successors are put off only, and
+#: then but little, if those workers came as far as to take jobs.
+_PATIENCE, _READY_MOST_S = 5, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """When a seat's next worker starts. Times are seconds of the monotonic clock."""
+    """When a seat's next worker starts, and how many died early in a row. Times: seconds of the monotonic clock."""
 
     at_s: float = 0.0
-    short_lives: int = 0
+    early_deaths: int = 0
 
 
-def after_death(now_s: float, lived_s: float, short_lives: int) -> Restart:
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What became of a worker that died unasked. ``executed``: how many jobs it has run to their end."""
+
+    lived_s: float
+    was_ready: bool = False
+    executed: int = 0
+
+    @property
+    def was_short(self) -> bool:
+        """Whether something may be wrong with the worker itself."""
+        return self.lived_s < SHORT_LIFE_S and not self.executed
+
+
+def after_death(now_s: float, life: Life, early_deaths: int) -> Restart:
     """Return when to start the successor of a worker that died unasked."""
-    short = short_lives + 1 if lived_s < SHORT_LIFE_S else 0
-    return Restart(now_s + respawn_delay_s(short), short)
+    early = early_deaths + 1 if life.was_short else 0
+    delay_s = min(respawn_delay_s(early - _PATIENCE), _READY_MOST_S) if life.was_ready else respawn_delay_s(early)
+    return Restart(now_s + delay_s, early)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from jqjobs.daemon.messages import Charge
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import Configure, WorkerProcess, new_worker_id, spawn
 from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
 
 
 class WorkerProcesses:
@@ -119,12 +120,13 @@ class WorkerProcesses:
 
 
 def charge(worker: WorkerProcess, code: int) -> Charge:
-    """Return what the jobs that were running in a dead worker are charged, and why, for their history."""
+    """Return why a worker is dead; what its jobs are charged follows from that."""
     running = [entry.token for entry in worker.board.running()]
     if worker.killed_for and worker.killed_at in running:
-        return Charge(worker.killed_as, worker.killed_for, worker.killed_at)
+        return Charge(worker.killed_for, killed_as=worker.killed_as, only=worker.killed_at)
     if worker.killed_for or worker.sent in (signal.SIGQUIT, signal.SIGKILL):
-        return Charge("interrupt", "its worker was stopped before the job ended")
-    if len(running) > 1:  # nobody knows which one it was: each is taken alone next time, and charged only then
-        return Charge("suspect", f"{describe_exit(code)}; it ran {len(running)} jobs")
-    return Charge("crash", describe_exit(code))
+        return Charge("its worker was stopped before the job ended", was_stopped=True)
+    if worker.board.word(Word.DRAINING):
+        return Charge(f"{describe_exit(code)} during a drain", was_stopped=True)
+    others = f"; it ran {len(running)} jobs" if len(running) > 1 else ""
+    return Charge(describe_exit(code) + others)

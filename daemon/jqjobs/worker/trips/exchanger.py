@@ -25,6 +25,7 @@ from jqjobs.store.calls.trips import Settled, Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.reports import Report
+from jqjobs.worker.trips.suspects import SuspectTurn
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class _Sent:
     call: Call[Trip]
     report: Report
     is_resync: bool
+    asked_suspects: bool
 
 
 class Exchanger:
@@ -47,12 +49,14 @@ class Exchanger:
 
     def __init__(
         self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch,
-        complete: Callable[[TakenJob], TakenJob],
+        suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob],
     ) -> None:  # fmt: skip
         """``complete``: fills in what a job leaves to its registration."""
         self._store = store
         self.queues = tuple(queues)
         self._looked_at = [key for queue in queues for key in (keys.queue(queue, "ready"), keys.inbox(queue))]
+        self._suspects = suspects
+        self._suspects_at = [keys.queue(queue, "suspects") for queue in queues]
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._batch = batch
@@ -127,8 +131,9 @@ class Exchanger:
             return True
         with self._lock:
             self._keep_answer()
+            suspects_at = self._suspects_at if self._suspects.may_come else ()
             try:
-                return int(self._store.wire.call("EXISTS", *self._looked_at)) > 0
+                return int(self._store.wire.call("EXISTS", *self._looked_at, *suspects_at)) > 0
             except StoreError:
                 return True
 
@@ -172,16 +177,18 @@ class Exchanger:
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
+        suspects = self._suspects.ask(want, free)
         call = trips.exchange(
             self.queues, self._worker_id, self._number, min(want, places), self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
+            suspects=suspects,
         )  # fmt: skip
         try:
             self._store.send(call)
         except BaseException:
             self._reports.put_back(report)
             raise
-        self._sent = _Sent(call, report, is_resync)
+        self._sent = _Sent(call, report, is_resync, suspects is not None)
 
     def _read(self) -> Trip:
         sent, self._sent = self._sent, None
@@ -198,6 +205,7 @@ class Exchanger:
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
         self._batch.add([self._complete(job) for job in trip.jobs])
+        self._suspects.hear(trip, asked=sent.asked_suspects)
         self._say_broken(trip)
         self._look_at_stale(trip, sent)
         return trip

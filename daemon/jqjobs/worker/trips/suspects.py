@@ -1,0 +1,48 @@
+"""When a worker asks for suspects, which are taken before all else: none while it has one in hand, every other time.
+
+So that what is suspected of killing its worker gets its turn, and holds up nobody: `jobs.blame` has the rules.
+"""
+
+from __future__ import annotations
+
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.blame import Scope
+from jqjobs.link.worker_board import WorkerBoard
+from jqjobs.store.calls.trips import Trip
+from jqjobs.worker.trips.batch import Batch
+
+#: Looking for them makes a trip dearer, so it is done so often only.
+_LOOK_EVERY_MS = 50
+
+#: How many suspects a trip may bring, and of which scope at most.
+Allowed = tuple[int, Scope]
+
+
+class SuspectTurn:
+    """One per worker. The daemon says on the board whether it takes any."""
+
+    def __init__(self, board: WorkerBoard, batch: Batch) -> None:
+        self._board = board
+        self._batch = batch
+        self._ask_at_ms = 0.0
+        self._is_after_suspects = False
+
+    @property
+    def may_come(self) -> bool:
+        """Whether this worker takes suspects at all."""
+        return self._board.suspects_scope != 0
+
+    def ask(self, want: int, free: int) -> Allowed | None:
+        """Return how many to ask for in a trip that asks for ``want`` jobs; ``free``: so many slots have nothing."""
+        scope = self._board.suspects_scope
+        if not scope or want <= 0 or self._is_after_suspects:
+            return None
+        now_ms = monotonic_ms()
+        if now_ms < self._ask_at_ms or any(job.is_suspect for job in self._batch.in_hand()):
+            return None
+        self._ask_at_ms = now_ms + _LOOK_EVERY_MS
+        return max(1, free), Scope(scope)
+
+    def hear(self, trip: Trip, *, asked: bool) -> None:
+        """Note what a trip has brought: after suspects the others have their turn."""
+        self._is_after_suspects = asked and any(job.is_suspect for job in trip.jobs)
