@@ -18,8 +18,8 @@ from jqjobs.daemon.messages import EndWorker, Join, LeaseEvent
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.seats import Seats
-from jqjobs.daemon.workers.stop_plans import Life
 from jqjobs.daemon.workers.spawn import WorkerProcess
+from jqjobs.daemon.workers.stop_plans import Life
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
 from jqjobs.link.board_layout import Word
 from jqjobs.link.exits import WorkerExit
@@ -163,9 +163,7 @@ class WorkerLifecycle:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._workers.take_dead():
             self._source_changes.watch(worker, worker.last_files)
-            life = Life(
-                time.monotonic() - worker.started_s, worker.state == "ready", worker.board.word(Word.EXECUTED)
-            )  # before its board goes to the lease thread
+            life = _life(worker)  # now: its board goes to the lease thread
             self._leases.submit(EndWorker(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
             if worker.plan is None and worker.seat in self._seats:
                 self._plan_successor(worker, code, life)
@@ -174,10 +172,17 @@ class WorkerLifecycle:
 
     def _plan_successor(self, worker: WorkerProcess, code: int, life: Life) -> None:
         next_s = self._seats.after_death(worker.seat, life)
-        log.event("worker.died", level=log.WARNING, worker=worker.id, pid=worker.pid, code=code,
-                  error=worker.error or None, lived_s=round(life.lived_s, 1), next_start_s=round(next_s, 2))  # fmt: skip
+        log.event(
+            "worker.died", level=log.WARNING, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
+            lived_s=round(life.lived_s, 1), next_start_s=round(next_s, 2),
+        )  # fmt: skip
         if code in (WorkerExit.BAD_APP, WorkerExit.REFUSED):
             self.note = f"workers do not start: {worker.error}"
             if not self.ever_ready:
                 log.event("daemon.unusable", level=log.CRITICAL, app=self._settings.app, error=worker.error)
                 self.unusable = worker.error
+
+
+def _life(worker: WorkerProcess) -> Life:
+    executed = worker.board.word(Word.EXECUTED)
+    return Life(time.monotonic() - worker.started_s, worker.state == "ready", executed)

@@ -110,7 +110,7 @@ def test_the_dead_are_ended_as_their_board_says_and_not_renewed(kept: KeptWorker
     kept.system.add("ran", "waited")
     running, _ = kept.take("w", 2)
     worker_side(board).mark(running.place, Stage.RUNNING, 1)
-    kept.end("w", Charge("crash", "killed by SIGSEGV"))
+    kept.end("w", Charge("killed by SIGSEGV"))
     assert (kept.system.counters("ran").get("crashes"), kept.system.states("waited")) == (1, ["ready"])
     assert not board.path.exists()
     kept.keeper.renew()

@@ -12,6 +12,7 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.suspects import SuspectTurn
 from store.queue_system import LEASE_MS, QueueSystem
 
 
@@ -25,7 +26,8 @@ class ProcesslessWorker:
         self.board.set_word(Word.LEASE_UNTIL, 2**60)
         self.worker_board = WorkerBoard(self.board.path)
         self.batch = Batch(self.worker_board)
-        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, lambda job: job)
+        suspects = SuspectTurn(self.worker_board, self.batch)
+        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, suspects, lambda job: job)
         system.join("w")
 
     def start(self) -> TakenJob:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jqjobs.errors import StoreError
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
@@ -15,23 +16,33 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.suspects import SuspectTurn
 from servers import Server
 from store.queue_system import LEASE_MS, QueueSystem
 
 
 @pytest.fixture
-def batch(tmp_path: Path) -> Iterator[Batch]:
+def board(tmp_path: Path) -> Iterator[Board]:
     board = Board.create(tmp_path / "w.board")
     board.set_word(Word.LEASE_UNTIL, 2**60)
-    yield Batch(WorkerBoard(board.path))
+    yield board
     board.close()
 
 
 @pytest.fixture
-def worker(system: QueueSystem, batch: Batch) -> Exchanger:
+def batch(board: Board) -> Batch:
+    return Batch(WorkerBoard(board.path))
+
+
+def exchanger_of(store: Store, queues: tuple[str, ...], board: Board, batch: Batch) -> Exchanger:
+    return Exchanger(store, queues, "w", LEASE_MS, batch, SuspectTurn(WorkerBoard(board.path), batch), lambda job: job)
+
+
+@pytest.fixture
+def worker(system: QueueSystem, board: Board, batch: Batch) -> Exchanger:
     """A worker of two queues that has looked once and found nothing."""
     system.join("w", queues=("a", "b"))
-    exchanger = Exchanger(system.store, ("a", "b"), "w", LEASE_MS, batch, lambda job: job)
+    exchanger = exchanger_of(system.store, ("a", "b"), board, batch)
     assert exchanger.trip(1).jobs == []
     return exchanger
 
@@ -89,13 +100,20 @@ def test_it_is_one_command_however_many_queues_there_are(
     assert sent == [("EXISTS", "jq:{a}:ready", "jq:{a}:inbox", "jq:{b}:ready", "jq:{b}:inbox")]
 
 
+def test_suspects_are_news_for_who_takes_them(system: QueueSystem, board: Board, worker: Exchanger) -> None:
+    system.redis("ZADD", system.key("suspects", "b"), 1, "x")
+    assert not worker.has_news()
+    board.set_word(Word.SUSPECTS, Scope.WORKER)
+    assert worker.has_news()
+
+
 def test_an_error_is_news_and_the_next_trip_says_it_and_sorts_it_out(
-    start_server: Callable[..., Server], connect: Callable[..., Store], batch: Batch
+    start_server: Callable[..., Server], connect: Callable[..., Store], board: Board, batch: Batch
 ) -> None:
     server = start_server("valkey", "--appendonly", "yes", "--appendfsync", "always")
     system = QueueSystem(server.url)
     system.join("w")
-    worker = Exchanger(connect(server.url), ("q",), "w", LEASE_MS, batch, lambda job: job)
+    worker = exchanger_of(connect(server.url), ("q",), board, batch)
     worker.trip(1)
     server.kill()
     assert worker.has_news()

@@ -10,9 +10,9 @@ from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, Worker
 
 NOW_MS = 1_700_000_000_000
 QUIET = QueueStatus(
-    name="emails", inbox=0, ready=0, scheduled=0, active=0, held=0, waiting=0, parked=0, kept=0, dead=0, rejected=0,
-    workers=1, paused_ms=None, oldest_ready_s=None, done=0, failed=0, done_per_minute=0.0, failed_per_minute=0.0,
-    now_ms=NOW_MS,
+    name="emails", inbox=0, ready=0, scheduled=0, active=0, held=0, suspects=0, waiting=0, parked=0, kept=0, dead=0,
+    rejected=0, workers=1, paused_ms=None, oldest_ready_s=None, done=0, failed=0, done_per_minute=0.0,
+    failed_per_minute=0.0, now_ms=NOW_MS,
 )  # fmt: skip
 IDLE = WorkerInfo("h:8:a", 8, "ready", (), 41_000_000, 3700.0)
 DAEMON = DaemonInfo(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from jqjobs.daemon.ending import REDIS_AT_END_S, Ending, drain_s
+from jqjobs.daemon.messages import Drain
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.stop_plans import StopPlan
+from jqjobs.link.board_layout import Word
 from jqjobs.link.exits import DaemonExit
 from log_lines import Lines
 from unit.daemon.fake_workers import Clock, FakeWorkers
@@ -50,7 +53,8 @@ class EndingDaemon:
 
     def __post_init__(self) -> None:
         fakes: Any = (self.workers.processes, self.source_changes, self.notifier)
-        self.ending = Ending(SETTINGS, *fakes)
+        self.submitted: list[Drain] = []
+        self.ending = Ending(SETTINGS, *fakes, self.submitted.append)
         self.started: list[WorkerProcess] = self.workers.start_ready(0, 1)
 
     def plans(self) -> list[StopPlan | None]:
@@ -70,6 +74,13 @@ def test_a_drain_gives_every_worker_its_grace(daemon: EndingDaemon, clock: Clock
     assert not daemon.ending.wants_exec
     assert (daemon.notifier.told, daemon.notifier.extended_s) == (["draining"], drain_s(SETTINGS))
     assert daemon.source_changes.abandoned == 1, "no reload goes on beside it"
+
+
+@pytest.mark.parametrize("begin", [Ending.drain, Ending.stop_now, Ending.replace], ids=lambda begin: begin.__name__)
+def test_an_end_is_announced_on_the_boards_and_in_redis(daemon: EndingDaemon, begin: Callable[[Ending], None]) -> None:
+    begin(daemon.ending)
+    assert [worker.board.word(Word.DRAINING) for worker in daemon.started] == [1, 1]
+    assert [command.workers for command in daemon.submitted] == [{w.id: w.queues for w in daemon.started}]
 
 
 def test_being_told_to_drain_again_postpones_nothing(daemon: EndingDaemon, clock: Clock) -> None:

@@ -14,8 +14,8 @@ from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
-from jqjobs.jobs.records import TakenJob
-from jqjobs.link.board_layout import Stage
+from jqjobs.jobs.records import AttemptRef, TakenJob
+from jqjobs.link.board_layout import Stage, Word
 from jqjobs.link.exits import WorkerExit
 from log_lines import Lines
 from unit.daemon.fake_workers import Clock, FakeWorkers
@@ -203,10 +203,15 @@ def test_a_fenced_worker_is_stopped_within_the_time_of_a_kill(daemon: FakeDaemon
 
 
 @pytest.mark.parametrize(
-    ("killed_for", "sent", "mode"), [("", None, "crash"), ("", signal.SIGKILL, "interrupt"), ("limit", None, "hung")]
+    ("killed_for", "sent", "charge"),
+    [
+        ("", None, Charge("its worker was killed by SIGKILL, probably out of memory")),
+        ("", signal.SIGKILL, Charge("its worker was stopped before the job ended", was_stopped=True)),
+        ("limit", None, Charge("limit", killed_as="hung", only=AttemptRef("a", "id", 7))),
+    ],
 )
 def test_the_dead_are_ended_with_what_their_running_job_is_charged(
-    daemon: FakeDaemon, killed_for: str, sent: Any, mode: str
+    daemon: FakeDaemon, killed_for: str, sent: Any, charge: Charge
 ) -> None:
     worker, _ = daemon.started()
     daemon.make_ready(worker)
@@ -214,7 +219,7 @@ def test_the_dead_are_ended_with_what_their_running_job_is_charged(
     worker.killed_for, worker.killed_at, worker.sent, worker.stacks = killed_for, ("a", "id", 7), sent, "stacks"
     worker.killed_as = "hung" if killed_for else ""
     ended = daemon.die(worker)
-    assert (ended.charge.mode, ended.queues, ended.stacks) == (mode, ("a", "b"), "stacks")
+    assert (ended.charge, ended.queues, ended.stacks) == (charge, ("a", "b"), "stacks")
     assert ended.board is worker.board
 
 
@@ -231,23 +236,30 @@ def charged(daemon: FakeDaemon, running: int, **facts: Any) -> Charge:
 
 def test_of_several_running_jobs_only_the_one_is_charged_that_its_worker_was_killed_for(daemon: FakeDaemon) -> None:
     at = ("q", "id-1", 1)
-    assert charged(daemon, 3, killed_for="limit", killed_as="hung", killed_at=at) == Charge("hung", "limit", at)
+    assert charged(daemon, 3, killed_for="limit", killed_as="hung", killed_at=at) == Charge(
+        "limit", killed_as="hung", only=at
+    )
 
 
 def test_a_job_that_ended_before_the_kill_came_is_charged_nothing_nor_are_its_neighbours(daemon: FakeDaemon) -> None:
     at = ("elsewhere", "id-1", 1)
-    assert charged(daemon, 3, killed_for="limit", killed_as="hung", killed_at=at).mode == "interrupt"
+    assert charged(daemon, 3, killed_for="limit", killed_as="hung", killed_at=at).was_stopped
 
 
-def test_after_a_crash_with_several_running_all_of_them_are_suspects(daemon: FakeDaemon) -> None:
+def test_the_cause_says_how_many_ran(daemon: FakeDaemon) -> None:
     charge = charged(daemon, 3)
-    assert (charge.mode, charge.only) == ("suspect", None)
-    assert "SIGSEGV" in charge.cause
-    assert "3 jobs" in charge.cause
+    assert charge == Charge("its worker was killed by SIGSEGV; it ran 3 jobs")
 
 
-def test_after_a_crash_with_one_running_that_one_is_charged(daemon: FakeDaemon) -> None:
-    assert charged(daemon, 1).mode == "crash"
+def test_after_a_crash_the_cause_is_known_and_whose_doing_it_was_is_found_elsewhere(daemon: FakeDaemon) -> None:
+    assert charged(daemon, 1) == Charge("its worker was killed by SIGSEGV")
+
+
+def test_nobody_pays_for_a_death_during_a_drain(daemon: FakeDaemon) -> None:
+    worker, _ = daemon.started()
+    daemon.make_ready(worker)
+    worker.board.set_word(Word.DRAINING, 1)
+    assert daemon.die(worker).charge.was_stopped
 
 
 def test_a_dead_worker_is_succeeded_in_its_seat(daemon: FakeDaemon, logged: Lines) -> None:

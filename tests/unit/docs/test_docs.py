@@ -92,7 +92,8 @@ def test_the_defaults_of_the_limits_are_true() -> None:
 
     assert f"`max_attempts`, default {DEFAULT_MAX_ATTEMPTS}" in limits
     assert f"`max_crashes`, default {DEFAULT_MAX_CRASHES}" in limits
-    assert re.search(r"MAX_INTERRUPTS = 20\b", LUA["interrupt"])
+    assert re.search(r"MOST_LOST = 20\b", LUA["lost"])
+    assert re.search(r"MOST_HUNG = 3\b", LUA["fail"])
     assert re.search(r"HISTORY = 20\b", LUA["history"])
     assert re.search(r"REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864", LUA["rejected"])
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import pytest
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import Identity, identity_of
-from jqjobs.daemon.leases.orphans import Orphan, board_entries, find_orphans
-from jqjobs.link.board import Board, BoardEntry, Entry
-from jqjobs.link.board_layout import Stage, Word
+from jqjobs.daemon.leases.orphans import Orphan, find_orphans
+from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Word
 from waiting import eventually
 
 ALIVE = identity_of(os.getpid())
@@ -33,17 +34,24 @@ def make(directory: Path, name: str, **header: Any) -> Path:
     return board.path
 
 
-def found(directory: Path) -> list[tuple[str, tuple[str, ...]]]:
-    orphans = find_orphans(directory)
-    for orphan in orphans:
+def found(directory: Path, our_id: str = "") -> list[list[tuple[str, tuple[str, ...]]]]:
+    groups = find_orphans(directory, our_id)
+    for orphan in chain(*groups):
         orphan.board.close()
-    return [(orphan.worker_id, orphan.queues) for orphan in orphans]
+    return [[(orphan.worker_id, orphan.queues) for orphan in group] for group in groups]
 
 
-def test_a_dead_worker_of_a_dead_daemon_is_an_orphan(tmp_path: Path) -> None:
-    make(tmp_path, "w1", worker_id="w1", worker=DEAD.as_dict(), daemon=DEAD.as_dict(), queues=["a", "b"])
-    make(tmp_path, "w2", worker_id="w2", worker=DEAD.as_dict(), daemon=DEAD.as_dict(), queues=[])
-    assert found(tmp_path) == [("w1", ("a", "b")), ("w2", ())]
+def test_dead_workers_of_a_dead_daemon_are_orphans_together(tmp_path: Path) -> None:
+    for name, daemon in (("w1", "x"), ("w2", "y"), ("w3", "x")):
+        make(tmp_path, name, worker_id=name, worker=DEAD.as_dict(), daemon=DEAD.as_dict(), daemon_id=daemon, queues=[])
+    assert found(tmp_path) == [[("w1", ()), ("w3", ())], [("w2", ())]]
+
+
+def test_one_that_has_not_died_yet_holds_up_those_of_its_daemon(tmp_path: Path) -> None:
+    for name, worker, daemon in (("w1", DEAD, "x"), ("w2", ALIVE, "x"), ("w3", DEAD, "y")):
+        about = {"worker": worker.as_dict(), "daemon": DEAD.as_dict(), "daemon_id": daemon, "queues": ["a"]}
+        make(tmp_path, name, worker_id=name, **about)
+    assert found(tmp_path) == [[("w3", ("a",))]]
 
 
 @pytest.mark.parametrize(("worker", "daemon"), [(DEAD, ALIVE), (ALIVE, DEAD), (ALIVE, ALIVE), (ELSEWHERE, ELSEWHERE)])
@@ -56,10 +64,7 @@ def test_who_may_be_alive_is_left_alone(tmp_path: Path, worker: Any, daemon: Any
 def test_what_we_left_before_we_were_executed_anew_is_an_orphan(tmp_path: Path) -> None:
     make(tmp_path, "w1", worker_id="w1", worker=DEAD.as_dict(), daemon=ALIVE.as_dict(), daemon_id="old", queues=["a"])
     make(tmp_path, "w2", worker_id="w2", worker=DEAD.as_dict(), daemon=ALIVE.as_dict(), daemon_id="new", queues=["a"])
-    make(tmp_path, "w3", worker_id="w3", worker=ALIVE.as_dict(), daemon=ALIVE.as_dict(), daemon_id="old", queues=["a"])
-    [orphan] = find_orphans(tmp_path, "new")
-    orphan.board.close()
-    assert orphan.worker_id == "w1"
+    assert found(tmp_path, "new") == [[("w1", ("a",))]]
 
 
 @pytest.mark.parametrize(
@@ -95,29 +100,6 @@ def test_other_files_do_not_disturb(tmp_path: Path) -> None:
     assert found(tmp_path / "missing") == []
 
 
-def test_only_what_was_begun_in_a_queue_is_told_to_redis() -> None:
-    def entry(number: int, stage: Stage, queue: str = "q") -> Entry:
-        return Entry(queue, f"id-{number}", number, 0, "name", stage, 5)
-
-    stages = [Stage.IN_HAND, Stage.RUNNING, Stage.SUCCEEDED, Stage.FAILED, Stage.RELEASED, Stage.WAITING]
-    entries = [entry(number, stage) for number, stage in enumerate(stages)] + [entry(9, Stage.RUNNING, "other")]
-    assert board_entries(entries, "q") == [
-        BoardEntry("id-1", 1, "running"), BoardEntry("id-2", 2, "succeeded"), BoardEntry("id-3", 3, "failed"),
-        BoardEntry("id-5", 5, "waiting 5"),
-    ]  # fmt: skip
-
-
-def test_of_several_running_jobs_the_others_than_the_one_that_is_charged_were_interrupted() -> None:
-    def entry(job_id: str, stage: Stage = Stage.RUNNING, queue: str = "q") -> Entry:
-        return Entry(queue, job_id, 1, 0, "name", stage, 5)
-
-    entries = [entry("a"), entry("b"), entry("c", Stage.SUCCEEDED), entry("b", queue="other")]
-    charged = ("q", "b", 1)
-    states = {queue: [(e.id, e.state) for e in board_entries(entries, queue, charged)] for queue in ("q", "other")}
-    assert states["q"] == [("a", "interrupted"), ("b", "running"), ("c", "succeeded")]
-    assert states["other"] == [("b", "interrupted")]
-
-
 @dataclass
 class Left:
     """A dead worker, and what one of its jobs has left in its group."""
@@ -139,7 +121,7 @@ def left(tmp_path: Path) -> Iterator[Left]:
     leader.kill()
     leader.wait()
     make(tmp_path, "w", worker_id="w", worker=worker.as_dict(), daemon=replace(worker, started=1).as_dict(), queues=[])
-    [orphan] = find_orphans(tmp_path)
+    [[orphan]] = find_orphans(tmp_path)
     yield Left(worker, process, orphan)
     orphan.board.close()
     process.kill()

@@ -6,8 +6,11 @@ import pytest
 
 from jqjobs.daemon.settings import MAX_PROCESSES
 from jqjobs.daemon.workers.seats import Seats
-from jqjobs.daemon.workers.stop_plans import SHORT_LIFE_S
+from jqjobs.daemon.workers.stop_plans import SHORT_LIFE_S, Life
 from unit.daemon.fake_workers import Clock
+
+#: Of a worker that died before it was ready.
+EARLY = Life(0.1)
 
 
 def test_every_seat_without_a_worker_is_due_at_once() -> None:
@@ -19,7 +22,7 @@ def test_every_seat_without_a_worker_is_due_at_once() -> None:
 
 def test_early_deaths_put_off_the_next_start_of_that_seat_alone(clock: Clock) -> None:
     seats = Seats(2)
-    waits = [seats.after_death(0, lived_s=0.1) for _ in range(4)]
+    waits = [seats.after_death(0, EARLY) for _ in range(4)]
     assert waits == [0, 0.25, 0.5, 1]
     assert seats.due([]) == [1]
     clock.now_s += 1
@@ -29,19 +32,19 @@ def test_early_deaths_put_off_the_next_start_of_that_seat_alone(clock: Clock) ->
 def test_who_lived_long_is_succeeded_at_once_and_pays_for_nobody_before(clock: Clock) -> None:
     seats = Seats(1)
     for _ in range(5):
-        seats.after_death(0, lived_s=0.1)
-    assert seats.after_death(0, lived_s=SHORT_LIFE_S) == 0
+        seats.after_death(0, EARLY)
+    assert seats.after_death(0, Life(SHORT_LIFE_S)) == 0
     assert seats.due([]) == [0]
-    assert seats.after_death(0, lived_s=0.1) == 0
+    assert seats.after_death(0, EARLY) == 0
 
 
 def test_seats_with_forgotten_deaths_start_at_once_and_count_from_the_beginning(clock: Clock) -> None:
     seats = Seats(2)
     for _ in range(5):
-        seats.after_death(1, lived_s=0.1)
+        seats.after_death(1, EARLY)
     seats.forget_deaths()
     assert seats.due([]) == [0, 1]
-    assert [seats.after_death(1, lived_s=0.1) for _ in range(2)] == [0, 0.25]
+    assert [seats.after_death(1, EARLY) for _ in range(2)] == [0, 0.25]
 
 
 def test_fewer_seats_give_up_the_last_ones() -> None:
@@ -54,7 +57,7 @@ def test_fewer_seats_give_up_the_last_ones() -> None:
 def test_more_seats_are_due_at_once_and_those_there_were_keep_their_wait(clock: Clock) -> None:
     seats = Seats(1)
     for _ in range(5):
-        seats.after_death(0, lived_s=0.1)
+        seats.after_death(0, EARLY)
     assert seats.resize(3) == []
     assert seats.due([]) == [1, 2]
 
@@ -62,7 +65,7 @@ def test_more_seats_are_due_at_once_and_those_there_were_keep_their_wait(clock: 
 def test_a_seat_that_comes_back_has_forgotten_its_deaths(clock: Clock) -> None:
     seats = Seats(2)
     for _ in range(5):
-        seats.after_death(1, lived_s=0.1)
+        seats.after_death(1, EARLY)
     seats.resize(1)
     seats.resize(2)
     assert seats.due([]) == [0, 1]

@@ -8,6 +8,7 @@ import pytest
 
 from jqjobs.daemon.workers.stop_plans import (
     SHORT_LIFE_S,
+    Life,
     Restart,
     after_death,
     boot_plan,
@@ -22,23 +23,31 @@ from jqjobs.daemon.workers.stop_plans import (
 TERM, QUIT, KILL = signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL
 
 
-def test_the_first_death_is_followed_by_a_start_at_once() -> None:
-    assert after_death(100.0, 0.1, 0) == Restart(100.0, 1)
+def waits(life: Life, deaths: int = 14) -> list[float]:
+    early, found = 0, []
+    for _ in range(deaths):
+        restart = after_death(100.0, life, early)
+        early = restart.early_deaths
+        found.append(restart.at_s - 100.0)
+    return found
 
 
-def test_early_deaths_in_a_row_wait_longer_and_longer_up_to_half_a_minute() -> None:
-    short_lives, waits = 0, []
-    for _ in range(12):
-        restart = after_death(100.0, SHORT_LIFE_S / 2, short_lives)
-        short_lives = restart.short_lives
-        waits.append(restart.at_s - 100.0)
-    assert waits[:4] == [0, 0.25, 0.5, 1]
-    assert waits == sorted(waits)
-    assert waits[-1] == 30
+def test_who_dies_before_it_is_ready_is_replaced_later_and_later_up_to_half_a_minute() -> None:
+    found = waits(Life(SHORT_LIFE_S / 2))
+    assert found[:4] == [0, 0.25, 0.5, 1]
+    assert found == sorted(found)
+    assert found[-1] == 30
 
 
-def test_a_worker_that_lived_long_is_forgiven() -> None:
-    assert after_death(100.0, SHORT_LIFE_S, 9) == Restart(100.0, 0)
+def test_a_job_that_kills_its_worker_holds_up_the_next_worker_by_little() -> None:
+    found = waits(Life(0.1, was_ready=True))
+    assert found[:6] == [0] * 6
+    assert found[-1] == 1
+
+
+@pytest.mark.parametrize("life", [Life(SHORT_LIFE_S), Life(0.1, was_ready=True, executed=1)], ids=["long", "useful"])
+def test_a_worker_that_lived_long_or_ran_a_job_is_forgiven(life: Life) -> None:
+    assert after_death(100.0, life, 9) == Restart(100.0, 0)
 
 
 @pytest.mark.parametrize(
