@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreRefused
+from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.signature import MalformedPayload, decode_payload
 from jqjobs.link.board import BoardEntry
@@ -212,9 +213,15 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     real_system.take()
     real_system.run(leases.leave("q", "w", "cause", [BoardEntry("a", 3, "suspect 1 2")]))
     look()
-    real_system.take("w2")
+    real_system.take("w2", suspects=(1, Scope.HOST))
     real_system.run(leases.leave("q", "w2", "cause", [BoardEntry("a", 4, "crashed")]))
-    real_system.round(Kind.FAILED, worker="w3")
+    real_system.clock.advance(5_000)
+    real_system.tend()
+    real_system.take("w0", suspects=(1, Scope.HOST))
+    real_system.outlive_leases()
+    look()
+    [job] = real_system.take("w3", suspects=(1, Scope.HOST))
+    real_system.settle("w3", job, Kind.HUNG)
     look()
     real_system.round(Kind.FAILED, worker="w3")
     look()

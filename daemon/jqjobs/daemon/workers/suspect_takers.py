@@ -30,6 +30,12 @@ class SuspectTakers:
         self._descriptor: int | None = None
         self._look_at_s = 0.0
 
+    def close(self) -> None:
+        """Leave the suspects of the host to another daemon; the end of this process does so too."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def appoint(self) -> None:
         """Say on each board what its worker takes now."""
         able = [worker for worker in self._workers if worker.state == "ready" and worker.plan is None]
