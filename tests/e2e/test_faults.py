@@ -22,14 +22,14 @@ def _grow_batches(site: Site) -> None:
         site.wait_for(job, State.KEPT)
 
 
-def test_fault_01_a_killed_workers_job_runs_again_within_a_second_and_is_charged_one_crash(site: Site) -> None:
+def test_fault_01_a_killed_workers_job_waits_some_seconds_and_is_charged_one_crash(site: Site) -> None:
     daemon = site.start_daemon("--processes", "2", "--poll", "30")
     job = site.send("hold", str(site.gate("gate")))
     victim = site.wait_for_start(job).pid
     killed_ms = monotonic_ms()
     os.kill(victim, signal.SIGKILL)
     second = site.wait_for_start(job, 2)
-    assert second.at_ms - killed_ms < 1000 + SLACK_MS
+    assert 2500 <= second.at_ms - killed_ms < 5000 + SLACK_MS
     assert second.pid != victim
     site.gate().touch()
     info = site.wait_for(job, State.KEPT)

@@ -78,7 +78,7 @@ def test_a_worker_killed_after_the_hand_over_and_before_its_report_leaves_a_job_
     for quick in site.send_many([("quick",)] * 100):  # so that many are taken at a time
         site.wait_for(quick, State.KEPT)
     for _ in range(5):  # on a slow machine the monitor may come first
-        _, job, holder = site.send_many([("quick",), ("hand_over", 0), ("hold_gil", 2)])
+        _, job, holder = site.send_many([("quick",), ("hand_over", 0), ("hold_gil_at_once", 200_000_000)])
         pid = site.wait_for_start(holder).pid
         if job.state() is State.ACTIVE:
             break
