@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from jqjobs.jobs.blame import Scope, read_suspicion, verdicts
+from jqjobs.jobs.blame import INTERRUPTED, Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
 from property.choices import BOARD, ENTRIES, JUMPS, KINDS, NAMES, QUEUES, SHARES, SPANS, new_job, pick
 from property.drain import lift_everything, run_everything
@@ -150,7 +150,8 @@ class Machine(RuleBasedStateMachine):
         in_hand = [job for client in dead for job in client.running.values()]
         running = [job for i, job in enumerate(in_hand) if ran >> i & 1]
         before = [(job.id, read_suspicion(self.s.suspicion(job.queue, job.id))) for job in running]
-        words = verdicts(before, scope, draining=draining and n % 3 == 0)
+        is_drain = draining and n % 3 == 0
+        words = {job.id: INTERRUPTED for job in running} if is_drain else verdicts(before, scope)
         for client in list(dead):
             for queue in QUEUES:
                 self.s.end_worker(client, queue, words, 0.5)
