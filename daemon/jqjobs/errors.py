@@ -172,19 +172,16 @@ class Discard(Exception):
         super().__init__(reason)
 
 
-class JobTimeout(Exception):
-    """Raised inside a job whose time limit has passed."""
+class JobTimeout(BaseException):
+    """Raised inside a job whose time limit has passed.
+
+    Derives from BaseException, like its siblings, so that ``except Exception`` in job code does not swallow it.
+    """
 
 
 class JobCancelled(BaseException):
-    """Raised inside a job that somebody has cancelled; unless it succeeds all the same, it is dead then.
-
-    Derives from BaseException so that ``except Exception`` in job code does not swallow it.
-    """
+    """Raised inside a job that somebody has cancelled; unless it succeeds all the same, it is dead then."""
 
 
 class JobInterrupted(BaseException):
-    """Raised inside a job whose worker must stop now; the job goes back free of charge.
-
-    Derives from BaseException so that ``except Exception`` in job code does not swallow it.
-    """
+    """Raised inside a job whose worker must stop now; the job goes back free of charge."""

@@ -31,6 +31,11 @@ class WorkerConfig:
     concurrency: int = 1
     kill_after_s: float = 5.0
 
+    @property
+    def hung_after_ms(self) -> float:
+        """How long a job may go on that was told to end, before more is done about it than to tell it again."""
+        return self.kill_after_s * 1000 / 2  # then the daemon's turn comes
+
     def to_json(self) -> str:
         """Return it as the argument of ``python -m jqjobs.worker``."""
         return json.dumps(asdict(self))

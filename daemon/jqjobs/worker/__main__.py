@@ -41,7 +41,7 @@ def main() -> int:
     register_stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
     log.configure(who, form=config.log_format, level=config.log_level)
-    interrupter = Interrupter()
+    interrupter = Interrupter(again_ms=config.hung_after_ms)
     signals = Signals(interrupter)
     signals.install()
     if not die_with(config.daemon_pid):

@@ -13,10 +13,11 @@ from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
+from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.hook_calls import HookQueue
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.note_writer import NoteWriter
-from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.attempts.runner import Guard, Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.loaded_files import LoadedFiles
@@ -69,8 +70,13 @@ class _Wiring:
         self.instructions = Instructions(process.channel)
         self.wake_wait = WakeWait(Wire(address, name=name), queues, process.channel, process.signals.wakeup)
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
-        self.on_threads = ThreadInterrupter(lambda: process.interrupter.in_child)
-        guard = process.interrupter if config.concurrency == 1 else self.on_threads
+        self.loop_thread = LoopThread()
+        self.on_threads = ThreadInterrupter(
+            lambda: process.interrupter.in_child, self.loop_thread, config.hung_after_ms
+        )  # fmt: skip
+        guard: Guard = process.interrupter
+        if config.concurrency > 1:
+            guard, process.interrupter.event_loop = self.on_threads, self.loop_thread
         self.runner = Runner(app, name, guard, self.rng, self.notes)
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
@@ -98,18 +104,23 @@ class _Wiring:
         fetching = OneSlot(
             self.batch, self.exchanger, self.hook_queue, prefetch_ms=config.prefetch_ms, most=config.batch
         )
-        executor = MainThread(self.batch, self.runner, self.process.signals, self.grants.refusal)
+        executor = MainThread(
+            self.batch, self.runner, self.process.signals, self.grants.refusal, interrupter.event_loop
+        )  # fmt: skip
         return fetching, executor, self._monitor(interrupter, None)
 
     def _several_slots(self) -> tuple[Fetching, Executor, Monitor]:
         config, slots = self.config, self.config.concurrency
         fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
-        pool = Pool(slots, self.batch, self.runner, self.on_threads, self.process.signals, self.grants.refusal)
+        pool = Pool(
+            slots, self.batch, self.runner, self.on_threads, self.process.signals, self.grants.refusal,
+            self.loop_thread, config.hung_after_ms,
+        )  # fmt: skip
         return fetching, pool, self._monitor(pool, pool)
 
     def _monitor(self, interrupter: JobInterrupter, slots: SlotInterrupter | None) -> Monitor:
         return Monitor(
             batch=self.batch, board=self.board, exchanger=self.exchanger, signals=self.process.signals,
             notes=self.notes, interrupter=interrupter, slots=slots,
-            prefetch_ms=self.config.prefetch_ms, kill_after_s=self.config.kill_after_s,
+            prefetch_ms=self.config.prefetch_ms, hung_after_ms=self.config.hung_after_ms,
         )  # fmt: skip

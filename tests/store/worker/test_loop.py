@@ -17,6 +17,7 @@ from jqjobs.jobs.records import TakenJob
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.store import Store
+from jqjobs.worker.attempts.event_loop import MainLoop
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.slots.executor import MainThread
@@ -129,7 +130,7 @@ class Shift:
             channel=around, signals=around, instructions=around, loaded_files=around, own_memory=around,
             batch=batch, exchanger=exchanger, wake_wait=around, runner=jobs, monitor=around, hook_queue=around,
             fetching=OneSlot(batch, exchanger, around, prefetch_ms=config.prefetch_ms, most=config.batch),
-            executor=MainThread(batch, jobs, around, lambda job: None),
+            executor=MainThread(batch, jobs, around, lambda job: None, MainLoop()),
         )  # fmt: skip
         assert Loop(parts).run() is WorkerExit.DRAINED
 

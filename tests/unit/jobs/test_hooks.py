@@ -56,7 +56,9 @@ def run(app: App, payload: bytes = b"{}", **fields: Any) -> Outcome:
     interrupter = Interrupter()
     runner = Runner(app, "w", interrupter, random.Random(1))
     job = TakenJob("q", "a", 1, "job", payload, **fields)
-    return runner.run(job) or Outcome.done(job)
+    outcome = runner.run(job)
+    interrupter.event_loop.close()
+    return outcome or Outcome.done(job)
 
 
 # Registration
@@ -400,6 +402,7 @@ def shift(app: App) -> Iterator[Shift]:
     made = Shift(app)
     made.interrupter.install()
     yield made
+    made.interrupter.event_loop.close()
     signal.signal(TIME_LIMIT_SIGNAL, before)
 
 

@@ -3,50 +3,69 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Coroutine
+import math
+from collections.abc import Collection, Coroutine
 from typing import TYPE_CHECKING, Any
+
+from jqjobs.base.clock import monotonic_ms
 
 if TYPE_CHECKING:
     import asyncio  # costs 40 ms and 4 MB; only workers with coroutines to run pay
 
 
 class AsyncWork:
-    """`run` belongs to the event loop, `end` to any thread, a signal handler included."""
+    """`run` belongs to the event loop, `end` to any thread, a signal handler included.
 
-    def __init__(self) -> None:
+    A cancel that comes while the task cleans up tears that, and nobody can see from outside whether it does. So it
+    is cancelled once for each reason, and once more when it is told the same after ``again_ms``.
+    """
+
+    def __init__(self, again_ms: float = math.inf) -> None:
         self.task: asyncio.Task[Any] | None = None
+        self._again_ms = again_ms
         self._reason: BaseException | None = None
+        self._told_ms = 0.0
 
-    def end(self, reason: BaseException) -> bool:
-        """Raise ``reason`` where the coroutine waits; False: it does not run, or not any more."""
-        task = self.task
-        if task is None:
-            return False
-        self._reason = reason
-        with contextlib.suppress(RuntimeError):  # its loop is closed by now
-            task.get_loop().call_soon_threadsafe(self._cancel, task)
-        return True
+    def end(self, reason: BaseException, others: Collection[asyncio.Task[Any]] = ()) -> bool:
+        """Raise ``reason`` where the coroutine waits; False: it does not run, or not any more.
+
+        ``others``: what to cancel if it does not.
+        """
+        tasks = (self.task,) if self.task is not None else tuple(others)
+        cancel = self._cancel if self.task is not None else _cancel_it
+        now_ms, is_news = monotonic_ms(), type(reason) is not type(self._reason)
+        if tasks and (is_news or now_ms - self._told_ms >= self._again_ms):
+            self._told_ms = now_ms if is_news else math.inf
+            self._reason = reason
+            for task in tasks:
+                with contextlib.suppress(RuntimeError):  # its loop is closed by now
+                    task.get_loop().call_soon_threadsafe(cancel, task)
+        return bool(tasks)
 
     def _cancel(self, task: asyncio.Task[Any]) -> None:
-        if task is self.task:
+        if task is self.task:  # which may do something else by now
             task.cancel()
 
     async def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Return what the coroutine returns."""
+        """Return what the coroutine returns; in the task that calls this."""
         import asyncio
 
         self.task = asyncio.current_task()
         try:
             return await coroutine
         except asyncio.CancelledError as cancelled:
-            if self._reason is not None:  # with the place in the job where it was cancelled
-                raise self._reason.with_traceback(cancelled.__traceback__) from None
-            raise
+            raise self.reason_for(cancelled) from None
         finally:
-            self.task = self._reason = None
+            self.forget()
 
-    def run_alone(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run the coroutine in an event loop of its own, in the calling thread."""
-        import asyncio
+    def reason_for(self, cancelled: asyncio.CancelledError) -> BaseException:
+        """Return what a task was cancelled for, with the place where it waited; if it was not us, that itself."""
+        return cancelled if self._reason is None else self._reason.with_traceback(cancelled.__traceback__)
 
-        return asyncio.run(self.run(coroutine))
+    def forget(self) -> None:
+        """The coroutine is over."""
+        self.task = self._reason = None
+
+
+def _cancel_it(task: asyncio.Task[Any]) -> None:
+    task.cancel()

@@ -12,6 +12,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextvars import Context
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -179,8 +180,8 @@ class HookQueue:
     def _limited(self, what: str, job: str, call: Callable[[], None]) -> None:
         self._board.tick()
         try:
-            with self._interrupter.limited(TakenJob("", job, 0, what, b"", timeout_ms=HOOK_LIMIT_MS)):
-                call()
+            work = TakenJob("", job, 0, what, b"", timeout_ms=HOOK_LIMIT_MS)
+            Context().run(self._interrupter.call_limited, work, call)  # what it sets is not for the next one
         except (JobTimeout, JobInterrupted) as error:
             log.event("hook.ended", level=log.ERROR, hook=what, job=job or None, error=str(error))
 

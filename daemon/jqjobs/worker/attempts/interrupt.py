@@ -6,44 +6,54 @@ Redis, the loop. Only a job may be torn out of its work, so the handler looks wh
 
 from __future__ import annotations
 
+import math
 import os
-import signal
+import sys
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Coroutine
+from signal import ITIMER_REAL, SIGALRM, pthread_kill, setitimer, signal
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
+from jqjobs.worker.attempts.event_loop import EventLoop, MainLoop
+from jqjobs.worker.attempts.reasons import CANCELLED, STOPPED, is_heeded, late
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: Sent by the monitor thread to its own process, or by a timer: a time limit has passed, or the job is cancelled.
-TIME_LIMIT_SIGNAL = signal.SIGALRM
-STOPPED = "the worker must stop now"
-CANCELLED = "somebody has cancelled the job"
-
-
-def late(job: TakenJob) -> str:
-    """Return what a job is told whose time is up."""
-    return f"the job ran longer than its time limit of {job.timeout_ms} ms"
+TIME_LIMIT_SIGNAL = SIGALRM
+#: A limit of its own is said again so often, as the monitor does it for jobs.
+_AGAIN_S = 0.1
+#: Code between two jobs, or between a job and its end: nothing is raised there, and what was to be said comes again.
+_BETWEEN = (__file__, *(os.path.join(os.path.dirname(__file__), name) for name in ("runner.py", "event_loop.py")))
 
 
 class Interrupter:
-    """Arms the running job. All methods but `time_out` and `cancel` belong to the main thread."""
+    """Arms the running job. All methods but `time_out`, `cancel` and `stop` belong to the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, again_ms: float = math.inf) -> None:
+        """``again_ms``: when a coroutine that goes on is cancelled once more."""
         self.armed: TakenJob | None = None
+        #: Runs the coroutines of whatever runs in the main thread.
+        self.event_loop: EventLoop = MainLoop()
         self._timed_out: TakenJob | None = None
         self._cancelled: TakenJob | None = None
         self._must_stop = False
-        self._async_work = AsyncWork()
+        self._again_ms = again_ms
+        self._async_work = AsyncWork(again_ms)
+        #: What was told to tasks of an event loop that a plain job runs itself, and to which job.
+        self._own_loop: tuple[TakenJob, AsyncWork] | None = None
         #: Whether this is a process that a job has forked.
         self.in_child = False
 
     def install(self) -> None:
         """Take over the signal that stands for a time limit, and notice forks."""
-        signal.signal(TIME_LIMIT_SIGNAL, self._on_time_limit)
+        signal(TIME_LIMIT_SIGNAL, self._on_time_limit)
         os.register_at_fork(after_in_child=self._become_child)
 
     def _become_child(self) -> None:
@@ -70,50 +80,87 @@ class Interrupter:
         self._cancelled = job
         return self._interrupt(job)
 
+    def stop(self, job: TakenJob) -> bool:
+        """Raise JobInterrupted in ``job`` once more, if it runs; called from another thread, after `stop_now`."""
+        return self._interrupt(job)
+
     def _interrupt(self, job: TakenJob) -> bool:
         if self.armed is not job:
             return False
         main = threading.main_thread().ident
         assert main is not None, "it runs"
-        signal.pthread_kill(main, TIME_LIMIT_SIGNAL)  # which also ends a system call that the main thread waits in
+        pthread_kill(main, TIME_LIMIT_SIGNAL)  # which also ends a system call that the main thread waits in
         return True
 
-    def stop_now(self) -> None:
+    def stop_now(self, frame: FrameType | None = None) -> None:
         """Raise JobInterrupted in the running job, and in any that begins; called from a signal handler."""
         self._must_stop = True
-        self._tear_out(JobInterrupted(STOPPED))
+        if self.armed is not None:
+            self._tear_out(self.armed, JobInterrupted(STOPPED), frame)
 
     def _on_time_limit(self, signum: int, frame: FrameType | None) -> None:
-        if self.armed is None:
+        job = self.armed
+        if job is None:
             return
-        if self.armed is self._cancelled:
-            self._tear_out(JobCancelled(CANCELLED))
-        elif self.armed is self._timed_out:
-            self._tear_out(JobTimeout(late(self.armed)))
+        if job is self._cancelled:
+            self._tear_out(job, JobCancelled(CANCELLED), frame)
+        elif self._must_stop:
+            self._tear_out(job, JobInterrupted(STOPPED), frame)
+        elif job is self._timed_out:
+            self._tear_out(job, JobTimeout(late(job)), frame)
 
-    def _tear_out(self, reason: BaseException) -> None:
-        if self.armed is None:
+    def _tear_out(self, job: TakenJob, reason: BaseException, frame: FrameType | None) -> None:
+        """Raise ``reason`` unless the job is over, or heeds one already; in an event loop, whoever runs it, cancel."""
+        if self._async_work.end(reason):
             return
-        self.armed = None
-        if not self._async_work.end(reason):
+        if is_heeded(sys.exception()) or (frame is not None and frame.f_code.co_filename in _BETWEEN):
+            return
+        if self._own_loop is None or self._own_loop[0] is not job:
+            self._own_loop = job, AsyncWork(self._again_ms)
+        if not self._own_loop[1].end(reason, _tasks_here()):
             raise reason
 
-    @contextmanager
-    def limited(self, work: TakenJob) -> Iterator[None]:
-        """Run what is no job under the time limit of ``work``, which nobody else watches.
+    def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
+        """Return what a job has ended with: the reason for which its tasks were cancelled, if they were."""
+        told = self._own_loop
+        if told is None or told[0] is not job or not _is_cancelled(error):
+            return error
+        return told[1].reason_for(error)
 
-        Raises inside: JobTimeout; JobInterrupted when the worker must stop now, or even before it begins.
+    def call_limited(self, work: TakenJob, call: Callable[[], None]) -> None:
+        """Call what is no job under the time limit of ``work``, which nobody else watches.
+
+        Raises what that raises; JobTimeout; JobInterrupted when the worker must stop now, or even before it begins.
         """
         assert work.timeout_ms is not None
+        work.started_ms = monotonic_ms()
         self._timed_out = work
         self.arm(work)
-        signal.setitimer(signal.ITIMER_REAL, work.timeout_ms / 1000)
         try:
-            yield
+            setitimer(ITIMER_REAL, work.timeout_ms / 1000, _AGAIN_S)
+            call()
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            setitimer(ITIMER_REAL, 0)
             self.disarm()
 
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine job in an event loop of its own; an interrupt cancels its task."""
-        return self._async_work.run_alone(coroutine)
+        """Run a coroutine in the event loop of this worker; an interrupt cancels its task."""
+        return self.event_loop.run(coroutine, self._async_work)
+
+
+def _tasks_here() -> Collection[asyncio.Task[Any]]:
+    """Return the tasks of the event loop that runs in this thread; none where there is no such loop."""
+    if "asyncio" not in sys.modules:
+        return ()
+    import asyncio
+
+    try:
+        return asyncio.all_tasks()
+    except RuntimeError:
+        return ()
+
+
+def _is_cancelled(error: BaseException) -> TypeGuard[asyncio.CancelledError]:
+    from asyncio import CancelledError  # loaded by who was cancelled
+
+    return isinstance(error, CancelledError)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
 from types import CoroutineType
@@ -55,6 +56,10 @@ class Guard(Protocol):
         """Run a coroutine of the job to its end."""
         ...
 
+    def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
+        """Return what ``job`` has ended with: ``error``, or the reason for which that was raised in it."""
+        ...
+
 
 class Runner:
     """Runs the jobs of an app. `run` in the thread that calls it, `run_as_task` in a task of an event loop."""
@@ -83,27 +88,30 @@ class Runner:
     def run(self, job: TakenJob) -> Outcome | None:
         """Run one attempt and return how it ended, None when that was a success with nothing to say.
 
+        In a context of its own, an empty one: a copy would share what variables hold, such as decimal's precision.
         Raises nothing that a job raised.
         """
+        return Context().run(self._run, job)
+
+    def _run(self, job: TakenJob) -> Outcome | None:
         known = self._app.jobs.get(job.name)
         if known is None:
             return Outcome.unknown(job)
         interrupter, attempt = self._interrupter, None
         try:
-            interrupter.arm(job)
-            attempt = self._decoded(job, known)
-            result = self._call(attempt, interrupter.run_async)
-            # Asked of the result, not of the function: a plain decorator may hide that it is async.
-            if isinstance(result, CoroutineType):
-                result = interrupter.run_async(result)
-            outcome = self.classifier.returned(attempt, result)
+            try:
+                interrupter.arm(job)
+                attempt = self._decoded(job, known)
+                result = self._call(attempt, interrupter.run_async)
+                # Asked of the result, not of the function: a plain decorator may hide that it is async.
+                if isinstance(result, CoroutineType):
+                    result = interrupter.run_async(result)
+                outcome = self.classifier.returned(attempt, result)
+            finally:
+                interrupter.disarm()
         except BaseException as error:  # whatever a job raises, SystemExit included, is its own end only
-            interrupter.disarm()
             attempt = attempt or self._undecoded(job, known)
-            outcome = self._raised(attempt, error)
-        finally:
-            interrupter.disarm()
-            set_running(None)
+            outcome = self._raised(attempt, interrupter.reason_for(job, error))
         if interrupter.in_child:
             _end_child(outcome)
         if (notes := self._notes) is not None and notes.pending and _leaves_notes(notes, job, outcome):

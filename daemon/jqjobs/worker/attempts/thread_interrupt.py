@@ -6,18 +6,18 @@ socket, a lock or `time.sleep`, hears it when it comes back; until then only the
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
-
-#: What is raised in jobs from outside.
-REASONS = (JobTimeout, JobCancelled, JobInterrupted)
+from jqjobs.worker.attempts.event_loop import EventLoop
+from jqjobs.worker.attempts.reasons import REASONS, is_heeded
 
 
 @dataclass(slots=True)
@@ -26,16 +26,21 @@ class _Armed:
 
     job: TakenJob
     thread: int
+    work: AsyncWork
     was_told: bool = False
-    work: AsyncWork = field(default_factory=AsyncWork)
 
 
 class ThreadInterrupter:
     """The jobs that run on threads. `arm`, `disarm` and `run_async` belong to the thread of the job."""
 
-    def __init__(self, has_forked: Callable[[], bool]) -> None:
-        """``has_forked``: whether this is a process that a job has forked."""
+    def __init__(self, has_forked: Callable[[], bool], event_loop: EventLoop, again_ms: float = math.inf) -> None:
+        """``has_forked``: whether this is a process that a job has forked.
+
+        ``event_loop``: runs the coroutines of jobs on threads. ``again_ms``: when one that goes on is cancelled again.
+        """
         self._has_forked = has_forked
+        self._event_loop = event_loop
+        self._again_ms = again_ms
         self._lock = threading.Lock()
         self._armed: dict[int, _Armed] = {}
 
@@ -48,7 +53,7 @@ class ThreadInterrupter:
         """From now on this thread runs ``job``."""
         thread = threading.get_ident()
         with self._lock:
-            self._armed[thread] = _Armed(job, thread)
+            self._armed[thread] = _Armed(job, thread, AsyncWork(self._again_ms))
 
     def disarm(self) -> None:
         """The job of this thread is over; an exception that is on its way does not arrive any more."""
@@ -63,19 +68,30 @@ class ThreadInterrupter:
                 continue
 
     def interrupt(self, job: TakenJob, reason: type[BaseException], text: str) -> bool:
-        """Raise ``reason`` in a job, if it runs on a thread; False: it does not."""
+        """Raise ``reason`` in a job, if it runs on a thread and does not heed one already; False: it does not run."""
         with self._lock:
             armed = next((armed for armed in self._armed.values() if armed.job is job), None)
             if armed is None:
                 return False
-            if not armed.work.end(reason(text)):
+            if not armed.work.end(reason(text)) and not is_heeded(_handled_on(armed.thread)):
                 armed.was_told = True
                 _set_exception()(armed.thread, _worded(reason, text))
             return True
 
+    def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
+        """Return what a job has ended with."""
+        return error
+
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine in an event loop of its own; an interrupt cancels its task."""
-        return self._armed[threading.get_ident()].work.run_alone(coroutine)
+        """Run a coroutine in the event loop of this worker; an interrupt cancels its task."""
+        return self._event_loop.run(coroutine, self._armed[threading.get_ident()].work)
+
+
+def _handled_on(thread: int) -> BaseException | None:
+    """Return the exception that a thread is handling."""
+    handled: Any = sys._current_exceptions().get(thread)
+    error: BaseException | None = handled[1] if isinstance(handled, tuple) else handled  # 3.11: type, error, traceback
+    return error
 
 
 def _worded(reason: type[BaseException], text: str) -> type[BaseException]:

@@ -45,7 +45,7 @@ class Signals:
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self.draining = self.stopping = True
         self._leave_import()
-        self._interrupter.stop_now()
+        self._interrupter.stop_now(frame)
 
     def _leave_import(self) -> None:
         if self.loading:

@@ -1,18 +1,17 @@
-"""Runs coroutine functions, each job as a task of one event loop on a thread of its own; uvloop's, if there is one."""
+"""Runs coroutine functions, each job as a task of the worker's event loop."""
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-import threading
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
+from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.slots.threads import Turn
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 #: An event loop that does not turn for so long is blocked, and all its jobs wait. It is asked as often.
 _BLOCKED_MS = 1000
-_CLOSE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -32,24 +30,22 @@ class _Running:
 
 
 class Coroutines:
-    """The event loop is made for the first job. `start` and `interrupt` are called from any thread."""
+    """`start` and `interrupt` are called from any thread."""
 
-    def __init__(self, runner: Runner, turn: Turn) -> None:
+    def __init__(self, runner: Runner, turn: Turn, event_loop: LoopThread, again_ms: float) -> None:
+        """``again_ms``: when a job that goes on is cancelled once more."""
         self._runner = runner
         self._turn = turn
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._context = contextvars.copy_context()
+        self._event_loop = event_loop
+        self._again_ms = again_ms
         self._running: dict[int, _Running] = {}
-        self._is_closing = False
         self._asked_ms = self._answered_ms = 0
         self._said_blocked = False
 
     def start(self, jobs: Sequence[TakenJob]) -> None:
         """Run jobs, all at once."""
         if jobs:
-            self._started_loop().call_soon_threadsafe(self._begin, jobs)
+            self._event_loop.call(self._begin, jobs)
 
     def interrupt(self, job: TakenJob, reason: type[BaseException], text: str) -> bool:
         """Raise ``reason`` in a job, where it waits; False: it does not run here."""
@@ -58,12 +54,12 @@ class Coroutines:
 
     def look_for_blocked(self) -> None:
         """Say it when a job blocks the event loop; called now and then from another thread."""
-        if self._loop is None or not self._running:
+        if not self._running:
             return
         now_ms = monotonic_ms()
         if not self._asked_ms and now_ms - self._answered_ms > _BLOCKED_MS:
             self._asked_ms = now_ms
-            self._loop.call_soon_threadsafe(self._answer)
+            self._event_loop.call(self._answer)
         elif 0 < self._asked_ms < now_ms - _BLOCKED_MS and not self._said_blocked:
             self._said_blocked = True
             job = self._blocking()
@@ -78,42 +74,22 @@ class Coroutines:
     def _blocking(self) -> TakenJob | None:
         from asyncio import current_task
 
-        task = current_task(self._loop)
+        task = current_task(self._event_loop.loop)
         return next((each.job for each in list(self._running.values()) if each.task is task), None)
 
     def close(self) -> None:
         """End the event loop, and what jobs have left on it; a job that still runs dies with the process."""
-        self._is_closing = True
-        if self._loop is not None and self._thread is not None and not self._running:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(_CLOSE_S)
-
-    def _started_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = loop = _new_event_loop()
-                self._thread = threading.Thread(target=self._serve, args=(loop,), name="jqjobs-async", daemon=True)
-                self._thread.start()
-            return self._loop
-
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        from asyncio import set_event_loop
-
-        set_event_loop(loop)
-        while not self._is_closing:
-            with contextlib.suppress(SystemExit, KeyboardInterrupt):  # raised by a task of a job, which hears it too
-                loop.run_forever()
-        _finish(loop)
+        if not self._running:
+            self._event_loop.close()
 
     def _begin(self, jobs: Sequence[TakenJob]) -> None:
         for job in jobs:
             self._run_as_task(job)
 
     def _run_as_task(self, job: TakenJob) -> None:
-        assert self._loop is not None
-        work = AsyncWork()
-        # In a context of its own: what one job sets, others do not see.
-        task = self._loop.create_task(self._attempt(job, work), context=self._context.copy())
+        work = AsyncWork(self._again_ms)
+        # In an empty context of its own, as in `Runner.run`: what one job sets, others do not see.
+        task = self._event_loop.started().create_task(self._attempt(job, work), context=Context())
         self._running[job.place] = _Running(job, work, task)
 
     async def _attempt(self, job: TakenJob, work: AsyncWork) -> None:
@@ -122,27 +98,3 @@ class Coroutines:
         following = self._turn(job, outcome)
         if following is not None:
             self._run_as_task(following)
-
-
-def _new_event_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        from asyncio import new_event_loop
-
-        return new_event_loop()
-    made: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return made
-
-
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left, as `asyncio.run` does."""
-    import asyncio
-
-    left: set[asyncio.Task[Any]] = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    with contextlib.suppress(Exception):
-        loop.run_until_complete(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), _CLOSE_S))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()

@@ -11,6 +11,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.worker.attempts.event_loop import EventLoop
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.trips.batch import Batch
 
@@ -41,19 +42,23 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """End what threads there are."""
+        """End what threads there are, and the event loop."""
         ...
 
 
 class MainThread:
     """One slot: the calling thread. `run` returns when nothing is in hand, or nothing more may be started."""
 
-    def __init__(self, batch: Batch, runner: Runner, signals: EndSignals, refuse: Callable[[TakenJob], Outcome | None]):
+    def __init__(
+        self, batch: Batch, runner: Runner, signals: EndSignals, refuse: Callable[[TakenJob], Outcome | None],
+        event_loop: EventLoop,
+    ) -> None:  # fmt: skip
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
         self._batch = batch
         self._runner = runner
         self._signals = signals
         self._refuse = refuse
+        self._event_loop = event_loop
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
         """Run what is in hand, one after the other."""
@@ -76,7 +81,8 @@ class MainThread:
         """Nothing happens while the main thread waits."""
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """End the event loop."""
+        self._event_loop.close()
 
 
 def say(job: TakenJob, outcome: Outcome) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import random
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from jqjobs.base import log
@@ -28,10 +30,15 @@ _REPORT_AFTER_MS = 5
 #: With several slots there is more to look at, and the main thread is there to report, unless it calls a hook.
 _LOOK_AT_MANY_EVERY_S = 0.02
 _REPORT_MANY_AFTER_MS = 50
+#: A job that goes on although it was told to end is told again after this long.
+_AGAIN_MS = 100
 
 
 class JobInterrupter(Protocol):
-    """Raises an exception in a running job. False: it does not run, or not yet."""
+    """Raises an exception in a running job. False: it does not run, or not yet.
+
+    Called again while it goes on: it may have swallowed that. Whether it is in the middle of heeding it shows here.
+    """
 
     def time_out(self, job: TakenJob) -> bool:
         """Its time is up."""
@@ -41,17 +48,27 @@ class JobInterrupter(Protocol):
         """Somebody has cancelled it."""
         ...
 
-
-class SlotInterrupter(JobInterrupter, Protocol):
-    """The same for several slots."""
-
     def stop(self, job: TakenJob) -> bool:
         """Its worker must stop now."""
         ...
 
+
+class SlotInterrupter(JobInterrupter, Protocol):
+    """The same for several slots."""
+
     def look_for_blocked(self) -> None:
         """Say what keeps all others waiting."""
         ...
+
+
+@dataclass(slots=True)
+class _Told:
+    """A job that was told to end: how, since when (ms), and when it is to be told again."""
+
+    serial: int
+    how: str
+    since_ms: int
+    again_ms: int
 
 
 class Monitor(threading.Thread):
@@ -59,7 +76,7 @@ class Monitor(threading.Thread):
 
     def __init__(
         self, *, batch: Batch, board: WorkerBoard, exchanger: Exchanger, signals: EndSignals, notes: NoteWriter,
-        interrupter: JobInterrupter, slots: SlotInterrupter | None, prefetch_ms: int, kill_after_s: float,
+        interrupter: JobInterrupter, slots: SlotInterrupter | None, prefetch_ms: int, hung_after_ms: float,
     ) -> None:  # fmt: skip
         """``slots``: where there are several; None: one job at a time, in the main thread."""
         super().__init__(name="jqjobs-monitor", daemon=True)
@@ -72,12 +89,9 @@ class Monitor(threading.Thread):
         self._notes = notes
         self._slots = slots
         self._look_every_s = _LOOK_EVERY_S if slots is None else _LOOK_AT_MANY_EVERY_S
-        self._hung_after_ms = kill_after_s * 1000 / 2
-        self._stopped: dict[int, int] = {}
-        self._told_ms: dict[int, int] = {}
-        #: Places whose job was told that its time is up, or that it is cancelled, with the job's number.
-        self._warned: dict[int, int] = {}
-        self._cancelled: dict[int, int] = {}
+        self._hung_after_ms = hung_after_ms
+        #: By place.
+        self._told: dict[int, _Told] = {}
         self._failures = Failures(random.Random())
         self._next_report_ms = 0.0
         self._ended = threading.Event()
@@ -111,7 +125,8 @@ class Monitor(threading.Thread):
         for job in running:
             self._look_at(job)
         if self._slots is not None:
-            self._look_at_slots(self._slots, running)
+            self._slots.look_for_blocked()
+            self._look_for_hung(running)
         self._notes.write_due()
         return None
 
@@ -121,30 +136,33 @@ class Monitor(threading.Thread):
         return stalled_ms >= _REPORT_AFTER_MS or self._signals.draining
 
     def _look_at(self, job: TakenJob) -> None:
-        is_late = job.timeout_ms is not None and monotonic_ms() - job.started_ms > job.timeout_ms
-        if is_late and self._warned.get(job.place) != job.serial and self._interrupter.time_out(job):
-            self._note_told(self._warned, job)
-        is_cancelled = self._batch.is_cancelled(job) and self._cancelled.get(job.place) != job.serial
-        if is_cancelled and self._interrupter.cancel(job):
-            self._note_told(self._cancelled, job)
+        """Tell a job to end if there is a reason, and again while it runs on."""
+        how = self._why_end(job)
+        if not how:
+            return
+        now_ms, told = monotonic_ms(), self._told.get(job.place)
+        if told is not None and told.serial != job.serial:
+            told = None
+        if told is not None and told.how == how and now_ms < told.again_ms:
+            return
+        tell: Callable[[TakenJob], bool] = getattr(self._interrupter, how)
+        if tell(job):
+            self._told[job.place] = _Told(job.serial, how, told.since_ms if told else now_ms, now_ms + _AGAIN_MS)
 
-    def _note_told(self, told: dict[int, int], job: TakenJob) -> None:
-        told[job.place] = job.serial
-        self._told_ms.setdefault(job.serial, monotonic_ms())
-
-    def _look_at_slots(self, slots: SlotInterrupter, running: list[TakenJob]) -> None:
-        slots.look_for_blocked()
+    def _why_end(self, job: TakenJob) -> str:
+        """Return as which method of `JobInterrupter` there is a reason to end a job, "" when there is none."""
+        if self._batch.is_cancelled(job):
+            return "cancel"
         if self._signals.stopping:
-            for job in running:
-                if self._stopped.get(job.place) != job.serial and slots.stop(job):
-                    self._stopped[job.place] = job.serial
-        self._look_for_hung(running)
+            return "stop"
+        is_late = job.timeout_ms is not None and monotonic_ms() - job.started_ms > job.timeout_ms
+        return "time_out" if is_late else ""
 
     def _look_for_hung(self, running: list[TakenJob]) -> None:
         """A job that was told to end and goes on will cost its worker; so that must not take more neighbours along."""
-        present = {job.serial for job in running} if self._told_ms else ()
-        self._told_ms = {serial: told_ms for serial, told_ms in self._told_ms.items() if serial in present}
-        since_ms = min(self._told_ms.values(), default=math.inf)
+        present = {job.serial for job in running} if self._told else ()
+        self._told = {place: told for place, told in self._told.items() if told.serial in present}
+        since_ms = min((told.since_ms for told in self._told.values()), default=math.inf)
         has_hung = monotonic_ms() - since_ms >= self._hung_after_ms
         if has_hung != self._batch.has_hung:
             self._batch.has_hung = has_hung

@@ -13,7 +13,8 @@ from functools import partial
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
-from jqjobs.worker.attempts.interrupt import CANCELLED, STOPPED, late
+from jqjobs.worker.attempts.event_loop import LoopThread
+from jqjobs.worker.attempts.reasons import CANCELLED, STOPPED, late
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.slots.coroutines import Coroutines
@@ -28,9 +29,12 @@ class Pool:
 
     def __init__(
         self, count: int, batch: Batch, runner: Runner, interrupter: ThreadInterrupter, signals: EndSignals,
-        refuse: Callable[[TakenJob], Outcome | None],
+        refuse: Callable[[TakenJob], Outcome | None], event_loop: LoopThread, again_ms: float,
     ) -> None:  # fmt: skip
-        """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
+        """``refuse``: returns how a job ends for which there is no room in memory, None when there is.
+
+        ``again_ms``: when a coroutine that goes on is cancelled once more.
+        """
         self._batch = batch
         self._runner = runner
         self._interrupter = interrupter
@@ -38,7 +42,7 @@ class Pool:
         self._refuse = refuse
         self._dispatch = Dispatch(count, batch, signals)
         self._threads = Threads(runner, interrupter, partial(self._turn, is_task=False))
-        self._coroutines = Coroutines(runner, partial(self._turn, is_task=True))
+        self._coroutines = Coroutines(runner, partial(self._turn, is_task=True), event_loop, again_ms)
         self._kinds: dict[str, bool] = {}
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,7 +31,6 @@ class Threads:
         self._inbox: SimpleQueue[TakenJob | None] = SimpleQueue()
         self._idle = 0
         self._count = 0
-        self._context = contextvars.copy_context()
 
     def start(self, jobs: Sequence[TakenJob]) -> None:
         """Run jobs, each on a thread that is idle, or on a new one."""
@@ -75,8 +73,7 @@ class Threads:
 
     def _attempt(self, job: TakenJob) -> Outcome | None:
         try:
-            # In a context of its own: what one job sets, the next one on this thread does not see.
-            return self._context.copy().run(self._runner.run, job)
+            return self._runner.run(job)
         except BaseException as error:  # an interrupt that came when the job was over already
             self._interrupter.disarm()
             return self._runner.torn(job, error)

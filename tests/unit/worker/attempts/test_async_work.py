@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from jqjobs.errors import JobTimeout
+from jqjobs.errors import JobCancelled, JobTimeout
 from jqjobs.worker.attempts.async_work import AsyncWork
 
 
@@ -21,7 +21,7 @@ def test_it_ends_where_it_waits_and_for_the_reason_given(work: AsyncWork) -> Non
         await asyncio.sleep(3600)
 
     with pytest.raises(JobTimeout, match="late"):
-        work.run_alone(waits())
+        asyncio.run(work.run(waits()))
 
 
 def test_what_does_not_run_yet_or_any_more_is_not_ended_and_that_is_said(work: AsyncWork) -> None:
@@ -29,7 +29,7 @@ def test_what_does_not_run_yet_or_any_more_is_not_ended_and_that_is_said(work: A
         return 5
 
     assert not work.end(JobTimeout("early"))
-    assert work.run_alone(returns()) == 5
+    assert asyncio.run(work.run(returns())) == 5
     assert not work.end(JobTimeout("late"))
 
 
@@ -43,6 +43,42 @@ def test_an_end_that_comes_when_it_is_over_does_not_hit_what_its_task_does_next(
         return "went on"
 
     assert asyncio.run(task()) == "went on"
+
+
+def told_often(work: AsyncWork, reasons: list[BaseException]) -> int:
+    """Tell a coroutine that swallows it each of these reasons; return how often it was cancelled."""
+    cancelled: list[asyncio.CancelledError] = []
+
+    async def stubborn(over: asyncio.Event) -> None:
+        while not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError as error:
+                cancelled.append(error)
+
+    async def tell() -> None:
+        over = asyncio.Event()
+        task = asyncio.ensure_future(work.run(stubborn(over)))
+        await asyncio.sleep(0)
+        for reason in reasons:
+            assert work.end(reason)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        over.set()
+        await task
+
+    asyncio.run(tell())
+    return len(cancelled)
+
+
+def test_a_coroutine_that_goes_on_is_cancelled_once_more_and_not_before_its_time() -> None:
+    reasons: list[BaseException] = [JobTimeout("late")] * 5
+    assert told_often(AsyncWork(again_ms=3_600_000), reasons) == 1
+    assert told_often(AsyncWork(again_ms=0), reasons) == 2, "whatever it does then, it is left alone"
+
+
+def test_another_reason_is_told_at_once() -> None:
+    assert told_often(AsyncWork(again_ms=3_600_000), [JobTimeout("late"), JobCancelled("enough")]) == 2
 
 
 def test_an_end_that_comes_when_the_loop_is_closed_raises_nothing(work: AsyncWork) -> None:

@@ -8,12 +8,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.records import TakenJob
+from jqjobs.worker.attempts import runner
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 
 pytestmark = pytest.mark.skipif(
@@ -28,6 +30,7 @@ def interrupter() -> Iterator[Interrupter]:
     made.install()
     signal.signal(signal.SIGUSR2, lambda *_: made.stop_now())
     yield made
+    made.event_loop.close()
     signal.signal(TIME_LIMIT_SIGNAL, before[0])
     signal.signal(signal.SIGUSR2, before[1])
 
@@ -63,7 +66,6 @@ def test_a_time_limit_ends_a_sleep_in_the_armed_job(interrupter: Interrupter) ->
     with pytest.raises(JobTimeout, match="50 ms"):
         time.sleep(30)
     timer.join()
-    assert interrupter.armed is None
 
 
 END = pytest.mark.parametrize("end", [Interrupter.time_out, Interrupter.cancel], ids=["limit", "cancel"])
@@ -108,7 +110,6 @@ def test_a_cancel_ends_a_sleep_in_the_armed_job(interrupter: Interrupter) -> Non
     with pytest.raises(JobCancelled):
         time.sleep(30)
     timer.join()
-    assert interrupter.armed is None
 
 
 def test_a_job_both_late_and_cancelled_hears_that_it_is_cancelled(interrupter: Interrupter) -> None:
@@ -122,42 +123,76 @@ def test_nothing_is_raised_outside_of_a_job(interrupter: Interrupter) -> None:
     signal.raise_signal(signal.SIGUSR2)
 
 
-def test_a_stop_is_raised_once(interrupter: Interrupter) -> None:
-    interrupter.armed = job()
-    with pytest.raises(JobInterrupted):
-        signal.raise_signal(signal.SIGUSR2)
-    signal.raise_signal(signal.SIGUSR2)
+@pytest.mark.parametrize("reason", [JobTimeout, JobCancelled, JobInterrupted])
+def test_what_was_swallowed_is_raised_again(interrupter: Interrupter, reason: type[BaseException]) -> None:
+    interrupter.armed = running = job()
+    interrupter._timed_out = running
+    interrupter._cancelled = running if reason is JobCancelled else None
+    interrupter._must_stop = reason is JobInterrupted
+    for _ in range(2):
+        with pytest.raises(reason):
+            signal.raise_signal(TIME_LIMIT_SIGNAL)
+
+
+def test_what_is_heeded_is_not_torn_by_another_one(interrupter: Interrupter) -> None:
+    interrupter.armed = interrupter._timed_out = job()
+
+    def rolls_back() -> None:
+        try:
+            signal.raise_signal(TIME_LIMIT_SIGNAL)
+        finally:
+            signal.raise_signal(TIME_LIMIT_SIGNAL)
+            try:
+                raise KeyError("of the rollback")
+            except KeyError:
+                signal.raise_signal(TIME_LIMIT_SIGNAL)
+                signal.raise_signal(signal.SIGUSR2)
+                raise
+
+    with pytest.raises(KeyError) as raised:
+        rolls_back()
+    assert isinstance(raised.value.__context__, JobTimeout)
+
+
+def test_nothing_is_raised_where_the_job_is_not_under_way(interrupter: Interrupter) -> None:
+    """Between its last line and `disarm`, say: the exception would leave the runner."""
+    interrupter.armed = running = job()
+    interrupter._timed_out = running
+    frame = SimpleNamespace(f_code=SimpleNamespace(co_filename=runner.__file__))
+    interrupter._on_time_limit(0, frame)  # type: ignore[arg-type]
+    with pytest.raises(JobTimeout):
+        interrupter._on_time_limit(0, None)
 
 
 def test_after_the_word_to_stop_no_job_begins(interrupter: Interrupter) -> None:
     interrupter.stop_now()
     with pytest.raises(JobInterrupted):
         interrupter.arm(job())
-    with pytest.raises(JobInterrupted), interrupter.limited(job()):
-        pytest.fail("it began")
+    with pytest.raises(JobInterrupted):
+        interrupter.call_limited(job(), lambda: pytest.fail("it began"))
     assert interrupter.armed is None
 
 
 def test_what_has_a_limit_of_its_own_is_ended_by_it(interrupter: Interrupter) -> None:
-    with pytest.raises(JobTimeout, match="50 ms"), interrupter.limited(job()):
-        time.sleep(30)
+    with pytest.raises(JobTimeout, match="50 ms"):
+        interrupter.call_limited(job(), lambda: time.sleep(30))
     assert interrupter.armed is None
 
 
 def test_a_limit_of_its_own_goes_with_what_had_it(interrupter: Interrupter) -> None:
-    with interrupter.limited(job()):
-        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    seen: list[tuple[float, float]] = []
+    interrupter.call_limited(job(), lambda: seen.append(signal.getitimer(signal.ITIMER_REAL)))
+    assert seen[0][0] > 0
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     signal.raise_signal(TIME_LIMIT_SIGNAL)
     assert interrupter.armed is None
 
 
-@pytest.mark.parametrize("error", [JobInterrupted, JobCancelled])
-def test_except_exception_does_not_swallow_a_stop_or_a_cancel(
-    interrupter: Interrupter, error: type[BaseException]
-) -> None:
+@pytest.mark.parametrize("error", [JobTimeout, JobInterrupted, JobCancelled])
+def test_except_exception_swallows_no_reason(interrupter: Interrupter, error: type[BaseException]) -> None:
     interrupter.armed = running = job()
-    timer = from_another_thread(stop if error is JobInterrupted else lambda: interrupter.cancel(running))
+    ways = {JobInterrupted: stop, JobTimeout: lambda: interrupter.time_out(running)}
+    timer = from_another_thread(ways.get(error, lambda: interrupter.cancel(running)))
     with pytest.raises(error), contextlib.suppress(Exception):
         time.sleep(30)
     timer.join()
@@ -217,3 +252,27 @@ def test_a_later_coroutine_is_not_hit_by_an_earlier_reason(interrupter: Interrup
     timer.join()
     with pytest.raises(asyncio.CancelledError):
         interrupter.run_async(cancel_itself())
+
+
+def test_in_an_event_loop_that_a_plain_job_runs_tasks_are_cancelled_and_it_ends_with_the_reason(
+    interrupter: Interrupter,
+) -> None:
+    cleaned_up = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0)
+            cleaned_up.append(True)
+
+    interrupter.armed = running = job()
+    timer = from_another_thread(lambda: interrupter.time_out(running))
+    loop = asyncio.new_event_loop()
+    with pytest.raises(asyncio.CancelledError) as raised:
+        loop.run_until_complete(work())
+    timer.join()
+    assert (cleaned_up, asyncio.all_tasks(loop)) == ([True], set()), "and a later job does not meet it"
+    loop.close()
+    assert isinstance(interrupter.reason_for(running, raised.value), JobTimeout)
+    assert interrupter.reason_for(job(), raised.value) is raised.value

@@ -72,7 +72,9 @@ class Bench:
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    yield Bench()
+    made = Bench()
+    yield made
+    made.interrupter.event_loop.close()
     assert current_job() is None, "no job is left behind as the current one"
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +13,22 @@ import pytest
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts import thread_interrupt
-from jqjobs.worker.attempts.thread_interrupt import REASONS, ThreadInterrupter
+from jqjobs.worker.attempts.event_loop import LoopThread
+from jqjobs.worker.attempts.reasons import REASONS
+from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from waiting import eventually
 
 
 @pytest.fixture
-def interrupter() -> ThreadInterrupter:
-    return ThreadInterrupter(lambda: False)
+def event_loop() -> Iterator[LoopThread]:
+    made = LoopThread()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def interrupter(event_loop: LoopThread) -> ThreadInterrupter:
+    return ThreadInterrupter(lambda: False, event_loop)
 
 
 def job(job_id: str = "a") -> TakenJob:
@@ -84,6 +94,34 @@ def test_except_exception_does_not_swallow_a_cancel(interrupter: ThreadInterrupt
     interrupter.interrupt(running, JobCancelled, "enough")
     slot.join(20)
     assert isinstance(slot.raised, JobCancelled)
+
+
+def test_a_reason_that_was_swallowed_is_raised_again_and_one_that_is_heeded_is_not(
+    interrupter: ThreadInterrupter,
+) -> None:
+    rolls_back, goes_on = threading.Event(), threading.Event()
+    heard: list[str] = []
+
+    def swallows_once() -> None:
+        with contextlib.suppress(BaseException):
+            spin()
+        try:
+            spin()
+        finally:
+            rolls_back.set()
+            heard.append("rolls back")
+            while not goes_on.is_set():
+                pass
+            heard.append("rolled back")
+
+    running = job()
+    slot = Slot(interrupter, running, swallows_once).begin()
+    eventually(lambda: interrupter.interrupt(running, JobTimeout, "late") and rolls_back.is_set(), 20)
+    for _ in range(20):
+        interrupter.interrupt(running, JobTimeout, "late")
+    goes_on.set()
+    slot.join(20)
+    assert (type(slot.raised).__name__, heard) == ("JobTimeout", ["rolls back", "rolled back"])
 
 
 def test_a_job_that_does_not_run_is_told_nothing(interrupter: ThreadInterrupter) -> None:
@@ -169,8 +207,8 @@ class LockOfAnother:
     def __exit__(self, *exc_info: object) -> None: ...
 
 
-def test_in_a_child_that_a_job_has_forked_nothing_is_waited_for() -> None:
-    interrupter = ThreadInterrupter(lambda: True)
+def test_in_a_child_that_a_job_has_forked_nothing_is_waited_for(event_loop: LoopThread) -> None:
+    interrupter = ThreadInterrupter(lambda: True, event_loop)
     interrupter._lock = LockOfAnother()  # type: ignore[assignment]
     interrupter.disarm()
 

@@ -11,6 +11,7 @@ from jqjobs import App, current_job
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
+from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.slots.pool import Pool
@@ -46,9 +47,10 @@ class Bench:
         self.batch = Batch(board)
         #: For how long each job that needs memory is deferred; None: not at all.
         self.refusals: list[int | None] = []
-        interrupter = ThreadInterrupter(lambda: False)
+        event_loop = LoopThread()
+        interrupter = ThreadInterrupter(lambda: False, event_loop)
         self.runner = Runner(self.app, "w", interrupter, random.Random(1))
-        self.pool = Pool(slots, self.batch, self.runner, interrupter, self.signals, self.refuse)  # type: ignore[arg-type]
+        self.pool = Pool(slots, self.batch, self.runner, interrupter, self.signals, self.refuse, event_loop, 1000)  # type: ignore[arg-type]
         self.gate = threading.Event()
         self.running: list[str] = []
         self.most = 0
