@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import socket
+from signal import set_wakeup_fd
+
+#: More than the kernel keeps of single bytes.
+_MOST_BYTES = 65536
 
 
 class Wakeup:
@@ -27,12 +30,19 @@ class Wakeup:
 
     def ring_at_signals(self) -> None:
         """Ring whenever a signal comes that has a Python handler. Main thread only; one of them in a process."""
-        signal.set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+        set_wakeup_fd(self._write_end.fileno(), warn_on_full_buffer=False)
+
+    def rang_for(self, number: int) -> bool:
+        """Whether that signal has come since the last `clear`, whoever its handler was."""
+        try:
+            return number in self._read_end.recv(_MOST_BYTES, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
 
     def clear(self) -> None:
         """Forget what rang so far; the next wait waits again."""
         try:
-            self._read_end.recv(65536)  # more than the kernel keeps of single bytes
+            self._read_end.recv(_MOST_BYTES)
         except BlockingIOError:
             return
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import signal
 from pathlib import Path
+from types import FrameType
 
 #: faulthandler needs the real file object alive for as long as the signal may come.
 DUMP_SIGNAL = signal.SIGUSR1
@@ -20,10 +21,26 @@ def stacks_path(board: Path) -> Path:
     return board.with_suffix(".stacks")
 
 
-def register_stacks(board: Path) -> None:
-    """Have `DUMP_SIGNAL` write the stacks of all threads beside the board; called by the worker first of all."""
-    file = stacks_path(board).open("ab", buffering=0)  # append: the daemon may empty it at any time
-    faulthandler.register(DUMP_SIGNAL, file=file, all_threads=True, chain=False)
+class Stacks:
+    """A worker's side: has `DUMP_SIGNAL` write the stacks of all threads beside its board; made first of all."""
+
+    signal = DUMP_SIGNAL
+
+    def __init__(self, board: Path) -> None:
+        self._file = stacks_path(board).open("ab", buffering=0)  # append: the daemon may empty it at any time
+        self.keep_signal()
+
+    def keep_signal(self) -> None:
+        """Take the signal, if somebody else has it."""
+        # faulthandler's handler is not one of Python's, who says the last one of those: ours, as long as it is theirs.
+        if signal.getsignal(DUMP_SIGNAL) is not _never_called:
+            faulthandler.unregister(DUMP_SIGNAL)
+            signal.signal(DUMP_SIGNAL, _never_called)
+            faulthandler.register(DUMP_SIGNAL, file=self._file, all_threads=True, chain=False)
+
+
+def _never_called(signum: int, frame: FrameType | None) -> None:
+    """Stand in Python's table of handlers, in the place of the one of faulthandler."""
 
 
 def clear_stacks(board: Path) -> None:

@@ -17,14 +17,16 @@ from jqjobs.errors import StoreRefused
 from jqjobs.jobs.context import tag_of_running_job
 from jqjobs.link.channel import Channel
 from jqjobs.link.exits import WorkerExit
-from jqjobs.link.stacks import register_stacks
+from jqjobs.link.stacks import Stacks
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered
+from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.joining import join
 from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.parent import die_with
 from jqjobs.worker.life.parts import WorkerParts
+from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.worker_wiring import WorkerProcess, wire
@@ -38,7 +40,7 @@ def main() -> int:
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
     os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
     os.environ["JQ_ENGINE"] = "redis"
-    register_stacks(Path(config.board))
+    stacks = Stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
     log.configure(who, form=config.log_format, level=config.log_level)
     interrupter = Interrupter(again_ms=config.hung_after_ms)
@@ -49,13 +51,17 @@ def main() -> int:
     os.nice(config.nice)
     _go_first_when_memory_ends()
     channel = Channel(socket.socket(fileno=config.channel_fd))
+    instructions = Instructions(channel, signals)
+    surroundings = Surroundings(signals, instructions, stacks)
+    surroundings.watch()
     process = WorkerProcess(
-        config=config, channel=channel, signals=signals, interrupter=interrupter,
-        loaded_files=LoadedFiles(packages=config.watch_packages),
+        config=config, channel=channel, signals=signals, interrupter=interrupter, instructions=instructions,
+        surroundings=surroundings, loaded_files=LoadedFiles(packages=config.watch_packages),
     )  # fmt: skip
     app = _load(process)
     if app is None:
         return WorkerExit.BAD_APP
+    surroundings.put_right()
     log.take_app_lines(who, tag_of_running_job, form=config.log_format, level=config.log_level)
     signals.loading = False
     channel.send("loaded")

@@ -37,6 +37,7 @@ class Loop:
         self._channel = parts.channel
         self._signals = parts.signals
         self._instructions = parts.instructions
+        self._surroundings = parts.surroundings
         self._loaded_files = parts.loaded_files
         self._own_memory = parts.own_memory
         self._batch = parts.batch
@@ -71,6 +72,7 @@ class Loop:
 
     def _look_after_itself(self) -> None:
         self._board.tick()
+        self._surroundings.look()
         self._recycling.ask(executed=self._executed, has_hung=self._batch.has_hung)
         self._loaded_files.report(self._channel)
         if not self._exchanger.under_way:  # else it was asked before that trip was sent

@@ -24,6 +24,7 @@ from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.memory_grants import MemoryGrants
 from jqjobs.worker.life.own_memory import OwnMemory
 from jqjobs.worker.life.parts import WorkerParts
+from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor, MainThread
 from jqjobs.worker.slots.monitor import JobInterrupter, Monitor, SlotInterrupter
@@ -46,6 +47,8 @@ class WorkerProcess:
     channel: Channel
     signals: Signals
     interrupter: Interrupter
+    instructions: Instructions
+    surroundings: Surroundings
     loaded_files: LoadedFiles
 
 
@@ -67,7 +70,7 @@ class _Wiring:
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))
         self.batch = Batch(self.board)
-        self.instructions = Instructions(process.channel)
+        self.instructions = process.instructions
         self.wake_wait = WakeWait(Wire(address, name=name), queues, process.channel, process.signals.wakeup)
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
         self.loop_thread = LoopThread()
@@ -77,7 +80,9 @@ class _Wiring:
         guard: Guard = process.interrupter
         if config.concurrency > 1:
             guard, process.interrupter.event_loop = self.on_threads, self.loop_thread
-        self.runner = Runner(app, name, guard, self.rng, self.notes)
+        # On threads nobody can take a signal for himself.
+        asked_to_end = process.surroundings.asked_to_end if config.concurrency == 1 else None
+        self.runner = Runner(app, name, guard, self.rng, self.notes, asked_to_end=asked_to_end)
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
             self.runner.complete,
@@ -94,6 +99,7 @@ class _Wiring:
             config=self.config, app=self.app, rng=self.rng,
             store=self.store, board=self.board, channel=self.process.channel, wake_wait=self.wake_wait,
             signals=self.process.signals, instructions=self.instructions, loaded_files=self.process.loaded_files,
+            surroundings=self.process.surroundings,
             own_memory=OwnMemory(self.board, self.process.channel),
             batch=self.batch, exchanger=self.exchanger, fetching=fetching,
             runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
@@ -105,7 +111,8 @@ class _Wiring:
             self.batch, self.exchanger, self.hook_queue, prefetch_ms=config.prefetch_ms, most=config.batch
         )
         executor = MainThread(
-            self.batch, self.runner, self.process.signals, self.grants.refusal, interrupter.event_loop
+            self.batch, self.runner, self.process.signals, self.grants.refusal,
+            self.process.surroundings, interrupter.event_loop,
         )  # fmt: skip
         return fetching, executor, self._monitor(interrupter, None)
 

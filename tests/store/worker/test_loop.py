@@ -57,6 +57,9 @@ class Around:
         self.draining = True
         return False
 
+    #: Nobody has touched what is around the jobs.
+    touched = False
+
     def may_take(self) -> bool:
         return True
 
@@ -128,9 +131,10 @@ class Shift:
         parts = WorkerParts(
             config=config, app=around, rng=random.Random(1), store=self.worker.store, board=self.worker.worker_board,
             channel=around, signals=around, instructions=around, loaded_files=around, own_memory=around,
+            surroundings=around,
             batch=batch, exchanger=exchanger, wake_wait=around, runner=jobs, monitor=around, hook_queue=around,
             fetching=OneSlot(batch, exchanger, around, prefetch_ms=config.prefetch_ms, most=config.batch),
-            executor=MainThread(batch, jobs, around, lambda job: None, MainLoop()),
+            executor=MainThread(batch, jobs, around, lambda job: None, around, MainLoop()),
         )  # fmt: skip
         assert Loop(parts).run() is WorkerExit.DRAINED
 

@@ -25,10 +25,10 @@ from waiting import eventually
 PROGRAM = """
 import itertools, sys, threading, time
 from pathlib import Path
-from jqjobs.link.stacks import register_stacks
+from jqjobs.link.stacks import Stacks
 from unit.link.boards import mark_all, run_only
 
-register_stacks(Path(sys.argv[1]))
+stacks = Stacks(Path(sys.argv[1]))
 
 def sunk(depth):
     return threading.Event().wait() if depth == 0 else sunk(depth - 1)

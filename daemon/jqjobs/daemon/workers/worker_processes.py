@@ -17,6 +17,9 @@ from jqjobs.daemon.workers.spawn import Configure, WorkerProcess, new_worker_id,
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 
+#: What is said before the signal is sent: a job may keep that from its worker.
+_IN_WORDS = {signal.SIGTERM: "drain", signal.SIGQUIT: "stop"}
+
 
 class WorkerProcesses:
     """All worker processes that were started and not yet waited for."""
@@ -85,6 +88,8 @@ class WorkerProcesses:
         due = [(worker, stop_plans.due_signal(worker.plan, now_s)) for worker in self if worker.plan]
         pressed = [(worker, number) for worker, number in due if number is not worker.sent]
         for worker, number in sorted(pressed, key=lambda pair: bool(pair[0].board.running())):
+            if number in _IN_WORDS and not worker.channel.closed:
+                worker.channel.send(_IN_WORDS[number])
             worker.send(number)
             worker.sent = number
 

@@ -57,7 +57,7 @@ class Classifier:
     def raised(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         """Return the outcome of a job that was called and raised, or had an error raised in it."""
         if isinstance(error, JobInterrupted):
-            return Outcome.interrupted(job, **self._words(job, "interrupted", error))
+            return self.interrupted(job, error)
         if isinstance(error, JobCancelled):
             return Outcome.cancelled(job, **self._words(job, "cancelled", error))
         if isinstance(error, Discard):
@@ -66,6 +66,10 @@ class Classifier:
         if isinstance(error, JobTimeout):
             return Outcome.hung(job, delay_ms=delay_ms, **self._words(job, "hung", error))
         return Outcome.failed(job, delay_ms=delay_ms, **self._words(job, "failed", error))
+
+    def interrupted(self, job: TakenJob, error: BaseException) -> Outcome:
+        """Return the outcome of a job that ended because its worker is to end."""
+        return Outcome.interrupted(job, **self._words(job, "interrupted", error))
 
     def discarded(self, job: TakenJob, error: Discard | InvalidArguments) -> Outcome:
         """Return the outcome of a job that no further attempt would help."""

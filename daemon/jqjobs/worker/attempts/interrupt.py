@@ -53,7 +53,7 @@ class Interrupter:
 
     def install(self) -> None:
         """Take over the signal that stands for a time limit, and notice forks."""
-        signal(TIME_LIMIT_SIGNAL, self._on_time_limit)
+        signal(TIME_LIMIT_SIGNAL, self.on_time_limit)
         os.register_at_fork(after_in_child=self._become_child)
 
     def _become_child(self) -> None:
@@ -98,7 +98,8 @@ class Interrupter:
         if self.armed is not None:
             self._tear_out(self.armed, JobInterrupted(STOPPED), frame)
 
-    def _on_time_limit(self, signum: int, frame: FrameType | None) -> None:
+    def on_time_limit(self, signum: int, frame: FrameType | None) -> None:
+        """Tell the running job what there is to be told; the handler of `TIME_LIMIT_SIGNAL`."""
         job = self.armed
         if job is None:
             return

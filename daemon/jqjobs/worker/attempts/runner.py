@@ -67,13 +67,18 @@ class Runner:
     def __init__(
         self, app: App, worker_id: str, interrupter: Guard, rng: random.Random, notes: JobReporter | None = None,
         on_error: Callable[[BaseException], None] | None = None,
+        asked_to_end: Callable[[BaseException], bool] | None = None,
     ) -> None:  # fmt: skip
-        """``on_error``: called with what ended an attempt that did not succeed."""
+        """``on_error``: called with what ended an attempt that did not succeed.
+
+        ``asked_to_end``: whether that was a signal which asks the worker to end, and reached the job.
+        """
         self._app = app
         self._worker_id = worker_id
         self._interrupter = interrupter
         self._notes = notes
         self._on_error = on_error
+        self._asked_to_end = asked_to_end
         self.classifier = Classifier(worker_id, rng)
 
     def complete(self, job: TakenJob) -> TakenJob:
@@ -187,6 +192,8 @@ class Runner:
     def _raised(self, attempt: Attempt, error: BaseException) -> Outcome:
         if isinstance(error, _NotCalled):
             outcome, cause = error.outcome, error.__cause__
+        elif self._asked_to_end is not None and self._asked_to_end(error):
+            outcome, cause = self.classifier.interrupted(attempt.job, error), error
         else:
             outcome, cause = self.classifier.raised(attempt.job, attempt.known, error), error
         if attempt.is_hooked:  # else it lived on in a circle: the error has the frames that have the attempt

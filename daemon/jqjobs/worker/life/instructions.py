@@ -1,4 +1,4 @@
-"""What the daemon has told this worker over the control socket: to begin, to be quiet, to go on.
+"""What the daemon has told this worker over the control socket: to begin, to be quiet, to go on, to end.
 
 Remembers, so that a word that comes early, or together with another one, is not lost. Read by boot and loop.
 """
@@ -6,6 +6,7 @@ Remembers, so that a word that comes early, or together with another one, is not
 from __future__ import annotations
 
 from jqjobs.link.channel import Channel
+from jqjobs.worker.life.worker_signals import Signals
 
 
 class Instructions:
@@ -14,8 +15,9 @@ class Instructions:
     ``room``: its last answer about memory, job id and verdict. A "memory" message only wakes whoever waits here.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, signals: Signals) -> None:
         self.channel = channel
+        self._signals = signals
         self.may_begin = False
         self.is_quiet = False
         self.room: tuple[str, str] | None = None
@@ -33,5 +35,9 @@ class Instructions:
             self.may_begin = self.may_begin or event == "go"
             if event in ("quiet", "resume"):
                 self.is_quiet = event == "quiet"
+            elif event == "drain":
+                self._signals.drain()
+            elif event == "stop":
+                self._signals.stop()
             elif event == "room":
                 self.room, self.room_bytes = (message["job"], message["answer"]), message.get("most_bytes", 0)

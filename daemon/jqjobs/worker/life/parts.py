@@ -15,6 +15,7 @@ from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.own_memory import OwnMemory
+from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor
 from jqjobs.worker.slots.monitor import Monitor
@@ -36,6 +37,7 @@ class WorkerParts:
     channel: Channel
     signals: Signals
     instructions: Instructions
+    surroundings: Surroundings
     loaded_files: LoadedFiles
     own_memory: OwnMemory
     batch: Batch

@@ -1,5 +1,7 @@
 """The signals of a worker: TERM drains, QUIT stops now. Handlers record; the loop acts.
 
+The daemon says the same on the control socket, see `surroundings`.
+
 Only while the app is being imported they end the process: an import looks at no flag, `time.sleep` goes on after
 a handler (PEP 475), and nothing is in hand yet.
 
@@ -10,7 +12,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Any
 
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.link.exits import WorkerExit
@@ -27,25 +31,39 @@ class Signals:
         self.draining = False
         self.stopping = False
         self.wakeup = Wakeup()
+        #: Which handler each signal has that a worker needs.
+        self.handlers: Mapping[int, Callable[[int, FrameType | None], Any] | int] = {
+            signal.SIGINT: signal.SIG_IGN,
+            signal.SIGTERM: self._on_term,
+            signal.SIGQUIT: self._on_quit,
+            TIME_LIMIT_SIGNAL: interrupter.on_time_limit,
+        }
 
     def install(self) -> None:
         """Install the handlers and let signals through, whatever mask was inherited over exec."""
         self.wakeup.ring_at_signals()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._drain)
-        signal.signal(signal.SIGQUIT, self._stop)
         self._interrupter.install()
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
         os.register_at_fork(after_in_child=_forget_in_child)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
-    def _drain(self, signum: int, frame: FrameType | None) -> None:
+    def drain(self) -> None:
+        """Begin nothing more."""
         self.draining = True
+
+    def stop(self, frame: FrameType | None = None) -> None:
+        """Begin nothing more, and interrupt what runs."""
+        self.draining = self.stopping = True
+        self._interrupter.stop_now(frame)
+
+    def _on_term(self, signum: int, frame: FrameType | None) -> None:
+        self.drain()
         self._leave_import()
 
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        self.draining = self.stopping = True
+    def _on_quit(self, signum: int, frame: FrameType | None) -> None:
         self._leave_import()
-        self._interrupter.stop_now(frame)
+        self.stop(frame)
 
     def _leave_import(self) -> None:
         if self.loading:

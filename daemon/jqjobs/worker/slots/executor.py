@@ -27,6 +27,16 @@ class EndSignals(Protocol):
     wakeup: Wakeup
 
 
+class Surroundings(Protocol):
+    """What a job may have changed around itself. ``touched``: whether it may have."""
+
+    touched: bool
+
+    def put_right(self) -> None:
+        """Make it as it was, for the next one."""
+        ...
+
+
 class Executor(Protocol):
     """Runs what is in the batch."""
 
@@ -51,13 +61,14 @@ class MainThread:
 
     def __init__(
         self, batch: Batch, runner: Runner, signals: EndSignals, refuse: Callable[[TakenJob], Outcome | None],
-        event_loop: EventLoop,
+        surroundings: Surroundings, event_loop: EventLoop,
     ) -> None:  # fmt: skip
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
         self._batch = batch
         self._runner = runner
         self._signals = signals
         self._refuse = refuse
+        self._surroundings = surroundings
         self._event_loop = event_loop
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
@@ -68,6 +79,8 @@ class MainThread:
         while not self._signals.draining and (job := self._batch.start_next()) is not None:
             outcome = self._refuse(job) if job.memory_bytes else None
             outcome = outcome or self._runner.run(job)
+            if self._surroundings.touched:
+                self._surroundings.put_right()
             self._batch.finish(job, outcome)
             if outcome is not None:
                 say(job, outcome)

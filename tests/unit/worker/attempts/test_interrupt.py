@@ -159,9 +159,9 @@ def test_nothing_is_raised_where_the_job_is_not_under_way(interrupter: Interrupt
     interrupter.armed = running = job()
     interrupter._timed_out = running
     frame = SimpleNamespace(f_code=SimpleNamespace(co_filename=runner.__file__))
-    interrupter._on_time_limit(0, frame)  # type: ignore[arg-type]
+    interrupter.on_time_limit(0, frame)  # type: ignore[arg-type]
     with pytest.raises(JobTimeout):
-        interrupter._on_time_limit(0, None)
+        interrupter.on_time_limit(0, None)
 
 
 def test_after_the_word_to_stop_no_job_begins(interrupter: Interrupter) -> None:

@@ -23,14 +23,14 @@ class Asker:
     """A worker's side of the control socket; what happens while it waits, and the clock, are what the test says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        this: Any = self
         ours, theirs = socket.socketpair()
         self.daemon, self.channel = Channel(ours), Channel(theirs)
-        self.instructions = Instructions(self.channel)
+        self.instructions = Instructions(self.channel, this)
         self.now_ms = 1_000_000
         self.waits_s: list[float] = []
         self._events: Iterator[Callable[[], object]] = iter(())
         monkeypatch.setattr(memory_grants, "monotonic_ms", lambda: self.now_ms)
-        this: Any = self
         self.grants = MemoryGrants(self.instructions, this, this, random.Random(1), jitter=0.25)
 
     def wait_for_word(self, timeout_s: float) -> None:

@@ -1,0 +1,160 @@
+"""The app of test_surroundings.py: jobs that change what is around them, and jobs that look at what they find there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import decimal
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from types import FrameType
+
+import redis.asyncio
+
+import jobs
+from jobs import note
+from jqjobs import App
+
+app = App()
+hold = app.job(jobs.hold.function)
+quick = app.job(jobs.quick.function)
+nap = app.job(max_attempts=1)(jobs.nap.function)
+
+#: What apps make once, at module level. It belongs to the event loop that it is used in first.
+client = redis.asyncio.Redis.from_url(os.environ.get("JQ_REDIS_URL", "redis://127.0.0.1:1"))
+tenant: ContextVar[str] = ContextVar("tenant", default="")
+
+
+@app.job(max_attempts=1)
+async def ping_shared_client() -> int:
+    assert await client.ping()
+    return id(asyncio.get_running_loop())
+
+
+@ping_shared_client.on_success
+async def ping_after(job: object, result: object) -> None:
+    assert await client.ping()
+    note_hook()
+
+
+def note_hook() -> None:
+    with open(os.environ["JQ_TEST_JOURNAL"] + "-hooks", "a") as journal:
+        journal.write(json.dumps(id(asyncio.get_running_loop())) + "\n")
+
+
+def _act_as(name: str) -> tuple[str, int]:
+    """Return whom one found, and which precision; leave other ones."""
+    found = tenant.get(), decimal.getcontext().prec
+    tenant.set(name)
+    decimal.getcontext().prec = 5
+    return found
+
+
+@app.job
+def act_as(name: str) -> tuple[str, int]:
+    return _act_as(name)
+
+
+@app.job
+async def act_as_async(name: str) -> tuple[str, int]:
+    await asyncio.sleep(0)
+    return _act_as(name)
+
+
+# Ends that are swallowed
+
+
+@app.job(max_attempts=1)
+def skip_errors(seconds: float) -> str:
+    """Go through many items, and log what goes wrong with each, as one does."""
+    note("start")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
+    return "went through all of them"
+
+
+@app.job(max_attempts=1)
+def swallow_once(seconds: float) -> str:
+    note("start")
+    with contextlib.suppress(BaseException):
+        time.sleep(seconds)
+    note("swallowed")
+    time.sleep(seconds)
+    return "went on"
+
+
+@app.job(max_attempts=1)
+async def swallow_once_async(seconds: float) -> str:
+    note("start")
+    with contextlib.suppress(BaseException):
+        await asyncio.sleep(seconds)
+    note("swallowed")
+    await asyncio.sleep(seconds)
+    return "went on"
+
+
+# Results that have not run
+
+
+@app.job(max_attempts=1, keep="1h")
+def give_generator() -> Iterator[int]:
+    return (number for number in [1, 2])
+
+
+@app.job(max_attempts=1, keep="1h")
+async def give_coroutine() -> object:
+    return asyncio.sleep(0)
+
+
+@app.job(max_attempts=1, keep="1h")
+async def give_async_generator() -> AsyncIterator[int]:
+    async def numbers() -> AsyncIterator[int]:
+        yield 1
+
+    return numbers()
+
+
+# Signals
+
+
+def _exits(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _fails(number: int, frame: FrameType | None) -> None:
+    raise LookupError("an alarm of another job")
+
+
+#: What people do to signals.
+WAYS: dict[str, Callable[[], object]] = {
+    "exit": lambda: [signal.signal(number, _exits) for number in (signal.SIGTERM, signal.SIGINT)],
+    "ignore": lambda: [signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGQUIT)],
+    "default": lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGUSR1)],
+    "block": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()),
+}
+if way := os.environ.get("JQ_TEST_AT_IMPORT"):
+    WAYS[way]()
+
+
+@app.job
+def touch_signals(way: str) -> None:
+    WAYS[way]()
+
+
+@app.job
+def leave_alarm(seconds: float) -> None:
+    signal.signal(signal.SIGALRM, _fails)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+@app.job(max_attempts=1)
+def hold_and_exit_at_term(gate: str) -> None:
+    signal.signal(signal.SIGTERM, _exits)
+    hold.function(gate)

@@ -1,0 +1,132 @@
+"""What one job does to its surroundings, the next one does not meet; and what is shared stays usable."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from e2e.daemon import Daemon, Site
+from jqjobs.jobs.records import State
+from waiting import eventually
+
+#: One slot, in the main thread; several.
+SLOTS = pytest.mark.parametrize("slots", [1, 4])
+
+
+def start(site: Site, slots: int = 1, *flags: str) -> Daemon:
+    return site.start_daemon("--app", "surrounded_jobs:app", "--concurrency", str(slots), *flags)
+
+
+def results(site: Site, *calls: tuple[Any, ...]) -> list[object]:
+    """Run jobs one after the other; return what each has returned."""
+    return [site.wait_for(site.send(*call), State.KEPT).result for call in calls]
+
+
+@SLOTS
+def test_a_client_made_at_module_level_works_in_all_async_jobs_and_hooks_since_there_is_one_event_loop(
+    site: Site, slots: int
+) -> None:
+    start(site, slots)
+    loops = results(site, *[("ping_shared_client",)] * 3)
+    hooks = site.directory / "journal-hooks"
+    eventually(lambda: hooks.exists() and hooks.read_text().count("\n") == 3, what="all hooks were called")
+    assert {*map(str, loops), *hooks.read_text().split()} == {str(loops[0])}
+
+
+@SLOTS
+@pytest.mark.parametrize("name", ["act_as", "act_as_async"])
+def test_no_job_sees_context_variables_or_decimal_precision_of_another(site: Site, slots: int, name: str) -> None:
+    start(site, slots)
+    assert results(site, *[(name, f"tenant {number}") for number in range(3)]) == [["", 28]] * 3
+
+
+@SLOTS
+def test_a_time_limit_is_not_swallowed_by_except_exception(site: Site, slots: int) -> None:
+    daemon = start(site, slots)
+    [attempt] = site.wait_for(site.send("skip_errors", 30, timeout=0.3), State.DEAD).history
+    assert (attempt.reason, len(daemon.events("worker.died"))) == ("hung", 0)
+    assert "JobTimeout" in (attempt.error or "")
+
+
+@SLOTS
+@pytest.mark.parametrize("name", ["swallow_once", "swallow_once_async"])
+def test_a_time_limit_that_was_swallowed_is_raised_again_before_the_worker_is_killed(
+    site: Site, slots: int, name: str
+) -> None:
+    # Without waiting in C: a thread hears of it between two bytecodes.
+    daemon = start(site, slots, "--kill-after", "6")
+    job = site.send(name, 2 if slots > 1 and name == "swallow_once" else 60, timeout=0.3)
+    [attempt] = site.wait_for(job, State.DEAD).history
+    assert len(site.notes("swallowed", job)) == 1
+    assert (attempt.reason, len(daemon.events("worker.died"))) == ("hung", 0)
+    assert "JobTimeout" in (attempt.error or "")
+
+
+# Signals
+
+WAYS = pytest.mark.parametrize("way", ["exit", "ignore", "default", "block"])
+
+
+def drains_in_order(site: Site, daemon: Daemon) -> None:
+    """End a daemon while a job runs: it may end, costs nothing, and no other is begun."""
+    running = site.send("hold", str(site.gate()))
+    site.wait_for_start(running)
+    waiting = site.send("quick")
+    daemon.send(signal.SIGTERM)
+    daemon.wait_for_event("signal")
+    site.gate().touch()
+    assert daemon.wait() == 0
+    info = site.wait_for(running, State.KEPT)
+    assert (info.failures, info.crashes, info.interrupts) == (0, 0, 0)
+    assert (site.wait_for(waiting, State.READY).executions, daemon.events("worker.died")) == (0, [])
+
+
+@WAYS
+def test_whatever_an_app_does_to_signals_when_it_is_imported_a_drain_is_in_order(site: Site, way: str) -> None:
+    drains_in_order(site, site.start_daemon("--app", "surrounded_jobs:app", JQ_TEST_AT_IMPORT=way))
+
+
+@WAYS
+def test_whatever_a_job_does_to_signals_a_later_drain_is_in_order(site: Site, way: str) -> None:
+    daemon = start(site)
+    site.wait_for(site.send("touch_signals", way), State.KEPT)
+    drains_in_order(site, daemon)
+
+
+@WAYS
+def test_whatever_an_app_does_to_signals_a_reload_replaces_its_worker(site: Site, way: str) -> None:
+    daemon = site.start_daemon("--app", "surrounded_jobs:app", JQ_TEST_AT_IMPORT=way)
+    [before] = daemon.workers()
+    daemon.send(signal.SIGHUP)
+    eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != [before], 20, "a new one")
+
+
+@WAYS
+def test_whatever_a_job_does_to_signals_a_later_one_has_its_time_limit(site: Site, way: str) -> None:
+    daemon = start(site)
+    site.wait_for(site.send("touch_signals", way), State.KEPT)
+    [attempt] = site.wait_for(site.send("nap", 60, timeout=0.3), State.DEAD).history
+    assert (attempt.reason, daemon.events("worker.died")) == ("hung", [])
+
+
+def test_who_is_made_to_exit_by_the_end_of_its_worker_is_charged_nothing(site: Site) -> None:
+    daemon = start(site)
+    job = site.send("hold_and_exit_at_term", str(site.gate()))
+    site.wait_for_start(job)
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    info = site.wait_for(job, State.READY)
+    assert (info.failures, info.crashes, info.interrupts) == (0, 0, 1)
+
+
+def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(site: Site) -> None:
+    daemon = start(site)
+    left, later = site.send_many([("leave_alarm", 0.3), ("nap", 0.6)])
+    assert site.wait_for(later, State.KEPT).failures == 0
+    site.wait_for(site.send("leave_alarm", 0.3), State.KEPT)
+    time.sleep(0.6)  # in which it would come
+    assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
+    assert (site.wait_for(left, State.KEPT).failures, daemon.events("worker.died")) == (0, [])
