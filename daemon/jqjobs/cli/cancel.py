@@ -12,11 +12,11 @@ from jqjobs.cli.lookup import find
 from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import Conflict, NotFound
-from jqjobs.jobs.records import check_name
+from jqjobs.jobs.records import State, check_name
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.store import Store
 
-_STATES = ("ready", "scheduled", "active", "held", "waiting", "parked")
+_STATES = tuple(state.value for state in State if state not in (State.KEPT, State.DEAD))
 _SAID = {CancelAnswer.CANCELLED: "is cancelled", CancelAnswer.CANCELLING: "is being cancelled: a worker holds it"}
 
 

@@ -17,13 +17,13 @@ from jqjobs.cli.run import run
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import check_name
+from jqjobs.jobs.records import State, check_name
 from jqjobs.store.reads import raw
 from jqjobs.store.reads.jobs import JobPage, JobRow, job_list
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.raw import RawPage
 
-_STATES = ("ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead")
+_STATES = tuple(state.value for state in State)
 _RAW = {"inbox": raw.inbox_page, "rejected": raw.rejected_page}
 _MOST_ROWS = 500
 #: What the time in a list means, state by state.

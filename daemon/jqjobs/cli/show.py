@@ -12,6 +12,7 @@ from jqjobs.base.clock import format_age
 from jqjobs.cli.lookup import find, read_job
 from jqjobs.cli.output import moment, number
 from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.jobs.blame import Scope, Suspicion, read_suspicion
 from jqjobs.jobs.records import parse_ref
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import attempt_of, progress_text
@@ -62,6 +63,7 @@ def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
     yield "priority", str(info.priority)
     yield "key", info.key or ""
     yield "held by", info.held_by or ""
+    yield "suspect", _suspicion(info)
     yield "enqueued", _when(info.enqueued_ms, info.now_ms)
     yield "due", _when(info.due_ms, info.now_ms) if info.due_ms != info.enqueued_ms else ""
     yield "taken", _when(info.started_ms, info.now_ms)
@@ -75,10 +77,21 @@ def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
     yield "progress", _progress(info)
 
 
+def _suspicion(info: JobInfo) -> str:
+    if info.suspect is None:
+        return ""
+    found = read_suspicion(info.suspect) or Suspicion(1, Scope.WORKER)
+    where = found.scope.name.lower()
+    if found.most <= 1:
+        return f"it runs as the only suspect of its {where}, since one may have died of it"
+    return f"it runs beside {found.most - 1} other suspects of its {where} at most, since one may have died of it"
+
+
 def _executions(info: JobInfo) -> str:
     ended = f"{info.executions} ended, and one is going on" if info.state == "active" else f"{info.executions}"
+    lost = f", {info.lost} lost" if info.lost else ""
     counters = f"{info.failures} of {info.max_attempts} failures, {info.crashes} crashes"
-    return f"{ended} ({counters}, {info.interrupts} interrupts, {info.throttles} throttles)"
+    return f"{ended} ({counters}, {info.interrupts} interrupts, {info.throttles} throttles{lost})"
 
 
 def _progress(info: JobInfo) -> str:

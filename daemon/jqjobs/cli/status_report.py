@@ -132,6 +132,8 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield f"  ! {queue.rejected} REJECTED: raw envelopes that are not valid ({see} rejected)"
     if queue.parked:
         yield f"  ! {queue.parked} PARKED: no live worker offers their job names ({see} parked)"
+    if queue.suspects:
+        yield f"    {queue.suspects} may have killed a worker or a daemon: they run apart ({see} suspects)"
     if queue.kept:
         yield f"    {queue.kept} kept after success"
 

@@ -18,6 +18,7 @@ import jqjobs
 from jqjobs.cli import bulk
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.jobs.records import Kind
+from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import daemons, enqueueing, leases, upkeep
 from jqjobs.store.calls.waits import expect
 from servers import Server
@@ -574,6 +575,24 @@ def test_answers_that_make_no_sense_are_refused_before_redis_is_asked(system: Qu
     assert terminal.run("job", "resolve", "a", "--result", "NaN") == Exit.USAGE
     assert terminal.run("job", "resolve", "a", "--result", '"' + "x" * 2**20 + '"') == Exit.USAGE
     assert terminal.run("job", "resolve", "q/ghost") == Exit.NOT_FOUND
+
+
+def test_a_suspect_is_shown_as_one_and_listed(system: QueueSystem, terminal: Terminal) -> None:
+    system.store.run(upkeep.add_queues(["q"]))
+    system.add("a", "b")
+    system.take(want=2)
+    board = [BoardEntry("a", 1, "suspect 1 1"), BoardEntry("b", 1, "suspect 4 2")]
+    system.run(leases.leave("q", "w", "its worker was killed", board))
+    assert [row["id"] for row in terminal.json("job", "list", "--queue", "q", "--state", "suspects")["jobs"]] == [
+        "a",
+        "b",
+    ]
+    terminal.run("job", "show", "q/a")
+    assert "the only suspect of its worker" in terminal.out
+    terminal.run("job", "show", "q/b")
+    assert "beside 3 other suspects of its daemon" in terminal.out
+    terminal.run("status")
+    assert "2 may have killed a worker or a daemon" in terminal.out
 
 
 def test_what_holds_a_job_is_said_wherever_it_is_shown(system: QueueSystem, terminal: Terminal) -> None:

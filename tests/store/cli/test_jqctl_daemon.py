@@ -261,7 +261,7 @@ def serve(system: QueueSystem, number: int = 1, **about: Any) -> None:
     """Register a daemon that is able to take jobs, unless told otherwise."""
     fields = {"name": "web", "host": f"host{number}", "pid": number, "state": "running", "slots": 1,
               "workers": f"w{number}"} | about  # fmt: skip
-    system.run(daemons.register(f"d{number}", 60_000, fields, {f"w{number}": {"state": "ready"}}))
+    system.run(daemons.register(f"d{number}", 600_000, fields, {f"w{number}": {"state": "ready"}}))
 
 
 def test_ping_asks_for_redis_and_for_a_daemon_that_is_able_to_take_jobs(

@@ -38,8 +38,9 @@ class JobInfo(NamedTuple):
     the JSON of a job; then ``payload`` is its text. ``executions`` counts executions that ended: the one that
     an active job may be in is not among them. ``due_ms``: from when on it may run. ``started_ms``: when a
     worker took it last. ``deadline_ms``: until when it waits for an answer. ``reason``: why it is dead.
-    ``max_attempts``: None when the job itself does not say. ``held_by``: the limit it waits for. ``progress``: what
-    it last said, a dict of percent, text, attempt and at_ms.
+    ``max_attempts``: None when the job itself does not say. ``held_by``: the limit it waits for.
+    ``lost``: leases that ran out in a row. ``suspect``: "most scope", see `jobs.blame.Suspicion`; None: it is none.
+    ``progress``: what it last said, a dict of percent, text, attempt and at_ms.
     """
 
     id: str
@@ -55,6 +56,7 @@ class JobInfo(NamedTuple):
     failures: int
     crashes: int
     interrupts: int
+    lost: int
     throttles: int
     max_attempts: int | None
     enqueued_ms: int | None
@@ -71,6 +73,7 @@ class JobInfo(NamedTuple):
     log: tuple[LogLine, ...]
     key: str | None
     held_by: str | None
+    suspect: str | None
     history: tuple[Attempt, ...]
     now_ms: int
 
@@ -157,6 +160,7 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
         priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
         executions=count(f.get("executions")), failures=count(f.get("failures")),
         crashes=count(f.get("crashes")), interrupts=count(f.get("interrupts")),
+        lost=count(f.get("lost")), suspect=string(f.get("suspect")),
         throttles=count(f.get("throttles")), max_attempts=integer(f.get("max_attempts")),
         enqueued_ms=enqueued_ms, due_ms=enqueued_ms if due_ms is None else due_ms,
         started_ms=integer(f.get("taken")), finished_ms=integer(f.get("finished")),
