@@ -169,7 +169,7 @@ def test_a_worker_with_a_full_batch_is_ended_quickly(system: QueueSystem) -> Non
         system.trips.clear()
         system.add(*[f"j{n}" for n in range(500)])
         system.take("w", 500)
-        board = [BoardEntry(f"j{n}", 1, "running") for n in range(16)]
+        board = [BoardEntry(f"j{n}", 1, "suspect 8 1") for n in range(16)]
         board += [BoardEntry(f"j{n}", 1, "succeeded") for n in range(16, 200)]
         return lambda: system.run(leases.leave("q", "w", "killed", board))
 
