@@ -46,7 +46,7 @@ def leave_orphan(says_so: str) -> int:
     return os.getppid()
 
 
-@app.job
+@app.job(backoff=0)
 def leave_running() -> str:
     """The first time: start a process and hang."""
     if current_job().attempt == 1:

@@ -32,6 +32,7 @@ ENTRIES: tuple[dict[str, Any], ...] = (
     {"max_throttles": 2},
     {"throttle_counts": True, "max_attempts": 3},
     {"backoff_ms": [900, 4001]},
+    {"backoff_ms": [900, 4001], "backoff_jitter": True},
 )
 TWO, ONE = "r 2 3000 two/3s", "c 1 0 one/running"
 #: The limits of calls from Python; "-" when a function decided that this one has none.

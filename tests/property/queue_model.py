@@ -16,7 +16,7 @@ from property.state import QueueState
 
 BAND = 2**40
 LEASE_MS = 30_000
-DEFAULTS = {"max_attempts": 3, "max_crashes": 3}
+DEFAULTS = {"max_attempts": 10, "max_crashes": 3}
 UNKNOWN_MS, BACKOFF_MS = 500, 700
 MOST_HUNG, MOST_LOST = 3, 20
 CRASH_MS, LOST_MS, FAILED_MS, MOST_MS = 5000, 5000, 10_000, 3_600_000
@@ -129,8 +129,10 @@ class Queue:
     def fail_unreported(self, now: int, job_id: str, share: float, *, is_hung: bool = False) -> None:
         job = self.jobs[job_id]
         nth = job.stands("failures") + 1
-        delays = self.catalog.get(job.name, {}).get("backoff_ms")
-        delay = ceil(delays[min(nth, len(delays)) - 1] * share) if delays else growing(FAILED_MS, nth, share)
+        entry = self.catalog.get(job.name, {})
+        delay = growing(FAILED_MS, nth, share)
+        if delays := entry.get("backoff_ms"):
+            delay = ceil(delays[min(nth, len(delays)) - 1] * (share if entry.get("backoff_jitter") else 1))
         self.fail(now, job_id, delay, is_hung=is_hung)
 
     def crash(self, now: int, job_id: str, rank: int, share: float) -> None:

@@ -26,7 +26,7 @@ from jqjobs.jobs.backoff import Backoff
 from jqjobs.jobs.hooks import Hook, HookPoint, Middleware, check_middleware
 from jqjobs.jobs.limits import ConcurrencyRule, RateRule
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref
-from jqjobs.jobs.registration import Settings, settings_of
+from jqjobs.jobs.registration import Settings, app_defaults, check_options, settings_of
 from jqjobs.jobs.timetable import Missed, Policy
 from jqjobs.store.calls.cancels import CancelAnswer
 
@@ -52,11 +52,15 @@ class App:
     on_state_change = HookPoint()
     cleanup = HookPoint()
 
-    def __init__(self, imports: Iterable[str] = (), *, redis_url: str | None = None) -> None:
+    def __init__(
+        self, imports: Iterable[str] = (), *, redis_url: str | None = None, defaults: Mapping[str, Any] | None = None
+    ) -> None:
         """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
 
-        ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``.
+        ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``. ``defaults``: options of `job` for
+        all jobs that do not say otherwise, such as ``{"max_attempts": 5}``. Raises: InvalidOption, InvalidName.
         """
+        self._defaults = app_defaults(defaults)
         self.registry = Registry(imports)
         # A worker asks for these around each job; they are the same objects, one step nearer.
         self.jobs, self.schedules = self.registry.jobs, self.registry.schedules
@@ -104,11 +108,14 @@ class App:
         return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
         ``throttle_counts``: each time is a failure. ``on_start`` … ``cleanup``: hooks, one or a list.
         """
+        check_options(options)
 
         def register(target: Callable[..., Any]) -> Job[..., Any]:
             if isinstance(target, Job):
                 raise InvalidOption(f"{target!r} is registered already", hint="put @app.periodic above @app.job")
-            return self.registry.add(Job(target, settings_of(target, **options), lambda: self.engine))
+            return self.registry.add(
+                Job(target, settings_of(target, **{**self._defaults, **options}), lambda: self.engine)
+            )
 
         return register if function is None else register(function)
 

@@ -214,7 +214,7 @@ def taken_job(record: Record) -> TakenJob:
     fields = record.fields
     timeout, keep = fields.get("timeout"), fields.get("keep")
     return TakenJob(
-        record.queue, record.id, record.attempt, record.name, record.payload, record.failures,
+        record.queue, record.id, record.attempt, record.name, record.payload, record.failures - record.forgiven,
         None if timeout is None else int(timeout), None if keep is None else int(keep), record.key,
         str(fields.get("limits", UNLIMITED)),
     )  # fmt: skip

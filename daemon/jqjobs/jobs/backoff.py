@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from jqjobs.base.clock import Duration, duration_ms
+from jqjobs.base.clock import LONGEST_MS, Duration, duration_ms
 from jqjobs.errors import InvalidOption
+
+#: So many delays of a rule are published at most.
+_PUBLISHED = 20
 
 
 class Backoff(Protocol):
@@ -22,13 +25,13 @@ class Backoff(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """Doubling delays with full jitter: between 0 and min(cap, base · factor^(failures-1)).
+    """Growing delays: the upper half of min(cap, base · factor^(failures-1)), at random.
 
-    Full jitter spreads a crowd of jobs that failed together better than any fixed curve
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). ``jitter=False`` takes the upper end.
+    That spreads a crowd of jobs that failed together, and still says how long they are patient at least: ten attempts
+    of the default outlast two hours, and end within four. ``jitter=False`` takes the upper end.
     """
 
-    base: Duration = 5
+    base: Duration = 10
     factor: float = 3.0
     cap: Duration = "1h"
     jitter: bool = True
@@ -47,7 +50,7 @@ class Exponential:
             upper = min(self._cap_ms, self._base_ms * float(self.factor) ** (max(failures, 1) - 1))
         except OverflowError:  # the cap was passed long before
             upper = self._cap_ms if self._base_ms else 0
-        return round(rng.uniform(0, upper) if self.jitter else upper)
+        return round(rng.uniform(upper / 2, upper) if self.jitter else upper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,28 @@ def backoff_of(value: Backoff | Duration | Sequence[Duration] | None) -> Backoff
         return Delays(tuple(value))
     duration_ms(value, "backoff")  # type: ignore[arg-type]  # refuses what is no duration
     return Fixed(value)  # type: ignore[arg-type]
+
+
+def published_delays(rule: Backoff) -> list[int]:
+    """Return the delays of a rule in ms, one a failure, the last one repeats; none for the default, or if it raises.
+
+    The scripts go by them when no worker lived to report a failure (lua/rules/outcome/backoff.lua).
+    """
+    if rule == Exponential():
+        return []
+    curve = replace(rule, jitter=False) if isinstance(rule, Exponential) else rule
+    try:
+        delays = [bounded_ms(curve.delay_ms(nth, random.Random(nth))) for nth in range(1, _PUBLISHED + 1)]
+    except Exception:  # a rule of the user's own
+        return []
+    while len(delays) > 1 and delays[-1] == delays[-2]:
+        delays.pop()
+    return delays
+
+
+def bounded_ms(delay_ms: float) -> int:
+    """Return what a rule of the user's own has said as a delay that the store takes. Raises: ValueError, TypeError."""
+    return max(0, min(LONGEST_MS, int(delay_ms)))
 
 
 def respawn_delay_s(short_lives: int) -> float:

@@ -52,7 +52,10 @@ class JobReporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """The job that runs here. ``attempt`` counts takes, ``failures`` those that raised or hung before."""
+    """The job that runs here. ``attempt`` counts takes, ``failures`` those that raised or hung before.
+
+    ``failures`` begins anew when somebody retries the dead job.
+    """
 
     id: str
     queue: str

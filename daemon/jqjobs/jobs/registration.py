@@ -6,14 +6,15 @@ Values only; `api.function` and `api.app` are their users, workers read them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from jqjobs.base.clock import Duration
 from jqjobs.base.sizes import Size, size_bytes
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.backoff import Backoff, backoff_of
+from jqjobs.jobs.backoff import Backoff, Exponential, backoff_of, published_delays
 from jqjobs.jobs.hooks import EVENTS, Hooks
 from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.records import (
@@ -26,6 +27,13 @@ from jqjobs.jobs.records import (
     check_name,
     positive_ms,
 )
+
+#: What `App` can say for all its jobs at once; hooks of all jobs have decorators of their own.
+APP_WIDE = (
+    "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
+    "rate_limit", "concurrency", "max_throttles", "throttle_counts",
+)  # fmt: skip
+_ONE_JOBS_OWN = ("name", "aliases", *EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,43 @@ class Settings:
 
     def catalog_entry(self, doc: str) -> dict[str, Any]:
         """Return what workers publish about the job, for the scripts and for producers in other languages."""
+        delays_ms = published_delays(self.backoff)
+        is_spread = isinstance(self.backoff, Exponential) and self.backoff.jitter
         entry = {
             "priority": self.priority, "max_attempts": self.max_attempts, "max_crashes": self.max_crashes,
             "timeout_ms": self.timeout_ms, "keep_ms": self.keep_ms, "doc": doc,
             "coalesce": "" if self.coalesce == Coalesce.UNFINISHED else self.coalesce, "replace": self.replace or None,
             "limited": bool(self.limits) or None, "max_throttles": self.max_throttles,
             "throttle_counts": self.throttle_counts or None, "memory_bytes": self.memory_bytes or None,
+            "backoff_ms": delays_ms or None, "backoff_jitter": (bool(delays_ms) and is_spread) or None,
         }  # fmt: skip
         return {key: value for key, value in entry.items() if value not in (None, "")}
+
+
+def check_options(options: Iterable[str]) -> None:
+    """Raise InvalidOption unless these are options of `App.job`."""
+    _refuse_others(options, (*APP_WIDE, *_ONE_JOBS_OWN), "a job has no option")
+
+
+def app_defaults(defaults: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return what `App` was told for all its jobs. Raises: InvalidOption, InvalidName."""
+    found = dict(defaults or {})
+    for name in _ONE_JOBS_OWN:
+        if name in found:
+            hint = f"write @app.{name} above a function" if name in EVENTS else ""
+            raise InvalidOption(f"{name!r} belongs to one job, and is no default of all", hint=hint)
+    _refuse_others(found, APP_WIDE, "defaults= knows no option")
+    settings_of(app_defaults, **found)  # so that a wrong value is refused here, and not at the first job
+    return MappingProxyType(found)
+
+
+def _refuse_others(options: Iterable[str], known: Sequence[str], complaint: str) -> None:
+    for name in options:
+        if name not in known:
+            from difflib import get_close_matches  # imported only where it is needed
+
+            nearest = get_close_matches(name, known, 1, 0.0)[0]
+            raise InvalidOption(f"{complaint} {name!r}", hint=f"did you mean {nearest!r}?")
 
 
 def settings_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jqjobs.jobs.records import Kind, Status
@@ -11,8 +13,10 @@ from jqjobs.store.calls.cancels import cancel
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 
-def leave(system: QueueSystem, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed") -> int:
-    return system.run(leases.leave("q", worker, cause, [BoardEntry(*entry) for entry in board]))
+def leave(
+    system: QueueSystem, *board: tuple[str, int, str], worker: str = "w", cause: str = "killed", share: float = 1
+) -> int:
+    return system.run(leases.leave("q", worker, cause, [BoardEntry(*entry) for entry in board], share=share))
 
 
 def test_a_worker_that_holds_nothing_leaves_and_is_fenced(system: QueueSystem) -> None:
@@ -172,6 +176,28 @@ def test_the_app_says_how_long_a_failure_waits(system: QueueSystem) -> None:
         assert system.score("scheduled", "a") == system.clock.now_ms + waits_ms
         system.clock.advance(waits_ms)
         system.tend()
+
+
+@pytest.mark.parametrize(("entry", "waits_ms"), [({}, 5000), ({"backoff_ms": [70], "backoff_jitter": True}, 35)])
+@pytest.mark.parametrize("word", ["hung", "failed"])
+def test_a_failure_that_nobody_lived_to_report_waits_for_the_share_that_the_daemon_says(
+    system: QueueSystem, word: str, entry: dict[str, Any], waits_ms: int
+) -> None:
+    system.add("a")
+    system.run(leases.publish("q", 1000, {"n": entry}))
+    system.take()
+    leave(system, ("a", 1, word), share=0.5)
+
+    assert system.score("scheduled", "a") == START_MS + waits_ms
+
+
+def test_a_rule_that_does_not_spread_is_kept_to_the_letter(system: QueueSystem) -> None:
+    system.add("a")
+    system.run(leases.publish("q", 1000, {"n": {"backoff_ms": [60_000]}}))
+    system.take()
+    leave(system, ("a", 1, "failed"), share=0.5)
+
+    assert system.score("scheduled", "a") == START_MS + 60_000
 
 
 @pytest.mark.parametrize("word", ["hung", "cancelled"])

@@ -11,6 +11,7 @@ import pytest
 from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.timetable import read_entry
+from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.schedules import Planned, TickAnswer, Ticked, agenda, offer, plan, suspend, tick
@@ -273,6 +274,29 @@ def test_without_overlap_a_tick_waits_for_no_run_and_is_skipped(system: QueueSys
 
     assert run_tick(system, second, third) == (TickAnswer.DONE, third, 1)
     assert system.ids("ready") == [f"s-{third}"]
+
+
+def test_without_overlap_a_tick_takes_the_place_of_a_run_that_waits_for_its_next_try(system: QueueSystem) -> None:
+    publish(system, overlap=False)
+    first, second, third = (START_MS + n * 1000 for n in (1, 2, 3))
+    run_tick(system, START_MS, first)
+    system.round(Kind.FAILED, 3_600_000)
+
+    assert run_tick(system, first, second) == (TickAnswer.DONE, second, 1)
+    assert schedules(system)["s"][2:5] == (second, second, f"s-{first}")
+    assert (system.ids("ready"), system.ids("scheduled")) == ([f"s-{first}"], [])
+    assert system.counters(f"s-{first}") == {"failures": 1, "executions": 1}, "fails every time: dead in the end"
+    assert run_tick(system, second, third).made == 0, "what is ready is not replaced"
+
+
+def test_a_tick_does_not_hurry_a_run_that_has_crashed_its_worker(system: QueueSystem) -> None:
+    publish(system, overlap=False)
+    run_tick(system, START_MS, START_MS + 1000)
+    system.take()
+    system.run(leases.leave("q", "w", "killed", [BoardEntry(f"s-{START_MS + 1000}", 1, "crashed")]))
+
+    assert run_tick(system, START_MS + 1000, START_MS + 2000).made == 0
+    assert system.ids("scheduled") == [f"s-{START_MS + 1000}"]
 
 
 def test_with_overlap_each_tick_is_a_job(system: QueueSystem) -> None:

@@ -81,7 +81,7 @@ def test_a_failure_without_delay_is_ready_again_in_the_same_trip(system: QueueSy
 
 @pytest.mark.parametrize(("kind", "reason"), [(Kind.FAILED, "failed"), (Kind.HUNG, "hung")])
 def test_the_last_allowed_failure_makes_the_job_dead(system: QueueSystem, kind: Kind, reason: str) -> None:
-    system.add("a", key="k")
+    system.add("a", key="k", fields=("max_attempts", 3))
     for _ in range(2):
         system.round(kind, 10)
         assert system.states("a") == ["scheduled"]
@@ -96,7 +96,7 @@ def test_the_last_allowed_failure_makes_the_job_dead(system: QueueSystem, kind: 
 
 
 @pytest.mark.parametrize(
-    ("own", "published", "limit"), [(1, None, 1), (5, 2, 5), (None, 2, 2), (None, None, 3), (None, "x", 3)]
+    ("own", "published", "limit"), [(1, None, 1), (5, 2, 5), (None, 2, 2), (None, None, 10), (None, "x", 10)]
 )
 def test_max_attempts_comes_from_the_job_else_the_catalog_else_the_default(
     system: QueueSystem, own: int | None, published: object, limit: int
@@ -109,6 +109,17 @@ def test_max_attempts_comes_from_the_job_else_the_catalog_else_the_default(
         system.round(Kind.FAILED)
         assert system.counters("a")["failures"] == failures
 
+    assert system.states("a") == ["dead"]
+
+
+def test_after_a_retry_the_worker_hears_only_of_failures_that_count_so_that_delays_begin_anew(
+    system: QueueSystem,
+) -> None:
+    system.add("a", fields=("max_attempts", 2))
+    assert [system.round(Kind.FAILED).failures for _ in range(2)] == [0, 1]
+    system.run(upkeep.retry("q", ["a"]))
+
+    assert [system.round(Kind.FAILED).failures for _ in range(2)] == [0, 1]
     assert system.states("a") == ["dead"]
 
 

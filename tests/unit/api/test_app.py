@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from inspect import signature
+from typing import Any, get_overloads
 
 import pytest
 
 from jqjobs import App
 from jqjobs.errors import InvalidName, InvalidOption
-from jqjobs.jobs.backoff import Exponential, Fixed
+from jqjobs.jobs.backoff import Delays, Exponential, Fixed
+from jqjobs.jobs.hooks import EVENTS
+from jqjobs.jobs.registration import APP_WIDE
 
 
 def test_a_job_is_still_a_function(app: App) -> None:
@@ -39,7 +42,7 @@ def test_settings_come_from_the_decorator(app: App) -> None:
     assert app.registry.catalog() == {
         "mail.send": {
             "priority": -3, "max_attempts": 7, "max_crashes": 1, "timeout_ms": 120_000, "keep_ms": 86_400_000,
-            "doc": "Send a mail.",
+            "doc": "Send a mail.", "backoff_ms": [5000],
         }
     }  # fmt: skip
 
@@ -78,8 +81,45 @@ def test_a_bad_name_is_refused_at_registration(app: App, options: dict[str, Any]
 
 
 def test_an_unknown_setting_is_refused(app: App) -> None:
-    with pytest.raises(TypeError):
-        app.job(retries=5)(lambda: None)  # type: ignore[call-overload]
+    with pytest.raises(InvalidOption, match="'max_attemps'") as refused:
+        app.job(max_attemps=5)(lambda: None)  # type: ignore[call-overload]
+    assert refused.value.hint == "did you mean 'max_attempts'?"
+
+
+def test_the_app_says_what_holds_for_all_jobs_that_do_not_say_otherwise() -> None:
+    app = App(defaults={"queue": "mails", "max_attempts": 4, "backoff": [1, 2], "timeout": None, "priority": 5})
+    plain = app.job(name="plain")(lambda: None)
+    other = app.job(name="other", queue="reports", timeout="1m")(lambda: None)
+    ticked = app.periodic(every="1m", priority=1)(test_defaults)
+
+    assert [job.queue for job in (plain, other, ticked)] == ["mails", "reports", "mails"]
+    assert [job.settings.timeout_ms for job in (plain, other)] == [None, 60_000]
+    assert [job.settings.priority for job in (plain, other, ticked)] == [5, 5, 1]
+    assert {(job.settings.max_attempts, job.settings.backoff) for job in (plain, other)} == {(4, Delays((1, 2)))}
+    assert app.registry.catalog()["other"]["max_attempts"] == 4, "and workers publish it"
+
+
+@pytest.mark.parametrize(
+    ("defaults", "complaint"),
+    [
+        ({"max_attemps": 5}, "knows no option 'max_attemps' (did you mean 'max_attempts'?)"),
+        ({"name": "x"}, "'name' belongs to one job"),
+        ({"on_failure": print}, "write @app.on_failure above a function"),
+        ({"max_attempts": 0}, "max_attempts 0"),
+        ({"timeout": "soon"}, "timeout 'soon'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_default_is_refused_where_it_is_written(defaults: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidOption) as refused:
+        App(defaults=defaults)
+    assert complaint in refused.value.in_one_line()
+
+
+def test_every_option_of_a_job_can_be_a_default_or_belongs_to_one_job() -> None:
+    overload = get_overloads(App.job)[1]
+
+    assert {*APP_WIDE, "name", "aliases", *EVENTS} == set(signature(overload).parameters) - {"self"}
 
 
 def test_a_handle_of_a_job_that_is_there_already(app: App) -> None:

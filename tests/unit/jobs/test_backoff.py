@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jqjobs.base.clock import LONGEST_MS
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.backoff import Delays, Exponential, Fixed, backoff_of, respawn_delay_s
+from jqjobs.jobs.backoff import Delays, Exponential, Fixed, backoff_of, published_delays, respawn_delay_s
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS
 
 RNG = random.Random(1)
 
@@ -23,11 +25,40 @@ def test_an_exponential_delay_stays_within_its_curve_and_its_cap(failures: int, 
     assert 0 <= delay <= min(600_000, 2000 * 3 ** min(max(failures, 1) - 1, 100))
 
 
-def test_full_jitter_uses_the_whole_range() -> None:
+def test_jitter_uses_the_whole_upper_half() -> None:
     rule, rng = Exponential(base=10, factor=1), random.Random(7)
     delays = [rule.delay_ms(1, rng) for _ in range(1000)]
-    assert min(delays) < 500 < 9500 < max(delays) <= 10_000
-    assert 4500 < sum(delays) / 1000 < 5500
+    assert 5000 <= min(delays) < 5250 < 9750 < max(delays) <= 10_000
+    assert 7250 < sum(delays) / 1000 < 7750
+
+
+@given(seed=st.integers(0, 1000))
+def test_by_default_a_job_outlasts_an_outage_of_two_hours_and_is_dead_within_four(seed: int) -> None:
+    rule, rng = backoff_of(None), random.Random(seed)
+    waits_h = sum(rule.delay_ms(nth, rng) for nth in range(1, DEFAULT_MAX_ATTEMPTS)) / 3_600_000
+    assert 2 <= waits_h <= 4.02
+
+
+def test_what_is_published_of_a_rule_is_its_upper_curve_up_to_where_it_repeats() -> None:
+    assert published_delays(Exponential(base=1, factor=10, cap="1m")) == [1000, 10_000, 60_000]
+    assert published_delays(Delays((1, 2, 2))) == [1000, 2000]
+    assert published_delays(Fixed(3)) == [3000]
+
+
+def test_nothing_is_published_of_the_default_which_the_scripts_know_and_of_a_rule_that_raises() -> None:
+    class Broken:
+        def delay_ms(self, failures: int, rng: random.Random) -> int:
+            raise ZeroDivisionError
+
+    assert published_delays(Exponential()) == published_delays(Broken()) == []
+
+
+def test_a_rule_of_ones_own_is_published_within_bounds() -> None:
+    class Wild:
+        def delay_ms(self, failures: int, rng: random.Random) -> int:
+            return -1 if failures == 1 else 10**20
+
+    assert published_delays(Wild()) == [0, LONGEST_MS]
 
 
 def test_without_jitter_it_takes_the_upper_end() -> None:

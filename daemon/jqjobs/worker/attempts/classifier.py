@@ -11,11 +11,11 @@ import msgspec
 
 from jqjobs.api.app import Job
 from jqjobs.base import log
-from jqjobs.base.clock import LONGEST_MS, duration_ms, monotonic_ms
+from jqjobs.base.clock import duration_ms, monotonic_ms
 from jqjobs.base.sizes import format_size
 from jqjobs.errors import Discard, InvalidArguments, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs import hooks
-from jqjobs.jobs.backoff import backoff_of
+from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, TakenJob
@@ -97,7 +97,7 @@ class Classifier:
 
     def _backoff_ms(self, job: TakenJob, known: Job[..., Any]) -> int:
         try:
-            return max(0, min(LONGEST_MS, int(known.settings.backoff.delay_ms(job.failures + 1, self._rng))))
+            return bounded_ms(known.settings.backoff.delay_ms(job.failures + 1, self._rng))
         except Exception as wrong:  # a rule of the user's own
             log.event(
                 "job.bad_backoff", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name, error=describe(wrong)

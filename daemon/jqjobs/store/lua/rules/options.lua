@@ -1,7 +1,7 @@
 -- What applies to a job: its own options, else what workers published for its name, less what a person has forgiven it.
 -- Gives: published, option, forgiven
 
-local DEFAULTS = { max_attempts = 3, max_crashes = 3 }
+local DEFAULTS = { max_attempts = 10, max_crashes = 3 }
 
 -- What workers published for a job name: a table of defaults, empty when there is none.
 local function published(q, name)

@@ -12,8 +12,11 @@ local function growing(first, nth, share)
 end
 
 -- The delay before the attempt after so many failures: from what the app published for the name, if it did.
+-- Only rules that say so are spread: who has asked for a minute means no less.
 local function backoff(q, name, failures, share)
-  local delays = published(q, name).backoff_ms
+  local entry = published(q, name)
+  local delays = entry.backoff_ms
   if type(delays) ~= 'table' or #delays == 0 then return growing(FAILED_MS, failures, share) end
-  return math.ceil((tonumber(delays[math.min(failures, #delays)]) or 0) * share)
+  local delay = tonumber(delays[math.min(failures, #delays)]) or 0
+  return math.ceil(delay * (entry.backoff_jitter == true and share or 1))
 end
