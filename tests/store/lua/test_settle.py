@@ -6,7 +6,7 @@ import pytest
 
 from jqjobs.jobs.records import Kind, NewJob, TakenJob
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import enqueueing, leases, trips
+from jqjobs.store.calls import enqueueing, leases, trips, upkeep
 from store.queue_system import START_MS, QueueSystem, outcome
 
 GIVES_NOTHING_BACK = (Kind.DONE, Kind.KEPT, Kind.DISCARDED, Kind.MALFORMED)
