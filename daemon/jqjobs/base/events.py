@@ -40,6 +40,8 @@ EVENTS = {
         "Nothing is left of what `--burst` waits for: the daemon drains and ends."),
     "daemon.not_replaced": Event("critical", "error hint",
         "The daemon's new image could not be executed; it ends with 75, to be started anew."),
+    "daemon.pod_grace": Event("info", "message",
+        "Kubernetes does not tell how long it waits for an end. Give the pod the time named."),
     "daemon.refused": Event("critical", "message",
         "Redis is too old, or refuses the credentials: the daemon ends with 78. Mend the settings."),
     "daemon.replacing": Event("info", "",

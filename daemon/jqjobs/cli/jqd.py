@@ -45,7 +45,7 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "processes": (int, "N", "Worker processes. Default: one per CPU."),
     "concurrency": (int, "N", "Jobs a worker runs at once: on threads, async ones on an event loop. Default: 1."),
     "name": (str, "NAME", "A label for people; need not be unique. Default: jqd."),
-    "grace_s": (_span_s, "TIME", "How long running jobs may go on after TERM. Default: 30s."),
+    "grace_s": (_span_s, "TIME", "How long running jobs may go on after TERM. Default: 25s."),
     "kill_after_s": (_span_s, "TIME", "From an interrupt or a passed time limit to the kill. Default: 5s."),
     "lease_s": (
         _span_s,

@@ -25,7 +25,7 @@ class DaemonSettings:
     queues: tuple[str, ...] = ()
     processes: int = os.cpu_count() or 1
     concurrency: int = 1
-    grace_s: float = 30.0
+    grace_s: float = 25.0
     kill_after_s: float = 5.0
     lease_s: float = 30.0
     poll_s: float = 1.0

@@ -22,7 +22,7 @@ from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.deploys.watcher import SourceWatcher
 from jqjobs.daemon.ending import Ending, drain_s
 from jqjobs.daemon.health.probes import HealthServer
-from jqjobs.daemon.host_check import stop_wait_complaint
+from jqjobs.daemon.host_check import pod_note, stop_wait_complaint, unit_complaint
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.memory.probe import MemoryProbe
@@ -135,8 +135,11 @@ def _start_host_check(settings: DaemonSettings) -> None:
     """Say, once it is known, that whoever supervises us will not wait for a drain; it may take a second to answer."""
 
     def check() -> None:
-        if complaint := stop_wait_complaint(os.environ, drain_s(settings)):
-            log.event("daemon.stop_wait", level=log.WARNING, message=complaint)
+        for complain in (stop_wait_complaint, unit_complaint):
+            if complaint := complain(os.environ, drain_s(settings)):
+                log.event("daemon.stop_wait", level=log.WARNING, message=complaint)
+        if note := pod_note(os.environ, settings.grace_s + settings.kill_after_s):
+            log.event("daemon.pod_grace", message=note)
 
     Thread(target=check, name="jqjobs-host-check", daemon=True).start()
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.daemon.host_check import stop_wait_complaint
+from jqjobs.daemon.host_check import POD_GRACE_S, pod_note, stop_wait_complaint, unit_complaint
+from jqjobs.daemon.settings import DaemonSettings
 
 #: What supervisord 4 answers, shortened.
 _PROGRAM = """\
@@ -130,3 +131,80 @@ def test_without_a_supervisord_that_can_be_asked_nothing_is_said(url: str) -> No
     environ = {"SUPERVISOR_SERVER_URL": url, "SUPERVISOR_PROCESS_NAME": "jqd_00", "SUPERVISOR_GROUP_NAME": "jqd"}
     assert stop_wait_complaint(environ, 38) == ""
     assert stop_wait_complaint({}, 38) == ""
+
+
+class Unit:
+    """A place in the tree of cgroups, and a systemctl that says so much of what is there."""
+
+    def __init__(self, directory: Path, says: str, path: str) -> None:
+        self.cgroup = directory / "cgroup"
+        self.cgroup.write_text(f"1:name=systemd:/x\n0::{path}\n")
+        self.asked = directory / "asked"
+        program = directory / "systemctl"
+        program.write_text(f'#!/bin/sh\necho "$@" > {self.asked}\n{says}\n')
+        program.chmod(0o755)
+
+
+@pytest.fixture
+def unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Unit]:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return lambda says, path: Unit(tmp_path, says, path)
+
+
+BELOW_SYSTEMD = {"INVOCATION_ID": "3f2a"}
+SYSTEM_PATH = "/system.slice/system-jqd.slice/jqd@1.service"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (SYSTEM_PATH, "show --value --property=TimeoutStopUSec jqd@1.service"),
+        ("/user.slice/user@7.service/app.slice/j.service", "--user show --value --property=TimeoutStopUSec j.service"),
+    ],
+)
+def test_a_unit_that_cannot_be_extended_and_stops_sooner_is_named(
+    unit: Callable[[str, str], Unit], path: str, words: str
+) -> None:
+    ours = unit("echo 10s", path)
+    said = unit_complaint(BELOW_SYSTEMD, 33, ours.cgroup)
+    assert "systemd kills jqd 10 s after TERM" in said
+    assert "TimeoutStopSec=33" in said
+    assert ours.asked.read_text().strip() == words
+
+
+@pytest.mark.parametrize(
+    "says", ["echo 1min 30s", "echo 33s", "echo infinity", "echo 1w", "echo", "exit 1", "exec sleep 60", "echo soon 1s"]
+)
+def test_of_a_unit_that_waits_long_enough_or_of_which_nothing_is_known_nothing_is_said(
+    unit: Callable[[str, str], Unit], says: str
+) -> None:
+    assert unit_complaint(BELOW_SYSTEMD, 33, unit(says, SYSTEM_PATH).cgroup) == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "path"),
+    [
+        (BELOW_SYSTEMD | {"NOTIFY_SOCKET": "/run/systemd/notify"}, SYSTEM_PATH),
+        ({}, SYSTEM_PATH),
+        (BELOW_SYSTEMD, "/user.slice/user-7.slice/session-2.scope"),
+        (BELOW_SYSTEMD, "/"),
+    ],
+)
+def test_who_is_told_how_long_a_drain_takes_or_is_no_service_is_not_asked(
+    unit: Callable[[str, str], Unit], environ: dict[str, str], path: str
+) -> None:
+    ours = unit("echo 1s", path)
+    assert unit_complaint(environ, 33, ours.cgroup) == ""
+    assert not ours.asked.exists()
+
+
+def test_without_systemd_nothing_is_said(tmp_path: Path) -> None:
+    assert unit_complaint(BELOW_SYSTEMD, 33, tmp_path / "missing") == ""
+
+
+def test_a_pod_is_told_only_when_its_jobs_may_run_longer_than_kubernetes_waits_by_default() -> None:
+    settings, pod = DaemonSettings("shop:app", "redis://"), {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert pod_note(pod, settings.grace_s + settings.kill_after_s) == ""
+    assert "65 s: terminationGracePeriodSeconds" in pod_note(pod, 65)
+    assert pod_note({}, 65) == ""
+    assert settings.grace_s < POD_GRACE_S

@@ -105,7 +105,7 @@ def test_the_defaults_of_the_daemon_are_true() -> None:
     assert (settings.dead_s, settings.max_dead) == (90 * 86400, 10_000)
     assert "`--dead` (90 days)" in said
     assert "`--max-dead` (10,000)" in said
-    assert (settings.lease_s, settings.poll_s, settings.kill_after_s, settings.grace_s) == (30, 1, 5, 30)
+    assert (settings.lease_s, settings.poll_s, settings.kill_after_s, settings.grace_s) == (30, 1, 5, 25)
 
 
 def test_every_module_is_in_the_table_of_modules() -> None:
