@@ -168,6 +168,7 @@ class Model:
             if at <= now - dead_ms or len(oldest_first) - n > max_dead:
                 del q.dead[job_id]
                 q.forget(job_id)
+                q.trimmed += 1
         q.offers = {name: until for name, until in q.offers.items() if until > now - LEASE_MS}
         return reaped
 

@@ -50,7 +50,7 @@ class Queue:
         self.offers: dict[str, int] = {}
         self.inbox: list[New | Reply | None] = []
         self.seen: dict[str, int] = {}
-        self.seq = self.done = self.failed = self.rejected = 0
+        self.seq = self.done = self.failed = self.trimmed = self.rejected = 0
         self.paused = self.lap = False
         self.reaped: float = float("-inf")
 
@@ -312,6 +312,6 @@ class Queue:
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
             draining=self.draining,
             limits=limits.view(self),
-            meta=(self.seq, self.done, self.failed), paused=self.paused, inbox=len(self.inbox),
+            meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused, inbox=len(self.inbox),
             rejected=self.rejected,
         )  # fmt: skip

@@ -41,7 +41,7 @@ for n, q in ipairs(KEYS) do
   reply[n] = { zset(q .. 'ready'), zset(q .. 'scheduled'), zset(q .. 'held'), zset(q .. 'waiting'),
     zset(q .. 'parked'), zset(q .. 'suspects'), zset(q .. 'dead'), zset(q .. 'kept'), zset(q .. 'leases'), active,
     jobs, redis.call('HGETALL', q .. 'unique'),
-    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
+    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
     zset(q .. 'draining') }
@@ -79,8 +79,8 @@ class QueueState:
     #: workers that are about to end
     draining: set[str] = field(default_factory=set)
     limits: dict[str, LimitState] = field(default_factory=dict)
-    #: sequence, done, failed
-    meta: tuple[int, int, int] = (0, 0, 0)
+    #: sequence, done, failed, trimmed
+    meta: tuple[int, int, int, int] = (0, 0, 0, 0)
     paused: bool = False
     inbox: int = 0
     rejected: int = 0

@@ -54,6 +54,8 @@ EVENTS = {
         "Redis was away at the end: the jobs of dead workers wait for the next daemon of this host."),
     "daemon.unusable": Event("critical", "app error",
         "No worker ever became ready: the daemon ends with 78. Mend the app or the permissions."),
+    "dead.trimmed": Event("warning", "queue trimmed hint",
+        "So many dead jobs were forgotten: too many, or too old. Raise the limit named. Said once a minute at most."),
     "health.error": Event("critical", "exception",
         "A defect of jqjobs in the thread behind `--health`; it goes on. Please report it."),
     "health.listening": Event("info", "address",

@@ -128,6 +128,8 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield "  ! NOT SERVED: no daemon takes jobs of this queue (jqd --queues)"
     if queue.dead:
         yield f"  ! {queue.dead} DEAD ({see} dead)"
+    if queue.trimmed:
+        yield f"    {queue.trimmed} dead ones were trimmed: too many or too old (jqd --max-dead, --dead)"
     if queue.rejected:
         yield f"  ! {queue.rejected} REJECTED: raw envelopes that are not valid ({see} rejected)"
     if queue.parked:

@@ -32,7 +32,7 @@ class DaemonSettings:
     jitter: float = 0.25
     batch: int = 256
     prefetch_ms: int = 20
-    max_dead: int = 10_000
+    max_dead: int = 100_000
     dead_s: float = 90 * 86400.0
     runtime_dir: str = ""
     max_jobs: int = 0

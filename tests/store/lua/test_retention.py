@@ -5,6 +5,7 @@ from __future__ import annotations
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
+from jqjobs.store.reads.queues import queue_status
 from store.queue_system import START_MS, QueueSystem, outcome
 
 
@@ -64,11 +65,31 @@ def test_retention_is_done_in_bounded_rounds(system: QueueSystem) -> None:
     jobs = system.take("w", 500)
     system.trip("w", 0, [outcome(job, Kind.DISCARDED) for job in jobs])
     rounds = []
-    while system.tend(max_dead=10).more:
-        rounds.append(len(system.ids("dead")))
+    while (found := system.tend(max_dead=10)).more:
+        rounds.append((found.trimmed, len(system.ids("dead"))))
 
-    assert rounds == [150, 50]
-    assert len(system.ids("dead")) == 10
+    assert rounds == [(100, 150), (100, 50)]
+    assert (found.trimmed, len(system.ids("dead"))) == (40, 10)
+    assert system.meta("trimmed") == 240
+
+
+def test_what_is_trimmed_for_age_or_number_is_counted_for_good(system: QueueSystem) -> None:
+    kill_off(system, "a", "b", "c", "d")
+    assert system.tend(dead_ms=4).trimmed == 1
+    assert system.tend(max_dead=2).trimmed == 1
+    assert system.tend(max_dead=2).trimmed == 0
+
+    assert system.run(queue_status("q")).trimmed == 2
+    assert not system.run(queue_status("q")).is_empty
+
+
+def test_what_is_kept_is_forgotten_as_announced_and_not_counted_as_trimmed(system: QueueSystem) -> None:
+    system.add("a")
+    system.round(Kind.KEPT, 100)
+    system.clock.advance(100)
+
+    assert system.tend().trimmed == 0
+    assert system.meta("trimmed") is None
 
 
 def test_a_retried_job_is_ready_behind_those_already_there(system: QueueSystem) -> None:

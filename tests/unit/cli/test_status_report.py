@@ -12,7 +12,7 @@ NOW_MS = 1_700_000_000_000
 QUIET = QueueStatus(
     name="emails", inbox=0, ready=0, scheduled=0, active=0, held=0, suspects=0, waiting=0, parked=0, kept=0, dead=0,
     rejected=0, workers=1, paused_ms=None, oldest_ready_s=None, done=0, failed=0, done_per_minute=0.0,
-    failed_per_minute=0.0, now_ms=NOW_MS,
+    failed_per_minute=0.0, trimmed=0, now_ms=NOW_MS,
 )  # fmt: skip
 IDLE = WorkerInfo("h:8:a", 8, "ready", (), 41_000_000, 3700.0)
 DAEMON = DaemonInfo(
@@ -56,6 +56,11 @@ def test_a_healthy_system_has_no_exclamation_mark() -> None:
 def test_what_wants_attention_is_said_in_words_below_its_queue(change: dict[str, int], note: str) -> None:
     [found] = notes(shown(QUIET._replace(**change)))
     assert found.startswith(f"! {note}")
+
+
+def test_dead_jobs_that_are_gone_are_counted_and_the_settings_named() -> None:
+    text = shown(QUIET._replace(trimmed=500))
+    assert "500 dead ones were trimmed: too many or too old (jqd --max-dead, --dead)" in text
 
 
 def test_a_missing_daemon_is_said_once_not_for_every_queue() -> None:
@@ -127,6 +132,7 @@ def test_the_json_has_the_keys_that_outside_tools_rely_on() -> None:
     assert set(queue) >= {
         "name", "inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "kept", "dead", "rejected",
         "paused", "oldest_ready_s", "done", "failed", "done_per_minute", "failed_per_minute",
+        "trimmed",
     }  # fmt: skip
     assert (queue["paused"], queue["held"], queue["served"]) == (False, 0, True)
     [daemon] = found["daemons"]

@@ -102,9 +102,9 @@ def test_the_defaults_of_the_daemon_are_true() -> None:
     settings = DaemonSettings("app:app", "redis://")
     said = section(PROTOCOL, "States")
 
-    assert (settings.dead_s, settings.max_dead) == (90 * 86400, 10_000)
+    assert (settings.dead_s, settings.max_dead) == (90 * 86400, 100_000)
     assert "`--dead` (90 days)" in said
-    assert "`--max-dead` (10,000)" in said
+    assert "`--max-dead` (100,000)" in said
     assert (settings.lease_s, settings.poll_s, settings.kill_after_s, settings.grace_s) == (30, 1, 5, 25)
 
 

@@ -6,12 +6,16 @@ All of it is bounded inside the scripts; this only asks, for each queue, and say
 from __future__ import annotations
 
 import secrets
+import time
+from collections import Counter
 from collections.abc import Sequence
 
 from jqjobs.base import log
+from jqjobs.base.clock import format_age
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreFull
 from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls.upkeep import Housekept
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -19,6 +23,8 @@ from jqjobs.store.wire import raise_first
 _EVERY_S = 2.5
 #: Of several daemons that serve a queue one is enough: nobody does it sooner than this part of the time after another.
 _APART = 0.8
+#: The same queue's trimmed jobs are said together, no more often than this.
+_TRIMMED_EVERY_S = 60.0
 
 
 class Housekeeping:
@@ -28,6 +34,7 @@ class Housekeeping:
         self._store = store
         self._settings = settings
         self.every_s = min(_EVERY_S, settings.lease_s / 6)
+        self._trimmed = Trimmed(settings)
 
     def do(self, queues: Sequence[str]) -> bool:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
@@ -40,6 +47,7 @@ class Housekeeping:
                 continue
             if found.reaped:
                 log.event("lease.reaped", level=log.WARNING, queue=name, workers=found.reaped)
+            self._trimmed.note(name, found)
             if found.inbox:
                 self._ingest(name)
             more = more or found.more
@@ -65,3 +73,21 @@ class Housekeeping:
             return queue.active > 0
         later = queue.scheduled + queue.waiting if self._settings.burst == "scheduled" else 0
         return queue.active + queue.ready + queue.inbox + queue.held + later > 0
+
+
+class Trimmed:
+    """Says how many dead jobs retention has forgotten: all of a wave in one line, and one line a minute at most."""
+
+    def __init__(self, settings: DaemonSettings) -> None:
+        self._hint = f"kept are the last {settings.max_dead} (--max-dead) of {format_age(settings.dead_s)} (--dead)"
+        self._unsaid: Counter[str] = Counter()
+        self._said_s: dict[str, float] = {}
+
+    def note(self, queue: str, found: Housekept) -> None:
+        """Note what a round has trimmed in a queue, and say what is due."""
+        self._unsaid[queue] += found.trimmed
+        now_s = time.monotonic()
+        is_due = now_s - self._said_s.get(queue, -_TRIMMED_EVERY_S) >= _TRIMMED_EVERY_S
+        if self._unsaid[queue] and is_due and not found.more:
+            trimmed, self._said_s[queue] = self._unsaid.pop(queue), now_s
+            log.event("dead.trimmed", level=log.WARNING, queue=queue, trimmed=trimmed, hint=self._hint)

@@ -23,19 +23,21 @@ class Retried(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Housekept:
-    """What a round of housekeeping found. ``more``: call again at once."""
+    """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten."""
 
     more: bool
     wait_ms: int | None
     inbox: bool
     reaped: int
+    trimmed: int = 0
 
 
 def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: int = 0) -> Call[Housekept]:
     """Do what time does to a queue; bounded, see ``more``. ``pause_ms``: not if somebody did it so recently."""
 
     def parse(reply: Any) -> Housekept:
-        return Housekept(reply[0] == 1, None if reply[1] < 0 else int(reply[1]), reply[2] == 1, int(reply[3]))
+        more, wait_ms, inbox, reaped, trimmed = map(int, reply)
+        return Housekept(more == 1, None if wait_ms < 0 else wait_ms, inbox == 1, reaped, trimmed)
 
     return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms, pause_ms), parse)
 

@@ -1,17 +1,19 @@
---: include core wake due workers/expired_leases waiting/leave_waiting outcome/give_back outcome/over
+--: include core wake due workers/expired_leases waiting/leave_waiting outcome/give_back
+--: include retention
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while more is 1.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
--- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped }
+-- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped,
+--   dead jobs trimmed }
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'kept_house')
 local since = now - (tonumber(meta[3]) or -math.huge)
-if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0 } end
+if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0 } end
 allow_when_full(q)
 
 -- One lap over the parked jobs, started by whoever offers a name nobody offered; `unpark` is how far it got.
@@ -37,24 +39,15 @@ local function unpark(from)
   return #ids == CHUNK
 end
 
-local function drop(state, ids)
-  if #ids == 0 then return false end
-  for _, id in ipairs(ids) do forget(q, id, redis.call('HGET', q .. 'job:' .. id, 'key')) end
-  redis.call('ZREM', q .. state, unpack(ids))
-  return #ids == CHUNK
-end
-
 local more = promote(q, now, CHUNK)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
 if pass_deadlines(q, now, CHUNK) then more = true end
 if meta[2] and unpark(tonumber(meta[2])) then more = true end
-if drop('kept', redis.call('ZRANGEBYSCORE', q .. 'kept', '-inf', now, 'LIMIT', 0, CHUNK)) then more = true end
-if drop('dead', redis.call('ZRANGEBYSCORE', q .. 'dead', '-inf', now - dead_ms, 'LIMIT', 0, CHUNK)) then more = true end
-local surplus = math.min(CHUNK, redis.call('ZCARD', q .. 'dead') - most_dead)
-if surplus > 0 and drop('dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) then more = true end
+if forget_kept(q, now) then more = true end
+local trimmed, more_dead = trim_dead(q, now, most_dead, dead_ms)
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local inbox = update_wake(q)
 if reaped > 0 then wake_watcher(q, now) end
-more = more or dead_left
+more = more or dead_left or more_dead
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
-return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped }
+return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed }

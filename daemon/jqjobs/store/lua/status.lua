@@ -3,7 +3,8 @@
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, kept, dead, rejected, workers,
 --   paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
---   done and failed of this minute, done and failed of the minute before }
+--   done and failed of this minute, done and failed of the minute before,
+--   dead jobs trimmed }
 -- First write: none
 local BANDS = 64
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
@@ -25,7 +26,7 @@ end
 local workers = redis.call('ZRANGE', q .. 'leases', 0, 4999)
 local active = 0
 for _, worker in ipairs(workers) do active = active + redis.call('ZCARD', q .. 'active:' .. worker) end
-local meta = redis.call('HMGET', q .. 'meta', 'paused', 'done', 'failed')
+local meta = redis.call('HMGET', q .. 'meta', 'paused', 'done', 'failed', 'trimmed')
 local minute = math.floor(now / 60000)
 local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
 local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', 'failed')
@@ -38,4 +39,5 @@ local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 
 for _, pair in ipairs({ this, last }) do
   reply[#reply + 1], reply[#reply + 2] = pair[1], pair[2]
 end
+reply[#reply + 1] = meta[4]
 return reply

@@ -29,7 +29,8 @@ class QueueStatus(NamedTuple):
     """One queue in numbers. Each job is counted once, in inbox … dead; ``rejected`` are no jobs.
 
     ``oldest_ready_s``: for how long the oldest ready job could have run. ``done``, ``failed``: attempts since
-    the queue exists. ``*_per_minute``: over the last 60 s. ``workers``: how many have a lease.
+    the queue exists; ``trimmed``: dead jobs that retention has forgotten since then. ``*_per_minute``: over the last
+    60 s. ``workers``: how many have a lease.
     """
 
     name: str
@@ -51,6 +52,7 @@ class QueueStatus(NamedTuple):
     failed: int
     done_per_minute: float
     failed_per_minute: float
+    trimmed: int
     now_ms: int
 
     @property
@@ -59,7 +61,7 @@ class QueueStatus(NamedTuple):
         jobs = sum(
             (self.inbox, self.ready, self.scheduled, self.active, self.held, self.waiting, self.parked, self.suspects)
         )
-        past = self.kept + self.dead + self.rejected + self.done + self.failed
+        past = self.kept + self.dead + self.rejected + self.done + self.failed + self.trimmed
         return not (jobs or past or self.workers or self.paused_ms)
 
 
@@ -74,12 +76,12 @@ def queue_status(queue: str) -> Call[QueueStatus]:
     def parse(reply: Any) -> QueueStatus:
         now_ms = int(reply[0])
         counts = dict(zip(_COUNTS, map(count, reply[1:13]), strict=True))
-        done, failed, done_now, failed_now, done_before, failed_before = map(count, reply[15:21])
+        done, failed, done_now, failed_now, done_before, failed_before, trimmed = map(count, reply[15:22])
         return QueueStatus(
             **counts, name=queue,
             paused_ms=integer(reply[13]), oldest_ready_s=seconds_since(reply[14], now_ms),
             done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
-            failed_per_minute=per_minute(failed_now, failed_before, now_ms), now_ms=now_ms,
+            failed_per_minute=per_minute(failed_now, failed_before, now_ms), trimmed=trimmed, now_ms=now_ms,
         )  # fmt: skip
 
     return Call(script("status"), (keys.meta(queue),), ("",), parse)
