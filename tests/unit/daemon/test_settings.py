@@ -18,7 +18,7 @@ def settings(**changes: Any) -> DaemonSettings:
 def test_defaults_are_those_that_are_documented() -> None:
     found = settings()
     assert (found.name, found.grace_s, found.kill_after_s, found.lease_s, found.poll_s, found.jitter) == (
-        "jqd", 30, 5, 30, 1, 0.25,
+        "jqd", 25, 5, 30, 1, 0.25,
     )  # fmt: skip
     assert found.queues == ()
     assert found.processes >= 1
