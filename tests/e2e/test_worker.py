@@ -148,3 +148,11 @@ def test_fault_06_a_job_that_no_exception_reaches_is_killed_at_the_hard_limit(
     assert "time limit of 0.5 s" in (info.error or "")
     assert worker not in daemon.workers()
     site.wait_for(site.send("quick"), State.KEPT)
+
+
+@pytest.mark.parametrize("concurrency", ["1", "2"])
+def test_successes_are_logged_where_that_is_asked_for(site: Site, concurrency: str) -> None:
+    daemon = site.start_daemon("--log-jobs", "all", "--concurrency", concurrency)
+    job = site.send("quick")
+    line = daemon.wait_for_event("job.done")
+    assert (line["job"], line["name"], line["attempt"], line["level"]) == (job.ref, "quick", 1, "info")

@@ -76,6 +76,8 @@ EVENTS = {
         "Somebody cancelled the job while a worker had it; it is dead."),
     "job.discarded": Event("warning", "job name attempt ms error?",
         "The job raised `Discard`, or its arguments do not fit; it is dead."),
+    "job.done": Event("info", "job name attempt ms",
+        "The job succeeded. Said with `--log-jobs all`, `--log-jobs slow:1s` or `--log-level debug`."),
     "job.failed": Event("warning", "job name attempt ms error?",
         "The job raised. It is tried again, or dead after its last attempt."),
     "job.hung": Event("warning", "job name attempt ms error?",

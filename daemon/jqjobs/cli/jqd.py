@@ -96,6 +96,11 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
         "Form of the log lines on stderr. Default: text.",
     ),
     "log_level": (click.Choice(["debug", "info", "warning", "error"]), "LEVEL", "Default: info."),
+    "log_jobs": (
+        str,
+        "all|slow:TIME|failed",
+        "Ends of jobs in the log: all, failures and slow successes, or failures. Default: failed.",
+    ),
 }
 
 

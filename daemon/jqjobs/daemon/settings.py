@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from jqjobs.errors import ConfigError
+from jqjobs.base.clock import duration_ms
+from jqjobs.errors import ConfigError, InvalidOption
 from jqjobs.jobs.records import check_name
 
 MAX_PROCESSES = 256
@@ -48,6 +49,7 @@ class DaemonSettings:
     health: str = ""
     log_format: str = "text"
     log_level: str = "info"
+    log_jobs: str = "failed"
 
     def __post_init__(self) -> None:
         self._check_words()
@@ -62,6 +64,7 @@ class DaemonSettings:
         _demand(len(self.queues) <= MAX_QUEUES, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
         _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
+        _demand(self._success_ms() is not None, f"log-jobs is {self.log_jobs!r}", "use all, slow:1s or failed")
 
     def _check_sizes(self) -> None:
         processes, concurrency = self.processes, self.concurrency
@@ -86,6 +89,21 @@ class DaemonSettings:
     def lease_ms(self) -> int:
         """The lease in ms, as scripts want it."""
         return round(self.lease_s * 1000)
+
+    @property
+    def log_jobs_ms(self) -> int:
+        """From how many ms on a success is logged; -1: none is. At the level debug all are, if nothing was chosen."""
+        success_ms = self._success_ms()
+        return 0 if success_ms == -1 and self.log_level == "debug" else success_ms or 0
+
+    def _success_ms(self) -> int | None:
+        word, _, span = self.log_jobs.partition(":")
+        if word != "slow":
+            return {"all": 0, "failed": -1}.get(self.log_jobs)
+        try:
+            return duration_ms(span)
+        except InvalidOption:
+            return None
 
 
 def _demand(holds: bool, message: str, hint: str) -> None:

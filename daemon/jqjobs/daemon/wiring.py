@@ -118,7 +118,7 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
             jitter=settings.jitter, batch=settings.batch, prefetch_ms=settings.prefetch_ms,
             max_jobs=settings.max_jobs, max_age_s=settings.max_age_s, nice=settings.nice,
             watch_packages=settings.watch_packages, log_format=settings.log_format, log_level=settings.log_level,
-            concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
+            log_jobs_ms=settings.log_jobs_ms, concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
         ).to_json()  # fmt: skip
 
     return configure

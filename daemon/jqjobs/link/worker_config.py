@@ -28,6 +28,7 @@ class WorkerConfig:
     watch_packages: bool = False
     log_format: str = "text"
     log_level: str = "info"
+    log_jobs_ms: int = -1
     concurrency: int = 1
     kill_after_s: float = 5.0
 

@@ -27,6 +27,7 @@ from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor, MainThread
+from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.slots.monitor import JobInterrupter, Monitor, SlotInterrupter
 from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
@@ -70,6 +71,7 @@ class _Wiring:
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))
         self.batch = Batch(self.board)
+        self.job_log = JobLog(config.log_jobs_ms)
         self.instructions = process.instructions
         self.wake_wait = WakeWait(Wire(address, name=name), queues, process.channel, process.signals.wakeup)
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
@@ -112,7 +114,7 @@ class _Wiring:
         )
         executor = MainThread(
             self.batch, self.runner, self.process.signals, self.grants.refusal,
-            self.process.surroundings, interrupter.event_loop,
+            self.process.surroundings, interrupter.event_loop, self.job_log,
         )  # fmt: skip
         return fetching, executor, self._monitor(interrupter, None)
 
@@ -121,7 +123,7 @@ class _Wiring:
         fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
         pool = Pool(
             slots, self.batch, self.runner, self.on_threads, self.process.signals, self.grants.refusal,
-            self.loop_thread, config.hung_after_ms,
+            self.loop_thread, config.hung_after_ms, self.job_log,
         )  # fmt: skip
         return fetching, pool, self._monitor(pool, pool)
 

@@ -21,6 +21,7 @@ from jqjobs.worker.attempts.event_loop import MainLoop
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.slots.executor import MainThread
+from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import OneSlot
 from store.queue_system import QueueSystem
@@ -134,7 +135,7 @@ class Shift:
             surroundings=around,
             batch=batch, exchanger=exchanger, wake_wait=around, runner=jobs, monitor=around, hook_queue=around,
             fetching=OneSlot(batch, exchanger, around, prefetch_ms=config.prefetch_ms, most=config.batch),
-            executor=MainThread(batch, jobs, around, lambda job: None, around, MainLoop()),
+            executor=MainThread(batch, jobs, around, lambda job: None, around, MainLoop(), JobLog(-1)),
         )  # fmt: skip
         assert Loop(parts).run() is WorkerExit.DRAINED
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jqjobs.jobs.records import Kind
-from jqjobs.worker.slots.executor import _QUIET
+from jqjobs.worker.slots.job_log import _QUIET
 
 PACKAGE = Path(__file__).parents[3] / "daemon" / "jqjobs"
 

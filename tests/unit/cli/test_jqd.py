@@ -50,6 +50,7 @@ VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "runtime_dir": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
     "log_format": (["json", "text", "json"], ["json", "text", "json"]),
     "log_level": (["debug", "info", "error"], ["debug", "info", "error"]),
+    "log_jobs": (["all", "slow:1s", "failed"], ["all", "slow:1s", "failed"]),
 }
 
 
@@ -141,6 +142,7 @@ def test_the_defaults_in_the_help_are_the_real_ones() -> None:
         "batch": real.batch,
         "prefetch_ms": real.prefetch_ms, "max_dead": real.max_dead, "dead_s": f"{real.dead_s / 86_400:g}d",
         "watch": real.watch, "log_format": real.log_format, "log_level": real.log_level,
+        "log_jobs": real.log_jobs,
     }.items():  # fmt: skip
         part = text.partition(f"{jqd.flag_of(setting)} ")[2].partition("[JQ_")[0]
         assert f"Default: {shown}." in part, setting

@@ -49,7 +49,7 @@ def test_the_ends_of_each_range_are_allowed(change: dict[str, Any]) -> None:
         {"jitter": math.nan}, {"grace_s": -1}, {"grace_s": math.nan}, {"batch": 0}, {"batch": 501},
         {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES + 1))}, {"prefetch_ms": -1}, {"kill_after_s": -1},
         {"max_dead": -1},
-        {"dead_s": -1},
+        {"dead_s": -1}, {"log_jobs": "none"}, {"log_jobs": "slow"}, {"log_jobs": "slow:soon"}, {"log_jobs": "all:1s"},
     ],
     ids=lambda change: str(change)[:30],
 )  # fmt: skip
@@ -57,6 +57,18 @@ def test_a_value_out_of_range_is_refused_with_a_hint(change: dict[str, Any]) -> 
     with pytest.raises(ConfigError) as refused:
         settings(**change)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "success_ms"),
+    [
+        ({}, -1), ({"log_jobs": "all"}, 0), ({"log_jobs": "slow:1m"}, 60_000), ({"log_level": "debug"}, 0),
+        ({"log_level": "debug", "log_jobs": "slow:1s"}, 1000), ({"log_jobs": "slow:0s"}, 0),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_which_successes_are_logged(change: dict[str, Any], success_ms: int) -> None:
+    assert settings(**change).log_jobs_ms == success_ms
 
 
 @pytest.mark.parametrize("change", [{"name": ""}, {"name": "a b"}, {"queues": ("a", "b:c")}], ids=str)

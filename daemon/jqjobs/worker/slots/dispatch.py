@@ -12,17 +12,19 @@ from collections import deque
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
-from jqjobs.worker.slots.executor import EndSignals, say
+from jqjobs.worker.slots.executor import EndSignals
+from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.trips.batch import Batch
 
 
 class Dispatch:
     """Hands jobs to ``count`` slots. All but `listen` is called from any thread."""
 
-    def __init__(self, count: int, batch: Batch, signals: EndSignals) -> None:
+    def __init__(self, count: int, batch: Batch, signals: EndSignals, job_log: JobLog) -> None:
         self.count = count
         self._batch = batch
         self._signals = signals
+        self._job_log = job_log
         self._lock = threading.Lock()
         self._listening = False
         self._low = -1
@@ -51,8 +53,8 @@ class Dispatch:
         with self._lock:
             self._ended += 1
             self._took_ms += monotonic_ms() - job.started_ms
-        if outcome is not None:
-            say(job, outcome)
+        if outcome is not None or self._job_log.has_successes:
+            self._job_log.say(job, outcome)
 
     def take_measure(self) -> tuple[int, float]:
         """Return how many jobs have ended since the last call, and how long they took together, ms."""

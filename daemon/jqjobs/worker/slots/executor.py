@@ -6,17 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from jqjobs.base import log
-from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.event_loop import EventLoop
 from jqjobs.worker.attempts.runner import Runner
+from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.trips.batch import Batch
-
-#: Ends that are no news: nobody did anything wrong.
-_QUIET = (Kind.DONE, Kind.KEPT, Kind.DEFERRED, Kind.THROTTLED, Kind.WAITING, Kind.RELEASED)
 
 
 class EndSignals(Protocol):
@@ -61,7 +57,7 @@ class MainThread:
 
     def __init__(
         self, batch: Batch, runner: Runner, signals: EndSignals, refuse: Callable[[TakenJob], Outcome | None],
-        surroundings: Surroundings, event_loop: EventLoop,
+        surroundings: Surroundings, event_loop: EventLoop, job_log: JobLog,
     ) -> None:  # fmt: skip
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
         self._batch = batch
@@ -70,20 +66,21 @@ class MainThread:
         self._refuse = refuse
         self._surroundings = surroundings
         self._event_loop = event_loop
+        self._job_log = job_log
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
         """Run what is in hand, one after the other."""
         if not self._batch.unstarted_count:
             return 0, 0.0  # asked before each trip
-        count, began_ns = 0, time.perf_counter_ns()
+        count, began_ns, says_all = 0, time.perf_counter_ns(), self._job_log.has_successes
         while not self._signals.draining and (job := self._batch.start_next()) is not None:
             outcome = self._refuse(job) if job.memory_bytes else None
             outcome = outcome or self._runner.run(job)
             if self._surroundings.touched:
                 self._surroundings.put_right()
             self._batch.finish(job, outcome)
-            if outcome is not None:
-                say(job, outcome)
+            if outcome is not None or says_all:
+                self._job_log.say(job, outcome)
             count += 1
             between()
         if self._batch.unstarted_count:
@@ -96,12 +93,3 @@ class MainThread:
     def close(self) -> None:
         """End the event loop."""
         self._event_loop.close()
-
-
-def say(job: TakenJob, outcome: Outcome) -> None:
-    """Log how a job ended, unless all is well."""
-    if outcome.kind not in _QUIET:
-        log.event(
-            f"job.{outcome.kind.value}", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name,
-            attempt=job.attempt, ms=monotonic_ms() - job.started_ms, error=outcome.error or None,
-        )  # fmt: skip

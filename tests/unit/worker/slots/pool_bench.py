@@ -14,6 +14,7 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
+from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
 from waiting import eventually
@@ -40,17 +41,20 @@ class StubSignals:
 class Bench:
     """A pool of four slots, and an app of which jobs are made."""
 
-    def __init__(self, board: WorkerBoard, slots: int = 4) -> None:
+    def __init__(self, board: WorkerBoard, slots: int = 4, log_jobs_ms: int = -1) -> None:
         self.app = App(redis_url="redis://127.0.0.1:1")
         self.signals = StubSignals()
         self.bell = self.signals.wakeup
         self.batch = Batch(board)
         #: For how long each job that needs memory is deferred; None: not at all.
         self.refusals: list[int | None] = []
+        self.job_log = JobLog(log_jobs_ms)
         event_loop = LoopThread()
         interrupter = ThreadInterrupter(lambda: False, event_loop)
         self.runner = Runner(self.app, "w", interrupter, random.Random(1))
-        self.pool = Pool(slots, self.batch, self.runner, interrupter, self.signals, self.refuse, event_loop, 1000)  # type: ignore[arg-type]
+        self.pool = Pool(
+            slots, self.batch, self.runner, interrupter, self.signals, self.refuse, event_loop, 1000, self.job_log  # type: ignore[arg-type]
+        )  # fmt: skip
         self.gate = threading.Event()
         self.running: list[str] = []
         self.most = 0
