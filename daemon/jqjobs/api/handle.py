@@ -6,7 +6,7 @@ Each method is one script call whose answer becomes a value or an error; waiting
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,7 +18,7 @@ from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Enqueued, State
 from jqjobs.store.calls import cancels, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.upkeep import Retried
-from jqjobs.store.reads.jobs import JobInfo, job_info
+from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 
 _STATES = frozenset(state.value for state in State)
 
@@ -41,17 +41,27 @@ class JobHandle:
         """``queue/id``, as `jqctl` takes it."""
         return f"{self.queue}/{self.id}"
 
-    def state(self) -> State | None:
-        """Return the state the job is in now, None when it is over and nothing of it is kept."""
-        info = self._find()
-        return State(info.state) if info and info.state in _STATES else None
+    def state(self) -> State | Literal["succeeded"] | None:
+        """Return the state the job is in now; "succeeded" when it was a success, and nothing else is known of it.
+
+        That much is remembered of the last 1,000 successes of its queue. None: it succeeded longer ago, was dead and
+        trimmed (--max-dead and --dead of jqd), or never was there. With ``keep=`` a success is kept as such.
+        """
+        found = self._find()
+        if isinstance(found, Trace):
+            return "succeeded" if found.succeeded else None
+        return State(found.state) if found.state in _STATES else None
 
     def info(self) -> JobInfo:
-        """Return all that is known of the job. Raises: NotFound when it is over and nothing of it is kept."""
-        info = self._find()
-        if info is None:
-            raise self._missing()
-        return info
+        """Return all that is known of the job.
+
+        Raises: NotFound when it is over and nothing of it is kept, or never was; the message says which, or that either
+        may be, see `state`.
+        """
+        found = self._find()
+        if isinstance(found, Trace):
+            raise NotFound(found.in_words(self.ref), hint=results.NOT_KEPT)
+        return found
 
     def result(self, timeout: Duration | None = None) -> Any:
         """Wait until the job has ended and return what it returned, as JSON carried it.
@@ -103,8 +113,8 @@ class JobHandle:
         if answer is not Retried.READY:
             raise Conflict(f"{self.ref} is {self.info().state}, not dead")
 
-    def _find(self) -> JobInfo | None:
-        return self._engine.run(job_info(self.queue, self.id))
+    def _find(self) -> JobInfo | Trace:
+        return self._engine.run(job_or_trace(self.queue, self.id))
 
     def _missing(self) -> NotFound:
         return NotFound(f"there is no job {self.ref}", hint=results.NOT_KEPT)

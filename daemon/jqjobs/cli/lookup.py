@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
-from jqjobs.store.reads.jobs import JobInfo, job_info
+from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reads.queues import catalog_entry, queues_with
 from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
@@ -31,9 +31,9 @@ def find(store: Store, reference: str) -> tuple[str, str]:
 
 def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
     """Return a job, with the limit of attempts that holds for it. Raises: NotFound."""
-    info = store.run(job_info(queue, job_id))
-    if info is None:
-        raise NotFound(f"there is no job {queue}/{job_id}", hint=_GONE)
+    info = store.run(job_or_trace(queue, job_id))
+    if isinstance(info, Trace):
+        raise NotFound(info.in_words(f"{queue}/{job_id}"), hint=_GONE)
     if info.max_attempts is not None:
         return info
     published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")

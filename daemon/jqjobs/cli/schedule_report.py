@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jqjobs.cli.output import Column, complain, moment, table
 from jqjobs.errors import JqError, StoreError
 from jqjobs.store.calls.schedules import Planned, agenda
-from jqjobs.store.reads.jobs import JobInfo, job_info
+from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reply_values import string
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -42,11 +42,11 @@ def read_schedules(store: Store, queues: Sequence[str]) -> list[Listed]:
             continue
         by_name = sorted(answer.schedules or (), key=lambda planned: planned.name)
         found += [(queue, planned, answer.now_ms) for planned in by_name]
-    runs = raise_first(store.run_many([job_info(queue, planned.ran_id or "-") for queue, planned, _ in found]))
+    runs = raise_first(store.run_many([job_or_trace(queue, planned.ran_id or "-") for queue, planned, _ in found]))
     return [_listed(*item, run) for item, run in zip(found, runs, strict=True)]
 
 
-def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | None) -> Listed:
+def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | Trace) -> Listed:
     from jqjobs.jobs.timetable import read_entry
 
     outcome = _outcome(run) if planned.ran_id else None
@@ -58,9 +58,9 @@ def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | None) -> L
     return Listed(queue, planned, times, "", times.after(now_ms) if comes else None, outcome)
 
 
-def _outcome(run: JobInfo | None) -> str:
-    if run is None:
-        return "gone"
+def _outcome(run: JobInfo | Trace) -> str:
+    if isinstance(run, Trace):
+        return "succeeded" if run.succeeded else "gone"
     return "succeeded" if run.state == "kept" else run.reason or run.state
 
 

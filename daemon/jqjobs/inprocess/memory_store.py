@@ -123,6 +123,11 @@ class Records:
         record = self._all.get((queue, job_id))
         return None if record is None or record.state == "gone" else record
 
+    def has_succeeded(self, queue: str, job_id: str) -> bool:
+        """Return whether there was such a job, and it succeeded without being kept."""
+        record = self._all.get((queue, job_id))
+        return record is not None and record.state == "gone" and record.executions > 0  # else: malformed
+
     def add(self, queue: str, new: NewJob) -> Enqueued:
         """Store a new job, unless its id or key is there already."""
         if self.get(queue, new.id) is not None:

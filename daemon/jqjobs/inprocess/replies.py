@@ -25,7 +25,7 @@ def reply_to(records: Records, call: Call[Any]) -> Any:
 def _inspect(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
     record = records.get(queue, args[0])
     if record is None:
-        return []
+        return [int(records.has_succeeded(queue, args[0])), None]
     worker = b"in-process" if record.state == "active" else b""
     return [records.clock(), record.state.encode(), b"0", worker, _flat(_hash(record)), record.history]
 

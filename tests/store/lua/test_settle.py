@@ -18,7 +18,7 @@ def test_done_forgets_the_job_and_counts_it(system: QueueSystem, key: str) -> No
     system.round(Kind.DONE)
 
     assert system.everything().keys() == {
-        system.key(part).encode() for part in ("leases", "meta", "trip:w", minute(system))
+        system.key(part).encode() for part in ("leases", "meta", "trip:w", "succeeded", minute(system))
     }
     assert system.meta("done") == 1
 

@@ -76,7 +76,7 @@ def test_nothing_runs_before_it_is_drained_and_then_in_order(app: App, jobs: InM
     assert [handle.state() for handle in handles] == [State.READY] * 3
     assert jobs.drain() == 3
     assert lines == ["b", "a", "c"]
-    assert handles[0].state() is None
+    assert handles[0].state() == "succeeded"
     assert [record.state for record in jobs.all] == ["gone"] * 3
 
 
@@ -278,7 +278,9 @@ def test_a_waiting_job_can_be_cancelled_and_a_dead_one_retried(app: App, jobs: I
     jobs.drain()
     handle.retry()
     jobs.drain()
-    assert handle.state() is None
+    assert handle.state() == "succeeded"
+    with pytest.raises(NotFound, match="has succeeded, and nothing of it is kept"):
+        handle.info()
     with pytest.raises(NotFound):
         handle.cancel()
 

@@ -1,14 +1,15 @@
---: include core in_hand limits/held
+--: include core in_hand limits/held outcome/succeeded
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
--- Returns {} when there is no such job, else { now, state, score in that state, worker id or "",
+-- Returns { 1 if it is among the last that succeeded, else 0, dead jobs trimmed or nil } when there is no such job,
+-- else { now, state, score in that state, worker id or "",
 -- hash fields and values (flat; a later pair overrides an earlier one), history lines }
 -- state: the set it is in, or "active", or "lost": it is in none
 -- First write: none
 local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 local job = q .. 'job:' .. id
 local hash = redis.call('HGETALL', job)
-if #hash == 0 then return {} end
+if #hash == 0 then return { has_succeeded(q, id) and 1 or 0, redis.call('HGET', q .. 'meta', 'trimmed') } end
 local history = redis.call('LRANGE', job .. ':history', 0, -1)
 local function put(name, value) hash[#hash + 1], hash[#hash + 2] = name, value end
 

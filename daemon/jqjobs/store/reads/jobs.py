@@ -17,6 +17,8 @@ from jqjobs.store.scripts import script
 
 #: Fields of one row in the answer of lua/list.lua.
 _ROW_FIELDS = 12
+#: In the answer of lua/inspect.lua about a job without a record.
+_TRACE_ITEMS = 2
 
 
 class Attempt(NamedTuple):
@@ -100,6 +102,23 @@ class JobRow(NamedTuple):
     held_by: str | None
 
 
+class Trace(NamedTuple):
+    """What is known of a job without a record. ``succeeded``: it is among the last successes of its queue.
+
+    ``trimmed``: so many dead jobs of that queue were forgotten; it may be one of them.
+    """
+
+    succeeded: bool
+    trimmed: int
+
+    def in_words(self, ref: str) -> str:
+        """Return why there is no record of that ``queue/id``, for people."""
+        if self.succeeded:
+            return f"job {ref} has succeeded, and nothing of it is kept"
+        trimmed = f", was one of {self.trimmed} dead ones that were trimmed" if self.trimmed else ""
+        return f"there is no job {ref}: it succeeded long ago{trimmed}, or never was"
+
+
 class JobPage(NamedTuple):
     """Some jobs of one state. ``next_offset`` is None on the last page."""
 
@@ -108,13 +127,27 @@ class JobPage(NamedTuple):
     next_offset: int | None
 
 
-def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
-    """Read one job; None when there is none of that id."""
+def job_or_trace(queue: str, job_id: str) -> Call[JobInfo | Trace]:
+    """Read one job, or what is left of it."""
 
-    def parse(reply: Any) -> JobInfo | None:
-        return _info(queue, job_id, reply) if reply else None
+    def parse(reply: Any) -> JobInfo | Trace:
+        if len(reply) > _TRACE_ITEMS:
+            return _info(queue, job_id, reply)
+        has_succeeded, trimmed = reply
+        return Trace(has_succeeded == 1, count(trimmed))
 
     return Call(script("inspect"), (keys.meta(queue),), ("", job_id), parse)
+
+
+def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
+    """Read one job; None when there is none of that id."""
+    call = job_or_trace(queue, job_id)
+
+    def parse(reply: Any) -> JobInfo | None:
+        found = call.parse(reply)
+        return found if isinstance(found, JobInfo) else None
+
+    return Call(call.script, call.keys, call.args, parse)
 
 
 def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:

@@ -1,4 +1,4 @@
---: include outcome/over
+--: include outcome/over outcome/succeeded
 -- What retention no longer covers is forgotten: results whose time is over, dead jobs that are too old or too many.
 -- Gives: forget_kept, trim_dead
 
@@ -11,16 +11,20 @@ local function drop(q, state, ids)
   return #ids
 end
 
-local function drop_before(q, state, moment)
-  return drop(q, state, redis.call('ZRANGEBYSCORE', q .. state, '-inf', moment, 'LIMIT', 0, MOST_FORGOTTEN))
+local function first_until(q, state, moment)
+  return redis.call('ZRANGEBYSCORE', q .. state, '-inf', moment, 'LIMIT', 0, MOST_FORGOTTEN)
 end
 
 -- Returns whether there may be more.
-local function forget_kept(q, now) return drop_before(q, 'kept', now) == MOST_FORGOTTEN end
+local function forget_kept(q, now)
+  local ids = first_until(q, 'kept', now)
+  note_successes(q, ids)
+  return drop(q, 'kept', ids) == MOST_FORGOTTEN
+end
 
 -- Returns how many, and whether there may be more. What was trimmed is counted for good: nothing else tells of it.
 local function trim_dead(q, now, most, ms)
-  local old = drop_before(q, 'dead', now - ms)
+  local old = drop(q, 'dead', first_until(q, 'dead', now - ms))
   local surplus = math.min(MOST_FORGOTTEN, redis.call('ZCARD', q .. 'dead') - most)
   surplus = surplus > 0 and drop(q, 'dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) or 0
   if old + surplus > 0 then redis.call('HINCRBY', q .. 'meta', 'trimmed', old + surplus) end

@@ -1,10 +1,13 @@
---: include coalescing_key outcome/over
+--: include coalescing_key outcome/over outcome/succeeded
 -- An attempt succeeded.
 -- Gives: succeed
 
 -- keep: ms that record and result stay, nil: not at all. missing: why there is no result.
 local function succeed(q, now, id, key, keep, result, missing)
-  if not keep then return forget(q, id, key) end
+  if not keep then
+    note_successes(q, { id })
+    return forget(q, id, key)
+  end
   local job = q .. 'job:' .. id
   free_key(q, id, key)
   local f = redis.call('HMGET', job, 'executions', 'awaited', 'cancel')

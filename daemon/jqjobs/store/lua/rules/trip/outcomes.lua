@@ -1,4 +1,4 @@
---: include totals outcome/history outcome/over outcome/succeed outcome/fail outcome/interrupt outcome/dead
+--: include totals outcome/history outcome/succeed outcome/fail outcome/interrupt outcome/dead
 --: include waiting/async_wait
 -- What a worker's report of one attempt makes of the job, by its kind; here of those that ran.
 -- Gives: outcomes
@@ -9,7 +9,7 @@
 local outcomes = {
   done = function(q, now, id, rank, key)
     count(q, now, 'done', 1)
-    forget(q, id, key)
+    succeed(q, now, id, key)
   end,
   kept = function(q, now, id, rank, key, number, text, line)
     count(q, now, 'done', 1)

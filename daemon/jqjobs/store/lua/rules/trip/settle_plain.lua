@@ -1,4 +1,4 @@
---: include totals in_hand
+--: include totals in_hand outcome/succeeded
 -- The way of most jobs, its end: a name and a payload, taken for the first time, done, gone. A trip that meets nothing
 -- else does without most other rules (exchange.lua).
 -- The attempt is part of the member in the active set, and is written to the job only when that goes back
@@ -35,6 +35,7 @@ local function settle_plain(q, now, active, at, n, stale, quiet)
   if not quiet and redis.call('EXISTS', q .. 'cancels') == 1 then
     for _, id in ipairs(ids) do unmark_cancel(q, active, id .. ' 1') end
   end
+  note_successes(q, ids)
   local job = q .. 'job:'
   for i, id in ipairs(ids) do ids[i] = job .. id end
   count(q, now, 'done', left)
