@@ -42,7 +42,7 @@ def _yes(text: str) -> bool:
 OPTIONS: dict[str, tuple[Any, str, str]] = {
     "app": (str, "MODULE:ATTR", "The app, such as shop.app:app."),
     "queues": (_names, "A,B", "Queues to serve, first ones first. Default: every queue of the app."),
-    "processes": (int, "N", "Worker processes. Default: one per CPU."),
+    "processes": (int, "N", "Worker processes. Default: one for each CPU this process may use."),
     "concurrency": (int, "N", "Jobs a worker runs at once: on threads, async ones on an event loop. Default: 1."),
     "name": (str, "NAME", "A label for people; need not be unique. Default: jqd."),
     "grace_s": (_span_s, "TIME", "How long running jobs may go on after TERM. Default: 25s."),

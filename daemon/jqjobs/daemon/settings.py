@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jqjobs.base.clock import duration_ms
+from jqjobs.base.cpus import usable_cpus
 from jqjobs.errors import ConfigError, InvalidOption
 from jqjobs.jobs.records import check_name
 
@@ -24,7 +24,7 @@ class DaemonSettings:
     redis_url: str
     name: str = "jqd"
     queues: tuple[str, ...] = ()
-    processes: int = os.cpu_count() or 1
+    processes: int = field(default_factory=usable_cpus)
     concurrency: int = 1
     grace_s: float = 25.0
     kill_after_s: float = 5.0

@@ -1,6 +1,7 @@
 """What a file looks like from outside, and what is in it: how `snapshot` tells whether it changed.
 
-Looks are compared with ``!=`` only: a rollback brings older times, a restored backup smaller inodes.
+Looks are compared with ``!=`` only: a rollback brings older times, a restored backup smaller inodes. Whoever copies can
+set the time of the content (``cp -p``, reproducible builds), but not that of the inode.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Fingerprint(NamedTuple):
     """A file as stat(2) shows it. A plain tuple: thousands are made and compared in one sweep."""
 
     mtime_ns: int
+    ctime_ns: int
     size: int
     inode: int
     device: int
@@ -31,7 +33,7 @@ def fingerprint(path: str) -> Fingerprint | None:
         found = os.stat(path)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
-    return Fingerprint(found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+    return Fingerprint(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev)
 
 
 def digest(path: str) -> bytes:

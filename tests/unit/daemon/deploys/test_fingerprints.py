@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.daemon.deploys.fingerprints import digest, fingerprint, link_target
+from jqjobs.daemon.deploys.fingerprints import Fingerprint, digest, fingerprint, link_target
+from waiting import eventually
 
 
 @pytest.fixture
@@ -36,6 +37,18 @@ def test_another_size_time_or_file_looks_different(file: Path) -> None:
     copy.rename(file)
     looks.append(fingerprint(str(file)))
     assert len(set(looks)) == 4
+
+
+def test_new_content_of_the_same_size_and_time_looks_different(file: Path) -> None:
+    before = os.stat(file)
+    looks = fingerprint(str(file))
+    eventually(lambda: _written_again(file, before) != looks, what="the clock of the file system has moved")
+
+
+def _written_again(file: Path, before: os.stat_result) -> Fingerprint | None:
+    file.write_text("x = 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return fingerprint(str(file))
 
 
 def test_links_are_followed(file: Path, tmp_path: Path) -> None:
