@@ -179,7 +179,7 @@ def check_app(settings: DaemonSettings) -> int:
 
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
-        app = load_registered(settings.app)
+        app = load_registered(settings.app, settings.queues)
     except BaseException as error:
         limit_threads(DaemonExit.CONFIGURATION)
         raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error

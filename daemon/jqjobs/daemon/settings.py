@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from jqjobs.base.clock import duration_ms
 from jqjobs.base.cpus import usable_cpus
 from jqjobs.errors import ConfigError, InvalidOption
-from jqjobs.jobs.records import check_name
+from jqjobs.jobs.records import MAX_QUEUES, check_name
 
 MAX_PROCESSES = 256
 #: A worker's board has places for a few more.
 MAX_CONCURRENCY = 480
-#: A daemon serves at most this many queues: one trip of a worker serves them all.
-MAX_QUEUES = 32
 
 
 @dataclass(frozen=True, slots=True)

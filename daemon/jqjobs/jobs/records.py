@@ -26,6 +26,8 @@ PRIORITIES = range(-4096, 4096)
 #: A payload (or an envelope in the inbox) is at most this many bytes.
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_KEY_BYTES = 256
+#: A worker serves at most this many queues: one trip serves them all.
+MAX_QUEUES = 32
 
 DEFAULT_MAX_ATTEMPTS = 10
 DEFAULT_MAX_CRASHES = 3

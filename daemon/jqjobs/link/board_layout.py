@@ -5,9 +5,9 @@ The daemon makes it and reads it (`board`), also when the worker holds the GIL o
 happens to it changes one aligned 8-byte word, which no reader can see half-written.
 
     0      magic, then the header: JSON about worker and daemon, NUL-padded
-    4096   words: see `Word`, then one per place: 0 free, else (boottime ms << 3) | `Stage`, then one per place for
+    8192   words: see `Word`, then one per place: 0 free, else (boottime ms << 3) | `Stage`, then one per place for
            the daemon: which job there is cancelled, and when it passed that on
-    12288  one line per place: "serial queue id attempt timeout_ms name\\n"
+    16384  one line per place: "serial queue id attempt timeout_ms name\\n"
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import os
 from enum import IntEnum
 from pathlib import Path
 
-_MAGIC = b"jqboard1"
+_MAGIC = b"jqboard2"
 HEADER_AT = len(_MAGIC)
-WORDS_AT = 4096
-TEXT_AT = 12288
+WORDS_AT = 8192  # the header holds 32 queues of 128 bytes
+TEXT_AT = 16384
 #: A worker has at most this many jobs in hand, those included whose outcome is not recorded yet (an exchange, too).
 PLACES = 500
 #: The words of the first place: of its job, and of its job's cancel.

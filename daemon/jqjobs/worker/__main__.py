@@ -82,7 +82,7 @@ def _go_first_when_memory_ends() -> None:
 def _load(process: WorkerProcess) -> App | None:
     """Return the app, or None once the daemon has been told why it does not load."""
     try:
-        return load_registered(process.config.app)
+        return load_registered(process.config.app, process.config.queues)
     except BaseException as error:  # anything may come out of user modules, SystemExit included
         error_text = describe_failure(error)
         log.event("app.failed", level=log.ERROR, app=process.config.app, error=error_text)

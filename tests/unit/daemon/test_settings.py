@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.settings import MAX_PROCESSES, MAX_QUEUES, DaemonSettings
+from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName
+from jqjobs.jobs.records import MAX_QUEUES
 
 
 def settings(**changes: Any) -> DaemonSettings:

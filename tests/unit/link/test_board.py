@@ -36,13 +36,13 @@ def test_a_reader_sees_what_the_writer_marked(board: Board, tmp_path: Path) -> N
 
 
 def test_the_header_says_who_it_is(board: Board) -> None:
-    about = {"worker_id": "w", "queues": ["q" * 100] * 30, "worker": {"pid": 1}}
+    about = {"worker_id": "w", "queues": ["q" * 128] * 32, "worker": {"pid": 1}}
     board.write_header(about)
     assert board.header == about
     board.write_header({})
     assert board.header == {}
     with pytest.raises(ValueError, match="too long"):
-        board.write_header({"x": "y" * 5000})
+        board.write_header({"x": "y" * 9000})
 
 
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff\xff", b"5", b'{"a": "\xc3'])
@@ -51,7 +51,7 @@ def test_a_damaged_header_is_an_empty_one(board: Board, raw: bytes) -> None:
     assert board.header == {}
 
 
-@pytest.mark.parametrize("content", [b"", b"jqboard1", b"x" * 236_288, b"\0" * 500_000], ids=len)
+@pytest.mark.parametrize("content", [b"", b"jqboard2", b"x" * 240_384, b"\0" * 500_000], ids=len)
 def test_another_file_is_no_board(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other").write_bytes(content)
     with pytest.raises(ValueError, match="not a board"):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import threading
 import traceback
+from collections.abc import Sequence
 
 from jqjobs.api.app import App
 from jqjobs.base import log
 from jqjobs.base.imports import load_app
 from jqjobs.errors import ConfigError
+from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.worker.attempts.classifier import describe
 
 #: Threads that the app has left running may take so long, once everything else is done.
@@ -27,14 +29,20 @@ def describe_failure(error: BaseException) -> str:
     return f"{describe(error)} (at {frames[-1].filename}:{frames[-1].lineno})"
 
 
-def load_registered(reference: str) -> App:
-    """Return the app with all its job modules loaded. Raises: ConfigError, and what its modules raise."""
+def load_registered(reference: str, queues: Sequence[str] = ()) -> App:
+    """Return the app with all its job modules loaded. ``queues``: those to be served; none: all that the app has.
+
+    Raises: ConfigError, and what its modules raise.
+    """
     app = load_app(reference)
     if not isinstance(app, App):
         raise ConfigError(f"--app {reference!r} is a {type(app).__name__}, not a jqjobs.App")
     app.load()
     if not app.jobs:
         raise ConfigError(f"--app {reference!r} registers no job", hint="name its job modules in App(imports=[…])")
+    if not queues and (count := len(app.registry.queues())) > MAX_QUEUES:
+        hint = "share them out among daemons: jqd --queues a,b,…"
+        raise ConfigError(f"--app {reference!r} has {count} queues, a worker serves at most {MAX_QUEUES}", hint=hint)
     return app
 
 
