@@ -108,7 +108,7 @@ def test_a_pill_is_found_by_halves_and_no_bystander_pays(site: Site, count: int)
 
 def test_a_pill_that_takes_its_daemon_along_is_found_and_no_bystander_pays(site: Site) -> None:
     flags = (*APP, "--processes", "4", "--lease", "60")
-    pill, *bystanders = site.send_many([("pill", str(site.gate()), True), *[("bystander", 0.5)] * 7], max_crashes=1)
+    pill, *bystanders = site.send_many([("pill", str(site.gate()), True), *[("bystander", 0.5)] * 3], max_crashes=1)
     daemons = [site.start_daemon(*flags)]
     eventually(lambda: len(starts(site, [pill, *bystanders])) == 4, what="one beside each worker")
     site.gate().touch()

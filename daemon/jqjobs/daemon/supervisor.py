@@ -118,8 +118,9 @@ class Supervisor:
             elif event.kind == "exhausted" and not self._ending.is_under_way:
                 log.event("daemon.exhausted", burst=self._settings.burst)
                 self._ending.drain()
-            elif worker is not None:
-                self._lifecycle.hear_of_lease(event, worker)
+            elif worker is not None and self._lifecycle.hear_of_lease(event, worker):
+                self._suspect_takers.appoint()  # or its first jobs would not be the suspects that wait
+                self._lifecycle.let_begin(worker)
 
     def _tend_workers(self) -> None:
         self._lifecycle.hear_workers()

@@ -146,18 +146,23 @@ class WorkerLifecycle:
             )
             self._said_unserved = True
 
-    def hear_of_lease(self, event: LeaseEvent, worker: WorkerProcess) -> None:
-        """A worker has its lease, or has lost it."""
+    def hear_of_lease(self, event: LeaseEvent, worker: WorkerProcess) -> bool:
+        """A worker has its lease, or has lost it; return whether it may begin now."""
         if event.kind == "fenced":
             log.event("worker.fenced", level=log.WARNING, worker=worker.id, pid=worker.pid)
             self._workers.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
         elif worker.plan is None:
             worker.state = "ready"
             self.ever_ready, self.note = True, ""
-            if self.is_quiet:
-                worker.channel.send("quiet")  # before "go", or it would take jobs in between
-            worker.channel.send("go")
-            log.event("worker.ready", worker=worker.id, pid=worker.pid)
+            return True
+        return False
+
+    def let_begin(self, worker: WorkerProcess) -> None:
+        """Have a ready worker take jobs."""
+        if self.is_quiet:
+            worker.channel.send("quiet")  # before "go", or it would take jobs in between
+        worker.channel.send("go")
+        log.event("worker.ready", worker=worker.id, pid=worker.pid)
 
     def replace_the_dead(self) -> None:
         """Have the jobs of dead workers taken back, and plan their successors."""

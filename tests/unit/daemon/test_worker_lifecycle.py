@@ -86,8 +86,12 @@ class FakeDaemon:
 
     def make_ready(self, worker: WorkerProcess) -> None:
         self.make_joining(worker)
-        self.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
+        self.join(worker)
         self.workers.heard(worker)
+
+    def join(self, worker: WorkerProcess) -> None:
+        if self.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker):
+            self.lifecycle.let_begin(worker)
 
     def die(self, worker: WorkerProcess, code: int = -9) -> EndWorker:
         self.workers.die(worker, code)
@@ -137,7 +141,9 @@ def test_loaded_ready_joined_go_is_how_a_worker_comes_into_service(daemon: FakeD
     assert daemon.keeper.submitted == [Join(worker.id, ("a", "b"), ("mail",), worker.board)]
     assert worker.board.header["queues"] == ["a", "b"], "whoever finds its board must know where to give back"
     assert daemon.workers.heard(worker) == [], "without a lease it takes nothing"
-    daemon.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
+    assert daemon.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
+    assert (worker.state, daemon.workers.heard(worker)) == ("ready", []), "first it is said which suspects it takes"
+    daemon.lifecycle.let_begin(worker)
     assert (worker.state, daemon.workers.heard(worker)) == ("ready", ["go"])
     assert daemon.lifecycle.ever_ready
     assert logged.of("worker.ready")
@@ -150,7 +156,7 @@ def test_a_worker_that_was_told_to_end_meanwhile_is_given_no_work(daemon: FakeDa
     assert daemon.keeper.submitted == []
     daemon.make_joining(told_after)
     daemon.workers.processes.stop(told_after, stop_plans.retire_plan())
-    daemon.lifecycle.hear_of_lease(LeaseEvent("joined", told_after.id), told_after)
+    assert not daemon.lifecycle.hear_of_lease(LeaseEvent("joined", told_after.id), told_after)
     assert (told_after.state, daemon.workers.heard(told_after)) == ("stopping", [])
 
 
@@ -169,7 +175,7 @@ def test_quiet_is_told_before_go_so_that_nothing_is_taken_in_between(daemon: Fak
     worker, _ = daemon.started()
     assert daemon.workers.heard(worker) == ["quiet"]
     daemon.make_joining(worker)
-    daemon.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)
+    daemon.join(worker)
     assert daemon.workers.heard(worker) == ["quiet", "go"]
     daemon.lifecycle.set_quiet(is_quiet=False)
     assert daemon.workers.heard(worker) == ["resume"]
