@@ -20,10 +20,10 @@ app.job(jobs.die_by_signal.function)
 
 
 @app.job
-async def bystander(seconds: float) -> None:
-    """Stand by until the pill works, the first time; a while each time after that."""
+async def bystander(seconds: float, deaths: int = 1) -> None:
+    """Stand by until what runs it has died so often; take a while each time after that."""
     note("start")
-    await asyncio.sleep(3600 if _attempt() == 1 else seconds)
+    await asyncio.sleep(3600 if _attempt() <= deaths else seconds)
     note("end")
 
 
