@@ -97,15 +97,22 @@ class OneSuccess:
 
 
 class Bystanders:
-    """Who dies is of a kind that may die so: a crash is charged to who caused it, or to whom the nemesis has killed."""
+    """Who dies is of a kind that may die so: a crash is charged to who caused it, or to whom the nemesis has killed.
+
+    Or to the only suspect beside it: nobody can know better. Of that alone nobody dies.
+    """
 
     tag = "bystander"
 
     def __init__(self, lives: Lives, evidence: Evidence) -> None:
         self._lives, self._evidence = lives, evidence
         self._unproven: dict[Life, int] = defaultdict(int)
+        self._had_pill: set[str] = set()
 
     def see(self, step: Step) -> Iterator[Violation]:
+        for change in step.changes:
+            if "crashed" in ALLOWED_DEATHS.get(change.life.name, ()):
+                self._had_pill |= {_worker(place) for place in change.after if place.startswith("active:")}
         yield from self._charges(step)
         for change in step.changes:
             if change.died and not self._may_die(change):
@@ -118,8 +125,11 @@ class Bystanders:
             if field != "crashes" or int(new) <= int(old or 0) or "crashed" in ALLOWED_DEATHS.get(life.name, ()):
                 continue
             line = _last_line(step, life)
-            if line.get("worker") not in self._evidence.killed:
-                self._unproven[life] += 1
+            worker = line.get("worker")
+            if worker in self._evidence.killed:
+                continue
+            self._unproven[life] += 1
+            if worker not in self._had_pill or "suspect" not in self._lives.record(life):
                 text = f"{life.name} is charged a crash that nobody saw: {line.get('error', '')[:100]}"
                 yield Violation("charge", life.ref, text, step.at_ms)
 
@@ -130,6 +140,10 @@ class Bystanders:
         if change.died == "cancelled":
             return life.id in self._evidence.cancelled
         return change.died == "crashed" and not self._unproven[life]
+
+
+def _worker(place: str) -> str:
+    return place.removeprefix("active:").partition(" ")[0]
 
 
 def _last_line(step: Step, life: Life) -> dict[str, str]:

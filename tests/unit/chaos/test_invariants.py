@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from chaos.invariants import Evidence
 from unit.chaos.history import START_MS, W1, W2, History, key
 
@@ -93,6 +95,14 @@ def test_a_crash_needs_a_death_that_somebody_saw() -> None:
     history = History().enqueue("a").take("a").crash("a").take("a", W2, 2).die("a", "crashed", W2, 2)
     assert history.tags(Evidence(killed={W1})) == set()
     assert history.tags() == {"charge", "bystander"}
+
+
+def test_the_only_suspect_beside_what_kills_its_worker_may_be_charged_and_does_not_die_of_it() -> None:
+    history = History().enqueue("a").enqueue("b", "pill").take("a").take("b")
+    assert deepcopy(history).crash("a").tags() == {"charge"}, "it was no suspect"
+    history.do(("HSET", key("job:a"), "suspect", "1 1")).crash("a")
+    assert history.tags() == set()
+    assert history.take("a", W2, 2).die("a", "crashed", W2, 2).tags() == {"bystander"}
 
 
 def test_a_rule_can_be_left_out() -> None:
