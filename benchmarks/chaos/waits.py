@@ -22,7 +22,7 @@ class Waits:
         for change in step.changes:
             if change.left("ready"):
                 self._close(change.life, step.at_ms - self._since.pop(change.life, step.at_ms))
-            if change.entered("ready"):
+            if change.entered("ready") and step.at_ms:  # else it was before the run's clock told the time
                 self._since[change.life] = step.at_ms
         return iter(())
 

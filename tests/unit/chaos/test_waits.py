@@ -15,3 +15,11 @@ def test_it_is_the_time_from_ready_to_the_take_of_those_that_were_taken() -> Non
     replay(history.log, Lives(), [waits])
     assert waits.times_ms == [510, 100]
     assert waits.longest == (510, "q/a")
+
+
+def test_what_was_ready_before_the_first_tick_of_the_clock_says_nothing() -> None:
+    history = History().enqueue("a").take("a")
+    del history.log[0]
+    waits = Waits()
+    replay(history.log, Lives(), [waits])
+    assert waits.longest == (0, "q/a")
