@@ -106,6 +106,19 @@ def test_a_pill_is_found_by_halves_and_no_bystander_pays(site: Site, count: int)
     assert len(list(at_once)) >= count // 2 - 1, "suspects run by halves, not one by one"
 
 
+def test_the_only_suspect_is_not_charged_for_what_a_newcomer_did(site: Site) -> None:
+    daemon = site.start_daemon(*APP, "--concurrency", "8")
+    suspects = site.send_many([("bystander", 1, 2), ("bystander", 1)], max_crashes=1)
+    wait_for_starts(site, suspects)
+    kill_worker(daemon)
+    site.wait_for_start(suspects[0], 2)
+    site.gate().touch()
+    newcomer = site.send("pill", str(site.gate()), max_crashes=1)
+    assert site.wait_for(newcomer, State.DEAD, 30).crashes == 1
+    for job in suspects:
+        assert site.wait_for(job, State.KEPT, 30).crashes == 0
+
+
 def test_a_pill_that_takes_its_daemon_along_is_found_and_no_bystander_pays(site: Site) -> None:
     flags = (*APP, "--processes", "4", "--lease", "60")
     pill, *bystanders = site.send_many([("pill", str(site.gate()), True), *[("bystander", 0.5)] * 3], max_crashes=1)

@@ -104,7 +104,7 @@ def suspects_run_in_small_groups(state: State) -> None:
     """A worker has no more suspects in hand than each of them allows."""
     for worker in {worker for q in state.values() for worker in q.active}:
         allowed = [
-            int(q.jobs[job_id][SUSPECT].split()[0])
+            max(1, int(q.jobs[job_id][SUSPECT].split()[0]))
             for q in state.values() for job_id in q.active.get(worker, ()) if q.jobs[job_id][SUSPECT]
         ]  # fmt: skip
         assert len(allowed) <= min(allowed, default=0), f"{worker} has {len(allowed)} suspects of {allowed}"

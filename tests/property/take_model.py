@@ -55,6 +55,7 @@ def take_suspects(q: Queue, now: int, worker: str, most: int, scope: int) -> lis
             q.die(now, job_id)
             continue
         own, own_scope = map(int, job.suspect.split())
+        own = max(1, own)
         is_open = all(opens_at(q, now, limit) <= now for limit in job.limits)
         if own_scope > scope or len(got) >= own or (job.limits and limited) or not is_open:
             continue

@@ -3,7 +3,8 @@
 - One job ran and its daemon saw the worker die: that job is charged a crash.
 - Several ran, or the daemon died too: nobody knows whose doing it was. All that ran become *suspects*, and run again
   in groups at most half as large as the one that died. Who is the only suspect in what dies next is charged.
-- Suspects died: only they are blamed, whoever ran beside them.
+- Suspects died: only they are blamed, whoever ran beside them. Except that of one suspect and some newcomers each may
+  have done it: all become suspects, which keeps them apart. If the one dies so again, it is charged.
 - It happened during a drain: nobody is blamed. Whoever sends SIGKILL when the grace is over hits all processes, and not
   all at the same moment.
 
@@ -38,7 +39,10 @@ class Scope(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Why a job waits among the suspects. ``most``: so many suspects may run at once, within ``scope``."""
+    """Why a job waits among the suspects. ``most``: so many suspects may run at once, within ``scope``.
+
+    0: one, as with 1, and it is the next time that it is charged, whoever runs beside it.
+    """
 
     most: int
     scope: Scope
@@ -52,7 +56,7 @@ def read_suspicion(text: str | None) -> Suspicion | None:
     """Read a job's field `suspect`; None for a job that is none, or whose field is damaged."""
     try:
         most, scope = map(int, (text or "").split(" "))
-        return Suspicion(max(1, most), Scope(scope))
+        return Suspicion(max(0, most), Scope(scope))
     except ValueError:
         return None
 
@@ -65,21 +69,28 @@ def verdicts(ran: Sequence[tuple[T, Suspicion | None]], scope: Scope) -> dict[T,
     """
     suspects = {job: before for job, before in ran if before is not None}
     if suspects:
-        free = {job: NEIGHBOUR for job, before in ran if before is None}
-        return free | _blame_suspects(suspects, scope)
+        beside = [job for job, before in ran if before is None]
+        return _blame_suspects(suspects, beside, scope)
     if len(ran) == 1 and scope is Scope.WORKER:
         return {ran[0][0]: CRASHED}
-    suspicion = Suspicion(max(1, len(ran) // 2), scope)
-    return dict.fromkeys((job for job, _ in ran), f"suspect {suspicion}")
+    return _suspect([job for job, _ in ran], scope)
 
 
-def _blame_suspects(suspects: dict[T, Suspicion], scope: Scope) -> dict[T, str]:
-    if len(suspects) == 1:
-        return dict.fromkeys(suspects, CRASHED)
-    return {
-        job: f"suspect {Suspicion(max(1, before.most // 2), max(before.scope, scope))}"
-        for job, before in suspects.items()
-    }
+def _suspect(ran: Sequence[T], scope: Scope) -> dict[T, str]:
+    return dict.fromkeys(ran, f"suspect {Suspicion(max(1, len(ran) // 2), scope)}")
+
+
+def _blame_suspects(suspects: dict[T, Suspicion], beside: Sequence[T], scope: Scope) -> dict[T, str]:
+    free = dict.fromkeys(beside, NEIGHBOUR)
+    if len(suspects) > 1:
+        return free | {
+            job: f"suspect {Suspicion(max(1, before.most // 2), max(before.scope, scope))}"
+            for job, before in suspects.items()
+        }
+    [(job, before)] = suspects.items()
+    if not beside or before.most == 0:
+        return free | {job: CRASHED}
+    return _suspect(beside, scope) | {job: f"suspect {Suspicion(0, max(before.scope, scope))}"}
 
 
 def levels(workers: Sequence[T], *, has_daemon: bool, has_host: bool) -> dict[T, int]:

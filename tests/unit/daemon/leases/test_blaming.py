@@ -71,7 +71,7 @@ def test_nobody_pays_for_what_was_stopped(suspected: Suspected) -> None:
 def test_a_group_is_all_that_ran_in_all_queues_of_all_workers_that_died_together(suspected: Suspected) -> None:
     first, second = dead(entry("a"), entry("b", queue="other")), dead(entry("c"), entry("d"))
     assert set(said(first, second, scope=Scope.DAEMON).values()) == {"suspect 2 2"}
-    suspected["d"] = Suspicion(4, Scope.WORKER)
+    suspected["d"] = Suspicion(0, Scope.WORKER)
     assert said(first, second, scope=Scope.DAEMON) == {
         "a": "neighbour", "b": "neighbour", "c": "neighbour", "d": "crashed",
     }  # fmt: skip

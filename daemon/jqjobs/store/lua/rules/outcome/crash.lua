@@ -3,7 +3,8 @@
 -- (jobs/blame.py).
 -- Gives: crash, suspect
 
--- It was its own doing. It waits, and stays a suspect if it was one: alone from now on. share: see backoff.lua.
+-- It was its own doing. It waits, and stays a suspect if it was one, the only one where it runs: if that dies, it is
+-- charged again, whoever is beside it. share: see backoff.lua.
 local function crash(q, now, id, rank, cause, worker, share)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'name', 'max_crashes', 'forgiven', 'key', 'suspect')
@@ -12,12 +13,12 @@ local function crash(q, now, id, rank, cause, worker, share)
   remember_end(q, now, id, 'crashed', cause, worker)
   count(q, now, 'failed', 1)
   if crashes >= option(q, f[1], f[2], 'max_crashes') then return die(q, now, id, 'crashed', f[4]) end
-  if f[5] then redis.call('HSET', job, 'suspect', '1 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
+  if f[5] then redis.call('HSET', job, 'suspect', '0 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
   put_off(q, id, rank, now + growing(CRASH_MS, crashes, share))
 end
 
--- Nobody knows whose doing it was. suspicion: "most scope": so many suspects may run at once, among all of one worker
--- (1), daemon (2), host (3).
+-- Nobody knows whose doing it was. suspicion: "most scope": so many suspects may run at once, and at least this one,
+-- among all of one worker (1), daemon (2), host (3).
 local function suspect(q, now, id, rank, suspicion, cause, worker)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'attempt', 'taken')

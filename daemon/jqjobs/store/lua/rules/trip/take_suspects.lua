@@ -8,7 +8,7 @@ local MOST_LOOKED_AT = 50
 -- Of a damaged field: alone, by any worker that takes suspects.
 local function suspicion_of(f)
   local most, scope = string.match(f.suspect or '', '^(%d+) (%d)$')
-  return tonumber(most or 1), tonumber(scope or 1)
+  return math.max(1, tonumber(most or 1)), tonumber(scope or 1)
 end
 
 -- most: as many at once as those allow that are in the batch. Returns what it is with this one too, nil when it stays.
