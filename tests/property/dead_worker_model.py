@@ -51,7 +51,7 @@ def _settle(q: Queue, now: int, job_id: str, rank: int, word: str, share: float)
     elif word in ("failed", "hung"):
         q.fail_unreported(now, job_id, share, is_hung=word == "hung")
     elif word == "crashed":
-        q.crash(now, job_id, rank, share)
+        q.crash(now, job_id, share)
     elif word in RAN:
         q.interrupt(job_id, rank)
     else:

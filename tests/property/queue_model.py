@@ -135,7 +135,7 @@ class Queue:
             delay = ceil(delays[min(nth, len(delays)) - 1] * (share if entry.get("backoff_jitter") else 1))
         self.fail(now, job_id, delay, is_hung=is_hung)
 
-    def crash(self, now: int, job_id: str, rank: int, share: float) -> None:
+    def crash(self, now: int, job_id: str, share: float) -> None:
         job = self.jobs[job_id]
         job.remember()
         self.failed += 1
@@ -145,7 +145,7 @@ class Queue:
             return
         if job.suspect:
             job.suspect = f"0 {job.suspect.split()[1]}"
-        self._put_off(job_id, rank, now + growing(CRASH_MS, crashes, share))
+        self.scheduled[job_id] = now + growing(CRASH_MS, crashes, share)
 
     def make_suspect(self, job_id: str, rank: int, suspicion: str) -> None:
         job = self.jobs[job_id]

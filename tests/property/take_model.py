@@ -56,8 +56,9 @@ def take_suspects(q: Queue, now: int, worker: str, most: int, scope: int) -> lis
             continue
         own, own_scope = map(int, job.suspect.split())
         own = max(1, own)
-        is_open = all(opens_at(q, now, limit) <= now for limit in job.limits)
-        if own_scope > scope or len(got) >= own or (job.limits and limited) or not is_open:
+        if own_scope > scope or len(got) >= own or (job.limits and limited):
+            continue
+        if any(opens_at(q, now, limit) > now for limit in job.limits):  # only now: it forgets starts of the future
             continue
         got.append((job_id, job.attempt + 1))
         most, limited = min(most, own), limited or bool(job.limits)

@@ -3,9 +3,9 @@
 -- (jobs/blame.py).
 -- Gives: crash, suspect
 
--- It was its own doing. It waits, and stays a suspect if it was one, the only one where it runs: if that dies, it is
--- charged again, whoever is beside it. share: see backoff.lua.
-local function crash(q, now, id, rank, cause, worker, share)
+-- It was its own doing. It waits, and comes behind what is ready by then, as after a failure. A suspect stays one, the
+-- only one where it runs: if that dies, it is charged again, whoever is beside it. share: see backoff.lua.
+local function crash(q, now, id, cause, worker, share)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'name', 'max_crashes', 'forgiven', 'key', 'suspect')
   local crashes = redis.call('HINCRBY', job, 'crashes', 1) - forgiven(f[3], 2)
@@ -14,7 +14,7 @@ local function crash(q, now, id, rank, cause, worker, share)
   count(q, now, 'failed', 1)
   if crashes >= option(q, f[1], f[2], 'max_crashes') then return die(q, now, id, 'crashed', f[4]) end
   if f[5] then redis.call('HSET', job, 'suspect', '0 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
-  put_off(q, id, rank, now + growing(CRASH_MS, crashes, share))
+  schedule(q, id, now + growing(CRASH_MS, crashes, share))
 end
 
 -- Nobody knows whose doing it was. suspicion: "most scope": so many suspects may run at once, and at least this one,

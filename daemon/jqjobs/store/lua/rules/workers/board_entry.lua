@@ -10,7 +10,7 @@ local RAN = { crashed = true, hung = true, cancelled = true, interrupted = true,
 
 -- end_of: cause, stack, share, see leave.lua.
 local function settle_running(q, now, id, rank, word, worker, end_of)
-  if word == 'crashed' then return crash(q, now, id, rank, end_of.cause, worker, end_of.share) end
+  if word == 'crashed' then return crash(q, now, id, end_of.cause, worker, end_of.share) end
   if word == 'hung' then
     remember_end(q, now, id, 'hung', end_of.cause, worker, end_of.stack)
     return fail_unreported(q, now, id, 'hung', end_of.share)
