@@ -52,6 +52,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self._peers: dict[socket.socket, socket.socket] = {}
         self._upstreams: set[socket.socket] = set()
+        self._forgotten: set[socket.socket] = set()
         #: Moment of departure, where to, what; empty bytes end the connection.
         self._under_way: deque[tuple[float, socket.socket, bytes]] = deque()
         self._is_to_cut = self._is_closed = False
@@ -76,6 +77,10 @@ class Proxy:
     def cut(self) -> None:
         """End all connections there are."""
         self._is_to_cut = True
+
+    def forget(self) -> None:
+        """Let the connections there are stand, and pass nothing over them, as a NAT that has forgotten them does."""
+        self._forgotten = set(self._peers)
 
     def close(self) -> None:
         """End everything."""
@@ -102,7 +107,7 @@ class Proxy:
         self._listener.close()
 
     def _sources(self) -> list[socket.socket]:
-        return [self._listener] if self.weather.silent else [self._listener, *self._peers]
+        return [self._listener] if self.weather.silent else [self._listener, *(set(self._peers) - self._forgotten)]
 
     def _wait_s(self) -> float:
         if self.weather.silent or not self._under_way:

@@ -119,13 +119,28 @@ class DrainedTooLong(JqError):
 
 
 class StoreError(JqError):
-    """Redis answered with an error."""
+    """Redis answered with an error.
+
+    Raised by `enqueue` and its kin it tells of their jobs, by id: ``ids``, in the order of the calls, of which
+    ``stored`` are stored, ``unknown`` may be, and ``unsent`` are not. ``unanswered``: a command went out and no reply
+    came.
+    """
 
     code = "store"
+    ids: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
+    unanswered = False
+
+    @property
+    def maybe_stored(self) -> bool:
+        """Whether nobody knows if a job is stored: look before it is enqueued again, or give it the same id."""
+        return bool(self.unknown)
 
 
 class StoreUnavailable(StoreError):
-    """Redis cannot be reached."""
+    """Redis cannot be reached, or did not answer."""
 
     code = "unreachable"
 

@@ -14,12 +14,13 @@ from weakref import WeakKeyDictionary
 
 from jqjobs.base.config import working_directory
 from jqjobs.embedded import is_embedded, socket_url
-from jqjobs.errors import ScriptMissing, StoreBusy, StoreUnavailable
+from jqjobs.errors import ScriptMissing, StoreBusy, StoreError
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store import keys
 from jqjobs.store.address import Address, parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls.deliveries import Answer, delivered, undelivered
 from jqjobs.store.calls.endings import Subscription, subscribe
 from jqjobs.store.store import Store
 
@@ -31,6 +32,8 @@ T = TypeVar("T")
 #: `enqueue_many` sends this many jobs, or this many bytes, a round trip.
 CHUNK_JOBS = 200
 CHUNK_BYTES = 512 * 1024
+#: So long a call is tried again while Redis says that it did not run it.
+_PATIENCE_S = 5.0
 
 
 class Client:
@@ -64,7 +67,7 @@ class Client:
         try:
             return self._idle.pop()  # deques are thread-safe at both ends
         except IndexError:
-            return Store(self.address, name="jqjobs-client")
+            return Store(self.address, patience_s=_PATIENCE_S, name="jqjobs-client")
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -80,51 +83,70 @@ class Client:
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Store jobs of one queue, in order. Raises: StoreUnavailable, StoreFull, StoreError.
 
-        When an error comes between two chunks, those before it are stored, and those on their way may be; sending
-        the same ids again is safe.
+        An error says which jobs are stored, which may be, and which were not sent. Nothing is sent twice: a job may
+        have succeeded, and be gone, before its second coming.
         """
         if not jobs:
             return []
         store = self._borrow()  # `self.store()` would take 1.5 µs more
         try:
             if queue not in self._known:
-                store.run(upkeep.add_queues([queue]))
-                self._known.add(queue)
+                self._add_queue(queue, jobs, store)
             if len(jobs) == 1:
                 return self._enqueue_one(queue, jobs, store)
             return self._enqueue_many(queue, jobs, store)
         finally:
             self._idle.append(store)
 
+    def _add_queue(self, queue: str, jobs: Sequence[NewJob], store: Store) -> None:
+        try:
+            store.run(upkeep.add_queues([queue]))
+        except StoreError as error:
+            raise undelivered(error, queue, jobs) from error
+        self._known.add(queue)
+
     def _enqueue_one(self, queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
-        """Take the short way; that of every call where the connection is broken, or Redis has forgotten the script."""
-        if store.wire.connected:
-            try:
-                reply = store.wire.call_packed(enqueueing.packed_enqueue(queue, jobs[0]))
-                return enqueueing.enqueued(reply, jobs)
-            except StoreBusy:
-                raise
-            except (ScriptMissing, StoreUnavailable):  # `Store.run` sends it again, once
-                pass
-        return store.run(enqueueing.enqueue(queue, jobs))
+        """Take the short way; that of every call where there is no connection, or Redis did not run it."""
+        store.wire.freshen()
+        try:
+            if store.wire.connected:
+                try:
+                    reply = store.wire.call_packed(enqueueing.packed_enqueue(queue, jobs[0]))
+                    return enqueueing.enqueued(reply, jobs)
+                except (ScriptMissing, StoreBusy):
+                    pass
+            return store.run(enqueueing.enqueue(queue, jobs))
+        except StoreError as error:
+            raise undelivered(error, queue, jobs, [jobs], [error]) from error
 
     def _enqueue_many(self, queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
-        done: list[Enqueued] = []
-        with closing(store.run_ahead(enqueueing.enqueue(queue, chunk) for chunk in chunks(jobs))) as answers:
-            for enqueued in answers:
-                done += enqueued
-        return done
+        portions: list[list[NewJob]] = []
+
+        def calls() -> Iterator[Call[list[Enqueued]]]:
+            for portion in chunks(jobs):
+                portions.append(portion)
+                yield enqueueing.enqueue(queue, portion)
+
+        with closing(store.run_ahead(calls())) as answers:
+            return delivered(queue, jobs, portions, list(answers))
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
         store = self.async_store()
         if queue not in self._known:
-            await store.run(upkeep.add_queues([queue]))
+            try:
+                await store.run(upkeep.add_queues([queue]))
+            except StoreError as error:
+                raise undelivered(error, queue, jobs) from error
             self._known.add(queue)
-        done: list[Enqueued] = []
-        for chunk in chunks(jobs):
-            done += await store.run(enqueueing.enqueue(queue, chunk))
-        return done
+        portions, answers = list(chunks(jobs)), list[Answer]()
+        for portion in portions:
+            try:
+                answers.append(await store.run(enqueueing.enqueue(queue, portion)))
+            except StoreError as error:
+                answers.append(error)
+                break
+        return delivered(queue, jobs, portions, answers)
 
     def run(self, call: Call[T]) -> T:
         """Run a script call on any connection."""
@@ -150,7 +172,7 @@ class Client:
         loop = asyncio.get_running_loop()
         store = self._loops.get(loop)
         if store is None:
-            store = self._loops[loop] = AsyncStore(self.address)
+            store = self._loops[loop] = AsyncStore(self.address, patience_s=_PATIENCE_S)
         return store
 
 

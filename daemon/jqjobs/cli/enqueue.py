@@ -10,9 +10,8 @@ import click
 from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import StoreUnavailable
-from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
-from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.cli.storing import store_job
+from jqjobs.jobs.records import PRIORITIES, Coalesce, NewJob, Options, check_name, new_id
 from jqjobs.store.reads.queues import catalog_entry
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reply_values import integer, string
@@ -57,7 +56,7 @@ def enqueue(session: Session, /, name: str, queue: str, args_text: str, kwargs_t
         entry = catalog_entry(store, queue, name)
         job = _completed(job, options, entry or {})
         warning = _warning(store, queue, name, is_offered=entry is not None)
-        made = _store(store, queue, job)
+        made = store_job(store, queue, job)
     if warning:
         complain(f"jqctl: warning: {warning}")
     answer = {
@@ -93,12 +92,3 @@ def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | 
     if not is_offered:
         return f"no worker of queue {queue} has offered a job named {name}: it is parked until one does"
     return None
-
-
-def _store(store: Store, queue: str, job: NewJob) -> Enqueued:
-    store.run(upkeep.add_queues([queue]))
-    try:
-        return store.run(enqueueing.enqueue(queue, [job]))[0]
-    except StoreUnavailable as error:
-        error.hint = f"it may or may not be stored; to repeat it safely: --id {job.id}"
-        raise

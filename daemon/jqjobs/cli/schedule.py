@@ -9,9 +9,9 @@ import click
 
 from jqjobs.cli.schedule_report import as_json, read_schedules, schedule_lines
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.storing import store_job
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.records import NewJob, check_name, new_id, parse_ref
-from jqjobs.store.calls import enqueueing
 from jqjobs.store.calls.schedules import Planned, agenda, suspend
 from jqjobs.store.reads.queues import known_queues
 from jqjobs.store.reply_values import integer, string
@@ -95,7 +95,7 @@ def run(session: Session, name: str) -> None:
     with session.store() as store:
         queue, planned = find_schedule(store, name)
         job = new_run(planned)
-        made = store.run(enqueueing.enqueue(queue, [job]))[0]
+        made = store_job(store, queue, job)
     said = "enqueued" if made.created else "an earlier run has not ended, nothing added:"
     answer = {"schedule": planned.name, "queue": queue, "id": made.id, "created": made.created}
     session.show(answer, [f"{said} {queue}/{made.id}"])

@@ -35,12 +35,12 @@ class Session:
     def store(self) -> Iterator[Store]:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
         url = Environment().redis_url(self.redis_flag)
-        store = Store(parse_url(_plain(url)), timeout_s=_TIMEOUT_S, name="jqctl")
+        store = Store(parse_url(_plain(url)), timeout_s=_TIMEOUT_S, patience_s=_TIMEOUT_S, name="jqctl")
         try:
             store.wire.connect()
             yield store
         except StoreUnavailable as error:
-            if url.startswith(_EMBEDDED):
+            if url.startswith(_EMBEDDED) and not error.unanswered:
                 error.hint = _EMBEDDED_HINT
             raise
         finally:

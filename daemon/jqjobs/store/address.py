@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from jqjobs.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 #: sun_path of unix(7), less its final NUL.
 _SOCKET_PATH_BYTES = 107
@@ -85,11 +88,11 @@ def open_socket(address: Address, timeout_s: float) -> socket.socket:
     sock = socket.create_connection((address.host, address.port), timeout_s)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return _wrap_tls(sock, address) if address.tls else sock
+    return tls_context(address).wrap_socket(sock, server_hostname=address.host) if address.tls else sock
 
 
-def _wrap_tls(sock: socket.socket, address: Address) -> socket.socket:
+def tls_context(address: Address) -> ssl.SSLContext:
+    """Return what TLS to an address is checked by."""
     import ssl  # only where it is needed: it costs 30 ms
 
-    context = ssl.create_default_context(cafile=address.ca_file or None)
-    return context.wrap_socket(sock, server_hostname=address.host)
+    return ssl.create_default_context(cafile=address.ca_file or None)

@@ -18,10 +18,13 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(slots=True)  # not frozen: that costs 0.7 µs a call
 class Call(Generic[T_co]):
-    """One script call. ``repeatable``: sending it twice does no more than sending it once."""
+    """One script call. ``repeatable``: sent again, whenever it arrives, it does no more than sent once.
+
+    So nothing that brings a job in or takes one out is: it may have ended between the two.
+    """
 
     script: Script
     keys: Sequence[str]
     args: Sequence[Argument]
     parse: Callable[[Any], T_co]
-    repeatable: bool = True
+    repeatable: bool = False

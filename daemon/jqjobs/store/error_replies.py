@@ -1,4 +1,4 @@
-"""Which error a reply of Redis is. Called by both connections: our own (`wire`) and that of redis-py (`aio`)."""
+"""Which error a reply of Redis is. Called by both connections (`wire`, `async_wire`)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _BUSY = (
     "CLUSTERDOWN",
     "UNBLOCKED",
 )
+TOO_MANY_CLIENTS = "max number of clients"
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
 #: Refusals that Redis words as a plain ERR: a password nobody asked for, a command denied inside a script.
 _REFUSED_IN_WORDS = ("without any password configured", "The user executing the script can't", "ACL failure in script")
@@ -32,7 +33,7 @@ def error_of(reply: Exception) -> JqError:
         return ScriptMissing(text)
     if word == "OOM":
         return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
-    if word in _BUSY or "max number of clients" in text:
+    if word in _BUSY or TOO_MANY_CLIENTS in text:
         return StoreBusy(f"Redis does not serve right now: {text}")
     if word in _REFUSED or any(said in text for said in _REFUSED_IN_WORDS):
         return StoreRefused(f"Redis refuses: {text}", hint="check user, password and ACL in JQ_REDIS_URL")

@@ -1,11 +1,12 @@
 """Runs calls on one connection. The only other doors to Redis are `AsyncStore` and the wake connection.
 
 One `Store` belongs to one thread. It sends a script by its SHA-1 and its text where Redis does not
-know it yet, and repeats a call only if the call says that this is safe and only on a fresh connection.
+know it yet. What went out without a reply may have been done: it is sent again only if the call says that this is safe.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.call import Call
+from jqjobs.store.patience import MAYBE_DONE, Patience
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Argument, Wire, raise_first
 
@@ -24,18 +26,25 @@ _AHEAD = 2
 
 
 class Store:
-    """The queue system as one connection sees it. ``now_ms`` replaces the clock of Redis in tests."""
+    """The queue system as one connection sees it. ``now_ms`` replaces the clock of Redis in tests.
+
+    ``patience_s``: for people and producers, who make each call once: it goes over no connection that has ended, and
+    so long it is tried again while Redis says that it did not run it (it loads, is read-only). 0: for loops, which have
+    a pace of their own.
+    """
 
     def __init__(
         self,
         address: Address,
         *,
         timeout_s: float = 5.0,
+        patience_s: float = 0.0,
         name: str = "jqjobs",
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         self.address = address
         self.wire = Wire(address, timeout_s=timeout_s, name=name)
+        self._patience_s = patience_s
         self._now_ms = now_ms
 
     def close(self) -> None:
@@ -48,13 +57,28 @@ class Store:
         A repeatable call is sent once more when a connection that had stood idle turns out broken.
         Raises: StoreUnavailable, StoreBusy, StoreFull, StoreRefused, StoreError.
         """
+        if not self._patience_s:
+            return self._run(call)
+        self.wire.freshen()
+        patience = None
+        while True:
+            try:
+                return self._run(call)
+            except StoreBusy as error:
+                patience = patience or Patience(self._patience_s)
+                self.wire.close()  # another server may be behind the address by now
+                time.sleep(patience.pause_s(error))
+
+    def _run(self, call: Call[T]) -> T:
         was_connected = self.wire.connected
         try:
             return call.parse(self._evaluate(call))
         except StoreBusy:
             raise
-        except StoreUnavailable:
-            if not (was_connected and call.repeatable):
+        except StoreUnavailable as error:
+            if not call.repeatable and error.unanswered:
+                error.hint = MAYBE_DONE
+            if not (call.repeatable and was_connected):
                 raise
             return call.parse(self._evaluate(call))
 
@@ -94,45 +118,56 @@ class Store:
         raise_first(answers)
         return [answer for answer in answers if not isinstance(answer, StoreError)]
 
-    def run_ahead(self, calls: Iterable[Call[T]]) -> Generator[T, None, None]:
-        """Run repeatable calls in order, the next ones made and sent while Redis works; yield their answers.
+    def run_ahead(self, calls: Iterable[Call[T]]) -> Generator[T | StoreError, None, None]:
+        """Run calls in order, the next ones made and sent while Redis works; yield what became of each that was sent.
 
-        The generator must be closed. Raises what `run` raises; a few calls behind the one that failed may have run.
+        After an error no more are sent. The generator must be closed.
         """
-        coming, sent = iter(calls), deque[Call[T]]()
-        may_repeat, ahead = self.wire.connected, 0  # the first one goes alone: Redis may have to learn the script
+        coming, sent, ahead = (
+            iter(calls),
+            deque[Call[T]](),
+            0,
+        )  # the first goes alone: Redis may have to learn the script
+        answers: list[T | StoreError] = []
+        self.wire.freshen()
         try:
-            while True:
-                try:
-                    self._send_ahead(coming, sent, ahead)
-                    answers = self._receive(sent)
-                except StoreUnavailable as error:
-                    if isinstance(error, StoreBusy) or not may_repeat:
-                        raise
-                    answers = [self.run(call) for call in sent]
+            while not any(isinstance(answer, StoreError) for answer in answers):
+                answers = self._next_answers(coming, sent, ahead)
                 if not answers:
                     return
-                for _ in answers:
-                    sent.popleft()
-                yield from raise_first(answers)
-                may_repeat, ahead = True, _AHEAD
+                for answer in answers:
+                    if sent:
+                        sent.popleft()
+                    yield answer
+                ahead = _AHEAD
         finally:
             if sent:  # replies that nobody is going to read
                 self.wire.close()
 
+    def _next_answers(self, coming: Iterator[Call[T]], sent: deque[Call[T]], ahead: int) -> list[T | StoreError]:
+        """Return the answer of the first call; of all when it is an error, so that none is left unread."""
+        try:
+            self._send_ahead(coming, sent, ahead)
+            replies = [self.wire.reply()] if sent else []
+            if replies and isinstance(replies[0], StoreError):
+                replies += [self.wire.reply() for _ in range(1, len(sent))]
+        except StoreError as error:
+            error.unanswered = bool(sent)
+            return [error] * max(1, len(sent))
+        return [self._answer_ahead(call, reply) for call, reply in zip(sent, replies, strict=False)]
+
     def _send_ahead(self, coming: Iterator[Call[T]], sent: deque[Call[T]], ahead: int) -> None:
         while len(sent) <= ahead and (call := next(coming, None)) is not None:
-            sent.append(call)
             self.wire.send(self.command(call))
+            sent.append(call)
 
-    def _receive(self, sent: Sequence[Call[T]]) -> list[T | StoreError]:
-        """Return the answer of the first call; of all when it is an error, so that none is left unread."""
-        if not sent:
-            return []
-        replies = [self.wire.reply()]
-        if isinstance(replies[0], StoreError):
-            replies += [self.wire.reply() for _ in range(1, len(sent))]
-        return [self._answer(call, reply) for call, reply in zip(sent, replies, strict=False)]
+    def _answer_ahead(self, call: Call[T], reply: Any) -> T | StoreError:
+        if isinstance(reply, (ScriptMissing, StoreBusy)):  # not run: each call is a transition of its own
+            try:
+                return self.run(call)
+            except StoreError as error:
+                return error
+        return reply if isinstance(reply, StoreError) else call.parse(reply)
 
     def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
         if isinstance(reply, ScriptMissing):  # each call is a transition of its own, so it may run later

@@ -12,17 +12,24 @@ import re
 import select
 import socket
 import struct
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 import hiredis
 
-from jqjobs.errors import ConfigError, JqError, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address, open_socket
-from jqjobs.store.error_replies import error_of
+from jqjobs.store.error_replies import TOO_MANY_CLIENTS, error_of
 
 Argument = str | bytes | int | float
+
+#: A connection that stood idle for longer may have been forgotten on its way (a NAT, a firewall): it is asked first,
+#: and another one is made when no answer comes within the other time.
+PING_AFTER_S = 30.0
+PING_PATIENCE_S = 1.0
+PING = b"*1\r\n$4\r\nPING\r\n"
 
 
 def pack(command: Sequence[Argument]) -> bytes:
@@ -65,10 +72,12 @@ class Wire:
     def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
         self.address = address
         self.timeout_s = timeout_s
-        self.name = _client_name(name)
+        self.name = client_name(name)
         self._sock: socket.socket | None = None
         self._reader = hiredis.Reader()
+        self._poll = select.poll()
         self._pid = 0
+        self._looked_s = 0.0
         #: Around a command and its reply.
         self.whole = _Whole(self)
 
@@ -85,16 +94,22 @@ class Wire:
         """
         self.close()
         self._sock, self._pid, self._reader = _open(self.address, self.timeout_s), os.getpid(), hiredis.Reader()
-        greetings, naming = _greetings(self.address), pack(("CLIENT", "SETNAME", self.name))
+        self._poll, self._looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
+        self._poll.register(self._sock, select.POLLIN)
+        greetings, naming = greetings_of(self.address), pack(("CLIENT", "SETNAME", self.name))
         try:
             # Not along with greetings: until they are answered it may be somebody else's command, in another database.
             self._write(b"".join(map(pack, greetings)) + naming + (b"" if greetings else packed))
             for _ in greetings:
                 self.read()
             # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
-            _check_named(self.reply())
+            check_named(self.reply())
             if greetings and packed:
                 self._write(packed)
+        except StoreError as error:
+            self.close()
+            error.unanswered = error.unanswered and bool(packed) and not greetings
+            raise
         except BaseException:
             self.close()
             raise
@@ -104,6 +119,26 @@ class Wire:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+
+    def freshen(self) -> None:
+        """Drop a connection that is of no use any more, before something goes over it that must not be sent twice.
+
+        One that has ended can be read from: its end, with nothing asked for.
+        """
+        if not self.connected:
+            return
+        now_s = time.monotonic()
+        idle_s, self._looked_s = now_s - self._looked_s, now_s
+        if self._poll.poll(0) or (idle_s > PING_AFTER_S and not self._answers_ping()):
+            self.close()
+
+    def _answers_ping(self) -> bool:
+        with self.whole:
+            try:
+                self._write(PING)
+                return self.poll(PING_PATIENCE_S) and self.reply() is not None
+            except StoreError:
+                return False
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
@@ -169,30 +204,28 @@ class Wire:
             raise StoreUnavailable(f"no connection to Redis at {self.address}")
         try:
             data = self._sock.recv(65536)
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
         except OSError as error:
-            raise self._broken(error) from error
-        if not data:
-            raise self._broken(ConnectionResetError("the server closed the connection"))
+            raise self._broken(error, unanswered=True) from error
         self._reader.feed(data)
 
     def poll(self, wait_s: float) -> bool:
         """Return whether a reply (or the end of the connection) is there within ``wait_s`` seconds."""
         if self._sock is None:
             return False
-        poll = select.poll()  # select() cannot watch descriptors above 1023
-        poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(wait_s * 1000))
+        return bool(self._poll.poll(wait_s * 1000))
 
-    def _broken(self, error: OSError) -> StoreUnavailable:
+    def _broken(self, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
         self.close()
-        return _unavailable(self.address, error)
+        return unavailable(self.address, error, unanswered=unanswered)
 
 
 def _open(address: Address, timeout_s: float) -> socket.socket:
     try:
         sock = open_socket(address, timeout_s)
     except OSError as error:
-        raise _unavailable(address, error) from error
+        raise unavailable(address, error) from error
     except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
         raise ConfigError(f"the Redis URL names no usable place: {error}") from None
     if not address.tls:
@@ -200,16 +233,18 @@ def _open(address: Address, timeout_s: float) -> socket.socket:
     return sock
 
 
-def _unavailable(address: Address, error: OSError) -> StoreUnavailable:
+def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
+    """Return the error of a connection that cannot be made, or broke."""
     is_late = isinstance(error, (TimeoutError, BlockingIOError))
     why = "no answer in time" if is_late else (error.strerror or str(error))
     return StoreUnavailable(
         f"Redis at {address} cannot be reached: {why}",
         hint="is it running? JQ_REDIS_URL says where to look",
+        unanswered=unanswered,
     )
 
 
-def _greetings(address: Address) -> list[tuple[Argument, ...]]:
+def greetings_of(address: Address) -> list[tuple[Argument, ...]]:
     """Return what must have been answered before the first command."""
     greetings: list[tuple[Argument, ...]] = []
     if address.password:
@@ -220,15 +255,16 @@ def _greetings(address: Address) -> list[tuple[Argument, ...]]:
     return greetings
 
 
-def _client_name(name: str) -> str:
+def client_name(name: str) -> str:
     """Return a name as `CLIENT SETNAME` takes it: of printable ASCII, without spaces."""
     return re.sub("[^!-~]", "_", name) or "jqjobs"
 
 
-def _check_named(answer: Any) -> None:
-    """Raise what speaks against the connection as a whole; that we may have no name there does not."""
+def check_named(answer: Any) -> None:
+    """Raise what speaks against the connection as a whole; that we may have no name there, or not now, does not."""
     is_only_the_name = type(answer) is StoreError or (isinstance(answer, StoreRefused) and "NOPERM" in str(answer))
-    if isinstance(answer, StoreError) and not is_only_the_name:
+    is_only_now = isinstance(answer, StoreBusy) and TOO_MANY_CLIENTS not in str(answer)
+    if isinstance(answer, StoreError) and not (is_only_the_name or is_only_now):
         raise answer
 
 

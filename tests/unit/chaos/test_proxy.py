@@ -76,6 +76,17 @@ def test_in_silence_nothing_passes_and_nothing_ends(proxy: Proxy, client: socket
     assert client.recv(100) == b"silent\n", "it arrives late"
 
 
+def test_a_connection_that_is_forgotten_stands_and_passes_nothing(proxy: Proxy, client: socket.socket) -> None:
+    proxy.forget()
+    time.sleep(0.15)
+    client.settimeout(0.3)
+    client.sendall(b"lost\n")
+    with pytest.raises(TimeoutError):
+        client.recv(100)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as second:
+        assert ask(second, b"hello\n") == b"hello\n"
+
+
 def test_who_comes_while_it_refuses_is_sent_away_and_later_let_in(proxy: Proxy) -> None:
     proxy.weather.refuses = True
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:

@@ -44,4 +44,4 @@ def cancels(queue: str, workers: Sequence[str]) -> Call[list[Cancelled]]:
     def parse(flat: Any) -> list[Cancelled]:
         return [Cancelled(text(flat[i]), text(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]
 
-    return Call(script("cancels"), (keys.meta(queue),), ("", *workers), parse)
+    return Call(script("cancels"), (keys.meta(queue),), ("", *workers), parse, repeatable=True)

@@ -25,13 +25,13 @@ def register(
         for name, value in fields.items():
             args += (name, value)
     names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
-    return Call(script("register"), names, args, truth)
+    return Call(script("register"), names, args, truth, repeatable=True)
 
 
 def post_order(daemon: str, order: str) -> Call[int]:
     """Post an order, a JSON object as text, to a daemon; how many it has not read yet."""
     args: list[Argument] = ["", _MOST_ORDERS, _MESSAGE_TTL_MS, order]
-    return Call(script("post"), (keys.control(daemon),), args, int, repeatable=False)
+    return Call(script("post"), (keys.control(daemon),), args, int)
 
 
 def post_answer(nonce: str, answer: str) -> Call[int]:

@@ -33,7 +33,7 @@ def deaths(queue: str, names: Sequence[str], most: int) -> Call[list[Death]]:
     def parse(flat: Any) -> list[Death]:
         return [_death(queue, *flat[i : i + _FIELDS]) for i in range(0, len(flat), _FIELDS)]
 
-    return Call(script("deaths"), (keys.meta(queue),), ("", most, *names), parse, repeatable=False)
+    return Call(script("deaths"), (keys.meta(queue),), ("", most, *names), parse)
 
 
 def _death(

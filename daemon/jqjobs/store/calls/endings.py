@@ -52,7 +52,7 @@ def job_end(queue: str, job_id: str) -> Call[JobEnd]:
             return JobEnd(ending, reason=text(first), error=None if second is None else text(second))
         return JobEnd(ending)
 
-    return Call(script("result"), (keys.meta(queue),), ("", job_id), parse)
+    return Call(script("result"), (keys.meta(queue),), ("", job_id), parse, repeatable=True)
 
 
 class Subscription:

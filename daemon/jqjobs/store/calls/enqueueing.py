@@ -31,7 +31,7 @@ class Ingested:
 
 
 def enqueue(queue: str, jobs: Sequence[NewJob]) -> Call[list[Enqueued]]:
-    """Store new jobs of one queue. Repeatable because ids are made by the producer."""
+    """Store new jobs of one queue. Not repeatable: a job may have succeeded, and be gone, when it comes again."""
     args: list[Argument] = ["", len(jobs)]
     for (name, *options), same in groupby(jobs, _IN_COMMON):
         run = [item for job in same for item in (job.id, job.payload)]
@@ -83,4 +83,4 @@ def _said(
 
 def ingest(queue: str, nonce: str) -> Call[Ingested]:
     """Move raw envelopes of the inbox into the queue; ``nonce`` makes ids for those without one."""
-    return Call(script("ingest"), (keys.meta(queue),), ("", nonce), lambda reply: Ingested(*reply), repeatable=False)
+    return Call(script("ingest"), (keys.meta(queue),), ("", nonce), lambda reply: Ingested(*reply))

@@ -16,4 +16,4 @@ def note(
 ) -> Call[bool]:
     """Let a running job say something of itself; False when this attempt does not have it in hand. See lua/note.lua."""
     args: list[Argument] = ["", worker, job_id, attempt, progress, *lines]
-    return Call(script("note"), (keys.meta(queue),), args, truth, repeatable=False)
+    return Call(script("note"), (keys.meta(queue),), args, truth)

@@ -16,13 +16,15 @@ from jqjobs.store.wire import Argument
 
 def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
     """Give a worker its lease; False when it was here before and is gone."""
-    return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms), truth)
+    return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms), truth, repeatable=True)
 
 
 def renew(queue: str, lease_ms: int, workers: Sequence[str], names: Sequence[str] = ()) -> Call[list[int]]:
     """Renew leases and offers; for each worker how many jobs it has in hand, -1 when it is fenced."""
     args: list[Argument] = ["", lease_ms, len(workers), *workers, *names]
-    return Call(script("renew"), (keys.meta(queue),), args, lambda reply: [int(jobs) for jobs in reply])
+    return Call(
+        script("renew"), (keys.meta(queue),), args, lambda reply: [int(jobs) for jobs in reply], repeatable=True
+    )
 
 
 def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]]) -> Call[int]:
@@ -30,7 +32,7 @@ def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]])
     args: list[Argument] = ["", lease_ms]
     for name, entry in entries.items():
         args += (name, json.dumps(entry))
-    return Call(script("publish"), (keys.meta(queue),), args, int)
+    return Call(script("publish"), (keys.meta(queue),), args, int, repeatable=True)
 
 
 def leave(
@@ -49,4 +51,4 @@ def leave(
 
 def drain(queue: str, workers: Sequence[str]) -> Call[int]:
     """Say that workers are about to end, so that nobody is charged for it; how many of them have a lease."""
-    return Call(script("drain"), (keys.meta(queue),), ("", *workers), int)
+    return Call(script("drain"), (keys.meta(queue),), ("", *workers), int, repeatable=True)

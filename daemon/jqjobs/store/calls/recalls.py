@@ -12,4 +12,4 @@ from jqjobs.store.scripts import script
 def recall(queue: str, worker: str, jobs: Sequence[tuple[str, int]]) -> Call[int]:
     """Give back jobs of one queue, each an id and an attempt; return how many of them the worker still had in hand."""
     members = [f"{job_id} {attempt}" for job_id, attempt in jobs]
-    return Call(script("recall"), (keys.meta(queue),), ("", worker, *members), int)
+    return Call(script("recall"), (keys.meta(queue),), ("", worker, *members), int, repeatable=True)

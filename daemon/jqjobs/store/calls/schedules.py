@@ -73,7 +73,7 @@ def plan(queue: str, lease_ms: int, entries: Mapping[str, str]) -> Call[int]:
     args: list[Argument] = ["", lease_ms]
     for name, entry in entries.items():
         args += (name, entry)
-    return Call(script("plan"), (keys.meta(queue),), args, int)
+    return Call(script("plan"), (keys.meta(queue),), args, int, repeatable=True)
 
 
 def agenda(queue: str, known: int | None = None) -> Call[Agenda]:
@@ -87,11 +87,11 @@ def agenda(queue: str, known: int | None = None) -> Call[Agenda]:
         return Agenda(int(reply[0]), number, tuple(_planned(*reply[at : at + _FIELDS]) for at in starts))
 
     args = ("", "" if known is None else known)
-    return Call(script("agenda"), (keys.meta(queue),), args, parse)
+    return Call(script("agenda"), (keys.meta(queue),), args, parse, repeatable=True)
 
 
 def tick(queue: str, name: str, since_ms: int | None, new_since_ms: int, ticks: Sequence[int]) -> Call[Ticked]:
-    """Enqueue these ticks of a schedule, unless another one did. Repeatable: the second finds them taken."""
+    """Enqueue these ticks of a schedule, unless another one did; sent again, it finds them taken."""
     known = "" if since_ms is None else since_ms
 
     def parse(reply: Any) -> Ticked:

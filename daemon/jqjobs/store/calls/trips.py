@@ -73,7 +73,7 @@ def exchange(
         args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
     return Call(
         script("exchange"), [keys.meta(queue) for queue in queues], args,
-        lambda reply: parse_trip(reply, queues), repeatable=False,
+        lambda reply: parse_trip(reply, queues),
     )  # fmt: skip
 
 

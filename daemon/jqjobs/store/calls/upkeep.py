@@ -54,4 +54,4 @@ def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:
 
 def add_queues(queues: Sequence[str]) -> Call[int]:
     """Add queues to the known ones."""
-    return Call(script("add_queues"), (keys.QUEUES,), ("", *queues), int)
+    return Call(script("add_queues"), (keys.QUEUES,), ("", *queues), int, repeatable=True)

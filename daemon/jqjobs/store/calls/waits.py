@@ -32,11 +32,13 @@ def check(answer: str, reference: str) -> None:
 def expect(queue: str, worker: str, job_id: str, attempt: int, token: str) -> Call[bool]:
     """Record the token of a running attempt; False when it does not have the job in hand any more."""
     args = ("", worker, job_id, attempt, token)
-    return Call(script("expect"), (keys.meta(queue),), args, lambda reply: reply == 1)
+    return Call(script("expect"), (keys.meta(queue),), args, lambda reply: reply == 1, repeatable=True)
 
 
 def resolve(queue: str, job_id: str, token: str, *, result: bytes = b"null", error: str | None = None) -> Call[str]:
-    """Answer for a job: with a result, as JSON, or with an error. Returns one of the words above."""
+    """Answer for a job: with a result, as JSON, or with an error. Returns one of the words above.
+
+    Not repeatable: the second one would be told that the first one has used up the token.
+    """
     kind, payload = ("result", result) if error is None else ("failed", error.encode("utf-8", "backslashreplace"))
-    # Not repeatable: the second one would be told that the first one has used up the token.
-    return Call(script("resolve"), (keys.meta(queue),), ("", job_id, token, kind, payload), text, repeatable=False)
+    return Call(script("resolve"), (keys.meta(queue),), ("", job_id, token, kind, payload), text)

@@ -136,7 +136,7 @@ def job_or_trace(queue: str, job_id: str) -> Call[JobInfo | Trace]:
         has_succeeded, trimmed = reply
         return Trace(has_succeeded == 1, count(trimmed))
 
-    return Call(script("inspect"), (keys.meta(queue),), ("", job_id), parse)
+    return Call(script("inspect"), (keys.meta(queue),), ("", job_id), parse, repeatable=True)
 
 
 def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
@@ -159,7 +159,7 @@ def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:
         rows = tuple(_row(queue, state, flat[start : start + _ROW_FIELDS]) for start in starts)
         return JobPage(int(total), rows, None if next_offset < 0 else int(next_offset))
 
-    return Call(script("list"), (keys.meta(queue),), ("", state, offset, limit), parse)
+    return Call(script("list"), (keys.meta(queue),), ("", state, offset, limit), parse, repeatable=True)
 
 
 def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:

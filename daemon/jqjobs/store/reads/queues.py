@@ -84,7 +84,7 @@ def queue_status(queue: str) -> Call[QueueStatus]:
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), trimmed=trimmed, now_ms=now_ms,
         )  # fmt: skip
 
-    return Call(script("status"), (keys.meta(queue),), ("",), parse)
+    return Call(script("status"), (keys.meta(queue),), ("",), parse, repeatable=True)
 
 
 def known_queues(store: Store) -> list[str]:

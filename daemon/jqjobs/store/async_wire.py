@@ -1,0 +1,165 @@
+"""One connection to Redis for coroutines of one event loop: what `wire` is to a thread. No hidden retry.
+
+Not redis-py: its connections do not tell a command that was never sent from one whose reply was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+import hiredis
+
+from jqjobs.errors import ConfigError, StoreError
+from jqjobs.store.address import Address, tls_context
+from jqjobs.store.error_replies import error_of
+from jqjobs.store.wire import (
+    PING,
+    PING_AFTER_S,
+    PING_PATIENCE_S,
+    Argument,
+    check_named,
+    client_name,
+    greetings_of,
+    pack,
+    unavailable,
+)
+
+
+class AsyncWire:
+    """A connection that is made on first use and again after an error. One command at a time."""
+
+    def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self.name = client_name(name)
+        self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._parser = hiredis.Reader()
+        self._looked_s = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._stream is not None
+
+    async def call(self, *command: Argument) -> Any:
+        """Send one command and return its reply. Raises: StoreError and its kinds; error replies are raised."""
+        if self._stream is None:
+            await self._connect()
+        reply = await self._ask(pack(command), self.timeout_s)
+        if isinstance(reply, StoreError):
+            raise reply
+        return reply
+
+    async def _connect(self) -> None:
+        """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                self._stream = await _open(self.address)
+        except OSError as error:
+            raise unavailable(self.address, error) from error
+        except ValueError as error:  # a host or path that no socket takes
+            raise ConfigError(f"the Redis URL names no usable place: {error}") from None
+        self._parser, self._looked_s = hiredis.Reader(), time.monotonic()
+        try:
+            for greeting in greetings_of(self.address):
+                if isinstance(answer := await self._ask(pack(greeting), self.timeout_s), StoreError):
+                    raise answer
+            check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name)), self.timeout_s))
+        except StoreError as error:
+            self.close()
+            error.unanswered = False  # nothing of the caller's was sent
+            raise
+
+    async def freshen(self) -> None:
+        """Drop a connection that is of no use any more, before something goes over it that must not be sent twice."""
+        if self._stream is None:
+            return
+        now_s = time.monotonic()
+        idle_s, self._looked_s = now_s - self._looked_s, now_s
+        if self._has_ended() or (idle_s > PING_AFTER_S and not await self._answers_ping()):
+            self.close()
+
+    def _has_ended(self) -> bool:
+        """Look at the socket too: the event loop may have had no time yet to see its end."""
+        assert self._stream is not None
+        reader, writer = self._stream
+        if reader.at_eof() or writer.is_closing():
+            return True
+        poll = select.poll()
+        poll.register(writer.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    async def _answers_ping(self) -> bool:
+        try:
+            await self._ask(PING, PING_PATIENCE_S)
+        except StoreError:
+            return False
+        return True
+
+    async def _ask(self, packed: bytes, timeout_s: float) -> Any:
+        """Send a command and return its reply, also when it is an error. Raises: StoreUnavailable."""
+        assert self._stream is not None
+        reader, writer = self._stream
+        try:
+            async with asyncio.timeout(timeout_s):
+                writer.write(packed)
+                await writer.drain()
+                return await self._reply(reader)
+        except OSError as error:  # TimeoutError is one
+            self.close()
+            raise unavailable(self.address, error, unanswered=True) from error
+        except hiredis.ProtocolError as error:
+            self.close()
+            raise StoreError(f"what answers at {self.address} is no Redis: {error}", unanswered=True) from error
+        except BaseException:  # cancelled: the reply is still to come, and is nobody else's
+            self.close()
+            raise
+
+    async def _reply(self, reader: asyncio.StreamReader) -> Any:
+        reply = self._parser.gets()
+        while reply is False:
+            data = await reader.read(65536)
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
+            self._parser.feed(data)
+            reply = self._parser.gets()
+        return error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply
+
+    async def hear(self, wait_s: float) -> None:
+        """Return when something was published to us, at the latest after ``wait_s``. Raises: StoreUnavailable."""
+        assert self._stream is not None
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._reply(self._stream[0])
+        except OSError as error:
+            self.close()
+            raise unavailable(self.address, error) from error
+
+    def close(self) -> None:
+        """Drop the connection, if there is one."""
+        if self._stream is not None:
+            self._stream[1].close()
+            self._stream = None
+
+    async def aclose(self) -> None:
+        """Drop the connection, and wait until it is gone."""
+        if self._stream is not None:
+            _, writer = self._stream
+            self.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if address.path:
+        return await asyncio.open_unix_connection(address.path)
+    tls = tls_context(address) if address.tls else None
+    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return reader, writer
