@@ -13,7 +13,7 @@ import redis
 from chaos.jobs import QUICK
 from chaos.kinds import Kind
 from jqjobs import App
-from jqjobs.errors import JqError, StoreFull
+from jqjobs.errors import StoreError
 
 _TENANTS, _KEYS = 3, 4
 _KEEP_MS = 20_000
@@ -75,12 +75,9 @@ def enqueue(app: App, call: Call, args: tuple[int, ...], rng: random.Random) -> 
     call.queue = job.queue
     try:
         handle = job.enqueue(*args)
-    except StoreFull:
-        call.reply = Reply.REFUSED
-    except JqError:
-        call.reply = Reply.UNKNOWN
+    except StoreError as error:
+        call.reply = Reply.UNKNOWN if error.maybe_stored else Reply.REFUSED
     else:
-        # Not created and its own id: the library sent it again, since it heard no reply the first time.
         call.reply = Reply.ACCEPTED if handle.id == call.id else Reply.COALESCED
         call.id = handle.id
 
