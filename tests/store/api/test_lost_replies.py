@@ -121,7 +121,7 @@ def test_what_could_not_be_sent_is_not_said_to_be_stored(
     app: App, mail: Job[Any, Any], link: Proxy, send: Send
 ) -> None:
     link.weather.refuses = True
-    with pytest.raises(StoreUnavailable, match="job .*/mine is not stored") as raised:
+    with pytest.raises(StoreUnavailable, match=r"job .*/mine is not stored") as raised:
         send(app, mail.options(id="mine"))
     assert not raised.value.maybe_stored
     assert raised.value.unsent == ("mine",)
