@@ -30,9 +30,10 @@ app = App()
 
 def note(event, job, *rest):
     said = [repr(item) if isinstance(item, BaseException) else item for item in rest]
-    # Where the job is now, by Redis: hooks come after the outcome is recorded.
+    # Where the job is now, by Redis: hooks come after the outcome is recorded, cleanup before.
     state = app.handle(f"{job.queue}/{job.id}").state()
-    line = {"event": event, "id": job.id, "args": list(job.args), "said": said, "state": state}
+    line = {"event": event, "id": job.id, "args": list(job.args), "said": said, "state": state,
+            "attempt": job.attempt}
     with open(os.environ["JQ_TEST_JOURNAL"] + ".hooks", "a") as file:
         file.write(json.dumps(line) + "\\n")
 
@@ -117,17 +118,17 @@ def site(site: Site) -> Site:
 def test_a_success_is_told_with_its_result_once_it_is_recorded(site: Site, name: str) -> None:
     job = site.send(name, 1, 2)
     assert job.result(timeout=20) == 6
-    assert all_told(site, job.id) == [
-        ("on_start", "active"), ("on_success", 6, "kept"), ("cleanup", "kept"),
+    assert all_told(site, job.id, "on_success") == [
+        ("on_start", "active"), ("cleanup", "active"), ("on_success", 6, "kept"),
     ]  # fmt: skip
 
 
 def test_a_failure_is_a_retry_until_it_is_the_last_one(site: Site) -> None:
     job = site.send("fails", "boom")
-    lines = all_told(site, job.id, count=2)
-    assert [event for event, *_ in lines] == ["on_start", "on_retry", "cleanup", "on_start", "on_failure", "cleanup"]
-    assert lines[1][1:3] == ("ValueError('boom')", 0.1)
-    assert lines[4] == ("on_failure", "ValueError('boom')", "dead")
+    lines = all_told(site, job.id, "on_failure")
+    assert [event for event, *_ in lines] == ["on_start", "cleanup", "on_retry", "on_start", "cleanup", "on_failure"]
+    assert lines[2][1:3] == ("ValueError('boom')", 0.1)
+    assert lines[5] == ("on_failure", "ValueError('boom')", "dead")
 
 
 def test_a_job_that_took_its_worker_with_it_is_told_by_another_worker(site: Site) -> None:
@@ -137,11 +138,25 @@ def test_a_job_that_took_its_worker_with_it_is_told_by_another_worker(site: Site
     assert failure[2] == "dead"
 
 
+def attempts_told(site: Site, job_id: str) -> list[tuple[str, int]]:
+    """Event and attempt of what hooks noted of a job."""
+    lines = map(json.loads, (site.directory / "journal.hooks").read_text().splitlines())
+    return [(line["event"], line["attempt"]) for line in lines if line["id"] == job_id]
+
+
+def test_who_runs_a_job_again_cleans_up_after_the_attempt_that_killed_its_worker(site: Site) -> None:
+    job = site.send("dies", 7, max_crashes=2)
+    all_told(site, job.id, "on_failure")
+    assert attempts_told(site, job.id) == [
+        ("on_start", 1), ("cleanup", 1), ("on_start", 2), ("cleanup", 2), ("on_failure", 2)
+    ]  # fmt: skip
+
+
 def test_a_hook_that_raises_changes_nothing_and_is_logged(site: Site) -> None:
     site.tolerates_defects = True  # its traceback is in the log
     job = site.send("badly_hooked")
     site.wait_for(job, State.KEPT)
-    assert [event for event, *_ in all_told(site, job.id)] == ["on_start", "on_success", "cleanup"]
+    assert [event for event, *_ in all_told(site, job.id, "on_success")] == ["on_start", "cleanup", "on_success"]
     [line] = site.daemons[0].events("hook.failed")
     assert "ZeroDivisionError" in line["exception"]
 
@@ -154,7 +169,7 @@ def test_hooks_of_a_job_that_ends_while_its_worker_drains_are_still_called(site:
     site.daemons[0].wait_for_event("signal")
     gate.touch()
     assert site.daemons[0].wait() == 0
-    assert [event for event, *_ in told(site, job.id)] == ["on_start", "on_success", "cleanup"]
+    assert [event for event, *_ in told(site, job.id)] == ["on_start", "cleanup", "on_success"]
 
 
 def test_what_a_job_puts_off_is_called_after_it_by_its_worker(site: Site) -> None:

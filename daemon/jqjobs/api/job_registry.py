@@ -71,4 +71,5 @@ class Registry:
 
     def _published(self, job: Job[..., Any]) -> dict[str, Any]:
         entry = job.settings.catalog_entry(first_line(job.function))
-        return entry | {"hooks": True} if any(self.hooks_of(job, "on_failure")) else entry
+        has_hooks = any(True for event in ("on_failure", "cleanup") for _ in self.hooks_of(job, event))
+        return entry | {"hooks": True} if has_hooks else entry

@@ -147,6 +147,9 @@ class NullEngine(MemoryEngine):
 class _Unwatched(Interrupter):
     """Lets a job run in whatever thread asks; nobody interrupts it."""
 
+    def call_limited(self, work: TakenJob, call: Callable[[], None], *, heeds_stop: bool = True) -> None:
+        call()
+
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return run_coroutine(coroutine)
 

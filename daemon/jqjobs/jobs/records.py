@@ -153,6 +153,8 @@ class TakenJob:
     memory_bytes: int = 0
     #: Whether it may have killed a worker before (`jobs.blame`).
     is_suspect: bool = False
+    #: The earlier attempt whose worker died before it could clean up, 0: there is none.
+    uncleaned: int = 0
     #: Where it stands on its worker's board, and the number it has there; since when it runs, boottime ms.
     place: int = 0
     serial: int = 0

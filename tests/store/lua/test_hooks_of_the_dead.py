@@ -96,7 +96,7 @@ def test_a_death_by_crash_waits_for_hooks_and_is_handed_out_once(system: QueueSy
     crash(system)
     assert system.states("a") == ["dead"]
     assert waiting(system) == ["a n"]
-    assert collect(system) == [Death("q", "a", "n", b'{"args":[1]}', 2, 0, "crashed", "killed")]
+    assert collect(system) == [Death("q", "a", "n", b'{"args":[1]}', 2, 0, "crashed", "killed", 2)]
     assert collect(system) == []
     assert system.states("a") == ["dead"]
 

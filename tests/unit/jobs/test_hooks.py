@@ -163,12 +163,12 @@ BOOM = ValueError("boom")
 def test_an_outcome_is_the_events_that_it_means(app: App, kind: Kind, settled: Settled, expected: list[Any]) -> None:
     result = {"result": 7} if kind in (Kind.DONE, Kind.KEPT) else {"error": BOOM}
     known = app.job(name="job")(lambda: None)
-    assert told(an_outcome(known, kind, 1500, **result), settled) == [*expected, ("cleanup",)]
+    assert told(an_outcome(known, kind, 1500, **result), settled) == expected
 
 
-def test_an_outcome_that_came_too_late_is_only_cleaned_up_after(app: App) -> None:
+def test_an_outcome_that_came_too_late_is_no_event(app: App) -> None:
     known = app.job(name="job")(lambda: None)
-    assert told(an_outcome(known, Kind.DONE), None) == [("cleanup",)]
+    assert told(an_outcome(known, Kind.DONE), None) == []
 
 
 # Inside the attempt
@@ -416,8 +416,8 @@ def test_recorded_outcomes_are_told_in_order(shift: Shift, journal: Journal) -> 
     assert after.pending
     assert after.run()
     assert [line for line in journal.lines if line[0] == "on_success"] == [("on_success", 1), ("on_success", 2)]
-    assert journal.lines[-1] == ("cleanup",)
-    assert shift.board.ticks == 6
+    assert not [line for line in journal.lines if line[0] == "cleanup"], "that came before the report"
+    assert shift.board.ticks == 4
     assert not after.pending
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0), "no alarm goes off in the next job"
 
@@ -428,12 +428,10 @@ def test_a_hook_that_raises_keeps_no_other_from_being_called(
     def fails(job: JobContext, result: Any) -> None:
         raise SystemExit(3)
 
-    shift.app.job(name="job", on_success=[fails, journal.hook("on_success")], cleanup=journal.hook("cleanup"))(
-        lambda: None
-    )
+    shift.app.job(name="job", on_success=[fails, journal.hook("on_success")])(lambda: None)
     shift.ends(Kind.DONE, result=1)
     assert shift.hook_queue().run()
-    assert journal.lines == [("on_success", 1), ("cleanup",)]
+    assert journal.lines == [("on_success", 1)]
     assert [record.getMessage() for record in caplog.records] == ["hook.failed"]
 
 
@@ -442,21 +440,21 @@ def test_a_hook_that_takes_too_long_is_interrupted_and_the_next_one_called(
 ) -> None:
     monkeypatch.setattr(worker_hooks, "HOOK_LIMIT_MS", 50)
 
-    def endless(job: JobContext) -> None:
+    def endless(job: JobContext, result: Any) -> None:
         while True:
             pass
 
-    shift.app.job(name="job", cleanup=[endless, journal.hook("cleanup")])(lambda: None)
-    shift.ends(Kind.DONE)
+    shift.app.job(name="job", on_success=[endless, journal.hook("on_success")])(lambda: None)
+    shift.ends(Kind.DONE, result=1)
     assert shift.hook_queue().run()
-    assert journal.lines == [("cleanup",)]
+    assert journal.lines == [("on_success", 1)]
     assert [record.getMessage() for record in caplog.records] == ["hook.ended"]
 
 
 def test_a_worker_that_must_stop_now_calls_no_more_hooks(
     shift: Shift, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shift.app.job(name="job", cleanup=journal.hook("cleanup"))(lambda: None)
+    shift.app.job(name="job", on_success=journal.hook("on_success"))(lambda: None)
     shift.ends(Kind.DONE)
     shift.interrupter.stop_now()
     shift.hook_queue().run()
@@ -472,7 +470,7 @@ def test_of_a_job_that_died_elsewhere_only_its_failure_is_told(shift: Shift, jou
     shift.app.job(
         name="job", **{**journal.of_every_event(), "on_failure": lambda job, error: seen.extend([job, error])}
     )(job)
-    shift.exchange.deaths = [Death("q", "a", "job", b'{"args":[5],"meta":{"m":1}}', 3, 2, "crashed", "killed by 9")]
+    shift.exchange.deaths = [Death("q", "a", "job", b'{"args":[5],"meta":{"m":1}}', 3, 2, "crashed", "killed by 9", 0)]
     after = shift.hook_queue()
     after.look(["q"])
     assert after.pending
@@ -486,10 +484,27 @@ def test_of_a_job_that_died_elsewhere_only_its_failure_is_told(shift: Shift, jou
     assert journal.lines == []
 
 
+def test_a_job_that_died_uncleaned_is_cleaned_up_after_before_its_failure_is_told(
+    shift: Shift, journal: Journal
+) -> None:
+    shift.app.job(
+        name="job", cleanup=lambda job: journal.lines.append(("cleanup", job.attempt)),
+        on_failure=lambda job, error: journal.lines.append(("on_failure", error.reason)),
+    )(lambda: None)  # fmt: skip
+    shift.exchange.deaths = [
+        Death("q", "a", "job", b"{}", 3, 0, "crashed", None, 2),
+        Death("q", "b", "job", b"{}", 5, 0, "cancelled", None, 5),
+    ]  # fmt: skip
+    after = shift.hook_queue()
+    after.look(["q"])
+    assert after.run()
+    assert journal.lines == [("cleanup", 2), ("on_failure", "crashed"), ("cleanup", 5)]
+
+
 def test_a_payload_that_cannot_be_read_is_told_without_arguments(shift: Shift) -> None:
     seen: list[JobContext] = []
     shift.app.job(name="job", on_failure=lambda job, error: seen.append(job))(lambda: None)
-    shift.exchange.deaths = [Death("q", "a", "job", b"{", 1, 0, "damaged", None)]
+    shift.exchange.deaths = [Death("q", "a", "job", b"{", 1, 0, "damaged", None, 0)]
     after = shift.hook_queue()
     after.look(["q"])
     after.run()

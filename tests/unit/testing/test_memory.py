@@ -219,9 +219,9 @@ def test_hooks_and_middleware_are_called(app: App, jobs: InMemory, lines: Lines)
     jobs.drain(delayed=True)
     start = [("ready", "active"), "on_start"]
     assert lines == [
-        *start, 1, ("on_retry", 60.0), ("active", "scheduled"), "cleanup",
-        *start, 1, ("on_failure", "boom"), ("active", "dead"), "cleanup",
-        *start, 2, ("on_success", ["well"]), ("active", "gone"), "cleanup",
+        *start, 1, "cleanup", ("on_retry", 60.0), ("active", "scheduled"),
+        *start, 1, "cleanup", ("on_failure", "boom"), ("active", "dead"),
+        *start, 2, "cleanup", ("on_success", ["well"]), ("active", "gone"),
     ]  # fmt: skip
 
 

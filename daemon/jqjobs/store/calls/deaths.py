@@ -11,11 +11,14 @@ from jqjobs.store.reply_values import count, text
 from jqjobs.store.scripts import script
 
 #: Items of one job in the answer.
-_FIELDS = 7
+_FIELDS = 8
 
 
 class Death(NamedTuple):
-    """A job that died behind the back of a worker. ``reason``: crashed, hung, expired, …"""
+    """A job that died behind the back of a worker. ``reason``: crashed, hung, expired, …
+
+    ``uncleaned``: the attempt that nobody has cleaned up after, 0: there is none.
+    """
 
     queue: str
     id: str
@@ -25,6 +28,7 @@ class Death(NamedTuple):
     failures: int
     reason: str
     error: str | None
+    uncleaned: int
 
 
 def deaths(queue: str, names: Sequence[str], most: int) -> Call[list[Death]]:
@@ -37,9 +41,10 @@ def deaths(queue: str, names: Sequence[str], most: int) -> Call[list[Death]]:
 
 
 def _death(
-    queue: str, job_id: Any, name: Any, payload: Any, attempt: Any, failures: Any, reason: Any, error: Any
-) -> Death:
+    queue: str, job_id: Any, name: Any, payload: Any, attempt: Any, failures: Any, reason: Any, error: Any,
+    uncleaned: Any,
+) -> Death:  # fmt: skip
     return Death(
         queue, text(job_id), text(name), payload or b"", count(attempt), count(failures), text(reason or b""),
-        None if error is None else text(error),
+        None if error is None else text(error), count(uncleaned),
     )  # fmt: skip

@@ -143,8 +143,11 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
     )  # fmt: skip
 
 
-def _add_extra(job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any) -> None:
+def _add_extra(
+    job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any, uncleaned: Any
+) -> None:  # fmt: skip
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
     job.limits = text(limits or b"")
     job.is_suspect = suspect is not None
+    job.uncleaned = number(uncleaned) or 0

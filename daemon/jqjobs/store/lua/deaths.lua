@@ -2,7 +2,8 @@
 -- Hands out dead jobs whose hooks nobody has called: they crashed, were killed, expired, or nobody answered.
 -- Each is handed out once. What was retried or forgotten meanwhile is dropped.
 -- KEYS[1] the queue's meta key   ARGV[1] now (not used)   ARGV[2] at most, then the job names the caller has hooks for
--- Returns flat, seven items a job: id, name, payload, attempt, failures, reason, error; absent ones are nil
+-- Returns flat, eight items a job: id, name, payload, attempt, failures, reason, error, the attempt that nobody has
+--   cleaned up after; absent ones are nil
 -- First write: ZREM, passes when Redis is full
 local q, most = prefix(KEYS[1]), tonumber(ARGV[2])
 local mine, reply = {}, {}
@@ -13,10 +14,11 @@ for _, member in ipairs(redis.call('ZRANGE', q .. 'hooks', 0, -1)) do
   if mine[name] then
     redis.call('ZREM', q .. 'hooks', member)
     if redis.call('ZSCORE', q .. 'dead', id) then
-      local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'attempt', 'failures', 'reason', 'error')
+      local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'attempt', 'failures', 'reason', 'error', 'uncleaned')
+      if f[6] then redis.call('HDEL', q .. 'job:' .. id, 'uncleaned') end
       local n = #reply
       reply[n + 1], reply[n + 2] = id, name
-      for i = 1, 5 do reply[n + 2 + i] = f[i] end
+      for i = 1, 6 do reply[n + 2 + i] = f[i] end
       most = most - 1
       if most == 0 then break end
     end

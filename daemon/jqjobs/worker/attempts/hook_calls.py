@@ -1,9 +1,11 @@
-"""Calls the hooks of jobs: on_start inside the attempt, the others once its outcome is recorded in Redis.
+"""Calls the hooks of jobs: on_start inside the attempt, cleanup at its end, the others once its outcome is recorded.
 
-The others run in the main thread between two batches, while nothing is held, so that no job waits behind a hook.
-Each has a time limit of its own. What a hook raises is logged and changes nothing. A hook is called at most once:
-if the worker dies, or the connection breaks while the outcome is reported, it is not called at all. Jobs that died
-behind the back of their worker wait in Redis for some worker to call their on_failure.
+Cleanup comes before the report, in the thread of the attempt, so that it never runs beside the next one; of an attempt
+whose worker died it is called just before the next one, or with the hooks of the dead job. The others run in the main
+thread between two batches, while nothing is held, so that no job waits behind a hook. They are called at most once: if
+the worker dies, or the connection breaks while the outcome is reported, they are not called at all. Jobs that died
+behind the back of their worker wait in Redis for some worker to call their on_failure. Each hook has a time limit of
+its own; what it raises is logged and changes nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import Context
+from dataclasses import replace
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -64,8 +67,12 @@ def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run
 
 
 def call_start_hooks(app: App, attempt: Attempt, run: Callable[[Any], Any]) -> None:
-    """Tell of a job that is about to be called."""
+    """Tell of a job that is about to be called; first clean up after the attempt whose worker died."""
     job = context_of(attempt)
+    if attempt.job.uncleaned:
+        before = replace(job, attempt=attempt.job.uncleaned, _reporter=None)
+        for function in app.registry.hooks_of(attempt.known, "cleanup"):
+            call_hook("cleanup", function, (before,), run)
     for function in app.registry.hooks_of(attempt.known, "on_state_change"):
         call_hook("on_state_change", function, (job, "ready", "active", "taken"), run)
     for function in app.registry.hooks_of(attempt.known, "on_start"):
@@ -93,16 +100,16 @@ def events_of(outcome: Outcome, settled: Settled | None) -> Iterator[tuple[Any, 
     """
     attempt: Attempt = outcome.after
     job = context_of(attempt)
-    if settled is not None:
-        state, reason = settled
-        if outcome.kind in _SUCCEEDED:
-            yield "on_success", job, attempt.result
-        elif state == "dead" and reason != "cancelled":
-            yield "on_failure", job, attempt.error or _failed(job, reason, None)
-        elif outcome.kind in _TRIED_AGAIN and state != "dead":
-            yield "on_retry", job, attempt.error, outcome.delay_ms / 1000
-        yield "on_state_change", job, "active", state, reason or _REASONS.get(outcome.kind, outcome.kind.value)
-    yield "cleanup", job
+    if settled is None:
+        return
+    state, reason = settled
+    if outcome.kind in _SUCCEEDED:
+        yield "on_success", job, attempt.result
+    elif state == "dead" and reason != "cancelled":
+        yield "on_failure", job, attempt.error or _failed(job, reason, None)
+    elif outcome.kind in _TRIED_AGAIN and state != "dead":
+        yield "on_retry", job, attempt.error, outcome.delay_ms / 1000
+    yield "on_state_change", job, "active", state, reason or _REASONS.get(outcome.kind, outcome.kind.value)
 
 
 class HookQueue:
@@ -169,7 +176,10 @@ class HookQueue:
         known = self._app.jobs[death.name]
         meta, args, kwargs = _read(known, death.payload)
         job = JobContext(death.id, death.queue, known.name, death.attempt, death.failures, "", meta, args, kwargs)
-        self._call(known, "on_failure", job, _failed(job, death.reason, death.error))
+        if death.uncleaned:  # first, since on_failure may send it back
+            self._call(known, "cleanup", replace(job, attempt=death.uncleaned))
+        if death.reason != "cancelled":
+            self._call(known, "on_failure", job, _failed(job, death.reason, death.error))
 
     def _call(self, known: Job[..., Any], event: str, *args: Any) -> None:
         job: JobContext = args[0]

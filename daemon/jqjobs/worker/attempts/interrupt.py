@@ -43,7 +43,9 @@ class Interrupter:
         self.event_loop: EventLoop = MainLoop()
         self._timed_out: TakenJob | None = None
         self._cancelled: TakenJob | None = None
+        self._limited_until_ms = 0.0
         self._must_stop = False
+        self._heeds_stop = True
         self._again_ms = again_ms
         self._async_work = AsyncWork(again_ms)
         #: What was told to tasks of an event loop that a plain job runs itself, and to which job.
@@ -95,7 +97,7 @@ class Interrupter:
     def stop_now(self, frame: FrameType | None = None) -> None:
         """Raise JobInterrupted in the running job, and in any that begins; called from a signal handler."""
         self._must_stop = True
-        if self.armed is not None:
+        if self.armed is not None and self._heeds_stop:
             self._tear_out(self.armed, JobInterrupted(STOPPED), frame)
 
     def on_time_limit(self, signum: int, frame: FrameType | None) -> None:
@@ -105,8 +107,11 @@ class Interrupter:
             return
         if job is self._cancelled:
             self._tear_out(job, JobCancelled(CANCELLED), frame)
-        elif self._must_stop:
+        elif self._must_stop and self._heeds_stop:
             self._tear_out(job, JobInterrupted(STOPPED), frame)
+        elif self._limited_until_ms:  # the monitor may say meanwhile that a job is late which is over
+            if monotonic_ms() >= self._limited_until_ms:
+                self._tear_out(job, JobTimeout(late(job)), frame)
         elif job is self._timed_out:
             self._tear_out(job, JobTimeout(late(job)), frame)
 
@@ -128,21 +133,25 @@ class Interrupter:
             return error
         return told[1].reason_for(error)
 
-    def call_limited(self, work: TakenJob, call: Callable[[], None]) -> None:
+    def call_limited(self, work: TakenJob, call: Callable[[], None], *, heeds_stop: bool = True) -> None:
         """Call what is no job under the time limit of ``work``, which nobody else watches.
 
-        Raises what that raises; JobTimeout; JobInterrupted when the worker must stop now, or even before it begins.
+        Raises what that raises; JobTimeout; if it ``heeds_stop`` JobInterrupted when the worker must stop now, or even
+        before it begins.
         """
         assert work.timeout_ms is not None
         work.started_ms = monotonic_ms()
-        self._timed_out = work
-        self.arm(work)
+        self._heeds_stop, self._limited_until_ms = heeds_stop, work.started_ms + work.timeout_ms
         try:
+            if heeds_stop:
+                self.arm(work)
+            self.armed = work
             setitimer(ITIMER_REAL, work.timeout_ms / 1000, _AGAIN_S)
             call()
         finally:
             setitimer(ITIMER_REAL, 0)
             self.disarm()
+            self._heeds_stop, self._limited_until_ms = True, 0.0
 
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in the event loop of this worker; an interrupt cancels its task."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
@@ -18,13 +18,14 @@ from typing import Any, Protocol
 from jqjobs.api.app import App, Job
 from jqjobs.errors import InvalidArguments, MalformedPayload
 from jqjobs.jobs.context import JobReporter, context_of, set_running
-from jqjobs.jobs.hooks import wrapped
+from jqjobs.jobs.hooks import Hook, wrapped
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.jobs.signature import decode_payload
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.classifier import MOST_ERROR, Classifier
+from jqjobs.worker.attempts.cleanup import CleanupGuard, MayCleanUp, clean_up, clean_up_aside, cleanups_of
 from jqjobs.worker.attempts.hook_calls import after_hooks, call_start_hooks
 
 
@@ -36,7 +37,7 @@ class _NotCalled(Exception):
         self.outcome = outcome
 
 
-class Guard(Protocol):
+class Guard(CleanupGuard, Protocol):
     """Knows which job runs in the calling thread, to raise an exception in it when others ask for that."""
 
     @property
@@ -52,10 +53,6 @@ class Guard(Protocol):
         """The job is over."""
         ...
 
-    def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine of the job to its end."""
-        ...
-
     def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
         """Return what ``job`` has ended with: ``error``, or the reason for which that was raised in it."""
         ...
@@ -68,6 +65,7 @@ class Runner:
         self, app: App, worker_id: str, interrupter: Guard, rng: random.Random, notes: JobReporter | None = None,
         on_error: Callable[[BaseException], None] | None = None,
         asked_to_end: Callable[[BaseException], bool] | None = None,
+        may_clean_up: MayCleanUp = lambda _: True,
     ) -> None:  # fmt: skip
         """``on_error``: called with what ended an attempt that did not succeed.
 
@@ -79,6 +77,7 @@ class Runner:
         self._notes = notes
         self._on_error = on_error
         self._asked_to_end = asked_to_end
+        self._may_clean_up = may_clean_up
         self.classifier = Classifier(worker_id, rng)
 
     def complete(self, job: TakenJob) -> TakenJob:
@@ -119,6 +118,8 @@ class Runner:
             outcome = self._raised(attempt, interrupter.reason_for(job, error))
         if interrupter.in_child:
             _end_child(outcome)
+        if attempt.is_hooked and (hooks := self._cleanups(attempt, outcome)):
+            clean_up(hooks, attempt, interrupter)
         if (notes := self._notes) is not None and notes.pending and _leaves_notes(notes, job, outcome):
             notes.write()
         return _told_to_hooks(attempt, outcome) if attempt.is_hooked else outcome
@@ -145,6 +146,8 @@ class Runner:
             hook.close()  # where the job did not come to them
         if self._interrupter.in_child:
             _end_child(outcome)
+        if attempt.is_hooked and (hooks := self._cleanups(attempt, outcome)):
+            await clean_up_aside(hooks, attempt)
         if (notes := self._notes) is not None and notes.pending and _leaves_notes(notes, job, outcome):
             await notes.write_aside()
         return _told_to_hooks(attempt, outcome) if attempt.is_hooked else outcome
@@ -188,6 +191,11 @@ class Runner:
             call = partial(attempt.known.function, *attempt.args, **attempt.kwargs)
             return wrapped(call, self._app.middlewares, context_of(attempt), run)
         return attempt.known.function(*attempt.args, **attempt.kwargs)
+
+    def _cleanups(self, attempt: Attempt, outcome: Outcome | None) -> Sequence[Hook]:
+        """Return the cleanup hooks that are to be called before the outcome is reported."""
+        hooks = cleanups_of(self._app, attempt)
+        return hooks if hooks and self._may_clean_up(outcome or Outcome.done(attempt.job)) else ()
 
     def _raised(self, attempt: Attempt, error: BaseException) -> Outcome:
         if isinstance(error, _NotCalled):

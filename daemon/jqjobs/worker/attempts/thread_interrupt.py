@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from jqjobs.errors import JobTimeout
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop
-from jqjobs.worker.attempts.reasons import REASONS, is_heeded
+from jqjobs.worker.attempts.reasons import REASONS, is_heeded, late
+
+#: A limit that nobody else watches is said again so often.
+_AGAIN_S = 0.1
 
 
 @dataclass(slots=True)
@@ -77,6 +81,24 @@ class ThreadInterrupter:
                 armed.was_told = True
                 _set_exception()(armed.thread, _worded(reason, text))
             return True
+
+    def call_limited(self, work: TakenJob, call: Callable[[], None], *, heeds_stop: bool = True) -> None:
+        """Call what is no job, in this thread, under the time limit of ``work``. Raises what that raises; JobTimeout."""
+        over = threading.Event()
+        threading.Thread(target=self._watch, args=(work, over), name="jqjobs-limit", daemon=True).start()
+        self.arm(work)
+        try:
+            call()
+        finally:
+            self.disarm()
+            over.set()
+
+    def _watch(self, work: TakenJob, over: threading.Event) -> None:
+        assert work.timeout_ms is not None
+        wait_s = work.timeout_ms / 1000
+        while not over.wait(wait_s):
+            self.interrupt(work, JobTimeout, late(work))
+            wait_s = _AGAIN_S
 
     def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
         """Return what a job has ended with."""

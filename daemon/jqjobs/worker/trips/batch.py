@@ -108,14 +108,25 @@ class Batch:
             self._release_all()
         return False
 
+    def may_clean_up(self, outcome: Outcome) -> bool:
+        """Say on the board how a running job ended, so that a crash in its cleanup undoes nothing.
+
+        False: the lease may be gone, and others may have the job.
+        """
+        self._mark(outcome)
+        return self._board.lease_holds()
+
+    def _mark(self, outcome: Outcome) -> None:
+        number = outcome.wait_ms if outcome.kind is Kind.WAITING else outcome.job.started_ms
+        self._board.mark(outcome.job.place, _STAGES[outcome.kind], number)
+
     def finish(self, job: TakenJob, outcome: Outcome | None = None) -> None:
         """Note how a running job ended; without an outcome it succeeded, and there is nothing more to say."""
         if outcome is None:
             self._board.mark(job.place, Stage.SUCCEEDED, job.started_ms)
             self._done.append(job)
         else:
-            number = outcome.wait_ms if outcome.kind is Kind.WAITING else job.started_ms
-            self._board.mark(job.place, _STAGES[outcome.kind], number)
+            self._mark(outcome)
             self.reports.add(outcome)
         del self._running[job.place]  # last: at no moment do `in_hand` and `reports` both miss it
 

@@ -6,11 +6,12 @@ local MOST_HOOKS = 1000  -- dead jobs whose hooks no worker has called yet
 
 local told = false  -- whether the caller hears what becomes of the job (trip/settle.lua), and calls its hooks itself
 
--- A job with hooks that died behind the back of its worker: some worker calls on_failure later (deaths.lua).
--- Only names that say so in the catalog; bounded, the oldest go.
+-- A job with hooks that died behind the back of its worker: some worker calls them later (deaths.lua). Of a cancelled
+-- one only cleanup. Only names that say so in the catalog; bounded, the oldest go.
 local function leave_to_hooks(q, now, id, reason)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
-  if told or reason == 'cancelled' or not published(q, name).hooks then return end
+  local is_quiet = reason == 'cancelled' and redis.call('HEXISTS', q .. 'job:' .. id, 'uncleaned') == 0
+  if told or is_quiet or not published(q, name).hooks then return end
   redis.call('ZADD', q .. 'hooks', now, id .. ' ' .. name)
   redis.call('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
 end

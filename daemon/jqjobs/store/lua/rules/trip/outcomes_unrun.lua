@@ -1,8 +1,9 @@
 --: include scheduled coalescing_key outcome/give_back outcome/over arrival/rejected trip/outcomes
 -- The same of jobs that did not run: the worker cannot, or may not now.
--- Gives: has_lacked
+-- Gives: UNRUN, has_lacked
 
 local RETRY_UNKNOWN_MS = 500
+local UNRUN = { released = true, deferred = true, unknown = true, throttled = true, oversized = true }
 
 -- This worker has just given back a job that it cannot run: somebody else shall watch for the moment it is due.
 local has_lacked = false

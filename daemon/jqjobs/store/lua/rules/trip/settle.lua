@@ -26,7 +26,8 @@ local function settle_one(q, now, active, taken, stale, settled, kind, id, attem
   redis.call('ZREM', active, id .. ' ' .. attempt)
   told = settled and true
   unless_damaged(q, now, id, function()
-    local limits, cancelled = note_attempt(q, active, id, attempt, when ~= '' and when or taken)
+    local limits, cancelled, uncleaned = note_attempt(q, active, id, attempt, when ~= '' and when or taken)
+    if uncleaned and not UNRUN[kind] then redis.call('HDEL', q .. 'job:' .. id, 'uncleaned') end
     local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
     if cancelled and not FINAL[kind] then record = outcomes.cancelled end
     record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)

@@ -20,8 +20,8 @@ local function can_begin_now(t, want, got)
   return t.asked - want + got < tonumber(string.match(t.words, 'free (%d+)') or 0)
 end
 
--- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra; extra
--- is nil or { failures, timeout, keep, key, limits, suspect }, each nil when absent. bytes: of payloads taken so far.
+-- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
+-- { failures, timeout, keep, key, limits, suspect, uncleaned }, each nil when absent. bytes: of payloads taken so far.
 -- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
 local function take_head(t, q, index, want, active, bytes)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')

@@ -2,6 +2,14 @@
 -- The end of a worker: what it had in hand goes elsewhere, its lease is gone.
 -- Gives: end_worker
 
+local CLEAN = { unstarted = true, succeeded = true }
+
+-- The worker that runs it next calls its cleanup hooks first; of a dead one, whoever calls its other hooks.
+local function owe_cleanup(q, id, attempt, word)
+  if CLEAN[word] or string.find(word, '^waiting') then return end
+  redis.call('HSET', q .. 'job:' .. id, 'uncleaned', attempt)
+end
+
 -- One job has left the active set. word: what its daemon says of it, "unstarted" when it says nothing, "unknown" when
 -- nobody could read the board.
 local function settle_left(q, now, worker, id, rank, word, end_of, cancelled)
@@ -29,6 +37,7 @@ local function end_worker(q, now, worker, board, end_of)
     redis.call('ZREM', active, members[i])
     unless_damaged(q, now, id, function()
       local limits, cancelled = note_attempt(q, active, id, attempt, taken)
+      owe_cleanup(q, id, attempt, word)
       settle_left(q, now, worker, id, members[i + 1], word, end_of, cancelled)
       free_places(q, now, id, attempt, limits)
     end)
