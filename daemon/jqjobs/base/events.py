@@ -124,6 +124,8 @@ EVENTS = {
         "The app has queues that `--queues` leaves to other daemons."),
     "redis.back": Event("info", "failures worker?",
         "Redis answers again."),
+    "redis.clock_back": Event("warning", "",
+        "The clock of Redis was set back. Nothing is lost; what is due comes later by as much."),
     "redis.lost": Event("warning", "error worker?",
         "Redis does not answer; jobs go on, and it is tried again. Said once for each outage."),
     "redis.refused": Event("warning", "error worker?",

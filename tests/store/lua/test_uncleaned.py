@@ -1,4 +1,4 @@
-"""What nobody has cleaned up after is told to who has the job next: the worker that takes it, or who calls its hooks."""
+"""What nobody has cleaned up after: told to the worker that takes the job next, or to who calls its hooks."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.messages import Join
@@ -13,19 +13,25 @@ from jqjobs.store.calls.cancels import cancels
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
+T = TypeVar("T")
 
-def run_and_pass_on_cancels(store: Store, call: Call[Any], workers: Sequence[Join]) -> None:
-    """Run a call and, in the same round trip, ask what is cancelled in the hands of these workers.
 
-    The answer goes to their boards: a worker looks there before it starts a job, and while the job runs.
+def run_and_pass_on_cancels(store: Store, call: Call[T], workers: Sequence[Join]) -> T:
+    """Run a call and return its answer; in the same round trip ask what is cancelled in the hands of these workers.
+
+    That goes to their boards: a worker looks there before it starts a job, and while the job runs.
     Raises: StoreError, after all that could be done.
     """
     queues = sorted({name for join in workers for name in join.queues})
     here = [[join.worker_id for join in workers if name in join.queues] for name in queues]
     asked: list[Call[Any]] = [cancels(name, ids) for name, ids in zip(queues, here, strict=True)]
-    answers = store.run_many([call, *asked])
+    first, *answers = store.run_many([call, *asked])
     boards = {join.worker_id: join.board for join in workers}
-    for name, answer in zip(queues, answers[1:], strict=True):
+    for name, answer in zip(queues, answers, strict=True):
         for worker_id, job_id, attempt in [] if isinstance(answer, StoreError) else answer:
             boards[worker_id].cancel(name, job_id, attempt, monotonic_ms())
+    if isinstance(first, StoreError):
+        raise first
     raise_first(answers)
+    answer_of_call: T = first
+    return answer_of_call

@@ -14,6 +14,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.blaming import Words, board_entries, judge
 from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.leases.commands import run_recall
+from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.server_check import complaints
@@ -30,6 +31,7 @@ from jqjobs.store.wire import raise_first
 
 #: A daemon that has not registered for this long is no longer there.
 _REGISTERED_MS = 10_000
+_WALK_EVERY_S = 0.1
 
 
 class LeaseKeeper:
@@ -62,6 +64,7 @@ class LeaseKeeper:
         self._queues: set[str] = set(settings.queues)
         #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
         self._judged: dict[str, Words] = {}
+        self._expiries = Expiries(store)
         self.housekeeping = Housekeeping(store, settings)
         self.has_answered = False
         self.has_joined = False
@@ -178,10 +181,19 @@ class LeaseKeeper:
         if self.housekeeping.is_exhausted(sorted(self._queues)):
             self._tell(LeaseEvent("exhausted"))
 
-    def register(self, report: Report) -> None:
-        """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled."""
+    def register(self, report: Report) -> float | None:
+        """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled.
+
+        Returns in how many seconds there is more to do: when the clock of Redis was set back, all that expires is
+        looked at, some of it each time.
+        """
         call = daemons.register(self._daemon_id, _REGISTERED_MS, report.about, report.workers)
-        run_and_pass_on_cancels(self._store, call, list(self._joined.values()) if report.is_busy else [])
+        if run_and_pass_on_cancels(self._store, call, list(self._joined.values()) if report.is_busy else []):
+            log.event("redis.clock_back", level=log.WARNING)
+            self._expiries.begin()
+        if self._expiries.are_walked:
+            self._expiries.step()
+        return _WALK_EVERY_S if self._expiries.are_walked else None
 
     def deregister(self) -> None:
         """Take the entry out of the registry; where Redis is away it expires by itself."""

@@ -169,9 +169,9 @@ class LeaseThread(threading.Thread):
         elif self._report.is_busy and not self._registered.is_busy:
             self._schedule.hasten("register", now_s + _BUSY_EVERY_S)
 
-    def _register(self) -> None:
+    def _register(self) -> float | None:
         self._registered = self._report  # also if it is refused: it would be tried again without a pause
-        self._keeper.register(self._registered)
+        return self._keeper.register(self._registered)
 
     def _count_failure(self, error: StoreError) -> float:
         """Note that Redis is away, or wants nothing of us; return how many seconds to wait before the next try."""

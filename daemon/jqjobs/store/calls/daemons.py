@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import truth
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
 
@@ -18,14 +17,17 @@ _MESSAGE_TTL_MS = 60_000
 def register(
     daemon: str, ttl_ms: int, about: Mapping[str, Argument], workers: Mapping[str, Mapping[str, Argument]]
 ) -> Call[bool]:
-    """Register a daemon and its workers for ``ttl_ms``; 0 takes the entries away."""
+    """Register a daemon and its workers for ``ttl_ms``; 0 takes the entries away.
+
+    True: the clock of Redis was set back since somebody registered, and nobody else is told.
+    """
     args: list[Argument] = ["", ttl_ms, daemon]
     for fields in (about, *workers.values()):
         args.append(2 * len(fields))
         for name, value in fields.items():
             args += (name, value)
     names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
-    return Call(script("register"), names, args, truth, repeatable=True)
+    return Call(script("register"), names, args, lambda reply: reply == 2)
 
 
 def post_order(daemon: str, order: str) -> Call[int]:
