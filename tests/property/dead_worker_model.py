@@ -23,6 +23,8 @@ def end_worker(q: Queue, now: int, worker: str, board: dict[str, tuple[int, str]
         on_board = (board or {}).get(job_id, (None, ""))
         word = "unknown" if board is None else on_board[1] if on_board[0] == attempt else "unstarted"
         limited = q.jobs[job_id].limits
+        if word not in ("unstarted", "succeeded") and not word.startswith("waiting"):
+            q.jobs[job_id].uncleaned = attempt
         if (q.jobs[job_id].cancel or word == "cancelled") and word != "succeeded":
             _end_cancelled(q, now, job_id, word)
         elif word == "unknown" and not was_draining:

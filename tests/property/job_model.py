@@ -11,6 +11,8 @@ from property.limits_model import Limit, Wait
 HISTORY = 20
 #: Outcomes that come without a line for the history.
 UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING, Kind.DEFERRED)
+#: Outcomes that leave to others what an earlier attempt has left to clean up.
+UNCLEANED = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.DEFERRED, Kind.OVERSIZED)
 COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles", "lost", "hung")
 
 
@@ -30,6 +32,8 @@ class Job:
     #: "most scope" of one that may have killed a worker
     suspect: str = ""
     cancel: bool = False
+    #: the attempt that nobody has cleaned up after
+    uncleaned: int = 0
     #: the attempt that has recorded a token, and which; the attempt that has an early answer, and its kind
     token: tuple[int, str] = (0, "")
     answer: tuple[int, str] = (0, "")
@@ -63,7 +67,7 @@ class Job:
     def shown(self) -> tuple[Any, ...]:
         c = self.counters
         numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"], c["lost"])
-        rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"])
+        rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned)
         words = (self.key, self._mode(), self.suspect)
         return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from jqjobs.jobs.records import Kind
 from property import limits_model as limits
-from property.job_model import UNRUN, Job, New, Reply, Report
+from property.job_model import UNCLEANED, UNRUN, Job, New, Reply, Report
 from property.state import QueueState
 
 BAND = 2**40
@@ -245,6 +245,8 @@ class Queue:
             return False
         rank, number = self.leave_active(worker, job_id), report.number
         limited = self.jobs[job_id].limits
+        if kind not in UNCLEANED:
+            self.jobs[job_id].uncleaned = 0
         self._settle(now, job_id, kind, rank, number)
         limits.free_places(self, now, job_id, report.attempt, limited)
         return True

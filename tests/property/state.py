@@ -13,7 +13,7 @@ SETS = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "dead", "
 #: `answer` the attempt.
 FIELDS = (
     "attempt", "failures", "crashes", "interrupts", "executions", "throttles", "lost", "cancel", "rank", "priority",
-    "token", "answer", "hung",
+    "token", "answer", "hung", "uncleaned",
 )  # fmt: skip
 
 _READ = """
