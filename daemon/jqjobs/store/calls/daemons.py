@@ -27,7 +27,7 @@ def register(
         for name, value in fields.items():
             args += (name, value)
     names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
-    return Call(script("register"), names, args, lambda reply: reply == 2)
+    return Call(script("register"), names, args, lambda reply: reply == 2, repeatable=True)
 
 
 def post_order(daemon: str, order: str) -> Call[int]:

@@ -147,7 +147,7 @@ def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
         found = call.parse(reply)
         return found if isinstance(found, JobInfo) else None
 
-    return Call(call.script, call.keys, call.args, parse)
+    return Call(call.script, call.keys, call.args, parse, repeatable=True)
 
 
 def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:

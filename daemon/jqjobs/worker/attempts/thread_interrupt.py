@@ -83,7 +83,7 @@ class ThreadInterrupter:
             return True
 
     def call_limited(self, work: TakenJob, call: Callable[[], None], *, heeds_stop: bool = True) -> None:
-        """Call what is no job, in this thread, under the time limit of ``work``. Raises what that raises; JobTimeout."""
+        """Call what is no job, in this thread, under the limit of ``work``. Raises what that raises; JobTimeout."""
         over = threading.Event()
         threading.Thread(target=self._watch, args=(work, over), name="jqjobs-limit", daemon=True).start()
         self.arm(work)
