@@ -49,15 +49,8 @@ def test_an_app_comes_with_all_its_jobs(write: Callable[[str, str], None]) -> No
 
 
 def test_more_queues_than_a_worker_serves_must_be_shared_out(write: Callable[[str, str], None]) -> None:
-    write(
-        "k_shop",
-        """
-        from jqjobs import App
-        app = App()
-        for number in range(33):
-            app.job(lambda: None, name=f"job{number}", queue=f"q{number}")
-    """,
-    )
+    job = "    app.job(lambda: None, name=f'job{number}', queue=f'q{number}')\n"
+    write("k_shop", f"from jqjobs import App\napp = App()\nfor number in range(33):\n{job}")
     with pytest.raises(ConfigError, match=r"33 queues.*at most 32") as raised:
         load_registered("k_shop:app")
     assert "--queues" in raised.value.hint
