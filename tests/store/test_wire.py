@@ -91,6 +91,16 @@ def test_a_wrong_password_is_refused_and_not_repeated_in_the_message(
     assert credentials not in str(raised.value) + raised.value.hint
 
 
+def test_who_repeats_what_it_was_told_is_not_repeated(connect: Connect, peer: Callable[..., Peer]) -> None:
+    """A Redis whose AUTH is renamed, or a proxy: it quotes the arguments of a command that it does not know."""
+    said = b"-ERR unknown command 'AUTH', with args beginning with: 'hunter2' \r\n"
+    store = connect(peer(b"SETNAME", said * 2).url.format(":hunter2@"), timeout_s=2)
+    with pytest.raises(StoreError) as raised:
+        store.ping()
+
+    assert "hunter2" not in str(raised.value) + repr(raised.value.__context__)
+
+
 def test_the_right_password_gets_in(guarded: str, connect: Connect) -> None:
     for credentials in (":secret", "reader:secret"):
         connect(with_password(guarded, credentials)).ping()

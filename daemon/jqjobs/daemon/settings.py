@@ -19,7 +19,7 @@ class DaemonSettings:
     """One daemon. Times in the unit they are named by, memory in bytes; ``queues`` empty: every queue of the app."""
 
     app: str
-    redis_url: str
+    redis_url: str = field(repr=False)
     name: str = "jqd"
     queues: tuple[str, ...] = ()
     processes: int = field(default_factory=usable_cpus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +11,7 @@ class WorkerConfig:
     """All a worker needs to know. ``queues`` empty: every queue of the app. Times in the unit they are named by."""
 
     app: str
-    redis_url: str
+    redis_url: str = field(repr=False)
     worker_id: str
     board: str
     channel_fd: int

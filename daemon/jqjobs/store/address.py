@@ -1,14 +1,17 @@
 """Reads a Redis URL into an address, and opens a socket to it. Knows nothing of commands.
 
 Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``.
+A password may hold any character, percent-encoded. One that is not is refused, never guessed at: what a parser makes
+of it is another host, and its complaints quote the secret.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from jqjobs.errors import ConfigError
 
@@ -17,18 +20,23 @@ if TYPE_CHECKING:
 
 #: sun_path of unix(7), less its final NUL.
 _SOCKET_PATH_BYTES = 107
+#: What urllib drops without a word, so that a password would be another one.
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+_SCHEMES = ("redis", "rediss", "unix")
+_OPTIONS = frozenset({"db", "ssl_ca_certs"})
 _HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0 or embedded:"
+_ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a Redis is, and who we are there. ``str()`` of it never shows the password."""
+    """Where a Redis is, and who we are there, which neither ``str()`` nor ``repr()`` of it shows."""
 
     host: str = ""
     port: int = 6379
     path: str = ""
     db: int = 0
-    username: str = ""
+    username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     tls: bool = False
     ca_file: str = ""
@@ -40,38 +48,91 @@ class Address:
         return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
 
 
+class _Malformed(Exception):
+    """A URL has another form. Says why without a word out of it: any of them may belong to a password."""
+
+    def __init__(self, why: str, hint: str = _HINT) -> None:
+        super().__init__(why)
+        self.hint = hint
+
+
 def parse_url(url: str) -> Address:
-    """Return the address of a Redis URL.
-
-    Raises: ConfigError when the URL has another form; the message does not repeat a password.
-    """
+    """Return the address of a Redis URL. Raises: ConfigError when it has another form; it repeats no part of it."""
     try:
-        parts = urlsplit(url)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        address = _address(parts, query)
-        address.host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
-        if len(address.path.encode()) > _SOCKET_PATH_BYTES:
-            raise ValueError(f"a socket path has at most {_SOCKET_PATH_BYTES} bytes")
-        return address
-    except ValueError as error:
-        raise ConfigError(f"the Redis URL does not parse: {error}", hint=_HINT) from None
+        return _address(url.strip())
+    except _Malformed as error:
+        refusal = ConfigError(f"the Redis URL {error}", hint=error.hint)
+    except ValueError:  # of urllib and its kin, which quote what they cannot read
+        refusal = ConfigError("the Redis URL does not parse", hint=_hint_of(url))
+    raise refusal  # out here it has no context that a log could follow to the secret
 
 
-def _address(parts: Any, query: dict[str, str]) -> Address:
-    unknown = set(query) - {"db", "ssl_ca_certs"}
-    if parts.scheme not in ("redis", "rediss", "unix") or unknown:
-        what = f"option {sorted(unknown)[0]!r}" if unknown else f"scheme {parts.scheme!r}"
-        raise ConfigError(f"the Redis URL has an unknown {what}", hint=_HINT)
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if parts.scheme == "unix":
-        if not parts.path:
-            raise ConfigError("the Redis URL names no socket path", hint=_HINT)
-        return Address(path=unquote(parts.path), db=int(query.get("db", 0)), username=user, password=password)
-    db = int(query.get("db", parts.path.strip("/") or 0))
+def _hint_of(url: str) -> str:
+    return f"{_ENCODE}; {_HINT}" if "@" in url else _HINT
+
+
+def _address(url: str) -> Address:
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in _SCHEMES:
+        raise _Malformed(f"begins with none of {', '.join(f'{known}://' for known in _SCHEMES)}")
+    _check_unambiguous(scheme.lower(), rest)
+    parts = urlsplit(url)
+    options = _options(parts)
+    user, password = _decoded(parts.username), _decoded(parts.password)
+    return (_socket_address if parts.scheme == "unix" else _host_address)(parts, options, user, password)
+
+
+def _check_unambiguous(scheme: str, rest: str) -> None:
+    """Refuse what ends the part of a URL that holds the password, where only a raw password can have it."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if scheme == "unix":  # its path may have an @, as the instances of systemd do; in front of it are credentials only
+        is_torn = authority != "" and not authority.endswith("@")
+    else:
+        is_torn = "@" in rest[len(authority) :]
+    if is_torn or "#" in rest or authority.count("@") > 1 or _UNPRINTABLE.search(rest):
+        raise _Malformed("has a raw #, /, ?, @ or space where there can be none", hint=f"{_ENCODE}; {_HINT}")
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    found = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    if not found.keys() <= _OPTIONS:
+        raise _Malformed(f"has an unknown option; there are {', '.join(sorted(_OPTIONS))}")
+    return found
+
+
+def _socket_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
+    path = _decoded(parts.path)
+    if not path:
+        raise _Malformed("names no socket path")
+    if len(path.encode()) > _SOCKET_PATH_BYTES:
+        raise _Malformed(f"names a socket path of more than {_SOCKET_PATH_BYTES} bytes")
+    return Address(path=path, db=_database(options.get("db")), username=user, password=password)
+
+
+def _host_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
+    host = parts.hostname or "127.0.0.1"
+    host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
     return Address(
-        host=parts.hostname or "127.0.0.1", port=parts.port or 6379, db=db, tls=parts.scheme == "rediss",
-        ca_file=query.get("ssl_ca_certs", ""), username=user, password=password,
+        host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")),
+        tls=parts.scheme == "rediss", ca_file=options.get("ssl_ca_certs", ""), username=user, password=password,
     )  # fmt: skip
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        return parts.port or 6379
+    except ValueError:
+        raise _Malformed("has a port that is no number up to 65535") from None
+
+
+def _database(text: str | None) -> int:
+    if text and not (text.isascii() and text.isdecimal()):
+        raise _Malformed("has a database that is no number")
+    return int(text or 0)
+
+
+def _decoded(text: str | None) -> str:
+    return unquote(text or "", errors="strict")
 
 
 def open_socket(address: Address, timeout_s: float) -> socket.socket:

@@ -26,7 +26,9 @@ from jqjobs.store.wire import (
     client_name,
     greetings_of,
     pack,
+    raise_first,
     unavailable,
+    without_secrets,
 )
 
 
@@ -67,8 +69,7 @@ class AsyncWire:
         self._parser, self._looked_s = hiredis.Reader(), time.monotonic()
         try:
             for greeting in greetings_of(self.address):
-                if isinstance(answer := await self._ask(pack(greeting), self.timeout_s), StoreError):
-                    raise answer
+                raise_first([without_secrets(await self._ask(pack(greeting), self.timeout_s), self.address)])
             check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name)), self.timeout_s))
         except StoreError as error:
             self.close()

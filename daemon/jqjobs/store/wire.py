@@ -101,7 +101,7 @@ class Wire:
             # Not along with greetings: until they are answered it may be somebody else's command, in another database.
             self._write(b"".join(map(pack, greetings)) + naming + (b"" if greetings else packed))
             for _ in greetings:
-                self.read()
+                raise_first([without_secrets(self.reply(), self.address)])
             # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
             check_named(self.reply())
             if greetings and packed:
@@ -253,6 +253,14 @@ def greetings_of(address: Address) -> list[tuple[Argument, ...]]:
     if address.db:
         greetings.append(("SELECT", address.db))
     return greetings
+
+
+def without_secrets(answer: Any, address: Address) -> Any:
+    """Return an answer to a greeting; who does not know AUTH repeats in its error what it was told."""
+    secrets = [word for word in (address.username, address.password) if word]
+    if type(answer) is StoreError and any(word in answer.message for word in secrets):
+        return StoreError("what answers there repeats the credentials instead of checking them")
+    return answer
 
 
 def client_name(name: str) -> str:

@@ -237,3 +237,13 @@ def test_a_table_is_aligned_and_its_flexible_columns_give_way() -> None:
 def test_a_noun_alone_shows_its_help_and_is_a_usage_error(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert jqctl.run([noun]) == Exit.USAGE
     assert f"Usage: jqctl {noun}" in capsys.readouterr().err.splitlines()[0]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_password_that_is_not_encoded_is_refused_without_a_piece_of_it(
+    capsys: pytest.CaptureFixture[str], form: list[str]
+) -> None:
+    assert jqctl.run([*form, "status", "--redis", "redis://:12#hunter2/c@host"]) == Exit.ERROR
+    said = capsys.readouterr().err
+    assert "percent-encode the password" in said
+    assert "hunter2" not in said

@@ -1,0 +1,86 @@
+"""address.py: what a Redis URL means, and that no refusal repeats a password, whatever characters that has."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+
+import pytest
+
+from jqjobs import App
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import ConfigError
+from jqjobs.store.address import parse_url
+
+#: Halves of a password, on both sides of a character that a URL gives a meaning to.
+FIRST, SECOND = "12", "hunter2"
+#: Each is another host, port or database to a parser, or a complaint that quotes what it was given.
+RAW = [
+    f"redis://:{FIRST}#{SECOND}/c@host",
+    f"redis://:{FIRST}/{SECOND}@host",
+    f"redis://:{FIRST}?{SECOND}@host",
+    f"redis://:{FIRST}?db={SECOND}@host",
+    f"redis://:{FIRST}@{SECOND}@host",
+    f"redis://user:{FIRST}[{SECOND}]x@host",
+    f"redis://:{FIRST}\u2100{SECOND}@host",
+    f"redis://:{FIRST} {SECOND}@host",
+    f"redis://:{FIRST}\t{SECOND}@host",
+    f"redis://:%e9{SECOND}@host",
+    f"unix://:{FIRST}/{SECOND}@/run/redis.sock",
+    f"unix://:{FIRST}#{SECOND}@/run/redis.sock",
+    f"unix://:{FIRST}@{SECOND}@/run/redis.sock",
+]
+
+
+@pytest.mark.parametrize("url", RAW)
+def test_a_raw_password_is_refused_and_no_piece_of_it_is_said(url: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_url(url)
+
+    said = "".join(traceback.format_exception(raised.value)) + raised.value.in_one_line() + repr(vars(raised.value))
+    assert "percent-encode the password" in raised.value.hint
+    assert SECOND not in said
+    assert raised.value.__context__ is None, "reporters of errors follow it"
+
+
+def test_who_enqueues_hears_it_before_anything_is_connected_to() -> None:
+    app = App(redis_url=RAW[0])
+
+    @app.job
+    def send() -> None: ...
+
+    with pytest.raises(ConfigError, match="Redis URL"):
+        send.enqueue()
+
+
+@pytest.mark.parametrize("password", ["12#ab/c", "a@b?c", "100%", "a b", "[x]", "\u00e9", ":"])
+@pytest.mark.parametrize("form", ["redis://user:{}@host:1/3", "unix://user:{}@/run/redis.sock?db=3"])
+def test_encoded_any_password_comes_through(password: str, form: str) -> None:
+    encoded = "".join(f"%{byte:02X}" for byte in password.encode())
+    address = parse_url(form.format(encoded))
+
+    assert (address.username, address.password, address.db) == ("user", password, 3)
+    assert "user" not in str(address) + repr(address)
+    assert password not in (str(address), repr(address))
+
+
+def test_what_holds_a_url_does_not_show_it() -> None:
+    settings = DaemonSettings(app="shop:app", redis_url="redis://user:hunter2@host")
+
+    assert "hunter2" not in repr(settings)
+    assert dataclasses.replace(settings, redis_url="redis://other") != settings, "it is a setting all the same"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host", "redis://host:6379/0"),
+        (" redis://host:1/2\n", "redis://host:1/2"),
+        ("rediss://:a:b@[::1]:7", "rediss://[::1]:7/0"),
+        ("redis://", "redis://127.0.0.1:6379/0"),
+        ("unix:///run/redis@1/redis.sock", "unix:///run/redis@1/redis.sock"),
+        ("unix:///run/my%23redis.sock?db=2", "unix:///run/my#redis.sock?db=2"),
+    ],
+)
+def test_what_a_url_means(url: str, shown: str) -> None:
+    assert str(parse_url(url)) == shown
