@@ -42,11 +42,12 @@ def _place(q: Queue, now: int, job_id: str, new: New, rank: int) -> None:
 def _replace(q: Queue, now: int, job_id: str, new: New, rank: int) -> bool:
     """Let a job that waits become another call, in its place if it has one; False when it has started."""
     job = q.jobs[job_id]
-    place = q.ready.pop(job_id, None) or leave_held(q, job_id)
+    place = q.ready.pop(job_id, None) or q.suspects.pop(job_id, None) or leave_held(q, job_id)
     if place is None and q.scheduled.pop(job_id, None) is None and q.parked.pop(job_id, None) is None:
         return False
     place = (place or job.rank) if new.priority == job.priority else 0
     _say(job, now, new)
+    job.clear()
     job.rank = 0
     _place(q, now, job_id, new, place or rank)
     return True
