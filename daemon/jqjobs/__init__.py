@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NotFound,
         PayloadTooLarge,
         ResultMissing,
+        ResultNotRun,
         ResultTimeout,
         Retry,
         StoreBusy,
@@ -56,8 +57,8 @@ _PUBLIC = {
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
     "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
-              "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultTimeout NeedsRedis DrainedTooLong "
-              "StoreError StoreUnavailable StoreBusy StoreFull StoreRefused",
+              "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
+              "DrainedTooLong StoreError StoreUnavailable StoreBusy StoreFull StoreRefused",
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
@@ -66,8 +67,9 @@ __all__ = [  # noqa: RUF022 - grouped as in the README
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
     "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
-    "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultTimeout",
-    "NeedsRedis", "DrainedTooLong", "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused",
+    "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultNotRun",
+    "ResultTimeout", "NeedsRedis", "DrainedTooLong",
+    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused",
     "__version__",
 ]  # fmt: skip
 

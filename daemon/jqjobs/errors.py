@@ -102,6 +102,12 @@ class ResultMissing(JqError):
     reason: str
 
 
+class ResultNotRun(JqError):
+    """What the job returned has not run: a generator, a coroutine, a future."""
+
+    code = "result_not_run"
+
+
 class ResultTimeout(JqError, TimeoutError):
     """The job has not ended in the time that was given to wait for it."""
 

@@ -15,6 +15,7 @@ from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, PayloadTooLarge
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Enqueued, State
+from jqjobs.jobs.signature import has_nonfinite
 from jqjobs.store.calls import cancels, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.upkeep import Retried
@@ -128,8 +129,11 @@ def handle_of(made: Enqueued, queue: str, engine: Engine) -> JobHandle:
 def _encoded(result: Any) -> bytes:
     try:
         encoded = msgspec.json.encode(result)
+        is_lossy = b"null" in encoded and has_nonfinite(msgspec.to_builtins(result))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidArguments(f"the result is not JSON: {error}") from None
+    if is_lossy:  # it would be read as null
+        raise InvalidArguments("the result is not JSON: that has no NaN and no infinity")
     if len(encoded) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge(f"the result takes {len(encoded)} bytes as JSON, more than 1 MiB")
     return encoded

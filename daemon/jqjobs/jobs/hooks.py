@@ -118,7 +118,17 @@ def _listed(functions: Hook | Sequence[Hook] | None) -> Iterator[Hook]:
         yield from functions or ()
 
 
+def check_runs(function: Callable[..., Any], what: str) -> None:
+    """Raise InvalidOption for a generator function: called, it makes a generator and runs nothing."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidOption(
+            f"{function!r} is a generator function, so as {what} it would never run",
+            hint="do the work in a loop, and return the results as a list",
+        )
+
+
 def _check_callable(what: str, function: Callable[..., Any], names: Sequence[str]) -> None:
+    check_runs(function, what)
     try:
         inspect.signature(function).bind(*names)
     except (TypeError, ValueError):

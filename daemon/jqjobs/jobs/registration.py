@@ -15,7 +15,7 @@ from jqjobs.base.clock import Duration
 from jqjobs.base.sizes import Size, size_bytes
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.backoff import Backoff, Exponential, backoff_of, published_delays
-from jqjobs.jobs.hooks import EVENTS, Hooks
+from jqjobs.jobs.hooks import EVENTS, Hooks, check_runs
 from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.records import (
     DEFAULT_MAX_ATTEMPTS,
@@ -117,6 +117,7 @@ def settings_of(
     rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
 ) -> Settings:  # fmt: skip
     """Return the settings of a function, of the options of `App.job`. Raises: InvalidName, InvalidOption."""
+    check_runs(function, "a job")
     hooks = {event: plain.pop(event, None) for event in EVENTS}
     return Settings(
         name or function.__name__,

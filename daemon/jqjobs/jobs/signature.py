@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 import msgspec.inspect
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
+from jqjobs.jobs.annotations import resolved, signature_of
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 
 _PLAIN = (int, str, bool, float, type(None))
@@ -49,17 +49,13 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._signature = inspect.signature(function)
+        self._signature = signature_of(function)
         self._fitting: set[tuple[Any, ...]] = set()
 
     @cached_property
     def _types(self) -> dict[str, Any]:
         # Resolved on first use: annotations may name what the module defines further down.
-        try:
-            hints = typing.get_type_hints(self._function)
-        except NameError as error:
-            raise ConfigError(f"{self._function.__qualname__}: an annotation cannot be resolved: {error}") from error
-        found = {name: hints[name] for name in self._signature.parameters if name in hints}
+        found = resolved(self._function, self._signature)
         for name, kind in found.items():
             self._check_carriable(name, kind)
         return found
@@ -97,7 +93,7 @@ class Signature:
             payload: bytes = _encode(parts)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidArguments(f"{self._function.__name__}: not JSON: {error}") from None
-        if b"null" in payload and _has_nonfinite(msgspec.to_builtins(parts)):  # NaN would arrive as null
+        if b"null" in payload and has_nonfinite(msgspec.to_builtins(parts)):  # NaN would arrive as null
             raise InvalidArguments(f"{self._function.__name__}: JSON has no NaN and no infinity")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge(
@@ -199,10 +195,10 @@ def _unknown_type(info: Any, seen: set[int]) -> type | None:
     return next((unknown for part in parts if (unknown := _unknown_type(part, seen)) is not None), None)
 
 
-def _has_nonfinite(value: Any) -> bool:
+def has_nonfinite(value: Any) -> bool:
     """Whether there is a NaN or an infinity anywhere in plain values."""
     if isinstance(value, float):
         return not math.isfinite(value)
     if isinstance(value, dict):
-        return any(_has_nonfinite(item) for pair in value.items() for item in pair)
-    return isinstance(value, (list, tuple)) and any(map(_has_nonfinite, value))
+        return any(has_nonfinite(item) for pair in value.items() for item in pair)
+    return isinstance(value, (list, tuple)) and any(map(has_nonfinite, value))

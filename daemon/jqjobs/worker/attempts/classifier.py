@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import traceback
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, TypedDict
 
 import msgspec
@@ -13,18 +14,32 @@ from jqjobs.api.app import Job
 from jqjobs.base import log
 from jqjobs.base.clock import duration_ms, monotonic_ms
 from jqjobs.base.sizes import format_size
-from jqjobs.errors import Discard, InvalidArguments, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
+from jqjobs.errors import (
+    Discard,
+    InvalidArguments,
+    InvalidOption,
+    JobCancelled,
+    JobInterrupted,
+    JobTimeout,
+    ResultNotRun,
+    Retry,
+)
 from jqjobs.jobs import hooks
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, TakenJob
+from jqjobs.jobs.signature import has_nonfinite
 from jqjobs.worker.attempts.attempt import Attempt
+from jqjobs.worker.attempts.reasons import REASONS
 
 MOST_ERROR = 1000
 _MOST_TRACEBACK = 16 * 1024
 #: Where the frames lie that are around every job.
 _OWN = (os.path.join(os.path.dirname(__file__), ""), hooks.__file__)
+
+#: What does its work when somebody goes through it.
+_LAZY = (GeneratorType, AsyncGeneratorType, map, filter)
 
 
 class _Words(TypedDict):
@@ -44,8 +59,13 @@ class Classifier:
         self.clock_offset_ms = 0
 
     def returned(self, attempt: Attempt, result: Any) -> Outcome | None:
-        """Return the outcome of a job that returned ``result``; None: a success with nothing to say."""
+        """Return the outcome of a job that returned ``result``; None: a success with nothing to say.
+
+        Raises: ResultNotRun.
+        """
         job = attempt.job
+        if result is not None:
+            _check_has_run(result)
         if attempt.is_hooked:
             attempt.result = result
         if isinstance(result, Waiting):
@@ -98,7 +118,7 @@ class Classifier:
     def _backoff_ms(self, job: TakenJob, known: Job[..., Any]) -> int:
         try:
             return bounded_ms(known.settings.backoff.delay_ms(job.failures + 1, self._rng))
-        except Exception as wrong:  # a rule of the user's own
+        except BaseException as wrong:  # a rule of the user's own
             log.event(
                 "job.bad_backoff", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name, error=describe(wrong)
             )
@@ -117,21 +137,45 @@ def kept(job: TakenJob, result: Any) -> Outcome:
     """Return the success of a job whose result is kept, as JSON, or why there is none."""
     try:
         encoded = msgspec.json.encode(result)
-    except Exception as error:  # encoding calls user code (dataclasses, __str__); the job succeeded all the same
+        is_lossy = b"null" in encoded and has_nonfinite(msgspec.to_builtins(result))
+    except REASONS:
+        raise
+    except BaseException as error:  # encoding calls user code (dataclasses, __str__); the job succeeded all the same
         return Outcome.kept(job, missing=f"the result cannot be stored as JSON: {describe(error)}")
+    if is_lossy:  # it would be read as null
+        return Outcome.kept(job, missing="the result cannot be stored as JSON: that has no NaN and no infinity")
     if len(encoded) > MAX_PAYLOAD_BYTES:
         return Outcome.kept(job, missing=f"the result takes {len(encoded)} bytes as JSON, more than 1 MiB")
     return Outcome.kept(job, result=encoded)
 
 
+def _check_has_run(result: Any) -> None:
+    """Raise ResultNotRun if a job has only made what was to do its work."""
+    if isinstance(result, CoroutineType):
+        result.close()  # nobody awaits it any more
+    elif not (
+        isinstance(result, _LAZY) or any(hasattr(type(result), name) for name in ("__await__", "add_done_callback"))
+    ):
+        return
+    raise ResultNotRun(
+        f"the job returned a {_type_name(result)}, and of that nothing has run, or has to have",
+        hint="await it in the job, or go through it there",
+    )
+
+
 def describe(error: BaseException) -> str:
-    """Return ``Type: message``, bounded, whatever the exception's own ``__str__`` does."""
+    """Return ``Type: message``, bounded, whatever the exception's own ``__str__`` does, or the name of its type."""
+    name = _type_name(error)
     try:
         message = str(error)
-    except Exception:
+    except BaseException:
         message = "(its __str__ raised)"
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    text = f"{name}: {message}" if message else name
     return text.encode("utf-8", "backslashreplace").decode()[:MOST_ERROR]
+
+
+def _type_name(value: object) -> str:
+    return str(type.__dict__["__name__"].__get__(type(value)))  # the real one, whatever its metaclass makes of it
 
 
 def traceback_of(error: BaseException) -> str:
@@ -141,6 +185,6 @@ def traceback_of(error: BaseException) -> str:
         frames = frames.tb_next  # the job's part of the stack is what people look for
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
-    except Exception:
+    except BaseException:  # it calls what the error has of its own
         text = describe(error)
     return text.encode("utf-8", "backslashreplace").decode()[-_MOST_TRACEBACK:]

@@ -28,6 +28,9 @@ from jqjobs.worker.attempts.classifier import MOST_ERROR, Classifier
 from jqjobs.worker.attempts.cleanup import CleanupGuard, MayCleanUp, clean_up, clean_up_aside, cleanups_of
 from jqjobs.worker.attempts.hook_calls import after_hooks, call_start_hooks
 
+#: Instead of an error that cannot be looked at.
+_UNSPEAKABLE = "the job raised an error that raises another one when it is looked at"
+
 
 class _NotCalled(Exception):
     """The job is not called, because its outcome is clear before; the error that made it so is the cause."""
@@ -198,17 +201,23 @@ class Runner:
         return hooks if hooks and self._may_clean_up(outcome or Outcome.done(attempt.job)) else ()
 
     def _raised(self, attempt: Attempt, error: BaseException) -> Outcome:
-        if isinstance(error, _NotCalled):
+        if type(error) is _NotCalled:  # the class of an error can be code of the app
             outcome, cause = error.outcome, error.__cause__
-        elif self._asked_to_end is not None and self._asked_to_end(error):
-            outcome, cause = self.classifier.interrupted(attempt.job, error), error
         else:
-            outcome, cause = self.classifier.raised(attempt.job, attempt.known, error), error
+            outcome, cause = self._ended_by(attempt, error), error
         if attempt.is_hooked:  # else it lived on in a circle: the error has the frames that have the attempt
             attempt.error = cause
         if cause is not None and self._on_error is not None:
             self._on_error(cause)
         return outcome
+
+    def _ended_by(self, attempt: Attempt, error: BaseException) -> Outcome:
+        try:
+            if self._asked_to_end is not None and self._asked_to_end(error):
+                return self.classifier.interrupted(attempt.job, error)
+            return self.classifier.raised(attempt.job, attempt.known, error)
+        except BaseException:  # `__class__`, say, or a back-off of the app
+            return self.classifier.raised(attempt.job, attempt.known, RuntimeError(_UNSPEAKABLE))
 
 
 def _leaves_notes(notes: JobReporter, job: TakenJob, outcome: Outcome | None) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from jqjobs.api.app import App
 from jqjobs.base import log
 from jqjobs.base.imports import load_app
-from jqjobs.errors import ConfigError
+from jqjobs.errors import ConfigError, JqError
 from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.worker.attempts.classifier import describe
 
@@ -23,8 +23,10 @@ _THREADS_S = 5.0
 
 def describe_failure(error: BaseException) -> str:
     """Return what loading the app raised, and where, unless the error says so itself."""
+    if isinstance(error, JqError):
+        return f"{type(error).__name__}: {error.in_one_line()}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen ")]
-    if isinstance(error, (SyntaxError, ConfigError)) or not frames:
+    if isinstance(error, SyntaxError) or not frames:
         return describe(error)
     return f"{describe(error)} (at {frames[-1].filename}:{frames[-1].lineno})"
 

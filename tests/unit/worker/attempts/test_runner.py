@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
 import gc
 import json
@@ -11,7 +12,7 @@ import random
 import signal
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,6 +229,125 @@ def test_of_a_success_nobody_is_told_an_error() -> None:
     ends = [runner.run(TakenJob("q", "id", 1, "job", b"{}", limits=limits)) for limits in ("-", "")]
     assert [outcome and outcome.kind for outcome in ends] == [Kind.DONE, Kind.THROTTLED]
     assert seen == []
+
+
+class Rude(type):
+    """A metaclass whose classes end whoever asks for their name."""
+
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        sys.exit(3)
+
+
+class RudeError(Exception, metaclass=Rude):
+    pass
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class HiddenError(Exception):
+    @property
+    def __class__(self) -> Any:
+        sys.exit(3)
+
+
+@pytest.mark.parametrize("kind", [RudeError, SilentError, HiddenError], ids=["name", "str", "class"])
+def test_an_error_that_exits_when_it_is_looked_at_is_a_failure_of_its_job_only(
+    bench: Bench, kind: type[Exception]
+) -> None:
+    outcome = bench.ended_by(kind("boom"))
+    assert outcome.kind is Kind.FAILED
+    assert "Error" in outcome.error
+
+
+def test_a_back_off_that_exits_is_replaced_by_the_usual_one(bench: Bench) -> None:
+    class Exiting:
+        def delay_ms(self, failures: int, rng: random.Random) -> int:
+            sys.exit(3)
+
+    bench.app.job(name="job", backoff=Exiting())(lambda: 1 / 0)
+    assert bench.run().kind is Kind.FAILED
+
+
+@pytest.mark.parametrize("value", [float("nan"), [1, {"a": float("inf")}], {"x": (1.0, -float("inf"))}], ids=repr)
+def test_a_result_with_nan_or_infinity_is_missing_and_says_so(bench: Bench, value: Any) -> None:
+    bench.job(lambda: value)
+    outcome = bench.run(keep_ms=1)
+    assert (outcome.kind, outcome.result) == (Kind.KEPT, b"")
+    assert "no NaN and no infinity" in outcome.missing
+
+
+async def _value() -> int:
+    return 5
+
+
+def _lazy() -> Iterator[int]:
+    yield 5
+
+
+async def _lazy_async() -> AsyncIterator[int]:
+    yield 5
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (_lazy, "generator"), (_lazy_async, "async_generator"), (concurrent.futures.Future, "Future"),
+        (lambda: map(str, [5]), "map"),
+    ],
+    ids=["generator", "async generator", "future", "map"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
+def test_a_job_that_returns_what_has_not_run_has_failed_and_says_so(
+    bench: Bench, make: Callable[[], Any], what: str, *, is_async: bool
+) -> None:
+    async def job_async() -> Any:
+        return make()
+
+    bench.job(job_async if is_async else lambda: make())
+    outcome = bench.run(keep_ms=1)
+    assert outcome.kind is Kind.FAILED
+    assert f"returned a {what}" in outcome.error
+
+
+@pytest.mark.parametrize("make", [lambda: _value(), lambda: asyncio.ensure_future(_value())], ids=["coroutine", "task"])
+def test_a_coroutine_that_returns_another_one_has_failed_and_says_so(bench: Bench, make: Callable[[], Any]) -> None:
+    async def job() -> Any:
+        return make()
+
+    bench.job(job)
+    outcome = bench.run()
+    assert outcome.kind is Kind.FAILED
+    assert "nothing has run" in outcome.error
+
+
+@pytest.mark.parametrize("function", [_lazy, _lazy_async, functools.partial(_lazy)], ids=["plain", "async", "partial"])
+def test_a_generator_function_is_refused_where_it_is_registered(bench: Bench, function: Callable[..., Any]) -> None:
+    with pytest.raises(InvalidOption, match="generator function"):
+        bench.app.job(name="job")(function)
+
+
+def test_a_hook_or_middleware_that_would_never_run_is_refused(bench: Bench) -> None:
+    def lazy(job: Any, call: Any = None) -> Iterator[int]:
+        yield 5
+
+    with pytest.raises(InvalidOption, match="generator function"):
+        bench.app.middleware(lazy)
+    with pytest.raises(InvalidOption, match="generator function"):
+        bench.app.on_start(lazy)
+
+
+@pytest.mark.parametrize(("was_asked", "kind"), [(True, Kind.INTERRUPTED), (False, Kind.FAILED)])
+def test_who_exits_is_only_interrupted_where_the_worker_was_asked_to_end(was_asked: bool, kind: Kind) -> None:
+    app = App(redis_url="redis://127.0.0.1:1")
+    app.job(name="job")(sys.exit)
+    runner = Runner(app, "w:1:x", Interrupter(), random.Random(1), asked_to_end=lambda error: was_asked)
+    outcome = runner.run(TakenJob("q", "id", 1, "job", b"{}"))
+    assert outcome is not None
+    assert outcome.kind is kind
 
 
 def test_what_a_failed_job_had_in_memory_goes_with_it(bench: Bench) -> None:

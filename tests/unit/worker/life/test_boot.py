@@ -61,7 +61,10 @@ def test_more_queues_than_a_worker_serves_must_be_shared_out(write: Callable[[st
     ("text", "message"),
     [
         ("app = 42\n", "--app 'k_shop:app' is a int, not a jqjobs.App"),
-        ("from jqjobs import App\napp = App()\n", "--app 'k_shop:app' registers no job"),
+        (
+            "from jqjobs import App\napp = App()\n",
+            "--app 'k_shop:app' registers no job (name its job modules in App(imports=[…]))",
+        ),
         ("", "--app 'k_shop:app': the module has no 'app'"),
     ],
 )

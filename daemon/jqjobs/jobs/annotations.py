@@ -1,0 +1,54 @@
+"""What the parameters of a function are annotated with, as types. Others' annotations are not looked at.
+
+Those of a return value, say, may name what is only imported for type checkers: nobody needs them when a job runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from jqjobs.errors import ConfigError
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function, with annotations as they are written."""
+    if sys.version_info >= (3, 14):  # there they are evaluated when somebody asks
+        import annotationlib
+
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
+
+
+def resolved(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
+    """Return the annotations of the parameters that have one. Raises: ConfigError when one means nothing here."""
+    annotated = [each for each in signature.parameters.values() if each.annotation is not inspect.Parameter.empty]
+    origin = _origin(function)
+    return {parameter.name: _evaluated(origin, parameter) for parameter in annotated}
+
+
+def _evaluated(origin: Any, parameter: inspect.Parameter) -> Any:
+    def probe() -> None: ...
+
+    names = {each.__name__: each for each in getattr(origin, "__type_params__", ())}
+    probe.__annotations__ = {parameter.name: parameter.annotation}
+    try:
+        return typing.get_type_hints(probe, getattr(origin, "__globals__", {}), names)[parameter.name]
+    except Exception as error:  # evaluating it runs code
+        where = f"{origin.__module__}.{getattr(origin, '__qualname__', origin)}: parameter {parameter.name!r}"
+        raise ConfigError(
+            f"{where}: the annotation {parameter.annotation!r} cannot be resolved: {error}",
+            hint="workers need it: import what it names outside of `if TYPE_CHECKING:`, at module level",
+        ) from error
+
+
+def _origin(function: Any) -> Any:
+    """Return the function whose module the annotations are written in: beneath decorators, in a callable object."""
+    function = inspect.unwrap(function)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    return function if hasattr(function, "__globals__") else inspect.unwrap(type(function).__call__)
