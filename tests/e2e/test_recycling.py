@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import psutil
 import pytest
@@ -112,3 +113,14 @@ def test_workers_are_as_nice_as_they_are_told_and_the_daemon_is_not(site: Site) 
     own = psutil.Process(daemon.pid).nice()
     assert psutil.Process(worker).nice() == min(19, own + 5)
     assert own == psutil.Process().nice()
+
+
+def test_a_deleted_runtime_directory_is_made_anew_and_every_worker_has_a_board_again(site: Site) -> None:
+    daemon = site.start_daemon("--processes", "2")
+    boards = site.directory / "boards"
+    before = {path.name for path in boards.glob("*/*.board")}
+    shutil.rmtree(boards)
+    eventually(lambda: len(daemon.events("worker.replaced")) == 2, 30, "both workers were replaced")
+    after = {path.name for path in boards.glob("*/*.board")}
+    assert (len(before), before & after, len(after) >= 2) == (2, set(), True)
+    assert site.wait_for(site.send("quick"), State.KEPT).crashes == 0

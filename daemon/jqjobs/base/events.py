@@ -172,6 +172,8 @@ EVENTS = {
         "The system did not start a worker process; it is tried again."),
     "worker.ready": Event("info", "worker pid",
         "A worker has loaded the app and its lease: it takes jobs."),
+    "worker.board_lost": Event("warning", "worker pid",
+        "A worker's board was deleted, with the runtime directory maybe: it is replaced by one that has a board."),
     "worker.recycle": Event("info", "worker pid reason rss?",
         "A worker is to be replaced: for jobs, age, memory, or a hung job."),
     "worker.replaced": Event("info", "old new",

@@ -21,6 +21,7 @@ from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.worker_lifecycle import Handover
+from jqjobs.daemon.workers.lost_boards import LostBoards
 from jqjobs.daemon.workers.reaper import adopts_orphans, reap_strangers
 from jqjobs.daemon.workers.recall import Recaller
 from jqjobs.daemon.workers.suspect_takers import SuspectTakers
@@ -43,6 +44,7 @@ class Parts:
     leases: LeaseThread
     memory: MemoryGuard
     suspect_takers: SuspectTakers
+    lost_boards: LostBoards
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
 
 
@@ -72,6 +74,7 @@ class Supervisor:
         self._leases = parts.leases
         self._memory = parts.memory
         self._suspect_takers = parts.suspect_takers
+        self._lost_boards = parts.lost_boards
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
         self._recaller = Recaller(settings.prefetch_ms, parts.leases.submit)
@@ -87,6 +90,7 @@ class Supervisor:
             self._advance_deploy()
             self._memory.look()
             self._suspect_takers.appoint()
+            self._lost_boards.look()
             self._workers.press()
             pause_s = self._look_at_jobs()
             self._ending.drain_after_cooldown()

@@ -33,6 +33,7 @@ from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.supervisor import Parts, Supervisor
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers.dumps import Dumps
+from jqjobs.daemon.workers.lost_boards import LostBoards
 from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.daemon.workers.spawn import Configure
 from jqjobs.daemon.workers.suspect_takers import SuspectTakers
@@ -93,7 +94,7 @@ def _make_parts(boot: Boot) -> Parts:
     others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
-        SuspectTakers(workers, boards), others,
+        SuspectTakers(workers, boards), LostBoards(workers, boards, source_changes.reload.add), others,
     )  # fmt: skip
 
 

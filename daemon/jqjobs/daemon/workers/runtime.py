@@ -27,6 +27,7 @@ def runtime_directory(address: Address, chosen: str = "", environ: Mapping[str, 
     try:
         for directory in (base, place):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_base(base)
         _check_owner(place)
     except OSError as error:
         raise ConfigError(
@@ -42,6 +43,17 @@ def _default_base(environ: Mapping[str, str]) -> Path:
         if candidate and os.access(candidate, os.W_OK | os.X_OK):
             return Path(candidate) / name
     return Path("/tmp") / name
+
+
+def _check_base(base: Path) -> None:
+    """Whoever owns the directory above ours could put another one in its place, with forged boards."""
+    found = base.stat()
+    if found.st_uid not in (0, os.getuid()) or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
+        raise ConfigError(
+            f"the runtime directory would lie in {base}, where others can replace it"
+            f" (owner {found.st_uid}, mode {found.st_mode & 0o777:o})",
+            hint="choose another with --runtime-dir",
+        )
 
 
 def _check_owner(place: Path) -> None:

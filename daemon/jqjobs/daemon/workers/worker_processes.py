@@ -63,7 +63,10 @@ class WorkerProcesses:
 
     def workers_here(self) -> int:
         """Return how many workers the daemons of this host have, as far as they share our runtime directory."""
-        return sum(entry.name.endswith(".board") for entry in os.scandir(self._boards))
+        try:
+            return sum(entry.name.endswith(".board") for entry in os.scandir(self._boards))
+        except OSError:  # it was deleted, see `lost_boards`
+            return len(self.by_id)
 
     def seats(self) -> set[int]:
         """Return the seats that have a worker which is to stay."""

@@ -63,3 +63,18 @@ def test_a_place_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="cannot be used") as refused:
         runtime_directory(HERE, str(tmp_path / "file"))
     assert "--runtime-dir" in refused.value.hint
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory away")
+def test_a_place_in_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(ConfigError, match="others can replace it"):
+        runtime_directory(HERE, str(tmp_path))
+
+
+def test_a_place_where_all_may_write_is_refused_unless_only_owners_may_delete(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    assert runtime_directory(HERE, str(tmp_path)).is_dir()
+    tmp_path.chmod(0o777)
+    with pytest.raises(ConfigError, match="others can replace it"):
+        runtime_directory(HERE, str(tmp_path))
