@@ -129,7 +129,7 @@ class StoreError(JqError):
 
     Raised by `enqueue` and its kin it tells of their jobs, by id: ``ids``, in the order of the calls, of which
     ``stored`` are stored, ``unknown`` may be, and ``unsent`` are not. ``unanswered``: a command went out and no reply
-    came.
+    came. ``reason``: the kind of a refusal, such as ``WRONGPASS`` or ``certificate``.
     """
 
     code = "store"
@@ -138,6 +138,7 @@ class StoreError(JqError):
     unknown: tuple[str, ...] = ()
     unsent: tuple[str, ...] = ()
     unanswered = False
+    reason = ""
 
     @property
     def maybe_stored(self) -> bool:

@@ -234,7 +234,9 @@ def test_a_wrong_password_at_boot_ends_with_78_and_says_so(start_server: StartSe
     # Later it is waited out: somebody is just changing it.
     server_words = ("AUTH", "secret"), ("CONFIG", "SET", "requirepass", "other"), ("CLIENT", "KILL", "TYPE", "normal")
     server.pipeline(server_words)
-    daemon.wait_for_event("redis.lost")
+    daemon.wait_for_event("redis.refused", 2)
+    assert {line.get("worker") is None for line in daemon.events("redis.refused")} == {True, False}, "all say it"
+    assert all("check user and password" in line["hint"] for line in daemon.events("redis.refused"))
     assert daemon.process.poll() is None
     server.pipeline([("AUTH", "other"), ("CONFIG", "SET", "requirepass", "secret")])
     daemon.wait_for_event("redis.back")

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -42,6 +43,7 @@ class Client:
     def __init__(self, find_url: Callable[[], str]) -> None:
         self._find_url = find_url
         self._found: Address | None = None
+        self._just_read: Address | None = None
         self._idle: deque[Store] = deque()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncStore] = WeakKeyDictionary()
         self._known: set[str] = set()
@@ -50,9 +52,18 @@ class Client:
     def address(self) -> Address:
         """Where Redis is. Raises: ConfigError."""
         if self._found is None:
-            url = self._find_url()
-            self._found = parse_url(socket_url(url, working_directory()) if is_embedded(url) else url)
+            self._just_read = self._read_address()
+            self._found = replace(self._just_read, login=self._login)
         return self._found
+
+    def _read_address(self) -> Address:
+        url = self._find_url()
+        return parse_url(socket_url(url, working_directory()) if is_embedded(url) else url)
+
+    def _login(self) -> tuple[str, str]:
+        """Look the password up anew for each later connection: while a process lives it may have changed."""
+        just_read, self._just_read = self._just_read, None
+        return (just_read or self._read_address()).credentials()
 
     @contextmanager
     def store(self) -> Iterator[Store]:

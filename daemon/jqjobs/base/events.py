@@ -126,9 +126,10 @@ EVENTS = {
         "Redis answers again."),
     "redis.clock_back": Event("warning", "",
         "The clock of Redis was set back. Nothing is lost; what is due comes later by as much."),
-    "redis.lost": Event("warning", "error worker?",
-        "Redis does not answer; jobs go on, and it is tried again. Said once for each outage."),
-    "redis.refused": Event("warning", "error worker?",
+    "redis.lost": Event("warning", "error hint? worker?",
+        "Redis does not answer; jobs go on, and it is tried again. Said once for each outage, and when its reason "
+        "changes."),
+    "redis.refused": Event("warning", "error hint? worker?",
         "Redis answers with an error; it is tried again."),
     "redis.unjudged": Event("warning", "error",
         "`INFO` is forbidden: whether this Redis keeps what it is told stays unknown."),

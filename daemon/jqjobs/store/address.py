@@ -1,6 +1,7 @@
 """Reads a Redis URL into an address, and opens a socket to it. Knows nothing of commands.
 
-Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``.
+Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``;
+``valkey://`` and ``valkeys://`` are other names of the first two.
 A password may hold any character, percent-encoded. One that is not is refused, never guessed at: what a parser makes
 of it is another host, and its complaints quote the secret.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -22,15 +24,22 @@ if TYPE_CHECKING:
 _SOCKET_PATH_BYTES = 107
 #: What urllib drops without a word, so that a password would be another one.
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
-_SCHEMES = ("redis", "rediss", "unix")
+_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _OPTIONS = frozenset({"db", "ssl_ca_certs"})
 _HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0 or embedded:"
 _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
 
+#: Returns user and password, "" for none; asked before each connection.
+Login = Callable[[], tuple[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a Redis is, and who we are there, which neither ``str()`` nor ``repr()`` of it shows."""
+    """Where a Redis is, and who we are there, which neither ``str()`` nor ``repr()`` of it shows.
+
+    ``login``: tells who we are, in place of ``username`` and ``password``, where that may change.
+    """
 
     host: str = ""
     port: int = 6379
@@ -40,6 +49,11 @@ class Address:
     password: str = field(default="", repr=False)
     tls: bool = False
     ca_file: str = ""
+    login: Login | None = field(default=None, repr=False, compare=False)
+
+    def credentials(self) -> tuple[str, str]:
+        """Return user and password as they are now; "" for none."""
+        return self.login() if self.login else (self.username, self.password)
 
     def __str__(self) -> str:
         if self.path:
@@ -74,7 +88,7 @@ def _hint_of(url: str) -> str:
 def _address(url: str) -> Address:
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in _SCHEMES:
-        raise _Malformed(f"begins with none of {', '.join(f'{known}://' for known in _SCHEMES)}")
+        raise _Malformed(f"has another scheme than {', '.join(f'{known}://' for known in _SCHEMES)}")
     _check_unambiguous(scheme.lower(), rest)
     parts = urlsplit(url)
     options = _options(parts)
@@ -114,7 +128,8 @@ def _host_address(parts: SplitResult, options: dict[str, str], user: str, passwo
     host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
     return Address(
         host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")),
-        tls=parts.scheme == "rediss", ca_file=options.get("ssl_ca_certs", ""), username=user, password=password,
+        tls=parts.scheme in ("rediss", "valkeys"), ca_file=options.get("ssl_ca_certs", ""),
+        username=user, password=password,
     )  # fmt: skip
 
 

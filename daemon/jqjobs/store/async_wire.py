@@ -59,6 +59,7 @@ class AsyncWire:
 
     async def _connect(self) -> None:
         """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""
+        username, password = self.address.credentials()
         try:
             async with asyncio.timeout(self.timeout_s):
                 self._stream = await _open(self.address)
@@ -68,8 +69,9 @@ class AsyncWire:
             raise ConfigError(f"the Redis URL names no usable place: {error}") from None
         self._parser, self._looked_s = hiredis.Reader(), time.monotonic()
         try:
-            for greeting in greetings_of(self.address):
-                raise_first([without_secrets(await self._ask(pack(greeting), self.timeout_s), self.address)])
+            for greeting in greetings_of(self.address, username, password):
+                answer = await self._ask(pack(greeting), self.timeout_s)
+                raise_first([without_secrets(answer, username, password)])
             check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name)), self.timeout_s))
         except StoreError as error:
             self.close()

@@ -16,9 +16,18 @@ _BUSY = (
     "UNBLOCKED",
 )
 TOO_MANY_CLIENTS = "max number of clients"
-_REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+#: What to do about a refusal, by its first word.
+_REFUSED = {
+    "NOAUTH": "this Redis wants a password: put it into JQ_REDIS_URL",
+    "WRONGPASS": "check user and password in JQ_REDIS_URL",
+    "NOPERM": "the ACL of the user in JQ_REDIS_URL lacks a permission",
+    "DENIED": "protected mode: give this Redis a password, or let it listen on the loopback only",
+}
+#: Reasons that speak against a connection as a whole, not against one command.
+OF_CREDENTIALS = ("NOAUTH", "WRONGPASS")
 #: Refusals that Redis words as a plain ERR: a password nobody asked for, a command denied inside a script.
-_REFUSED_IN_WORDS = ("without any password configured", "The user executing the script can't", "ACL failure in script")
+_NO_PASSWORD = "without any password configured"
+_NOT_IN_SCRIPTS = ("The user executing the script can't", "ACL failure in script")
 
 
 def error_of(reply: Exception) -> JqError:
@@ -35,6 +44,11 @@ def error_of(reply: Exception) -> JqError:
         return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
     if word in _BUSY or TOO_MANY_CLIENTS in text:
         return StoreBusy(f"Redis does not serve right now: {text}")
-    if word in _REFUSED or any(said in text for said in _REFUSED_IN_WORDS):
-        return StoreRefused(f"Redis refuses: {text}", hint="check user, password and ACL in JQ_REDIS_URL")
+    if _NO_PASSWORD in text:
+        return StoreRefused(
+            f"Redis refuses: {text}", "it has no password: take it out of JQ_REDIS_URL", reason=_NO_PASSWORD
+        )
+    word = "NOPERM" if any(said in text for said in _NOT_IN_SCRIPTS) else word
+    if word in _REFUSED:
+        return StoreRefused(f"Redis refuses: {text}", _REFUSED[word], reason=word)
     return StoreError(text)

@@ -35,7 +35,7 @@ class Failures:
 
 
 class Outage:
-    """Failures that the log is told of: the first one, each change between lost and refused, and the end.
+    """Failures that the log is told of: the first one, each change of their reason, and the end.
 
     ``worker``: whose outage it is; "" for the daemon's own.
     """
@@ -43,7 +43,7 @@ class Outage:
     def __init__(self, rng: random.Random, worker: str = "") -> None:
         self._failures = Failures(rng)
         self._worker = worker
-        self._said = ""
+        self._said: tuple[str, str] | None = None
 
     @property
     def failures(self) -> int:
@@ -54,15 +54,15 @@ class Outage:
         """Count a failure. StoreUnavailable (no connection, no answer, loading) is lost; anything else, refused."""
         self._failures.add()
         event = "redis.lost" if isinstance(error, StoreUnavailable) else "redis.refused"
-        if event != self._said:
-            log.event(event, level=log.WARNING, error=str(error), worker=self._worker or None)
-        self._said = event
+        if (event, error.reason) != self._said:
+            log.event(event, level=log.WARNING, error=str(error), hint=error.hint or None, worker=self._worker or None)
+        self._said = event, error.reason
 
     def end(self) -> None:
         """Redis has answered: say that it is back, if it was away."""
         if self._failures.count:
             log.event("redis.back", failures=self._failures.clear(), worker=self._worker or None)
-            self._said = ""
+            self._said = None
 
     def pause_s(self) -> float:
         """Return how long to wait before the next try, some ms without a failure."""

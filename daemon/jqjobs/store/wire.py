@@ -93,15 +93,16 @@ class Wire:
         Raises: StoreUnavailable, StoreRefused, StoreBusy, ConfigError.
         """
         self.close()
+        username, password = self.address.credentials()
         self._sock, self._pid, self._reader = _open(self.address, self.timeout_s), os.getpid(), hiredis.Reader()
         self._poll, self._looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
         self._poll.register(self._sock, select.POLLIN)
-        greetings, naming = greetings_of(self.address), pack(("CLIENT", "SETNAME", self.name))
+        greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
         try:
             # Not along with greetings: until they are answered it may be somebody else's command, in another database.
             self._write(b"".join(map(pack, greetings)) + naming + (b"" if greetings else packed))
             for _ in greetings:
-                raise_first([without_secrets(self.reply(), self.address)])
+                raise_first([without_secrets(self.reply(), username, password)])
             # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
             check_named(self.reply())
             if greetings and packed:
@@ -244,21 +245,20 @@ def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -
     )
 
 
-def greetings_of(address: Address) -> list[tuple[Argument, ...]]:
+def greetings_of(address: Address, username: str, password: str) -> list[tuple[Argument, ...]]:
     """Return what must have been answered before the first command."""
     greetings: list[tuple[Argument, ...]] = []
-    if address.password:
-        user = (address.username,) if address.username else ()
-        greetings.append(("AUTH", *user, address.password))
+    if password:
+        user = (username,) if username else ()
+        greetings.append(("AUTH", *user, password))
     if address.db:
         greetings.append(("SELECT", address.db))
     return greetings
 
 
-def without_secrets(answer: Any, address: Address) -> Any:
+def without_secrets(answer: Any, *secrets: str) -> Any:
     """Return an answer to a greeting; who does not know AUTH repeats in its error what it was told."""
-    secrets = [word for word in (address.username, address.password) if word]
-    if type(answer) is StoreError and any(word in answer.message for word in secrets):
+    if type(answer) is StoreError and any(secret and secret in answer.message for secret in secrets):
         return StoreError("what answers there repeats the credentials instead of checking them")
     return answer
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -402,3 +403,39 @@ def test_an_app_cancels_by_reference(shop: Shop) -> None:
     assert shop.app.cancel(handle.ref) == "cancelled"
     with pytest.raises(InvalidName):
         shop.app.cancel(handle.id)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_password_that_was_changed_is_read_again_after_a_refusal(
+    start_server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    server = start_server("valkey")
+    monkeypatch.delenv("JQ_REDIS_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    app = App()
+
+    @app.job(queue="q")
+    def send() -> None: ...
+
+    def change_password(old: str, new: str) -> None:
+        server.pipeline([("AUTH", old), ("CONFIG", "SET", "requirepass", new), ("CLIENT", "KILL", "TYPE", "normal")])
+
+    async def enqueue_all() -> None:
+        for old, new in (("one", "two"), ("two", "three")):
+            change_password(old, new)
+            with pytest.raises(StoreRefused):
+                await enqueue()
+            Path(".env").write_text(f"JQ_REDIS_URL=unix://:{new}@{server.address}")
+            await enqueue()
+        await app.client.close_async()
+
+    async def enqueue() -> None:
+        if is_async:
+            await send.enqueue_async()
+        else:
+            send.enqueue()
+
+    server.call("CONFIG", "SET", "requirepass", "one")
+    Path(".env").write_text(f"JQ_REDIS_URL=unix://:one@{server.address}")
+    asyncio.run(enqueue_all())
+    app.client.close()

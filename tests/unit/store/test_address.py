@@ -77,6 +77,8 @@ def test_what_holds_a_url_does_not_show_it() -> None:
         ("redis://host", "redis://host:6379/0"),
         (" redis://host:1/2\n", "redis://host:1/2"),
         ("rediss://:a:b@[::1]:7", "rediss://[::1]:7/0"),
+        ("valkey://host:1", "redis://host:1/0"),
+        ("valkeys://host", "rediss://host:6379/0"),
         ("redis://", "redis://127.0.0.1:6379/0"),
         ("unix:///run/redis@1/redis.sock", "unix:///run/redis@1/redis.sock"),
         ("unix:///run/my%23redis.sock?db=2", "unix:///run/my#redis.sock?db=2"),

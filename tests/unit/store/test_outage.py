@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreBusy, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.error_replies import error_of
 from jqjobs.store.outage import Failures, Outage
 
 GONE, LOADING = StoreUnavailable("nobody listens"), StoreBusy("it is loading")
@@ -23,7 +24,7 @@ def test_an_outage_is_said_once_and_its_end_with_the_count(outage: Outage, logge
     assert outage.failures == 3
     outage.end()
     assert logged == [
-        {"event": "redis.lost", "level": 30, "error": "nobody listens", "worker": "w1"},
+        {"event": "redis.lost", "level": 30, "error": "nobody listens", "hint": None, "worker": "w1"},
         {"event": "redis.back", "worker": "w1", "failures": 3},
     ]
     assert outage.failures == 0
@@ -46,6 +47,18 @@ def test_what_changes_in_kind_is_said_again_and_counted_on(outage: Outage, logge
     outage.end()
     assert [line["event"] for line in logged] == ["redis.lost", "redis.refused", "redis.lost", "redis.back"]
     assert logged[-1]["failures"] == 4
+
+
+def test_another_reason_is_said_again_with_what_to_do_about_it(outage: Outage, logged: list[dict[str, Any]]) -> None:
+    wrong, forbidden = error_of(Exception("WRONGPASS no such pair")), error_of(Exception("NOPERM this user may not"))
+    for error in (wrong, wrong, forbidden, error_of(Exception("NOAUTH")), GONE):
+        assert isinstance(error, StoreError)
+        outage.note(error)
+    hints = [line["hint"] for line in logged if line["event"] == "redis.refused"]
+    assert [word in hint for word, hint in zip(("check user", "ACL", "wants a password"), hints, strict=True)] == [
+        True
+    ] * 3
+    assert logged[-1]["event"] == "redis.lost"
 
 
 def test_the_next_outage_is_said_like_the_first(outage: Outage, logged: list[dict[str, Any]]) -> None:

@@ -27,6 +27,7 @@ from jqjobs.daemon.leases.ticker import LOOK_EVERY_S
 from jqjobs.daemon.messages import Command, LeaseEvent, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.error_replies import OF_CREDENTIALS
 from jqjobs.store.outage import Outage
 from jqjobs.store.store import Store
 
@@ -67,7 +68,7 @@ class LeaseThread(threading.Thread):
         self._commands = Commands(self._keeper.do)
         self._schedule = Schedule(settings.jitter, rng)
         self._outage = Outage(rng)
-        self._refused_steps: set[str] = set()
+        self._refused_steps: dict[str, str] = {}
         self._report = self._registered = Report()
         self._nudge = threading.Event()
         self._ending = threading.Event()
@@ -148,15 +149,15 @@ class LeaseThread(threading.Thread):
         """Do a step; what Redis refuses of it (a key of the wrong type, a missing permission) stops no other."""
         try:
             again_s = do()
-            self._refused_steps.discard(name)
+            self._refused_steps.pop(name, None)
         except StoreUnavailable:
             raise
         except StoreError as error:
-            if isinstance(error, StoreRefused) and not self._keeper.has_joined:
+            if error.reason in OF_CREDENTIALS or (isinstance(error, StoreRefused) and not self._keeper.has_joined):
                 raise
-            if name not in self._refused_steps:
+            if self._refused_steps.get(name) != error.reason:
                 log.event("keeper.refused", level=log.ERROR, step=name, error=str(error))
-            self._refused_steps.add(name)
+            self._refused_steps[name] = error.reason
         else:
             if again_s is not None:
                 self._schedule.hasten(name, _now_s() + again_s)

@@ -152,6 +152,23 @@ def test_a_step_that_is_refused_is_said_once_and_stops_no_other(leases: FakeLeas
     assert len(logged.of("keeper.refused")) == 2, "it had been well in between"
 
 
+def test_another_reason_of_its_refusal_is_said_again(leases: FakeLeases, logged: Lines) -> None:
+    for reason in ("NOPERM", "NOPERM", "DENIED"):
+        leases.keeper.wrong["renew"] = StoreRefused(reason, reason=reason)
+        leases.turn_for(10)
+    assert [line["error"] for line in logged.of("keeper.refused")] == ["NOPERM", "DENIED"]
+
+
+def test_a_password_that_is_refused_later_is_waited_out_and_said(leases: FakeLeases, logged: Lines) -> None:
+    leases.turn_for(1)
+    leases.keeper.wrong = dict.fromkeys(("check_server", "renew"), StoreRefused("WRONGPASS", reason="WRONGPASS"))
+    leases.turn_for(20)
+    assert (len(logged.of("redis.refused")), leases.thread.waiting_for_redis, leases.events()) == (1, "WRONGPASS", [])
+    leases.keeper.wrong = {}
+    leases.turn_for(5)
+    assert len(logged.of("redis.back")) == 1
+
+
 def test_an_outage_is_said_once_and_everything_is_due_when_it_is_over(leases: FakeLeases, logged: Lines) -> None:
     leases.turn_for(1)
     leases.keeper.wrong = dict.fromkeys(("check_server", "renew", "take_over_orphans"), AWAY)
