@@ -5,7 +5,7 @@ from __future__ import annotations
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
-from jqjobs.store.reads.queues import catalog_entry, queues_with
+from jqjobs.store.reads.queues import catalog_entry, known_queues, queues_with
 from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
 
@@ -22,11 +22,19 @@ def find(store: Store, reference: str) -> tuple[str, str]:
         return queue, job_id
     queues = queues_with(store, job_id)
     if not queues:
-        raise NotFound(f"there is no job {job_id}", hint=_GONE)
+        raise NotFound(_why_unknown(store, job_id), hint=_GONE)
     if len(queues) > 1:
         several = ", ".join(f"{queue}/{job_id}" for queue in queues)
         raise Conflict(f"several queues have a job {job_id}", hint=f"say which one: {several}")
     return queues[0], job_id
+
+
+def _why_unknown(store: Store, job_id: str) -> str:
+    names = known_queues(store)
+    for queue, trace in zip(names, store.run_many([job_or_trace(queue, job_id) for queue in names]), strict=True):
+        if isinstance(trace, Trace) and trace.succeeded:
+            return trace.in_words(f"{queue}/{job_id}")
+    return f"there is no job {job_id}"
 
 
 def read_job(store: Store, queue: str, job_id: str) -> JobInfo:

@@ -179,6 +179,19 @@ def test_a_full_redis_refuses_by_name(start_server: Callable[..., Server], capsy
 # job show, job list
 
 
+@pytest.mark.parametrize("reference", ["a", "q/a"])
+def test_of_a_job_that_succeeded_and_is_gone_that_much_is_said(
+    system: QueueSystem, terminal: Terminal, reference: str
+) -> None:
+    system.add("a")
+    system.redis("SADD", "jq:queues", "q")
+    system.round(Kind.DONE)
+
+    error = terminal.error("job", "show", reference)
+    assert (error["code"], error["message"]) == ("not_found", "job q/a has succeeded, and nothing of it is kept")
+    assert "never was" in terminal.error("job", "show", "q/never")["message"]
+
+
 def test_job_show_has_the_keys_that_outside_tools_rely_on(system: QueueSystem, terminal: Terminal) -> None:
     kill_jobs(system, "a")
     job = terminal.json("job", "show", "a")["job"]
