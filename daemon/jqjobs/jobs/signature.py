@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import inspect
 import math
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from types import GenericAlias
 from typing import Any
 
 import msgspec
-import msgspec.inspect
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
 from jqjobs.jobs.annotations import resolved, signature_of
+from jqjobs.jobs.carried_types import convert, encode, has_open_part, is_open, to_builtins, unknown_type
+from jqjobs.jobs.json_changes import PLAIN, WouldChange, arriving, check_plain, is_plain
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 
-_PLAIN = (int, str, bool, float, type(None))
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: So many shapes of calls that fit are remembered for each function.
 _MOST_SHAPES = 64
@@ -33,7 +35,6 @@ class Payload(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(Payload)
-_encode = msgspec.json.Encoder().encode
 
 
 def decode_payload(raw: bytes) -> Payload:
@@ -51,26 +52,36 @@ class Signature:
         self._function = function
         self._signature = signature_of(function)
         self._fitting: set[tuple[Any, ...]] = set()
+        #: Parameters of which the annotation speaks of all values together: ``**options: Unpack[Options]``.
+        self._unpacked: set[str] = set()
 
     @cached_property
     def _types(self) -> dict[str, Any]:
         # Resolved on first use: annotations may name what the module defines further down.
         found = resolved(self._function, self._signature)
         for name, kind in found.items():
-            self._check_carriable(name, kind)
+            if (together := _unpacked(kind)) is not None:
+                self._unpacked.add(name)
+                found[name] = together
+            self._check_carriable(name, found[name])
         return found
+
+    @cached_property
+    def _half_open(self) -> set[str]:
+        """The parameters whose annotations say nothing of some part of what they are given."""
+        return {name for name, kind in self._types.items() if has_open_part(kind)}
 
     def _check_carriable(self, name: str, kind: Any) -> None:
         try:
             msgspec.json.Decoder(kind)
-            unknown = _unknown_type(msgspec.inspect.type_info(kind), set())
+            unknown = unknown_type(kind)
             why = f"msgspec knows no {unknown}" if unknown else ""
         except TypeError as error:
             why = str(error)
         if why:
             raise ConfigError(
                 f"{self._function.__qualname__}: parameter {name!r} cannot be carried as JSON: {why}",
-                hint="use plain types, datetime, UUID, Decimal, Enum, dataclasses or msgspec Structs",
+                hint="use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models",
             )
 
     def check(self) -> None:
@@ -90,10 +101,10 @@ class Signature:
 
     def _encoded(self, parts: dict[str, Any]) -> bytes:
         try:
-            payload: bytes = _encode(parts)
+            payload: bytes = encode(parts)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InvalidArguments(f"{self._function.__name__}: not JSON: {error}") from None
-        if b"null" in payload and has_nonfinite(msgspec.to_builtins(parts)):  # NaN would arrive as null
+        if b"null" in payload and has_nonfinite(to_builtins(parts)):  # NaN would arrive as null
             raise InvalidArguments(f"{self._function.__name__}: JSON has no NaN and no infinity")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge(
@@ -137,6 +148,9 @@ class Signature:
         except TypeError as error:
             raise InvalidArguments(f"{self._function.__name__}{self._signature}: {error}") from None
         self.check()  # also when nothing is given
+        for name in self._unpacked:  # some of them may be required
+            is_named = self._signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+            bound.arguments.setdefault(name, {} if is_named else ())
         if all(self._is_carried_as_it_is(name, value) for name, value in bound.arguments.items()):
             if len(self._fitting) < _MOST_SHAPES:
                 self._fitting.add(_shape(args, kwargs))
@@ -148,7 +162,7 @@ class Signature:
         """Whether this and any value of its type is what its parameter wants, and needs no conversion."""
         if self._signature.parameters[name].kind in _OPEN:
             return False
-        return type(value) in _PLAIN and self._types.get(name, Any) in (Any, type(value))
+        return type(value) in PLAIN and self._types.get(name, Any) in (Any, type(value))
 
     def _convert_all(self, bound: inspect.BoundArguments, *, to_plain: bool) -> None:
         for name, value in bound.arguments.items():
@@ -156,22 +170,49 @@ class Signature:
                 kind = self._types.get(name, Any)
                 bound.arguments[name] = self._convert_parameter(name, value, kind, to_plain=to_plain)
 
-    def _convert_parameter(self, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
-        how = self._signature.parameters[name].kind
+    def _convert_parameter(self, parameter: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
+        how = self._signature.parameters[parameter].kind
+        if how not in _OPEN:
+            return self._convert(parameter, parameter, value, kind, to_plain=to_plain)
+        if parameter in self._unpacked:
+            return self._convert_together(parameter, value, kind, to_plain=to_plain)
         if how is inspect.Parameter.VAR_POSITIONAL:
-            return tuple(self._convert(name, item, kind, to_plain=to_plain) for item in value)
-        if how is inspect.Parameter.VAR_KEYWORD:
-            return {key: self._convert(key, item, kind, to_plain=to_plain) for key, item in value.items()}
-        return self._convert(name, value, kind, to_plain=to_plain)
+            return tuple(self._convert(parameter, parameter, item, kind, to_plain=to_plain) for item in value)
+        return {key: self._convert(parameter, key, item, kind, to_plain=to_plain) for key, item in value.items()}
 
-    def _convert(self, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
-        if kind is Any:
-            return value
+    def _convert_together(self, parameter: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
+        came = self._convert(parameter, parameter, value, kind, to_plain=to_plain)
+        if isinstance(value, dict) and (unknown := value.keys() - came.keys()):
+            raise InvalidArguments(f"{self._function.__name__}: no argument is named {', '.join(sorted(unknown))}")
+        return came
+
+    def _convert(self, parameter: str, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
         try:
-            return msgspec.convert(msgspec.to_builtins(value) if to_plain else value, kind, str_keys=True)
+            if not to_plain:
+                return value if is_open(kind) else convert(value, kind)
+            if is_open(kind):
+                check_plain(value)
+                return value
+            return arriving(value, kind, has_open_part=parameter in self._half_open)
         except Exception as error:  # converting runs code of the user: __post_init__, properties, enums
-            what = str(error) if isinstance(error, msgspec.ValidationError) else f"{type(error).__name__}: {error}"
-            raise InvalidArguments(f"{self._function.__name__}: argument {name!r}: {what}") from None
+            raise self._misfit(name, value, error, to_plain=to_plain) from None
+
+    def _misfit(self, name: str, value: Any, error: Exception, *, to_plain: bool) -> InvalidArguments:
+        """Return what is told of an argument that cannot be converted."""
+        is_told = isinstance(error, (msgspec.ValidationError, WouldChange))
+        what = f"{name!r}: {error}" if is_told else f"{name!r}: {type(error).__name__}: {error}"
+        hint = ""
+        if to_plain and is_told and (isinstance(error, WouldChange) or not is_plain(value)):
+            what += ": annotate the parameter"
+            hint = f"say its type, as in {name}: datetime, or pass text, numbers, lists and dicts of them"
+        return InvalidArguments(f"{self._function.__name__}: argument {what}", hint=hint)
+
+
+def _unpacked(kind: Any) -> Any:
+    """Return what ``Unpack[…]`` or ``*tuple[…]`` names, None for any other annotation."""
+    if typing.get_origin(kind) is typing.Unpack:
+        return typing.get_args(kind)[0]
+    return GenericAlias(tuple, typing.get_args(kind)) if getattr(kind, "__unpacked__", False) else None
 
 
 def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -182,17 +223,6 @@ def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     if not kwargs:
         return tuple(map(type, args))
     return (tuple(map(type, args)), *kwargs, *map(type, kwargs.values()))
-
-
-def _unknown_type(info: Any, seen: set[int]) -> type | None:
-    """Return a type anywhere in an annotation that cannot be made from JSON; ``object`` takes what comes."""
-    if isinstance(info, msgspec.inspect.CustomType):
-        return None if info.cls is object else info.cls
-    if id(info) in seen or not isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field, tuple)):
-        return None
-    seen.add(id(info))  # types may contain themselves
-    parts = info if isinstance(info, tuple) else (getattr(info, name) for name in info.__struct_fields__)
-    return next((unknown for part in parts if (unknown := _unknown_type(part, seen)) is not None), None)
 
 
 def has_nonfinite(value: Any) -> bool:

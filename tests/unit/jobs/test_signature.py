@@ -8,13 +8,14 @@ import json
 import math
 import re
 import uuid
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 import msgspec
 import pytest
@@ -73,6 +74,9 @@ class Order:
         (list[Point], [Point(1), Point(2)]), (dict[str, datetime], {"a": datetime(2026, 1, 1)}), (set[int], {1, 2}),
         (frozenset[str], frozenset({"a"})), (tuple[int, str], (1, "a")), (int | None, None), (Literal["a"], "a"),
         (Any, {"nested": [1, None, "x", True]}), (dict[int, str], {5: "five"}), (Point | None, Point(3)),
+        (Path, Path("/a/b")), (PurePosixPath, PurePosixPath("c")), (list[Path], [Path("a")]), (Path | None, None),
+        (deque, deque([1, "x"])), (deque[datetime], deque([datetime(2026, 1, 1)])),
+        (OrderedDict, OrderedDict(b=1, a=2)), (OrderedDict[int, Point], OrderedDict([(2, Point(2)), (1, Point(1))])),
     ],
     ids=_name,
 )  # fmt: skip
@@ -164,6 +168,7 @@ def test_a_positional_only_parameter_is_not_given_by_name() -> None:
         (str, "\ud800"), (Any, {"k": ["\udfff"]}), (dict[str, int], {1: 1}),
         (float, math.nan), (float, math.inf), (Any, math.nan), (list[float], [1.0, math.nan]), (Any,
         {"deep": [[-math.inf]]}),
+        (Any, {None: 1}), (list, [{None: 1}]), (list, [object()]),
         (Any, object()), (Any, {1, object()}), (Any, lambda: None), (Any, 1j),
     ],
     ids=_name,
@@ -174,6 +179,108 @@ def test_what_cannot_travel_is_refused_at_enqueue(kind: Any, value: Any) -> None
     job.__annotations__ = {"value": kind}
     with pytest.raises(InvalidArguments, match="job"):
         Signature(job).encode((value,), {})
+
+
+CHANGED = [
+    datetime(2026, 5, 1), date(2026, 5, 1), timedelta(1), {1}, frozenset("a"), (1, 2), Decimal("1"), uuid.UUID(int=7),
+    b"x", bytearray(b"x"), {5: "five"}, {0: 1}, Order(1, datetime(2026, 1, 1)), Point(1), Pair(1, "b"),
+    Colour.RED, Path("a"), deque([1]), OrderedDict(a=1), Counter("a"), defaultdict(int, a=1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", CHANGED, ids=_name)
+def test_what_json_would_change_is_refused_where_no_annotation_says_how_to_make_it_again(value: Any) -> None:
+    def job(a=None, *rest, b: Any = None, c: object = None, d: list = [], e: dict = {}, f: list[dict[str, Any]] = [],  # type: ignore[no-untyped-def, type-arg] # noqa: B006
+            **more): ...  # fmt: skip
+
+    signature = Signature(job)
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((value,), {}), ((1, value), {}), ((), {"b": value}), ((), {"c": value}), ((), {"more": value}),
+        (([1, {"x": [value]}],), {}), ((), {"d": [value]}), ((), {"e": {"x": value}}), ((), {"f": [{"x": value}]}),
+    ]  # fmt: skip
+    for args, kwargs in calls:
+        with pytest.raises(InvalidArguments, match=r"job: argument .*annotate the parameter"):
+            signature.encode(args, kwargs)
+
+
+def test_where_a_value_hides_is_said() -> None:
+    def job(rows, when: dict[str, Any]) -> None: ...  # type: ignore[no-untyped-def]
+
+    with pytest.raises(InvalidArguments, match=r"'rows': JSON would change the set at \[1\]\['tags'\]"):
+        Signature(job).encode(([{}, {"tags": {1}}], {}), {})
+    with pytest.raises(InvalidArguments, match=r"'when': JSON would change the int at \['x'\]\[5\]"):
+        Signature(job).encode(([], {"x": {5: 1}}), {})
+
+
+@dataclass
+class Event:
+    what: Any
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.mark.parametrize("event", [Event((1, 2)), Event(1, {"at": [date(2026, 1, 1)]})], ids=_name)
+def test_fields_without_a_type_are_no_place_to_hide(event: Event) -> None:
+    def job(event: Event) -> None: ...
+
+    with pytest.raises(InvalidArguments, match=r"JSON would change the (tuple|date) at \['"):
+        Signature(job).encode((event,), {})
+
+
+@pytest.mark.parametrize(
+    "value", [value for value in CHANGED if not isinstance(value, str)], ids=_name
+)  # fmt: skip
+def test_text_is_not_made_of_what_is_none(value: Any) -> None:
+    def job(value: str) -> None: ...
+
+    with pytest.raises(InvalidArguments, match=r"'value': Expected `str`.*: annotate the parameter"):
+        Signature(job).encode((value,), {})
+
+
+def test_an_annotation_may_take_another_container_than_it_makes() -> None:
+    def job(rows: list[list[int]], by_id: dict[int, Any], one: float) -> None: ...
+
+    came, _ = travel(job, ((1, 2), {3}), OrderedDict([(5, [None])]), 1)
+    assert came == ([[1, 2], [3]], {5: [None]}, 1.0)
+
+
+class Window(TypedDict):
+    start: datetime
+    label: NotRequired[str]
+
+
+def test_named_arguments_may_be_typed_one_by_one() -> None:
+    def job(**window: Unpack[Window]) -> None: ...
+
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert travel(job, start=start, label="x") == ((), {"start": start, "label": "x"})
+    for wrong in ({}, {"start": 5}, {"start": start, "label": 5}, {"start": start, "lable": "x"}):
+        with pytest.raises(InvalidArguments, match=r"start|label|lable"):
+            Signature(job).encode((), wrong)
+
+
+def test_positional_arguments_may_be_typed_one_by_one() -> None:
+    def job(*pair: *tuple[uuid.UUID, int]) -> None: ...
+
+    assert travel(job, uuid.UUID(int=1), 2) == ((uuid.UUID(int=1), 2), {})
+    with pytest.raises(InvalidArguments, match="pair"):
+        Signature(job).encode((uuid.UUID(int=1),), {})
+
+
+def test_models_of_pydantic_arrive_as_they_were_or_are_refused() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    inner = pydantic.create_model("Inner", at=(datetime, ...))
+    note, secret = (str, pydantic.Field("", alias="Note")), (pydantic.SecretStr | None, None)
+    order = pydantic.create_model("Order", lines=(list[inner], []), note=note, secret=secret)
+
+    def job(value, more): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": order, "more": dict[str, order]}
+    given = order(lines=[inner(at=datetime(2026, 1, 1))], Note="x")
+    assert travel(job, given, {"a": given})[0] == (given, {"a": given})
+    with pytest.raises(InvalidArguments, match="'secret'"):
+        Signature(job).encode((order(secret="s3"), {}), {})
+    with pytest.raises(InvalidArguments, match=r"'value'.*annotate"):
+        Signature(lambda value: None).encode((given,), {})
 
 
 @pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**60])
@@ -214,7 +321,7 @@ def test_arguments_above_a_mebibyte_are_refused_with_their_size() -> None:
 @dataclass
 class Holder:
     again: list[Holder]
-    place: Path
+    place: range
 
 
 class Other(msgspec.Struct):
@@ -229,7 +336,7 @@ def test_object_takes_what_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Path, type, list[Path], dict[str, Exception], Holder, Callable[[], None], Point | Other], ids=_name
+    "kind", [type, list[range], dict[str, Exception], Holder, Callable[[], None], Point | Other, Counter], ids=_name
 )
 def test_an_annotation_that_json_cannot_carry_is_refused_when_the_app_loads(kind: Any) -> None:
     def job(value): ...

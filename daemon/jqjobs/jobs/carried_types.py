@@ -1,0 +1,108 @@
+"""The types that arguments may have beyond those that msgspec knows, and what annotations are made of.
+
+These are paths, `deque`, `OrderedDict` and the models of pydantic, which is never imported here. `convert`,
+`to_builtins` and `encode` are msgspec's with them.
+"""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+import sys
+import typing
+from collections.abc import Iterator
+from types import GenericAlias
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+
+_KNOWN = (pathlib.PurePath, collections.deque, collections.OrderedDict)
+
+
+def convert(plain: Any, kind: Any) -> Any:
+    """Return a value of JSON as its annotation wants it. Raises: ValidationError, and what code of the type raises."""
+    return msgspec.convert(plain, kind, str_keys=True, dec_hook=_from_plain)
+
+
+def to_builtins(value: Any) -> Any:
+    """Return a value as JSON has it, not yet written. Raises: TypeError, and what code of the type raises."""
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain)
+
+
+def _to_plain(value: Any) -> Any:
+    """Return what msgspec cannot write by itself as something it can. Raises: NotImplementedError."""
+    if isinstance(value, pathlib.PurePath):
+        return str(value)
+    if isinstance(value, collections.deque):
+        return list(value)
+    if _is_pydantic(type(value)):
+        return _dumped(value)
+    raise NotImplementedError(f"objects of type {type(value).__name__} cannot be carried")
+
+
+encode = msgspec.json.Encoder(enc_hook=_to_plain).encode
+
+
+def _from_plain(kind: Any, plain: Any) -> Any:
+    """Return a value of one of these types, made from JSON unless it is one already."""
+    made, items = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if isinstance(plain, made):
+        return plain
+    if _is_pydantic(made):
+        return made.model_validate_json(msgspec.json.encode(plain))
+    if issubclass(made, collections.deque):
+        return made(convert(plain, GenericAlias(list, items) if items else list))
+    if issubclass(made, collections.OrderedDict):
+        return made(convert(plain, GenericAlias(dict, items) if items else dict))
+    return made(convert(plain, str)) if issubclass(made, pathlib.PurePath) else plain
+
+
+def _is_pydantic(kind: Any) -> bool:
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+
+
+def _dumped(model: Any) -> Any:
+    """Return a model as JSON. Raises: ValueError when it would come back changed: a secret, a field left out."""
+    plain = model.model_dump(mode="json", by_alias=True, round_trip=True)
+    came = type(model).model_validate_json(msgspec.json.encode(plain))
+    for name in type(model).model_fields:
+        if getattr(came, name) != getattr(model, name):
+            raise ValueError(f"JSON would change the field {name!r} of {type(model).__name__}")
+    return plain
+
+
+def is_open(kind: Any) -> bool:
+    """Whether an annotation says nothing of what it is given."""
+    return kind is Any or kind is object
+
+
+def has_open_part(kind: Any) -> bool:
+    """Whether an annotation says nothing of some part of what it is given, as ``list`` of its items."""
+    parts = _parts(msgspec.inspect.type_info(kind), set())
+    return any(isinstance(part, msgspec.inspect.AnyType) or _custom(part) in (object, *_KNOWN) for part in parts)
+
+
+def unknown_type(kind: Any) -> type | None:
+    """Return a type anywhere in an annotation that cannot be made from JSON. Raises: TypeError, as msgspec does."""
+    customs = map(_custom, _parts(msgspec.inspect.type_info(kind), set()))
+    return next((cls for cls in customs if cls is not None and not _is_carried(cls)), None)
+
+
+def _is_carried(cls: type) -> bool:
+    return cls is object or issubclass(cls, _KNOWN) or _is_pydantic(cls)
+
+
+def _custom(info: Any) -> type | None:
+    return info.cls if isinstance(info, msgspec.inspect.CustomType) else None
+
+
+def _parts(info: Any, seen: set[int]) -> Iterator[Any]:
+    """Return what an annotation is made of, each part once: types may contain themselves."""
+    if id(info) in seen or not isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field, tuple)):
+        return
+    seen.add(id(info))
+    yield info
+    for part in info if isinstance(info, tuple) else (getattr(info, name) for name in info.__struct_fields__):
+        yield from _parts(part, seen)

@@ -1,0 +1,95 @@
+"""What JSON would change: a moment becomes text, a tuple a list, the key 5 the key "5".
+
+Where an annotation says what to make of it again, all is well; elsewhere the worker would get something else than was
+given, so `enqueue` asks here first. Looking at plain values costs little: types are compared by the container.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from jqjobs.jobs.carried_types import convert, encode
+
+#: The types that JSON has for single values.
+PLAIN = frozenset((int, str, bool, float, type(None)))
+_KEYS = frozenset((str,))
+#: Part of an argument: the keys, places and fields that lead to it, and itself.
+_Part = tuple[tuple[Any, ...], Any]
+
+
+class WouldChange(Exception):
+    """The worker would get another value than was given."""
+
+    def __init__(self, part: _Part) -> None:
+        path, value = part
+        place = f" at {''.join(f'[{key!r}]' for key in path)}" if path else ""
+        super().__init__(f"JSON would change the {type(value).__name__}{place}")
+
+
+def arriving(given: Any, kind: Any, *, has_open_part: bool) -> Any:
+    """Return what the worker gets of an argument with an annotation. Raises: WouldChange, and as `convert` does."""
+    if is_plain(given):
+        return convert(given, kind)
+    meant = convert(given, kind)  # refuses a moment where text is wanted
+    came = convert(msgspec.json.decode(encode(given)), kind)
+    if has_open_part and (part := _difference(meant, came)) is not None:
+        raise WouldChange(part)
+    return came
+
+
+def check_plain(given: Any) -> None:
+    """Raise WouldChange unless a value is JSON as it stands."""
+    if (part := _changed(given)) is not None:
+        raise WouldChange(part)
+
+
+def is_plain(given: Any) -> bool:
+    """Whether a value is JSON as it stands."""
+    return _changed(given) is None
+
+
+def _changed(value: Any) -> _Part | None:
+    """Return the first part that is not JSON as it stands."""
+    kind = type(value)
+    if kind is dict:
+        if not _KEYS.issuperset(map(type, value)):
+            odd = [key for key in value if type(key) is not str]
+            return (odd[0],), odd[0]
+        return None if PLAIN.issuperset(map(type, value.values())) else _first_changed(value.items())
+    if kind is list:
+        return None if PLAIN.issuperset(map(type, value)) else _first_changed(enumerate(value))
+    return None if kind in PLAIN else ((), value)
+
+
+def _first_changed(items: Iterable[tuple[Any, Any]]) -> _Part | None:
+    for key, item in items:
+        if (found := _changed(item)) is not None:
+            return (key, *found[0]), found[1]
+    return None
+
+
+def _difference(meant: Any, came: Any) -> _Part | None:
+    """Return the first part that came as another type; both values were made by one annotation."""
+    if type(meant) is not type(came):
+        return None if isinstance(meant, float) else ((), meant)  # infinity came as null: told elsewhere
+    for key, one, other in _pairs(meant, came):
+        if (found := _difference(one, other)) is not None:
+            return (key, *found[0]), found[1]
+    return None
+
+
+def _pairs(meant: Any, came: Any) -> Iterable[tuple[Any, Any, Any]]:
+    """Return the parts of two values of one type, each with the key, place or field it is under."""
+    if isinstance(meant, (list, tuple, deque)):
+        return zip(range(len(meant)), meant, came, strict=True)
+    if isinstance(meant, dict):
+        return ((key, item, came[key]) if key in came else (key, key, None) for key, item in meant.items())
+    fields: Iterable[str] = getattr(meant, "__struct_fields__", ())
+    if dataclasses.is_dataclass(meant):
+        fields = [field.name for field in dataclasses.fields(meant)]
+    return ((name, getattr(meant, name), getattr(came, name)) for name in fields)
