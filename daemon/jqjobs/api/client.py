@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from jqjobs.base.config import working_directory
 from jqjobs.embedded import is_embedded, socket_url
-from jqjobs.errors import ScriptMissing, StoreBusy, StoreError
+from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store import keys
 from jqjobs.store.address import Address, parse_url
@@ -35,6 +35,8 @@ CHUNK_JOBS = 200
 CHUNK_BYTES = 512 * 1024
 #: So long a call is tried again while Redis says that it did not run it.
 _PATIENCE_S = 5.0
+#: A connection that was used so recently is not looked at: that would be a twentieth of a call.
+_IN_USE_S = 0.001
 
 
 class Client:
@@ -117,15 +119,16 @@ class Client:
         self._known.add(queue)
 
     def _enqueue_one(self, queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
-        """Take the short way; that of every call where there is no connection, or Redis did not run it."""
-        store.wire.freshen()
+        """Take the short way; that of every call where there is no connection, or Redis says that it did not run it."""
+        store.wire.freshen(_IN_USE_S)
         try:
             if store.wire.connected:
                 try:
                     reply = store.wire.call_packed(enqueueing.packed_enqueue(queue, jobs[0]))
                     return enqueueing.enqueued(reply, jobs)
-                except (ScriptMissing, StoreBusy):
-                    pass
+                except StoreError as error:
+                    if error.unanswered or not isinstance(error, (ScriptMissing, StoreUnavailable)):
+                        raise
             return store.run(enqueueing.enqueue(queue, jobs))
         except StoreError as error:
             raise undelivered(error, queue, jobs, [jobs], [error]) from error

@@ -121,15 +121,16 @@ class Wire:
             self._sock.close()
             self._sock = None
 
-    def freshen(self) -> None:
+    def freshen(self, in_use_s: float = 0.0) -> None:
         """Drop a connection that is of no use any more, before something goes over it that must not be sent twice.
 
-        One that has ended can be read from: its end, with nothing asked for.
+        One that has ended can be read from: its end, with nothing asked for. ``in_use_s``: not if it was looked at so
+        recently.
         """
-        if not self.connected:
-            return
         now_s = time.monotonic()
         idle_s, self._looked_s = now_s - self._looked_s, now_s
+        if idle_s < in_use_s or not self.connected:
+            return
         if self._poll.poll(0) or (idle_s > PING_AFTER_S and not self._answers_ping()):
             self.close()
 

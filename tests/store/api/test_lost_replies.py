@@ -186,6 +186,7 @@ def test_an_act_whose_reply_was_lost_is_not_done_twice(
 def test_a_connection_that_a_firewall_has_forgotten_is_found_out_before_anything_is_sent(
     mail: Job[Any, Any], link: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(client, "_IN_USE_S", 0.0)
     monkeypatch.setattr(wire, "PING_AFTER_S", 0.0)
     monkeypatch.setattr(wire, "PING_PATIENCE_S", 0.1)
     mail.enqueue("ann")

@@ -168,3 +168,15 @@ def test_who_gives_back_of_its_own_accord_has_heard_the_recall(board: Board, bat
     board.set_word(Word.RECALL, 77)
     batch.give_back()
     assert board.word(Word.RECALL) == 0
+
+
+def test_before_its_cleanup_the_board_says_how_a_job_ended_and_who_may_have_lost_it_does_not_begin_that(
+    board: Board, batch: Batch
+) -> None:
+    batch.add(jobs(1))
+    job = started(batch)
+    assert batch.may_clean_up(ended(job))
+    assert stages(board) == [Stage.FAILED]
+    assert batch.running == [job], "it is still in hand, for a resync"
+    board.set_word(Word.LEASE_UNTIL, monotonic_ms())
+    assert not batch.may_clean_up(ended(job))
