@@ -61,6 +61,7 @@ class Record:
     failures: int = 0
     interrupts: int = 0
     forgiven: int = 0
+    hung: int = 0
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     keep_ms: int | None = None
     token: str = ""
@@ -207,7 +208,7 @@ class Records:
         holder = self._holder(record.queue, record.key)
         if holder is not None and holder is not record:
             return False
-        record.state, record.forgiven = "ready", record.failures
+        record.state, record.forgiven, record.hung = "ready", record.failures, 0
         self.queue_last(record)
         record.reason, record.finished_ms = "", None
         record.fields.pop("expires", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jqjobs.inprocess.memory_store import Record, Records
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind
+from jqjobs.jobs.records import MOST_HUNG, Kind
 from jqjobs.store.calls.trips import Settled
 
 
@@ -42,7 +42,8 @@ def fail(records: Records, record: Record, reason: str, delay_ms: int) -> Settle
     """Count a failure: the job is tried again, or that was the last attempt."""
     record.executions += 1
     record.failures += 1
-    if record.failures - record.forgiven >= record.max_attempts:
+    record.hung += reason == Kind.HUNG
+    if record.failures - record.forgiven >= record.max_attempts or record.hung >= MOST_HUNG:
         return records.end(record, "dead", reason)
     record.due_ms = records.clock() + delay_ms
     record.state = "scheduled" if delay_ms > 0 else "ready"

@@ -31,6 +31,8 @@ MAX_QUEUES = 32
 
 DEFAULT_MAX_ATTEMPTS = 10
 DEFAULT_MAX_CRASHES = 3
+#: So often a job may run into its time limit, whatever its attempts (lua/rules/outcome/fail.lua).
+MOST_HUNG = 3
 
 
 class State(StrEnum):

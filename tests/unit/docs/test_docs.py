@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Kind
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, MOST_HUNG, Kind
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.link.exits import WorkerExit
 from unit.docs.pages import ARCHITECTURE, DOCS, PACKAGE, PROTOCOL, RELIABILITY, ROOT, chapter, first_cells, section
@@ -93,6 +93,8 @@ def test_the_defaults_of_the_limits_are_true() -> None:
 
     assert f"`max_attempts`, default {DEFAULT_MAX_ATTEMPTS}" in limits
     assert f"`max_crashes`, default {DEFAULT_MAX_CRASHES}" in limits
+    assert f"MOST_HUNG = {MOST_HUNG} " in LUA["fail"]
+    assert f"| {MOST_HUNG}, fixed | dead: `hung` |" in limits
     assert re.search(r"MOST_LOST = 20\b", LUA["lost"])
     assert re.search(r"MOST_HUNG = 3\b", LUA["fail"])
     assert re.search(r"HISTORY = 20\b", LUA["history"])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs import App, Discard, JobHandle, Retry, current_job
+from jqjobs import App, Discard, JobHandle, JobTimeout, Retry, current_job
 from jqjobs.errors import (
     ConfigError,
     Conflict,
@@ -112,6 +112,17 @@ def test_a_delayed_job_waits_for_the_frozen_clock(app: App, jobs: InMemory, line
     assert (jobs.drain(), list(lines)) == (1, ["soon"])
     assert jobs.drain(delayed=True) == 1
     assert lines == ["soon", "late"]
+
+
+def test_what_runs_into_its_time_limit_three_times_is_dead_until_somebody_retries_it(app: App, jobs: InMemory) -> None:
+    @app.job(backoff=0)
+    def slow() -> None:
+        raise JobTimeout("its time is up")
+
+    handle = slow.enqueue()
+    assert [jobs.drain(), handle.info().reason] == [3, "hung"]
+    handle.retry()
+    assert [jobs.drain(), handle.info().failures] == [3, 6]
 
 
 def test_failures_are_tried_again_after_their_delay_until_the_limit(app: App, jobs: InMemory, lines: Lines) -> None:

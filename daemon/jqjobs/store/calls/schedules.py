@@ -56,7 +56,7 @@ class Agenda(NamedTuple):
 
 
 class Ticked(NamedTuple):
-    """What came of ticks. ``since_ms``: as of `Planned`, now. ``made``: how many jobs are new."""
+    """What came of ticks. ``since_ms``: as of `Planned`, now. ``made``: how many made a job, or replaced one."""
 
     answer: TickAnswer
     since_ms: int | None
