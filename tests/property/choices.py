@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 QUEUES = ("a", "b")
 NAMES = ("n", "rare")
+#: Of the functions that workers have behind a name.
+SIGNATURES = ("s0", "s1", "s2")
 KEYS = ("", "", "", "k1", "k1", "k2")
 PRIORITIES = (0, 0, 0, 1, -3, 4095, -4096)
 DELAYS = (0, 0, 0, 1, 1500, 40_000)
@@ -33,6 +35,8 @@ ENTRIES: tuple[dict[str, Any], ...] = (
     {"throttle_counts": True, "max_attempts": 3},
     {"backoff_ms": [900, 4001]},
     {"backoff_ms": [900, 4001], "backoff_jitter": True},
+    {"signature": "s1"},
+    {"signature": "s2"},
 )
 TWO, ONE = "r 2 3000 two/3s", "c 1 0 one/running"
 #: The limits of calls from Python; "-" when a function decided that this one has none.

@@ -10,6 +10,7 @@ from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.trips import Trip
+from property.choices import SIGNATURES, pick
 from property.job_model import UNRUN, Report
 from property.queue_model import BACKOFF_MS, LEASE_MS
 
@@ -47,7 +48,15 @@ class Client:
             del self.running[job.queue, job.id]
             self.keys[job.queue, job.id] = job.key or job.limits
         return [
-            Report(job.queue, job.id, job.attempt, kind, number or int(kind is Kind.KEPT))
+            Report(
+                job.queue,
+                job.id,
+                job.attempt,
+                kind,
+                number or int(kind is Kind.KEPT),
+                pick(SIGNATURES, self.trip),
+                is_checked=self.trip % 5 > 0,
+            )
             for job, kind in zip(ended, kinds, strict=False)
         ]
 
@@ -87,6 +96,10 @@ class Client:
                 return Outcome.waiting(job, wait_ms=r.number, delay_ms=BACKOFF_MS)
             case Kind.THROTTLED:
                 return Outcome.throttled(job, limits="-")
+            case Kind.MISFIT:
+                return Outcome.misfit(
+                    job, park_ms=r.park_ms, signature=r.signature, is_checked=r.is_checked, error="why", line=b"{}"
+                )
             case _:
                 return Outcome(job, r.kind, r.number, "why", b"" if r.kind in UNRUN else b"{}")
 

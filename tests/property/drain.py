@@ -13,7 +13,7 @@ MOST_TRIPS = 300
 
 
 def lift_everything(s: System) -> None:
-    """Make room, resume, let all be due, offer every name, and let the leases of the old workers run out."""
+    """Make room, resume, let all be due and the old leases run out; offer every name, with a function nobody had."""
     s.set_limit(full=False)
     for queue in QUEUES:
         s.pause(queue, resume=True)
@@ -24,7 +24,7 @@ def lift_everything(s: System) -> None:
         for _ in range(6):
             s.clock.advance(LEASE_MS // 4)
             for queue in QUEUES:
-                s.renew(queue, [], list(NAMES))
+                s.renew(queue, [], [*NAMES, *(f"{name} new" for name in NAMES)])
                 s.housekeep(queue)
 
 

@@ -1,4 +1,4 @@
-"""What time does to a queue of the model: promotion, reaping, deadlines, parked jobs that are offered again."""
+"""What time does to a queue of the model: promotion, reaping, deadlines."""
 
 from __future__ import annotations
 
@@ -46,17 +46,6 @@ def _amnesty(q: Queue, now: int, *, went_back: bool) -> None:
         q.offers.clear()
     for worker, until in q.leases.items():
         q.leases[worker] = now + LEASE_MS if went_back else max(until, now + LEASE_MS)
-
-
-def unpark(q: Queue, now: int) -> None:
-    if not q.lap:
-        return
-    q.lap = False
-    for job_id in list(q.parked):
-        if q.offers.get(q.jobs[job_id].name, 0) > now:
-            del q.parked[job_id]
-            q.give_back(job_id, q.jobs[job_id].rank)
-            q.jobs[job_id].rank = 0
 
 
 def pass_deadlines(q: Queue, now: int) -> None:

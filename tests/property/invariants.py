@@ -10,16 +10,17 @@ from property.state import FIELDS, QueueState, State
 #: Places of the counters in a job's values; they never shrink.
 GROWING = [FIELDS.index(name) for name in ("attempt", "failures", "crashes", "interrupts", "executions", "throttles")]
 FAILURES, ATTEMPT, CANCEL = (FIELDS.index(name) for name in ("failures", "attempt", "cancel"))
-KEY, COALESCE, SUSPECT, HISTORY = range(len(FIELDS), len(FIELDS) + 4)
+KEY, COALESCE, SUSPECT, REFUSED, HISTORY = range(len(FIELDS), len(FIELDS) + 5)
 MOST_HISTORY = 20
 
 
-def check_state(state: State) -> None:
-    """Check what is true at any moment."""
+def check_state(state: State, refused: set[str]) -> None:
+    """Check what is true at any moment. ``refused``: jobs whose arguments ever did not fit."""
     for q in state.values():
         one_state_each(q)
         in_hand_under_a_lease(q)
-        keys_name_their_jobs(q)
+        keys_name_their_jobs(q, refused)
+        misfits_are_parked(q)
         wakes_somebody(q)
         cancels_are_of_what_is_in_hand(q)
         what_is_held_has_a_moment(q)
@@ -50,10 +51,11 @@ def in_hand_under_a_lease(q: QueueState) -> None:
     assert q.active.keys() <= q.leases.keys(), "a worker without a lease has jobs in hand"
 
 
-def keys_name_their_jobs(q: QueueState) -> None:
+def keys_name_their_jobs(q: QueueState, refused: set[str]) -> None:
     """A key stands for a job that has it, and for which its mode lets it stand; a job that must have its key has it.
 
-    A "queued" one that was taken once may have lost its key to another one for good.
+    A "queued" one that was taken once, and one that was parked for its arguments, may have lost its key to another one
+    for good.
     """
     in_hand = {job_id for jobs in q.active.values() for job_id in jobs}
     over = {"": q.sets["dead"], "queued": {**q.sets["dead"], **dict.fromkeys(in_hand)}, "stored": {}}
@@ -62,9 +64,15 @@ def keys_name_their_jobs(q: QueueState) -> None:
         assert q.jobs[job_id][KEY] == key
     for job_id, values in q.jobs.items():
         may = bool(values[KEY]) and job_id not in over[values[COALESCE]] and job_id not in q.sets["kept"]
-        must = may and not (values[COALESCE] == "queued" and values[ATTEMPT])
+        may = may and job_id not in q.misfits
+        must = may and not (values[COALESCE] == "queued" and values[ATTEMPT]) and job_id not in refused
         has = q.unique.get(values[KEY]) == job_id
         assert must <= has <= may, f"{job_id} has its key: {has}"
+
+
+def misfits_are_parked(q: QueueState) -> None:
+    """What is parked after it was refused is a misfit, and nothing else is."""
+    assert q.misfits.keys() == {job_id for job_id in q.sets["parked"] if q.jobs[job_id][REFUSED]}
 
 
 def cancels_are_of_what_is_in_hand(q: QueueState) -> None:

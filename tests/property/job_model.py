@@ -42,6 +42,8 @@ class Job:
     limits: list[Limit] = field(default_factory=list)
     wait: Wait | None = None
     rank: int = 0
+    #: for its arguments: until when it may be parked, how often in a row, by which signatures
+    refused: tuple[int, int, tuple[str, ...]] | None = None
     history: int = 0
 
     def count(self, counter: str) -> int:
@@ -55,8 +57,8 @@ class Job:
         return self.counters[counter] - self.forgiven[counter]
 
     def clear(self) -> None:
-        """Forget what it was suspected of: an attempt has ended otherwise."""
-        self.suspect, self.counters["lost"] = "", 0
+        """Forget what it was suspected of, and who refused it: an attempt has ended otherwise."""
+        self.suspect, self.counters["lost"], self.refused = "", 0, None
 
     def remember(self) -> None:
         self.history = min(HISTORY, self.history + 1)
@@ -68,7 +70,8 @@ class Job:
         c = self.counters
         numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"], c["lost"])
         rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned)
-        words = (self.key, self._mode(), self.suspect)
+        until, times, by = self.refused or ("", "", ())
+        words = (self.key, self._mode(), self.suspect, " ".join(map(str, (until, times, *by))).strip())
         return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history)
 
 
@@ -99,10 +102,16 @@ class Reply:
 
 @dataclass
 class Report:
-    """An outcome as a worker reports it. ``number``: delay or keep, ms."""
+    """An outcome as a worker reports it. ``number``: delay or keep, ms. The last two are of misfits."""
 
     queue: str
     id: str
     attempt: int
     kind: Kind
     number: int = 0
+    signature: str = "s0"
+    is_checked: bool = True
+
+    @property
+    def park_ms(self) -> int:
+        return 20 * self.number

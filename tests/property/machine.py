@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from jqjobs.jobs.blame import INTERRUPTED, Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
-from property.choices import BOARD, ENTRIES, JUMPS, KINDS, NAMES, QUEUES, SHARES, SPANS, new_job, pick
+from property.choices import BOARD, ENTRIES, JUMPS, KINDS, NAMES, QUEUES, SHARES, SIGNATURES, SPANS, new_job, pick
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply
 from property.queue_model import Queue
@@ -184,7 +184,8 @@ class Machine(RuleBasedStateMachine):
     def renew(self, queue: str, n: int) -> None:
         self.count()
         workers = [client.id for i, client in enumerate(self.s.clients) if n >> i & 1]
-        names = [name for i, name in enumerate(NAMES) if n >> (5 + i) & 1]
+        offered = (*NAMES, *(f"n {signature}" for signature in SIGNATURES))
+        names = [name for i, name in enumerate(offered) if n >> (5 + i) & 1]
         self.s.renew(queue, [*workers, "stranger"], names)
 
     @rule(queue=queues, n=some)

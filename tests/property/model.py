@@ -13,9 +13,10 @@ from typing import Any
 from jqjobs.jobs.records import Kind, Status
 from property.arrivals import add, as_registered
 from property.dead_worker_model import end_worker
-from property.due_and_reaped_model import pass_deadlines, promote, reap, unpark
+from property.due_and_reaped_model import pass_deadlines, promote, reap
 from property.job_model import New, Reply, Report
 from property.limits_model import leave_held, pass_on
+from property.parking_model import end_overdue_misfits, unpark
 from property.queue_model import LEASE_MS, Queue
 from property.state import State
 from property.take_model import take, take_suspects
@@ -150,7 +151,8 @@ class Model:
     def publish(self, queue: str, now: int, entries: dict[str, dict[str, Any]]) -> int:
         q = self.queues[queue]
         q.catalog |= entries
-        q.offers |= dict.fromkeys(entries, now + LEASE_MS)
+        offered = [f"{name} {entry['signature']}" for name, entry in entries.items() if "signature" in entry]
+        q.offers |= dict.fromkeys((*entries, *offered), now + LEASE_MS)
         q.lap = True
         return len(q.catalog)
 
@@ -160,6 +162,7 @@ class Model:
         reaped = reap(q, now, "", 10)
         pass_deadlines(q, now)
         unpark(q, now)
+        end_overdue_misfits(q, now)
         for job_id in [job_id for job_id, until in q.kept.items() if until <= now]:
             del q.kept[job_id]
             q.forget(job_id)
@@ -218,6 +221,6 @@ class Model:
         del q.dead[job_id]
         job.counters["lost"] = job.counters["hung"] = 0
         job.forgiven = dict(job.counters)
-        job.expires = None
+        job.expires = job.refused = None
         q.ready[job_id] = q.fresh_rank(job_id)
         return 1

@@ -11,13 +11,14 @@ from typing import Any
 
 from jqjobs.jobs.records import Kind
 from property import limits_model as limits
+from property import parking_model as parking
 from property.job_model import UNCLEANED, UNRUN, Job, New, Reply, Report
 from property.state import QueueState
 
 BAND = 2**40
 LEASE_MS = 30_000
 DEFAULTS = {"max_attempts": 10, "max_crashes": 3}
-UNKNOWN_MS, BACKOFF_MS = 500, 700
+BACKOFF_MS = 700
 MOST_HUNG, MOST_LOST = 3, 20
 CRASH_MS, LOST_MS, FAILED_MS, MOST_MS = 5000, 5000, 10_000, 3_600_000
 
@@ -59,6 +60,10 @@ class Queue:
 
     def in_order(self) -> list[str]:
         return sorted(self.ready, key=lambda job_id: self.ready[job_id])
+
+    def misfits(self) -> dict[str, int]:
+        """Those parked for their arguments, and until when."""
+        return {job_id: refused[0] for job_id in self.parked if (refused := self.jobs[job_id].refused)}
 
     def fresh_rank(self, job_id: str) -> int:
         self.seq += 1
@@ -165,14 +170,14 @@ class Queue:
             self.give_back(job_id, rank)
         else:
             job.suspect = "1 3"
-            self._put_off(job_id, rank, now + growing(LOST_MS, lost - 1, 1))
+            self.put_off(job_id, rank, now + growing(LOST_MS, lost - 1, 1))
 
     def interrupt(self, job_id: str, rank: int) -> None:
         self.jobs[job_id].remember()
         self.jobs[job_id].count("interrupts")
         self.give_back(job_id, rank)
 
-    def _put_off(self, job_id: str, rank: int, due: int) -> None:
+    def put_off(self, job_id: str, rank: int, due: int) -> None:
         self.jobs[job_id].rank = rank
         self.scheduled[job_id] = due
 
@@ -182,18 +187,9 @@ class Queue:
         self.failed += 1
         self.die(now, job_id)
 
-    def unknown(self, now: int, job_id: str, rank: int) -> None:
-        job = self.jobs[job_id]
-        job.rank = rank
-        self.retake_key(job_id)
-        if self.offers.get(job.name, 0) > now:
-            self.scheduled[job_id] = now + UNKNOWN_MS
-        else:
-            self.parked[job_id] = now
-
     def defer(self, now: int, job_id: str, rank: int, delay: int) -> None:
         self.retake_key(job_id)
-        self._put_off(job_id, rank, now + delay)
+        self.put_off(job_id, rank, now + delay)
 
     def oversized(self, now: int, job_id: str) -> None:
         self.jobs[job_id].remember()
@@ -239,19 +235,20 @@ class Queue:
 
     def settle(self, now: int, worker: str, report: Report) -> bool:
         """Record an outcome; False when it is stale."""
-        job_id, kind = report.id, report.kind
+        job_id = report.id
         in_hand = self.active.get(worker, {}).get(job_id)
         if in_hand is None or in_hand[1] != report.attempt:
             return False
-        rank, number = self.leave_active(worker, job_id), report.number
+        rank = self.leave_active(worker, job_id)
         limited = self.jobs[job_id].limits
-        if kind not in UNCLEANED:
+        if report.kind not in UNCLEANED:
             self.jobs[job_id].uncleaned = 0
-        self._settle(now, job_id, kind, rank, number)
+        self._settle(now, job_id, rank, report)
         limits.free_places(self, now, job_id, report.attempt, limited)
         return True
 
-    def _settle(self, now: int, job_id: str, kind: Kind, rank: int, number: int) -> None:
+    def _settle(self, now: int, job_id: str, rank: int, report: Report) -> None:
+        kind, number = report.kind, report.number
         if self.jobs[job_id].cancel and kind not in (Kind.DONE, Kind.KEPT, Kind.MALFORMED):
             self._cancelled(now, job_id, kind)
             return
@@ -266,7 +263,8 @@ class Queue:
             Kind.THROTTLED: lambda: self.throttled(job_id, rank),
             Kind.WAITING: lambda: self.enter_waiting(now, job_id, number, BACKOFF_MS),
             Kind.CANCELLED: lambda: self._cancelled(now, job_id, kind),
-            Kind.UNKNOWN: lambda: self.unknown(now, job_id, rank),
+            Kind.UNKNOWN: lambda: parking.unknown(self, now, job_id, rank),
+            Kind.MISFIT: lambda: parking.misfit(self, now, job_id, rank, report),
             Kind.DEFERRED: lambda: self.defer(now, job_id, rank, number),
             Kind.OVERSIZED: lambda: self.oversized(now, job_id),
             Kind.MALFORMED: lambda: self.malformed(job_id),
@@ -312,7 +310,7 @@ class Queue:
         return QueueState(
             sets=sets, leases=self.leases, active={worker: jobs for worker, jobs in self.active.items() if jobs},
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
-            draining=self.draining,
+            draining=self.draining, misfits=self.misfits(),
             limits=limits.view(self),
             meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused, inbox=len(self.inbox),
             rejected=self.rejected,

@@ -44,7 +44,7 @@ for n, q in ipairs(KEYS) do
     redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
-    zset(q .. 'draining') }
+    zset(q .. 'draining'), zset(q .. 'misfits') }
 end
 return reply
 """
@@ -71,13 +71,16 @@ class QueueState:
     leases: dict[str, int] = field(default_factory=dict)
     #: worker → id → (rank, attempt)
     active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    #: id → the values of FIELDS, then the key, its mode, what it is suspected of and the length of the history
+    #: id → the values of FIELDS, then the key, its mode, what it is suspected of, who has refused it, and the length of
+    #: the history
     jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     unique: dict[str, str] = field(default_factory=dict)
     #: "worker id attempt"
     cancels: set[str] = field(default_factory=set)
     #: workers that are about to end
     draining: set[str] = field(default_factory=set)
+    #: parked for their arguments → until when
+    misfits: dict[str, int] = field(default_factory=dict)
     limits: dict[str, LimitState] = field(default_factory=dict)
     #: sequence, done, failed, trimmed
     meta: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -93,12 +96,13 @@ State = dict[str, QueueState]
 def read_state(store: Store, queues: tuple[str, ...]) -> State:
     """Read the state of queues."""
     keys = [f"jq:{{{queue}}}:" for queue in queues]
-    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect")
+    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect", "refused")
     return {queue: _queue(found) for queue, found in zip(queues, reply, strict=True)}
 
 
 def _queue(found: list[Any]) -> QueueState:
-    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates, draining = found
+    found, (draining, misfits) = found[:-2], found[-2:]
+    *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
     members = dict(zip(SETS, map(_scores, sets), strict=True))
     timers = {member[1:]: at for member, at in members["scheduled"].items() if member.startswith("~")}
     members["scheduled"] = {member: at for member, at in members["scheduled"].items() if member[1:] not in timers}
@@ -115,6 +119,7 @@ def _queue(found: list[Any]) -> QueueState:
         wake=wake == 1,
         cancels=set(_scores(cancels)),
         draining=set(_scores(draining)),
+        misfits=_scores(misfits),
         limits=_limits(limits, gates, timers),
     )
 

@@ -16,7 +16,7 @@ from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.store import Store
 from property.choices import QUEUES, envelope, pick, stored
 from property.client import Client, Packet
-from property.invariants import check_state, check_step
+from property.invariants import REFUSED, check_state, check_step
 from property.job_model import New, Reply, Report
 from property.model import Model
 from property.queue_model import LEASE_MS
@@ -41,6 +41,7 @@ class System:
         self.delayed: list[Packet] = []
         self.sent: list[Packet] = []
         self.names = 0
+        self.refused: set[str] = set()
         self.is_sound = True
         self.before = read_state(store, QUEUES)
 
@@ -58,7 +59,8 @@ class System:
         self.is_sound = False
         assert answer == expected
         after = read_state(self.store, QUEUES)
-        check_state(after)
+        self.refused |= {job_id for queue in after.values() for job_id, values in queue.jobs.items() if values[REFUSED]}
+        check_state(after, self.refused)
         check_step(self.before, after)
         for name, queue in self.model.view().items():
             queue.wake = after[name].wake

@@ -226,8 +226,18 @@ def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: by
             return Outcome.waiting(job, wait_ms=number, delay_ms=int(text or 0))
         case Kind.THROTTLED:
             return Outcome.throttled(job, limits=text)
+        case Kind.MISFIT:
+            return misfit(job, park_ms=number, error=text, line=line)
         case _:
             return Outcome(job, kind, delay_ms=number, error=text, line=line)
+
+
+def misfit(
+    job: TakenJob, signature: str = "old", park_ms: int = 60_000, *, is_checked: bool = True, error: str = "why",
+    line: bytes = b"{}",
+) -> Outcome:  # fmt: skip
+    """The arguments of a taken job did not fit the function that a worker has."""
+    return Outcome.misfit(job, park_ms=park_ms, signature=signature, is_checked=is_checked, error=error, line=line)
 
 
 def answers(store: Store) -> bool:

@@ -70,6 +70,6 @@ class Registry:
         return {name: self._published(job) for name, job in self.jobs.items()}
 
     def _published(self, job: Job[..., Any]) -> dict[str, Any]:
-        entry = job.settings.catalog_entry(first_line(job.function))
+        entry = job.settings.catalog_entry(first_line(job.function)) | {"signature": job.signature.digest}
         has_hooks = any(True for event in ("on_failure", "cleanup") for _ in self.hooks_of(job, event))
         return entry | {"hooks": True} if has_hooks else entry

@@ -10,15 +10,16 @@ from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.store.reply_values import strict_json
 
 
-def payload_of(args_text: str, kwargs_text: str) -> bytes:
+def payload_of(args_text: str, kwargs_text: str, job: str = "") -> bytes:
     """Return the payload of a job with these arguments, given as JSON texts.
 
+    ``job``: its name, which a raw envelope has: it says that nobody has checked the arguments.
     Raises: InvalidArguments, PayloadTooLarge.
     """
     args, kwargs = _read("--args", args_text, list), _read("--kwargs", kwargs_text, dict)
-    given = {"args": args} if args else {}
+    given = {"job": job, "args": args, "kwargs": kwargs}
     try:
-        payload = json.dumps(given | ({"kwargs": kwargs} if kwargs else {}), ensure_ascii=False).encode()
+        payload = json.dumps({key: value for key, value in given.items() if value}, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise InvalidArguments("the arguments hold half a surrogate pair, which is no character") from None
     return _checked(payload)

@@ -51,7 +51,7 @@ def enqueue(session: Session, /, name: str, queue: str, args_text: str, kwargs_t
     check_name(queue, "queue")
     options = Options(**given)
     options.check_key()
-    job = _new_job(name, payload_of(args_text, kwargs_text), options)
+    job = _new_job(name, payload_of(args_text, kwargs_text, name), options)
     with session.store() as store:
         entry = catalog_entry(store, queue, name)
         job = _completed(job, options, entry or {})

@@ -85,6 +85,7 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "health": (str, "HOST:PORT", "Answer /livez and /readyz by HTTP there; also unix:/path. Default: nowhere."),
     "max_dead": (int, "N", "Dead jobs kept in each queue, 1 KB each and more. Default: 100000."),
     "dead_s": (_span_s, "TIME", "How long dead jobs are kept. Default: 90d."),
+    "park_s": (_span_s, "TIME", "How long jobs wait for a worker that their arguments fit. Default: 1d."),
     "runtime_dir": (
         str,
         "DIR",

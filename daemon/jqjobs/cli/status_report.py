@@ -132,8 +132,10 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield f"    {queue.trimmed} dead ones were trimmed: too many or too old (jqd --max-dead, --dead)"
     if queue.rejected:
         yield f"  ! {queue.rejected} REJECTED: raw envelopes that are not valid ({see} rejected)"
-    if queue.parked:
-        yield f"  ! {queue.parked} PARKED: no live worker offers their job names ({see} parked)"
+    if unknown := queue.parked - queue.misfits:
+        yield f"  ! {unknown} PARKED: no live worker offers their job names ({see} parked)"
+    if queue.misfits:
+        yield f"  ! {queue.misfits} PARKED: their arguments fit no live worker's function ({see} parked)"
     if queue.suspects:
         yield f"    {queue.suspects} may have killed a worker or a daemon: they run apart ({see} suspects)"
     if queue.kept:

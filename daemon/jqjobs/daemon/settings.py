@@ -33,6 +33,7 @@ class DaemonSettings:
     prefetch_ms: int = 20
     max_dead: int = 100_000
     dead_s: float = 90 * 86400.0
+    park_s: float = 86400.0
     runtime_dir: str = ""
     max_jobs: int = 0
     max_age_s: float = 0.0
@@ -82,6 +83,7 @@ class DaemonSettings:
         _demand(self.kill_after_s >= 0, f"kill-after is {self.kill_after_s:g} s", "use 0 or more seconds")
         _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
         _demand(self.dead_s >= 0, f"dead is {self.dead_s:g} s", "use 0 or more seconds")
+        _demand(self.park_s >= 0, f"park is {self.park_s:g} s", "use 0 or more seconds")
 
     @property
     def lease_ms(self) -> int:

@@ -120,6 +120,7 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
             max_jobs=settings.max_jobs, max_age_s=settings.max_age_s, nice=settings.nice,
             watch_packages=settings.watch_packages, log_format=settings.log_format, log_level=settings.log_level,
             log_jobs_ms=settings.log_jobs_ms, concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
+            park_ms=round(settings.park_s * 1000),
         ).to_json()  # fmt: skip
 
     return configure

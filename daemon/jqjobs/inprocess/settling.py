@@ -26,7 +26,8 @@ def settle(records: Records, record: Record, outcome: Outcome) -> Settled:
         record.state = "ready"
         return "ready", ""
     record.failures += 1
-    return records.end(record, "dead", outcome.kind.value)
+    reason = Kind.DISCARDED if outcome.kind is Kind.MISFIT else outcome.kind  # no other worker will have other code
+    return records.end(record, "dead", reason.value)
 
 
 def succeed(records: Records, record: Record, result: bytes, missing: str) -> Settled:

@@ -33,6 +33,9 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     wait_ms: int = 0
     #: The job's limits, as they are stored.
     limits: str = ""
+    #: What the arguments do not fit, and whether their producer has checked them against a signature of its own.
+    signature: str = ""
+    is_checked: bool = True
     #: What hooks are told once it is recorded, a `worker.attempts.attempt.Attempt`; None: there are none.
     after: Any = None
 
@@ -58,7 +61,7 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
 
     @classmethod
     def discarded(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
-        """It raised `Discard`, or its arguments do not fit: the job is dead."""
+        """It raised `Discard`: the job is dead."""
         return cls(job, Kind.DISCARDED, 0, error, line)
 
     @classmethod
@@ -100,6 +103,16 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     def unknown(cls, job: TakenJob) -> Outcome:
         """Nothing is registered here under its name: a worker that knows it is to take it."""
         return cls(job, Kind.UNKNOWN)
+
+    @classmethod
+    def misfit(
+        cls, job: TakenJob, *, park_ms: int, signature: str, is_checked: bool, error: str, line: bytes
+    ) -> Outcome:  # fmt: skip
+        """Its arguments do not fit the function as it is here: a worker that has another one is to take it.
+
+        ``park_ms``: how long it may wait for that. ``is_checked`` False: dead at once if there is no such worker now.
+        """
+        return cls(job, Kind.MISFIT, park_ms, error, line, signature=signature, is_checked=is_checked)
 
     @classmethod
     def released(cls, job: TakenJob) -> Outcome:

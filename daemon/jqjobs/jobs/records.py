@@ -68,6 +68,7 @@ class Kind(StrEnum):
     INTERRUPTED = "interrupted"
     RELEASED = "released"
     UNKNOWN = "unknown"
+    MISFIT = "misfit"
     THROTTLED = "throttled"
     WAITING = "waiting"
     CANCELLED = "cancelled"

@@ -20,6 +20,7 @@ from jqjobs.jobs.annotations import resolved, signature_of
 from jqjobs.jobs.carried_types import convert, encode, has_open_part, is_open, to_builtins, unknown_type
 from jqjobs.jobs.json_changes import PLAIN, WouldChange, arriving, check_plain, is_plain
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
+from jqjobs.jobs.signature_digest import digest_of
 
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: So many shapes of calls that fit are remembered for each function.
@@ -34,6 +35,10 @@ class Payload(msgspec.Struct):
     meta: dict[str, Any] = {}
 
 
+class _Origin(msgspec.Struct):
+    job: str | None = None
+
+
 _decoder = msgspec.json.Decoder(Payload)
 
 
@@ -43,6 +48,11 @@ def decode_payload(raw: bytes) -> Payload:
         return _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayload(str(error)) from None
+
+
+def is_envelope(raw: bytes) -> bool:
+    """Return whether a payload came as a raw envelope, which names its job: nobody has checked its arguments."""
+    return msgspec.json.decode(raw, type=_Origin).job is not None
 
 
 class Signature:
@@ -87,6 +97,11 @@ class Signature:
     def check(self) -> None:
         """Resolve and check the annotations now. Raises: ConfigError."""
         _ = self._types
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells it from other versions of the function, see `signature_digest`. Raises: ConfigError."""
+        return digest_of(self._signature.parameters.values(), self._types)
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         """Return the payload of a call. Raises: InvalidArguments, PayloadTooLarge."""
@@ -205,7 +220,8 @@ class Signature:
         if to_plain and is_told and (isinstance(error, WouldChange) or not is_plain(value)):
             what += ": annotate the parameter"
             hint = f"say its type, as in {name}: datetime, or pass text, numbers, lists and dicts of them"
-        return InvalidArguments(f"{self._function.__name__}: argument {what}", hint=hint)
+        known = "" if to_plain else self._signature  # of a worker it may be older or newer than what the producer has
+        return InvalidArguments(f"{self._function.__name__}{known}: argument {what}", hint=hint)
 
 
 def _unpacked(kind: Any) -> Any:

@@ -31,6 +31,7 @@ class WorkerConfig:
     log_jobs_ms: int = -1
     concurrency: int = 1
     kill_after_s: float = 5.0
+    park_ms: int = 86_400_000
 
     @property
     def hung_after_ms(self) -> float:

@@ -85,7 +85,8 @@ class _Wiring:
         # On threads nobody can take a signal for himself.
         asked_to_end = process.surroundings.asked_to_end if config.concurrency == 1 else None
         self.runner = Runner(
-            app, name, guard, self.rng, self.notes, asked_to_end=asked_to_end, may_clean_up=self.batch.may_clean_up
+            app, name, guard, self.rng, self.notes, asked_to_end=asked_to_end, may_clean_up=self.batch.may_clean_up,
+            park_ms=config.park_ms,
         )  # fmt: skip
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),

@@ -43,6 +43,7 @@ def test_settings_come_from_the_decorator(app: App) -> None:
         "mail.send": {
             "priority": -3, "max_attempts": 7, "max_crashes": 1, "timeout_ms": 120_000, "keep_ms": 86_400_000,
             "doc": "Send a mail.", "backoff_ms": [5000],
+            "signature": send.signature.digest,
         }
     }  # fmt: skip
 
@@ -90,7 +91,7 @@ def test_the_app_says_what_holds_for_all_jobs_that_do_not_say_otherwise() -> Non
     app = App(defaults={"queue": "mails", "max_attempts": 4, "backoff": [1, 2], "timeout": None, "priority": 5})
     plain = app.job(name="plain")(lambda: None)
     other = app.job(name="other", queue="reports", timeout="1m")(lambda: None)
-    ticked = app.periodic(every="1m", priority=1)(test_defaults)
+    ticked = app.periodic(every="1m", priority=1, name="ticked")(lambda: None)
 
     assert [job.queue for job in (plain, other, ticked)] == ["mails", "reports", "mails"]
     assert [job.settings.timeout_ms for job in (plain, other)] == [None, 60_000]

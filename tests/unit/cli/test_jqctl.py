@@ -205,6 +205,7 @@ def test_a_payload_holds_only_the_arguments_that_were_given() -> None:
     assert payload_of("[]", "{}") == b"{}"
     assert json.loads(payload_of("[42]", "{}")) == {"args": [42]}
     assert json.loads(payload_of('["ü"]', '{"a": [1.5, null]}')) == {"args": ["ü"], "kwargs": {"a": [1.5, None]}}
+    assert json.loads(payload_of("[42]", "{}", "send")) == {"job": "send", "args": [42]}
     assert b"9007199254740993" in payload_of("[9007199254740993]", "{}")
 
 

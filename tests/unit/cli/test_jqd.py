@@ -47,6 +47,7 @@ VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "health": ([":1", "a:2", "unix:/b"], [":1", "a:2", "unix:/b"]),
     "max_dead": (["1", "2", "0"], [1, 2, 0]),
     "dead_s": (["1", "2d", "3w"], [1.0, 172_800.0, 1_814_400.0]),
+    "park_s": (["1", "2d", "0"], [1.0, 172_800.0, 0.0]),
     "runtime_dir": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
     "log_format": (["json", "text", "json"], ["json", "text", "json"]),
     "log_level": (["debug", "info", "error"], ["debug", "info", "error"]),
@@ -141,6 +142,7 @@ def test_the_defaults_in_the_help_are_the_real_ones() -> None:
         "lease_s": f"{real.lease_s:g}s", "poll_s": f"{real.poll_s:g}s", "jitter": f"{real.jitter:g}",
         "batch": real.batch,
         "prefetch_ms": real.prefetch_ms, "max_dead": real.max_dead, "dead_s": f"{real.dead_s / 86_400:g}d",
+        "park_s": f"{real.park_s / 86_400:g}d",
         "watch": real.watch, "log_format": real.log_format, "log_level": real.log_level,
         "log_jobs": real.log_jobs,
     }.items():  # fmt: skip

@@ -49,7 +49,8 @@ def test_a_healthy_system_has_no_exclamation_mark() -> None:
         ({"paused_ms": NOW_MS - 185_000}, "PAUSED for 3m05s"),
         ({"dead": 3}, "3 DEAD (jqctl job list --queue emails --state dead)"),
         ({"rejected": 2}, "2 REJECTED"),
-        ({"parked": 4}, "4 PARKED"),
+        ({"parked": 4}, "4 PARKED: no live worker offers"),
+        ({"parked": 4, "misfits": 4}, "4 PARKED: their arguments"),
         ({"name": "other"}, "NOT SERVED"),
     ],
 )

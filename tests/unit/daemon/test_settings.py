@@ -33,7 +33,7 @@ def test_defaults_are_those_that_are_documented() -> None:
         {"jitter": 0},
         {"jitter": 0.99}, {"grace_s": 0}, {"batch": 1}, {"batch": 500},
         {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES))},
-        {"prefetch_ms": 0}, {"kill_after_s": 0}, {"max_dead": 0}, {"dead_s": 0},
+        {"prefetch_ms": 0}, {"kill_after_s": 0}, {"max_dead": 0}, {"dead_s": 0}, {"park_s": 0},
     ],
     ids=lambda change: str(change)[:30],
 )  # fmt: skip
@@ -50,7 +50,8 @@ def test_the_ends_of_each_range_are_allowed(change: dict[str, Any]) -> None:
         {"jitter": math.nan}, {"grace_s": -1}, {"grace_s": math.nan}, {"batch": 0}, {"batch": 501},
         {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES + 1))}, {"prefetch_ms": -1}, {"kill_after_s": -1},
         {"max_dead": -1},
-        {"dead_s": -1}, {"log_jobs": "none"}, {"log_jobs": "slow"}, {"log_jobs": "slow:soon"}, {"log_jobs": "all:1s"},
+        {"dead_s": -1}, {"park_s": -1},
+        {"log_jobs": "none"}, {"log_jobs": "slow"}, {"log_jobs": "slow:soon"}, {"log_jobs": "all:1s"},
     ],
     ids=lambda change: str(change)[:30],
 )  # fmt: skip

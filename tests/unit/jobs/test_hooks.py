@@ -239,9 +239,10 @@ def test_hooks_hear_of_the_very_exception(app: App) -> None:
 def test_a_job_with_wrong_arguments_did_not_start_and_still_failed(app: App, journal: Journal) -> None:
     app.job(name="job", **journal.of_every_event())(lambda: None)
     outcome = run(app, b'{"args":[1]}')
-    assert outcome.kind is Kind.DISCARDED
+    assert outcome.kind is Kind.MISFIT
     assert not journal.lines
     assert next(events_of(outcome, ("dead", "discarded")))[0] == "on_failure"
+    assert not list(events_of(outcome, ("parked", ""))), "nothing has begun, and nothing is over"
     assert run(app, b"{").after is None
 
 

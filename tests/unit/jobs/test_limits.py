@@ -174,12 +174,12 @@ def test_a_raw_envelope_does_not_run_before_its_limits_are_known(app: App) -> No
     assert run_raw(app, b"{}").kind is Kind.THROTTLED
 
 
-def test_a_raw_envelope_whose_key_cannot_be_made_can_never_run(app: App) -> None:
+def test_a_raw_envelope_whose_key_cannot_be_made_does_not_run(app: App) -> None:
     @app.job(name="job", rate_limit=RateLimit(1, seconds=1, key="{user[name]}"))
     def greet(user: dict[str, str]) -> None: ...
 
     assert run_raw(app, b'{"args":[{"name":"ann"}]}').limits == "r 1 1000 ann/1s"
-    assert run_raw(app, b'{"args":[{}]}').kind is Kind.DISCARDED
+    assert run_raw(app, b'{"args":[{}]}').kind is Kind.MISFIT
 
 
 def test_a_function_of_the_arguments_decides_whether_and_what(app: App) -> None:

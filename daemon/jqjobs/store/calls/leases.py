@@ -31,8 +31,13 @@ def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]])
     """Publish what a ready worker offers: job name → catalog entry."""
     args: list[Argument] = ["", lease_ms]
     for name, entry in entries.items():
-        args += (name, json.dumps(entry))
+        args += (name, json.dumps(entry), *(signature_offers({name: entry}) or ("",)))
     return Call(script("publish"), (keys.meta(queue),), args, int, repeatable=True)
+
+
+def signature_offers(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what a worker offers beside the names of its jobs: which signature each has (`Signature.digest`)."""
+    return [f"{name} {entry['signature']}" for name, entry in entries.items() if "signature" in entry]
 
 
 def leave(

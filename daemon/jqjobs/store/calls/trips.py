@@ -97,7 +97,7 @@ def _reports(
     return plain, others
 
 
-def _details(outcome: Outcome) -> tuple[int, str, bytes]:
+def _details(outcome: Outcome) -> tuple[int | str, str, bytes]:
     """Return what lua/rules/trip/outcomes.lua calls number, text and line. What a kind does not have is 0 or empty."""
     match outcome.kind:
         case Kind.DONE:  # said, so that what it has is free again: a plain success has neither
@@ -108,6 +108,9 @@ def _details(outcome: Outcome) -> tuple[int, str, bytes]:
             return outcome.wait_ms, str(outcome.delay_ms), b""
         case Kind.THROTTLED:
             return 0, outcome.limits, b""
+        case Kind.MISFIT:
+            origin = "checked" if outcome.is_checked else "raw"
+            return f"{outcome.delay_ms} {outcome.signature} {origin}", outcome.error, outcome.line
         case _:
             return outcome.delay_ms, outcome.error, outcome.line
 

@@ -1,4 +1,4 @@
---: include core wake damaged outcome/dead limits/gate limits/held limits/let_go
+--: include core wake damaged outcome/dead limits/gate limits/held limits/let_go parking/parked
 -- Somebody cancels jobs. What no worker has in hand is dead at once; the rest is marked: its daemon is told
 -- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
@@ -11,12 +11,12 @@ allow_when_full(q)
 
 -- Takes a job that no worker has in hand out of its set; whether it was in one.
 local function withdraw(id)
-  if leave_held(q, id) then return true end
+  if leave_held(q, id) or leave_parked(q, id) then return true end
   if redis.call('ZREM', q .. 'ready', id) == 1 then
     pass_on(q, now, id, limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits')))
     return true
   end
-  for _, state in ipairs({ 'scheduled', 'waiting', 'parked', 'suspects' }) do
+  for _, state in ipairs({ 'scheduled', 'waiting', 'suspects' }) do
     if redis.call('ZREM', q .. state, id) == 1 then return true end
   end
 end

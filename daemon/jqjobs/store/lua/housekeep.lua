@@ -1,7 +1,8 @@
---: include core wake due workers/expired_leases waiting/leave_waiting outcome/give_back
---: include retention
+--: include core wake due workers/expired_leases waiting/leave_waiting
+--: include retention parking/unpark
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
--- parked jobs whose name is offered again, forget what retention no longer covers. Bounded; call again while more is 1.
+-- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
+-- more is 1.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
@@ -16,33 +17,11 @@ local since = now - (tonumber(meta[3]) or -math.huge)
 if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0 } end
 allow_when_full(q)
 
--- One lap over the parked jobs, started by whoever offers a name nobody offered; `unpark` is how far it got.
-local function unpark(from)
-  local ids = redis.call('ZRANGE', q .. 'parked', from, from + CHUNK - 1)
-  local left = 0
-  for _, id in ipairs(ids) do
-    local f = redis.call('HMGET', q .. 'job:' .. id, 'name', 'rank')
-    local offered_until = f[1] and redis.call('ZSCORE', q .. 'offers', f[1])
-    if f[1] and not (offered_until and tonumber(offered_until) > now) then
-      left = left + 1
-    else
-      redis.call('ZREM', q .. 'parked', id)
-      if f[1] then give_back(q, id, f[2]) end
-      redis.call('HDEL', q .. 'job:' .. id, 'rank')
-    end
-  end
-  if #ids < CHUNK then
-    redis.call('HDEL', q .. 'meta', 'unpark')
-  else
-    redis.call('HSET', q .. 'meta', 'unpark', from + left)
-  end
-  return #ids == CHUNK
-end
-
 local more = promote(q, now, CHUNK)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
 if pass_deadlines(q, now, CHUNK) then more = true end
-if meta[2] and unpark(tonumber(meta[2])) then more = true end
+if meta[2] and unpark(q, now, tonumber(meta[2]), CHUNK) then more = true end
+if end_overdue_misfits(q, now, CHUNK) then more = true end
 if forget_kept(q, now) then more = true end
 local trimmed, more_dead = trim_dead(q, now, most_dead, dead_ms)
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)

@@ -1,15 +1,17 @@
 --: include core
 -- A worker that is ready publishes what it offers in one queue: the catalog entry of each job name.
 -- KEYS[1] the queue's meta key
--- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then pairs: job name, its catalog entry as JSON
+-- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then for each job its name, its catalog entry as JSON, and what is to be
+-- renewed of it beside the name, or "": "name signature" (rules/parking/signatures.lua)
 -- Returns the number of entries in the catalog
 -- First write: ZREM, passes when Redis is full
 local CATALOG_TTL_MS = 604800000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 allow_when_full(q)
-for i = 3, #ARGV, 2 do
+for i = 3, #ARGV, 3 do
   redis.call('HSET', q .. 'catalog', ARGV[i], ARGV[i + 1])
   redis.call('ZADD', q .. 'offers', now + lease, ARGV[i])
+  if ARGV[i + 2] ~= '' then redis.call('ZADD', q .. 'offers', now + lease, ARGV[i + 2]) end
 end
 redis.call('HSET', q .. 'meta', 'unpark', 0)
 redis.call('PEXPIRE', q .. 'catalog', CATALOG_TTL_MS)

@@ -3,8 +3,8 @@
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, kept, dead, rejected, workers,
 --   paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
---   done and failed of this minute, done and failed of the minute before,
---   dead jobs trimmed }
+--   done and failed of this minute, done and failed of the minute before, dead jobs trimmed, how many of those parked
+--   are there for their arguments }
 -- First write: none
 local BANDS = 64
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
@@ -39,5 +39,5 @@ local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 
 for _, pair in ipairs({ this, last }) do
   reply[#reply + 1], reply[#reply + 2] = pair[1], pair[2]
 end
-reply[#reply + 1] = meta[4]
+reply[#reply + 1], reply[#reply + 2] = meta[4] or 0, redis.call('ZCARD', q .. 'misfits')
 return reply

@@ -31,6 +31,7 @@ class QueueStatus(NamedTuple):
     ``oldest_ready_s``: for how long the oldest ready job could have run. ``done``, ``failed``: attempts since
     the queue exists; ``trimmed``: dead jobs that retention has forgotten since then. ``*_per_minute``: over the last
     60 s. ``workers``: how many have a lease.
+    ``misfits``: how many of those parked wait for a worker that their arguments fit.
     """
 
     name: str
@@ -54,6 +55,7 @@ class QueueStatus(NamedTuple):
     failed_per_minute: float
     trimmed: int
     now_ms: int
+    misfits: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -82,6 +84,7 @@ def queue_status(queue: str) -> Call[QueueStatus]:
             paused_ms=integer(reply[13]), oldest_ready_s=seconds_since(reply[14], now_ms),
             done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), trimmed=trimmed, now_ms=now_ms,
+            misfits=count(reply[22]),
         )  # fmt: skip
 
     return Call(script("status"), (keys.meta(queue),), ("",), parse, repeatable=True)

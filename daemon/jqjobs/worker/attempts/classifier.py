@@ -29,7 +29,7 @@ from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, TakenJob
-from jqjobs.jobs.signature import has_nonfinite
+from jqjobs.jobs.signature import has_nonfinite, is_envelope
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.reasons import REASONS
 
@@ -52,9 +52,11 @@ class _Words(TypedDict):
 class Classifier:
     """Makes outcomes. History lines carry times of the Redis clock."""
 
-    def __init__(self, worker_id: str, rng: random.Random) -> None:
+    def __init__(self, worker_id: str, rng: random.Random, park_ms: int = 0) -> None:
+        """``park_ms``: how long a job may wait for a worker that its arguments fit."""
         self._worker_id = worker_id
         self._rng = rng
+        self._park_ms = park_ms
         #: What to add to `monotonic_ms` to get the time of Redis.
         self.clock_offset_ms = 0
 
@@ -91,9 +93,16 @@ class Classifier:
         """Return the outcome of a job that ended because its worker is to end."""
         return Outcome.interrupted(job, **self._words(job, "interrupted", error))
 
-    def discarded(self, job: TakenJob, error: Discard | InvalidArguments) -> Outcome:
+    def discarded(self, job: TakenJob, error: Discard) -> Outcome:
         """Return the outcome of a job that no further attempt would help."""
         return Outcome.discarded(job, **self._words(job, "failed", error))
+
+    def misfit(self, job: TakenJob, known: Job[..., Any], error: InvalidArguments) -> Outcome:
+        """Return the outcome of a job whose arguments do not fit the function as it is here."""
+        return Outcome.misfit(
+            job, park_ms=self._park_ms, signature=known.signature.digest, is_checked=not is_envelope(job.payload),
+            **self._words(job, "failed", error),
+        )  # fmt: skip
 
     def oversized(self, job: TakenJob, most_bytes: int) -> Outcome:
         """Return the outcome of a job that this machine can never give the memory it was registered with."""

@@ -99,6 +99,8 @@ def events_of(outcome: Outcome, settled: Settled | None) -> Iterator[tuple[Any, 
     ``settled``: what became of the job; None when its report came too late, so that the attempt counts for nothing.
     """
     attempt: Attempt = outcome.after
+    if outcome.kind is Kind.MISFIT and (settled is None or settled[0] != "dead"):
+        return  # nothing began
     job = context_of(attempt)
     if settled is None:
         return

@@ -68,11 +68,12 @@ class Runner:
         self, app: App, worker_id: str, interrupter: Guard, rng: random.Random, notes: JobReporter | None = None,
         on_error: Callable[[BaseException], None] | None = None,
         asked_to_end: Callable[[BaseException], bool] | None = None,
-        may_clean_up: MayCleanUp = lambda _: True,
+        may_clean_up: MayCleanUp = lambda _: True, park_ms: int = 0,
     ) -> None:  # fmt: skip
         """``on_error``: called with what ended an attempt that did not succeed.
 
         ``asked_to_end``: whether that was a signal which asks the worker to end, and reached the job.
+        ``park_ms``: see `Classifier`.
         """
         self._app = app
         self._worker_id = worker_id
@@ -81,7 +82,7 @@ class Runner:
         self._on_error = on_error
         self._asked_to_end = asked_to_end
         self._may_clean_up = may_clean_up
-        self.classifier = Classifier(worker_id, rng)
+        self.classifier = Classifier(worker_id, rng, park_ms)
 
     def complete(self, job: TakenJob) -> TakenJob:
         """Fill in what the job leaves to its registration: time limit, retention, memory."""
@@ -176,7 +177,7 @@ class Runner:
         except MalformedPayload as error:
             raise _NotCalled(Outcome.malformed(job, error=str(error)[:MOST_ERROR])) from error
         except InvalidArguments as error:
-            raise _NotCalled(self.classifier.discarded(job, error)) from error
+            raise _NotCalled(self.classifier.misfit(job, known, error)) from error
         is_hooked = known.settings.hooks.used or self._app.hooks.used
         return Attempt(job, known, is_hooked, self._worker_id, self._notes, args, kwargs, payload.meta)
 
@@ -230,8 +231,8 @@ def _leaves_notes(notes: JobReporter, job: TakenJob, outcome: Outcome | None) ->
 
 
 def _told_to_hooks(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
-    """Have the hooks hear of an attempt that began, or that its arguments have ended for good."""
-    if attempt.context is not None or (outcome is not None and outcome.kind is Kind.DISCARDED):
+    """Have the hooks hear of an attempt that began, or that its arguments may have ended for good."""
+    if attempt.context is not None or (outcome is not None and outcome.kind is Kind.MISFIT):
         outcome = outcome or Outcome.done(attempt.job)
         outcome.after = attempt
     return outcome

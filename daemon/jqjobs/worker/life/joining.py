@@ -31,7 +31,8 @@ def join(parts: WorkerParts) -> bool:
             parts.instructions.hear()
             continue
         outage.end()
-        names = [*catalog, *(schedules.offer(queue, name) for queue, plan in plans.items() for name in plan)]
+        offered = [schedules.offer(queue, name) for queue, plan in plans.items() for name in plan]
+        names = [*catalog, *leases.signature_offers(catalog), *offered]
         unserved = [queue for queue in registry.queues() if queue not in queues]
         parts.channel.send("ready", queues=queues, names=names, unserved=unserved)
         return _wait_for_go(parts)

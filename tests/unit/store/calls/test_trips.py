@@ -40,6 +40,8 @@ ENDED = {"error": "why", "line": b"{}"}
         (Outcome.throttled(J, limits="c 1 0 a"), 0, "c 1 0 a", b""),
         (Outcome.deferred(J, delay_ms=9), 9, "", b""),
         (Outcome.unknown(J), 0, "", b""),
+        (Outcome.misfit(J, park_ms=9, signature="s", is_checked=True, **ENDED), "9 s checked", "why", b"{}"),
+        (Outcome.misfit(J, park_ms=9, signature="s", is_checked=False, **ENDED), "9 s raw", "why", b"{}"),
         (Outcome.released(J), 0, "", b""),
         (Outcome.done(job(attempt=2)), 0, "", b""),
         (Outcome.done(job(key="k")), 0, "k", b""),
@@ -47,7 +49,7 @@ ENDED = {"error": "why", "line": b"{}"}
     ],
     ids=lambda value: str(value.kind) if isinstance(value, Outcome) else "",
 )  # fmt: skip
-def test_each_kind_is_said_in_its_words(outcome: Outcome, number: int, text: str, line: bytes) -> None:
+def test_each_kind_is_said_in_its_words(outcome: Outcome, number: int | str, text: str, line: bytes) -> None:
     outcome.job.taken_ms = 0
     attempt = outcome.job.attempt
     assert said_of(outcome) == [0, "", 1, outcome.kind.value, "id", attempt, number, text, line, ""]

@@ -103,7 +103,7 @@ def test_an_attempt_that_did_not_begin_is_not_cleaned_up_after_but_an_earlier_on
     stand.run(b'{"args":[1]}')
     assert stand.lines == []
     stand.run(b'{"args":[1]}', uncleaned=1)
-    assert stand.lines == [("board", "discarded"), ("cleanup", 1)]
+    assert stand.lines == [("board", "misfit"), ("cleanup", 1)]
 
 
 @ways

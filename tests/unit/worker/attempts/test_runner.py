@@ -407,13 +407,22 @@ def test_a_payload_that_is_no_json_is_malformed_and_not_run(bench: Bench, payloa
 
 
 @pytest.mark.parametrize("payload", [b'{"args":[1,2]}', b'{"kwargs":{"b":1}}', b'{"args":["x"]}', b"{}"])
-def test_arguments_that_do_not_fit_are_dead_at_once(bench: Bench, payload: bytes) -> None:
+def test_arguments_that_do_not_fit_say_what_they_do_not_fit(bench: Bench, payload: bytes) -> None:
     def job(a: int) -> None:
         pytest.fail("it ran")
 
     bench.job(job)
     outcome = bench.run(payload)
-    assert (outcome.kind, outcome.error.startswith("InvalidArguments")) == (Kind.DISCARDED, True)
+    assert outcome.kind is Kind.MISFIT
+    assert outcome.error.startswith("InvalidArguments: job(a: 'int') -> 'None': ")
+    assert outcome.signature == bench.app.jobs["job"].signature.digest
+    assert json.loads(outcome.line)["error"] == outcome.error
+
+
+def test_who_names_the_job_in_the_payload_has_not_checked_its_arguments(bench: Bench) -> None:
+    bench.job(lambda: pytest.fail("it ran"))
+    assert bench.run(b'{"args":[1]}').is_checked
+    assert not bench.run(b'{"job":"job","args":[1]}').is_checked
 
 
 def test_the_time_limit_is_the_jobs_own_or_that_of_its_registration(bench: Bench) -> None:

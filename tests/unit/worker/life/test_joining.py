@@ -67,7 +67,9 @@ def around() -> Around:
 def test_it_says_what_it_serves_and_begins_when_its_daemon_says_so(around: Around) -> None:
     around.at_waits = [dict, around.go]
     assert around.join()
-    assert around.sent == [("ready", {"queues": ("mail",), "names": ["send", "count"], "unserved": ["default"]})]
+    signatures = [f"{job.name} {job.signature.digest}" for job in around.app.jobs.values()]
+    names = ["send", "count", *signatures]
+    assert around.sent == [("ready", {"queues": ("mail",), "names": names, "unserved": ["default"]})]
     assert around.published == 1
 
 

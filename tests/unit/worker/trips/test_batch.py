@@ -58,6 +58,7 @@ def test_the_board_says_since_when_a_job_runs(board: Board, batch: Batch) -> Non
         (Kind.DONE, Stage.SUCCEEDED), (Kind.KEPT, Stage.SUCCEEDED), (Kind.FAILED, Stage.FAILED),
         (Kind.HUNG, Stage.FAILED),
         (Kind.DISCARDED, Stage.FAILED), (Kind.UNKNOWN, Stage.RELEASED), (Kind.MALFORMED, Stage.RELEASED),
+        (Kind.MISFIT, Stage.RELEASED),
         # Its worker was stopped; if that dies before it reports, the job is charged an interrupt and no failure.
         (Kind.INTERRUPTED, Stage.RUNNING),
     ],

@@ -1,5 +1,5 @@
 -- Which job has a coalescing key: an entry in `unique`, deleted only by the job it names.
--- Gives: free_key, holder_of, retake_key
+-- Gives: free_key, holder_of, claim_key, retake_key
 
 local function free_key(q, id, key)
   if key and redis.call('HGET', q .. 'unique', key) == id then redis.call('HDEL', q .. 'unique', key) end
@@ -11,9 +11,13 @@ local function holder_of(q, key)
   return holder and redis.call('EXISTS', q .. 'job:' .. holder) == 1 and holder or nil
 end
 
--- A job that gave its coalescing key away when it was taken, and did not run, has it again unless another
--- one has it by now.
+-- A job has its key again, unless another one has it by now.
+local function claim_key(q, id, key)
+  if key and not holder_of(q, key) then redis.call('HSET', q .. 'unique', key, id) end
+end
+
+-- A job that gave its coalescing key away when it was taken, and did not run.
 local function retake_key(q, id)
   local f = redis.call('HMGET', q .. 'job:' .. id, 'coalesce', 'key')
-  if f[1] == 'queued' and f[2] and not holder_of(q, f[2]) then redis.call('HSET', q .. 'unique', f[2], id) end
+  if f[1] == 'queued' then claim_key(q, id, f[2]) end
 end

@@ -1,4 +1,4 @@
---: include ranks limits/held arrival/place
+--: include ranks limits/held arrival/place parking/parked
 -- A new call takes the place of the job that has its coalescing key and has not started.
 -- Gives: replace
 
@@ -13,7 +13,7 @@ local function leave_unstarted(q, id)
   end
   rank = leave_held(q, id)
   if rank then return true, rank end
-  if redis.call('ZREM', q .. 'scheduled', id) + redis.call('ZREM', q .. 'parked', id) == 0 then return false end
+  if redis.call('ZREM', q .. 'scheduled', id) == 0 and not leave_parked(q, id) then return false end
   return true, redis.call('HGET', q .. 'job:' .. id, 'rank') or nil
 end
 
@@ -26,7 +26,7 @@ local function replace(q, now, sequence, id, new)
   if not is_unstarted then return 0 end
   -- What a producer can say of a job; all of it is gone when another call takes its place.
   redis.call('HDEL', job, 'priority', 'due', 'rank', 'max_attempts', 'max_crashes', 'timeout', 'keep', 'expires',
-    'coalesce', 'limits', 'suspect', 'lost')
+    'coalesce', 'limits', 'suspect', 'lost', 'refused')
   write_call(job, new, old[1] or now)
   local same = rank and tonumber(old[2] or 0) == tonumber(new.priority)
   place(q, now, id, new.due, same and rank or rank_for(new.priority, sequence))

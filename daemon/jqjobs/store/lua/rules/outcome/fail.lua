@@ -11,7 +11,7 @@ local function fail(q, now, id, reason, delay)
   local failures = redis.call('HINCRBY', job, 'failures', 1) - forgiven(f[3], 1)
   local is_last = reason == 'hung' and redis.call('HINCRBY', job, 'hung', 1) >= MOST_HUNG
   redis.call('HINCRBY', job, 'executions', 1)
-  redis.call('HDEL', job, 'suspect', 'lost')
+  redis.call('HDEL', job, 'suspect', 'lost', 'refused')
   count(q, now, 'failed', 1)
   if is_last or failures >= option(q, f[1], f[2], 'max_attempts') then return die(q, now, id, reason, f[4]) end
   if delay > 0 then return schedule(q, id, now + delay) end

@@ -29,7 +29,7 @@ end
 local function enter_waiting(q, now, id, ms, again_ms)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'attempt', 'answer')
-  redis.call('HDEL', job, 'suspect', 'lost')
+  redis.call('HDEL', job, 'suspect', 'lost', 'refused')
   if again_ms then redis.call('HSET', job, 'wait_backoff', again_ms) end
   local kind, bytes = string.match(of_attempt(f[2], tonumber(f[1])) or '', '^(%a+)\n(.*)$')
   if kind then return end_wait(q, now, id, kind, bytes) end
