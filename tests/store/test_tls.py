@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import selectors
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from jqjobs import App
 from jqjobs.base.wakeup import Wakeup
-from jqjobs.errors import StoreUnavailable
+from jqjobs.errors import ConfigError, StoreUnavailable
 from jqjobs.link.channel import Channel
 from jqjobs.store.address import parse_url
+from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.trips.wake_wait import WakeWait
@@ -96,14 +100,99 @@ def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
     wire.close()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_and_said(url: str) -> None:
-    wire = Wire(parse_url(url.partition("?")[0]))
-    with pytest.raises(StoreUnavailable, match="certificate"):
-        wire.connect()
+def ping(url: str, how: str) -> None:
+    """Speak to a server from a thread, or from a coroutine."""
+    if how == "thread":
+        with closing(Wire(parse_url(url), timeout_s=3)) as wire:
+            wire.call("PING")
+    else:
+        asyncio.run(ping_async(url))
+
+
+async def ping_async(url: str) -> None:
+    wire = AsyncWire(parse_url(url), timeout_s=3)
+    try:
+        await wire.call("PING")
+    finally:
+        await wire.aclose()
+
+
+both = pytest.mark.parametrize("how", ["thread", "coroutine"])
+
+
+@both
+@pytest.mark.parametrize(
+    ("change", "reason", "hint"),
+    [
+        (lambda url: url.partition("?")[0], "certificate", "ssl_ca_certs"),
+        (lambda url: url.replace("127.0.0.1", "localhost"), "certificate", "ssl_check_hostname"),
+    ],
+)
+def test_a_certificate_that_is_refused_is_said_as_such(
+    url: str, how: str, change: Callable[[str], str], reason: str, hint: str
+) -> None:
+    with pytest.raises(StoreUnavailable, match="its certificate is refused") as raised:
+        ping(change(url), how)
+    assert (raised.value.reason, hint in raised.value.hint) == (reason, True)
+    assert "is it running" not in raised.value.hint
+
+
+@both
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda url: f"{url.partition('?')[0]}?ssl_cert_reqs=none",
+        lambda url: f"{url}&ssl_cert_reqs=optional",
+        lambda url: f"{url}&ssl_cert_reqs=required&ssl_check_hostname=true",
+        lambda url: f"{url}&ssl_check_hostname=false".replace("127.0.0.1", "localhost"),
+        lambda url: url.replace("rediss", "valkeys"),
+    ],
+)
+def test_the_options_are_those_of_redis_py(url: str, how: str, change: Callable[[str], str]) -> None:
+    ping(change(url), how)
+
+
+@both
+def test_a_server_that_wants_our_certificate_gets_it_and_without_it_that_is_said(
+    url: str, certificate: Path, connect: Callable[..., Store], how: str
+) -> None:
+    connect(url).wire.call("CONFIG", "SET", "tls-auth-clients", "yes")
+    with pytest.raises(StoreUnavailable) as raised:
+        ping(url, how)
+    assert "ssl_certfile" in raised.value.hint
+    ping(f"{url}&ssl_certfile={certificate}&ssl_keyfile={certificate.with_name('key.pem')}", how)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["ssl_cert_reqs=never", "ssl_check_hostname=perhaps", "ssl_ca_certs=/nowhere.pem", "ssl_certfile=/nowhere.pem",
+     "ssl_keyfile=/nowhere.pem", "ssl=1"],
+)  # fmt: skip
+def test_an_option_that_makes_no_sense_is_a_configuration_error(options: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_url(f"rediss://host?{options}")
+
+
+def test_options_of_tls_without_tls_are_refused() -> None:
+    with pytest.raises(ConfigError, match="without"):
+        parse_url("redis://host?ssl_cert_reqs=required")
+
+
+def test_who_does_not_check_the_certificate_is_warned(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = App(redis_url=f"{url.partition('?')[0]}?ssl_cert_reqs=none")
+
+    @app.job
+    def send() -> None: ...
+
+    for _ in range(2):
+        send.enqueue()
+    app.client.close()
+    assert caplog.messages == ["redis.unverified"]
 
 
 def test_a_server_without_tls_is_an_error_and_no_hang(start_server: Callable[..., Server]) -> None:
     server = start_server("redis", tcp=True)
     wire = Wire(parse_url(server.url.replace("redis://", "rediss://")), timeout_s=2)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable) as raised:
         wire.connect()
+    assert "is TLS spoken" in raised.value.hint

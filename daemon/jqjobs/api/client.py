@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
+from jqjobs.base import log
 from jqjobs.base.config import working_directory
 from jqjobs.embedded import is_embedded, socket_url
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
@@ -55,6 +56,8 @@ class Client:
         """Where Redis is. Raises: ConfigError."""
         if self._found is None:
             self._just_read = self._read_address()
+            if self._just_read.is_unverified:
+                log.event("redis.unverified", level=log.WARNING, redis=str(self._just_read))
             self._found = replace(self._just_read, login=self._login)
         return self._found
 

@@ -135,6 +135,8 @@ EVENTS = {
         "Redis answers with an error; it is tried again."),
     "redis.unjudged": Event("warning", "error",
         "`INFO` is forbidden: whether this Redis keeps what it is told stays unknown."),
+    "redis.unverified": Event("warning", "redis",
+        "`ssl_cert_reqs=none`: whoever is on the way to this Redis can read and change all. Name its authority."),
     "redis.warning": Event("warning", "message",
         "This Redis may lose jobs, or is too old; see the message."),
     "reload.refused": Event("error", "error",

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from jqjobs.base.config import Environment, working_directory
-from jqjobs.cli.output import listed, write_json, write_lines
+from jqjobs.cli.output import complain, listed, write_json, write_lines
 from jqjobs.errors import NotFound, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads import queues
@@ -35,7 +35,10 @@ class Session:
     def store(self) -> Iterator[Store]:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
         url = Environment().redis_url(self.redis_flag)
-        store = Store(parse_url(_plain(url)), timeout_s=_TIMEOUT_S, patience_s=_TIMEOUT_S, name="jqctl")
+        address = parse_url(_plain(url))
+        if address.is_unverified and not self.as_json:
+            complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
+        store = Store(address, timeout_s=_TIMEOUT_S, patience_s=_TIMEOUT_S, name="jqctl")
         try:
             store.wire.connect()
             yield store

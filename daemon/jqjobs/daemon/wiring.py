@@ -76,6 +76,8 @@ def _make_parts(boot: Boot) -> Parts:
     settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
     address = parse_url(boot.redis_url)
     log.event("daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=settings.processes)
+    if address.is_unverified:
+        log.event("redis.unverified", level=log.WARNING, redis=str(address))
     boards = runtime_directory(address, settings.runtime_dir)
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
     store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")

@@ -12,20 +12,19 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from jqjobs.errors import ConfigError
-
-if TYPE_CHECKING:
-    import ssl
+from jqjobs.store.tls import OPTIONS as TLS_OPTIONS
+from jqjobs.store.tls import Tls, tls_of
 
 #: sun_path of unix(7), less its final NUL.
 _SOCKET_PATH_BYTES = 107
 #: What urllib drops without a word, so that a password would be another one.
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
-_OPTIONS = frozenset({"db", "ssl_ca_certs"})
+_TLS_SCHEMES = ("rediss", "valkeys")
+_OPTIONS = TLS_OPTIONS | {"db"}
 _HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0 or embedded:"
 _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
@@ -47,9 +46,13 @@ class Address:
     db: int = 0
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-    tls: bool = False
-    ca_file: str = ""
+    tls: Tls | None = None
     login: Login | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_unverified(self) -> bool:
+        """Whether anybody could be there: TLS without a check of the certificate."""
+        return self.tls is not None and self.tls.is_unverified
 
     def credentials(self) -> tuple[str, str]:
         """Return user and password as they are now; "" for none."""
@@ -111,6 +114,8 @@ def _options(parts: SplitResult) -> dict[str, str]:
     found = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     if not found.keys() <= _OPTIONS:
         raise _Malformed(f"has an unknown option; there are {', '.join(sorted(_OPTIONS))}")
+    if found.keys() & TLS_OPTIONS and parts.scheme not in _TLS_SCHEMES:
+        raise _Malformed("has options of TLS, and is without", hint="write rediss:// or valkeys://")
     return found
 
 
@@ -128,7 +133,7 @@ def _host_address(parts: SplitResult, options: dict[str, str], user: str, passwo
     host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
     return Address(
         host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")),
-        tls=parts.scheme in ("rediss", "valkeys"), ca_file=options.get("ssl_ca_certs", ""),
+        tls=tls_of(options) if parts.scheme in _TLS_SCHEMES else None,
         username=user, password=password,
     )  # fmt: skip
 
@@ -164,11 +169,4 @@ def open_socket(address: Address, timeout_s: float) -> socket.socket:
     sock = socket.create_connection((address.host, address.port), timeout_s)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return tls_context(address).wrap_socket(sock, server_hostname=address.host) if address.tls else sock
-
-
-def tls_context(address: Address) -> ssl.SSLContext:
-    """Return what TLS to an address is checked by."""
-    import ssl  # only where it is needed: it costs 30 ms
-
-    return ssl.create_default_context(cafile=address.ca_file or None)
+    return address.tls.context().wrap_socket(sock, server_hostname=address.host) if address.tls else sock

@@ -15,7 +15,7 @@ from typing import Any
 import hiredis
 
 from jqjobs.errors import ConfigError, StoreError
-from jqjobs.store.address import Address, tls_context
+from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.wire import (
     PING,
@@ -162,7 +162,7 @@ class AsyncWire:
 async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if address.path:
         return await asyncio.open_unix_connection(address.path)
-    tls = tls_context(address) if address.tls else None
+    tls = address.tls.context() if address.tls else None
     reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return reader, writer

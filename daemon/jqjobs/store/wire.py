@@ -22,6 +22,7 @@ import hiredis
 from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address, open_socket
 from jqjobs.store.error_replies import TOO_MANY_CLIENTS, error_of
+from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
 
@@ -238,12 +239,12 @@ def _open(address: Address, timeout_s: float) -> socket.socket:
 def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
     """Return the error of a connection that cannot be made, or broke."""
     is_late = isinstance(error, (TimeoutError, BlockingIOError))
-    why = "no answer in time" if is_late else (error.strerror or str(error))
+    reason, why, hint = explain(error) if address.tls else ("", "", "")
+    why = why or ("no answer in time" if is_late else (error.strerror or str(error)))
     return StoreUnavailable(
-        f"Redis at {address} cannot be reached: {why}",
-        hint="is it running? JQ_REDIS_URL says where to look",
-        unanswered=unanswered,
-    )
+        f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
+        unanswered=unanswered, reason=reason,
+    )  # fmt: skip
 
 
 def greetings_of(address: Address, username: str, password: str) -> list[tuple[Argument, ...]]:

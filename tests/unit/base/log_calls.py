@@ -18,6 +18,7 @@ _COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kin
 
 #: Who writes the lines of a room.
 _PROCESSES = {
+    "api": {"application"},
     "base": {"application"},
     "cli": {"daemon"},
     "daemon": {"daemon"},
