@@ -86,7 +86,9 @@ def explain(error: OSError) -> tuple[str, str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         what = f"its certificate is refused: {error.verify_message}"
         return "certificate", what, _HINTS.get(error.verify_code, _UNKNOWN_AUTHORITY)
-    if isinstance(error, ConnectionResetError):  # its word on our certificate may be lost with the connection
+    if isinstance(
+        error, (ConnectionResetError, ssl.SSLEOFError)
+    ):  # its word on our certificate may be lost with the connection
         return "", "", f"is it running? {_OURS}"
     if not isinstance(error, ssl.SSLError):
         return "", "", "is it running, and is TLS spoken at that port? redis:// is without"
