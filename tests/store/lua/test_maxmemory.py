@@ -185,7 +185,7 @@ def test_publishing_and_the_registry_work(system: QueueSystem) -> None:
 
     assert system.run(upkeep.add_queues(["new-queue"])) == 1
     assert system.run(leases.publish("q", LEASE_MS, {"n": {}})) == 1
-    assert system.run(daemons.register("d", 5000, {"pid": 1}, {"w": {"pid": 2}})) is True
+    assert system.run(daemons.register("d", 5000, {"pid": 1}, {"w": {"pid": 2}})) is False
     assert system.redis("EXISTS", "jq:worker:w") == 1
 
 

@@ -289,14 +289,15 @@ def test_without_overlap_a_tick_takes_the_place_of_a_run_that_waits_for_its_next
     assert run_tick(system, second, third).made == 0, "what is ready is not replaced"
 
 
-def test_a_tick_does_not_hurry_a_run_that_has_crashed_its_worker(system: QueueSystem) -> None:
+def test_a_tick_takes_the_place_of_a_run_that_has_crashed_its_worker_which_still_counts(system: QueueSystem) -> None:
     publish(system, overlap=False)
     run_tick(system, START_MS, START_MS + 1000)
     system.take()
     system.run(leases.leave("q", "w", "killed", [BoardEntry(f"s-{START_MS + 1000}", 1, "crashed")]))
 
-    assert run_tick(system, START_MS + 1000, START_MS + 2000).made == 0
-    assert system.ids("scheduled") == [f"s-{START_MS + 1000}"]
+    assert run_tick(system, START_MS + 1000, START_MS + 2000).made == 1
+    assert system.ids("ready") == [f"s-{START_MS + 1000}"]
+    assert system.counters(f"s-{START_MS + 1000}")["crashes"] == 1
 
 
 def test_with_overlap_each_tick_is_a_job(system: QueueSystem) -> None:

@@ -76,8 +76,7 @@ def test_a_flag_goes_before_the_environment_before_the_file(setting: str, tmp_pa
     assert getattr(settings({setting: flag}, {variable: own}, line, tmp_path), setting) == by_flag
     assert getattr(settings({}, {variable: own}, line, tmp_path), setting) == by_own
     assert getattr(settings({}, {variable: ""}, line, tmp_path), setting) == by_file
-    default = next(field.default for field in dataclasses.fields(DaemonSettings) if field.name == setting)
-    assert getattr(settings({}, {}, "", tmp_path), setting) == default
+    assert getattr(settings({}, {}, "", tmp_path), setting) == getattr(DaemonSettings("x:y", "redis://"), setting)
 
 
 def test_the_app_too_may_come_from_anywhere(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ local function fields_of_entry()
   return fields
 end
 
--- What was put off for another reason (a crash, no memory) has a rank to go back to, and is not hurried.
+-- After a failure or a crash. What was put off for want of memory has a rank to go back to, and is not hurried.
 local function waits_for_retry(id)
   return redis.call('ZSCORE', q .. 'scheduled', id) and redis.call('HEXISTS', q .. 'job:' .. id, 'rank') == 0
 end
