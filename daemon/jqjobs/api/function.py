@@ -10,11 +10,12 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from jqjobs.api.engine import Engine
 from jqjobs.api.handle import JobHandle, handle_of
+from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption
 from jqjobs.jobs.hooks import HookPoint, Hooks
 from jqjobs.jobs.records import NO_OPTIONS, Coalesce, NewJob, Options, new_id, new_ids
-from jqjobs.jobs.registration import Settings
+from jqjobs.jobs.registration import Settings, awaitable
 from jqjobs.jobs.signature import Signature
 
 P = ParamSpec("P")
@@ -36,13 +37,13 @@ class Job(Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], settings: Settings, engine: Callable[[], Engine]) -> None:
         """``engine``: says where calls go, asked at each of them. Raises: InvalidOption."""
-        self.function = function
+        functools.update_wrapper(self, function)  # first: a callable object may have attributes of any name
+        self._function = awaitable(function)
         self.settings = settings
         self._engine = engine
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
-        functools.update_wrapper(self, function)
         self._choose(NO_OPTIONS)
 
     def _choose(self, options: Options) -> None:
@@ -60,7 +61,20 @@ class Job(Generic[P, R]):
             replace = settings.replace if options.replace is None else options.replace
             self._coalescing = options.coalesce or settings.coalesce, replace
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @functools.cached_property
+    def function(self) -> Callable[P, R]:
+        """What was registered, and runs."""
+        return name_by_job(self._function, self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return job_at, (*place_in_module(self), self._options)
+
+    def __copy__(self) -> Job[P, R]:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -103,11 +117,15 @@ class Job(Generic[P, R]):
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace
         )
+        return self.with_options(self._options.with_(given))
+
+    def with_options(self, chosen: Options) -> Job[P, R]:
+        """Return the job with these options, and none of those before, for the calls made on it."""
         job = copy(self)
-        job._choose(self._options.with_(given))
+        job._choose(chosen)
         return job
 
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+    def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Store a call of this job and return its handle.
 
         Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
@@ -115,7 +133,7 @@ class Job(Generic[P, R]):
         engine = self._engine()
         return handle_of(engine.enqueue(self._queue, [self._new(args, kwargs)])[0], self._queue, engine)
 
-    async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
+    async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
         engine = self._engine()
         [made] = await engine.enqueue_async(self._queue, [self._new(args, kwargs)])

@@ -20,8 +20,29 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     if sys.version_info >= (3, 14):  # there they are evaluated when somebody asks
         import annotationlib
 
-        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
-    return inspect.signature(function)
+        as_written = annotationlib.Format.FORWARDREF
+        return inspect.signature(_declaring(function), follow_wrapped=False, annotation_format=as_written)
+    return inspect.signature(_declaring(function), follow_wrapped=False)
+
+
+def name_of(function: Any) -> str:
+    """Return how a function is called in messages: its name, that beneath a partial, or its class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _declaring(function: Any) -> Any:
+    """Return which of the functions that decorators laid over each other says what a call takes.
+
+    It is the outermost that names all its parameters: ``*args`` and ``**kwargs`` are meant for the one beneath.
+    """
+    while hasattr(function, "__wrapped__") and not hasattr(function, "__signature__"):
+        code = getattr(function, "__code__", None)
+        if code is not None and not code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+            break
+        function = function.__wrapped__
+    return function
 
 
 def resolved(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
@@ -48,7 +69,7 @@ def _evaluated(origin: Any, parameter: inspect.Parameter) -> Any:
 
 def _origin(function: Any) -> Any:
     """Return the function whose module the annotations are written in: beneath decorators, in a callable object."""
-    function = inspect.unwrap(function)
+    function = inspect.unwrap(function)  # `functools.wraps` hands the annotations on
     while isinstance(function, functools.partial):
         function = inspect.unwrap(function.func)
     return function if hasattr(function, "__globals__") else inspect.unwrap(type(function).__call__)

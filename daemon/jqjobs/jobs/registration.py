@@ -5,6 +5,8 @@ Values only; `api.function` and `api.app` are their users, workers read them.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,15 +119,55 @@ def settings_of(
     rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
 ) -> Settings:  # fmt: skip
     """Return the settings of a function, of the options of `App.job`. Raises: InvalidName, InvalidOption."""
-    check_runs(function, "a job")
+    check_callable(function)
+    check_runs(_code_of(function), "a job")
     hooks = {event: plain.pop(event, None) for event in EVENTS}
     return Settings(
-        name or function.__name__,
+        name or _own_name(function),
         timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
         keep_ms=None if keep is None else positive_ms(keep, "keep"),
         memory_bytes=size_bytes(memory, "memory"), backoff=backoff_of(backoff), aliases=names_of(aliases),
         limits=Limits(rate_limit, concurrency), hooks=Hooks(hooks), **plain,
     )  # fmt: skip
+
+
+def check_callable(function: Any) -> None:
+    """Raise InvalidOption for what cannot be called, and for a method without its instance."""
+    if not callable(function):
+        raise InvalidOption(f"{function!r} cannot be called", hint="register a function")
+    owner, _, _ = getattr(function, "__qualname__", "").rpartition(".")
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    is_in_class = owner and not owner.endswith("<locals>") and inspect.isfunction(function)
+    if is_in_class and code and code.co_argcount and code.co_varnames[0] in ("self", "cls"):
+        raise InvalidOption(
+            f"{function.__qualname__} is a method, and a job has no instance to call it on",
+            hint="register a function, or the method of an instance: app.job(name=…)(instance.method)",
+        )
+
+
+def awaitable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function for a callable object that is one at heart, anything else as it is."""
+    if inspect.iscoroutinefunction(function) or not inspect.iscoroutinefunction(_code_of(function)):
+        return function
+
+    @functools.wraps(function, updated=())
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await function(*args, **kwargs)
+
+    return call
+
+
+def _code_of(function: Any) -> Any:
+    """Return what runs in a call: of an object that is no function its ``__call__``."""
+    is_itself = inspect.isroutine(function) or inspect.isclass(function) or isinstance(function, functools.partial)
+    return function if is_itself else type(function).__call__
+
+
+def _own_name(function: Any) -> str:
+    name: str | None = getattr(function, "__name__", None)
+    if name is None:
+        raise InvalidOption(f"{function!r} has no name of its own", hint="give it one: app.job(name=…)")
+    return name
 
 
 def names_of(aliases: Iterable[str]) -> tuple[str, ...]:
@@ -155,4 +197,6 @@ def place_of(function: Callable[..., Any]) -> str:
 
 def first_line(function: Callable[..., Any]) -> str:
     """Return the first line of what is said about a function, at most 200 characters."""
+    if isinstance(function, functools.partial):  # its own says what a partial is
+        return first_line(function.func)
     return next(iter((function.__doc__ or "").strip().splitlines()), "")[:200]

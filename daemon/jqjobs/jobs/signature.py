@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
-from jqjobs.jobs.annotations import resolved, signature_of
+from jqjobs.jobs.annotations import name_of, resolved, signature_of
 from jqjobs.jobs.carried_types import convert, encode, has_open_part, is_open, to_builtins, unknown_type
 from jqjobs.jobs.json_changes import PLAIN, WouldChange, arriving, check_plain, is_plain
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
@@ -60,6 +60,7 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
+        self._name = name_of(function)
         self._signature = signature_of(function)
         self._fitting: set[tuple[Any, ...]] = set()
         #: Parameters of which the annotation speaks of all values together: ``**options: Unpack[Options]``.
@@ -76,6 +77,12 @@ class Signature:
             self._check_carriable(name, found[name])
         return found
 
+    @property
+    def _decorated(self) -> str:
+        """What to do where the call does not fit because a decorator gives some of the arguments."""
+        is_wrapped = hasattr(self._function, "__wrapped__")
+        return "a decorator that adds arguments names its own, or sets __signature__" if is_wrapped else ""
+
     @cached_property
     def _half_open(self) -> set[str]:
         """The parameters whose annotations say nothing of some part of what they are given."""
@@ -90,7 +97,7 @@ class Signature:
             why = str(error)
         if why:
             raise ConfigError(
-                f"{self._function.__qualname__}: parameter {name!r} cannot be carried as JSON: {why}",
+                f"{self._name}: parameter {name!r} cannot be carried as JSON: {why}",
                 hint="use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models",
             )
 
@@ -118,12 +125,12 @@ class Signature:
         try:
             payload: bytes = encode(parts)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise InvalidArguments(f"{self._function.__name__}: not JSON: {error}") from None
+            raise InvalidArguments(f"{self._name}: not JSON: {error}") from None
         if b"null" in payload and has_nonfinite(to_builtins(parts)):  # NaN would arrive as null
-            raise InvalidArguments(f"{self._function.__name__}: JSON has no NaN and no infinity")
+            raise InvalidArguments(f"{self._name}: JSON has no NaN and no infinity")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise PayloadTooLarge(
-                f"{self._function.__name__}: the arguments take {len(payload)} bytes as JSON, more than 1 MiB",
+                f"{self._name}: the arguments take {len(payload)} bytes as JSON, more than 1 MiB",
                 hint="store the data elsewhere and pass a reference",
             )
         return payload
@@ -161,7 +168,7 @@ class Signature:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise InvalidArguments(f"{self._function.__name__}{self._signature}: {error}") from None
+            raise InvalidArguments(f"{self._name}{self._signature}: {error}", hint=self._decorated) from None
         self.check()  # also when nothing is given
         for name in self._unpacked:  # some of them may be required
             is_named = self._signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
@@ -198,7 +205,7 @@ class Signature:
     def _convert_together(self, parameter: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
         came = self._convert(parameter, parameter, value, kind, to_plain=to_plain)
         if isinstance(value, dict) and (unknown := value.keys() - came.keys()):
-            raise InvalidArguments(f"{self._function.__name__}: no argument is named {', '.join(sorted(unknown))}")
+            raise InvalidArguments(f"{self._name}: no argument is named {', '.join(sorted(unknown))}")
         return came
 
     def _convert(self, parameter: str, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
@@ -221,7 +228,7 @@ class Signature:
             what += ": annotate the parameter"
             hint = f"say its type, as in {name}: datetime, or pass text, numbers, lists and dicts of them"
         known = "" if to_plain else self._signature  # of a worker it may be older or newer than what the producer has
-        return InvalidArguments(f"{self._function.__name__}{known}: argument {what}", hint=hint)
+        return InvalidArguments(f"{self._name}{known}: argument {what}", hint=hint)
 
 
 def _unpacked(kind: Any) -> Any:

@@ -10,7 +10,6 @@ with in_memory(app) as jobs:
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from jqjobs.errors import DrainedTooLong
 from jqjobs.inprocess.async_wait import pass_deadline
 from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.inprocess.memory_store import FrozenClock, Record
+from jqjobs.jobs.annotations import signature_of
 from jqjobs.jobs.signature import Payload, decode_payload
 
 #: A drain that runs more than this is taken for a circle.
@@ -123,7 +123,7 @@ def in_memory(app: App) -> Iterator[InMemory]:
 
 def _call_of(job: Job[..., Any], payload: Payload) -> Mapping[str, Any]:
     args, kwargs = job.signature.decode(payload)
-    bound = inspect.signature(job.function).bind(*args, **kwargs)
+    bound = signature_of(job.function).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.arguments
 
