@@ -78,6 +78,10 @@ class Proxy:
         """End all connections there are."""
         self._is_to_cut = True
 
+    def move(self, server: Address) -> None:
+        """Lead new connections to another server; those there are stay, as with a forwarder or a DNS name."""
+        self._server = server
+
     def forget(self) -> None:
         """Let the connections there are stand, and pass nothing over them, as a NAT that has forgotten them does."""
         self._forgotten = set(self._peers)

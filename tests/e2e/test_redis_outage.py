@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from e2e.daemon import Site
-from jqjobs import JobHandle
+from jqjobs import App, JobHandle
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
@@ -268,3 +269,55 @@ def test_scripts_flushed_under_load_are_sent_again(site: Site) -> None:
         site.server.call("SCRIPT", "FLUSH")
     _wait_for_all(site, jobs)
     assert _starts_per_job(site, jobs) == {1: 100}
+
+
+def _follows(replica: Server, primary: Server) -> bool:
+    return b"master_link_status:up" in replica.call("INFO", "replication") and (
+        replica.call("DBSIZE") == primary.call("DBSIZE")
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_busy", [True, False])
+def test_a_primary_that_was_demoted_and_lives_on_holds_up_nobody(
+    start_server: StartServer, site_on: SiteOn, is_busy: bool
+) -> None:
+    """Behind a forwarder that moves new connections only. The old primary goes on to answer reads, from the past."""
+    old, new = start_server("redis", tcp=True), start_server("redis", tcp=True)
+    host, port = old.address
+    new.call("REPLICAOF", host, port)
+    proxy = Proxy(parse_url(old.url)).start()
+    site = site_on(old)
+    app = App(redis_url=proxy.url)
+
+    @app.job(queue="default", name="quick")
+    def quick() -> None: ...
+
+    kept = quick.options(keep="1h")
+
+    async def produce() -> None:
+        before = [kept.enqueue(), await kept.enqueue_async()]
+        for job in before:
+            await job.result_async(timeout=20)
+        if is_busy:
+            await kept.enqueue_async()
+        eventually(lambda: _follows(new, old), 20, "the replica has it all")
+        new.call("REPLICAOF", "NO", "ONE")
+        old.call("REPLICAOF", "127.0.0.1", 1)
+        proxy.move(parse_url(new.url))
+        moved_s = time.monotonic()
+        for job in (kept.enqueue(), await kept.enqueue_async()):
+            await job.result_async(timeout=20)
+        assert time.monotonic() - moved_s < 5
+
+    async def produce_and_close() -> None:
+        try:
+            await produce()
+        finally:
+            await app.client.close_async()
+
+    try:
+        site.start_daemon("--processes", "2", JQ_REDIS_URL=proxy.url)
+        asyncio.run(produce_and_close())
+    finally:
+        app.client.close()
+        proxy.close()

@@ -134,6 +134,18 @@ def test_a_read_only_replica_is_busy(start_server: Callable[..., Server], connec
         store.wire.call("SET", "x", 1)
 
 
+@pytest.mark.parametrize("word", ["READONLY", "MASTERDOWN", "UNBLOCKED"])
+def test_a_server_that_is_no_primary_any_more_is_left_before_the_next_command(
+    connect: Connect, peer: Callable[..., Peer], word: str
+) -> None:
+    demoted = peer(b"PING", f"+OK\r\n-{word} it is no primary\r\n+PONG\r\n".encode())
+    wire = connect(demoted.url.format(""), timeout_s=2).wire
+    error, after = wire.pipeline([("INCR", "x"), ("PING",)])
+    assert (type(error), after) == (StoreBusy, b"PONG"), "what is under way is read"
+    assert not wire.connected
+    wire.close()
+
+
 def test_too_many_clients_is_busy(start_server: Callable[..., Server], connect: Connect) -> None:
     server = start_server("valkey")
     first = connect(server.url)

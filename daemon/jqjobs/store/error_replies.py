@@ -7,14 +7,13 @@ from jqjobs.errors import JqError, ScriptMissing, StoreBusy, StoreError, StoreFu
 _BUSY = (
     "LOADING",
     "BUSY",
-    "READONLY",
-    "MASTERDOWN",
     "NOREPLICAS",
     "MISCONF",
     "TRYAGAIN",
     "CLUSTERDOWN",
-    "UNBLOCKED",
 )
+#: Said by a server that was a primary, or is not one yet: another one may be behind the address by now.
+MOVED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 TOO_MANY_CLIENTS = "max number of clients"
 #: What to do about a refusal, by its first word.
 _REFUSED = {
@@ -42,6 +41,8 @@ def error_of(reply: Exception) -> JqError:
         return ScriptMissing(text)
     if word == "OOM":
         return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
+    if word in MOVED:
+        return StoreBusy(f"Redis does not serve right now: {text}", reason=word)
     if word in _BUSY or TOO_MANY_CLIENTS in text:
         return StoreBusy(f"Redis does not serve right now: {text}")
     if _NO_PASSWORD in text:

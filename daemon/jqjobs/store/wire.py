@@ -21,7 +21,7 @@ import hiredis
 
 from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address, open_socket
-from jqjobs.store.error_replies import TOO_MANY_CLIENTS, error_of
+from jqjobs.store.error_replies import MOVED, TOO_MANY_CLIENTS, error_of
 from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
@@ -84,7 +84,7 @@ class Wire:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that this very process made."""
+        """Whether there is a connection that this very process made, to a server that serves writes."""
         return self._sock is not None and self._pid == os.getpid()
 
     def connect(self, packed: bytes = b"") -> None:
@@ -200,7 +200,13 @@ class Wire:
         except hiredis.ProtocolError as error:
             self.close()
             raise StoreError(f"what answers at {self.address} is no Redis: {error}") from error
-        return error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply
+        return self._heeded(error_of(reply)) if isinstance(reply, hiredis.ReplyError) else reply
+
+    def _heeded(self, error: JqError) -> JqError:
+        """Leave a server that is no primary (any more) before the next command; replies under way are still read."""
+        if isinstance(error, StoreBusy) and error.reason in MOVED:
+            self._pid = 0
+        return error
 
     def _fill(self) -> None:
         if self._sock is None:

@@ -73,7 +73,10 @@ class _Wiring:
         self.batch = Batch(self.board)
         self.job_log = JobLog(config.log_jobs_ms)
         self.instructions = process.instructions
-        self.wake_wait = WakeWait(Wire(address, name=name), queues, process.channel, process.signals.wakeup)
+        self.wake_wait = WakeWait(
+            Wire(address, name=name), queues, process.channel, process.signals.wakeup,
+            when_moved=lambda: self.exchanger.leave_server(),
+        )  # fmt: skip
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
         self.loop_thread = LoopThread()
         self.on_threads = ThreadInterrupter(

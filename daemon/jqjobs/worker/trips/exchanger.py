@@ -137,6 +137,12 @@ class Exchanger:
             except StoreError:
                 return True
 
+    def leave_server(self) -> None:
+        """Look the address up anew, between trips: a server that was demoted goes on to say that there is no news."""
+        with self._lock:
+            self._keep_answer()
+            self._store.close()
+
     def report(self, *, gives_back: bool) -> bool:
         """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.errors import StoreError
@@ -20,11 +20,16 @@ _SILENT_S = 30.0
 class WakeWait:
     """A connection of its own that waits for a wake token (BZPOPMIN) of any of the worker's queues."""
 
-    def __init__(self, wire: Wire, queues: Sequence[str], channel: Channel, wakeup: Wakeup) -> None:
+    def __init__(
+        self, wire: Wire, queues: Sequence[str], channel: Channel, wakeup: Wakeup,
+        when_moved: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """``when_moved``: called when Redis ends the wait with an error, as a primary does that is one no longer."""
         self._wire = wire
         self._command: tuple[Argument, ...] = ("BZPOPMIN", *map(keys.wake, queues), _BLOCK_S)
         self._channel = channel
         self._wakeup = wakeup
+        self._when_moved = when_moved
         self._asked_at = 0.0
 
     def wait(self, timeout_s: float, *, for_token: bool = True) -> bool:
@@ -75,3 +80,5 @@ class WakeWait:
             self._wire.read()
         except StoreError:
             self._wire.close()
+            if self._when_moved is not None:
+                self._when_moved()
