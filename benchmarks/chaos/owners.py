@@ -13,7 +13,10 @@ _LASTING = frozenset({
     "succeeded",
 })  # fmt: skip
 #: Of whoever runs or waits, hence of nobody now.
-_BUSY = frozenset({"active", "leases", "held", "gates", "patience", "cancels", "waiting", "ready", "inbox", "suspects"})
+_BUSY = frozenset({
+    "active", "leases", "held", "gates", "patience", "cancels", "waiting", "ready", "inbox", "suspects",
+    "parked", "misfits",
+})  # fmt: skip
 #: What goes by itself, and the longest it may still have, ms.
 _REGISTRY_MS = {"daemon": 60_000, "worker": 60_000, "control": 90_000, "answer": 90_000}
 _FLEETING_MS = {

@@ -126,7 +126,9 @@ def test_enqueue_answers_with_id_queue_and_created(system: QueueSystem, terminal
     assert (answer["queue"], answer["created"], answer["warning"], terminal.err) == ("emails", True, None, "")
     assert terminal.json(*words)["created"] is False
     assert system.ids("ready", "emails") == [answer["id"]]
-    assert json.loads(system.job(answer["id"], "emails")["payload"]) == {"args": [42, "x"], "kwargs": {"a": []}}
+    assert json.loads(system.job(answer["id"], "emails")["payload"]) == {
+        "job": "send", "args": [42, "x"], "kwargs": {"a": []},
+    }  # fmt: skip
     assert system.job(answer["id"], "emails")["priority"] == "7"
     assert [queue["name"] for queue in terminal.json("status")["queues"]] == ["emails"]
 
@@ -149,7 +151,7 @@ def test_enqueue_coalesces_as_it_is_told_else_as_the_job_was_registered(
     assert terminal.json("enqueue", "index", "--key", "k", "--args", "[1]", "--id", "first")["created"]
     answer = terminal.json("enqueue", "index", "--key", "k", "--args", "[2]")
     assert (answer["id"], answer["created"], answer["replaced"]) == ("first", False, True)
-    assert system.job("first", "default")["payload"] == '{"args": [2]}'
+    assert system.job("first", "default")["payload"] == '{"job": "index", "args": [2]}'
     assert system.job("first", "default")["coalesce"] == "queued"
     assert terminal.run("enqueue", "index", "--key", "k", "--coalesce", "stored", "--replace") == 0
     assert terminal.out == "replaced default/first\n"
@@ -292,6 +294,19 @@ def test_raw_envelopes_are_listed_with_their_bytes_and_reason(system: QueueSyste
     assert refused["reason"].startswith("not_object")
     [waiting] = terminal.json("job", "list", "--queue", "q", "--state", "inbox")["jobs"]
     assert waiting["text"] == '{"job":"x"}'
+
+
+def test_what_is_parked_for_its_arguments_says_why_in_status_list_and_show(
+    system: QueueSystem, terminal: Terminal
+) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    system.add("skewed")
+    system.round(Kind.MISFIT, 60_000, text="f(a): got an unexpected keyword argument 'b'")
+    for words in (("job", "list", "--queue", "q", "--state", "parked"), ("job", "show", "q/skewed")):
+        assert terminal.run(*words) == 0
+        assert "f(a): got an unexpected keyword argument 'b'" in terminal.out
+    assert terminal.run("status") == 0
+    assert "1 PARKED: their arguments fit no live worker's function" in terminal.out
 
 
 def test_listing_an_unknown_queue_names_the_known_ones(system: QueueSystem, terminal: Terminal) -> None:

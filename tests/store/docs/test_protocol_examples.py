@@ -248,6 +248,9 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     real_system.add_limited("starts", "held", limits="r 1 1000 api/1s")
     real_system.start_all("w3")
     seen |= real_system.job("held").keys()
+    real_system.add("misfit")
+    real_system.round(Kind.MISFIT, 1000, worker="w3")
+    seen |= real_system.job("misfit").keys()
 
     assert seen - listed == set()
     assert listed - seen == {"result_missing"}
