@@ -7,7 +7,9 @@ import contextlib
 import decimal
 import json
 import os
+import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -158,3 +160,41 @@ def leave_alarm(seconds: float) -> None:
 def hold_and_exit_at_term(gate: str) -> None:
     signal.signal(signal.SIGTERM, _exits)
     hold.function(gate)
+
+
+# Descriptors, processes, text
+
+
+@app.job
+def use_up_descriptors(how: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if how == "soft limit":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+    elif how == "hard limit":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, 1))
+    else:
+        with contextlib.suppress(OSError):
+            left.extend(os.dup(0) for _ in range(soft))
+
+
+left: list[int] = []
+
+
+@app.job(max_attempts=1)
+async def wait_for_process() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "3600")
+    note("start")
+    await process.wait()
+
+
+@app.job(max_attempts=1)
+def wait_for_process_plainly() -> None:
+    process = subprocess.Popen(["sleep", "3600"])
+    note("start")
+    process.wait()
+
+
+@app.job
+def print_and_die(text: str) -> None:
+    print(text)
+    os.kill(os.getpid(), signal.SIGKILL)

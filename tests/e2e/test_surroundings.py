@@ -6,6 +6,7 @@ import signal
 import time
 from typing import Any
 
+import psutil
 import pytest
 
 from e2e.daemon import Daemon, Site
@@ -130,3 +131,38 @@ def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(
     time.sleep(0.6)  # in which it would come
     assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
     assert (site.wait_for(left, State.KEPT).failures, daemon.events("worker.died")) == (0, [])
+
+
+# Descriptors, processes, text
+
+
+@pytest.mark.parametrize("how", ["soft limit", "hard limit", "leak"])
+def test_a_job_that_uses_up_descriptors_fails_no_later_one(site: Site, how: str) -> None:
+    daemon = start(site)
+    before = daemon.workers()
+    assert site.wait_for(site.send("use_up_descriptors", how), State.KEPT).failures == 0
+    for _ in range(3):
+        assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
+    if how != "soft limit":  # which is put right
+        assert daemon.wait_for_event("worker.recycle")["reason"] == "descriptors"
+        eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != before, 20, "replaced")
+
+
+@pytest.mark.parametrize("name", ["wait_for_process", "wait_for_process_plainly"])
+def test_a_job_that_is_ended_from_outside_leaves_no_process_running_or_unwaited(site: Site, name: str) -> None:
+    daemon = start(site)
+    job = site.send(name)
+    site.wait_for_start(job)
+    [worker] = map(psutil.Process, daemon.workers())
+    assert len(worker.children()) == 1
+    job.cancel()
+    site.wait_for(job, State.DEAD)
+    assert worker.children() == []
+    assert (worker.is_running(), daemon.events("worker.died")) == (True, [])
+
+
+def test_a_line_that_was_printed_before_a_kill_is_in_the_log(site: Site) -> None:
+    daemon = site.start_daemon("--app", "surrounded_jobs:app", PYTHONUNBUFFERED="")
+    site.send("print_and_die", '{"event": "log", "text": "the last words of it"}', max_crashes=1)
+    daemon.wait_for_event("worker.died")
+    assert "the last words of it" in daemon.log_text()

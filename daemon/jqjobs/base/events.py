@@ -180,7 +180,7 @@ EVENTS = {
     "worker.board_lost": Event("warning", "worker pid",
         "A worker's board was deleted, with the runtime directory maybe: it is replaced by one that has a board."),
     "worker.recycle": Event("info", "worker pid reason rss?",
-        "A worker is to be replaced: for jobs, age, memory, or a hung job."),
+        "A worker is to be replaced: for jobs, age, memory, descriptors, or a hung job."),
     "worker.replaced": Event("info", "old new",
         "A successor is ready; the old worker finishes its job and ends."),
     "worker.silent": Event("error", "worker pid",

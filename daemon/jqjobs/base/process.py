@@ -76,6 +76,13 @@ def processes() -> Iterator[Seen]:
             yield Seen(int(name), fields[0], int(fields[1]), int(fields[2]), int(fields[19]))
 
 
+def children_since(started_ms: int) -> list[int]:
+    """Return the children of this process, in its process group, that began at that moment (ms since boot) or later."""
+    since = (started_ms * _TICKS_A_SECOND) // 1000
+    own, group = os.getpid(), os.getpgrp()
+    return [seen.pid for seen in processes() if (seen.parent, seen.group) == (own, group) and seen.started >= since]
+
+
 def kill_orphan_group(leader: Identity, alive_until_ms: int) -> bool:
     """Kill what a dead process has left in the process group that it led; return whether there was anything.
 

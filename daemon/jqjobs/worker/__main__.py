@@ -6,6 +6,7 @@ Boot: die with the daemon · signals · load the app · tell the daemon "ready" 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
 import sys
@@ -40,6 +41,9 @@ def main() -> int:
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
     os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
     os.environ["JQ_ENGINE"] = "redis"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else it is closed, or somebody else's
+            stream.reconfigure(line_buffering=True)  # what a job has printed is there when its worker is killed
     stacks = Stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
     log.configure(who, form=config.log_format, level=config.log_level)

@@ -73,13 +73,16 @@ class Loop:
     def _look_after_itself(self) -> None:
         self._board.tick()
         self._surroundings.look()
-        self._recycling.ask(executed=self._executed, has_hung=self._batch.has_hung)
+        self._recycling.ask(
+            executed=self._executed, has_hung=self._batch.has_hung, is_spoilt=self._surroundings.is_spoilt
+        )
         self._loaded_files.report(self._channel)
         if not self._exchanger.under_way:  # else it was asked before that trip was sent
             self._fetching.may_take = self._is_free_to_take()
 
     def _is_free_to_take(self) -> bool:
-        return not self._instructions.is_quiet and not self._batch.has_hung and self._own_memory.may_take()
+        is_fit = not (self._instructions.is_quiet or self._batch.has_hung or self._surroundings.is_spoilt)
+        return is_fit and self._own_memory.may_take()
 
     def _work(self) -> None:
         """Make a trip, and run what it brought; or call hooks; or wait when there is nothing to do."""

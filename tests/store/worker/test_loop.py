@@ -59,7 +59,7 @@ class Around:
         return False
 
     #: Nobody has touched what is around the jobs.
-    touched = False
+    touched = is_spoilt = False
 
     def may_take(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""When a worker asks its daemon for a successor: when old, after many jobs, or when a job of its hangs.
+"""When a worker asks its daemon for a successor: when old, after many jobs, out of descriptors, or when a job hangs.
 
 Work goes on until the successor is ready; then the daemon drains this one.
 """
@@ -26,13 +26,15 @@ class Recycling:
         self._ask_again_ms = 0
         self._said_hung = False
 
-    def ask(self, *, executed: int, has_hung: bool) -> None:
-        """Ask if there is a reason. ``executed``: how many jobs this worker has run."""
+    def ask(self, *, executed: int, has_hung: bool, is_spoilt: bool) -> None:
+        """Ask if there is a reason. ``executed``: jobs that it has run; ``is_spoilt``: it can run no more."""
         now_ms = monotonic_ms()
-        is_old = now_ms >= self._old_at_ms
-        if (is_old or executed >= self._max_jobs) and now_ms >= self._ask_again_ms:
+        reason = "max_age" if now_ms >= self._old_at_ms else "max_jobs" if executed >= self._max_jobs else ""
+        if is_spoilt:
+            reason = "descriptors"
+        if reason and now_ms >= self._ask_again_ms:
             self._ask_again_ms = now_ms + _ASK_AGAIN_MS
-            self._channel.send("recycle", reason="max_age" if is_old else "max_jobs")
+            self._channel.send("recycle", reason=reason)
         if has_hung and not self._said_hung:
             self._channel.send("recycle", reason="hung")
         self._said_hung = has_hung

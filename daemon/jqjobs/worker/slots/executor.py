@@ -8,8 +8,9 @@ from typing import Protocol
 
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.worker.attempts.event_loop import EventLoop
+from jqjobs.worker.attempts.leftovers import end_leftovers
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.trips.batch import Batch
@@ -24,9 +25,10 @@ class EndSignals(Protocol):
 
 
 class Surroundings(Protocol):
-    """What a job may have changed around itself. ``touched``: whether it may have."""
+    """What a job may have changed around itself. ``touched``: whether it may have; ``is_spoilt``: for good."""
 
     touched: bool
+    is_spoilt: bool
 
     def put_right(self) -> None:
         """Make it as it was, for the next one."""
@@ -72,12 +74,13 @@ class MainThread:
         """Run what is in hand, one after the other."""
         if not self._batch.unstarted_count:
             return 0, 0.0  # asked before each trip
+        around = self._surroundings
         count, began_ns, says_all = 0, time.perf_counter_ns(), self._job_log.has_successes
-        while not self._signals.draining and (job := self._batch.start_next()) is not None:
+        while not (self._signals.draining or around.is_spoilt) and (job := self._batch.start_next()) is not None:
             outcome = self._refuse(job) if job.memory_bytes else None
             outcome = outcome or self._runner.run(job)
-            if self._surroundings.touched:
-                self._surroundings.put_right()
+            if around.touched or outcome is not None:
+                self._tidy_up(outcome)
             self._batch.finish(job, outcome)
             if outcome is not None or says_all:
                 self._job_log.say(job, outcome)
@@ -86,6 +89,12 @@ class MainThread:
         if self._batch.unstarted_count:
             self._batch.give_back()
         return count, (time.perf_counter_ns() - began_ns) / 1e6
+
+    def _tidy_up(self, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            end_leftovers(outcome)
+        if self._surroundings.touched or (outcome is not None and outcome.kind is Kind.FAILED):
+            self._surroundings.put_right()
 
     def listen(self, low: int, *, for_outcomes: bool) -> None:
         """Nothing happens while the main thread waits."""

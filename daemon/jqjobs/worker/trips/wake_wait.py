@@ -15,6 +15,8 @@ from jqjobs.store.wire import Argument, Wire
 #: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
 _BLOCK_S = 20
 _SILENT_S = 30.0
+#: So often is looked where nothing can be waited for.
+_LOOK_S = 0.05
 
 
 class WakeWait:
@@ -45,7 +47,11 @@ class WakeWait:
         token = self._wire.fileno() if is_asked else -1
         if is_asked:
             poll.register(token, select.POLLIN)
-        ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
+        try:
+            ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
+        except OSError:  # a job has left a limit of descriptors below what is waited for here
+            time.sleep(min(timeout_s, _LOOK_S))
+            return False
         if token in ready:
             self._read()
         if self._wakeup.fileno() in ready:

@@ -42,15 +42,15 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> Asking:
 def test_without_limits_a_worker_grows_as_old_as_it_likes(asking: Asking) -> None:
     worker = asking.worker()
     asking.now_ms += 10**12
-    worker.ask(executed=10**9, has_hung=False)
+    worker.ask(executed=10**9, has_hung=False, is_spoilt=False)
     assert asking.reasons == []
 
 
 def test_after_so_many_jobs_it_asks(asking: Asking) -> None:
     worker = asking.worker(max_jobs=100)
-    worker.ask(executed=99, has_hung=False)
+    worker.ask(executed=99, has_hung=False, is_spoilt=False)
     assert asking.reasons == []
-    worker.ask(executed=100, has_hung=False)
+    worker.ask(executed=100, has_hung=False, is_spoilt=False)
     assert asking.reasons == ["max_jobs"]
 
 
@@ -61,7 +61,7 @@ def test_workers_of_a_fleet_are_old_at_different_times_and_none_too_late(asking:
         asking.now_ms = START_MS + second * 1000
         asking.reasons.clear()
         for worker in workers:
-            worker.ask(executed=0, has_hung=False)
+            worker.ask(executed=0, has_hung=False, is_spoilt=False)
         asked_s += [second] * len(asking.reasons)
     assert (len(asked_s), set(asking.reasons) <= {"max_age"}) == (50, True)
     assert len(set(asked_s)) > 10
@@ -71,9 +71,9 @@ def test_workers_of_a_fleet_are_old_at_different_times_and_none_too_late(asking:
 def test_while_no_successor_comes_it_asks_once_a_minute(asking: Asking) -> None:
     worker = asking.worker(max_jobs=1)
     for _ in range(5):
-        worker.ask(executed=1, has_hung=False)
+        worker.ask(executed=1, has_hung=False, is_spoilt=False)
         asking.now_ms += MINUTE_MS - 1
-        worker.ask(executed=1, has_hung=False)
+        worker.ask(executed=1, has_hung=False, is_spoilt=False)
         asking.now_ms += 1
     assert asking.reasons == ["max_jobs"] * 5
 
@@ -87,6 +87,6 @@ def test_of_a_job_that_hangs_it_speaks_once_and_of_the_next_one_again(asking: As
 
 def test_a_job_that_hangs_is_told_also_just_after_age_was(asking: Asking) -> None:
     worker = asking.worker(max_jobs=1)
-    worker.ask(executed=1, has_hung=False)
-    worker.ask(executed=1, has_hung=True)
+    worker.ask(executed=1, has_hung=False, is_spoilt=False)
+    worker.ask(executed=1, has_hung=True, is_spoilt=False)
     assert asking.reasons == ["max_jobs", "hung"]
