@@ -81,7 +81,7 @@ def test_while_no_successor_comes_it_asks_once_a_minute(asking: Asking) -> None:
 def test_of_a_job_that_hangs_it_speaks_once_and_of_the_next_one_again(asking: Asking) -> None:
     worker = asking.worker()
     for has_hung in (True, True, False, False, True):
-        worker.ask(executed=1, has_hung=has_hung)
+        worker.ask(executed=1, has_hung=has_hung, is_spoilt=False)
     assert asking.reasons == ["hung", "hung"]
 
 
@@ -90,3 +90,8 @@ def test_a_job_that_hangs_is_told_also_just_after_age_was(asking: Asking) -> Non
     worker.ask(executed=1, has_hung=False, is_spoilt=False)
     worker.ask(executed=1, has_hung=True, is_spoilt=False)
     assert asking.reasons == ["max_jobs", "hung"]
+
+
+def test_a_worker_that_can_run_no_more_asks(asking: Asking) -> None:
+    asking.worker().ask(executed=1, has_hung=False, is_spoilt=True)
+    assert asking.reasons == ["descriptors"]
