@@ -9,21 +9,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
-from jqjobs.base import log
-from jqjobs.base.config import working_directory
-from jqjobs.embedded import is_embedded, socket_url
+from jqjobs.api.whereabouts import Whereabouts
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store import keys
-from jqjobs.store.address import Address, parse_url
+from jqjobs.store.address import Address
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.calls.deliveries import Answer, delivered, undelivered
 from jqjobs.store.calls.endings import Subscription, subscribe
+from jqjobs.store.freshness import freshen
 from jqjobs.store.store import Store
 
 if TYPE_CHECKING:
@@ -44,9 +42,7 @@ class Client:
     """Connections to one Redis for the threads and event loops of this process."""
 
     def __init__(self, find_url: Callable[[], str]) -> None:
-        self._find_url = find_url
-        self._found: Address | None = None
-        self._just_read: Address | None = None
+        self._whereabouts = Whereabouts(find_url)
         self._idle: deque[Store] = deque()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncStore] = WeakKeyDictionary()
         self._known: set[str] = set()
@@ -54,21 +50,7 @@ class Client:
     @property
     def address(self) -> Address:
         """Where Redis is. Raises: ConfigError."""
-        if self._found is None:
-            self._just_read = self._read_address()
-            if self._just_read.is_unverified:
-                log.event("redis.unverified", level=log.WARNING, redis=str(self._just_read))
-            self._found = replace(self._just_read, login=self._login)
-        return self._found
-
-    def _read_address(self) -> Address:
-        url = self._find_url()
-        return parse_url(socket_url(url, working_directory()) if is_embedded(url) else url)
-
-    def _login(self) -> tuple[str, str]:
-        """Look the password up anew for each later connection: while a process lives it may have changed."""
-        just_read, self._just_read = self._just_read, None
-        return (just_read or self._read_address()).credentials()
+        return self._whereabouts.address
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -110,7 +92,7 @@ class Client:
                 self._add_queue(queue, jobs, store)
             if len(jobs) == 1:
                 return self._enqueue_one(queue, jobs, store)
-            return self._enqueue_many(queue, jobs, store)
+            return _enqueue_many(queue, jobs, store)
         finally:
             self._idle.append(store)
 
@@ -123,7 +105,7 @@ class Client:
 
     def _enqueue_one(self, queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
         """Take the short way; that of every call where there is no connection, or Redis says that it did not run it."""
-        store.wire.freshen(_IN_USE_S)
+        freshen(store.wire, _IN_USE_S)
         try:
             if store.wire.connected:
                 try:
@@ -135,17 +117,6 @@ class Client:
             return store.run(enqueueing.enqueue(queue, jobs))
         except StoreError as error:
             raise undelivered(error, queue, jobs, [jobs], [error]) from error
-
-    def _enqueue_many(self, queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
-        portions: list[list[NewJob]] = []
-
-        def calls() -> Iterator[Call[list[Enqueued]]]:
-            for portion in chunks(jobs):
-                portions.append(portion)
-                yield enqueueing.enqueue(queue, portion)
-
-        with closing(store.run_ahead(calls())) as answers:
-            return delivered(queue, jobs, portions, list(answers))
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
@@ -191,6 +162,18 @@ class Client:
         if store is None:
             store = self._loops[loop] = AsyncStore(self.address, patience_s=_PATIENCE_S)
         return store
+
+
+def _enqueue_many(queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
+    portions: list[list[NewJob]] = []
+
+    def calls() -> Iterator[Call[list[Enqueued]]]:
+        for portion in chunks(jobs):
+            portions.append(portion)
+            yield enqueueing.enqueue(queue, portion)
+
+    with closing(store.run_ahead(calls())) as answers:
+        return delivered(queue, jobs, portions, list(answers))
 
 
 def chunks(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:

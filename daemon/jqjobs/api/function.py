@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -40,6 +39,8 @@ class Job(Generic[P, R]):
         functools.update_wrapper(self, function)  # first: a callable object may have attributes of any name
         self._function = awaitable(function)
         self.settings = settings
+        #: What is called when something becomes of it.
+        self.hooks: Hooks = settings.hooks
         self._engine = engine
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
@@ -51,7 +52,8 @@ class Job(Generic[P, R]):
         options.check_key()
         settings = self.settings
         self._options = options
-        self._queue = options.queue or settings.queue
+        #: The queue it goes to.
+        self.queue = options.queue or settings.queue
         self._is_limited = bool(settings.limits)
         self._fields = options.fields()
         self._priority = settings.priority if options.priority is None else options.priority
@@ -69,11 +71,6 @@ class Job(Generic[P, R]):
     def __reduce__(self) -> tuple[Any, ...]:
         return job_at, (*place_in_module(self), self._options)
 
-    def __copy__(self) -> Job[P, R]:
-        made = object.__new__(type(self))
-        made.__dict__.update(self.__dict__)
-        return made
-
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
 
@@ -84,16 +81,6 @@ class Job(Generic[P, R]):
     def name(self) -> str:
         """The name under which producers and workers know it."""
         return self.settings.name
-
-    @property
-    def hooks(self) -> Hooks:
-        """What is called when something becomes of it."""
-        return self.settings.hooks
-
-    @property
-    def queue(self) -> str:
-        """The queue it goes to."""
-        return self._queue
 
     @property
     def chosen(self) -> Options:
@@ -121,7 +108,8 @@ class Job(Generic[P, R]):
 
     def with_options(self, chosen: Options) -> Job[P, R]:
         """Return the job with these options, and none of those before, for the calls made on it."""
-        job = copy(self)
+        job: Job[P, R] = object.__new__(type(self))  # copy() would go by `__reduce__`
+        job.__dict__.update(self.__dict__)
         job._choose(chosen)
         return job
 
@@ -131,13 +119,13 @@ class Job(Generic[P, R]):
         Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
         """
         engine = self._engine()
-        return handle_of(engine.enqueue(self._queue, [self._new(args, kwargs)])[0], self._queue, engine)
+        return handle_of(engine.enqueue(self.queue, [self._new(args, kwargs)])[0], self.queue, engine)
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
         engine = self._engine()
-        [made] = await engine.enqueue_async(self._queue, [self._new(args, kwargs)])
-        return handle_of(made, self._queue, engine)
+        [made] = await engine.enqueue_async(self.queue, [self._new(args, kwargs)])
+        return handle_of(made, self.queue, engine)
 
     def enqueue_many(self, arguments: Iterable[Sequence[Any]]) -> list[JobHandle]:
         """Store many calls, in order, a few hundred a round trip.
@@ -150,7 +138,7 @@ class Job(Generic[P, R]):
         given = [_call(item) for item in arguments]
         new = [self._new(*call, job_id) for call, job_id in zip(given, new_ids(len(given)), strict=True)]
         engine = self._engine()
-        return [handle_of(made, self._queue, engine) for made in engine.enqueue(self._queue, new)]
+        return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
 
     def limits_text(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """Return the limits of a call as they are stored, "-" for none.

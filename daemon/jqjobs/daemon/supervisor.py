@@ -142,7 +142,7 @@ class Supervisor:
             return  # the next daemon loads what there is then
         step = self._source_changes.advance()
         if step is Step.RELOADING:
-            self._lifecycle.start_soon()
+            self._lifecycle.seats.forget_deaths()  # the code is another one now
         elif step is Step.EXEC:
             self._ending.replace()
 

@@ -62,7 +62,7 @@ class WorkerLifecycle:
         self._leases = leases
         self._memory = memory
         self._source_changes = source_changes
-        self._seats = Seats(settings.processes)
+        self.seats = Seats(settings.processes)
         self._said_unserved = False
         self.ever_ready = False
         self.is_quiet = False
@@ -72,11 +72,11 @@ class WorkerLifecycle:
     @property
     def wanted(self) -> int:
         """How many workers there should be."""
-        return len(self._seats)
+        return len(self.seats)
 
     def resize(self, count: int) -> int:
         """Have so many workers from now on, at least one; those given up finish their job. Return the number."""
-        given_up = self._seats.resize(count)
+        given_up = self.seats.resize(count)
         for worker in self._workers:
             if worker.seat in given_up and worker.plan is None:
                 self._workers.stop(worker, stop_plans.retire_plan())
@@ -91,7 +91,7 @@ class WorkerLifecycle:
         """Go on with what they told the image before this one; a new number of workers in the settings goes first."""
         self.ever_ready, self.is_quiet = True, handover.is_quiet
         if handover.scaled_to is not None and handover.processes == self._settings.processes:
-            self._seats.resize(handover.scaled_to)
+            self.seats.resize(handover.scaled_to)
 
     def set_quiet(self, *, is_quiet: bool) -> None:
         """Have all workers take no new jobs, or take them again."""
@@ -100,13 +100,9 @@ class WorkerLifecycle:
 
     def start_workers(self) -> None:
         """Start a worker in every seat that is due for one."""
-        for seat in self._seats.due(self._workers.seats()):
+        for seat in self.seats.due(self._workers.seats()):
             if self._workers.start(seat) is None:
-                self._seats.after_death(seat, Life(0.0))
-
-    def start_soon(self) -> None:
-        """Forget how long starts are put off: the code is another one now."""
-        self._seats.forget_deaths()
+                self.seats.after_death(seat, Life(0.0))
 
     def hear_workers(self) -> None:
         """Act on what workers have said."""
@@ -170,13 +166,13 @@ class WorkerLifecycle:
             self._source_changes.watch(worker, worker.last_files)
             life = _life(worker)  # now: its board goes to the lease thread
             self._leases.submit(EndWorker(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
-            if worker.plan is None and worker.seat in self._seats:
+            if worker.plan is None and worker.seat in self.seats:
                 self._plan_successor(worker, code, life)
             else:
                 log.event("worker.gone", worker=worker.id, pid=worker.pid, code=code)
 
     def _plan_successor(self, worker: WorkerProcess, code: int, life: Life) -> None:
-        next_s = self._seats.after_death(worker.seat, life)
+        next_s = self.seats.after_death(worker.seat, life)
         log.event(
             "worker.died", level=log.WARNING, worker=worker.id, pid=worker.pid, code=code, error=worker.error or None,
             lived_s=round(life.lived_s, 1), next_start_s=round(next_s, 2),

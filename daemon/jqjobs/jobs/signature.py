@@ -17,12 +17,12 @@ import msgspec
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
 from jqjobs.jobs.annotations import name_of, resolved, signature_of
-from jqjobs.jobs.carried_types import convert, encode, has_open_part, is_open, to_builtins, unknown_type
-from jqjobs.jobs.json_changes import PLAIN, WouldChange, arriving, check_plain, is_plain
+from jqjobs.jobs.carried_types import encode, has_open_part, to_builtins, unknown_type
+from jqjobs.jobs.conversion import OPEN, Conversion
+from jqjobs.jobs.json_changes import PLAIN
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.jobs.signature_digest import digest_of
 
-_OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: So many shapes of calls that fit are remembered for each function.
 _MOST_SHAPES = 64
 
@@ -84,9 +84,9 @@ class Signature:
         return "a decorator that adds arguments names its own, or sets __signature__" if is_wrapped else ""
 
     @cached_property
-    def _half_open(self) -> set[str]:
-        """The parameters whose annotations say nothing of some part of what they are given."""
-        return {name for name, kind in self._types.items() if has_open_part(kind)}
+    def _conversion(self) -> Conversion:
+        half_open = {name for name, kind in self._types.items() if has_open_part(kind)}
+        return Conversion(self._name, self._signature, frozenset(half_open), frozenset(self._unpacked))
 
     def _check_carriable(self, name: str, kind: Any) -> None:
         try:
@@ -177,58 +177,17 @@ class Signature:
             if len(self._fitting) < _MOST_SHAPES:
                 self._fitting.add(_shape(args, kwargs))
             return bound
-        self._convert_all(bound, to_plain=to_plain)
+        for name, value in bound.arguments.items():
+            if not self._is_carried_as_it_is(name, value):
+                kind = self._types.get(name, Any)
+                bound.arguments[name] = self._conversion.of_parameter(name, value, kind, to_plain=to_plain)
         return bound
 
     def _is_carried_as_it_is(self, name: str, value: Any) -> bool:
         """Whether this and any value of its type is what its parameter wants, and needs no conversion."""
-        if self._signature.parameters[name].kind in _OPEN:
+        if self._signature.parameters[name].kind in OPEN:
             return False
         return type(value) in PLAIN and self._types.get(name, Any) in (Any, type(value))
-
-    def _convert_all(self, bound: inspect.BoundArguments, *, to_plain: bool) -> None:
-        for name, value in bound.arguments.items():
-            if not self._is_carried_as_it_is(name, value):
-                kind = self._types.get(name, Any)
-                bound.arguments[name] = self._convert_parameter(name, value, kind, to_plain=to_plain)
-
-    def _convert_parameter(self, parameter: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
-        how = self._signature.parameters[parameter].kind
-        if how not in _OPEN:
-            return self._convert(parameter, parameter, value, kind, to_plain=to_plain)
-        if parameter in self._unpacked:
-            return self._convert_together(parameter, value, kind, to_plain=to_plain)
-        if how is inspect.Parameter.VAR_POSITIONAL:
-            return tuple(self._convert(parameter, parameter, item, kind, to_plain=to_plain) for item in value)
-        return {key: self._convert(parameter, key, item, kind, to_plain=to_plain) for key, item in value.items()}
-
-    def _convert_together(self, parameter: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
-        came = self._convert(parameter, parameter, value, kind, to_plain=to_plain)
-        if isinstance(value, dict) and (unknown := value.keys() - came.keys()):
-            raise InvalidArguments(f"{self._name}: no argument is named {', '.join(sorted(unknown))}")
-        return came
-
-    def _convert(self, parameter: str, name: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
-        try:
-            if not to_plain:
-                return value if is_open(kind) else convert(value, kind)
-            if is_open(kind):
-                check_plain(value)
-                return value
-            return arriving(value, kind, has_open_part=parameter in self._half_open)
-        except Exception as error:  # converting runs code of the user: __post_init__, properties, enums
-            raise self._misfit(name, value, error, to_plain=to_plain) from None
-
-    def _misfit(self, name: str, value: Any, error: Exception, *, to_plain: bool) -> InvalidArguments:
-        """Return what is told of an argument that cannot be converted."""
-        is_told = isinstance(error, (msgspec.ValidationError, WouldChange))
-        what = f"{name!r}: {error}" if is_told else f"{name!r}: {type(error).__name__}: {error}"
-        hint = ""
-        if to_plain and is_told and (isinstance(error, WouldChange) or not is_plain(value)):
-            what += ": annotate the parameter"
-            hint = f"say its type, as in {name}: datetime, or pass text, numbers, lists and dicts of them"
-        known = "" if to_plain else self._signature  # of a worker it may be older or newer than what the producer has
-        return InvalidArguments(f"{self._name}{known}: argument {what}", hint=hint)
 
 
 def _unpacked(kind: Any) -> Any:

@@ -17,10 +17,8 @@ import hiredis
 from jqjobs.errors import ConfigError, StoreError
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
+from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
 from jqjobs.store.wire import (
-    PING,
-    PING_AFTER_S,
-    PING_PATIENCE_S,
     Argument,
     check_named,
     client_name,

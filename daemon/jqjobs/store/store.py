@@ -7,22 +7,20 @@ know it yet. What went out without a reply may have been done: it is sent again 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, TypeVar
 
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
+from jqjobs.store.ahead_run import AheadRun
 from jqjobs.store.call import Call
+from jqjobs.store.freshness import freshen
 from jqjobs.store.patience import MAYBE_DONE, Patience
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Argument, Wire, raise_first
 
 T = TypeVar("T")
-
-#: `run_ahead` sends so many calls before the reply to the one in front of them is there.
-_AHEAD = 2
 
 
 class Store:
@@ -59,7 +57,7 @@ class Store:
         """
         if not self._patience_s:
             return self._run(call)
-        self.wire.freshen()
+        freshen(self.wire)
         patience = None
         while True:
             try:
@@ -123,51 +121,7 @@ class Store:
 
         After an error no more are sent. The generator must be closed.
         """
-        coming, sent, ahead = (
-            iter(calls),
-            deque[Call[T]](),
-            0,
-        )  # the first goes alone: Redis may have to learn the script
-        answers: list[T | StoreError] = []
-        self.wire.freshen()
-        try:
-            while not any(isinstance(answer, StoreError) for answer in answers):
-                answers = self._next_answers(coming, sent, ahead)
-                if not answers:
-                    return
-                for answer in answers:
-                    if sent:
-                        sent.popleft()
-                    yield answer
-                ahead = _AHEAD
-        finally:
-            if sent:  # replies that nobody is going to read
-                self.wire.close()
-
-    def _next_answers(self, coming: Iterator[Call[T]], sent: deque[Call[T]], ahead: int) -> list[T | StoreError]:
-        """Return the answer of the first call; of all when it is an error, so that none is left unread."""
-        try:
-            self._send_ahead(coming, sent, ahead)
-            replies = [self.wire.reply()] if sent else []
-            if replies and isinstance(replies[0], StoreError):
-                replies += [self.wire.reply() for _ in range(1, len(sent))]
-        except StoreError as error:
-            error.unanswered = bool(sent)
-            return [error] * max(1, len(sent))
-        return [self._answer_ahead(call, reply) for call, reply in zip(sent, replies, strict=False)]
-
-    def _send_ahead(self, coming: Iterator[Call[T]], sent: deque[Call[T]], ahead: int) -> None:
-        while len(sent) <= ahead and (call := next(coming, None)) is not None:
-            self.wire.send(self.command(call))
-            sent.append(call)
-
-    def _answer_ahead(self, call: Call[T], reply: Any) -> T | StoreError:
-        if isinstance(reply, (ScriptMissing, StoreBusy)):  # not run: each call is a transition of its own
-            try:
-                return self.run(call)
-            except StoreError as error:
-                return error
-        return reply if isinstance(reply, StoreError) else call.parse(reply)
+        return AheadRun(self, calls).answers()
 
     def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
         if isinstance(reply, ScriptMissing):  # each call is a transition of its own, so it may run later

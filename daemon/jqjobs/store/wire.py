@@ -27,10 +27,6 @@ from jqjobs.store.tls import explain
 Argument = str | bytes | int | float
 
 #: A connection that stood idle for longer may have been forgotten on its way (a NAT, a firewall): it is asked first,
-#: and another one is made when no answer comes within the other time.
-PING_AFTER_S = 30.0
-PING_PATIENCE_S = 1.0
-PING = b"*1\r\n$4\r\nPING\r\n"
 
 
 def pack(command: Sequence[Argument]) -> bytes:
@@ -78,7 +74,8 @@ class Wire:
         self._reader = hiredis.Reader()
         self._poll = select.poll()
         self._pid = 0
-        self._looked_s = 0.0
+        #: When somebody looked whether it is of use, seconds of the monotonic clock; see `freshness`.
+        self.looked_s = 0.0
         #: Around a command and its reply.
         self.whole = _Whole(self)
 
@@ -96,7 +93,7 @@ class Wire:
         self.close()
         username, password = self.address.credentials()
         self._sock, self._pid, self._reader = _open(self.address, self.timeout_s), os.getpid(), hiredis.Reader()
-        self._poll, self._looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
+        self._poll, self.looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
         self._poll.register(self._sock, select.POLLIN)
         greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
         try:
@@ -121,27 +118,6 @@ class Wire:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
-
-    def freshen(self, in_use_s: float = 0.0) -> None:
-        """Drop a connection that is of no use any more, before something goes over it that must not be sent twice.
-
-        One that has ended can be read from: its end, with nothing asked for. ``in_use_s``: not if it was looked at so
-        recently.
-        """
-        now_s = time.monotonic()
-        idle_s, self._looked_s = now_s - self._looked_s, now_s
-        if idle_s < in_use_s or not self.connected:
-            return
-        if self._poll.poll(0) or (idle_s > PING_AFTER_S and not self._answers_ping()):
-            self.close()
-
-    def _answers_ping(self) -> bool:
-        with self.whole:
-            try:
-                self._write(PING)
-                return self.poll(PING_PATIENCE_S) and self.reply() is not None
-            except StoreError:
-                return False
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
@@ -200,13 +176,12 @@ class Wire:
         except hiredis.ProtocolError as error:
             self.close()
             raise StoreError(f"what answers at {self.address} is no Redis: {error}") from error
-        return self._heeded(error_of(reply)) if isinstance(reply, hiredis.ReplyError) else reply
-
-    def _heeded(self, error: JqError) -> JqError:
-        """Leave a server that is no primary (any more) before the next command; replies under way are still read."""
-        if isinstance(error, StoreBusy) and error.reason in MOVED:
-            self._pid = 0
-        return error
+        if not isinstance(reply, hiredis.ReplyError):
+            return reply
+        refusal = error_of(reply)
+        if isinstance(refusal, StoreBusy) and refusal.reason in MOVED:
+            self._pid = 0  # no primary (any more): left before the next command, replies under way are still read
+        return refusal
 
     def _fill(self) -> None:
         if self._sock is None:

@@ -39,11 +39,7 @@ _OOM_SCORE_ADDED = 200
 def main() -> int:
     """Run one worker as its daemon configured it."""
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
-    os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
-    os.environ["JQ_ENGINE"] = "redis"
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # else it is closed, or somebody else's
-            stream.reconfigure(line_buffering=True)  # what a job has printed is there when its worker is killed
+    _prepare_for_jobs(config)
     stacks = Stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
     log.configure(who, form=config.log_format, level=config.log_level)
@@ -52,7 +48,6 @@ def main() -> int:
     signals.install()
     if not die_with(config.daemon_pid):
         return WorkerExit.ORPHANED
-    os.nice(config.nice)
     _go_first_when_memory_ends()
     channel = Channel(socket.socket(fileno=config.channel_fd))
     instructions = Instructions(channel, signals)
@@ -71,6 +66,15 @@ def main() -> int:
     channel.send("loaded")
     process.loaded_files.report(channel)
     return _work(wire(process, app))
+
+
+def _prepare_for_jobs(config: WorkerConfig) -> None:
+    os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
+    os.environ["JQ_ENGINE"] = "redis"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # else it is closed, or somebody else's
+            stream.reconfigure(line_buffering=True)  # what a job has printed is there when its worker is killed
+    os.nice(config.nice)
 
 
 def _go_first_when_memory_ends() -> None:

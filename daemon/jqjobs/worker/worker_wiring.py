@@ -82,15 +82,7 @@ class _Wiring:
         self.on_threads = ThreadInterrupter(
             lambda: process.interrupter.in_child, self.loop_thread, config.hung_after_ms
         )  # fmt: skip
-        guard: Guard = process.interrupter
-        if config.concurrency > 1:
-            guard, process.interrupter.event_loop = self.on_threads, self.loop_thread
-        # On threads nobody can take a signal for himself.
-        asked_to_end = process.surroundings.asked_to_end if config.concurrency == 1 else None
-        self.runner = Runner(
-            app, name, guard, self.rng, self.notes, asked_to_end=asked_to_end, may_clean_up=self.batch.may_clean_up,
-            park_ms=config.park_ms,
-        )  # fmt: skip
+        self.runner = self._runner()
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
             self.runner.complete,
@@ -98,6 +90,18 @@ class _Wiring:
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
         self.grants = MemoryGrants(
             self.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
+        )  # fmt: skip
+
+    def _runner(self) -> Runner:
+        process, config = self.process, self.config
+        guard: Guard = process.interrupter
+        if config.concurrency > 1:
+            guard, process.interrupter.event_loop = self.on_threads, self.loop_thread
+        # On threads nobody can take a signal for himself.
+        asked_to_end = process.surroundings.asked_to_end if config.concurrency == 1 else None
+        return Runner(
+            self.app, config.worker_id, guard, self.rng, self.notes, asked_to_end=asked_to_end,
+            may_clean_up=self.batch.may_clean_up, park_ms=config.park_ms,
         )  # fmt: skip
 
     def parts(self) -> WorkerParts:

@@ -17,7 +17,7 @@ from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.jobs.records import Kind
-from jqjobs.store import async_wire, wire
+from jqjobs.store import async_wire, freshness
 from jqjobs.store.address import parse_url
 from proxy import Proxy, Weather
 from servers import Server
@@ -187,8 +187,8 @@ def test_a_connection_that_a_firewall_has_forgotten_is_found_out_before_anything
     mail: Job[Any, Any], link: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "_IN_USE_S", 0.0)
-    monkeypatch.setattr(wire, "PING_AFTER_S", 0.0)
-    monkeypatch.setattr(wire, "PING_PATIENCE_S", 0.1)
+    monkeypatch.setattr(freshness, "PING_AFTER_S", 0.0)
+    monkeypatch.setattr(freshness, "PING_PATIENCE_S", 0.1)
     mail.enqueue("ann")
     link.forget()
     assert mail.options(id="mine").enqueue("ann").created

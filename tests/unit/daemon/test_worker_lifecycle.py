@@ -287,7 +287,7 @@ def test_workers_that_die_young_are_succeeded_more_and_more_rarely(
             daemon.die(worker)
         clock.now_s += 0.25
     assert 5 < len(logged.of("worker.died")) < 15
-    daemon.lifecycle.start_soon()
+    daemon.lifecycle.seats.forget_deaths()
     daemon.lifecycle.start_workers()
     assert len(daemon.started()) == 1, "new code is tried at once"
 

@@ -6,8 +6,9 @@ import queue
 from collections.abc import Callable
 from itertools import groupby
 
-from jqjobs.daemon.messages import Command, Recall
+from jqjobs.daemon.messages import Command, Drain, Recall
 from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.store.calls.leases import drain
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -59,3 +60,15 @@ def run_recall(store: Store, command: Recall) -> None:
     """Give back in Redis what a worker was told not to start. Raises: StoreError, after all that could be done."""
     by_queue = groupby(sorted(command.jobs), lambda job: job[0])
     store.run_all([recall(name, command.worker_id, [job[1:] for job in jobs]) for name, jobs in by_queue])
+
+
+def run_drain(store: Store, command: Drain) -> None:
+    """Say beside the leases that their workers are about to end: it outlives the leases, and this daemon.
+
+    Raises: StoreError, after all that could be done.
+    """
+    by_queue: dict[str, list[str]] = {}
+    for worker_id, queues in command.workers.items():
+        for name in queues:
+            by_queue.setdefault(name, []).append(worker_id)
+    store.run_all([drain(name, workers) for name, workers in by_queue.items()])

@@ -13,13 +13,13 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.blaming import Words, board_entries, judge
 from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
-from jqjobs.daemon.leases.commands import run_recall
+from jqjobs.daemon.leases.commands import run_drain, run_recall
 from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.daemon.leases.ticker import Ticker
-from jqjobs.daemon.messages import Charge, Command, Drain, EndWorker, Join, LeaseEvent, Recall, Report
+from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.jobs.blame import Scope
@@ -96,7 +96,7 @@ class LeaseKeeper:
         elif isinstance(command, Recall):
             run_recall(self._store, command)
         else:
-            self._drain(command)
+            run_drain(self._store, command)
 
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
@@ -128,14 +128,6 @@ class LeaseKeeper:
         del self._judged[first]
         for worker in dead:
             worker.board.remove()
-
-    def _drain(self, command: Drain) -> None:
-        """Say beside the leases that their workers are about to end: it outlives the leases, and this daemon."""
-        by_queue: dict[str, list[str]] = {}
-        for worker_id, queues in command.workers.items():
-            for name in queues:
-                by_queue.setdefault(name, []).append(worker_id)
-        self._store.run_all([leases.drain(name, workers) for name, workers in by_queue.items()])
 
     def take_over_orphans(self) -> None:
         """End the workers of this host whose daemon is dead too, those of one daemon together."""

@@ -100,7 +100,7 @@ class Batch:
     def _leave(self, job: TakenJob) -> bool:
         """Do not start a job after all; whether the next one may be tried."""
         if self._board.is_cancelled(job):
-            self._release(job)  # unstarted; Redis makes it dead
+            self.reports.release(job)  # unstarted; Redis makes it dead
             return True
         self._board.mark(job.place, Stage.IN_HAND, job.serial)
         self._unstarted.appendleft(job)
@@ -113,12 +113,8 @@ class Batch:
 
         False: the lease may be gone, and others may have the job.
         """
-        self._mark(outcome)
+        _mark(self._board, outcome)
         return self._board.lease_holds()
-
-    def _mark(self, outcome: Outcome) -> None:
-        number = outcome.wait_ms if outcome.kind is Kind.WAITING else outcome.job.started_ms
-        self._board.mark(outcome.job.place, _STAGES[outcome.kind], number)
 
     def finish(self, job: TakenJob, outcome: Outcome | None = None) -> None:
         """Note how a running job ended; without an outcome it succeeded, and there is nothing more to say."""
@@ -126,7 +122,7 @@ class Batch:
             self._board.mark(job.place, Stage.SUCCEEDED, job.started_ms)
             self._done.append(job)
         else:
-            self._mark(outcome)
+            _mark(self._board, outcome)
             self.reports.add(outcome)
         del self._running[job.place]  # last: at no moment do `in_hand` and `reports` both miss it
 
@@ -142,17 +138,18 @@ class Batch:
     def _release_all(self) -> int:
         released = len(self._unstarted)
         while self._unstarted:
-            self._release(self._unstarted.pop())
+            self.reports.release(self._unstarted.pop())
         if self._board.is_recalled:
             self._board.obey_recall()
         return released
-
-    def _release(self, job: TakenJob) -> None:
-        self._board.mark(job.place, Stage.RELEASED, 0)
-        self.reports.outcomes.append(Outcome.released(job))
 
     def rest(self) -> None:
         """Clear `busy` when there is nothing in hand."""
         with self._lock:
             if not self._unstarted and not self._running:
                 self.busy.clear()
+
+
+def _mark(board: WorkerBoard, outcome: Outcome) -> None:
+    number = outcome.wait_ms if outcome.kind is Kind.WAITING else outcome.job.started_ms
+    board.mark(outcome.job.place, _STAGES[outcome.kind], number)

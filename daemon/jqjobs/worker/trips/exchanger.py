@@ -112,7 +112,7 @@ class Exchanger:
             answer = self._arrived.popleft()
             if isinstance(answer, JqError):
                 raise answer
-            moved = [self._ingest(queue) for queue in answer.inboxes]
+            moved = [_ingest(self._store, queue, is_blocked=self.is_blocked) for queue in answer.inboxes]
         self.is_blocked = bool(moved) and not any(moved)
         return replace(answer, more=True) if any(moved) else answer
 
@@ -236,14 +236,15 @@ class Exchanger:
             log.event("queue.mended", queue=queue)
         self._broken = set(broken)
 
-    def _ingest(self, queue: str) -> bool:
-        """Take envelopes in; whether that moved anything."""
-        try:
-            done = self._store.run(enqueueing.ingest(queue, secrets.token_hex(8)))
-        except StoreError as error:  # full, most likely: the envelopes stay where they are
-            if not self.is_blocked:
-                log.event("ingest.blocked", level=log.WARNING, queue=queue, error=str(error))
-            return False
-        if done.rejected:
-            log.event("ingest.rejected", level=log.WARNING, queue=queue, rejected=done.rejected)
-        return True
+
+def _ingest(store: Store, queue: str, *, is_blocked: bool) -> bool:
+    """Take envelopes in; whether that moved anything. ``is_blocked``: it did not last time, which was said."""
+    try:
+        done = store.run(enqueueing.ingest(queue, secrets.token_hex(8)))
+    except StoreError as error:  # full, most likely: the envelopes stay where they are
+        if not is_blocked:
+            log.event("ingest.blocked", level=log.WARNING, queue=queue, error=str(error))
+        return False
+    if done.rejected:
+        log.event("ingest.rejected", level=log.WARNING, queue=queue, rejected=done.rejected)
+    return True

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
+from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard
 
 T = TypeVar("T")
@@ -46,6 +47,11 @@ class Reports:
         """Have an outcome reported; a job that is ``done`` is appended there."""
         self.outcomes.append(outcome)
         self.has_hooked = self.has_hooked or outcome.after is not None  # after it is there: `take` clears it first
+
+    def release(self, job: TakenJob) -> None:
+        """Have a job reported that goes back unstarted."""
+        self._board.mark(job.place, Stage.RELEASED, 0)
+        self.outcomes.append(Outcome.released(job))
 
     def take(self) -> Report:
         """Return what is to be reported, and forget it."""
