@@ -6,7 +6,6 @@ Pickles of jobs hold no more, so pools of processes map over `job`, `job.enqueue
 from __future__ import annotations
 
 import importlib
-import pickle
 import sys
 from collections.abc import Callable, Iterator
 from operator import attrgetter
@@ -15,11 +14,17 @@ from typing import Any
 
 def place_in_module(job: Any) -> tuple[str, str]:
     """Return module and dotted name of a job or of a copy with options. Raises: PicklingError when it has none."""
+    name = _name_in_module(job)
+    if name is None:
+        from pickle import PicklingError  # not at the top: workers do without it, and it takes half a megabyte
+
+        raise PicklingError(f"{job!r} cannot be pickled: no name in {job.__module__} leads to it")
+    return job.__module__, name
+
+
+def _name_in_module(job: Any) -> str | None:
     module = sys.modules.get(job.__module__)
-    for name in _names(module, job):
-        if _is_same(_found(module, name), job):
-            return job.__module__, name
-    raise pickle.PicklingError(f"{job!r} cannot be pickled: no name in {job.__module__} leads to it")
+    return next((name for name in _names(module, job) if _is_same(_found(module, name), job)), None)
 
 
 def _names(module: Any, job: Any) -> Iterator[str]:
@@ -46,10 +51,7 @@ def job_at(module: str, name: str, options: Any) -> Any:
 
 def name_by_job(function: Callable[..., Any], job: Any) -> Callable[..., Any]:
     """Return a function that can be pickled although the job has its name: it is the ``function`` of that."""
-    try:
-        _, name = place_in_module(job)
-    except pickle.PicklingError:
-        return function
-    if getattr(function, "__qualname__", "") == name and hasattr(function, "__code__"):
+    name = _name_in_module(job)
+    if name is not None and getattr(function, "__qualname__", "") == name and hasattr(function, "__code__"):
         function.__qualname__ = f"{name}.function"
     return function
