@@ -5,6 +5,8 @@ from __future__ import annotations
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import Kind
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import leases
 from log_lines import Lines
 from store.queue_system import QueueSystem
 
@@ -20,3 +22,22 @@ def test_a_daemon_that_starts_with_a_lower_limit_wipes_nothing_without_a_word(
 
     assert system.ids("dead") == ["b"]
     assert [(line["queue"], line["trimmed"]) for line in logged.of("dead.trimmed")] == [("q", 1)]
+
+
+def test_with_a_small_maxmemory_fewer_dead_are_kept_and_never_less_than_a_thousand(system: QueueSystem) -> None:
+    chores = Housekeeping(system.store, DaemonSettings("shop:app", "redis://", max_dead=100_000))
+    assert chores.most_dead(4) == 100_000
+    chores.maxmemory_bytes = 256 * 1024**2
+    assert 25_000 < chores.most_dead(1) < 27_000
+    assert 6_000 < chores.most_dead(4) < 7_000
+    assert chores.most_dead(400) == 1_000
+    chores.maxmemory_bytes = 64 * 1024**3
+    assert chores.most_dead(4) == 100_000
+
+
+def test_a_burst_is_not_over_while_suspects_wait(system: QueueSystem) -> None:
+    system.add("a")
+    [job] = system.take()
+    chores = Housekeeping(system.store, DaemonSettings("shop:app", "redis://", burst="ready"))
+    system.run(leases.leave("q", "w", "died", [BoardEntry("a", job.attempt, "suspect 1 1")]))
+    assert not chores.is_exhausted(["q"])

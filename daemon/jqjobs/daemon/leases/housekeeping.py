@@ -23,6 +23,9 @@ from jqjobs.store.wire import raise_first
 _EVERY_S = 2.5
 #: Of several daemons that serve a queue one is enough: nobody does it sooner than this part of the time after another.
 _APART = 0.8
+#: Where Redis has a `maxmemory`, the dead of all queues that a daemon serves may take this part of it, at so many bytes
+#: each with small arguments; but so many a queue are kept at least.
+_DEAD_SHARE, _DEAD_BYTES, _LEAST_DEAD = 0.1, 1005, 1000
 #: The same queue's trimmed jobs are said together, no more often than this.
 _TRIMMED_EVERY_S = 60.0
 
@@ -33,6 +36,8 @@ class Housekeeping:
     def __init__(self, store: Store, settings: DaemonSettings) -> None:
         self._store = store
         self._settings = settings
+        #: What Redis may use, 0: as much as there is, or nobody has looked.
+        self.maxmemory_bytes = 0
         self.every_s = min(_EVERY_S, settings.lease_s / 6)
         self._trimmed = Trimmed(settings)
 
@@ -40,19 +45,27 @@ class Housekeeping:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
         settings, more = self._settings, False
         dead_ms, pause_ms = round(settings.dead_s * 1000), round(_APART * self.every_s * 1000)
-        rounds = [upkeep.housekeep(name, settings.lease_ms, settings.max_dead, dead_ms, pause_ms) for name in queues]
+        most_dead = self.most_dead(len(queues))
+        rounds = [upkeep.housekeep(name, settings.lease_ms, most_dead, dead_ms, pause_ms) for name in queues]
         answers = self._store.run_many(rounds)
         for name, found in zip(queues, answers, strict=True):
             if isinstance(found, StoreError):
                 continue
             if found.reaped:
                 log.event("lease.reaped", level=log.WARNING, queue=name, workers=found.reaped)
-            self._trimmed.note(name, found)
+            self._trimmed.note(name, found, most_dead)
             if found.inbox:
                 self._ingest(name)
             more = more or found.more
         raise_first(answers)
         return more
+
+    def most_dead(self, queues: int) -> int:
+        """Return how many dead jobs each of so many queues keeps: --max-dead, or less where memory is bounded."""
+        if not self.maxmemory_bytes:
+            return self._settings.max_dead
+        fitting = int(self.maxmemory_bytes * _DEAD_SHARE / _DEAD_BYTES / max(1, queues))
+        return min(self._settings.max_dead, max(_LEAST_DEAD, fitting))
 
     def _ingest(self, name: str) -> None:
         try:
@@ -72,22 +85,24 @@ class Housekeeping:
         if queue.paused_ms is not None:
             return queue.active > 0
         later = queue.scheduled + queue.waiting if self._settings.burst == "scheduled" else 0
-        return queue.active + queue.ready + queue.inbox + queue.held + later > 0
+        return queue.active + queue.ready + queue.suspects + queue.inbox + queue.held + later > 0
 
 
 class Trimmed:
     """Says how many dead jobs retention has forgotten: all of a wave in one line, and one line a minute at most."""
 
     def __init__(self, settings: DaemonSettings) -> None:
-        self._hint = f"kept are the last {settings.max_dead} (--max-dead) of {format_age(settings.dead_s)} (--dead)"
+        self._settings = settings
         self._unsaid: Counter[str] = Counter()
         self._said_s: dict[str, float] = {}
 
-    def note(self, queue: str, found: Housekept) -> None:
-        """Note what a round has trimmed in a queue, and say what is due."""
+    def note(self, queue: str, found: Housekept, most_dead: int) -> None:
+        """Note what a round has trimmed in a queue, which keeps ``most_dead``, and say what is due."""
         self._unsaid[queue] += found.trimmed
         now_s = time.monotonic()
         is_due = now_s - self._said_s.get(queue, -_TRIMMED_EVERY_S) >= _TRIMMED_EVERY_S
         if self._unsaid[queue] and is_due and not found.more:
             trimmed, self._said_s[queue] = self._unsaid.pop(queue), now_s
-            log.event("dead.trimmed", level=log.WARNING, queue=queue, trimmed=trimmed, hint=self._hint)
+            why = "--max-dead" if most_dead == self._settings.max_dead else "what fits a tenth of maxmemory"
+            hint = f"kept are the last {most_dead} ({why}) of {format_age(self._settings.dead_s)} (--dead)"
+            log.event("dead.trimmed", level=log.WARNING, queue=queue, trimmed=trimmed, hint=hint)

@@ -17,7 +17,7 @@ from jqjobs.daemon.leases.commands import run_drain, run_recall
 from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
-from jqjobs.daemon.leases.server_check import complaints
+from jqjobs.daemon.leases.server_check import complaints, maxmemory_bytes
 from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
@@ -78,11 +78,12 @@ class LeaseKeeper:
 
     def _judge_server(self) -> None:
         try:
-            info = self._store.wire.call("INFO")
+            info = self._store.wire.call("INFO").decode("utf-8", "replace")
         except StoreError as error:
             log.event("redis.unjudged", level=log.WARNING, error=str(error))
             return
-        for complaint in complaints(info.decode("utf-8", "replace")):
+        self.housekeeping.maxmemory_bytes = maxmemory_bytes(info)
+        for complaint in complaints(info):
             log.event("redis.warning", level=log.WARNING, message=complaint.message)
             if complaint.fatal:
                 self._tell(LeaseEvent("refused", message=complaint.message))

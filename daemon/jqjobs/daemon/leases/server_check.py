@@ -15,9 +15,19 @@ class Complaint:
     fatal: bool = False
 
 
+def maxmemory_bytes(info: str) -> int:
+    """Return how much a server may use, by its INFO text; 0: as much as there is, or it does not say."""
+    said = _fields(info).get("maxmemory", "")
+    return int(said) if said.isdecimal() else 0
+
+
+def _fields(info: str) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+
+
 def complaints(info: str) -> list[Complaint]:
     """Return what is wrong with a server, by its INFO text; fields it does not show are not judged."""
-    fields = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+    fields = _fields(info)
     found = []
     version = fields.get("redis_version", "")
     major = version.split(".")[0]

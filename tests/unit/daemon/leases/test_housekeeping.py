@@ -21,9 +21,9 @@ def trimmed(clock: Clock) -> Trimmed:
 
 
 def test_a_wave_is_one_line_that_names_the_limits(trimmed: Trimmed, logged: Lines) -> None:
-    trimmed.note("q", found(100, more=True))
-    trimmed.note("q", found(100, more=True))
-    trimmed.note("q", found(40))
+    trimmed.note("q", found(100, more=True), 10)
+    trimmed.note("q", found(100, more=True), 10)
+    trimmed.note("q", found(40), 10)
 
     [line] = logged.of("dead.trimmed")
     assert (line["queue"], line["trimmed"]) == ("q", 240)
@@ -34,9 +34,9 @@ def test_what_goes_on_is_said_once_a_minute_and_nothing_is_left_out(
     trimmed: Trimmed, logged: Lines, clock: Clock
 ) -> None:
     for _ in range(5):
-        trimmed.note("q", found(1))
-        trimmed.note("other", found(0))
+        trimmed.note("q", found(1), 10)
+        trimmed.note("other", found(0), 10)
         clock.now_s += 15
-    trimmed.note("q", found(0))
+    trimmed.note("q", found(0), 10)
 
     assert [(line["queue"], line["trimmed"]) for line in logged.of("dead.trimmed")] == [("q", 1), ("q", 4)]
