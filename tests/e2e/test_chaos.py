@@ -49,7 +49,7 @@ def test_a_campaign_that_is_interrupted_leaves_no_process_behind() -> None:
         eventually(lambda: len(itself.children(recursive=True)) > 6, 60, "Redis, daemons and workers")
         below = itself.children(recursive=True)
         campaign.send_signal(signal.SIGINT)
-        said, _ = campaign.communicate(timeout=60)
+        said, _ = campaign.communicate(timeout=180)
     finally:
         campaign.kill()
     assert campaign.returncode != 0

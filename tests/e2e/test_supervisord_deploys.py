@@ -111,7 +111,7 @@ def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job
         log = tmp_path / "jqd-00.log"
         complaint = eventually(lambda: re.search(r"daemon\.stop_wait .*", log.read_text()), PATIENCE_S, "it is said")
         assert "kills jqd 2 s after TERM" in complaint[0]
-        assert "stopwaitsecs=38" in complaint[0]
+        assert "stopwaitsecs=33" in complaint[0]
 
         new = NewJob("linger", b'{"args":[6]}', new_id(), fields=Options(keep="1h").fields())
         [job] = enqueue(client, [new], "chaos")
