@@ -42,8 +42,8 @@ def run_everything(s: System) -> None:
         last.hear(answer)
         if last.running or answer.more:
             continue
-        if not any(queue.sets["held"] for queue in s.before.values()):
-            break
+        if not any(queue.sets["held"] or queue.sets["suspects"] for queue in s.before.values()):
+            break  # else a limit lets them start later
         s.clock.advance(answer.wait_ms or 1000)
     for queue, state in s.before.items():
         left = {part: members for part, members in state.sets.items() if members and part not in ("dead", "kept")}
