@@ -49,7 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parse(sys.argv[1:] if words is None else words)
     if options.judge:
         return 1 if _judge(options.judge, options).violations else 0
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # INT too: a shell's background jobs begin with it ignored
+        signal.signal(number, _interrupt)
     blows = tuple(options.blows)
     plan = Plan(options.minutes, options.seed, options.rate, options.drain, options.patience, blows)
     # In memory: on a slow disk Redis puts writes off (everysec), and a kill -9 of it loses what it has acknowledged.

@@ -11,6 +11,7 @@ import pytest
 
 from e2e.daemon import Daemon, Site
 from jqjobs.jobs.records import State
+from jqjobs.store.reads.registry import read_registry
 from waiting import eventually
 
 #: One slot, in the main thread; several.
@@ -77,12 +78,17 @@ def drains_in_order(site: Site, daemon: Daemon) -> None:
     site.wait_for_start(running)
     waiting = site.send("quick")
     daemon.send(signal.SIGTERM)
-    daemon.wait_for_event("signal")
+    eventually(lambda: are_stopping(site), what="the worker was told to end")
     site.gate().touch()
     assert daemon.wait() == 0
     info = site.wait_for(running, State.KEPT)
     assert (info.failures, info.crashes, info.interrupts) == (0, 0, 0)
     assert (site.wait_for(waiting, State.READY).executions, daemon.events("worker.died")) == (0, [])
+
+
+def are_stopping(site: Site) -> bool:
+    with site.client.store() as store:
+        return {worker.state for daemon in read_registry(store).daemons for worker in daemon.workers} == {"stopping"}
 
 
 @WAYS
