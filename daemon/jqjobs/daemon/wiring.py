@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 
 import click
@@ -78,7 +79,8 @@ def _make_parts(boot: Boot) -> Parts:
     log.event("daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=settings.processes)
     if address.is_unverified:
         log.event("redis.unverified", level=log.WARNING, redis=str(address))
-    boards = runtime_directory(address, settings.runtime_dir)
+    make_directory = partial(runtime_directory, address, settings.runtime_dir)
+    boards = make_directory()
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
     store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
     leases = LeaseThread(settings, daemon_id, store, boards, wake)
@@ -96,7 +98,7 @@ def _make_parts(boot: Boot) -> Parts:
     others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
-        SuspectTakers(workers, boards), LostBoards(workers, boards, source_changes.reload.add), others,
+        SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add), others,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@
   all at the same moment.
 
 The scripts do what is decided here (lua/leave.lua). What nobody saw die is decided there: a lease that ran out proves
-no death (lua/rules/lost.lua).
+no death (lua/rules/outcome/lost.lua).
 """
 
 from __future__ import annotations

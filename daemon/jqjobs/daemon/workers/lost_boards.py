@@ -13,6 +13,7 @@ from pathlib import Path
 from jqjobs.base import log
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.errors import ConfigError
 
 _LOOK_EVERY_S = 1.0
 
@@ -20,10 +21,15 @@ _LOOK_EVERY_S = 1.0
 class LostBoards:
     """One per daemon; called at each turn of its main loop."""
 
-    def __init__(self, workers: WorkerProcesses, directory: Path, replace: Callable[[WorkerProcess], None]) -> None:
-        """``directory``: where the boards lie. ``replace``: has one worker replaced, once for all calls."""
+    def __init__(
+        self, workers: WorkerProcesses, make_directory: Callable[[], Path], replace: Callable[[WorkerProcess], None]
+    ) -> None:  # fmt: skip
+        """``make_directory``: makes the place of the boards, and checks that it is ours, as at boot.
+
+        ``replace``: has one worker replaced, once for all calls.
+        """
         self._workers = workers
-        self._directory = directory
+        self._make = make_directory
         self._replace = replace
         self._look_at_s = 0.0
         self._said: set[str] = set()
@@ -44,6 +50,6 @@ class LostBoards:
 
     def _make_directory(self) -> None:
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:  # the start of a worker will say it again
-            log.event("worker.not_started", level=log.ERROR, error=str(error))
+            self._make()
+        except ConfigError as error:  # the start of a worker will say it again
+            log.event("worker.not_started", level=log.ERROR, error=error.in_one_line())
