@@ -36,7 +36,7 @@ class Name(NamedTuple):
 @lru_cache(maxsize=200_000)
 def name_of(key: str) -> Name | None:
     """Take a key apart; None when it belongs to no queue."""
-    match = re.fullmatch(r"jq:\{([^}]+)\}:([^:]+):?(.*)", key, re.DOTALL)
+    match = re.fullmatch(r"jq:\{([^}~]+)\}:([^:]+):?(.*)", key, re.DOTALL)
     return Name(*match.groups()) if match else None
 
 

@@ -24,7 +24,7 @@ _FLEETING_MS = {
 }  # fmt: skip
 #: So soon after the clock of Redis was set back a registry must be right again; it is looked at so often.
 _PUT_RIGHT_MS, _LOOK_MS = 30_000, 1000
-_SHARED = frozenset({"jq:queues", "jq:daemons", "jq:schedules", "chaos:clock"})
+_SHARED = frozenset({"jq:{~}:queues", "jq:{~}:daemons", "chaos:clock"})
 
 
 class Registry:
@@ -70,7 +70,7 @@ def unowned(lives: Lives) -> Iterator[Violation]:
 
 def _shared_kind(key: str) -> str:
     parts = key.split(":")
-    return parts[1] if len(parts) > 2 else ""
+    return parts[2] if len(parts) > 3 else ""
 
 
 def _problem(lives: Lives, key: str, name: Name | None) -> str:

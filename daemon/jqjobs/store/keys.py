@@ -1,14 +1,16 @@
 """One function per Redis key (docs/protocol.md, "Keys"). `{queue}` is a cluster hash tag.
 
-The scripts build the same names from the queue's prefix; tests/store/test_keys.py holds them together.
+What belongs to no queue has the tag `{~}`, which is no queue's name: one slot too.
+The scripts build the same names from the queue's prefix; tests/store/lua/test_keys.py holds them together.
 """
 
 from __future__ import annotations
 
 PREFIX = "jq"
 
-QUEUES = f"{PREFIX}:queues"
-DAEMONS = f"{PREFIX}:daemons"
+_SHARED = f"{PREFIX}:{{~}}"
+QUEUES = f"{_SHARED}:queues"
+DAEMONS = f"{_SHARED}:daemons"
 
 
 def queue(name: str, part: str) -> str:
@@ -46,16 +48,16 @@ def active(name: str, worker_id: str) -> str:
 
 
 def daemon(daemon_id: str) -> str:
-    return f"{PREFIX}:daemon:{daemon_id}"
+    return f"{_SHARED}:daemon:{daemon_id}"
 
 
 def worker(worker_id: str) -> str:
-    return f"{PREFIX}:worker:{worker_id}"
+    return f"{_SHARED}:worker:{worker_id}"
 
 
 def control(daemon_id: str) -> str:
-    return f"{PREFIX}:control:{daemon_id}"
+    return f"{_SHARED}:control:{daemon_id}"
 
 
 def answer(nonce: str) -> str:
-    return f"{PREFIX}:answer:{nonce}"
+    return f"{_SHARED}:answer:{nonce}"

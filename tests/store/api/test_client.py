@@ -87,7 +87,7 @@ def test_a_job_is_ready_as_soon_as_it_is_enqueued(shop: Shop) -> None:
 def test_the_queues_become_known(shop: Shop, server: Server) -> None:
     shop.mail.enqueue("ann")
     shop.bill.options(queue="other").enqueue()
-    assert set(server.call("SMEMBERS", "jq:queues")) == {b"default", b"other"}
+    assert set(server.call("SMEMBERS", "jq:{~}:queues")) == {b"default", b"other"}
 
 
 def test_options_decide_where_when_and_as_what(shop: Shop) -> None:

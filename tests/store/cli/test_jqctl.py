@@ -186,7 +186,7 @@ def test_of_a_job_that_succeeded_and_is_gone_that_much_is_said(
     system: QueueSystem, terminal: Terminal, reference: str
 ) -> None:
     system.add("a")
-    system.redis("SADD", "jq:queues", "q")
+    system.redis("SADD", "jq:{~}:queues", "q")
     system.round(Kind.DONE)
 
     error = terminal.error("job", "show", reference)
@@ -433,7 +433,7 @@ def test_wrong_credentials_are_named(start_server: Callable[..., Server], capsys
 
 
 def test_a_registry_of_another_type_is_an_error_line(system: QueueSystem, terminal: Terminal) -> None:
-    system.redis("SET", "jq:daemons", "x")
+    system.redis("SET", "jq:{~}:daemons", "x")
     assert terminal.run("status") == Exit.ERROR
     assert terminal.err.startswith("jqctl: WRONGTYPE")
 

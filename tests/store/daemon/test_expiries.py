@@ -19,7 +19,8 @@ from store.queue_system import LEASE_MS, START_MS, QueueSystem
 HOUR_MS = 3_600_000
 FLEETING = {
     "jq:{q}:trip:gone": 24 * HOUR_MS, "jq:{q}:minute:1": 2 * HOUR_MS, "jq:{q}:limit:mail/1m": 120_000,
-    "jq:daemon:gone": 10_000, "jq:worker:gone": 10_000, "jq:control:gone": 60_000, "jq:answer:nonce": 60_000,
+    "jq:{~}:daemon:gone": 10_000, "jq:{~}:worker:gone": 10_000,
+    "jq:{~}:control:gone": 60_000, "jq:{~}:answer:nonce": 60_000,
 }  # fmt: skip
 LASTING = ("jq:{q}:limit:mail/running", "jq:{q}:limit:without-end/5s", "jq:{q}:meta", "jq:{q}:job:a", "somebody:elses")
 

@@ -86,17 +86,17 @@ def answers(system: QueueSystem, nonce: str = NONCE) -> list[OrderAnswer | None]
 def test_a_posted_order_carries_the_time_of_redis_and_expires(system: QueueSystem) -> None:
     system.store._now_ms = system.clock
     assert system.run(daemons.post_order(DAEMON, Order(Verb.SCALE, "+1", NONCE).to_json())) == 1
-    [raw] = system.redis("LRANGE", f"jq:control:{DAEMON}", 0, -1)
+    [raw] = system.redis("LRANGE", f"jq:{{~}}:control:{DAEMON}", 0, -1)
 
     assert json.loads(raw) == {"v": 1, "verb": "scale", "argument": "+1", "nonce": NONCE, "at_ms": START_MS}
-    assert 50_000 < system.redis("PTTL", f"jq:control:{DAEMON}") <= 60_000
+    assert 50_000 < system.redis("PTTL", f"jq:{{~}}:control:{DAEMON}") <= 60_000
 
 
 def test_an_answer_is_posted_for_its_nonce_and_expires(system: QueueSystem) -> None:
     system.run(daemons.post_answer(NONCE, OrderAnswer("d", True, "ü").to_json()))
 
     assert answers(system) == [OrderAnswer("d", True, "ü", {})]
-    assert 50_000 < system.redis("PTTL", f"jq:answer:{NONCE}") <= 60_000
+    assert 50_000 < system.redis("PTTL", f"jq:{{~}}:answer:{NONCE}") <= 60_000
 
 
 def test_a_list_that_nobody_reads_keeps_the_latest(system: QueueSystem) -> None:

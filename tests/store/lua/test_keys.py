@@ -50,7 +50,11 @@ def test_the_registry_has_its_own_names(system: QueueSystem) -> None:
     assert sorted(system.redis("KEYS", "*")) == sorted(
         key.encode() for key in (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1"))
     )
-    assert (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1")) == ("jq:daemons", "jq:daemon:d1", "jq:worker:w1")
+    assert (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1")) == (
+        "jq:{~}:daemons",
+        "jq:{~}:daemon:d1",
+        "jq:{~}:worker:w1",
+    )
 
 
 def test_names_with_dots_and_dashes_do_not_run_into_each_other(system: QueueSystem) -> None:

@@ -186,7 +186,7 @@ def test_publishing_and_the_registry_work(system: QueueSystem) -> None:
     assert system.run(upkeep.add_queues(["new-queue"])) == 1
     assert system.run(leases.publish("q", LEASE_MS, {"n": {}})) == 1
     assert system.run(daemons.register("d", 5000, {"pid": 1}, {"w": {"pid": 2}})) is False
-    assert system.redis("EXISTS", "jq:worker:w") == 1
+    assert system.redis("EXISTS", "jq:{~}:worker:w") == 1
 
 
 def test_orders_and_answers_of_remote_control_work(system: QueueSystem) -> None:
@@ -194,4 +194,7 @@ def test_orders_and_answers_of_remote_control_work(system: QueueSystem) -> None:
 
     assert system.run(daemons.post_order("d", '{"v":1}')) == 1
     assert system.run(daemons.post_answer("nonce", '{"v":1}')) == 1
-    assert system.redis("BLPOP", "jq:control:d", 1) == [b"jq:control:d", b'{"v":1,"at_ms":%d}' % system.clock.now_ms]
+    assert system.redis("BLPOP", "jq:{~}:control:d", 1) == [
+        b"jq:{~}:control:d",
+        b'{"v":1,"at_ms":%d}' % system.clock.now_ms,
+    ]

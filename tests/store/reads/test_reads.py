@@ -123,7 +123,7 @@ def test_a_key_of_another_type_is_a_store_error(real_system: QueueSystem) -> Non
 
 def test_what_cannot_name_a_queue_is_no_known_queue(system: QueueSystem) -> None:
     system.store.run(upkeep.add_queues(["b", "a"]))
-    system.redis("SADD", "jq:queues", "", "x}:y", "\x1b[31m", b"\xff")
+    system.redis("SADD", "jq:{~}:queues", "", "x}:y", "\x1b[31m", b"\xff")
     assert queues.known_queues(system.store) == ["a", "b"]
 
 

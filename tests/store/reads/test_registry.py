@@ -73,7 +73,7 @@ def test_a_daemon_and_its_workers_are_told_as_they_said(system: QueueSystem) -> 
 
 def test_a_job_has_gone_on_since_the_last_registration(system: QueueSystem) -> None:
     register(system, "d", {"workers": "w"}, {"w": {"jobs": '[{"id":"a","running_ms":100}]'}})
-    system.redis("ZADD", "jq:daemons", now_ms(system) - 60_000, "d")
+    system.redis("ZADD", "jq:{~}:daemons", now_ms(system) - 60_000, "d")
     daemon = only(read_registry(system.store))
     assert daemon.seen_s >= 60
     assert daemon.workers[0].jobs[0].running_s >= 60.1
@@ -81,7 +81,7 @@ def test_a_job_has_gone_on_since_the_last_registration(system: QueueSystem) -> N
 
 def test_a_daemon_whose_entry_expired_is_gone(system: QueueSystem) -> None:
     register(system, "d", {"name": "x"})
-    system.redis("ZADD", "jq:daemons", now_ms(system), "ghost")
+    system.redis("ZADD", "jq:{~}:daemons", now_ms(system), "ghost")
     assert only(read_registry(system.store)).id == "d"
     system.run(daemons.register("d", 0, {}, {}))
     assert read_registry(system.store).daemons == ()
@@ -116,8 +116,8 @@ def test_nonsense_is_told_as_nothing(system: QueueSystem) -> None:
 
 def test_a_daemon_or_worker_key_of_another_type_counts_as_absent(system: QueueSystem) -> None:
     register(system, "d", {"workers": "w"}, {"w": {"pid": 1}})
-    system.redis("ZADD", "jq:daemons", now_ms(system), "odd", "+inf", "late")
-    system.redis("SET", "jq:daemon:odd", "x")
-    system.redis("DEL", "jq:worker:w")
-    system.redis("SET", "jq:worker:w", "x")
+    system.redis("ZADD", "jq:{~}:daemons", now_ms(system), "odd", "+inf", "late")
+    system.redis("SET", "jq:{~}:daemon:odd", "x")
+    system.redis("DEL", "jq:{~}:worker:w")
+    system.redis("SET", "jq:{~}:worker:w", "x")
     assert only(read_registry(system.store)).workers == ()

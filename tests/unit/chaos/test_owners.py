@@ -18,7 +18,7 @@ def test_what_lasts_and_what_belongs_to_a_dead_or_kept_job_is_owned() -> None:
     history.do(
         ("HSET", key("unique"), "k", "a"),
         ("RPUSH", key("job:a:history"), "{}"),
-        ("SADD", "jq:queues", "q"),
+        ("SADD", "jq:{~}:queues", "q"),
         ("PEXPIREAT", key(f"trip:{W1}"), str(history.now_ms + 86_400_000)),
         ("LPUSH", key("limit:paced/1s"), "1"),
         ("PEXPIREAT", key("limit:paced/1s"), str(history.now_ms + 61_000)),
@@ -42,7 +42,7 @@ def test_what_lasts_and_what_belongs_to_a_dead_or_kept_job_is_owned() -> None:
         ("ZADD", key("limit:guarded/running"), "1", "a 1"),
         ("ZADD", key("cancels"), "0", f"{W1} a 1"),
         ("HSET", key("novelty"), "a", "1"),
-        ("HSET", "jq:daemon:host:1:aa", "name", "jqd"),
+        ("HSET", "jq:{~}:daemon:host:1:aa", "name", "jqd"),
     ],
     ids=lambda command: command[1],
 )
@@ -59,7 +59,7 @@ def test_a_key_that_names_a_job_of_another_key_is_seen() -> None:
 
 def test_a_registry_entry_that_outlives_a_clock_that_was_set_back_is_seen_once() -> None:
     history = History()
-    entry = ("HSET", "jq:worker:host:1:aa", "pid", "1")
+    entry = ("HSET", "jq:{~}:worker:host:1:aa", "pid", "1")
     history.do(entry, ("PEXPIREAT", entry[1], str(history.now_ms + 10_000)))
     history.log.append([("SET", "chaos:clock", f"{history.now_ms} {history.now_ms - 3_600_000}")])
     for second in range(1, 60):
@@ -70,7 +70,7 @@ def test_a_registry_entry_that_outlives_a_clock_that_was_set_back_is_seen_once()
 
 def test_a_registry_entry_that_stays_for_hours_is_seen() -> None:
     history = History()
-    entry = ("HSET", "jq:worker:host:1:aa", "pid", "1")
+    entry = ("HSET", "jq:{~}:worker:host:1:aa", "pid", "1")
     history.do(entry, ("PEXPIREAT", entry[1], str(history.now_ms + 3_610_000)))
     [violation] = unowned(history.replayed())
     assert (violation.tag, violation.about) == ("ttl", entry[1])

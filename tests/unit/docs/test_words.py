@@ -80,7 +80,7 @@ def literals(node: ast.AST) -> set[str]:
 
 def states_in_registry(key: str) -> set[str]:
     """What docs/protocol.md says that a field `state` can be."""
-    found = re.search(rf"`jq:{key}:<id>`:.*?`state` \((.*?)\)", section(PROTOCOL, "Registry"), re.DOTALL)
+    found = re.search(rf"`jq:{{~}}:{key}:<id>`:.*?`state` \((.*?)\)", section(PROTOCOL, "Registry"), re.DOTALL)
     assert found
     return set(found[1].split(", "))
 

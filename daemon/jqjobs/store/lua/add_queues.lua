@@ -1,5 +1,5 @@
 -- Adds queues to the known ones.
--- KEYS[1] jq:queues
+-- KEYS[1] jq:{~}:queues
 -- ARGV[1] now (not used), then queue names
 -- Returns how many were new.
 -- First write: SREM, passes when Redis is full

@@ -1,7 +1,7 @@
 --: include core
 -- Posts one message of remote control: an order to a daemon, or a daemon's answer to who asked. A list that nobody
 -- reads stays short and expires.
--- KEYS[1] jq:control:<daemon> or jq:answer:<nonce>
+-- KEYS[1] jq:{~}:control:<daemon> or jq:{~}:answer:<nonce>
 -- ARGV[1] now, ms, or ""   ARGV[2] most messages kept: the oldest go, at least 2   ARGV[3] time to live, ms
 -- ARGV[4] the message: a JSON object as text, not empty; it gets "at_ms", the time of Redis
 -- Returns how many messages the list has now

@@ -1,6 +1,6 @@
 --: include core
 -- A daemon says that it is there, and what its workers do. Entries expire by themselves.
--- KEYS[1] jq:daemons   KEYS[2] jq:daemon:<id>   KEYS[3…] jq:worker:<id> of each worker
+-- KEYS[1] jq:{~}:daemons   KEYS[2] jq:{~}:daemon:<id>   KEYS[3…] jq:{~}:worker:<id> of each worker
 -- ARGV[1] now, ms, or ""   ARGV[2] time to live, ms; 0 removes everything   ARGV[3] daemon id
 -- then for KEYS[2] and each further key: number of items, then field names and values
 -- Returns 1 | 2: somebody registered later than now, so the clock was set back; only one that stays is told
