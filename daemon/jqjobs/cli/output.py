@@ -57,11 +57,11 @@ def write_error(error: JqError, *, as_json: bool) -> None:
     complain(json.dumps({"v": _JSON_VERSION, "error": facts}) if as_json else line)
 
 
-def complain(line: str) -> None:
-    """Write one line to stderr, if anybody is there to read it."""
+def complain(*lines: str) -> None:
+    """Write lines to stderr, if anybody is there to read them."""
     try:
         if sys.stderr is not None:
-            _encodable(sys.stderr).write(f"{visible(line)}\n")
+            _encodable(sys.stderr).write("".join(f"{visible(line)}\n" for line in lines))
             sys.stderr.flush()
     except OSError:
         pass  # there is nowhere left to say it

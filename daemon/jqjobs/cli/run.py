@@ -64,7 +64,7 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
         app = _load(reference or Environment().get("app"))
         record, error = _run(app, name, payload)
     if error is not None and not session.as_json:
-        complain(_traceback(record) or record.error)
+        complain(*(_traceback(record) or record.error).split("\n"))
     return _tell(session, name, record)
 
 
@@ -109,7 +109,10 @@ def _tell(session: Session, name: str, record: Record) -> int:
         why = record.result_missing or "it waits for an answer, which cannot come here"
         complain(f"jqctl: warning: {why}")
     result = None if record.result is None else json.loads(record.result)
-    answer = {"name": name, "outcome": outcome, "result": result, "error": record.error or None}
+    answer = {
+        "name": name, "outcome": outcome, "result": result, "error": record.error or None,
+        "traceback": _traceback(record) or None,
+    }  # fmt: skip
     session.show(answer, [json.dumps(result, ensure_ascii=False)] if outcome == "succeeded" else [])
     return _EXITS.get(outcome, Exit.JOB_FAILED)
 

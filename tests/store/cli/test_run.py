@@ -54,6 +54,11 @@ def fails() -> None:
 
 
 @app.job
+def shouts() -> None:
+    raise ValueError("first\\nsecond \\x1b[31mred")
+
+
+@app.job
 def discards() -> None:
     raise Discard("never")
 
@@ -129,9 +134,11 @@ def test_the_result_is_all_that_is_on_stdout(shell: Shell) -> None:
 
 def test_with_json_the_answer_says_the_outcome(shell: Shell) -> None:
     assert shell.json("add", "--args", "[1]") == {
-        "name": "add", "outcome": "succeeded", "result": {"sum": 2}, "error": None,
+        "name": "add", "outcome": "succeeded", "result": {"sum": 2}, "error": None, "traceback": None,
     }  # fmt: skip
-    assert shell.json("fails") == {"name": "fails", "outcome": "failed", "result": None, "error": "ValueError: boom"}
+    failed = shell.json("fails")
+    assert failed.pop("traceback").endswith("\nValueError: boom")
+    assert failed == {"name": "fails", "outcome": "failed", "result": None, "error": "ValueError: boom"}
     assert shell.code == Exit.JOB_FAILED
 
 
@@ -146,6 +153,13 @@ def test_a_failure_shows_its_traceback_and_is_not_tried_again(shell: Shell) -> N
     assert "Traceback" in shell.err
     assert shell.err.rstrip().endswith("ValueError: boom")
     assert shell.err.count("told ValueError") == 1
+
+
+def test_a_traceback_is_text_that_can_be_read_and_acts_on_no_terminal(shell: Shell) -> None:
+    assert shell.run("shouts") == Exit.JOB_FAILED
+    lines = shell.err.split("Traceback")[1].splitlines()
+    assert '    raise ValueError("first\\nsecond \\x1b[31mred")' in lines
+    assert lines[-2:] == ["ValueError: first", "second \\x1b[31mred"]
 
 
 @pytest.mark.parametrize(
