@@ -83,6 +83,22 @@ def test_reload_replaces_every_worker_and_interrupts_no_job(site: Site, daemon: 
     eventually(lambda: len(daemon.workers()) == 2 and not set(daemon.workers()) & set(before), what="all are new")
 
 
+def releases(site: Site) -> set[str]:
+    """Return which releases the workers of all daemons have loaded."""
+    code, said = jqctl(site, "status")
+    assert code == OK
+    return {worker["release"] for daemon in said["daemons"] for worker in daemon["workers"]}
+
+
+def test_workers_say_which_release_they_have_loaded(site: Site) -> None:
+    (site.directory / ".env").write_text("JQ_RELEASE=v1\n")
+    site.start_daemon("--watch", "off")
+    eventually(lambda: releases(site) == {"v1"}, what="the release of the old worker")
+    (site.directory / ".env").write_text("JQ_RELEASE=v2\n")
+    order(site, "reload")
+    eventually(lambda: releases(site) == {"v2"}, what="the release of the new worker")
+
+
 def test_dump_shows_where_every_job_is_and_disturbs_none(site: Site, daemon: Daemon) -> None:
     job = site.send("hold", str(site.gate()))
     worker = site.wait_for_start(job).pid

@@ -111,14 +111,19 @@ def host_name() -> str:
 
 def describe_exit(returncode: int) -> str:
     """Return how a process ended, for people: the `cause` in a job's history."""
+    return f"its worker {how_it_ended(returncode)}" + (" in the middle of the job" if returncode >= 0 else "")
+
+
+def how_it_ended(returncode: int) -> str:
+    """Return how a process ended, as ``exited with code 1`` or ``was killed by SIGSEGV``."""
     if returncode >= 0:
-        return f"its worker exited with code {returncode} in the middle of the job"
+        return f"exited with code {returncode}"
     try:
         name = signal.Signals(-returncode).name
     except ValueError:
         name = f"signal {-returncode}"
     guess = ", probably out of memory" if name == "SIGKILL" else ""
-    return f"its worker was killed by {name}{guess}"
+    return f"was killed by {name}{guess}"
 
 
 def _exists(pid: int) -> bool:

@@ -10,9 +10,10 @@ import click
 from jqjobs.base.clock import duration_ms, format_age
 from jqjobs.cli.daemon_report import START_ONE, daemon_json, silence_of, title
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import Column, number, plural, table
+from jqjobs.cli.output import number, plural
 from jqjobs.cli.remote import Reply, find_daemons, give_order
 from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.tables import Column, Part, Table, mood
 from jqjobs.daemon.control.orders import Order, Verb, is_argument
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import new_id
@@ -22,8 +23,9 @@ Command = Callable[..., Any]
 
 _SHORTEST_MS, _LONGEST_MS = 100, 60_000
 _COLUMNS = (
-    Column("NAME", flexible=True), Column("HOST:PID", flexible=True), Column("STATE"), Column("WORKERS", right=True),
-    Column("QUEUES", flexible=True), Column("VERSION"), Column("AGE", right=True), Column("NOTE", flexible=True),
+    Column("NAME", flexible=True), Column("HOST:PID", flexible=True), Column("STATE", colour=mood),
+    Column("WORKERS", right=True), Column("QUEUES", flexible=True, goes=1), Column("VERSION", goes=2),
+    Column("AGE", right=True, goes=3), Column("NOTE", flexible=True), Column("ID", wide=True),
 )  # fmt: skip
 
 
@@ -46,11 +48,11 @@ def list_daemons(session: Session) -> None:
     """List the daemons that are running; WORKERS are those that are ready, of those that are wanted."""
     with session.store() as store:
         daemons = read_registry(store).daemons
-    session.show({"daemons": [daemon_json(one) for one in daemons]}, _lines(daemons))
+    session.show({"daemons": [daemon_json(one) for one in daemons]}, _parts(daemons))
 
 
-def _lines(daemons: Sequence[DaemonInfo]) -> list[str]:
-    return table(_COLUMNS, [_cells(one) for one in daemons]) if daemons else [f"No daemon is running; {START_ONE}"]
+def _parts(daemons: Sequence[DaemonInfo]) -> list[Part]:
+    return [Table(_COLUMNS, [_cells(one) for one in daemons]) if daemons else f"No daemon is running; {START_ONE}"]
 
 
 def _cells(one: DaemonInfo) -> list[str]:
@@ -58,7 +60,7 @@ def _cells(one: DaemonInfo) -> list[str]:
         one.name or one.id, f"{one.host or '?'}:{number(one.pid)}", one.state or "?",
         f"{one.ready_workers}/{number(one.slots)}", " ".join(one.queues) or "-",
         one.version or "?", "-" if one.age_s is None else format_age(one.age_s),
-        "; ".join(filter(None, (silence_of(one), one.note))) or "-",
+        "; ".join(filter(None, (silence_of(one), one.note))) or "-", one.id,
     ]  # fmt: skip
 
 

@@ -10,12 +10,13 @@ import click
 from jqjobs.base.clock import format_age
 from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
-from jqjobs.cli.output import Column, plural, table
+from jqjobs.cli.output import plural
 from jqjobs.cli.resolve import resolve
 from jqjobs.cli.retry import retry
 from jqjobs.cli.run import run
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
+from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import State, check_name
 from jqjobs.store.reads import raw
@@ -68,11 +69,11 @@ def list_jobs(session: Session, queue: str, state: str, limit: int, cursor: str 
         require_queue(store, queue)
         if state in _RAW:
             raw_page = _RAW[state](store, queue, offset, limit)
-            session.show(_raw_json(raw_page, queue, state), _raw_lines(raw_page, queue, state))
+            session.show(_raw_json(raw_page, queue, state), _raw_parts(raw_page, queue, state))
         else:
             page = store.run(job_list(queue, state, offset, limit))
             now_ms = 0 if session.as_json else server_now_ms(store)
-            session.show(_jobs_json(page), job_lines(page, queue, state, now_ms))
+            session.show(_jobs_json(page), job_parts(page, queue, state, now_ms))
 
 
 def _offset(cursor: str | None) -> int:
@@ -92,15 +93,15 @@ def _answer(jobs: list[dict[str, Any]], page: JobPage | RawPage) -> dict[str, An
     return {"jobs": jobs, "cursor": cursor, "total": page.total}
 
 
-def job_lines(page: JobPage, queue: str, state: str, now_ms: int) -> Iterator[str]:
+def job_parts(page: JobPage, queue: str, state: str, now_ms: int) -> Iterator[Part]:
     """Return a page of jobs as a table."""
     if page.rows:
         columns = (
-            Column("ID", flexible=True), Column("NAME", flexible=True), Column("PRIORITY", right=True),
-            Column(_WHEN.get(state, "ENQUEUED"), right=True), Column("RUNS", right=True),
+            Column("ID"), Column("NAME", flexible=True), Column("PRIORITY", right=True, goes=1),
+            Column(_WHEN.get(state, "ENQUEUED"), right=True), Column("RUNS", right=True, goes=2),
             Column("WORKER" if state == "active" else "ERROR", flexible=True),
         )  # fmt: skip
-        yield from table(columns, [_cells(row, now_ms) for row in page.rows])
+        yield Table(columns, [_cells(row, now_ms) for row in page.rows])
     yield from _end(page, len(page.rows), f"{state} in queue {queue}", "job")
 
 
@@ -125,9 +126,9 @@ def _raw_json(page: RawPage, queue: str, state: str) -> dict[str, Any]:
     return _answer([place | entry._asdict() for entry in page.entries], page)
 
 
-def _raw_lines(page: RawPage, queue: str, state: str) -> Iterator[str]:
+def _raw_parts(page: RawPage, queue: str, state: str) -> Iterator[Part]:
     if page.entries:
         columns = (Column("BYTES", right=True), Column("REASON", flexible=True), Column("ENVELOPE", flexible=True))
         cells = [[str(entry.size_bytes), entry.reason or "-", entry.text[:1000]] for entry in page.entries]
-        yield from table(columns, cells)
+        yield Table(columns, cells)
     yield from _end(page, len(page.entries), f"in {state} of queue {queue}", "envelope")

@@ -21,7 +21,7 @@ from jqjobs.cli.output import ReaderGone, write_error
 from jqjobs.cli.ping import ping
 from jqjobs.cli.queues import queue
 from jqjobs.cli.schedule import schedule
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.cli.status import status
 from jqjobs.errors import InvalidOption, JqError
 
@@ -99,7 +99,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _fail(error: JqError, argv: Sequence[str]) -> int:
-    write_error(error, as_json="--json" in argv)
+    write_error(error, as_json=asks_for_json(argv))
     return exit_of(error)
 
 

@@ -1,4 +1,4 @@
-"""How jqctl writes: JSON objects, aligned tables, one-line errors. Knows nothing of jobs.
+"""How jqctl writes: JSON objects, lines and tables, one-line errors. Knows nothing of jobs.
 
 Every line for people passes `visible` here, so nothing that came out of Redis reaches a terminal raw.
 """
@@ -11,15 +11,18 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 from jqjobs.base.escape import visible
+from jqjobs.cli.colours import Colour, paint, wants_colours
+from jqjobs.cli.tables import PaintedLine, Part, lay_out
 from jqjobs.errors import JqError
 
-#: Columns of the narrowest place that output is made for.
+#: Columns of a pipe, a file.
 WIDTH = 100
-_NARROWEST_COLUMN = 8
-_GAP = "  "
+_NARROWEST_TERMINAL = 40
+#: How a line on stderr begins that jqctl itself has to say.
+_OURS = "jqctl:"
 #: Characters written at once.
 _PIECE = 16_384
 #: A hint names so many.
@@ -32,28 +35,29 @@ class ReaderGone(Exception):
     """Whoever read stdout closed it."""
 
 
-class Column(NamedTuple):
-    """A column of a table. ``flexible``: it is cut when the table gets too wide."""
-
-    title: str
-    right: bool = False
-    flexible: bool = False
-
-
 def write_json(answer: Mapping[str, Any]) -> None:
     """Write one JSON object to stdout, pure ASCII. Raises: ReaderGone, OSError."""
     _write(json.dumps({"v": _JSON_VERSION, **answer}, allow_nan=False) + "\n")
 
 
-def write_lines(lines: Iterable[str]) -> None:
-    """Write lines for people to stdout. Raises: ReaderGone, OSError."""
-    _write("".join(f"{visible(line)}\n" for line in lines))
+def write_lines(parts: Iterable[Part], *, wide: bool = False) -> None:
+    """Write what people read to stdout; ``wide``: all of it, however wide it gets. Raises: ReaderGone, OSError."""
+    coloured = wants_colours(sys.stdout)
+    _write("".join(f"{_shown(line, coloured=coloured)}\n" for line in lay_out(parts, None if wide else width())))
+
+
+def _shown(line: str, *, coloured: bool) -> str:
+    """Return a line as it is written. One that begins with "!" wants attention."""
+    if isinstance(line, PaintedLine):
+        return line.painted if coloured else str(line)
+    wants_attention = coloured and line.lstrip(" ").startswith("!")
+    return paint(visible(line), Colour.YELLOW if wants_attention else None)
 
 
 def write_error(error: JqError, *, as_json: bool) -> None:
     """Write an error to stderr: one line, or one JSON object."""
     facts = {"code": error.code, "message": error.message, "hint": error.hint}
-    line = f"jqctl: {error.in_one_line()}"
+    line = f"{_OURS} {error.in_one_line()}"
     complain(json.dumps({"v": _JSON_VERSION, "error": facts}) if as_json else line)
 
 
@@ -61,10 +65,17 @@ def complain(*lines: str) -> None:
     """Write lines to stderr, if anybody is there to read them."""
     try:
         if sys.stderr is not None:
-            _encodable(sys.stderr).write("".join(f"{visible(line)}\n" for line in lines))
+            coloured = wants_colours(sys.stderr)
+            _encodable(sys.stderr).write("".join(f"{_complaint(line, coloured=coloured)}\n" for line in lines))
             sys.stderr.flush()
     except OSError:
         pass  # there is nowhere left to say it
+
+
+def _complaint(line: str, *, coloured: bool) -> str:
+    shown = visible(line)
+    is_ours = coloured and shown.startswith(_OURS)
+    return paint(_OURS, Colour.RED) + shown.removeprefix(_OURS) if is_ours else shown
 
 
 def _write(text: str) -> None:
@@ -90,37 +101,11 @@ def _encodable(stream: TextIO) -> TextIO:
     return stream
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
-    """Return the lines of an aligned table with a title line; flexible columns are cut to fit the width."""
-    shown = [[column.title for column in columns], *([visible(cell) for cell in row] for row in rows)]
-    widths = _fit([max(map(len, cells)) for cells in zip(*shown, strict=True)], columns, width() - len(indent))
-    return [indent + _line(columns, widths, row) for row in shown]
-
-
 def width() -> int:
-    """Return how wide a line may be: as wide as the terminal, 100 elsewhere and at least."""
+    """Return how wide a line may be: as wide as the terminal, 100 elsewhere."""
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDTH
-    return max(WIDTH, shutil.get_terminal_size().columns)
-
-
-def _fit(widths: list[int], columns: Sequence[Column], most: int) -> list[int]:
-    flexible = [i for i, column in enumerate(columns) if column.flexible]
-    while flexible and sum(widths) + len(_GAP) * (len(widths) - 1) > most:
-        widest = max(flexible, key=lambda i: widths[i])
-        if widths[widest] <= _NARROWEST_COLUMN:
-            break
-        widths[widest] -= 1
-    return widths
-
-
-def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
-    cut = [visible(cell, limit=size) for cell, size in zip(cells, widths, strict=True)]
-    padded = [
-        cell.rjust(size) if column.right else cell.ljust(size)
-        for column, cell, size in zip(columns, cut, widths, strict=True)
-    ]
-    return _GAP.join(padded).rstrip()
+    return max(_NARROWEST_TERMINAL, shutil.get_terminal_size().columns)
 
 
 def moment(ms: int | None) -> str:

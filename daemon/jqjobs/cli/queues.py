@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.status_report import queue_lines, queues_json, read_status, report_broken
+from jqjobs.cli.status_report import queue_parts, queues_json, read_status, report_broken
 from jqjobs.jobs.records import check_name
 from jqjobs.store.calls import upkeep
 
@@ -25,8 +25,8 @@ def list_queues(session: Session) -> int:
     """
     with session.store() as store:
         report = read_status(store)
-    lines = queue_lines(report) if report.queues or report.broken else ["No queue is known yet."]
-    session.show({"queues": queues_json(report)}, lines)
+    parts = queue_parts(report) if report.queues or report.broken else ["No queue is known yet."]
+    session.show({"queues": queues_json(report)}, parts)
     return report_broken(report)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-from jqjobs.cli.schedule_report import as_json, read_schedules, schedule_lines
+from jqjobs.cli.schedule_report import as_json, read_schedules, schedule_parts
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.storing import store_job
 from jqjobs.errors import Conflict, NotFound
@@ -16,9 +15,6 @@ from jqjobs.store.calls.schedules import Planned, agenda, suspend
 from jqjobs.store.reads.queues import known_queues
 from jqjobs.store.reply_values import integer, string
 from jqjobs.store.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 _NO_SUCH = "see jqctl schedule list; a schedule is there once a worker that has it in its code was ready"
 
@@ -49,7 +45,7 @@ def list_schedules(session: Session, queue: str | None) -> None:
         if queue:
             require_queue(store, queue)
         listed = read_schedules(store, [queue] if queue else known_queues(store))
-    session.show({"schedules": list(map(as_json, listed))}, schedule_lines(listed))
+    session.show({"schedules": list(map(as_json, listed))}, schedule_parts(listed))
 
 
 @schedule.command("pause")

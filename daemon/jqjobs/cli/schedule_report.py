@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jqjobs.cli.output import Column, complain, moment, table
+from jqjobs.cli.output import complain, moment
+from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.errors import JqError, StoreError
 from jqjobs.store.calls.schedules import Planned, agenda
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
@@ -64,15 +65,15 @@ def _outcome(run: JobInfo | Trace) -> str:
     return "succeeded" if run.state == "kept" else run.reason or run.state
 
 
-def schedule_lines(listed: Sequence[Listed]) -> list[str]:
+def schedule_parts(listed: Sequence[Listed]) -> list[Part]:
     """Return what `jqctl schedule list` tells a person."""
     if not listed:
         return ["No schedule is known. Jobs become periodic by @app.periodic(…), once a worker is ready."]
     columns = (
-        Column("SCHEDULE", flexible=True), Column("WHEN", flexible=True), Column("NEXT"), Column("LAST TICK"),
-        Column("RUN"),
+        Column("SCHEDULE", flexible=True), Column("WHEN", flexible=True), Column("NEXT"),
+        Column("LAST TICK", goes=1), Column("RUN"),
     )  # fmt: skip
-    return table(columns, [_row(each) for each in listed])
+    return [Table(columns, [_row(each) for each in listed])]
 
 
 def _row(each: Listed) -> tuple[str, ...]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
 
 from jqjobs.base.config import Environment, working_directory
 from jqjobs.cli.output import complain, listed, write_json, write_lines
+from jqjobs.cli.tables import Part
 from jqjobs.errors import NotFound, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads import queues
@@ -19,6 +21,8 @@ from jqjobs.store.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: What an answer may look like.
+FORMS = ("table", "wide", "json")
 _TIMEOUT_S = 5.0
 _EMBEDDED = "embedded:"
 _EMBEDDED_HINT = "the embedded server runs while a daemon with this URL does: jqd --app yourpackage.jobs:app"
@@ -29,7 +33,17 @@ class Session:
     """The options of one run of jqctl, and the two things commands do with them: ask Redis and answer."""
 
     redis_flag: str | None = None
-    as_json: bool = False
+    form: str = "table"
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the answer is a JSON object."""
+        return self.form == "json"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether people want to see all, however wide it gets."""
+        return self.form == "wide"
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -49,12 +63,12 @@ class Session:
         finally:
             store.close()
 
-    def show(self, answer: Mapping[str, Any], lines: Iterable[str]) -> None:
-        """Write the answer as JSON, or the lines that tell the same to a person."""
+    def show(self, answer: Mapping[str, Any], parts: Iterable[Part]) -> None:
+        """Write the answer as JSON, or the lines and tables that tell the same to a person."""
         if self.as_json:
             write_json(answer)
         else:
-            write_lines(lines)
+            write_lines(parts, wide=self.is_wide)
 
 
 def _plain(url: str) -> str:
@@ -70,21 +84,36 @@ def _remember_redis(context: click.Context, _: click.Parameter, value: str | Non
         context.ensure_object(Session).redis_flag = value
 
 
+def _remember_form(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value:
+        context.ensure_object(Session).form = value
+
+
 def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> None:
-    session = context.ensure_object(Session)
-    session.as_json = session.as_json or value
+    if value:
+        context.ensure_object(Session).form = "json"
 
 
 def speaks_to_redis(function: F) -> F:
-    """Give a command the options --redis and --json; they may stand before or after its name."""
+    """Give a command the options --redis, --output and --json; they may stand before or after its name."""
     redis = click.option(
         "--redis", metavar="URL", expose_value=False, callback=_remember_redis,
         help="Where Redis is: redis://, rediss://, unix:// or embedded:. Default: JQ_REDIS_URL.",
     )  # fmt: skip
+    form = click.option(
+        "-o", "--output", type=click.Choice(FORMS), expose_value=False, callback=_remember_form,
+        help="table fits the terminal; wide has all columns and rows; json is an object.",
+    )  # fmt: skip
     json = click.option(
-        "--json", is_flag=True, expose_value=False, callback=_remember_json, help="Answer with a JSON object."
+        "--json", is_flag=True, expose_value=False, callback=_remember_json, help="The same as -o json."
     )
-    return redis(json(function))
+    return redis(form(json(function)))
+
+
+def asks_for_json(argv: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON, one too that is not understood."""
+    is_told_apart = any(flag in ("-o", "--output") and form == "json" for flag, form in pairwise(argv))
+    return is_told_apart or not {"--json", "-ojson", "--output=json"}.isdisjoint(argv)
 
 
 def require_queue(store: Store, queue: str) -> None:

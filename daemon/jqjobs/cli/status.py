@@ -23,12 +23,15 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
     HELD       wait for a rate or concurrency limit
     DONE/MIN, FAIL/MIN  attempts in the last 60 s       OLDEST    age of the oldest ready job
 
-    Lines that start with "!" want your attention.
+    Lines that start with "!" want your attention. A table leaves out what does not fit the terminal, and beyond 20
+    queues or workers it adds up; -o wide shows all, and also how many are parked, kept, rejected.
+
+    RELEASE is what a worker has loaded: JQ_RELEASE, else the git commit of the directory it was started in.
 
     \b
     Examples:
       jqctl status
-      jqctl status --queue emails
+      jqctl status --queue emails -o wide
       jqctl status --json | jq '.queues[] | {name, ready, dead}'
     """
     for queue in queues:
@@ -37,5 +40,5 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
         for queue in queues:
             require_queue(store, queue)
         report = read_status(store, queues)
-    session.show(as_json(report), as_text(report))
+    session.show(as_json(report), as_text(report, wide=session.is_wide))
     return report_broken(report)

@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.base.clock import format_age
-from jqjobs.cli.daemon_report import START_ONE, daemon_json, daemon_lines
+from jqjobs.cli.daemon_report import START_ONE, daemon_json, daemon_notes, daemon_parts, most_telling, workers_in_sum
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import Column, complain, plural, table
+from jqjobs.cli.output import complain, plural
+from jqjobs.cli.queue_report import queue_table
+from jqjobs.cli.tables import Part
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
-from jqjobs.store.reads.registry import Registry, read_registry, with_progress
+from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry, with_progress
 from jqjobs.store.store import Store
 
-_QUEUE_COLUMNS = (
-    Column("QUEUE", flexible=True), Column("INBOX", right=True), Column("READY", right=True),
-    Column("SCHEDULED", right=True), Column("ACTIVE", right=True), Column("HELD", right=True),
-    Column("WAITING", right=True),
-    Column("DEAD", right=True), Column("DONE/MIN", right=True), Column("FAIL/MIN", right=True),
-    Column("OLDEST", right=True),
-)  # fmt: skip
+#: So many queues, workers, and daemons are told one by one, the others in sum; `-o wide` tells all.
+_MOST = 20
 
 
 class StatusReport(NamedTuple):
@@ -80,8 +76,8 @@ def queues_json(report: StatusReport) -> list[dict[str, Any]]:
     return sorted(sound + broken, key=lambda queue: str(queue["name"]))
 
 
-def as_text(report: StatusReport) -> Iterator[str]:
-    """Return the lines of ``status`` for people."""
+def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
+    """Return what ``status`` tells people; ``wide``: each queue, daemon and worker, however many."""
     daemons = report.registry.daemons
     workers = sum(len(daemon.workers) for daemon in daemons)
     queues = len(report.queues) + len(report.broken)
@@ -93,53 +89,30 @@ def as_text(report: StatusReport) -> Iterator[str]:
         yield "No queue is known yet. A first job: jqctl enqueue NAME --args '[42]'"
     else:
         yield ""
-        yield from queue_lines(report)
+        yield from queue_parts(report, None if wide else _MOST)
+    yield from _daemons(daemons, wide=wide)
+
+
+def _daemons(daemons: Sequence[DaemonInfo], *, wide: bool) -> Iterator[Part]:
+    """Return the daemons with those of their workers that are told one by one."""
+    told = set(daemons if wide else sorted(daemons, key=lambda daemon: not any(daemon_notes(daemon)))[:_MOST])
+    workers = most_telling(told, sum(len(daemon.workers) for daemon in daemons) if wide else _MOST)
     for daemon in daemons:
+        if daemon in told:
+            yield ""
+            yield from daemon_parts(daemon, workers, wide=wide)
+    if others := [daemon for daemon in daemons if daemon not in told]:
         yield ""
-        yield from daemon_lines(daemon)
+        sum_of_workers = workers_in_sum([worker for daemon in others for worker in daemon.workers], "with ")
+        yield f"and {plural(len(others), 'daemon')} more, {sum_of_workers} (jqctl daemon list)"
 
 
-def queue_lines(report: StatusReport) -> Iterator[str]:
-    """Return the table of queues, each with its notes below it."""
-    title, *lines = table(_QUEUE_COLUMNS, [_queue_cells(queue) for queue in report.queues])
-    yield title
-    for queue, line in zip(report.queues, lines, strict=True):
-        yield line
-        yield from queue_notes(queue, report.registry)
+def queue_parts(report: StatusReport, most: int | None = None) -> Iterator[Part]:
+    """Return the table of queues, ``most`` of them one by one, and those that cannot be counted."""
+    yield queue_table(report.queues, report.registry, most)
     for name, why in report.broken.items():
         yield name
         yield f"  ! CANNOT BE COUNTED: {why}"
-
-
-def _queue_cells(queue: QueueStatus) -> list[str]:
-    counts = (queue.inbox, queue.ready, queue.scheduled, queue.active, queue.held, queue.waiting, queue.dead)
-    rates = (queue.done_per_minute, queue.failed_per_minute)
-    oldest = "-" if queue.oldest_ready_s is None else format_age(queue.oldest_ready_s)
-    return [queue.name, *map(str, counts), *(f"{rate:.1f}" for rate in rates), oldest]
-
-
-def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
-    """Return what a person should know of a queue, a line each; nothing when all is well."""
-    see = f"jqctl job list --queue {queue.name} --state"
-    if queue.paused_ms is not None:
-        age = format_age(max(0, queue.now_ms - queue.paused_ms) / 1000)
-        yield f"  ! PAUSED for {age}: no job is taken (jqctl queue resume {queue.name})"
-    if registry.daemons and not registry.serves(queue.name):
-        yield "  ! NOT SERVED: no daemon takes jobs of this queue (jqd --queues)"
-    if queue.dead:
-        yield f"  ! {queue.dead} DEAD ({see} dead)"
-    if queue.trimmed:
-        yield f"    {queue.trimmed} dead ones were trimmed: too many or too old (jqd --max-dead, --dead)"
-    if queue.rejected:
-        yield f"  ! {queue.rejected} REJECTED: raw envelopes that are not valid ({see} rejected)"
-    if unknown := queue.parked - queue.misfits:
-        yield f"  ! {unknown} PARKED: no live worker offers their job names ({see} parked)"
-    if queue.misfits:
-        yield f"  ! {queue.misfits} PARKED: their arguments fit no live worker's function ({see} parked)"
-    if queue.suspects:
-        yield f"    {queue.suspects} may have killed a worker or a daemon: they run apart ({see} suspects)"
-    if queue.kept:
-        yield f"    {queue.kept} kept after success"
 
 
 def report_broken(report: StatusReport) -> int:

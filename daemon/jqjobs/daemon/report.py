@@ -48,7 +48,7 @@ def _about(worker: WorkerProcess) -> dict[str, Argument]:
     started_ms = (time.time() - (time.monotonic() - worker.started_s)) * 1000
     return {
         "pid": worker.pid, "state": state, "rss_bytes": rss_bytes(worker.pid), "started_ms": round(started_ms),
-        "jobs": json.dumps(jobs),
+        "jobs": json.dumps(jobs), "release": worker.release,
     }  # fmt: skip
 
 

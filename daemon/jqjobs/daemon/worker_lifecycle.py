@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from jqjobs.base import log
+from jqjobs.base.process import how_it_ended
 from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
@@ -102,6 +103,7 @@ class WorkerLifecycle:
         """Start a worker in every seat that is due for one."""
         for seat in self.seats.due(self._workers.seats()):
             if self._workers.start(seat) is None:
+                self.note = "a worker cannot be started, see worker.not_started in the log"
                 self.seats.after_death(seat, Life(0.0))
 
     def hear_workers(self) -> None:
@@ -182,6 +184,8 @@ class WorkerLifecycle:
             if not self.ever_ready:
                 log.event("daemon.unusable", level=log.CRITICAL, app=self._settings.app, error=worker.error)
                 self.unusable = worker.error
+        elif not life.was_ready:
+            self.note = f"a worker died before it was ready: {worker.error or f'it {how_it_ended(code)}'}"
 
 
 def _life(worker: WorkerProcess) -> Life:

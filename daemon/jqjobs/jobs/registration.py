@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jqjobs.base.clock import Duration
+from jqjobs.base.nearest import nearest
 from jqjobs.base.sizes import Size, size_bytes
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.backoff import Backoff, Exponential, backoff_of, published_delays
@@ -106,10 +107,8 @@ def app_defaults(defaults: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def _refuse_others(options: Iterable[str], known: Sequence[str], complaint: str) -> None:
     for name in options:
         if name not in known:
-            from difflib import get_close_matches  # imported only where it is needed
-
-            nearest = get_close_matches(name, known, 1, 0.0)[0]
-            raise InvalidOption(f"{complaint} {name!r}", hint=f"did you mean {nearest!r}?")
+            meant = nearest(name, known, at_least=0.0)
+            raise InvalidOption(f"{complaint} {name!r}", hint=f"did you mean {meant!r}?")
 
 
 def settings_of(

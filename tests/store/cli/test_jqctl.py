@@ -443,7 +443,7 @@ def test_a_registry_of_another_type_is_an_error_line(system: QueueSystem, termin
 
 def test_a_reader_that_leaves_early_causes_no_noise(system: QueueSystem) -> None:
     system.store.run(upkeep.add_queues([f"queue{n}" for n in range(3000)]))
-    done = in_shell(system, "set -o pipefail; $jqctl status | head -n 1")
+    done = in_shell(system, "set -o pipefail; $jqctl status -o wide | head -n 1")
     assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", Exit.READER_GONE)
 
 

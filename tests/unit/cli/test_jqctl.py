@@ -15,7 +15,6 @@ import jqjobs
 from jqjobs.cli import jqctl, output
 from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.output import Column, table
 from jqjobs.errors import (
     ConfigError,
     Conflict,
@@ -104,8 +103,10 @@ def test_an_unreachable_redis_is_named_in_one_line(command: str, capsys: pytest.
     assert shown.err.count("\n") == 1
     assert "nothing.sock cannot be reached" in shown.err
     assert "JQ_REDIS_URL" in shown.err
-    assert jqctl.run(["--json", *command.split()]) == Exit.UNREACHABLE
-    assert json.loads(capsys.readouterr().err)["error"]["code"] == "unreachable"
+    for asked in (["--json"], ["-o", "json"], ["-ojson"], ["--output=json"]):
+        capsys.readouterr()
+        assert jqctl.run([*asked, *command.split()]) == Exit.UNREACHABLE
+        assert json.loads(capsys.readouterr().err)["error"]["code"] == "unreachable"
 
 
 @pytest.mark.parametrize(
@@ -219,19 +220,6 @@ def test_a_payload_has_a_size() -> None:
     payload_of(json.dumps(["x" * 1_048_000]), "{}")
     with pytest.raises(PayloadTooLarge):
         payload_of(json.dumps(["x" * 1_048_576]), "{}")
-
-
-def test_a_table_is_aligned_and_its_flexible_columns_give_way() -> None:
-    columns = (Column("NAME", flexible=True), Column("N", right=True), Column("TEXT", flexible=True))
-    assert table(columns, [["a", "10", "x"], ["bcdef", "7", ""]]) == [
-        "NAME    N  TEXT",
-        "a      10  x",
-        "bcdef   7",
-    ]
-    lines = table(columns, [["a" * 90, "1", "b" * 200], ["\x1b", "2", "short"]])
-    assert [len(line) <= 100 for line in lines] == [True, True, True]
-    assert lines[1].count("…") == 2
-    assert lines[2].startswith("\\x1b ")
 
 
 @pytest.mark.parametrize("noun", ["job", "queue"])

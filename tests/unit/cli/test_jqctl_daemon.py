@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from jqjobs.cli import jqctl
-from jqjobs.cli.daemons import _lines, _told
+from jqjobs.cli.daemons import _parts, _told
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import WIDTH
 from jqjobs.cli.ping import why_unable
 from jqjobs.cli.remote import Reply, find_daemons
+from jqjobs.cli.tables import lay_out
 from jqjobs.daemon.control.orders import Verb
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.store.reads.registry import DaemonInfo, Registry, WorkerInfo
@@ -31,6 +32,11 @@ ORDERS = sorted(verb for verb in Verb if verb is not Verb.PING)
 NEEDED = {Verb.SCALE: ["--workers", "2"]}
 
 pytestmark = pytest.mark.usefixtures("nowhere")
+
+
+def lines_of(*daemons: DaemonInfo) -> list[str]:
+    """What `jqctl daemon list` writes into a pipe."""
+    return list(lay_out(_parts(daemons), WIDTH))
 
 
 # The command line
@@ -185,7 +191,7 @@ def test_stacks_are_told_worker_by_worker_and_nonsense_among_them_is_left_out() 
 
 
 def test_the_list_has_a_line_for_each_daemon_that_fits_and_says_who_is_silent() -> None:
-    title, web, wordy = _lines([WEB, WEB._replace(name="n" * 90, note="reload refused: " + "x" * 90, seen_s=7.0)])
+    title, web, wordy = lines_of(WEB, WEB._replace(name="n" * 90, note="reload refused: " + "x" * 90, seen_s=7.0))
 
     assert title.split() == ["NAME", "HOST:PID", "STATE", "WORKERS", "QUEUES", "VERSION", "AGE", "NOTE"]
     assert web.split() == ["web", "h1:7", "running", "2/3", "emails", "0.1.0", "1m30s", "-"]
@@ -196,8 +202,8 @@ def test_the_list_has_a_line_for_each_daemon_that_fits_and_says_who_is_silent() 
 def test_the_list_makes_do_with_a_daemon_of_which_nothing_is_known() -> None:
     blank = DaemonInfo("d1", "", "", None, "", "", (), (), None, "", None, 0)
 
-    assert _lines([blank])[1].split() == ["d1", "?:?", "?", "0/?", "-", "?", "-", "-"]
-    assert "jqd --app" in _lines([])[0]
+    assert lines_of(blank)[1].split() == ["d1", "?:?", "?", "0/?", "-", "?", "-", "-"]
+    assert "jqd --app" in lines_of()[0]
 
 
 # Who is able to take jobs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.cli.status_report import StatusReport, as_json, as_text
+from jqjobs.cli.tables import lay_out
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, WorkerInfo
 
@@ -21,9 +22,12 @@ DAEMON = DaemonInfo(
 )  # fmt: skip
 
 
-def shown(*queues: QueueStatus, daemons: tuple[DaemonInfo, ...] = (DAEMON,), **broken: str) -> str:
+def shown(
+    *queues: QueueStatus, daemons: tuple[DaemonInfo, ...] = (DAEMON,), most: int | None = 100, **broken: str
+) -> str:
+    """What `jqctl status` tells where so many columns are; None: what `-o wide` tells."""
     report = StatusReport("redis://h:6379/0", Registry(NOW_MS, daemons), queues, broken)
-    return "\n".join(as_text(report))
+    return "\n".join(lay_out(as_text(report, wide=most is None), most))
 
 
 def notes(text: str) -> list[str]:
@@ -64,6 +68,84 @@ def test_dead_jobs_that_are_gone_are_counted_and_the_settings_named() -> None:
     assert "500 dead ones were trimmed: too many or too old (jqd --max-dead, --dead)" in text
 
 
+def test_of_a_queue_that_nobody_serves_it_says_which_similar_one_is_served() -> None:
+    [found] = notes(shown(QUIET._replace(name="emals")))
+    assert "no daemon takes jobs of this queue, but of 'emails': is that what was meant?" in found
+
+
+def many(count: int) -> list[QueueStatus]:
+    return [QUIET._replace(name=f"q{number:02}", ready=1, workers=0) for number in range(count)]
+
+
+def test_beyond_twenty_queues_the_rest_is_added_up_and_wide_shows_each() -> None:
+    queues = [*many(28), QUIET._replace(name="sick", dead=1), QUIET._replace(name="busy", ready=5000)]
+    daemons = (DAEMON._replace(queues=tuple(queue.name for queue in queues)),)
+    rows = [line.split() for line in shown(*queues, daemons=daemons).splitlines()]
+    told = [row[0] for row in rows if row and row[0].startswith("q") and row[0] != "queues:"]
+    assert (len(told), told[0], told[-1]) == (18, "q00", "q17"), "and the two that matter more"
+    assert {"sick", "busy"} <= {row[0] for row in rows if row}
+    [rest] = [row for row in rows if row[:3] == ["…", "10", "more"]]
+    assert rest[3:5] == ["0", "10"], "INBOX and READY of the others"
+    wide = shown(*queues, daemons=daemons, most=None)
+    assert all(queue.name in wide for queue in queues)
+    assert "more" not in wide
+
+
+def test_twenty_queues_are_shown_one_by_one() -> None:
+    assert "more" not in shown(*many(20), daemons=())
+
+
+def test_beyond_twenty_workers_the_longest_jobs_are_shown_and_the_rest_is_added_up() -> None:
+    idle = [IDLE._replace(id=f"h:{pid}:i", pid=pid) for pid in range(1000, 1060)]
+    job = RunningJob("a", "long", "emails", 1, 300.0)
+    busy = IDLE._replace(id="h:7:b", pid=7777, state="busy", jobs=(job,))
+    one, other = DAEMON._replace(workers=(*idle[:30], busy)), DAEMON._replace(id="d2", workers=tuple(idle[30:]))
+    text = shown(QUIET, daemons=(one, other))
+    assert text.count("ready  ") == 19
+    assert "7777" in text
+    assert "and 11 workers more: 11 ready, 451 MB" in text
+    assert "\n  30 workers: 30 ready, 1230 MB" in text
+    wide = shown(QUIET, daemons=(one, other), most=None)
+    assert all(str(worker.pid) in wide for worker in idle)
+    assert "h:7:b" in wide
+
+
+def test_beyond_twenty_daemons_those_that_want_attention_are_shown() -> None:
+    daemons = [DAEMON._replace(id=f"d{number}", name=f"web{number:02}", workers=(), slots=0) for number in range(30)]
+    daemons[29] = daemons[29]._replace(state="waiting_memory")
+    text = shown(QUIET, daemons=tuple(daemons))
+    assert text.count("DAEMON ") == 20
+    assert "DAEMON web29" in text
+    assert "and 10 daemons more, with no workers" in text
+
+
+def test_a_daemon_of_many_queues_names_some() -> None:
+    text = shown(QUIET, daemons=(DAEMON._replace(queues=("emails", *(f"q{number}" for number in range(399)))),))
+    assert "q18, and 380 more" in text
+
+
+def test_each_worker_shows_which_release_it_runs() -> None:
+    commit = "83baae61804e65cc73a7201a7252750c76066a30"
+    workers = (IDLE._replace(release=commit), IDLE._replace(id="b", release="v42"), IDLE._replace(id="c"))
+    daemons = (DAEMON._replace(workers=workers, slots=3),)
+    rows = [line.split() for line in shown(QUIET, daemons=daemons).splitlines()]
+    assert [row[4] for row in rows if row[:2] in (["PID", "STATE"], ["8", "ready"])] == ["AGE", "83baae618", "v42", "-"]
+    assert commit in shown(QUIET, daemons=daemons, most=None)
+    assert as_json(StatusReport("", Registry(0, daemons), [], {}))["daemons"][0]["workers"][0]["release"] == commit
+
+
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ("workers do not start: No module named 'shop'", "No module named 'shop'"),
+        ("", "NO WORKERS OF 2: none has started yet; the log of the daemon says more"),
+    ],
+)
+def test_why_there_are_no_workers_is_said(note: str, said: str) -> None:
+    text = shown(QUIET, daemons=(DAEMON._replace(slots=2, workers=(), note=note),))
+    assert any(said in each for each in notes(text))
+
+
 def test_a_missing_daemon_is_said_once_not_for_every_queue() -> None:
     [found] = notes(shown(QUIET, QUIET._replace(name="files"), daemons=()))
     assert "NO DAEMON IS RUNNING" in found
@@ -96,16 +178,18 @@ def test_a_worker_shows_its_longest_job() -> None:
     assert "1h01m" in text
 
 
-def test_it_fits_100_columns_whatever_the_names_and_numbers() -> None:
+@pytest.mark.parametrize("most", [60, 80, 100, 140])
+def test_it_fits_the_terminal_whatever_the_names_and_numbers(most: int) -> None:
     name = "q" * 128
     huge = dict.fromkeys(("inbox", "ready", "scheduled", "active", "waiting"), 10_000_000)
     busy = IDLE._replace(state="busy", jobs=(RunningJob("i" * 128, "n" * 128, name, 3, 1e6),))
     text = shown(
         QUIET._replace(name=name, oldest_ready_s=1e7, done_per_minute=123456.7, **huge),
         daemons=(DAEMON._replace(queues=(name,), workers=(busy,)),),
+        most=most,
     )
     tables = [line for line in text.splitlines() if not line.startswith(("  queues", "DAEMON", "Redis"))]
-    assert max(map(len, tables)) <= 100
+    assert max(map(len, tables)) <= most
 
 
 def test_nothing_known_of_a_daemon_still_makes_a_line() -> None:

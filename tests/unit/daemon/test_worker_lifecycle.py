@@ -125,6 +125,7 @@ def test_a_start_that_the_system_refuses_is_tried_again_more_and_more_rarely(
         daemon.lifecycle.start_workers()
         clock.now_s += 0.25
     assert 5 < len(logged.of("worker.not_started")) < 15
+    assert "cannot be started" in daemon.lifecycle.note
     workers.cannot_start = False
     clock.now_s += 30
     daemon.lifecycle.start_workers()
@@ -333,9 +334,12 @@ def test_an_app_that_worked_before_is_tried_again_and_a_note_says_why(daemon: Fa
     assert daemon.lifecycle.note == ""
 
 
-def test_a_crash_says_nothing_against_the_app(daemon: FakeDaemon) -> None:
+def test_a_crash_says_nothing_against_the_app_and_a_note_says_why_there_is_no_worker(daemon: FakeDaemon) -> None:
     daemon.die(daemon.started()[0], -11)
-    assert (daemon.lifecycle.unusable, daemon.lifecycle.note) == ("", "")
+    assert daemon.lifecycle.unusable == ""
+    assert daemon.lifecycle.note == "a worker died before it was ready: it was killed by SIGSEGV"
+    daemon.make_ready(daemon.started()[0])
+    assert daemon.lifecycle.note == ""
 
 
 def test_fewer_workers_let_the_last_ones_finish_and_start_no_others(daemon: FakeDaemon) -> None:

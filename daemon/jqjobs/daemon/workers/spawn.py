@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jqjobs.base.process import host_name, identity_of
+from jqjobs.daemon.workers.code_release import release_in
 from jqjobs.daemon.workers.stop_plans import StopPlan
 from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import Board
@@ -32,7 +33,7 @@ Configure = Callable[[str, str, int], str]
 
 @dataclass(slots=True)
 class WorkerProcess:
-    """One worker as its daemon sees it. ``state``: starting, joining, ready, stopping."""
+    """One worker as its daemon sees it. ``state``: starting, joining, ready, stopping. ``release``: of its code."""
 
     id: str
     seat: int
@@ -40,6 +41,7 @@ class WorkerProcess:
     channel: Channel
     board: Board
     started_s: float
+    release: str = ""
     queues: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     state: str = "starting"
@@ -96,6 +98,7 @@ def spawn(seat: int, worker_id: str, board: Board, directory: Path, configure: C
 
     Raises: OSError when the process cannot be made; its board is removed then.
     """
+    release = release_in(directory)
     ours, theirs = socket.socketpair()
     try:
         process = subprocess.Popen(
@@ -112,6 +115,6 @@ def spawn(seat: int, worker_id: str, board: Board, directory: Path, configure: C
         raise
     finally:
         theirs.close()
-    worker = WorkerProcess(worker_id, seat, process, Channel(ours, patient=False), board, time.monotonic())
+    worker = WorkerProcess(worker_id, seat, process, Channel(ours, patient=False), board, time.monotonic(), release)
     worker.identity = dict(identity_of(process.pid).as_dict())
     return worker

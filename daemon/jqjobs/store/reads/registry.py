@@ -33,7 +33,7 @@ class RunningJob(NamedTuple):
 
 
 class WorkerInfo(NamedTuple):
-    """A worker process. ``id`` is host:pid:random. ``age_s``: since its start."""
+    """A worker process. ``id`` is host:pid:random. ``age_s``: since its start. ``release``: of its code."""
 
     id: str
     pid: int | None
@@ -41,6 +41,7 @@ class WorkerInfo(NamedTuple):
     jobs: tuple[RunningJob, ...]
     rss_bytes: int | None
     age_s: float | None
+    release: str = ""
 
 
 class DaemonInfo(NamedTuple):
@@ -146,7 +147,7 @@ def _worker(worker: str, entry: dict[str, Any], seen_ms: int, now_ms: int) -> Wo
     return WorkerInfo(
         id=worker, pid=integer(entry.get("pid")), state=_word(entry, "state"),
         jobs=tuple(_running(job, silence_ms) for job in jobs), rss_bytes=integer(entry.get("rss_bytes")),
-        age_s=seconds_since(entry.get("started_ms"), now_ms),
+        age_s=seconds_since(entry.get("started_ms"), now_ms), release=_word(entry, "release"),
     )  # fmt: skip
 
 
