@@ -82,7 +82,8 @@ def defects(logs: Sequence[Path]) -> Iterator[Violation]:
     for path in logs:
         for line in path.read_text(errors="replace").splitlines():
             event = _event(line)
-            if event.get("event") in _DEFECTS or "exception" in event:
+            name = str(event.get("event"))
+            if name in _DEFECTS or ("exception" in event and not name.startswith("job.")):
                 yield Violation("defect", path.stem, line[:400])
 
 

@@ -95,7 +95,9 @@ class Daemon:
     def defects(self) -> list[dict[str, Any]]:
         """Return log lines that no test may cause: tracebacks, errors of jqjobs itself, undeclared events, no JSON."""
         return [
-            line for line in self.lines() if line["event"] in _DEFECTS or "exception" in line or not _is_declared(line)
+            line
+            for line in self.lines()
+            if line["event"] in _DEFECTS or _is_ours_to_blame(line) or not _is_declared(line)
         ]
 
 
@@ -113,6 +115,10 @@ def _parsed(line: str) -> dict[str, Any]:
     except ValueError:
         return {"event": "?", "text": line}
     return found if isinstance(found, dict) else {"event": "?", "text": line}
+
+
+def _is_ours_to_blame(line: dict[str, Any]) -> bool:
+    return "exception" in line and not line["event"].startswith("job.")
 
 
 def _is_declared(line: dict[str, Any]) -> bool:

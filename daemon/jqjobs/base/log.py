@@ -14,6 +14,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, TextIO
 
 from jqjobs.base.escape import visible
@@ -21,15 +22,26 @@ from jqjobs.base.escape import visible
 #: For who logs; without a level it is INFO.
 DEBUG, WARNING, ERROR, CRITICAL = logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL
 
-_FIELDS = "jq_fields"
+_FIELDS, _TRACEBACK = "jq_fields", "jq_traceback"
 _log = logging.getLogger("jqjobs")
+#: For failures of jobs: what watches loggers, such as Sentry, finds the dead ones here, as errors.
+JOBS = logging.getLogger("jqjobs.job")
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def event(name: str, /, *, level: int = logging.INFO, exc_info: bool = False, **fields: Any) -> None:
-    """Log one event of `events`, such as ``event("job.failed", job=…, ms=…)``; None fields are left out."""
-    if _log.isEnabledFor(level):
+def event(
+    name: str, /, *, level: int = logging.INFO, logger: logging.Logger = _log, exc_info: _ExcInfo | bool | None = None,
+    traceback: str = "", **fields: Any,
+) -> None:  # fmt: skip
+    """Log one event of `events`, such as ``event("job.done", job=…, ms=…)``; None fields are left out.
+
+    ``traceback``: as it is to be shown, also without ``exc_info`` or instead of what that would give.
+    """
+    logger.disabled = False  # as dictConfig leaves each logger that an app does not name
+    if logger.isEnabledFor(level):
         shown = {key: value for key, value in fields.items() if value is not None}
-        _log.log(level, name, exc_info=exc_info, extra={_FIELDS: shown})
+        logger.log(level, name, exc_info=exc_info, extra={_FIELDS: shown, _TRACEBACK: traceback})
 
 
 class TextFormat(logging.Formatter):
@@ -43,8 +55,8 @@ class TextFormat(logging.Formatter):
         moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         fields = "".join(f" {key}={_plain(value)}" for key, value in getattr(record, _FIELDS, {}).items())
         head = f"{moment}.{int(record.msecs):03d} {record.levelname:<7} {self._who}"
-        source = "" if record.name == _log.name else f"{visible(record.name)}: "
-        return f"{head} {source}{visible(record.getMessage())}{fields}{_exception(record)}"
+        source = "" if _is_ours(record) else f"{visible(record.name)}: "
+        return f"{head} {source}{visible(record.getMessage())}{fields}{_below(_traceback(record))}"
 
 
 class JsonFormat(logging.Formatter):
@@ -59,13 +71,13 @@ class JsonFormat(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         found = {"ts": round(record.created, 3), "level": record.levelname.lower(), "who": self._who}
-        if record.name == _log.name:
+        if _is_ours(record):
             found["event"] = record.getMessage()
         else:
             found |= {"event": "log", "logger": record.name, "message": record.getMessage()}
         found |= getattr(record, _FIELDS, {})
-        if record.exc_info:
-            found["exception"] = self.formatException(record.exc_info)
+        if traceback := _traceback(record):
+            found["exception"] = traceback
         return json.dumps(found, default=str)
 
 
@@ -109,11 +121,24 @@ def configure(who: str, *, form: str = "text", level: str = "info") -> None:
     _log.propagate = False
 
 
+class _ToTheApp(logging.Handler):
+    """Shows a dead job to what the app has set up on the root logger too: mails, alarms."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for handler in logging.getLogger().handlers:
+            if not isinstance(handler, CalmHandler) and record.levelno >= handler.level:
+                try:
+                    handler.handle(record)
+                except Exception:
+                    self.handleError(record)
+
+
 def take_app_lines(who: str, tags: Callable[[], dict[str, Any]], *, form: str = "text", level: str = "info") -> None:
     """Send what the app and its libraries log there too, with ``tags`` on each line: which job it is about.
 
-    An app that has set up logging by itself is left alone.
+    An app that has set up logging by itself is left alone, and shown only which jobs are dead.
     """
+    JOBS.handlers[:] = [_ToTheApp(level=logging.ERROR)]
     root = logging.getLogger()
     if root.handlers:
         return
@@ -139,8 +164,17 @@ def _plain(value: Any) -> str:
     return json.dumps(text, ensure_ascii=False) if " " in text or "=" in text or not text else text
 
 
-def _exception(record: logging.LogRecord) -> str:
-    if not record.exc_info:
-        return ""
-    lines = logging.Formatter().formatException(record.exc_info).splitlines()
-    return "".join(f"\n    {visible(line)}" for line in lines)  # indented: no message can pass for a line of its own
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name in (_log.name, JOBS.name)
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    given: str = getattr(record, _TRACEBACK, "")
+    if given or not record.exc_info:
+        return given
+    return logging.Formatter().formatException(record.exc_info)
+
+
+def _below(traceback: str) -> str:
+    # Indented: no message can pass for a line of its own.
+    return "".join(f"\n    {visible(line)}" for line in traceback.splitlines())

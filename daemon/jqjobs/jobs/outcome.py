@@ -26,6 +26,11 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     #: What went wrong, in one line, and the entry of the job's history that tells more (JSON).
     error: str = ""
     line: bytes = b""
+    #: Of a failure: whether it makes the job dead, by the rule of lua/rules/outcome/fail.lua; where it came from; and
+    #: if it is the last one, the error itself, until it has been logged.
+    is_last: bool = False
+    traceback: str = ""
+    raised: BaseException | None = None
     #: What the job returned, as JSON; or why that is not there.
     result: bytes = b""
     missing: str = ""
@@ -50,14 +55,14 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
         return cls(job, Kind.KEPT, result=result, missing=missing)
 
     @classmethod
-    def failed(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes) -> Outcome:
+    def failed(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, is_last: bool = False) -> Outcome:
         """It raised. The job is tried again unless this was the last attempt."""
-        return cls(job, Kind.FAILED, delay_ms, error, line)
+        return cls(job, Kind.FAILED, delay_ms, error, line, is_last)
 
     @classmethod
-    def hung(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes) -> Outcome:
+    def hung(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, is_last: bool = False) -> Outcome:
         """It ran longer than its time limit: a failure."""
-        return cls(job, Kind.HUNG, delay_ms, error, line)
+        return cls(job, Kind.HUNG, delay_ms, error, line, is_last)
 
     @classmethod
     def discarded(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:

@@ -158,6 +158,9 @@ class TakenJob:
     is_suspect: bool = False
     #: The earlier attempt whose worker died before it could clean up, 0: there is none.
     uncleaned: int = 0
+    #: So many attempts it has, None: as many as it is registered with; so often it ran into its time limit.
+    max_attempts: int | None = None
+    hung: int = 0
     #: Where it stands on its worker's board, and the number it has there; since when it runs, boottime ms.
     place: int = 0
     serial: int = 0

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jqjobs.jobs.records import Kind
-from jqjobs.worker.slots.job_log import _QUIET
+from jqjobs.worker.slots.job_log import _FAILURES, _QUIET
 
 PACKAGE = Path(__file__).parents[3] / "daemon" / "jqjobs"
 
 #: Names that are put together when the line is logged, by the text they are put together from.
-_COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kind if kind not in _QUIET}}
+_COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kind if kind not in (*_FAILURES, *_QUIET)}}
 
 #: Who writes the lines of a room.
 _PROCESSES = {
@@ -66,6 +66,8 @@ class LogCalls:
         assert "**" not in given, f"{path}:{call.lineno}: fields are given by name"
         level = given.pop("level", None)
         traceback = given.pop("exc_info", None)
+        traceback = given.pop("traceback", traceback)
+        given.pop("logger", None)
         fields = {name: not _may_be_none(value, scope) for name, value in given.items()}
         if traceback is not None:
             fields["exception"] = True
@@ -88,6 +90,8 @@ def _own_calls(scope: Scope) -> Iterator[ast.Call]:
 def _level(node: ast.expr | None) -> str:
     if node is None:
         return "info"
+    if isinstance(node, ast.IfExp):
+        return f"{_level(node.orelse)}, {_level(node.body)}"
     number = node.value if isinstance(node, ast.Constant) else getattr(logging, ast.unparse(node).rpartition(".")[2])
     return logging.getLevelName(number).lower()
 

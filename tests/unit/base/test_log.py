@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.config
 import os
 import re
 import sys
@@ -23,6 +24,7 @@ def untouched() -> Iterator[None]:
     logger = logging.getLogger("jqjobs")
     before = logger.handlers[:], logger.level, logger.propagate
     yield
+    log.JOBS.handlers.clear()
     logger.handlers[:], logger.propagate = before[0], before[2]
     logger.setLevel(before[1])
 
@@ -207,3 +209,60 @@ def test_an_app_that_has_set_up_logging_is_left_alone(without_handlers: Callable
     root.addHandler(own)
     log.take_app_lines("worker:7", dict)
     assert root.handlers == [own]
+
+
+def test_a_traceback_stands_below_its_line_in_text_and_in_a_field_in_json(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for form in ("text", "json"):
+        listen(monkeypatch, pipe[1], form=form)
+        log.event("job.failed", logger=log.JOBS, traceback="Traceback …\nValueError: no", job="q/1")
+    text, below, end, found = os.read(pipe[0], 10_000).decode().splitlines()
+    assert text.endswith("job.failed job=q/1")
+    assert (below, end) == ("    Traceback …", "    ValueError: no")
+    assert (line := json.loads(found))["event"] == "job.failed"
+    assert line["exception"] == "Traceback …\nValueError: no"
+
+
+@pytest.fixture
+def app_with_logging(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch, without_handlers: Callable[[], logging.Logger]
+) -> Callable[[], StringIO]:
+    """An app that sets up logging as Django does: by a dict, which disables each logger that it does not name."""
+
+    def load() -> StringIO:
+        own = StringIO()
+        without_handlers()
+        listen(monkeypatch, pipe[1])
+        logging.config.dictConfig({
+            "version": 1,
+            "handlers": {"own": {"class": "logging.StreamHandler", "stream": own}},
+            "root": {"handlers": ["own"], "level": "INFO"},
+        })  # fmt: skip
+        log.take_app_lines("worker:7", dict)
+        return own
+
+    return load
+
+
+def test_an_app_that_sets_up_logging_silences_no_event(
+    pipe: tuple[int, TextIO], app_with_logging: Callable[[], StringIO]
+) -> None:
+    app_with_logging()
+    log.event("worker.ended")
+    log.event("job.failed", logger=log.JOBS)
+    said = os.read(pipe[0], 10_000)
+    assert b"worker.ended" in said
+    assert b"job.failed" in said
+
+
+def test_an_app_that_has_set_up_logging_is_shown_dead_jobs_once_and_nothing_else(
+    app_with_logging: Callable[[], StringIO],
+) -> None:
+    own = app_with_logging()
+    log.event("worker.ended", level=log.ERROR)
+    log.event("job.failed", level=log.WARNING, logger=log.JOBS)
+    assert own.getvalue() == ""
+    error = ValueError("boom")
+    log.event("job.failed", level=log.ERROR, logger=log.JOBS, exc_info=(ValueError, error, None))
+    assert own.getvalue() == "job.failed\nValueError: boom\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import traceback
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any, TypedDict
 
 import msgspec
@@ -28,7 +28,7 @@ from jqjobs.jobs import hooks
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, TakenJob
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
 from jqjobs.jobs.signature import has_nonfinite, is_envelope
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.reasons import REASONS
@@ -84,10 +84,15 @@ class Classifier:
             return Outcome.cancelled(job, **self._words(job, "cancelled", error))
         if isinstance(error, Discard):
             return self.discarded(job, error)
-        delay_ms = self._delay_ms(job, known, error)
-        if isinstance(error, JobTimeout):
-            return Outcome.hung(job, delay_ms=delay_ms, **self._words(job, "hung", error))
-        return Outcome.failed(job, delay_ms=delay_ms, **self._words(job, "failed", error))
+        return self._failed(job, known, error)
+
+    def _failed(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
+        delay_ms, trace, is_hung = self._delay_ms(job, known, error), traceback_of(error), isinstance(error, JobTimeout)
+        words = self._words(job, "hung" if is_hung else "failed", error, trace)
+        make, is_last = Outcome.hung if is_hung else Outcome.failed, _is_last(job, known, is_hung=is_hung)
+        outcome = make(job, delay_ms=delay_ms, is_last=is_last, **words)
+        outcome.traceback, outcome.raised = trace, error if is_last else None
+        return outcome
 
     def interrupted(self, job: TakenJob, error: BaseException) -> Outcome:
         """Return the outcome of a job that ended because its worker is to end."""
@@ -133,13 +138,20 @@ class Classifier:
             )
             return backoff_of(None).delay_ms(job.failures + 1, self._rng)
 
-    def _words(self, job: TakenJob, reason: str, error: BaseException) -> _Words:
+    def _words(self, job: TakenJob, reason: str, error: BaseException, trace: str | None = None) -> _Words:
         text, offset_ms = describe(error), self.clock_offset_ms
+        trace = traceback_of(error) if trace is None else trace
         line = msgspec.json.encode({
-            "attempt": job.attempt, "reason": reason, "error": text, "traceback": traceback_of(error),
+            "attempt": job.attempt, "reason": reason, "error": text, "traceback": trace,
             "worker": self._worker_id, "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
         })  # fmt: skip
         return {"error": text, "line": line}
+
+
+def _is_last(job: TakenJob, known: Job[..., Any], *, is_hung: bool) -> bool:
+    """Whether this failure makes the job dead, as the store decides it (lua/rules/outcome/fail.lua)."""
+    most = known.settings.max_attempts if job.max_attempts is None else job.max_attempts
+    return job.failures + 1 >= most or (is_hung and job.hung + 1 >= MOST_HUNG)
 
 
 def kept(job: TakenJob, result: Any) -> Outcome:
@@ -187,13 +199,18 @@ def _type_name(value: object) -> str:
     return str(type.__dict__["__name__"].__get__(type(value)))  # the real one, whatever its metaclass makes of it
 
 
-def traceback_of(error: BaseException) -> str:
-    """Return where in the job the error came from, bounded."""
+def frames_of(error: BaseException) -> TracebackType | None:
+    """Return the job's part of the stack, which is what people look for."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OWN):
-        frames = frames.tb_next  # the job's part of the stack is what people look for
+        frames = frames.tb_next
+    return frames
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return where in the job the error came from, bounded."""
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames))
+        text = "".join(traceback.format_exception(type(error), error, frames_of(error)))
     except BaseException:  # it calls what the error has of its own
         text = describe(error)
     return text.encode("utf-8", "backslashreplace").decode()[-_MOST_TRACEBACK:]

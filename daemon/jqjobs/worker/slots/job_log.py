@@ -1,15 +1,26 @@
-"""The log line about the end of an attempt: of each that failed, and of the successes that ``--log-jobs`` asks for."""
+"""The log line about the end of an attempt: of each that failed, and of the successes that ``--log-jobs`` asks for.
+
+The failure that makes a job dead is an error with the exception itself, on the logger `jqjobs.job`: what watches
+loggers (Sentry, handlers of the app) gets one event a dead job.
+"""
 
 from __future__ import annotations
 
 from jqjobs.base import log
-from jqjobs.base.clock import monotonic_ms
+from jqjobs.base.clock import format_age, monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.worker.attempts.classifier import frames_of
 
 _SUCCESSES = (Kind.DONE, Kind.KEPT)
+_FAILURES = (Kind.FAILED, Kind.HUNG)
 #: Ends that are no news: nobody did anything wrong.
 _QUIET = (*_SUCCESSES, Kind.DEFERRED, Kind.THROTTLED, Kind.WAITING, Kind.RELEASED)
+#: What comes next, where the kind says it.
+_NEXT = {
+    Kind.DISCARDED: "dead", Kind.OVERSIZED: "dead", Kind.CANCELLED: "dead", Kind.MALFORMED: "rejected",
+    Kind.INTERRUPTED: "retry at once",
+}  # fmt: skip
 
 
 class JobLog:
@@ -27,8 +38,27 @@ class JobLog:
         if outcome is None or outcome.kind in _SUCCESSES:
             if self.has_successes and ms >= self._success_ms:
                 log.event("job.done", job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms)
+        elif outcome.kind in _FAILURES:
+            _say_failure(job, outcome, ms)
         elif outcome.kind not in _QUIET:
             log.event(
                 f"job.{outcome.kind.value}", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name,
-                attempt=job.attempt, ms=ms, error=outcome.error or None,
+                attempt=job.attempt, ms=ms, next=_NEXT.get(outcome.kind) or None, error=outcome.error or None,
             )  # fmt: skip
+
+
+def _say_failure(job: TakenJob, outcome: Outcome, ms: int) -> None:
+    event = "job.hung" if outcome.kind is Kind.HUNG else "job.failed"
+    raised, outcome.raised = outcome.raised, None  # its frames have the outcome: else it lived on in a circle
+    log.event(
+        event, level=log.ERROR if outcome.is_last else log.WARNING, logger=log.JOBS, traceback=outcome.traceback,
+        exc_info=(type(raised), raised, frames_of(raised)) if raised else None,
+        job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms, next=_next(outcome),
+        error=outcome.error,
+    )  # fmt: skip
+
+
+def _next(outcome: Outcome) -> str:
+    if outcome.is_last:
+        return "dead"
+    return f"retry in {format_age(outcome.delay_ms / 1000)}" if outcome.delay_ms else "retry at once"

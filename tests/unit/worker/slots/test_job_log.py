@@ -1,11 +1,22 @@
-"""Which ends of jobs are logged."""
+"""Which ends of jobs are logged, what is said to come next, and which are errors."""
 
 from __future__ import annotations
 
+import gc
+import logging
+import random
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 
+from jqjobs import App
+from jqjobs.errors import Discard, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
+from jqjobs.worker.attempts.interrupt import Interrupter
+from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.slots import job_log
 from jqjobs.worker.slots.job_log import JobLog
 from log_lines import Lines
@@ -46,3 +57,105 @@ def test_a_failure_is_always_said_and_what_is_no_news_never(logged: Lines, succe
 
     [line] = logged
     assert (line["event"], line["ms"], line["error"]) == ("job.failed", 500, "no")
+
+
+def failed(job: TakenJob = JOB, **fields: Any) -> Outcome:
+    outcome = Outcome.failed(job, delay_ms=42_000, error="ValueError: no", line=b"{}", **fields)
+    outcome.traceback = "Traceback …\nValueError: no"
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        (failed(), "retry in 42s"),
+        (Outcome.hung(JOB, delay_ms=90_000, error="late", line=b"{}"), "retry in 1m30s"),
+        (Outcome.failed(JOB, delay_ms=0, error="no", line=b"{}"), "retry at once"),
+        (failed(is_last=True), "dead"),
+        (Outcome.discarded(JOB, error="no", line=b"{}"), "dead"),
+        (Outcome.interrupted(JOB, error="stop", line=b"{}"), "retry at once"),
+        (Outcome.unknown(JOB), None),
+    ],
+)
+def test_a_line_says_what_comes_next(logged: Lines, outcome: Outcome, says: str | None) -> None:
+    JobLog(-1).say(JOB, outcome)
+    assert logged[0]["next"] == says
+
+
+class Watcher(logging.Handler):
+    """What a library for error reports is: it takes every record on any logger, and looks at the errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            self.errors.append(record)
+
+
+@pytest.fixture
+def watcher() -> Iterator[Watcher]:
+    handler, logger = Watcher(), logging.getLogger("jqjobs")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def run(function: Callable[[], None], *, last: bool) -> Outcome | None:
+    """Run a job that has one attempt, or more, and say how it ended."""
+    app = App(redis_url="redis://127.0.0.1:1")
+    app.job(name="job", max_attempts=1 if last else 5)(function)
+    job = TakenJob("q", "id", 1, "job", b"{}")
+    outcome = Runner(app, "w:1:x", Interrupter(), random.Random(1)).run(job)
+    JobLog(-1).say(job, outcome)
+    return outcome
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def fails() -> None:
+        raise error
+
+    return fails
+
+
+def test_a_dead_job_is_one_error_with_its_exception_on_a_logger_of_its_own(watcher: Watcher) -> None:
+    run(raising(boom := ValueError("boom")), last=True)
+
+    [record] = watcher.errors
+    assert (record.name, record.levelno) == ("jqjobs.job", logging.ERROR)
+    assert record.exc_info is not None
+    kind, error, frames = record.exc_info
+    assert (kind, error) == (ValueError, boom)
+    assert frames is not None
+    assert frames.tb_frame.f_code.co_name == "fails", "the job's part of the stack"
+
+
+@pytest.mark.parametrize(
+    ("error", "last"),
+    [
+        (ValueError("boom"), False), (JobTimeout("late"), False), (Retry("busy"), False), (Discard("no use"), True),
+        (JobInterrupted("stop"), True), (JobCancelled("somebody"), True),
+    ],
+)  # fmt: skip
+def test_no_other_end_is_an_error(watcher: Watcher, error: BaseException, last: bool) -> None:
+    assert run(raising(error), last=last) is not None
+    assert watcher.errors == []
+
+
+def test_what_the_last_attempt_had_in_memory_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("jqjobs"), "propagate", False)  # pytest keeps what it sees
+    left: list[weakref.ref[Any]] = []
+
+    def fails() -> None:
+        large = Watcher()
+        left.append(weakref.ref(large))
+        raise ValueError("boom")
+
+    gc.collect()
+    gc.disable()
+    try:
+        run(fails, last=True)
+        assert left[0]() is None, "a circle that waits for the garbage collector holds the frames of the job"
+    finally:
+        gc.enable()
