@@ -198,7 +198,7 @@ class Site:
 
     @cached_property
     def client(self) -> Client:
-        return Client(lambda: self.server.url)
+        return Client(self.server.url)
 
     def send(self, name: str, *args: Any, **options: Any) -> JobHandle:
         """Enqueue one job; its record is kept. ``options``: fields of `Options`."""

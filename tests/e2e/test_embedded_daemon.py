@@ -23,7 +23,7 @@ def own(site: Site) -> Iterator[Site]:
     """A site whose jobs go to the embedded server of its directory."""
     require("valkey")
     url = socket_url(URL, site.directory)
-    client = Client(lambda: url)
+    client = Client(url)
     site.__dict__["client"] = client  # what the cached property would make
     yield site
     site.close()

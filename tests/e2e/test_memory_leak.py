@@ -94,7 +94,7 @@ def open_shop(durable_redis: Server, tmp_path: Path) -> OpenShop:
             supervised(durable_redis, tmp_path, 1, changes, processes=processes, before=cgroup.entering()) as fleet,
         ):
             assert str(fleet.process.pid) in (cgroup.path / "cgroup.procs").read_text().split()
-            client = Client(lambda: durable_redis.url)
+            client = Client(durable_redis.url)
             yield Shop(fleet, cgroup, client)
             client.close()
 

@@ -33,7 +33,7 @@ def which() -> str:
 
 @pytest.fixture
 def client(durable_redis: Server) -> Iterator[Client]:
-    made = Client(lambda: durable_redis.url)
+    made = Client(durable_redis.url)
     yield made
     made.close()
 

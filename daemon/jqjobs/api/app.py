@@ -29,6 +29,7 @@ from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coale
 from jqjobs.jobs.registration import Settings, app_defaults, check_options, settings_of
 from jqjobs.jobs.timetable import Missed, Policy
 from jqjobs.store.calls.cancels import CancelAnswer
+from jqjobs.store.login import Credentials
 
 __all__ = ["App", "Job", "Settings"]
 
@@ -53,12 +54,15 @@ class App:
     cleanup = HookPoint()
 
     def __init__(
-        self, imports: Iterable[str] = (), *, redis_url: str | None = None, defaults: Mapping[str, Any] | None = None
-    ) -> None:
+        self, imports: Iterable[str] = (), *, redis_url: str | None = None, credentials: Credentials | None = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
 
-        ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``. ``defaults``: options of `job` for
-        all jobs that do not say otherwise, such as ``{"max_attempts": 5}``. Raises: InvalidOption, InvalidName.
+        ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``. ``credentials``: returns the password,
+        or ``(user, password)``; called before each connection, of producers and of workers, instead of what URL and
+        settings say. ``defaults``: options of `job` for all jobs that do not say otherwise, such as
+        ``{"max_attempts": 5}``. Raises: InvalidOption, InvalidName.
         """
         self._defaults = app_defaults(defaults)
         self.registry = Registry(imports)
@@ -66,7 +70,8 @@ class App:
         self.jobs, self.schedules = self.registry.jobs, self.registry.schedules
         self.hooks, self.middlewares = self.registry.hooks, self.registry.middlewares
         self.put_off = Later()
-        self.client = Client(lambda: Environment().redis_url(redis_url))
+        self.credentials = credentials
+        self.client = Client(redis_url, credentials)
         self._engine: Engine | None = None
 
     @property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.calls.deliveries import Answer, delivered, undelivered
 from jqjobs.store.calls.endings import Subscription, subscribe
 from jqjobs.store.freshness import freshen
+from jqjobs.store.login import Credentials
 from jqjobs.store.store import Store
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ _IN_USE_S = 0.001
 class Client:
     """Connections to one Redis for the threads and event loops of this process."""
 
-    def __init__(self, find_url: Callable[[], str]) -> None:
-        self._whereabouts = Whereabouts(find_url)
+    def __init__(self, redis_url: str | None = None, credentials: Credentials | None = None) -> None:
+        """``redis_url``, ``credentials``: as of `App`. Neither is looked at before the first call."""
+        self._whereabouts = Whereabouts(redis_url, credentials)
         self._idle: deque[Store] = deque()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncStore] = WeakKeyDictionary()
         self._known: set[str] = set()

@@ -19,12 +19,21 @@ class Environment:
 
     def __init__(self, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> None:
         self._own = os.environ if environ is None else environ
-        self._file = read_dotenv((directory or working_directory()) / ".env")
+        self.directory = directory or working_directory()
+        self._file = read_dotenv(self.directory / ".env")
+
+    def anew(self) -> Environment:
+        """Return it as it is by now; ``.env`` is where it was, wherever this process has gone."""
+        return Environment(self._own, self.directory)
 
     def get(self, name: str) -> str | None:
         """Return the value of ``JQ_<NAME>``, or None; an empty one counts as not set."""
         key = f"JQ_{name.upper()}"
         return self._own.get(key) or self._file.get(key) or None
+
+    def path(self, text: str) -> Path:
+        """Return a path of a setting; a relative one is where ``.env`` is looked for."""
+        return self.directory / Path(text).expanduser()
 
     def redis_url(self, flag: str | None = None) -> str:
         """Return the Redis URL: the flag, JQ_REDIS_URL, or Redis on this host."""

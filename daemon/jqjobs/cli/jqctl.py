@@ -55,7 +55,7 @@ def cli(context: click.Context) -> None:
     """Look at the queues, daemons and jobs of jqjobs, and act on them.
 
     Where Redis is comes from --redis, JQ_REDIS_URL, or JQ_REDIS_URL in ./.env, in this order; the default is
-    redis://127.0.0.1:6379/0.
+    redis://127.0.0.1:6379/0. JQ_REDIS_USERNAME and JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE say who asks.
 
     \b
     Examples:

@@ -153,7 +153,8 @@ def command(check: bool, **flags: Any) -> int:
     jqd --app shop.app:app --queues mails,reports --grace 2m
 
     TERM or INT drains (a second INT, or QUIT, stops at once), HUP replaces the workers one by one.
-    Each option can also be set in the environment or in .env, as shown in brackets.
+    Each option can also be set in the environment or in .env, as shown in brackets. JQ_REDIS_USERNAME and
+    JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE, which is read again at every connect, say what the URL does not.
     """
     release = enter_directory(flags)
     settings = read_settings(flags, Environment())

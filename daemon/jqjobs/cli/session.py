@@ -15,6 +15,7 @@ from jqjobs.cli.output import complain, listed, write_json, write_lines
 from jqjobs.cli.tables import Part
 from jqjobs.errors import NotFound, StoreUnavailable
 from jqjobs.store.address import parse_url
+from jqjobs.store.login import with_login
 from jqjobs.store.reads import queues
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
@@ -48,8 +49,9 @@ class Session:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
-        url = Environment().redis_url(self.redis_flag)
-        address = parse_url(_plain(url))
+        settings = Environment()
+        url = settings.redis_url(self.redis_flag)
+        address = with_login(lambda _: parse_url(_plain(url)), settings)
         if address.is_unverified and not self.as_json:
             complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
         store = Store(address, timeout_s=_TIMEOUT_S, patience_s=_TIMEOUT_S, name="jqctl")

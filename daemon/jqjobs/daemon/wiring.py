@@ -13,6 +13,7 @@ from threading import Thread
 import click
 
 from jqjobs.base import log
+from jqjobs.base.config import Environment
 from jqjobs.base.process import host_name
 from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.controls import Controls
@@ -43,6 +44,7 @@ from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import JqError
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import parse_url
+from jqjobs.store.login import with_login
 from jqjobs.store.store import Store
 
 #: Reads the settings anew.
@@ -75,7 +77,7 @@ def wire(boot: Boot, threads: ExitStack) -> Supervisor:
 
 def _make_parts(boot: Boot) -> Parts:
     settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
-    address = parse_url(boot.redis_url)
+    address = with_login(lambda _: parse_url(boot.redis_url), Environment(directory=release.directory))
     log.event("daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=settings.processes)
     if address.is_unverified:
         log.event("redis.unverified", level=log.WARNING, redis=str(address))

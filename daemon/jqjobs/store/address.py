@@ -29,15 +29,19 @@ _HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?d
 _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
 
-#: Returns user and password, "" for none; asked before each connection.
+#: Returns user and password, "" for none; asked before each connection, see `store.login`. Raises: ConfigError.
 Login = Callable[[], tuple[str, str]]
+
+#: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a Redis is, and who we are there, which neither ``str()`` nor ``repr()`` of it shows.
 
-    ``login``: tells who we are, in place of ``username`` and ``password``, where that may change.
+    ``login``: tells who we are, in place of ``username`` and ``password``, where that may change. ``is_rotated``:
+    somebody changes it while we live, so what is refused now may be right in a moment.
     """
 
     host: str = ""
@@ -48,6 +52,7 @@ class Address:
     password: str = field(default="", repr=False)
     tls: Tls | None = None
     login: Login | None = field(default=None, repr=False, compare=False)
+    is_rotated: bool = field(default=False, repr=False, compare=False)
 
     @property
     def is_unverified(self) -> bool:
@@ -168,5 +173,13 @@ def open_socket(address: Address, timeout_s: float) -> socket.socket:
         return sock
     sock = socket.create_connection((address.host, address.port), timeout_s)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    keep_alive(sock)
     return address.tls.context().wrap_socket(sock, server_hostname=address.host) if address.tls else sock
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the kernel notice a peer that is gone without a word, and routers remember a connection that is idle."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if (option := getattr(socket, name, None)) is not None:  # each system has its own
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError
@@ -61,6 +62,8 @@ class AheadRun(Generic[T]):
     def _next_answers(self) -> list[T | StoreError]:
         """Return the answer of the first call; of all when it is an error, so that none is left unread."""
         sent, wire = self._sent, self._store.wire
+        if not (sent or wire.connected):
+            return [self._alone(call) for call in islice(self._coming, 1)]  # it may take patience to connect
         try:
             self._send()
             replies = [wire.reply()] if sent else []
@@ -78,8 +81,11 @@ class AheadRun(Generic[T]):
 
     def _answer(self, call: Call[T], reply: Any) -> T | StoreError:
         if isinstance(reply, (ScriptMissing, StoreBusy)):  # not run: each call is a transition of its own
-            try:
-                return self._store.run(call)
-            except StoreError as error:
-                return error
+            return self._alone(call)
         return reply if isinstance(reply, StoreError) else call.parse(reply)
+
+    def _alone(self, call: Call[T]) -> T | StoreError:
+        try:
+            return self._store.run(call)
+        except StoreError as error:
+            return error

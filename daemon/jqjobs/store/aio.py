@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from jqjobs.errors import ScriptMissing, StoreBusy, StoreUnavailable
+from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.call import Call
-from jqjobs.store.patience import MAYBE_DONE, Patience
+from jqjobs.store.patience import MAYBE_DONE, Patience, may_pass
 
 T = TypeVar("T")
 
@@ -47,7 +47,9 @@ class AsyncStore:
         while True:
             try:
                 return call.parse(await self._run_on(wire, call))
-            except StoreBusy as error:
+            except StoreError as error:
+                if not may_pass(error, self.address):
+                    raise
                 patience = patience or Patience(self._patience_s)
                 wire.close()  # another server may be behind the address by now
                 await asyncio.sleep(patience.pause_s(error))

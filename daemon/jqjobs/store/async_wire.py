@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-import socket
 import time
 from contextlib import suppress
 from typing import Any
@@ -15,11 +14,12 @@ from typing import Any
 import hiredis
 
 from jqjobs.errors import ConfigError, StoreError
-from jqjobs.store.address import Address
+from jqjobs.store.address import Address, keep_alive
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
 from jqjobs.store.wire import (
     Argument,
+    ask_login,
     check_named,
     client_name,
     greetings_of,
@@ -57,7 +57,8 @@ class AsyncWire:
 
     async def _connect(self) -> None:
         """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""
-        username, password = self.address.credentials()
+        # On a thread: a file, or an app's function, may take its time.
+        username, password = await asyncio.to_thread(ask_login, self.address)
         try:
             async with asyncio.timeout(self.timeout_s):
                 self._stream = await _open(self.address)
@@ -162,5 +163,5 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
         return await asyncio.open_unix_connection(address.path)
     tls = address.tls.context() if address.tls else None
     reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    keep_alive(writer.get_extra_info("socket"))
     return reader, writer

@@ -17,9 +17,9 @@ MOVED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 TOO_MANY_CLIENTS = "max number of clients"
 #: What to do about a refusal, by its first word.
 _REFUSED = {
-    "NOAUTH": "this Redis wants a password: put it into JQ_REDIS_URL",
-    "WRONGPASS": "check user and password in JQ_REDIS_URL",
-    "NOPERM": "the ACL of the user in JQ_REDIS_URL lacks a permission",
+    "NOAUTH": "this Redis wants a password: put it into JQ_REDIS_URL, JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE",
+    "WRONGPASS": "check user and password in JQ_REDIS_URL, or where JQ_REDIS_PASSWORD and its kin say them",
+    "NOPERM": "the ACL of this user lacks a permission",
     "DENIED": "protected mode: give this Redis a password, or let it listen on the loopback only",
 }
 #: Reasons that speak against a connection as a whole, not against one command.
@@ -47,7 +47,9 @@ def error_of(reply: Exception) -> JqError:
         return StoreBusy(f"Redis does not serve right now: {text}")
     if _NO_PASSWORD in text:
         return StoreRefused(
-            f"Redis refuses: {text}", "it has no password: take it out of JQ_REDIS_URL", reason=_NO_PASSWORD
+            f"Redis refuses: {text}",
+            "it has no password: take ours out of JQ_REDIS_URL or JQ_REDIS_PASSWORD",
+            reason=_NO_PASSWORD,
         )
     word = "NOPERM" if any(said in text for said in _NOT_IN_SCRIPTS) else word
     if word in _REFUSED:

@@ -8,10 +8,18 @@ from __future__ import annotations
 import random
 import time
 
-from jqjobs.errors import StoreBusy
+from jqjobs.errors import StoreBusy, StoreError
+from jqjobs.store.address import Address
+from jqjobs.store.error_replies import OF_CREDENTIALS
 
 #: What to do about a call that went out and got no reply.
 MAYBE_DONE = "it may have been done all the same: look before you do it again"
+
+
+def may_pass(error: StoreError, address: Address) -> bool:
+    """Return whether Redis, which did not run a call, may run it in a moment."""
+    # Whoever changes a password tells Redis and us one after the other.
+    return isinstance(error, StoreBusy) or (address.is_rotated and error.reason in OF_CREDENTIALS)
 
 
 class Patience:
@@ -21,7 +29,7 @@ class Patience:
         self._until_s = time.monotonic() + patience_s
         self._upper_s = 0.05
 
-    def pause_s(self, error: StoreBusy) -> float:
+    def pause_s(self, error: StoreError) -> float:
         """Return how long to wait before the next try: 50 ms doubling to 1 s, jittered by half. Raises: the error."""
         pause_s: float = self._upper_s * random.uniform(0.5, 1.0)
         self._upper_s = min(1.0, 2 * self._upper_s)

@@ -16,7 +16,7 @@ from jqjobs.store.address import Address
 from jqjobs.store.ahead_run import AheadRun
 from jqjobs.store.call import Call
 from jqjobs.store.freshness import freshen
-from jqjobs.store.patience import MAYBE_DONE, Patience
+from jqjobs.store.patience import MAYBE_DONE, Patience, may_pass
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Argument, Wire, raise_first
 
@@ -62,7 +62,9 @@ class Store:
         while True:
             try:
                 return self._run(call)
-            except StoreBusy as error:
+            except StoreError as error:
+                if not may_pass(error, self.address):
+                    raise
                 patience = patience or Patience(self._patience_s)
                 self.wire.close()  # another server may be behind the address by now
                 time.sleep(patience.pause_s(error))

@@ -91,7 +91,7 @@ class Wire:
         Raises: StoreUnavailable, StoreRefused, StoreBusy, ConfigError.
         """
         self.close()
-        username, password = self.address.credentials()
+        username, password = ask_login(self.address)
         self._sock, self._pid, self._reader = _open(self.address, self.timeout_s), os.getpid(), hiredis.Reader()
         self._poll, self.looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
         self._poll.register(self._sock, select.POLLIN)
@@ -226,6 +226,16 @@ def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -
         f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
         unanswered=unanswered, reason=reason,
     )  # fmt: skip
+
+
+def ask_login(address: Address) -> tuple[str, str]:
+    """Return user and password as they are now. Raises: StoreUnavailable; who asks once a day can ask again."""
+    try:
+        return address.credentials()
+    except ConfigError as error:
+        raise StoreUnavailable(
+            f"Redis at {address} cannot be asked: {error}", error.hint, reason="credentials"
+        ) from error
 
 
 def greetings_of(address: Address, username: str, password: str) -> list[tuple[Argument, ...]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jqjobs.api.app import App
 from jqjobs.base import log
+from jqjobs.base.config import Environment
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.context import tag_of_running_job
 from jqjobs.link.channel import Channel
@@ -40,6 +41,7 @@ def main() -> int:
     """Run one worker as its daemon configured it."""
     config = WorkerConfig.from_json(os.environ.pop("JQ_WORKER"))
     _prepare_for_jobs(config)
+    environment = Environment()  # before the app can change the working directory
     stacks = Stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
     log.configure(who, form=config.log_format, level=config.log_level)
@@ -54,7 +56,8 @@ def main() -> int:
     surroundings = Surroundings(signals, instructions, stacks)
     surroundings.watch()
     process = WorkerProcess(
-        config=config, channel=channel, signals=signals, interrupter=interrupter, instructions=instructions,
+        config=config, environment=environment, channel=channel, signals=signals, interrupter=interrupter,
+        instructions=instructions,
         surroundings=surroundings, loaded_files=LoadedFiles(packages=config.watch_packages),
     )  # fmt: skip
     app = _load(process)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jqjobs.api.app import App
+from jqjobs.base.config import Environment
 from jqjobs.link.channel import Channel
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import parse_url
+from jqjobs.store.login import with_login
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.attempts.event_loop import LoopThread
@@ -45,6 +47,7 @@ class WorkerProcess:
     """What there is before an app is loaded."""
 
     config: WorkerConfig
+    environment: Environment
     channel: Channel
     signals: Signals
     interrupter: Interrupter
@@ -65,7 +68,8 @@ class _Wiring:
         self.process = process
         self.app = app
         self.config = config = process.config
-        address, name = parse_url(config.redis_url), config.worker_id
+        address = with_login(lambda _: parse_url(config.redis_url), process.environment, app.credentials)
+        name = config.worker_id
         queues = list(config.queues) or app.registry.queues()
         self.rng = random.Random()
         self.store = Store(address, name=name)

@@ -17,6 +17,7 @@ import pytest
 from jqjobs import App
 from jqjobs.api.app import Job
 from jqjobs.api.client import CHUNK_BYTES, CHUNK_JOBS, Client, chunks
+from jqjobs.base.config import Environment
 from jqjobs.errors import (
     ConfigError,
     Conflict,
@@ -311,13 +312,14 @@ def test_a_wrong_url_is_a_configuration_error_when_it_is_used() -> None:
     assert "secret" not in str(raised.value)
 
 
-def test_the_url_is_read_once_and_not_before_it_is_needed(any_server: Server) -> None:
-    asked: list[int] = []
-    client = Client(lambda: asked.append(1) or any_server.url)  # type: ignore[func-returns-value]
+def test_the_url_is_read_once_and_not_before_it_is_needed(any_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(Environment, "redis_url", lambda self, flag: asked.append(flag) or flag)
+    client = Client(any_server.url)
     assert asked == []
     for _ in range(2):
         client.enqueue("default", [NewJob("n", b"{}", f"id-{len(asked)}")])
-    assert asked == [1]
+    assert asked == [any_server.url]
     client.close()
 
 

@@ -143,14 +143,14 @@ class Waiter:
             self.answer = error
 
     def _wait(self) -> Any:
-        client = Client(lambda: self._url)
+        client = Client(self._url)
         try:
             return JobHandle("a", "q", True, client).result(self._timeout)
         finally:
             client.close()
 
     async def _wait_async(self) -> Any:
-        client = Client(lambda: self._url)
+        client = Client(self._url)
         try:
             return await JobHandle("a", "q", True, client).result_async(self._timeout)
         finally:

@@ -42,7 +42,7 @@ def undelivered(
     unsent = [job.id for job in jobs if job.id not in known]
     what, hint = _words(queue, jobs, stored, unknown)
     return type(error)(
-        f"{error.message}; {what}", hint or error.hint, unanswered=error.unanswered,
+        f"{error.message}; {what}", hint or error.hint, unanswered=error.unanswered, reason=error.reason,
         ids=tuple([job.id for job in jobs]), stored=tuple(stored), unknown=tuple(unknown), unsent=tuple(unsent),
     )  # fmt: skip
 
