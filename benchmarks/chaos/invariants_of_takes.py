@@ -7,12 +7,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from chaos.invariants import Evidence, Violation
+from chaos.invariants import TICK, Evidence, Violation
 from chaos.lives import Change, Life, Lives, Step
-
-#: A tick's id is its schedule's name and a moment.
-_TICK = re.compile(r"(.+)-(\d{13})")
-
 
 class Limit(NamedTuple):
     """One limit of a job, as its record has it."""
@@ -138,7 +134,7 @@ class Ticks:
 
     def see(self, step: Step) -> Iterator[Violation]:
         for change in step.changes:
-            match = _TICK.fullmatch(change.life.id)
+            match = TICK.fullmatch(change.life.id)
             if not match or change.life.births == self._births.get(change.life, 0):
                 continue
             self._births[change.life] = change.life.births

@@ -72,7 +72,7 @@ class Client:
         self.pending += reports
         sent = (*self.pending, *forged)
         in_hand = self._in_hand(forged) if self.lost_touch else None
-        if any(job.is_suspect for job in self.running.values()):
+        if any(job.suspicion for job in self.running.values()):
             suspects = None
         call = trips.exchange(
             self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], in_hand=in_hand,

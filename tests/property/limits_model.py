@@ -213,7 +213,8 @@ def free_places(q: Queue, now: int, job_id: str, attempt: int, limits: list[Limi
             continue
         q.places[limit.name].discard(f"{job_id} {attempt}")
         gate = q.gates.get(limit.name)
-        if gate is not None and job_id in q.ready and q.ready[job_id] < min(gate.held.values()):
+        is_first = gate is not None and job_id in q.ready and q.ready[job_id] < min(gate.held.values())
+        if gate is not None and is_first and any(each.name == limit.name for each in q.jobs[job_id].limits):
             gate.going = job_id
         open_gate(q, now, limit.name)
 

@@ -103,7 +103,8 @@ class Model:
         stop = False
         if suspects is not None and want > 0:
             answer.jobs = self._take_suspects(worker, trip, min(want, suspects[0]), suspects[1], now)
-            stop = bool(answer.jobs) and free <= 0
+            alone = any(self.queues[name].jobs[job_id].suspect[0] == "0" for name, job_id, _ in answer.jobs)
+            stop = alone or (bool(answer.jobs) and free <= 0)
             want, free = want - len(answer.jobs), free - len(answer.jobs)
         for name, q in self.queues.items():
             promote(q, now, 100)

@@ -149,7 +149,7 @@ class Queue:
             self.die(now, job_id)
             return
         if job.suspect:
-            job.suspect = f"0 {job.suspect.split()[1]}"
+            job.suspect = f"1 {job.suspect.split()[1]}"
         self.scheduled[job_id] = now + growing(CRASH_MS, crashes, share)
 
     def make_suspect(self, job_id: str, rank: int, suspicion: str) -> None:

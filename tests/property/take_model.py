@@ -55,8 +55,7 @@ def take_suspects(q: Queue, now: int, worker: str, most: int, scope: int) -> lis
             q.die(now, job_id)
             continue
         own, own_scope = map(int, job.suspect.split())
-        own = max(1, own)
-        if own_scope > scope or len(got) >= own or (job.limits and limited):
+        if own_scope > scope or len(got) >= max(1, own) or (job.limits and limited):
             continue
         if any(opens_at(q, now, limit) > now for limit in job.limits):  # only now: it forgets starts of the future
             continue

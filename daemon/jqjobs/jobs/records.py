@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidName, InvalidOption
+from jqjobs.jobs.blame import Suspicion
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -154,8 +155,8 @@ class TakenJob:
     #: Its limits as they are stored, "-" for none; "" when they were never computed (`limits.Limits`).
     limits: str = ""
     memory_bytes: int = 0
-    #: Whether it may have killed a worker before (`jobs.blame`).
-    is_suspect: bool = False
+    #: Why it may have killed a worker before; None when it is not suspected.
+    suspicion: Suspicion | None = None
     #: The earlier attempt whose worker died before it could clean up, 0: there is none.
     uncleaned: int = 0
     #: So many attempts it has, None: as many as it is registered with; so often it ran into its time limit.

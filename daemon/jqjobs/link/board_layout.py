@@ -42,6 +42,7 @@ class Word(IntEnum):
     DRAINING = 4  #: daemon: not 0 once it is about to end, so that nobody is charged for what follows
     SUSPECTS = 5  #: daemon: up to which `Scope` this worker may take suspects; 0: none
     EXECUTED = 6  #: worker: how many jobs it has run
+    OTHERS = 7  #: daemon: how many other workers of its own take jobs
 
 
 class Stage(IntEnum):

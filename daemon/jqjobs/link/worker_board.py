@@ -109,6 +109,11 @@ class WorkerBoard:
         """Up to which `jobs.blame.Scope` suspects may be taken; 0: none."""
         return self._words[Word.SUSPECTS]
 
+    @property
+    def others(self) -> int:
+        """How many other workers of the daemon take jobs."""
+        return self._words[Word.OTHERS]
+
     def lease_holds(self) -> bool:
         """Return whether the daemon has renewed the lease in time, as far as this host can know."""
         return self._words[_LEASE_UNTIL] > monotonic_ms()

@@ -82,7 +82,7 @@ class Loop:
 
     def _is_free_to_take(self) -> bool:
         is_fit = not (self._instructions.is_quiet or self._batch.has_hung or self._surroundings.is_spoilt)
-        return is_fit and self._own_memory.may_take()
+        return is_fit and not self._exchanger.suspects.is_alone and self._own_memory.may_take()
 
     def _work(self) -> None:
         """Make a trip, and run what it brought; or call hooks; or wait when there is nothing to do."""

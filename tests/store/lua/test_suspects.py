@@ -154,7 +154,7 @@ def test_a_crash_of_one_that_was_alone_is_charged_and_it_stays_alone(system: Que
     dies(system, (job, "crashed"))
 
     assert system.counters("a") == {"executions": 2, "crashes": 1}
-    assert (system.states("a"), system.job("a")["suspect"]) == (["scheduled"], "0 1")
+    assert (system.states("a"), system.job("a")["suspect"]) == (["scheduled"], "1 1")
     system.clock.advance(5000)
     assert ids_got(system) == [], "promoted by this trip"
     assert ids_got(system) == ["a"]

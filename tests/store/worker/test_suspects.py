@@ -50,6 +50,19 @@ def test_several_slots_take_as_many_as_may_run_at_once_and_jobs_beside_them(work
     assert brought(worker, 4, free=4) == [], "two suspects are in hand"
 
 
+def test_nothing_is_taken_beside_one_that_pays_next_where_others_go_on(worker: ProcesslessWorker) -> None:
+    for suspect in ("s1", "s2"):
+        worker.system.redis("HSET", worker.system.key(f"job:{suspect}"), "suspect", "0 1")
+    assert brought(worker, 8, free=8) == ["s1"]
+    suspects, running = worker.exchanger.suspects, worker.start()
+    assert not suspects.is_alone, "its daemon has no other worker: ready jobs would wait"
+    worker.board.set_word(Word.OTHERS, 1)
+    assert suspects.is_alone
+    worker.finish(running)
+    assert not suspects.is_alone
+    assert brought(worker, 8, free=8) == ["a", "b"]
+
+
 def test_who_is_not_to_take_any_leaves_them(worker: ProcesslessWorker) -> None:
     worker.board.set_word(Word.SUSPECTS, 0)
     assert brought(worker, 8, free=8) == ["a", "b"]

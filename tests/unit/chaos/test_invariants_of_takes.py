@@ -87,6 +87,9 @@ def test_a_tick_that_makes_a_job_twice_is_seen() -> None:
     history.enqueue(tick, "ticking")
     assert history.tags() == {"ticks"}
     assert history.tags(Evidence(jumps_ms=(START_MS,))) == set(), "the repeated time has its ticks again"
+    history.take(tick).succeed(tick)
+    assert history.tags(Evidence(jumps_ms=(START_MS,))) == set(), "and each of them succeeds"
+    assert history.tags() == {"ticks", "one-success"}
 
 
 def test_places_of_a_limit_are_counted_by_takes_and_not_by_what_the_scripts_believe() -> None:

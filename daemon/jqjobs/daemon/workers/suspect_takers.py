@@ -45,6 +45,7 @@ class SuspectTakers:
         found = levels(ids, has_daemon=not is_held, has_host=self._has_host())
         for worker in able:
             worker.board.set_word(Word.SUSPECTS, found[worker.id])
+            worker.board.set_word(Word.OTHERS, len(able) - 1)
 
     def _has_host(self) -> bool:
         """Whether no other daemon of this host takes the host's suspects; where locks are impossible, none does."""

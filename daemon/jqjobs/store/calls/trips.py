@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
-from jqjobs.jobs.blame import Scope
+from jqjobs.jobs.blame import Scope, read_suspicion
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
@@ -153,6 +153,6 @@ def _add_extra(
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
     job.limits = text(limits or b"")
-    job.is_suspect = suspect is not None
+    job.suspicion = read_suspicion(text(suspect)) if suspect is not None else None
     job.uncleaned = number(uncleaned) or 0
     job.max_attempts, job.hung = number(max_attempts), number(hung) or 0

@@ -55,7 +55,7 @@ class Exchanger:
         self._store = store
         self.queues = tuple(queues)
         self._looked_at = [key for queue in queues for key in (keys.queue(queue, "ready"), keys.inbox(queue))]
-        self._suspects = suspects
+        self.suspects = suspects
         self._suspects_at = [keys.queue(queue, "suspects") for queue in queues]
         self._worker_id = worker_id
         self._lease_ms = lease_ms
@@ -131,7 +131,7 @@ class Exchanger:
             return True
         with self._lock:
             self._keep_answer()
-            suspects_at = self._suspects_at if self._suspects.may_come else ()
+            suspects_at = self._suspects_at if self.suspects.may_come else ()
             try:
                 return int(self._store.wire.call("EXISTS", *self._looked_at, *suspects_at)) > 0
             except StoreError:
@@ -183,7 +183,7 @@ class Exchanger:
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
-        suspects = self._suspects.ask(want, free)
+        suspects = self.suspects.ask(want, free)
         call = trips.exchange(
             self.queues, self._worker_id, self._number, min(want, places), self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
@@ -211,7 +211,7 @@ class Exchanger:
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
         self._batch.add([self._complete(job) for job in trip.jobs])
-        self._suspects.hear(trip, asked=sent.asked_suspects)
+        self.suspects.hear(trip, asked=sent.asked_suspects)
         self._say_broken(trip)
         self._look_at_stale(trip, sent)
         return trip

@@ -1,12 +1,14 @@
 """When a worker asks for suspects, which are taken before all else: none while it has one in hand, every other time.
 
-So that what is suspected of killing its worker gets its turn, and holds up nobody: `jobs.blame` has the rules.
+So that what is suspected of killing its worker gets its turn, and holds up nobody: `jobs.blame` has the rules. Beside a
+suspect that is charged next time nothing is started, where other workers go on with what is ready.
 """
 
 from __future__ import annotations
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.blame import Scope
+from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.batch import Batch
@@ -26,6 +28,7 @@ class SuspectTurn:
         self._batch = batch
         self._ask_at_ms = 0.0
         self._is_after_suspects = False
+        self._alone: TakenJob | None = None
 
     @property
     def may_come(self) -> bool:
@@ -38,11 +41,21 @@ class SuspectTurn:
         if not scope or want <= 0 or self._is_after_suspects:
             return None
         now_ms = monotonic_ms()
-        if now_ms < self._ask_at_ms or any(job.is_suspect for job in self._batch.in_hand()):
+        if now_ms < self._ask_at_ms or any(job.suspicion for job in self._batch.in_hand()):
             return None
         self._ask_at_ms = now_ms + _LOOK_EVERY_MS
         return max(1, free), Scope(scope)
 
     def hear(self, trip: Trip, *, asked: bool) -> None:
         """Note what a trip has brought: after suspects the others have their turn."""
-        self._is_after_suspects = asked and any(job.is_suspect for job in trip.jobs)
+        suspects = [job for job in trip.jobs if job.suspicion] if asked else []
+        self._is_after_suspects = bool(suspects)
+        if suspects and suspects[0].suspicion and suspects[0].suspicion.most == 0:
+            self._alone = suspects[0]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is a job in hand that nothing is to be started beside."""
+        if self._alone is not None and self._alone not in self._batch.in_hand():
+            self._alone = None
+        return self._alone is not None and self._board.others > 0

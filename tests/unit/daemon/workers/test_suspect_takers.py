@@ -41,6 +41,7 @@ def test_who_takes_those_of_the_daemon_keeps_that_and_is_followed_only_after_its
     list(workers.processes.take_dead())
     takers.appoint()
     assert scopes(started)[1:] == [0, Scope.HOST]
+    assert [worker.board.word(Word.OTHERS) for worker in started[1:]] == [1, 1]
 
 
 def test_one_daemon_of_a_host_takes_those_of_the_host(

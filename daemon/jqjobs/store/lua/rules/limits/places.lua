@@ -2,11 +2,14 @@
 -- The places that a concurrency limit has for what runs.
 -- Gives: free_places
 
--- Whether a job of ready is before all that the limit holds.
+-- Whether a job of ready is before all that the limit holds. It may have come back with other limits.
 local function goes_before(q, name, id)
   local rank = redis.call('ZSCORE', q .. 'ready', id)
   local best = redis.call('ZRANGE', q .. 'held:' .. name, 0, 0, 'WITHSCORES')
-  return rank and best[2] and tonumber(rank) < tonumber(best[2])
+  if not rank or not best[2] or tonumber(rank) >= tonumber(best[2]) then return false end
+  for _, limit in ipairs(limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits'))) do
+    if limit.name == name then return true end
+  end
 end
 
 -- A limited job is out of a worker's hands, and where it goes from there. Its place is free; if it went back

@@ -4,7 +4,7 @@
 -- Gives: crash, suspect
 
 -- It was its own doing. It waits, and comes behind what is ready by then, as after a failure. A suspect stays one, the
--- only one where it runs: if that dies, it is charged again, whoever is beside it. share: see backoff.lua.
+-- only one where it runs. share: see backoff.lua.
 local function crash(q, now, id, cause, worker, share)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'name', 'max_crashes', 'forgiven', 'key', 'suspect')
@@ -13,7 +13,7 @@ local function crash(q, now, id, cause, worker, share)
   remember_end(q, now, id, 'crashed', cause, worker)
   count(q, now, 'failed', 1)
   if crashes >= option(q, f[1], f[2], 'max_crashes') then return die(q, now, id, 'crashed', f[4]) end
-  if f[5] then redis.call('HSET', job, 'suspect', '0 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
+  if f[5] then redis.call('HSET', job, 'suspect', '1 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
   schedule(q, id, now + growing(CRASH_MS, crashes, share))
 end
 

@@ -8,10 +8,11 @@ local MOST_LOOKED_AT = 50
 -- Of a damaged field: alone, by any worker that takes suspects.
 local function suspicion_of(f)
   local most, scope = string.match(f.suspect or '', '^(%d+) (%d)$')
-  return math.max(1, tonumber(most or 1)), tonumber(scope or 1)
+  return tonumber(most or 1), tonumber(scope or 1)
 end
 
--- most: as many at once as those allow that are in the batch. Returns what it is with this one too, nil when it stays.
+-- most: as many at once as those allow that are in the batch. Returns what it is with this one too, nil when it stays;
+-- 0 for one that nothing is to be taken beside.
 local function consider_suspect(t, q, batch, index, id, rank, most, got)
   local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
   if not fine or not f or (f.expires and (tonumber(f.expires) or t.now) <= t.now) then
@@ -21,7 +22,8 @@ local function consider_suspect(t, q, batch, index, id, rank, most, got)
   end
   local own, scope = suspicion_of(f)
   local limits = limits_of(f.limits)
-  if scope > tonumber(t.scope) or got >= math.min(own, most) or (#limits > 0 and batch.limited) then return end
+  local fits = got == 0 or got < math.min(own, most)
+  if scope > tonumber(t.scope) or not fits or (#limits > 0 and batch.limited) then return end
   if refusal(q, t.now, limits, -math.huge) then return end
   hand_out(q, batch, index, id, rank, name, payload, f, limits)
   return math.min(own, most)
@@ -36,7 +38,7 @@ local function take_from_suspects(t, q, index)
     if allowed then got, most = got + 1, allowed end
   end
   move_batch(q, t.now, batch, 'suspects', q .. 'active:' .. t.worker, t.jobs)
-  return got
+  return got, most == 0
 end
 
 -- t: the trip, see serve.lua; suspects: so many may it start at once; scope: of this one and narrower ones. Of one
@@ -46,9 +48,9 @@ local function take_suspects(t)
     local i = (t.trip + n) % #t.queues + 1
     local q = t.queues[i]
     if not t.quiet[i] and redis.call('HEXISTS', q .. 'meta', 'paused') == 0 then
-      local fine, got = pcall(take_from_suspects, t, q, i)
+      local fine, got, alone = pcall(take_from_suspects, t, q, i)
       if fine and got > 0 then
-        t.want, t.stop = t.want - got, not string.find(t.words, 'free')
+        t.want, t.stop = t.want - got, alone or not string.find(t.words, 'free')
         return
       end
     end
