@@ -274,3 +274,10 @@ def test_jobs_with_two_limits_that_take_turns_in_closing_are_all_run(system: Que
     assert sorted(done) == sorted(f"j{n}" for n in range(20))
     assert system.ids("held") == system.ids("scheduled") == []
     assert system.redis("EXISTS", system.key("gates"), system.key("limit:db/running")) == 0
+
+
+def test_what_comes_back_with_other_limits_leaves_its_place_to_the_next_one(system: QueueSystem) -> None:
+    job = start_one(system, "a", "b")
+    system.trip("w", 0, [outcome(job, Kind.THROTTLED, text=RateLimit(9, seconds=1).text("api"))])
+
+    assert [job.id for n in range(2) for job in system.take(f"v{n}", 5)] == ["a", "b"]
