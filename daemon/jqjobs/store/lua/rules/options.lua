@@ -3,11 +3,17 @@
 
 local DEFAULTS = { max_attempts = 10, max_crashes = 3 }
 
--- What workers published for a job name: a table of defaults, empty when there is none.
+-- What workers published for a job name: a table of defaults, empty when there is none. Read once: many jobs of one
+-- call have one name.
+local entries = {}
 local function published(q, name)
-  local raw = name and redis.call('HGET', q .. 'catalog', name)
-  local readable, entry = pcall(cjson.decode, raw or '{}')
-  return readable and type(entry) == 'table' and entry or {}
+  local key = q .. (name or ' ')
+  if not entries[key] then
+    local raw = name and redis.call('HGET', q .. 'catalog', name)
+    local readable, entry = pcall(cjson.decode, raw or '{}')
+    entries[key] = readable and type(entry) == 'table' and entry or {}
+  end
+  return entries[key]
 end
 
 -- own: the job's field. which: the key in the catalog entry. Returns nil when nobody said, and there is no default.

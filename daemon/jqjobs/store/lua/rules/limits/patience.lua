@@ -2,17 +2,9 @@
 -- How often limits may hold a job back, and its end when they did so too often.
 -- Gives: patience_of, give_up
 
--- Many are held in one call, most of them of one name.
-local entries = {}
-local function cached_entry(q, name)
-  local key = q .. name
-  entries[key] = entries[key] or published(q, name)
-  return entries[key]
-end
-
 -- How often limits may yet hold a job back, nil for any number; and whether each time counts as a failure.
 local function patience_of(q, id, name)
-  local entry, rest = cached_entry(q, name), nil
+  local entry, rest = published(q, name), nil
   local costs, most = entry.throttle_counts == true, tonumber(entry.max_throttles)
   if not costs and not most then return nil, false end
   local f = redis.call('HMGET', q .. 'job:' .. id, 'throttles', 'failures', 'forgiven', 'max_attempts')

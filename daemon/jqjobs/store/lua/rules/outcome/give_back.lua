@@ -7,7 +7,9 @@ local function give_back(q, id, rank)
   redis.call('ZADD', q .. (is_suspect and 'suspects' or 'ready'), rank, id)
 end
 
+-- The same, and its key with it if it gave that away when it was taken.
 local function give_back_unrun(q, id, rank)
-  give_back(q, id, rank)
-  retake_key(q, id)
+  local f = redis.call('HMGET', q .. 'job:' .. id, 'suspect', 'coalesce', 'key')
+  redis.call('ZADD', q .. (f[1] and 'suspects' or 'ready'), rank, id)
+  if f[2] == 'queued' then claim_key(q, id, f[3]) end
 end

@@ -1,4 +1,4 @@
---: include totals options outcome/history outcome/succeed outcome/fail outcome/crash outcome/lost
+--: include options outcome/history outcome/succeed outcome/fail outcome/crash outcome/lost
 --: include outcome/interrupt outcome/give_back outcome/dead waiting/async_wait
 -- What becomes of one job of a worker that has ended, by the word that its daemon has for it (leave.lua).
 -- Gives: settle_by_board, settle_without_board, end_cancelled_with_worker
@@ -25,7 +25,7 @@ local function settle_by_board(q, now, id, rank, word, worker, end_of)
   if suspicion then return suspect(q, now, id, rank, suspicion, end_of.cause, worker) end
   if word == 'succeeded' then
     local f = redis.call('HMGET', q .. 'job:' .. id, 'key', 'keep', 'name')
-    count(q, now, 'done', 1)
+    end_of.done = (end_of.done or 0) + 1
     return succeed(q, now, id, f[1], option(q, f[3], f[2], 'keep_ms'), nil, NO_RESULT)
   end
   if word == 'failed' then

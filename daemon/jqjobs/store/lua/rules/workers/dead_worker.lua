@@ -1,4 +1,4 @@
---: include in_hand damaged outcome/leave_hand limits/places workers/board_entry
+--: include in_hand damaged totals outcome/leave_hand limits/places workers/board_entry
 -- The end of a worker: what it had in hand goes elsewhere, its lease is gone.
 -- Gives: end_worker
 
@@ -42,6 +42,7 @@ local function end_worker(q, now, worker, board, end_of)
       free_places(q, now, id, attempt, limits)
     end)
   end
+  count(q, now, 'done', end_of.done or 0)
   redis.call('ZREMRANGEBYLEX', q .. 'cancels', '[' .. worker .. ' ', '(' .. worker .. '!')
   redis.call('ZREM', q .. 'draining', worker)
   redis.call('ZREM', q .. 'leases', worker)  -- last: an end that breaks off can be done again
