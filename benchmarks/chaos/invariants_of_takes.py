@@ -10,6 +10,7 @@ from typing import NamedTuple
 from chaos.invariants import TICK, Evidence, Violation
 from chaos.lives import Change, Life, Lives, Step
 
+
 class Limit(NamedTuple):
     """One limit of a job, as its record has it."""
 
