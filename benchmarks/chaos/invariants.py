@@ -16,7 +16,6 @@ from typing import NamedTuple, Protocol
 from chaos.kinds import ALLOWED_DEATHS
 from chaos.lives import Change, Life, Lives, Step
 
-
 #: A tick's id is its schedule's name and a moment.
 TICK = re.compile(r"(.+)-(\d{13})")
 

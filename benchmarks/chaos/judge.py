@@ -61,8 +61,8 @@ class Verdict:
 def rules(lives: Lives, evidence: Evidence, without: Collection[str] = ()) -> list[Rule]:
     """Return the rules of each step but those whose tag is in ``without``."""
     every: list[Rule] = [
-        OneState(), NothingVanishes(), OneSuccess(evidence), Concurrency(lives), Rate(lives, evidence), Coalescing(lives),
-        Ticks(evidence), Bystanders(lives, evidence), Registry(lives),
+        OneState(), NothingVanishes(), OneSuccess(evidence), Concurrency(lives), Rate(lives, evidence),
+        Coalescing(lives), Ticks(evidence), Bystanders(lives, evidence), Registry(lives),
     ]  # fmt: skip
     return [rule for rule in every if rule.tag not in without]
 
