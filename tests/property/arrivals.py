@@ -33,7 +33,7 @@ def _say(job: Job, now: int, new: New) -> None:
 
 
 def _place(q: Queue, now: int, job_id: str, new: New, rank: int) -> None:
-    if new.delay > 0:
+    if new.delay:
         q.scheduled[job_id] = now + new.delay
     else:
         q.ready[job_id] = rank
@@ -58,4 +58,5 @@ def as_registered(q: Queue, new: New) -> New:
     entry = q.catalog.get(new.name, {})
     mode = entry.get("coalesce") if new.coalesce is None else new.coalesce
     replaces = entry.get("replace") if new.replace is None else new.replace
-    return replace(new, coalesce=mode, replace=bool(replaces), limits="")
+    delay = entry.get("delay_ms", 0) if new.delay is None else new.delay
+    return replace(new, delay=delay, coalesce=mode, replace=bool(replaces), limits="")

@@ -17,7 +17,8 @@ NAMES = ("n", "rare")
 SIGNATURES = ("s0", "s1", "s2")
 KEYS = ("", "", "", "k1", "k1", "k2")
 PRIORITIES = (0, 0, 0, 1, -3, 4095, -4096)
-DELAYS = (0, 0, 0, 1, 1500, 40_000)
+#: None leaves it to the registration.
+DELAYS: tuple[int | None, ...] = (0, None, None, 1, 1500, 40_000)
 OPTIONS: tuple[dict[str, int], ...] = (
     {},
     {},
@@ -37,6 +38,7 @@ ENTRIES: tuple[dict[str, Any], ...] = (
     {"backoff_ms": [900, 4001], "backoff_jitter": True},
     {"signature": "s1"},
     {"signature": "s2"},
+    {"delay_ms": 2500},
 )
 TWO, ONE = "r 2 3000 two/3s", "c 1 0 one/running"
 #: The limits of calls from Python; "-" when a function decided that this one has none.
@@ -89,7 +91,9 @@ def envelope(job: New | Reply | None) -> str:
     if isinstance(job, Reply):
         said = {"result": {"n": []}} if job.kind == "result" else {"error": "no"}
         return json.dumps({"resolve": job.id, "token": job.token} | said)
-    found: dict[str, Any] = {"job": job.name, "id": job.id, "priority": job.priority, "delay_ms": job.delay}
+    found: dict[str, Any] = {"job": job.name, "id": job.id, "priority": job.priority}
+    if job.delay is not None:
+        found["delay_ms"] = job.delay
     names = {"keep": "keep_ms"}
     found |= {names.get(name, name): value for name, value in job.options.items()}
     if job.key:

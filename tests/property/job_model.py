@@ -82,7 +82,7 @@ class New:
     id: str
     name: str = "n"
     priority: int = 0
-    delay: int = 0
+    delay: int | None = 0
     key: str = ""
     options: dict[str, int] = field(default_factory=dict)
     expires: int | None = None

@@ -90,7 +90,7 @@ class App:
     def job(self, function: Callable[P, R]) -> Job[P, R]: ...
     @overload
     def job(
-        self, *, name: str | None = None, queue: str = "default", priority: int = 0,
+        self, *, name: str | None = None, queue: str = "default", priority: int = 0, delay: Duration = 0,
         max_attempts: int = DEFAULT_MAX_ATTEMPTS, max_crashes: int = DEFAULT_MAX_CRASHES,
         timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
         backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
@@ -103,6 +103,7 @@ class App:
     def job(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
         """Register a function as a job. Raises: DuplicateJobName, InvalidName, InvalidOption.
 
+        ``delay``: how long calls wait unless they say otherwise, or until when, in words, see `Job.options`.
         ``timeout``: time limit of one attempt, None for none. ``keep``: how long result and record of a
         success are kept. ``backoff``: delay after a failure: a duration, a list of them, `Exponential` (default),
         `Fixed`. ``memory``: what one run needs beyond the worker itself, such as ``"300MB"``; it starts only where so

@@ -6,6 +6,7 @@ Thread-safe; survives fork; connects on first use.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
@@ -53,6 +54,10 @@ class Client:
     def address(self) -> Address:
         """Where Redis is. Raises: ConfigError."""
         return self._whereabouts.address
+
+    def now_ms(self) -> int:
+        """Return the time, in ms since the epoch."""
+        return time.time_ns() // 1_000_000
 
     @contextmanager
     def store(self) -> Iterator[Store]:

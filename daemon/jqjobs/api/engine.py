@@ -22,6 +22,10 @@ T = TypeVar("T")
 class Engine(Protocol):
     """Where calls go. Everything raises StoreError and its kinds."""
 
+    def now_ms(self) -> int:
+        """Return the time, in ms since the epoch."""
+        ...
+
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Store jobs of one queue, in order."""
         ...

@@ -12,6 +12,7 @@ from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption
+from jqjobs.jobs import moments
 from jqjobs.jobs.hooks import HookPoint, Hooks
 from jqjobs.jobs.records import NO_OPTIONS, Coalesce, NewJob, Options, new_id, new_ids
 from jqjobs.jobs.registration import Settings, awaitable
@@ -54,10 +55,13 @@ class Job(Generic[P, R]):
         self._options = options
         #: The queue it goes to.
         self.queue = options.queue or settings.queue
-        self._is_limited = bool(settings.limits)
         self._fields = options.fields()
         self._priority = settings.priority if options.priority is None else options.priority
-        self._due_text = options.due_text()
+        self._when = settings.delay if options.when is None else options.when
+        is_moment = moments.is_moment(self._when)
+        self._due_text = "" if is_moment or not self._when else moments.due_text(self._when, "delay", 0)
+        #: Whether calls differ in more than their arguments.
+        self._varies = is_moment or bool(settings.limits)
         self._coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
         if options.key is not None:
             replace = settings.replace if options.replace is None else options.replace
@@ -89,16 +93,18 @@ class Job(Generic[P, R]):
 
     def options(
         self, *, queue: str | None = None, id: str | None = None, key: str | None = None, priority: int | None = None,
-        delay: Duration | None = None, due: datetime | None = None, max_attempts: int | None = None,
+        delay: Duration | None = None, due: datetime | str | None = None, max_attempts: int | None = None,
         max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
         keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
     ) -> Job[P, R]:  # fmt: skip
         """Return the job with other options for the calls made on it.
 
-        ``delay``: a duration; ``due``: a moment (naive means local time); ``expires``: not started by then, it is
-        dead. ``key``: coalescing: enqueuing returns the job that has the key, if there is one. ``coalesce``: how
-        long a job has it: until it is taken ("queued"), until it has succeeded or is dead ("unfinished"), or while
-        it is dead too ("stored"). ``replace``: a job that has the key and has not started becomes this call.
+        ``delay``: a duration; ``due``: a moment (naive means local time); either may be in words, such as
+        ``"2 days"`` or ``"tomorrow 9am Europe/Paris"``, and is read again at each call. ``expires``: not started by
+        then, it is dead. ``key``: coalescing: enqueuing returns the job that has the key, if there is one.
+        ``coalesce``: how long a job has it: until it is taken ("queued"), until it has succeeded or is dead
+        ("unfinished"), or while it is dead too ("stored"). ``replace``: a job that has the key and has not started
+        becomes this call.
         Raises: InvalidOption, InvalidName.
         """
         given = Options(
@@ -148,13 +154,23 @@ class Job(Generic[P, R]):
         return self.settings.limits.text(self.name, self.signature.named(args, kwargs))
 
     def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
-        fields, options = self._fields, self._options
-        if self._is_limited:
-            fields = (*fields, "limits", self.limits_text(args, kwargs))
+        options, fields, due_text = self._options, self._fields, self._due_text
+        if self._varies:
+            fields, due_text = self._of_this_call(args, kwargs)
         return NewJob(
             self.settings.name, self.signature.encode(args, kwargs), job_id or options.id or new_id(), self._priority,
-            self._due_text, options.key or "", fields, *self._coalescing,
+            due_text, options.key or "", fields, *self._coalescing,
         )  # fmt: skip
+
+    def _of_this_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str]:
+        """Return its fields, and when it is due."""
+        fields, due_text = self._fields, self._due_text
+        if self.settings.limits:
+            fields = (*fields, "limits", self.limits_text(args, kwargs))
+        if moments.is_moment(self._when):
+            what = "delay" if self._options.due is None else "due"
+            due_text = moments.due_text(self._when, what, self._engine().now_ms())
+        return fields, due_text
 
 
 def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:

@@ -47,6 +47,10 @@ class Schedule:
         if not isinstance(self.overlap, bool):
             raise InvalidOption(f"overlap {self.overlap!r} is neither True nor False")
         options = self.job.chosen
+        if self.job.settings.delay:
+            raise InvalidOption(
+                f"{self.job!r} has a delay, and ticks come at their time", hint="delay calls by options(…)"
+            )
         unfit = [name for name in ("id", "key", "delay", "due", "coalesce", "replace") if getattr(options, name)]
         if unfit:
             raise InvalidOption(f"a periodic job takes no option {unfit[0]!r}", hint="overlap=False coalesces its runs")

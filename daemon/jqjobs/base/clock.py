@@ -14,8 +14,13 @@ from jqjobs.errors import InvalidOption
 Duration = int | float | str | timedelta
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_WORDS = {
+    "millisecond": "ms", "sec": "s", "second": "s", "min": "m", "minute": "m", "hr": "h", "hour": "h", "day": "d",
+    "week": "w",
+}  # fmt: skip
+_WORDS_MS = _UNITS_MS | {word + end: _UNITS_MS[unit] for word, unit in _WORDS.items() for end in ("", "s")}
+_PART = re.compile(r"(\d+(?:\.\d+)?|an?(?=\s))\s*([a-z]+)", re.ASCII)
+_DURATION = re.compile(rf"{_PART.pattern}(?:(?:\s*,\s*|\s+and\s+|\s*){_PART.pattern})*", re.ASCII)
 
 #: Longest delay, time limit or retention that is taken seriously: ten years, in ms.
 LONGEST_MS = 10 * 366 * 86_400_000
@@ -32,7 +37,7 @@ def monotonic_ms() -> int:
 def duration_ms(value: Duration, what: str = "duration") -> int:
     """Return a duration in whole milliseconds; negative means 0.
 
-    Accepts seconds as a number, text such as ``"90s"``, ``"1h30m"`` or ``"250ms"``, and timedelta.
+    Accepts seconds as a number, text as `span_ms` reads it, and timedelta.
     Raises: InvalidOption for anything else, and for more than ten years.
     """
     ms = _to_ms(value, what)
@@ -49,11 +54,19 @@ def _to_ms(value: Duration, what: str) -> float:
             raise InvalidOption(f"{what} is not a number")
         return value * 1000 if abs(value) < 1e15 else LONGEST_MS + 1
     if isinstance(value, str):
-        if _DURATION.fullmatch(value):
-            return sum(float(number) * _UNITS_MS[unit] for number, unit in _PART.findall(value))
+        if (span := span_ms(value)) is not None:
+            return span
         if re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII):
             return float(value) * 1000
     raise InvalidOption(f"{what} {value!r} is not a duration; write seconds or text such as '90s', '10m', '1h30m'")
+
+
+def span_ms(text: str) -> float | None:
+    """Return the ms of ``"90s"``, ``"1h30m"``, ``"2 days"``, ``"1 hour and 30 minutes"``; None for any other text."""
+    parts = _PART.findall(text) if _DURATION.fullmatch(text) else ()
+    if not parts or any(unit not in _WORDS_MS for _, unit in parts):
+        return None
+    return sum((1 if number[0] == "a" else float(number)) * _WORDS_MS[unit] for number, unit in parts)
 
 
 def span_text(ms: int) -> str:

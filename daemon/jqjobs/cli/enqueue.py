@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 import click
@@ -24,7 +25,8 @@ from jqjobs.store.store import Store
 @click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments: a JSON list.")
 @click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
 @click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")
-@click.option("--delay", metavar="TIME", help="Not before this much time has passed: 10s, 5m, 1h30m.")
+@click.option("--delay", metavar="TIME", help="Not before this much time has passed: 10s, 1h30m, '2 days'.")
+@click.option("--at", "due", metavar="MOMENT", help="Not before then: 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'.")
 @click.option("--key", help="Coalescing key: while a job has this key, nothing is added.")
 @click.option(
     "--coalesce", type=click.Choice([mode.value for mode in Coalesce]),
@@ -44,6 +46,7 @@ def enqueue(session: Session, /, name: str, queue: str, args_text: str, kwargs_t
     Examples:
       jqctl enqueue send_welcome --queue emails --args '[42]'
       jqctl enqueue send_welcome --queue emails --kwargs '{"user_id": 42}' --delay 10m
+      jqctl enqueue send_report --at 'friday 17:00 America/New_York'
       jqctl enqueue nightly_report --key nightly --json
       jqctl enqueue reindex --key shop --delay 30s --coalesce queued --replace
     """
@@ -63,7 +66,7 @@ def enqueue(session: Session, /, name: str, queue: str, args_text: str, kwargs_t
         "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced, "warning": warning,
     }  # fmt: skip
     said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
-    session.show(answer, [f"{said} {queue}/{made.id}"])
+    session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(job.due)}"])
 
 
 def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
@@ -78,12 +81,28 @@ def _completed(job: NewJob, options: Options, entry: dict[str, Any]) -> NewJob:
     priority = integer(entry.get("priority")) or 0
     if options.priority is None and priority in PRIORITIES:
         job = dataclasses.replace(job, priority=priority)
+    if options.when is None:
+        job = dataclasses.replace(job, due=_published_due(entry))
     if options.key is None:
         return job
     published = string(entry.get("coalesce"))
     mode = options.coalesce or (published if published in list(Coalesce) else None) or Coalesce.UNFINISHED
     replaces = entry.get("replace") is True if options.replace is None else options.replace
     return dataclasses.replace(job, coalesce=mode, replace=replaces)
+
+
+def _published_due(entry: dict[str, Any]) -> str:
+    words, delay_ms = string(entry.get("delay")), integer(entry.get("delay_ms")) or 0
+    return Options(delay=words or delay_ms / 1000).due_text()
+
+
+def _due_shown(due: str) -> str:
+    """Return the moment that words were understood as."""
+    if not due.isdecimal():
+        return ""
+    from jqjobs.jobs.moment_words import shown
+
+    return f", due {shown(datetime.fromtimestamp(int(due) / 1000).astimezone())}"
 
 
 def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | None:

@@ -48,6 +48,10 @@ class MemoryEngine:
         self.records = Records(self.clock)
         self.rng = random.Random(0)
 
+    def now_ms(self) -> int:
+        """Return the time by the clock of these jobs."""
+        return self.clock()
+
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Hold jobs."""
         return [self.records.add(queue, job) for job in jobs]

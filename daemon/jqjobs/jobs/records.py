@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -210,7 +211,7 @@ class Options:
     key: str | None = None
     priority: int | None = None
     delay: Duration | None = None
-    due: datetime | None = None
+    due: datetime | str | None = None
     max_attempts: int | None = None
     max_crashes: int | None = None
     timeout: Duration | None = None
@@ -226,13 +227,18 @@ class Options:
                 check_name(name, what)
         if self.key is not None and not _is_key(self.key):
             raise InvalidOption(f"key {self.key!r} is not text of 1 to {MAX_KEY_BYTES} bytes")
-        if self.due is not None and not isinstance(self.due, datetime):
-            raise InvalidOption(f"due {self.due!r} is not a datetime")
         for what, span in (("timeout", self.timeout), ("keep", self.keep), ("expires", self.expires)):
             if span is not None:
                 positive_ms(span, what)
         if self.delay is not None and self.due is not None:
             raise InvalidOption("give delay or due, not both")
+        if self.delay is not None or self.due is not None:
+            from jqjobs.jobs.moments import check_delay, check_due  # a process that puts nothing off does without
+
+            if self.delay is not None:
+                check_delay(self.delay)
+            else:
+                check_due(self.due)
         check_integer(self.priority, "priority", PRIORITIES)
         check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
         check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
@@ -250,13 +256,18 @@ class Options:
         if self.key is None and (self.coalesce is not None or self.replace):
             raise InvalidOption("coalesce and replace go with a key", hint="give the key in the same call, or before")
 
+    @property
+    def when(self) -> Duration | datetime | None:
+        """What it says of when the job is due."""
+        return self.delay if self.due is None else self.due
+
     def due_text(self) -> str:
-        """Return when the job is due, as `NewJob.due` wants it."""
-        if self.due is not None:
-            moment = self.due if self.due.tzinfo else self.due.astimezone()
-            return str(max(0, round(moment.astimezone(UTC).timestamp() * 1000)))
-        delay_ms = duration_ms(self.delay, "delay") if self.delay is not None else 0
-        return f"+{delay_ms}" if delay_ms else ""
+        """Return when the job is due, as `NewJob.due` wants it; moments by the clock of this host."""
+        if self.when is None:
+            return ""
+        from jqjobs.jobs.moments import due_text
+
+        return due_text(self.when, "delay" if self.due is None else "due", time.time_ns() // 1_000_000)
 
     def fields(self) -> tuple[str | int, ...]:
         """Return the hash fields of what was overridden, flat."""

@@ -20,6 +20,7 @@ from jqjobs.errors import InvalidOption
 from jqjobs.jobs.backoff import Backoff, Exponential, backoff_of, published_delays
 from jqjobs.jobs.hooks import EVENTS, Hooks, check_runs
 from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
+from jqjobs.jobs.moments import check_delay, is_moment, wait_ms
 from jqjobs.jobs.records import (
     DEFAULT_MAX_ATTEMPTS,
     DEFAULT_MAX_CRASHES,
@@ -36,7 +37,7 @@ APP_WIDE = (
     "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
     "rate_limit", "concurrency", "max_throttles", "throttle_counts",
 )  # fmt: skip
-_ONE_JOBS_OWN = ("name", "aliases", *EVENTS)
+_ONE_JOBS_OWN = ("name", "aliases", "delay", *EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Settings:
     name: str
     queue: str = "default"
     priority: int = 0
+    delay: Duration = 0
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     max_crashes: int = DEFAULT_MAX_CRASHES
     timeout_ms: int | None = None
@@ -71,9 +73,11 @@ class Settings:
         if not isinstance(self.throttle_counts, bool):
             raise InvalidOption(f"throttle_counts {self.throttle_counts!r} is neither True nor False")
         check_coalesce(self.coalesce, self.replace)
+        check_delay(self.delay)
 
     def catalog_entry(self, doc: str) -> dict[str, Any]:
         """Return what workers publish about the job, for the scripts and for producers in other languages."""
+        waits_for_moment = is_moment(self.delay)
         delays_ms = published_delays(self.backoff)
         is_spread = isinstance(self.backoff, Exponential) and self.backoff.jitter
         entry = {
@@ -83,6 +87,8 @@ class Settings:
             "limited": bool(self.limits) or None, "max_throttles": self.max_throttles,
             "throttle_counts": self.throttle_counts or None, "memory_bytes": self.memory_bytes or None,
             "backoff_ms": delays_ms or None, "backoff_jitter": (bool(delays_ms) and is_spread) or None,
+            "delay": self.delay if waits_for_moment else None,
+            "delay_ms": None if waits_for_moment else wait_ms(self.delay, "delay", 0) or None,
         }  # fmt: skip
         return {key: value for key, value in entry.items() if value not in (None, "")}
 

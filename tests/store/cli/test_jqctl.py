@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,26 @@ def test_job_enqueue_is_the_same_and_takes_every_option(system: QueueSystem, ter
     assert system.states("mine", "default") == ["scheduled"]
     assert terminal.run("enqueue", "send", "--id", "mine") == 0
     assert "there already" in terminal.out
+
+
+def test_enqueue_at_a_moment_in_words_says_which_one_that_is(system: QueueSystem, terminal: Terminal) -> None:
+    assert terminal.run("enqueue", "send", "--id", "a", "--at", "2031-01-02 9am Europe/Paris") == 0
+    due = datetime(2031, 1, 2, 8, tzinfo=UTC)
+    assert terminal.out == f"enqueued default/a, due {due.astimezone():%A %Y-%m-%d %H:%M %Z}\n"
+    assert system.score("scheduled", "a", "default") == due.timestamp() * 1000
+    assert "may be" in terminal.error("enqueue", "send", "--at", "01/02/2031 9am")["message"]
+    assert terminal.run("enqueue", "send", "--id", "b", "--delay", "2 days") == 0
+    assert terminal.out == "enqueued default/b\n"
+
+
+def test_enqueue_puts_a_job_off_as_it_was_registered(system: QueueSystem, terminal: Terminal) -> None:
+    published = {"slow": {"delay_ms": 60_000}, "nightly": {"delay": "2031-01-02 3am UTC"}}
+    system.run(leases.publish("default", 30_000, published))
+    terminal.json("enqueue", "nightly", "--id", "a")
+    terminal.json("enqueue", "slow", "--id", "b")
+    terminal.json("enqueue", "slow", "--id", "c", "--delay", "0")
+    assert system.ids("scheduled", "default") == ["b", "a"]
+    assert system.ids("ready", "default") == ["c"]
 
 
 def test_enqueue_coalesces_as_it_is_told_else_as_the_job_was_registered(

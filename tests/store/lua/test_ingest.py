@@ -77,6 +77,16 @@ def test_a_delay_counts_from_ingestion_and_what_is_due_is_ready(
     assert system.states("a") == ["ready" if due is None else "scheduled"]
 
 
+def test_an_envelope_waits_as_its_job_was_registered_unless_it_says_otherwise(system: QueueSystem) -> None:
+    system.run(leases.publish("q", 30_000, {"slow": {"delay_ms": 500}}))
+    envelopes: list[dict[str, Any]] = [{}, {"priority": 3}, {"delay_ms": 0}, {"due_ms": 0}, {"delay_ms": 7}]
+    system.push(*({"job": "slow", "id": f"a{n}"} | envelope for n, envelope in enumerate(envelopes)))
+    system.ingest()
+
+    due = [system.score("scheduled", f"a{n}") for n in range(len(envelopes))]
+    assert due == [START_MS + 500, START_MS + 500, None, None, START_MS + 7]
+
+
 REFUSED: list[tuple[str, Any]] = [
     ("not_object", b""),
     ("not_object", b"[1]"),

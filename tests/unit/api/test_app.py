@@ -120,7 +120,7 @@ def test_a_wrong_default_is_refused_where_it_is_written(defaults: dict[str, Any]
 def test_every_option_of_a_job_can_be_a_default_or_belongs_to_one_job() -> None:
     overload = get_overloads(App.job)[1]
 
-    assert {*APP_WIDE, "name", "aliases", *EVENTS} == set(signature(overload).parameters) - {"self"}
+    assert {*APP_WIDE, "name", "aliases", "delay", *EVENTS} == set(signature(overload).parameters) - {"self"}
 
 
 def test_a_handle_of_a_job_that_is_there_already(app: App) -> None:

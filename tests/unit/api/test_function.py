@@ -9,6 +9,7 @@ import pytest
 
 from jqjobs import App
 from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption
+from jqjobs.testing import in_memory
 
 
 def test_options_leave_the_job_itself_alone(app: App) -> None:
@@ -48,6 +49,36 @@ def test_how_a_call_coalesces_comes_from_the_call_else_from_the_job(app: App) ->
     assert coalesces() == ("unfinished", False), "nothing coalesces without a key"
     entry = index.settings.catalog_entry("")
     assert (entry["coalesce"], entry["replace"]) == ("queued", True)
+
+
+def test_a_call_waits_as_its_job_is_registered_unless_it_says_otherwise(app: App) -> None:
+    @app.job(delay="2 minutes")
+    def work() -> None: ...
+
+    assert [job._new((), {}).due for job in (work, work.options(priority=1), work.options(delay=0))] == [
+        "+120000", "+120000", "",
+    ]  # fmt: skip
+    assert work.options(due="in 1 hour")._new((), {}).due == "+3600000"
+    assert work.settings.catalog_entry("")["delay_ms"] == 120_000
+    with pytest.raises(InvalidOption, match="delay 'whenever'"):
+        app.job(name="other", delay="whenever")(lambda: None)
+    with pytest.raises(InvalidOption, match="ticks come at their time"):
+        app.periodic(every="1h")(work)
+
+
+def test_a_moment_in_words_is_read_again_at_each_call_by_the_clock_of_the_engine(app: App) -> None:
+    @app.job(delay="tomorrow 9am UTC")
+    def work() -> None: ...
+
+    assert work.settings.catalog_entry("")["delay"] == "tomorrow 9am UTC"
+    with in_memory(app) as jobs:  # its clock stands at 2026-01-01 00:00 UTC
+        work.enqueue()
+        jobs.clock.advance("1 day")
+        later = [work.enqueue(), *work.options(due="10:30 UTC").enqueue_many([()])]
+        assert [record.delay_s / 3600 for record in jobs.all] == [33, 33, 10.5]
+        with pytest.raises(InvalidOption, match="past"):
+            work.options(due="2026-01-02 00:00 UTC").enqueue()
+    assert len(later) == 2
 
 
 def test_coalescing_without_a_key_is_refused_where_it_is_said(app: App) -> None:

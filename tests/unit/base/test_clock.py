@@ -44,7 +44,7 @@ def test_a_negative_duration_means_now(value: Duration) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        math.nan, math.inf, -math.inf, 10**400, -(10**18), "nan", "inf", "", " ", "5 m", "1h ", "m5", "10x", "1e3",
+        math.nan, math.inf, -math.inf, 10**400, -(10**18), "nan", "inf", "", " ", "1h ", "m5", "10x", "1e3",
         "0x10", "٣s", "1_000",
         "5M", None, True, [], b"5s", "9" * 400, "9" * 400 + "s", timedelta.max, LONGEST_MS / 1000 + 1,
     ],

@@ -12,9 +12,10 @@ import msgspec
 
 from jqjobs.api.app import Job
 from jqjobs.base import log
-from jqjobs.base.clock import duration_ms, monotonic_ms
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.sizes import format_size
 from jqjobs.errors import (
+    ConfigError,
     Discard,
     InvalidArguments,
     InvalidOption,
@@ -27,6 +28,7 @@ from jqjobs.errors import (
 from jqjobs.jobs import hooks
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
+from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
 from jqjobs.jobs.signature import has_nonfinite, is_envelope
@@ -118,8 +120,8 @@ class Classifier:
     def _delay_ms(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> int:
         if isinstance(error, Retry) and error.delay is not None:
             try:
-                return duration_ms(error.delay, "Retry delay")
-            except InvalidOption as wrong:
+                return wait_ms(error.delay, "Retry delay", monotonic_ms() + self.clock_offset_ms)
+            except (InvalidOption, ConfigError) as wrong:
                 log.event(
                     "job.bad_retry_delay",
                     level=log.WARNING,

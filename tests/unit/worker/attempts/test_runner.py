@@ -183,7 +183,17 @@ def test_whatever_is_raised_ends_the_attempt_only(bench: Bench, error: BaseExcep
 
 @pytest.mark.parametrize(
     ("delay", "delay_ms"),
-    [(None, 7000), (2, 2000), ("1m", 60_000), (0, 0), (-5, 0), ("soon", 7000), (float("nan"), 7000), (10**20, 7000)],
+    [
+        (None, 7000),
+        (2, 2000),
+        ("1m", 60_000),
+        ("+2 minutes", 120_000),
+        (0, 0),
+        (-5, 0),
+        ("soon", 7000),
+        (float("nan"), 7000),
+        (10**20, 7000),
+    ],
 )
 def test_a_job_may_choose_the_delay_of_its_retry(bench: Bench, delay: Any, delay_ms: int) -> None:
     assert bench.ended_by(Retry(delay=delay)).delay_ms == delay_ms

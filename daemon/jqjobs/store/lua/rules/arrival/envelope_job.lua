@@ -19,17 +19,19 @@ local function read_envelope(raw, now)
   local envelope, refused = check_envelope(raw)
   if not envelope then return nil, refused end
   if envelope.resolve ~= nil then return { answer = envelope } end
-  local due = envelope.due_ms and digits(envelope.due_ms) or ''
-  if envelope.delay_ms and envelope.delay_ms > 0 then due = '+' .. digits(envelope.delay_ms) end
+  local delay, due = envelope.delay_ms, envelope.due_ms and digits(envelope.due_ms)
+  if delay and (delay > 0 or not due) then due = delay > 0 and '+' .. digits(delay) or '' end
   return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority,
     due = due, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace }
 end
 
 -- What the envelope does not say comes from what workers published for the job's name.
 local function fill_in(q, job)
-  if job.priority and not job.key then return end
+  if job.priority and job.due and not job.key then return end
   local entry = published(q, job.name)
   job.priority = job.priority or tonumber(entry.priority) or 0
+  local delay = tonumber(entry.delay_ms) or 0
+  job.due = job.due or delay > 0 and '+' .. digits(math.floor(delay)) or ''
   if not job.key then return end
   if job.replace == nil then job.replace = entry.replace == true end
   local mode = job.coalesce or entry.coalesce

@@ -1,0 +1,92 @@
+"""When a call is due, as people write it: ``"2 days"``, ``"+1 minute"``, ``"tomorrow 9am Europe/Paris"``.
+
+A span is so many seconds, whatever the clock does. All other text is a moment, which another module reads
+(`jobs.moment_words`), loaded with the first one.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+from typing import Any
+
+from jqjobs.base.clock import LONGEST_MS, Duration, duration_ms, span_ms
+from jqjobs.errors import InvalidOption
+
+HINT = "write it like '2 days', 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'"
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_AROUND_SPAN = re.compile(r"(?:now\s*\+|\+|in\s)?\s*(.+?)(?:\s+(?:from now|later))?")
+
+
+def is_moment(value: object) -> bool:
+    """Whether a delay is text that means another wait each time it is read: neither a number nor a span."""
+    return isinstance(value, str) and _plain_span(value) is None
+
+
+def wait_ms(value: Duration, what: str, now_ms: int) -> int:
+    """Return for how long to wait: a span as `duration_ms` returns it, or until a moment.
+
+    Raises: InvalidOption, ConfigError.
+    """
+    if isinstance(value, str) and is_moment(value):
+        return moment_ms(value, what, now_ms) - now_ms
+    return duration_ms(_plain_span(value), what)
+
+
+def due_text(value: Duration | datetime, what: str, now_ms: int) -> str:
+    """Return when a call is due, as `NewJob.due` wants it. A naive datetime means local time.
+
+    Raises: InvalidOption, ConfigError.
+    """
+    if isinstance(value, datetime):
+        return str(max(0, round(value.timestamp() * 1000)))
+    if isinstance(value, str) and is_moment(value):
+        return str(moment_ms(value, what, now_ms))
+    return f"+{span}" if (span := duration_ms(_plain_span(value), what)) else ""
+
+
+def moment_ms(text: str, what: str, now_ms: int) -> int:
+    """Return the moment that a text means, in ms since the epoch. Raises: InvalidOption, ConfigError."""
+    from jqjobs.jobs.moment_words import shown, understood
+
+    found = understood(text, what, now_ms)
+    found_ms = round(found.timestamp() * 1000)
+    if found_ms <= now_ms:
+        raise InvalidOption(f"{what} {text!r} is past: it was understood as {shown(found)}")
+    if found_ms - now_ms > LONGEST_MS:
+        raise InvalidOption(f"{what} {text!r} is more than ten years ahead: it was understood as {shown(found)}")
+    return found_ms
+
+
+def check_delay(value: Duration) -> None:
+    """Raise InvalidOption for what can be no delay. A moment may be past by now, and in time at the next call."""
+    if isinstance(value, str) and is_moment(value):
+        _check_words(value, "delay")
+    else:
+        duration_ms(_plain_span(value), "delay")
+
+
+def check_due(value: object) -> None:
+    """Raise InvalidOption unless this is a datetime, or text that is no bare number."""
+    if isinstance(value, datetime):
+        return
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        raise InvalidOption(f"due {value!r} is neither a datetime nor a moment in words", hint=HINT)
+    if is_moment(value):
+        _check_words(value, "due")
+
+
+def _check_words(text: str, what: str) -> None:
+    from jqjobs.jobs.moment_words import understood
+
+    understood(text, what, time.time_ns() // 1_000_000)
+
+
+def _plain_span(value: Any) -> Any:
+    """Return what `duration_ms` is to be asked about, None for text that is neither a number nor a span."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    inner = _AROUND_SPAN.fullmatch(value.strip())
+    return inner[1] if inner and span_ms(inner[1]) is not None else None
