@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.moments import HINT
 from jqjobs.jobs.timetable import zone_of
 
 _MOST_CHARACTERS = 100
+_HINT = "write it like '2 days', 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'"
 
 _BEFORE_ZONE = re.compile(r"(.+?)\s+([A-Za-z_]+/[A-Za-z0-9_+/-]+|UTC|GMT|Z)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
@@ -35,7 +35,7 @@ def understood(text: str, what: str, now_ms: int) -> datetime:
     Raises: InvalidOption, ConfigError.
     """
     if len(text) > _MOST_CHARACTERS:
-        raise InvalidOption(f"{what} {text[:_MOST_CHARACTERS]!r}… is too long to be a moment", hint=HINT)
+        raise InvalidOption(f"{what} {text[:_MOST_CHARACTERS]!r}… is too long to be a moment", hint=_HINT)
     words = _BEFORE_ZONE.fullmatch(text.strip())
     zone = zone_of("UTC" if words[2] in ("GMT", "Z") else words[2]) if words else None
     now = datetime.fromtimestamp(now_ms / 1000, zone).replace(tzinfo=None, microsecond=0)
@@ -46,7 +46,7 @@ def understood(text: str, what: str, now_ms: int) -> datetime:
             (found if found.tzinfo else found.replace(tzinfo=zone)).timestamp(), UTC
         ).astimezone(zone)
     except (ValueError, OverflowError, OSError) as error:
-        raise InvalidOption(f"{what} {text!r}: {error}", hint=HINT) from None
+        raise InvalidOption(f"{what} {text!r}: {error}", hint=_HINT) from None
 
 
 def shown(moment: datetime) -> str:

@@ -14,8 +14,6 @@ from typing import Any
 from jqjobs.base.clock import LONGEST_MS, Duration, duration_ms, span_ms
 from jqjobs.errors import InvalidOption
 
-HINT = "write it like '2 days', 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'"
-
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _AROUND_SPAN = re.compile(r"(?:now\s*\+|\+|in\s)?\s*(.+?)(?:\s+(?:from now|later))?")
 
@@ -73,7 +71,7 @@ def check_due(value: object) -> None:
     if isinstance(value, datetime):
         return
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
-        raise InvalidOption(f"due {value!r} is neither a datetime nor a moment in words", hint=HINT)
+        raise InvalidOption(f"due {value!r} is neither a datetime nor a moment in words", hint="such as 'tomorrow 9am'")
     if is_moment(value):
         _check_words(value, "due")
 
