@@ -1,8 +1,8 @@
 """Engines that need no Redis: one that runs each job at once, one that drops it. JQ_ENGINE names them.
 
 `MemoryEngine` holds jobs until somebody runs them; `jqjobs.testing.memory` is its face for tests. Jobs run in the
-thread that asks, by the same `Runner` as in a worker, with the same retries, hooks and middleware; time limits, rate
-and concurrency limits do not apply.
+thread that asks, by the same `Runner` as in a worker, with the same retries, hooks and middleware; time limits do not
+apply, and who is to obey rate and concurrency limits takes jobs by `gates`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jqjobs.api.app import App
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import ResultTimeout
 from jqjobs.inprocess.async_wait import suspend, token_of
+from jqjobs.inprocess.limit_gates import LimitGates
 from jqjobs.inprocess.memory_store import Record, Records, taken_job
 from jqjobs.inprocess.replies import reply_to
 from jqjobs.inprocess.settling import settle
@@ -46,6 +47,8 @@ class MemoryEngine:
         self.app = app
         self.clock = clock or (lambda: time.time_ns() // 1_000_000)
         self.records = Records(self.clock)
+        self.gates = LimitGates(self.records, lambda name: app.registry.find(name).settings)
+        self.records.on_start = self.gates.started
         self.rng = random.Random(0)
 
     def now_ms(self) -> int:

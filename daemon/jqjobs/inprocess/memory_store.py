@@ -1,14 +1,14 @@
 """Jobs in memory: what each is, in which order they come and end, by the rules of the store's scripts as far as they
 apply here.
 
-No limits, leases, crashes or suspects: nobody else is there. Time is a clock that the caller gives.
+No leases, crashes or suspects: nobody else is there. Time is a clock that the caller gives.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jqjobs.base.clock import Duration, duration_ms
@@ -19,7 +19,7 @@ from jqjobs.store.calls.trips import Settled
 #: Where frozen clocks begin: 2026-01-01 00:00 UTC.
 _FROZEN_MS = 1_767_225_600_000
 #: States in which a job has not started.
-_QUEUED = ("ready", "scheduled", "parked")
+_QUEUED = ("ready", "scheduled", "held", "parked")
 _UNFINISHED = (*_QUEUED, "active", "waiting")
 _OVER = ("dead", "kept")
 #: Jobs that are over, and of which so many records stay.
@@ -29,15 +29,23 @@ _MOST_OVER = 1000
 class FrozenClock:
     """A clock that moves only when told."""
 
-    def __init__(self, now_ms: int = _FROZEN_MS) -> None:
+    def __init__(self, now_ms: int = _FROZEN_MS, pass_time: Callable[[int, bool], None] | None = None) -> None:
+        """``pass_time``: does what is to happen until a moment, before that has come; see `advance`."""
         self.now_ms = now_ms
+        self._pass_time = pass_time
 
     def __call__(self) -> int:
         return self.now_ms
 
-    def advance(self, span: Duration) -> None:
-        """Let time pass: seconds, or text such as ``"10m"``."""
-        self.now_ms += duration_ms(span)
+    def advance(self, span: Duration, *, outage: bool = False) -> None:
+        """Let time pass: seconds, or text such as ``"10m"``; each tick of a periodic job on the way is enqueued.
+
+        ``outage``: nobody is there to see ticks until the end; what becomes of them, their schedules say.
+        """
+        until_ms = self.now_ms + duration_ms(span)
+        if self._pass_time is not None:
+            self._pass_time(until_ms, outage)
+        self.now_ms = until_ms
 
 
 @dataclass
@@ -60,13 +68,20 @@ class Record:
     executions: int = 0
     failures: int = 0
     interrupts: int = 0
+    throttles: int = 0
     forgiven: int = 0
+    forgiven_throttles: int = 0
     hung: int = 0
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     keep_ms: int | None = None
     token: str = ""
     answer: tuple[str, bytes] | None = None
     wait_backoff_ms: int = 0
+    #: The limit that holds it, how many that lets through and had let through by then; how often it may pass it by.
+    held_by: str = ""
+    held_most: int = 1
+    held_since: int = 0
+    patience: int | None = None
     reason: str = ""
     error: str = ""
     finished_ms: int | None = None
@@ -115,6 +130,8 @@ class Records:
         self.clock = clock
         self._all: dict[tuple[str, str], Record] = {}
         self._number = 0
+        #: Told of each start.
+        self.on_start: Callable[[Record], None] = lambda record: None
 
     def __iter__(self) -> Iterator[Record]:
         return iter(list(self._all.values()))
@@ -133,19 +150,28 @@ class Records:
         """Store a new job, unless its id or key is there already."""
         if self.get(queue, new.id) is not None:
             return Enqueued(new.id, False)
-        holder = self._holder(queue, new.key)
+        holder = self.holder(queue, new.key)
         if holder is None:
             self._all[queue, new.id] = self._record(queue, new)
             self._forget_old()
             return Enqueued(new.id, True)
         replaced = new.replace and holder.state in _QUEUED
         if replaced:
-            self._all[queue, holder.id] = self._record(queue, new, holder.id)
+            self._all[queue, holder.id] = self._in_place_of(holder, self._record(queue, new, holder.id))
         return Enqueued(holder.id, False, replaced)
 
-    def _holder(self, queue: str, key: str) -> Record | None:
+    def holder(self, queue: str, key: str) -> Record | None:
+        """Return the job that a coalescing key stands for."""
         same = (record for record in self if key and record.queue == queue and record.key == key)
         return next((record for record in same if record.blocks()), None)
+
+    def _in_place_of(self, old: Record, new: Record) -> Record:
+        """Let a call have what stays of the one that it replaces: the counters, and its place at the same priority."""
+        kept = [
+            "attempt", "executions", "failures", "interrupts", "throttles", "forgiven", "forgiven_throttles", "hung",
+            "history", "enqueued_ms", *(["number"] if old.priority == new.priority else []),
+        ]  # fmt: skip
+        return replace(new, **{name: getattr(old, name) for name in kept})
 
     def _record(self, queue: str, new: NewJob, job_id: str = "") -> Record:
         now_ms = self.clock()
@@ -174,23 +200,32 @@ class Records:
         return [record for record in self if record.state == "waiting" and record.due_ms <= self.clock()]
 
     def take(self) -> Record | None:
-        """Return the job whose turn it is, active now; what is due becomes ready before."""
+        """Return the job whose turn it is, whatever limits say, active now."""
+        first = next(self.in_order("ready", "held"), None)
+        return None if first is None else self.start(first)
+
+    def in_order(self, *states: str) -> Iterator[Record]:
+        """Yield the jobs of these states in the order in which they start; what is due becomes ready before.
+
+        What has expired when its turn comes is dead.
+        """
         now_ms = self.clock()
         for record in self:
             if record.state == "scheduled" and record.due_ms <= now_ms:
                 record.state = "ready"
-        ready = [record for record in self if record.state == "ready"]
-        for record in sorted(ready, key=lambda each: each.rank):
+        found = [record for record in self if record.state in states]
+        for record in sorted(found, key=lambda each: each.rank):
             if int(record.fields.get("expires", now_ms + 1)) > now_ms:
-                return self.start(record)
-            record.error = "it was not started before it expired"
-            self.end(record, "dead", "expired")
-        return None
+                yield record
+            else:
+                record.error = "it was not started before it expired"
+                self.end(record, "dead", "expired")
 
     def start(self, record: Record) -> Record:
         """Let a job be active, whether it is due or not."""
         record.state = "active"
         record.attempt += 1
+        self.on_start(record)
         return record
 
     def end(self, record: Record, state: str, reason: str = "") -> Settled:
@@ -205,10 +240,11 @@ class Records:
 
     def retry(self, record: Record) -> bool:
         """Make a dead job ready again, with all its attempts before it; False when another one has its key."""
-        holder = self._holder(record.queue, record.key)
+        holder = self.holder(record.queue, record.key)
         if holder is not None and holder is not record:
             return False
         record.state, record.forgiven, record.hung = "ready", record.failures, 0
+        record.forgiven_throttles = record.throttles
         self.queue_last(record)
         record.reason, record.finished_ms = "", None
         record.fields.pop("expires", None)

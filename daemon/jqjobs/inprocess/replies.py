@@ -36,7 +36,8 @@ def _hash(record: Record) -> dict[str, Any]:
     fields = {
         "name": record.name, "payload": record.payload, "enqueued": record.enqueued_ms, "due": record.due_ms,
         "priority": record.priority, "key": record.key, "attempt": record.attempt, "executions": record.executions,
-        "failures": record.failures, "interrupts": record.interrupts, "reason": record.reason, "error": record.error,
+        "failures": record.failures, "interrupts": record.interrupts, "throttles": record.throttles,
+        "reason": record.reason, "error": record.error,
         "finished": record.finished_ms, "result": record.result, "result_missing": record.result_missing,
         "progress": record.progress and json.dumps(record.progress), "log": said, **record.fields,
     }  # fmt: skip

@@ -4,8 +4,8 @@ with in_memory(app) as jobs:
     sign_up("ann@example.com")
     jobs.assert_enqueued(send_welcome, 42)
     jobs.drain()                               # runs what is due, in order
-    jobs.clock.advance("10m")                  # what was delayed, or waits for its next attempt, is due
-    jobs.drain()
+    jobs.clock.advance("10m")                  # what was delayed, or waits for its next attempt, is due; ticks come
+    jobs.run(limits=True)                      # runs what rate and concurrency limits let start
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.inprocess.memory_store import FrozenClock, Record
 from jqjobs.jobs.annotations import signature_of
 from jqjobs.jobs.signature import Payload, decode_payload
+from jqjobs.testing.ticks import pass_time
 
 #: A drain that runs more than this is taken for a circle.
 _MOST_RUNS = 10_000
@@ -31,8 +32,11 @@ class InMemory:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.clock = FrozenClock()
+        self.clock = FrozenClock(pass_time=self._pass_time)
         self.engine = MemoryEngine(app, self.clock)
+
+    def _pass_time(self, until_ms: int, outage: bool) -> None:
+        pass_time(self.engine, self.clock, until_ms, outage=outage)
 
     @property
     def all(self) -> list[Record]:
@@ -52,13 +56,19 @@ class InMemory:
         return [record for record in self.all if record.state == "dead"]
 
     def drain(self, *, delayed: bool = False, raise_errors: bool = False) -> int:
+        """Do what `run` does, whatever limits say."""
+        return self.run(delayed=delayed, raise_errors=raise_errors)
+
+    def run(self, *, limits: bool = False, delayed: bool = False, raise_errors: bool = False) -> int:
         """Run what is due, in order, what it enqueues included; return how many attempts that were.
 
-        ``delayed``: move the clock on to whatever is due later, until nothing is left. ``raise_errors``: raise
-        what a job raised, once that is recorded. Raises: DrainedTooLong.
+        ``limits``: what rate and concurrency limits hold back is held until they let it start, or is dead when that
+        happens too often. ``delayed``: move the clock on to whatever is due later, until nothing is left; over ticks
+        of periodic jobs it leaps. ``raise_errors``: raise what a job raised, once that is recorded.
+        Raises: DrainedTooLong.
         """
         runs = 0
-        while (record := self._next(delayed=delayed)) is not None:
+        while (record := self._next(limits=limits, delayed=delayed)) is not None:
             error = self.engine.run_one(record)
             if error is not None and raise_errors:
                 raise error
@@ -67,16 +77,16 @@ class InMemory:
                 raise DrainedTooLong(f"{_MOST_RUNS} attempts, and there is still something to run")
         return runs
 
-    def _next(self, *, delayed: bool) -> Record | None:
-        records = self.engine.records
+    def _next(self, *, limits: bool, delayed: bool) -> Record | None:
+        records, gates = self.engine.records, self.engine.gates
         for late in records.overdue():
             pass_deadline(records, late)
-        record = records.take()
-        due_ms = records.next_due_ms()
-        if record is not None or not delayed or due_ms is None:
+        record = gates.take() if limits else records.take()
+        moments = [at for at in (records.next_due_ms(), gates.next_opening_ms()) if at is not None]
+        if record is not None or not delayed or not moments:
             return record
-        self.clock.now_ms = due_ms
-        return self._next(delayed=True)
+        self.clock.now_ms = min(moments)
+        return self._next(limits=limits, delayed=True)
 
     def assert_enqueued(self, job: Job[..., Any], /, *args: Any, **kwargs: Any) -> Record:
         """Return the first waiting call of ``job`` with these arguments; without any: of any call of it.
