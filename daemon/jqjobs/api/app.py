@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
 
-from jqjobs.api.choice import choose_engine
 from jqjobs.api.client import Client
 from jqjobs.api.engine import Engine
+from jqjobs.api.engine_choice import choose_engine
 from jqjobs.api.function import Job
 from jqjobs.api.handle import JobHandle
 from jqjobs.api.job_registry import Registry

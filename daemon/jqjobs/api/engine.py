@@ -1,6 +1,6 @@
 """What stands behind an app, its functions and its handles: it takes jobs, and answers calls about them.
 
-`Client` is the engine for Redis; those that run or drop jobs in this process are in a higher room (`api.choice`).
+`Client` is the engine for Redis; those that run or drop jobs in this process are in a higher room (`engine_choice`).
 """
 
 from __future__ import annotations

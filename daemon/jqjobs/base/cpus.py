@@ -10,7 +10,7 @@ import math
 import os
 from pathlib import Path
 
-from jqjobs.base.cgroups import Version, groups_around, place_of, read
+from jqjobs.base.cgroup_folders import Version, groups_around, place_of, read
 
 
 def usable_cpus(proc: Path = Path("/proc"), root: Path = Path("/")) -> int:

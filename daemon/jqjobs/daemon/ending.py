@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from jqjobs.base import log
 from jqjobs.daemon.deploys.source_changes import SourceChanges
-from jqjobs.daemon.messages import Drain
+from jqjobs.daemon.lease_messages import Drain
 from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans

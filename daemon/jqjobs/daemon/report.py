@@ -7,7 +7,7 @@ import os
 import time
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.daemon.messages import Report
+from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses

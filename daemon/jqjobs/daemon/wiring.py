@@ -26,8 +26,8 @@ from jqjobs.daemon.ending import Ending, drain_s
 from jqjobs.daemon.health.probes import HealthServer
 from jqjobs.daemon.host_check import pod_note, stop_wait_complaint, unit_complaint
 from jqjobs.daemon.leases.thread import LeaseThread
+from jqjobs.daemon.memory.free_memory import FreeMemory
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.memory.probe import MemoryProbe
 from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.shown_state import ShownState
@@ -89,7 +89,7 @@ def _make_parts(boot: Boot) -> Parts:
     workers = WorkerProcesses(daemon_id, boards, _worker_config(settings, boot.redis_url), release.directory)
     have_changed = _comparison(settings, release, boot.reread)
     source_changes = SourceChanges(Reload(workers), release, HostLock(boards), have_changed, wake)
-    memory = MemoryGuard(workers, MemoryProbe(), settings.memory_reserve, settings.max_rss)
+    memory = MemoryGuard(workers, FreeMemory(), settings.memory_reserve, settings.max_rss)
     lifecycle = WorkerLifecycle(settings, workers, leases, memory, source_changes)
     if boot.handover is not None:
         lifecycle.inherit(boot.handover)

@@ -13,9 +13,9 @@ from typing import Any
 from jqjobs.base import log
 from jqjobs.base.process import how_it_ended
 from jqjobs.daemon.deploys.source_changes import SourceChanges
+from jqjobs.daemon.lease_messages import EndWorker, Join, LeaseEvent
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.messages import EndWorker, Join, LeaseEvent
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.seats import Seats

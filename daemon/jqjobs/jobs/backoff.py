@@ -99,7 +99,7 @@ def backoff_of(value: Backoff | Duration | Sequence[Duration] | None) -> Backoff
 def published_delays(rule: Backoff) -> list[int]:
     """Return the delays of a rule in ms, one a failure, the last one repeats; none for the default, or if it raises.
 
-    The scripts go by them when no worker lived to report a failure (lua/rules/outcome/backoff.lua).
+    The scripts go by them when no worker lived to report a failure (lua/rules/outcome/unreported_delay.lua).
     """
     if rule == Exponential():
         return []

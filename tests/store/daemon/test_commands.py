@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.daemon.lease_messages import Command, Join, Recall
 from jqjobs.daemon.leases.commands import Commands, run_recall
-from jqjobs.daemon.messages import Command, Join, Recall
 from jqjobs.errors import StoreRefused, StoreUnavailable
 from jqjobs.link.board import Board
 from store.queue_system import QueueSystem

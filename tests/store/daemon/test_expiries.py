@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.leases.expiries import MOST_MS, most_ms
 from jqjobs.daemon.leases.keeper import _REGISTERED_MS, LeaseKeeper
-from jqjobs.daemon.messages import Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.limits import Limits, RateLimit
 from jqjobs.store.calls.daemons import _MESSAGE_TTL_MS

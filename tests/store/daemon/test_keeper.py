@@ -11,8 +11,8 @@ import pytest
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import identity_of
+from jqjobs.daemon.lease_messages import Charge, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.leases.keeper import LeaseKeeper
-from jqjobs.daemon.messages import Charge, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import TakenJob

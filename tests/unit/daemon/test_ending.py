@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jqjobs.daemon.ending import REDIS_AT_END_S, Ending, drain_s
-from jqjobs.daemon.messages import Drain
+from jqjobs.daemon.lease_messages import Drain
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess

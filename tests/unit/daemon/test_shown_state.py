@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.messages import Report
+from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.shown_state import ShownState
 from unit.daemon.fake_workers import Clock, FakeWorkers

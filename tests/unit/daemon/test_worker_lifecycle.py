@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent
+from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Join, LeaseEvent
 from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from jqjobs.daemon.messages import EndWorker
+from jqjobs.daemon.lease_messages import EndWorker
 from jqjobs.jobs.blame import INTERRUPTED, NEIGHBOUR, Scope, verdicts
 from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import BoardEntry, Entry

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.daemon.messages import Join
+from jqjobs.daemon.lease_messages import Join
 from jqjobs.errors import StoreError
 from jqjobs.store.call import Call
 from jqjobs.store.calls.cancels import cancels

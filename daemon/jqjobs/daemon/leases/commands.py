@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable
 from itertools import groupby
 
-from jqjobs.daemon.messages import Command, Drain, Recall
+from jqjobs.daemon.lease_messages import Command, Drain, Recall
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store.calls.leases import drain
 from jqjobs.store.calls.recalls import recall

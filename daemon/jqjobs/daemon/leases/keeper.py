@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.leases.blaming import Words, board_entries, judge
 from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.leases.commands import run_drain, run_recall
@@ -19,7 +20,6 @@ from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.server_check import complaints, maxmemory_bytes
 from jqjobs.daemon.leases.ticker import Ticker
-from jqjobs.daemon.messages import Charge, Command, EndWorker, Join, LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.jobs.blame import Scope

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.daemon.lease_messages import Command, LeaseEvent, Report
 from jqjobs.daemon.leases.commands import Commands
 from jqjobs.daemon.leases.due_steps import Schedule
 from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.leases.ticker import LOOK_EVERY_S
-from jqjobs.daemon.messages import Command, LeaseEvent, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.error_replies import OF_CREDENTIALS

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from jqjobs.base import log
 from jqjobs.base.sizes import format_size
+from jqjobs.daemon.memory.free_memory import FreeMemory, MemorySample
 from jqjobs.daemon.memory.policy import (
     Judgement,
     MemoryLimits,
@@ -22,7 +23,6 @@ from jqjobs.daemon.memory.policy import (
     fits,
     judge,
 )
-from jqjobs.daemon.memory.probe import MemoryProbe, MemorySample
 from jqjobs.daemon.report import rss_bytes
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
@@ -50,7 +50,7 @@ class MemoryGuard:
     """One per daemon, called by its main loop. ``reserve_bytes`` 0: `policy.default_reserve`."""
 
     workers: WorkerProcesses
-    probe: MemoryProbe
+    probe: FreeMemory
     reserve_bytes: int = 0
     max_rss_bytes: int = 0
     note: str = ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.daemon.messages import Recall
+from jqjobs.daemon.lease_messages import Recall
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.link.board import Board, Entry
 from jqjobs.link.board_layout import Stage, Word

@@ -11,7 +11,7 @@ from typing import Any
 
 from jqjobs.base import log
 from jqjobs.base.process import describe_exit, identity_of
-from jqjobs.daemon.messages import Charge
+from jqjobs.daemon.lease_messages import Charge
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import Configure, WorkerProcess, new_worker_id, spawn
 from jqjobs.link.board import Board

@@ -2,7 +2,7 @@
 -- Ends a worker in one queue: it leaves in order, or is known to be dead.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] worker id   ARGV[3] cause, for the history
--- ARGV[4] stacks of a hung worker, or ""   ARGV[5] share of a delay, 0.5 to 1 (see rules/outcome/backoff.lua)
+-- ARGV[4] stacks of a hung worker, or ""   ARGV[5] share of a delay, 0.5 to 1 (see rules/outcome/unreported_delay.lua)
 -- then the board as its daemon judges it (jobs/blame.py), triples: id, attempt, and one of
 --   of what ran: "crashed" | "suspect <most> <scope>" | "hung": killed for its time limit | "cancelled": killed, since
 --     it did not heed that | "interrupted": stopped, free | "neighbour": free, the worker ended for another job

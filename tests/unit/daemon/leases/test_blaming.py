@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
+from jqjobs.daemon.lease_messages import Charge, EndWorker
 from jqjobs.daemon.leases import blaming
 from jqjobs.daemon.leases.blaming import board_entries, judge
-from jqjobs.daemon.messages import Charge, EndWorker
 from jqjobs.jobs.blame import Scope, Suspicion
 from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import Board, BoardEntry, Entry

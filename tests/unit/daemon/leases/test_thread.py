@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from jqjobs.daemon.lease_messages import LeaseEvent, Recall, Report
 from jqjobs.daemon.leases import thread as thread_module
 from jqjobs.daemon.leases.thread import LeaseThread
-from jqjobs.daemon.messages import LeaseEvent, Recall, Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreRefused, StoreUnavailable
 from log_lines import Lines

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from jqjobs.daemon.memory.free_memory import MemorySample
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.memory.probe import MemorySample
 from jqjobs.daemon.workers.stop_plans import StopPlan
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board import Board

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.messages import Recall
+from jqjobs.daemon.lease_messages import Recall
 from jqjobs.daemon.workers.recall import Recaller
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.jobs.records import TakenJob

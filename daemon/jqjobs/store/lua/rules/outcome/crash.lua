@@ -1,10 +1,10 @@
---: include totals options scheduled outcome/history outcome/give_back outcome/dead outcome/backoff
+--: include totals options scheduled outcome/history outcome/give_back outcome/dead outcome/unreported_delay
 -- A job ran when its worker died: it is charged a crash, or becomes a suspect. Who is which is decided by the daemon
 -- (jobs/blame.py).
 -- Gives: crash, suspect
 
 -- It was its own doing. It waits, and comes behind what is ready by then, as after a failure. A suspect stays one, the
--- only one where it runs. share: see backoff.lua.
+-- only one where it runs. share: see unreported_delay.lua.
 local function crash(q, now, id, cause, worker, share)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'name', 'max_crashes', 'forgiven', 'key', 'suspect')

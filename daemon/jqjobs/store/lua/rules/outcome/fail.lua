@@ -1,4 +1,4 @@
---: include totals ranks options scheduled outcome/dead outcome/backoff
+--: include totals ranks options scheduled outcome/dead outcome/unreported_delay
 -- An attempt failed, or ran into its time limit. Counts the failure.
 -- Gives: fail, fail_unreported
 
@@ -18,7 +18,7 @@ local function fail(q, now, id, reason, delay)
   redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5]), id)
 end
 
--- Its worker did not live to say when it is to be tried again. share: see backoff.lua.
+-- Its worker did not live to say when it is to be tried again. share: see unreported_delay.lua.
 local function fail_unreported(q, now, id, reason, share)
   local f = redis.call('HMGET', q .. 'job:' .. id, 'name', 'failures', 'forgiven')
   local failures = (tonumber(f[2]) or 0) + 1 - forgiven(f[3], 1)

@@ -1,4 +1,4 @@
---: include scheduled outcome/history outcome/give_back outcome/dead outcome/backoff
+--: include scheduled outcome/history outcome/give_back outcome/dead outcome/unreported_delay
 -- A lease ran out with the job in hand. That proves no death: frozen, cut off, or the whole host is gone. It is free;
 -- but what is lost again and again may be what freezes or kills its hosts, so it waits, alone on its host.
 -- Gives: lose

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jqjobs import App, ConfigError
-from jqjobs.api.choice import choose_engine
+from jqjobs.api.engine_choice import choose_engine
 from jqjobs.inprocess.engines import NullEngine, SyncEngine
 
 

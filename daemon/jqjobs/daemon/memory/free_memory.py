@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from jqjobs.base.cgroups import Version, groups_around, place_of, read
+from jqjobs.base.cgroup_folders import Version, groups_around, place_of, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class MemorySample:
     decided_by: str
 
 
-class MemoryProbe:
+class FreeMemory:
     """Samples the memory left to a process. ``proc`` and ``root`` stand for /proc and / (tests have their own)."""
 
     def __init__(self, proc: Path = Path("/proc"), pid: str = "self", root: Path = Path("/")) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cgroups import MIB, Cgroup, limited
-from jqjobs.daemon.memory.probe import MemoryProbe, MemorySample
+from jqjobs.daemon.memory.free_memory import FreeMemory, MemorySample
 
 KIB = 1024
 GIB = 1024 * MIB
@@ -38,7 +38,7 @@ class Machine:
         (self.proc / "self").mkdir(parents=True)
         self.has(8 * GIB, 6 * GIB)
         self.mount("22 27 0:21 / /proc rw,relatime - proc proc rw", "27 1 254:0 / / rw - ext4 /dev/vda rw")
-        self.probe = MemoryProbe(self.proc, root=self.root)
+        self.probe = FreeMemory(self.proc, root=self.root)
 
     def has(self, total_bytes: int, available_bytes: int) -> None:
         lines = f"MemTotal: {total_bytes // KIB:15} kB\nMemFree: 1 kB\nMemAvailable: {available_bytes // KIB:12} kB\n"
@@ -288,7 +288,7 @@ def test_another_process_is_sought_in_its_own_group_by_our_mounts(machine: Machi
     (machine.proc / "4711" / "cgroup").write_text("0::/theirs\n")
     machine.group_v2("/sys/fs/cgroup/ours", MIB, "max", 0)
     group = machine.group_v2("/sys/fs/cgroup/theirs", GIB, "max", 0)
-    machine.probe = MemoryProbe(machine.proc, "4711", machine.root)
+    machine.probe = FreeMemory(machine.proc, "4711", machine.root)
     assert machine.decided_by(group)
 
 
@@ -419,8 +419,8 @@ CHILD = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from jqjobs.daemon.memory.probe import MemoryProbe
-probe, kept = MemoryProbe(), []
+from jqjobs.daemon.memory.free_memory import FreeMemory
+probe, kept = FreeMemory(), []
 for line in sys.stdin:
     kept.append(bytearray(b"x") * (int(line) << 20))
     print(json.dumps(asdict(probe.sample())), flush=True)
@@ -456,7 +456,7 @@ def ask(cgroup: Cgroup) -> Iterator[Ask]:
 
 
 def test_in_a_real_cgroup_its_limit_decides_although_the_host_has_more(cgroup: Cgroup, ask: Ask) -> None:
-    before, after, host = ask(0), ask(50), MemoryProbe().sample()
+    before, after, host = ask(0), ask(50), FreeMemory().sample()
     assert before
     assert after
     assert host
