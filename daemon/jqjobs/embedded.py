@@ -1,4 +1,4 @@
-"""`embedded:[DIR]`: a real Valkey server for development and tests, shipped as a wheel.
+"""`embedded:[DIR][?prefix=…]`: a real Valkey server for development and tests, shipped as a wheel.
 
 Owns where such a server keeps its data, its start, and its end by the process that started it. Speaks no
 Redis beyond PING: clients get a plain `unix://` URL. The daemon calls `EmbeddedServer.ensure` before it
@@ -64,7 +64,7 @@ def data_directory(url: str, cwd: Path) -> Path:
     DIR is relative to `cwd`; `~` is the home directory. Without DIR it is `.jqjobs` of the project root: the
     nearest directory from `cwd` upwards that has a pyproject.toml or .git; else `cwd`.
     """
-    named = url.removeprefix(_SCHEME)
+    named = url.removeprefix(_SCHEME).partition("?")[0]
     if named.startswith("//"):
         named = named[2:]
     if named:
@@ -74,21 +74,27 @@ def data_directory(url: str, cwd: Path) -> Path:
     return next(roots, here) / _DEFAULT_NAME
 
 
+def _options(url: str) -> str:
+    """Return what a URL says beyond the directory: ``?prefix=…``, or nothing."""
+    return "".join(url.partition("?")[1:])
+
+
 def socket_url(url: str, cwd: Path) -> str:
     """Return the `unix://` URL of the embedded server; start nothing.
 
     Raises:
         ConfigError: the socket's directory belongs to somebody else.
     """
-    return f"unix://{_socket_path(data_directory(url, cwd))}"
+    return f"unix://{_socket_path(data_directory(url, cwd))}{_options(url)}"
 
 
 @dataclass
 class EmbeddedServer:
-    """A running embedded server, started by this process (`owned`) or found running."""
+    """A running embedded server, started by this process (`owned`) or found running. ``options``: of its URL."""
 
     directory: Path
     socket_path: Path
+    options: str = ""
     _process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -105,12 +111,12 @@ class EmbeddedServer:
             return None
         directory = data_directory(url, cwd)
         _make_directory(directory)
-        return cls(directory, _socket_path(directory))._find_or_start(pause or _sleep)
+        return cls(directory, _socket_path(directory), _options(url))._find_or_start(pause or _sleep)
 
     @property
     def url(self) -> str:
         """The URL for clients."""
-        return f"unix://{self.socket_path}"
+        return f"unix://{self.socket_path}{self.options}"
 
     @property
     def owned(self) -> bool:

@@ -11,7 +11,6 @@ import sys
 from e2e.daemon import Site, is_running
 from jqjobs import JobHandle
 from jqjobs.jobs.records import State
-from jqjobs.store import keys
 from waiting import eventually
 
 
@@ -23,8 +22,8 @@ def token_of(site: Site, job: JobHandle, attempt: int = 1) -> str:
 
 
 def push(site: Site, **envelope: object) -> None:
-    site.server.call("LPUSH", keys.inbox("default"), json.dumps(envelope))
-    site.server.call("ZADD", keys.wake("default"), 0, "1")
+    site.server.call("LPUSH", "jq:{default}:inbox", json.dumps(envelope))
+    site.server.call("ZADD", "jq:{default}:wake", 0, "1")
 
 
 def test_a_job_that_waits_leaves_its_worker_to_others_and_jqctl_answers_it(site: Site) -> None:

@@ -71,7 +71,7 @@ class QueueSystem:
         """Put raw envelopes into the inbox, as a producer in any language does."""
         for envelope in envelopes:
             raw = json.dumps(envelope) if isinstance(envelope, dict) else envelope
-            self.redis("LPUSH", f"jq:{{{queue}}}:inbox", raw)
+            self.redis("LPUSH", self.key("inbox", queue), raw)
 
     def ingest(self, queue: str = "q", nonce: str = "nonce") -> tuple[int, int, int, int]:
         """Ingest once: accepted, rejected, already present, left."""
@@ -145,7 +145,7 @@ class QueueSystem:
     # What is really there
 
     def key(self, part: str, queue: str = "q") -> str:
-        return f"jq:{{{queue}}}:{part}"
+        return self.store.address.key(f"{{{queue}}}:{part}")
 
     def ids(self, part: str = "ready", queue: str = "q") -> list[str]:
         """The members of a sorted set, lowest score first."""

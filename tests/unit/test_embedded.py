@@ -111,6 +111,7 @@ def test_a_named_directory_is_relative_to_the_working_directory(
 
 def test_the_socket_url_is_known_without_a_server(tmp_path: Path) -> None:
     assert socket_url("embedded:x", tmp_path) == f"unix://{tmp_path}/x/valkey.sock"
+    assert socket_url("embedded:x?prefix=shop", tmp_path) == f"unix://{tmp_path}/x/valkey.sock?prefix=shop"
     assert not (tmp_path / "x").exists()
 
 

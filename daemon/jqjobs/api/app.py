@@ -18,7 +18,7 @@ from jqjobs.api.handle import JobHandle
 from jqjobs.api.job_registry import Registry
 from jqjobs.api.periodic import Schedule, call_of, timetable
 from jqjobs.base.clock import Duration, duration_ms
-from jqjobs.base.config import Environment
+from jqjobs.base.config import Environment, check_prefix
 from jqjobs.base.later import AsgiApp, Later, WsgiApp
 from jqjobs.base.sizes import Size
 from jqjobs.errors import InvalidName, InvalidOption
@@ -54,16 +54,20 @@ class App:
     cleanup = HookPoint()
 
     def __init__(
-        self, imports: Iterable[str] = (), *, redis_url: str | None = None, credentials: Credentials | None = None,
+        self, imports: Iterable[str] = (), *, redis_url: str | None = None, prefix: str | None = None,
+        credentials: Credentials | None = None,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
 
-        ``redis_url``: instead of JQ_REDIS_URL of the environment or of ``.env``. ``credentials``: returns the password,
-        or ``(user, password)``; called before each connection, of producers and of workers, instead of what URL and
-        settings say. ``defaults``: options of `job` for all jobs that do not say otherwise, such as
-        ``{"max_attempts": 5}``. Raises: InvalidOption, InvalidName.
+        ``redis_url``, ``prefix``: instead of JQ_REDIS_URL and JQ_PREFIX of the environment or of ``.env``; apps with
+        different prefixes never meet in Redis. ``credentials``: returns the password, or ``(user, password)``; called
+        before each connection, of producers and of workers, instead of what URL and settings say. ``defaults``: options
+        of `job` for all jobs that do not say otherwise, such as ``{"max_attempts": 5}``.
+        Raises: InvalidOption, InvalidName, ConfigError.
         """
+        if prefix is not None:
+            check_prefix(prefix)
         self._defaults = app_defaults(defaults)
         self.registry = Registry(imports)
         # A worker asks for these around each job; they are the same objects, one step nearer.
@@ -71,7 +75,7 @@ class App:
         self.hooks, self.middlewares = self.registry.hooks, self.registry.middlewares
         self.put_off = Later()
         self.credentials = credentials
-        self.client = Client(redis_url, credentials)
+        self.client = Client(redis_url, prefix, credentials)
         self._engine: Engine | None = None
 
     @property

@@ -43,9 +43,11 @@ _IN_USE_S = 0.001
 class Client:
     """Connections to one Redis for the threads and event loops of this process."""
 
-    def __init__(self, redis_url: str | None = None, credentials: Credentials | None = None) -> None:
-        """``redis_url``, ``credentials``: as of `App`. Neither is looked at before the first call."""
-        self._whereabouts = Whereabouts(redis_url, credentials)
+    def __init__(
+        self, redis_url: str | None = None, prefix: str | None = None, credentials: Credentials | None = None
+    ) -> None:
+        """``redis_url``, ``prefix``, ``credentials``: as of `App`. None is looked at before the first call."""
+        self._whereabouts = Whereabouts(redis_url, prefix, credentials)
         self._idle: deque[Store] = deque()
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncStore] = WeakKeyDictionary()
         self._known: set[str] = set()
@@ -116,7 +118,7 @@ class Client:
         try:
             if store.wire.connected:
                 try:
-                    reply = store.wire.call_packed(enqueueing.packed_enqueue(queue, jobs[0]))
+                    reply = store.wire.call_packed(enqueueing.packed_enqueue(store.address.prefix, queue, jobs[0]))
                     return enqueueing.enqueued(reply, jobs)
                 except StoreError as error:
                     if error.unanswered or not isinstance(error, (ScriptMissing, StoreUnavailable)):

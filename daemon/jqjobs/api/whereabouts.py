@@ -10,10 +10,11 @@ from jqjobs.store.login import Credentials, with_login
 
 
 class Whereabouts:
-    """One per client. ``redis_url``: instead of the setting."""
+    """One per client. ``redis_url``, ``prefix``: instead of the settings."""
 
-    def __init__(self, redis_url: str | None, credentials: Credentials | None) -> None:
+    def __init__(self, redis_url: str | None, prefix: str | None, credentials: Credentials | None) -> None:
         self._redis_url = redis_url
+        self._prefix = prefix
         self._credentials = credentials
         self._found: Address | None = None
 
@@ -27,5 +28,5 @@ class Whereabouts:
         return self._found
 
     def _read(self, settings: Environment) -> Address:
-        url = settings.redis_url(self._redis_url)
+        url = settings.redis_url(self._redis_url, self._prefix)
         return parse_url(socket_url(url, settings.directory) if is_embedded(url) else url)

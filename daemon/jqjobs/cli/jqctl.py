@@ -55,7 +55,8 @@ def cli(context: click.Context) -> None:
     """Look at the queues, daemons and jobs of jqjobs, and act on them.
 
     Where Redis is comes from --redis, JQ_REDIS_URL, or JQ_REDIS_URL in ./.env, in this order; the default is
-    redis://127.0.0.1:6379/0. JQ_REDIS_USERNAME and JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE say who asks.
+    redis://127.0.0.1:6379/0. JQ_REDIS_USERNAME and JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE say who asks. What all
+    keys there begin with comes from --prefix, the URL, or JQ_PREFIX; default: jq.
 
     \b
     Examples:

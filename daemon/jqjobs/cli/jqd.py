@@ -117,7 +117,7 @@ def variable_of(setting: str) -> str:
 
 def read_settings(flags: dict[str, Any], environment: Environment) -> DaemonSettings:
     """Return the settings: flag, else environment, else ``.env``, else default. Raises: ConfigError and its kin."""
-    found: dict[str, Any] = {"app": "", "redis_url": environment.redis_url(flags.get("redis"))}
+    found: dict[str, Any] = {"app": "", "redis_url": environment.redis_url(flags.get("redis"), flags.get("prefix"))}
     for setting, (read, _, _) in OPTIONS.items():
         text = flags.get(setting) or environment.get(variable_of(setting))
         if text is not None:
@@ -144,6 +144,7 @@ def _with_options(command: Any) -> Any:
 @_with_options
 @click.option("--check", is_flag=True, help="Read the settings, load the app, say what is wrong, and exit.")
 @click.option("--redis", metavar="URL", help="redis://, rediss://, unix:// or embedded:[DIR].  [JQ_REDIS_URL]")
+@click.option("--prefix", metavar="NAME", help="What all keys in Redis begin with. Default: jq.  [JQ_PREFIX]")
 @click.version_option(__version__, prog_name="jqd")
 def command(check: bool, **flags: Any) -> int:
     """Run jobs of an app in supervised worker processes until told to stop.

@@ -93,7 +93,8 @@ def _post(store: Store, daemons: Sequence[DaemonInfo], order: Order) -> dict[str
 def _wait_for_answers(store: Store, nonce: str, awaited: set[str], until_s: float) -> Iterator[OrderAnswer]:
     """Yield the first answer of each daemon that is awaited, until all have come or it is too late."""
     while awaited and (left_s := until_s - time.monotonic()) > 0:
-        reply = store.wire.call("BLPOP", keys.answer(nonce), max(0.01, min(_BLOCK_S, left_s)))  # 0 is for ever
+        key = store.address.key(keys.answer(nonce))
+        reply = store.wire.call("BLPOP", key, max(0.01, min(_BLOCK_S, left_s)))  # 0 is for ever
         answer = parse_answer(reply[1]) if reply else None
         if answer is not None and answer.daemon in awaited:
             awaited.discard(answer.daemon)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jqjobs.base.config import Environment
+from jqjobs.base.config import Environment, use_redis
 from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
@@ -55,8 +54,8 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
     """
     check_name(name, "job name")
     payload = payload_of(args_text, kwargs_text)
-    if session.redis_flag:
-        os.environ["JQ_REDIS_URL"] = session.redis_flag
+    if session.redis_flag or session.prefix:
+        use_redis(Environment().redis_url(session.redis_flag, session.prefix))
     from jqjobs.base import log
 
     log.configure("jqctl", level="warning")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from jqjobs.base.config import Environment, working_directory
+from jqjobs.base.config import Environment, check_prefix, working_directory
 from jqjobs.cli.output import complain, listed, write_json, write_lines
 from jqjobs.cli.tables import Part
 from jqjobs.errors import NotFound, StoreUnavailable
@@ -34,6 +34,7 @@ class Session:
     """The options of one run of jqctl, and the two things commands do with them: ask Redis and answer."""
 
     redis_flag: str | None = None
+    prefix: str | None = None
     form: str = "table"
 
     @property
@@ -50,7 +51,7 @@ class Session:
     def store(self) -> Iterator[Store]:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
         settings = Environment()
-        url = settings.redis_url(self.redis_flag)
+        url = settings.redis_url(self.redis_flag, self.prefix)
         address = with_login(lambda _: parse_url(_plain(url)), settings)
         if address.is_unverified and not self.as_json:
             complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
@@ -86,6 +87,11 @@ def _remember_redis(context: click.Context, _: click.Parameter, value: str | Non
         context.ensure_object(Session).redis_flag = value
 
 
+def _remember_prefix(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(Session).prefix = check_prefix(value, "--prefix")
+
+
 def _remember_form(context: click.Context, _: click.Parameter, value: str | None) -> None:
     if value:
         context.ensure_object(Session).form = value
@@ -97,10 +103,14 @@ def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> N
 
 
 def speaks_to_redis(function: F) -> F:
-    """Give a command the options --redis, --output and --json; they may stand before or after its name."""
+    """Give a command the options --redis, --prefix, --output and --json; they may stand before or after its name."""
     redis = click.option(
         "--redis", metavar="URL", expose_value=False, callback=_remember_redis,
         help="Where Redis is: redis://, rediss://, unix:// or embedded:. Default: JQ_REDIS_URL.",
+    )  # fmt: skip
+    prefix = click.option(
+        "--prefix", metavar="NAME", expose_value=False, callback=_remember_prefix,
+        help="What all keys begin with there. Default: JQ_PREFIX, or jq.",
     )  # fmt: skip
     form = click.option(
         "-o", "--output", type=click.Choice(FORMS), expose_value=False, callback=_remember_form,
@@ -109,7 +119,7 @@ def speaks_to_redis(function: F) -> F:
     json = click.option(
         "--json", is_flag=True, expose_value=False, callback=_remember_json, help="The same as -o json."
     )
-    return redis(form(json(function)))
+    return redis(prefix(form(json(function))))
 
 
 def asks_for_json(argv: Sequence[str]) -> bool:

@@ -1,7 +1,7 @@
 """Reads a Redis URL into an address, and opens a socket to it. Knows nothing of commands.
 
 Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``;
-``valkey://`` and ``valkeys://`` are other names of the first two.
+``valkey://`` and ``valkeys://`` are other names of the first two. ``?prefix=`` says what all keys begin with.
 A password may hold any character, percent-encoded. One that is not is refused, never guessed at: what a parser makes
 of it is another host, and its complaints quote the secret.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from jqjobs.base.config import DEFAULT_PREFIX, PREFIX_HINT, is_prefix
 from jqjobs.errors import ConfigError
 from jqjobs.store.tls import OPTIONS as TLS_OPTIONS
 from jqjobs.store.tls import Tls, tls_of
@@ -24,7 +25,7 @@ _SOCKET_PATH_BYTES = 107
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 _TLS_SCHEMES = ("rediss", "valkeys")
-_OPTIONS = TLS_OPTIONS | {"db"}
+_OPTIONS = TLS_OPTIONS | {"db", "prefix"}
 _HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0 or embedded:"
 _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
@@ -40,6 +41,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP
 class Address:
     """Where a Redis is, and who we are there, which neither ``str()`` nor ``repr()`` of it shows.
 
+    ``prefix``: all keys and channels begin with it, so apps with different ones never meet.
     ``login``: tells who we are, in place of ``username`` and ``password``, where that may change. ``is_rotated``:
     somebody changes it while we live, so what is refused now may be right in a moment.
     """
@@ -48,6 +50,7 @@ class Address:
     port: int = 6379
     path: str = ""
     db: int = 0
+    prefix: str = DEFAULT_PREFIX
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     tls: Tls | None = None
@@ -63,11 +66,19 @@ class Address:
         """Return user and password as they are now; "" for none."""
         return self.login() if self.login else (self.username, self.password)
 
+    def key(self, name: str) -> str:
+        """Return a key or a channel as this Redis knows it, from its name in `jqjobs.store.keys`."""
+        return f"{self.prefix}:{name}"
+
     def __str__(self) -> str:
+        options = [f"prefix={self.prefix}"] if self.prefix != DEFAULT_PREFIX else []
         if self.path:
-            return f"unix://{self.path}" + (f"?db={self.db}" if self.db else "")
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
+            options = [f"db={self.db}", *options] if self.db else options
+            place = f"unix://{self.path}"
+        else:
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            place = f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
+        return f"{place}?{'&'.join(options)}" if options else place
 
 
 class _Malformed(Exception):
@@ -130,14 +141,16 @@ def _socket_address(parts: SplitResult, options: dict[str, str], user: str, pass
         raise _Malformed("names no socket path")
     if len(path.encode()) > _SOCKET_PATH_BYTES:
         raise _Malformed(f"names a socket path of more than {_SOCKET_PATH_BYTES} bytes")
-    return Address(path=path, db=_database(options.get("db")), username=user, password=password)
+    return Address(
+        path=path, db=_database(options.get("db")), prefix=_prefix(options), username=user, password=password
+    )  # fmt: skip
 
 
 def _host_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
     host = parts.hostname or "127.0.0.1"
     host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
     return Address(
-        host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")),
+        host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")), prefix=_prefix(options),
         tls=tls_of(options) if parts.scheme in _TLS_SCHEMES else None,
         username=user, password=password,
     )  # fmt: skip
@@ -154,6 +167,13 @@ def _database(text: str | None) -> int:
     if text and not (text.isascii() and text.isdecimal()):
         raise _Malformed("has a database that is no number")
     return int(text or 0)
+
+
+def _prefix(options: dict[str, str]) -> str:
+    prefix = options.get("prefix", DEFAULT_PREFIX)
+    if not is_prefix(prefix):
+        raise _Malformed("has a prefix that is none", hint=PREFIX_HINT)
+    return prefix
 
 
 def _decoded(text: str | None) -> str:

@@ -72,7 +72,7 @@ class AsyncStore:
         """Listen to a channel; what is published from here on is heard. Raises: StoreError and its kinds."""
         wire = AsyncWire(self.address, timeout_s=self._timeout_s, name="jqjobs-waiter")
         try:
-            await wire.call("SUBSCRIBE", channel)
+            await wire.call("SUBSCRIBE", self.address.key(channel))
             yield AsyncSubscription(wire)
         finally:
             await wire.aclose()
@@ -90,8 +90,8 @@ class AsyncSubscription:
 
 
 async def _evaluate(wire: AsyncWire, call: Call[Any]) -> Any:
-    rest = (len(call.keys), *call.keys, *call.args)
+    command = call.command(wire.address.prefix)
     try:
-        return await wire.call("EVALSHA", call.script.sha, *rest)
+        return await wire.call(*command)
     except ScriptMissing:
-        return await wire.call("EVAL", call.script.source, *rest)
+        return await wire.call("EVAL", call.script.source, *command[2:])

@@ -1,6 +1,7 @@
 """A script call, built once: script, keys, arguments, and how to read the answer. The calls are in `store.calls`.
 
 `Store` and `AsyncStore` run the same `Call`; nothing else knows the order of a script's arguments.
+Its keys are without their prefix, see `jqjobs.store.keys`.
 The first argument of each script is the time; it is left "" here, for the clock of Redis.
 """
 
@@ -28,3 +29,7 @@ class Call(Generic[T_co]):
     args: Sequence[Argument]
     parse: Callable[[Any], T_co]
     repeatable: bool = False
+
+    def command(self, prefix: str) -> tuple[Argument, ...]:
+        """Return the EVALSHA command; ``prefix``: that of the address, see `Address.key`."""
+        return ("EVALSHA", self.script.sha, len(self.keys), *[f"{prefix}:{key}" for key in self.keys], *self.args)

@@ -1,25 +1,22 @@
-"""One function per Redis key (docs/protocol.md, "Keys"). `{queue}` is a cluster hash tag.
+"""One function per Redis key (docs/protocol.md, "Keys"), less the prefix: that is the address's, see `Address.key`.
 
-What belongs to no queue has the tag `{~}`, which is no queue's name: one slot too.
-The scripts build the same names from the queue's prefix; tests/store/lua/test_keys.py holds them together.
+`{queue}` is a cluster hash tag. What belongs to no queue has the tag `{~}`, which is no queue's name: one slot too.
+The scripts build the same names from the key of a queue's meta; tests/store/lua/test_keys.py holds them together.
 """
 
 from __future__ import annotations
 
-PREFIX = "jq"
-
-_SHARED = f"{PREFIX}:{{~}}"
-QUEUES = f"{_SHARED}:queues"
-DAEMONS = f"{_SHARED}:daemons"
+QUEUES = "{~}:queues"
+DAEMONS = "{~}:daemons"
 
 
 def queue(name: str, part: str) -> str:
     """Return the key of one part of a queue: ``inbox``, ``ready``, ``scheduled``, …"""
-    return f"{PREFIX}:{{{name}}}:{part}"
+    return f"{{{name}}}:{part}"
 
 
 def meta(name: str) -> str:
-    return queue(name, "meta")
+    return f"{{{name}}}:meta"
 
 
 def inbox(name: str) -> str:
@@ -48,16 +45,16 @@ def active(name: str, worker_id: str) -> str:
 
 
 def daemon(daemon_id: str) -> str:
-    return f"{_SHARED}:daemon:{daemon_id}"
+    return f"{{~}}:daemon:{daemon_id}"
 
 
 def worker(worker_id: str) -> str:
-    return f"{_SHARED}:worker:{worker_id}"
+    return f"{{~}}:worker:{worker_id}"
 
 
 def control(daemon_id: str) -> str:
-    return f"{_SHARED}:control:{daemon_id}"
+    return f"{{~}}:control:{daemon_id}"
 
 
 def answer(nonce: str) -> str:
-    return f"{_SHARED}:answer:{nonce}"
+    return f"{{~}}:answer:{nonce}"

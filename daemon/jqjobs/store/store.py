@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
@@ -44,6 +45,7 @@ class Store:
         self.wire = Wire(address, timeout_s=timeout_s, name=name)
         self._patience_s = patience_s
         self._now_ms = now_ms
+        self._prefix = address.prefix
 
     def close(self) -> None:
         """Drop the connection."""
@@ -102,8 +104,9 @@ class Store:
 
     def command(self, call: Call[Any]) -> tuple[Argument, ...]:
         """Return the EVALSHA command of a call."""
-        args = call.args if self._now_ms is None else (self._now_ms(), *call.args[1:])
-        return ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *args)
+        if self._now_ms is not None:
+            call = replace(call, args=(self._now_ms(), *call.args[1:]))
+        return call.command(self._prefix)
 
     def run_many(self, calls: Sequence[Call[T]]) -> list[T | StoreError]:
         """Run calls in one round trip; an error stands in the place of its call's answer."""
@@ -137,7 +140,7 @@ class Store:
 
     def queues(self) -> list[str]:
         """Return the names of all known queues, sorted."""
-        return sorted(text(name) for name in self.wire.call("SMEMBERS", keys.QUEUES))
+        return sorted(text(name) for name in self.wire.call("SMEMBERS", self.address.key(keys.QUEUES)))
 
     def ping(self) -> None:
         """Raise StoreUnavailable (or its kin) unless Redis answers."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jqjobs.api.app import App
 from jqjobs.base import log
-from jqjobs.base.config import Environment
+from jqjobs.base.config import Environment, use_redis
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.context import tag_of_running_job
 from jqjobs.link.channel import Channel
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def _prepare_for_jobs(config: WorkerConfig) -> None:
-    os.environ["JQ_REDIS_URL"] = config.redis_url  # what jobs enqueue goes where their worker takes from
+    use_redis(config.redis_url)  # what jobs enqueue goes where their worker takes from
     os.environ["JQ_ENGINE"] = "redis"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # else it is closed, or somebody else's

@@ -314,7 +314,7 @@ def test_a_wrong_url_is_a_configuration_error_when_it_is_used() -> None:
 
 def test_the_url_is_read_once_and_not_before_it_is_needed(any_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str | None] = []
-    monkeypatch.setattr(Environment, "redis_url", lambda self, flag: asked.append(flag) or flag)
+    monkeypatch.setattr(Environment, "redis_url", lambda _, flag, prefix: asked.append(flag) or flag)
     client = Client(any_server.url)
     assert asked == []
     for _ in range(2):

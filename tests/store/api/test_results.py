@@ -164,8 +164,12 @@ def waiter(system: QueueSystem, request: pytest.FixtureRequest) -> Callable[...,
 
 def subscribers(system: QueueSystem) -> int:
     if system.kind == "fake":
-        return int(system.redis("EVAL", "return redis.call('PUBLISH', ARGV[1], 'x')", 0, keys.over("q", "a")))
-    return int(system.redis("PUBSUB", "NUMSUB", keys.over("q", "a"))[1])
+        return int(
+            system.redis(
+                "EVAL", "return redis.call('PUBLISH', ARGV[1], 'x')", 0, system.store.address.key(keys.over("q", "a"))
+            )
+        )
+    return int(system.redis("PUBSUB", "NUMSUB", system.store.address.key(keys.over("q", "a")))[1])
 
 
 def test_a_result_that_is_there_is_returned_at_once(system: QueueSystem, waiter: Callable[..., Waiter]) -> None:

@@ -184,7 +184,7 @@ def test_answers_of_strangers_and_junk_count_for_nothing(
     mute = daemon("mute", None)
     monkeypatch.setattr("jqjobs.cli.daemons.new_id", lambda: "abcd2345")
     for junk in ("junk", '{"v":1,"daemon":"other","ok":true,"message":"m"}', '{"v":1,"ok":true}'):
-        system.redis("RPUSH", keys.answer("abcd2345"), junk)
+        system.redis("RPUSH", system.store.address.key(keys.answer("abcd2345")), junk)
     assert terminal.run("daemon", "quiet", "mute", *BRIEFLY) == Exit.ERROR
     system.run(daemons.post_answer("abcd2345", f'{{"v":1,"daemon":"{mute.id}","ok":true,"message":"first"}}'))
     system.run(daemons.post_answer("abcd2345", f'{{"v":1,"daemon":"{mute.id}","ok":false,"message":"second"}}'))
@@ -197,7 +197,7 @@ def test_an_order_that_cannot_be_posted_is_said_and_the_others_get_theirs(
     system: QueueSystem, daemon: Callable[..., Daemon], terminal: Terminal
 ) -> None:
     odd, web = daemon("odd", None), daemon()
-    system.redis("SET", keys.control(odd.id), "x")
+    system.redis("SET", system.store.address.key(keys.control(odd.id)), "x")
 
     assert terminal.run("daemon", "quiet", "--all", *PATIENTLY) == Exit.ERROR
     assert "! odd on host1 (pid 1): the order cannot be posted: WRONGTYPE" in terminal.out
@@ -295,7 +295,7 @@ def test_ping_says_what_is_wrong_with_each_daemon_and_one_that_is_able_is_enough
 
 def test_ping_counts_only_who_was_heard_of_lately(system: QueueSystem, terminal: Terminal) -> None:
     serve(system)
-    system.redis("ZINCRBY", keys.DAEMONS, -11_000, "d1")
+    system.redis("ZINCRBY", system.store.address.key(keys.DAEMONS), -11_000, "d1")
     assert terminal.run("ping") == Exit.ERROR
     assert "it was last heard of 11s ago" in terminal.out
 

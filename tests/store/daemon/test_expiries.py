@@ -72,8 +72,8 @@ def test_a_daemon_that_leaves_is_not_the_one_that_is_told(
 
 def test_a_limit_stays_as_long_as_its_window() -> None:
     text = Limits(rate=RateLimit(5, hours=2)).text("mail", {})
-    assert most_ms(f"jq:{{q}}:limit:{text.split()[3]}") == 2 * HOUR_MS + 60_000
-    assert most_ms("jq:{q}:limit:mail/running") is None
+    assert most_ms(f"{{q}}:limit:{text.split()[3]}") == 2 * HOUR_MS + 60_000
+    assert most_ms("{q}:limit:mail/running") is None
 
 
 def test_the_table_knows_all_that_the_scripts_let_expire() -> None:

@@ -77,7 +77,7 @@ def heard(listener: ControlListener, timeout_s: float = 20) -> Order:
 
 
 def answers(system: QueueSystem, nonce: str = NONCE) -> list[OrderAnswer | None]:
-    return [parse_answer(raw) for raw in system.redis("LRANGE", keys.answer(nonce), 0, -1)]
+    return [parse_answer(raw) for raw in system.redis("LRANGE", system.store.address.key(keys.answer(nonce)), 0, -1)]
 
 
 # The lists in Redis
@@ -103,16 +103,18 @@ def test_a_list_that_nobody_reads_keeps_the_latest(system: QueueSystem) -> None:
     for number in range(130):
         system.run(daemons.post_order(DAEMON, json.dumps({"n": number})))
 
-    found = [json.loads(raw)["n"] for raw in system.redis("LRANGE", keys.control(DAEMON), 0, -1)]
+    found = [
+        json.loads(raw)["n"] for raw in system.redis("LRANGE", system.store.address.key(keys.control(DAEMON)), 0, -1)
+    ]
     assert found == list(range(30, 130))
 
 
 def test_a_key_of_another_type_is_an_error_and_stays(system: QueueSystem) -> None:
-    system.redis("SET", keys.control(DAEMON), "x")
+    system.redis("SET", system.store.address.key(keys.control(DAEMON)), "x")
     with pytest.raises(StoreError):
         order(system.store)
 
-    assert system.redis("GET", keys.control(DAEMON)) == b"x"
+    assert system.redis("GET", system.store.address.key(keys.control(DAEMON))) == b"x"
 
 
 # Hearing and answering
@@ -137,7 +139,7 @@ def test_orders_come_in_the_order_they_were_given_those_from_before_the_start_to
         order(system.store, verb)
 
     assert [heard(listener).verb for _ in range(2)] == [Verb.RESUME, Verb.DUMP]
-    assert system.redis("EXISTS", keys.control(DAEMON)) == 0
+    assert system.redis("EXISTS", system.store.address.key(keys.control(DAEMON))) == 0
 
 
 def test_an_answer_goes_at_once_although_the_listener_waits_for_orders(
@@ -161,7 +163,7 @@ def test_an_answer_goes_at_once_although_the_listener_waits_for_orders(
 
 def test_what_is_no_order_is_said_once_and_holds_up_nothing(system: QueueSystem, listen: Listen, logged: Lines) -> None:
     for junk in (b"\xff", b"[]", b'{"v":1}', b"x" * 5000):
-        system.redis("RPUSH", keys.control(DAEMON), junk)
+        system.redis("RPUSH", system.store.address.key(keys.control(DAEMON)), junk)
     listener = listen(system.url)
     order(system.store)
 
@@ -185,7 +187,7 @@ def test_an_order_from_long_ago_is_not_obeyed(system: QueueSystem, listen: Liste
 def test_an_answer_that_redis_refuses_is_dropped_and_said_once(
     system: QueueSystem, listener: ControlListener, logged: Lines
 ) -> None:
-    system.redis("SET", keys.answer("odd12345"), "x")
+    system.redis("SET", system.store.address.key(keys.answer("odd12345")), "x")
     for _ in range(2):
         order(system.store, nonce="odd12345")
         listener.answer(heard(listener), True, "lost")
@@ -246,11 +248,11 @@ def test_an_outage_is_waited_out_and_said_once(
 
 
 def test_a_key_of_another_type_is_waited_out_too(system: QueueSystem, listen: Listen, logged: Lines) -> None:
-    system.redis("SET", keys.control(DAEMON), "x")
+    system.redis("SET", system.store.address.key(keys.control(DAEMON)), "x")
     listener = listen(system.url)
     eventually(lambda: logged, 20)
     assert "WRONGTYPE" in logged[0]["error"]
-    system.redis("DEL", keys.control(DAEMON))
+    system.redis("DEL", system.store.address.key(keys.control(DAEMON)))
     order(system.store)
 
     assert heard(listener).verb is Verb.QUIET

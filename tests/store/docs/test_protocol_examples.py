@@ -19,7 +19,7 @@ import pytest
 
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.blame import Scope
-from jqjobs.jobs.records import Kind
+from jqjobs.jobs.records import Kind, State
 from jqjobs.jobs.signature import MalformedPayload, decode_payload
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
@@ -29,6 +29,10 @@ from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe
 from jqjobs.store.calls.schedules import TickAnswer, agenda, plan, suspend, tick
 from jqjobs.store.calls.waits import expect, resolve
+from jqjobs.store.reads.jobs import job_info
+from jqjobs.store.reads.queues import queues_with
+from jqjobs.store.reads.raw import rejected_page
+from jqjobs.store.reads.registry import read_registry
 from servers import REAL_KINDS, Server, program
 from store.queue_system import QueueSystem, outcome
 
@@ -267,8 +271,9 @@ def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_
             shop.redis("DEL", f"jq:{{{QUEUE}}}:inbox")
 
 
-def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem) -> None:
-    with _as_user(own_system, "jqjobs") as system:
+@pytest.mark.parametrize("prefix", ["jq", "eu:shop-2"])
+def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem, prefix: str) -> None:
+    with _as_user(own_system, "jqjobs", prefix) as system:
         system.store.ping()
         system.run(upkeep.add_queues(["q"]))
         system.push({"job": "n", "id": "a", "key": "k"}, {"job": "n", "id": "b"}, "no")
@@ -299,16 +304,22 @@ def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem) -
         assert system.run(leases.renew("q", 1000, ["w"], ["n"])) == [0]
         system.tend()
         assert system.run(leases.leave("q", "w")) == 0
-        system.run(daemons.register("d", 1000, {"name": "x"}, {"w": {"pid": 1}}))
+        system.run(daemons.register("d", 60_000, {"name": "x", "workers": "w"}, {"w": {"pid": 1}}))
+        system.run(daemons.post_order("d", "{}"))
+        assert read_registry(system.store).daemons[0].workers[0].pid == 1
+        assert system.run(job_info("q", "b")).state == State.KEPT
+        assert queues_with(system.store, "b") == ["q"]
+        assert rejected_page(system.store, "q", 0, 9).total == 1
 
 
 @contextmanager
-def _as_user(system: QueueSystem, name: str) -> Iterator[QueueSystem]:
-    """A system that may do what the page grants this user."""
+def _as_user(system: QueueSystem, name: str, prefix: str = "jq") -> Iterator[QueueSystem]:
+    """A system that may do what the page grants this user, where keys begin with ``prefix``."""
     for command, _ in sessions():
         if f"ACL SETUSER {name} " in command:
-            system.redis(*shlex.split(command)[1:])
-    user = QueueSystem(system.url.replace("unix://", f"unix://{name}:secret@"), clock=system.clock)
+            system.redis(*shlex.split(command.replace("jq:", f"{prefix}:"))[1:])
+    url = f"{system.url.replace('unix://', f'unix://{name}:secret@')}?prefix={prefix}"
+    user = QueueSystem(url, clock=system.clock)
     with closing(user.store):
         yield user
 

@@ -178,6 +178,4 @@ def test_one_job_is_packed_as_the_call_for_many_says(options: dict[str, object])
         NewJob("n", bytes(range(256)), "c", **options),  # type: ignore[arg-type]
     ):  # fmt: skip
         call = enqueueing.enqueue("q", [job])
-        command = ("EVALSHA", call.script.sha, 1, *call.keys, *call.args)
-
-        assert enqueueing.packed_enqueue("q", job) == pack(command)
+        assert enqueueing.packed_enqueue("a:b", "q", job) == pack(call.command("a:b"))

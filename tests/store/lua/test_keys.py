@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from jqjobs.jobs.records import Kind
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, leases
@@ -35,7 +33,7 @@ def test_python_and_the_scripts_build_the_same_names(system: QueueSystem) -> Non
         keys.queue("q", "catalog"), keys.queue("q", "offers"), keys.queue("q", "trip:w"),
         keys.queue("q", "job:dead:history"),
     ):  # fmt: skip
-        assert system.redis("EXISTS", key) == 1, key
+        assert system.redis("EXISTS", f"jq:{key}") == 1, key
 
 
 def test_every_key_of_a_queue_is_in_its_slot(system: QueueSystem) -> None:
@@ -48,13 +46,9 @@ def test_the_registry_has_its_own_names(system: QueueSystem) -> None:
     system.run(daemons.register("d1", 1000, {"name": "x"}, {"w1": {"pid": 1}}))
 
     assert sorted(system.redis("KEYS", "*")) == sorted(
-        key.encode() for key in (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1"))
+        f"jq:{key}".encode() for key in (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1"))
     )
-    assert (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1")) == (
-        "jq:{~}:daemons",
-        "jq:{~}:daemon:d1",
-        "jq:{~}:worker:w1",
-    )
+    assert (keys.DAEMONS, keys.daemon("d1"), keys.worker("w1")) == ("{~}:daemons", "{~}:daemon:d1", "{~}:worker:w1")
 
 
 def test_names_with_dots_and_dashes_do_not_run_into_each_other(system: QueueSystem) -> None:
@@ -62,4 +56,4 @@ def test_names_with_dots_and_dashes_do_not_run_into_each_other(system: QueueSyst
     system.add("x", queue="a")
 
     assert system.states("x", "a.b-c_D9") == system.states("x", "a") == ["ready"]
-    assert re.fullmatch(r"jq:\{a\.b-c_D9\}:meta", keys.meta("a.b-c_D9"))
+    assert keys.meta("a.b-c_D9") == "{a.b-c_D9}:meta"

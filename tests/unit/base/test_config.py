@@ -9,6 +9,7 @@ import pytest
 
 from jqjobs.base.config import DEFAULT_REDIS_URL, Environment, read_dotenv
 from jqjobs.errors import ConfigError
+from jqjobs.store.address import parse_url
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
@@ -28,6 +29,36 @@ def test_where_redis_is(tmp_path: Path) -> None:
     assert Environment({}, tmp_path).redis_url() == DEFAULT_REDIS_URL
     assert Environment({"JQ_REDIS_URL": "redis://own"}, tmp_path).redis_url() == "redis://own"
     assert Environment({"JQ_REDIS_URL": "redis://own"}, tmp_path).redis_url("redis://flag") == "redis://flag"
+
+
+@pytest.mark.parametrize(
+    ("own", "flag", "prefix", "found"),
+    [
+        ({"JQ_PREFIX": "own"}, None, None, "redis://127.0.0.1:6379/0?prefix=own"),
+        ({"JQ_PREFIX": "own"}, "redis://flag?db=1", None, "redis://flag?db=1&prefix=own"),
+        ({"JQ_PREFIX": "own"}, "redis://flag?prefix=url", None, "redis://flag?prefix=url"),
+        ({"JQ_PREFIX": "own"}, "redis://flag?prefix=url&db=1", "chosen", "redis://flag?db=1&prefix=chosen"),
+        ({"JQ_REDIS_URL": "redis://own?prefix=own", "JQ_PREFIX": "own"}, None, None, "redis://own?prefix=own"),
+        ({"JQ_REDIS_URL": "embedded:"}, None, "chosen", "embedded:?prefix=chosen"),
+        ({"JQ_REDIS_URL": " redis://own\n"}, None, "chosen", "redis://own?prefix=chosen"),
+    ],
+)
+def test_the_prefix_chosen_goes_before_that_of_the_url_before_that_of_the_environment(
+    own: dict[str, str], flag: str | None, prefix: str | None, found: str, tmp_path: Path
+) -> None:
+    assert Environment(own, tmp_path).redis_url(flag, prefix) == found
+
+
+def test_two_prefixes_in_the_environment_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JQ_REDIS_URL=redis://own?prefix=production\n")
+    with pytest.raises(ConfigError, match="another prefix than JQ_PREFIX, which is 'staging'"):
+        Environment({"JQ_PREFIX": "staging"}, tmp_path).redis_url()
+
+
+def test_a_raw_password_is_never_taken_for_a_prefix(tmp_path: Path) -> None:
+    found = Environment({}, tmp_path).redis_url("redis://:12?prefix=x@host", "chosen")
+    with pytest.raises(ConfigError, match="raw"):
+        parse_url(found)
 
 
 def test_reading_the_file_changes_nothing_in_the_environment(tmp_path: Path) -> None:

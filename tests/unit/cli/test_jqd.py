@@ -92,6 +92,8 @@ def test_the_redis_url_too(tmp_path: Path) -> None:
     )
     assert settings({}, {"JQ_REDIS_URL": "redis://own"}, file, tmp_path).redis_url == "redis://own"
     assert settings({}, {}, file, tmp_path).redis_url == "redis://file"
+    assert settings({"prefix": "flag"}, {}, file, tmp_path).redis_url == "redis://file?prefix=flag"
+    assert settings({}, {"JQ_PREFIX": "own"}, file, tmp_path).redis_url == "redis://file?prefix=own"
 
 
 @pytest.mark.parametrize(

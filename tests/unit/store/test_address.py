@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import traceback
+from urllib.parse import quote
 
 import pytest
 
@@ -82,7 +83,25 @@ def test_what_holds_a_url_does_not_show_it() -> None:
         ("redis://", "redis://127.0.0.1:6379/0"),
         ("unix:///run/redis@1/redis.sock", "unix:///run/redis@1/redis.sock"),
         ("unix:///run/my%23redis.sock?db=2", "unix:///run/my#redis.sock?db=2"),
+        ("redis://host/2?prefix=shop", "redis://host:6379/2?prefix=shop"),
+        ("unix:///a.sock?prefix=eu:shop&db=2", "unix:///a.sock?db=2&prefix=eu:shop"),
+        ("redis://host?prefix=jq", "redis://host:6379/0"),
     ],
 )
 def test_what_a_url_means(url: str, shown: str) -> None:
     assert str(parse_url(url)) == shown
+
+
+def test_every_key_begins_with_the_prefix() -> None:
+    assert parse_url("redis://host").key("{q}:ready") == "jq:{q}:ready"
+    assert parse_url("redis://host?prefix=eu:shop").key("{q}:ready") == "eu:shop:{q}:ready"
+
+
+@pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "a b", "a*", "-a", "a:", "\u00e9", "a" * 33])
+def test_what_cannot_begin_a_key_is_refused_as_a_prefix(prefix: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_url(f"redis://host?prefix={quote(prefix)}")
+
+    assert "a prefix is a letter or digit" in raised.value.hint
+    with pytest.raises(ConfigError, match="is no prefix of keys"):
+        App(prefix=prefix)

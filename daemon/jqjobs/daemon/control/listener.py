@@ -100,7 +100,7 @@ class ControlListener(threading.Thread):
     def _ask(self) -> None:
         if self._asked_s is not None:
             return
-        self._store.wire.send(("BLPOP", keys.control(self._daemon_id), _BLOCK_S))
+        self._store.wire.send(("BLPOP", self._store.address.key(keys.control(self._daemon_id)), _BLOCK_S))
         self._asked_s = time.monotonic()
 
     def _wait_for_order(self) -> bool:

@@ -11,7 +11,6 @@ import re
 
 from jqjobs.base.clock import duration_ms
 from jqjobs.errors import JqError, StoreRefused
-from jqjobs.store.keys import PREFIX
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -24,7 +23,8 @@ MOST_MS = {
 }  # fmt: skip
 #: The times of starts outlive the window of their limit by this (lua/rules/limits/start.lua).
 _SPARE_MS = 60_000
-_KIND = re.compile(rf"{PREFIX}:(?:\{{[^}}]*\}}:)?(\w+)")
+#: A key without its prefix, as in `jqjobs.store.keys`.
+_KIND = re.compile(r"\{[^}]*\}:(\w+)")
 
 
 class Expiries:
@@ -32,6 +32,7 @@ class Expiries:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._start = store.address.key("")
         self._cursor = ""
 
     @property
@@ -46,19 +47,22 @@ class Expiries:
     def step(self) -> None:
         """Look at the next keys. Raises: StoreError; who may not look gives up."""
         try:
-            reply = self._store.wire.call("SCAN", self._cursor, "MATCH", f"{PREFIX}:*", "COUNT", _STEP_KEYS)
+            reply = self._store.wire.call("SCAN", self._cursor, "MATCH", self._start + "{*", "COUNT", _STEP_KEYS)
         except StoreRefused:
             self._cursor = ""
             raise
         cursor, names = reply
-        found = [(name, ms) for name in names if (ms := most_ms(name.decode("utf-8", "replace"))) is not None]
+        found = [(name, ms) for name in names if (ms := most_ms(self._without_prefix(name))) is not None]
         # Only where it shortens what is left (LT), and only of keys that expire at all (XX).
         raise_first(self._store.wire.pipeline([("PEXPIRE", name, ms, "XX", "LT") for name, ms in found]))
         self._cursor = "" if cursor == b"0" else cursor.decode()
 
+    def _without_prefix(self, key: bytes) -> str:
+        return key.decode("utf-8", "replace").removeprefix(self._start)
+
 
 def most_ms(key: str) -> int | None:
-    """Return how long a key stays at most, ms; None when it does not expire, or for as long as somebody has asked."""
+    """Return how long a key, less its prefix, stays at most, ms; None where it never goes, or as asked."""
     kind = _KIND.match(key)
     if kind is None:
         return None

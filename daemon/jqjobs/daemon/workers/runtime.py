@@ -1,4 +1,5 @@
-"""The runtime directory: where the boards of all daemons of a user lie, apart for each Redis.
+"""The runtime directory: where the boards of all daemons of a user lie, apart for each Redis
+and prefix.
 
 Memory-backed where possible: a board is written for every job. A successor must find what a dead daemon
 left, so the place depends on user and Redis only, not on the daemon's name.

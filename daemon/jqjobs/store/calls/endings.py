@@ -72,7 +72,7 @@ def subscribe(address: Address, channel: str) -> Iterator[Subscription]:
     """Listen to a channel; what is published from here on is heard. Raises: StoreError and its kinds."""
     wire = Wire(address, name="jqjobs-waiter")
     try:
-        wire.send(("SUBSCRIBE", channel))
+        wire.send(("SUBSCRIBE", address.key(channel)))
         wire.read()
         yield Subscription(wire)
     finally:

@@ -48,21 +48,24 @@ def enqueued(reply: Any, jobs: Sequence[NewJob]) -> list[Enqueued]:
     return made
 
 
-def packed_enqueue(queue: str, job: NewJob) -> bytes:
-    """Return what `enqueue` sends for one job; but for id and payload it is packed once, which saves half the work."""
+def packed_enqueue(prefix: str, queue: str, job: NewJob) -> bytes:
+    """Return what `enqueue` sends for one job; but for id and payload it is packed once, which saves half the work.
+
+    ``prefix``: what all keys begin with.
+    """
     job_id, payload = job.id.encode(), job.payload
     return b"%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
-        _packed_head(queue, *_IN_COMMON(job)), len(job_id), job_id, len(payload), payload
+        _packed_head(prefix, queue, *_IN_COMMON(job)), len(job_id), job_id, len(payload), payload
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _packed_head(
-    queue: str, name: str, fields: tuple[str | int, ...], priority: int, due: str, key: str, coalesce: str,
-    replace: bool,
+    prefix: str, queue: str, name: str, fields: tuple[str | int, ...], priority: int, due: str, key: str,
+    coalesce: str, replace: bool,
 ) -> bytes:  # fmt: skip
     call = enqueue(queue, [NewJob(name, b"", "", priority, due, key, fields, coalesce, replace)])
-    packed = pack(("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args))
+    packed = pack(call.command(prefix))
     return packed.removesuffix(pack(("", "")).removeprefix(b"*2\r\n"))
 
 

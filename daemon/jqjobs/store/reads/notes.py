@@ -47,6 +47,7 @@ def attempt_of(progress: Any) -> int | None:
 def progress_of(store: Store, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     """Return (queue, id) → progress of the jobs that said something, in one round trip."""
     wanted = [job for job in jobs if all(job)]
-    replies = store.wire.pipeline([("HGET", keys.job(*job), "progress") for job in wanted]) if wanted else []
+    looks = [("HGET", store.address.key(keys.job(*job)), "progress") for job in wanted]
+    replies = store.wire.pipeline(looks) if looks else []
     found = {job: json_or_none(reply) for job, reply in zip(wanted, replies, strict=True) if isinstance(reply, bytes)}
     return {job: progress for job, progress in found.items() if progress is not None}

@@ -98,13 +98,14 @@ def known_queues(store: Store) -> list[str]:
 def queues_with(store: Store, job_id: str) -> list[str]:
     """Return the known queues that have a job of this id, in one pipeline."""
     queues = known_queues(store)
-    found = raise_first(store.wire.pipeline([("EXISTS", keys.job(queue, job_id)) for queue in queues]))
+    looks = [("EXISTS", store.address.key(keys.job(queue, job_id))) for queue in queues]
+    found = raise_first(store.wire.pipeline(looks))
     return [queue for queue, exists in zip(queues, found, strict=True) if exists == 1]
 
 
 def catalog_entry(store: Store, queue: str, name: str) -> dict[str, Any] | None:
     """Return what workers published for a job name, None when none ever did."""
-    raw = store.wire.call("HGET", keys.queue(queue, "catalog"), name)
+    raw = store.wire.call("HGET", store.address.key(keys.queue(queue, "catalog")), name)
     if raw is None:
         return None
     entry = json_or_none(raw)

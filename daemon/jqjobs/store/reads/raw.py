@@ -37,7 +37,7 @@ class RawPage(NamedTuple):
 
 def inbox_page(store: Store, queue: str, offset: int, limit: int) -> RawPage:
     """Read raw envelopes that wait for ingestion, the next one first."""
-    key = keys.inbox(queue)
+    key = store.address.key(keys.inbox(queue))
 
     def window(start: int, size: int) -> list[bytes]:
         found: list[bytes] = store.wire.call("LRANGE", key, -start - size, -start - 1)
@@ -49,7 +49,7 @@ def inbox_page(store: Store, queue: str, offset: int, limit: int) -> RawPage:
 
 def rejected_page(store: Store, queue: str, offset: int, limit: int) -> RawPage:
     """Read what was refused, the latest first."""
-    key = keys.rejected(queue)
+    key = store.address.key(keys.rejected(queue))
 
     def window(start: int, size: int) -> list[bytes]:
         found: list[bytes] = store.wire.call("LRANGE", key, start, start + size - 1)

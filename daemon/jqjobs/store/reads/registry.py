@@ -79,7 +79,7 @@ class Registry(NamedTuple):
 
 def read_registry(store: Store) -> Registry:
     """Read all daemons and their workers, in three round trips."""
-    latest = ("ZRANGE", keys.DAEMONS, 0, _MOST_DAEMONS - 1, "REV", "WITHSCORES")
+    latest = ("ZRANGE", store.address.key(keys.DAEMONS), 0, _MOST_DAEMONS - 1, "REV", "WITHSCORES")
     time, registered = raise_first(store.wire.pipeline([("TIME",), latest]))
     now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
     seen_ms = {text(registered[i]): integer(registered[i + 1]) or 0 for i in range(0, len(registered), 2)}
@@ -108,7 +108,7 @@ def with_progress(store: Store, registry: Registry) -> Registry:
 
 def _hashes(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
     # An error reply (a key of another type) counts as absent.
-    return [fields(reply) for reply in store.wire.pipeline([("HGETALL", name) for name in names])]
+    return [fields(reply) for reply in store.wire.pipeline([("HGETALL", store.address.key(name)) for name in names])]
 
 
 def _worker_ids(entry: dict[str, Any]) -> list[str]:

@@ -17,5 +17,6 @@ def suspicions(store: Store, jobs: Sequence[AttemptRef]) -> list[Suspicion | Non
 
     Raises: StoreUnavailable.
     """
-    found = store.wire.pipeline([("HGET", keys.job(queue, job_id), "suspect") for queue, job_id, _ in jobs])
+    key = store.address.key
+    found = store.wire.pipeline([("HGET", key(keys.job(queue, job_id)), "suspect") for queue, job_id, _ in jobs])
     return [None if reply is None or isinstance(reply, StoreError) else read_suspicion(text(reply)) for reply in found]

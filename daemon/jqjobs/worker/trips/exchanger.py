@@ -54,9 +54,10 @@ class Exchanger:
         """``complete``: fills in what a job leaves to its registration."""
         self._store = store
         self.queues = tuple(queues)
-        self._looked_at = [key for queue in queues for key in (keys.queue(queue, "ready"), keys.inbox(queue))]
+        key = store.address.key
+        self._looked_at = [key(keys.queue(queue, part)) for queue in queues for part in ("ready", "inbox")]
         self.suspects = suspects
-        self._suspects_at = [keys.queue(queue, "suspects") for queue in queues]
+        self._suspects_at = [key(keys.queue(queue, "suspects")) for queue in queues]
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._batch = batch

@@ -28,7 +28,8 @@ class WakeWait:
     ) -> None:  # fmt: skip
         """``when_moved``: called when Redis ends the wait with an error, as a primary does that is one no longer."""
         self._wire = wire
-        self._command: tuple[Argument, ...] = ("BZPOPMIN", *map(keys.wake, queues), _BLOCK_S)
+        tokens = [wire.address.key(keys.wake(queue)) for queue in queues]
+        self._command: tuple[Argument, ...] = ("BZPOPMIN", *tokens, _BLOCK_S)
         self._channel = channel
         self._wakeup = wakeup
         self._when_moved = when_moved
