@@ -69,6 +69,10 @@ class Registry:
         """Return job name → what workers publish about it; aliases are names too."""
         return {name: self._published(job) for name, job in self.jobs.items()}
 
+    def parameters(self, queue: str) -> dict[str, dict[str, Any] | bool]:
+        """Return job name → JSON Schema of its parameters, of the jobs that are registered for a queue."""
+        return {name: job.signature.schema() for name, job in self.jobs.items() if job.settings.queue == queue}
+
     def _published(self, job: Job[..., Any]) -> dict[str, Any]:
         entry = job.settings.catalog_entry(first_line(job.function)) | {"signature": job.signature.digest}
         has_hooks = any(True for event in ("on_failure", "cleanup") for _ in self.hooks_of(job, event))

@@ -9,19 +9,18 @@ from typing import Any
 import click
 
 from jqjobs.cli.arguments import payload_of
+from jqjobs.cli.offers import check_arguments, find_offer, warning_of
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.storing import store_job
 from jqjobs.jobs.records import PRIORITIES, Coalesce, NewJob, Options, check_name, new_id
-from jqjobs.store.reads.queues import catalog_entry
-from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.catalog import offer_in
 from jqjobs.store.reply_values import integer, string
-from jqjobs.store.store import Store
 
 
 @click.command("enqueue")
 @click.argument("name")
-@click.option("--queue", default="default", show_default=True, metavar="NAME", help="Queue to put it in.")
+@click.option("--queue", metavar="NAME", help="Queue to put it in. Default: the one it is registered for.")
 @click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments: a JSON list.")
 @click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
 @click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")
@@ -35,35 +34,44 @@ from jqjobs.store.store import Store
 @click.option("--replace", is_flag=True, default=None, help="With --key: a job that waits under it becomes this one.")
 @click.option("--id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
 @click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
+@click.option("--unchecked", is_flag=True, help="Also when the arguments do not fit what live workers have.")
 @speaks_to_redis
 @click.pass_obj
-def enqueue(session: Session, /, name: str, queue: str, args_text: str, kwargs_text: str, **given: Any) -> None:
-    """Enqueue one job. NAME is the name it is registered under in the app.
+def enqueue(
+    session: Session, /, name: str, queue: str | None, args_text: str, kwargs_text: str, unchecked: bool, **given: Any
+) -> None:
+    """Enqueue one job. NAME is the name it is registered under in the app; `jqctl jobs` lists them.
 
-    A warning on stderr tells when no daemon serves the queue, or no worker there has offered this name.
+    Its arguments are checked as far as live workers have published what it takes. A warning on stderr tells when no
+    daemon serves the queue, or no worker there has offered this name.
 
     \b
     Examples:
-      jqctl enqueue send_welcome --queue emails --args '[42]'
+      jqctl enqueue send_welcome --args '[42]'
       jqctl enqueue send_welcome --queue emails --kwargs '{"user_id": 42}' --delay 10m
       jqctl enqueue send_report --at 'friday 17:00 America/New_York'
       jqctl enqueue nightly_report --key nightly --json
       jqctl enqueue reindex --key shop --delay 30s --coalesce queued --replace
     """
     check_name(name, "job name")
-    check_name(queue, "queue")
+    if queue is not None:
+        check_name(queue, "queue")
     options = Options(**given)
     options.check_key()
     job = _new_job(name, payload_of(args_text, kwargs_text, name), options)
     with session.store() as store:
-        entry = catalog_entry(store, queue, name)
-        job = _completed(job, options, entry or {})
-        warning = _warning(store, queue, name, is_offered=entry is not None)
+        offer = find_offer(store, name) if queue is None else offer_in(store, queue, name)
+        queue = queue or (offer.queue if offer else "")
+        if offer and not unchecked:
+            check_arguments(offer, job.payload)
+        job = _completed(job, options, offer.entry if offer else {})
+        warning = warning_of(store, queue, name, is_offered=offer is not None)
         made = store_job(store, queue, job)
     if warning:
         complain(f"jqctl: warning: {warning}")
     answer = {
-        "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced, "warning": warning,
+        "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced,
+        "due_ms": int(job.due) if job.due.isdecimal() else None, "warning": warning,
     }  # fmt: skip
     said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
     session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(job.due)}"])
@@ -103,11 +111,3 @@ def _due_shown(due: str) -> str:
     from jqjobs.jobs.moment_words import shown
 
     return f", due {shown(datetime.fromtimestamp(int(due) / 1000).astimezone())}"
-
-
-def _warning(store: Store, queue: str, name: str, *, is_offered: bool) -> str | None:
-    if not read_registry(store).serves(queue):
-        return f"no daemon serves queue {queue}: the job waits until one does"
-    if not is_offered:
-        return f"no worker of queue {queue} has offered a job named {name}: it is parked until one does"
-    return None

@@ -20,6 +20,7 @@ from jqjobs.cli.jobs import job
 from jqjobs.cli.output import ReaderGone, write_error
 from jqjobs.cli.ping import ping
 from jqjobs.cli.queues import queue
+from jqjobs.cli.registered import jobs
 from jqjobs.cli.schedule import schedule
 from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.cli.status import status
@@ -61,7 +62,8 @@ def cli(context: click.Context) -> None:
     \b
     Examples:
       jqctl status
-      jqctl enqueue send_welcome --queue emails --args '[42]'
+      jqctl jobs
+      jqctl enqueue send_welcome --args '[42]'
       jqctl job list --queue emails --state dead
       jqctl job retry --queue emails --all-dead
       jqctl queue pause emails
@@ -75,7 +77,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Session)
 
 
-for command in (status, ping, enqueue, job, queue, schedule, daemon):
+for command in (status, ping, enqueue, jobs, job, queue, schedule, daemon):
     cli.add_command(command)
 
 

@@ -86,7 +86,7 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
     if not daemons:
         yield f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
     if not queues:
-        yield "No queue is known yet. A first job: jqctl enqueue NAME --args '[42]'"
+        yield "No queue is known yet. A first job: jqctl enqueue NAME --queue default --args '[42]'"
     else:
         yield ""
         yield from queue_parts(report, None if wide else _MOST)

@@ -36,7 +36,7 @@ def _to_plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, collections.deque):
         return list(value)
-    if _is_pydantic(type(value)):
+    if is_pydantic(type(value)):
         return _dumped(value)
     raise NotImplementedError(f"objects of type {type(value).__name__} cannot be carried")
 
@@ -49,7 +49,7 @@ def _from_plain(kind: Any, plain: Any) -> Any:
     made, items = typing.get_origin(kind) or kind, typing.get_args(kind)
     if isinstance(plain, made):
         return plain
-    if _is_pydantic(made):
+    if is_pydantic(made):
         return made.model_validate_json(msgspec.json.encode(plain))
     if issubclass(made, collections.deque):
         return made(convert(plain, GenericAlias(list, items) if items else list))
@@ -58,7 +58,7 @@ def _from_plain(kind: Any, plain: Any) -> Any:
     return made(convert(plain, str)) if issubclass(made, pathlib.PurePath) else plain
 
 
-def _is_pydantic(kind: Any) -> bool:
+def is_pydantic(kind: Any) -> bool:
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
@@ -91,7 +91,7 @@ def unknown_type(kind: Any) -> type | None:
 
 
 def _is_carried(cls: type) -> bool:
-    return cls is object or issubclass(cls, _KNOWN) or _is_pydantic(cls)
+    return cls is object or issubclass(cls, _KNOWN) or is_pydantic(cls)
 
 
 def _custom(info: Any) -> type | None:

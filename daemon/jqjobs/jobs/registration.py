@@ -81,7 +81,8 @@ class Settings:
         delays_ms = published_delays(self.backoff)
         is_spread = isinstance(self.backoff, Exponential) and self.backoff.jitter
         entry = {
-            "priority": self.priority, "max_attempts": self.max_attempts, "max_crashes": self.max_crashes,
+            "queue": self.queue, "priority": self.priority,
+            "max_attempts": self.max_attempts, "max_crashes": self.max_crashes,
             "timeout_ms": self.timeout_ms, "keep_ms": self.keep_ms, "doc": doc,
             "coalesce": "" if self.coalesce == Coalesce.UNFINISHED else self.coalesce, "replace": self.replace or None,
             "limited": bool(self.limits) or None, "max_throttles": self.max_throttles,

@@ -20,6 +20,7 @@ from jqjobs.jobs.annotations import name_of, resolved, signature_of
 from jqjobs.jobs.carried_types import encode, has_open_part, to_builtins, unknown_type
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
+from jqjobs.jobs.parameters import schema_of
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.jobs.signature_digest import digest_of
 
@@ -109,6 +110,10 @@ class Signature:
     def digest(self) -> str:
         """What tells it from other versions of the function, see `signature_digest`. Raises: ConfigError."""
         return digest_of(self._signature.parameters.values(), self._types)
+
+    def schema(self) -> dict[str, Any] | bool:
+        """Return what is published of the parameters, see `parameters`. Raises: ConfigError."""
+        return schema_of(self._signature.parameters.values(), self._types, self._unpacked)
 
     def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         """Return the payload of a call. Raises: InvalidArguments, PayloadTooLarge."""

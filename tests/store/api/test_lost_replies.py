@@ -164,7 +164,7 @@ def test_jqctl_says_that_a_job_may_be_stored_and_sends_it_once(
 ) -> None:
     terminal = Terminal(link.url, capsys)
     link.weather.when = lambda: succeed(system)
-    assert terminal.run("enqueue", "mail", "--id", "mine", "--json") == Exit.UNREACHABLE
+    assert terminal.run("enqueue", "mail", "--queue", "default", "--id", "mine", "--json") == Exit.UNREACHABLE
     said = json.loads(terminal.err.splitlines()[-1])["error"]
     assert "job default/mine may be stored" in said["message"]
     assert "jqctl job show default/mine" in said["hint"]

@@ -135,13 +135,13 @@ def test_enqueue_answers_with_id_queue_and_created(system: QueueSystem, terminal
 
 
 def test_job_enqueue_is_the_same_and_takes_every_option(system: QueueSystem, terminal: Terminal) -> None:
-    words = ("--id", "mine", "--priority", "-3", "--delay", "10m", "--max-attempts", "9")
+    words = ("--queue", "default", "--id", "mine", "--priority", "-3", "--delay", "10m", "--max-attempts", "9")
     assert terminal.run("job", "enqueue", "send", *words) == 0
     assert terminal.out == "enqueued default/mine\n"
     job = system.job("mine", "default")
     assert (job["priority"], job["max_attempts"]) == ("-3", "9")
     assert system.states("mine", "default") == ["scheduled"]
-    assert terminal.run("enqueue", "send", "--id", "mine") == 0
+    assert terminal.run("enqueue", "send", "--queue", "default", "--id", "mine") == 0
     assert "there already" in terminal.out
 
 
@@ -168,6 +168,7 @@ def test_enqueue_puts_a_job_off_as_it_was_registered(system: QueueSystem, termin
 def test_enqueue_coalesces_as_it_is_told_else_as_the_job_was_registered(
     system: QueueSystem, terminal: Terminal
 ) -> None:
+    system.store.run(upkeep.add_queues(["default"]))
     system.run(leases.publish("default", 30_000, {"index": {"coalesce": "queued", "replace": True}}))
     assert terminal.json("enqueue", "index", "--key", "k", "--args", "[1]", "--id", "first")["created"]
     answer = terminal.json("enqueue", "index", "--key", "k", "--args", "[2]")
@@ -183,18 +184,19 @@ def test_enqueue_coalesces_as_it_is_told_else_as_the_job_was_registered(
 
 
 def test_enqueue_warns_when_nobody_will_run_the_job(system: QueueSystem, terminal: Terminal) -> None:
-    assert "no daemon serves queue default" in terminal.json("enqueue", "send")["warning"]
+    words = ("enqueue", "send", "--queue", "default")
+    assert "no daemon serves queue default" in terminal.json(*words)["warning"]
     assert terminal.err.startswith("jqctl: warning: no daemon serves queue default")
     serve(system, "default")
-    assert "has offered a job named send" in terminal.json("enqueue", "send")["warning"]
+    assert "has offered a job named send" in terminal.json(*words)["warning"]
     system.run(leases.publish("default", 1000, {"send": {}}))
-    assert terminal.json("enqueue", "send")["warning"] is None
+    assert terminal.json(*words)["warning"] is None
 
 
 def test_a_full_redis_refuses_by_name(start_server: Callable[..., Server], capsys: pytest.CaptureFixture[str]) -> None:
     server = start_server("valkey", "--maxmemory", "1")
     terminal = Terminal(server.url, capsys)
-    assert terminal.error("enqueue", "send")["code"] == "full"
+    assert terminal.error("enqueue", "send", "--queue", "q")["code"] == "full"
     assert terminal.code == Exit.ERROR
     assert terminal.run("status") == 0
 

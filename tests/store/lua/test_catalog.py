@@ -33,6 +33,16 @@ def test_publish_stores_entries_and_answers_how_many_there_are(system: QueueSyst
     assert system.score("offers", "a") == START_MS + LEASE_MS
 
 
+def test_parameters_have_a_field_of_their_own_and_leave_with_the_job(system: QueueSystem) -> None:
+    def published(parameters: dict[str, object]) -> list[bytes]:
+        system.run(leases.publish("q", LEASE_MS, {"a": {"doc": ""}}, parameters))
+        return sorted(system.redis("HKEYS", system.key("catalog")))
+
+    assert published({"a": {"type": "object"}, "of another queue": True}) == [b"a", b"params:a"]
+    assert json.loads(system.redis("HGET", system.key("catalog"), "a")) == {"doc": ""}, "as small as before"
+    assert published({}) == [b"a"]
+
+
 def test_the_catalog_expires_a_week_after_the_last_publication(system: QueueSystem) -> None:
     publish(system, "a")
 

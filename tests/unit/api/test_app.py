@@ -41,8 +41,8 @@ def test_settings_come_from_the_decorator(app: App) -> None:
     assert (settings.timeout_ms, settings.keep_ms, settings.backoff) == (120_000, 86_400_000, Fixed(5))
     assert app.registry.catalog() == {
         "mail.send": {
-            "priority": -3, "max_attempts": 7, "max_crashes": 1, "timeout_ms": 120_000, "keep_ms": 86_400_000,
-            "doc": "Send a mail.", "backoff_ms": [5000],
+            "queue": "mails", "priority": -3, "max_attempts": 7, "max_crashes": 1, "timeout_ms": 120_000,
+            "keep_ms": 86_400_000, "doc": "Send a mail.", "backoff_ms": [5000],
             "signature": send.signature.digest,
         }
     }  # fmt: skip

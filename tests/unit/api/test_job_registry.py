@@ -86,3 +86,15 @@ def test_load_imports_the_job_modules() -> None:
     app = App(imports=["nowhere_at_all.jobs"])
     with pytest.raises(ImportError):
         app.load()
+
+
+def test_parameters_are_published_where_the_job_is_at_home(app: App) -> None:
+    @app.job(queue="mails", aliases=["former"])
+    def send(user_id: int) -> None: ...
+
+    @app.job
+    def other() -> None: ...
+
+    assert set(app.registry.parameters("mails")) == {"send", "former"}
+    assert app.registry.parameters("mails")["send"] == send.signature.schema()
+    assert set(app.registry.parameters("default")) == {"other"}

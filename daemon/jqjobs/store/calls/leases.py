@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from jqjobs.link.board import BoardEntry
@@ -12,6 +13,9 @@ from jqjobs.store.call import Call
 from jqjobs.store.reply_values import truth
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
+
+#: Nothing is told of what jobs take.
+NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 
 def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
@@ -27,11 +31,14 @@ def renew(queue: str, lease_ms: int, workers: Sequence[str], names: Sequence[str
     )
 
 
-def publish(queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]]) -> Call[int]:
-    """Publish what a ready worker offers: job name → catalog entry."""
+def publish(
+    queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any] = NO_PARAMETERS
+) -> Call[int]:
+    """Publish what a ready worker offers: job name → catalog entry, and of those at home here → their parameters."""
     args: list[Argument] = ["", lease_ms]
     for name, entry in entries.items():
-        args += (name, json.dumps(entry), *(signature_offers({name: entry}) or ("",)))
+        described = json.dumps(parameters[name]) if name in parameters else ""
+        args += (name, json.dumps(entry), *(signature_offers({name: entry}) or ("",)), described)
     return Call(script("publish"), (keys.meta(queue),), args, int, repeatable=True)
 
 

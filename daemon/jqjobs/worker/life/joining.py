@@ -43,7 +43,7 @@ def _publish(parts: WorkerParts, catalog: dict[str, dict[str, Any]], plans: dict
     """Publish what the app offers: any registered job may come from any queue, see `Job.options`; and its schedules."""
     lease_ms = parts.config.lease_ms
     for queue in parts.exchanger.queues:
-        parts.store.run(leases.publish(queue, lease_ms, catalog))
+        parts.store.run(leases.publish(queue, lease_ms, catalog, parts.app.registry.parameters(queue)))
     for queue, plan in plans.items():
         parts.store.run(schedules.plan(queue, lease_ms, plan))
 

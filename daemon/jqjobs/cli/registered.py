@@ -1,0 +1,94 @@
+"""`jqctl jobs`: the jobs that workers have registered, by name, and what they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from jqjobs.base.clock import format_age
+from jqjobs.cli.offers import call_words
+from jqjobs.cli.output import listed
+from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.tables import Column, Part, Table
+from jqjobs.jobs.records import check_name
+from jqjobs.store.reads.catalog import Offer, read_offers
+from jqjobs.store.reads.registry import Registry, read_registry
+from jqjobs.store.reply_values import integer, string
+
+_COLUMNS = (
+    Column("QUEUE", flexible=True), Column("JOB", flexible=True), Column("DOC", flexible=True, goes=1),
+    Column("PRIORITY", right=True, wide=True), Column("ATTEMPTS", right=True, wide=True),
+    Column("TIMEOUT", right=True, wide=True), Column("KEPT", right=True, wide=True), Column("OFFERED BY", wide=True),
+)  # fmt: skip
+_NONE = "No job is known. Workers publish theirs when they are ready: jqd --app yourpackage.jobs:app"
+
+
+@click.command("jobs")
+@click.option("--queue", metavar="NAME", help="Only jobs that are registered for this queue.")
+@speaks_to_redis
+@click.pass_obj
+def jobs(session: Session, queue: str | None) -> None:
+    """List the jobs that workers have registered, with what each takes, and the first line of its doc.
+
+    With --json "params" is a JSON Schema of the call, with its defaults; "x-positional" names those parameters that
+    can be given by position, "x-rest" says what more of them may be.
+
+    \b
+    Examples:
+      jqctl jobs
+      jqctl jobs --queue emails -o wide
+      jqctl jobs --json | jq '.jobs[] | {name, params}'
+    """
+    if queue:
+        check_name(queue, "queue")
+    with session.store() as store:
+        if queue:
+            require_queue(store, queue)
+        offers = [offer for offer in read_offers(store) if queue in (None, offer.queue)]
+        registry = read_registry(store)
+    session.show({"jobs": [as_json(offer, registry) for offer in offers]}, job_parts(offers, registry))
+
+
+def as_json(offer: Offer, registry: Registry) -> dict[str, Any]:
+    """Return a job as ``jobs --json`` shows it."""
+    numbers = ("priority", "max_attempts", "max_crashes", "timeout_ms", "keep_ms")
+    return {
+        "name": offer.name, "queue": offer.queue, "doc": string(offer.entry.get("doc")), "params": offer.parameters,
+        "defaults": _defaults(offer.parameters), "offered_by": _offered_by(offer, registry),
+        **{name: integer(offer.entry.get(name)) for name in numbers},
+    }  # fmt: skip
+
+
+def _defaults(schema: Any) -> dict[str, Any]:
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return {name: kind["default"] for name, kind in properties.items() if "default" in kind}
+
+
+def _offered_by(offer: Offer, registry: Registry) -> list[str]:
+    """Return the daemons that serve the queue of a job which live workers offer."""
+    if not offer.is_live:
+        return []
+    return [daemon.name or daemon.id for daemon in registry.daemons if offer.queue in daemon.queues]
+
+
+def job_parts(offers: Sequence[Offer], registry: Registry) -> Iterator[Part]:
+    """Return what ``jobs`` tells people."""
+    if not offers:
+        yield _NONE
+        return
+    notes = {
+        number: (f"  ! NOT OFFERED: no live worker of queue {offer.queue} has it",)
+        for number, offer in enumerate(offers) if not offer.is_live
+    }  # fmt: skip
+    yield Table(_COLUMNS, [_cells(offer, registry) for offer in offers], notes=notes)
+
+
+def _cells(offer: Offer, registry: Registry) -> list[str]:
+    told = as_json(offer, registry)
+    timeout, kept = ("-" if told[name] is None else format_age(told[name] / 1000) for name in ("timeout_ms", "keep_ms"))
+    return [
+        offer.queue, call_words(offer.name, offer.parameters), told["doc"] or "-", str(told["priority"] or 0),
+        str(told["max_attempts"] or "-"), timeout, kept, listed(told["offered_by"]) or "-",
+    ]  # fmt: skip
