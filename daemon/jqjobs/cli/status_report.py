@@ -95,13 +95,14 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
 
 def _daemons(daemons: Sequence[DaemonInfo], *, wide: bool) -> Iterator[Part]:
     """Return the daemons with those of their workers that are told one by one."""
-    told = set(daemons if wide else sorted(daemons, key=lambda daemon: not any(daemon_notes(daemon)))[:_MOST])
+    ranked = sorted(daemons, key=lambda daemon: not any(daemon_notes(daemon)))
+    ids = {daemon.id for daemon in (daemons if wide else ranked[:_MOST])}
+    told = [daemon for daemon in daemons if daemon.id in ids]
     workers = most_telling(told, sum(len(daemon.workers) for daemon in daemons) if wide else _MOST)
-    for daemon in daemons:
-        if daemon in told:
-            yield ""
-            yield from daemon_parts(daemon, workers, wide=wide)
-    if others := [daemon for daemon in daemons if daemon not in told]:
+    for daemon in told:
+        yield ""
+        yield from daemon_parts(daemon, workers, wide=wide)
+    if others := [daemon for daemon in daemons if daemon.id not in ids]:
         yield ""
         sum_of_workers = workers_in_sum([worker for daemon in others for worker in daemon.workers], "with ")
         yield f"and {plural(len(others), 'daemon')} more, {sum_of_workers} (jqctl daemon list)"
