@@ -2,8 +2,8 @@
 -- A worker that is ready publishes what it offers in one queue: the catalog entry of each job name, and what its
 -- parameters are. These have a field of their own: entries are decoded when jobs come and fail, parameters never here.
 -- KEYS[1] the queue's meta key
--- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then for each job its name, its catalog entry as JSON, what is to be renewed
--- of it beside the name, or "": "name signature" (rules/parking/signatures.lua), and its parameters as JSON, or ""
+-- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then for each job its name, its catalog entry as JSON, what is to be
+-- renewed of it beside the name, or "": "name signature" (rules/parking/signatures.lua), its parameters as JSON, or ""
 -- Returns the number of fields in the catalog
 -- First write: ZREM, passes when Redis is full
 local CATALOG_TTL_MS = 604800000
