@@ -119,6 +119,33 @@ def test_the_only_suspect_is_not_charged_for_what_a_newcomer_did(site: Site) -> 
         assert site.wait_for(job, State.KEPT, 30).crashes == 0
 
 
+def test_beside_a_suspect_that_pays_next_its_worker_starts_nothing_where_another_one_goes_on(site: Site) -> None:
+    gate = str(site.gate())
+    last = site.send("hold", gate)
+    make_last_suspect(site, last)
+    site.start_daemon(*APP, "--processes", "2", "--concurrency", "8")
+    alone = site.wait_for_start(last).pid
+    others = site.send_many([("nap_async", 0.05)] * 100)
+    wait_for_starts(site, others)
+    assert {note.pid for note in site.notes("start") if note.name == "nap_async"}.isdisjoint({alone})
+    site.gate().touch()
+    site.wait_for(last, State.KEPT)
+    eventually(lambda: runs_in(site, alone, site.send("quick")), what="that worker goes on")
+
+
+def make_last_suspect(site: Site, job: JobHandle) -> None:
+    """As a job is of which newcomers may have done what it is suspected of."""
+    with site.client.store() as store:
+        call = store.wire.call
+        call("HSET", f"jq:{{default}}:job:{job.id}", "suspect", "0 1")
+        call("ZADD", "jq:{default}:suspects", call("ZSCORE", "jq:{default}:ready", job.id), job.id)
+        call("ZREM", "jq:{default}:ready", job.id)
+
+
+def runs_in(site: Site, pid: int, job: JobHandle) -> bool:
+    return site.wait_for_start(job).pid == pid
+
+
 def test_a_pill_that_takes_its_daemon_along_is_found_and_no_bystander_pays(site: Site) -> None:
     flags = (*APP, "--processes", "4", "--lease", "60")
     pill, *bystanders = site.send_many([("pill", str(site.gate()), True), *[("bystander", 0.5)] * 3], max_crashes=1)
