@@ -100,7 +100,8 @@ class MemoryEngine:
         if outcome.after is not None:
             context.run(self._call_hooks, outcome, settled)
         error = errors[0] if errors else None
-        if isinstance(error, KeyboardInterrupt):
+        if issubclass(type(error), KeyboardInterrupt):  # its `__class__` may be code of the app
+            assert error is not None
             raise error
         return error
 

@@ -60,11 +60,17 @@ def _evaluated(origin: Any, parameter: inspect.Parameter) -> Any:
     try:
         return typing.get_type_hints(probe, getattr(origin, "__globals__", {}), names)[parameter.name]
     except Exception as error:  # evaluating it runs code
-        where = f"{origin.__module__}.{getattr(origin, '__qualname__', origin)}: parameter {parameter.name!r}"
         raise ConfigError(
-            f"{where}: the annotation {parameter.annotation!r} cannot be resolved: {error}",
+            f"{place_in_code(origin)}: parameter {parameter.name!r}: the annotation {parameter.annotation!r} cannot be "
+            f"resolved: {error}",
             hint="workers need it: import what it names outside of `if TYPE_CHECKING:`, at module level",
         ) from error
+
+
+def place_in_code(function: Any) -> str:
+    """Return module and name of a function, beneath decorators and partials, for people."""
+    origin = _origin(function)
+    return f"{origin.__module__}.{getattr(origin, '__qualname__', origin)}"
 
 
 def _origin(function: Any) -> Any:

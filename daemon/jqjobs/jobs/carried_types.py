@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 import msgspec.inspect
 
+#: Subclasses of these, such as text that a template has marked as safe, travel as what they are underneath.
+_BASES: tuple[Any, ...] = (str, int, float, list, dict)
 _KNOWN = (pathlib.PurePath, collections.deque, collections.OrderedDict)
 
 
@@ -38,6 +40,9 @@ def _to_plain(value: Any) -> Any:
         return list(value)
     if is_pydantic(type(value)):
         return _dumped(value)
+    for base in _BASES:
+        if isinstance(value, base) and type(value) is not bool:
+            return base(value)
     raise NotImplementedError(f"objects of type {type(value).__name__} cannot be carried")
 
 

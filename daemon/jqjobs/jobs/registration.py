@@ -138,17 +138,42 @@ def settings_of(
 
 
 def check_callable(function: Any) -> None:
-    """Raise InvalidOption for what cannot be called, and for a method without its instance."""
+    """Raise InvalidOption for what cannot be called, for a method without its instance, and for what only makes one."""
     if not callable(function):
-        raise InvalidOption(f"{function!r} cannot be called", hint="register a function")
-    owner, _, _ = getattr(function, "__qualname__", "").rpartition(".")
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    is_in_class = owner and not owner.endswith("<locals>") and inspect.isfunction(function)
-    if is_in_class and code and code.co_argcount and code.co_varnames[0] in ("self", "cls"):
         raise InvalidOption(
-            f"{function.__qualname__} is a method, and a job has no instance to call it on",
+            f"{function!r} cannot be called", hint="register a function; of a class method: Class.method"
+        )
+    if inspect.isclass(function) and "__call__" in vars(function):
+        raise InvalidOption(
+            f"a call of {function.__qualname__} makes an instance, and of that nothing would run",
+            hint="register an instance: app.job(name=…)(instance)",
+        )
+    if _lacks_instance(function):
+        raise InvalidOption(
+            f"{_method_name(function)} is a method, and a job has no instance to call it on",
             hint="register a function, or the method of an instance: app.job(name=…)(instance.method)",
         )
+
+
+def _lacks_instance(function: Any) -> bool:
+    if not inspect.isfunction(function):
+        return False
+    owner, _, _ = function.__qualname__.rpartition(".")
+    code = inspect.unwrap(function).__code__
+    is_in_class = owner and not owner.endswith("<locals>")
+    return _partial_method(function) is not None or bool(
+        is_in_class and code.co_argcount and code.co_varnames[0] in ("self", "cls")
+    )
+
+
+def _partial_method(function: Any) -> Any:
+    # The name of Python 3.13, the one before; it is the only trace.
+    return getattr(function, "__partialmethod__", getattr(function, "_partialmethod", None))
+
+
+def _method_name(function: Any) -> str:
+    partial = _partial_method(function)
+    return str(getattr(partial.func if partial else function, "__qualname__", function))
 
 
 def awaitable(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,7 +196,7 @@ def _code_of(function: Any) -> Any:
 
 def _own_name(function: Any) -> str:
     name: str | None = getattr(function, "__name__", None)
-    if name is None:
+    if name is None or name == "<lambda>":
         raise InvalidOption(f"{function!r} has no name of its own", hint="give it one: app.job(name=…)")
     return name
 

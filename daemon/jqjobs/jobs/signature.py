@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
-from jqjobs.jobs.annotations import name_of, resolved, signature_of
+from jqjobs.jobs.annotations import name_of, place_in_code, resolved, signature_of
 from jqjobs.jobs.carried_types import encode, has_open_part, to_builtins, unknown_type
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
@@ -94,11 +94,11 @@ class Signature:
             msgspec.json.Decoder(kind)
             unknown = unknown_type(kind)
             why = f"msgspec knows no {unknown}" if unknown else ""
-        except TypeError as error:
-            why = str(error)
+        except Exception as error:  # it evaluates what the annotations of a dataclass name
+            why = f"{type(error).__name__}: {error}" if isinstance(error, NameError) else str(error)
         if why:
             raise ConfigError(
-                f"{self._name}: parameter {name!r} cannot be carried as JSON: {why}",
+                f"{place_in_code(self._function)}: parameter {name!r} cannot be carried as JSON: {why}",
                 hint="use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models",
             )
 

@@ -48,6 +48,8 @@ class Mailer:
     async def send_async(self, to: str) -> str:
         return to
 
+    send_all = functools.partialmethod(send, "all")
+
 
 class AsyncMailer:
     async def __call__(self, to: str) -> str:
@@ -75,7 +77,9 @@ def test_an_object_that_is_called_asynchronously_is_an_async_job(app: App) -> No
             job._new((5,), {})
 
 
-@pytest.mark.parametrize("nameless", [functools.partial(print), Mailer("x")], ids=["partial", "object"])
+@pytest.mark.parametrize(
+    "nameless", [functools.partial(print), Mailer("x"), lambda: 5], ids=["partial", "object", "lambda"]
+)
 def test_what_has_no_name_asks_for_one(app: App, nameless: Any) -> None:
     with pytest.raises(InvalidOption, match="no name") as refused:
         app.job(nameless)
@@ -87,10 +91,18 @@ def test_a_method_without_its_instance_is_refused_by_name(app: App) -> None:
     for method in (Mailer.send, Mailer.send_async, wrapped):
         with pytest.raises(InvalidOption, match=r"Mailer\.send(_async)? is a method"):
             app.job(method)
+    with pytest.raises(InvalidOption, match=r"Mailer\.send is a method"):
+        app.job(Mailer.send_all)
     for other in (classmethod(Mailer.send), 5, "send"):
         with pytest.raises(InvalidOption, match="cannot be called"):
             app.job(other)  # type: ignore[call-overload]
     assert not app.jobs
+
+
+def test_a_class_whose_instances_are_to_be_called_is_refused(app: App) -> None:
+    with pytest.raises(InvalidOption, match="Mailer makes an instance") as refused:
+        app.job(Mailer)
+    assert "register an instance" in refused.value.hint
 
 
 def test_arguments_may_be_named_self(app: App) -> None:

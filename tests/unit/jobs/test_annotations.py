@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from jqjobs import App
 from jqjobs.errors import ConfigError
 from jqjobs.jobs.annotations import resolved, signature_of
+from jqjobs.jobs.signature import Signature
 
 if TYPE_CHECKING:
     from shop import Order, Receipt  # type: ignore[import-not-found]
@@ -40,6 +42,19 @@ def test_a_parameter_that_only_type_checkers_know_is_named_with_function_module_
         kinds(ship)
     assert f"{__name__}.ship: parameter 'order': the annotation 'Order' cannot be resolved" in raised.value.message
     assert "TYPE_CHECKING" in raised.value.hint
+
+
+@dataclass
+class Parcel:
+    order: Order
+
+
+def send(parcel: Parcel) -> None: ...
+
+
+def test_a_type_whose_own_fields_only_type_checkers_know_is_told_of_the_parameter_that_has_it() -> None:
+    with pytest.raises(ConfigError, match=rf"{__name__}\.send: parameter 'parcel' .*'Order' is not defined"):
+        Signature(send).check()
 
 
 @pytest.mark.parametrize("text", ["1 / 0", "int[", "datetime.nothing", "int | 'x'"])

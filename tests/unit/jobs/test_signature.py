@@ -203,6 +203,29 @@ def test_what_json_would_change_is_refused_where_no_annotation_says_how_to_make_
             signature.encode(args, kwargs)
 
 
+class SafeText(str): ...
+
+
+class Amount(int): ...
+
+
+class Headers(dict[str, str]): ...
+
+
+@pytest.mark.parametrize("value", [SafeText("<b>"), Amount(5), Headers(a="b")], ids=_name)
+def test_what_derives_from_a_plain_type_travels_as_that_where_the_annotation_says_so(value: Any) -> None:
+    [kind] = type(value).__bases__
+    base = getattr(kind, "__origin__", kind)
+
+    def job(value): ...
+
+    with pytest.raises(InvalidArguments, match=f"would change the {type(value).__name__}"):
+        travel(job, value)
+    job.__annotations__ = {"value": base}
+    [came], _ = travel(job, value)
+    assert (came, type(came)) == (value, base)
+
+
 def test_where_a_value_hides_is_said() -> None:
     def job(rows, when: dict[str, Any]) -> None: ...  # type: ignore[no-untyped-def]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import traceback
+from itertools import islice
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any, TypedDict
 
@@ -40,8 +41,11 @@ _MOST_TRACEBACK = 16 * 1024
 #: Where the frames lie that are around every job.
 _OWN = (os.path.join(os.path.dirname(__file__), ""), hooks.__file__)
 
-#: What does its work when somebody goes through it.
-_LAZY = (GeneratorType, AsyncGeneratorType, map, filter)
+#: What does its work when somebody awaits it or goes through it.
+_NOT_BEGUN = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_LAZY = (*_NOT_BEGUN, map, filter, zip, enumerate)
+#: So many parts of a result are looked at.
+_MOST_PARTS = 20
 
 
 class _Words(TypedDict):
@@ -173,17 +177,29 @@ def kept(job: TakenJob, result: Any) -> Outcome:
 
 
 def _check_has_run(result: Any) -> None:
-    """Raise ResultNotRun if a job has only made what was to do its work."""
-    if isinstance(result, CoroutineType):
-        result.close()  # nobody awaits it any more
-    elif not (
-        isinstance(result, _LAZY) or any(hasattr(type(result), name) for name in ("__await__", "add_done_callback"))
-    ):
+    """Raise ResultNotRun if a job has only made what was to do its work, or a list of such things."""
+    kind = type(result)
+    if kind in (list, tuple, set, dict):
+        parts = islice(result.values() if kind is dict else result, _MOST_PARTS)
+        left = [part for part in parts if issubclass(type(part), _NOT_BEGUN)]
+    else:
+        left = [result] if _is_lazy(kind) else []
+    if not left:
         return
+    for each in left:
+        if type(each) is CoroutineType:
+            each.close()  # nobody awaits it any more
+    what = f"a {_type_name(left[0])}" + (f" in a {kind.__name__}" if left[0] is not result else "")
     raise ResultNotRun(
-        f"the job returned a {_type_name(result)}, and of that nothing has run, or has to have",
+        f"the job returned {what}, and of that nothing has run, or has to have",
         hint="await it in the job, or go through it there",
     )
+
+
+def _is_lazy(kind: type) -> bool:
+    if issubclass(kind, _LAZY) or kind.__module__ == "itertools":
+        return True
+    return any(hasattr(kind, name) for name in ("__await__", "add_done_callback"))
 
 
 def describe(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import functools
 import gc
+import itertools
 import json
 import os
 import random
@@ -306,9 +307,10 @@ async def _lazy_async() -> AsyncIterator[int]:
     ("make", "what"),
     [
         (_lazy, "generator"), (_lazy_async, "async_generator"), (concurrent.futures.Future, "Future"),
-        (lambda: map(str, [5]), "map"),
+        (lambda: map(str, [5]), "map"), (lambda: itertools.starmap(str, [(5,)]), "starmap"),
+        (lambda: [_value(), _value()], "coroutine in a list"), (lambda: {"a": _lazy()}, "generator in a dict"),
     ],
-    ids=["generator", "async generator", "future", "map"],
+    ids=["generator", "async generator", "future", "map", "itertools", "list", "dict"],
 )  # fmt: skip
 @pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
 def test_a_job_that_returns_what_has_not_run_has_failed_and_says_so(
