@@ -90,13 +90,32 @@ def releases(site: Site) -> set[str]:
     return {worker["release"] for daemon in said["daemons"] for worker in daemon["workers"]}
 
 
-def test_workers_say_which_release_they_have_loaded(site: Site) -> None:
+def test_who_waits_for_a_reload_is_told_how_it_ended(site: Site) -> None:
+    app = site.write_app("shop", "from jqjobs import App\napp = App()\n@app.job\ndef add() -> None: ...\n")
     (site.directory / ".env").write_text("JQ_RELEASE=v1\n")
-    site.start_daemon("--watch", "off")
-    eventually(lambda: releases(site) == {"v1"}, what="the release of the old worker")
+    site.start_daemon("--app", app, "--watch", "off", "--name", "one")
+    site.start_daemon("--app", app, "--watch", "off", "--name", "two")
+    eventually(lambda: releases(site) == {"v1"}, what="the release of the old workers")
     (site.directory / ".env").write_text("JQ_RELEASE=v2\n")
-    order(site, "reload")
-    eventually(lambda: releases(site) == {"v2"}, what="the release of the new worker")
+    code, said = jqctl(site, "daemon", "reload", "--all", "--wait", "--within", "60s")
+    assert code == OK, said
+    assert [one["message"] for one in said["daemons"]] == ["reloaded: 1 worker of release v2"] * 2
+    assert releases(site) == {"v2"}
+    site.write_app("shop", "import nothing_of_that_name")
+    code, said = jqctl(site, "daemon", "reload", "one", "--wait", "--within", "60s")
+    assert code == ERROR, said
+    assert "No module named 'nothing_of_that_name'" in said["daemons"][0]["message"]
+    assert releases(site) == {"v2"}
+
+
+def test_who_waits_is_told_of_a_daemon_that_is_replaced_itself(site: Site) -> None:
+    (site.directory / ".env").write_text("JQ_POLL=0.5\n")
+    site.start_daemon("--watch", "off", "--poll", "")
+    wait_for_daemons(site)
+    (site.directory / ".env").write_text("JQ_POLL=0.6\n")
+    code, said = jqctl(site, "daemon", "reload", "--all", "--wait", "--within", "60s")
+    assert code == OK, said
+    assert said["daemons"][0]["message"].startswith("reloaded, the daemon too: 1 worker")
 
 
 def test_dump_shows_where_every_job_is_and_disturbs_none(site: Site, daemon: Daemon) -> None:

@@ -48,7 +48,7 @@ def title(daemon: DaemonInfo) -> str:
 def daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
     """Return a daemon and its workers as a JSON value."""
     workers = [worker._asdict() | {"jobs": [job._asdict() for job in worker.jobs]} for worker in daemon.workers]
-    return daemon._asdict() | {"workers": workers}
+    return daemon._asdict() | {"workers": workers, "reload": daemon.reload._asdict()}
 
 
 def daemon_parts(daemon: DaemonInfo, shown: Container[str], *, wide: bool = False) -> Iterator[Part]:

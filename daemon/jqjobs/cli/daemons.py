@@ -11,6 +11,7 @@ from jqjobs.base.clock import duration_ms, format_age
 from jqjobs.cli.daemon_report import START_ONE, daemon_json, silence_of, title
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import number, plural
+from jqjobs.cli.reloading import wait_for_reloads
 from jqjobs.cli.remote import Reply, find_daemons, give_order
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, mood
@@ -71,6 +72,13 @@ def _timeout_s(_: click.Context, __: click.Parameter, value: str) -> float:
     return ms / 1000
 
 
+def _within_s(_: click.Context, __: click.Parameter, value: str) -> float:
+    ms = duration_ms(value, "--within")
+    if ms < _SHORTEST_MS:
+        raise InvalidOption(f"--within is {value}", hint="use 0.1 seconds or more")
+    return ms / 1000
+
+
 def _to_daemons(function: Command) -> Command:
     """Give a command what all orders have: the daemons that are meant, and how long to wait for their answers."""
     names = click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -107,18 +115,25 @@ def resume(session: Session, **target: Any) -> int:
 
 
 @daemon.command("reload")
+@click.option("--wait", is_flag=True, help="Wait until all have reloaded, or one refuses.")
+@click.option(
+    "--within", "within_s", default="10m", show_default=True, metavar="TIME", callback=_within_s,
+    help="With --wait: how long at most.",
+)  # fmt: skip
 @_to_daemons
-def reload(session: Session, **target: Any) -> int:
+def reload(session: Session, wait: bool, within_s: float, **target: Any) -> int:
     """Have workers replaced by new ones with the code of now, one by one; no job is interrupted.
 
     The answer says that it begins. `jqctl status` shows how it goes: if the new code does not load, the old workers
-    go on, and why is said there.
+    go on, and why is said there. With --wait it is said here: exit code 0 when all have reloaded, 1 when one refused,
+    ended, or took too long. Old workers may still finish their last job then.
 
     \b
-    Example:
+    Examples:
       jqctl daemon reload --all
+      jqctl daemon reload --all --wait --within 5m
     """
-    return _order(session, Verb.RELOAD, **target)
+    return _order(session, Verb.RELOAD, wait_s=within_s if wait else 0.0, **target)
 
 
 @daemon.command("scale")
@@ -184,13 +199,16 @@ def dump(session: Session, **target: Any) -> int:
 
 
 def _order(
-    session: Session, verb: Verb, argument: str = "", *, names: tuple[str, ...], everyone: bool, timeout_s: float
-) -> int:
+    session: Session, verb: Verb, argument: str = "", *,
+    names: tuple[str, ...], everyone: bool, timeout_s: float, wait_s: float = 0.0,
+) -> int:  # fmt: skip
     if everyone == bool(names):
         raise click.UsageError("give either names of daemons or --all")
     with session.store() as store:
         daemons = find_daemons(read_registry(store), names)
         replies = give_order(store, daemons, Order(verb, argument, new_id()), timeout_s)
+        if wait_s:
+            replies = wait_for_reloads(store, replies, wait_s)
     session.show({"daemons": [reply.as_json() for reply in replies]}, _told(names, replies))
     return Exit.OK if all(reply.ok for reply in replies) else Exit.ERROR
 

@@ -45,11 +45,15 @@ class Controls:
         """Take jobs again."""
         self.lifecycle.set_quiet(is_quiet=False)
 
-    def reload(self) -> None:
-        """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed."""
+    def reload(self) -> int:
+        """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed.
+
+        Return which reload of this daemon it is: the registry tells how far that has come.
+        """
         if not self.ending.is_under_way:
             self.notifier.reloading()
             self.source_changes.begin()
+        return self.source_changes.begun
 
     def dump(self, reader: Reader | None = None) -> None:
         """Have the stacks of all workers written down; they go to ``reader`` a moment later, or into the log."""

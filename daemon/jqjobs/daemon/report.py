@@ -17,14 +17,16 @@ from jqjobs.version import __version__
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def make_report(settings: DaemonSettings, workers: WorkerProcesses, state: str, note: str, seats: int) -> Report:
+def make_report(
+    settings: DaemonSettings, workers: WorkerProcesses, *, state: str, note: str, seats: int, reload: str
+) -> Report:
     """Return the registry fields of the daemon and of each worker."""
     daemon = workers.identity
     served = settings.queues or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))
     about: dict[str, Argument] = {
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
         "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__,
-        "state": state, "note": note, "queues": " ".join(served), "slots": seats,
+        "state": state, "note": note, "queues": " ".join(served), "slots": seats, "reload": reload,
         "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
         "workers": " ".join(worker.id for worker in workers),
     }  # fmt: skip

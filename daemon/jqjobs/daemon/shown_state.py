@@ -64,7 +64,9 @@ class ShownState:
         state, note = self._published = self.look()
         counted = f"{ready} of {wanted} workers ready"
         self.notifier.tell(state, note or (counted if state == "running" else f"{state}, {counted}"))
-        self.leases.report = make_report(self.settings, self.workers, state, note, wanted)
+        self.leases.report = make_report(
+            self.settings, self.workers, state=state, note=note, seats=wanted, reload=self.source_changes.progress
+        )
         self._published_s = time.monotonic()
 
     def health(self) -> HealthFacts:

@@ -21,7 +21,7 @@ class ShownDaemon:
         self.lifecycle = SimpleNamespace(note="", is_quiet=False, wanted=2)
         self.leases = SimpleNamespace(waiting_for_redis="", report=Report(), turned_s=0.0)
         self.memory = SimpleNamespace(note="")
-        self.source_changes = SimpleNamespace(is_under_way=False, refusal="")
+        self.source_changes = SimpleNamespace(is_under_way=False, refusal="", progress="0 done")
         self.ending = SimpleNamespace(stage="", wants_exec=False)
         notifier = SimpleNamespace(tell=lambda state, status: self.told.append((state, status)))
         parts: Any = (self.lifecycle, self.leases, self.memory, self.source_changes, self.ending, notifier)

@@ -35,6 +35,9 @@ class OrderExecutor:
             self._listener.answer(order, False, f"it is {controls.state}", state=controls.state)
         elif order.verb is Verb.SCALE:
             self._scale(order, controls)
+        elif order.verb is Verb.RELOAD:
+            nth = controls.reload()
+            self._listener.answer(order, True, "replaces its workers one by one", state=controls.state, reload=nth)
         else:
             message = self._do(order.verb, controls)
             self._listener.answer(order, True, message, state=controls.state)
@@ -50,7 +53,6 @@ class OrderExecutor:
         actions: dict[Verb, tuple[Callable[[], object], str]] = {
             Verb.QUIET: (controls.quiet, "takes no new jobs"),
             Verb.RESUME: (controls.resume, "takes jobs"),
-            Verb.RELOAD: (controls.reload, "replaces its workers one by one"),
             Verb.DRAIN: (controls.drain, "lets running jobs finish, then ends"),
             Verb.STOP: (controls.stop_now, "interrupts running jobs, then ends"),
             Verb.PING: (lambda: None, "is there"),

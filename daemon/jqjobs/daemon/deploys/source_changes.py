@@ -43,7 +43,7 @@ class SourceChanges:
     """One per daemon, called by its main loop.
 
     ``settings_changed()``: whether the settings, read anew, differ; raises ValueError with the reason when they are
-    wrong. ``wake()``: wakes the main loop, from any thread.
+    wrong. ``wake()``: wakes the main loop, from any thread. ``begun``: how many answers have begun.
     """
 
     reload: Reload
@@ -53,6 +53,7 @@ class SourceChanges:
     wake: Callable[[], None]
     watcher: SourceWatcher | None = None
     refused_because: str = ""
+    begun: int = 0
     step: Step = Step.NONE
     _changes: SimpleQueue[Change] = field(default_factory=SimpleQueue)
     _check: ImageCheck = field(default_factory=ImageCheck)
@@ -67,6 +68,13 @@ class SourceChanges:
     def refusal(self) -> str:
         """Why the last change was refused, "" when it was not."""
         return self.refused_because or self.reload.refused_because
+
+    @property
+    def progress(self) -> str:
+        """How far the last answer has come, for the registry: ``3 going``, ``3 done``, ``3 refused SyntaxError: …``."""
+        if self.is_under_way:
+            return f"{self.begun} going"
+        return f"{self.begun} refused {self.refusal}" if self.refusal else f"{self.begun} done"
 
     def heard_change(self, change: Change) -> None:
         """Note a change; called by the watcher's thread."""
@@ -143,6 +151,7 @@ class SourceChanges:
     def begin(self) -> None:
         """Answer a change, or HUP without one. In the middle of an earlier answer: start over."""
         self._check.end()
+        self.begun += 1
         self.refused_because = ""
         self.release = self.release.refreshed()
         self.watch_own()

@@ -44,6 +44,14 @@ class WorkerInfo(NamedTuple):
     release: str = ""
 
 
+class ReloadInfo(NamedTuple):
+    """The last reload of a daemon. ``state``: going, done, refused; "": not known. ``why``: it is refused."""
+
+    number: int = 0
+    state: str = ""
+    why: str = ""
+
+
 class DaemonInfo(NamedTuple):
     """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered."""
 
@@ -59,6 +67,7 @@ class DaemonInfo(NamedTuple):
     note: str
     age_s: float | None
     seen_s: float
+    reload: ReloadInfo = ReloadInfo()
 
     @property
     def ready_workers(self) -> int:
@@ -137,7 +146,14 @@ def _daemon(
         queues=tuple(_word(entry, "queues").split()), workers=own, slots=integer(entry.get("slots")),
         note=_word(entry, "note"),
         age_s=seconds_since(entry.get("started_ms"), now_ms), seen_s=max(0, now_ms - seen_ms) / 1000,
+        reload=_reload(_word(entry, "reload")),
     )  # fmt: skip
+
+
+def _reload(said: str) -> ReloadInfo:
+    number, _, rest = said.partition(" ")
+    state, _, why = rest.partition(" ")
+    return ReloadInfo(count(number), state, why)
 
 
 def _worker(worker: str, entry: dict[str, Any], seen_ms: int, now_ms: int) -> WorkerInfo:

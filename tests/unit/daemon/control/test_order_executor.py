@@ -43,9 +43,10 @@ class Controls:
         self.done.append("resume")
         self.state = "running"
 
-    def reload(self) -> None:
+    def reload(self) -> int:
         self.done.append("reload")
         self.state = "reloading"
+        return 3
 
     def drain(self) -> None:
         self.done.append("drain")
@@ -95,7 +96,7 @@ def test_an_order_is_done_and_answered_with_the_state_that_follows(
     post: Post, verb: Verb, done: list[str], state: str
 ) -> None:
     answered, ok, message, facts = post.order(verb)
-    assert (answered, ok, facts) == (verb, True, {"state": state})
+    assert (answered, ok, facts) == (verb, True, {"state": state} | ({"reload": 3} if verb is Verb.RELOAD else {}))
     assert message
     assert post.controls.done == done
 

@@ -50,6 +50,21 @@ def test_a_change_of_the_app_reloads_the_workers_once(deploys: FakeDeploys, logg
     assert deploys.reload.begun == 1
 
 
+def test_how_far_it_has_come_is_said_by_number(deploys: FakeDeploys) -> None:
+    said = [deploys.source_changes.progress]
+    deploys.source_changes.begin()
+    said.append(deploys.source_changes.progress)
+    deploys.advance_to(Step.RELOADING)
+    said.append(deploys.source_changes.progress)
+    deploys.reload.end()
+    deploys.advance_to(Step.NONE)
+    said.append(deploys.source_changes.progress)
+    deploys.source_changes.begin()
+    deploys.source_changes._refuse("SyntaxError: x")
+    said.append(deploys.source_changes.progress)
+    assert said == ["0 done", "1 going", "1 going", "1 done", "2 refused SyntaxError: x"]
+
+
 def test_hup_does_the_same_without_a_change(deploys: FakeDeploys, logged: Lines) -> None:
     deploys.source_changes.begin()
     assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
