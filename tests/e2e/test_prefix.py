@@ -9,7 +9,7 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from e2e.daemon import Site
+from e2e.daemon import Daemon, Site
 from jqjobs import App
 from waiting import eventually
 
@@ -40,9 +40,10 @@ def nightly() -> None:
 """
 
 
-def _start(site: Site, world: str, *flags: str, **environment: str) -> None:
+def _start(site: Site, world: str, *flags: str, **environment: str) -> Daemon:
     """Start a daemon of that world, which has the prefix that a flag or a variable says."""
-    site.start_daemon("--app", site.write_app(world, _APP.format(world=world)), "--name", world, *flags, **environment)
+    app = site.write_app(world, _APP.format(world=world))
+    return site.start_daemon("--app", app, "--name", world, *flags, **environment)
 
 
 def _results(site: Site, world: str, prefix: str) -> list[Any]:
@@ -89,3 +90,10 @@ def test_two_apps_with_equal_names_never_meet_when_their_prefixes_differ(site: S
     assert names == {"shop": ["shop"], "eu:blog": ["blog"], "jq": []}
     answer = _jqctl(site, "daemon", "quiet", "--all", "--prefix", "shop")
     assert [daemon["name"] for daemon in answer["daemons"]] == ["shop"]
+
+
+def test_two_apps_that_publish_one_schedule_without_prefixes_are_both_told_so(site: Site) -> None:
+    shop, blog = _start(site, "shop"), _start(site, "blog")
+    for daemon in (shop, blog):
+        said = daemon.wait_for_event("schedule.clash")
+        assert (said["schedule"], said["apps"]) == ("default/nightly", "blog:app, shop:app")

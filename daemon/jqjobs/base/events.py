@@ -141,6 +141,9 @@ EVENTS = {
         "This Redis may lose jobs, or is too old; see the message."),
     "reload.refused": Event("error", "error",
         "The new code or settings do not work: the old workers go on. Mend what `error` says."),
+    "schedule.clash": Event("warning", "schedule apps hint",
+        "Workers of several apps, by what `--app` names, publish this schedule: each of its ticks runs in one of them. "
+        "Said once for the same apps."),
     "schedule.missed": Event("warning", "schedule tick_ms late_ms",
         "A tick comes late, since no daemon was there to make it."),
     "schedule.overlaps": Event("debug", "schedule skipped",

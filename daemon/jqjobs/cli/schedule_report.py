@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jqjobs.cli.output import complain, moment
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.errors import JqError, StoreError
-from jqjobs.store.calls.schedules import Planned, agenda
+from jqjobs.store.calls.schedules import CLASH_HINT, Planned, agenda
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reply_values import string
 from jqjobs.store.store import Store
@@ -73,7 +73,14 @@ def schedule_parts(listed: Sequence[Listed]) -> list[Part]:
         Column("SCHEDULE", flexible=True), Column("WHEN", flexible=True), Column("NEXT"),
         Column("LAST TICK", goes=1), Column("RUN"),
     )  # fmt: skip
-    return [Table(columns, [_row(each) for each in listed])]
+    return [Table(columns, [_row(each) for each in listed]), *_clashes(listed)]
+
+
+def _clashes(listed: Sequence[Listed]) -> list[str]:
+    return [
+        f"{each.ref} is a schedule of {len(each.planned.apps)} apps, {' and '.join(each.planned.apps)}: {CLASH_HINT}"
+        for each in listed if len(each.planned.apps) > 1
+    ]  # fmt: skip
 
 
 def _row(each: Listed) -> tuple[str, ...]:
@@ -97,6 +104,6 @@ def as_json(each: Listed) -> dict[str, Any]:
         "cron": times.cron or None if times else None, "tz": times.tz if times and times.cron else None,
         "every_s": every_ms / 1000 if every_ms else None, "missed": string(entry.get("missed")),
         "overlap": entry.get("overlap") is not False, "paused": planned.paused_ms is not None,
-        "offered": planned.offered, "next_ms": each.next_ms, "last_tick_ms": planned.ran_ms,
+        "offered": planned.offered, "apps": list(planned.apps), "next_ms": each.next_ms, "last_tick_ms": planned.ran_ms,
         "last_job": planned.ran_id or None, "last_run": each.outcome, "broken": each.broken or None,
     }  # fmt: skip

@@ -41,11 +41,13 @@ def shell(system: QueueSystem, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(system.url, capsys)
 
 
-def publish(system: QueueSystem, name: str = "nightly", queue: str = "reports", **changes: Any) -> None:
+def publish(
+    system: QueueSystem, name: str = "nightly", queue: str = "reports", app: str = "shop:app", **changes: Any
+) -> None:  # fmt: skip
     base = {"job": "report", "payload": '{"args":[1]}', "priority": 2, "fields": [], "overlap": True,
             "cron": "0 3 * * *", "tz": "Europe/Paris", "missed": "latest", "catch_up_ms": 1}  # fmt: skip
     system.run(upkeep.add_queues([queue]))
-    system.run(plan(queue, LEASE_MS, {name: json.dumps({**base, **changes})}))
+    system.run(plan(queue, LEASE_MS, app, {name: json.dumps({**base, **changes})}))
 
 
 def listed(shell: Shell, words: str = "list") -> dict[str, dict[str, Any]]:
@@ -63,6 +65,16 @@ def test_without_schedules_it_says_how_to_get_one(shell: Shell) -> None:
     assert shell.json("list") == {"schedules": []}
 
 
+def test_a_schedule_of_two_apps_is_listed_with_both_and_what_to_do(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    publish(system, app="blog:app")
+    assert listed(shell)["nightly"]["apps"] == ["blog:app", "shop:app"]
+    shell.run("list")
+
+    assert "reports/nightly is a schedule of 2 apps, blog:app and shop:app: each tick runs in one of them" in shell.out
+    assert "JQ_PREFIX" in shell.out
+
+
 def test_a_schedule_is_listed_with_its_next_time(system: QueueSystem, shell: Shell) -> None:
     publish(system)
     publish(system, "poll", "mails", cron="", every_ms=30_000, overlap=False)
@@ -72,7 +84,8 @@ def test_a_schedule_is_listed_with_its_next_time(system: QueueSystem, shell: She
     assert 0 < nightly.pop("next_ms") - now_ms(system) <= 25 * 3_600_000
     assert nightly == {
         "name": "nightly", "queue": "reports", "job": "report", "cron": "0 3 * * *", "tz": "Europe/Paris",
-        "every_s": None, "missed": "latest", "overlap": True, "paused": False, "offered": True, "last_tick_ms": None,
+        "every_s": None, "missed": "latest", "overlap": True, "paused": False, "offered": True, "apps": ["shop:app"],
+        "last_tick_ms": None,
         "last_job": None, "last_run": None, "broken": None,
     }  # fmt: skip
     assert (poll["every_s"], poll["cron"], poll["tz"], poll["overlap"]) == (30, None, None, False)

@@ -17,7 +17,7 @@ from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases
-from jqjobs.store.calls.schedules import offer, plan, suspend
+from jqjobs.store.calls.schedules import offers, plan, suspend
 from jqjobs.store.store import Store
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
@@ -59,9 +59,12 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     return lines
 
 
-def publish(system: QueueSystem, name: str = "s", queue: str = "q", **changes: Any) -> None:
+def publish(
+    system: QueueSystem, name: str = "s", queue: str = "q", app: str = "shop:app", lease_ms: int = 100 * HOUR_MS,
+    **changes: Any,
+) -> None:  # fmt: skip
     base = {"job": "n", "payload": "{}", "cron": "* * * * *", "tz": "UTC", "missed": "latest", "catch_up_ms": HOUR_MS}
-    system.run(plan(queue, 100 * HOUR_MS, {name: json.dumps({**base, **changes}, sort_keys=True)}))
+    system.run(plan(queue, lease_ms, app, {name: json.dumps({**base, **changes}, sort_keys=True)}))
 
 
 def jobs(system: QueueSystem, queue: str = "q") -> list[str]:
@@ -275,7 +278,7 @@ def test_a_schedule_nobody_offers_rests_and_goes_on_once_somebody_does(
     sent = _count_commands(other)
     other.tick(["q"])
     assert sent == {"agenda ": 1}, "who is told that nobody offers it does not even try"
-    system.run(leases.renew("q", LEASE_MS, [], [offer("q", "s")]))
+    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
     ticker.tick(["q"])
 
     assert jobs(system) == job_at(200 * 60)
@@ -364,6 +367,27 @@ def test_a_flushed_redis_leaves_no_schedule_and_a_new_one_works(
     ticker.tick(["q"])
 
     assert jobs(system) == job_at(2, 3)
+
+
+def test_two_apps_that_publish_one_schedule_are_told_so_once_by_name(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]], logged: list[tuple[str, dict[str, Any]]]
+) -> None:
+    [ticker] = tickers(1)
+
+    def said_after(**changes: Any) -> list[str]:
+        logged.clear()
+        publish(system, lease_ms=3 * MINUTE_MS, **changes)
+        for _ in range(2):
+            system.clock.advance(30_000)
+            ticker.tick(["q"])
+        assert {name for name, _ in logged} <= {"schedule.clash"}
+        return [f"{fields['schedule']} {fields['apps']}" for _, fields in logged]
+
+    assert said_after() == []
+    assert said_after(cron="*/2 * * * *") == [], "other code of one app is a deploy"
+    assert said_after(app="blog:app") == ["q/s blog:app, shop:app"]
+    assert said_after() == said_after(app="blog:app") == []
+    assert said_after(app="news:app") == ["q/s blog:app, news:app, shop:app"]
 
 
 def test_an_outage_is_for_the_lease_thread_to_wait_out(start_server: Any) -> None:

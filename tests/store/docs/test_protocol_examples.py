@@ -289,7 +289,7 @@ def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem, p
             system.trip("w", 0, [outcome(again, Kind.KEPT, 1000)])
             assert subscription._wire.poll(10), "whoever settles may publish"
         assert system.run(deaths("q", ["n"], 1)) == []
-        assert system.run(plan("q", 1000, {"s": '{"job":"n","payload":"{}","every_ms":1000}'})) == 1
+        assert system.run(plan("q", 1000, "shop:app", {"s": '{"job":"n","payload":"{}","every_ms":1000}'})) == 1
         assert system.run(tick("q", "s", NOW_MS, NOW_MS, [NOW_MS])).answer is TickAnswer.DONE
         assert system.run(suspend("q", "s")) == system.run(suspend("q", "s", resume=True)) == 1
         assert len(system.run(agenda("q")).schedules) == 1

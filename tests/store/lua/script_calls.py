@@ -51,7 +51,7 @@ CALLS: dict[str, Call[Any]] = {
     "note": job_notes.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
     "pause": upkeep.pause("q"),
     "post": daemons.post_order("d", '{"v":1}'),
-    "plan": plan("q", 30_000, {"s": "{}"}),
+    "plan": plan("q", 30_000, "shop:app", {"s": "{}"}),
     "publish": leases.publish("q", 30_000, {"n": {"doc": ""}}),
     "recall": recall("q", "w", [("a", 1)]),
     "renew": leases.renew("q", 30_000, ["w"], ["n"]),

@@ -60,7 +60,7 @@ def settled_in_order(system: QueueSystem) -> Call[Any]:
 
 def a_schedule(system: QueueSystem) -> int:
     """A schedule that somebody offers; return since when its ticks are to come."""
-    system.run(plan("q", LEASE_MS, {"s": '{"job":"n","payload":"{}"}'}))
+    system.run(plan("q", LEASE_MS, "shop:app", {"s": '{"job":"n","payload":"{}"}'}))
     return system.clock.now_ms
 
 

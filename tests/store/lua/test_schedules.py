@@ -14,7 +14,7 @@ from jqjobs.jobs.timetable import read_entry
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases, upkeep
-from jqjobs.store.calls.schedules import Planned, TickAnswer, Ticked, agenda, offer, plan, suspend, tick
+from jqjobs.store.calls.schedules import Planned, TickAnswer, Ticked, agenda, offers, plan, suspend, tick
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 YEAR_MS = 31_536_000_000
@@ -26,8 +26,8 @@ def entry(**changes: Any) -> str:
     return json.dumps(base | changes, sort_keys=True)
 
 
-def publish(system: QueueSystem, *names: str, **changes: Any) -> int:
-    return system.run(plan("q", LEASE_MS, dict.fromkeys(names or ("s",), entry(**changes))))
+def publish(system: QueueSystem, *names: str, app: str = "shop:app", **changes: Any) -> int:
+    return system.run(plan("q", LEASE_MS, app, dict.fromkeys(names or ("s",), entry(**changes))))
 
 
 def schedules(system: QueueSystem) -> dict[str, Planned]:
@@ -53,7 +53,7 @@ def run_tick(system: QueueSystem, since_ms: int | None, *ticks: int, to: int | N
 def test_a_new_schedule_counts_from_its_publication(system: QueueSystem) -> None:
     assert publish(system, "s", "t") == 2
 
-    assert schedules(system)["s"] == Planned("s", json.loads(entry()), START_MS, None, "", None, True)
+    assert schedules(system)["s"] == Planned("s", json.loads(entry()), START_MS, None, "", None, True, ("shop:app",))
 
 
 def test_publishing_again_changes_nothing(system: QueueSystem) -> None:
@@ -111,7 +111,7 @@ def test_a_schedule_ends_when_its_offer_does_and_begins_again_with_it(system: Qu
     system.clock.advance(1)
     assert not schedules(system)["s"].offered
     before = number(system)
-    system.run(leases.renew("q", LEASE_MS, [], [offer("q", "s")]))
+    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
 
     assert schedules(system)["s"].offered
     assert number(system) > before, "daemons must look again"
@@ -121,7 +121,7 @@ def test_renewing_a_live_offer_keeps_it_and_tells_nobody(system: QueueSystem) ->
     publish(system)
     before = number(system)
     system.clock.advance(LEASE_MS // 2)
-    system.run(leases.renew("q", LEASE_MS, [], [offer("q", "s")]))
+    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
     system.clock.advance(LEASE_MS - 1)
 
     assert schedules(system)["s"].offered
@@ -142,9 +142,23 @@ def test_publishing_an_ended_schedule_tells_daemons(system: QueueSystem) -> None
 def test_a_schedule_that_moved_to_another_queue_is_not_offered_in_the_old_one(system: QueueSystem) -> None:
     publish(system)
     system.clock.advance(LEASE_MS)
-    system.run(leases.renew("q", LEASE_MS, [], [offer("new", "s")]))
+    system.run(leases.renew("q", LEASE_MS, [], offers("new", "s", "shop:app")))
 
     assert not schedules(system)["s"].offered
+
+
+def test_a_schedule_says_which_apps_offer_it_as_long_as_each_does(system: QueueSystem) -> None:
+    publish(system, "s", "mine")
+    before = number(system)
+    publish(system, app="blog:app", every_ms=500)
+    assert number(system) > before, "daemons must look again"
+    assert schedules(system)["s"].apps == ("blog:app", "shop:app")
+    assert schedules(system)["mine"].apps == ("shop:app",)
+
+    system.clock.advance(LEASE_MS - 1)
+    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
+    system.clock.advance(1)
+    assert schedules(system)["s"].apps == ("shop:app",)
 
 
 def test_what_nobody_offered_for_a_year_is_forgotten_with_all_there_is_of_it(system: QueueSystem) -> None:
@@ -164,7 +178,7 @@ def test_what_nobody_offered_for_a_year_is_forgotten_with_all_there_is_of_it(sys
 def test_what_comes_every_few_years_is_not_forgotten_while_somebody_offers_it(system: QueueSystem) -> None:
     publish(system, "leap")
     system.clock.advance(2 * YEAR_MS)
-    system.run(leases.renew("q", LEASE_MS, [], [offer("q", "leap")]))
+    system.run(leases.renew("q", LEASE_MS, [], offers("q", "leap", "shop:app")))
     publish(system, "new")
 
     assert set(schedules(system)) == {"leap", "new"}
@@ -329,7 +343,7 @@ def test_a_paused_queue_is_not_woken_by_a_tick(system: QueueSystem) -> None:
 
 def test_the_entry_in_the_documentation_is_one(system: QueueSystem) -> None:
     example = PROTOCOL.split("\n## Schedules\n", 1)[1].split("```", 2)[1]
-    system.run(plan("q", LEASE_MS, {"nightly": example}))
+    system.run(plan("q", LEASE_MS, "shop:app", {"nightly": example}))
     due = START_MS + 1000
 
     assert run_tick(system, START_MS, due, name="nightly").answer is TickAnswer.DONE

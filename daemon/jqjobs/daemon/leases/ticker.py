@@ -15,7 +15,7 @@ from jqjobs.base import log
 from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.jobs.timetable import Due, Policy, Timetable, due, read_entry
 from jqjobs.store.call import Call
-from jqjobs.store.calls.schedules import Agenda, Planned, TickAnswer, Ticked, agenda, tick
+from jqjobs.store.calls.schedules import CLASH_HINT, Agenda, Planned, TickAnswer, Ticked, agenda, tick
 from jqjobs.store.store import Store
 
 #: Agendas are looked at so often at least: a new schedule comes up to this late into force.
@@ -53,6 +53,7 @@ class Ticker:
         self._numbers: dict[str, int] = {}
         self._schedules: dict[str, list[_Schedule]] = {}
         self._complaints: set[str] = set()
+        self._clashes: dict[str, tuple[str, ...]] = {}
 
     def tick(self, queues: Sequence[str]) -> float:
         """Tick what is due; return in how many seconds to do it again, at most `LOOK_EVERY_S`.
@@ -76,6 +77,8 @@ class Ticker:
     def _remember(self, queue: str, found: Agenda) -> None:
         if found.schedules is None:
             return
+        for planned in found.schedules:
+            self._note_apps(f"{queue}/{planned.name}", planned.apps)
         made = (self._made(queue, planned) for planned in found.schedules if planned.offered)
         self._schedules[queue] = [schedule for schedule in made if schedule is not None]
         self._numbers[queue] = found.number
@@ -91,6 +94,14 @@ class Ticker:
         schedule = _Schedule(queue, planned.name, times, policy, planned.since_ms)
         schedule.count_from(planned.since_ms)
         return schedule
+
+    def _note_apps(self, name: str, apps: tuple[str, ...]) -> None:
+        """Say that several apps publish one schedule. Other code of one app, as in a deploy, is no other app."""
+        if len(apps) < 2:
+            self._clashes.pop(name, None)
+        elif self._clashes.get(name) != apps:
+            self._clashes[name] = apps
+            log.event("schedule.clash", level=log.WARNING, schedule=name, apps=", ".join(apps), hint=CLASH_HINT)
 
     def _tick_queue(self, queue: str, now_ms: int) -> None:
         ticking = [item for schedule in self._schedules[queue] for item in _due_now(schedule, now_ms)]

@@ -17,8 +17,10 @@ from jqjobs.store.reply_values import integer, json_or_none, text
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
 
+#: For who reads that several apps publish one schedule.
+CLASH_HINT = "each tick runs in one of them only; give each app its JQ_PREFIX, or one of the schedules another name"
 #: Items of one schedule in the answer of lua/agenda.lua.
-_FIELDS = 5
+_FIELDS = 6
 
 
 class TickAnswer(IntEnum):
@@ -36,6 +38,7 @@ class Planned(NamedTuple):
     """One schedule. ``since_ms``: its ticks after that are still to come, None when that is not known.
 
     ``ran_ms``: the last tick that was enqueued, as job ``ran_id``. ``offered``: a live worker has it in its code.
+    ``apps``: of which apps, as --app names them; more than one do not know of each other.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Planned(NamedTuple):
     ran_id: str
     paused_ms: int | None
     offered: bool
+    apps: tuple[str, ...] = ()
 
 
 class Agenda(NamedTuple):
@@ -63,14 +67,14 @@ class Ticked(NamedTuple):
     made: int
 
 
-def offer(queue: str, name: str) -> str:
-    """Return how a worker offers a schedule among the names of its jobs."""
-    return f"~{queue}/{name}"
+def offers(queue: str, name: str, app: str) -> tuple[str, str]:
+    """Return how a worker of an app offers a schedule among the names of its jobs."""
+    return f"~{queue}/{name}", f"~{queue}/{name} {app}"
 
 
-def plan(queue: str, lease_ms: int, entries: Mapping[str, str]) -> Call[int]:
-    """Publish the schedules of one queue: name → entry as JSON."""
-    args: list[Argument] = ["", lease_ms]
+def plan(queue: str, lease_ms: int, app: str, entries: Mapping[str, str]) -> Call[int]:
+    """Publish the schedules that an app has in one queue: name → entry as JSON."""
+    args: list[Argument] = ["", lease_ms, app]
     for name, entry in entries.items():
         args += (name, entry)
     return Call(script("plan"), (keys.meta(queue),), args, int, repeatable=True)
@@ -105,10 +109,10 @@ def suspend(queue: str, name: str, *, resume: bool = False) -> Call[int]:
     return Call(script("suspend"), (keys.meta(queue),), ("", name, "resume" if resume else "pause"), int)
 
 
-def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any) -> Planned:
+def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any, apps: Any) -> Planned:
     found = json_or_none(entry)
     since, ran, ran_id = ([*text(progress or b"").split(" "), "", "", ""])[:3]
     return Planned(
         text(name), found if isinstance(found, dict) else None, integer(since), integer(ran) or None, ran_id,
-        integer(paused), offered == 1,
+        integer(paused), offered == 1, tuple(sorted(text(apps).split())),
     )  # fmt: skip

@@ -2,21 +2,22 @@
 -- A daemon, or a person, asks for the schedules of one queue. Daemons ask every few seconds: while nothing has
 -- changed that is one small question.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] the number it knows, or "" to be told all
--- Returns { now, number } when that is the number it knows, else also five items for each schedule:
+-- Returns { now, number } when that is the number it knows, else also six items for each schedule:
 --   name, entry as JSON, how far it got ("since ran id", see rules/periodic.lua) or nil, paused since (ms) or nil,
---   1 if a live worker offers it, else 0
+--   1 if a live worker offers it, else 0, the apps of those that do, with a space between them
 -- First write: none
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local number = redis.call('HGET', q .. 'meta', 'agenda') or '0'
 local reply, n = { now, number }, 2
 if number == ARGV[2] then return reply end
-local flat = redis.call('HGETALL', q .. 'schedule')
+local flat, apps = redis.call('HGETALL', q .. 'schedule'), apps_by_offer(q, now)
 for i = 1, #flat, 2 do
   local name = flat[i]
   reply[n + 1], reply[n + 2] = name, flat[i + 1]
   reply[n + 3] = redis.call('HGET', q .. 'ticks', name)
   reply[n + 4] = redis.call('HGET', q .. 'paused', name)
   reply[n + 5] = is_offered(q, now, name) and 1 or 0
-  n = n + 5
+  reply[n + 6] = apps[offer_of(q, name)] or ''
+  n = n + 6
 end
 return reply

@@ -2,11 +2,11 @@
 -- A worker that is ready publishes the schedules of one queue. One that is new, or comes at other times than before,
 -- counts from now on. What nobody has offered for a year is forgotten.
 -- KEYS[1] the queue's meta key
--- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   then pairs: name of a schedule, its entry as JSON
+-- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] which app   then pairs: name of a schedule, its entry as JSON
 -- Returns the number of schedules known
 -- First write: ZREM, passes when Redis is full
 local FORGOTTEN_MS = 31536000000
-local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
+local q, now, lease, app = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local changed = false
 allow_when_full(q)
 
@@ -15,13 +15,13 @@ local function times_of(raw)
   return table.concat({ tostring(entry.cron), tostring(entry.every_ms), tostring(entry.tz) }, ' ')
 end
 
-for i = 3, #ARGV, 2 do
+for i = 4, #ARGV, 2 do
   local name, entry = ARGV[i], ARGV[i + 1]
   local known = redis.call('HGET', q .. 'schedule', name)
   if known ~= entry then redis.call('HSET', q .. 'schedule', name, entry) end
   if not known or times_of(known) ~= times_of(entry) then count_from(q, name, now) end
-  changed = changed or known ~= entry or not is_offered(q, now, name)
-  redis.call('ZADD', q .. 'offers', now + lease, offer_of(q, name))
+  changed = changed or known ~= entry or not is_offered(q, now, name, app)
+  redis.call('ZADD', q .. 'offers', now + lease, offer_of(q, name), now + lease, offer_of(q, name, app))
 end
 
 local flat = redis.call('HGETALL', q .. 'ticks')

@@ -3,7 +3,7 @@
 -- their schedules.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] number of workers, then their ids, then job names,
---   "name signature" of each, and "~queue/name" of schedules
+--   "name signature" of each, "~queue/name" and "~queue/name app" of schedules
 -- Returns for each worker how many jobs it has in hand here, or -1: it has no lease any more (fenced)
 -- First write: ZREM, passes when Redis is full
 local TRIP_TTL_MS, CATALOG_TTL_MS = 86400000, 604800000

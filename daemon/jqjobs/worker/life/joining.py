@@ -31,7 +31,10 @@ def join(parts: WorkerParts) -> bool:
             parts.instructions.hear()
             continue
         outage.end()
-        offered = [schedules.offer(queue, name) for queue, plan in plans.items() for name in plan]
+        app = parts.config.app
+        offered = [
+            each for queue, plan in plans.items() for name in plan for each in schedules.offers(queue, name, app)
+        ]
         names = [*catalog, *leases.signature_offers(catalog), *offered]
         unserved = [queue for queue in registry.queues() if queue not in queues]
         parts.channel.send("ready", queues=queues, names=names, unserved=unserved)
@@ -45,7 +48,7 @@ def _publish(parts: WorkerParts, catalog: dict[str, dict[str, Any]], plans: dict
     for queue in parts.exchanger.queues:
         parts.store.run(leases.publish(queue, lease_ms, catalog, parts.app.registry.parameters(queue)))
     for queue, plan in plans.items():
-        parts.store.run(schedules.plan(queue, lease_ms, plan))
+        parts.store.run(schedules.plan(queue, lease_ms, parts.config.app, plan))
 
 
 def _wait_for_go(parts: WorkerParts) -> bool:

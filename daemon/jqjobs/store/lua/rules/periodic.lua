@@ -1,13 +1,27 @@
 --: include core
 -- Periodic schedules: `schedule` has what workers publish, `ticks` how far each one got, `paused` which ones rest.
 -- A schedule lives as long as somebody offers it: the member "~queue/name" of `offers`. Names cannot begin with "~".
+-- Beside it "~queue/name app" says which app does, for as long: two of them do not know of each other.
 -- The number `agenda` in `meta` grows with every change, so that daemons need not read it all again.
--- Gives: offer_of, is_offered, agenda_changed, progress_of, count_from, schedule_entry
+-- Gives: offer_of, is_offered, apps_by_offer, agenda_changed, progress_of, count_from, schedule_entry
 
-local function offer_of(q, name) return '~' .. string.match(q, '{(.*)}') .. '/' .. name end
+-- app: which one offers it; nil: any.
+local function offer_of(q, name, app)
+  return '~' .. string.match(q, '{(.*)}') .. '/' .. name .. (app and ' ' .. app or '')
+end
 
-local function is_offered(q, now, name)
-  return (tonumber(redis.call('ZSCORE', q .. 'offers', offer_of(q, name)) or nil) or 0) > now
+local function is_offered(q, now, name, app)
+  return (tonumber(redis.call('ZSCORE', q .. 'offers', offer_of(q, name, app)) or nil) or 0) > now
+end
+
+-- "~queue/name" → the apps that offer it now, with a space between them.
+local function apps_by_offer(q, now)
+  local apps = {}
+  for _, offer in ipairs(redis.call('ZRANGEBYSCORE', q .. 'offers', '(' .. digits(now), '+inf')) do
+    local of, app = string.match(offer, '^(~%S+) (%S+)$')
+    if of then apps[of] = (apps[of] and apps[of] .. ' ' or '') .. app end
+  end
+  return apps
 end
 
 local function agenda_changed(q) redis.call('HINCRBY', q .. 'meta', 'agenda', 1) end
