@@ -31,7 +31,7 @@ class Around:
 
     def join(self) -> bool:
         parts: Any = SimpleNamespace(
-            app=self.app, rng=random.Random(1), config=SimpleNamespace(worker_id="w", lease_ms=30_000),
+            app=self.app, rng=random.Random(1), config=SimpleNamespace(app="a:app", worker_id="w", lease_ms=30_000),
             exchanger=SimpleNamespace(queues=("mail",)), store=SimpleNamespace(run=self.publish),
             channel=self, signals=self, instructions=self, wake_wait=self,
         )  # fmt: skip
