@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 
-from jqjobs.store.address import open_socket, parse_url
+from jqjobs.store.address import parse_url
+from jqjobs.store.sockets import open_socket
 
 
 class Monitor:

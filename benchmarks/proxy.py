@@ -17,7 +17,8 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from jqjobs.store.address import Address, open_socket, parse_url
+from jqjobs.store.address import Address, parse_url
+from jqjobs.store.sockets import open_socket
 
 _READ_BYTES = 1 << 18
 #: How soon it notices that the weather has changed.

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakKeyDictionary
 
 from jqjobs.api.whereabouts import Whereabouts
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
@@ -27,15 +26,14 @@ from jqjobs.store.login import Credentials
 from jqjobs.store.store import Store
 
 if TYPE_CHECKING:
-    from jqjobs.store.aio import AsyncStore, AsyncSubscription
+    from jqjobs.store.aio import AsyncStore
+    from jqjobs.store.async_subscriptions import AsyncSubscription
 
 T = TypeVar("T")
 
 #: `enqueue_many` sends this many jobs, or this many bytes, a round trip.
 CHUNK_JOBS = 200
 CHUNK_BYTES = 512 * 1024
-#: So long a call is tried again while Redis says that it did not run it.
-_PATIENCE_S = 5.0
 #: A connection that was used so recently is not looked at: that would be a twentieth of a call.
 _IN_USE_S = 0.001
 
@@ -49,7 +47,7 @@ class Client:
         """``redis_url``, ``prefix``, ``credentials``: as of `App`. None is looked at before the first call."""
         self._whereabouts = Whereabouts(redis_url, prefix, credentials)
         self._idle: deque[Store] = deque()
-        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncStore] = WeakKeyDictionary()
+        self._loops: dict[asyncio.AbstractEventLoop, AsyncStore] = {}
         self._known: set[str] = set()
 
     @property
@@ -74,7 +72,8 @@ class Client:
         try:
             return self._idle.pop()  # deques are thread-safe at both ends
         except IndexError:
-            return Store(self.address, patience_s=_PATIENCE_S, name="jqjobs-client")
+            address, timeout_s = self.address, self._whereabouts.timeout_s
+            return Store(address, timeout_s=timeout_s, patience_s=timeout_s, name="jqjobs-client")
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -82,8 +81,8 @@ class Client:
             self._idle.pop().close()
 
     async def close_async(self) -> None:
-        """Close the connections of the running event loop; call it before the loop ends."""
-        store = self._loops.pop(asyncio.get_running_loop(), None)
+        """Close the connections of the running event loop, as its end does where `asyncio.run` or its kin brings it."""
+        store = self._loops.get(asyncio.get_running_loop())
         if store is not None:
             await store.close()
 
@@ -97,52 +96,59 @@ class Client:
             return []
         store = self._borrow()  # `self.store()` would take 1.5 µs more
         try:
-            if queue not in self._known:
-                self._add_queue(queue, jobs, store)
+            until_s = None if queue in self._known else self._add_queue(queue, jobs, store)
             if len(jobs) == 1:
-                return self._enqueue_one(queue, jobs, store)
+                return self._enqueue_one(queue, jobs, store, until_s)
             return _enqueue_many(queue, jobs, store)
         finally:
             self._idle.append(store)
 
-    def _add_queue(self, queue: str, jobs: Sequence[NewJob], store: Store) -> None:
+    def _add_queue(self, queue: str, jobs: Sequence[NewJob], store: Store) -> float:
+        """Make a queue known; return when the time is over that this and the first job in it have together."""
+        until_s = time.monotonic() + self._whereabouts.timeout_s
         try:
-            store.run(upkeep.add_queues([queue]))
+            store.run(upkeep.add_queues([queue]), until_s)
         except StoreError as error:
             raise undelivered(error, queue, jobs) from error
         self._known.add(queue)
+        return until_s
 
-    def _enqueue_one(self, queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:
+    def _enqueue_one(
+        self, queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None
+    ) -> list[Enqueued]:  # fmt: skip
         """Take the short way; that of every call where there is no connection, or Redis says that it did not run it."""
         freshen(store.wire, _IN_USE_S)
         try:
-            if store.wire.connected:
+            if until_s is None and store.wire.connected:
                 try:
                     reply = store.wire.call_packed(enqueueing.packed_enqueue(store.address.prefix, queue, jobs[0]))
                     return enqueueing.enqueued(reply, jobs)
                 except StoreError as error:
                     if error.unanswered or not isinstance(error, (ScriptMissing, StoreUnavailable)):
                         raise
-            return store.run(enqueueing.enqueue(queue, jobs))
+            until_s = until_s or store.wire.looked_s + self._whereabouts.timeout_s
+            return store.run(enqueueing.enqueue(queue, jobs), until_s)
         except StoreError as error:
             raise undelivered(error, queue, jobs, [jobs], [error]) from error
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
-        store = self.async_store()
+        store, until_s = self.async_store(), None
         if queue not in self._known:
+            until_s = time.monotonic() + self._whereabouts.timeout_s  # as in `_add_queue`
             try:
-                await store.run(upkeep.add_queues([queue]))
+                await store.run(upkeep.add_queues([queue]), until_s)
             except StoreError as error:
                 raise undelivered(error, queue, jobs) from error
             self._known.add(queue)
         portions, answers = list(chunks(jobs)), list[Answer]()
         for portion in portions:
             try:
-                answers.append(await store.run(enqueueing.enqueue(queue, portion)))
+                answers.append(await store.run(enqueueing.enqueue(queue, portion), until_s))
             except StoreError as error:
                 answers.append(error)
                 break
+            until_s = None
         return delivered(queue, jobs, portions, answers)
 
     def run(self, call: Call[T]) -> T:
@@ -156,7 +162,7 @@ class Client:
 
     def subscribe(self, queue: str, job_id: str) -> AbstractContextManager[Subscription]:
         """Listen to the end of a job, on a connection of its own."""
-        return subscribe(self.address, keys.over(queue, job_id))
+        return subscribe(self.address, keys.over(queue, job_id), self._whereabouts.timeout_s)
 
     def subscribe_async(self, queue: str, job_id: str) -> AbstractAsyncContextManager[AsyncSubscription]:
         """Do what `subscribe` does, for a coroutine."""
@@ -169,7 +175,11 @@ class Client:
         loop = asyncio.get_running_loop()
         store = self._loops.get(loop)
         if store is None:
-            store = self._loops[loop] = AsyncStore(self.address, patience_s=_PATIENCE_S)
+            for ended in [other for other in list(self._loops) if other.is_closed()]:
+                self._loops.pop(ended, None)  # whoever ended it closed nothing
+            address, timeout_s = self.address, self._whereabouts.timeout_s
+            store = AsyncStore(address, timeout_s=timeout_s, when_closed=lambda: self._loops.pop(loop, None))
+            self._loops[loop] = store
         return store
 
 

@@ -14,7 +14,7 @@ from jqjobs.store.call import Call
 from jqjobs.store.calls.endings import Subscription
 
 if TYPE_CHECKING:
-    from jqjobs.store.aio import AsyncSubscription  # brings redis-py, which only async producers need
+    from jqjobs.store.async_subscriptions import AsyncSubscription  # brings redis-py, which only async producers need
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jqjobs.base import log
-from jqjobs.base.config import Environment
+from jqjobs.base.config import DEFAULT_TIMEOUT_S, Environment
 from jqjobs.embedded import is_embedded, socket_url
 from jqjobs.store.address import Address, parse_url
 from jqjobs.store.login import Credentials, with_login
@@ -17,12 +17,16 @@ class Whereabouts:
         self._prefix = prefix
         self._credentials = credentials
         self._found: Address | None = None
+        #: How long a call may take in all, once ``address`` was asked for.
+        self.timeout_s = DEFAULT_TIMEOUT_S
 
     @property
     def address(self) -> Address:
         """Where Redis is. Raises: ConfigError."""
         if self._found is None:
-            self._found = with_login(self._read, Environment(), self._credentials)
+            settings = Environment()
+            self.timeout_s = settings.timeout_s()
+            self._found = with_login(self._read, settings, self._credentials)
             if self._found.is_unverified:
                 log.event("redis.unverified", level=log.WARNING, redis=str(self._found))
         return self._found

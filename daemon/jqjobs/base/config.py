@@ -10,8 +10,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from jqjobs.errors import ConfigError
+from jqjobs.base.clock import duration_ms
+from jqjobs.errors import ConfigError, InvalidOption
 
+#: So long a call of a producer, or of a person, may take in all.
+DEFAULT_TIMEOUT_S = 5.0
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
 #: What all keys and channels in Redis begin with.
 DEFAULT_PREFIX = "jq"
@@ -60,6 +63,17 @@ class Environment:
         if not flag and said[1] != usual:
             raise ConfigError(f"JQ_REDIS_URL says another prefix than JQ_PREFIX, which is {usual!r}", hint="keep one")
         return url
+
+    def timeout_s(self) -> float:
+        """Return how long a call to Redis may take in all. Raises: ConfigError."""
+        said = self.get("timeout")
+        try:
+            timeout_s = duration_ms(said, "JQ_TIMEOUT") / 1000 if said else DEFAULT_TIMEOUT_S
+        except InvalidOption as error:
+            raise ConfigError(error.message, error.hint) from None
+        if not timeout_s:
+            raise ConfigError(f"JQ_TIMEOUT {said!r} leaves no time", hint="write a duration such as 500ms or 5s")
+        return timeout_s
 
 
 def is_prefix(text: str) -> bool:

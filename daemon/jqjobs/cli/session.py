@@ -24,7 +24,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: What an answer may look like.
 FORMS = ("table", "wide", "json")
-_TIMEOUT_S = 5.0
 _EMBEDDED = "embedded:"
 _EMBEDDED_HINT = "the embedded server runs while a daemon with this URL does: jqd --app yourpackage.jobs:app"
 
@@ -55,7 +54,8 @@ class Session:
         address = with_login(lambda _: parse_url(_plain(url)), settings)
         if address.is_unverified and not self.as_json:
             complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
-        store = Store(address, timeout_s=_TIMEOUT_S, patience_s=_TIMEOUT_S, name="jqctl")
+        timeout_s = settings.timeout_s()
+        store = Store(address, timeout_s=timeout_s, patience_s=timeout_s, name="jqctl")
         try:
             store.wire.connect()
             yield store

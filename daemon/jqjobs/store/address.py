@@ -1,4 +1,4 @@
-"""Reads a Redis URL into an address, and opens a socket to it. Knows nothing of commands.
+"""Reads a Redis URL into an address.
 
 Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``;
 ``valkey://`` and ``valkeys://`` are other names of the first two. ``?prefix=`` says what all keys begin with.
@@ -9,7 +9,6 @@ of it is another host, and its complaints quote the secret.
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -32,9 +31,6 @@ _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, 
 
 #: Returns user and password, "" for none; asked before each connection, see `store.login`. Raises: ConfigError.
 Login = Callable[[], tuple[str, str]]
-
-#: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,28 +174,3 @@ def _prefix(options: dict[str, str]) -> str:
 
 def _decoded(text: str | None) -> str:
     return unquote(text or "", errors="strict")
-
-
-def open_socket(address: Address, timeout_s: float) -> socket.socket:
-    """Connect and return the socket, with ``timeout_s`` on every operation. Raises: OSError."""
-    if address.path:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(timeout_s)
-            sock.connect(address.path)
-        except OSError:
-            sock.close()
-            raise
-        return sock
-    sock = socket.create_connection((address.host, address.port), timeout_s)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    keep_alive(sock)
-    return address.tls.context().wrap_socket(sock, server_hostname=address.host) if address.tls else sock
-
-
-def keep_alive(sock: socket.socket) -> None:
-    """Have the kernel notice a peer that is gone without a word, and routers remember a connection that is idle."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
-        if (option := getattr(socket, name, None)) is not None:  # each system has its own
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -3,46 +3,99 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
+from jqjobs.store.async_subscriptions import AsyncSubscription, AsyncSubscriptions
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.call import Call
 from jqjobs.store.patience import MAYBE_DONE, Patience, may_pass
 
 T = TypeVar("T")
 
+#: Of one event loop, for calls; more than that would only wait for each other in Redis.
+MOST_CONNECTIONS = 32
+
 
 class AsyncStore:
-    """The connections of one event loop. Each call is made once, as with the ``patience_s`` of `Store`."""
+    """The connections of one event loop: at most `MOST_CONNECTIONS`, each for one call at a time; who finds none waits.
 
-    def __init__(self, address: Address, *, timeout_s: float = 5.0, patience_s: float = 5.0) -> None:
+    Each call is made once, and has ``timeout_s`` in all, as with the ``patience_s`` of `Store`. When the loop ends in
+    an orderly way, as `asyncio.run` ends it, they are closed, and ``when_closed`` is called.
+    """
+
+    def __init__(
+        self, address: Address, *, timeout_s: float = 5.0, when_closed: Callable[[], object] = lambda: None
+    ) -> None:  # fmt: skip
         self.address = address
         self._timeout_s = timeout_s
-        self._patience_s = patience_s
+        self._when_closed = when_closed
         self._idle: deque[AsyncWire] = deque()
+        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._subscriptions = AsyncSubscriptions(address, timeout_s)
+        self._life: AsyncGenerator[None, None] | None = None
+        self._is_closed = False
 
     async def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the connections, those in use as soon as they are not."""
+        self._is_closed = True
+        self._when_closed()
+        await self._subscriptions.close()
         while self._idle:
             await self._idle.pop().aclose()
 
-    async def run(self, call: Call[T]) -> T:
+    async def _live(self) -> AsyncGenerator[None, None]:
+        """Wait for the end of the loop, which then closes the generators that have begun."""
+        try:
+            yield
+        finally:
+            await self.close()
+
+    async def run(self, call: Call[T], until_s: float | None = None) -> T:
         """Do what `Store.run` does, from a coroutine."""
+        until_s = until_s or time.monotonic() + self._timeout_s
+        async with self._lent(until_s) as wire:
+            return await self._run_patiently(call, wire, Patience(until_s))
+
+    @asynccontextmanager
+    async def _lent(self, until_s: float) -> AsyncIterator[AsyncWire]:
+        await self._begin()
+        await self._take_place(until_s)
         wire = (
             self._idle.pop() if self._idle else AsyncWire(self.address, timeout_s=self._timeout_s, name="jqjobs-async")
         )
+        wire.hurry(until_s)
         try:
-            return await self._run_patiently(call, wire)
+            yield wire
         finally:
-            self._idle.append(wire)
+            self._places.release()
+            if self._is_closed:
+                wire.close()
+            else:
+                self._idle.append(wire)
 
-    async def _run_patiently(self, call: Call[T], wire: AsyncWire) -> T:
-        patience = None
+    async def _take_place(self, until_s: float) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once; a timeout would be a twentieth of a call
+            return
+        try:
+            async with asyncio.timeout(max(0.0, until_s - time.monotonic())):
+                await self._places.acquire()
+        except TimeoutError as error:
+            busy = f"none of {MOST_CONNECTIONS} connections was free in time"
+            raise StoreUnavailable(f"Redis at {self.address} cannot be reached: {busy}") from error
+
+    async def _begin(self) -> None:
+        if self._life is None:
+            self._life = self._live()
+            await anext(self._life)
+
+    async def _run_patiently(self, call: Call[T], wire: AsyncWire, patience: Patience) -> T:
         await wire.freshen()
         while True:
             try:
@@ -50,7 +103,6 @@ class AsyncStore:
             except StoreError as error:
                 if not may_pass(error, self.address):
                     raise
-                patience = patience or Patience(self._patience_s)
                 wire.close()  # another server may be behind the address by now
                 await asyncio.sleep(patience.pause_s(error))
 
@@ -70,23 +122,9 @@ class AsyncStore:
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncSubscription]:
         """Listen to a channel; what is published from here on is heard. Raises: StoreError and its kinds."""
-        wire = AsyncWire(self.address, timeout_s=self._timeout_s, name="jqjobs-waiter")
-        try:
-            await wire.call("SUBSCRIBE", self.address.key(channel))
-            yield AsyncSubscription(wire)
-        finally:
-            await wire.aclose()
-
-
-class AsyncSubscription:
-    """A connection that listens to one channel, for a coroutine."""
-
-    def __init__(self, wire: AsyncWire) -> None:
-        self._wire = wire
-
-    async def wait(self, timeout_s: float) -> None:
-        """Return when something was published, at the latest after ``timeout_s``. Raises: StoreUnavailable."""
-        await self._wire.hear(timeout_s)
+        await self._begin()
+        async with self._subscriptions.listen(self.address.key(channel)) as subscription:
+            yield subscription
 
 
 async def _evaluate(wire: AsyncWire, call: Call[Any]) -> Any:

@@ -6,17 +6,20 @@ Not redis-py: its connections do not tell a command that was never sent from one
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import hiredis
 
 from jqjobs.errors import ConfigError, StoreError
-from jqjobs.store.address import Address, keep_alive
+from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
+from jqjobs.store.sockets import keep_alive
 from jqjobs.store.wire import (
     Argument,
     ask_login,
@@ -40,27 +43,35 @@ class AsyncWire:
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._parser = hiredis.Reader()
         self._looked_s = 0.0
+        self._until_s = math.inf
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection."""
         return self._stream is not None
 
+    def hurry(self, until_s: float) -> None:
+        """Have what comes next end by then, seconds of the monotonic clock."""
+        self._until_s = until_s
+
+    def _step_s(self) -> float:
+        return max(0.0, min(self.timeout_s, self._until_s - time.monotonic()))
+
     async def call(self, *command: Argument) -> Any:
         """Send one command and return its reply. Raises: StoreError and its kinds; error replies are raised."""
         if self._stream is None:
-            await self._connect()
-        reply = await self._ask(pack(command), self.timeout_s)
+            await self.connect()
+        reply = await self._ask(pack(command))
         if isinstance(reply, StoreError):
             raise reply
         return reply
 
-    async def _connect(self) -> None:
+    async def connect(self) -> None:
         """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""
-        # On a thread: a file, or an app's function, may take its time.
-        username, password = await asyncio.to_thread(ask_login, self.address)
         try:
-            async with asyncio.timeout(self.timeout_s):
+            async with asyncio.timeout(self._step_s()):
+                # On a thread: a file, or an app's function, may take its time.
+                username, password = await asyncio.to_thread(ask_login, self.address)
                 self._stream = await _open(self.address)
         except OSError as error:
             raise unavailable(self.address, error) from error
@@ -69,9 +80,9 @@ class AsyncWire:
         self._parser, self._looked_s = hiredis.Reader(), time.monotonic()
         try:
             for greeting in greetings_of(self.address, username, password):
-                answer = await self._ask(pack(greeting), self.timeout_s)
+                answer = await self._ask(pack(greeting))
                 raise_first([without_secrets(answer, username, password)])
-            check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name)), self.timeout_s))
+            check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name))))
         except StoreError as error:
             self.close()
             error.unanswered = False  # nothing of the caller's was sent
@@ -103,24 +114,38 @@ class AsyncWire:
             return False
         return True
 
-    async def _ask(self, packed: bytes, timeout_s: float) -> Any:
+    async def _ask(self, packed: bytes, timeout_s: float = math.inf) -> Any:
         """Send a command and return its reply, also when it is an error. Raises: StoreUnavailable."""
         assert self._stream is not None
-        reader, writer = self._stream
         try:
-            async with asyncio.timeout(timeout_s):
-                writer.write(packed)
-                await writer.drain()
-                return await self._reply(reader)
-        except OSError as error:  # TimeoutError is one
-            self.close()
-            raise unavailable(self.address, error, unanswered=True) from error
-        except hiredis.ProtocolError as error:
-            self.close()
-            raise StoreError(f"what answers at {self.address} is no Redis: {error}", unanswered=True) from error
+            with self._told_as_ours():
+                async with asyncio.timeout(min(timeout_s, self._step_s())):
+                    self._stream[1].write(packed)
+                    await self._stream[1].drain()
+                    return await self._reply(self._stream[0])
         except BaseException:  # cancelled: the reply is still to come, and is nobody else's
             self.close()
             raise
+
+    @contextmanager
+    def _told_as_ours(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # TimeoutError is one
+            raise unavailable(self.address, error, unanswered=True) from error
+        except hiredis.ProtocolError as error:
+            raise StoreError(f"what answers at {self.address} is no Redis: {error}", unanswered=True) from error
+
+    def write(self, *command: Argument) -> None:
+        """Send a command, the answer to which `receive` returns one day. There must be a connection."""
+        assert self._stream is not None
+        self._stream[1].write(pack(command))
+
+    async def receive(self) -> Any:
+        """Wait for what comes next, as long as that takes; an error is returned. Raises: StoreError when none comes."""
+        assert self._stream is not None
+        with self._told_as_ours():
+            return await self._reply(self._stream[0])
 
     async def _reply(self, reader: asyncio.StreamReader) -> Any:
         reply = self._parser.gets()
@@ -131,17 +156,6 @@ class AsyncWire:
             self._parser.feed(data)
             reply = self._parser.gets()
         return error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply
-
-    async def hear(self, wait_s: float) -> None:
-        """Return when something was published to us, at the latest after ``wait_s``. Raises: StoreUnavailable."""
-        assert self._stream is not None
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._reply(self._stream[0])
-        except OSError as error:
-            self.close()
-            raise unavailable(self.address, error) from error
 
     def close(self) -> None:
         """Drop the connection, if there is one."""

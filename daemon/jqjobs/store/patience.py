@@ -25,14 +25,15 @@ def may_pass(error: StoreError, address: Address) -> bool:
 class Patience:
     """The time in which one call is tried again, and the pauses between."""
 
-    def __init__(self, patience_s: float) -> None:
-        self._until_s = time.monotonic() + patience_s
+    def __init__(self, until_s: float) -> None:
+        """``until_s``: of the monotonic clock."""
+        self.until_s = until_s
         self._upper_s = 0.05
 
     def pause_s(self, error: StoreError) -> float:
         """Return how long to wait before the next try: 50 ms doubling to 1 s, jittered by half. Raises: the error."""
         pause_s: float = self._upper_s * random.uniform(0.5, 1.0)
         self._upper_s = min(1.0, 2 * self._upper_s)
-        if time.monotonic() + pause_s > self._until_s:
+        if time.monotonic() + pause_s > self.until_s:
             raise error
         return pause_s

@@ -6,6 +6,7 @@ know it yet. What went out without a reply may have been done: it is sent again 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
@@ -27,9 +28,9 @@ T = TypeVar("T")
 class Store:
     """The queue system as one connection sees it. ``now_ms`` replaces the clock of Redis in tests.
 
-    ``patience_s``: for people and producers, who make each call once: it goes over no connection that has ended, and
-    so long it is tried again while Redis says that it did not run it (it loads, is read-only). 0: for loops, which have
-    a pace of their own.
+    ``patience_s``: for people and producers, who make each call once: so long it takes in all. It goes over no
+    connection that has ended, and is tried again while Redis says that it did not run it (it loads, is read-only).
+    0: for loops, which have a pace of their own.
     """
 
     def __init__(
@@ -51,25 +52,28 @@ class Store:
         """Drop the connection."""
         self.wire.close()
 
-    def run(self, call: Call[T]) -> T:
-        """Run a script call and return its parsed answer.
+    def run(self, call: Call[T], until_s: float | None = None) -> T:
+        """Run a script call and return its parsed answer. ``until_s``: when patience ends, if it began with another.
 
         A repeatable call is sent once more when a connection that had stood idle turns out broken.
         Raises: StoreUnavailable, StoreBusy, StoreFull, StoreRefused, StoreError.
         """
         if not self._patience_s:
             return self._run(call)
+        patience = Patience(until_s or time.monotonic() + self._patience_s)
         freshen(self.wire)
-        patience = None
-        while True:
-            try:
-                return self._run(call)
-            except StoreError as error:
-                if not may_pass(error, self.address):
-                    raise
-                patience = patience or Patience(self._patience_s)
-                self.wire.close()  # another server may be behind the address by now
-                time.sleep(patience.pause_s(error))
+        try:
+            while True:
+                self.wire.hurry(patience.until_s)
+                try:
+                    return self._run(call)
+                except StoreError as error:
+                    if not may_pass(error, self.address):
+                        raise
+                    self.wire.close()  # another server may be behind the address by now
+                    time.sleep(patience.pause_s(error))
+        finally:
+            self.wire.hurry(math.inf)
 
     def _run(self, call: Call[T]) -> T:
         was_connected = self.wire.connected

@@ -7,11 +7,11 @@ Retrying is the business of whoever knows whether a command may be repeated (`St
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import select
 import socket
-import struct
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -20,28 +20,18 @@ from typing import Any
 import hiredis
 
 from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
-from jqjobs.store.address import Address, open_socket
+from jqjobs.store.address import Address
 from jqjobs.store.error_replies import MOVED, TOO_MANY_CLIENTS, error_of
+from jqjobs.store.sockets import limit_waits, open_socket
 from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
-
-#: A connection that stood idle for longer may have been forgotten on its way (a NAT, a firewall): it is asked first,
 
 
 def pack(command: Sequence[Argument]) -> bytes:
     """Return a command as the bytes that go over the wire."""
     packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub forgets bytes
     return packed
-
-
-def _let_kernel_time(sock: socket.socket, timeout_s: float) -> None:
-    """Have the kernel end what takes too long; Python's own timeouts cost a poll() for each send and each recv."""
-    seconds, rest = divmod(timeout_s, 1)
-    timeval = struct.pack("ll", int(seconds), max(1, int(rest * 1e6)))  # 0, 0 would be: never
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
-    sock.settimeout(None)
 
 
 class _Whole:
@@ -63,7 +53,7 @@ class _Whole:
 class Wire:
     """A connection that is made on first use and again after an error. Not for several threads at once.
 
-    ``name``: what `CLIENT LIST` shows of it.
+    ``timeout_s``: for connecting, and for each send and each reply. ``name``: what `CLIENT LIST` shows of it.
     """
 
     def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
@@ -74,6 +64,7 @@ class Wire:
         self._reader = hiredis.Reader()
         self._poll = select.poll()
         self._pid = 0
+        self._until_s, self._limit_s = math.inf, timeout_s
         #: When somebody looked whether it is of use, seconds of the monotonic clock; see `freshness`.
         self.looked_s = 0.0
         #: Around a command and its reply.
@@ -92,7 +83,8 @@ class Wire:
         """
         self.close()
         username, password = ask_login(self.address)
-        self._sock, self._pid, self._reader = _open(self.address, self.timeout_s), os.getpid(), hiredis.Reader()
+        self._limit_s = self._step_s()
+        self._sock, self._pid, self._reader = _open(self.address, self._limit_s), os.getpid(), hiredis.Reader()
         self._poll, self.looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
         self._poll.register(self._sock, select.POLLIN)
         greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
@@ -103,6 +95,7 @@ class Wire:
                 raise_first([without_secrets(self.reply(), username, password)])
             # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
             check_named(self.reply())
+            self._limit_waits()
             if greetings and packed:
                 self._write(packed)
         except StoreError as error:
@@ -112,6 +105,21 @@ class Wire:
         except BaseException:
             self.close()
             raise
+
+    def hurry(self, until_s: float) -> None:
+        """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
+        self._until_s = until_s
+        self._limit_waits()
+
+    def _limit_waits(self) -> None:
+        """Tell the socket how long each wait may take now, where that makes a difference."""
+        step_s = self._step_s()
+        if self._sock is not None and not 0.9 <= step_s / self._limit_s <= 1:
+            limit_waits(self._sock, step_s)
+            self._limit_s = step_s
+
+    def _step_s(self) -> float:
+        return max(0.001, min(self.timeout_s, self._until_s - time.monotonic()))
 
     def close(self) -> None:
         """Drop the connection, if there is one. A forked child only forgets its parent's."""
@@ -212,8 +220,6 @@ def _open(address: Address, timeout_s: float) -> socket.socket:
         raise unavailable(address, error) from error
     except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
         raise ConfigError(f"the Redis URL names no usable place: {error}") from None
-    if not address.tls:
-        _let_kernel_time(sock, timeout_s)
     return sock
 
 

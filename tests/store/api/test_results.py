@@ -245,11 +245,29 @@ def test_waiting_ends_with_a_timeout_error(system: QueueSystem, waiter: Callable
     assert system.states("a") == ["ready"]
 
 
-def test_redis_going_away_ends_the_wait_with_an_error(any_server: Server, waiter: Any) -> None:
+@pytest.mark.parametrize("how", ["thread", "coroutine"])
+def test_redis_going_away_ends_the_wait_with_an_error(start_server: Callable[..., Server], how: str) -> None:
+    server = start_server("valkey")
+    system = QueueSystem(server.url)
+    system.add("a")
+    waiting = Waiter(system.url, how).start()
+    eventually(lambda: subscribers(system) == 1)
+    system.store.close()
+    server.kill()
+    assert isinstance(waiting.wait(), StoreUnavailable)
+
+
+@pytest.mark.parametrize("how", ["thread", "coroutine"])
+def test_who_waits_outlives_its_connections(any_server: Server, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are killed when a password is rotated."""
+    monkeypatch.setattr(results, "_LOOKS_S", (25.0,))
     system = QueueSystem(any_server.url)
     system.add("a")
-    waiting = Waiter(system.url, "thread").start()
+    waiting = Waiter(system.url, how).start()
+    for _ in range(3):
+        eventually(lambda: subscribers(system) == 1)
+        system.redis("CLIENT", "KILL", "TYPE", "pubsub")
     eventually(lambda: subscribers(system) == 1)
-    system.redis("CLIENT", "KILL", "TYPE", "pubsub")
-    assert isinstance(waiting.wait(), StoreUnavailable)
+    system.round(Kind.KEPT, 100_000, line=b"42")
+    assert waiting.wait() == 42
     system.store.close()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from jqjobs.errors import StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.call import Call
@@ -58,22 +59,32 @@ def job_end(queue: str, job_id: str) -> Call[JobEnd]:
 class Subscription:
     """A connection that listens to one channel, for a thread."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, channel: str) -> None:
         self._wire = wire
+        self._channel = channel
+
+    def begin(self) -> None:
+        """Have what is published from here on heard. Raises: StoreError and its kinds."""
+        self._wire.send(("SUBSCRIBE", self._channel))
+        self._wire.read()
 
     def wait(self, timeout_s: float) -> None:
-        """Return when something was published, at the latest after ``timeout_s``. Raises: StoreUnavailable."""
-        if self._wire.poll(timeout_s):
+        """Return when something was published, or may have been; at most ``timeout_s`` later. Raises: StoreError."""
+        if not self._wire.poll(timeout_s):
+            return
+        try:
             self._wire.read()
+        except StoreUnavailable:
+            self.begin()  # what was published meanwhile was not heard
 
 
 @contextmanager
-def subscribe(address: Address, channel: str) -> Iterator[Subscription]:
+def subscribe(address: Address, channel: str, timeout_s: float = 5.0) -> Iterator[Subscription]:
     """Listen to a channel; what is published from here on is heard. Raises: StoreError and its kinds."""
-    wire = Wire(address, name="jqjobs-waiter")
+    wire = Wire(address, timeout_s=timeout_s, name="jqjobs-waiter")
     try:
-        wire.send(("SUBSCRIBE", address.key(channel)))
-        wire.read()
-        yield Subscription(wire)
+        subscription = Subscription(wire, address.key(channel))
+        subscription.begin()
+        yield subscription
     finally:
         wire.close()

@@ -1,0 +1,78 @@
+"""Opens sockets to an address, and has their waits end. Knows nothing of commands."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+
+from jqjobs.store.address import Address
+
+#: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+_SHORTEST_S = 0.001  # 0 would be: never, or at once
+
+
+def open_socket(address: Address, timeout_s: float) -> socket.socket:
+    """Connect within ``timeout_s``, the handshake of TLS included, and return the socket. Raises: OSError."""
+    until_s = time.monotonic() + timeout_s
+    sock = _open_unix(address.path, timeout_s) if address.path else _open_tcp(address, until_s)
+    if address.tls:
+        sock.settimeout(_left_s(until_s))
+        sock = address.tls.context().wrap_socket(sock, server_hostname=address.host)
+    limit_waits(sock, timeout_s)
+    return sock
+
+
+def _open_unix(path: str, timeout_s: float) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _open_tcp(address: Address, until_s: float) -> socket.socket:
+    """Try all that the name stands for, one after the other: the time is shared among those that are left."""
+    places = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    for tried, (family, kind, protocol, _, place) in enumerate(places):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_left_s(until_s) / (len(places) - tried))
+            sock.connect(place)
+        except OSError:
+            sock.close()
+            if tried == len(places) - 1:
+                raise
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(sock)
+        return sock
+    raise OSError(0, f"{address.host} has no address")
+
+
+def _left_s(until_s: float) -> float:
+    return max(_SHORTEST_S, until_s - time.monotonic())
+
+
+def limit_waits(sock: socket.socket, timeout_s: float) -> None:
+    """Have each wait end after ``timeout_s``: by the kernel, where it does the waiting; that costs nothing a wait."""
+    if type(sock).__module__ != "socket":
+        sock.settimeout(timeout_s)  # TLS and what gevent puts in its place wait by themselves
+        return
+    seconds, rest = divmod(timeout_s, 1)
+    timeval = struct.pack("ll", int(seconds), int(rest * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
+    sock.settimeout(None)
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the kernel notice a peer that is gone without a word, and routers remember a connection that is idle."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if (option := getattr(socket, name, None)) is not None:  # each system has its own
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,0 +1,99 @@
+"""How long a call may take: one time for all of it, whatever it is made of and whoever does the waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jqjobs import App
+from jqjobs.errors import ConfigError, StoreUnavailable
+from jqjobs.store.address import parse_url
+from jqjobs.store.sockets import open_socket
+from proxy import Proxy, Weather
+from servers import Server, free_port
+
+
+def enqueue(app: App, queue: str) -> Any:
+    return app.registry.find("mail").options(queue=queue).enqueue()
+
+
+def enqueue_async(app: App, queue: str) -> Any:
+    return asyncio.run(app.registry.find("mail").options(queue=queue).enqueue_async())
+
+
+@pytest.mark.parametrize("send", [enqueue, enqueue_async])
+def test_all_of_a_call_has_one_time(
+    any_server: Server, monkeypatch: pytest.MonkeyPatch, send: Callable[..., Any]
+) -> None:
+    """Each step is answered in time: a connection, a queue that is new, a script that Redis does not know."""
+    monkeypatch.setenv("JQ_TIMEOUT", "2s")
+    proxy = Proxy(parse_url(any_server.url), Weather(delay_s=0.6)).start()
+    app = App(redis_url=proxy.url)
+    app.job(name="mail")(lambda: None)
+    any_server.call("SCRIPT", "FLUSH")
+    for queue in ("first", "second"):
+        began_s = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="no answer in time"):
+            send(app, queue)
+        assert 1.5 < time.monotonic() - began_s < 3
+    proxy.weather.delay_s = 0.0
+    assert send(app, "first").created, "later calls have their time again"
+    app.client.close()
+    proxy.close()
+
+
+def test_under_gevent_a_redis_that_stands_still_is_given_up_in_time(start_server: Callable[..., Server]) -> None:
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    server = start_server("valkey", tcp=True)
+    script, path = Path(__file__).parent / "green_producer.py", os.pathsep.join(sys.path)
+    run = subprocess.run(
+        [sys.executable, "-m", "gevent.monkey", str(script), server.url, str(server.pid)],
+        env={"PYTHONPATH": path, "JQ_TIMEOUT": "1s"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    works, *calls = map(json.loads, run.stdout.splitlines())
+    assert works["error"] == "None"
+    assert [call["call"] for call in calls] == ["connected", "connecting", "result"]
+    for call in calls:
+        assert "no answer in time" in call["error"]
+        assert 0.5 < call["took_s"] < 5
+        assert call["others_turned"]
+    assert calls[0]["maybe_stored"]
+    assert "may be stored" in calls[0]["error"]
+
+
+@pytest.mark.parametrize("said", ["soon", "0", "-1s"])
+def test_a_time_that_is_none_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("JQ_TIMEOUT", said)
+    app = App()
+    app.job(name="mail")(lambda: None)
+    with pytest.raises(ConfigError, match="JQ_TIMEOUT"):
+        app.registry.find("mail").enqueue()  # type: ignore[union-attr]
+
+
+def test_all_places_of_a_name_are_tried_and_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ports = [free_port(), listener.getsockname()[1]]
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        given: list[float | None] = []
+
+        class Noted(socket.socket):
+            def connect(self, address: Any) -> None:
+                given.append(self.gettimeout())
+                super().connect(address)
+
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: places)
+        monkeypatch.setattr(socket, "socket", Noted)
+        open_socket(parse_url("redis://two.places"), 10.0).close()
+    assert given == [pytest.approx(5, abs=1), pytest.approx(10, abs=1)]
