@@ -123,7 +123,7 @@ def _is_ours_to_blame(line: dict[str, Any]) -> bool:
 
 def _is_declared(line: dict[str, Any]) -> bool:
     """Say whether it is a line of the app, or of an event with all the fields it must have and no other."""
-    if line["event"] == "log":
+    if line["event"] in ("log", "log.lost", "output"):
         return True
     if line["event"] not in EVENTS:
         return False

@@ -113,13 +113,18 @@ def test_fault_09_a_log_reader_that_stopped_holds_up_no_job_and_is_told_what_it_
     reader, writer = pipe
     daemon = start(site, writer)
     writer.close()
-    run_jobs(site, 300)  # a pipe has room for 64 KiB, half of their lines
-    while reader.read(65536):
-        continue
+    run_jobs(site, 600)  # half of their lines are more than a pipe takes, and what waits for it
+    heard = b""
+
+    def told() -> re.Match[bytes] | None:
+        nonlocal heard
+        heard += reader.read(65536) or b""
+        return re.search(rb"\((\d+) log lines were lost\)", heard)
+
+    eventually(lambda: not reader.read(65536), what="all that waited is read")
     run_jobs(site, 2)
-    heard = eventually(lambda: reader.read(65536), what="lines are written again")
-    [lost] = re.findall(rb"\((\d+) log lines were lost\)", heard)
-    assert int(lost) > 50
+    lost = eventually(told, what="lines are written again")
+    assert int(lost[1]) > 50
     assert ends_in_an_orderly_way(daemon)
 
 

@@ -118,6 +118,8 @@ EVENTS = {
         "Progress and log lines of these jobs did not reach Redis. Their outcomes will."),
     "order": Event("info", "verb argument?",
         "An order of `jqctl daemon` came."),
+    "output.error": Event("critical", "exception",
+        "A defect of jqjobs in the thread that writes what workers and jobs say; it goes on. Please report it."),
     "queue.broken": Event("error", "queue error",
         "A key of this queue has another type, or is forbidden; the other queues go on. Mend that."),
     "queue.mended": Event("info", "queue",

@@ -10,6 +10,7 @@ from jqjobs.base import log
 from jqjobs.base.config import working_directory
 from jqjobs.daemon.deploys.new_image import command_of
 from jqjobs.daemon.deploys.release import Release
+from jqjobs.daemon.output.relay import Relay
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.wiring import Boot, Reread, wire
@@ -25,13 +26,15 @@ def run_daemon(settings: DaemonSettings, release: Release, reread: Reread) -> in
     """Run one daemon in its release directory; return its exit code. Raises: ConfigError and its kin, at boot."""
     signals = SignalInbox()
     signals.install()
-    log.configure(f"jqd:{os.getpid()}", form=settings.log_format, level=settings.log_level)
+    who = f"jqd:{os.getpid()}"
+    log.configure(who, form=settings.log_format, level=settings.log_level)
     embedded = EmbeddedServer.ensure(settings.redis_url, working_directory(), pause=signals.wait_for_end)
     if embedded is None and is_embedded(settings.redis_url):
         return DaemonExit.ORDERLY  # a signal ended the boot
     try:
         with ExitStack() as threads:
-            supervisor = wire(Boot(settings, release, reread, signals, embedded, _take_handover()), threads)
+            relay = threads.enter_context(Relay(who, settings.log_format))
+            supervisor = wire(Boot(settings, release, reread, signals, embedded, _take_handover(), relay), threads)
             code = supervisor.run()
     finally:
         if embedded:

@@ -29,6 +29,7 @@ from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.free_memory import FreeMemory
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
+from jqjobs.daemon.output.relay import Relay
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.shown_state import ShownState
 from jqjobs.daemon.signals import SignalInbox
@@ -61,6 +62,7 @@ class Boot:
     signals: SignalInbox
     embedded: EmbeddedServer | None
     handover: Handover | None
+    relay: Relay
 
     @property
     def redis_url(self) -> str:
@@ -86,7 +88,9 @@ def _make_parts(boot: Boot) -> Parts:
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
     store = Store(address, timeout_s=max(0.3, min(3.0, settings.lease_s / 6)), name=f"jqd-{settings.name}")
     leases = LeaseThread(settings, daemon_id, store, boards, wake)
-    workers = WorkerProcesses(daemon_id, boards, _worker_config(settings, boot.redis_url), release.directory)
+    workers = WorkerProcesses(
+        daemon_id, boards, _worker_config(settings, boot.redis_url), release.directory, boot.relay
+    )
     have_changed = _comparison(settings, release, boot.reread)
     source_changes = SourceChanges(Reload(workers), release, HostLock(boards), have_changed, wake)
     memory = MemoryGuard(workers, FreeMemory(), settings.memory_reserve, settings.max_rss)

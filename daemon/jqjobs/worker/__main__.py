@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from jqjobs.api.app import App
 from jqjobs.base import log
@@ -35,6 +36,8 @@ from jqjobs.worker.worker_wiring import WorkerProcess, wire
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
 _OOM_SCORE_ADDED = 200
+#: The daemon reads what its workers write, but may wait for its own reader before.
+_OUTPUT_PATIENCE_MS = 2000
 
 
 def main() -> int:
@@ -44,7 +47,8 @@ def main() -> int:
     environment = Environment()  # before the app can change the working directory
     stacks = Stacks(Path(config.board))
     who = f"worker:{os.getpid()}"
-    log.configure(who, form=config.log_format, level=config.log_level)
+    how: dict[str, Any] = {"form": config.log_format, "level": config.log_level, "patience_ms": _OUTPUT_PATIENCE_MS}
+    log.configure(who, **how)
     interrupter = Interrupter(again_ms=config.hung_after_ms)
     signals = Signals(interrupter)
     signals.install()
@@ -64,7 +68,7 @@ def main() -> int:
     if app is None:
         return WorkerExit.BAD_APP
     surroundings.put_right()
-    log.take_app_lines(who, tag_of_running_job, form=config.log_format, level=config.log_level)
+    log.take_app_lines(who, tag_of_running_job, **how)
     signals.loading = False
     channel.send("loaded")
     process.loaded_files.report(channel)

@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from jqjobs.daemon.workers.spawn import WorkerProcess
@@ -46,9 +47,12 @@ class FakeWorkers:
         self._ends: dict[str, Channel] = {}
         self._boards: list[Board] = []
         self.cannot_start = False
-        self.processes = WorkerProcesses("host:1:test", directory, lambda worker_id, board, fd: "", directory)
+        relay: Any = SimpleNamespace(pipes=lambda: None)
+        self.processes = WorkerProcesses("host:1:test", directory, lambda worker_id, board, fd: "", directory, relay)
 
-    def spawn(self, seat: int, worker_id: str, made: Board, directory: Path, configure: Any) -> WorkerProcess:
+    def spawn(
+        self, seat: int, worker_id: str, made: Board, directory: Path, configure: Any, pipes: None
+    ) -> WorkerProcess:  # fmt: skip
         """Stand in for `daemon.spawn.spawn`; its workers have short names, and boards of that name."""
         made.remove()
         if self.cannot_start:

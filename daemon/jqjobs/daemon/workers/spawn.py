@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jqjobs.base.process import host_name, identity_of
+from jqjobs.daemon.output.worker_pipes import WorkerPipes
 from jqjobs.daemon.workers.code_release import release_in
 from jqjobs.daemon.workers.stop_plans import StopPlan
 from jqjobs.jobs.records import AttemptRef
@@ -93,7 +94,9 @@ def new_worker_id() -> str:
     return f"{host}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def spawn(seat: int, worker_id: str, board: Board, directory: Path, configure: Configure) -> WorkerProcess:
+def spawn(
+    seat: int, worker_id: str, board: Board, directory: Path, configure: Configure, pipes: WorkerPipes
+) -> WorkerProcess:  # fmt: skip
     """Start one worker in ``directory``.
 
     Raises: OSError when the process cannot be made; its board is removed then.
@@ -101,14 +104,18 @@ def spawn(seat: int, worker_id: str, board: Board, directory: Path, configure: C
     release = release_in(directory)
     ours, theirs = socket.socketpair()
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jqjobs.worker", worker_id],
-            env={**_environment(), "JQ_WORKER": configure(worker_id, str(board.path), theirs.fileno())},
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            process_group=0,  # Ctrl-C in a terminal reaches the daemon only
-        )
+        with pipes:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "jqjobs.worker", worker_id],
+                env={**_environment(), "JQ_WORKER": configure(worker_id, str(board.path), theirs.fileno())},
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=pipes.stdout,
+                stderr=pipes.stderr,
+                pass_fds=[theirs.fileno(), *pipes.read_ends],
+                process_group=0,  # Ctrl-C in a terminal reaches the daemon only
+            )
+            pipes.belong_to(process.pid)
     except OSError:
         ours.close()
         board.remove()

@@ -12,6 +12,7 @@ from typing import Any
 from jqjobs.base import log
 from jqjobs.base.process import describe_exit, identity_of
 from jqjobs.daemon.lease_messages import Charge
+from jqjobs.daemon.output.relay import Relay
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import Configure, WorkerProcess, new_worker_id, spawn
 from jqjobs.link.board import Board
@@ -24,12 +25,15 @@ _IN_WORDS = {signal.SIGTERM: "drain", signal.SIGQUIT: "stop"}
 class WorkerProcesses:
     """All worker processes that were started and not yet waited for."""
 
-    def __init__(self, daemon_id: str, boards: Path, configure: Configure, directory: Path) -> None:
+    def __init__(
+        self, daemon_id: str, boards: Path, configure: Configure, directory: Path, relay: Relay
+    ) -> None:  # fmt: skip
         """``directory``: where workers run; looked up anew for each, so a swapped release link takes effect."""
         self._boards = boards
         self._directory = directory
         self._daemon_id = daemon_id
         self._configure = configure
+        self._relay = relay
         self.identity = identity_of(os.getpid())
         self.started_ms = round(time.time() * 1000)
         self.by_id: dict[str, WorkerProcess] = {}
@@ -44,7 +48,7 @@ class WorkerProcesses:
             board = Board.create(self._boards / f"{worker_id}.board")
             # Before there is a process: a daemon that is killed now leaves a board that says whose it was.
             board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
-            worker = spawn(seat, worker_id, board, self._directory, self._configure)
+            worker = spawn(seat, worker_id, board, self._directory, self._configure, self._relay.pipes())
         except OSError as error:
             log.event("worker.not_started", level=log.ERROR, error=str(error))
             return None
