@@ -29,6 +29,7 @@ from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe
 from jqjobs.store.calls.schedules import TickAnswer, agenda, plan, suspend, tick
 from jqjobs.store.calls.waits import expect, resolve
+from jqjobs.store.reads.catalog import offer_in, offers_of, read_offers
 from jqjobs.store.reads.jobs import job_info
 from jqjobs.store.reads.queues import queues_with
 from jqjobs.store.reads.raw import rejected_page
@@ -309,6 +310,8 @@ def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem, p
         assert read_registry(system.store).daemons[0].workers[0].pid == 1
         assert system.run(job_info("q", "b")).state == State.KEPT
         assert queues_with(system.store, "b") == ["q"]
+        assert [offer.name for offer in read_offers(system.store)] == ["n"]
+        assert offers_of(system.store, "n") == [offer_in(system.store, "q", "n")]
         assert rejected_page(system.store, "q", 0, 9).total == 1
 
 

@@ -26,8 +26,10 @@ def register(
         args.append(2 * len(fields))
         for name, value in fields.items():
             args += (name, value)
-    names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
-    return Call(script("register"), names, args, lambda reply: reply == 2, repeatable=True)
+    return Call(
+        script("register"), (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers)), args,
+        lambda reply: reply == 2, repeatable=True,
+    )  # fmt: skip
 
 
 def post_order(daemon: str, order: str) -> Call[int]:

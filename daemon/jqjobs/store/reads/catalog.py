@@ -32,8 +32,8 @@ class Offer(NamedTuple):
 
 def read_offers(store: Store) -> list[Offer]:
     """Read all jobs that are registered for any queue; by name and queue."""
-    queues = known_queues(store)
-    replies = store.wire.pipeline([("HGETALL", keys.queue(queue, "catalog")) for queue in queues])
+    queues, key = known_queues(store), store.address.key
+    replies = store.wire.pipeline([("HGETALL", key(keys.queue(queue, "catalog"))) for queue in queues])
     found = [(name, queue, raw) for queue, reply in zip(queues, replies, strict=True)
              for name, raw in fields(reply).items() if is_name(name)]  # fmt: skip
     return _offers(store, found)
@@ -41,14 +41,14 @@ def read_offers(store: Store) -> list[Offer]:
 
 def offers_of(store: Store, name: str) -> list[Offer]:
     """Read for which queues a job of that name is registered."""
-    queues = known_queues(store)
-    replies = store.wire.pipeline([("HGET", keys.queue(queue, "catalog"), name) for queue in queues])
+    queues, key = known_queues(store), store.address.key
+    replies = store.wire.pipeline([("HGET", key(keys.queue(queue, "catalog")), name) for queue in queues])
     return _offers(store, [(name, queue, raw) for queue, raw in zip(queues, replies, strict=True)])
 
 
 def offer_in(store: Store, queue: str, name: str) -> Offer | None:
     """Read what a queue knows of a job of that name, wherever it is at home; None when nobody has offered it there."""
-    raw = store.wire.call("HGET", keys.queue(queue, "catalog"), name)
+    raw = store.wire.call("HGET", store.address.key(keys.queue(queue, "catalog")), name)
     return next(iter(_offers(store, [(name, queue, raw)])), None)
 
 
@@ -73,9 +73,9 @@ def _at_home(store: Store, places: Sequence[tuple[str, str]]) -> list[tuple[Any,
     """Return for each (name, queue) the parameters that are published there, and whether it is offered now."""
     if not places:
         return []
-    now_ms = server_now_ms(store)
-    published = [("HGET", keys.queue(queue, "catalog"), f"{_PARAMETERS}{name}") for name, queue in places]
-    offered = [("ZSCORE", keys.queue(queue, "offers"), name) for name, queue in places]
+    now_ms, key = server_now_ms(store), store.address.key
+    published = [("HGET", key(keys.queue(queue, "catalog")), f"{_PARAMETERS}{name}") for name, queue in places]
+    offered = [("ZSCORE", key(keys.queue(queue, "offers")), name) for name, queue in places]
     replies = store.wire.pipeline(published + offered)
     until_ms = map(integer, replies[len(places) :])
     return [

@@ -92,7 +92,7 @@ def read_registry(store: Store) -> Registry:
     time, registered = raise_first(store.wire.pipeline([("TIME",), latest]))
     now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
     seen_ms = {text(registered[i]): integer(registered[i + 1]) or 0 for i in range(0, len(registered), 2)}
-    entries = _hashes(store, [keys.daemon(daemon) for daemon in seen_ms])
+    entries = _hashes(store, [store.address.key(keys.daemon(daemon)) for daemon in seen_ms])
     present = {daemon: entry for daemon, entry in zip(seen_ms, entries, strict=True) if entry}
     workers = _read_workers(store, present, seen_ms, now_ms)
     daemons = [_daemon(daemon, present[daemon], seen_ms[daemon], now_ms, workers) for daemon in present]
@@ -117,7 +117,7 @@ def with_progress(store: Store, registry: Registry) -> Registry:
 
 def _hashes(store: Store, names: Sequence[str]) -> list[dict[str, Any]]:
     # An error reply (a key of another type) counts as absent.
-    return [fields(reply) for reply in store.wire.pipeline([("HGETALL", store.address.key(name)) for name in names])]
+    return [fields(reply) for reply in store.wire.pipeline([("HGETALL", name) for name in names])]
 
 
 def _worker_ids(entry: dict[str, Any]) -> list[str]:
@@ -128,7 +128,7 @@ def _read_workers(
     store: Store, present: dict[str, dict[str, Any]], seen_ms: dict[str, int], now_ms: int
 ) -> dict[str, WorkerInfo]:
     owners = {worker: daemon for daemon, entry in present.items() for worker in _worker_ids(entry)}
-    entries = _hashes(store, [keys.worker(worker) for worker in owners])
+    entries = _hashes(store, [store.address.key(keys.worker(worker)) for worker in owners])
     return {
         worker: _worker(worker, entry, seen_ms[daemon], now_ms)
         for (worker, daemon), entry in zip(owners.items(), entries, strict=True)
