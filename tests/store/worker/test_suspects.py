@@ -60,6 +60,10 @@ def test_nothing_is_taken_beside_one_that_pays_next_where_others_go_on(worker: P
     assert suspects.is_alone
     worker.finish(running)
     assert not suspects.is_alone
+    assert brought(worker, 1, free=0) == ["a"]
+    assert brought(worker, 8, free=8) == ["s2"]
+    assert [job.id for job in worker.batch.in_hand()] == ["s2"], "what would have started beside it goes back"
+    finish_all(worker)
     assert brought(worker, 8, free=8) == ["a", "b"]
 
 

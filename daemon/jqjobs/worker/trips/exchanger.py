@@ -211,8 +211,8 @@ class Exchanger:
         self._reports.recorded(sent.report)
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
-        self._batch.add([self._complete(job) for job in trip.jobs])
         self.suspects.hear(trip, asked=sent.asked_suspects)
+        self._batch.add([self._complete(job) for job in trip.jobs])
         self._say_broken(trip)
         self._look_at_stale(trip, sent)
         return trip

@@ -47,15 +47,20 @@ class SuspectTurn:
         return max(1, free), Scope(scope)
 
     def hear(self, trip: Trip, *, asked: bool) -> None:
-        """Note what a trip has brought: after suspects the others have their turn."""
+        """Note what a trip will bring: after suspects the others have their turn.
+
+        What is in hand and not started goes back where it would start beside one that is to be alone.
+        """
         suspects = [job for job in trip.jobs if job.suspicion] if asked else []
         self._is_after_suspects = bool(suspects)
         if suspects and suspects[0].suspicion and suspects[0].suspicion.most == 0:
             self._alone = suspects[0]
+            if self._board.others:
+                self._batch.give_back()
 
     @property
     def is_alone(self) -> bool:
         """Whether there is a job in hand that nothing is to be started beside."""
-        if self._alone is not None and self._alone not in self._batch.in_hand():
+        if self._alone is not None and not any(job is self._alone for job in self._batch.in_hand()):
             self._alone = None
         return self._alone is not None and self._board.others > 0
