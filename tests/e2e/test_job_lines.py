@@ -1,13 +1,19 @@
-"""What the log of a real daemon says of jobs that fail."""
+"""What the log of a real daemon says of jobs that fail, and its files for jobs alone."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from e2e.daemon import Site
 from jqjobs.jobs.records import State
+from waiting import eventually
 
 APP = """
 import logging
 import logging.config
+import os
+import time
 
 from jqjobs import App, Discard, Retry
 
@@ -30,6 +36,22 @@ def ask_for_retry():
     raise Retry(delay="42s")
 
 @app.job
+def succeed():
+    return
+
+@app.job(max_crashes=1)
+def die():
+    os._exit(9)
+
+@app.job(max_attempts=1, timeout="100ms")
+def heed_nothing():
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            continue
+
+@app.job
 def discard():
     raise Discard("no use")
 """
@@ -50,3 +72,28 @@ def test_a_failure_says_what_is_next_and_where_it_was_and_only_a_dead_job_is_an_
     }
     assert all('raise ValueError("boom")' in lines["fail", nth]["exception"] for nth in (1, 2))
     assert (site.directory / "watched").read_text() == "jqjobs.job ERROR job.failed boom\n"
+
+
+def ends(path: Path) -> list[tuple[str, str]]:
+    """Which jobs a file tells of, and what."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return sorted((line["name"], line["event"]) for line in lines)
+
+
+def test_files_for_jobs_have_each_end_and_each_failure_whoever_saw_it(site: Site) -> None:
+    site.start_daemon(
+        "--app", site.write_app("failing", APP), "--job-log", "jobs.log", "--error-log", "errors.log",
+        "--log-level", "warning", "--kill-after", "0.5", wait=False,
+    )  # fmt: skip
+    for name in ("discard", "fail", "die", "heed_nothing"):
+        site.wait_for(site.send(name), State.DEAD)
+    site.wait_for(site.send("succeed"), State.KEPT)
+
+    failures = [
+        ("die", "job.crashed"), ("discard", "job.discarded"), ("fail", "job.failed"), ("fail", "job.failed"),
+        ("heed_nothing", "job.killed"),
+    ]  # fmt: skip
+    assert ends(site.directory / "errors.log") == failures
+    eventually(
+        lambda: ends(site.directory / "jobs.log") == sorted([*failures, ("succeed", "job.done")]), what="the last line"
+    )

@@ -23,8 +23,11 @@ from jqjobs.base.log_lines import EVENT_LOGGERS, FIELDS, TRACEBACK, JsonFormat, 
 DEBUG, WARNING, ERROR, CRITICAL = logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL
 
 _log = logging.getLogger(EVENT_LOGGERS[0])
-#: For failures of jobs: what watches loggers, such as Sentry, finds the dead ones here, as errors.
+#: For the ends of jobs: what watches loggers, such as Sentry, finds the dead ones here, as errors.
 JOBS = logging.getLogger(EVENT_LOGGERS[1])
+#: For successes that nobody wants in the log, only in a file of their own (`job_files`).
+SUCCESSES_ASIDE = logging.getLogger(EVENT_LOGGERS[2])
+SUCCESSES_ASIDE.propagate = False
 
 #: Writes a line to its end; False: nobody takes it.
 Write = Callable[[bytes], bool]
@@ -102,6 +105,7 @@ class CalmHandler(logging.StreamHandler[TextIO]):
 def configure(who: str, *, form: str = "text", level: str = "info", patience_ms: int = 0) -> None:
     """Send log lines to stderr. ``who`` names the process; ``form`` is text or json."""
     _log.handlers[:] = [CalmHandler(who, form, patience_ms)]
+    _log.handlers[0].setLevel(level.upper())  # for lines of jobs, whose logger has a level of its own
     _log.setLevel(level.upper())
     _log.propagate = False
 
@@ -132,7 +136,7 @@ def take_app_lines(
 
     An app that has set up logging by itself is left alone, and shown only which jobs are dead.
     """
-    JOBS.handlers[:] = [_ToTheApp(level=logging.ERROR)]
+    JOBS.addHandler(_ToTheApp(level=logging.ERROR))
     root = logging.getLogger()
     if root.handlers:
         return

@@ -15,7 +15,7 @@ from jqjobs.base.escape import visible
 #: Attributes of a record: the fields of an event, and a traceback that is shown instead of its ``exc_info``.
 FIELDS, TRACEBACK = "jq_fields", "jq_traceback"
 #: The loggers whose messages are names of events.
-EVENT_LOGGERS = ("jqjobs", "jqjobs.job")
+EVENT_LOGGERS = ("jqjobs", "jqjobs.job", "jqjobs.job.aside")
 
 
 class TextFormat(logging.Formatter):

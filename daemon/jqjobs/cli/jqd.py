@@ -100,8 +100,10 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "log_jobs": (
         str,
         "all|slow:TIME|failed",
-        "Ends of jobs in the log: all, failures and slow successes, or failures. Default: failed.",
+        "Ends of jobs in the log on stderr: all, failures and slow successes, or failures. Default: failed.",
     ),
+    "job_log": (str, "FILE", "A line there, too, for each end of a job, whatever --log-jobs says. Default: none."),
+    "error_log": (str, "FILE", "A line there, too, for each failure of a job, with its traceback. Default: none."),
 }
 
 

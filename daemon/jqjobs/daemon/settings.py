@@ -49,6 +49,8 @@ class DaemonSettings:
     log_format: str = "text"
     log_level: str = "info"
     log_jobs: str = "failed"
+    job_log: str = ""
+    error_log: str = ""
 
     def __post_init__(self) -> None:
         self._check_words()

@@ -129,7 +129,8 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
             jitter=settings.jitter, batch=settings.batch, prefetch_ms=settings.prefetch_ms,
             max_jobs=settings.max_jobs, max_age_s=settings.max_age_s, nice=settings.nice,
             watch_packages=settings.watch_packages, log_format=settings.log_format, log_level=settings.log_level,
-            log_jobs_ms=settings.log_jobs_ms, concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
+            log_jobs_ms=settings.log_jobs_ms, job_log=settings.job_log, error_log=settings.error_log,
+            concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
             park_ms=round(settings.park_s * 1000),
         ).to_json()  # fmt: skip
 

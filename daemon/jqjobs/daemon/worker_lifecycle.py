@@ -13,7 +13,7 @@ from typing import Any
 from jqjobs.base import log
 from jqjobs.base.process import how_it_ended
 from jqjobs.daemon.deploys.source_changes import SourceChanges
-from jqjobs.daemon.lease_messages import EndWorker, Join, LeaseEvent
+from jqjobs.daemon.lease_messages import Charge, EndWorker, Join, LeaseEvent
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.settings import DaemonSettings
@@ -167,7 +167,10 @@ class WorkerLifecycle:
         for worker, code in self._workers.take_dead():
             self._source_changes.watch(worker, worker.last_files)
             life = _life(worker)  # now: its board goes to the lease thread
-            self._leases.submit(EndWorker(worker.id, worker.queues, charge(worker, code), worker.board, worker.stacks))
+            why = charge(worker, code)
+            if not why.was_stopped and why.only is None:
+                _say_crashed(worker, why)
+            self._leases.submit(EndWorker(worker.id, worker.queues, why, worker.board, worker.stacks))
             if worker.plan is None and worker.seat in self.seats:
                 self._plan_successor(worker, code, life)
             else:
@@ -186,6 +189,14 @@ class WorkerLifecycle:
                 self.unusable = worker.error
         elif not life.was_ready:
             self.note = f"a worker died before it was ready: {worker.error or f'it {how_it_ended(code)}'}"
+
+
+def _say_crashed(worker: WorkerProcess, why: Charge) -> None:
+    for entry in worker.board.running():
+        log.event(
+            "job.crashed", level=log.WARNING, logger=log.JOBS, job=f"{entry.queue}/{entry.id}", name=entry.name,
+            attempt=entry.attempt, error=why.cause, worker=worker.id,
+        )  # fmt: skip
 
 
 def _life(worker: WorkerProcess) -> Life:

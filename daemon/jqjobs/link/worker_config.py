@@ -29,6 +29,8 @@ class WorkerConfig:
     log_format: str = "text"
     log_level: str = "info"
     log_jobs_ms: int = -1
+    job_log: str = ""
+    error_log: str = ""
     concurrency: int = 1
     kill_after_s: float = 5.0
     park_ms: int = 86_400_000

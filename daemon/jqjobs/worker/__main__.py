@@ -16,6 +16,7 @@ from typing import Any
 from jqjobs.api.app import App
 from jqjobs.base import log
 from jqjobs.base.config import Environment, use_redis
+from jqjobs.base.job_files import write_jobs
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.context import tag_of_running_job
 from jqjobs.link.channel import Channel
@@ -49,6 +50,7 @@ def main() -> int:
     who = f"worker:{os.getpid()}"
     how: dict[str, Any] = {"form": config.log_format, "level": config.log_level, "patience_ms": _OUTPUT_PATIENCE_MS}
     log.configure(who, **how)
+    write_jobs(who, form=config.log_format, job_log=config.job_log, error_log=config.error_log)
     interrupter = Interrupter(again_ms=config.hung_after_ms)
     signals = Signals(interrupter)
     signals.install()

@@ -75,7 +75,7 @@ class _Wiring:
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))
         self.batch = Batch(self.board)
-        self.job_log = JobLog(config.log_jobs_ms)
+        self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
         self.instructions = process.instructions
         self.wake_wait = WakeWait(
             Wire(address, name=name), queues, process.channel, process.signals.wakeup,

@@ -51,6 +51,8 @@ VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "runtime_dir": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
     "log_format": (["json", "text", "json"], ["json", "text", "json"]),
     "log_level": (["debug", "info", "error"], ["debug", "info", "error"]),
+    "job_log": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
+    "error_log": (["/a", "/b", "/c"], ["/a", "/b", "/c"]),
     "log_jobs": (["all", "slow:1s", "failed"], ["all", "slow:1s", "failed"]),
 }
 

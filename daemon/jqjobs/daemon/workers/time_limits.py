@@ -52,8 +52,8 @@ def _kill_if_still_at(worker: WorkerProcess, entry: Entry, kill_after_s: float) 
     worker.killed_at = entry.token
     worker.stacks = read_stacks(worker.board.path)
     worker.send(signal.SIGKILL)
-    log.event("job.killed", level=log.WARNING, job=f"{entry.queue}/{entry.id}", name=entry.name,
-              reason=worker.killed_as, limit_s=limit_s)  # fmt: skip
+    log.event("job.killed", level=log.WARNING, logger=log.JOBS, job=f"{entry.queue}/{entry.id}", name=entry.name,
+              attempt=entry.attempt, reason=worker.killed_as, limit_s=limit_s)  # fmt: skip
 
 
 def _overdue(worker: WorkerProcess, kill_after_s: float) -> Entry | None:

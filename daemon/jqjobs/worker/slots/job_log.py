@@ -26,24 +26,27 @@ _NEXT = {
 class JobLog:
     """Says how attempts ended; called from any thread."""
 
-    def __init__(self, success_ms: int) -> None:
-        """``success_ms``: successes that took so long are said; -1: none is."""
+    def __init__(self, success_ms: int, *, has_file: bool = False) -> None:
+        """``success_ms``: successes that took so long are said; -1: none is. ``has_file``: there, each of them is."""
         self._success_ms = success_ms
+        self._has_file = has_file
         #: Whether to say anything of an attempt that has no outcome to report. Asked after each job.
-        self.has_successes = success_ms >= 0
+        self.has_successes = success_ms >= 0 or has_file
 
     def say(self, job: TakenJob, outcome: Outcome | None) -> None:
         """Log the end of an attempt, None: a success with nothing more to report; or do not, when it is no news."""
         ms = monotonic_ms() - job.started_ms
         if outcome is None or outcome.kind in _SUCCESSES:
-            if self.has_successes and ms >= self._success_ms:
-                log.event("job.done", job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms)
+            if (is_said := 0 <= self._success_ms <= ms) or self._has_file:
+                logger, ref = log.JOBS if is_said else log.SUCCESSES_ASIDE, f"{job.queue}/{job.id}"
+                log.event("job.done", logger=logger, job=ref, name=job.name, attempt=job.attempt, ms=ms)
         elif outcome.kind in _FAILURES:
             _say_failure(job, outcome, ms)
         elif outcome.kind not in _QUIET:
             log.event(
-                f"job.{outcome.kind.value}", level=log.WARNING, job=f"{job.queue}/{job.id}", name=job.name,
-                attempt=job.attempt, ms=ms, next=_NEXT.get(outcome.kind) or None, error=outcome.error or None,
+                f"job.{outcome.kind.value}", level=log.WARNING, logger=log.JOBS, job=f"{job.queue}/{job.id}",
+                name=job.name, attempt=job.attempt, ms=ms, next=_NEXT.get(outcome.kind) or None,
+                error=outcome.error or None,
             )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from jqjobs import App
+from jqjobs.base import log
 from jqjobs.errors import Discard, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
@@ -40,6 +41,15 @@ def test_a_success_is_said_when_it_took_so_long(logged: Lines, success_ms: int) 
     assert [{name: line[name] for name in ("job", "name", "attempt", "ms")} for line in logged.of("job.done")] == [
         {"job": "q/a", "name": "send", "attempt": 2, "ms": 500}
     ] * 3
+
+
+def test_with_a_file_for_jobs_each_success_goes_there_and_the_log_has_those_it_had(logged: Lines) -> None:
+    for success_ms in (-1, 501, 500):
+        job_log = JobLog(success_ms, has_file=True)
+        assert job_log.has_successes
+        job_log.say(JOB, None)
+
+    assert [line["logger"] for line in logged.of("job.done")] == [log.SUCCESSES_ASIDE] * 2 + [log.JOBS]
 
 
 @pytest.mark.parametrize("success_ms", [-1, 501])
