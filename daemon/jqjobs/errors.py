@@ -165,7 +165,7 @@ class StoreFull(StoreError):
 
 
 class StoreRefused(StoreError):
-    """Redis refuses the credentials, or they lack a permission."""
+    """Redis refuses the credentials, they lack a permission, or it is of a kind that cannot hold queues."""
 
     code = "refused"
 

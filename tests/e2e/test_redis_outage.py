@@ -321,3 +321,15 @@ def test_a_primary_that_was_demoted_and_lives_on_holds_up_nobody(
     finally:
         app.client.close()
         proxy.close()
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/3"])
+def test_a_redis_cluster_ends_the_boot_with_78_and_is_named(
+    start_server: StartServer, site_on: SiteOn, form: str
+) -> None:
+    server = start_server("redis", "--cluster-enabled", "yes", tcp=True)
+    server.call("CLUSTER", "ADDSLOTSRANGE", 0, 8000)
+    daemon = site_on(server).start_daemon(wait=False, JQ_REDIS_URL=form.format(server.url))
+    assert daemon.wait() == 78, daemon.log_text()
+    said = daemon.events("daemon.refused") + daemon.events("daemon.unusable")
+    assert "Redis Cluster" in str(said[0])

@@ -15,8 +15,12 @@ _BUSY = (
 #: Said by a server that was a primary, or is not one yet: another one may be behind the address by now.
 MOVED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 TOO_MANY_CLIENTS = "max number of clients"
+_NO_CLUSTER = "a Redis Cluster cannot hold queues yet: name one server, with or without replicas"
 #: What to do about a refusal, by its first word.
 _REFUSED = {
+    "MOVED": _NO_CLUSTER,
+    "ASK": _NO_CLUSTER,
+    "CROSSSLOT": _NO_CLUSTER,
     "NOAUTH": "this Redis wants a password: put it into JQ_REDIS_URL, JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE",
     "WRONGPASS": "check user and password in JQ_REDIS_URL, or where JQ_REDIS_PASSWORD and its kin say them",
     "NOPERM": "the ACL of this user lacks a permission",
@@ -24,8 +28,11 @@ _REFUSED = {
 }
 #: Reasons that speak against a connection as a whole, not against one command.
 OF_CREDENTIALS = ("NOAUTH", "WRONGPASS")
-#: Refusals that Redis words as a plain ERR: a password nobody asked for, a command denied inside a script.
+#: Refusals worded as a plain ERR: a password nobody asked for, a command denied inside a script, and what others than
+#: Redis cannot do.
 _NO_PASSWORD = "without any password configured"
+_ONE_DATABASE = "not allowed in cluster mode"
+_UNDECLARED = "undeclared key"
 _NOT_IN_SCRIPTS = ("The user executing the script can't", "ACL failure in script")
 
 
@@ -50,6 +57,12 @@ def error_of(reply: Exception) -> JqError:
             f"Redis refuses: {text}",
             "it has no password: take ours out of JQ_REDIS_URL or JQ_REDIS_PASSWORD",
             reason=_NO_PASSWORD,
+        )
+    if _ONE_DATABASE in text:
+        return StoreRefused(f"Redis refuses: {text}", _NO_CLUSTER, reason="cluster")
+    if _UNDECLARED in text:
+        return StoreRefused(
+            f"Redis refuses: {text}", "this is no Redis, nor Valkey, which jqjobs needs", reason=_UNDECLARED
         )
     word = "NOPERM" if any(said in text for said in _NOT_IN_SCRIPTS) else word
     if word in _REFUSED:

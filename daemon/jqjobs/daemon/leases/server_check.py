@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 OLDEST_REDIS = 7
@@ -25,10 +26,18 @@ def _fields(info: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
 
 
+def _strangers(fields: dict[str, str]) -> Iterator[str]:
+    """Yield what a server is that speaks as Redis does, and cannot hold queues."""
+    if version := fields.get("dragonfly_version"):
+        yield f"this is Dragonfly {version}, not Redis: jqjobs needs Redis {OLDEST_REDIS} or Valkey"
+    if fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1":
+        yield "this is a node of a Redis Cluster, which cannot hold queues yet: name one server by itself"
+
+
 def complaints(info: str) -> list[Complaint]:
     """Return what is wrong with a server, by its INFO text; fields it does not show are not judged."""
     fields = _fields(info)
-    found = []
+    found = [Complaint(message, fatal=True) for message in _strangers(fields)]
     version = fields.get("redis_version", "")
     major = version.split(".")[0]
     if fields.get("server_name") != "valkey" and major.isdecimal() and int(major) < OLDEST_REDIS:

@@ -32,6 +32,20 @@ def test_an_old_redis_is_fatal() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("dragonfly_version:df-v1.21.2", "Dragonfly df-v1.21.2"),
+        ("redis_mode:cluster", "Redis Cluster"),
+        ("cluster_enabled:1", "Redis Cluster"),
+    ],
+)
+def test_a_server_that_cannot_hold_queues_is_fatal_and_named(line: str, name: str) -> None:
+    [complaint] = complaints(f"{GOOD}{line}\r\n")
+    assert complaint.fatal
+    assert name in complaint.message
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [(("noeviction", "allkeys-lru"), "allkeys-lru"), (("aof_enabled:1", "aof_enabled:0"), "append-only")],
 )
