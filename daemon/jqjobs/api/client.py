@@ -75,6 +75,12 @@ class Client:
             address, timeout_s = self.address, self._whereabouts.timeout_s
             return Store(address, timeout_s=timeout_s, patience_s=timeout_s, name="jqjobs-client")
 
+    def move_to(self, address: Address) -> None:
+        """Go there from now on."""
+        self.close()
+        self._known.clear()
+        self._whereabouts.address = address
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:

@@ -31,6 +31,10 @@ class Whereabouts:
                 log.event("redis.unverified", level=log.WARNING, redis=str(self._found))
         return self._found
 
+    @address.setter
+    def address(self, address: Address) -> None:
+        self._found = address
+
     def _read(self, settings: Environment) -> Address:
         url = settings.redis_url(self._redis_url, self._prefix)
         return parse_url(socket_url(url, settings.directory) if is_embedded(url) else url)

@@ -18,6 +18,8 @@ class Event(NamedTuple):
 
 
 EVENTS = {
+    "app.elsewhere": Event("warning", "app_redis redis hint",
+        "`App(redis_url=…)` names another Redis than the daemon's, and not both could be asked whether they are one."),
     "app.failed": Event("error", "app error",
         "A worker could not load the app. Mend what `error` points to."),
     "control.back": Event("info", "failures",

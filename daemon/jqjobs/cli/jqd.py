@@ -10,7 +10,7 @@ import click
 
 from jqjobs.base import log
 from jqjobs.base.clock import duration_ms
-from jqjobs.base.config import Environment, working_directory
+from jqjobs.base.config import Environment, use_redis, working_directory
 from jqjobs.base.sizes import size_bytes
 from jqjobs.cli.output import plural
 from jqjobs.daemon.deploys.release import Release, find_release
@@ -18,6 +18,8 @@ from jqjobs.daemon.main import run_daemon
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidOption, JqError
 from jqjobs.link.exits import DaemonExit
+from jqjobs.store.address import parse_url
+from jqjobs.store.login import with_login
 from jqjobs.version import __version__
 
 
@@ -180,11 +182,16 @@ def enter_directory(flags: dict[str, Any]) -> Release:
 def check_app(settings: DaemonSettings) -> int:
     """Load the app as a worker would; 0 when it can be. A new daemon is tried like this before it takes over."""
     # Not at the top: job code has no place in a running daemon.
+    from jqjobs.cli.session import plain_url
     from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered
+    from jqjobs.worker.life.same_redis import enqueue_where_we_work
 
+    url, environment = plain_url(settings.redis_url), Environment()
+    use_redis(url)
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
         app = load_registered(settings.app, settings.queues)
+        enqueue_where_we_work(app, with_login(lambda _: parse_url(url), environment, app.credentials))
     except BaseException as error:
         limit_threads(DaemonExit.CONFIGURATION)
         raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error

@@ -51,7 +51,7 @@ class Session:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
         settings = Environment()
         url = settings.redis_url(self.redis_flag, self.prefix)
-        address = with_login(lambda _: parse_url(_plain(url)), settings)
+        address = with_login(lambda _: parse_url(plain_url(url)), settings)
         if address.is_unverified and not self.as_json:
             complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
         timeout_s = settings.timeout_s()
@@ -74,7 +74,8 @@ class Session:
             write_lines(parts, wide=self.is_wide)
 
 
-def _plain(url: str) -> str:
+def plain_url(url: str) -> str:
+    """Return a URL that can be connected to: that of its socket, for an embedded server. Raises: ConfigError."""
     if not url.startswith(_EMBEDDED):
         return url
     from jqjobs.embedded import socket_url

@@ -30,10 +30,11 @@ from jqjobs.worker.life.joining import join
 from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.parent import die_with
 from jqjobs.worker.life.parts import WorkerParts
+from jqjobs.worker.life.same_redis import enqueue_where_we_work
 from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.loop import Loop
-from jqjobs.worker.worker_wiring import WorkerProcess, wire
+from jqjobs.worker.worker_wiring import WorkerProcess, redis_of, wire
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
 _OOM_SCORE_ADDED = 200
@@ -99,7 +100,9 @@ def _go_first_when_memory_ends() -> None:
 def _load(process: WorkerProcess) -> App | None:
     """Return the app, or None once the daemon has been told why it does not load."""
     try:
-        return load_registered(process.config.app, process.config.queues)
+        app = load_registered(process.config.app, process.config.queues)
+        enqueue_where_we_work(app, redis_of(process, app))
+        return app
     except BaseException as error:  # anything may come out of user modules, SystemExit included
         error_text = describe_failure(error)
         log.event("app.failed", level=log.ERROR, app=process.config.app, error=error_text)

@@ -11,7 +11,7 @@ from jqjobs.base.config import Environment
 from jqjobs.link.channel import Channel
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.link.worker_config import WorkerConfig
-from jqjobs.store.address import parse_url
+from jqjobs.store.address import Address, parse_url
 from jqjobs.store.login import with_login
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
@@ -61,6 +61,11 @@ def wire(process: WorkerProcess, app: App) -> WorkerParts:
     return _Wiring(process, app).parts()
 
 
+def redis_of(process: WorkerProcess, app: App) -> Address:
+    """Return where the worker works. Raises: ConfigError."""
+    return with_login(lambda _: parse_url(process.config.redis_url), process.environment, app.credentials)
+
+
 class _Wiring:
     """The parts while they are made: each from those before it."""
 
@@ -68,8 +73,7 @@ class _Wiring:
         self.process = process
         self.app = app
         self.config = config = process.config
-        address = with_login(lambda _: parse_url(config.redis_url), process.environment, app.credentials)
-        name = config.worker_id
+        address, name = redis_of(process, app), config.worker_id
         queues = list(config.queues) or app.registry.queues()
         self.rng = random.Random()
         self.store = Store(address, name=name)
