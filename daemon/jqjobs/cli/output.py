@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from jqjobs.base.escape import visible
+from jqjobs.base.nearest import did_you_mean
 from jqjobs.cli.colours import Colour, paint, wants_colours
 from jqjobs.cli.tables import PaintedLine, Part, lay_out
 from jqjobs.errors import JqError
@@ -131,3 +132,8 @@ def plural(count: int, word: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """Return the first words of a list, with "…" for those that are left out."""
     return ", ".join(words[:_MOST_LISTED]) + (", …" if len(words) > _MOST_LISTED else "")
+
+
+def known_words(word: str, known: Sequence[str], what: str) -> str:
+    """Return the hint for a word that is not known: the one that it is like, and which there are."""
+    return " ".join(filter(None, (did_you_mean(word, known), f"known {what}: {listed(known) or 'none yet'}")))

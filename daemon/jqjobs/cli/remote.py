@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.cli.daemon_report import START_ONE
-from jqjobs.cli.output import listed, plural
+from jqjobs.cli.output import known_words, listed, plural
 from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_answer
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store import keys
@@ -61,8 +61,8 @@ def _meant_by(registry: Registry, word: str) -> list[DaemonInfo]:
     if len(begun) > 1:
         raise Conflict(f"{plural(len(begun), 'daemon id')} begin with {word!r}", hint=listed([one.id for one in begun]))
     if not begun:
-        names = listed(sorted({daemon.name for daemon in daemons}))
-        raise NotFound(f"there is no daemon {word!r}", hint=f"known daemons: {names}")
+        names = sorted({daemon.name for daemon in daemons})
+        raise NotFound(f"there is no daemon {word!r}", hint=known_words(word, names, "daemons"))
     return begun
 
 

@@ -16,7 +16,7 @@ import click
 from jqjobs.base.config import Environment, use_redis
 from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import complain
+from jqjobs.cli.output import complain, known_words
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName
 from jqjobs.jobs.records import NewJob, check_name, new_id
@@ -93,7 +93,7 @@ def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | N
     try:
         job = app.registry.find(name)
     except UnknownJobName as unknown:
-        raise NotFound(str(unknown), hint=f"it registers {', '.join(sorted(app.jobs)) or 'none'}") from None
+        raise NotFound(str(unknown), hint=known_words(name, sorted(app.jobs), "jobs")) from None
     job.signature.decode(decode_payload(payload))  # arguments that do not fit are an error of the command line
     engine = MemoryEngine(app)
     engine.enqueue(job.queue, [NewJob(name, payload, new_id(), fields=("max_attempts", 1, "keep", 3_600_000))])

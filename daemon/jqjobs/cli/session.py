@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from jqjobs.base.config import Environment, check_prefix, working_directory
-from jqjobs.cli.output import complain, listed, write_json, write_lines
+from jqjobs.cli.output import complain, known_words, write_json, write_lines
 from jqjobs.cli.tables import Part
 from jqjobs.errors import NotFound, StoreUnavailable
 from jqjobs.store.address import parse_url
@@ -136,4 +136,4 @@ def require_queue(store: Store, queue: str) -> None:
         return
     if read_registry(store).serves(queue):
         return
-    raise NotFound(f"there is no queue {queue!r}", hint=f"known queues: {listed(known) or 'none yet'}")
+    raise NotFound(f"there is no queue {queue!r}", hint=known_words(queue, known, "queues"))

@@ -87,7 +87,8 @@ def test_status_of_one_queue_leaves_the_others_out(system: QueueSystem, terminal
     answer = terminal.json("status", "--queue", "a", "--queue", "c")
     assert [queue["name"] for queue in answer["queues"]] == ["a", "c"]
     assert answer["daemons"] == []
-    assert terminal.error("status", "--queue", "bb")["code"] == "not_found"
+    error = terminal.error("status", "--queue", "bb")
+    assert (error["code"], error["hint"]) == ("not_found", "did you mean 'b'? known queues: a, b, c")
     assert terminal.code == Exit.NOT_FOUND
 
 
@@ -146,17 +147,19 @@ def test_job_enqueue_is_the_same_and_takes_every_option(system: QueueSystem, ter
 
 
 def test_enqueue_at_a_moment_in_words_says_which_one_that_is(system: QueueSystem, terminal: Terminal) -> None:
-    assert terminal.run("enqueue", "send", "--id", "a", "--at", "2031-01-02 9am Europe/Paris") == 0
+    words = ("enqueue", "send", "--queue", "default")
+    assert terminal.run(*words, "--id", "a", "--at", "2031-01-02 9am Europe/Paris") == 0
     due = datetime(2031, 1, 2, 8, tzinfo=UTC)
     assert terminal.out == f"enqueued default/a, due {due.astimezone():%A %Y-%m-%d %H:%M %Z}\n"
     assert system.score("scheduled", "a", "default") == due.timestamp() * 1000
-    assert "may be" in terminal.error("enqueue", "send", "--at", "01/02/2031 9am")["message"]
-    assert terminal.run("enqueue", "send", "--id", "b", "--delay", "2 days") == 0
+    assert "may be" in terminal.error(*words, "--at", "01/02/2031 9am")["message"]
+    assert terminal.run(*words, "--id", "b", "--delay", "2 days") == 0
     assert terminal.out == "enqueued default/b\n"
 
 
 def test_enqueue_puts_a_job_off_as_it_was_registered(system: QueueSystem, terminal: Terminal) -> None:
     published = {"slow": {"delay_ms": 60_000}, "nightly": {"delay": "2031-01-02 3am UTC"}}
+    system.store.run(upkeep.add_queues(["default"]))
     system.run(leases.publish("default", 30_000, published))
     terminal.json("enqueue", "nightly", "--id", "a")
     terminal.json("enqueue", "slow", "--id", "b")
@@ -335,7 +338,7 @@ def test_what_is_parked_for_its_arguments_says_why_in_status_list_and_show(
 def test_listing_an_unknown_queue_names_the_known_ones(system: QueueSystem, terminal: Terminal) -> None:
     system.store.run(upkeep.add_queues(["emails"]))
     error = terminal.error("job", "list", "--queue", "email", "--state", "dead")
-    assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "known queues: emails")
+    assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "did you mean 'emails'? known queues: emails")
 
 
 # job retry

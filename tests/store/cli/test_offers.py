@@ -165,3 +165,10 @@ def test_one_damaged_catalog_hides_no_other(served: QueueSystem, terminal: Termi
     served.redis("HSET", "jq:{emails}:catalog", "odd", "[1", "params:count_words", "{")
     assert {job["name"] for job in terminal.json("jobs")["jobs"]} == {"anything", "count_words", "send_welcome"}
     assert terminal.run("enqueue", "send_welcome", "--args", "[1]") == 0
+
+
+def test_the_jobs_of_another_prefix_are_not_offered_here(served: QueueSystem, terminal: Terminal) -> None:
+    separator = "&" if "?" in served.url else "?"
+    elsewhere = ("--redis", f"{served.url}{separator}prefix=other")
+    assert terminal.json("jobs", *elsewhere)["jobs"] == []
+    assert terminal.error("enqueue", "send_welcome", *elsewhere)["code"] == "not_found"

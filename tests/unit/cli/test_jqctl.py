@@ -96,6 +96,22 @@ def test_what_is_typed_wrong_is_a_usage_error_in_one_line(line: str, capsys: pyt
     assert set(answer["error"]) == {"code", "message", "hint"}
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("statsu", "'status'"),
+        ("job shwo a", "'show'"),
+        ("daemon reloda --all", "'reload'"),
+        ("status --quee q", "--queue"),
+    ],
+)
+def test_a_slip_of_the_finger_is_told_what_it_is_like(
+    line: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert jqctl.run(line.split()) == Exit.USAGE
+    assert meant in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["status", "ping", "queue list", "enqueue n", "job show a", "job retry a"])
 def test_an_unreachable_redis_is_named_in_one_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert jqctl.run(command.split()) == Exit.UNREACHABLE
