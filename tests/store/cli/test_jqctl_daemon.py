@@ -211,7 +211,11 @@ def test_a_mistyped_name_is_found_before_anybody_is_told_anything(
     daemon("mail")
 
     error = terminal.error("daemon", "stop", "web", "maill")
-    assert (terminal.code, error["code"], error["hint"]) == (Exit.NOT_FOUND, "not_found", "did you mean 'mail'? known daemons: mail, web")
+    assert (terminal.code, error["code"], error["hint"]) == (
+        Exit.NOT_FOUND,
+        "not_found",
+        "did you mean 'mail'? known daemons: mail, web",
+    )
     assert web.orders == []
 
 
