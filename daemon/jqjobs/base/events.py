@@ -164,6 +164,8 @@ EVENTS = {
         "The system is out of threads: the job goes back, due again a little later."),
     "source.changed": Event("info", "paths",
         "Source files have changed: a reload begins."),
+    "statistics.refused": Event("warning", "queue error",
+        "Redis refuses what is counted by job name, by a permission maybe: it is kept and tried again. Said once."),
     "threads.left": Event("warning", "threads hint",
         "Threads of the app kept an ended worker alive; it was ended all the same."),
     "watch.error": Event("critical", "exception",

@@ -256,7 +256,8 @@ def taken_job(record: Record) -> TakenJob:
     fields = record.fields
     timeout, keep = fields.get("timeout"), fields.get("keep")
     return TakenJob(
-        record.queue, record.id, record.attempt, record.name, record.payload, record.failures - record.forgiven,
-        None if timeout is None else int(timeout), None if keep is None else int(keep), record.key,
-        str(fields.get("limits", UNLIMITED)),
+        record.queue, record.id, record.attempt, record.name, record.payload,
+        failures=record.failures - record.forgiven,
+        timeout_ms=None if timeout is None else int(timeout), keep_ms=None if keep is None else int(keep),
+        key=record.key, limits=str(fields.get("limits", UNLIMITED)),
     )  # fmt: skip

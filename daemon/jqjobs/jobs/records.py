@@ -149,6 +149,8 @@ class TakenJob:
     attempt: int
     name: str
     payload: bytes
+    #: Since when it waits, by the clock of Redis; 0: it has waited before, for an earlier attempt.
+    ready_ms: int = 0
     failures: int = 0
     timeout_ms: int | None = None
     keep_ms: int | None = None

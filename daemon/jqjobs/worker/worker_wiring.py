@@ -30,6 +30,7 @@ from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor, MainThread
 from jqjobs.worker.slots.job_log import JobLog
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.slots.monitor import JobInterrupter, Monitor, SlotInterrupter
 from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
@@ -95,6 +96,10 @@ class _Wiring:
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
             self.runner.complete,
         )  # fmt: skip
+        self.statistics = JobStatistics(
+            queues, self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask,
+            self.rng,
+        )  # fmt: skip
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
         self.grants = MemoryGrants(
             self.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
@@ -123,6 +128,7 @@ class _Wiring:
             own_memory=OwnMemory(self.board, self.process.channel),
             batch=self.batch, exchanger=self.exchanger, fetching=fetching,
             runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
+            statistics=self.statistics,
         )  # fmt: skip
 
     def _one_slot(self) -> tuple[Fetching, Executor, Monitor]:
@@ -132,7 +138,7 @@ class _Wiring:
         )
         executor = MainThread(
             self.batch, self.runner, self.process.signals, self.grants.refusal,
-            self.process.surroundings, interrupter.event_loop, self.job_log,
+            self.process.surroundings, interrupter.event_loop, self.job_log, self.statistics,
         )  # fmt: skip
         return fetching, executor, self._monitor(interrupter, None)
 
@@ -141,13 +147,13 @@ class _Wiring:
         fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
         pool = Pool(
             slots, self.batch, self.runner, self.on_threads, self.process.signals, self.grants.refusal,
-            self.loop_thread, config.hung_after_ms, self.job_log,
+            self.loop_thread, config.hung_after_ms, self.job_log, self.statistics,
         )  # fmt: skip
         return fetching, pool, self._monitor(pool, pool)
 
     def _monitor(self, interrupter: JobInterrupter, slots: SlotInterrupter | None) -> Monitor:
         return Monitor(
             batch=self.batch, board=self.board, exchanger=self.exchanger, signals=self.process.signals,
-            notes=self.notes, interrupter=interrupter, slots=slots,
+            notes=self.notes, statistics=self.statistics, interrupter=interrupter, slots=slots,
             prefetch_ms=self.config.prefetch_ms, hung_after_ms=self.config.hung_after_ms,
         )  # fmt: skip

@@ -123,8 +123,9 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     jobs: list[TakenJob] = []
     for i in range(0, len(plain or ()), _PLAIN_ITEMS):
         index, ids, runs, payloads = plain[i : i + _PLAIN_ITEMS]
-        names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 1]) for j in range(0, len(runs), 2))
-        jobs += map(TakenJob, repeat(queues[index - 1]), ids.decode().split(" "), repeat(1), names, payloads)
+        names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 2]) for j in range(0, len(runs), 3))
+        since = chain.from_iterable(repeat(number(runs[j + 1]) or 0, runs[j + 2]) for j in range(0, len(runs), 3))
+        jobs += map(TakenJob, repeat(queues[index - 1]), ids.decode().split(" "), repeat(1), names, payloads, since)
     trip = Trip(Status.OK, now, None if wait < 0 else wait, more == 1, jobs=jobs)
     return trip if rest is None else _with_rest(trip, rest, queues)
 
@@ -148,7 +149,7 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
 
 def _add_extra(
     job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any, uncleaned: Any,
-    max_attempts: Any, hung: Any,
+    max_attempts: Any, hung: Any, since: Any,
 ) -> None:  # fmt: skip
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
@@ -156,3 +157,4 @@ def _add_extra(
     job.suspicion = read_suspicion(text(suspect)) if suspect is not None else None
     job.uncleaned = number(uncleaned) or 0
     job.max_attempts, job.hung = number(max_attempts), number(hung) or 0
+    job.ready_ms = number(since) or 0

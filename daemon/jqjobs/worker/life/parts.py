@@ -18,6 +18,7 @@ from jqjobs.worker.life.own_memory import OwnMemory
 from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.slots.monitor import Monitor
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
@@ -48,3 +49,4 @@ class WorkerParts:
     executor: Executor
     monitor: Monitor
     hook_queue: HookQueue
+    statistics: JobStatistics

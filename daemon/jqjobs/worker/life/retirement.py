@@ -26,6 +26,7 @@ class Ending:
         self._exchanger = parts.exchanger
         self._executor = parts.executor
         self._hook_queue = parts.hook_queue
+        self._statistics = parts.statistics
         self._wake_wait = parts.wake_wait
         self._failures = Failures(parts.rng)
 
@@ -39,6 +40,7 @@ class Ending:
             if self._give_back():
                 break
         self._hook_queue.run()
+        self._statistics.write()
         self._executor.close()
         if self._instructions.channel.closed:
             return WorkerExit.ORPHANED

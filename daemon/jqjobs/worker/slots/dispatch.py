@@ -14,17 +14,21 @@ from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.slots.job_log import JobLog
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.trips.batch import Batch
 
 
 class Dispatch:
     """Hands jobs to ``count`` slots. All but `listen` is called from any thread."""
 
-    def __init__(self, count: int, batch: Batch, signals: EndSignals, job_log: JobLog) -> None:
+    def __init__(
+        self, count: int, batch: Batch, signals: EndSignals, job_log: JobLog, statistics: JobStatistics
+    ) -> None:
         self.count = count
         self._batch = batch
         self._signals = signals
         self._job_log = job_log
+        self._statistics = statistics
         self._lock = threading.Lock()
         self._listening = False
         self._low = -1
@@ -51,8 +55,10 @@ class Dispatch:
         """A job is over, and its slot free."""
         self._batch.finish(job, outcome)
         with self._lock:
+            now_ms = monotonic_ms()
             self._ended += 1
-            self._took_ms += monotonic_ms() - job.started_ms
+            self._took_ms += now_ms - job.started_ms
+            self._statistics.count(job, outcome, now_ms)
         if outcome is not None or self._job_log.has_successes:
             self._job_log.say(job, outcome)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
@@ -13,6 +14,7 @@ from jqjobs.worker.attempts.event_loop import EventLoop
 from jqjobs.worker.attempts.leftovers import end_leftovers
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.slots.job_log import JobLog
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.trips.batch import Batch
 
 
@@ -60,6 +62,7 @@ class MainThread:
     def __init__(
         self, batch: Batch, runner: Runner, signals: EndSignals, refuse: Callable[[TakenJob], Outcome | None],
         surroundings: Surroundings, event_loop: EventLoop, job_log: JobLog,
+        statistics: JobStatistics,
     ) -> None:  # fmt: skip
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is."""
         self._batch = batch
@@ -69,15 +72,18 @@ class MainThread:
         self._surroundings = surroundings
         self._event_loop = event_loop
         self._job_log = job_log
+        self._statistics = statistics
 
     def run(self, between: Callable[[], None]) -> tuple[int, float]:
         """Run what is in hand, one after the other."""
         if not self._batch.unstarted_count:
             return 0, 0.0  # asked before each trip
-        around = self._surroundings
+        around, last, outcome = self._surroundings, None, None
         count, began_ns, says_all = 0, time.perf_counter_ns(), self._job_log.has_successes
         while not (self._signals.draining or around.is_spoilt) and (job := self._batch.start_next()) is not None:
-            outcome = self._refuse(job) if job.memory_bytes else None
+            if last is not None:  # it has just ended: that spares a look at the clock
+                self._statistics.count(last, outcome, job.started_ms)
+            last, outcome = job, self._refuse(job) if job.memory_bytes else None
             outcome = outcome or self._runner.run(job)
             if around.touched or outcome is not None:
                 self._tidy_up(outcome)
@@ -86,6 +92,8 @@ class MainThread:
                 self._job_log.say(job, outcome)
             count += 1
             between()
+        if last is not None:
+            self._statistics.count(last, outcome, monotonic_ms())
         if self._batch.unstarted_count:
             self._batch.give_back()
         return count, (time.perf_counter_ns() - began_ns) / 1e6

@@ -1,8 +1,8 @@
 """A thread that looks at the running jobs while the main thread cannot.
 
 It reports finished jobs that wait behind a longer one, gives back those that could run elsewhere, enforces the
-soft time limit, cancels, and writes down what jobs say of themselves. A job that holds the GIL silences it; then the
-daemon recalls what waits, and its limit applies.
+soft time limit, cancels, and writes down what jobs say of themselves, and what is counted of them. A job that holds
+the GIL silences it; then the daemon recalls what waits, and its limit applies.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.outage import Failures
 from jqjobs.worker.attempts.note_writer import NoteWriter
 from jqjobs.worker.slots.executor import EndSignals
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger, Fenced
 
@@ -76,7 +77,8 @@ class Monitor(threading.Thread):
 
     def __init__(
         self, *, batch: Batch, board: WorkerBoard, exchanger: Exchanger, signals: EndSignals, notes: NoteWriter,
-        interrupter: JobInterrupter, slots: SlotInterrupter | None, prefetch_ms: int, hung_after_ms: float,
+        statistics: JobStatistics, interrupter: JobInterrupter, slots: SlotInterrupter | None,
+        prefetch_ms: int, hung_after_ms: float,
     ) -> None:  # fmt: skip
         """``slots``: where there are several; None: one job at a time, in the main thread."""
         super().__init__(name="jqjobs-monitor", daemon=True)
@@ -87,6 +89,7 @@ class Monitor(threading.Thread):
         self._signals = signals
         self._prefetch_ms = prefetch_ms
         self._notes = notes
+        self._statistics = statistics
         self._slots = slots
         self._look_every_s = _LOOK_EVERY_S if slots is None else _LOOK_AT_MANY_EVERY_S
         self._hung_after_ms = hung_after_ms
@@ -104,9 +107,10 @@ class Monitor(threading.Thread):
     def run(self) -> None:
         """Look until told to end."""
         while not self._ended.wait(self._look_every_s):
-            self._batch.busy.wait()
+            self._batch.busy.wait(self._statistics.rest_s)
             try:
                 self.look()
+                self._statistics.write_due()
             except Fenced:
                 self._next_report_ms = math.inf  # the main thread hears it on its own next trip
             except Exception:

@@ -21,6 +21,7 @@ from jqjobs.worker.slots.coroutines import Coroutines
 from jqjobs.worker.slots.dispatch import Dispatch
 from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.slots.job_log import JobLog
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.slots.threads import Threads
 from jqjobs.worker.trips.batch import Batch
 
@@ -31,7 +32,7 @@ class Pool:
     def __init__(
         self, count: int, batch: Batch, runner: Runner, interrupter: ThreadInterrupter, signals: EndSignals,
         refuse: Callable[[TakenJob], Outcome | None], event_loop: LoopThread, again_ms: float,
-        job_log: JobLog,
+        job_log: JobLog, statistics: JobStatistics,
     ) -> None:  # fmt: skip
         """``refuse``: returns how a job ends for which there is no room in memory, None when there is.
 
@@ -42,7 +43,7 @@ class Pool:
         self._interrupter = interrupter
         self._signals = signals
         self._refuse = refuse
-        self._dispatch = Dispatch(count, batch, signals, job_log)
+        self._dispatch = Dispatch(count, batch, signals, job_log, statistics)
         self._threads = Threads(runner, interrupter, partial(self._turn, is_task=False))
         self._coroutines = Coroutines(runner, partial(self._turn, is_task=True), event_loop, again_ms)
         self._kinds: dict[str, bool] = {}

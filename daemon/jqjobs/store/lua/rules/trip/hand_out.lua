@@ -18,7 +18,8 @@ local function hand_out(q, batch, index, id, rank, name, payload, f, limits)
     f.key = false  -- of no use to the worker, whose report can be the short one
   end
   if #limits > 0 then batch.limited = { id, attempt, limits } end
-  local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits, f.suspect, f.uncleaned, f.max_attempts, f.hung }
+  local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits, f.suspect, f.uncleaned, f.max_attempts, f.hung,
+    f.since }
   found[n + 1], found[n + 2], found[n + 3], found[n + 4] = index, id, attempt, name
   found[n + 5], found[n + 6] = payload or '', extra or false
 end

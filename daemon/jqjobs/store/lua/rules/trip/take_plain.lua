@@ -3,29 +3,32 @@
 
 local MOST_TAKE_BYTES = 1048576
 
--- head: what ready begins with, and ranks. Returns ids, names (each with how often it comes in a row) and payloads
--- of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
+-- head: what ready begins with, and ranks. Returns ids, runs (name and time of enqueueing, with how often they come in
+-- a row) and payloads of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
 -- A damaged job is not plain either, so redis.pcall.
 local function read_plain(q, head, most)
-  local read, job, ids, names, payloads, n, bytes = redis.pcall, q .. 'job:', {}, {}, {}, 0, 0
-  local last, run = nil, 0
+  local read, job, ids, runs, payloads, n, bytes = redis.pcall, q .. 'job:', {}, {}, {}, 0, 0
+  local last, since, run = nil, nil, -2
   for i = 1, math.min(#head, 2 * most), 2 do
-    local f = read('HMGET', job .. head[i], 'name', 'payload', 'attempt')
+    local f = read('HMGET', job .. head[i], 'name', 'payload', 'attempt', 'enqueued')
     local name, payload = f[1], f[2]
     if f[3] or not payload or not name or bytes > MOST_TAKE_BYTES then break end
     n = n + 1
     ids[n], payloads[n], bytes = head[i], payload, bytes + #payload
-    if name ~= last then last, run, names[run + 1], names[run + 2] = name, run + 2, name, 0 end
-    names[run] = names[run] + 1
+    if name ~= last or f[4] ~= since then
+      last, since, run = name, f[4], run + 3
+      runs[run], runs[run + 1], runs[run + 2] = name, since, 0
+    end
+    runs[run + 2] = runs[run + 2] + 1
   end
-  return ids, names, payloads, bytes
+  return ids, runs, payloads, bytes
 end
 
--- plain: flat reply, four items a queue: its index, "id id …", names and payloads as read_plain has them.
+-- plain: flat reply, four items a queue: its index, "id id …", runs and payloads as read_plain has them.
 -- Returns how many were taken, their bytes, and whether ready has more.
 local function take_plain(q, index, want, active, plain)
   local head = redis.call('ZRANGE', q .. 'ready', '0', want, 'WITHSCORES')
-  local ids, names, payloads, bytes = read_plain(q, head, want)
+  local ids, runs, payloads, bytes = read_plain(q, head, want)
   local got, entering, n = #ids, {}, 0
   if got > 0 then
     -- Last one first: a short sorted set is searched from its head for where a member belongs.
@@ -35,7 +38,7 @@ local function take_plain(q, index, want, active, plain)
     redis.call('ZADD', active, unpack(entering))
     redis.call('ZREMRANGEBYRANK', q .. 'ready', '0', got - 1)
     n = #plain
-    plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' '), names, payloads
+    plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' '), runs, payloads
   end
   return got, bytes, #head > 2 * got
 end

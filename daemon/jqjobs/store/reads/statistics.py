@@ -1,0 +1,47 @@
+"""Reads what is counted of the jobs of a queue, by job name. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jqjobs.jobs.statistics import BUCKETS, Ended
+from jqjobs.store import keys
+from jqjobs.store.reply_values import count, fields
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+
+class NameStatistics(NamedTuple):
+    """Of the jobs of one name in one queue. ``runs``, ``waits``: how many took how long, see `jobs.statistics`."""
+
+    queue: str
+    name: str
+    started: int
+    ended: dict[Ended, int]
+    run_ms: int
+    wait_ms: int
+    runs: tuple[int, ...]
+    waits: tuple[int, ...]
+
+
+def queue_statistics(store: Store, queues: Sequence[str]) -> list[NameStatistics]:
+    """Return what was counted since these queues exist, sorted by queue and name, in one round trip."""
+    replies = raise_first(store.wire.pipeline([("HGETALL", keys.queue(queue, "stats")) for queue in queues]))
+    return [found for queue, reply in zip(queues, replies, strict=True) for found in _by_name(queue, fields(reply))]
+
+
+def _by_name(queue: str, stored: dict[str, object]) -> list[NameStatistics]:
+    names: dict[str, dict[str, int]] = {}
+    for field, value in stored.items():
+        name, _, what = field.partition(" ")
+        names.setdefault(name, {})[what] = count(value)
+    return [_statistics(queue, name, counts) for name, counts in sorted(names.items())]
+
+
+def _statistics(queue: str, name: str, counts: dict[str, int]) -> NameStatistics:
+    runs, waits = (tuple(counts.get(f"{what}:{n}", 0) for n in range(BUCKETS)) for what in ("run", "wait"))
+    ended = {end: counts[end] for end in Ended if counts.get(end)}
+    return NameStatistics(
+        queue, name, counts.get("started", 0), ended, counts.get("run_ms", 0), counts.get("wait_ms", 0), runs, waits
+    )
