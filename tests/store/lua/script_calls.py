@@ -17,6 +17,7 @@ from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
+from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads import jobs, queues
 
@@ -28,6 +29,7 @@ IN_HAND = TakenJob("q", "a", 1, "n", b"{}")
 
 #: One call of each script, with the most arguments its Python side sends.
 CALLS: dict[str, Call[Any]] = {
+    "add_statistics": add_statistics("q", {"n": {"started": 1, "done": 1}}),
     "agenda": agenda("q", 1),
     "register": daemons.register("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
     "deaths": deaths("q", ["n"], 10),

@@ -27,7 +27,8 @@ class NameStatistics(NamedTuple):
 
 def queue_statistics(store: Store, queues: Sequence[str]) -> list[NameStatistics]:
     """Return what was counted since these queues exist, sorted by queue and name, in one round trip."""
-    replies = raise_first(store.wire.pipeline([("HGETALL", keys.queue(queue, "stats")) for queue in queues]))
+    looks = [("HGETALL", store.address.key(keys.queue(queue, "stats"))) for queue in queues]
+    replies = raise_first(store.wire.pipeline(looks))
     return [found for queue, reply in zip(queues, replies, strict=True) for found in _by_name(queue, fields(reply))]
 
 

@@ -38,9 +38,9 @@ class Ending:
             self._wait_for_slots()
         for _ in range(_TRIES):
             if self._give_back():
+                self._statistics.write()
                 break
         self._hook_queue.run()
-        self._statistics.write()
         self._executor.close()
         if self._instructions.channel.closed:
             return WorkerExit.ORPHANED

@@ -7,8 +7,9 @@ new, so a worker that is killed loses that much; one that drains loses nothing.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Sequence
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from jqjobs.base import log
@@ -27,6 +28,7 @@ _ENDED = {
     Kind.DISCARDED: Ended.DISCARDED, Kind.CANCELLED: Ended.CANCELLED, Kind.INTERRUPTED: Ended.INTERRUPTED,
     Kind.WAITING: Ended.WAITING,
 }  # fmt: skip
+_NO_JOB = TakenJob("", "", 0, "", b"")
 
 
 class RedisClock(Protocol):
@@ -41,24 +43,43 @@ class Tally:
     __slots__ = ("ends", "run_ms", "runs", "wait_ms", "waits")
 
     def __init__(self) -> None:
-        self.ends = Counter[Ended]()
+        self.ends = dict.fromkeys(Ended, 0)  # with all keys: others read it while it is changed
         self.run_ms = self.wait_ms = 0
         self.runs = [0] * BUCKETS
         self.waits = [0] * BUCKETS
 
-    def fields(self, running: int) -> dict[str, int]:
-        """Return what is counted, as the store has it. ``running``: how many have begun and not ended."""
-        found: dict[str, int] = {"started": self.ends.total() + running, "run_ms": self.run_ms, "wait_ms": self.wait_ms}
-        found |= {end.value: count for end, count in self.ends.items()}
+    def add(self, run_ms: int, wait_ms: int | None, ended: Ended, count: int) -> None:
+        """Count attempts that ran and waited for so long; ``wait_ms`` None: that is not known, or no news."""
+        self.ends[ended] += count
+        self.run_ms += run_ms * count
+        self.runs[bucket_of(run_ms)] += count
+        if wait_ms is not None:
+            self.wait_ms += wait_ms * count
+            self.waits[bucket_of(wait_ms)] += count
+
+    def fields(self) -> Counter[str]:
+        """Return what is counted, as the store has it."""
+        found = Counter({"started": sum(self.ends.values()), "run_ms": self.run_ms, "wait_ms": self.wait_ms})
+        found.update({end.value: count for end, count in self.ends.items() if count})
         for what, counts in (("run", self.runs), ("wait", self.waits)):
-            found |= {f"{what}:{n}": count for n, count in enumerate(counts) if count}
+            found.update({f"{what}:{n}": count for n, count in enumerate(counts) if count})
         return found
+
+
+class _Alike:
+    """Jobs like this one that are not in a tally yet: successes of no length, begun within one ms."""
+
+    __slots__ = ("count", "job")
+
+    def __init__(self, job: TakenJob, count: int) -> None:
+        self.job = job
+        self.count = count
 
 
 class JobStatistics:
     """One a worker. `count` is called where jobs end, by one thread at a time; `write` by the monitor and at the end.
 
-    What is counted only grows: a writer adds by how much it has grown since it was written last, and needs no lock.
+    What is counted only grows, and what has grown since it was written last is added: so the two need no lock.
     """
 
     def __init__(
@@ -74,53 +95,49 @@ class JobStatistics:
         self._wake = wake
         self._ask = ask
         self._tallies: dict[str, dict[str, Tally]] = {queue: {} for queue in queues}
-        self._written: dict[tuple[str, str], dict[str, int]] = {}
-        #: The last job of no length, and how many like it are not added to its tally yet.
-        self._like, self._alike = TakenJob("", "", 0, "", b""), 0
+        self._written = defaultdict[tuple[str, str], Counter[str]](Counter)
+        self._alike = _Alike(_NO_JOB, 0)
+        self._writing = threading.Lock()
         self._has_news = self._has_failed = False
-        self._next_ms = monotonic_ms() + int(
-            WRITE_EVERY_MS * rng.random()
-        )  # what began together does not write together
+        # What began together does not write together.
+        self._next_ms = monotonic_ms() + int(WRITE_EVERY_MS * rng.random())
 
     def count(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
         """An attempt has ended, at ``ended_ms`` boottime; None: a success with nothing to say."""
-        like = self._like
-        # Jobs of no length, alike and within one ms, are added up first: then one costs a third.
+        alike = self._alike
+        like = alike.job
+        # Most jobs of a drain are like the one before: then this is a third as long.
         if (
             outcome is None and ended_ms == job.started_ms == like.started_ms and job.name is like.name
             and job.ready_ms == like.ready_ms and job.queue is like.queue
         ):  # fmt: skip
-            self._alike += 1
+            alike.count += 1
         else:
             self._count_other(job, outcome, ended_ms)
 
     def _count_other(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
-        self._add_alike()
-        if outcome is None and ended_ms == job.started_ms:
-            self._like, self._alike = job, 1
-        elif outcome is None or outcome.kind in _ENDED:
-            self._add(job, ended_ms - job.started_ms, 1, _end_of(outcome))
+        alike = self._alike
+        if alike.count:
+            self._tally(alike.job).add(0, self._wait_ms(alike.job), Ended.DONE, alike.count)
+        is_short = outcome is None and ended_ms == job.started_ms
+        self._alike = _Alike(job if is_short else _NO_JOB, int(is_short))
+        if not is_short and (outcome is None or outcome.kind in _ENDED):
+            self._tally(job).add(ended_ms - job.started_ms, self._wait_ms(job), _end_of(outcome), 1)
         if not self._has_news:
             self._has_news = True
             self._wake()
 
-    def _add_alike(self) -> None:
-        if self._alike:
-            count, self._alike = self._alike, 0
-            self._add(self._like, 0, count, Ended.DONE)
+    def _tally(self, job: TakenJob) -> Tally:
+        tallies = self._tallies[job.queue]
+        if job.name not in tallies:
+            tallies[job.name] = Tally()
+        return tallies[job.name]
 
-    def _add(self, job: TakenJob, run_ms: int, count: int, ended: Ended) -> None:
-        try:
-            tally = self._tallies[job.queue][job.name]
-        except KeyError:
-            tally = self._tallies[job.queue][job.name] = Tally()
-        tally.ends[ended] += count
-        tally.run_ms += run_ms * count
-        tally.runs[bucket_of(run_ms)] += count
-        if job.ready_ms:  # the clocks are read at different moments
-            wait_ms = max(0, job.started_ms + self._clock.clock_offset_ms - job.ready_ms)
-            tally.wait_ms += wait_ms * count
-            tally.waits[bucket_of(wait_ms)] += count
+    def _wait_ms(self, job: TakenJob) -> int | None:
+        if not job.ready_ms:
+            return None
+        # The two clocks are compared once a trip, so it may seem to start before it was there.
+        return max(0, job.started_ms + self._clock.clock_offset_ms - job.ready_ms)
 
     @property
     def rest_s(self) -> float | None:
@@ -136,26 +153,32 @@ class JobStatistics:
 
     def write(self) -> None:
         """Write what is new. Without Redis it is written next time; what may have arrived is not written twice."""
-        self._has_news = False
-        for queue in self._tallies:
-            counted = self._counted(queue)
-            grown = {name: self._growth(queue, name, fields) for name, fields in counted.items()}
-            grown = {name: growth for name, growth in grown.items() if growth}
-            if not grown or self._is_sent(queue, grown):
-                self._written |= {(queue, name): fields for name, fields in counted.items()}
+        with self._writing:
+            self._has_news = False
+            for queue in self._tallies:
+                self._write(queue)
 
-    def _counted(self, queue: str) -> dict[str, dict[str, int]]:
-        running = Counter(job.name for job in self._running() if job.queue == queue)
-        tallies = dict.fromkeys(running, Tally()) | self._tallies[queue]
-        return {name: tally.fields(running[name]) for name, tally in tallies.items()}
+    def _write(self, queue: str) -> None:
+        counted = {name: fields - self._written[queue, name] for name, fields in self._counted(queue).items()}
+        grown = {name: growth for name, growth in counted.items() if growth}
+        if grown and self._is_sent(queue, grown):
+            for name, growth in grown.items():
+                self._written[queue, name] += growth
 
-    def _growth(self, queue: str, name: str, fields: dict[str, int]) -> dict[str, int]:
-        before = self._written.get((queue, name), {})
-        return {
-            field: number - before.get(field, 0) for field, number in fields.items() if number > before.get(field, 0)
-        }
+    def _counted(self, queue: str) -> dict[str, Counter[str]]:
+        """Return all there is by now, by name. A number that another thread is about to change is right next time."""
+        alike = self._alike
+        found = defaultdict(Counter[str], {name: tally.fields() for name, tally in self._tallies[queue].copy().items()})
+        if alike.count and alike.job.queue == queue:
+            pending = Tally()
+            pending.add(0, self._wait_ms(alike.job), Ended.DONE, alike.count)
+            found[alike.job.name] += pending.fields()
+        for job in self._running():
+            if job.queue == queue:
+                found[job.name]["started"] += 1
+        return found
 
-    def _is_sent(self, queue: str, grown: dict[str, dict[str, int]]) -> bool:
+    def _is_sent(self, queue: str, grown: Mapping[str, Mapping[str, int]]) -> bool:
         """Return whether it counts as written: what may have arrived is rather lost than counted twice."""
         try:
             self._ask(add_statistics(queue, grown))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 from jqjobs import App, current_job
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
+from jqjobs.store.call import Call
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.slots.job_log import JobLog
+from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
 from waiting import eventually
@@ -49,11 +52,16 @@ class Bench:
         #: For how long each job that needs memory is deferred; None: not at all.
         self.refusals: list[int | None] = []
         self.job_log = JobLog(log_jobs_ms)
+        self.counted: list[Call[int]] = []
+        self.statistics = JobStatistics(
+            ["q"], SimpleNamespace(clock_offset_ms=0), list, lambda: None, self.counted.append, random.Random(1)  # type: ignore[arg-type]
+        )  # fmt: skip
         event_loop = LoopThread()
         interrupter = ThreadInterrupter(lambda: False, event_loop)
         self.runner = Runner(self.app, "w", interrupter, random.Random(1))
         self.pool = Pool(
-            slots, self.batch, self.runner, interrupter, self.signals, self.refuse, event_loop, 1000, self.job_log  # type: ignore[arg-type]
+            slots, self.batch, self.runner, interrupter, self.signals, self.refuse, event_loop, 1000, self.job_log,  # type: ignore[arg-type]
+            self.statistics,
         )  # fmt: skip
         self.gate = threading.Event()
         self.running: list[str] = []

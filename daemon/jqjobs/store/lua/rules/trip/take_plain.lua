@@ -3,20 +3,20 @@
 
 local MOST_TAKE_BYTES = 1048576
 
--- head: what ready begins with, and ranks. Returns ids, runs (name and time of enqueueing, with how often they come in
+-- head: what ready begins with, and ranks. Returns ids, runs (name, since when it waits, with how often both come in
 -- a row) and payloads of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
 -- A damaged job is not plain either, so redis.pcall.
 local function read_plain(q, head, most)
   local read, job, ids, runs, payloads, n, bytes = redis.pcall, q .. 'job:', {}, {}, {}, 0, 0
-  local last, since, run = nil, nil, -2
+  local last, last_since, run = nil, nil, -2
   for i = 1, math.min(#head, 2 * most), 2 do
-    local f = read('HMGET', job .. head[i], 'name', 'payload', 'attempt', 'enqueued')
-    local name, payload = f[1], f[2]
+    local f = read('HMGET', job .. head[i], 'name', 'payload', 'attempt', 'enqueued', 'due')
+    local name, payload, since = f[1], f[2], f[5] or f[4]
     if f[3] or not payload or not name or bytes > MOST_TAKE_BYTES then break end
     n = n + 1
     ids[n], payloads[n], bytes = head[i], payload, bytes + #payload
-    if name ~= last or f[4] ~= since then
-      last, since, run = name, f[4], run + 3
+    if name ~= last or since ~= last_since then
+      last, last_since, run = name, since, run + 3
       runs[run], runs[run + 1], runs[run + 2] = name, since, 0
     end
     runs[run + 2] = runs[run + 2] + 1

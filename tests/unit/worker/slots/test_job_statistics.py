@@ -1,0 +1,176 @@
+"""What a worker counts of its jobs, and what of it is written when."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.store.call import Call
+from jqjobs.worker.slots.job_statistics import WRITE_EVERY_MS, JobStatistics
+
+
+class Counting:
+    """A worker's statistics, and what of them was written: queue, name and growth."""
+
+    def __init__(self) -> None:
+        self.running: list[TakenJob] = []
+        self.written: list[tuple[str, str, dict[str, int]]] = []
+        self.error: StoreError | None = None
+        self.woken = 0
+        clock = SimpleNamespace(clock_offset_ms=1_000_000)
+        self.statistics = JobStatistics(["q", "p"], clock, lambda: self.running, self.wake, self.ask, random.Random(1))
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def ask(self, call: Call[int]) -> int:
+        if self.error is not None:
+            raise self.error
+        args: list[Any] = list(call.args[1:])
+        while args:
+            name, length, *args = args
+            growth, args = dict(zip(args[: 2 * length : 2], args[1 : 2 * length : 2], strict=True)), args[2 * length :]
+            self.written.append((call.keys[0].split("}")[0].lstrip("{"), name, growth))
+        return 1
+
+    def end(
+        self, name: str, *kinds: Kind | None, run_ms: int = 0, started_ms: int = 1000, queue: str = "q", **fields: Any
+    ) -> None:
+        """Let an attempt end in each of these ways, None: a success with nothing to say."""
+        for kind in kinds or (None,):
+            job = TakenJob(queue, "id", 1, name, b"{}", started_ms=started_ms, **fields)
+            self.statistics.count(job, None if kind is None else Outcome(job, kind), started_ms + run_ms)
+
+    def write(self) -> list[tuple[str, str, dict[str, int]]]:
+        """Write what is new, and return it."""
+        self.written.clear()
+        self.statistics.write()
+        return sorted(self.written, key=lambda item: item[:2])
+
+
+@pytest.fixture
+def counting() -> Counting:
+    return Counting()
+
+
+def test_ends_and_durations_are_counted_by_queue_and_name(counting: Counting) -> None:
+    counting.end("a", None, None, run_ms=7)
+    counting.end("a", Kind.KEPT, Kind.HUNG, run_ms=40)
+    counting.end("b", Kind.WAITING)
+    counting.end("a", queue="p", run_ms=10**8)
+    assert counting.write() == [
+        ("p", "a", {"started": 1, "run_ms": 10**8, "done": 1, "run:21": 1}),
+        ("q", "a", {"started": 4, "run_ms": 94, "done": 3, "hung": 1, "run:1": 2, "run:4": 2}),
+        ("q", "b", {"started": 1, "waiting": 1, "run:0": 1}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("is_last", "word"), [(False, "retried"), (True, "failed")])
+def test_a_failure_is_retried_or_the_last_one(counting: Counting, is_last: bool, word: str) -> None:
+    job = TakenJob("q", "id", 1, "a", b"{}", started_ms=1)
+    counting.statistics.count(job, Outcome.failed(job, delay_ms=1, error="", line=b"", is_last=is_last), 1)
+    assert counting.write() == [("q", "a", {"started": 1, word: 1, "run:0": 1})]
+
+
+@pytest.mark.parametrize("kind", [
+    Kind.RELEASED, Kind.UNKNOWN, Kind.MISFIT, Kind.THROTTLED, Kind.MALFORMED, Kind.DEFERRED, Kind.OVERSIZED
+])  # fmt: skip
+def test_what_did_not_run_is_not_counted(counting: Counting, kind: Kind) -> None:
+    counting.end("a", kind)
+    assert counting.write() == []
+
+
+def test_short_jobs_that_are_alike_are_not_mixed_up_with_others(counting: Counting) -> None:
+    for name, queue, started_ms, ready_ms in (
+        ("a", "q", 1000, 0), ("a", "q", 1000, 0), ("a", "p", 1000, 0), ("b", "p", 1000, 0),
+        ("b", "p", 1000, 1_000_000), ("b", "p", 1003, 1_000_000),
+    ):  # fmt: skip
+        counting.end(name, queue=queue, started_ms=started_ms, ready_ms=ready_ms)
+    assert counting.write() == [
+        ("p", "a", {"started": 1, "done": 1, "run:0": 1}),
+        ("p", "b", {"started": 3, "done": 3, "run:0": 3, "wait_ms": 2003, "wait:8": 2}),
+        ("q", "a", {"started": 2, "done": 2, "run:0": 2}),
+    ]  # fmt: skip
+
+
+def test_a_wait_is_from_ready_to_start_by_the_clock_of_redis(counting: Counting) -> None:
+    counting.end("a", ready_ms=1_000_000, started_ms=12, run_ms=100)
+    counting.end("a", ready_ms=1_000_000, started_ms=-3, run_ms=100)  # clocks that are read at different moments
+    [(_, _, growth)] = counting.write()
+    assert (growth["wait_ms"], growth["wait:0"], growth["wait:2"]) == (12, 1, 1)
+
+
+def test_only_what_has_grown_is_written(counting: Counting) -> None:
+    counting.end("a", run_ms=1)
+    counting.end("b")
+    counting.write()
+    assert counting.write() == []
+    counting.end("a", run_ms=9)
+    assert counting.write() == [("q", "a", {"started": 1, "run_ms": 9, "done": 1, "run:1": 1})]
+
+
+def test_what_runs_has_started_and_is_not_counted_again_at_its_end(counting: Counting) -> None:
+    counting.running = [TakenJob("q", "id", 1, "a", b"{}")]
+    assert counting.write() == [("q", "a", {"started": 1})]
+    counting.running = []
+    counting.end("a")
+    assert counting.write() == [("q", "a", {"done": 1, "run:0": 1})]
+
+
+def test_without_redis_nothing_is_lost(counting: Counting) -> None:
+    counting.end("a")
+    counting.error = StoreUnavailable("no connection")
+    assert counting.write() == []
+    assert counting.statistics.rest_s is not None, "it is tried again"
+    counting.error = None
+    assert counting.write() == [("q", "a", {"started": 1, "done": 1, "run:0": 1})]
+
+
+def test_what_may_have_arrived_is_not_written_twice(counting: Counting) -> None:
+    counting.end("a")
+    counting.error = StoreUnavailable("no answer", unanswered=True)
+    counting.write()
+    counting.error = None
+    assert counting.write() == []
+
+
+def test_a_refusal_is_said_once(counting: Counting, caplog: pytest.LogCaptureFixture) -> None:
+    counting.end("a")
+    counting.error = StoreError("NOPERM")
+    for _ in range(3):
+        counting.write()
+    assert [record.getMessage() for record in caplog.records] == ["statistics.refused"]
+
+
+def test_it_is_written_every_ten_seconds_while_there_is_something(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments: list[int] = []
+    now_ms = 10**9
+    monkeypatch.setattr("jqjobs.worker.slots.job_statistics.monotonic_ms", lambda: now_ms)
+    for _ in range(60):
+        counting.written.clear()
+        counting.end("a")
+        counting.statistics.write_due()
+        if counting.written:
+            moments.append(now_ms)
+        now_ms += 500
+    assert [later - earlier for earlier, later in pairwise(moments)] == [WRITE_EVERY_MS] * 2
+
+
+def test_an_idle_worker_is_woken_for_what_is_new_and_rests_for_good_afterwards(counting: Counting) -> None:
+    assert counting.statistics.rest_s is None
+    counting.end("a", None, None, None)
+    assert counting.woken == 1
+    rest_s = counting.statistics.rest_s
+    assert rest_s is not None
+    assert 0 <= rest_s <= WRITE_EVERY_MS / 1000
+    counting.write()
+    assert counting.statistics.rest_s is None
