@@ -16,7 +16,7 @@ local function counted_name(q, now, name)
 end
 
 local function add_to_statistics(q, now, name, what, n)
-  local field, span = name .. ' ' .. what, q .. 'stats:' .. digits(math.floor(now / SPAN_MS))
+  local field, span = name .. ' ' .. what, q .. 'stats:' .. math.floor(now / SPAN_MS)
   redis.call('HINCRBY', q .. 'stats', field, n)
   if redis.call('HINCRBY', span, field, n) == tonumber(n) then redis.call('EXPIRE', span, KEPT_S) end
 end

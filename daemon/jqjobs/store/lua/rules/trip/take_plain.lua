@@ -3,8 +3,8 @@
 
 local MOST_TAKE_BYTES = 1048576
 
--- head: what ready begins with, and ranks. Returns ids, runs (name, since when it waits, with how often both come in
--- a row) and payloads of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
+-- head: what ready begins with, and ranks. Returns ids, runs (name, since when it waits, how often both come in a row)
+-- and payloads of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
 -- A damaged job is not plain either, so redis.pcall.
 local function read_plain(q, head, most)
   local read, job, ids, runs, payloads, n, bytes = redis.pcall, q .. 'job:', {}, {}, {}, 0, 0
