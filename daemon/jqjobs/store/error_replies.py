@@ -23,7 +23,7 @@ _REFUSED = {
     "CROSSSLOT": _NO_CLUSTER,
     "NOAUTH": "this Redis wants a password: put it into JQ_REDIS_URL, JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE",
     "WRONGPASS": "check user and password in JQ_REDIS_URL, or where JQ_REDIS_PASSWORD and its kin say them",
-    "NOPERM": "the ACL of this user lacks a permission",
+    "NOPERM": "the ACL of this user lacks a permission; all its keys and channels begin with JQ_PREFIX",
     "DENIED": "protected mode: give this Redis a password, or let it listen on the loopback only",
 }
 #: Reasons that speak against a connection as a whole, not against one command.
