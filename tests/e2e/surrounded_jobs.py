@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import decimal
+import faulthandler
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
@@ -154,6 +156,43 @@ def touch_signals(way: str) -> None:
 def leave_alarm(seconds: float) -> None:
     signal.signal(signal.SIGALRM, _fails)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+#: What jobs leave behind that hurts later: calls that end the process, waits that fail, a place that is gone.
+REMAINS: dict[str, Callable[[], object]] = {
+    "pipe": lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
+    "child": lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    "user signal": lambda: signal.signal(signal.SIGUSR2, _exits),
+    "profiler": lambda: signal.setitimer(signal.ITIMER_PROF, 0.05),
+    "virtual alarm": lambda: signal.setitimer(signal.ITIMER_VIRTUAL, 0.05),
+    "watchdog": lambda: faulthandler.dump_traceback_later(0.5, exit=True),
+    "mask": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGUSR2]),
+    "memory": lambda: resource.setrlimit(resource.RLIMIT_AS, (10**9, resource.RLIM_INFINITY)),
+    "depth": lambda: sys.setrecursionlimit(100),
+    "directory": lambda: [os.chdir(place := tempfile.mkdtemp()), os.rmdir(place)],
+}
+
+
+@app.job(max_crashes=1)
+def leave(what: str) -> list[object]:
+    """Return what one finds, after a while in which the rest of others would come."""
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        sum(range(1000))
+    time.sleep(0.6)
+    handlers = [signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR2)]
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    found: list[object] = [
+        resource.getrlimit(resource.RLIMIT_AS)[0],
+        sys.getrecursionlimit(),
+        os.getpid(),
+        os.getcwd(),
+        *map(int, handlers),
+        *map(int, mask),
+    ]  # type: ignore[arg-type]
+    if what:
+        REMAINS[what]()
+    return found
 
 
 @app.job(max_attempts=1)

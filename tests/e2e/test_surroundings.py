@@ -139,6 +139,28 @@ def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(
     assert (site.wait_for(left, State.KEPT).failures, daemon.events("worker.died")) == (0, [])
 
 
+REMAINS = (
+    "pipe",
+    "child",
+    "user signal",
+    "profiler",
+    "virtual alarm",
+    "watchdog",
+    "mask",
+    "directory",
+    "memory",
+    "depth",
+)
+
+
+def test_what_a_job_leaves_set_armed_or_deleted_no_later_job_finds(site: Site) -> None:
+    daemon = start(site)
+    jobs = site.send_many([("leave", what) for what in ("", *REMAINS, "")])
+    found = [site.wait_for(job, State.KEPT).result for job in jobs]
+    assert found == [found[0]] * len(jobs)
+    assert daemon.events("worker.died") == []
+
+
 # Descriptors, processes, text
 
 
@@ -150,7 +172,7 @@ def test_a_job_that_uses_up_descriptors_fails_no_later_one(site: Site, how: str)
     for _ in range(3):
         assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
     if how != "soft limit":  # which is put right
-        assert daemon.wait_for_event("worker.recycle")["reason"] == "descriptors"
+        assert daemon.wait_for_event("worker.recycle")["reason"] == "limits"
         eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != before, 20, "replaced")
 
 

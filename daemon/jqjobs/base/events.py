@@ -191,7 +191,7 @@ EVENTS = {
     "worker.ready": Event("info", "worker pid",
         "A worker has loaded the app and its lease: it takes jobs."),
     "worker.recycle": Event("info", "worker pid reason rss?",
-        "A worker is to be replaced: for jobs, age, memory, descriptors, or a hung job."),
+        "A worker is to be replaced: for jobs, age, memory, limits that a job lowered or used up, or a hung job."),
     "worker.replaced": Event("info", "old new",
         "A successor is ready; the old worker finishes its job and ends."),
     "worker.silent": Event("error", "worker pid",

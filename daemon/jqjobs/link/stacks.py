@@ -30,10 +30,10 @@ class Stacks:
         self._file = stacks_path(board).open("ab", buffering=0)  # append: the daemon may empty it at any time
         self.keep_signal()
 
-    def keep_signal(self) -> None:
-        """Take the signal, if somebody else has it."""
+    def keep_signal(self, *, is_touched: bool = False) -> None:
+        """Take the signal, if somebody else has it. ``is_touched``: faulthandler may have been asked for it."""
         # faulthandler's handler is not one of Python's, who says the last one of those: ours, as long as it is theirs.
-        if signal.getsignal(DUMP_SIGNAL) is not _never_called:
+        if is_touched or signal.getsignal(DUMP_SIGNAL) is not _never_called:
             faulthandler.unregister(DUMP_SIGNAL)
             signal.signal(DUMP_SIGNAL, _never_called)
             faulthandler.register(DUMP_SIGNAL, file=self._file, all_threads=True, chain=False)

@@ -70,7 +70,7 @@ def main() -> int:
     app = _load(process)
     if app is None:
         return WorkerExit.BAD_APP
-    surroundings.put_right()
+    surroundings.keep()
     log.take_app_lines(who, tag_of_running_job, **how)
     signals.loading = False
     channel.send("loaded")

@@ -1,4 +1,5 @@
-"""When a worker asks its daemon for a successor: when old, after many jobs, out of descriptors, or when a job hangs.
+"""When a worker asks its daemon for a successor: when old, after many jobs, short of what limits
+leave, or when a job hangs.
 
 Work goes on until the successor is ready; then the daemon drains this one.
 """
@@ -31,7 +32,7 @@ class Recycling:
         now_ms = monotonic_ms()
         reason = "max_age" if now_ms >= self._old_at_ms else "max_jobs" if executed >= self._max_jobs else ""
         if is_spoilt:
-            reason = "descriptors"
+            reason = "limits"
         if reason and now_ms >= self._ask_again_ms:
             self._ask_again_ms = now_ms + _ASK_AGAIN_MS
             self._channel.send("recycle", reason=reason)

@@ -5,7 +5,8 @@ The daemon says the same on the control socket, see `surroundings`.
 Only while the app is being imported they end the process: an import looks at no flag, `time.sleep` goes on after
 a handler (PEP 475), and nothing is in hand yet.
 
-INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers what to do.
+INT is ignored: Ctrl-C in a terminal is for the daemon, which tells its workers what to do. So is PIPE, as always in
+Python: a connection that breaks is an error, and not the end of the process.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Signals:
         #: Which handler each signal has that a worker needs.
         self.handlers: Mapping[int, Callable[[int, FrameType | None], Any] | int] = {
             signal.SIGINT: signal.SIG_IGN,
+            signal.SIGPIPE: signal.SIG_IGN,
             signal.SIGTERM: self._on_term,
             signal.SIGQUIT: self._on_quit,
             TIME_LIMIT_SIGNAL: interrupter.on_time_limit,

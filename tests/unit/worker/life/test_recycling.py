@@ -94,4 +94,4 @@ def test_a_job_that_hangs_is_told_also_just_after_age_was(asking: Asking) -> Non
 
 def test_a_worker_that_can_run_no_more_asks(asking: Asking) -> None:
     asking.worker().ask(executed=1, has_hung=False, is_spoilt=True)
-    assert asking.reasons == ["descriptors"]
+    assert asking.reasons == ["limits"]
