@@ -37,6 +37,12 @@ APP_WIDE = (
     "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
     "rate_limit", "concurrency", "max_throttles", "throttle_counts",
 )  # fmt: skip
+#: What other queues call some of them, where the nearest word means something else.
+_ELSEWHERE = {
+    "retries": "max_attempts", "max_retries": "max_attempts", "retry": "max_attempts", "retry_delay": "backoff",
+    "default_retry_delay": "backoff", "retry_backoff": "backoff", "countdown": "delay", "eta": "delay",
+    "time_limit": "timeout", "soft_time_limit": "timeout", "result_ttl": "keep",
+}  # fmt: skip
 _ONE_JOBS_OWN = ("name", "aliases", "delay", *EVENTS)
 
 
@@ -114,7 +120,8 @@ def app_defaults(defaults: Mapping[str, Any] | None) -> Mapping[str, Any]:
 def _refuse_others(options: Iterable[str], known: Sequence[str], complaint: str) -> None:
     for name in options:
         if name not in known:
-            meant = nearest(name, known, at_least=0.0)
+            elsewhere = _ELSEWHERE.get(name)
+            meant = elsewhere if elsewhere in known else nearest(name, known, at_least=0.0)
             raise InvalidOption(f"{complaint} {name!r}", hint=f"did you mean {meant!r}?")
 
 

@@ -81,10 +81,14 @@ def test_a_bad_name_is_refused_at_registration(app: App, options: dict[str, Any]
     assert not app.jobs
 
 
-def test_an_unknown_setting_is_refused(app: App) -> None:
-    with pytest.raises(InvalidOption, match="'max_attemps'") as refused:
-        app.job(max_attemps=5)(lambda: None)  # type: ignore[call-overload]
-    assert refused.value.hint == "did you mean 'max_attempts'?"
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [("max_attemps", "max_attempts"), ("timout", "timeout"), ("retries", "max_attempts"), ("time_limit", "timeout")],
+)
+def test_an_unknown_setting_is_refused_with_the_one_that_is_meant(app: App, unknown: str, meant: str) -> None:
+    with pytest.raises(InvalidOption, match=f"'{unknown}'") as refused:
+        app.job(**{unknown: 5})(lambda: None)  # type: ignore[call-overload]
+    assert refused.value.hint == f"did you mean {meant!r}?"
 
 
 def test_the_app_says_what_holds_for_all_jobs_that_do_not_say_otherwise() -> None:
