@@ -37,6 +37,12 @@ def integer(value: Any) -> int | None:
         return None
 
 
+def moment(value: Any) -> int:
+    """Return a reply as a moment, ms; 0 when it is absent, or can be none."""
+    found = integer(value) or 0
+    return found if 0 <= found < 2**53 else 0
+
+
 def count(value: Any) -> int:
     """Return a reply as a number of things: 0 when it is absent or not a number."""
     return max(0, integer(value) or 0)

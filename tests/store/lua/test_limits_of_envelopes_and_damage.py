@@ -22,13 +22,12 @@ def test_a_held_job_without_a_record_holds_nobody_up(system: QueueSystem) -> Non
     assert system.states("damaged") == []
 
 
-def test_a_limit_of_the_wrong_type_makes_its_jobs_dead_and_no_others(system: QueueSystem) -> None:
+def test_a_limit_of_the_wrong_type_begins_anew(system: QueueSystem) -> None:
     system.redis("SET", system.key("limit:api/1s"), "x")
-    system.add_limited("a", limits=ONE)
-    system.add("b")
+    system.add_limited("a", "b", limits=ONE)
 
-    assert system.start_all() == ["b"]
-    assert system.job("a")["reason"] == "damaged"
+    assert system.start_all() == ["a"]
+    assert system.states("b") == ["held"]
 
 
 def test_a_raw_envelope_is_asked_for_its_limits_and_charged_nothing_for_that(system: QueueSystem) -> None:

@@ -296,7 +296,7 @@ def test_a_job_with_damaged_fields_is_dead_and_takes_no_neighbour_along(real_sys
     board = [BoardEntry("a", 1, "crashed")]
     assert real_system.store.run(leases.leave("q", "w", "killed", board)) == 2
     assert (real_system.ids("dead"), real_system.ids("ready")) == (["a"], ["b"])
-    assert "not an integer" in real_system.job("a")["error"]
+    assert real_system.job("a")["error"] == "its field crashes is no number that may be there: x"
 
 
 def test_a_queue_with_a_key_of_the_wrong_type_stops_no_other(real_system: QueueSystem) -> None:

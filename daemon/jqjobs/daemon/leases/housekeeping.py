@@ -53,6 +53,8 @@ class Housekeeping:
                 continue
             if found.reaped:
                 log.event("lease.reaped", level=log.WARNING, queue=name, workers=found.reaped)
+            if found.mended:
+                log.event("queue.damaged", level=log.ERROR, queue=name, error=found.mended)
             self._trimmed.note(name, found, most_dead)
             if found.inbox:
                 self._ingest(name)

@@ -12,7 +12,7 @@ from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import number, text
+from jqjobs.store.reply_values import moment, number, text
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
 
@@ -124,7 +124,7 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     for i in range(0, len(plain or ()), _PLAIN_ITEMS):
         index, ids, runs, payloads = plain[i : i + _PLAIN_ITEMS]
         names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 2]) for j in range(0, len(runs), 3))
-        since = chain.from_iterable(repeat(number(runs[j + 1]) or 0, runs[j + 2]) for j in range(0, len(runs), 3))
+        since = chain.from_iterable(repeat(moment(runs[j + 1]), runs[j + 2]) for j in range(0, len(runs), 3))
         jobs += map(TakenJob, repeat(queues[index - 1]), ids.decode().split(" "), repeat(1), names, payloads, since)
     trip = Trip(Status.OK, now, None if wait < 0 else wait, more == 1, jobs=jobs)
     return trip if rest is None else _with_rest(trip, rest, queues)
@@ -157,4 +157,4 @@ def _add_extra(
     job.suspicion = read_suspicion(text(suspect)) if suspect is not None else None
     job.uncleaned = number(uncleaned) or 0
     job.max_attempts, job.hung = number(max_attempts), number(hung) or 0
-    job.ready_ms = number(since) or 0
+    job.ready_ms = moment(since)

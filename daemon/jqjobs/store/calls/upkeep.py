@@ -9,7 +9,7 @@ from typing import Any
 
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import truth
+from jqjobs.store.reply_values import text, truth
 from jqjobs.store.scripts import script
 
 
@@ -23,21 +23,26 @@ class Retried(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Housekept:
-    """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten."""
+    """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten.
+
+    ``mended``: keys that had the wrong type and were set aside, in words; "" for none.
+    """
 
     more: bool
     wait_ms: int | None
     inbox: bool
     reaped: int
     trimmed: int = 0
+    mended: str = ""
 
 
 def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: int = 0) -> Call[Housekept]:
     """Do what time does to a queue; bounded, see ``more``. ``pause_ms``: not if somebody did it so recently."""
 
     def parse(reply: Any) -> Housekept:
-        more, wait_ms, inbox, reaped, trimmed = map(int, reply)
-        return Housekept(more == 1, None if wait_ms < 0 else wait_ms, inbox == 1, reaped, trimmed)
+        more, wait_ms, inbox, reaped, trimmed = map(int, reply[:5])
+        mended = text(reply[5]) if len(reply) > 5 else ""
+        return Housekept(more == 1, None if wait_ms < 0 else wait_ms, inbox == 1, reaped, trimmed, mended)
 
     return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms, pause_ms), parse)
 

@@ -13,7 +13,7 @@ allow_when_full(q)
 local function withdraw(id)
   if leave_held(q, id) or leave_parked(q, id) then return true end
   if redis.call('ZREM', q .. 'ready', id) == 1 then
-    pass_on(q, now, id, limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits')))
+    pass_on(q, now, id, limits_of(redis.pcall('HGET', q .. 'job:' .. id, 'limits')))
     return true
   end
   for _, state in ipairs({ 'scheduled', 'waiting', 'suspects' }) do
@@ -25,7 +25,7 @@ local function is_over(id) return redis.call('ZSCORE', q .. 'dead', id) or redis
 
 -- A member of an active set is "id attempt".
 local function mark(worker, member)
-  redis.call('HSETNX', q .. 'job:' .. string.match(member, '%S+'), 'cancel', now)
+  redis.pcall('HSETNX', q .. 'job:' .. string.match(member, '%S+'), 'cancel', now)
   redis.call('ZADD', q .. 'cancels', 0, worker .. ' ' .. member)
   return 2
 end
@@ -41,7 +41,7 @@ for i = 2, #ARGV do
       reply[i - 1] = 1
     end
   else
-    local before = redis.call('HGET', q .. 'job:' .. id, 'attempt')
+    local before = redis.pcall('HGET', q .. 'job:' .. id, 'attempt')
     local member = id .. ' ' .. digits((tonumber(before or nil) or 0) + 1)
     if redis.call('ZSCORE', q .. 'active:' .. holder, member) then
       reply[i - 1] = mark(holder, member)

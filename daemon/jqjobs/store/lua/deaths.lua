@@ -14,11 +14,12 @@ for _, member in ipairs(redis.call('ZRANGE', q .. 'hooks', 0, -1)) do
   if mine[name] then
     redis.call('ZREM', q .. 'hooks', member)
     if redis.call('ZSCORE', q .. 'dead', id) then
-      local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'attempt', 'failures', 'reason', 'error', 'uncleaned')
-      if f[6] then redis.call('HDEL', q .. 'job:' .. id, 'uncleaned') end
+      local job = q .. 'job:' .. id
+      local f = redis.pcall('HMGET', job, 'payload', 'attempt', 'failures', 'reason', 'error', 'uncleaned')
+      if f[6] then redis.call('HDEL', job, 'uncleaned') end
       local n = #reply
       reply[n + 1], reply[n + 2] = id, name
-      for i = 1, 6 do reply[n + 2 + i] = f[i] end
+      for i = 1, 6 do reply[n + 2 + i] = f[i] or false end
       most = most - 1
       if most == 0 then break end
     end

@@ -1,4 +1,4 @@
---: include core in_hand trip/settle_plain trip/serve trip/watch
+--: include core trip/standing trip/settle_plain trip/serve trip/watch
 -- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
 -- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
@@ -16,43 +16,43 @@
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0
 local now, now_text = clock(ARGV[1])
-local worker, trip = ARGV[2], tonumber(ARGV[3])
-local want, resyncing = tonumber(ARGV[4]), string.find(ARGV[6], 'resync')
-local queues, taken, settled = {}, {}, string.find(ARGV[6], 'settled') and {} or nil
+local worker, trip, want, resyncing = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), string.find(ARGV[6], 'resync')
+local queues, taken, settled, standing, rules = {}, {}, string.find(ARGV[6], 'settled') and {} or nil
 for i, key in ipairs(KEYS) do
-  queues[i] = prefix(key)
-  if not redis.call('ZSCORE', queues[i] .. 'leases', worker) then return { 1, now } end
-  local seen = redis.call('GET', queues[i] .. 'trip:' .. worker)
-  if tonumber(string.match(seen or '0', '%d+')) >= trip then return { 2, now } end
-  taken[i] = taken_at(seen)
+  queues[i], standing, taken[i] = prefix(key), standing_in(prefix(key), worker, trip)
+  if standing > 0 then return { standing, now } end
 end
 
-local rules
 local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end
-  --: include trip/settle due workers/expired_leases trip/take trip/take_suspects
-  rules = { settle = settle_others, promote = promote, reap = reap, take = take, take_suspects = take_suspects }
+  --: include mend trip/settle due workers/expired_leases trip/take trip/take_suspects
+  rules = { mend = mend, settle = settle_others, promote = promote, reap = reap, take = take, suspects = take_suspects }
   return rules
 end
 
 local stale, lost, at, quiet, is_quiet, lacks = {}, {}, 7, {}, true, false
+local function settle(i, q, active, done)
+  if done > 0 then settle_plain(q, now, active, at + 1, done, stale, quiet[i]) else allow_when_full(q) end
+  redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and now_text or taken[i]), 'KEEPTTL')
+  if resyncing or ARGV[at + done + 2] ~= '0' then
+    quiet[i], lacks = false, rare().settle(q, now, active, taken[i], at + done + 1, resyncing, stale, lost, settled)
+  end
+end
 for i, q in ipairs(queues) do
   local active, done = q .. 'active:' .. worker, tonumber(ARGV[at])
   quiet[i] = redis.call('EXISTS', q .. 'cancels', q .. 'inbox', q .. 'scheduled', q .. 'suspects') == 0
-  if done > 0 then settle_plain(q, now, active, at + 1, done, stale, quiet[i]) else allow_when_full(q) end
-  redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. (want > 0 and now_text or taken[i]), 'KEEPTTL')
-  at = at + done + 1
-  if resyncing or ARGV[at + 1] ~= '0' then
-    quiet[i], lacks = false, rare().settle(q, now, active, taken[i], at, resyncing, stale, lost, settled)
+  if not pcall(settle, i, q, active, done) then
+    rare().mend(q, { ['active:' .. worker] = 'zset' })
+    settle(i, q, active, done)
   end
-  at, is_quiet = at + 2 + 7 * tonumber(ARGV[at + 1]), is_quiet and quiet[i]
+  at, is_quiet = at + done + 3 + 7 * tonumber(ARGV[at + done + 2]), is_quiet and quiet[i]
 end
 
 local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
   trip = trip, want = want, asked = want, words = ARGV[6], stop = false, more = 0,
   plain = {}, jobs = {}, inboxes = {}, broken = {}, watches = {}, moments = {} }
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
-if want > 0 and t.suspects and not is_quiet then rare().take_suspects(t) end
+if want > 0 and t.suspects and not is_quiet then rare().suspects(t) end
 serve_all(t)
 local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not lacks)
 local rest = (settled or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0)

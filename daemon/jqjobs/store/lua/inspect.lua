@@ -8,15 +8,17 @@
 -- First write: none
 local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 local job = q .. 'job:' .. id
-local hash = redis.call('HGETALL', job)
+local hash = redis.pcall('HGETALL', job)
+if hash.err then hash = { 'error', 'its record is no hash' } end
 if #hash == 0 then return { has_succeeded(q, id) and 1 or 0, redis.call('HGET', q .. 'meta', 'trimmed') } end
-local history = redis.call('LRANGE', job .. ':history', 0, -1)
+local history = redis.pcall('LRANGE', job .. ':history', 0, -1)
+if history.err then history = {} end
 local function put(name, value) hash[#hash + 1], hash[#hash + 2] = name, value end
 
 -- How often others have passed a held job by is written when it leaves.
 if redis.call('ZSCORE', q .. 'held', id) then
   local limit, passed, costs = read_held(q, id)
-  local f = redis.call('HMGET', job, 'throttles', 'failures')
+  local f = redis.pcall('HMGET', job, 'throttles', 'failures')
   put('throttles', digits((tonumber(f[1]) or 0) + (passed or 0)))
   if costs then put('failures', digits((tonumber(f[2]) or 0) + passed)) end
   put('held_by', limit or '')
@@ -26,7 +28,7 @@ for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'sus
   if score then return { now, state, score, '', hash, history } end
 end
 -- The attempt of an active job is in the member, not yet in the hash (rules/trip/hand_out.lua).
-local attempt = digits((tonumber(redis.call('HGET', job, 'attempt') or nil) or 0) + 1)
+local attempt = digits((tonumber(redis.pcall('HGET', job, 'attempt') or nil) or 0) + 1)
 for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
   local score = redis.call('ZSCORE', q .. 'active:' .. worker, id .. ' ' .. attempt)
   if score then

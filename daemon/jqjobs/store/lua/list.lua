@@ -12,10 +12,10 @@ local reply = { 0, -1 }
 -- Members of an active set are "id attempt".
 local function row(member, score, worker)
   local id, attempt = string.match(member, '(%S+) ?(%S*)')
-  local f = redis.call('HMGET', q .. 'job:' .. id, unpack(FIELDS))
+  local f = redis.pcall('HMGET', q .. 'job:' .. id, unpack(FIELDS))  -- a record that is no hash has none
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = id, score, worker
-  for i = 1, #FIELDS do reply[n + 3 + i] = f[i] end
+  for i = 1, #FIELDS do reply[n + 3 + i] = f[i] or false end
   if attempt ~= '' then reply[n + 7] = attempt end
 end
 

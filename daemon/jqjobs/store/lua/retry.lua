@@ -20,6 +20,9 @@ local function retry(id)
   return 1
 end
 local reply = {}
-for i = 2, #ARGV do reply[i - 1] = retry(ARGV[i]) end
+for i = 2, #ARGV do
+  local fine, answer = pcall(retry, ARGV[i])
+  reply[i - 1] = fine and answer or 0  -- a record that is no hash is of no job
+end
 update_wake(q)
 return reply

@@ -15,7 +15,7 @@ local function oldest_of(set, oldest)
   for _ = 1, BANDS do
     local first = redis.call('ZRANGEBYSCORE', q .. set, above, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #first == 0 then break end
-    local f = redis.call('HMGET', q .. 'job:' .. first[1], 'enqueued', 'due')
+    local f = redis.pcall('HMGET', q .. 'job:' .. first[1], 'enqueued', 'due')
     local since = math.max(tonumber(f[1] or nil) or 0, tonumber(f[2] or nil) or 0)
     if since > 0 and (not oldest or since < oldest) then oldest = since end
     above = (math.floor(tonumber(first[2]) / BAND) + 1) * BAND

@@ -1,14 +1,31 @@
---: include coalescing_key
--- Damaged data (a key or field of the wrong type) ends neither the script nor the way of other jobs.
+--: include coalescing_key record mend
+-- Damaged data (a key or field of the wrong type) ends neither the script nor the way of other jobs: a job is dead for
+-- its own record only.
 -- Gives: unless_damaged
 
--- A job that cannot be handled is dead, and says why where it still can. The caller has taken it out of its set.
+-- What belongs to one job and its limits.
+local function keys_of(q, id)
+  local found, limits = { ['job:' .. id .. ':history'] = 'list' }, redis.pcall('HGET', q .. 'job:' .. id, 'limits')
+  for kind, name in string.gmatch(type(limits) == 'string' and limits or '', '(%a) %d+ %d+ (%S+)') do
+    found['held:' .. name], found['patience:' .. name] = 'zset', 'zset'
+    found['limit:' .. name] = kind == 'c' and 'zset' or 'list'
+  end
+  return found
+end
+
+-- A job that cannot be handled is dead, and says which of its fields is why. The caller has taken it out of its set.
 local function unless_damaged(q, now, id, handle)
   local fine, problem = pcall(handle)
+  if not fine and mend(q, keys_of(q, id)) then fine, problem = pcall(handle) end  -- it was not this job
   if fine then return end
+  local job = q .. 'job:' .. id
+  local why = what_is_wrong(job) or type(problem) == 'table' and problem.err or tostring(problem)
   redis.call('ZADD', q .. 'dead', now, id)
-  local key = redis.pcall('HGET', q .. 'job:' .. id, 'key')
-  if type(key) == 'string' then free_key(q, id, key) end
-  local why = type(problem) == 'table' and problem.err or tostring(problem)
-  redis.pcall('HSET', q .. 'job:' .. id, 'reason', 'damaged', 'finished', now, 'error', why)
+  local key = redis.pcall('HGET', job, 'key')
+  if type(key) == 'string' then
+    free_key(q, id, key)
+  elseif key then  -- no hash: nothing in it is of a job
+    redis.call('DEL', job)
+  end
+  redis.call('HSET', job, 'reason', 'damaged', 'finished', now, 'error', why)
 end

@@ -1,13 +1,14 @@
---: include wake ranks damaged outcome/give_back limits/let_go
+--: include wake ranks record damaged outcome/give_back limits/let_go
 -- What time brings: jobs of `scheduled` that are due wait for a worker, and timers of limits go off.
 -- Gives: promote
 
 local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
 
 local function make_ready(q, id)
-  local f = redis.call('HMGET', q .. 'job:' .. id, 'priority', 'rank', 'name')
-  if f[2] then redis.call('HDEL', q .. 'job:' .. id, 'rank') end
-  if f[3] then give_back(q, id, f[2] or fresh_rank(q, f[1])) end
+  local job = q .. 'job:' .. id
+  local f = redis.call('HMGET', job, 'priority', 'rank', 'name')
+  if has_name(job, f[3]) then give_back(q, id, f[2] or fresh_rank(q, f[1])) end
+  if f[2] then redis.call('HDEL', job, 'rank') end
 end
 
 -- Returns jobs, and timers of limits ("~<limit>"); then whether there may be more.

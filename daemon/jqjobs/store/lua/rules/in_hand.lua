@@ -7,5 +7,5 @@ local function taken_at(trip_value) return string.match(trip_value or '', ' (%d+
 -- While a cancelled job is in an active set, `cancels` says so to the daemon of its worker.
 local function unmark_cancel(q, active, member)
   local worker = string.sub(active, #q + #'active:' + 1)
-  redis.call('ZREM', q .. 'cancels', worker .. ' ' .. member)
+  redis.pcall('ZREM', q .. 'cancels', worker .. ' ' .. member)
 end

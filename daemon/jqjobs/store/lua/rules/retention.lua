@@ -6,7 +6,10 @@ local MOST_FORGOTTEN = 100  -- for one reason, in one call
 
 local function drop(q, state, ids)
   if #ids == 0 then return 0 end
-  for _, id in ipairs(ids) do forget(q, id, redis.call('HGET', q .. 'job:' .. id, 'key')) end
+  for _, id in ipairs(ids) do
+    local key = redis.pcall('HGET', q .. 'job:' .. id, 'key')
+    forget(q, id, type(key) == 'string' and key)
+  end
   redis.call('ZREM', q .. state, unpack(ids))
   return #ids
 end

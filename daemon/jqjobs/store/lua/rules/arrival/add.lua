@@ -1,4 +1,4 @@
---: include ranks coalescing_key arrival/place arrival/replace
+--: include ranks coalescing_key damaged arrival/place arrival/replace
 -- The way into a queue: a new job, or, of one with a coalescing key, what is new about the job that has it.
 -- Gives: add
 
@@ -9,7 +9,12 @@ local function add(q, now, sequence, new, ready)
   local id, key, job = new.id, new.key, q .. 'job:' .. new.id
   if redis.call('EXISTS', job) == 1 then return 0, id end
   local holder = key and holder_of(q, key)
-  if holder then return new.replace and replace(q, now, sequence, holder, new) or 0, holder end
+  if holder and not new.replace then return 0, holder end
+  if holder then
+    local fine, done = pcall(replace, q, now, sequence, holder, new)
+    if fine then return done, holder end
+    unless_damaged(q, now, holder, function() error(done, 0) end)
+  end
   write_call(job, new, now)
   if key then
     redis.call('HSET', job, 'attempt', 0, 'key', key)

@@ -1,6 +1,7 @@
+--: include name
 -- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: the bytes are stored as they came, and the
 -- worker decodes them strictly, since cjson accepts more than JSON allows.
--- Gives: is_name, is_coalesce, check_envelope
+-- Gives: is_coalesce, check_envelope
 
 local MOST_ENVELOPE_BYTES = 1048576
 local LONGEST_MS = 316224000000   -- ten years
@@ -12,10 +13,6 @@ local NUMBERS = {                 -- key → least, greatest
 local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
   coalesce = 'string', replace = 'boolean' }
 local COALESCE = { queued = true, unfinished = true, stored = true }
-
-local function is_name(text)
-  return #text <= 128 and string.find(text, '^[A-Za-z0-9][A-Za-z0-9_.-]*$') ~= nil
-end
 
 local function is_coalesce(word) return COALESCE[word] end
 

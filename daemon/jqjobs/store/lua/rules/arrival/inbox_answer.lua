@@ -1,4 +1,4 @@
---: include arrival/envelope arrival/json_bytes waiting/answer
+--: include name arrival/json_bytes waiting/answer
 -- An answer for a job that came through the inbox: {"resolve": id, "token": …, "result": … or "error": …}.
 -- Gives: take_answer
 

@@ -8,7 +8,7 @@
 -- of `window` ms; "c" at most `most` running at once.
 local function limits_of(text)
   local limits = {}
-  for kind, most, window, name in string.gmatch(text or '', '(%a) (%d+) (%d+) (%S+)') do
+  for kind, most, window, name in string.gmatch(type(text) == 'string' and text or '', '(%a) (%d+) (%d+) (%S+)') do
     limits[#limits + 1] = { kind = kind, most = tonumber(most), window = tonumber(window), name = name }
   end
   return limits
@@ -16,18 +16,19 @@ end
 
 -- Returns starts and next, both nil when there is no gate; next is nil when nobody is on its way.
 local function read_gate(q, name)
-  local starts, going = string.match(redis.call('HGET', q .. 'gates', name) or '', '^(%d+) (.*)$')
+  local gate = redis.pcall('HGET', q .. 'gates', name)
+  local starts, going = string.match(type(gate) == 'string' and gate or '', '^(%d+) (.*)$')
   return tonumber(starts or nil), going ~= '' and going or nil
 end
 
 local function write_gate(q, name, starts, going)
-  redis.call('HSET', q .. 'gates', name, digits(starts) .. ' ' .. (going or ''))
+  redis.pcall('HSET', q .. 'gates', name, digits(starts) .. ' ' .. (going or ''))
 end
 
 local function set_timer(q, name, at) set_alarm(q, '~' .. name, at) end
 
 local function close_gate_if_unused(q, name)
   if redis.call('EXISTS', q .. 'held:' .. name) == 1 then return end
-  redis.call('HDEL', q .. 'gates', name)
+  redis.pcall('HDEL', q .. 'gates', name)
   redis.call('ZREM', q .. 'scheduled', '~' .. name)
 end

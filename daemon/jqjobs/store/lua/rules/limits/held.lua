@@ -19,9 +19,9 @@ end
 -- Of a job that is held: the limit, how often others passed it by (each time as many as the limit lets
 -- through have started since), and whether that counts as failures.
 local function read_held(q, id)
-  local held = redis.call('HGET', q .. 'job:' .. id, 'held')
-  local since, most, costs, name = string.match(held or '', '^(%d+) (%d+) (%d) (.+)$')
-  if not since then return end
+  local held = redis.pcall('HGET', q .. 'job:' .. id, 'held')
+  local since, most, costs, name = string.match(type(held) == 'string' and held or '', '^(%d+) (%d+) (%d) (.+)$')
+  if not since or tonumber(most) == 0 then return end
   return name, math.floor(((read_gate(q, name) or 0) - tonumber(since)) / tonumber(most)), costs == '1'
 end
 
@@ -38,8 +38,8 @@ local function leave_held(q, id)
   local job = q .. 'job:' .. id
   redis.call('HDEL', job, 'held')
   if passed > 0 then
-    redis.call('HINCRBY', job, 'throttles', passed)
-    if costs then redis.call('HINCRBY', job, 'failures', passed) end
+    redis.pcall('HINCRBY', job, 'throttles', passed)
+    if costs then redis.pcall('HINCRBY', job, 'failures', passed) end
   end
   close_gate_if_unused(q, name)
   return rank, name

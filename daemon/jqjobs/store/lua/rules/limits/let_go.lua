@@ -7,6 +7,7 @@ local NEXT_LOOKS_MS = 50      -- until the next so many, when other limits held 
 
 local function open_gate(q, now, name, healing)
   local starts, going = read_gate(q, name)
+  starts = starts or (redis.call('EXISTS', q .. 'held:' .. name) == 1 and 0)
   if not starts then return end
   if going and redis.call('ZSCORE', q .. 'ready', going) then
     return set_timer(q, name, tick_after(now, LOOK_AGAIN_MS))

@@ -10,12 +10,20 @@ local function tick_after(now, ms) return math.ceil((now + ms) / ms) * ms end
 -- then the jobs themselves, and whom they call, see the limit kept too, but for what a busy host adds.
 local function slack(window) return math.max(1, math.min(5, math.floor(window / 200))) end
 
+-- What a limit has counted is good for its window; of the wrong type it is good for nothing, and begins anew.
+local function read_or_forget(key, ...)
+  local found = redis.pcall(...)
+  if type(found) ~= 'table' then return found end
+  if not string.find(found.err, 'WRONGTYPE', 1, true) then error(found) end
+  redis.call('DEL', key)
+end
+
 -- A rate is open when the `most`-th last start is longer ago than the window; so no interval of that length
 -- ever sees more. Returns a moment, now or earlier when the limit is open; nil when a place must become free.
 local function opens_at(q, now, limit)
   local key = q .. 'limit:' .. limit.name
-  if limit.kind == 'c' then return redis.call('ZCARD', key) < limit.most and 0 or nil end
-  local last = tonumber(redis.call('LINDEX', key, limit.most - 1) or nil)
+  if limit.kind == 'c' then return (read_or_forget(key, 'ZCARD', key) or 0) < limit.most and 0 or nil end
+  local last = tonumber(read_or_forget(key, 'LINDEX', key, limit.most - 1) or nil)
   if last and last > now + limit.window then  -- the clock went back; what it said before counts for nothing
     redis.call('DEL', key)
     last = nil

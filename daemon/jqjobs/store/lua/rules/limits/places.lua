@@ -12,14 +12,16 @@ local function goes_before(q, name, id)
   end
 end
 
+local function free_place(q, now, id, attempt, name)
+  redis.call('ZREM', q .. 'limit:' .. name, id .. ' ' .. attempt)
+  if goes_before(q, name, id) then write_gate(q, name, read_gate(q, name) or 0, id) end
+  open_gate(q, now, name)
+end
+
 -- A limited job is out of a worker's hands, and where it goes from there. Its place is free; if it went back
--- in place, it is the one to have it again.
+-- in place, it is the one to have it again. What is wrong with the keys of a limit is not the fault of who leaves it.
 local function free_places(q, now, id, attempt, text)
   for _, limit in ipairs(limits_of(text)) do
-    if limit.kind == 'c' then
-      redis.call('ZREM', q .. 'limit:' .. limit.name, id .. ' ' .. attempt)
-      if goes_before(q, limit.name, id) then write_gate(q, limit.name, read_gate(q, limit.name) or 0, id) end
-      open_gate(q, now, limit.name)
-    end
+    if limit.kind == 'c' then pcall(free_place, q, now, id, attempt, limit.name) end
   end
 end

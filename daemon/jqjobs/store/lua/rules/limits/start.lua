@@ -1,4 +1,4 @@
---: include core limits/gate limits/held limits/patience limits/let_go
+--: include core damaged limits/gate limits/held limits/patience limits/let_go
 -- What the start of a limited job means to its limits, and to the jobs that they hold. It starts with its take.
 -- Gives: start
 
@@ -13,7 +13,7 @@ local function count_start(q, now, id, name)
   local patience = q .. 'patience:' .. name
   for _, spent in ipairs(redis.call('ZRANGEBYSCORE', patience, '-inf', starts, 'LIMIT', 0, MOST_GIVE_UP)) do
     redis.call('ZREM', patience, spent)
-    if leave_held(q, spent) then give_up(q, now, spent, name) end
+    if leave_held(q, spent) then unless_damaged(q, now, spent, function() give_up(q, now, spent, name) end) end
   end
   open_gate(q, now, name)
 end

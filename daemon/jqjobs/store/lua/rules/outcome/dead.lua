@@ -12,8 +12,8 @@ local function leave_to_hooks(q, now, id, reason)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
   local is_quiet = reason == 'cancelled' and redis.call('HEXISTS', q .. 'job:' .. id, 'uncleaned') == 0
   if told or is_quiet or not published(q, name).hooks then return end
-  redis.call('ZADD', q .. 'hooks', now, id .. ' ' .. name)
-  redis.call('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
+  redis.pcall('ZADD', q .. 'hooks', now, id .. ' ' .. name)
+  redis.pcall('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
 end
 
 local function die(q, now, id, reason, key)

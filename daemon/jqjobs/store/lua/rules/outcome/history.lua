@@ -5,7 +5,13 @@ local HISTORY = 20  -- attempts remembered of a job
 
 local function log_attempt(q, id, line)
   local history = q .. 'job:' .. id .. ':history'
-  if redis.call('RPUSH', history, line) > HISTORY then redis.call('LTRIM', history, -HISTORY, -1) end
+  local length = redis.pcall('RPUSH', history, line)
+  if type(length) == 'number' then
+    if length > HISTORY then redis.call('LTRIM', history, -HISTORY, -1) end
+    return
+  end
+  redis.call('DEL', history)  -- no list: it begins anew
+  redis.call('RPUSH', history, line)
 end
 
 local function remember(q, id, line, error_text)

@@ -4,7 +4,7 @@
 -- Gives: growing, backoff, CRASH_MS, LOST_MS
 
 local CRASH_MS, LOST_MS, FAILED_MS = 5000, 5000, 10000
-local MOST_MS = 3600000
+local MOST_MS, MOST_SAID_MS = 3600000, 316224000000
 
 -- first, three times as long each time, an hour at most. share: of it, 0.5 to 1, from the caller: scripts have no dice.
 local function growing(first, nth, share)
@@ -18,5 +18,6 @@ local function backoff(q, name, failures, share)
   local delays = entry.backoff_ms
   if type(delays) ~= 'table' or #delays == 0 then return growing(FAILED_MS, failures, share) end
   local delay = tonumber(delays[math.min(failures, #delays)]) or 0
+  delay = math.max(0, math.min(MOST_SAID_MS, delay))
   return math.ceil(delay * (entry.backoff_jitter == true and share or 1))
 end

@@ -1,4 +1,5 @@
---: include damaged coalescing_key outcome/give_back outcome/dead parking/parked parking/refusals parking/signatures
+--: include record damaged coalescing_key outcome/give_back outcome/dead
+--: include parking/parked parking/refusals parking/signatures
 -- Parked jobs wait for a worker again, once one offers what they lack; or it has been too long.
 -- Gives: unpark, end_overdue_misfits
 
@@ -22,12 +23,14 @@ local function unpark(q, now, from, most)
   local ids = redis.call('ZRANGE', q .. 'parked', from, from + most - 1)
   local left = 0
   for _, id in ipairs(ids) do
-    local f = redis.call('HMGET', q .. 'job:' .. id, 'name', 'rank', 'refused', 'key')
+    local f = redis.pcall('HMGET', q .. 'job:' .. id, 'name', 'rank', 'refused', 'key')
     if f[1] and not is_wanted(q, now, f[1], f[3]) then
       left = left + 1
     else
       leave_parked(q, id)
-      if f[1] then free(q, id, f[2], f[3], f[4]) end
+      unless_damaged(q, now, id, function()
+        if has_name(q .. 'job:' .. id, f[1]) then free(q, id, f[2], f[3], f[4]) end
+      end)
     end
   end
   if #ids < most then

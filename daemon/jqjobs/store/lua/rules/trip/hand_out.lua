@@ -28,7 +28,7 @@ end
 local function move_batch(q, now, batch, from, active, jobs)
   if #batch.entering > 0 then redis.call('ZADD', active, unpack(batch.entering)) end
   if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
-  if batch.limited then start(q, now, unpack(batch.limited)) end
+  if batch.limited then pcall(start, q, now, unpack(batch.limited)) end  -- what others hold up is not its fault
   local before = #jobs
   for i, item in ipairs(batch.found) do jobs[before + i] = item end
 end

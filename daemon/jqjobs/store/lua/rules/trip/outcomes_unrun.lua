@@ -1,4 +1,4 @@
---: include scheduled coalescing_key outcome/give_back outcome/over arrival/rejected trip/outcomes
+--: include record scheduled coalescing_key outcome/give_back outcome/over arrival/rejected trip/outcomes
 --: include parking/parked parking/refusals parking/signatures
 -- The same of jobs that did not run: the worker cannot, or may not now.
 -- Gives: UNRUN, has_lacked
@@ -24,6 +24,8 @@ function outcomes.unknown(q, now, id, rank)
   has_lacked = true
   retake_key(q, id)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
+  local wrong = wrong_text('name', name)
+  if wrong then error(wrong, 0) end
   if is_name_offered(q, now, name) then return put_off(q, id, rank, now + RETRY_UNKNOWN_MS) end
   park(q, now, id, rank)
 end

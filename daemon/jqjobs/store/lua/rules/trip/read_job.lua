@@ -1,14 +1,26 @@
---: include core
+--: include core record
 -- The record of a job that is to be taken.
 -- Gives: read_job
 
+-- What a worker is told, or what decides whether it is told anything.
+local function check_fields(f)
+  local wrong = wrong_number('failures', f[3]) or wrong_number('expires', f[2]) or wrong_number('timeout', f[4])
+    or wrong_number('keep', f[5]) or wrong_number('uncleaned', f[10]) or wrong_text('limits', f[8])
+    or wrong_text('forgiven', f[9]) or wrong_number('max_attempts', f[11]) or wrong_number('hung', f[12])
+  if wrong then error(wrong, 0) end
+end
+
 -- Most jobs are just a name and a payload. One with options, or one that was taken before, has an `attempt`.
--- Returns name, payload, and a table of the other fields or nil.
+-- Returns name, payload, and a table of the other fields or nil; no name: there is no record. Raises what is wrong.
 local function read_job(job)
   local plain = redis.call('HMGET', job, 'name', 'payload', 'attempt')
+  if not (plain[1] or plain[2]) then return end
+  local wrong = wrong_text('name', plain[1]) or wrong_text('payload', plain[2]) or wrong_number('attempt', plain[3])
+  if wrong then error(wrong, 0) end
   if not plain[3] then return plain[1], plain[2] end
   local f = redis.call('HMGET', job, 'suspect', 'expires', 'failures', 'timeout', 'keep', 'key', 'coalesce',
     'limits', 'forgiven', 'uncleaned', 'max_attempts', 'hung', 'due', 'enqueued', 'taken')
+  check_fields(f)
   -- Only those that count: a job that a person has retried begins with short delays again.
   local failures = f[9] and digits((tonumber(f[3]) or 0) - tonumber(string.match(f[9], '%d+'))) or f[3]
   -- Since when it waits; 0 when it comes back without having been due again.

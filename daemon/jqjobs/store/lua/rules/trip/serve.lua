@@ -36,11 +36,12 @@ local function serve(t, i, q)
   t.watches[i] = meta[3]
 end
 
--- A queue with a key of the wrong type stops only itself.
+-- A queue with a key of the wrong type stops only itself, and only for this trip, see mend.lua.
 local function serve_all(t)
   for i, q in ipairs(t.queues) do
     local fine, problem = pcall(serve, t, i, q)
     if not fine then
+      t.rare().mend(q, { ['active:' .. t.worker] = 'zset' })
       local n = #t.broken
       t.broken[n + 1], t.broken[n + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
     end

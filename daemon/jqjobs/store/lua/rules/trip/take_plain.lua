@@ -1,3 +1,4 @@
+--: include name
 -- The way of most jobs, its beginning: a name and a payload, taken for the first time.
 -- Gives: MOST_TAKE_BYTES, take_plain
 
@@ -13,6 +14,7 @@ local function read_plain(q, head, most)
     local f = read('HMGET', job .. head[i], 'name', 'payload', 'attempt', 'enqueued', 'due')
     local name, payload, since = f[1], f[2], f[5] or f[4]
     if f[3] or not payload or not name or bytes > MOST_TAKE_BYTES then break end
+    if name ~= last and not is_name(name) then break end
     n = n + 1
     ids[n], payloads[n], bytes = head[i], payload, bytes + #payload
     if name ~= last or since ~= last_since then

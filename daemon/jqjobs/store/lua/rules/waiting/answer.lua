@@ -32,7 +32,7 @@ end
 --   "token": it is not the one that this attempt has recorded | "answered": it was used | "bytes": there are
 --   none | the state the job is in
 local function resolve(q, now, id, token, kind, bytes, is_trusted)
-  local f = redis.call('HMGET', q .. 'job:' .. id, 'name', 'attempt', 'token', 'answer')
+  local f = redis.pcall('HMGET', q .. 'job:' .. id, 'name', 'attempt', 'token', 'answer')
   if not f[1] then return 'unknown' end
   local deadline, attempt = redis.call('ZSCORE', q .. 'waiting', id), tonumber(f[2]) or 0
   -- A running attempt is one more than the field says (trip/take.lua).

@@ -1,4 +1,4 @@
---: include totals options outcome/history outcome/succeed outcome/fail
+--: include record totals options outcome/history outcome/succeed outcome/fail
 -- Jobs that hand their work to a third party: how their wait begins, and what its end makes of them.
 -- `token` and `answer` of a job begin with the attempt they belong to, and count for no other one.
 -- Gives: of_attempt, end_wait, enter_waiting
@@ -14,6 +14,8 @@ end
 local function end_wait(q, now, id, kind, bytes)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'key', 'keep', 'name', 'wait_backoff')
+  local wrong = wrong_number('wait_backoff', f[4])
+  if wrong then error(wrong, 0) end
   redis.call('HDEL', job, 'token', 'answer', 'wait_backoff')
   if kind == 'result' then
     count(q, now, 'done', 1)

@@ -1,4 +1,4 @@
---: include in_hand damaged totals outcome/leave_hand limits/places workers/board_entry
+--: include in_hand mend damaged totals outcome/leave_hand limits/places workers/board_entry
 -- The end of a worker: what it had in hand goes elsewhere, its lease is gone.
 -- Gives: end_worker
 
@@ -27,10 +27,11 @@ end
 -- in hand.
 local function end_worker(q, now, worker, board, end_of)
   local active = q .. 'active:' .. worker
+  mend(q, { ['active:' .. worker] = 'zset', ['trip:' .. worker] = 'string' })
   local members = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
   local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
   for i = 1, #members, 2 do
-    local id, attempt = string.match(members[i], '(%S+) (%S+)')
+    local id, attempt = string.match(members[i] .. ' 0', '(%S+) (%S+)')
     local entry = board and board[id]
     local current = entry and entry[1] == attempt
     local word = not board and 'unknown' or current and entry[2] or 'unstarted'
