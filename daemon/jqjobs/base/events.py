@@ -127,8 +127,8 @@ EVENTS = {
     "queue.broken": Event("error", "queue error",
         "A key of this queue has another type, or is forbidden; the other queues go on. See `queue.damaged`."),
     "queue.damaged": Event("error", "queue error",
-        "Keys of this queue had another type than they must have: they are set aside as `<key>:damaged` for a week. What "
-        "was in them before was lost when somebody wrote over them. The queue goes on."),
+        "Keys of this queue had another type than they must have: they are set aside as `<key>:damaged` for a week. "
+        "What was in them before was lost when somebody wrote over them. The queue goes on."),
     "queue.mended": Event("info", "queue",
         "A queue that was broken is served again."),
     "queues.unserved": Event("warning", "queues hint",

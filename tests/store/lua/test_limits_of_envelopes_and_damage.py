@@ -22,12 +22,12 @@ def test_a_held_job_without_a_record_holds_nobody_up(system: QueueSystem) -> Non
     assert system.states("damaged") == []
 
 
-def test_a_limit_of_the_wrong_type_begins_anew(system: QueueSystem) -> None:
-    system.redis("SET", system.key("limit:api/1s"), "x")
-    system.add_limited("a", "b", limits=ONE)
+def test_a_limit_of_the_wrong_type_begins_anew(real_system: QueueSystem) -> None:
+    real_system.redis("SET", real_system.key("limit:api/1s"), "x")
+    real_system.add_limited("a", "b", limits=ONE)
 
-    assert system.start_all() == ["a"]
-    assert system.states("b") == ["held"]
+    assert real_system.start_all() == ["a"]
+    assert real_system.states("b") == ["held"]
 
 
 def test_a_raw_envelope_is_asked_for_its_limits_and_charged_nothing_for_that(system: QueueSystem) -> None:
