@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -215,6 +216,20 @@ def test_something_that_is_no_redis_is_a_store_error(connect: Connect, peer: Cal
     with pytest.raises(StoreError, match="no Redis"):
         store.ping()
     assert not store.wire.connected
+
+
+@pytest.mark.parametrize("takes_poll_away", [False, True])
+def test_a_connection_that_has_ended_is_seen_before_it_is_used(
+    real_system: QueueSystem, connect: Connect, monkeypatch: pytest.MonkeyPatch, takes_poll_away: bool
+) -> None:
+    if takes_poll_away:
+        monkeypatch.delattr(select, "poll")  # as eventlet does
+    store = connect(real_system.url, patience_s=5.0)
+    store.ping()
+    assert not store.wire.poll(0)
+    real_system.redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    assert store.wire.poll(10)
+    assert store.run(leases.join("q", "w", LEASE_MS))
 
 
 # The name of a connection

@@ -183,7 +183,7 @@ def check_app(settings: DaemonSettings) -> int:
     """Load the app as a worker would; 0 when it can be. A new daemon is tried like this before it takes over."""
     # Not at the top: job code has no place in a running daemon.
     from jqjobs.cli.session import plain_url
-    from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered
+    from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered, refuse_green_threads
     from jqjobs.worker.life.same_redis import enqueue_where_we_work
 
     url, environment = plain_url(settings.redis_url), Environment()
@@ -191,6 +191,7 @@ def check_app(settings: DaemonSettings) -> int:
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
         app = load_registered(settings.app, settings.queues)
+        refuse_green_threads(settings.concurrency)
         enqueue_where_we_work(app, with_login(lambda _: parse_url(url), environment, app.credentials))
     except BaseException as error:
         limit_threads(DaemonExit.CONFIGURATION)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ from jqjobs.errors import ConfigError, StoreError
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
-from jqjobs.store.sockets import keep_alive
+from jqjobs.store.sockets import keep_alive, poll_of
 from jqjobs.store.wire import (
     Argument,
     ask_login,
@@ -103,9 +102,7 @@ class AsyncWire:
         reader, writer = self._stream
         if reader.at_eof() or writer.is_closing():
             return True
-        poll = select.poll()
-        poll.register(writer.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll_of(writer.get_extra_info("socket")).poll(0))
 
     async def _answers_ping(self) -> bool:
         try:

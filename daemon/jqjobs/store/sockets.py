@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 from jqjobs.store.address import Address
 
@@ -56,6 +59,33 @@ def _open_tcp(address: Address, until_s: float) -> socket.socket:
 
 def _left_s(until_s: float) -> float:
     return max(_SHORTEST_S, until_s - time.monotonic())
+
+
+class Poll(Protocol):
+    """Tells whether a socket can be read from, or has ended."""
+
+    def poll(self, wait_ms: float, /) -> Sequence[object]:
+        """Return nothing unless it is so within that time."""
+        ...
+
+
+def poll_of(sock: socket.socket) -> Poll:
+    """Return what tells whether a socket can be read from."""
+    if not hasattr(select, "poll"):
+        return _Selected(sock)
+    poll = select.poll()  # select() cannot watch descriptors above 1023
+    poll.register(sock, select.POLLIN)
+    return poll
+
+
+class _Selected:
+    """For eventlet, which takes poll() away."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def poll(self, wait_ms: float, /) -> Sequence[object]:
+        return select.select([self._sock], [], [], wait_ms / 1000)[0]
 
 
 def limit_waits(sock: socket.socket, timeout_s: float) -> None:

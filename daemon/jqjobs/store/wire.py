@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import select
 import socket
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ import hiredis
 from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import MOVED, TOO_MANY_CLIENTS, error_of
-from jqjobs.store.sockets import limit_waits, open_socket
+from jqjobs.store.sockets import Poll, limit_waits, open_socket, poll_of
 from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
@@ -62,7 +61,7 @@ class Wire:
         self.name = client_name(name)
         self._sock: socket.socket | None = None
         self._reader = hiredis.Reader()
-        self._poll = select.poll()
+        self._poll: Poll | None = None
         self._pid = 0
         self._until_s, self._limit_s = math.inf, timeout_s
         #: When somebody looked whether it is of use, seconds of the monotonic clock; see `freshness`.
@@ -85,8 +84,7 @@ class Wire:
         username, password = ask_login(self.address)
         self._limit_s = self._step_s()
         self._sock, self._pid, self._reader = _open(self.address, self._limit_s), os.getpid(), hiredis.Reader()
-        self._poll, self.looked_s = select.poll(), time.monotonic()  # select() cannot watch descriptors above 1023
-        self._poll.register(self._sock, select.POLLIN)
+        self._poll, self.looked_s = poll_of(self._sock), time.monotonic()
         greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
         try:
             # Not along with greetings: until they are answered it may be somebody else's command, in another database.
@@ -204,7 +202,7 @@ class Wire:
 
     def poll(self, wait_s: float) -> bool:
         """Return whether a reply (or the end of the connection) is there within ``wait_s`` seconds."""
-        if self._sock is None:
+        if self._sock is None or self._poll is None:
             return False
         return bool(self._poll.poll(wait_s * 1000))
 

@@ -24,7 +24,7 @@ from jqjobs.link.exits import WorkerExit
 from jqjobs.link.stacks import Stacks
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.worker.attempts.interrupt import Interrupter
-from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered
+from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered, refuse_green_threads
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.joining import join
 from jqjobs.worker.life.loaded_files import LoadedFiles
@@ -101,6 +101,7 @@ def _load(process: WorkerProcess) -> App | None:
     """Return the app, or None once the daemon has been told why it does not load."""
     try:
         app = load_registered(process.config.app, process.config.queues)
+        refuse_green_threads(process.config.concurrency)
         enqueue_where_we_work(app, redis_of(process, app))
         return app
     except BaseException as error:  # anything may come out of user modules, SystemExit included

@@ -6,6 +6,7 @@ For workers, and for `jqd --check`.
 from __future__ import annotations
 
 import os
+import select
 import threading
 import traceback
 from collections.abc import Sequence
@@ -46,6 +47,15 @@ def load_registered(reference: str, queues: Sequence[str] = ()) -> App:
         hint = "share them out among daemons: jqd --queues a,b,…"
         raise ConfigError(f"--app {reference!r} has {count} queues, a worker serves at most {MAX_QUEUES}", hint=hint)
     return app
+
+
+def refuse_green_threads(concurrency: int) -> None:
+    """Raise ConfigError when the app has had gevent or eventlet put theirs in place of what its worker needs."""
+    if concurrency > 1 and type(threading.Lock()).__module__ != "_thread":
+        hint = "use --concurrency 1, with more --processes; or patch in the web server only"
+        raise ConfigError("the app is monkey-patched: its slots would wait for each other", hint=hint)
+    if not hasattr(select, "poll"):
+        raise ConfigError("the app is monkey-patched by eventlet, under which no worker runs", hint="patch elsewhere")
 
 
 def limit_threads(code: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from jqjobs.errors import ConfigError
 from jqjobs.worker.life import boot
-from jqjobs.worker.life.boot import describe_failure, load_registered
+from jqjobs.worker.life.boot import describe_failure, load_registered, refuse_green_threads
 
 GOOD = "from jqjobs import App\napp = App()\n@app.job\ndef mail(): ...\n"
 
@@ -146,3 +148,23 @@ def test_without_such_threads_nothing_is_started(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(boot.threading, "enumerate", lambda: [boot.threading.main_thread()])
     monkeypatch.setattr(boot.threading, "Timer", None)
     boot.limit_threads(7)
+
+
+def test_slots_on_threads_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As gevent patches them: the worker stood still, without a word."""
+
+    class Lock:
+        pass
+
+    refuse_green_threads(concurrency=2)
+    monkeypatch.setattr(threading, "Lock", Lock)
+    refuse_green_threads(concurrency=1)
+    with pytest.raises(ConfigError, match="monkey-patched") as raised:
+        refuse_green_threads(concurrency=2)
+    assert "--concurrency 1" in raised.value.hint
+
+
+def test_where_poll_is_taken_away_no_worker_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(select, "poll")
+    with pytest.raises(ConfigError, match="eventlet"):
+        refuse_green_threads(concurrency=1)
