@@ -17,6 +17,7 @@ from jqjobs.cli.daemons import daemon
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.jobs import job
+from jqjobs.cli.metrics import metrics
 from jqjobs.cli.output import ReaderGone, write_error
 from jqjobs.cli.ping import ping
 from jqjobs.cli.queues import queue
@@ -77,7 +78,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Session)
 
 
-for command in (status, ping, enqueue, jobs, job, queue, schedule, daemon):
+for command in (status, ping, enqueue, jobs, job, queue, schedule, daemon, metrics):
     cli.add_command(command)
 
 

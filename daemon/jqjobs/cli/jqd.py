@@ -84,7 +84,11 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
         "DIR",
         "Change to it first; may lead over a symlink that a deploy swaps. Default: where jqd was started.",
     ),
-    "health": (str, "HOST:PORT", "Answer /livez and /readyz by HTTP there; also unix:/path. Default: nowhere."),
+    "health": (
+        str,
+        "HOST:PORT",
+        "Answer /livez, /readyz and /metrics by HTTP there; also unix:/path. Default: nowhere.",
+    ),
     "max_dead": (int, "N", "Dead jobs kept in each queue, 1 KB each and more. Default: 100000."),
     "dead_s": (_span_s, "TIME", "How long dead jobs are kept. Default: 90d."),
     "park_s": (_span_s, "TIME", "How long jobs wait for a worker that their arguments fit. Default: 1d."),

@@ -47,6 +47,11 @@ def write_lines(parts: Iterable[Part], *, wide: bool = False) -> None:
     _write("".join(f"{_shown(line, coloured=coloured)}\n" for line in lay_out(parts, None if wide else width())))
 
 
+def write_text(text: str) -> None:
+    """Write lines to stdout that are for programs, and may be read by people. Raises: ReaderGone, OSError."""
+    _write("".join(f"{visible(line)}\n" for line in text.splitlines()))
+
+
 def _shown(line: str, *, coloured: bool) -> str:
     """Return a line as it is written. One that begins with "!" wants attention."""
     if isinstance(line, PaintedLine):

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jqjobs.base import log
 from jqjobs.base.wakeup import Wakeup
@@ -34,8 +35,17 @@ _REASONS = {
     200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable",
 }  # fmt: skip
 
-#: A path, such as ``/livez`` → status and JSON body; None: there is nothing.
-Responder = Callable[[str], tuple[int, str] | None]
+
+class Answer(NamedTuple):
+    """What is said to a request."""
+
+    status: int
+    body: str
+    media_type: str = "application/json"
+
+
+#: A path, such as ``/livez`` → what is said of it; None: there is nothing.
+Responder = Callable[[str], Answer | None]
 
 
 @dataclass(slots=True)
@@ -152,27 +162,30 @@ def respond(received: bytes, answer: Responder) -> bytes | None:
     line, newline, rest = received.partition(b"\n")
     request = _REQUEST_LINE.fullmatch(line) if newline else None
     if newline and request is None:
-        return _response(400, _error("this is no HTTP/1 request"))
+        return _refusal(400, "this is no HTTP/1 request")
     if not _END_OF_HEAD.search(received):
-        return _response(400, _error("the request is too long")) if len(received) > _HEAD_BYTES else None
+        return _refusal(400, "the request is too long") if len(received) > _HEAD_BYTES else None
     if request is None or not _HEADERS.match(rest):
-        return _response(400, _error("a header is malformed"))
+        return _refusal(400, "a header is malformed")
     method, path = request[1], request[2].decode("latin-1")
     if method not in (b"GET", b"HEAD"):
-        return _response(405, _error("there is only GET and HEAD"), "Allow: GET, HEAD\r\n")
-    status, body = answer(path) or (404, _error("there is nothing here"))
-    return _response(status, body, with_body=method == b"GET")
+        return _refusal(405, "there is only GET and HEAD", "Allow: GET, HEAD\r\n")
+    return _response(answer(path) or Answer(404, _error("there is nothing here")), with_body=method == b"GET")
+
+
+def _refusal(status: int, message: str, more_headers: str = "") -> bytes:
+    return _response(Answer(status, _error(message)), more_headers)
 
 
 def _error(message: str) -> str:
     return f'{{"v": 1, "ok": false, "error": "{message}"}}'
 
 
-def _response(status: int, body: str, more_headers: str = "", *, with_body: bool = True) -> bytes:
-    content = body.encode() + b"\n"
+def _response(answer: Answer, more_headers: str = "", *, with_body: bool = True) -> bytes:
+    content = answer.body.encode() + b"\n"
     head = (
-        f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
-        "Content-Type: application/json\r\n"
+        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}\r\n"
+        f"Content-Type: {answer.media_type}\r\n"
         f"Content-Length: {len(content)}\r\n"
         "Cache-Control: no-store\r\n"
         f"{more_headers}"

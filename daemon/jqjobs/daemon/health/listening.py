@@ -1,4 +1,4 @@
-"""Reads the address of ``--health`` and listens there; says what is wrong with it in words.
+"""Reads the address of ``--health``, or of `jqctl metrics --listen`, and listens there; says what is wrong with it.
 
 Forms: ``127.0.0.1:8811``, ``localhost:8811``, ``[::1]:8811``, ``:8811`` (all addresses), ``unix:/path``.
 """
@@ -24,19 +24,20 @@ _HINTS = {
 }
 
 
-def listen(address: str) -> socket.socket:
+def listen(address: str, option: str = "--health") -> socket.socket:
     """Return a listening socket. Port 0 lets the system choose one, see `name_of`.
 
+    ``option``: which one the address was given with, for words of error.
     Raises: ConfigError when the address has another form, is taken, or cannot be had.
     """
     try:
         if address.startswith("unix:"):
-            return _listen_unix(address.removeprefix("unix:"))
-        return _listen_tcp(*_host_and_port(address))
+            return _listen_unix(address.removeprefix("unix:"), option)
+        return _listen_tcp(*_host_and_port(address, option))
     except (OSError, ValueError) as error:  # ValueError: a label of the host is too long
         number = getattr(error, "errno", None)
         why = os.strerror(number) if number in _HINTS else getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"cannot listen on --health {address}: {why}", hint=_HINTS.get(number or 0, "")) from error
+        raise ConfigError(f"cannot listen on {option} {address}: {why}", hint=_HINTS.get(number or 0, "")) from error
 
 
 def name_of(listener: socket.socket) -> str:
@@ -54,11 +55,11 @@ def remove_path(name: str) -> None:
             os.unlink(name.removeprefix("unix:"))
 
 
-def _host_and_port(address: str) -> tuple[str, int]:
+def _host_and_port(address: str, option: str) -> tuple[str, int]:
     found = _FORM.fullmatch(address)
     if found is None or int(found["port"]) > 65535:
         raise ConfigError(
-            f"--health {address!r} is no address", hint="write 127.0.0.1:8811, [::1]:8811, :8811 or unix:/path"
+            f"{option} {address!r} is no address", hint="write 127.0.0.1:8811, [::1]:8811, :8811 or unix:/path"
         )
     return found["v6"] or found["host"], int(found["port"])
 
@@ -71,9 +72,9 @@ def _listen_tcp(host: str, port: int) -> socket.socket:
     return socket.create_server(place, family=family, backlog=_BACKLOG)  # it sets SO_REUSEADDR
 
 
-def _listen_unix(path: str) -> socket.socket:
+def _listen_unix(path: str, option: str) -> socket.socket:
     if not path.startswith("/"):
-        raise ConfigError(f"--health unix:{path} is no absolute path", hint="write unix:/run/shop/jqd.health")
+        raise ConfigError(f"{option} unix:{path} is no absolute path", hint="write unix:/run/shop/jqd.health")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(path)

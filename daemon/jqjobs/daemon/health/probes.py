@@ -5,6 +5,7 @@ for this one: so a main loop that hangs is still said to hang. Wired by `daemon.
 
     /livez    our loops turn; says nothing of Redis, since a restart would not mend that
     /readyz   the same, and Redis answers, a worker is ready, and the daemon's state lets it take jobs
+    /metrics  the same facts for Prometheus, see `own_metrics`
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jqjobs.base import log
-from jqjobs.daemon.health.http_server import Endpoint
+from jqjobs.base.exposition import MEDIA_TYPE, Metric, exposition
+from jqjobs.daemon.health.http_server import Answer, Endpoint
 from jqjobs.daemon.health.listening import listen, name_of, remove_path
 
 #: The main loop turns four times a second; what it waits for at most is Redis, at its end, 3 s.
@@ -25,6 +27,9 @@ LEASE_LOOP_LIMIT_S = 15.0
 LOOK_UP_LIMIT_S = 60.0
 #: States in which jobs are taken. While a reload goes on the old workers do.
 _TAKING = ("running", "reloading")
+STATES = (
+    "starting", "running", "quiet", "reloading", "waiting_memory", "waiting_redis", "draining", "stopping"
+)  # fmt: skip
 
 Checks = dict[str, dict[str, object]]
 
@@ -64,14 +69,32 @@ def _loop(age_s: float, limit_s: float) -> dict[str, object]:
     return {"ok": age_s <= limit_s, "age_s": round(age_s, 1), "limit_s": limit_s}
 
 
-def report(path: str, facts: HealthFacts) -> tuple[int, str] | None:
-    """Return status and JSON body for ``/livez`` or ``/readyz``, None for any other path."""
+def report(path: str, facts: HealthFacts) -> Answer | None:
+    """Return what is said of ``/livez``, ``/readyz`` or ``/metrics``, None for any other path."""
+    if path == "/metrics":
+        return Answer(200, own_metrics(facts), MEDIA_TYPE)
     is_live, is_ready, checks = judge(facts)
     verdicts = {"/livez": is_live, "/readyz": is_ready}
     if path not in verdicts:
         return None
     body = {"v": 1, "ok": verdicts[path], "checks": checks, "state": facts.state, "note": facts.note}
-    return 200 if verdicts[path] else 503, json.dumps(body)
+    return Answer(200 if verdicts[path] else 503, json.dumps(body))
+
+
+def own_metrics(facts: HealthFacts) -> str:
+    """Return the facts for Prometheus: of this daemon only, under names of their own, so they can be added up."""
+    states = [((state,), int(state == facts.state)) for state in STATES]
+    alone = {
+        "jqjobs_daemon_workers_ready": ("Workers that take jobs.", facts.ready),
+        "jqjobs_daemon_workers_wanted": ("Workers that this daemon wants.", facts.wanted),
+        "jqjobs_daemon_redis_up": ("1 while Redis answers.", int(not facts.redis_error)),
+        "jqjobs_daemon_main_loop_age_seconds": ("Since the main loop last turned.", facts.main_loop_age_s),
+        "jqjobs_daemon_lease_loop_age_seconds": ("Since the lease thread last turned.", facts.lease_loop_age_s),
+    }
+    return exposition([
+        *(Metric(name, "gauge", about, (), [((), number)]) for name, (about, number) in alone.items()),
+        Metric("jqjobs_daemon_state", "gauge", "1 for the state that the daemon is in.", ("state",), states),
+    ]).rstrip("\n")  # fmt: skip
 
 
 class HealthServer:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jqjobs.jobs.statistics import BUCKETS, Ended
 from jqjobs.store import keys
+from jqjobs.store.reads.queues import is_name
 from jqjobs.store.reply_values import count, fields
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -36,7 +37,8 @@ def _by_name(queue: str, stored: dict[str, object]) -> list[NameStatistics]:
     names: dict[str, dict[str, int]] = {}
     for field, value in stored.items():
         name, _, what = field.partition(" ")
-        names.setdefault(name, {})[what] = count(value)
+        if is_name(name):
+            names.setdefault(name, {})[what] = count(value)
     return [_statistics(queue, name, counts) for name, counts in sorted(names.items())]
 
 

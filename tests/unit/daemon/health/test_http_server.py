@@ -14,15 +14,15 @@ from http import HTTPStatus
 import pytest
 
 from jqjobs.daemon.health import http_server
-from jqjobs.daemon.health.http_server import MAX_CONNECTIONS, PATIENCE_S, Endpoint, respond
+from jqjobs.daemon.health.http_server import MAX_CONNECTIONS, PATIENCE_S, Answer, Endpoint, respond
 from jqjobs.daemon.health.listening import listen
 from waiting import eventually
 
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def answer(path: str) -> tuple[int, str] | None:
-    return (200, '{"fine": true}') if path == "/livez" else None
+def answer(path: str) -> Answer | None:
+    return Answer(200, '{"fine": true}') if path == "/livez" else None
 
 
 def status(received: bytes) -> int | None:
@@ -41,7 +41,7 @@ def test_a_response_is_complete() -> None:
 @pytest.mark.parametrize("status", [200, 400, 404, 405, 503])
 def test_a_status_is_said_in_the_words_of_http(status: int) -> None:
     request = {400: b"nonsense\r\n\r\n", 405: b"POST / HTTP/1.1\r\n\r\n"}.get(status, GET)
-    response = respond(request, lambda path: None if status == 404 else (status, "{}"))
+    response = respond(request, lambda path: None if status == 404 else Answer(status, "{}"))
     assert response is not None
     assert response.splitlines()[0].decode() == f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
 

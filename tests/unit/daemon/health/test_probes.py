@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from jqjobs.daemon.health.probes import (
     LEASE_LOOP_LIMIT_S,
     LOOK_UP_LIMIT_S,
     MAIN_LOOP_LIMIT_S,
+    STATES,
     HealthFacts,
     HealthServer,
     judge,
+    report,
 )
 from jqjobs.errors import ConfigError
+from unit.docs.pages import PROTOCOL, section
 
 FINE = HealthFacts(
     main_loop_age_s=0.12, lease_loop_age_s=1.0, redis_error="", ready=2, wanted=2, state="running", note=""
@@ -173,3 +178,23 @@ def test_a_closed_server_gives_its_address_free() -> None:
     assert second.address == first.address
     second.close()
     second.close()  # twice does no harm
+
+
+def test_metrics_are_of_this_daemon_and_read_by_prometheus() -> None:
+    answer = report("/metrics", replace(FINE, state="quiet", redis_error="no answer", ready=1))
+    assert answer is not None
+    assert (answer.status, answer.media_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    families = list(text_string_to_metric_families(f"{answer.body}\n"))
+    found = {one.name: one.value for family in families for one in family.samples if not one.labels}
+    assert found == {
+        "jqjobs_daemon_workers_ready": 1, "jqjobs_daemon_workers_wanted": 2, "jqjobs_daemon_redis_up": 0,
+        "jqjobs_daemon_main_loop_age_seconds": 0.12, "jqjobs_daemon_lease_loop_age_seconds": 1.0,
+    }  # fmt: skip
+    [states] = [family for family in families if family.name == "jqjobs_daemon_state"]
+    assert [one.labels["state"] for one in states.samples if one.value] == ["quiet"]
+
+
+def test_the_states_are_those_of_the_registry() -> None:
+    assert set(STATES) == set(
+        re.findall(r"\w+", section(PROTOCOL, "Registry").partition("`state` (")[2].partition(")")[0])
+    )

@@ -1,0 +1,67 @@
+"""Numbers for Prometheus, as text: its exposition format 0.0.4, which every agent of its kind reads.
+
+Written here, not by prometheus_client, so that neither daemon nor `jqctl` needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Histogram(NamedTuple):
+    """How many observations are in each bucket, one more than there are bounds (s), and their sum (s)."""
+
+    bounds_s: Sequence[float]
+    counts: Sequence[int]
+    sum_s: float
+
+
+class Metric(NamedTuple):
+    """One family. ``kind``: gauge, counter or histogram. ``samples``: the values of its labels, and the number."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+    samples: Sequence[tuple[tuple[str, ...], float | Histogram]]
+
+
+def exposition(metrics: Iterable[Metric]) -> str:
+    """Return the families as text."""
+    return "".join(f"{line}\n" for metric in metrics for line in _lines(metric))
+
+
+def _lines(metric: Metric) -> Iterable[str]:
+    yield f"# HELP {metric.name} {metric.help}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    for values, number in metric.samples:
+        labels = list(zip(metric.labels, values, strict=True))
+        if isinstance(number, Histogram):
+            yield from _histogram(metric.name, labels, number)
+        else:
+            yield _sample(metric.name, labels, number)
+
+
+def _histogram(name: str, labels: list[tuple[str, str]], histogram: Histogram) -> Iterable[str]:
+    total = 0
+    for bound, count in zip((*map(_number, histogram.bounds_s), "+Inf"), histogram.counts, strict=True):
+        total += count
+        yield _sample(f"{name}_bucket", [*labels, ("le", bound)], total)
+    yield _sample(f"{name}_sum", labels, histogram.sum_s)
+    yield _sample(f"{name}_count", labels, total)
+
+
+def _sample(name: str, labels: list[tuple[str, str]], number: float) -> str:
+    said = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
+    return f"{name}{{{said}}} {_number(number)}" if said else f"{name} {_number(number)}"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(round(value, 6))
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

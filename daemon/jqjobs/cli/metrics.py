@@ -1,0 +1,36 @@
+"""`jqctl metrics`: what Prometheus is told of queues; once, or for each scrape by HTTP."""
+
+from __future__ import annotations
+
+import click
+
+from jqjobs.cli.output import write_text
+from jqjobs.cli.session import Session, speaks_to_redis
+
+
+@click.command("metrics")
+@click.option("--listen", "address", metavar="ADDR", help="Answer GET /metrics there: HOST:PORT, :PORT or unix:/path.")
+@speaks_to_redis
+@click.pass_obj
+def metrics(session: Session, address: str | None) -> None:
+    """Print queues, workers and statistics by job name for Prometheus, as text.
+
+    Let one process tell them: sums over several would count all jobs several times. `jqd --health` tells of its own
+    daemon only.
+
+    \b
+    Examples:
+      jqctl metrics
+      jqctl metrics --listen 127.0.0.1:9811
+      jqctl metrics > /var/lib/node_exporter/jqjobs.prom
+    """
+    if address is not None:
+        from jqjobs.cli.metrics_server import serve  # http.server: 20 ms
+
+        return serve(address, session)
+    from jqjobs.base.exposition import exposition  # no other command needs these
+    from jqjobs.store.reads.metrics import queue_metrics
+
+    with session.store() as store:
+        write_text(exposition(queue_metrics(store)))
+    return None

@@ -1,0 +1,73 @@
+"""What is told of queues to Prometheus: one place for all of it, since sums over many daemons would count it twice."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from jqjobs.base.exposition import Histogram, Metric
+from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.jobs.statistics import BOUNDS_MS
+from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
+from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.statistics import NameStatistics, queue_statistics
+from jqjobs.store.reply_values import text
+from jqjobs.store.store import Store
+
+STATES = ("inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "kept", "dead")
+_BOUNDS_S = tuple(bound / 1000 for bound in BOUNDS_MS)
+
+
+def queue_metrics(store: Store) -> list[Metric]:
+    """Return what there is to tell of all queues and workers by now. Raises: StoreError."""
+    queues = known_queues(store)
+    statuses = store.run_all([queue_status(queue) for queue in queues])
+    return [
+        *_of_queues(statuses), *_of_names(queue_statistics(store, queues)), _workers(store), *_memory(store)
+    ]  # fmt: skip
+
+
+def _of_queues(statuses: Sequence[QueueStatus]) -> Iterator[Metric]:
+    counts = [((one.name, state), getattr(one, state)) for one in statuses for state in STATES]
+    yield Metric("jqjobs_jobs", "gauge", "Jobs of a queue in each state.", ("queue", "state"), counts)
+    oldest = [((one.name,), one.oldest_ready_s or 0.0) for one in statuses]
+    yield Metric(
+        "jqjobs_oldest_ready_seconds", "gauge", "For how long the oldest ready job could have run.", ("queue",), oldest
+    )
+    paused = [((one.name,), int(one.paused_ms is not None)) for one in statuses]
+    yield Metric("jqjobs_paused", "gauge", "1 while a queue is paused.", ("queue",), paused)
+
+
+def _of_names(statistics: Sequence[NameStatistics]) -> Iterator[Metric]:
+    ended = [((one.queue, one.name, end.value), count) for one in statistics for end, count in one.ended.items()]
+    yield Metric(
+        "jqjobs_executions_total", "counter", "Attempts that have ended, and how.", ("queue", "job", "outcome"), ended
+    )
+    runs = [((one.queue, one.name), Histogram(_BOUNDS_S, one.runs, one.run_ms / 1000)) for one in statistics]
+    yield Metric("jqjobs_run_seconds", "histogram", "How long attempts ran.", ("queue", "job"), runs)
+    waits = [((one.queue, one.name), Histogram(_BOUNDS_S, one.waits, one.wait_ms / 1000)) for one in statistics]
+    yield Metric(
+        "jqjobs_wait_seconds",
+        "histogram",
+        "How long jobs waited from being due to their start.",
+        ("queue", "job"),
+        waits,
+    )
+
+
+def _workers(store: Store) -> Metric:
+    states = Counter(worker.state for daemon in read_registry(store).daemons for worker in daemon.workers)
+    samples = [((state,), count) for state, count in sorted(states.items())]
+    return Metric("jqjobs_workers", "gauge", "Workers of all daemons in each state.", ("state",), samples)
+
+
+def _memory(store: Store) -> Iterator[Metric]:
+    try:
+        found = re.search(r"^used_memory:(\d+)", text(store.wire.call("INFO", "memory")), re.MULTILINE)
+    except StoreUnavailable:
+        raise
+    except StoreError:  # INFO is forbidden
+        return
+    if found:
+        yield Metric("jqjobs_redis_used_bytes", "gauge", "Memory that Redis uses.", (), [((), int(found[1]))])
