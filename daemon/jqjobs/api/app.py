@@ -18,8 +18,9 @@ from jqjobs.api.handle import JobHandle
 from jqjobs.api.job_registry import Registry
 from jqjobs.api.periodic import Schedule, call_of, timetable
 from jqjobs.base.clock import Duration, duration_ms
-from jqjobs.base.config import Environment, check_prefix
+from jqjobs.base.config import Environment
 from jqjobs.base.later import AsgiApp, Later, WsgiApp
+from jqjobs.base.prefix import check_prefix
 from jqjobs.base.sizes import Size
 from jqjobs.errors import InvalidName, InvalidOption
 from jqjobs.jobs.backoff import Backoff

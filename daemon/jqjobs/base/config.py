@@ -6,22 +6,16 @@ The only place that reads the environment. Every setting ``x_y`` is ``--x-y`` on
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from jqjobs.base.clock import duration_ms
+from jqjobs.base.prefix import DEFAULT_PREFIX, check_prefix, prefix_in, with_prefix
 from jqjobs.errors import ConfigError, InvalidOption
 
 #: So long a call of a producer, or of a person, may take in all.
 DEFAULT_TIMEOUT_S = 5.0
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
-#: What all keys and channels in Redis begin with.
-DEFAULT_PREFIX = "jq"
-PREFIX_HINT = "a prefix is a letter or digit and up to 31 more of them, '_', '.', '-', ':'; no ':' at its end"
-_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,31}(?<!:)")
-#: Nothing behind an `@`, `/` or `#`: what holds one of them is no option, but a password that should be encoded.
-_IN_URL = re.compile(r"(?<=[?&])prefix=([^&@/#]*)(?:&|$)")
 
 
 class Environment:
@@ -53,14 +47,14 @@ class Environment:
         """
         url = (flag or self.get("redis_url") or DEFAULT_REDIS_URL).strip()
         if prefix is not None:
-            return _with_prefix(url, check_prefix(prefix))
+            return with_prefix(url, check_prefix(prefix))
         usual = self.get("prefix")
         if usual is None:
             return url
-        said = _IN_URL.search(url)
+        said = prefix_in(url)
         if said is None:
-            return _with_prefix(url, check_prefix(usual, "JQ_PREFIX"))
-        if not flag and said[1] != usual:
+            return with_prefix(url, check_prefix(usual, "JQ_PREFIX"))
+        if not flag and said != usual:
             raise ConfigError(f"JQ_REDIS_URL says another prefix than JQ_PREFIX, which is {usual!r}", hint="keep one")
         return url
 
@@ -76,28 +70,10 @@ class Environment:
         return timeout_s
 
 
-def is_prefix(text: str) -> bool:
-    """Whether keys can begin with it."""
-    return bool(_PREFIX.fullmatch(text))
-
-
-def check_prefix(text: str, what: str = "prefix") -> str:
-    """Return it. Raises: ConfigError when keys cannot begin with it."""
-    if not isinstance(text, str) or not is_prefix(text):
-        raise ConfigError(f"{what} {text!r} is no prefix of keys", hint=PREFIX_HINT)
-    return text
-
-
 def use_redis(url: str) -> None:
     """Have everything in this process, and what it starts, go where the URL says."""
-    said = _IN_URL.search(url)
     os.environ["JQ_REDIS_URL"] = url
-    os.environ["JQ_PREFIX"] = said[1] if said else DEFAULT_PREFIX
-
-
-def _with_prefix(url: str, prefix: str) -> str:
-    bare = _IN_URL.sub("", url).rstrip("?&")
-    return f"{bare}{'&' if '?' in bare else '?'}prefix={prefix}"
+    os.environ["JQ_PREFIX"] = prefix_in(url) or DEFAULT_PREFIX
 
 
 def working_directory() -> Path:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from jqjobs.base.config import Environment, check_prefix, working_directory
+from jqjobs.base.config import Environment, working_directory
+from jqjobs.base.prefix import check_prefix
 from jqjobs.cli.output import complain, known_words, write_json, write_lines
 from jqjobs.cli.tables import Part
 from jqjobs.errors import NotFound, StoreUnavailable

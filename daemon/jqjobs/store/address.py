@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-from jqjobs.base.config import DEFAULT_PREFIX, PREFIX_HINT, is_prefix
+from jqjobs.base.prefix import DEFAULT_PREFIX, PREFIX_HINT, is_prefix
 from jqjobs.errors import ConfigError
 from jqjobs.store.tls import OPTIONS as TLS_OPTIONS
 from jqjobs.store.tls import Tls, tls_of

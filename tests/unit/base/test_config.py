@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.base.config import DEFAULT_REDIS_URL, Environment, read_dotenv
+from jqjobs.base.config import DEFAULT_REDIS_URL, Environment, read_dotenv, use_redis
 from jqjobs.errors import ConfigError
 from jqjobs.store.address import parse_url
 
@@ -39,6 +39,7 @@ def test_where_redis_is(tmp_path: Path) -> None:
         ({"JQ_PREFIX": "own"}, "redis://flag?prefix=url", None, "redis://flag?prefix=url"),
         ({"JQ_PREFIX": "own"}, "redis://flag?prefix=url&db=1", "chosen", "redis://flag?db=1&prefix=chosen"),
         ({"JQ_REDIS_URL": "redis://own?prefix=own", "JQ_PREFIX": "own"}, None, None, "redis://own?prefix=own"),
+        ({"JQ_REDIS_URL": "redis://own?prefix=a%3Ab", "JQ_PREFIX": "a:b"}, None, None, "redis://own?prefix=a%3Ab"),
         ({"JQ_REDIS_URL": "embedded:"}, None, "chosen", "embedded:?prefix=chosen"),
         ({"JQ_REDIS_URL": " redis://own\n"}, None, "chosen", "redis://own?prefix=chosen"),
     ],
@@ -78,3 +79,12 @@ def test_a_file_that_is_no_text_is_a_configuration_error(tmp_path: Path) -> None
     (tmp_path / ".env").write_bytes(b"JQ_NAME=\xff\xfe\n")
     with pytest.raises(ConfigError, match="cannot be read"):
         Environment({}, tmp_path)
+
+
+def test_what_a_worker_starts_goes_where_it_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("JQ_REDIS_URL=redis://file?prefix=file\nJQ_PREFIX=file\n")
+    for name in ("JQ_REDIS_URL", "JQ_PREFIX"):
+        monkeypatch.setenv(name, "before")
+    use_redis("redis://flag?prefix=a%3Ab")
+    assert Environment(directory=tmp_path).redis_url() == "redis://flag?prefix=a%3Ab"
+    assert Environment(directory=tmp_path).redis_url("redis://other") == "redis://other?prefix=a:b"
