@@ -274,6 +274,17 @@ class Machine(RuleBasedStateMachine):
         self.s.cancel(queue, [*chosen, "ghost"][: 1 + n % 3])
         self.s.ask_for_cancels(queue, [client.id for client in self.s.clients[: n % 3]])
 
+    @rule(queue=queues, n=some)
+    def people_promote_and_delete(self, queue: str, n: int) -> None:
+        """Mostly jobs that wait; now and then one that a worker has in hand, and one that is not there."""
+        self.count()
+        known = self.s.jobs_of(queue)
+        chosen = [pick(known, n + i) for i in range(n % 3)] if known else []
+        if n % 4:
+            self.s.promote(queue, [*chosen, *list(self.s.model.queues[queue].scheduled)[:1], "ghost"])
+        else:
+            self.s.delete(queue, [*chosen, "ghost"])
+
     @rule(span=st.sampled_from(SPANS))
     def time_passes(self, span: int) -> None:
         self.count()

@@ -195,14 +195,43 @@ class Model:
                 q.jobs[job_id].cancel = True
                 q.cancels.add(f"{worker} {job_id} {jobs[job_id][1]}")
                 return "cancelling"
+        self._withdraw(q, now, job_id)
+        q.end_cancelled(now, job_id, has_run=False)
+        return "cancelled"
+
+    def _withdraw(self, q: Queue, now: int, job_id: str) -> None:
+        """Take a job out of the set that it waits in."""
         leave_held(q, job_id)
-        was_ready = q.ready.pop(job_id, None) is not None
-        if was_ready:
+        if q.ready.pop(job_id, None) is not None:
             pass_on(q, now, job_id, q.jobs[job_id].limits)
         for waiting in (q.scheduled, q.waiting, q.parked, q.suspects):
             waiting.pop(job_id, None)
-        q.end_cancelled(now, job_id, has_run=False)
-        return "cancelled"
+
+    def delete(self, queue: str, now: int, ids: Sequence[str]) -> list[int]:
+        return [self._delete(self.queues[queue], now, job_id) for job_id in ids]
+
+    def _delete(self, q: Queue, now: int, job_id: str) -> int:
+        """Delete a job, as a person does; return what the script answers."""
+        if job_id not in q.jobs:
+            return -1
+        if any(job_id in jobs for jobs in q.active.values()):
+            return 0
+        self._withdraw(q, now, job_id)
+        for over in (q.dead, q.kept):
+            over.pop(job_id, None)
+        q.forget(job_id)
+        return 1
+
+    def promote(self, queue: str, ids: Sequence[str]) -> list[bool]:
+        return [self._promote(self.queues[queue], job_id) for job_id in ids]
+
+    def _promote(self, q: Queue, job_id: str) -> bool:
+        """Let a scheduled job be due now, as a person does; whether it was scheduled."""
+        if q.scheduled.pop(job_id, None) is None:
+            return False
+        q.give_back(job_id, q.jobs[job_id].rank or q.fresh_rank(job_id))
+        q.jobs[job_id].rank = 0
+        return True
 
     def told(self, queue: str, workers: Sequence[str]) -> set[str]:
         return {mark for mark in self.queues[queue].cancels if mark.split()[0] in workers}

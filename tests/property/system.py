@@ -203,6 +203,12 @@ class System:
     def cancel(self, queue: str, ids: list[str]) -> None:
         self.check(self.run(cancel(queue, ids)), self.model.cancel(queue, self.now, ids))
 
+    def delete(self, queue: str, ids: list[str]) -> None:
+        self.check(self.run(upkeep.delete(queue, ids)), self.model.delete(queue, self.now, ids))
+
+    def promote(self, queue: str, ids: list[str]) -> None:
+        self.check(self.run(upkeep.promote(queue, ids)), self.model.promote(queue, ids))
+
     def expect(self, queue: str, worker: str, job_id: str, attempt: int, token: str) -> None:
         answer = self.run(expect(queue, worker, job_id, attempt, token))
         self.check(answer, self.model.expect(queue, worker, job_id, attempt, token))

@@ -18,7 +18,7 @@ from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Enqueued, State
 from jqjobs.jobs.signature import has_nonfinite
 from jqjobs.store.calls import cancels, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
-from jqjobs.store.calls.upkeep import Retried
+from jqjobs.store.calls.upkeep import Deleted, Retried
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 
 _STATES = frozenset(state.value for state in State)
@@ -113,6 +113,26 @@ class JobHandle:
             raise Conflict(f"the coalescing key of {self.ref} belongs to a newer job")
         if answer is not Retried.READY:
             raise Conflict(f"{self.ref} is {self.info().state}, not dead")
+
+    def promote(self) -> None:
+        """Make the job due now that is scheduled for later; a retry that waits does not wait any longer.
+
+        Raises: NotFound; Conflict when it is not scheduled; StoreError and its kinds.
+        """
+        [was_scheduled] = self._engine.run(upkeep.promote(self.queue, [self.id]))
+        if not was_scheduled:
+            raise Conflict(f"{self.ref} is {self.info().state}, not scheduled")
+
+    def delete(self) -> None:
+        """Delete the job, with all that is known of it: no state, no history, no result, and its key is free.
+
+        Raises: NotFound; Conflict while a worker has it in hand: cancel it first; StoreError and its kinds.
+        """
+        [answer] = self._engine.run(upkeep.delete(self.queue, [self.id]))
+        if answer is Deleted.UNKNOWN:
+            raise self._missing()
+        if answer is Deleted.IN_HAND:
+            raise Conflict(f"a worker has {self.ref} in hand", hint="cancel it first, then delete it")
 
     def _find(self) -> JobInfo | Trace:
         return self._engine.run(job_or_trace(self.queue, self.id))

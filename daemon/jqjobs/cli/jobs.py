@@ -11,6 +11,7 @@ from jqjobs.base.clock import format_age
 from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.output import plural
+from jqjobs.cli.removing import delete_jobs, promote_jobs
 from jqjobs.cli.resolve import resolve
 from jqjobs.cli.retry import retry
 from jqjobs.cli.run import run
@@ -33,7 +34,7 @@ _WHEN = {"scheduled": "DUE IN", "dead": "DIED", "parked": "PARKED", "kept": "KEP
 
 @click.group("job")
 def job() -> None:
-    """Enqueue, run, show, list, cancel, retry and resolve jobs."""
+    """Enqueue, run, show, list, promote, cancel, retry, resolve and delete jobs."""
 
 
 job.add_command(enqueue)
@@ -42,6 +43,8 @@ job.add_command(run)
 job.add_command(retry)
 job.add_command(cancel_jobs)
 job.add_command(resolve)
+job.add_command(promote_jobs)
+job.add_command(delete_jobs)
 
 
 @job.command("list")

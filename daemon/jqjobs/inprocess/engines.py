@@ -123,9 +123,9 @@ class SyncEngine(MemoryEngine):
         return made
 
     def run(self, call: Call[T]) -> T:
-        """Answer a call, and run what is to run again after it: a retry, an answer that was an error."""
+        """Answer a call, and run what is to run after it: a retry, what was put off, an answer that was an error."""
         answer = super().run(call)
-        if call.script.name in ("retry", "resolve"):
+        if call.script.name in ("retry", "resolve", "promote"):
             for record in self.records:
                 self._finish(record)
         return answer

@@ -238,6 +238,18 @@ class Records:
         self._number += 1
         record.number = self._number
 
+    def remove(self, record: Record) -> None:
+        """Forget a job; of a success so much is known still."""
+        if record.state == "kept":
+            record.state = "gone"
+        else:
+            del self._all[record.queue, record.id]
+
+    def promote(self, record: Record) -> None:
+        """Let a scheduled job be ready now."""
+        record.state, record.due_ms = "ready", self.clock()
+        self.queue_last(record)
+
     def retry(self, record: Record) -> bool:
         """Make a dead job ready again, with all its attempts before it; False when another one has its key."""
         holder = self.holder(record.queue, record.key)

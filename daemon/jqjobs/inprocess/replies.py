@@ -79,6 +79,30 @@ def _retry(records: Records, queue: str, args: Sequence[str]) -> list[int]:
     return [0 if each is None or each.state != "dead" else 1 if records.retry(each) else -1 for each in found]
 
 
+def _delete(records: Records, queue: str, args: Sequence[str]) -> list[int]:
+    return [_delete_one(records, records.get(queue, job_id)) for job_id in args]
+
+
+def _delete_one(records: Records, record: Record | None) -> int:
+    if record is None:
+        return -1
+    if record.state == "active":
+        return 0
+    records.remove(record)
+    return 1
+
+
+def _promote(records: Records, queue: str, args: Sequence[str]) -> list[int]:
+    return [_promote_one(records, records.get(queue, job_id)) for job_id in args]
+
+
+def _promote_one(records: Records, record: Record | None) -> int:
+    if record is None or record.state != "scheduled":
+        return 0
+    records.promote(record)
+    return 1
+
+
 def _resolve(records: Records, queue: str, args: Sequence[str]) -> bytes:
     job_id, token, kind, payload = args
     return resolve(records, records.get(queue, job_id), token, kind, payload.encode()).encode()
@@ -86,4 +110,5 @@ def _resolve(records: Records, queue: str, args: Sequence[str]) -> bytes:
 
 _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
     "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
+    "delete": _delete, "promote": _promote,
 }  # fmt: skip

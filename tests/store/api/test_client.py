@@ -350,6 +350,30 @@ def test_a_handle_retries_its_job_unless_its_state_or_its_key_forbids(shop: Shop
         shop.app.handle("default/ghost").retry()
 
 
+def test_a_handle_promotes_and_deletes_its_job(shop: Shop, system: QueueSystem) -> None:
+    later = shop.mail.options(key="k", delay=60).enqueue("ann")
+    later.promote()
+    assert later.state() is State.READY
+    with pytest.raises(Conflict, match="is ready, not scheduled"):
+        later.promote()
+    later.delete()
+    assert later.state() is None
+    assert shop.mail.options(key="k").enqueue("bob").created, "its key is free"
+    for act in (later.delete, later.promote):
+        with pytest.raises(NotFound):
+            act()
+
+
+def test_a_job_in_hand_is_not_deleted(shop: Shop, system: QueueSystem) -> None:
+    job = shop.mail.enqueue("ann")
+    system.store._now_ms = None
+    system.run(leases.join("default", "w", 30_000))
+    system.trip("w", 1, queues=("default",))
+    with pytest.raises(Conflict, match="in hand"):
+        job.delete()
+    assert job.state() is State.ACTIVE
+
+
 def test_a_replaced_job_says_so(shop: Shop) -> None:
     index = shop.mail.options(key="k", coalesce="queued", replace=True, delay=60)
     first, second = index.enqueue("ann"), index.enqueue("bob")

@@ -341,6 +341,40 @@ def test_listing_an_unknown_queue_names_the_known_ones(system: QueueSystem, term
     assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "did you mean 'emails'? known queues: emails")
 
 
+# job delete, job promote
+
+
+def test_deleted_jobs_are_gone_and_those_in_hand_are_refused(system: QueueSystem, terminal: Terminal) -> None:
+    system.store.run(upkeep.add_queues(["q"]))
+    system.add("running", "a", "b")
+    system.take("w")
+    answer = terminal.json("job", "delete", "--yes", "q/a", "b", "running", "ghost")
+    assert (answer["deleted"], answer["deleted_count"]) == (["q/a", "q/b"], 2)
+    assert [(each["job"], each["code"]) for each in answer["refused"]] == [
+        ("running", "conflict"), ("ghost", "not_found"),
+    ]  # fmt: skip
+    assert terminal.code == Exit.CONFLICT
+    assert system.ids("ready") == []
+    assert terminal.run("job", "delete", "running", "--yes") == Exit.CONFLICT
+    assert "jqctl job cancel q/running" in terminal.err
+
+
+def test_where_nobody_can_be_asked_nothing_is_deleted(system: QueueSystem, terminal: Terminal) -> None:
+    system.add("a")
+    assert terminal.run("job", "delete", "q/a") == Exit.USAGE
+    assert "--yes" in terminal.err
+    assert system.ids("ready") == ["a"]
+
+
+def test_promoted_jobs_are_ready(system: QueueSystem, terminal: Terminal) -> None:
+    system.add("a", due="+60000")
+    system.add("b")
+    assert terminal.json("job", "promote", "q/a")["promoted"] == ["q/a"]
+    assert system.ids("ready") == ["b", "a"]
+    assert terminal.error("job", "promote", "q/b")["message"] == "q/b is ready, not scheduled"
+    assert terminal.code == Exit.CONFLICT
+
+
 # job retry
 
 

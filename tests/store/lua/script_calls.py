@@ -32,6 +32,8 @@ CALLS: dict[str, Call[Any]] = {
     "add_statistics": add_statistics("q", {"n": {"started": 1, "done": 1}}),
     "agenda": agenda("q", 1),
     "register": daemons.register("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
+    "delete": upkeep.delete("q", ["a"]),
+    "promote": upkeep.promote("q", ["a"]),
     "deaths": deaths("q", ["n"], 10),
     "cancel": cancel("q", ["a"]),
     "cancels": cancels("q", ["w"]),

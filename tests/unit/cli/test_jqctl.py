@@ -54,7 +54,7 @@ def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]
     "command",
     ["status", "ping", "enqueue", "job", "job enqueue", "job show", "job list", "job retry", "queue", "queue list",
      "queue pause", "queue resume", "schedule", "schedule list", "schedule pause", "schedule resume", "schedule run",
-     "jobs"],
+     "jobs", "job delete", "job promote"],
 )  # fmt: skip
 def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = command.split()
@@ -81,7 +81,8 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
      "job list --queue q", "job list --state bogus", "job list --state dead --limit 0",
      "job list --state dead --cursor -1", "job list --state dead --cursor ٣", "job retry", "job retry --all-dead",
      "job retry --queue q", "job retry a --queue q --all-dead", "job retry a b/", "queue pause", "queue pause a:b",
-     "status --queue ../x", "schedule pause", "schedule run a/b/c", "schedule list --queue a:b"],
+     "status --queue ../x", "schedule pause", "schedule run a/b/c", "schedule list --queue a:b",
+     "job delete", "job delete a", "job promote", "job promote a/b/c"],
 )  # fmt: skip
 def test_what_is_typed_wrong_is_a_usage_error_in_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert jqctl.run(line.split(" ")) == Exit.USAGE

@@ -271,6 +271,22 @@ def test_async_jobs_run_also_while_an_event_loop_runs_in_the_test(app: App, jobs
     assert lines == ["plain", "async"]
 
 
+def test_in_memory_too_a_job_can_be_promoted_and_deleted(app: App, jobs: InMemory, lines: Lines) -> None:
+    job = app.job(name="job", keep="1h")(lambda: lines.append("ran"))
+    handle = job.options(delay="1h", key="k").enqueue()
+    handle.promote()
+    assert jobs.drain() == 1
+    assert handle.state() is State.KEPT
+    handle.delete()
+    assert handle.state() == "succeeded"
+    waits = job.options(delay="1h").enqueue()
+    waits.delete()
+    assert waits.state() is None
+    for act in (waits.delete, waits.promote):
+        with pytest.raises(NotFound):
+            act()
+
+
 def test_a_waiting_job_can_be_cancelled_and_a_dead_one_retried(app: App, jobs: InMemory, lines: Lines) -> None:
     job = app.job(name="job", max_attempts=2, backoff=0)(failing(4, lines))
     handle = job.options(key="k").enqueue()

@@ -21,6 +21,14 @@ class Retried(IntEnum):
     KEY_TAKEN = -1
 
 
+class Deleted(IntEnum):
+    """What came of deleting a job (lua/delete.lua)."""
+
+    GONE = 1
+    IN_HAND = 0
+    UNKNOWN = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Housekept:
     """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten.
@@ -55,6 +63,16 @@ def pause(queue: str, *, resume: bool = False) -> Call[bool]:
 def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:
     """Send dead jobs back to ready; an answer for each id."""
     return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [Retried(item) for item in reply])
+
+
+def delete(queue: str, ids: Sequence[str]) -> Call[list[Deleted]]:
+    """Delete jobs that no worker has in hand, with all that is known of them; an answer for each id."""
+    return Call(script("delete"), (keys.meta(queue),), ("", *ids), lambda reply: [Deleted(item) for item in reply])
+
+
+def promote(queue: str, ids: Sequence[str]) -> Call[list[bool]]:
+    """Make scheduled jobs due now; for each id whether it was scheduled."""
+    return Call(script("promote"), (keys.meta(queue),), ("", *ids), lambda reply: [item == 1 for item in reply])
 
 
 def add_queues(queues: Sequence[str]) -> Call[int]:

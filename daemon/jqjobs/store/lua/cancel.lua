@@ -1,4 +1,4 @@
---: include core wake damaged outcome/dead limits/gate limits/held limits/let_go parking/parked
+--: include core wake damaged outcome/dead withdraw
 -- Somebody cancels jobs. What no worker has in hand is dead at once; the rest is marked: its daemon is told
 -- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
@@ -8,18 +8,6 @@
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local members, places, reply = {}, {}, {}
 allow_when_full(q)
-
--- Takes a job that no worker has in hand out of its set; whether it was in one.
-local function withdraw(id)
-  if leave_held(q, id) or leave_parked(q, id) then return true end
-  if redis.call('ZREM', q .. 'ready', id) == 1 then
-    pass_on(q, now, id, limits_of(redis.pcall('HGET', q .. 'job:' .. id, 'limits')))
-    return true
-  end
-  for _, state in ipairs({ 'scheduled', 'waiting', 'suspects' }) do
-    if redis.call('ZREM', q .. state, id) == 1 then return true end
-  end
-end
 
 local function is_over(id) return redis.call('ZSCORE', q .. 'dead', id) or redis.call('ZSCORE', q .. 'kept', id) end
 
@@ -35,7 +23,7 @@ for i = 2, #ARGV do
   reply[i - 1] = -1
   if is_over(id) then
     reply[i - 1] = 0
-  elseif withdraw(id) then
+  elseif withdraw(q, now, id) then
     if redis.call('EXISTS', q .. 'job:' .. id) == 1 then
       unless_damaged(q, now, id, function() end_cancelled(q, now, id) end)
       reply[i - 1] = 1

@@ -1,9 +1,10 @@
 --: include wake ranks record damaged outcome/give_back limits/let_go
 -- What time brings: jobs of `scheduled` that are due wait for a worker, and timers of limits go off.
--- Gives: promote
+-- Gives: promote, make_ready
 
 local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
 
+-- A job that has left `scheduled`.
 local function make_ready(q, id)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'priority', 'rank', 'name')

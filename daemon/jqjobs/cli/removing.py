@@ -1,0 +1,90 @@
+"""`jqctl job delete` and `jqctl job promote`: jobs that are wanted no more, and jobs that are wanted now."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from jqjobs.cli.bulk import complain_of, each_named
+from jqjobs.cli.lookup import find, read_job
+from jqjobs.cli.output import plural
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.errors import Conflict, NotFound
+from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.upkeep import Deleted
+from jqjobs.store.store import Store
+
+
+@click.command("delete")
+@click.argument("jobs", nargs=-1, required=True, metavar="ID...")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@speaks_to_redis
+@click.pass_obj
+def delete_jobs(session: Session, jobs: tuple[str, ...], yes: bool) -> int:
+    """Delete jobs with all that is known of them: no state, no history, no result stays, and their keys are free.
+
+    ID is queue/id or the id alone. What a worker has in hand is refused: cancel it first.
+
+    Exit code 0: all are gone; 5: some do not exist; 6: some were refused.
+
+    \b
+    Examples:
+      jqctl job delete emails/5d0c8a1b2c3d4e5f6071
+      jqctl job delete --yes $(jqctl job list --queue emails --state dead --json | jq -r '.jobs[].id')
+    """
+    _ask(f"Delete {plural(len(jobs), 'job')} for good?", yes=yes)
+    deleted, refused = each_named(session, jobs, delete_one)
+    answer = {"deleted": deleted, "deleted_count": len(deleted), "refused": [each.as_json() for each in refused]}
+    session.show(answer, [f"{job} is deleted" for job in deleted])
+    return complain_of(session, refused)
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    """Ask a person. Raises: Abort when the answer is no, UsageError where nobody can answer."""
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: say --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def delete_one(store: Store, reference: str) -> str:
+    """Delete one job and return it as queue/id. Raises: NotFound; Conflict while a worker has it in hand."""
+    queue, job_id = find(store, reference)
+    [answer] = store.run(upkeep.delete(queue, [job_id]))
+    if answer is Deleted.UNKNOWN:
+        raise NotFound(f"there is no job {queue}/{job_id}")
+    if answer is Deleted.IN_HAND:
+        raise Conflict(f"a worker has {queue}/{job_id} in hand", hint=f"jqctl job cancel {queue}/{job_id}, then delete")
+    return f"{queue}/{job_id}"
+
+
+@click.command("promote")
+@click.argument("jobs", nargs=-1, required=True, metavar="ID...")
+@speaks_to_redis
+@click.pass_obj
+def promote_jobs(session: Session, jobs: tuple[str, ...]) -> int:
+    """Make scheduled jobs due now, retries that wait for their next try among them.
+
+    ID is queue/id or the id alone.
+
+    Exit code 0: all are ready; 5: some do not exist; 6: some were not scheduled.
+
+    \b
+    Example:
+      jqctl job promote emails/5d0c8a1b2c3d4e5f6071
+    """
+    promoted, refused = each_named(session, jobs, promote_one)
+    answer = {"promoted": promoted, "promoted_count": len(promoted), "refused": [each.as_json() for each in refused]}
+    session.show(answer, [f"{job} is due now" for job in promoted])
+    return complain_of(session, refused)
+
+
+def promote_one(store: Store, reference: str) -> str:
+    """Make one job due now and return it as queue/id. Raises: NotFound; Conflict when it is not scheduled."""
+    queue, job_id = find(store, reference)
+    [was_scheduled] = store.run(upkeep.promote(queue, [job_id]))
+    if not was_scheduled:
+        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not scheduled")
+    return f"{queue}/{job_id}"

@@ -1,0 +1,44 @@
+--: include core wake withdraw outcome/over outcome/succeeded
+-- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then job ids
+-- Returns for each id: 1 deleted | 0 a worker has it in hand | -1 unknown: no such job
+-- First write: ZREM, passes when Redis is full
+local q, now = prefix(KEYS[1]), clock(ARGV[1])
+allow_when_full(q)
+
+-- A member of an active set is "id attempt".
+local function is_in_hand(id, attempt)
+  local member = id .. ' ' .. digits((tonumber(attempt or nil) or 0) + 1)
+  for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
+    if redis.call('ZSCORE', q .. 'active:' .. worker, member) then return true end
+  end
+end
+
+-- Whether it was in a set. Damaged data is no reason to keep a job: it has left its set before that is met.
+local function leave_set(id)
+  local fine, was_waiting = pcall(withdraw, q, now, id)
+  if redis.call('ZREM', q .. 'kept', id) == 1 then
+    note_successes(q, { id })
+    return true
+  end
+  return redis.call('ZREM', q .. 'dead', id) == 1 or was_waiting or not fine
+end
+
+local function delete(id)
+  local job = q .. 'job:' .. id
+  local is_known, f = redis.call('EXISTS', job) == 1, redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited')
+  if f.err then f = {} end
+  if not leave_set(id) then
+    if not is_known then return -1 end
+    if is_in_hand(id, f[3]) then return 0 end
+  end
+  if f[2] then redis.call('ZREM', q .. 'hooks', id .. ' ' .. f[2]) end
+  forget(q, id, f[1])
+  if f[4] then announce(q, id) end
+  return 1
+end
+
+local reply = {}
+for i = 2, #ARGV do reply[i - 1] = delete(ARGV[i]) end
+update_wake(q)
+return reply
