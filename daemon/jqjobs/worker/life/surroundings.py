@@ -2,7 +2,7 @@
 a directory that is gone; and what they can use up or take away: file descriptors, and what resource limits leave.
 
 What a worker needs is put right after the import of the app, and after each job that touched it; all else then becomes
-what it was after the import. To ask for all of it takes 10 µs, as much as a quick job costs in all. So Python's own
+what it was after the import. To ask for all of it takes some ten µs, more than a quick job costs in all. So Python's own
 functions for it are replaced by ones that also note the call, and what changes behind their back, in C, is found by a
 look now and then.
 
@@ -113,7 +113,8 @@ class Surroundings:
         if "setrecursionlimit" in called:  # first: what follows needs room to call
             _set_depth(self._depth)
         self._give_limits(_LIMITS if called & {"setrlimit", "prlimit"} else {resource.RLIMIT_NOFILE})
-        for number, handler in self._handlers.items():
+        handlers = self._handlers if "signal" in called else self._signals.handlers
+        for number, handler in handlers.items():
             if getsignal(number) is not handler:
                 _set_handler(number, handler)
         self._stacks.keep_signal(is_touched=not called.isdisjoint({"register", "unregister"}))
