@@ -2,9 +2,9 @@
 a directory that is gone; and what they can use up or take away: file descriptors, and what resource limits leave.
 
 What a worker needs is put right after the import of the app, and after each job that touched it; all else then becomes
-what it was after the import. To ask for all of it takes some ten µs, more than a quick job costs in all. So Python's own
-functions for it are replaced by ones that also note the call, and what changes behind their back, in C, is found by a
-look now and then.
+what it was after the import. To ask for all of it takes some ten µs, more than a quick job costs in all. So Python's
+own functions for it are replaced by ones that also note the call, and what changes behind their back, in C, is found by
+a look now and then.
 
 A signal may have come meanwhile, and a job have it. So the daemon says the same on the control socket; and what made
 a handler of the job's own end it is asking for the end, for which nobody is charged.

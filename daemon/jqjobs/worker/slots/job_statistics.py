@@ -20,6 +20,7 @@ from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.jobs.statistics import BUCKETS, Ended, bucket_of
 from jqjobs.store.call import Call
 from jqjobs.store.calls.statistics import add_statistics
+from jqjobs.store.scripts import script
 
 WRITE_EVERY_MS = 10_000
 #: Kinds that are no end of an attempt are not here: it did not begin.
@@ -99,6 +100,7 @@ class JobStatistics:
         self._alike = _Alike(_NO_JOB, 0)
         self._writing = threading.Lock()
         self._has_news = self._has_failed = False
+        script("add_statistics")  # is read now: later a job may have used up all descriptors
         # What began together does not write together.
         self._next_ms = monotonic_ms() + int(WRITE_EVERY_MS * rng.random())
 
