@@ -56,7 +56,7 @@ def _cancel_named(session: Session, jobs: Sequence[str]) -> int:
         "cancelling": [job for job in done if done[job] is CancelAnswer.CANCELLING],
         "refused": [each.as_json() for each in refused],
     }
-    session.show(answer, [f"{job} {_SAID[came_of]}" for job, came_of in done.items()])
+    session.show(answer, [f"{job} {_SAID[came_of]}" for job, came_of in done.items()], done)
     return complain_of(session, refused)
 
 

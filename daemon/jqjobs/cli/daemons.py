@@ -49,7 +49,7 @@ def list_daemons(session: Session) -> None:
     """List the daemons that are running; WORKERS are those that are ready, of those that are wanted."""
     with session.store() as store:
         daemons = read_registry(store).daemons
-    session.show({"daemons": [daemon_json(one) for one in daemons]}, _parts(daemons))
+    session.show({"daemons": [daemon_json(one) for one in daemons]}, _parts(daemons), [one.id for one in daemons])
 
 
 def _parts(daemons: Sequence[DaemonInfo]) -> list[Part]:

@@ -74,7 +74,7 @@ def enqueue(
         "due_ms": int(job.due) if job.due.isdecimal() else None, "warning": warning,
     }  # fmt: skip
     said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
-    session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(job.due)}"])
+    session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(job.due)}"], [f"{queue}/{made.id}"])
 
 
 def _new_job(name: str, payload: bytes, options: Options) -> NewJob:

@@ -76,7 +76,8 @@ def list_jobs(session: Session, queue: str, state: str, limit: int, cursor: str 
         else:
             page = store.run(job_list(queue, state, offset, limit))
             now_ms = 0 if session.as_json else server_now_ms(store)
-            session.show(_jobs_json(page), job_parts(page, queue, state, now_ms))
+            ids = [f"{queue}/{row.id}" for row in page.rows]
+            session.show(_jobs_json(page), job_parts(page, queue, state, now_ms), ids)
 
 
 def _offset(cursor: str | None) -> int:

@@ -18,7 +18,7 @@ from jqjobs.store.reads.registry import Registry, read_registry
 from jqjobs.store.reply_values import integer, string
 
 _COLUMNS = (
-    Column("QUEUE", flexible=True), Column("JOB", flexible=True), Column("DOC", flexible=True, goes=1),
+    Column("JOB", flexible=True), Column("QUEUE", flexible=True), Column("DOC", flexible=True, goes=1),
     Column("PRIORITY", right=True, wide=True), Column("ATTEMPTS", right=True, wide=True),
     Column("TIMEOUT", right=True, wide=True), Column("KEPT", right=True, wide=True), Column("OFFERED BY", wide=True),
 )  # fmt: skip
@@ -48,7 +48,8 @@ def jobs(session: Session, queue: str | None) -> None:
             require_queue(store, queue)
         offers = [offer for offer in read_offers(store) if queue in (None, offer.queue)]
         registry = read_registry(store)
-    session.show({"jobs": [as_json(offer, registry) for offer in offers]}, job_parts(offers, registry))
+    session.show({"jobs": [as_json(offer, registry) for offer in offers]}, job_parts(offers, registry),
+                 [offer.name for offer in offers])  # fmt: skip
 
 
 def as_json(offer: Offer, registry: Registry) -> dict[str, Any]:
@@ -89,6 +90,6 @@ def _cells(offer: Offer, registry: Registry) -> list[str]:
     told = as_json(offer, registry)
     timeout, kept = ("-" if told[name] is None else format_age(told[name] / 1000) for name in ("timeout_ms", "keep_ms"))
     return [
-        offer.queue, call_words(offer.name, offer.parameters), told["doc"] or "-", str(told["priority"] or 0),
+        call_words(offer.name, offer.parameters), offer.queue, told["doc"] or "-", str(told["priority"] or 0),
         str(told["max_attempts"] or "-"), timeout, kept, listed(told["offered_by"]) or "-",
     ]  # fmt: skip

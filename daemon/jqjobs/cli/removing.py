@@ -31,12 +31,12 @@ def delete_jobs(session: Session, jobs: tuple[str, ...], yes: bool) -> int:
     \b
     Examples:
       jqctl job delete emails/5d0c8a1b2c3d4e5f6071
-      jqctl job delete --yes $(jqctl job list --queue emails --state dead --json | jq -r '.jobs[].id')
+      jqctl job list --queue emails --state dead -o ids | xargs jqctl job delete --yes
     """
     _ask(f"Delete {plural(len(jobs), 'job')} for good?", yes=yes)
     deleted, refused = each_named(session, jobs, delete_one)
     answer = {"deleted": deleted, "deleted_count": len(deleted), "refused": [each.as_json() for each in refused]}
-    session.show(answer, [f"{job} is deleted" for job in deleted])
+    session.show(answer, [f"{job} is deleted" for job in deleted], deleted)
     return complain_of(session, refused)
 
 
@@ -77,7 +77,7 @@ def promote_jobs(session: Session, jobs: tuple[str, ...]) -> int:
     """
     promoted, refused = each_named(session, jobs, promote_one)
     answer = {"promoted": promoted, "promoted_count": len(promoted), "refused": [each.as_json() for each in refused]}
-    session.show(answer, [f"{job} is due now" for job in promoted])
+    session.show(answer, [f"{job} is due now" for job in promoted], promoted)
     return complain_of(session, refused)
 
 

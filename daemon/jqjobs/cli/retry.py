@@ -51,7 +51,7 @@ def _retry_named(session: Session, jobs: Sequence[str]) -> int:
         "retried": retried, "retried_count": len(retried), "refused_count": len(refused),
         "refused": [each.as_json() for each in refused],
     }  # fmt: skip
-    session.show(answer, [f"{job} is ready again" for job in retried])
+    session.show(answer, [f"{job} is ready again" for job in retried], retried)
     return complain_of(session, refused)
 
 

@@ -45,7 +45,7 @@ def list_schedules(session: Session, queue: str | None) -> None:
         if queue:
             require_queue(store, queue)
         listed = read_schedules(store, [queue] if queue else known_queues(store))
-    session.show({"schedules": list(map(as_json, listed))}, schedule_parts(listed))
+    session.show({"schedules": list(map(as_json, listed))}, schedule_parts(listed), [each.ref for each in listed])
 
 
 @schedule.command("pause")

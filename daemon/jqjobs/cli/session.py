@@ -24,7 +24,7 @@ from jqjobs.store.store import Store
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: What an answer may look like.
-FORMS = ("table", "wide", "json")
+FORMS = ("table", "wide", "json", "ids")
 _EMBEDDED = "embedded:"
 _EMBEDDED_HINT = "the embedded server runs while a daemon with this URL does: jqd --app yourpackage.jobs:app"
 
@@ -67,10 +67,15 @@ class Session:
         finally:
             store.close()
 
-    def show(self, answer: Mapping[str, Any], parts: Iterable[Part]) -> None:
-        """Write the answer as JSON, or the lines and tables that tell the same to a person."""
+    def show(self, answer: Mapping[str, Any], parts: Iterable[Part], ids: Iterable[str] | None = None) -> None:
+        """Write the answer as JSON, or the lines and tables that tell the same to a person.
+
+        ``ids``: what another command takes, of what is listed or was done; None: there is no such thing here.
+        """
         if self.as_json:
             write_json(answer)
+        elif self.form == "ids" and ids is not None:
+            write_lines(ids)
         else:
             write_lines(parts, wide=self.is_wide)
 
@@ -116,7 +121,7 @@ def speaks_to_redis(function: F) -> F:
     )  # fmt: skip
     form = click.option(
         "-o", "--output", type=click.Choice(FORMS), expose_value=False, callback=_remember_form,
-        help="table fits the terminal; wide has all columns and rows; json is an object.",
+        help="table fits the terminal; wide has all columns and rows; json is an object; ids are for other commands.",
     )  # fmt: skip
     json = click.option(
         "--json", is_flag=True, expose_value=False, callback=_remember_json, help="The same as -o json."

@@ -172,3 +172,18 @@ def test_the_jobs_of_another_prefix_are_not_offered_here(served: QueueSystem, te
     elsewhere = ("--redis", f"{served.url}{separator}prefix=other")
     assert terminal.json("jobs", *elsewhere)["jobs"] == []
     assert terminal.error("enqueue", "send_welcome", *elsewhere)["code"] == "not_found"
+
+
+def test_ids_are_what_other_commands_take(served: QueueSystem, terminal: Terminal) -> None:
+    assert terminal.run("jobs", "-o", "ids") == 0
+    assert terminal.out.splitlines() == ["anything", "count_words", "send_welcome"]
+    assert terminal.run("enqueue", "send_welcome", "--args", "[1]", "--delay", "1h", "-o", "ids") == 0
+    job = terminal.out.strip()
+    for words in (("job", "list", "--queue", "emails", "--state", "scheduled"), ("job", "promote", job),
+                  ("job", "cancel", job), ("job", "retry", job), ("job", "delete", "--yes", job)):  # fmt: skip
+        assert terminal.run(*words, "-o", "ids") == 0
+        assert terminal.out == f"{job}\n"
+    assert terminal.run("queue", "list", "-o", "ids") == 0
+    assert terminal.out.splitlines() == ["emails", "reports"]
+    assert terminal.run("daemon", "list", "-o", "ids") == 0
+    assert terminal.out == "d1\n"

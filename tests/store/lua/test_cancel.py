@@ -13,6 +13,7 @@ from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.cancels import CancelAnswer, Cancelled, cancel, cancels
 from jqjobs.store.store import Store
+from store.lua.one_job import parked, ready, scheduled
 from store.queue_system import LEASE_MS, START_MS, QueueSystem, outcome
 
 ENDS = {Kind.DONE: [], Kind.KEPT: ["kept"], Kind.MALFORMED: []}
@@ -44,19 +45,6 @@ def is_cancelled(system: QueueSystem, job_id: str = "a") -> bool:
 
 
 # What waits
-
-
-def ready(system: QueueSystem) -> None:
-    system.add("a", key="k")
-
-
-def scheduled(system: QueueSystem) -> None:
-    system.add("a", key="k", due="+5000")
-
-
-def parked(system: QueueSystem) -> None:
-    system.add("a", key="k")
-    system.round(Kind.UNKNOWN)
 
 
 def held(system: QueueSystem) -> None:

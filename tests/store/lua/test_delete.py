@@ -10,6 +10,7 @@ from jqjobs.jobs.limits import Concurrency
 from jqjobs.jobs.records import Kind, NewJob
 from jqjobs.store.calls import enqueueing, leases, upkeep
 from jqjobs.store.calls.upkeep import Deleted
+from store.lua.one_job import parked, ready, scheduled
 from store.queue_system import LEASE_MS, QueueSystem
 
 #: Keys of a queue that are not of one job, or say only that there was a worker.
@@ -25,19 +26,6 @@ def left(system: QueueSystem) -> set[str]:
     """The parts of the queue that there are, but for those that belong to no job."""
     names = {key.decode().partition("}:")[2] for key in system.redis("KEYS", "jq:{q}:*")}
     return {name for name in names if not name.startswith("minute:")} - _QUEUES_OWN
-
-
-def ready(system: QueueSystem) -> None:
-    system.add("a", key="k")
-
-
-def scheduled(system: QueueSystem) -> None:
-    system.add("a", key="k", due="+5000")
-
-
-def parked(system: QueueSystem) -> None:
-    system.add("a", key="k")
-    system.round(Kind.UNKNOWN)
 
 
 def waiting(system: QueueSystem) -> None:
