@@ -144,6 +144,22 @@ def test_two_workers_write_whole_lines_whoever_writes(site: Site, cleanup: ExitS
     assert found == sorted((writer, nth) for writer in writers for nth in range(COUNT) for _ in range(2))
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_threads_of_one_worker_write_whole_lines(site: Site, cleanup: ExitStack, form: str) -> None:
+    log = site.directory / "log"
+    flags = ("--log-format", form, "--processes", "1", "--concurrency", "6")
+    daemon = start(site, *outputs("pipe", log, cleanup), *flags)
+    writers = ("print", "stderr", "logging")
+    for job in [site.send("write", writer, COUNT) for writer in (*writers, *writers)]:
+        site.wait_for(job, State.KEPT, 60)
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    cleanup.close()
+
+    found = sorted(whole(line, form, "pipe") for line in log.read_text().splitlines())
+    assert len([line for line in found if line[0]]) == len(writers) * 2 * COUNT
+
+
 def whole(line: str, form: str, place: str) -> tuple[str, str]:
     """Return who wrote a line and which one it was, or "" of a line of the log; fail if it is none of these."""
     if form == "json" and (place != "terminal" or line.startswith("{")):

@@ -14,6 +14,7 @@ import stat
 import sys
 from collections.abc import Callable
 from functools import partial
+from threading import RLock
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -29,6 +30,8 @@ JOBS = logging.getLogger(EVENT_LOGGERS[1])
 SUCCESSES_ASIDE = logging.getLogger(EVENT_LOGGERS[2])
 SUCCESSES_ASIDE.propagate = False
 
+#: Whose turn it is to write, of the threads of this process.
+TURN = RLock()  # a signal handler may print, too
 #: Writes a line to its end; False: nobody takes it.
 Write = Callable[[bytes], bool]
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -69,7 +72,9 @@ class CalmHandler(logging.StreamHandler[TextIO]):
             line = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
             if self.lost:
                 line = self._note(self.lost) + line
-            if (self.write or self._write)(line):
+            with TURN:
+                is_taken = (self.write or self._write)(line)
+            if is_taken:
                 self.lost = 0
                 return
         except Exception:

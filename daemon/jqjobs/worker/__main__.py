@@ -6,7 +6,6 @@ Boot: die with the daemon · signals · load the app · tell the daemon "ready" 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import socket
 import sys
@@ -28,6 +27,7 @@ from jqjobs.worker.life.boot import describe_failure, limit_threads, load_regist
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.joining import join
 from jqjobs.worker.life.loaded_files import LoadedFiles
+from jqjobs.worker.life.output import print_lines
 from jqjobs.worker.life.parent import die_with
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.same_redis import enqueue_where_we_work
@@ -81,9 +81,7 @@ def main() -> int:
 def _prepare_for_jobs(config: WorkerConfig) -> None:
     use_redis(config.redis_url)  # what jobs enqueue goes where their worker takes from
     os.environ["JQ_ENGINE"] = "redis"
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # else it is closed, or somebody else's
-            stream.reconfigure(line_buffering=True)  # what a job has printed is there when its worker is killed
+    print_lines()
     os.nice(config.nice)
 
 

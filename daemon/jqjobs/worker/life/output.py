@@ -1,0 +1,52 @@
+"""What jobs print: line by line, so that it is there when their worker is killed; and each line by one write.
+
+Else the threads of a worker, its stdout and its stderr, which are one pipe as often as not, got between each other's
+lines as soon as these are long.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from jqjobs.base import log
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+#: Longer lines are written in pieces.
+_MOST_BYTES = 1024 * 1024
+
+
+class _Whole(io.FileIO):
+    """Writes all that it gets before anybody else in this process may."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        left = memoryview(data).cast("B")
+        with log.TURN:
+            while left:
+                left = left[super().write(left) or 0 :]
+        return memoryview(data).nbytes
+
+
+def print_lines() -> None:
+    """Set up stdout and stderr of a worker."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):  # else it is closed, or somebody else's
+            stream.flush()
+            setattr(sys, name, _line_by_line(stream))
+    turn: Any = log.TURN
+    os.register_at_fork(after_in_child=turn._at_fork_reinit)  # as logging does with its own
+
+
+def _line_by_line(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    raw = _Whole(stream.fileno(), "w", closefd=False)
+    lines = io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True
+    )  # fmt: skip
+    # Or `print` would write a long text first, and its line end when others have had their turn.
+    lines._CHUNK_SIZE = _MOST_BYTES  # type: ignore[attr-defined]
+    return lines

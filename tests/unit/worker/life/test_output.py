@@ -1,0 +1,58 @@
+"""What is printed in a worker: a line is one write, whichever thread prints it, and is there at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4] / "daemon"
+
+
+def printed(script: str) -> str:
+    """Return what a process prints that has set up its output as a worker does, and ends as if it was killed."""
+    code = f"import os, sys\nfrom jqjobs.worker.life.output import print_lines\nprint_lines()\n{script}\nos._exit(0)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=True)
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize("size", [10, 9000, 100_000])
+def test_lines_that_were_printed_are_there_when_the_process_is_not(size: int) -> None:
+    said = printed(f"print('o' * {size})\nprint('é' * {size}, file=sys.stderr)\nprint('unfinished', end='')")
+    assert said == "o" * size + "\n" + "é" * size + "\n"
+
+
+def test_a_line_is_one_write() -> None:
+    script = """
+from jqjobs.worker.life import output
+sizes = []
+write = output._Whole.write
+output._Whole.write = lambda self, data: sizes.append(len(data)) or write(self, data)
+for size in (10, 5000, 50_000):
+    print("x" * size)
+print(sizes)
+"""
+    assert printed(script).splitlines()[-1] == "[11, 5001, 50001]"
+
+
+def test_a_child_can_print_whoever_was_printing_when_it_was_forked() -> None:
+    script = """
+import threading
+from jqjobs.base import log
+taken, done = threading.Event(), threading.Event()
+def hold():
+    with log.TURN:
+        taken.set()
+        done.wait()
+threading.Thread(target=hold, daemon=True).start()
+taken.wait()
+if not os.fork():
+    print("the child")
+    os._exit(0)
+os.wait()
+done.set()
+"""
+    assert printed(script) == "the child\n"
