@@ -163,7 +163,7 @@ def typed(size: Literal["s", "l"], share: float, when: datetime | None = None) -
         (typed, ["m", 1], {}, '\'size\' wants "l" or "s", and got "m"'),
         (typed, ["s", 1, 5], {}, "'when' wants string or null, and got integer"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),  # the same in every process
 )
 def test_what_fits_is_what_a_worker_would_take(
     function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], why: str
