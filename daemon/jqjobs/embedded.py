@@ -1,14 +1,16 @@
 """`embedded:[DIR][?prefix=…]`: a real Valkey server for development and tests, shipped as a wheel.
 
-Owns where such a server keeps its data, its start, and its end by the process that started it. Speaks no
-Redis beyond PING: clients get a plain `unix://` URL. The daemon calls `EmbeddedServer.ensure` before it
+Owns where such a server keeps its data, its start, and its end by the process that owns it. Speaks no
+Redis beyond PING and SHUTDOWN: clients get a plain `unix://` URL. The daemon calls `EmbeddedServer.ensure` before it
 connects; producers and jqctl only call `socket_url`.
 
 One lock decides everything: DIR/lock (flock) is held by the server process itself, from before its exec until
 its end. Who gets the lock knows that no server uses this directory, whatever pid files and sockets say; who
 does not get it waits until that server answers. So no two servers ever write one append-only file.
+A second one, DIR/owner, is held by the process that ends the server when it ends itself. That of a killed one is free:
+the next that uses the server has it, or the last one that did.
 
-    ensure ──PING──▶ answers ───────────────────────────▶ connected, not owned
+    ensure ──PING──▶ answers ───────────────────────────▶ connected; owned if nobody else does
        ▲  └▶ silent ──flock──▶ got it ──▶ start, wait ──▶ owned
        └── wait ◀───────────── somebody has it
 """
@@ -90,12 +92,14 @@ def socket_url(url: str, cwd: Path) -> str:
 
 @dataclass
 class EmbeddedServer:
-    """A running embedded server, started by this process (`owned`) or found running. ``options``: of its URL."""
+    """A running embedded server, started by this process or found running. ``options``: of its URL."""
 
     directory: Path
     socket_path: Path
     options: str = ""
     _process: subprocess.Popen[bytes] | None = None
+    #: The open file DIR/owner with its lock, while this process has that.
+    _ownership: int | None = None
 
     @classmethod
     def ensure(cls, url: str, cwd: Path, pause: Pause | None = None) -> EmbeddedServer | None:
@@ -120,8 +124,8 @@ class EmbeddedServer:
 
     @property
     def owned(self) -> bool:
-        """Whether this process started the server, and `stop` ends it."""
-        return self._process is not None
+        """Whether `stop` ends the server whatever others do: this process started it, or its owner is dead."""
+        return self._process is not None or self._ownership is not None
 
     @property
     def pid(self) -> int | None:
@@ -134,7 +138,50 @@ class EmbeddedServer:
             return None
 
     def stop(self) -> None:
-        """End an owned server in an orderly way and wait for it; leave any other alone."""
+        """End the server in an orderly way and wait for it, unless another living process owns it."""
+        is_mine = self._own()
+        if self._process is not None:
+            self._end_process()
+        elif is_mine:
+            self._shut_down()
+        if self._ownership is not None:
+            os.close(self._ownership)
+            self._ownership = None
+
+    def _own(self) -> bool:
+        """Become the owner unless one lives; return whether this process is. The kernel frees what a dead one had."""
+        if self._ownership is not None:
+            return True
+        try:
+            lock = os.open(self.directory / "owner", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._ownership = lock
+        return True
+
+    def _shut_down(self) -> None:
+        """End a server that another process started. Not by its pid, which may be one of another namespace."""
+        _send(self.socket_path, b"SHUTDOWN NOSAVE\r\n")  # its append-only file is written
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+    def _has_ended(self) -> bool:
+        try:
+            with open(self.directory / "lock", "rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # even the directory is gone
+        return True
+
+    def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -148,17 +195,18 @@ class EmbeddedServer:
     def _find_or_start(self, pause: Pause) -> EmbeddedServer | None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while (answer := ping(self.socket_path)) is not PingAnswer.READY:
-            if answer is PingAnswer.SILENT and not self.owned:
+            if answer is PingAnswer.SILENT and self._process is None:
                 self._start_unless_locked()
             if pause(_POLL_S):
-                self.stop()
+                self._end_process()
                 return None
             self._fail_if_ended()
             if time.monotonic() > deadline:
                 if answer is PingAnswer.LOADING:
                     break
-                self.stop()
+                self._end_process()
                 raise self._failure(f"does not answer within {_START_TIMEOUT_S:.0f} s")
+        self._own()
         return self
 
     def _start_unless_locked(self) -> None:
@@ -224,18 +272,23 @@ class EmbeddedServer:
 
 def ping(path: Path) -> PingAnswer:
     """Ask the server at a socket whether it serves; wait at most a second for its answer."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_PING_TIMEOUT_S)
-        try:
-            connection.connect(str(path))
-            connection.sendall(b"PING\r\n")
-            reply = connection.recv(512)
-        except OSError:
-            return PingAnswer.SILENT
+    reply = _send(path, b"PING\r\n")
     if reply.startswith(b"-LOADING"):
         return PingAnswer.LOADING
     # Any other reply, -BUSY too, comes from a server that serves.
     return PingAnswer.READY if reply else PingAnswer.SILENT
+
+
+def _send(path: Path, command: bytes) -> bytes:
+    """Return the answer to a command, empty when none comes."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PING_TIMEOUT_S)
+        try:
+            connection.connect(str(path))
+            connection.sendall(command)
+            return connection.recv(512)
+        except OSError:
+            return b""
 
 
 def server_binary() -> str:

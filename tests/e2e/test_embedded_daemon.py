@@ -81,7 +81,7 @@ def test_its_server_ends_with_it_and_after_its_last_word(own: Site, number: sign
     assert own.wait_for(job, State.KEPT).executions == 1
 
 
-def test_a_killed_daemon_leaves_a_server_that_the_next_one_uses(own: Site) -> None:
+def test_a_killed_daemon_leaves_a_server_that_the_next_one_uses_and_ends(own: Site) -> None:
     daemon = start(own)
     server = server_of(daemon)
     job = own.send("hold", str(own.gate()))
@@ -93,4 +93,4 @@ def test_a_killed_daemon_leaves_a_server_that_the_next_one_uses(own: Site) -> No
     assert is_running(server)
     successor.send(signal.SIGTERM)
     assert successor.wait() == 0
-    assert is_running(server), "it belongs to nobody, so nobody ends it"
+    assert not is_running(server), "nothing is left when the last daemon has ended"

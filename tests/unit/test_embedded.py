@@ -183,17 +183,32 @@ def test_data_survive_a_stop_and_a_kill(place: Path) -> None:
     server.stop()
 
 
-def test_the_server_outlives_a_killed_owner_and_is_found_again(place: Path) -> None:
+def test_the_server_outlives_a_killed_owner_and_ends_with_the_next_that_uses_it(place: Path) -> None:
     owner = other(place)
     word, pid = said(owner)
     assert word == "owned"
     owner.kill()
     owner.communicate()
     server = ensure(place)
-    assert not server.owned
+    assert server.owned
     assert server.pid == pid
+    client(server).call("SET", "a", "b")
     server.stop()
-    assert ping(server.socket_path) is PingAnswer.READY
+    assert ping(server.socket_path) is PingAnswer.SILENT
+    server = ensure(place)
+    assert client(server).call("GET", "a") == b"b"
+    server.stop()
+
+
+def test_who_uses_the_server_when_its_owner_is_killed_ends_it_at_its_own_end(place: Path) -> None:
+    owner = other(place)
+    said(owner)
+    server = ensure(place)
+    assert not server.owned
+    owner.kill()
+    owner.communicate()
+    server.stop()
+    assert ping(server.socket_path) is PingAnswer.SILENT
 
 
 def test_ctrl_c_of_the_owner_does_not_reach_the_server(place: Path) -> None:
@@ -284,7 +299,8 @@ def test_a_loading_server_counts_as_running(place: Path, monkeypatch: pytest.Mon
     place.mkdir()
     monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.2)
     monkeypatch.setattr(embedded, "ping", lambda path: PingAnswer.LOADING)
-    assert not ensure(place).owned
+    ensure(place)
+    assert not (place / "lock").exists(), "nothing was started"
 
 
 def test_ping_tells_loading_from_ready_and_silent(tmp_path: Path) -> None:
