@@ -31,6 +31,7 @@ from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 
+from jqjobs.base.config import project_root
 from jqjobs.errors import ConfigError
 
 _SCHEME = "embedded:"
@@ -64,7 +65,7 @@ def data_directory(url: str, cwd: Path) -> Path:
     """Return the absolute directory of an `embedded:[DIR]` URL.
 
     DIR is relative to `cwd`; `~` is the home directory. Without DIR it is `.jqjobs` of the project root: the
-    nearest directory from `cwd` upwards that has a pyproject.toml or .git; else `cwd`.
+    nearest directory from `cwd` upwards that holds a project; else `cwd`.
     """
     named = url.removeprefix(_SCHEME).partition("?")[0]
     if named.startswith("//"):
@@ -72,8 +73,7 @@ def data_directory(url: str, cwd: Path) -> Path:
     if named:
         return (cwd / Path(named).expanduser()).resolve()
     here = cwd.resolve()
-    roots = (place for place in (here, *here.parents) if _is_project_root(place))
-    return next(roots, here) / _DEFAULT_NAME
+    return (project_root(here) or here) / _DEFAULT_NAME
 
 
 def _options(url: str) -> str:
@@ -144,9 +144,17 @@ class EmbeddedServer:
             self._end_process()
         elif is_mine:
             self._shut_down()
+        self._disown()
+
+    def _disown(self) -> None:
         if self._ownership is not None:
             os.close(self._ownership)
             self._ownership = None
+
+    def _abandon(self) -> None:
+        """Leave no server that this process has started."""
+        self._end_process()
+        self._disown()
 
     def _own(self) -> bool:
         """Become the owner unless one lives; return whether this process is. The kernel frees what a dead one had."""
@@ -198,13 +206,13 @@ class EmbeddedServer:
             if answer is PingAnswer.SILENT and self._process is None:
                 self._start_unless_locked()
             if pause(_POLL_S):
-                self._end_process()
+                self._abandon()
                 return None
             self._fail_if_ended()
             if time.monotonic() > deadline:
                 if answer is PingAnswer.LOADING:
                     break
-                self._end_process()
+                self._abandon()
                 raise self._failure(f"does not answer within {_START_TIMEOUT_S:.0f} s")
         self._own()
         return self
@@ -213,6 +221,7 @@ class EmbeddedServer:
         lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._own()  # before anybody can find it
             self._start(lock)  # it replaces the socket file of a dead server
         except BlockingIOError:
             return  # a server lives there: it starts, stops or hangs
@@ -310,10 +319,6 @@ def server_binary() -> str:
 def _sleep(seconds: float) -> bool:
     time.sleep(seconds)
     return False
-
-
-def _is_project_root(place: Path) -> bool:
-    return (place / "pyproject.toml").exists() or (place / ".git").exists()
 
 
 def _make_directory(directory: Path) -> None:

@@ -95,7 +95,7 @@ def test_without_a_directory_the_data_lie_in_the_project_root(tmp_path: Path, ma
 
 
 def test_outside_a_project_the_data_lie_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_is_project_root", lambda place: False)
+    monkeypatch.setattr(embedded, "project_root", lambda place: None)
     assert data_directory("embedded:", tmp_path) == tmp_path / ".jqjobs"
 
 

@@ -16,15 +16,18 @@ from jqjobs.errors import ConfigError, InvalidOption
 #: So long a call of a producer, or of a person, may take in all.
 DEFAULT_TIMEOUT_S = 5.0
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+#: What stands in the root of a project.
+_ROOT = ("pyproject.toml", "setup.cfg", "setup.py", ".git")
 
 
 class Environment:
-    """``JQ_*`` variables: the process's own first, then those of ``.env`` in ``directory``."""
+    """``JQ_*`` variables: the process's own first, then those of the ``.env`` of ``directory``, see `dotenv_of`."""
 
     def __init__(self, environ: Mapping[str, str] | None = None, directory: Path | None = None) -> None:
         self._own = os.environ if environ is None else environ
         self.directory = directory or working_directory()
-        self._file = read_dotenv(self.directory / ".env")
+        self.dotenv = dotenv_of(self.directory)
+        self._file = read_dotenv(self.dotenv) if self.dotenv else {}
 
     def anew(self) -> Environment:
         """Return it as it is by now; ``.env`` is where it was, wherever this process has gone."""
@@ -36,8 +39,9 @@ class Environment:
         return self._own.get(key) or self._file.get(key) or None
 
     def path(self, text: str) -> Path:
-        """Return a path of a setting; a relative one is where ``.env`` is looked for."""
-        return self.directory / Path(text).expanduser()
+        """Return a path of a setting; a relative one is beside the ``.env`` that says it, else in ``directory``."""
+        base = self.dotenv.parent if self.dotenv and text in self._file.values() else self.directory
+        return base / Path(text).expanduser()
 
     def redis_url(self, flag: str | None = None, prefix: str | None = None) -> str:
         """Return the Redis URL: the flag, JQ_REDIS_URL, or Redis on this host; it says the prefix, where one is chosen.
@@ -82,6 +86,23 @@ def working_directory() -> Path:
         return Path.cwd()
     except OSError as error:
         raise ConfigError("the working directory is gone", hint="start from one that exists") from error
+
+
+def project_root(directory: Path) -> Path | None:
+    """Return the nearest directory from ``directory`` upwards that holds a project, None when there is none."""
+    return next(
+        (place for place in (directory, *directory.parents) if any((place / name).exists() for name in _ROOT)), None
+    )
+
+
+def dotenv_of(directory: Path) -> Path | None:
+    """Return the nearest ``.env`` from ``directory`` upwards to the project root, None when there is none.
+
+    Outside a project only that of ``directory`` counts: who is above may be anybody.
+    """
+    root = project_root(directory) or directory
+    inside = [place for place in (directory, *directory.parents) if place.is_relative_to(root)]
+    return next((place / ".env" for place in inside if (place / ".env").is_file()), None)
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

@@ -58,6 +58,8 @@ EVENTS = {
         "No worker ever became ready: the daemon ends with 78. Mend the app or the permissions."),
     "dead.trimmed": Event("warning", "queue trimmed hint",
         "So many dead jobs were forgotten: too many, or too old. Raise the limit named. Said once a minute at most."),
+    "dotenv.read": Event("info", "path",
+        "The `.env` whose `JQ_…` settings hold: the nearest from the working directory up to the project root."),
     "health.error": Event("critical", "exception",
         "A defect of jqjobs in the thread behind `--health`; it goes on. Please report it."),
     "health.listening": Event("info", "address",

@@ -56,7 +56,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
 def cli(context: click.Context) -> None:
     """Look at the queues, daemons and jobs of jqjobs, and act on them.
 
-    Where Redis is comes from --redis, JQ_REDIS_URL, or JQ_REDIS_URL in ./.env, in this order; the default is
+    Where Redis is comes from --redis, JQ_REDIS_URL, or JQ_REDIS_URL in .env, in this order; the default is
     redis://127.0.0.1:6379/0. JQ_REDIS_USERNAME and JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE say who asks. What all
     keys there begin with comes from --prefix, the URL, or JQ_PREFIX; default: jq.
 

@@ -7,7 +7,7 @@ import signal
 from contextlib import ExitStack
 
 from jqjobs.base import log
-from jqjobs.base.config import working_directory
+from jqjobs.base.config import dotenv_of, working_directory
 from jqjobs.base.job_files import write_jobs
 from jqjobs.daemon.deploys.new_image import command_of
 from jqjobs.daemon.deploys.release import Release
@@ -30,6 +30,8 @@ def run_daemon(settings: DaemonSettings, release: Release, reread: Reread) -> in
     who = f"jqd:{os.getpid()}"
     log.configure(who, form=settings.log_format, level=settings.log_level)
     write_jobs(who, form=settings.log_format, job_log=settings.job_log, error_log=settings.error_log)
+    if (dotenv := dotenv_of(working_directory())) is not None:
+        log.event("dotenv.read", path=str(dotenv))
     embedded = EmbeddedServer.ensure(settings.redis_url, working_directory(), pause=signals.wait_for_end)
     if embedded is None and is_embedded(settings.redis_url):
         return DaemonExit.ORDERLY  # a signal ended the boot

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.base.config import DEFAULT_REDIS_URL, Environment, read_dotenv, use_redis
+from jqjobs.base.config import DEFAULT_REDIS_URL, Environment, dotenv_of, read_dotenv, use_redis
 from jqjobs.errors import ConfigError
 from jqjobs.store.address import parse_url
 
@@ -17,6 +17,22 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     found = Environment({"JQ_NAME": "own", "JQ_APP": "a:b"}, tmp_path)
     seen = [found.get(name) for name in ("name", "app", "grace", "lease", "poll", "other")]
     assert seen == ["own", "a:b", "5s", "7", None, None]
+
+
+@pytest.mark.parametrize("marker", ["pyproject.toml", "setup.cfg", "setup.py", ".git"])
+def test_the_file_is_looked_for_upwards_to_the_root_of_the_project_and_no_further(tmp_path: Path, marker: str) -> None:
+    inside = tmp_path / "project" / "package" / "inner"
+    inside.mkdir(parents=True)
+    (tmp_path / ".env").write_text("JQ_NAME=stranger\n")
+    assert dotenv_of(inside) is None, "outside a project nobody looks upwards"
+    (tmp_path / "project" / marker).touch()
+    assert dotenv_of(inside) is None, "nor beyond its root"
+    (tmp_path / "project" / ".env").write_text("JQ_NAME=root\nJQ_REDIS_PASSWORD_FILE=secret\n")
+    found = Environment({}, inside)
+    assert (found.get("name"), found.dotenv) == ("root", tmp_path / "project" / ".env")
+    assert found.path("secret") == tmp_path / "project" / "secret"
+    (inside / ".env").write_text("JQ_NAME=near\n")
+    assert Environment({}, inside).get("name") == "near"
 
 
 def test_an_empty_value_counts_as_not_set(tmp_path: Path) -> None:

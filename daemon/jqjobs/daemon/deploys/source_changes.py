@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from jqjobs.base import log
+from jqjobs.base.config import dotenv_of
 from jqjobs.base.escape import visible
 from jqjobs.daemon.deploys.host_lock import HostLock
 from jqjobs.daemon.deploys.new_image import ImageCheck, own_digests
@@ -96,7 +97,9 @@ class SourceChanges:
             self.watcher.watch_links(map(str, self.release.links))
 
     def _own_paths(self) -> list[str]:
-        return [str(self.release.directory / ".env"), *map(str, self._own)]
+        here = self.release.directory / ".env"
+        read = dotenv_of(self.release.directory) or here  # one that comes nearer counts, too
+        return [*dict.fromkeys([str(here), str(read)]), *map(str, self._own)]
 
     def _forget_old_files(self) -> None:
         """Watch no longer what only the replaced workers had loaded: an old release may be removed."""
