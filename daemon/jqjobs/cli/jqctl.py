@@ -58,7 +58,7 @@ def cli(context: click.Context) -> None:
 
     Where Redis is comes from --redis, JQ_REDIS_URL, or JQ_REDIS_URL in .env, in this order; the default is
     redis://127.0.0.1:6379/0. JQ_REDIS_USERNAME and JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE say who asks. What all
-    keys there begin with comes from --prefix, the URL, or JQ_PREFIX; default: jq.
+    keys there begin with comes from --prefix, the URL, or JQ_PREFIX; default: jq. A question may take JQ_TIMEOUT, 5s.
 
     \b
     Examples:

@@ -36,7 +36,9 @@ class AsyncStore:
         self._timeout_s = timeout_s
         self._when_closed = when_closed
         self._idle: deque[AsyncWire] = deque()
-        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._made = 0
+        #: Who waits for a connection, the first one first.
+        self._line: deque[asyncio.Future[AsyncWire]] = deque()
         self._subscriptions = AsyncSubscriptions(address, timeout_s)
         self._life: AsyncGenerator[None, None] | None = None
         self._is_closed = False
@@ -59,43 +61,58 @@ class AsyncStore:
     async def run(self, call: Call[T], until_s: float | None = None) -> T:
         """Do what `Store.run` does, from a coroutine."""
         until_s = until_s or time.monotonic() + self._timeout_s
-        async with self._lent(until_s) as wire:
-            return await self._run_patiently(call, wire, Patience(until_s))
-
-    @asynccontextmanager
-    async def _lent(self, until_s: float) -> AsyncIterator[AsyncWire]:
-        await self._begin()
-        await self._take_place(until_s)
-        wire = (
-            self._idle.pop() if self._idle else AsyncWire(self.address, timeout_s=self._timeout_s, name="jqjobs-async")
-        )
-        wire.hurry(until_s)
+        wire = await self._lend(until_s)
         try:
-            yield wire
+            return await self._run_patiently(call, wire)
         finally:
-            self._places.release()
-            if self._is_closed:
-                wire.close()
-            else:
-                self._idle.append(wire)
+            self._take_back(wire)
 
-    async def _take_place(self, until_s: float) -> None:
-        if not self._places.locked():
-            await self._places.acquire()  # at once; a timeout would be a twentieth of a call
-            return
+    async def _lend(self, until_s: float) -> AsyncWire:
+        if self._life is None:
+            await self._begin()
+        if self._idle:
+            wire = self._idle.pop()
+        elif self._made < MOST_CONNECTIONS:
+            self._made += 1
+            wire = AsyncWire(self.address, timeout_s=self._timeout_s, name="jqjobs-async")
+        else:
+            wire = await self._wait_for_wire(until_s)
+        wire.until_s = until_s
+        return wire
+
+    async def _wait_for_wire(self, until_s: float) -> AsyncWire:
+        """Stand in line until somebody hands on a connection. Raises: StoreUnavailable when nobody does in time."""
+        turn: asyncio.Future[AsyncWire] = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
         try:
             async with asyncio.timeout(max(0.0, until_s - time.monotonic())):
-                await self._places.acquire()
-        except TimeoutError as error:
+                return await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._take_back(turn.result())  # it came when we had given up
+            turn.cancel()
+            if not isinstance(error, TimeoutError):
+                raise
             busy = f"none of {MOST_CONNECTIONS} connections was free in time"
             raise StoreUnavailable(f"Redis at {self.address} cannot be reached: {busy}") from error
+
+    def _take_back(self, wire: AsyncWire) -> None:
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(wire)
+                return
+        if self._is_closed:
+            wire.close()
+        self._idle.append(wire)
 
     async def _begin(self) -> None:
         if self._life is None:
             self._life = self._live()
             await anext(self._life)
 
-    async def _run_patiently(self, call: Call[T], wire: AsyncWire, patience: Patience) -> T:
+    async def _run_patiently(self, call: Call[T], wire: AsyncWire) -> T:
+        patience = None
         await wire.freshen()
         while True:
             try:
@@ -103,6 +120,7 @@ class AsyncStore:
             except StoreError as error:
                 if not may_pass(error, self.address):
                     raise
+                patience = patience or Patience(wire.until_s)
                 wire.close()  # another server may be behind the address by now
                 await asyncio.sleep(patience.pause_s(error))
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import hiredis
@@ -42,19 +41,16 @@ class AsyncWire:
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._parser = hiredis.Reader()
         self._looked_s = 0.0
-        self._until_s = math.inf
+        #: When what comes next must have ended, seconds of the monotonic clock.
+        self.until_s = math.inf
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection."""
         return self._stream is not None
 
-    def hurry(self, until_s: float) -> None:
-        """Have what comes next end by then, seconds of the monotonic clock."""
-        self._until_s = until_s
-
     def _step_s(self) -> float:
-        return max(0.0, min(self.timeout_s, self._until_s - time.monotonic()))
+        return max(0.0, min(self.timeout_s, self.until_s - time.monotonic()))
 
     async def call(self, *command: Argument) -> Any:
         """Send one command and return its reply. Raises: StoreError and its kinds; error replies are raised."""
@@ -115,23 +111,21 @@ class AsyncWire:
         """Send a command and return its reply, also when it is an error. Raises: StoreUnavailable."""
         assert self._stream is not None
         try:
-            with self._told_as_ours():
-                async with asyncio.timeout(min(timeout_s, self._step_s())):
-                    self._stream[1].write(packed)
-                    await self._stream[1].drain()
-                    return await self._reply(self._stream[0])
+            async with asyncio.timeout(min(timeout_s, self._step_s())):
+                self._stream[1].write(packed)
+                await self._stream[1].drain()
+                return await self._reply(self._stream[0])
+        except (OSError, hiredis.ProtocolError) as error:  # TimeoutError is an OSError
+            self.close()
+            raise self._broken(error) from error
         except BaseException:  # cancelled: the reply is still to come, and is nobody else's
             self.close()
             raise
 
-    @contextmanager
-    def _told_as_ours(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:  # TimeoutError is one
-            raise unavailable(self.address, error, unanswered=True) from error
-        except hiredis.ProtocolError as error:
-            raise StoreError(f"what answers at {self.address} is no Redis: {error}", unanswered=True) from error
+    def _broken(self, error: Exception) -> StoreError:
+        if isinstance(error, OSError):
+            return unavailable(self.address, error, unanswered=True)
+        return StoreError(f"what answers at {self.address} is no Redis: {error}", unanswered=True)
 
     def write(self, *command: Argument) -> None:
         """Send a command, the answer to which `receive` returns one day. There must be a connection."""
@@ -141,8 +135,10 @@ class AsyncWire:
     async def receive(self) -> Any:
         """Wait for what comes next, as long as that takes; an error is returned. Raises: StoreError when none comes."""
         assert self._stream is not None
-        with self._told_as_ours():
+        try:
             return await self._reply(self._stream[0])
+        except (OSError, hiredis.ProtocolError) as error:
+            raise self._broken(error) from error
 
     async def _reply(self, reader: asyncio.StreamReader) -> Any:
         reply = self._parser.gets()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import warnings
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
@@ -139,6 +140,25 @@ def test_a_coroutine_hears_the_same_errors_as_a_thread(
         asyncio.run(enqueue(app, 1))
     assert type(in_thread.value) is type(in_coroutine.value) is error
     assert in_thread.value.hint == in_coroutine.value.hint
+
+
+def test_a_connection_that_comes_when_its_coroutine_has_given_up_goes_to_the_next(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aio, "MOST_CONNECTIONS", 1)
+
+    async def work() -> Any:
+        store = app.client.async_store()
+        wire = await store._lend(math.inf)
+        waiting = asyncio.create_task(store._lend(math.inf))
+        await asyncio.sleep(0)
+        store._take_back(wire)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return await enqueue(app, 1)
+
+    assert asyncio.run(work()).created
 
 
 def test_a_cancelled_coroutine_gives_its_place_back(app: App, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

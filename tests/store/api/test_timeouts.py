@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from typing import Any
 import pytest
 
 from jqjobs import App
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import ConfigError, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.sockets import open_socket
 from proxy import Proxy, Weather
 from servers import Server, free_port
+from store.cli.terminal import Terminal
 
 
 def enqueue(app: App, queue: str) -> Any:
@@ -71,6 +74,19 @@ def test_under_gevent_a_redis_that_stands_still_is_given_up_in_time(start_server
         assert call["others_turned"]
     assert calls[0]["maybe_stored"]
     assert "may be stored" in calls[0]["error"]
+
+
+def test_jqctl_waits_no_longer_either(
+    start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_server("valkey")
+    monkeypatch.setenv("JQ_TIMEOUT", "1s")
+    os.kill(server.pid, signal.SIGSTOP)
+    began_s = time.monotonic()
+    terminal = Terminal(server.url, capsys)
+    assert terminal.run("status") == Exit.UNREACHABLE
+    assert "no answer in time" in terminal.err
+    assert time.monotonic() - began_s < 4
 
 
 @pytest.mark.parametrize("said", ["soon", "0", "-1s"])

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 OLDEST_REDIS = 7
+#: Who says so in INFO, beside the version of Redis that they speak.
+_STRANGERS = {"dragonfly_version": "Dragonfly", "garnet_version": "Garnet", "kvrocks_version": "Kvrocks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,9 @@ def _fields(info: str) -> dict[str, str]:
 
 def _strangers(fields: dict[str, str]) -> Iterator[str]:
     """Yield what a server is that speaks as Redis does, and cannot hold queues."""
-    if version := fields.get("dragonfly_version"):
-        yield f"this is Dragonfly {version}, not Redis: jqjobs needs Redis {OLDEST_REDIS} or Valkey"
+    for field, name in _STRANGERS.items():
+        if version := fields.get(field):
+            yield f"this is {name} {version}, not Redis: jqjobs needs Redis {OLDEST_REDIS} or Valkey"
     if fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1":
         yield "this is a node of a Redis Cluster, which cannot hold queues yet: name one server by itself"
 
