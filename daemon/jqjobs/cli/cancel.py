@@ -8,10 +8,10 @@ import click
 
 from jqjobs.cli.bulk import CHUNK, Tally, all_in_state, complain_of, each_named, pages
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.lookup import find
+from jqjobs.cli.lookup import find, missing
 from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import Conflict, NotFound
+from jqjobs.errors import Conflict
 from jqjobs.jobs.records import State, check_name
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.store import Store
@@ -65,7 +65,7 @@ def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
     queue, job_id = find(store, reference)
     [answer] = store.run(cancel(queue, [job_id]))
     if answer is CancelAnswer.UNKNOWN:
-        raise NotFound(f"there is no job {queue}/{job_id}")
+        raise missing(store, queue, job_id)
     if answer is CancelAnswer.FINISHED:
         raise Conflict(f"{queue}/{job_id} is over already")
     return f"{queue}/{job_id}", answer

@@ -37,11 +37,21 @@ def _why_unknown(store: Store, job_id: str) -> str:
     return f"there is no job {job_id}"
 
 
+def missing(store: Store, queue: str, job_id: str) -> NotFound:
+    """Return the error of a job that a script did not find, with what is known of it."""
+    found = store.run(job_or_trace(queue, job_id))
+    return _not_found(found if isinstance(found, Trace) else Trace(succeeded=False, trimmed=0), f"{queue}/{job_id}")
+
+
+def _not_found(trace: Trace, reference: str) -> NotFound:
+    return NotFound(trace.in_words(reference), hint=_GONE)
+
+
 def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
     """Return a job, with the limit of attempts that holds for it. Raises: NotFound."""
     info = store.run(job_or_trace(queue, job_id))
     if isinstance(info, Trace):
-        raise NotFound(info.in_words(f"{queue}/{job_id}"), hint=_GONE)
+        raise _not_found(info, f"{queue}/{job_id}")
     if info.max_attempts is not None:
         return info
     published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")

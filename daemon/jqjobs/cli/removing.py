@@ -7,10 +7,10 @@ import sys
 import click
 
 from jqjobs.cli.bulk import complain_of, each_named
-from jqjobs.cli.lookup import find, read_job
+from jqjobs.cli.lookup import find, missing, read_job
 from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import Conflict, NotFound
+from jqjobs.errors import Conflict
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.upkeep import Deleted
 from jqjobs.store.store import Store
@@ -54,7 +54,7 @@ def delete_one(store: Store, reference: str) -> str:
     queue, job_id = find(store, reference)
     [answer] = store.run(upkeep.delete(queue, [job_id]))
     if answer is Deleted.UNKNOWN:
-        raise NotFound(f"there is no job {queue}/{job_id}")
+        raise missing(store, queue, job_id)
     if answer is Deleted.IN_HAND:
         raise Conflict(f"a worker has {queue}/{job_id} in hand", hint=f"jqctl job cancel {queue}/{job_id}, then delete")
     return f"{queue}/{job_id}"

@@ -60,7 +60,10 @@ def retry_one(store: Store, reference: str) -> str:
     queue, job_id = find(store, reference)
     [answer] = store.run(upkeep.retry(queue, [job_id]))
     if answer is Retried.KEY_TAKEN:
-        raise Conflict(f"the coalescing key of {queue}/{job_id} belongs to a newer job")
+        raise Conflict(
+            f"the coalescing key of {queue}/{job_id} belongs to a newer job",
+            hint="retry this one when that one has ended, or cancel or delete that one first",
+        )
     if answer is not Retried.READY:
         raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not dead")
     return f"{queue}/{job_id}"

@@ -341,6 +341,19 @@ def test_listing_an_unknown_queue_names_the_known_ones(system: QueueSystem, term
     assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "did you mean 'emails'? known queues: emails")
 
 
+@pytest.mark.parametrize("act", [("cancel",), ("delete", "--yes"), ("promote",), ("retry",)])
+def test_whoever_acts_on_a_job_that_has_succeeded_is_told_so(
+    system: QueueSystem, terminal: Terminal, act: tuple[str, ...]
+) -> None:
+    system.add("a")
+    system.round(Kind.DONE)
+    error = terminal.error("job", act[0], "q/a", *act[1:])
+    assert (terminal.code, error["message"]) == (
+        Exit.NOT_FOUND, "job q/a has succeeded, and nothing of it is kept",
+    )  # fmt: skip
+    assert "asked to be kept" in error["hint"]
+
+
 # job delete, job promote
 
 

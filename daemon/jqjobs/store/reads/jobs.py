@@ -116,7 +116,7 @@ class Trace(NamedTuple):
         if self.succeeded:
             return f"job {ref} has succeeded, and nothing of it is kept"
         trimmed = f", was one of {self.trimmed} dead ones that were trimmed" if self.trimmed else ""
-        return f"there is no job {ref}: it succeeded long ago{trimmed}, or never was"
+        return f"there is no job {ref}: it succeeded long ago, was deleted{trimmed}, or never was"
 
 
 class JobPage(NamedTuple):
