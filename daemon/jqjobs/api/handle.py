@@ -45,8 +45,9 @@ class JobHandle:
     def state(self) -> State | Literal["succeeded"] | None:
         """Return the state the job is in now; "succeeded" when it was a success, and nothing else is known of it.
 
-        That much is remembered of the last 1,000 successes of its queue. None: it succeeded longer ago, was deleted, was
-        dead and trimmed (--max-dead and --dead of jqd), or never was there. With ``keep=`` a success is kept as such.
+        That much is remembered of the last 1,000 successes of its queue. None: it succeeded longer ago, was deleted,
+        was dead and trimmed (--max-dead and --dead of jqd), or never was there. With ``keep=`` a success is kept as
+        such.
         """
         found = self._find()
         if isinstance(found, Trace):
