@@ -68,7 +68,7 @@ def _orphan(path: Path, our_id: str) -> Orphan | None:
     except (OSError, ValueError):
         return None  # just taken up by somebody else, or no board at all
     header = board.header
-    worker, daemon = _identity(header.get("worker")), _identity(header.get("daemon"))
+    worker, daemon = read_identity(header.get("worker")), read_identity(header.get("daemon"))
     is_former_self = header.get("daemon_id") not in (None, our_id) and daemon == identity_of(os.getpid())
     is_left = daemon is not None and (is_former_self or is_proven_dead(daemon))
     if worker and is_left:
@@ -87,7 +87,8 @@ def _changed_s(path: Path) -> float:
         return time.time()
 
 
-def _identity(values: Any) -> Identity | None:
+def read_identity(values: Any) -> Identity | None:
+    """Return the process that a header names; None when it names none."""
     try:
         return Identity(**values)
     except TypeError:

@@ -36,6 +36,7 @@ _REGISTER_EVERY_S, _BUSY_EVERY_S = 2.0, 0.5
 _ORPHANS_EVERY_S, _ORPHANS_LATER_EVERY_S = 0.3, 1.5
 _YOUNG_S = 5.0
 _BURST_EVERY_S = 0.3
+_OLD_BOARDS_EVERY_S = 3600.0
 _AFTER_ERROR_S = 1.0
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
 _TRIES_AT_END = 4
@@ -132,6 +133,7 @@ class LeaseThread(threading.Thread):
         self._step("renew", keeper.renew, settings.lease_s / 3)
         self._guarded("commands", self._commands.do_all)
         self._step("orphans", keeper.take_over_orphans, _orphans_every_s(_now_s() - self._started_s))
+        self._step("old boards", keeper.remove_old_boards, _OLD_BOARDS_EVERY_S)
         self._step("housekeep", keeper.keep_house, keeper.housekeeping.every_s)
         if keeper.has_joined:
             self._step("schedules", keeper.tick, LOOK_EVERY_S)
