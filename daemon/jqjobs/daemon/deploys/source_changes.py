@@ -59,6 +59,7 @@ class SourceChanges:
     _changes: SimpleQueue[Change] = field(default_factory=SimpleQueue)
     _check: ImageCheck = field(default_factory=ImageCheck)
     _own: dict[Path, bytes] = field(default_factory=lambda: own_digests())
+    _dotenvs: list[str] = field(default_factory=list)
 
     @property
     def is_under_way(self) -> bool:
@@ -93,13 +94,13 @@ class SourceChanges:
     def watch_own(self) -> None:
         """Watch what the daemon itself depends on."""
         if self.watcher is not None:
+            here = self.release.directory / ".env"  # one that comes nearer than the one that counts, counts then
+            self._dotenvs = list(dict.fromkeys([str(here), str(dotenv_of(self.release.directory) or here)]))
             self.watcher.watch(self._own_paths())
             self.watcher.watch_links(map(str, self.release.links))
 
     def _own_paths(self) -> list[str]:
-        here = self.release.directory / ".env"
-        read = dotenv_of(self.release.directory) or here  # one that comes nearer counts, too
-        return [*dict.fromkeys([str(here), str(read)]), *map(str, self._own)]
+        return [*self._dotenvs, *map(str, self._own)]
 
     def _forget_old_files(self) -> None:
         """Watch no longer what only the replaced workers had loaded: an old release may be removed."""

@@ -17,7 +17,6 @@ from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.leases.commands import run_drain, run_recall
 from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
-from jqjobs.daemon.leases.old_boards import remove_old_boards
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.server_check import complaints, maxmemory_bytes
 from jqjobs.daemon.leases.ticker import Ticker
@@ -137,10 +136,6 @@ class LeaseKeeper:
             was_draining = any(orphan.was_draining for orphan in group)
             charge = Charge("its daemon and its worker were killed while it may have been running", was_draining)
             self._end_together([_taken_over(orphan, charge) for orphan in group], Scope.DAEMON)
-
-    def remove_old_boards(self) -> None:
-        """Remove boards, of other containers and hosts, that nobody will ask for again."""
-        remove_old_boards(self._boards)
 
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""

@@ -24,6 +24,7 @@ from jqjobs.daemon.lease_messages import Command, LeaseEvent, Report
 from jqjobs.daemon.leases.commands import Commands
 from jqjobs.daemon.leases.due_steps import Schedule
 from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.old_boards import remove_old_boards
 from jqjobs.daemon.leases.ticker import LOOK_EVERY_S
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
@@ -65,6 +66,7 @@ class LeaseThread(threading.Thread):
         rng = random.Random()
         self._settings = settings
         self._wake = wake
+        self._boards = boards
         self._keeper = LeaseKeeper(settings, daemon_id, store, boards, self._tell)
         self._commands = Commands(self._keeper.do)
         self._schedule = Schedule(settings.jitter, rng)
@@ -133,7 +135,7 @@ class LeaseThread(threading.Thread):
         self._step("renew", keeper.renew, settings.lease_s / 3)
         self._guarded("commands", self._commands.do_all)
         self._step("orphans", keeper.take_over_orphans, _orphans_every_s(_now_s() - self._started_s))
-        self._step("old boards", keeper.remove_old_boards, _OLD_BOARDS_EVERY_S)
+        self._step("old boards", lambda: remove_old_boards(self._boards), _OLD_BOARDS_EVERY_S)
         self._step("housekeep", keeper.keep_house, keeper.housekeeping.every_s)
         if keeper.has_joined:
             self._step("schedules", keeper.tick, LOOK_EVERY_S)
