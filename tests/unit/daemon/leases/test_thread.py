@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,8 +60,8 @@ class FakeLeases:
         monkeypatch.setattr(thread_module, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(thread_module, "LeaseKeeper", lambda *parts: self.keeper)
         settings: Any = DaemonSettings("shop:app", "redis://", lease_s=30, jitter=0, burst="ready")
-        parts: Any = (None, None)
-        self.thread = LeaseThread(settings, "h:1:a", *parts, self._wake)
+        store: Any = None
+        self.thread = LeaseThread(settings, "h:1:a", store, Path("/no/boards/here"), self._wake)
 
     def _wake(self) -> None:
         self.woken += 1
