@@ -87,7 +87,7 @@ def test_whoever_connects_while_a_password_is_being_changed_waits_for_the_new_on
 def test_a_password_that_stays_wrong_is_refused(
     app: App, server: Server, secret: Path, monkeypatch: pytest.MonkeyPatch, send: Callable[[App], Any]
 ) -> None:
-    monkeypatch.setenv("JQ_TIMEOUT", "300ms")
+    monkeypatch.setenv("JQ_TIMEOUT", "2s")
     secret.write_text("hunter2")
     change(server, "one")
     with pytest.raises(StoreRefused, match="stored") as raised:

@@ -69,6 +69,8 @@ class App:
         """
         if prefix is not None:
             check_prefix(prefix)
+        if credentials is not None and not callable(credentials):
+            raise InvalidOption("credentials is no function", hint="give one that returns (user, password)")
         self._defaults = app_defaults(defaults)
         self.registry = Registry(imports)
         # A worker asks for these around each job; they are the same objects, one step nearer.

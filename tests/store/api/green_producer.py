@@ -47,7 +47,7 @@ def call(what: str) -> None:
 
 handle = mail.enqueue()
 gevent.spawn(turn)
-with gevent.Timeout(30):
+with gevent.Timeout(50):
     call("works")
     os.kill(int(sys.argv[2]), signal.SIGSTOP)
     call("connected")

@@ -109,11 +109,11 @@ def test_who_finds_no_connection_free_waits_no_longer_than_a_call_may_take(
     app: App, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aio, "MOST_CONNECTIONS", 1)
-    monkeypatch.setenv("JQ_TIMEOUT", "300ms")
+    monkeypatch.setenv("JQ_TIMEOUT", "2s")
 
     async def work() -> list[Any]:
         await enqueue(app, 1)
-        server.call("CLIENT", "PAUSE", "2000", "ALL")
+        server.call("CLIENT", "PAUSE", "20000", "ALL")
         return await asyncio.gather(*(enqueue(app, number) for number in (2, 3, 4)), return_exceptions=True)
 
     first, *others = asyncio.run(work())
@@ -130,7 +130,7 @@ def test_who_finds_no_connection_free_waits_no_longer_than_a_call_may_take(
 def test_a_coroutine_hears_the_same_errors_as_a_thread(
     app: App, server: Server, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...], error: type[Exception]
 ) -> None:
-    monkeypatch.setenv("JQ_TIMEOUT", "500ms")
+    monkeypatch.setenv("JQ_TIMEOUT", "2s")
     mail: Any = app.registry.find("mail")
     mail.enqueue("ann")
     server.call(*change)

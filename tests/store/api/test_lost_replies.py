@@ -256,7 +256,7 @@ def test_a_server_that_goes_on_refusing_is_said_to_have_stored_nothing(
     replica: tuple[Server, App, Job[Any, Any]], monkeypatch: pytest.MonkeyPatch, send: Send
 ) -> None:
     _, app, mail = replica
-    monkeypatch.setattr(app.client._whereabouts, "timeout_s", 0.2)
+    monkeypatch.setattr(app.client._whereabouts, "timeout_s", 1.0)
     app.client.close()
     with pytest.raises(StoreBusy, match=r"READONLY.*is not stored") as raised:
         send(app, mail.options(id="mine"))

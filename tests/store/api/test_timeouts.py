@@ -61,7 +61,7 @@ def test_under_gevent_a_redis_that_stands_still_is_given_up_in_time(start_server
     script, path = Path(__file__).parent / "green_producer.py", os.pathsep.join(sys.path)
     run = subprocess.run(
         [sys.executable, "-m", "gevent.monkey", str(script), server.url, str(server.pid)],
-        env={"PYTHONPATH": path, "JQ_TIMEOUT": "1s"},
+        env={"PYTHONPATH": path, "JQ_TIMEOUT": "2s"},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
@@ -70,7 +70,7 @@ def test_under_gevent_a_redis_that_stands_still_is_given_up_in_time(start_server
     assert [call["call"] for call in calls] == ["connected", "connecting", "result"]
     for call in calls:
         assert "no answer in time" in call["error"]
-        assert 0.5 < call["took_s"] < 5
+        assert 1 < call["took_s"] < 6
         assert call["others_turned"]
     assert calls[0]["maybe_stored"]
     assert "may be stored" in calls[0]["error"]

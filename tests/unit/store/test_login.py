@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs import App
 from jqjobs.base.config import Environment
-from jqjobs.errors import ConfigError, StoreUnavailable
+from jqjobs.errors import ConfigError, InvalidOption, StoreUnavailable
 from jqjobs.store.address import Address, parse_url
 from jqjobs.store.login import with_login
 
@@ -102,6 +102,12 @@ def test_an_app_says_it_itself(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="credentials= of the app returned a") as raised:
             address.credentials()
         assert "hunter2" not in raised.value.in_one_line()
+
+
+def test_credentials_that_cannot_be_asked_are_refused_at_once() -> None:
+    with pytest.raises(InvalidOption, match="credentials is no function") as raised:
+        App(credentials=("ann", "hunter2"))  # type: ignore[arg-type]
+    assert "hunter2" not in raised.value.in_one_line()
 
 
 def test_an_app_that_cannot_say_it_keeps_its_secret(tmp_path: Path) -> None:
