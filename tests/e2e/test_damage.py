@@ -6,17 +6,20 @@ import pytest
 
 from e2e.daemon import Site
 from jqjobs.jobs.records import State
-from jqjobs.store import keys
 from waiting import eventually
 
 NUMBERS = ("timeout", "keep", "failures", "attempt", "uncleaned", "expires")
+
+
+def key(part: str) -> str:
+    return f"jq:{{default}}:{part}"
 
 
 def test_jobs_with_damaged_fields_are_dead_by_name_and_no_worker_minds(site: Site) -> None:
     damaged = site.send_many([("quick",)] * len(NUMBERS), delay="1s")
     healthy = site.send_many([("quick",)] * 20)
     for job, field in zip(damaged, NUMBERS, strict=True):
-        site.server.call("HSET", keys.job("default", job.id), field, "5m")
+        site.server.call("HSET", key(f"job:{job.id}"), field, "5m")
     daemon = site.start_daemon("--processes", "2")
 
     for job in healthy:
@@ -33,9 +36,9 @@ def test_jobs_with_damaged_fields_are_dead_by_name_and_no_worker_minds(site: Sit
 def test_a_daemon_sets_a_key_of_the_wrong_type_aside_says_so_and_goes_on(site: Site, part: str) -> None:
     daemon = site.start_daemon("--processes", "2")
     site.wait_for(site.send("quick"), State.KEPT)
-    site.server.call("SET", keys.queue("default", part), "x")
+    site.server.call("SET", key(part), "x")
 
-    set_aside = keys.queue("default", f"{part}:damaged")
+    set_aside = key(f"{part}:damaged")
     eventually(lambda: site.server.call("EXISTS", set_aside), 20, "it is set aside")
     eventually(lambda: daemon.events("queue.damaged") or daemon.events("queue.broken"), 10, "it is said")
     job = eventually(lambda: site.send("quick"), 10)

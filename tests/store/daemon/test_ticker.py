@@ -333,6 +333,20 @@ def test_what_cannot_be_used_is_said_once_and_holds_up_no_other(
     assert sorted(fields["schedule"] for _, fields in logged) == ["q/binary", "q/garbled", "q/mars"]
 
 
+@pytest.mark.parametrize("progress", ["9" * 40 + " 0 ", "nonsense", "-1 0 ", "1 x", ""])
+def test_how_far_a_schedule_got_is_not_believed_where_nobody_can_have_got(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]], progress: str
+) -> None:
+    publish(system)
+    [ticker] = tickers(1)
+    system.redis("HSET", system.key("ticks"), "s", progress)
+    for _ in range(3):
+        system.clock.advance(MINUTE_MS)
+        assert ticker.tick(["q"]) > 0
+
+    assert set(job_at(2, 3)) <= set(jobs(system))
+
+
 def test_a_damaged_queue_holds_up_no_other_and_is_said_once(
     system: QueueSystem, tickers: Callable[[int], list[Ticker]], logged: list[Any]
 ) -> None:

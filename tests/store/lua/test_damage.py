@@ -14,10 +14,11 @@ import pytest
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind, State, TakenJob
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import cancels, leases, recalls, upkeep, waits
+from jqjobs.store.calls import cancels, daemons, leases, recalls, upkeep, waits
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.reads.jobs import job_list, job_or_trace
 from jqjobs.store.reads.queues import queue_status
+from jqjobs.store.reads.registry import read_registry
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 HEALTHY = ("before", "after", "plain")
@@ -339,3 +340,14 @@ def test_what_workers_published_for_a_name_is_not_believed_where_it_is_nonsense(
         system.settle("w", system.take("w")[0], Kind.FAILED, 10)
 
         assert (entry, work_on(system)) == (entry, ["a"])
+
+
+def test_lists_of_all_queues_and_all_daemons_that_were_overwritten_begin_anew(real_system: QueueSystem) -> None:
+    system = real_system
+    for part in ("queues", "daemons"):
+        system.redis("SET", f"jq:{{~}}:{part}", "x")
+    system.run(upkeep.add_queues(["q"]))
+    system.run(daemons.register("d", 10_000, {"name": "shop"}, {}))
+
+    assert system.store.queues() == ["q"]
+    assert [daemon.name for daemon in read_registry(system.store).daemons] == ["shop"]

@@ -7,6 +7,7 @@ the same Redis: an entry that is no JSON object is None here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ from jqjobs.store.wire import Argument
 
 #: For who reads that several apps publish one schedule.
 CLASH_HINT = "each tick runs in one of them only; give each app its JQ_PREFIX, or one of the schedules another name"
+#: "since ran id", as lua/rules/periodic.lua reads it.
+_PROGRESS = re.compile(r"([0-9]{1,14}) ([0-9]+) ?(\S*)")
 #: Items of one schedule in the answer of lua/agenda.lua.
 _FIELDS = 6
 
@@ -111,8 +114,9 @@ def suspend(queue: str, name: str, *, resume: bool = False) -> Call[int]:
 
 def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any, apps: Any) -> Planned:
     found = json_or_none(entry)
-    since, ran, ran_id = ([*text(progress or b"").split(" "), "", "", ""])[:3]
+    known = _PROGRESS.fullmatch(text(progress or b""))
+    since_ms, ran_ms, ran_id = (int(known[1]), int(known[2]) or None, known[3]) if known else (None, None, "")
     return Planned(
-        text(name), found if isinstance(found, dict) else None, integer(since), integer(ran) or None, ran_id,
+        text(name), found if isinstance(found, dict) else None, since_ms, ran_ms, ran_id,
         integer(paused), offered == 1, tuple(sorted(text(apps).split())),
     )  # fmt: skip

@@ -1,7 +1,9 @@
+--: include mend
 -- Adds queues to the known ones.
 -- KEYS[1] jq:{~}:queues
 -- ARGV[1] now (not used), then queue names
 -- Returns how many were new.
 -- First write: SREM, passes when Redis is full
+set_aside(KEYS[1], 'set')
 redis.call('SREM', KEYS[1], '')
 return redis.call('SADD', KEYS[1], unpack(ARGV, 2))

@@ -1,4 +1,4 @@
---: include core
+--: include core mend
 -- Posts one message of remote control: an order to a daemon, or a daemon's answer to who asked. A list that nobody
 -- reads stays short and expires.
 -- KEYS[1] jq:{~}:control:<daemon> or jq:{~}:answer:<nonce>
@@ -7,6 +7,7 @@
 -- Returns how many messages the list has now
 -- First write: LTRIM, passes when Redis is full
 local now, most, ttl, message = clock(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+set_aside(KEYS[1], 'list')
 redis.call('LTRIM', KEYS[1], 1 - most, -1)
 local length = redis.call('RPUSH', KEYS[1], string.sub(message, 1, -2) .. ',"at_ms":' .. digits(now) .. '}')
 redis.call('PEXPIRE', KEYS[1], ttl)

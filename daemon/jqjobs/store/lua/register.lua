@@ -1,4 +1,4 @@
---: include core
+--: include core mend
 -- A daemon says that it is there, and what its workers do. Entries expire by themselves.
 -- KEYS[1] jq:{~}:daemons   KEYS[2] jq:{~}:daemon:<id>   KEYS[3…] jq:{~}:worker:<id> of each worker
 -- ARGV[1] now, ms, or ""   ARGV[2] time to live, ms; 0 removes everything   ARGV[3] daemon id
@@ -7,6 +7,7 @@
 -- First write: ZREM, passes when Redis is full
 local AHEAD_MS, MOST_AHEAD = 1000, 1000
 local now, ttl, daemon = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+set_aside(KEYS[1], 'zset')
 redis.call('ZREM', KEYS[1], ttl == 0 and daemon or '')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 3600000)
 local ahead = ttl > 0 and redis.call('ZRANGEBYSCORE', KEYS[1], now + AHEAD_MS, '+inf', 'LIMIT', 0, MOST_AHEAD) or {}

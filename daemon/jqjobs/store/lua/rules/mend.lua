@@ -1,6 +1,6 @@
 -- What others have done to the keys of a queue. One of another type than it must have is set aside, as "<key>:damaged",
 -- for a week: what was in it was lost when somebody wrote over it, and the queue goes on.
--- Gives: mend
+-- Gives: mend, set_aside
 
 local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset', ready = 'zset', scheduled = 'zset',
   suspects = 'zset', held = 'zset', gates = 'hash', waiting = 'zset', parked = 'zset', misfits = 'zset', dead = 'zset',

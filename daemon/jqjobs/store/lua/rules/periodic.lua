@@ -24,12 +24,15 @@ local function apps_by_offer(q, now)
   return apps
 end
 
+local LONGEST_MOMENT = 14  -- digits of ms: beyond the year 5000
+
 local function agenda_changed(q) redis.call('HINCRBY', q .. 'meta', 'agenda', 1) end
 
 -- How far it got is "since ran id": ticks after `since` are still to come, `ran` is the last one that was enqueued
 -- (0: none), as job `id`. Returns since (text, nil when nothing is known), ran and id.
 local function progress_of(q, name)
   local since, ran, id = string.match(redis.call('HGET', q .. 'ticks', name) or '', '^(%d+) (%d+) ?(%S*)$')
+  if since and #since > LONGEST_MOMENT then return nil, '0', '' end  -- nobody can have got so far
   return since, ran or '0', id or ''
 end
 
