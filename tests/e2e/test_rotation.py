@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -126,6 +127,23 @@ def test_a_password_that_is_rotated_under_load_costs_no_job_no_restart_and_no_ca
     assert all(error.maybe_stored for error in producer.errors), "only what was in flight fails"
     _assert_nobody_noticed(site, daemon, workers)
     assert _jqctl("status", server, told).returncode == 0
+
+
+def test_a_worker_that_starts_while_a_password_is_being_changed_waits_for_the_new_one(
+    start_server: Callable[..., Server], site_on: Callable[[Server], Site], tmp_path: Path
+) -> None:
+    server = start_server("redis")
+    site, secret = site_on(server), Secret(server, tmp_path / "ann")
+    secret.rotate("first")
+    told = {"JQ_REDIS_USERNAME": "ann", "JQ_REDIS_PASSWORD_FILE": str(secret.file)}
+    daemon = site.start_daemon(**told)
+    server.call("ACL", "SETUSER", "ann", "resetpass", ">second")
+    [worker] = daemon.workers()
+    os.kill(worker, signal.SIGKILL)
+    refused = eventually(lambda: [line for line in daemon.events("redis.refused") if line.get("worker")], 20)
+    secret.rotate("second")
+    daemon.wait_for_event("worker.ready", 2)
+    assert refused[0]["worker"] == daemon.events("worker.ready")[1]["worker"], "nobody had to start another one"
 
 
 def _own_app(server: Server, file: Path) -> App:

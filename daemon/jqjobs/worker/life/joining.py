@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from jqjobs.errors import StoreError, StoreRefused
 from jqjobs.store.calls import leases, schedules
 from jqjobs.store.outage import Outage
+from jqjobs.store.patience import may_pass
 from jqjobs.worker.life.parts import WorkerParts
 
 _LOOK_S = 5.0
+#: Whoever changes a password may take so long from telling Redis to telling us.
+_ROTATION_S = 5.0
 
 
 def join(parts: WorkerParts) -> bool:
@@ -20,12 +24,14 @@ def join(parts: WorkerParts) -> bool:
     queues, registry = parts.exchanger.queues, parts.app.registry
     catalog, plans = registry.catalog(), parts.app.schedules.entries(queues)
     outage = Outage(parts.rng, worker=parts.config.worker_id)
+    rotated_s = time.monotonic() + _ROTATION_S
     while not _is_to_end(parts):
         try:
             _publish(parts, catalog, plans)
-        except StoreRefused:
-            raise
         except StoreError as error:
+            is_rotated = may_pass(error, parts.store.address) and time.monotonic() < rotated_s
+            if isinstance(error, StoreRefused) and not is_rotated:
+                raise
             outage.note(error)
             parts.wake_wait.wait(outage.pause_s(), for_token=False)
             parts.instructions.hear()

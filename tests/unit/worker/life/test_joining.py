@@ -11,6 +11,7 @@ import pytest
 
 from jqjobs import App
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.address import Address
 from jqjobs.worker.life.joining import join
 from log_lines import Lines
 
@@ -32,7 +33,7 @@ class Around:
     def join(self) -> bool:
         parts: Any = SimpleNamespace(
             app=self.app, rng=random.Random(1), config=SimpleNamespace(app="a:app", worker_id="w", lease_ms=30_000),
-            exchanger=SimpleNamespace(queues=("mail",)), store=SimpleNamespace(run=self.publish),
+            exchanger=SimpleNamespace(queues=("mail",)), store=SimpleNamespace(run=self.publish, address=Address()),
             channel=self, signals=self, instructions=self, wake_wait=self,
         )  # fmt: skip
         return join(parts)
