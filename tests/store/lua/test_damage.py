@@ -253,8 +253,9 @@ def test_a_job_that_was_mended_can_be_retried(system: QueueSystem) -> None:
 #: All keys that a queue may have, jobs apart; "w" is the worker.
 KEYS = (
     "meta", "inbox", "rejected", "wake", "ready", "scheduled", "suspects", "held", "gates", "waiting", "parked",
-    "misfits", "dead", "kept", "succeeded", "cancels", "unique", "hooks", "leases", "draining", "catalog", "schedule",
-    "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api", "limit:api", "active:w", "trip:w",
+    "misfits", "dead", "kept", "succeeded", "cancels", "unique", "hooks", "leases", "draining", "catalog", "stats",
+    "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api", "limit:api", "active:w",
+    "trip:w",
 )  # fmt: skip
 #: Who writes over one of these has taken out of it what was in it: the jobs, or the leases.
 LOSES = {"ready", "held", "held:api", "active:w", "leases"}
@@ -317,7 +318,9 @@ def test_a_queue_goes_on_after_a_key_of_it_was_overwritten(real_system: QueueSys
         assert system.redis("GET", system.key(f"{part}:damaged")) == b"x"
 
 
-@pytest.mark.parametrize("field", ["seq", "done", "failed", "trimmed", "rejected_bytes", "agenda", "reaped", "unpark"])
+@pytest.mark.parametrize(
+    "field", ["seq", "done", "failed", "trimmed", "rejected_bytes", "agenda", "reaped", "unpark", "counted"]
+)
 def test_a_number_of_the_queue_that_is_none_is_forgotten(real_system: QueueSystem, field: str) -> None:
     system = real_system
     for value in NONSENSE:

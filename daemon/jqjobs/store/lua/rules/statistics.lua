@@ -7,9 +7,9 @@ local SPAN_MS, KEPT_S = 600000, 86400
 
 -- A queue whose job names are made up as it goes must not grow without end: those that come late share one name.
 local function counted_name(q, now, name)
-  if redis.call('HEXISTS', q .. 'stats', name .. ' since') == 1 then return name end
+  if redis.pcall('HEXISTS', q .. 'stats', name .. ' since') == 1 then return name end
   if tonumber(redis.call('HGET', q .. 'meta', 'counted') or 0) >= MOST_NAMES then name = OTHER end
-  if redis.call('HSETNX', q .. 'stats', name .. ' since', now) == 1 and name ~= OTHER then
+  if redis.pcall('HSETNX', q .. 'stats', name .. ' since', now) == 1 and name ~= OTHER then
     redis.call('HINCRBY', q .. 'meta', 'counted', 1)
   end
   return name
@@ -17,6 +17,6 @@ end
 
 local function add_to_statistics(q, now, name, what, n)
   local field, span = name .. ' ' .. what, q .. 'stats:' .. math.floor(now / SPAN_MS)
-  redis.call('HINCRBY', q .. 'stats', field, n)
-  if redis.call('HINCRBY', span, field, n) == tonumber(n) then redis.call('EXPIRE', span, KEPT_S) end
+  redis.pcall('HINCRBY', q .. 'stats', field, n)  -- where that is damaged, the rest is counted all the same
+  if redis.pcall('HINCRBY', span, field, n) == tonumber(n) then redis.call('EXPIRE', span, KEPT_S) end
 end
