@@ -19,7 +19,7 @@ from store.queue_system import LEASE_MS, START_MS, QueueSystem
 HOUR_MS = 3_600_000
 FLEETING = {
     "jq:{q}:trip:gone": 24 * HOUR_MS, "jq:{q}:minute:1": 2 * HOUR_MS, "jq:{q}:stats:1": 24 * HOUR_MS,
-    "jq:{q}:limit:mail/1m": 120_000,
+    "jq:{q}:limit:mail/1m": 120_000, "jq:{q}:ready:damaged": 7 * 24 * HOUR_MS,
     "jq:{~}:daemon:gone": 10_000, "jq:{~}:worker:gone": 10_000,
     "jq:{~}:control:gone": 60_000, "jq:{~}:answer:nonce": 60_000,
 }  # fmt: skip
@@ -87,7 +87,7 @@ def test_a_limit_stays_as_long_as_its_window() -> None:
 def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     scripts = {path.stem: path.read_text("utf-8") for path in LUA.rglob("*.lua")}
     setting = {name for name, text in scripts.items() if re.search(r"'P?EXPIRE'|'PX'", text)}
-    assert setting == {"join", "renew", "publish", "register", "post", "totals", "statistics", "start"}
+    assert setting == {"join", "renew", "publish", "register", "post", "totals", "statistics", "start", "mend"}
     assert f"TRIP_TTL_MS = {MOST_MS['trip']}" in source("join")
     assert f"TRIP_TTL_MS, CATALOG_TTL_MS = {MOST_MS['trip']}, {MOST_MS['catalog']}" in source("renew")
     assert f"'EXPIRE', minute, {MOST_MS['minute'] // 1000})" in rule("totals")

@@ -530,7 +530,9 @@ def test_an_answer_for_a_damaged_job_does_not_hold_up_the_inbox(real_system: Que
     real_system.push({"resolve": "a", "token": "secret"}, {"job": "n", "id": "b"})
 
     assert real_system.ingest() == (1, 1, 0, 0)
-    assert real_system.rejected()[0][0] == "not_waiting: the record of the job is damaged"
+    assert real_system.rejected()[0][0] == "no_such_job: there is no such job", (
+        "what was written over its record is set aside"
+    )
 
 
 # Races, and a full Redis

@@ -23,6 +23,8 @@ MOST_MS = {
 }  # fmt: skip
 #: The times of starts outlive the window of their limit by this (lua/rules/limits/start.lua).
 _SPARE_MS = 60_000
+#: What was set aside (lua/rules/mend.lua).
+_ASIDE, _ASIDE_MS = ":damaged", 7 * 24 * _HOUR_MS
 #: A key without its prefix, as in `jqjobs.store.keys`.
 _KIND = re.compile(r"\{[^}]*\}:(\w+)")
 
@@ -66,6 +68,8 @@ def most_ms(key: str) -> int | None:
     kind = _KIND.match(key)
     if kind is None:
         return None
+    if key.endswith(_ASIDE):
+        return _ASIDE_MS
     return _limit_ms(key) if kind[1] == "limit" else MOST_MS.get(kind[1])
 
 
