@@ -7,13 +7,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from jqjobs.daemon.control import listener as control
 from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.control.orders import Order, OrderAnswer, Verb, parse_answer
-from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id
 from jqjobs.store import keys
 from jqjobs.store.address import parse_url
@@ -109,12 +109,13 @@ def test_a_list_that_nobody_reads_keeps_the_latest(system: QueueSystem) -> None:
     assert found == list(range(30, 130))
 
 
-def test_a_key_of_another_type_is_an_error_and_stays(system: QueueSystem) -> None:
-    system.redis("SET", system.store.address.key(keys.control(DAEMON)), "x")
-    with pytest.raises(StoreError):
-        order(system.store)
+def test_a_key_of_another_type_is_set_aside(system: QueueSystem) -> None:
+    control_key = system.store.address.key(keys.control(DAEMON))
+    system.redis("SET", control_key, "x")
+    order(system.store)
 
-    assert system.redis("GET", system.store.address.key(keys.control(DAEMON))) == b"x"
+    assert system.redis("LLEN", control_key) == 1
+    assert system.redis("GET", f"{control_key}:damaged") == b"x"
 
 
 # Hearing and answering
@@ -185,9 +186,11 @@ def test_an_order_from_long_ago_is_not_obeyed(system: QueueSystem, listen: Liste
 
 
 def test_an_answer_that_redis_refuses_is_dropped_and_said_once(
-    system: QueueSystem, listener: ControlListener, logged: Lines
+    system: QueueSystem, listener: ControlListener, logged: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    system.redis("SET", system.store.address.key(keys.answer("odd12345")), "x")
+    post = daemons.post_answer
+    without_life = replace(post("odd12345", "{}"), args=["", 2, "no number", "{}"])
+    monkeypatch.setattr(daemons, "post_answer", lambda to, text: without_life if to == "odd12345" else post(to, text))
     for _ in range(2):
         order(system.store, nonce="odd12345")
         listener.answer(heard(listener), True, "lost")
