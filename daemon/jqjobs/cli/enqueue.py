@@ -13,9 +13,10 @@ from jqjobs.cli.offers import check_arguments, find_offer, warning_of
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.storing import store_job
-from jqjobs.jobs.records import PRIORITIES, Coalesce, NewJob, Options, check_name, new_id
-from jqjobs.store.reads.catalog import offer_in
+from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
+from jqjobs.store.reads.catalog import Offer, offer_in
 from jqjobs.store.reply_values import integer, string
+from jqjobs.store.store import Store
 
 
 @click.command("enqueue")
@@ -60,21 +61,13 @@ def enqueue(
     options.check_key()
     job = _new_job(name, payload_of(args_text, kwargs_text, name), options)
     with session.store() as store:
-        offer = find_offer(store, name) if queue is None else offer_in(store, queue, name)
-        queue = queue or (offer.queue if offer else "")
+        queue, offer = _destination(store, queue, name)
         if offer and not unchecked:
             check_arguments(offer, job.payload)
         job = _completed(job, options, offer.entry if offer else {})
         warning = warning_of(store, queue, name, is_offered=offer is not None)
         made = store_job(store, queue, job)
-    if warning:
-        complain(f"jqctl: warning: {warning}")
-    answer = {
-        "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced,
-        "due_ms": int(job.due) if job.due.isdecimal() else None, "warning": warning,
-    }  # fmt: skip
-    said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
-    session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(job.due)}"], [f"{queue}/{made.id}"])
+    _show(session, queue, job.due, made, warning)
 
 
 def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
@@ -82,6 +75,14 @@ def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
         name, payload, options.id or new_id(), options.priority or 0, options.due_text(), options.key or "",
         options.fields(),
     )  # fmt: skip
+
+
+def _destination(store: Store, queue: str | None, name: str) -> tuple[str, Offer | None]:
+    """Return the queue that is meant, and what is offered there under this name."""
+    if queue is not None:
+        return queue, offer_in(store, queue, name)
+    offer = find_offer(store, name)
+    return offer.queue, offer
 
 
 def _completed(job: NewJob, options: Options, entry: dict[str, Any]) -> NewJob:
@@ -102,6 +103,17 @@ def _completed(job: NewJob, options: Options, entry: dict[str, Any]) -> NewJob:
 def _published_due(entry: dict[str, Any]) -> str:
     words, delay_ms = string(entry.get("delay")), integer(entry.get("delay_ms")) or 0
     return Options(delay=words or delay_ms / 1000).due_text()
+
+
+def _show(session: Session, queue: str, due: str, made: Enqueued, warning: str | None) -> None:
+    if warning:
+        complain(f"jqctl: warning: {warning}")
+    answer = {
+        "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced,
+        "due_ms": int(due) if due.isdecimal() else None, "warning": warning,
+    }  # fmt: skip
+    said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
+    session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(due)}"], [f"{queue}/{made.id}"])
 
 
 def _due_shown(due: str) -> str:
