@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import TakenJob
@@ -23,6 +24,13 @@ from jqjobs.link.board_layout import (
 #: As plain integers: they are looked up for each job.
 _IN_HAND, _RUNNING = int(Stage.IN_HAND), int(Stage.RUNNING)
 _LEASE_UNTIL, _RECALL = int(Word.LEASE_UNTIL), int(Word.RECALL)
+
+
+class Appointment(NamedTuple):
+    """What the daemon lets a worker take of the suspects, and who is there for the other jobs meanwhile."""
+
+    scope: int  #: up to which `jobs.blame.Scope`; 0: none
+    others: int  #: how many other workers of the daemon take jobs
 
 
 class WorkerBoard:
@@ -105,14 +113,9 @@ class WorkerBoard:
         self._words[Word.EXECUTED] = executed
 
     @property
-    def suspects_scope(self) -> int:
-        """Up to which `jobs.blame.Scope` suspects may be taken; 0: none."""
-        return self._words[Word.SUSPECTS]
-
-    @property
-    def others(self) -> int:
-        """How many other workers of the daemon take jobs."""
-        return self._words[Word.OTHERS]
+    def appointment(self) -> Appointment:
+        """What the daemon says of suspects now."""
+        return Appointment(self._words[Word.SUSPECTS], self._words[Word.OTHERS])
 
     def lease_holds(self) -> bool:
         """Return whether the daemon has renewed the lease in time, as far as this host can know."""

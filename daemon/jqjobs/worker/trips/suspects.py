@@ -33,11 +33,11 @@ class SuspectTurn:
     @property
     def may_come(self) -> bool:
         """Whether this worker takes suspects at all."""
-        return self._board.suspects_scope != 0
+        return self._board.appointment.scope != 0
 
     def ask(self, want: int, free: int) -> Allowed | None:
         """Return how many to ask for in a trip that asks for ``want`` jobs; ``free``: so many slots have nothing."""
-        scope = self._board.suspects_scope
+        scope = self._board.appointment.scope
         if not scope or want <= 0 or self._is_after_suspects:
             return None
         now_ms = monotonic_ms()
@@ -55,7 +55,7 @@ class SuspectTurn:
         self._is_after_suspects = bool(suspects)
         if suspects and suspects[0].suspicion and suspects[0].suspicion.most == 0:
             self._alone = suspects[0]
-            if self._board.others:
+            if self._board.appointment.others:
                 self._batch.give_back()
 
     @property
@@ -63,4 +63,4 @@ class SuspectTurn:
         """Whether there is a job in hand that nothing is to be started beside."""
         if self._alone is not None and not any(job is self._alone for job in self._batch.in_hand()):
             self._alone = None
-        return self._alone is not None and self._board.others > 0
+        return self._alone is not None and self._board.appointment.others > 0
