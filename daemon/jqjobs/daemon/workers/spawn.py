@@ -82,12 +82,6 @@ class WorkerProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def _environment() -> dict[str, str]:
-    """What workers inherit: all but the daemon's own line to systemd."""
-    own = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-    return {name: value for name, value in os.environ.items() if name not in own}
-
-
 def new_worker_id() -> str:
     """Return ``host:number:random``, at most 64 bytes; the number is the daemon's pid. Never used twice."""
     host = "".join(c for c in host_name() if c.isascii() and (c.isalnum() or c in "._-"))[:40]
@@ -104,18 +98,8 @@ def spawn(
     release = release_in(directory)
     ours, theirs = socket.socketpair()
     try:
-        with pipes:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "jqjobs.worker", worker_id],
-                env={**_environment(), "JQ_WORKER": configure(worker_id, str(board.path), theirs.fileno())},
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=pipes.stdout,
-                stderr=pipes.stderr,
-                pass_fds=[theirs.fileno(), *pipes.read_ends],
-                process_group=0,  # Ctrl-C in a terminal reaches the daemon only
-            )
-            pipes.belong_to(process.pid)
+        configuration = configure(worker_id, str(board.path), theirs.fileno())
+        process = _start_process(worker_id, directory, configuration, theirs, pipes)
     except OSError:
         ours.close()
         board.remove()
@@ -125,3 +109,27 @@ def spawn(
     worker = WorkerProcess(worker_id, seat, process, Channel(ours, patient=False), board, time.monotonic(), release)
     worker.identity = dict(identity_of(process.pid).as_dict())
     return worker
+
+
+def _start_process(
+    worker_id: str, directory: Path, configuration: str, channel: socket.socket, pipes: WorkerPipes
+) -> subprocess.Popen[bytes]:  # fmt: skip
+    with pipes:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jqjobs.worker", worker_id],
+            env={**_environment(), "JQ_WORKER": configuration},
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=pipes.stdout,
+            stderr=pipes.stderr,
+            pass_fds=[channel.fileno(), *pipes.read_ends],
+            process_group=0,  # Ctrl-C in a terminal reaches the daemon only
+        )
+        pipes.belong_to(process.pid)
+    return process
+
+
+def _environment() -> dict[str, str]:
+    """What workers inherit: all but the daemon's own line to systemd."""
+    own = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+    return {name: value for name, value in os.environ.items() if name not in own}
