@@ -28,12 +28,19 @@ _REFUSED = {
 }
 #: Reasons that speak against a connection as a whole, not against one command.
 OF_CREDENTIALS = ("NOAUTH", "WRONGPASS")
-#: Refusals worded as a plain ERR: a password nobody asked for, a command denied inside a script, and what others than
-#: Redis cannot do.
-_NO_PASSWORD = "without any password configured"
-_ONE_DATABASE = "not allowed in cluster mode"
-_UNDECLARED = "undeclared key"
-_NOT_IN_SCRIPTS = ("The user executing the script can't", "ACL failure in script")
+#: Refusals worded as a plain ERR: what they say, the reason that is, and what to do about it. A password nobody asked
+#: for, what others than Redis cannot do, and a command denied inside a script.
+_WORDED = (
+    (
+        "without any password configured",
+        "without any password configured",
+        "it has no password: take ours out of JQ_REDIS_URL or JQ_REDIS_PASSWORD",
+    ),
+    ("not allowed in cluster mode", "cluster", _NO_CLUSTER),
+    ("undeclared key", "undeclared key", "this is no Redis, nor Valkey, which jqjobs needs"),
+    ("The user executing the script can't", "NOPERM", _REFUSED["NOPERM"]),
+    ("ACL failure in script", "NOPERM", _REFUSED["NOPERM"]),
+)
 
 
 def error_of(reply: Exception) -> JqError:
@@ -52,19 +59,14 @@ def error_of(reply: Exception) -> JqError:
         return StoreBusy(f"Redis does not serve right now: {text}", reason=word)
     if word in _BUSY or TOO_MANY_CLIENTS in text:
         return StoreBusy(f"Redis does not serve right now: {text}")
-    if _NO_PASSWORD in text:
-        return StoreRefused(
-            f"Redis refuses: {text}",
-            "it has no password: take ours out of JQ_REDIS_URL or JQ_REDIS_PASSWORD",
-            reason=_NO_PASSWORD,
-        )
-    if _ONE_DATABASE in text:
-        return StoreRefused(f"Redis refuses: {text}", _NO_CLUSTER, reason="cluster")
-    if _UNDECLARED in text:
-        return StoreRefused(
-            f"Redis refuses: {text}", "this is no Redis, nor Valkey, which jqjobs needs", reason=_UNDECLARED
-        )
-    word = "NOPERM" if any(said in text for said in _NOT_IN_SCRIPTS) else word
+    return _refusal(word, text) or StoreError(text)
+
+
+def _refusal(word: str, text: str) -> StoreRefused | None:
+    """Return the error of a reply that says no for good."""
+    for said, reason, hint in _WORDED:
+        if said in text:
+            return StoreRefused(f"Redis refuses: {text}", hint, reason=reason)
     if word in _REFUSED:
         return StoreRefused(f"Redis refuses: {text}", _REFUSED[word], reason=word)
-    return StoreError(text)
+    return None
