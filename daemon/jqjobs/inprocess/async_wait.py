@@ -49,6 +49,11 @@ def resolve(records: Records, record: Record | None, token: str, kind: str, payl
     return waits.EARLY
 
 
+def overdue(records: Records) -> list[Record]:
+    """Return the jobs that wait for an answer, and whose deadline has passed."""
+    return [record for record in records if record.state == "waiting" and record.due_ms <= records.clock()]
+
+
 def pass_deadline(records: Records, record: Record) -> None:
     """Let a job fail that nobody has answered in time."""
     _end(records, record, "deadline", b"nobody answered in time")

@@ -91,6 +91,26 @@ class Record:
     log: list[dict[str, Any]] = field(default_factory=list)
     history: list[bytes] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, queue: str, new: NewJob, number: int, now_ms: int) -> Record:
+        """Return what becomes of a new job when it is stored."""
+        fields = dict(zip(new.fields[::2], new.fields[1::2], strict=True))
+        due_ms = now_ms + int(new.due) if new.due.startswith("+") else int(new.due or now_ms)
+        if "expires" in fields:
+            fields["expires"] = now_ms + int(fields["expires"])
+        return cls(
+            queue, new.id, new.name, new.payload, new.priority, number, now_ms, due_ms, new.key, new.coalesce,
+            {str(name): value for name, value in fields.items()}, "scheduled" if due_ms > now_ms else "ready",
+        )  # fmt: skip
+
+    def in_place_of(self, old: Record) -> Record:
+        """Return it with what stays of the call that it replaces: id, counters, and the place at the same priority."""
+        kept = [
+            "id", "attempt", "executions", "failures", "interrupts", "throttles", "forgiven", "forgiven_throttles",
+            "hung", "history", "enqueued_ms", *(["number"] if old.priority == self.priority else []),
+        ]  # fmt: skip
+        return replace(self, **{name: getattr(old, name) for name in kept})
+
     @property
     def ref(self) -> str:
         """``queue/id``."""
@@ -152,12 +172,12 @@ class Records:
             return Enqueued(new.id, False)
         holder = self.holder(queue, new.key)
         if holder is None:
-            self._all[queue, new.id] = self._record(queue, new)
+            self._all[queue, new.id] = self._new(queue, new)
             self._forget_old()
             return Enqueued(new.id, True)
         replaced = new.replace and holder.state in _QUEUED
         if replaced:
-            self._all[queue, holder.id] = self._in_place_of(holder, self._record(queue, new, holder.id))
+            self._all[queue, holder.id] = self._new(queue, new).in_place_of(holder)
         return Enqueued(holder.id, False, replaced)
 
     def holder(self, queue: str, key: str) -> Record | None:
@@ -165,26 +185,9 @@ class Records:
         same = (record for record in self if key and record.queue == queue and record.key == key)
         return next((record for record in same if record.blocks()), None)
 
-    def _in_place_of(self, old: Record, new: Record) -> Record:
-        """Let a call have what stays of the one that it replaces: the counters, and its place at the same priority."""
-        kept = [
-            "attempt", "executions", "failures", "interrupts", "throttles", "forgiven", "forgiven_throttles", "hung",
-            "history", "enqueued_ms", *(["number"] if old.priority == new.priority else []),
-        ]  # fmt: skip
-        return replace(new, **{name: getattr(old, name) for name in kept})
-
-    def _record(self, queue: str, new: NewJob, job_id: str = "") -> Record:
-        now_ms = self.clock()
+    def _new(self, queue: str, new: NewJob) -> Record:
         self._number += 1
-        fields = dict(zip(new.fields[::2], new.fields[1::2], strict=True))
-        due_ms = now_ms + int(new.due) if new.due.startswith("+") else int(new.due or now_ms)
-        if "expires" in fields:
-            fields["expires"] = now_ms + int(fields["expires"])
-        return Record(
-            queue, job_id or new.id, new.name, new.payload, new.priority, self._number, now_ms, due_ms, new.key,
-            new.coalesce, {str(name): value for name, value in fields.items()},
-            "scheduled" if due_ms > now_ms else "ready",
-        )  # fmt: skip
+        return Record.of(queue, new, self._number, self.clock())
 
     def _forget_old(self) -> None:
         over = [place for place, record in self._all.items() if record.state in (*_OVER, "gone")]
@@ -194,10 +197,6 @@ class Records:
     def next_due_ms(self) -> int | None:
         """Return when the next scheduled job is due or a deadline passes, None when there is none."""
         return min((record.due_ms for record in self if record.state in ("scheduled", "waiting")), default=None)
-
-    def overdue(self) -> list[Record]:
-        """Return the jobs that wait for an answer, and whose deadline has passed."""
-        return [record for record in self if record.state == "waiting" and record.due_ms <= self.clock()]
 
     def take(self) -> Record | None:
         """Return the job whose turn it is, whatever limits say, active now."""
@@ -244,23 +243,6 @@ class Records:
             record.state = "gone"
         else:
             del self._all[record.queue, record.id]
-
-    def promote(self, record: Record) -> None:
-        """Let a scheduled job be ready now."""
-        record.state, record.due_ms = "ready", self.clock()
-        self.queue_last(record)
-
-    def retry(self, record: Record) -> bool:
-        """Make a dead job ready again, with all its attempts before it; False when another one has its key."""
-        holder = self.holder(record.queue, record.key)
-        if holder is not None and holder is not record:
-            return False
-        record.state, record.forgiven, record.hung = "ready", record.failures, 0
-        record.forgiven_throttles = record.throttles
-        self.queue_last(record)
-        record.reason, record.finished_ms = "", None
-        record.fields.pop("expires", None)
-        return True
 
 
 def taken_job(record: Record) -> TakenJob:

@@ -75,8 +75,22 @@ def _cancel_one(records: Records, record: Record | None) -> int:
 
 
 def _retry(records: Records, queue: str, args: Sequence[str]) -> list[int]:
-    found = [records.get(queue, job_id) for job_id in args]
-    return [0 if each is None or each.state != "dead" else 1 if records.retry(each) else -1 for each in found]
+    return [_retry_one(records, records.get(queue, job_id)) for job_id in args]
+
+
+def _retry_one(records: Records, record: Record | None) -> int:
+    """Return what lua/retry.lua answers: -1 when another job has its key."""
+    if record is None or record.state != "dead":
+        return 0
+    holder = records.holder(record.queue, record.key)
+    if holder is not None and holder is not record:
+        return -1
+    record.state, record.forgiven, record.hung = "ready", record.failures, 0
+    record.forgiven_throttles = record.throttles
+    records.queue_last(record)
+    record.reason, record.finished_ms = "", None
+    record.fields.pop("expires", None)
+    return 1
 
 
 def _delete(records: Records, queue: str, args: Sequence[str]) -> list[int]:
@@ -99,7 +113,8 @@ def _promote(records: Records, queue: str, args: Sequence[str]) -> list[int]:
 def _promote_one(records: Records, record: Record | None) -> int:
     if record is None or record.state != "scheduled":
         return 0
-    records.promote(record)
+    record.state, record.due_ms = "ready", records.clock()
+    records.queue_last(record)
     return 1
 
 

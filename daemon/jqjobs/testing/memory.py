@@ -16,7 +16,7 @@ from typing import Any
 
 from jqjobs.api.app import App, Job
 from jqjobs.errors import DrainedTooLong
-from jqjobs.inprocess.async_wait import pass_deadline
+from jqjobs.inprocess.async_wait import overdue, pass_deadline
 from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.inprocess.memory_store import FrozenClock, Record
 from jqjobs.jobs.annotations import signature_of
@@ -79,7 +79,7 @@ class InMemory:
 
     def _next(self, *, limits: bool, delayed: bool) -> Record | None:
         records, gates = self.engine.records, self.engine.gates
-        for late in records.overdue():
+        for late in overdue(records):
             pass_deadline(records, late)
         record = gates.take() if limits else records.take()
         moments = [at for at in (records.next_due_ms(), gates.next_opening_ms()) if at is not None]
