@@ -10,14 +10,11 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 from jqjobs.api.app import App
 from jqjobs.base import log
 from jqjobs.base.config import Environment, use_redis
-from jqjobs.base.job_files import write_jobs
 from jqjobs.errors import StoreRefused
-from jqjobs.jobs.context import tag_of_running_job
 from jqjobs.link.channel import Channel
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.stacks import Stacks
@@ -32,14 +29,13 @@ from jqjobs.worker.life.parent import die_with
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.same_redis import enqueue_where_we_work
 from jqjobs.worker.life.surroundings import Surroundings
+from jqjobs.worker.life.worker_log import WorkerLog
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.loop import Loop
 from jqjobs.worker.worker_wiring import WorkerProcess, redis_of, wire
 
 #: Thousandths of all memory that a worker counts as larger than it is. Who takes a fifth more still goes first.
 _OOM_SCORE_ADDED = 200
-#: The daemon reads what its workers write, but may wait for its own reader before.
-_OUTPUT_PATIENCE_MS = 2000
 
 
 def main() -> int:
@@ -48,33 +44,23 @@ def main() -> int:
     _prepare_for_jobs(config)
     environment = Environment()  # before the app can change the working directory
     stacks = Stacks(Path(config.board))
-    who = f"worker:{os.getpid()}"
-    how: dict[str, Any] = {"form": config.log_format, "level": config.log_level, "patience_ms": _OUTPUT_PATIENCE_MS}
-    log.configure(who, **how)
-    write_jobs(who, form=config.log_format, job_log=config.job_log, error_log=config.error_log)
+    worker_log = WorkerLog(config)
+    worker_log.start()
     interrupter = Interrupter(again_ms=config.hung_after_ms)
     signals = Signals(interrupter)
     signals.install()
     if not die_with(config.daemon_pid):
         return WorkerExit.ORPHANED
     _go_first_when_memory_ends()
-    channel = Channel(socket.socket(fileno=config.channel_fd))
-    instructions = Instructions(channel, signals)
-    surroundings = Surroundings(signals, instructions, stacks)
-    surroundings.watch()
-    process = WorkerProcess(
-        config=config, environment=environment, channel=channel, signals=signals, interrupter=interrupter,
-        instructions=instructions,
-        surroundings=surroundings, loaded_files=LoadedFiles(packages=config.watch_packages),
-    )  # fmt: skip
+    process = _make_process(config, environment, stacks, signals, interrupter)
     app = _load(process)
     if app is None:
         return WorkerExit.BAD_APP
-    surroundings.keep()
-    log.take_app_lines(who, tag_of_running_job, **how)
+    process.surroundings.keep()
+    worker_log.take_app_lines()
     signals.loading = False
-    channel.send("loaded")
-    process.loaded_files.report(channel)
+    process.channel.send("loaded")
+    process.loaded_files.report(process.channel)
     return _work(wire(process, app))
 
 
@@ -93,6 +79,21 @@ def _go_first_when_memory_ends() -> None:
     place = Path("/proc/self/oom_score_adj")
     with contextlib.suppress(OSError, ValueError):
         place.write_text(str(min(1000, int(place.read_text()) + _OOM_SCORE_ADDED)))
+
+
+def _make_process(
+    config: WorkerConfig, environment: Environment, stacks: Stacks, signals: Signals, interrupter: Interrupter
+) -> WorkerProcess:  # fmt: skip
+    """Return what there is before the app is loaded; what is changed around jobs is noticed from now on."""
+    channel = Channel(socket.socket(fileno=config.channel_fd))
+    instructions = Instructions(channel, signals)
+    surroundings = Surroundings(signals, instructions, stacks)
+    surroundings.watch()
+    return WorkerProcess(
+        config=config, environment=environment, channel=channel, signals=signals, interrupter=interrupter,
+        instructions=instructions,
+        surroundings=surroundings, loaded_files=LoadedFiles(packages=config.watch_packages),
+    )  # fmt: skip
 
 
 def _load(process: WorkerProcess) -> App | None:
