@@ -67,6 +67,24 @@ def redis_of(process: WorkerProcess, app: App) -> Address:
     return with_login(lambda _: parse_url(process.config.redis_url), process.environment, app.credentials)
 
 
+class _Attempts:
+    """What runs attempts, and ends them early: on the main thread by a signal, else on the thread of a slot."""
+
+    def __init__(self, process: WorkerProcess, app: App, notes: NoteWriter, batch: Batch, rng: random.Random) -> None:
+        config, interrupter = process.config, process.interrupter
+        self.loop_thread = LoopThread()
+        self.on_threads = ThreadInterrupter(lambda: interrupter.in_child, self.loop_thread, config.hung_after_ms)
+        guard: Guard = interrupter
+        if config.concurrency > 1:
+            guard, interrupter.event_loop = self.on_threads, self.loop_thread
+        # On threads nobody can take a signal for himself.
+        asked_to_end = process.surroundings.asked_to_end if config.concurrency == 1 else None
+        self.runner = Runner(
+            app, config.worker_id, guard, rng, notes, asked_to_end=asked_to_end,
+            may_clean_up=batch.may_clean_up, park_ms=config.park_ms,
+        )  # fmt: skip
+
+
 class _Wiring:
     """The parts while they are made: each from those before it."""
 
@@ -81,17 +99,13 @@ class _Wiring:
         self.board = WorkerBoard(Path(config.board))
         self.batch = Batch(self.board)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
-        self.instructions = process.instructions
         self.wake_wait = WakeWait(
             Wire(address, name=name), queues, process.channel, process.signals.wakeup,
             when_moved=lambda: self.exchanger.leave_server(),
         )  # fmt: skip
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
-        self.loop_thread = LoopThread()
-        self.on_threads = ThreadInterrupter(
-            lambda: process.interrupter.in_child, self.loop_thread, config.hung_after_ms
-        )  # fmt: skip
-        self.runner = self._runner()
+        self.attempts = _Attempts(process, app, self.notes, self.batch, self.rng)
+        self.runner = self.attempts.runner
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
             self.runner.complete,
@@ -102,19 +116,7 @@ class _Wiring:
         )  # fmt: skip
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
         self.grants = MemoryGrants(
-            self.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
-        )  # fmt: skip
-
-    def _runner(self) -> Runner:
-        process, config = self.process, self.config
-        guard: Guard = process.interrupter
-        if config.concurrency > 1:
-            guard, process.interrupter.event_loop = self.on_threads, self.loop_thread
-        # On threads nobody can take a signal for himself.
-        asked_to_end = process.surroundings.asked_to_end if config.concurrency == 1 else None
-        return Runner(
-            self.app, config.worker_id, guard, self.rng, self.notes, asked_to_end=asked_to_end,
-            may_clean_up=self.batch.may_clean_up, park_ms=config.park_ms,
+            process.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
         )  # fmt: skip
 
     def parts(self) -> WorkerParts:
@@ -123,8 +125,8 @@ class _Wiring:
         return WorkerParts(
             config=self.config, app=self.app, rng=self.rng,
             store=self.store, board=self.board, channel=self.process.channel, wake_wait=self.wake_wait,
-            signals=self.process.signals, instructions=self.instructions, loaded_files=self.process.loaded_files,
-            surroundings=self.process.surroundings,
+            signals=self.process.signals, instructions=self.process.instructions,
+            loaded_files=self.process.loaded_files, surroundings=self.process.surroundings,
             own_memory=OwnMemory(self.board, self.process.channel),
             batch=self.batch, exchanger=self.exchanger, fetching=fetching,
             runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
@@ -146,8 +148,8 @@ class _Wiring:
         config, slots = self.config, self.config.concurrency
         fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
         pool = Pool(
-            slots, self.batch, self.runner, self.on_threads, self.process.signals, self.grants.refusal,
-            self.loop_thread, config.hung_after_ms, self.job_log, self.statistics,
+            slots, self.batch, self.runner, self.attempts.on_threads, self.process.signals, self.grants.refusal,
+            self.attempts.loop_thread, config.hung_after_ms, self.job_log, self.statistics,
         )  # fmt: skip
         return fetching, pool, self._monitor(pool, pool)
 
