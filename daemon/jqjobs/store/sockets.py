@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import struct
@@ -98,6 +99,37 @@ def limit_waits(sock: socket.socket, timeout_s: float) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
     sock.settimeout(None)
+
+
+class Waits:
+    """How long the waits of a connection may take: each step its time, less when all must have ended by a moment."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        #: Whose waits they are, while there is a connection.
+        self.sock: socket.socket | None = None
+        self._until_s, self._limit_s = math.inf, timeout_s
+
+    def open(self, address: Address) -> socket.socket:
+        """Connect within the time of a step, which each wait of the socket has, too. Raises: OSError, ValueError."""
+        self._limit_s = self._step_s()
+        self.sock = open_socket(address, self._limit_s)
+        return self.sock
+
+    def hurry(self, until_s: float) -> None:
+        """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
+        self._until_s = until_s
+        self.limit()
+
+    def limit(self) -> None:
+        """Tell the socket how long each wait may take now, where that makes a difference."""
+        step_s = self._step_s()
+        if self.sock is not None and not 0.9 <= step_s / self._limit_s <= 1:
+            limit_waits(self.sock, step_s)
+            self._limit_s = step_s
+
+    def _step_s(self) -> float:
+        return max(_SHORTEST_S, min(self.timeout_s, self._until_s - time.monotonic()))
 
 
 def keep_alive(sock: socket.socket) -> None:

@@ -64,7 +64,7 @@ class Store:
         freshen(self.wire)
         try:
             while True:
-                self.wire.hurry(patience.until_s)
+                self.wire.waits.hurry(patience.until_s)
                 try:
                     return self._run(call)
                 except StoreError as error:
@@ -73,7 +73,7 @@ class Store:
                     self.wire.close()  # another server may be behind the address by now
                     time.sleep(patience.pause_s(error))
         finally:
-            self.wire.hurry(math.inf)
+            self.wire.waits.hurry(math.inf)
 
     def _run(self, call: Call[T]) -> T:
         was_connected = self.wire.connected

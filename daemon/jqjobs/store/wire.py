@@ -7,7 +7,6 @@ Retrying is the business of whoever knows whether a command may be repeated (`St
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import socket
@@ -21,7 +20,7 @@ import hiredis
 from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import MOVED, TOO_MANY_CLIENTS, error_of
-from jqjobs.store.sockets import Poll, limit_waits, open_socket, poll_of
+from jqjobs.store.sockets import Poll, Waits, poll_of
 from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
@@ -57,13 +56,13 @@ class Wire:
 
     def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
         self.address = address
-        self.timeout_s = timeout_s
         self.name = client_name(name)
         self._sock: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._poll: Poll | None = None
         self._pid = 0
-        self._until_s, self._limit_s = math.inf, timeout_s
+        #: How long it waits; who is in a hurry says so there.
+        self.waits = Waits(timeout_s)
         #: When somebody looked whether it is of use, seconds of the monotonic clock; see `freshness`.
         self.looked_s = 0.0
         #: Around a command and its reply.
@@ -82,8 +81,7 @@ class Wire:
         """
         self.close()
         username, password = ask_login(self.address)
-        self._limit_s = self._step_s()
-        self._sock, self._pid, self._reader = _open(self.address, self._limit_s), os.getpid(), hiredis.Reader()
+        self._sock, self._pid, self._reader = _open(self.address, self.waits), os.getpid(), hiredis.Reader()
         self._poll, self.looked_s = poll_of(self._sock), time.monotonic()
         greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
         try:
@@ -93,7 +91,7 @@ class Wire:
                 raise_first([without_secrets(self.reply(), username, password)])
             # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
             check_named(self.reply())
-            self._limit_waits()
+            self.waits.limit()
             if greetings and packed:
                 self._write(packed)
         except StoreError as error:
@@ -104,26 +102,11 @@ class Wire:
             self.close()
             raise
 
-    def hurry(self, until_s: float) -> None:
-        """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
-        self._until_s = until_s
-        self._limit_waits()
-
-    def _limit_waits(self) -> None:
-        """Tell the socket how long each wait may take now, where that makes a difference."""
-        step_s = self._step_s()
-        if self._sock is not None and not 0.9 <= step_s / self._limit_s <= 1:
-            limit_waits(self._sock, step_s)
-            self._limit_s = step_s
-
-    def _step_s(self) -> float:
-        return max(0.001, min(self.timeout_s, self._until_s - time.monotonic()))
-
     def close(self) -> None:
         """Drop the connection, if there is one. A forked child only forgets its parent's."""
         if self._sock is not None:
             self._sock.close()
-            self._sock = None
+            self._sock = self.waits.sock = None
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
@@ -211,14 +194,13 @@ class Wire:
         return unavailable(self.address, error, unanswered=unanswered)
 
 
-def _open(address: Address, timeout_s: float) -> socket.socket:
+def _open(address: Address, waits: Waits) -> socket.socket:
     try:
-        sock = open_socket(address, timeout_s)
+        return waits.open(address)
     except OSError as error:
         raise unavailable(address, error) from error
     except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
         raise ConfigError(f"the Redis URL names no usable place: {error}") from None
-    return sock
 
 
 def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:

@@ -267,7 +267,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_forever() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         shop = Shop(f"redis://127.0.0.1:{silent.getsockname()[1]}")
         with shop.app.client.store() as store:
-            store.wire.timeout_s = 0.2
+            store.wire.waits.timeout_s = 0.2
         began = time.monotonic()
         with pytest.raises(StoreUnavailable, match="no answer in time"):
             shop.mail.enqueue("ann")
