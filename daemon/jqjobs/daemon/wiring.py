@@ -21,6 +21,7 @@ from jqjobs.daemon.deploys.host_lock import HostLock
 from jqjobs.daemon.deploys.release import Release
 from jqjobs.daemon.deploys.reload import Reload
 from jqjobs.daemon.deploys.source_changes import SourceChanges
+from jqjobs.daemon.deploys.watched_files import WatchedFiles
 from jqjobs.daemon.deploys.watcher import SourceWatcher
 from jqjobs.daemon.ending import Ending, drain_s
 from jqjobs.daemon.health.probes import HealthServer
@@ -92,7 +93,7 @@ def _make_parts(boot: Boot) -> Parts:
         daemon_id, boards, _worker_config(settings, boot.redis_url), release.directory, boot.relay
     )
     have_changed = _comparison(settings, release, boot.reread)
-    source_changes = SourceChanges(Reload(workers), release, HostLock(boards), have_changed, wake)
+    source_changes = SourceChanges(Reload(workers), WatchedFiles(release), HostLock(boards), have_changed, wake)
     memory = MemoryGuard(workers, FreeMemory(), settings.memory_reserve, settings.max_rss)
     lifecycle = WorkerLifecycle(settings, workers, leases, memory, source_changes)
     if boot.handover is not None:
@@ -138,8 +139,8 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
 
 
 def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, threads: ExitStack) -> None:
-    source_changes.watcher = watcher = SourceWatcher(source_changes.heard_change, mode=settings.watch)
-    source_changes.watch_own()
+    source_changes.files.watcher = watcher = SourceWatcher(source_changes.heard_change, mode=settings.watch)
+    source_changes.files.watch_own()
     watcher.start()
     threads.callback(watcher.end)
 

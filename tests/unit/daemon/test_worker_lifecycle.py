@@ -50,7 +50,7 @@ class SourceChanges:
     def __init__(self) -> None:
         self.watched: list[tuple[str, list[str]]] = []
         self.added: list[str] = []
-        self.reload = self
+        self.reload = self.files = self
 
     def watch(self, worker: WorkerProcess, paths: list[str]) -> None:
         self.watched.append((worker.id, list(paths)))

@@ -8,22 +8,18 @@ Nothing is retried by itself: what was refused is tried again when something cha
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from queue import SimpleQueue
 
 from jqjobs.base import log
-from jqjobs.base.config import dotenv_of
 from jqjobs.base.escape import visible
 from jqjobs.daemon.deploys.host_lock import HostLock
-from jqjobs.daemon.deploys.new_image import ImageCheck, own_digests
-from jqjobs.daemon.deploys.release import Release, unresolved
+from jqjobs.daemon.deploys.new_image import ImageCheck
 from jqjobs.daemon.deploys.reload import Reload
-from jqjobs.daemon.deploys.watcher import Change, SourceWatcher
-from jqjobs.daemon.workers.spawn import WorkerProcess
+from jqjobs.daemon.deploys.watched_files import WatchedFiles
+from jqjobs.daemon.deploys.watcher import Change
 
 _SHOWN_PATHS = 5
 
@@ -48,18 +44,15 @@ class SourceChanges:
     """
 
     reload: Reload
-    release: Release
+    files: WatchedFiles
     host_lock: HostLock
     settings_changed: Callable[[], bool]
     wake: Callable[[], None]
-    watcher: SourceWatcher | None = None
     refused_because: str = ""
     begun: int = 0
     step: Step = Step.NONE
     _changes: SimpleQueue[Change] = field(default_factory=SimpleQueue)
     _check: ImageCheck = field(default_factory=ImageCheck)
-    _own: dict[Path, bytes] = field(default_factory=lambda: own_digests())
-    _dotenvs: list[str] = field(default_factory=list)
 
     @property
     def is_under_way(self) -> bool:
@@ -82,31 +75,6 @@ class SourceChanges:
         """Note a change; called by the watcher's thread."""
         self._changes.put(change)
         self.wake()
-
-    def watch(self, worker: WorkerProcess, paths: Iterable[str]) -> None:
-        """Watch files that a worker has loaded; a retiring one may be of another release, and soon does not matter."""
-        if self.watcher is None or worker.plan is not None:
-            return
-        found = [sys.intern(unresolved(path, self.release)) for path in paths]
-        worker.files.update(found)
-        self.watcher.watch(found)
-
-    def watch_own(self) -> None:
-        """Watch what the daemon itself depends on."""
-        if self.watcher is not None:
-            here = self.release.directory / ".env"  # one that comes nearer than the one that counts, counts then
-            self._dotenvs = list(dict.fromkeys([str(here), str(dotenv_of(self.release.directory) or here)]))
-            self.watcher.watch(self._own_paths())
-            self.watcher.watch_links(map(str, self.release.links))
-
-    def _own_paths(self) -> list[str]:
-        return [*self._dotenvs, *map(str, self._own)]
-
-    def _forget_old_files(self) -> None:
-        """Watch no longer what only the replaced workers had loaded: an old release may be removed."""
-        if self.watcher is not None:
-            stay = [path for worker in self.reload.workers if worker.plan is None for path in worker.files]
-            self.watcher.keep([*stay, *self._own_paths()])
 
     def abandon(self) -> None:
         """Forget what is under way: the daemon ends."""
@@ -139,7 +107,7 @@ class SourceChanges:
             self.step = Step.NONE
             self.host_lock.give_back()
             if not self.reload.refused_because:
-                self._forget_old_files()
+                self.files.keep(self.reload.workers)
         return Step.NONE
 
     def _hear_changes(self) -> None:
@@ -157,10 +125,9 @@ class SourceChanges:
         self._check.end()
         self.begun += 1
         self.refused_because = ""
-        self.release = self.release.refreshed()
-        self.watch_own()
+        self.files.follow_links()
         try:
-            is_own = self._own != own_digests() or self.settings_changed()
+            is_own = self.files.has_new_image() or self.settings_changed()
         except ValueError as error:
             return self._refuse(str(error))
         if is_own:
@@ -171,7 +138,7 @@ class SourceChanges:
         return None
 
     def _start_check(self) -> None:
-        if refusal := self._check.start(self.release):
+        if refusal := self._check.start(self.files.release):
             return self._refuse(refusal)
         self.step = Step.CHECKING
         return None

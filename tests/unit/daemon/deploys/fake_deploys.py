@@ -18,6 +18,7 @@ import pytest
 from jqjobs.daemon.deploys import new_image
 from jqjobs.daemon.deploys.release import resolve
 from jqjobs.daemon.deploys.source_changes import SourceChanges, Step
+from jqjobs.daemon.deploys.watched_files import WatchedFiles
 from jqjobs.daemon.deploys.watcher import Change
 from waiting import eventually
 
@@ -102,7 +103,9 @@ class FakeDeploys:
         self.woken = 0
         self._patch = monkeypatch
         self.check("fine")
-        fakes: Any = (self.reload, resolve(directory), self.host_lock, self._settings_changed, self._wake, self.watcher)
+        watcher: Any = self.watcher
+        self.files = WatchedFiles(resolve(directory), watcher)
+        fakes: Any = (self.reload, self.files, self.host_lock, self._settings_changed, self._wake)
         self.source_changes = SourceChanges(*fakes)
 
     def check(self, name: str) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.deploys import new_image
-from jqjobs.daemon.deploys import source_changes as module
+from jqjobs.daemon.deploys import new_image, watched_files
 from jqjobs.daemon.deploys.release import resolve
 from jqjobs.daemon.deploys.source_changes import Step
 from log_lines import Lines
@@ -121,7 +120,7 @@ def test_new_settings_are_checked_before_the_daemon_is_replaced(deploys: FakeDep
 
 
 def test_a_new_jqjobs_is_checked_too(deploys: FakeDeploys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "own_digests", lambda: {Path("/jqjobs/app.py"): b"another"})
+    monkeypatch.setattr(watched_files, "own_digests", lambda: {Path("/jqjobs/app.py"): b"another"})
     deploys.source_changes.begin()
     assert deploys.source_changes.step is Step.CHECKING
 
@@ -265,22 +264,22 @@ def test_files_of_a_release_are_watched_by_the_way_that_leads_over_its_link(
 ) -> None:
     (tmp_path / "releases" / "1").mkdir(parents=True)
     (tmp_path / "current").symlink_to("releases/1")
-    deploys.source_changes.release = resolve(tmp_path / "current")
+    deploys.files.release = resolve(tmp_path / "current")
     worker: Any = Worker()
-    deploys.source_changes.watch(worker, [f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"])
+    deploys.files.watch(worker, [f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"])
     assert deploys.watcher.files == worker.files == {f"{tmp_path}/current/shop.py", "/opt/lib/other.py"}
 
 
 def test_what_a_worker_on_its_way_out_loads_is_not_watched(deploys: FakeDeploys) -> None:
     leaving: Any = Worker(plan=object())
-    deploys.source_changes.watch(leaving, ["/srv/old.py"])
+    deploys.files.watch(leaving, ["/srv/old.py"])
     assert deploys.watcher.files == set()
 
 
 def test_what_the_daemon_depends_on_is_watched(deploys: FakeDeploys, tmp_path: Path) -> None:
-    deploys.source_changes.watch_own()
+    deploys.files.watch_own()
     assert str(tmp_path / ".env") in deploys.watcher.files
-    assert str(Path(module.__file__)) in deploys.watcher.files
+    assert str(Path(watched_files.__file__)) in deploys.watcher.files
 
 
 def test_after_a_reload_what_only_the_old_workers_had_loaded_is_forgotten(deploys: FakeDeploys) -> None:
@@ -292,7 +291,7 @@ def test_after_a_reload_what_only_the_old_workers_had_loaded_is_forgotten(deploy
     deploys.advance_to(Step.NONE)
     assert deploys.watcher.kept is not None
     assert {path for path in deploys.watcher.kept if path.startswith("/srv")} == {"/srv/new.py"}
-    assert str(Path(module.__file__)) in deploys.watcher.kept
+    assert str(Path(watched_files.__file__)) in deploys.watcher.kept
 
 
 def test_after_a_refused_reload_all_is_watched_as_before(deploys: FakeDeploys) -> None:
@@ -304,9 +303,9 @@ def test_after_a_refused_reload_all_is_watched_as_before(deploys: FakeDeploys) -
 
 
 def test_without_a_watcher_hup_works_and_nothing_is_watched(deploys: FakeDeploys) -> None:
-    deploys.source_changes.watcher = None
+    deploys.files.watcher = None
     worker: Any = Worker()
-    deploys.source_changes.watch(worker, ["/srv/shop.py"])
+    deploys.files.watch(worker, ["/srv/shop.py"])
     deploys.source_changes.begin()
     assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
     deploys.reload.end()
