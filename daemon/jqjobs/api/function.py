@@ -10,11 +10,11 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from jqjobs.api.engine import Engine
 from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.references import job_at, name_by_job, place_in_module
+from jqjobs.api.terms import Terms
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption
-from jqjobs.jobs import moments
 from jqjobs.jobs.hooks import HookPoint, Hooks
-from jqjobs.jobs.records import NO_OPTIONS, Coalesce, NewJob, Options, new_id, new_ids
+from jqjobs.jobs.records import NO_OPTIONS, NewJob, Options, new_id, new_ids
 from jqjobs.jobs.registration import Settings, awaitable
 from jqjobs.jobs.signature import Signature
 
@@ -46,26 +46,9 @@ class Job(Generic[P, R]):
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
-        self._choose(NO_OPTIONS)
-
-    def _choose(self, options: Options) -> None:
-        """Compute what calls with these options have in common, whatever their arguments. Raises: InvalidOption."""
-        options.check_key()
-        settings = self.settings
-        self._options = options
+        self._terms = Terms(settings, NO_OPTIONS)
         #: The queue it goes to.
-        self.queue = options.queue or settings.queue
-        self._fields = options.fields()
-        self._priority = settings.priority if options.priority is None else options.priority
-        self._when = settings.delay if options.when is None else options.when
-        is_moment = moments.is_moment(self._when)
-        self._due_text = "" if is_moment or not self._when else moments.due_text(self._when, "delay", 0)
-        #: Whether calls differ in more than their arguments.
-        self._varies = is_moment or bool(settings.limits)
-        self._coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
-        if options.key is not None:
-            replace = settings.replace if options.replace is None else options.replace
-            self._coalescing = options.coalesce or settings.coalesce, replace
+        self.queue = self._terms.queue
 
     @functools.cached_property
     def function(self) -> Callable[P, R]:
@@ -73,7 +56,7 @@ class Job(Generic[P, R]):
         return name_by_job(self._function, self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return job_at, (*place_in_module(self), self._options)
+        return job_at, (*place_in_module(self), self._terms.options)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -89,7 +72,7 @@ class Job(Generic[P, R]):
     @property
     def chosen(self) -> Options:
         """What `options` was told, in all."""
-        return self._options
+        return self._terms.options
 
     def options(
         self, *, queue: str | None = None, id: str | None = None, key: str | None = None, priority: int | None = None,
@@ -110,13 +93,14 @@ class Job(Generic[P, R]):
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace
         )
-        return self.with_options(self._options.with_(given))
+        return self.with_options(self._terms.options.with_(given))
 
     def with_options(self, chosen: Options) -> Job[P, R]:
         """Return the job with these options, and none of those before, for the calls made on it."""
         job: Job[P, R] = object.__new__(type(self))  # copy() would go by `__reduce__`
         job.__dict__.update(self.__dict__)
-        job._choose(chosen)
+        job._terms = Terms(job.settings, chosen)
+        job.queue = job._terms.queue
         return job
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
@@ -139,7 +123,7 @@ class Job(Generic[P, R]):
         ``arguments``: for each call its positional arguments as a tuple, or a pair of those and a dict of
         keyword arguments. All are checked before the first one is sent.
         """
-        if self._options.id is not None:
+        if self._terms.job_id is not None:
             raise InvalidOption("an id names one job; enqueue_many makes many")
         given = [_call(item) for item in arguments]
         new = [self._new(*call, job_id) for call, job_id in zip(given, new_ids(len(given)), strict=True)]
@@ -154,22 +138,22 @@ class Job(Generic[P, R]):
         return self.settings.limits.text(self.name, self.signature.named(args, kwargs))
 
     def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
-        options, fields, due_text = self._options, self._fields, self._due_text
-        if self._varies:
+        terms = self._terms
+        fields, due_text = terms.fields, terms.due_text
+        if terms.varies:
             fields, due_text = self._of_this_call(args, kwargs)
         return NewJob(
-            self.settings.name, self.signature.encode(args, kwargs), job_id or options.id or new_id(), self._priority,
-            due_text, options.key or "", fields, *self._coalescing,
+            self.settings.name, self.signature.encode(args, kwargs), job_id or terms.job_id or new_id(),
+            terms.priority, due_text, terms.key, fields, *terms.coalescing,
         )  # fmt: skip
 
     def _of_this_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str]:
         """Return its fields, and when it is due."""
-        fields, due_text = self._fields, self._due_text
+        terms = self._terms
+        fields = terms.fields
         if self.settings.limits:
             fields = (*fields, "limits", self.limits_text(args, kwargs))
-        if moments.is_moment(self._when):
-            what = "delay" if self._options.due is None else "due"
-            due_text = moments.due_text(self._when, what, self._engine().now_ms())
+        due_text = terms.due_text_at(self._engine().now_ms()) if terms.is_moment else terms.due_text
         return fields, due_text
 
 

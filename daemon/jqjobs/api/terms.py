@@ -1,0 +1,33 @@
+"""What calls of a job have in common, whatever their arguments: worked out once, not at each call."""
+
+from __future__ import annotations
+
+from jqjobs.jobs import moments
+from jqjobs.jobs.records import Coalesce, Options
+from jqjobs.jobs.registration import Settings
+
+
+class Terms:
+    """The options that were chosen, over what a job was registered with. Raises: InvalidOption."""
+
+    def __init__(self, settings: Settings, options: Options) -> None:
+        options.check_key()
+        self.options = options
+        self.queue = options.queue or settings.queue
+        self.job_id, self.key = options.id, options.key or ""
+        self.fields = options.fields()
+        self.priority = settings.priority if options.priority is None else options.priority
+        self._when = settings.delay if options.when is None else options.when
+        #: Whether it is read at each call when they are due.
+        self.is_moment = moments.is_moment(self._when)
+        self.due_text = "" if self.is_moment or not self._when else moments.due_text(self._when, "delay", 0)
+        #: Whether calls differ in more than their arguments.
+        self.varies = self.is_moment or bool(settings.limits)
+        self.coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
+        if options.key is not None:
+            replace = settings.replace if options.replace is None else options.replace
+            self.coalescing = options.coalesce or settings.coalesce, replace
+
+    def due_text_at(self, now_ms: int) -> str:
+        """Return when a call is due that is made now. Raises: InvalidOption."""
+        return moments.due_text(self._when, "delay" if self.options.due is None else "due", now_ms)
