@@ -5,13 +5,13 @@ Thread-safe; survives fork; connects on first use.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from jqjobs.api.loop_stores import LoopStores
 from jqjobs.api.whereabouts import Whereabouts
 from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.jobs.records import Enqueued, NewJob
@@ -26,7 +26,6 @@ from jqjobs.store.login import Credentials
 from jqjobs.store.store import Store
 
 if TYPE_CHECKING:
-    from jqjobs.store.aio import AsyncStore
     from jqjobs.store.async_subscriptions import AsyncSubscription
 
 T = TypeVar("T")
@@ -47,7 +46,7 @@ class Client:
         """``redis_url``, ``prefix``, ``credentials``: as of `App`. None is looked at before the first call."""
         self._whereabouts = Whereabouts(redis_url, prefix, credentials)
         self._idle: deque[Store] = deque()
-        self._loops: dict[asyncio.AbstractEventLoop, AsyncStore] = {}
+        self._loops = LoopStores(self._whereabouts)
         self._known: set[str] = set()
 
     @property
@@ -88,9 +87,7 @@ class Client:
 
     async def close_async(self) -> None:
         """Close the connections of the running event loop, as its end does where `asyncio.run` or its kin brings it."""
-        store = self._loops.get(asyncio.get_running_loop())
-        if store is not None:
-            await store.close()
+        await self._loops.close()
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Store jobs of one queue, in order. Raises: StoreUnavailable, StoreFull, StoreError.
@@ -104,7 +101,7 @@ class Client:
         try:
             until_s = None if queue in self._known else self._add_queue(queue, jobs, store)
             if len(jobs) == 1:
-                return self._enqueue_one(queue, jobs, store, until_s)
+                return _enqueue_one(queue, jobs, store, until_s, self._whereabouts.timeout_s)
             return _enqueue_many(queue, jobs, store)
         finally:
             self._idle.append(store)
@@ -119,27 +116,9 @@ class Client:
         self._known.add(queue)
         return until_s
 
-    def _enqueue_one(
-        self, queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None
-    ) -> list[Enqueued]:  # fmt: skip
-        """Take the short way; that of every call where there is no connection, or Redis says that it did not run it."""
-        freshen(store.wire, _IN_USE_S)
-        try:
-            if until_s is None and store.wire.connected:
-                try:
-                    reply = store.wire.call_packed(enqueueing.packed_enqueue(store.address.prefix, queue, jobs[0]))
-                    return enqueueing.enqueued(reply, jobs)
-                except StoreError as error:
-                    if error.unanswered or not isinstance(error, (ScriptMissing, StoreUnavailable)):
-                        raise
-            until_s = until_s or store.wire.looked_s + self._whereabouts.timeout_s
-            return store.run(enqueueing.enqueue(queue, jobs), until_s)
-        except StoreError as error:
-            raise undelivered(error, queue, jobs, [jobs], [error]) from error
-
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
-        store, until_s = self.async_store(), None
+        store, until_s = self._loops.of_running_loop(), None
         if queue not in self._known:
             until_s = time.monotonic() + self._whereabouts.timeout_s  # as in `_add_queue`
             try:
@@ -164,7 +143,7 @@ class Client:
 
     async def run_async(self, call: Call[T]) -> T:
         """Run a script call from a coroutine."""
-        return await self.async_store().run(call)
+        return await self._loops.of_running_loop().run(call)
 
     def subscribe(self, queue: str, job_id: str) -> AbstractContextManager[Subscription]:
         """Listen to the end of a job, on a connection of its own."""
@@ -172,21 +151,25 @@ class Client:
 
     def subscribe_async(self, queue: str, job_id: str) -> AbstractAsyncContextManager[AsyncSubscription]:
         """Do what `subscribe` does, for a coroutine."""
-        return self.async_store().subscribe(keys.over(queue, job_id))
+        return self._loops.of_running_loop().subscribe(keys.over(queue, job_id))
 
-    def async_store(self) -> AsyncStore:
-        """Return the connections of the running event loop."""
-        from jqjobs.store.aio import AsyncStore
 
-        loop = asyncio.get_running_loop()
-        store = self._loops.get(loop)
-        if store is None:
-            for ended in [other for other in list(self._loops) if other.is_closed()]:
-                self._loops.pop(ended, None)  # whoever ended it closed nothing
-            address, timeout_s = self.address, self._whereabouts.timeout_s
-            store = AsyncStore(address, timeout_s=timeout_s, when_closed=lambda: self._loops.pop(loop, None))
-            self._loops[loop] = store
-        return store
+def _enqueue_one(
+    queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None, timeout_s: float
+) -> list[Enqueued]:  # fmt: skip
+    """Take the short way; that of every call where there is no connection, or Redis says that it did not run it."""
+    freshen(store.wire, _IN_USE_S)
+    try:
+        if until_s is None and store.wire.connected:
+            try:
+                reply = store.wire.call_packed(enqueueing.packed_enqueue(store.address.prefix, queue, jobs[0]))
+                return enqueueing.enqueued(reply, jobs)
+            except StoreError as error:
+                if error.unanswered or not isinstance(error, (ScriptMissing, StoreUnavailable)):
+                    raise
+        return store.run(enqueueing.enqueue(queue, jobs), until_s or store.wire.looked_s + timeout_s)
+    except StoreError as error:
+        raise undelivered(error, queue, jobs, [jobs], [error]) from error
 
 
 def _enqueue_many(queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:

@@ -35,7 +35,7 @@ def app(server: Server) -> Iterator[App]:
     made = App(redis_url=server.url)
     made.job(name="mail", queue="q", keep="1h")(lambda to: None)
     yield made
-    assert made.client._loops == {}, "no loop is left, and nobody had to close anything"
+    assert made.client._loops.by_loop == {}, "no loop is left, and nobody had to close anything"
     made.client.close()
 
 
@@ -88,7 +88,7 @@ def test_each_loop_takes_its_connections_along(app: App, server: Server) -> None
 
     for _ in range(20):
         asyncio.run(work())
-        assert app.client._loops == {}
+        assert app.client._loops.by_loop == {}
     eventually(lambda: "jqjobs-async" not in connections(server))
     gc.collect()
     assert [loop() for loop in loops] == [None] * 20
@@ -148,7 +148,7 @@ def test_a_connection_that_comes_when_its_coroutine_has_given_up_goes_to_the_nex
     monkeypatch.setattr(aio, "MOST_CONNECTIONS", 1)
 
     async def work() -> Any:
-        store = app.client.async_store()
+        store = app.client._loops.of_running_loop()
         wire = await store._lend(math.inf)
         waiting = asyncio.create_task(store._lend(math.inf))
         await asyncio.sleep(0)
