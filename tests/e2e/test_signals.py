@@ -158,9 +158,10 @@ def test_usr1_shows_in_the_log_where_a_job_is_and_disturbs_nobody(site: Site, na
         return any(f"in {name}" in line["at"] and "jobs.py" in line["at"] for line in own)
 
     eventually(shown, what="the job's own function is in the log")
-    lines = daemon.events("worker.stack")
-    assert {line["pid"] for line in lines} == set(daemon.workers())
-    assert {line.get("jobs") for line in lines if line["pid"] == worker} == {job.ref}
+    eventually(
+        lambda: {line["pid"] for line in daemon.events("worker.stack")} == set(daemon.workers()), what="and the others"
+    )
+    assert {line.get("jobs") for line in daemon.events("worker.stack") if line["pid"] == worker} == {job.ref}
     info = site.wait_for(job, State.KEPT, 60)
     assert (info.executions, is_running(worker)) == (1, True)
 
