@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from jqjobs.base.file_lock import lock_file
 
 
 @dataclass
@@ -23,19 +25,10 @@ class Ownership:
 
     def claim(self) -> bool:
         """Become the owner unless one lives; return whether this process is. The kernel frees what a dead one had."""
-        if self._lock is not None:
-            return True
-        try:
-            lock = os.open(self.directory / "owner", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return False
-        self._lock = lock
-        return True
+        if self._lock is None:
+            with suppress(OSError):
+                self._lock = lock_file(self.directory / "owner")
+        return self.is_mine
 
     def give_up(self) -> None:
         """Own the server no longer."""

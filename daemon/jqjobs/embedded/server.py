@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jqjobs.base.file_lock import lock_file
 from jqjobs.embedded import valkey
 from jqjobs.embedded.ownership import Ownership
 from jqjobs.embedded.place import data_directory, is_embedded, make_directory, options_of, socket_path
@@ -142,14 +143,14 @@ class EmbeddedServer:
         return self
 
     def _start_unless_locked(self) -> None:
-        lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = lock_file(self.directory / "lock")
+        except BlockingIOError:
+            return  # a server lives there: it starts, stops or hangs
+        try:
             self._ownership.claim()  # before anybody can find it
             # It replaces the socket file of a dead server.
             self._process = valkey.start(self.directory, self.socket_path, lock)
-        except BlockingIOError:
-            return  # a server lives there: it starts, stops or hangs
         finally:
             os.close(lock)  # the server has inherited the open file, and with it the lock
 

@@ -5,11 +5,12 @@ A lock on a file in the runtime directory, which they share. The kernel frees it
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from jqjobs.base.file_lock import lock_file
 
 _FILE = "reload.turn"
 _PATIENCE_S = 60.0
@@ -36,18 +37,12 @@ class HostLock:
         if self._descriptor is not None:
             return True
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        except OSError:
-            return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._descriptor = lock_file(self._path)
         except BlockingIOError:
-            return self._is_out_of_patience(descriptor)
+            return self._is_out_of_patience()
         except OSError:
-            os.close(descriptor)
             return True
-        self._descriptor = descriptor
-        _sign(descriptor)
+        _sign(self._descriptor)
         return True
 
     def give_back(self) -> None:
@@ -57,12 +52,11 @@ class HostLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _is_out_of_patience(self, descriptor: int) -> bool:
+    def _is_out_of_patience(self) -> bool:
         try:
-            holder = os.pread(descriptor, 100, 0)
+            holder = self._path.read_bytes()
         except OSError:
             holder = b""
-        os.close(descriptor)
         if holder != self._holder:
             self._holder, self._waiting_since_s = holder, self._clock()
         return self._clock() - self._waiting_since_s >= self._patience_s

@@ -6,11 +6,12 @@ ended what it runs then, nobody else takes any. Those of the whole host go to on
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from jqjobs.base.file_lock import lock_file
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.jobs.blame import Scope, levels
@@ -51,23 +52,10 @@ class SuspectTakers:
         """Whether no other daemon of this host takes the host's suspects; where locks are impossible, none does."""
         if self._descriptor is None and time.monotonic() >= self._look_at_s:
             self._look_at_s = time.monotonic() + _LOOK_EVERY_S
-            self._descriptor = _locked(self._path)
+            with suppress(OSError):
+                self._descriptor = lock_file(self._path)
         return self._descriptor is not None
 
 
 def _has_daemon_scope(worker: WorkerProcess) -> bool:
     return worker.board.word(Word.SUSPECTS) >= Scope.DAEMON
-
-
-def _locked(path: Path) -> int | None:
-    """Return a descriptor that holds the lock for as long as this process lives; None when it is taken."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
