@@ -37,6 +37,8 @@ class SuspectTurn:
 
     def ask(self, want: int, free: int) -> Allowed | None:
         """Return how many to ask for in a trip that asks for ``want`` jobs; ``free``: so many slots have nothing."""
+        if self._alone is not None and not self._has_in_hand(self._alone):
+            self._alone = None
         scope = self._board.appointment.scope
         if not scope or want <= 0 or self._is_after_suspects:
             return None
@@ -51,9 +53,9 @@ class SuspectTurn:
 
         What is in hand and not started goes back where it would start beside one that is to be alone.
         """
-        suspects = [job for job in trip.jobs if job.suspicion] if asked else []
+        suspects = {job.suspicion.most: job for job in trip.jobs if job.suspicion} if asked else {}
         self._is_after_suspects = bool(suspects)
-        if suspects and suspects[0].suspicion and suspects[0].suspicion.most == 0:
+        if 0 in suspects:
             self._alone = suspects[0]
             if self._board.appointment.others:
                 self._batch.give_back()
@@ -61,6 +63,8 @@ class SuspectTurn:
     @property
     def is_alone(self) -> bool:
         """Whether there is a job in hand that nothing is to be started beside."""
-        if self._alone is not None and not any(job is self._alone for job in self._batch.in_hand()):
-            self._alone = None
-        return self._alone is not None and self._board.appointment.others > 0
+        alone = self._alone
+        return alone is not None and self._board.appointment.others > 0 and self._has_in_hand(alone)
+
+    def _has_in_hand(self, job: TakenJob) -> bool:
+        return any(each is job for each in self._batch.in_hand())
