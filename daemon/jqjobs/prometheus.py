@@ -46,7 +46,7 @@ def _family(metric: Metric) -> Family:
         histograms = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for labels, number in metric.samples:
             assert isinstance(number, Histogram)
-            histograms.add_metric(labels, _buckets(number), number.sum_s)
+            histograms.add_metric(labels, number.up_to(), number.sum_s)
         return histograms
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     family: CounterMetricFamily | GaugeMetricFamily = kind(metric.name, metric.help, labels=metric.labels)
@@ -54,11 +54,3 @@ def _family(metric: Metric) -> Family:
         assert not isinstance(number, Histogram)
         family.add_metric(labels, number)
     return family
-
-
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    total, found = 0, []
-    for bound, count in zip((*map(str, histogram.bounds_s), "+Inf"), histogram.counts, strict=True):
-        total += count
-        found.append((bound, float(total)))
-    return found

@@ -6,6 +6,7 @@ Written here, not by prometheus_client, so that neither daemon nor `jqctl` needs
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -17,6 +18,10 @@ class Histogram(NamedTuple):
     bounds_s: Sequence[float]
     counts: Sequence[int]
     sum_s: float
+
+    def up_to(self) -> list[tuple[str, int]]:
+        """Return each bound, as text, the last one ``+Inf``, and how many observations are up to there."""
+        return list(zip((*map(_number, self.bounds_s), "+Inf"), accumulate(self.counts), strict=True))
 
 
 class Metric(NamedTuple):
@@ -46,12 +51,10 @@ def _lines(metric: Metric) -> Iterable[str]:
 
 
 def _histogram(name: str, labels: list[tuple[str, str]], histogram: Histogram) -> Iterable[str]:
-    total = 0
-    for bound, count in zip((*map(_number, histogram.bounds_s), "+Inf"), histogram.counts, strict=True):
-        total += count
-        yield _sample(f"{name}_bucket", [*labels, ("le", bound)], total)
+    for bound, count in histogram.up_to():
+        yield _sample(f"{name}_bucket", [*labels, ("le", bound)], count)
     yield _sample(f"{name}_sum", labels, histogram.sum_s)
-    yield _sample(f"{name}_count", labels, total)
+    yield _sample(f"{name}_count", labels, sum(histogram.counts))
 
 
 def _sample(name: str, labels: list[tuple[str, str]], number: float) -> str:
