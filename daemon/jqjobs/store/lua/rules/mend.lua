@@ -31,8 +31,9 @@ local function mend(q, more)
       if was then set[#set + 1] = q .. part .. ' was a ' .. was end
     end
   end
-  for _, field in ipairs(COUNTS) do
-    local value = redis.call('HGET', q .. 'meta', field)
+  local values = redis.call('HMGET', q .. 'meta', unpack(COUNTS))
+  for i, field in ipairs(COUNTS) do
+    local value = values[i]
     if value and not (string.find(value, '^%d+$') and #value <= 16) then redis.call('HDEL', q .. 'meta', field) end
   end
   return #set > 0 and table.concat(set, ', ') or nil

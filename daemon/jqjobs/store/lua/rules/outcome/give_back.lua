@@ -2,14 +2,17 @@
 -- A job goes back to where jobs wait for a worker, to its old place: to ready, or to suspects when it is one.
 -- Gives: give_back, give_back_unrun
 
-local function give_back(q, id, rank)
-  local is_suspect = redis.call('HEXISTS', q .. 'job:' .. id, 'suspect') == 1
+local function put_back(q, id, rank, is_suspect)
   redis.call('ZADD', q .. (is_suspect and 'suspects' or 'ready'), rank, id)
+end
+
+local function give_back(q, id, rank)
+  put_back(q, id, rank, redis.call('HEXISTS', q .. 'job:' .. id, 'suspect') == 1)
 end
 
 -- The same, and its key with it if it gave that away when it was taken.
 local function give_back_unrun(q, id, rank)
   local f = redis.call('HMGET', q .. 'job:' .. id, 'suspect', 'coalesce', 'key')
-  redis.call('ZADD', q .. (f[1] and 'suspects' or 'ready'), rank, id)
+  put_back(q, id, rank, f[1])
   if f[2] == 'queued' then claim_key(q, id, f[3]) end
 end
