@@ -18,8 +18,7 @@ from jqjobs.daemon.main import run_daemon
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidOption, JqError
 from jqjobs.link.exits import DaemonExit
-from jqjobs.store.address import parse_url
-from jqjobs.store.login import with_login
+from jqjobs.store.login import address_of
 from jqjobs.version import __version__
 
 
@@ -196,7 +195,7 @@ def check_app(settings: DaemonSettings) -> int:
     try:
         app = load_registered(settings.app, settings.queues)
         refuse_green_threads(settings.concurrency)
-        enqueue_where_we_work(app, with_login(lambda _: parse_url(url), environment, app.credentials))
+        enqueue_where_we_work(app, address_of(url, environment, app.credentials))
     except BaseException as error:
         limit_threads(DaemonExit.CONFIGURATION)
         raise ConfigError(f"{settings.app} does not load: {describe_failure(error)}") from error

@@ -10,7 +10,7 @@ from jqjobs.base.nearest import did_you_mean, nearest
 from jqjobs.errors import Conflict, InvalidArguments, NotFound
 from jqjobs.jobs.fitting import misfit, type_words
 from jqjobs.store.reads.catalog import Offer, offers_of, read_offers
-from jqjobs.store.reads.registry import Registry, read_registry
+from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
 
 _LIST = "jqctl jobs lists what workers offer; --queue NAME stores it all the same"
@@ -45,16 +45,12 @@ def warning_of(store: Store, queue: str, name: str, *, is_offered: bool) -> str 
     """Return why nobody may run a job of that name in a queue, with what was meant maybe; None when somebody will."""
     registry = read_registry(store)
     if not registry.serves(queue):
-        return _with_guess(f"no daemon serves queue {queue}: the job waits until one does", queue, _served(registry))
+        return _with_guess(f"no daemon serves queue {queue}: the job waits until one does", queue, registry.served)
     if is_offered:
         return None
     offered = {offer.name for offer in read_offers(store)}
     return _with_guess(f"no worker of queue {queue} has offered a job named {name}: it is parked until one does",
                        name, offered)  # fmt: skip
-
-
-def _served(registry: Registry) -> set[str]:
-    return {queue for daemon in registry.daemons for queue in daemon.queues}
 
 
 def _with_guess(warning: str, word: str, known: set[str]) -> str:

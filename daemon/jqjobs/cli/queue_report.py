@@ -91,6 +91,6 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
 
 def unserved(queue: str, registry: Registry) -> str:
     """Return that nobody serves a queue, and which one is served that its name may be a slip of."""
-    similar = nearest(queue, {name for daemon in registry.daemons for name in daemon.queues})
+    similar = nearest(queue, registry.served)
     but = f", but of {similar!r}: is that what was meant?" if similar else ""
     return f"no daemon takes jobs of this queue{but}"

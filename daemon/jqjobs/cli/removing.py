@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -34,9 +35,14 @@ def delete_jobs(session: Session, jobs: tuple[str, ...], yes: bool) -> int:
       jqctl job list --queue emails --state dead -o ids | xargs jqctl job delete --yes
     """
     _ask(f"Delete {plural(len(jobs), 'job')} for good?", yes=yes)
-    deleted, refused = each_named(session, jobs, delete_one)
-    answer = {"deleted": deleted, "deleted_count": len(deleted), "refused": [each.as_json() for each in refused]}
-    session.show(answer, [f"{job} is deleted" for job in deleted], deleted)
+    return _do(session, jobs, delete_one, "deleted", "is deleted")
+
+
+def _do(session: Session, jobs: Sequence[str], act: Callable[[Store, str], str], word: str, said: str) -> int:
+    """Act on each job that is named, and tell: ``word`` in JSON, ``said`` to a person. Returns the exit code."""
+    done, refused = each_named(session, jobs, act)
+    answer = {word: done, f"{word}_count": len(done), "refused": [each.as_json() for each in refused]}
+    session.show(answer, [f"{job} {said}" for job in done], done)
     return complain_of(session, refused)
 
 
@@ -75,10 +81,7 @@ def promote_jobs(session: Session, jobs: tuple[str, ...]) -> int:
     Example:
       jqctl job promote emails/5d0c8a1b2c3d4e5f6071
     """
-    promoted, refused = each_named(session, jobs, promote_one)
-    answer = {"promoted": promoted, "promoted_count": len(promoted), "refused": [each.as_json() for each in refused]}
-    session.show(answer, [f"{job} is due now" for job in promoted], promoted)
-    return complain_of(session, refused)
+    return _do(session, jobs, promote_one, "promoted", "is due now")
 
 
 def promote_one(store: Store, reference: str) -> str:

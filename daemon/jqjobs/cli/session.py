@@ -15,8 +15,7 @@ from jqjobs.base.prefix import check_prefix
 from jqjobs.cli.output import complain, known_words, write_json, write_lines
 from jqjobs.cli.tables import Part
 from jqjobs.errors import NotFound, StoreUnavailable
-from jqjobs.store.address import parse_url
-from jqjobs.store.login import with_login
+from jqjobs.store.login import address_of
 from jqjobs.store.reads import queues
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
@@ -52,7 +51,7 @@ class Session:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
         settings = Environment()
         url = settings.redis_url(self.redis_flag, self.prefix)
-        address = with_login(lambda _: parse_url(plain_url(url)), settings)
+        address = address_of(plain_url(url), settings)
         if address.is_unverified and not self.as_json:
             complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
         timeout_s = settings.timeout_s()

@@ -52,7 +52,7 @@ def read_status(store: Store, only: Sequence[str] = ()) -> StatusReport:
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:
-    served = {queue for daemon in registry.daemons for queue in daemon.queues if is_name(queue)}
+    served = {queue for queue in registry.served if is_name(queue)}
     return sorted(served | set(known_queues(store)))
 
 

@@ -45,8 +45,7 @@ from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import JqError
 from jqjobs.link.worker_config import WorkerConfig
-from jqjobs.store.address import parse_url
-from jqjobs.store.login import with_login
+from jqjobs.store.login import address_of
 from jqjobs.store.store import Store
 
 #: Reads the settings anew.
@@ -80,7 +79,7 @@ def wire(boot: Boot, threads: ExitStack) -> Supervisor:
 
 def _make_parts(boot: Boot) -> Parts:
     settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
-    address = with_login(lambda _: parse_url(boot.redis_url), Environment(directory=release.directory))
+    address = address_of(boot.redis_url, Environment(directory=release.directory))
     log.event("daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=settings.processes)
     if address.is_unverified:
         log.event("redis.unverified", level=log.WARNING, redis=str(address))

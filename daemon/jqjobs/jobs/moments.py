@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from jqjobs.base.clock import LONGEST_MS, Duration, duration_ms, span_ms
 from jqjobs.errors import InvalidOption
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _AROUND_SPAN = re.compile(r"(?:now\s*\+|\+|in\s)?\s*(.+?)(?:\s+(?:from now|later))?")
 
 
-def is_moment(value: object) -> bool:
+def is_moment(value: object) -> TypeGuard[str]:
     """Whether a delay is text that means another wait each time it is read: neither a number nor a span."""
     return isinstance(value, str) and _plain_span(value) is None
 
@@ -28,7 +28,7 @@ def wait_ms(value: Duration, what: str, now_ms: int) -> int:
 
     Raises: InvalidOption, ConfigError.
     """
-    if isinstance(value, str) and is_moment(value):
+    if is_moment(value):
         return moment_ms(value, what, now_ms) - now_ms
     return duration_ms(_plain_span(value), what)
 
@@ -40,7 +40,7 @@ def due_text(value: Duration | datetime, what: str, now_ms: int) -> str:
     """
     if isinstance(value, datetime):
         return str(max(0, round(value.timestamp() * 1000)))
-    if isinstance(value, str) and is_moment(value):
+    if is_moment(value):
         return str(moment_ms(value, what, now_ms))
     return f"+{span}" if (span := duration_ms(_plain_span(value), what)) else ""
 
@@ -60,7 +60,7 @@ def moment_ms(text: str, what: str, now_ms: int) -> int:
 
 def check_delay(value: Duration) -> None:
     """Raise InvalidOption for what can be no delay. A moment may be past by now, and in time at the next call."""
-    if isinstance(value, str) and is_moment(value):
+    if is_moment(value):
         _check_words(value, "delay")
     else:
         duration_ms(_plain_span(value), "delay")

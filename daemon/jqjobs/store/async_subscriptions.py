@@ -71,8 +71,9 @@ class AsyncSubscriptions:
                     self._wire.write("SUBSCRIBE", channel)
                 await asyncio.shield(self._subscribed[channel])
         except TimeoutError as error:
-            self._lose(unavailable(self._wire.address, error, unanswered=True))
-            raise unavailable(self._wire.address, error, unanswered=True) from error
+            lost = unavailable(self._wire.address, error, unanswered=True)
+            self._lose(lost)
+            raise lost from error
         return True
 
     async def _connect(self) -> None:

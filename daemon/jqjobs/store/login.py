@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jqjobs.base.config import Environment
 from jqjobs.errors import ConfigError
-from jqjobs.store.address import Address
+from jqjobs.store.address import Address, parse_url
 
 #: Returns a password, or user and password; called before each connection.
 Credentials = Callable[[], str | tuple[str, str]]
@@ -33,6 +33,11 @@ def with_login(
         return replace(address, login=_OfApp(address.username, credentials), is_rotated=True)
     login = _OfSettings(address, read, environment)
     return replace(address, login=login, is_rotated=environment.get("redis_password_file") is not None)
+
+
+def address_of(url: str, environment: Environment, credentials: Credentials | None = None) -> Address:
+    """Return the address of a URL that stays as it is, with a login as `with_login` gives it. Raises: ConfigError."""
+    return with_login(lambda _: parse_url(url), environment, credentials)
 
 
 class _OfSettings:

@@ -11,8 +11,8 @@ from jqjobs.base.config import Environment
 from jqjobs.link.channel import Channel
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.link.worker_config import WorkerConfig
-from jqjobs.store.address import Address, parse_url
-from jqjobs.store.login import with_login
+from jqjobs.store.address import Address
+from jqjobs.store.login import address_of
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.attempts.event_loop import LoopThread
@@ -64,7 +64,7 @@ def wire(process: WorkerProcess, app: App) -> WorkerParts:
 
 def redis_of(process: WorkerProcess, app: App) -> Address:
     """Return where the worker works. Raises: ConfigError."""
-    return with_login(lambda _: parse_url(process.config.redis_url), process.environment, app.credentials)
+    return address_of(process.config.redis_url, process.environment, app.credentials)
 
 
 class _Attempts:

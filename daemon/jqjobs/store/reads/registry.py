@@ -81,6 +81,11 @@ class Registry(NamedTuple):
     now_ms: int
     daemons: tuple[DaemonInfo, ...]
 
+    @property
+    def served(self) -> set[str]:
+        """The queues that daemons serve."""
+        return {queue for daemon in self.daemons for queue in daemon.queues}
+
     def serves(self, queue: str) -> bool:
         """Whether any daemon serves a queue."""
         return any(queue in daemon.queues for daemon in self.daemons)
