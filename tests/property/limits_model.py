@@ -6,6 +6,7 @@ Times are ms. `Queue` calls this where a limited job may start, ends, or has its
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,7 +59,9 @@ def opens_at(q: Queue, now: int, limit: Limit) -> float:
     if len(starts) < limit.most:
         return 0
     if starts[limit.most - 1] > now + limit.window:  # the clock went back
-        del q.starts[limit.name]
+        kept = list(takewhile(lambda start: start <= now + limit.window, q.starts.pop(limit.name)))
+        if kept:
+            q.starts[limit.name] = kept
         return 0
     return starts[limit.most - 1] + limit.window + max(1, min(5, limit.window // 200))
 

@@ -212,6 +212,17 @@ def test_a_clock_that_goes_back_holds_nobody_up_for_longer_than_two_windows(syst
     assert system.start_all() == ["d"]
 
 
+def test_starts_since_the_clock_went_back_count_on_beside_those_before(system: QueueSystem) -> None:
+    system.add_limited("a", limits=TWO)
+    system.start_all()
+    system.clock.advance(-HOUR_MS)
+    system.add_limited("b", "c", "d", limits=TWO, priority=1)
+
+    assert system.start_all() == ["b", "c"]
+    system.clock.advance(1005)
+    assert system.start_all() == ["d"]
+
+
 def test_the_times_of_starts_are_bounded_and_go_when_nobody_needs_them(system: QueueSystem) -> None:
     system.add_limited(*[f"j{n}" for n in range(9)], limits=TWO)
     for _ in range(5):

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board_layout import Stage
@@ -26,6 +27,9 @@ _STAGES = {
     Kind.RELEASED: Stage.RELEASED, Kind.DEFERRED: Stage.RELEASED, Kind.OVERSIZED: Stage.RELEASED,
     Kind.THROTTLED: Stage.RELEASED, Kind.WAITING: Stage.WAITING,
 }  # fmt: skip
+
+#: So long one that is to be alone waits for what runs, ms. Then it starts beside it: it must not wait for ever.
+_ALONE_AFTER_MS = 10_000
 
 
 class Batch:
@@ -45,6 +49,8 @@ class Batch:
         self.busy = threading.Event()
         #: Whether a job takes no notice of its end, so that this worker is to be replaced and takes nothing more.
         self.has_hung = False
+        self._alone: TakenJob | None = None
+        self._alone_by_ms = 0
 
     @property
     def free_places(self) -> int:
@@ -80,6 +86,17 @@ class Batch:
             if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
                 self.busy.set()
 
+    def make_way(self, job: TakenJob) -> None:
+        """Give back what is not started, and have ``job``, which is added next, wait until nothing runs beside it."""
+        with self._lock:
+            self._release_all()
+            self._alone, self._alone_by_ms = job, monotonic_ms() + _ALONE_AFTER_MS
+
+    @property
+    def waits_alone(self) -> bool:
+        """Whether what is in hand waits until nothing runs beside it."""
+        return self._alone is not None and not self._board.is_recalled
+
     def start_next(self) -> TakenJob | None:
         """Mark the next job as running and return it; None when there is none, or none may be started.
 
@@ -87,6 +104,8 @@ class Batch:
         """
         with self._lock:
             while self._unstarted:
+                if self._alone is not None and self._is_to_wait(self._unstarted[0]):
+                    return None
                 job = self._unstarted.popleft()
                 if not self._board.start(job):
                     if self._leave(job):
@@ -96,6 +115,12 @@ class Batch:
                 self._running[job.place] = job
                 return job
         return None
+
+    def _is_to_wait(self, job: TakenJob) -> bool:
+        if job is self._alone and self._running and monotonic_ms() < self._alone_by_ms and self.waits_alone:
+            return True
+        self._alone = None
+        return False
 
     def _leave(self, job: TakenJob) -> bool:
         """Do not start a job after all; whether the next one may be tried."""
@@ -137,6 +162,7 @@ class Batch:
 
     def _release_all(self) -> int:
         released = len(self._unstarted)
+        self._alone = None
         while self._unstarted:
             self.reports.release(self._unstarted.pop())
         if self._board.is_recalled:

@@ -1,7 +1,8 @@
 """When a worker asks for suspects, which are taken before all else: none while it has one in hand, every other time.
 
-So that what is suspected of killing its worker gets its turn, and holds up nobody: `jobs.blame` has the rules. Beside a
-suspect that is charged next time nothing is started, where other workers go on with what is ready.
+So that what is suspected of killing its worker gets its turn, and holds up nobody: `jobs.blame` has the rules. One that
+is charged next time is to run alone, where other workers go on with what is ready: it waits for what runs, and nothing
+is started beside it.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ class SuspectTurn:
     def hear(self, trip: Trip, *, asked: bool) -> None:
         """Note what a trip will bring: after suspects the others have their turn.
 
-        What is in hand and not started goes back where it would start beside one that is to be alone.
+        One that is to be alone waits for what runs; what is in hand and not started goes back.
         """
         suspects = {job.suspicion.most: job for job in trip.jobs if job.suspicion} if asked else {}
         self._is_after_suspects = bool(suspects)
         if 0 in suspects:
             self._alone = suspects[0]
             if self._board.appointment.others:
-                self._batch.give_back()
+                self._batch.make_way(self._alone)
 
     @property
     def is_alone(self) -> bool:

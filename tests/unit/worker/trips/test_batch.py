@@ -181,3 +181,27 @@ def test_before_its_cleanup_the_board_says_how_a_job_ended_and_who_may_have_lost
     assert batch.running == [job], "it is still in hand, for a resync"
     board.set_word(Word.LEASE_UNTIL, monotonic_ms())
     assert not batch.may_clean_up(ended(job))
+
+
+def test_one_that_is_to_be_alone_starts_when_what_runs_has_ended_and_what_was_not_started_is_back(
+    batch: Batch,
+) -> None:
+    others, suspect = jobs(2), TakenJob("q", "alone", 1, "name", b"{}")
+    batch.add(others)
+    running = started(batch)
+    batch.make_way(suspect)
+    assert reported(batch) == ["id-1 released"]
+    batch.add([suspect])
+    assert (batch.start_next(), batch.waits_alone) == (None, True)
+    batch.finish(running)
+    assert (batch.start_next(), batch.waits_alone) == (suspect, False)
+
+
+def test_one_that_is_to_be_alone_does_not_wait_for_ever(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch.add(jobs(1))
+    started(batch)
+    monkeypatch.setattr("jqjobs.worker.trips.batch._ALONE_AFTER_MS", 0)
+    suspect = TakenJob("q", "alone", 1, "name", b"{}")
+    batch.make_way(suspect)
+    batch.add([suspect])
+    assert batch.start_next() is suspect

@@ -18,14 +18,24 @@ local function read_or_forget(key, ...)
   redis.call('DEL', key)
 end
 
+-- The clock went back: what it said before counts for nothing, the starts since then count on. The newest come first.
+local function forget_future(key, latest)
+  local keep = 0
+  for _, moment in ipairs(redis.call('LRANGE', key, 0, -1)) do
+    if tonumber(moment) > latest then break end
+    keep = keep + 1
+  end
+  if keep > 0 then redis.call('LTRIM', key, 0, keep - 1) else redis.call('DEL', key) end
+end
+
 -- A rate is open when the `most`-th last start is longer ago than the window; so no interval of that length
 -- ever sees more. Returns a moment, now or earlier when the limit is open; nil when a place must become free.
 local function opens_at(q, now, limit)
   local key = q .. 'limit:' .. limit.name
   if limit.kind == 'c' then return (read_or_forget(key, 'ZCARD', key) or 0) < limit.most and 0 or nil end
   local last = tonumber(read_or_forget(key, 'LINDEX', key, limit.most - 1) or nil)
-  if last and last > now + limit.window then  -- the clock went back; what it said before counts for nothing
-    redis.call('DEL', key)
+  if last and last > now + limit.window then
+    forget_future(key, now + limit.window)
     last = nil
   end
   return last and last + limit.window + slack(limit.window) or 0
