@@ -9,27 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.base.clock import format_age
 from jqjobs.cli.daemon_report import START_ONE, daemon_json, daemon_notes, daemon_parts, most_telling, workers_in_sum
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain, plural
 from jqjobs.cli.queue_report import queue_table
 from jqjobs.cli.tables import Part
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
 from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry, with_progress
 from jqjobs.store.store import Store
 
 #: So many queues, workers, and daemons are told one by one, the others in sum; `-o wide` tells all.
 _MOST = 20
+#: A Redis that is full by this is worth a word.
+NEAR_S = 86_400.0
 
 
 class StatusReport(NamedTuple):
-    """All that `status` shows. ``broken``: queue → why it cannot be counted."""
+    """All that `status` shows. ``broken``: queue → why it cannot be counted. ``memory`` None: Redis does not tell."""
 
     address: str
     registry: Registry
     queues: Sequence[QueueStatus]
     broken: Mapping[str, str]
+    memory: RedisMemory | None = None
 
 
 def read_status(store: Store, only: Sequence[str] = ()) -> StatusReport:
@@ -48,7 +53,7 @@ def read_status(store: Store, only: Sequence[str] = ()) -> StatusReport:
             broken[name] = answer.message
         else:
             queues.append(answer)
-    return StatusReport(str(store.address), registry, queues, broken)
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store))
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:
@@ -61,9 +66,15 @@ def as_json(report: StatusReport) -> dict[str, Any]:
     return {
         "now_ms": report.registry.now_ms,
         "redis": report.address,
+        "memory": None if report.memory is None else memory_json(report.memory),
         "queues": queues_json(report),
         "daemons": [daemon_json(daemon) for daemon in report.registry.daemons],
     }
+
+
+def memory_json(memory: RedisMemory) -> dict[str, Any]:
+    """Return the memory of Redis as a JSON value."""
+    return memory._asdict() | {"full_in_s": memory.full_in_s}
 
 
 def queues_json(report: StatusReport) -> list[dict[str, Any]]:
@@ -83,6 +94,8 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
     queues = len(report.queues) + len(report.broken)
     counted = ", ".join([plural(queues, "queue"), plural(len(daemons), "daemon"), plural(workers, "worker")])
     yield f"Redis at {report.address}: {counted}"
+    if report.memory:
+        yield from memory_notes(report.memory)
     if not daemons:
         yield f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
     if not queues:
@@ -91,6 +104,13 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
         yield ""
         yield from queue_parts(report, None if wide else _MOST)
     yield from _daemons(daemons, wide=wide)
+
+
+def memory_notes(memory: RedisMemory) -> Iterator[str]:
+    """Return when Redis is full, if that is near."""
+    full_in_s = memory.full_in_s
+    if full_in_s is not None and full_in_s < NEAR_S:
+        yield f"! REDIS IS FULL IN {format_age(full_in_s)} at the growth of the last hour (jqctl doctor)"
 
 
 def _daemons(daemons: Sequence[DaemonInfo], *, wide: bool) -> Iterator[Part]:

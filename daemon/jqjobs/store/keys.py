@@ -8,6 +8,7 @@ from __future__ import annotations
 
 QUEUES = "{~}:queues"
 DAEMONS = "{~}:daemons"
+MEMORY = "{~}:memory"
 
 
 def queue(name: str, part: str) -> str:

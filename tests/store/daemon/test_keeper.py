@@ -143,3 +143,10 @@ def test_a_daemon_is_in_the_registry_until_it_deregisters(kept: KeptWorkers) -> 
     assert (daemon.id, daemon.name, [worker.pid for worker in daemon.workers]) == ("h:1:d", "web", [7])
     kept.keeper.deregister()
     assert read_registry(kept.system.store).daemons == ()
+
+
+def test_the_memory_of_redis_is_noted_once_a_minute_whoever_asks(kept: KeptWorkers) -> None:
+    for _ in range(2):
+        kept.keeper.note_memory()
+    samples = [int(sample.split()[1]) for sample in kept.system.redis("ZRANGE", "jq:{~}:memory", 0, -1)]
+    assert [used > 0 for used in samples] == ([] if kept.system.kind == "fake" else [True])  # that one does not tell

@@ -15,6 +15,7 @@ from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, trips, up
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end
+from jqjobs.store.calls.memory import sample_memory
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
@@ -61,6 +62,7 @@ CALLS: dict[str, Call[Any]] = {
     "renew": leases.renew("q", 30_000, ["w"], ["n"]),
     "result": job_end("q", "a"),
     "retry": upkeep.retry("q", ["a"]),
+    "sample_memory": sample_memory(1_000_000),
     "status": queues.queue_status("q"),
     "suspend": suspend("q", "s"),
     "tick": tick("q", "s", None, 1, [1]),

@@ -81,6 +81,11 @@ def housekeeping_that_was_done(system: QueueSystem) -> Call[Any]:
     return upkeep.housekeep("q", LEASE_MS, 10, 1000, pause_ms=10_000)
 
 
+def a_minute_that_has_its_sample(system: QueueSystem) -> Call[Any]:
+    system.run(CALLS["sample_memory"])
+    return CALLS["sample_memory"]
+
+
 def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
     def prepare(system: QueueSystem) -> Call[Any]:
         state(system)
@@ -93,6 +98,7 @@ STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
     "exchange": (settled_in_order,),
     "housekeep": (housekeeping_that_was_done,),
+    "sample_memory": (a_minute_that_has_its_sample,),
     "tick": (a_tick_that_has_come, a_tick_that_is_skipped),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from jqjobs.cli.status_report import StatusReport, as_json, as_text
 from jqjobs.cli.tables import lay_out
+from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, WorkerInfo
 
@@ -228,3 +229,13 @@ def test_the_json_has_the_keys_that_outside_tools_rely_on() -> None:
     assert job == {
         "id": "a", "name": "send", "queue": "emails", "attempt": 2, "running_s": 65.0, "progress": None,
     }  # fmt: skip
+
+
+def test_a_redis_that_is_full_soon_is_told_and_one_that_is_not_is_not() -> None:
+    def told(growth_per_s: float) -> list[str]:
+        memory = RedisMemory(1_000_000, 2_000_000, True, growth_per_s)
+        report = StatusReport("redis://h:6379/0", Registry(NOW_MS, (DAEMON,)), (QUIET,), {}, memory)
+        return notes("\n".join(lay_out(as_text(report), 100)))
+
+    assert told(100.0) == ["! REDIS IS FULL IN 2h46m at the growth of the last hour (jqctl doctor)"]
+    assert told(10.0) == told(-1.0) == []

@@ -17,6 +17,7 @@ from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.leases.commands import run_drain, run_recall
 from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
+from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.server_check import complaints, maxmemory_bytes
 from jqjobs.daemon.leases.ticker import Ticker
@@ -45,6 +46,7 @@ class LeaseKeeper:
     - recalls: gives back what a worker was told not to start
     - says that workers are about to end, so that nobody is charged for it
     - keeps house in the queues, ticks their schedules, looks whether anything is left in them
+    - notes how much memory Redis takes
     - registers the daemon and its workers, and passes on what is cancelled in their hands
 
     ``has_joined``: a worker had its lease; what Redis refuses from then on is an accident, and waited out.
@@ -143,7 +145,7 @@ class LeaseKeeper:
         if queues:
             self._store.run(upkeep.add_queues(queues))
         here = {name: [join for join in self._joined.values() if name in join.queues] for name in queues}
-        answers = self._store.run_many([self._renewal(name, here[name]) for name in queues])
+        answers = self._store.run_many([_renewal(name, here[name], self._lease_ms) for name in queues])
         for name, answer in zip(queues, answers, strict=True):
             for join, jobs in [] if isinstance(answer, StoreError) else zip(here[name], answer, strict=True):
                 if jobs < 0:
@@ -151,10 +153,6 @@ class LeaseKeeper:
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
         raise_first(answers)
-
-    def _renewal(self, name: str, here: Sequence[Join]) -> Call[list[int]]:
-        names = sorted({offered for join in here for offered in join.names})
-        return leases.renew(name, self._lease_ms, [join.worker_id for join in here], names)
 
     def _fence(self, join: Join) -> None:
         if self._joined.pop(join.worker_id, None) is not None:
@@ -173,6 +171,10 @@ class LeaseKeeper:
         """Tell the main loop when nothing is left of what a burst is for."""
         if self.housekeeping.is_exhausted(sorted(self._queues)):
             self._tell(LeaseEvent("exhausted"))
+
+    def note_memory(self) -> None:
+        """Note how much memory Redis takes by now, unless another daemon has in this minute."""
+        note_memory(self._store)
 
     def register(self, report: Report) -> float | None:
         """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled.
@@ -194,6 +196,11 @@ class LeaseKeeper:
             self._store.run(daemons.register(self._daemon_id, 0, {}, {}))
         except StoreError:
             return
+
+
+def _renewal(name: str, here: Sequence[Join], lease_ms: int) -> Call[list[int]]:
+    names = sorted({offered for join in here for offered in join.names})
+    return leases.renew(name, lease_ms, [join.worker_id for join in here], names)
 
 
 def _taken_over(orphan: Orphan, charge: Charge) -> EndWorker:

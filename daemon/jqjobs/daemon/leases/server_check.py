@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jqjobs.store.reads.server_info import info_fields
+
 OLDEST_REDIS = 7
 #: Who says so in INFO, beside the version of Redis that they speak.
 _STRANGERS = {"dragonfly_version": "Dragonfly", "garnet_version": "Garnet", "kvrocks_version": "Kvrocks"}
@@ -20,12 +22,8 @@ class Complaint:
 
 def maxmemory_bytes(info: str) -> int:
     """Return how much a server may use, by its INFO text; 0: as much as there is, or it does not say."""
-    said = _fields(info).get("maxmemory", "")
+    said = info_fields(info).get("maxmemory", "")
     return int(said) if said.isdecimal() else 0
-
-
-def _fields(info: str) -> dict[str, str]:
-    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
 
 
 def _strangers(fields: dict[str, str]) -> Iterator[str]:
@@ -39,7 +37,7 @@ def _strangers(fields: dict[str, str]) -> Iterator[str]:
 
 def complaints(info: str) -> list[Complaint]:
     """Return what is wrong with a server, by its INFO text; fields it does not show are not judged."""
-    fields = _fields(info)
+    fields = info_fields(info)
     found = [Complaint(message, fatal=True) for message in _strangers(fields)]
     version = fields.get("redis_version", "")
     major = version.split(".")[0]

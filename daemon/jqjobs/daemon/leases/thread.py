@@ -24,6 +24,7 @@ from jqjobs.daemon.lease_messages import Command, LeaseEvent, Report
 from jqjobs.daemon.leases.commands import Commands
 from jqjobs.daemon.leases.due_steps import Schedule
 from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.memory_samples import SAMPLE_EVERY_S
 from jqjobs.daemon.leases.old_boards import remove_old_boards
 from jqjobs.daemon.leases.ticker import LOOK_EVERY_S
 from jqjobs.daemon.settings import DaemonSettings
@@ -56,6 +57,7 @@ class LeaseThread(threading.Thread):
     - takes over orphans, whose daemon is dead too
     - keeps house in the queues, and ticks their schedules
     - looks whether a burst is over
+    - notes how much memory Redis takes
     - registers the daemon and its workers
     """
 
@@ -141,6 +143,7 @@ class LeaseThread(threading.Thread):
             self._step("schedules", keeper.tick, LOOK_EVERY_S)
         if keeper.has_joined and settings.burst:
             self._step("burst", keeper.tell_if_exhausted, _BURST_EVERY_S)
+        self._step("memory", keeper.note_memory, SAMPLE_EVERY_S)
         if self._report.about:
             self._hasten_register()
             self._step("register", self._register, _BUSY_EVERY_S if self._report.is_busy else _REGISTER_EVERY_S)

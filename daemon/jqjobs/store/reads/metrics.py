@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from jqjobs.base.exposition import Histogram, Metric
-from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.statistics import BOUNDS_MS
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.server_info import read_info
 from jqjobs.store.reads.statistics import NameStatistics, queue_statistics
-from jqjobs.store.reply_values import text
+from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
 
 STATES = ("inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "kept", "dead")
@@ -63,11 +62,6 @@ def _workers(store: Store) -> Metric:
 
 
 def _memory(store: Store) -> Iterator[Metric]:
-    try:
-        found = re.search(r"^used_memory:(\d+)", text(store.wire.call("INFO", "memory")), re.MULTILINE)
-    except StoreUnavailable:
-        raise
-    except StoreError:  # INFO is forbidden
-        return
-    if found:
-        yield Metric("jqjobs_redis_used_bytes", "gauge", "Memory that Redis uses.", (), [((), int(found[1]))])
+    used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
+    if used_bytes is not None:
+        yield Metric("jqjobs_redis_used_bytes", "gauge", "Memory that Redis uses.", (), [((), used_bytes)])
