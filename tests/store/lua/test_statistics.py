@@ -6,6 +6,8 @@ import pytest
 
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.statistics import OTHER, Ended
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import leases
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.reads.statistics import NameStatistics, queue_statistics
 from store.queue_system import START_MS, QueueSystem
@@ -92,3 +94,34 @@ def test_what_comes_back_without_having_been_due_again_is_not_said_to_have_waite
     system.clock.advance(2500)
     [job] = system.take()
     assert job.ready_ms == 0
+
+
+def test_what_ends_with_its_worker_is_counted_where_it_is_found(system: QueueSystem) -> None:
+    words = {
+        "crashed": "crashed", "hung": "hung", "interrupted": "interrupted", "neighbour": "interrupted",
+        "suspect 1 1": "interrupted", "cancelled": "cancelled", "unstarted": "", "succeeded": "", "failed": "",
+    }  # fmt: skip
+    for n, word in enumerate(words):
+        system.add(str(n), name=word.split()[0])
+    jobs = system.take(want=len(words))
+    board = [BoardEntry(job.id, job.attempt, word) for job, word in zip(jobs, words, strict=True)]
+    system.run(leases.leave("q", "w", "killed", board, "", 0.5))
+
+    counted = {name: found.ended for name, found in read(system).items()}
+    assert counted == {word.split()[0]: {Ended(end): 1} for word, end in words.items() if end}
+
+
+def test_a_lost_lease_interrupts_and_what_is_late_expires(system: QueueSystem) -> None:
+    system.add("a")
+    system.take()
+    system.reaping_works_from_now()
+    system.outlive_leases()
+    system.redis("DEL", system.key("suspects"), system.key("ready"))
+    system.add("b", name="late", fields=("expires", "+1000"))
+    system.clock.advance(2000)
+    system.take("v")
+
+    assert {name: found.ended for name, found in read(system).items()} == {
+        "n": {Ended.INTERRUPTED: 1},
+        "late": {Ended.EXPIRED: 1},
+    }

@@ -1,4 +1,4 @@
---: include totals options scheduled outcome/history outcome/give_back outcome/dead outcome/unreported_delay
+--: include totals statistics options scheduled outcome/history outcome/give_back outcome/dead outcome/unreported_delay
 -- A job ran when its worker died: it is charged a crash, or becomes a suspect. Who is which is decided by the daemon
 -- (jobs/blame.py).
 -- Gives: crash, suspect
@@ -12,6 +12,7 @@ local function crash(q, now, id, cause, worker, share)
   redis.call('HINCRBY', job, 'executions', 1)
   remember_end(q, now, id, 'crashed', cause, worker)
   count(q, now, 'failed', 1)
+  count_unreported(q, now, id, 'crashed')
   if crashes >= option(q, f[1], f[2], 'max_crashes') then return die(q, now, id, 'crashed', f[4]) end
   if f[5] then redis.call('HSET', job, 'suspect', '1 ' .. (string.match(f[5], ' (%d+)$') or '1')) end
   schedule(q, id, now + growing(CRASH_MS, crashes, share))
@@ -24,6 +25,7 @@ local function suspect(q, now, id, rank, suspicion, cause, worker)
   local f = redis.call('HMGET', job, 'attempt', 'taken')
   redis.call('HSET', job, 'suspect', suspicion, 'error', cause)
   redis.call('HINCRBY', job, 'executions', 1)
+  count_unreported(q, now, id, 'interrupted')
   log_attempt(q, id, history_line(now, 'interrupted', cause, worker, f[1], f[2]))
   give_back(q, id, rank)
 end

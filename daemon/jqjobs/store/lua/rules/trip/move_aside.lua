@@ -1,4 +1,4 @@
---: include damaged outcome/dead limits/let_go limits/admit
+--: include damaged statistics outcome/dead limits/let_go limits/admit
 -- What stands in ready and cannot be taken: damaged, without a record, expired, or held back by a limit.
 -- Gives: move_aside
 
@@ -18,6 +18,7 @@ local function move_aside(q, now, id, rank, limits, fine, name, f)
     redis.call('DEL', q .. 'job:' .. id)
   else
     redis.call('HSET', q .. 'job:' .. id, 'error', 'it was not started before it expired')
+    count_unreported(q, now, id, 'expired')
     die(q, now, id, 'expired', f.key)
     pass_on(q, now, id, limits)
   end

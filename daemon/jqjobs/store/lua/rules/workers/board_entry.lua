@@ -1,4 +1,4 @@
---: include options outcome/history outcome/succeed outcome/fail outcome/crash outcome/lost
+--: include statistics options outcome/history outcome/succeed outcome/fail outcome/crash outcome/lost
 --: include outcome/interrupt outcome/give_back outcome/dead waiting/async_wait
 -- What becomes of one job of a worker that has ended, by the word that its daemon has for it (leave.lua).
 -- Gives: settle_by_board, settle_without_board, end_cancelled_with_worker
@@ -11,6 +11,7 @@ local RAN = { crashed = true, hung = true, cancelled = true, interrupted = true,
 -- end_of: cause, stack, share, see leave.lua.
 local function settle_running(q, now, id, rank, word, worker, end_of)
   if word == 'crashed' then return crash(q, now, id, end_of.cause, worker, end_of.share) end
+  count_unreported(q, now, id, word == 'hung' and 'hung' or 'interrupted')
   if word == 'hung' then
     remember_end(q, now, id, 'hung', end_of.cause, worker, end_of.stack)
     return fail_unreported(q, now, id, 'hung', end_of.share)
@@ -48,6 +49,7 @@ local function end_cancelled_with_worker(q, now, id, word, worker, end_of)
   if word == 'failed' then
     remember_end(q, now, id, 'failed', UNREPORTED, worker)
   elseif has_run then
+    count_unreported(q, now, id, 'cancelled')
     remember_end(q, now, id, 'cancelled', word == 'neighbour' and NEIGHBOUR or end_of.cause, worker, end_of.stack)
   end
   end_cancelled(q, now, id, has_run or word ~= 'unstarted')
