@@ -26,3 +26,8 @@ def wants_colours(stream: TextIO | None) -> bool:
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
+
+
+def has_screen(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal on which a place can be painted anew."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"

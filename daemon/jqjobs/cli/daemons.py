@@ -15,6 +15,7 @@ from jqjobs.cli.reloading import wait_for_reloads
 from jqjobs.cli.remote import Reply, find_daemons, give_order
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, mood
+from jqjobs.cli.watching import watchable
 from jqjobs.daemon.control.orders import Order, Verb, is_argument
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import new_id
@@ -45,6 +46,7 @@ def daemon() -> None:
 @daemon.command("list")
 @speaks_to_redis
 @click.pass_obj
+@watchable
 def list_daemons(session: Session) -> None:
     """List the daemons that are running; WORKERS are those that are ready, of those that are wanted."""
     with session.store() as store:

@@ -18,6 +18,7 @@ from jqjobs.cli.run import run
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
 from jqjobs.cli.tables import Column, Part, Table
+from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import State, check_name
 from jqjobs.store.reads import raw
@@ -54,6 +55,7 @@ job.add_command(delete_jobs)
 @click.option("--cursor", metavar="TEXT", help="Where the page before ended, as it said.")
 @speaks_to_redis
 @click.pass_obj
+@watchable
 def list_jobs(session: Session, queue: str, state: str, limit: int, cursor: str | None) -> None:
     """List the jobs of a queue that are in one state, a page at a time.
 

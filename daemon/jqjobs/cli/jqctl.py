@@ -25,6 +25,7 @@ from jqjobs.cli.registered import jobs
 from jqjobs.cli.schedule import schedule
 from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.cli.status import status
+from jqjobs.cli.top import top
 from jqjobs.errors import InvalidOption, JqError
 
 
@@ -63,6 +64,7 @@ def cli(context: click.Context) -> None:
     \b
     Examples:
       jqctl status
+      jqctl top
       jqctl jobs
       jqctl enqueue send_welcome --args '[42]'
       jqctl job list --queue emails --state dead
@@ -78,7 +80,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Session)
 
 
-for command in (status, ping, enqueue, jobs, job, queue, schedule, daemon, metrics):
+for command in (status, top, ping, enqueue, jobs, job, queue, schedule, daemon, metrics):
     cli.add_command(command)
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from jqjobs.base.escape import visible
@@ -43,8 +43,13 @@ def write_json(answer: Mapping[str, Any]) -> None:
 
 def write_lines(parts: Iterable[Part], *, wide: bool = False) -> None:
     """Write what people read to stdout; ``wide``: all of it, however wide it gets. Raises: ReaderGone, OSError."""
+    _write("".join(f"{line}\n" for line in shown_lines(parts, None if wide else width())))
+
+
+def shown_lines(parts: Iterable[Part], most: int | None) -> Iterator[str]:
+    """Return the lines that people see on stdout, ``most`` columns wide; None: as wide as they get."""
     coloured = wants_colours(sys.stdout)
-    _write("".join(f"{_shown(line, coloured=coloured)}\n" for line in lay_out(parts, None if wide else width())))
+    return (_shown(line, coloured=coloured) for line in lay_out(parts, most))
 
 
 def write_text(text: str) -> None:

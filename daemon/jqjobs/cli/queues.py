@@ -6,6 +6,7 @@ import click
 
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.status_report import queue_parts, queues_json, read_status, report_broken
+from jqjobs.cli.watching import watchable
 from jqjobs.jobs.records import check_name
 from jqjobs.store.calls import upkeep
 
@@ -18,6 +19,7 @@ def queue() -> None:
 @queue.command("list")
 @speaks_to_redis
 @click.pass_obj
+@watchable
 def list_queues(session: Session) -> int:
     """List all known queues with their numbers, as `jqctl status` does.
 

@@ -35,6 +35,10 @@ class Session:
     redis_flag: str | None = None
     prefix: str | None = None
     form: str = "table"
+    #: Takes what people are shown, while there is a screen for it.
+    screen: Callable[[tuple[Part, ...]], None] | None = None
+    _kept: Store | None = None
+    _keeps: bool = False
 
     @property
     def as_json(self) -> bool:
@@ -49,6 +53,9 @@ class Session:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
+        if self._kept is not None:
+            yield self._kept
+            return
         settings = Environment()
         url = settings.redis_url(self.redis_flag, self.prefix)
         address = address_of(plain_url(url), settings)
@@ -58,13 +65,27 @@ class Session:
         store = Store(address, timeout_s=timeout_s, patience_s=timeout_s, name="jqctl")
         try:
             store.wire.connect()
+            self._kept = store if self._keeps else None
             yield store
         except StoreUnavailable as error:
             if url.startswith(_EMBEDDED) and not error.unanswered:
                 error.hint = _EMBEDDED_HINT
             raise
         finally:
-            store.close()
+            if self._kept is None:
+                store.close()
+
+    @contextmanager
+    def keeps_store(self) -> Iterator[None]:
+        """Until the end of this the store that is lent is the same one each time."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
 
     def show(self, answer: Mapping[str, Any], parts: Iterable[Part], ids: Iterable[str] | None = None) -> None:
         """Write the answer as JSON, or the lines and tables that tell the same to a person.
@@ -75,6 +96,8 @@ class Session:
             write_json(answer)
         elif self.form == "ids" and ids is not None:
             write_lines(ids)
+        elif self.screen is not None:
+            self.screen(tuple(parts))
         else:
             write_lines(parts, wide=self.is_wide)
 

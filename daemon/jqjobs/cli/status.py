@@ -6,6 +6,7 @@ import click
 
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.status_report import as_json, as_text, read_status, report_broken
+from jqjobs.cli.watching import watchable
 from jqjobs.jobs.records import check_name
 
 
@@ -13,6 +14,7 @@ from jqjobs.jobs.records import check_name
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (may be repeated).")
 @speaks_to_redis
 @click.pass_obj
+@watchable
 def status(session: Session, queues: tuple[str, ...]) -> int:
     """Show queues, daemons and workers.
 

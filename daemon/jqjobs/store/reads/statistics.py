@@ -12,6 +12,9 @@ from jqjobs.store.reply_values import count, fields
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
+#: How long each hash of the latest statistics counts (lua/rules/statistics.lua).
+SPAN_MS = 600_000
+
 
 class NameStatistics(NamedTuple):
     """Of the jobs of one name in one queue. ``runs``, ``waits``: how many took how long, see `jobs.statistics`."""
@@ -31,6 +34,14 @@ def queue_statistics(store: Store, queues: Sequence[str]) -> list[NameStatistics
     looks = [("HGETALL", store.address.key(keys.queue(queue, "stats"))) for queue in queues]
     replies = raise_first(store.wire.pipeline(looks))
     return [found for queue, reply in zip(queues, replies, strict=True) for found in _by_name(queue, fields(reply))]
+
+
+def latest_statistics(store: Store, queues: Sequence[str], now_ms: int) -> list[NameStatistics]:
+    """Return what was counted in these ten minutes and in the ten before, each on its own, in one round trip."""
+    span = now_ms // SPAN_MS
+    looks = [(queue, f"stats:{n}") for queue in queues for n in (span - 1, span)]
+    replies = raise_first(store.wire.pipeline([("HGETALL", store.address.key(keys.queue(*look))) for look in looks]))
+    return [found for (queue, _), reply in zip(looks, replies, strict=True) for found in _by_name(queue, fields(reply))]
 
 
 def _by_name(queue: str, stored: dict[str, object]) -> list[NameStatistics]:
