@@ -101,7 +101,7 @@ class Stage:
 
     def pause(self, queue: str, *, resume: bool = False) -> None:
         """Hold a queue back, or let it go on."""
-        self.store.run(upkeep.pause(queue, resume=resume))
+        self.store.run(upkeep.resume(queue) if resume else upkeep.pause(queue))
 
     def done(self, queue: str) -> int:
         """Return how many jobs of a queue have succeeded."""

@@ -213,7 +213,7 @@ def test_fault_02_a_killed_daemon_leaves_nobody_behind_in_the_registry_or_the_le
     successor = site.start_daemon("--lease", "60")
     successor.wait_for_event("worker.taken_over")
     assert site.status().workers == 1
-    assert site.client.run(upkeep.pause("default", resume=True)) is False
+    assert site.client.run(upkeep.resume("default")) is False
 
 
 def test_a_thread_that_a_job_left_behind_does_not_keep_its_worker_when_that_retires(site: Site) -> None:

@@ -55,7 +55,7 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(site: Site) -> None:
     marker = site.send("nap", 0, delay=0.5)
     eventually(lambda: marker.state() is State.READY, what="a worker made a trip to the paused queue")
     assert job.state() is State.READY
-    site.client.run(upkeep.pause("default", resume=True))
+    site.client.run(upkeep.resume("default"))
     site.wait_for(job, State.KEPT)
 
 

@@ -16,7 +16,7 @@ def lift_everything(s: System) -> None:
     """Make room, resume, let all be due and the old leases run out; offer every name, with a function nobody had."""
     s.set_limit(full=False)
     for queue in QUEUES:
-        s.pause(queue, resume=True)
+        s.resume(queue)
         s.ingest(queue)
     for _ in range(2):  # what is lost with the leases waits once more
         far = [at for q in s.model.queues.values() for at in waits_until(q)]

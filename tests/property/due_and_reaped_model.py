@@ -6,15 +6,23 @@ from math import ceil
 
 from property.dead_worker_model import end_worker
 from property.limits_model import open_gate
+from property.pause_model import end_pause
 from property.queue_model import LEASE_MS, Queue
+from property.state import PAUSE_TIMER
 
 
 def promote(q: Queue, now: int, most: int) -> None:
     timers = [(gate.timer, "~" + name) for name, gate in q.gates.items()]
+    if q.pause_timer is not None:
+        timers.append((q.pause_timer, PAUSE_TIMER))
     due = sorted([*((at, job_id) for job_id, at in q.scheduled.items()), *timers])
     for at, job_id in due[:most]:
         if at > now:
             break
+        if job_id == PAUSE_TIMER:
+            q.pause_timer = None
+            end_pause(q, now)
+            continue
         if job_id.startswith("~"):
             open_gate(q, now, job_id[1:])
             continue

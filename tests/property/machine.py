@@ -14,7 +14,20 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from jqjobs.jobs.blame import INTERRUPTED, Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
-from property.choices import BOARD, ENTRIES, JUMPS, KINDS, NAMES, QUEUES, SHARES, SIGNATURES, SPANS, new_job, pick
+from property.choices import (
+    BOARD,
+    ENTRIES,
+    JUMPS,
+    KINDS,
+    NAMES,
+    PAUSES,
+    QUEUES,
+    SHARES,
+    SIGNATURES,
+    SPANS,
+    new_job,
+    pick,
+)
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply
 from property.queue_model import Queue
@@ -214,10 +227,18 @@ class Machine(RuleBasedStateMachine):
 
     # People, clocks, memory
 
-    @rule(queue=queues, resume=st.sampled_from((True, True, False)))
-    def pause_or_resume(self, queue: str, resume: bool) -> None:
+    @rule(
+        queue=queues, act=st.sampled_from(("resume", "resume", "pause", "the old way")), until=st.sampled_from(PAUSES)
+    )
+    def pause_or_resume(self, queue: str, act: str, until: int | None) -> None:
+        """For good, until a moment, or as those do who know nothing of moments."""
         self.count()
-        self.s.pause(queue, resume=resume)
+        if act == "resume":
+            self.s.resume(queue)
+        elif act == "pause":
+            self.s.pause(queue, until, as_span=(until or 0) % 2 == 0)
+        else:
+            self.s.pause_the_old_way(queue)
 
     @rule(queue=queues, n=some)
     def retry(self, queue: str, n: int) -> None:

@@ -17,6 +17,7 @@ from property.due_and_reaped_model import pass_deadlines, promote, reap
 from property.job_model import New, Reply, Report
 from property.limits_model import leave_held, pass_on
 from property.parking_model import end_overdue_misfits, unpark
+from property.pause_model import end_pause, pause, pause_the_old_way, resume
 from property.queue_model import LEASE_MS, Queue
 from property.state import State
 from property.take_model import take, take_suspects
@@ -109,7 +110,7 @@ class Model:
         for name, q in self.queues.items():
             promote(q, now, 100)
             reap(q, now, worker, 1)
-            if want > 0 and not stop and not q.paused:
+            if want > 0 and not stop and q.paused is None:
                 got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), free=free)
                 want, free = want - len(got), free - len(got)
                 answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
@@ -122,7 +123,8 @@ class Model:
         names = list(self.queues)
         for n in range(len(names)):
             name = names[(trip + n + 1) % len(names)]
-            if not self.queues[name].paused and (got := take_suspects(self.queues[name], now, worker, most, scope)):
+            q = self.queues[name]
+            if q.paused is None and (got := take_suspects(q, now, worker, most, scope)):
                 return [(name, job_id, attempt) for job_id, attempt in got]
         return []
 
@@ -160,6 +162,7 @@ class Model:
     def housekeep(self, queue: str, now: int, max_dead: int, dead_ms: int) -> int:
         q = self.queues[queue]
         promote(q, now, 100)
+        end_pause(q, now)
         reaped = reap(q, now, "", 10)
         pass_deadlines(q, now)
         unpark(q, now)
@@ -176,10 +179,14 @@ class Model:
         q.offers = {name: until for name, until in q.offers.items() if until > now - LEASE_MS}
         return reaped
 
-    def pause(self, queue: str, *, resume: bool) -> bool:
-        changed = self.queues[queue].paused == resume
-        self.queues[queue].paused = not resume
-        return changed
+    def pause(self, queue: str, now: int, until: int | None) -> bool:
+        return pause(self.queues[queue], now, until)
+
+    def pause_the_old_way(self, queue: str, now: int) -> None:
+        pause_the_old_way(self.queues[queue], now)
+
+    def resume(self, queue: str) -> bool:
+        return resume(self.queues[queue])
 
     def cancel(self, queue: str, now: int, ids: Sequence[str]) -> list[str]:
         return [self._cancel(self.queues[queue], now, job_id) for job_id in ids]

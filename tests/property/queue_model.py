@@ -52,7 +52,11 @@ class Queue:
         self.inbox: list[New | Reply | None] = []
         self.seen: dict[str, int] = {}
         self.seq = self.done = self.failed = self.trimmed = self.rejected = 0
-        self.paused = self.lap = False
+        self.lap = False
+        #: since when; when that is to end, and when its timer goes off
+        self.paused: int | None = None
+        self.pause_ends: int | None = None
+        self.pause_timer: int | None = None
         self.reaped: float = float("-inf")
 
     def held_for(self, name: str) -> dict[str, int]:
@@ -312,6 +316,6 @@ class Queue:
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
             draining=self.draining, misfits=self.misfits(),
             limits=limits.view(self),
-            meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused, inbox=len(self.inbox),
-            rejected=self.rejected,
+            meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused is not None,
+            pause_timer=self.pause_timer, inbox=len(self.inbox), rejected=self.rejected,
         )  # fmt: skip

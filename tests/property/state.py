@@ -16,6 +16,9 @@ FIELDS = (
     "token", "answer", "hung", "uncleaned",
 )  # fmt: skip
 
+#: The member of `scheduled` that ends a pause.
+PAUSE_TIMER = "~"
+
 _READ = """
 local function zset(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
 local reply = {}
@@ -85,6 +88,7 @@ class QueueState:
     #: sequence, done, failed, trimmed
     meta: tuple[int, int, int, int] = (0, 0, 0, 0)
     paused: bool = False
+    pause_timer: int | None = None
     inbox: int = 0
     rejected: int = 0
     wake: bool = False
@@ -104,6 +108,7 @@ def _queue(found: list[Any]) -> QueueState:
     found, (draining, misfits) = found[:-2], found[-2:]
     *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
     members = dict(zip(SETS, map(_scores, sets), strict=True))
+    pause_timer = members["scheduled"].pop(PAUSE_TIMER, None)
     timers = {member[1:]: at for member, at in members["scheduled"].items() if member.startswith("~")}
     members["scheduled"] = {member: at for member, at in members["scheduled"].items() if member[1:] not in timers}
     return QueueState(
@@ -114,6 +119,7 @@ def _queue(found: list[Any]) -> QueueState:
         unique={unique[i].decode(): unique[i + 1].decode() for i in range(0, len(unique), 2)},
         meta=tuple(int(value or 0) for value in meta),  # type: ignore[arg-type]
         paused=paused == 1,
+        pause_timer=pause_timer,
         inbox=inbox,
         rejected=rejected,
         wake=wake == 1,

@@ -197,8 +197,18 @@ class System:
         answer = self.run(leases.publish(queue, LEASE_MS, entries))
         self.check(answer, self.model.publish(queue, self.now, entries))
 
-    def pause(self, queue: str, *, resume: bool) -> None:
-        self.check(self.run(upkeep.pause(queue, resume=resume)), self.model.pause(queue, resume=resume))
+    def pause(self, queue: str, until_ms: int | None, *, as_span: bool) -> None:
+        """Pause until so many ms from now, or, with None, until somebody resumes it."""
+        until = "" if until_ms is None else f"+{until_ms}" if as_span else str(self.now + until_ms)
+        moment = None if until_ms is None else self.now + until_ms
+        self.check(self.run(upkeep.pause(queue, until, "who", "")), self.model.pause(queue, self.now, moment))
+
+    def pause_the_old_way(self, queue: str) -> None:
+        self.store.wire.call("HSETNX", f"jq:{{{queue}}}:meta", "paused", self.now)
+        self.check(None, self.model.pause_the_old_way(queue, self.now))
+
+    def resume(self, queue: str) -> None:
+        self.check(self.run(upkeep.resume(queue)), self.model.resume(queue))
 
     def cancel(self, queue: str, ids: list[str]) -> None:
         self.check(self.run(cancel(queue, ids)), self.model.cancel(queue, self.now, ids))

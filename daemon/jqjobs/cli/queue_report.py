@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.nearest import nearest
+from jqjobs.cli.output import moment
 from jqjobs.cli.tables import Column, Table, alarm
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import Registry
@@ -23,7 +24,8 @@ _COLUMNS = (
 )  # fmt: skip
 #: Counters of a queue that make sense added up.
 _ADDED = tuple(
-    name for name in QueueStatus._fields if name not in ("name", "paused_ms", "oldest_ready_s", "now_ms")
+    name for name in QueueStatus._fields
+    if name not in ("name", "oldest_ready_s", "now_ms") and not name.startswith("paused_")
 )  # fmt: skip
 
 
@@ -69,8 +71,8 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
     """Return what a person should know of a queue, a line each; nothing when all is well."""
     see = f"jqctl job list --queue {queue.name} --state"
     if queue.paused_ms is not None:
-        age = format_age(max(0, queue.now_ms - queue.paused_ms) / 1000)
-        yield f"  ! PAUSED for {age}: no job is taken (jqctl queue resume {queue.name})"
+        age, said = format_age(max(0, queue.now_ms - queue.paused_ms) / 1000), pause_in_words(queue)
+        yield f"  ! PAUSED for {age}{said and f', {said}'}: no job is taken (jqctl queue resume {queue.name})"
     if registry.daemons and not registry.serves(queue.name):
         yield f"  ! NOT SERVED: {unserved(queue.name, registry)} (jqd --queues)"
     if queue.dead:
@@ -87,6 +89,13 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield f"    {queue.suspects} may have killed a worker or a daemon: they run apart ({see} suspects)"
     if queue.kept:
         yield f"    {queue.kept} kept after success"
+
+
+def pause_in_words(queue: QueueStatus) -> str:
+    """Return until when a queue is paused, by whom and why, as far as that was said; "" for nothing."""
+    until = "" if queue.paused_until_ms is None else f"until {moment(queue.paused_until_ms)}"
+    by = queue.paused_by and f"by {queue.paused_by}"
+    return ", ".join(filter(None, (until, by, queue.paused_reason and f'"{queue.paused_reason}"')))
 
 
 def unserved(queue: str, registry: Registry) -> str:

@@ -18,6 +18,8 @@ import pytest
 import jqjobs
 from jqjobs.cli import bulk
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.output import moment
+from jqjobs.cli.person import who
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import daemons, enqueueing, leases, upkeep
@@ -475,7 +477,8 @@ def test_an_interrupted_retry_says_how_far_it_got(
 
 def test_a_queue_is_paused_and_resumed_once(system: QueueSystem, terminal: Terminal) -> None:
     system.store.run(upkeep.add_queues(["q"]))
-    assert terminal.json("queue", "pause", "q") == {"queue": "q", "paused": True, "changed": True}
+    paused = terminal.json("queue", "pause", "q")
+    assert paused == {"queue": "q", "paused": True, "changed": True, "until_ms": None, "by": who(), "reason": None}
     assert terminal.json("queue", "pause", "q")["changed"] is False
     assert terminal.json("queue", "list")["queues"][0]["paused"] is True
     assert terminal.run("status") == 0
@@ -483,6 +486,24 @@ def test_a_queue_is_paused_and_resumed_once(system: QueueSystem, terminal: Termi
     assert terminal.json("queue", "resume", "q") == {"queue": "q", "paused": False, "changed": True}
     assert terminal.run("queue", "resume", "q") == 0
     assert terminal.out == "queue q: not paused already\n"
+
+
+def test_a_pause_is_told_with_its_end_and_reason(system: QueueSystem, terminal: Terminal) -> None:
+    system.store.run(upkeep.add_queues(["q"]))
+    terminal.run("queue", "pause", "q", "--until", "in 2h", "--reason", "the provider is down", "--by", "ann")
+    said = terminal.out
+    [queue] = terminal.json("queue", "list")["queues"]
+    assert queue["paused_until_ms"] == queue["paused_ms"] + 7_200_000
+    assert (queue["paused_by"], queue["paused_reason"]) == ("ann", "the provider is down")
+    told = f'until {moment(queue["paused_until_ms"])}, by ann, "the provider is down"'
+    assert said == f"queue q: paused, {told}\n"
+    terminal.run("status")
+    assert f"{told}: no job is taken" in " ".join(terminal.out.split())
+
+
+@pytest.mark.parametrize("until", ["now", "0", "yesterday 9am", "soonish"])
+def test_an_end_of_a_pause_that_is_no_moment_to_come_is_refused(terminal: Terminal, until: str) -> None:
+    assert terminal.run("queue", "pause", "q", "--until", until) == Exit.USAGE
 
 
 def test_pausing_a_mistyped_queue_is_not_found_and_changes_nothing(system: QueueSystem, terminal: Terminal) -> None:

@@ -175,7 +175,7 @@ def test_pause_resume_and_retry_work(system: QueueSystem) -> None:
     fill_up(system)
 
     assert system.run(upkeep.pause("q")) is True
-    assert system.run(upkeep.pause("q", resume=True)) is True
+    assert system.run(upkeep.resume("q")) is True
     assert system.run(upkeep.retry("q", ["a"])) == [1]
     assert system.states("a") == ["ready"]
 

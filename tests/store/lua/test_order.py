@@ -142,13 +142,13 @@ def test_a_paused_queue_settles_accepts_and_promotes(system: QueueSystem) -> Non
 
 
 def test_pausing_and_resuming_say_whether_they_changed_something(system: QueueSystem) -> None:
-    assert system.run(upkeep.pause("q", resume=True)) is False
+    assert system.run(upkeep.resume("q")) is False
     assert system.run(upkeep.pause("q")) is True
     assert system.meta("paused") == START_MS
     system.clock.advance(1)
     assert system.run(upkeep.pause("q")) is False
     assert system.meta("paused") == START_MS
-    assert system.run(upkeep.pause("q", resume=True)) is True
+    assert system.run(upkeep.resume("q")) is True
     assert system.meta("paused") is None
 
 

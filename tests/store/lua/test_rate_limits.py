@@ -251,7 +251,7 @@ def test_a_paused_queue_lets_nobody_go_and_loses_nobody(system: QueueSystem) -> 
     system.clock.advance(5000)
     assert system.start_all() == []
     system.tend()
-    system.run(upkeep.pause("q", resume=True))
+    system.run(upkeep.resume("q"))
 
     assert system.start_all() == ["b"]
     assert system.states("c") == ["held"]

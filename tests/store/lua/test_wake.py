@@ -64,7 +64,7 @@ def test_a_paused_queue_wakes_nobody_and_resuming_does(system: QueueSystem) -> N
     system.add("a")
     system.run(upkeep.pause("q"))
     assert not system.wakes()
-    system.run(upkeep.pause("q", resume=True))
+    system.run(upkeep.resume("q"))
 
     assert system.wakes()
 
@@ -78,7 +78,7 @@ def test_a_paused_queue_still_wakes_for_raw_envelopes(system: QueueSystem) -> No
 
 def test_resuming_an_empty_queue_wakes_nobody(system: QueueSystem) -> None:
     system.run(upkeep.pause("q"))
-    system.run(upkeep.pause("q", resume=True))
+    system.run(upkeep.resume("q"))
 
     assert not system.wakes()
 

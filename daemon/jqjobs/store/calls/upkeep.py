@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from jqjobs.base.escape import visible
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import text, truth
 from jqjobs.store.scripts import script
+
+#: Of what people say with a pause, so many characters are kept.
+_MOST_WHO, _MOST_REASON = 128, 500
 
 
 class Retried(IntEnum):
@@ -55,9 +59,22 @@ def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: 
     return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms, pause_ms), parse)
 
 
-def pause(queue: str, *, resume: bool = False) -> Call[bool]:
-    """Pause or resume a queue; whether that changed something."""
-    return Call(script("pause"), (keys.meta(queue),), ("", "resume" if resume else "pause"), truth)
+def pause(queue: str, until: str = "", by: str = "", reason: str = "") -> Call[bool]:
+    """Pause a queue; whether that changed something. A paused one gets another end and reason, if one is given.
+
+    ``until``: when it resumes by itself, as `jobs.moments.due_text` writes it. ``by``: who does it.
+    """
+    args = ("", "pause", until, _one_line(by, _MOST_WHO), _one_line(reason, _MOST_REASON))
+    return Call(script("pause"), (keys.meta(queue),), args, truth)
+
+
+def resume(queue: str) -> Call[bool]:
+    """Resume a paused queue; whether that changed something."""
+    return Call(script("pause"), (keys.meta(queue),), ("", "resume", "", "", ""), truth)
+
+
+def _one_line(said: str, most: int) -> str:
+    return visible(" ".join(said.split()), limit=most)
 
 
 def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:

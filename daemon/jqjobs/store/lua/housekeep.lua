@@ -1,4 +1,4 @@
---: include core mend wake due workers/expired_leases waiting/leave_waiting
+--: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
 --: include retention parking/unpark
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
@@ -19,6 +19,7 @@ local mended = mend(q)
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
 
 local more = promote(q, now, CHUNK)
+end_pause(q, now)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
 if pass_deadlines(q, now, CHUNK) then more = true end
 if meta[2] and unpark(q, now, tonumber(meta[2]), CHUNK) then more = true end

@@ -1,4 +1,4 @@
---: include core
+--: include core scheduled
 -- Lists jobs of one queue in one state, a page at a time.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] state   ARGV[3] offset   ARGV[4] at most
 -- Returns flat: total, offset of the next page or -1, then twelve items a job: id, score, worker id or "", and its
@@ -37,7 +37,7 @@ if state ~= 'active' then
     local read, rows = page(q .. state, at, most, '')
     at, most = at + read, most - rows
   end
-  reply[1] = state == 'scheduled' and size - redis.call('HLEN', q .. 'gates') or size
+  reply[1] = state == 'scheduled' and jobs_scheduled(q) or size
   reply[2] = at < size and at or -1
   return reply
 end

@@ -1,15 +1,22 @@
---: include core wake
+--: include core scheduled wake pausing
 -- Pauses or resumes one queue. Paused: nothing is taken; running jobs go on, new ones are accepted.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] "pause" | "resume"
+-- ARGV[3] until when: "+ms" from now, "ms" absolute, "" until somebody resumes it   ARGV[4] who   ARGV[5] why
 -- Returns 1 when that changed something, 0 when it was so already
+-- What is paused already gets another end, and another reason, if one of them is given.
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
 local changed
 if ARGV[2] == 'pause' then
   changed = redis.call('HSETNX', q .. 'meta', 'paused', now)
+  if changed == 1 or ARGV[3] .. ARGV[5] ~= '' then
+    local until_ms = ARGV[3] ~= '' and due_moment(now, ARGV[3]) or nil
+    note_pause(q, redis.call('HGET', q .. 'meta', 'paused'), until_ms, ARGV[4], ARGV[5])
+    changed = 1
+  end
 else
-  changed = redis.call('HDEL', q .. 'meta', 'paused')
+  changed = resume(q)
 end
 update_wake(q)
 return changed

@@ -1,10 +1,10 @@
---: include core ranks
+--: include core ranks scheduled pausing
 -- Counts one queue. O(workers + priorities in use), whatever the number of jobs.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, kept, dead, rejected, workers,
 --   paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
 --   done and failed of this minute, done and failed of the minute before, dead jobs trimmed, how many of those parked
---   are there for their arguments }
+--   are there for their arguments, until when it is paused, who did it and why (each or nil) }
 -- First write: none
 local BANDS = 64
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
@@ -26,18 +26,19 @@ end
 local workers = redis.call('ZRANGE', q .. 'leases', 0, 4999)
 local active = 0
 for _, worker in ipairs(workers) do active = active + redis.call('ZCARD', q .. 'active:' .. worker) end
-local meta = redis.call('HMGET', q .. 'meta', 'paused', 'done', 'failed', 'trimmed')
+local meta = redis.call('HMGET', q .. 'meta', 'done', 'failed', 'trimmed')
+local since, until_ms, who, why = read_pause(q)
 local minute = math.floor(now / 60000)
 local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
 local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', 'failed')
-local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'),
-  -- Beside jobs there is one timer for each limit that holds any back.
-  redis.call('ZCARD', q .. 'scheduled') - redis.call('HLEN', q .. 'gates'), active, redis.call('ZCARD', q .. 'held'),
-  redis.call('ZCARD', q .. 'waiting'), redis.call('ZCARD', q .. 'parked'), redis.call('ZCARD', q .. 'suspects'),
-  redis.call('ZCARD', q .. 'kept'), redis.call('ZCARD', q .. 'dead'), redis.call('LLEN', q .. 'rejected'), #workers,
-  meta[1], oldest_of('suspects', oldest_of('ready', false)), meta[2], meta[3] }
-for _, pair in ipairs({ this, last }) do
-  reply[#reply + 1], reply[#reply + 2] = pair[1], pair[2]
+local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'), jobs_scheduled(q), active }
+for _, set in ipairs({ 'held', 'waiting', 'parked', 'suspects', 'kept', 'dead' }) do
+  reply[#reply + 1] = redis.call('ZCARD', q .. set)
 end
-reply[#reply + 1], reply[#reply + 2] = meta[4] or 0, redis.call('ZCARD', q .. 'misfits')
+local oldest = oldest_of('suspects', oldest_of('ready', false))
+for _, item in ipairs({ redis.call('LLEN', q .. 'rejected'), #workers, since or false, oldest, meta[1], meta[2],
+  this[1], this[2], last[1], last[2], meta[3] or 0, redis.call('ZCARD', q .. 'misfits'), until_ms or false,
+  who or false, why or false }) do
+  reply[#reply + 1] = item
+end
 return reply

@@ -12,7 +12,7 @@ from jqjobs.errors import InvalidName
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import count, integer, json_or_none, seconds_since
+from jqjobs.store.reply_values import count, integer, json_or_none, seconds_since, string
 from jqjobs.store.scripts import script
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -31,7 +31,8 @@ class QueueStatus(NamedTuple):
     ``oldest_ready_s``: for how long the oldest ready job could have run. ``done``, ``failed``: attempts since
     the queue exists; ``trimmed``: dead jobs that retention has forgotten since then. ``*_per_minute``: over the last
     60 s. ``workers``: how many have a lease.
-    ``misfits``: how many of those parked wait for a worker that their arguments fit.
+    ``misfits``: how many of those parked wait for a worker that their arguments fit. ``paused_until_ms``: when it
+    resumes by itself; ``paused_by``, ``paused_reason``: what was said with the pause.
     """
 
     name: str
@@ -56,6 +57,9 @@ class QueueStatus(NamedTuple):
     trimmed: int
     now_ms: int
     misfits: int = 0
+    paused_until_ms: int | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -84,7 +88,8 @@ def queue_status(queue: str) -> Call[QueueStatus]:
             paused_ms=integer(reply[13]), oldest_ready_s=seconds_since(reply[14], now_ms),
             done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), trimmed=trimmed, now_ms=now_ms,
-            misfits=count(reply[22]),
+            misfits=count(reply[22]), paused_until_ms=integer(reply[23]),
+            paused_by=string(reply[24]) or None, paused_reason=string(reply[25]) or None,
         )  # fmt: skip
 
     return Call(script("status"), (keys.meta(queue),), ("",), parse, repeatable=True)

@@ -1,5 +1,5 @@
---: include wake ranks record damaged outcome/give_back limits/let_go
--- What time brings: jobs of `scheduled` that are due wait for a worker, and timers of limits go off.
+--: include wake ranks record damaged pausing scheduled outcome/give_back limits/let_go
+-- What time brings: jobs of `scheduled` that are due wait for a worker, and timers of limits and pauses go off.
 -- Gives: promote, make_ready
 
 local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
@@ -12,7 +12,7 @@ local function make_ready(q, id)
   if f[2] then redis.call('HDEL', job, 'rank') end
 end
 
--- Returns jobs, and timers of limits ("~<limit>"); then whether there may be more.
+-- Returns jobs and timers ("~…"); then whether there may be more.
 local function what_is_due(q, now, most)
   local due, timers = {}, 0
   for i, id in ipairs(redis.call('ZRANGEBYSCORE', q .. 'scheduled', '-inf', now, 'LIMIT', 0, most)) do
@@ -29,7 +29,9 @@ local function promote(q, now, most)
   local due, more = what_is_due(q, now, most)
   redis.call('ZREM', q .. 'scheduled', unpack(due))
   for _, id in ipairs(due) do
-    if string.sub(id, 1, 1) == '~' then
+    if id == PAUSE_TIMER then
+      pcall(end_pause, q, now)  -- where meta is damaged, the pause is gone with it
+    elseif string.sub(id, 1, 1) == '~' then
       on_timer(q, now, string.sub(id, 2))
     else
       unless_damaged(q, now, id, function() make_ready(q, id) end)

@@ -1,5 +1,18 @@
--- The set `scheduled`: jobs that are due later, and the timers of limits.
--- Gives: set_alarm, schedule, put_off
+-- The set `scheduled`: jobs that are due later, the timers of limits, and the one of a pause that ends by itself.
+-- Gives: PAUSE_TIMER, jobs_scheduled, due_moment, set_alarm, schedule, put_off
+
+local PAUSE_TIMER = '~'  -- that of a limit is "~<limit>", one for each that holds any job back
+
+local function jobs_scheduled(q)
+  local timers = redis.call('HLEN', q .. 'gates') + (redis.call('ZSCORE', q .. 'scheduled', PAUSE_TIMER) and 1 or 0)
+  return redis.call('ZCARD', q .. 'scheduled') - timers
+end
+
+-- due: "" now, "+ms" from now, "ms" absolute.
+local function due_moment(now, due)
+  if due == '' then return now end
+  return string.sub(due, 1, 1) == '+' and now + tonumber(due) or tonumber(due) or now
+end
 
 -- What comes next wakes a worker, so that somebody watches for it.
 local function set_alarm(q, member, at)

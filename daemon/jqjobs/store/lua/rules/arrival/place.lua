@@ -2,12 +2,6 @@
 -- Where a call is written, and where its job stands in the queue: ready, or scheduled when it is due later.
 -- Gives: write_call, place
 
--- due: "" now, "+ms" from now, "ms" absolute.
-local function moment(now, due)
-  if due == '' then return now end
-  return string.sub(due, 1, 1) == '+' and now + tonumber(due) or tonumber(due) or now
-end
-
 -- fields: flat pairs, stored as they are.
 local function write_call(job, new, since)
   redis.call('HSET', job, 'name', new.name, 'payload', new.payload, 'enqueued', since, unpack(new.fields))
@@ -16,7 +10,7 @@ end
 
 -- ready: if given, gets rank and id of what is due.
 local function place(q, now, id, due, rank, ready)
-  local at = moment(now, due)
+  local at = due_moment(now, due)
   if at > now then return schedule(q, id, at) end
   if not ready then return redis.call('ZADD', q .. 'ready', rank, id) end
   ready[#ready + 1] = rank

@@ -25,7 +25,10 @@ local function serve(t, i, q)
   local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch')
   local paused, reaped, due, ended, ready, inbox = meta[1], meta[2], false, 0, nil, nil
   t.moments[i] = t.quiet[i] and -1 or ask_again_at(q, t.now)
-  if t.moments[i] == 0 then due, t.moments[i] = t.rare().promote(q, t.now, 100), nil end
+  if t.moments[i] == 0 then
+    due, t.moments[i] = t.rare().promote(q, t.now, 100), nil
+    paused = paused and redis.call('HGET', q .. 'meta', 'paused')  -- its moment may have come
+  end
   if is_reap_due(t.now, t.lease, reaped) then
     ended, t.moments[i] = t.rare().reap(q, t.now, t.lease, reaped, t.worker, 1), nil
   end
