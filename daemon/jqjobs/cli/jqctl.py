@@ -22,6 +22,7 @@ from jqjobs.cli.output import ReaderGone, write_error
 from jqjobs.cli.ping import ping
 from jqjobs.cli.queues import queue
 from jqjobs.cli.registered import jobs
+from jqjobs.cli.scale import scale
 from jqjobs.cli.schedule import schedule
 from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.cli.status import status
@@ -80,7 +81,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Session)
 
 
-for command in (status, top, ping, enqueue, jobs, job, queue, schedule, daemon, metrics):
+for command in (status, top, ping, enqueue, jobs, job, queue, schedule, daemon, metrics, scale):
     cli.add_command(command)
 
 

@@ -26,18 +26,20 @@ from store.queue_system import QueueSystem
 NAMES = {
     "jqjobs_jobs": "gauge", "jqjobs_oldest_ready_seconds": "gauge", "jqjobs_paused": "gauge",
     "jqjobs_executions": "counter", "jqjobs_run_seconds": "histogram", "jqjobs_wait_seconds": "histogram",
-    "jqjobs_workers": "gauge", "jqjobs_redis_used_bytes": "gauge",
+    "jqjobs_workers": "gauge", "jqjobs_wanted_workers": "gauge", "jqjobs_redis_used_bytes": "gauge",
 }  # fmt: skip
 
 
 def bring_about(system: QueueSystem) -> None:
-    """A paused queue with three jobs, some that ran, and a daemon with two workers."""
-    system.run(upkeep.add_queues(["q"]))
+    """A paused queue with three jobs, some that ran, another with a minute of work, and a daemon with two workers."""
+    system.run(upkeep.add_queues(["q", "r"]))
     system.add("a", "b", "c")
     system.run(upkeep.pause("q"))
     system.run(
         add_statistics("q", {"n": {"started": 3, "done": 2, "retried": 1, "run_ms": 2500, "run:0": 1, "run:8": 2}})
     )
+    system.add("d", "e", "f", name="m", queue="r")
+    system.run(add_statistics("r", {"m": {"started": 1, "done": 1, "run_ms": 20_000, "run:12": 1}}))
     workers = {"w1": {"state": "ready"}, "w2": {"state": "busy"}}
     system.run(daemons.register("d", 60_000, {"name": "web", "workers": "w1 w2"}, workers))
 
@@ -55,10 +57,15 @@ def check(families: dict[str, Metric]) -> None:
     assert {name: family.type for name, family in families.items()} == NAMES
     assert value(families, "jqjobs_jobs", queue="q", state="ready") == 3
     assert value(families, "jqjobs_paused", queue="q") == 1
+    assert [value(families, "jqjobs_wanted_workers", queue=queue) for queue in ("q", "r")] == [0, 2]
     assert value(families, "jqjobs_executions", "jqjobs_executions_total", queue="q", job="n", outcome="done") == 2
     assert value(families, "jqjobs_executions", "jqjobs_executions_total", queue="q", job="n", outcome="retried") == 1
     assert value(families, "jqjobs_run_seconds", "jqjobs_run_seconds_sum", queue="q", job="n") == 2.5
-    buckets = [one for one in families["jqjobs_run_seconds"].samples if one.name.endswith("_bucket")]
+    buckets = [
+        one
+        for one in families["jqjobs_run_seconds"].samples
+        if one.name.endswith("_bucket") and one.labels["queue"] == "q"
+    ]
     assert [float(one.labels["le"]) for one in buckets] == [*(bound / 1000 for bound in BOUNDS_MS), float("inf")]
     assert [one.value for one in buckets] == [1] * 8 + [3] * 14
     assert value(families, "jqjobs_workers", state="busy") == 1

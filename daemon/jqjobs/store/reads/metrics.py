@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from jqjobs.base.exposition import Histogram, Metric
+from jqjobs.jobs.scaling import LEAD_S, UNBOUNDED, Rules, decide
 from jqjobs.jobs.statistics import BOUNDS_MS
+from jqjobs.store.reads.loads import Loads, read_loads
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reads.server_info import read_info
@@ -23,7 +25,8 @@ def queue_metrics(store: Store) -> list[Metric]:
     queues = known_queues(store)
     statuses = store.run_all([queue_status(queue) for queue in queues])
     return [
-        *_of_queues(statuses), *_of_names(queue_statistics(store, queues)), _workers(store), *_memory(store)
+        *_of_queues(statuses), *_of_names(queue_statistics(store, queues)), _workers(store),
+        _wanted_workers(read_loads(store, queues, LEAD_S)), *_memory(store),
     ]  # fmt: skip
 
 
@@ -59,6 +62,13 @@ def _workers(store: Store) -> Metric:
     states = Counter(worker.state for daemon in read_registry(store).daemons for worker in daemon.workers)
     samples = [((state,), count) for state, count in sorted(states.items())]
     return Metric("jqjobs_workers", "gauge", "Workers of all daemons in each state.", ("state",), samples)
+
+
+def _wanted_workers(loads: Loads) -> Metric:
+    samples = [((queue,), decide(load, Rules(most=UNBOUNDED)).wanted) for queue, load in loads.by_queue.items()]
+    return Metric(
+        "jqjobs_wanted_workers", "gauge", "Workers that would do all jobs of a queue within 30 s.", ("queue",), samples
+    )
 
 
 def _memory(store: Store) -> Iterator[Metric]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from jqjobs.jobs.statistics import BUCKETS, Ended
@@ -31,17 +31,28 @@ class NameStatistics(NamedTuple):
 
 def queue_statistics(store: Store, queues: Sequence[str]) -> list[NameStatistics]:
     """Return what was counted since these queues exist, sorted by queue and name, in one round trip."""
-    looks = [("HGETALL", store.address.key(keys.queue(queue, "stats"))) for queue in queues]
-    replies = raise_first(store.wire.pipeline(looks))
-    return [found for queue, reply in zip(queues, replies, strict=True) for found in _by_name(queue, fields(reply))]
+    return _read(store, [(queue, "stats") for queue in queues])
 
 
 def latest_statistics(store: Store, queues: Sequence[str], now_ms: int) -> list[NameStatistics]:
     """Return what was counted in these ten minutes and in the ten before, each on its own, in one round trip."""
     span = now_ms // SPAN_MS
-    looks = [(queue, f"stats:{n}") for queue in queues for n in (span - 1, span)]
-    replies = raise_first(store.wire.pipeline([("HGETALL", store.address.key(keys.queue(*look))) for look in looks]))
-    return [found for (queue, _), reply in zip(looks, replies, strict=True) for found in _by_name(queue, fields(reply))]
+    return _read(store, [(queue, f"stats:{n}") for queue in queues for n in (span - 1, span)])
+
+
+def mean_run_s(statistics: Iterable[NameStatistics]) -> float | None:
+    """Return how long an attempt ran on average; None when none has ended."""
+    found = list(statistics)
+    runs = sum(sum(one.runs) for one in found)
+    return sum(one.run_ms for one in found) / runs / 1000 if runs else None
+
+
+def _read(store: Store, places: Sequence[tuple[str, str]]) -> list[NameStatistics]:
+    looks = [("HGETALL", store.address.key(keys.queue(queue, part))) for queue, part in places]
+    replies = raise_first(store.wire.pipeline(looks))
+    return [
+        found for (queue, _), reply in zip(places, replies, strict=True) for found in _by_name(queue, fields(reply))
+    ]
 
 
 def _by_name(queue: str, stored: dict[str, object]) -> list[NameStatistics]:

@@ -1,0 +1,129 @@
+"""Reads what there is to do in queues, and who is at it, for `jobs.scaling`. Writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jqjobs.jobs.scaling import Load
+from jqjobs.jobs.statistics import OTHER
+from jqjobs.store import keys
+from jqjobs.store.reads.jobs import job_list
+from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.statistics import NameStatistics, latest_statistics, mean_run_s, queue_statistics
+from jqjobs.store.reply_values import count, text
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+#: So many of the jobs that are next say how long all that wait will run.
+_SAMPLE = 100
+
+
+class Loads(NamedTuple):
+    """The load of several queues, each by itself and all together: a worker may be busy in more than one."""
+
+    by_queue: dict[str, Load]
+    total: Load
+
+
+def read_loads(store: Store, queues: Sequence[str], lead_s: float = 0.0) -> Loads:
+    """Return what there is to do in these queues; what comes within ``lead_s`` is due soon. Raises: StoreError."""
+    statuses = store.run_all([queue_status(queue) for queue in queues])
+    if not statuses:
+        return Loads({}, Load())
+    due_soon, busy = _due_soon(store, statuses, round(lead_s * 1000)), _busy_workers(store, queues)
+    run_s = _run_s(store, statuses)
+    by_queue = {one.name: _load(one, due_soon[one.name], len(busy[one.name]), run_s.get(one.name)) for one in statuses}
+    return Loads(by_queue, _together(list(by_queue.values()), len(set().union(*busy.values()))))
+
+
+def _due_soon(store: Store, statuses: Sequence[QueueStatus], lead_ms: int) -> dict[str, int]:
+    looks = [
+        ("ZCOUNT", store.address.key(keys.queue(one.name, "scheduled")), "-inf", one.now_ms + lead_ms)
+        for one in statuses
+    ]
+    replies = raise_first(store.wire.pipeline(looks))
+    return {one.name: count(reply) for one, reply in zip(statuses, replies, strict=True)}
+
+
+def _busy_workers(store: Store, queues: Sequence[str]) -> dict[str, set[str]]:
+    """Return for each queue the workers that have jobs of it in hand."""
+    key = store.address.key
+    leases = raise_first(store.wire.pipeline([("ZRANGE", key(keys.queue(queue, "leases")), 0, -1) for queue in queues]))
+    holders = [(queue, text(worker)) for queue, workers in zip(queues, leases, strict=True) for worker in workers]
+    in_hand = raise_first(store.wire.pipeline([("ZCARD", key(keys.active(*holder))) for holder in holders]))
+    busy: dict[str, set[str]] = {queue: set() for queue in queues}
+    for (queue, worker), jobs in zip(holders, in_hand, strict=True):
+        if count(jobs):
+            busy[queue].add(worker)
+    return busy
+
+
+def _load(status: QueueStatus, due_soon: int, busy: int, run_s: float | None) -> Load:
+    if status.paused_ms is not None:  # what runs goes on, nothing else can
+        return Load(in_hand=status.active, busy=busy, mean_run_s=run_s, workers=status.workers)
+    return Load(
+        ready=status.inbox + status.ready + status.suspects, in_hand=status.active, busy=busy, due_soon=due_soon,
+        oldest_s=status.oldest_ready_s or 0.0, mean_run_s=run_s, workers=status.workers,
+    )  # fmt: skip
+
+
+def _together(loads: Sequence[Load], busy: int) -> Load:
+    known = [load for load in loads if load.mean_run_s is not None and load.jobs]
+    weight = sum(load.jobs for load in known)
+    return Load(
+        ready=sum(load.ready for load in loads), in_hand=sum(load.in_hand for load in loads), busy=busy,
+        due_soon=sum(load.due_soon for load in loads), oldest_s=max(load.oldest_s for load in loads),
+        mean_run_s=sum(load.jobs * (load.mean_run_s or 0.0) for load in known) / weight if weight else None,
+        workers=min([load.workers for load in loads if load.ready] or [max(load.workers for load in loads)]),
+    )  # fmt: skip
+
+
+def _run_s(store: Store, statuses: Sequence[QueueStatus]) -> dict[str, float | None]:
+    """Return how long the jobs of each queue that has any run on average, going by the names of those that are next."""
+    queues = [one.name for one in statuses if one.inbox or one.ready or one.suspects or one.active]
+    if not queues:
+        return {}
+    pages = store.run_all([job_list(queue, "ready", 0, _SAMPLE) for queue in queues])
+    counted = latest_statistics(store, queues, statuses[0].now_ms), queue_statistics(store, queues)
+    return {
+        queue: _mean_of(
+            Counter(row.name or "" for row in page.rows),
+            *([one for one in statistics if one.queue == queue] for statistics in counted),
+        )
+        for queue, page in zip(queues, pages, strict=True)
+    }
+
+
+def _mean_of(
+    names: Counter[str], recent: Sequence[NameStatistics], ever: Sequence[NameStatistics]
+) -> float | None:  # fmt: skip
+    """Return how long jobs of these names run, each so many times; of no names: those that ran here."""
+    if not names:
+        return _latest(recent, ever)
+    counted = {one.name for one in ever}
+    means = [
+        (_latest(_named(name, recent), _named(name, ever)), times)
+        for name, times in _as_counted(names, counted).items()
+    ]
+    known = [(run_s, times) for run_s, times in means if run_s is not None]
+    return sum(run_s * times for run_s, times in known) / sum(times for _, times in known) if known else None
+
+
+def _as_counted(names: Counter[str], counted: set[str]) -> Counter[str]:
+    """Return the names under which these are counted: late ones of a queue with many share one."""
+    found: Counter[str] = Counter()
+    for name, times in names.items():
+        found[name if name in counted else OTHER] += times
+    return found
+
+
+def _named(name: str, statistics: Sequence[NameStatistics]) -> list[NameStatistics]:
+    return [one for one in statistics if one.name == name]
+
+
+def _latest(recent: Sequence[NameStatistics], ever: Sequence[NameStatistics]) -> float | None:
+    """Return the mean of late, which is of the code that runs now; else that since the queue exists."""
+    lately_s = mean_run_s(recent)
+    return mean_run_s(ever) if lately_s is None else lately_s
