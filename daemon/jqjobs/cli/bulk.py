@@ -1,27 +1,32 @@
-"""Several jobs at once, for `job retry` and `job cancel`: those that are named, or all of a queue in one state.
+"""Several jobs at once, for `job retry`, `job cancel` and `job delete`: those named, or all that are selected.
 
-Owns how they are gone through and how far that got; what is done to them, and how that is told, is the command's.
+Owns how they are gone through, how far that got, and that nobody changes many by mistake: it says how many there are
+and asks. What is done to them, and how that is told, is the command's.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
 
+import click
+
 from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.output import complain, write_error
+from jqjobs.cli.output import complain, plural, write_error
+from jqjobs.cli.progress import Progress
+from jqjobs.cli.selecting import How, Said
 from jqjobs.cli.session import Session, require_queue
 from jqjobs.errors import Conflict, JqError, NotFound
-from jqjobs.jobs.records import parse_ref
-from jqjobs.store.reads.jobs import JobRow, job_list
+from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.jobs.selector import Selector
+from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
+from jqjobs.store.reads.queues import server_now_ms
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
 T = TypeVar("T")
-
-#: Jobs that are looked at, and changed, by one script call.
-CHUNK = 50
 
 
 class Refused(NamedTuple):
@@ -57,40 +62,83 @@ def complain_of(session: Session, refused: Sequence[Refused]) -> int:
     return max((exit_of(each.why) for each in refused), default=Exit.OK)
 
 
-@dataclass
-class Tally:
-    """How far a command got with all jobs of a state: how many there were, and what came of those it has seen.
+class Bulk(NamedTuple):
+    """What is done to many jobs of a queue, as it was asked for. ``words``: tells a person what came of it."""
 
-    ``words``: says that to a person.
+    act: Act
+    queue: str
+    said: Said
+    state: str | None
+    how: How
+    words: Callable[[BulkAnswer], str]
+
+    @property
+    def where(self) -> str:
+        """Where the jobs are, for people."""
+        return f"queue {self.queue}, {self.state}" if self.state else f"queue {self.queue}"
+
+
+def do_in_bulk(session: Session, bulk: Bulk) -> BulkAnswer:
+    """Do it, once somebody has said yes to how many there are; where it is stopped early, say how far it got.
+
+    Raises: Abort when the answer is no, UsageError where nobody can answer, NotFound, StoreError and its kinds.
     """
-
-    words: Callable[[Tally], str]
-    total: int = 0
-    came_of: Counter[Any] = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        return self.words(self)
-
-
-def all_in_state(session: Session, queue: str, tally: Tally, act: Callable[[Store], None]) -> None:
-    """Let ``act`` go through the jobs of a queue; where it is stopped early, say how far it got. Raises: NotFound."""
+    check_name(bulk.queue, "queue")
+    is_asked = not (bulk.how.yes or bulk.how.dry_run)
+    if is_asked:
+        need_somebody()
     with session.store() as store:
-        require_queue(store, queue)
+        require_queue(store, bulk.queue)
+        selector, until_ms = bulk.said.selector(store, bulk.state), server_now_ms(store)
+        if is_asked:
+            found = _run(store, bulk._replace(how=bulk.how._replace(dry_run=True)), selector, until_ms)
+            ask(f"{bulk.act.capitalize()} {plural(found.matched, 'job')} of queue {bulk.queue}?", yes=not found.matched)
+        return _run(store, bulk, selector, until_ms)
+
+
+def _run(store: Store, bulk: Bulk, selector: Selector, until_ms: int) -> BulkAnswer:
+    so_far = BulkAnswer()
+    with closing(Progress()) as progress:
+
+        def watch(answer: BulkAnswer) -> None:
+            nonlocal so_far
+            so_far = answer
+            progress.show(answer.left)
+
+        steps = act_on_all(
+            bulk.queue,
+            selector,
+            bulk.act,
+            until_ms=until_ms,
+            cursor=bulk.how.cursor,
+            dry_run=bulk.how.dry_run,
+            watch=watch,
+        )
         try:
-            act(store)
+            return run_steps(store.run, steps)
         except (KeyboardInterrupt, JqError):
-            complain(f"jqctl: stopped early: {tally}")
+            goes_on = f"; --cursor {so_far.cursor} goes on" if so_far.cursor else ""
+            complain(f"jqctl: stopped early: {bulk.words(so_far)}{goes_on}")
             raise
 
 
-def pages(
-    store: Store, queue: str, state: str, tally: Tally, left_there: Callable[[], int] = lambda: 0
-) -> Iterator[Sequence[JobRow]]:
-    """Yield the jobs of a state, a bounded number at a time, no more than there are at the start.
+def tell(session: Session, bulk: Bulk, answer: BulkAnswer, **more: Any) -> None:
+    """Show what came of it; ``more``: further facts, in JSON."""
+    said = {"queue": bulk.queue, **more, **answer.as_json()}
+    if bulk.how.dry_run:
+        session.show(said | {"dry_run": True}, [f"{bulk.where}: {plural(answer.matched, 'job')} to {bulk.act}"])
+    else:
+        session.show(said, [f"{bulk.where}: {bulk.words(answer)}"])
 
-    So it ends although others come meanwhile. ``left_there``: how many of those yielded are in that state still.
-    """
-    tally.total = left = store.run(job_list(queue, state, 0, 0)).total
-    while left > 0 and (rows := store.run(job_list(queue, state, left_there(), min(CHUNK, left))).rows):
-        left -= len(rows)
-        yield rows
+
+def ask(question: str, *, yes: bool) -> None:
+    """Ask a person. Raises: Abort when the answer is no, UsageError where nobody can answer."""
+    if not yes:
+        need_somebody()
+        click.confirm(question, abort=True, err=True)
+
+
+def need_somebody() -> None:
+    """Raise UsageError where nobody can be asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: say --yes")

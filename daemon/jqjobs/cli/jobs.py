@@ -1,4 +1,4 @@
-"""`jqctl job …`: the group, and listing jobs by state."""
+"""`jqctl job …`: the group, and listing jobs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from jqjobs.cli.removing import delete_jobs, promote_jobs
 from jqjobs.cli.resolve import resolve
 from jqjobs.cli.retry import retry
 from jqjobs.cli.run import run
+from jqjobs.cli.selecting import Said, selects_jobs
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.show import show
 from jqjobs.cli.tables import Column, Part, Table
@@ -22,9 +23,9 @@ from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import State, check_name
 from jqjobs.store.reads import raw
-from jqjobs.store.reads.jobs import JobPage, JobRow, job_list
-from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.raw import RawPage
+from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
+from jqjobs.store.steps import run_steps
 
 _STATES = tuple(state.value for state in State)
 _RAW = {"inbox": raw.inbox_page, "rejected": raw.rejected_page}
@@ -50,36 +51,44 @@ job.add_command(delete_jobs)
 
 @job.command("list")
 @click.option("--queue", default="default", show_default=True, metavar="NAME", help="The queue to look into.")
-@click.option("--state", required=True, type=click.Choice([*_STATES, *_RAW]), help="Jobs in this state.")
+@click.option("--state", type=click.Choice([*_STATES, *_RAW]), help="Jobs in this state; in any, unless given.")
+@selects_jobs
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MOST_ROWS), help="At most so many.")
 @click.option("--cursor", metavar="TEXT", help="Where the page before ended, as it said.")
 @speaks_to_redis
 @click.pass_obj
 @watchable
-def list_jobs(session: Session, queue: str, state: str, limit: int, cursor: str | None) -> None:
-    """List the jobs of a queue that are in one state, a page at a time.
+def list_jobs(session: Session, queue: str, state: str | None, said: Said, limit: int, cursor: str | None) -> None:
+    """List the jobs of a queue that are selected, a page at a time.
 
-    Ready jobs come in the order they will run, others oldest first. "inbox" and "rejected" list raw envelopes
-    that are not jobs yet, or could not become any (the latest first). While jobs come and go, pages may overlap.
+    Ready jobs come in the order they will run, others oldest first. A page that little matches may be short, or
+    empty, and not the last one: it says how many jobs it has searched, and how to go on. "inbox" and "rejected" list
+    raw envelopes that are not jobs yet, or could not become any (the latest first).
 
     \b
     Examples:
       jqctl job list --queue emails --state dead
-      jqctl job list --queue emails --state scheduled --limit 10 --cursor 10
+      jqctl job list --queue emails --name send_welcome --error SMTPError --since 2h
       jqctl job list --queue emails --state rejected --json
     """
     check_name(queue, "queue")
-    offset = _offset(cursor)
+    if state in _RAW:
+        if said.anything:
+            raise click.UsageError(f"in {state} there are no jobs yet, so nothing can be selected")
+        _list_raw(session, queue, state, limit, _offset(cursor))
+        return
+    place = None if cursor is None else read_cursor(cursor)
     with session.store() as store:
         require_queue(store, queue)
-        if state in _RAW:
-            raw_page = _RAW[state](store, queue, offset, limit)
-            session.show(_raw_json(raw_page, queue, state), _raw_parts(raw_page, queue, state))
-        else:
-            page = store.run(job_list(queue, state, offset, limit))
-            now_ms = 0 if session.as_json else server_now_ms(store)
-            ids = [f"{queue}/{row.id}" for row in page.rows]
-            session.show(_jobs_json(page), job_parts(page, queue, state, now_ms), ids)
+        page = run_steps(store.run, find_page(queue, said.selector(store, state), limit, place))
+    session.show(_jobs_json(page), job_parts(page, queue, state), [row.ref for row in page.rows])
+
+
+def _list_raw(session: Session, queue: str, state: str, limit: int, offset: int) -> None:
+    with session.store() as store:
+        require_queue(store, queue)
+        page = _RAW[state](store, queue, offset, limit)
+        session.show(_raw_json(page, queue, state), _raw_parts(page, queue, state))
 
 
 def _offset(cursor: str | None) -> int:
@@ -91,45 +100,50 @@ def _offset(cursor: str | None) -> int:
 
 
 def _jobs_json(page: JobPage) -> dict[str, Any]:
-    return _answer([row._asdict() for row in page.rows], page)
+    cursor = None if page.cursor is None else str(page.cursor)
+    rows = [row.as_json() for row in page.rows]
+    return {"jobs": rows, "cursor": cursor, "searched": page.searched, "total": page.total}
 
 
-def _answer(jobs: list[dict[str, Any]], page: JobPage | RawPage) -> dict[str, Any]:
-    cursor = None if page.next_offset is None else str(page.next_offset)
-    return {"jobs": jobs, "cursor": cursor, "total": page.total}
-
-
-def job_parts(page: JobPage, queue: str, state: str, now_ms: int) -> Iterator[Part]:
-    """Return a page of jobs as a table."""
+def job_parts(page: JobPage, queue: str, state: str | None) -> Iterator[Part]:
+    """Return a page of jobs as a table. ``state``: what all of them are; None: each its own."""
     if page.rows:
         columns = (
-            Column("ID"), Column("NAME", flexible=True), Column("PRIORITY", right=True, goes=1),
-            Column(_WHEN.get(state, "ENQUEUED"), right=True), Column("RUNS", right=True, goes=2),
-            Column("WORKER" if state == "active" else "ERROR", flexible=True),
+            Column("ID"), Column("NAME", flexible=True), *([] if state else [Column("STATE")]),
+            Column("PRIORITY", right=True, goes=1), Column(_WHEN.get(state or "", "ENQUEUED"), right=True),
+            Column("RUNS", right=True, goes=2), Column("WORKER" if state == "active" else "ERROR", flexible=True),
+            Column("KEY", flexible=True, wide=True),
         )  # fmt: skip
-        yield Table(columns, [_cells(row, now_ms) for row in page.rows])
-    yield from _end(page, len(page.rows), f"{state} in queue {queue}", "job")
+        yield Table(columns, [_cells(row, page.now_ms, state) for row in page.rows])
+    yield from _end(page, f"{state} in queue {queue}" if state else f"in queue {queue}")
 
 
-def _cells(row: JobRow, now_ms: int) -> list[str]:
-    at_ms = row.enqueued_ms if row.at_ms is None else row.at_ms
+def _cells(row: JobRow, now_ms: int, state: str | None) -> list[str]:
+    at_ms = row.enqueued_ms if state is None or row.at_ms is None else row.at_ms
     when = "-" if at_ms is None else format_age(abs(at_ms - now_ms) / 1000)
     held_by = f"held by {row.held_by}" if row.held_by else ""
     error = held_by or ": ".join(filter(None, (row.reason, row.error)))
     name = "(record is missing)" if row.name is None else row.name
-    return [row.id, name, str(row.priority), when, str(row.executions), row.worker or error or "-"]
+    states = [] if state else [row.state]
+    last = row.worker or error or "-"
+    return [row.id, name, *states, str(row.priority), when, str(row.executions), last, row.key or "-"]
 
 
-def _end(page: JobPage | RawPage, shown: int, where: str, what: str) -> Iterator[str]:
-    if not shown:
-        yield f"no {what} {where}" if not page.total else f"no further {what} {where}"
-    elif page.next_offset is not None:
-        yield f"{plural(page.total, what)} {where}; the next page: --cursor {page.next_offset}"
+def _end(page: JobPage, where: str) -> Iterator[str]:
+    more = f"; the next page: --cursor {page.cursor}" if page.cursor else ""
+    if page.searched > len(page.rows):
+        yield f"{plural(len(page.rows), 'job')} found {where}: searched {page.searched} of {page.total}{more}"
+    elif not page.rows:
+        yield f"no job {where}" if not page.total else f"no further job {where}"
+    elif more:
+        yield f"{plural(page.total, 'job')} {where}{more}"
 
 
 def _raw_json(page: RawPage, queue: str, state: str) -> dict[str, Any]:
     place = {"id": None, "name": None, "queue": queue, "state": state}
-    return _answer([place | entry._asdict() for entry in page.entries], page)
+    cursor = None if page.next_offset is None else str(page.next_offset)
+    entries = [place | entry._asdict() for entry in page.entries]
+    return {"jobs": entries, "cursor": cursor, "searched": len(entries), "total": page.total}
 
 
 def _raw_parts(page: RawPage, queue: str, state: str) -> Iterator[Part]:
@@ -137,4 +151,8 @@ def _raw_parts(page: RawPage, queue: str, state: str) -> Iterator[Part]:
         columns = (Column("BYTES", right=True), Column("REASON", flexible=True), Column("ENVELOPE", flexible=True))
         cells = [[str(entry.size_bytes), entry.reason or "-", entry.text[:1000]] for entry in page.entries]
         yield Table(columns, cells)
-    yield from _end(page, len(page.entries), f"in {state} of queue {queue}", "envelope")
+    where = f"in {state} of queue {queue}"
+    if not page.entries:
+        yield f"no envelope {where}" if not page.total else f"no further envelope {where}"
+    elif page.next_offset is not None:
+        yield f"{plural(page.total, 'envelope')} {where}; the next page: --cursor {page.next_offset}"

@@ -2,40 +2,68 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
 import click
 
-from jqjobs.cli.bulk import complain_of, each_named
+from jqjobs.cli.bulk import Bulk, ask, complain_of, do_in_bulk, each_named, tell
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.lookup import find, missing, read_job
 from jqjobs.cli.output import plural
+from jqjobs.cli.selecting import How, Said, acts_on_many
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import Conflict
+from jqjobs.store.bulk import STATES, Act, BulkAnswer
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.upkeep import Deleted
 from jqjobs.store.store import Store
 
+_STATES = tuple(state.value for state in STATES[Act.DELETE])
+_WHICH = "give either ids, or --queue NAME --state STATE and what selects jobs, such as --error"
+
 
 @click.command("delete")
-@click.argument("jobs", nargs=-1, required=True, metavar="ID...")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can answer.")
+@click.argument("jobs", nargs=-1, metavar="[ID]...")
+@click.option("--state", type=click.Choice(_STATES), help="With --queue: those in this state.")
+@acts_on_many
 @speaks_to_redis
 @click.pass_obj
-def delete_jobs(session: Session, jobs: tuple[str, ...], yes: bool) -> int:
+def delete_jobs(
+    session: Session, jobs: tuple[str, ...], queue: str | None, state: str | None, said: Said, how: How
+) -> int:
     """Delete jobs with all that is known of them: no state, no history, no result stays, and their keys are free.
 
-    ID is queue/id or the id alone. What a worker has in hand is refused: cancel it first.
+    ID is queue/id or the id alone. What a worker has in hand is refused: cancel it first. With --queue and --state
+    those that are selected, of the jobs that are there when the command starts. It says how many and asks, unless
+    --yes.
 
     Exit code 0: all are gone; 5: some do not exist; 6: some were refused.
 
     \b
     Examples:
       jqctl job delete emails/5d0c8a1b2c3d4e5f6071
+      jqctl job delete --queue emails --state dead --error SMTPError --older-than 7d --dry-run
       jqctl job list --queue emails --state dead -o ids | xargs jqctl job delete --yes
     """
-    _ask(f"Delete {plural(len(jobs), 'job')} for good?", yes=yes)
+    if queue is not None:
+        if jobs or not state:
+            raise click.UsageError(_WHICH)
+        return _delete_many(session, Bulk(Act.DELETE, queue, said, state, how, _words))
+    if not jobs or state or said.anything or how.dry_run or how.cursor:
+        raise click.UsageError(_WHICH)
+    ask(f"Delete {plural(len(jobs), 'job')} for good?", yes=how.yes)
     return _do(session, jobs, delete_one, "deleted", "is deleted")
+
+
+def _delete_many(session: Session, bulk: Bulk) -> int:
+    answer = do_in_bulk(session, bulk)
+    tell(session, bulk, answer, state=bulk.state, deleted_count=answer.done)
+    return Exit.OK
+
+
+def _words(answer: BulkAnswer) -> str:
+    missed = answer.matched - answer.done
+    return f"{plural(answer.done, 'job')} deleted" + (f", {missed} not there any more" if missed else "")
 
 
 def _do(session: Session, jobs: Sequence[str], act: Callable[[Store, str], str], word: str, said: str) -> int:
@@ -44,15 +72,6 @@ def _do(session: Session, jobs: Sequence[str], act: Callable[[Store, str], str],
     answer = {word: done, f"{word}_count": len(done), "refused": [each.as_json() for each in refused]}
     session.show(answer, [f"{job} {said}" for job in done], done)
     return complain_of(session, refused)
-
-
-def _ask(question: str, *, yes: bool) -> None:
-    """Ask a person. Raises: Abort when the answer is no, UsageError where nobody can answer."""
-    if yes:
-        return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: say --yes")
-    click.confirm(question, abort=True, err=True)
 
 
 def delete_one(store: Store, reference: str) -> str:

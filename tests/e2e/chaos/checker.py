@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from e2e.chaos.app import QUEUE
 from e2e.chaos.ledger import Ledger
+from jqjobs.jobs.selector import Selector
 from jqjobs.store.address import parse_url
-from jqjobs.store.reads.jobs import JobInfo, job_info, job_list
+from jqjobs.store.reads.jobs import JobInfo, job_info
 from jqjobs.store.reads.queues import queue_status
+from jqjobs.store.reads.search import Cursor, search
 from jqjobs.store.store import Store
 from servers import Server
 
@@ -46,7 +48,7 @@ class Checker:
         left, kept = self.left(), self._store.run(queue_status(QUEUE)).kept
         found = f"{kept} of {jobs} jobs done, left: {left}"
         if "dead" in left or "rejected" in left:
-            raise GaveUp(f"{found}; for example {self._store.run(job_list(QUEUE, 'dead', 0, 3)).rows}")
+            raise GaveUp(f"{found}; for example {self._store.run(search(QUEUE, Selector(), Cursor('dead'), 3)).rows}")
         assert (left, kept) == ({}, jobs), found
         return True
 

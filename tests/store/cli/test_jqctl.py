@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import jqjobs
-from jqjobs.cli import bulk
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import moment
 from jqjobs.cli.person import who
@@ -298,7 +297,7 @@ def test_job_list_pages_by_cursor(system: QueueSystem, terminal: Terminal) -> No
     assert (first["total"], second["cursor"]) == (3, None)
     assert first["jobs"][0]["error"] == "boom"
     assert terminal.run(*words) == 0
-    assert "--cursor 2" in terminal.out
+    assert f"--cursor {first['cursor']}" in terminal.out
 
 
 @pytest.mark.parametrize(
@@ -307,7 +306,7 @@ def test_job_list_pages_by_cursor(system: QueueSystem, terminal: Terminal) -> No
 def test_every_state_can_be_listed_also_when_empty(state: str, system: QueueSystem, terminal: Terminal) -> None:
     system.store.run(upkeep.add_queues(["q"]))
     words = ("job", "list", "--queue", "q", "--state", state)
-    assert terminal.json(*words) == {"jobs": [], "cursor": None, "total": 0}
+    assert terminal.json(*words) == {"jobs": [], "cursor": None, "searched": 0, "total": 0}
     assert terminal.run(*words) == 0
     assert terminal.out.startswith("no ")
 
@@ -414,18 +413,16 @@ def test_a_job_whose_key_was_taken_is_refused(system: QueueSystem, terminal: Ter
     assert terminal.run("job", "retry", "old") == Exit.CONFLICT
     assert "belongs to a newer job" in terminal.err
     assert terminal.json("job", "retry", "--queue", "q", "--all-dead") == {
-        "queue": "q",
-        "retried_count": 0,
-        "refused_count": 1,
-        "cancelled_count": 0,
-    }
+        "queue": "q", "retried_count": 0, "refused_count": 1, "cancelled_count": 0,
+        "matched": 1, "done": 0, "left": 0, "cursor": None,
+    }  # fmt: skip
     assert terminal.code == Exit.CONFLICT
 
 
 def test_all_dead_jobs_go_back_page_by_page(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "CHUNK", 3)
+    monkeypatch.setattr("jqjobs.store.bulk.CHUNK", 3)
     system.store.run(upkeep.add_queues(["q"]))
     system.add("old", key="k")
     system.round(Kind.DISCARDED)
@@ -440,7 +437,7 @@ def test_all_dead_jobs_go_back_page_by_page(
 def test_retrying_all_ends_although_jobs_die_again_at_once(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr("jqjobs.store.bulk.CHUNK", 2)
     kill_jobs(system, *"abcde")
     send_back = upkeep.retry
 
@@ -456,7 +453,7 @@ def test_retrying_all_ends_although_jobs_die_again_at_once(
 def test_an_interrupted_retry_says_how_far_it_got(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "CHUNK", 2)
+    monkeypatch.setattr("jqjobs.store.bulk.CHUNK", 2)
     kill_jobs(system, *"abc")
     send_back = upkeep.retry
 
@@ -469,7 +466,10 @@ def test_an_interrupted_retry_says_how_far_it_got(
 
     monkeypatch.setattr(upkeep, "retry", once)
     assert terminal.run("job", "retry", "--queue", "q", "--all-dead") == Exit.INTERRUPTED
-    assert "stopped early: 2 of 3 dead jobs sent back" in terminal.err
+    assert "stopped early: 2 of 2 dead jobs sent back; --cursor " in terminal.err
+    cursor = terminal.err.split("--cursor ")[1].split()[0]
+    monkeypatch.setattr(upkeep, "retry", send_back)
+    assert terminal.json("job", "retry", "--queue", "q", "--all-dead", "--cursor", cursor)["done"] == 1
 
 
 # queue
@@ -607,11 +607,12 @@ def test_all_jobs_of_a_state_are_cancelled_and_no_others(system: QueueSystem, te
     system.add(*[f"r{n:03}" for n in range(250)])
     system.add("later", due="+100000")
     words = ("job", "cancel", "--queue", "q", "--state", "ready")
-    assert terminal.json(*words, "--all") == {
+    assert terminal.json(*words, "--all", "--yes") == {
         "queue": "q", "state": "ready", "cancelled_count": 250, "cancelling_count": 0,
+        "matched": 250, "done": 250, "left": 0, "cursor": None,
     }  # fmt: skip
     assert (system.ids("ready"), len(system.ids("dead")), system.ids("scheduled")) == ([], 250, ["later"])
-    assert terminal.run(*words, "--all") == 0
+    assert terminal.run(*words, "--all", "--yes") == 0
     assert terminal.out == "queue q, ready: nothing to cancel\n"
 
 
@@ -620,14 +621,15 @@ def test_all_that_workers_hold_is_cancelled_in_pages(system: QueueSystem, termin
     system.add(*[f"a{n:03}" for n in range(230)])
     system.take("w", 150)
     system.take("w2", 80)
-    assert terminal.run("job", "cancel", "--queue", "q", "--state", "active", "--all") == 0
+    assert terminal.run("job", "cancel", "--queue", "q", "--state", "active", "--all", "--yes") == 0
     assert terminal.out == "queue q, active: 0 of 230 jobs cancelled, 230 being cancelled by their workers\n"
     assert len(system.ids("cancels")) == 230
 
 
 @pytest.mark.parametrize(
     "words", [(), ("--all",), ("--queue", "q", "--all"), ("--queue", "q", "--state", "ready"), ("a", "--all"),
-              ("--queue", "q", "--state", "dead", "--all")],
+              ("--queue", "q", "--state", "dead", "--all"), ("a", "--name", "n"),
+              ("--queue", "q", "--state", "ready", "--name", "n", "--all")],
 )  # fmt: skip
 def test_cancel_wants_ids_or_a_queue_a_state_and_the_word_all(terminal: Terminal, words: tuple[str, ...]) -> None:
     assert terminal.run("job", "cancel", *words) == Exit.USAGE
@@ -636,7 +638,7 @@ def test_cancel_wants_ids_or_a_queue_a_state_and_the_word_all(terminal: Terminal
 def test_retrying_all_dead_jobs_leaves_cancelled_ones_out(system: QueueSystem, terminal: Terminal) -> None:
     system.store.run(upkeep.add_queues(["q"]))
     system.add(*[f"c{n:03}" for n in range(120)])
-    terminal.run("job", "cancel", "--queue", "q", "--state", "ready", "--all")
+    terminal.run("job", "cancel", "--queue", "q", "--state", "ready", "--all", "--yes")
     kill_jobs(system, "failed")
     assert terminal.run("job", "retry", "--queue", "q", "--all-dead") == 0
     assert terminal.out == "queue q: 1 of 121 dead jobs sent back, 120 cancelled ones left out\n"

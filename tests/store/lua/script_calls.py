@@ -9,6 +9,7 @@ from typing import Any
 
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import NewJob, TakenJob
+from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, trips, upkeep
@@ -20,7 +21,8 @@ from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.calls.waits import expect, resolve
-from jqjobs.store.reads import jobs, queues
+from jqjobs.store.reads import jobs, queues, search
+from jqjobs.store.reads.search import Cursor
 
 LUA = Path(str(files("jqjobs.store") / "lua"))
 OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua"))
@@ -52,7 +54,6 @@ CALLS: dict[str, Call[Any]] = {
     "join": leases.join("q", "w", 30_000),
     "add_queues": upkeep.add_queues(["q"]),
     "leave": leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")], "stacks", 0.5),
-    "list": jobs.job_list("q", "ready", 0, 10),
     "note": job_notes.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
     "pause": upkeep.pause("q"),
     "post": daemons.post_order("d", '{"v":1}'),
@@ -63,6 +64,7 @@ CALLS: dict[str, Call[Any]] = {
     "result": job_end("q", "a"),
     "retry": upkeep.retry("q", ["a"]),
     "sample_memory": sample_memory(1_000_000),
+    "search": search.search("q", Selector(name="n"), Cursor("ready"), 10),
     "status": queues.queue_status("q"),
     "suspend": suspend("q", "s"),
     "tick": tick("q", "s", None, 1, [1]),

@@ -13,12 +13,14 @@ import pytest
 
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind, State, TakenJob
+from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import cancels, daemons, leases, recalls, upkeep, waits
 from jqjobs.store.calls.deaths import deaths
-from jqjobs.store.reads.jobs import job_list, job_or_trace
+from jqjobs.store.reads.jobs import job_or_trace
 from jqjobs.store.reads.queues import queue_status
 from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.search import Cursor, search
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 HEALTHY = ("before", "after", "plain")
@@ -139,7 +141,8 @@ def look_at_all(system: QueueSystem) -> None:
     """Everything that people and daemons read; none of it may raise."""
     system.run(queue_status("q"))
     for state in State:
-        system.run(job_list("q", state, 0, 50))
+        system.run(search("q", Selector(name="n", error="e", text="x", since_ms=1), Cursor(state)))
+        system.run(search("q", Selector(), Cursor(state)))
     for job_id in ("bad", *HEALTHY):
         system.run(job_or_trace("q", job_id))
     system.run(deaths("q", ["n"], 10))

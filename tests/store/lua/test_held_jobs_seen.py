@@ -5,9 +5,11 @@ from __future__ import annotations
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.limits import Concurrency, RateLimit
+from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
 from jqjobs.store.reads import jobs, queues
+from jqjobs.store.reads.search import Cursor, search
 from store.queue_system import LEASE_MS, QueueSystem
 
 ONE = RateLimit(1, seconds=1).text("api")
@@ -46,11 +48,12 @@ def test_a_daemon_that_ends_when_all_is_done_stays_for_held_jobs(system: QueueSy
 
 def test_held_jobs_are_listed_in_the_order_they_will_start(system: QueueSystem) -> None:
     hold(system, "a", "b", "c")
-    page = system.run(jobs.job_list("q", "held", 1, 1))
+    page = system.run(search("q", Selector(), Cursor("held"), 2))
 
-    assert (page.total, [row.id for row in page.rows], page.next_offset) == (3, ["b"], 2)
+    assert (page.total, [row.id for row in page.rows], page.left) == (3, ["a", "b"], 1)
     assert page.rows[0].held_by == "api/1s"
-    assert system.run(jobs.job_list("q", "held", 2, 5)).next_offset is None
+    rest = system.run(search("q", Selector(), page.cursor, 5))
+    assert ([row.id for row in rest.rows], rest.cursor) == (["c"], None)
 
 
 def test_a_list_of_scheduled_jobs_passes_over_timers(system: QueueSystem) -> None:
@@ -63,10 +66,10 @@ def test_a_list_of_scheduled_jobs_passes_over_timers(system: QueueSystem) -> Non
     system.add("later", "last", due="+5000")
     assert len(system.ids("scheduled")) == 5 + 3
 
-    first = system.run(jobs.job_list("q", "scheduled", 0, 2))
+    first = system.run(search("q", Selector(), Cursor("scheduled"), 2))
     assert (first.total, [row.id for row in first.rows]) == (3, ["soon", "last"])
-    rest = system.run(jobs.job_list("q", "scheduled", first.next_offset, 2))
-    assert ([row.id for row in rest.rows], rest.next_offset) == (["later"], None)
+    rest = system.run(search("q", Selector(), first.cursor, 2))
+    assert ([row.id for row in rest.rows], rest.cursor) == (["later"], None)
 
 
 def test_a_key_stands_for_a_held_job(system: QueueSystem) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from jqjobs.jobs.records import Kind, NewJob
+from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import enqueueing, leases
 from jqjobs.store.reads import jobs, queues
+from jqjobs.store.reads.search import Cursor, search
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 LIMIT_US = 10_000
@@ -108,7 +110,7 @@ def test_with_a_hundred_thousand_jobs_no_call_is_slow(system: QueueSystem) -> No
                 in_hand[:] = answer.jobs
                 system.run(queues.queue_status("q"))
                 system.run(jobs.job_info("q", in_hand[0].id))
-                system.run(jobs.job_list("q", "ready", JOBS // 2, 100))
+                system.run(search("q", Selector(name="other", text="x"), Cursor("ready")))
                 system.run(leases.renew("q", LEASE_MS, ["w"], ["n"]))
                 system.tend()
 

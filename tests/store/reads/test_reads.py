@@ -12,7 +12,7 @@ from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.reads import jobs, queues, raw
-from jqjobs.store.reads.jobs import Attempt, JobInfo, JobPage
+from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.queues import QueueStatus
 from store.queue_system import START_MS, QueueSystem
 
@@ -25,14 +25,6 @@ def info(system: QueueSystem, job_id: str, queue: str = "q") -> JobInfo:
     found = system.run(jobs.job_info(queue, job_id))
     assert found is not None
     return found
-
-
-def page(system: QueueSystem, state: str, offset: int = 0, limit: int = 50) -> JobPage:
-    return system.run(jobs.job_list("q", state, offset, limit))
-
-
-def ids(found: JobPage) -> list[str]:
-    return [row.id for row in found.rows]
 
 
 # Queues
@@ -231,61 +223,6 @@ def test_the_catalog_tells_what_workers_published(system: QueueSystem) -> None:
     assert queues.catalog_entry(system.store, "q", "n") == {"max_attempts": 9}
     assert queues.catalog_entry(system.store, "q", "plain") == {}
     assert queues.catalog_entry(system.store, "q", "odd") == {}
-
-
-# Lists
-
-
-def test_ready_jobs_are_listed_in_the_order_they_will_run(system: QueueSystem) -> None:
-    system.add("a", "b", name="x")
-    system.add("urgent", priority=5)
-    found = page(system, "ready")
-    assert (found.total, ids(found), found.next_offset) == (3, ["urgent", "a", "b"], None)
-    assert [row.name for row in found.rows] == ["n", "x", "x"]
-    assert found.rows[0].priority == 5
-    assert (found.rows[0].at_ms, found.rows[0].enqueued_ms) == (None, START_MS)
-
-
-def test_pages_follow_one_another_to_the_end(system: QueueSystem) -> None:
-    system.add(*"abcde")
-    found, seen, offset = page(system, "ready", 0, 2), [], 0
-    while True:
-        seen.append(ids(found))
-        if found.next_offset is None:
-            break
-        offset = found.next_offset
-        found = page(system, "ready", offset, 2)
-    assert seen == [["a", "b"], ["c", "d"], ["e"]]
-    assert page(system, "ready", 99, 2) == JobPage(5, (), None)
-
-
-def test_active_jobs_of_all_workers_are_one_list(system: QueueSystem) -> None:
-    system.add(*"abcde")
-    system.take("w1", 3)
-    system.take("w2", 2)
-    pages = [page(system, "active", offset, 2) for offset in (0, 2, 4)]
-    assert [ids(found) for found in pages] == [["a", "b"], ["c", "d"], ["e"]]
-    assert [found.total for found in pages] == [5, 5, 5]
-    assert [row.worker for found in pages for row in found.rows] == ["w1", "w1", "w1", "w2", "w2"]
-
-
-def test_dead_jobs_show_when_and_why(system: QueueSystem) -> None:
-    system.add("a")
-    system.clock.advance(9)
-    system.round(Kind.DISCARDED, text="never again")
-    [row] = page(system, "dead").rows
-    assert (row.at_ms, row.reason, row.error, row.executions) == (START_MS + 9, "discarded", "never again", 1)
-    assert row.finished_ms == START_MS + 9
-
-
-def test_an_entry_whose_record_is_gone_is_still_listed(system: QueueSystem) -> None:
-    system.redis("ZADD", "jq:{q}:parked", 7, b"ghost\xff")
-    [row] = page(system, "parked").rows
-    assert (row.id, row.name, row.at_ms, row.executions) == (r"ghost\xff", None, 7, 0)
-
-
-def test_nothing_is_held_before_there_are_limits(system: QueueSystem) -> None:
-    assert page(system, "held") == JobPage(0, (), None)
 
 
 # Raw bytes

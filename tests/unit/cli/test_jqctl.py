@@ -78,10 +78,13 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
      "enqueue n --priority 4096", "enqueue n --delay soon", "enqueue n --max-attempts 0", "enqueue n --key=",
      "enqueue n\x1b", "enqueue n --queue a}b", "enqueue n --id=a/b", "enqueue n --args 1", "enqueue n --args [1",
      "enqueue n --args [NaN]", "enqueue n --kwargs []", "job show a/b/c", "job show -x", "job show é",
-     "job list --queue q", "job list --state bogus", "job list --state dead --limit 0",
+     "job list --state inbox --name n", "job list --state bogus", "job list --state dead --limit 0",
      "job list --state dead --cursor -1", "job list --state dead --cursor ٣", "job retry", "job retry --all-dead",
      "job retry --queue q", "job retry a --queue q --all-dead", "job retry a b/", "queue pause", "queue pause a:b",
      "status --queue ../x", "schedule pause", "schedule run a/b/c", "schedule list --queue a:b",
+     "job retry --queue q --name a/b", "job retry --queue q --all-dead --error x", "job retry --name n",
+     "job retry --queue q --error x", "job cancel --queue q --name n", "job delete --queue q --state dead",
+     "job delete --queue q --error x --yes", "job delete a --state dead --yes", "job delete --queue q --state active",
      "job delete", "job delete a", "job promote", "job promote a/b/c"],
 )  # fmt: skip
 def test_what_is_typed_wrong_is_a_usage_error_in_one_line(line: str, capsys: pytest.CaptureFixture[str]) -> None:

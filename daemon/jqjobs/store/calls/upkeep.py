@@ -78,12 +78,18 @@ def _one_line(said: str, most: int) -> str:
 
 
 def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:
-    """Send dead jobs back to ready; an answer for each id."""
+    """Send dead jobs back to ready; an answer for each.
+
+    ``ids``: each alone, or "id score": only if it has that score in `dead` still, so not when it has died anew.
+    """
     return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [Retried(item) for item in reply])
 
 
 def delete(queue: str, ids: Sequence[str]) -> Call[list[Deleted]]:
-    """Delete jobs that no worker has in hand, with all that is known of them; an answer for each id."""
+    """Delete jobs that no worker has in hand, with all that is known of them; an answer for each.
+
+    ``ids``: each alone, or "id state score": only if it has that score in that state still.
+    """
     return Call(script("delete"), (keys.meta(queue),), ("", *ids), lambda reply: [Deleted(item) for item in reply])
 
 

@@ -1,7 +1,8 @@
 --: include core wake withdraw outcome/over outcome/succeeded
 -- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
--- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then job ids
--- Returns for each id: 1 deleted | 0 a worker has it in hand | -1 unknown: no such job
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
+-- then job ids, each alone or "id state score": its place as somebody has seen it
+-- Returns for each id: 1 deleted | 0 a worker has it in hand | -1 unknown: no such job, or not in that place any more
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
@@ -24,7 +25,9 @@ local function leave_set(id)
   return redis.call('ZREM', q .. 'dead', id) == 1 or was_waiting or not fine
 end
 
-local function delete(id)
+local function delete(which)
+  local id, state, seen = string.match(which, '^(%S+) ?(%S*) ?(%S*)$')
+  if seen ~= '' and redis.call('ZSCORE', q .. state, id) ~= seen then return -1 end
   local job = q .. 'job:' .. id
   local is_known, f = redis.call('EXISTS', job) == 1, redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited')
   if f.err then f = {} end

@@ -1,14 +1,17 @@
 --: include core wake ranks coalescing_key
 -- A person sends dead jobs back to ready. The counters stay; what they stand at is forgiven, so that
 -- each limit starts anew.
--- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then job ids
--- Returns for each id: 1 ready again | 0 not dead | -1 its coalescing key belongs to another job now
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
+-- then job ids, each alone or "id score": its score in `dead` as somebody has seen it
+-- Returns for each id: 1 ready again | 0 not dead, or since another moment
+-- | -1 its coalescing key belongs to another job now
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
-local function retry(id)
-  local job = q .. 'job:' .. id
-  if not redis.call('ZSCORE', q .. 'dead', id) then return 0 end
+local function retry(which)
+  local id, seen = string.match(which, '^(%S+) ?(%S*)$')
+  local job, score = q .. 'job:' .. id, redis.call('ZSCORE', q .. 'dead', id)
+  if not score or seen ~= '' and seen ~= score then return 0 end
   local f = redis.call('HMGET', job, 'key', 'failures', 'crashes', 'interrupts', 'priority', 'throttles')
   local holder = holder_of(q, f[1])
   if holder and holder ~= id then return -1 end

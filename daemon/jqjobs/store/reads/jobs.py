@@ -1,4 +1,4 @@
-"""Reads jobs for people and tools: one with all that is known of it, or a list. Writes nothing.
+"""Reads a job for people and tools: all that is known of it. Writes nothing; lists are in `search`.
 
 Called by jqctl and by job handles. What is stored may be damaged or of another version; then fields are None, never an
 error. Records are named tuples, see `queues`.
@@ -6,7 +6,6 @@ error. Records are named tuples, see `queues`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.store import keys
@@ -15,8 +14,6 @@ from jqjobs.store.reads.notes import LogLine, log_lines
 from jqjobs.store.reply_values import count, fields, integer, json_or_none, strict_json, string, text
 from jqjobs.store.scripts import script
 
-#: Fields of one row in the answer of lua/list.lua.
-_ROW_FIELDS = 12
 #: In the answer of lua/inspect.lua about a job without a record.
 _TRACE_ITEMS = 2
 
@@ -80,28 +77,6 @@ class JobInfo(NamedTuple):
     now_ms: int
 
 
-class JobRow(NamedTuple):
-    """One job in a list. ``at_ms``: when it is due (scheduled), died, was parked, is forgotten (kept).
-
-    ``held_by``: the limit it waits for.
-    """
-
-    id: str
-    queue: str
-    name: str | None
-    state: str
-    at_ms: int | None
-    worker: str | None
-    priority: int
-    enqueued_ms: int | None
-    attempt: int
-    executions: int
-    error: str | None
-    reason: str | None
-    finished_ms: int | None
-    held_by: str | None
-
-
 class Trace(NamedTuple):
     """What is known of a job without a record. ``succeeded``: it is among the last successes of its queue.
 
@@ -117,14 +92,6 @@ class Trace(NamedTuple):
             return f"job {ref} has succeeded, and nothing of it is kept"
         trimmed = f", was one of {self.trimmed} dead ones that were trimmed" if self.trimmed else ""
         return f"there is no job {ref}: it succeeded long ago, was deleted{trimmed}, or never was"
-
-
-class JobPage(NamedTuple):
-    """Some jobs of one state. ``next_offset`` is None on the last page."""
-
-    total: int
-    rows: tuple[JobRow, ...]
-    next_offset: int | None
 
 
 def job_or_trace(queue: str, job_id: str) -> Call[JobInfo | Trace]:
@@ -148,37 +115,6 @@ def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
         return found if isinstance(found, JobInfo) else None
 
     return Call(call.script, call.keys, call.args, parse, repeatable=True)
-
-
-def job_list(queue: str, state: str, offset: int, limit: int) -> Call[JobPage]:
-    """List jobs of one state: ready ones in the order they will run, others oldest first."""
-
-    def parse(reply: Any) -> JobPage:
-        total, next_offset, *flat = reply
-        starts = range(0, len(flat), _ROW_FIELDS)
-        rows = tuple(_row(queue, state, flat[start : start + _ROW_FIELDS]) for start in starts)
-        return JobPage(int(total), rows, None if next_offset < 0 else int(next_offset))
-
-    return Call(script("list"), (keys.meta(queue),), ("", state, offset, limit), parse, repeatable=True)
-
-
-def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
-    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held = item
-    return JobRow(
-        id=text(job_id), queue=queue, name=string(name), state=state, at_ms=_moment(state, score),
-        worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=integer(enqueued),
-        attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
-        finished_ms=integer(finished), held_by=_limit_of(string(held)),
-    )  # fmt: skip
-
-
-def _limit_of(held: str | None) -> str | None:
-    return held.split(" ", 3)[-1] if held else None  # lua/rules/limits/held.lua
-
-
-def _moment(state: str, score: Any) -> int | None:
-    # The scores of ready and active are ranks.
-    return integer(score) if state in ("scheduled", "waiting", "parked", "dead", "kept") else None
 
 
 def _info(queue: str, job_id: str, reply: Any) -> JobInfo:

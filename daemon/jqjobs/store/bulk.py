@@ -1,0 +1,131 @@
+"""Acts on all jobs that a selector matches: retry, cancel, delete. One code for jqctl, Python and whoever asks by HTTP.
+
+- In bounded steps: a search looks at some hundred jobs, and one script acts on those of them that match.
+- With a boundary in time: what comes into its state after the start (or ``until_ms``) is not touched, also when it was
+  touched before and comes again.
+- It can be resumed: an answer that is not the last one has a cursor, which carries the boundary too.
+
+    search ─▶ rows ─▶ act on them ─▶ search from there on ─▶ …
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from jqjobs.errors import InvalidOption
+from jqjobs.jobs.records import State
+from jqjobs.jobs.selector import ALL_STATES, Selector
+from jqjobs.store.call import Call
+from jqjobs.store.calls import cancels, upkeep
+from jqjobs.store.reads.search import Cursor, JobPage, JobRow, search, states_from
+from jqjobs.store.steps import Steps
+
+_UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.KEPT, State.DEAD))
+_AT_REST = tuple(state for state in ALL_STATES if state is not State.ACTIVE)
+
+
+class Act(StrEnum):
+    """What is done to each job."""
+
+    RETRY = "retry"  #: back to ready; not what somebody has cancelled, unless the selector's error says so
+    CANCEL = "cancel"
+    DELETE = "delete"  #: in a state that the selector names
+
+
+#: Jobs of one step.
+CHUNK = 100
+#: What may come of a job that an act was done on.
+_DONE = ("ready", "cancelled", "cancelling", "gone")
+#: The states that an act goes through when the selector names none, and may go through when it does.
+STATES: dict[Act, tuple[State, ...]] = {
+    Act.RETRY: (State.DEAD,), Act.CANCEL: _UNFINISHED, Act.DELETE: _AT_REST,
+}  # fmt: skip
+
+
+class BulkAnswer(NamedTuple):
+    """How far it got. ``matched``: so many were meant; ``done``: on so many it was done, the others refused.
+
+    ``left``: how many of the state that it was in are still to be looked at. ``cursor``: where to go on; None: it is
+    through.
+    """
+
+    matched: int = 0
+    done: int = 0
+    left: int = 0
+    cursor: str | None = None
+    #: What came of how many: the answers of the script in small letters, and "left_out".
+    came_of: Mapping[str, int] = {}
+
+    def count(self, word: str) -> int:
+        """Return of how many jobs this came."""
+        return self.came_of.get(word, 0)
+
+    def as_json(self) -> dict[str, int | str | None]:
+        """Return what outside tools rely on."""
+        return {"matched": self.matched, "done": self.done, "left": self.left, "cursor": self.cursor}
+
+
+def act_on_all(
+    queue: str, selector: Selector, act: Act, *, until_ms: int | None = None, cursor: Cursor | None = None,
+    dry_run: bool = False, within_s: float | None = None, watch: Callable[[BulkAnswer], None] = lambda _: None,
+) -> Steps[BulkAnswer]:  # fmt: skip
+    """Act on the jobs of a queue that match, or only count them.
+
+    ``until_ms``: on those alone that were in their state (or queue, see `Selector`) by then; by default, by now.
+    ``cursor``: where an earlier answer ended. ``within_s``: end after so long.
+    ``watch``: told after each step.
+    Raises: InvalidOption.
+    """
+    places = states_from(_states_of(act, selector), cursor, until_ms)
+    stop_s = None if within_s is None else time.monotonic() + within_s
+    matched, came_of, so_far = 0, Counter[str](), BulkAnswer()
+    while places:
+        page: JobPage = yield search(queue, selector, places[0], CHUNK)
+        bound_ms = page.now_ms if places[0].until_ms is None else places[0].until_ms
+        ahead = [page.cursor] if page.cursor else places[1:]
+        places = [place._replace(until_ms=bound_ms) for place in ahead]
+        rows = [row for row in page.rows if _is_meant(row, act, selector)]
+        matched, came_of["left_out"] = matched + len(rows), came_of["left_out"] + len(page.rows) - len(rows)
+        if rows and not dry_run:
+            came_of += yield _call(queue, act, rows)
+        done = sum(came_of[word] for word in _DONE)
+        so_far = BulkAnswer(matched, done, page.left, str(places[0]) if places else None, came_of)
+        watch(so_far)
+        if stop_s is not None and time.monotonic() >= stop_s:
+            break
+    return so_far
+
+
+def _states_of(act: Act, selector: Selector) -> Sequence[State]:
+    states = STATES[act]
+    if selector.state is None:
+        if act is Act.DELETE:
+            raise InvalidOption("say in which state the jobs are that are to be deleted")
+        return states
+    if selector.state not in states:
+        hint = "cancel them first" if selector.state == State.ACTIVE else f"they must be {' or '.join(states)}"
+        raise InvalidOption(f"{act} is not for {selector.state} jobs", hint=hint)
+    return (State(selector.state),)
+
+
+def _is_meant(row: JobRow, act: Act, selector: Selector) -> bool:
+    return act is not Act.RETRY or row.reason != "cancelled" or selector.error == "cancelled"
+
+
+def _call(queue: str, act: Act, rows: Sequence[JobRow]) -> Call[Counter[str]]:
+    """Return the call that acts on jobs as they were seen, and comes to what became of how many."""
+    call: Call[Any]
+    match act:
+        case Act.RETRY:
+            call = upkeep.retry(queue, [f"{row.id} {row.score}" for row in rows])
+        case Act.CANCEL:
+            call = cancels.cancel(queue, [f"{row.id} {row.worker or ''}".rstrip() for row in rows])
+        case Act.DELETE:
+            call = upkeep.delete(queue, [f"{row.id} {row.state} {row.score}" for row in rows])
+    return Call(
+        call.script, call.keys, call.args, lambda reply: Counter(each.name.lower() for each in call.parse(reply))
+    )

@@ -1,0 +1,38 @@
+"""What takes several calls, written once for threads and coroutines: a generator that yields calls and gets answers.
+
+found = yield search(…)   # in the steps
+run_steps(store.run, steps) · await run_steps_async(run_async, steps)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
+
+from jqjobs.store.call import Call
+
+T = TypeVar("T")
+#: Steps that come to a T.
+Steps = Generator[Call[Any], Any, T]
+
+
+def run_steps(run: Callable[[Call[Any]], Any], steps: Steps[T]) -> T:
+    """Go through steps and return what they come to. Raises: what ``run`` and the steps raise."""
+    answer = None
+    while True:
+        try:
+            call = steps.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = run(call)
+
+
+async def run_steps_async(run: Callable[[Call[Any]], Awaitable[Any]], steps: Steps[T]) -> T:
+    """Do what `run_steps` does, from a coroutine."""
+    answer = None
+    while True:
+        try:
+            call = steps.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = await run(call)
