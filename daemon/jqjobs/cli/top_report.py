@@ -13,7 +13,6 @@ from jqjobs.cli.queue_report import queue_table
 from jqjobs.cli.status_report import StatusReport, queues_json
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.statistics import percentile_ms
-from jqjobs.store.reads.jobs import JobRow, job_list
 from jqjobs.store.reads.server_info import read_info
 from jqjobs.store.reads.statistics import latest_statistics, queue_statistics
 from jqjobs.store.reply_values import integer
@@ -100,9 +99,7 @@ def _running(store: Store, status: StatusReport) -> list[Running]:
 
 
 def _dead(store: Store, status: StatusReport, most: int) -> list[JobRow]:
-    pages = store.run_all([
-        job_list(queue.name, "dead", max(0, queue.dead - most), most) for queue in status.queues if queue.dead
-    ])  # fmt: skip
+    pages = store.run_all([latest(queue.name, "dead", queue.dead, most) for queue in status.queues if queue.dead])
     rows = [row for page in pages for row in page.rows]
     return sorted(rows, key=lambda row: -(row.at_ms or 0))[:most]
 

@@ -2,7 +2,7 @@
 -- Looks for jobs of one queue in one state, a page at a time: it ends when the page is full, or when it has looked at
 -- enough. Jobs that come and go between two pages are no reason to miss one that stays, or to see it twice.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] what is wanted, JSON (jobs/selector.py)
--- ARGV[3] cursor of the page before, or ""   ARGV[4] at most so many jobs
+-- ARGV[3] cursor of the page before, "#n" to pass over the first n, or ""   ARGV[4] at most so many jobs
 -- Returns flat: now, jobs in that state, looked at, members left to look at, cursor or "" at the end, then
 -- fourteen items a job (rules/search/row.lua)
 -- First write: none
@@ -11,6 +11,7 @@ local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local wanted, cursor, most = cjson.decode(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local state, matches, first, last = wanted.state, matcher(now, wanted), first_and_last(now, wanted)
 local score_before, worker_before, member_before = string.match(cursor, '^(%S+) (%S*) (.+)$')
+local passed_over = tonumber(string.match(cursor, '^#(%d+)$')) or 0
 local total, looked, left, read, rows, bytes = 0, 0, 0, 0, 0, 0
 local reply = { now, 0, 0, 0, '' }
 
@@ -30,7 +31,7 @@ local function look_at(member, score, worker)
 end
 
 local function look_through(key, worker, goes_on)
-  local at = goes_on and position_after(key, score_before, member_before) or 0
+  local at = goes_on and position_after(key, score_before, member_before) or passed_over
   local has_range = has_moments[state]
   if has_range and first then at = math.max(at, redis.call('ZCOUNT', key, '-inf', '(' .. digits(first))) end
   local upto = redis.call('ZCOUNT', key, '-inf', has_range and last and digits(last) or '+inf')

@@ -50,10 +50,10 @@ class JobRow(NamedTuple):
     reason: str | None
     finished_ms: int | None
     held_by: str | None
-    due_ms: int | None
-    since_ms: int | None
-    key: str | None
-    score: str
+    due_ms: int | None = None
+    since_ms: int | None = None
+    key: str | None = None
+    score: str = ""
 
     @property
     def ref(self) -> str:
@@ -120,6 +120,11 @@ def search(
 
     args = ("", selector.wire(state, cursor.until_ms), cursor.place, limit)
     return Call(script("search"), (keys.meta(queue),), args, parse, repeatable=True)
+
+
+def latest(queue: str, state: str, total: int, most: int) -> Call[JobPage]:
+    """Read the last ones of ``total`` jobs in a state."""
+    return search(queue, Selector(), Cursor(state, b"#%d" % max(0, total - most)), most)
 
 
 def states_from(states: Sequence[str], cursor: Cursor | None, until_ms: int | None = None) -> list[Cursor]:
