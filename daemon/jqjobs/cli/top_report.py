@@ -13,6 +13,7 @@ from jqjobs.cli.queue_report import queue_table
 from jqjobs.cli.status_report import StatusReport, queues_json
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.statistics import percentile_ms
+from jqjobs.store.reads.search import JobRow, latest
 from jqjobs.store.reads.server_info import read_info
 from jqjobs.store.reads.statistics import latest_statistics, queue_statistics
 from jqjobs.store.reply_values import integer

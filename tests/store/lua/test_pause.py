@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jqjobs.jobs.selector import Selector
 from jqjobs.store.calls import upkeep
-from jqjobs.store.reads.jobs import job_list
 from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.search import Cursor, search
 from store.queue_system import START_MS, QueueSystem
 
 
@@ -119,7 +120,7 @@ def test_whoever_pauses_and_resumes_by_the_field_alone_is_not_bound_by_an_older_
 def test_the_timer_of_a_pause_is_no_job(system: QueueSystem) -> None:
     pause(system)
     system.add("later", due="+5000")
-    page = system.run(job_list("q", "scheduled", 0, 10))
+    page = system.run(search("q", Selector(), Cursor("scheduled")))
     assert (status(system).scheduled, page.total, [row.id for row in page.rows]) == (1, 1, ["later"])
 
 

@@ -89,6 +89,12 @@ def test_an_entry_whose_record_is_gone_is_still_listed_unless_something_is_said_
     assert page(system, "parked", name="n").rows == ()
 
 
+def test_the_latest_of_a_state_are_its_last(system: QueueSystem) -> None:
+    kill(system, *"abcd")
+    assert ids(system.run(searching.latest("q", "dead", 4, 2)).rows) == ["c", "d"]
+    assert ids(system.run(searching.latest("q", "dead", 1, 9)).rows) == [*"abcd"]
+
+
 def test_nothing_is_held_before_there_are_limits(system: QueueSystem) -> None:
     shown = page(system, "held")
     assert (shown.rows, shown.total, shown.searched, shown.cursor) == ((), 0, 0, None)

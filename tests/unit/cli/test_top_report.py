@@ -7,9 +7,9 @@ import pytest
 from jqjobs.cli.status_report import StatusReport
 from jqjobs.cli.tables import lay_out
 from jqjobs.cli.top_report import Head, Running, TopReport, as_text
-from jqjobs.store.reads.jobs import JobRow
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry
+from jqjobs.store.reads.search import JobRow
 
 NOW_MS = 1_700_000_000_000
 QUEUE = QueueStatus(
