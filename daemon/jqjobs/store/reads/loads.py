@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jqjobs.jobs.scaling import Load
+from jqjobs.jobs.selector import Selector
 from jqjobs.jobs.statistics import OTHER
 from jqjobs.store import keys
-from jqjobs.store.reads.jobs import job_list
 from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.search import Cursor, search
 from jqjobs.store.reads.statistics import NameStatistics, latest_statistics, mean_run_s, queue_statistics
 from jqjobs.store.reply_values import count, text
 from jqjobs.store.store import Store
@@ -85,7 +86,7 @@ def _run_s(store: Store, statuses: Sequence[QueueStatus]) -> dict[str, float | N
     queues = [one.name for one in statuses if one.inbox or one.ready or one.suspects or one.active]
     if not queues:
         return {}
-    pages = store.run_all([job_list(queue, "ready", 0, _SAMPLE) for queue in queues])
+    pages = store.run_all([search(queue, Selector(), Cursor("ready"), _SAMPLE) for queue in queues])
     counted = latest_statistics(store, queues, statuses[0].now_ms), queue_statistics(store, queues)
     return {
         queue: _mean_of(
