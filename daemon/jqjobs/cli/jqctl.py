@@ -13,21 +13,17 @@ from typing import Any
 
 import click
 
-from jqjobs.cli.daemons import daemon
-from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.jobs import job
-from jqjobs.cli.metrics import metrics
+from jqjobs.cli.lazy_group import LazyGroup
 from jqjobs.cli.output import ReaderGone, write_error
-from jqjobs.cli.ping import ping
-from jqjobs.cli.queues import queue
-from jqjobs.cli.registered import jobs
-from jqjobs.cli.scale import scale
-from jqjobs.cli.schedule import schedule
 from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
-from jqjobs.cli.status import status
-from jqjobs.cli.top import top
 from jqjobs.errors import InvalidOption, JqError
+
+_COMMANDS = {
+    "daemon": "daemons:daemon", "enqueue": "enqueue:enqueue", "job": "jobs:job", "jobs": "registered:jobs",
+    "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue", "scale": "scale:scale",
+    "schedule": "schedule:schedule", "status": "status:status", "top": "top:top",
+}  # fmt: skip
 
 
 class UsageError(InvalidOption):
@@ -48,7 +44,10 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, modules=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
     help="Show the version and exit.",
@@ -79,10 +78,6 @@ def cli(context: click.Context) -> None:
     state of the job does not allow that; of `job run` also 3 the job failed; 7 it discarded itself.
     """
     context.ensure_object(Session)
-
-
-for command in (status, top, ping, enqueue, jobs, job, queue, schedule, daemon, metrics, scale):
-    cli.add_command(command)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -257,3 +257,13 @@ def test_a_password_that_is_not_encoded_is_refused_without_a_piece_of_it(
     said = capsys.readouterr().err
     assert "percent-encode the password" in said
     assert "hunter2" not in said
+
+
+def test_each_command_is_there_under_its_own_name_and_imported_when_it_is_asked_for() -> None:
+    code = (
+        "import sys, click; from jqjobs.cli.jqctl import cli; context = click.Context(cli);"
+        "print('jqjobs.cli.metrics' in sys.modules);"
+        "print(all(cli.get_command(context, name).name == name for name in cli.list_commands(context)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "True"]
