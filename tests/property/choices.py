@@ -15,6 +15,8 @@ QUEUES = ("a", "b")
 NAMES = ("n", "rare")
 #: Of the functions that workers have behind a name.
 SIGNATURES = ("s0", "s1", "s2")
+#: Of errors; "": its worker has seen none.
+GROUPS = ("", "f1", "f2")
 KEYS = ("", "", "", "k1", "k1", "k2")
 PRIORITIES = (0, 0, 0, 1, -3, 4095, -4096)
 #: None leaves it to the registration.

@@ -10,7 +10,7 @@ from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.trips import Trip
-from property.choices import SIGNATURES, pick
+from property.choices import GROUPS, SIGNATURES, pick
 from property.job_model import UNRUN, Report
 from property.queue_model import BACKOFF_MS, LEASE_MS
 
@@ -56,6 +56,7 @@ class Client:
                 number or int(kind is Kind.KEPT),
                 pick(SIGNATURES, self.trip),
                 is_checked=self.trip % 5 > 0,
+                group=pick(GROUPS, self.trip),
             )
             for job, kind in zip(ended, kinds, strict=False)
         ]
@@ -101,7 +102,8 @@ class Client:
                     job, park_ms=r.park_ms, signature=r.signature, is_checked=r.is_checked, error="why", line=b"{}"
                 )
             case _:
-                return Outcome(job, r.kind, r.number, "why", b"" if r.kind in UNRUN else b"{}")
+                line = b"" if r.kind in UNRUN else b"{}"
+                return Outcome(job, r.kind, r.number, "why", line, r.group)
 
     def hear(self, answer: Trip) -> None:
         """Believe an answer that arrived."""

@@ -51,7 +51,7 @@ def _settle(q: Queue, now: int, job_id: str, rank: int, word: str, share: float)
     elif word.startswith("suspect"):
         q.make_suspect(job_id, rank, word.removeprefix("suspect "))
     elif word in ("failed", "hung"):
-        q.fail_unreported(now, job_id, share, is_hung=word == "hung")
+        q.fail_unreported(now, job_id, share, word)
     elif word == "crashed":
         q.crash(now, job_id, share)
     elif word in RAN:

@@ -5,12 +5,14 @@ These know nothing of the model, so a mistake both there and in the scripts is s
 
 from __future__ import annotations
 
+from collections import Counter
+
 from property.state import FIELDS, QueueState, State
 
 #: Places of the counters in a job's values; they never shrink.
 GROWING = [FIELDS.index(name) for name in ("attempt", "failures", "crashes", "interrupts", "executions", "throttles")]
 FAILURES, ATTEMPT, CANCEL = (FIELDS.index(name) for name in ("failures", "attempt", "cancel"))
-KEY, COALESCE, SUSPECT, REFUSED, HISTORY = range(len(FIELDS), len(FIELDS) + 5)
+KEY, COALESCE, SUSPECT, REFUSED, GROUP, HISTORY = range(len(FIELDS), len(FIELDS) + 6)
 MOST_HISTORY = 20
 
 
@@ -26,6 +28,7 @@ def check_state(state: State, refused: set[str]) -> None:
         what_is_held_has_a_moment(q)
         places_belong_to_what_runs(q)
         suspects_wait_apart(q)
+        dead_jobs_are_counted(q)
         assert q.draining <= q.leases.keys(), "a worker is said to drain and has no lease"
         assert all(values[HISTORY] <= MOST_HISTORY for values in q.jobs.values())
 
@@ -106,6 +109,14 @@ def suspects_wait_apart(q: QueueState) -> None:
     suspects = {job_id for job_id, values in q.jobs.items() if values[SUSPECT]}
     assert not suspects & (q.sets["ready"].keys() | q.sets["held"].keys())
     assert q.sets["suspects"].keys() <= suspects
+
+
+def dead_jobs_are_counted(q: QueueState) -> None:
+    """Every dead job is counted once, in the group that it names, and nothing else is; a sample is one of them."""
+    groups = {job_id: values[GROUP] for job_id, values in q.jobs.items() if values[GROUP]}
+    assert groups.keys() == q.sets["dead"].keys(), "dead and not counted, or counted and not dead"
+    assert {group: entry[0] for group, entry in q.errors.items()} == Counter(groups.values())
+    assert all(entry[3] == "-" or groups[entry[3]] == group for group, entry in q.errors.items())
 
 
 def suspects_run_in_small_groups(state: State) -> None:

@@ -44,6 +44,8 @@ class Job:
     rank: int = 0
     #: for its arguments: until when it may be parked, how often in a row, by which signatures
     refused: tuple[int, int, tuple[str, ...]] | None = None
+    #: what it is counted with, once it is dead
+    group: str = ""
     history: int = 0
 
     def count(self, counter: str) -> int:
@@ -71,7 +73,7 @@ class Job:
         numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"], c["lost"])
         rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned)
         until, times, by = self.refused or ("", "", ())
-        words = (self.key, self._mode(), self.suspect, " ".join(map(str, (until, times, *by))).strip())
+        words = (self.key, self._mode(), self.suspect, " ".join(map(str, (until, times, *by))).strip(), self.group)
         return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history)
 
 
@@ -102,7 +104,7 @@ class Reply:
 
 @dataclass
 class Report:
-    """An outcome as a worker reports it. ``number``: delay or keep, ms. The last two are of misfits."""
+    """An outcome as a worker reports it. ``number``: delay or keep, ms. ``signature``, ``is_checked``: of misfits."""
 
     queue: str
     id: str
@@ -111,6 +113,8 @@ class Report:
     number: int = 0
     signature: str = "s0"
     is_checked: bool = True
+    #: what a worker makes of the error of a failure, "" when it has seen none
+    group: str = ""
 
     @property
     def park_ms(self) -> int:

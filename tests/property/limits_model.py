@@ -132,7 +132,7 @@ def may_start(q: Queue, now: int, job_id: str) -> bool:
     job.counters["throttles"] += 1
     job.counters["failures"] += costs
     if rest is not None and rest <= 1:
-        q.die(now, job_id)
+        q.die(now, job_id, "throttled")
     else:
         wait_for(q, now, job_id, rank, limit, rest and rest - 1, costs=costs)
     pass_on(q, now, job_id, job.limits)
@@ -173,7 +173,7 @@ def _consider(q: Queue, now: int, name: str, gate: Gate) -> bool:
         return True
     leave_held(q, job_id)
     if spent is not None and spent <= gate.starts:
-        q.die(now, job_id)
+        q.die(now, job_id, "throttled")
     elif limit is not None:
         rest, costs = patience_of(q, job)
         wait_for(q, now, job_id, rank, limit, rest, costs=costs)
@@ -205,7 +205,7 @@ def _count_start(q: Queue, now: int, job_id: str, name: str) -> None:
     spent = sorted((at, each) for each, at in gate.patience.items() if at <= gate.starts)
     for _, each in spent[:LOOKS]:
         leave_held(q, each)
-        q.die(now, each)
+        q.die(now, each, "throttled")
     open_gate(q, now, name)
 
 

@@ -173,7 +173,7 @@ class Model:
         oldest_first = sorted((at, job_id) for job_id, at in q.dead.items())
         for n, (at, job_id) in enumerate(oldest_first):
             if at <= now - dead_ms or len(oldest_first) - n > max_dead:
-                del q.dead[job_id]
+                q.leave_dead(job_id)
                 q.forget(job_id)
                 q.trimmed += 1
         q.offers = {name: until for name, until in q.offers.items() if until > now - LEASE_MS}
@@ -224,8 +224,9 @@ class Model:
         if any(job_id in jobs for jobs in q.active.values()):
             return 0
         self._withdraw(q, now, job_id)
-        for over in (q.dead, q.kept):
-            over.pop(job_id, None)
+        q.kept.pop(job_id, None)
+        if job_id in q.dead:
+            q.leave_dead(job_id)
         q.forget(job_id)
         return 1
 
@@ -255,7 +256,7 @@ class Model:
             return -1
         if job.key:
             q.unique[job.key] = job_id
-        del q.dead[job_id]
+        q.leave_dead(job_id)
         job.counters["lost"] = job.counters["hung"] = 0
         job.forgiven = dict(job.counters)
         job.expires = job.refused = None

@@ -71,4 +71,4 @@ def end_overdue_misfits(q: Queue, now: int) -> None:
     for job_id in sorted(q.misfits(), key=lambda job_id: (q.misfits()[job_id], job_id)):
         if q.misfits()[job_id] <= now:
             del q.parked[job_id]
-            q.die(now, job_id)
+            q.die(now, job_id, "discarded")

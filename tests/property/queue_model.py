@@ -15,6 +15,9 @@ from property import parking_model as parking
 from property.job_model import UNCLEANED, UNRUN, Job, New, Reply, Report
 from property.state import QueueState
 
+#: Of dead jobs: how many, when the first and the last died, the last one or "-", name.
+ErrorGroup = tuple[int, int, int, str, str]
+
 BAND = 2**40
 LEASE_MS = 30_000
 DEFAULTS = {"max_attempts": 10, "max_crashes": 3}
@@ -38,6 +41,7 @@ class Queue:
         self.parked: dict[str, int] = {}
         self.suspects: dict[str, int] = {}
         self.dead: dict[str, int] = {}
+        self.errors: dict[str, ErrorGroup] = {}
         self.kept: dict[str, int] = {}
         self.leases: dict[str, int] = {}
         self.active: dict[str, dict[str, tuple[int, int]]] = {}
@@ -98,18 +102,30 @@ class Queue:
         self.free_key(job_id)
         del self.jobs[job_id]
 
-    def die(self, now: int, job_id: str) -> None:
+    def die(self, now: int, job_id: str, reason: str, group: str = "") -> None:
+        """``group``: of the error that its worker reports; "": it reports none."""
         if self.jobs[job_id].coalesce != "stored":
             self.free_key(job_id)
         job = self.jobs[job_id]
         job.suspect, job.cancel = "", False
         job.token = job.answer = (0, "")
         self.dead[job_id] = now
+        job.group = group or f"{reason}:{job.name}"
+        before = self.errors.get(job.group) or (0, now, now, "-", job.name)
+        self.errors[job.group] = (before[0] + 1, before[1], now, job_id, job.name)
+
+    def leave_dead(self, job_id: str) -> None:
+        """Take a job out of the dead; it counts no more."""
+        del self.dead[job_id]
+        group, self.jobs[job_id].group = self.jobs[job_id].group, ""
+        count, first, last, sample, name = self.errors.pop(group)
+        if count > 1:
+            self.errors[group] = (count - 1, first, last, "-" if sample == job_id else sample, name)
 
     def end_cancelled(self, now: int, job_id: str, *, has_run: bool) -> None:
         if has_run:
             self.jobs[job_id].counters["executions"] += 1
-        self.die(now, job_id)
+        self.die(now, job_id, "cancelled")
 
     def succeed(self, now: int, job_id: str, keep: int | None) -> None:
         self.done += 1
@@ -121,28 +137,29 @@ class Queue:
         self.jobs[job_id].cancel = False
         self.kept[job_id] = now + keep
 
-    def fail(self, now: int, job_id: str, delay: int, *, is_hung: bool = False) -> None:
+    def fail(self, now: int, job_id: str, delay: int, reason: str = "failed", group: str = "") -> None:
         job = self.jobs[job_id]
         job.remember()
         job.clear()
         self.failed += 1
+        is_hung = reason == "hung"
         job.counters["hung"] += is_hung
         is_last = is_hung and job.counters["hung"] >= MOST_HUNG
         if job.count("failures") >= (self.option(job, "max_attempts") or 0) or is_last:
-            self.die(now, job_id)
+            self.die(now, job_id, reason, group)
         elif delay > 0:
             self.scheduled[job_id] = now + delay
         else:
             self.ready[job_id] = self.fresh_rank(job_id)
 
-    def fail_unreported(self, now: int, job_id: str, share: float, *, is_hung: bool = False) -> None:
+    def fail_unreported(self, now: int, job_id: str, share: float, reason: str = "failed") -> None:
         job = self.jobs[job_id]
         nth = job.stands("failures") + 1
         entry = self.catalog.get(job.name, {})
         delay = growing(FAILED_MS, nth, share)
         if delays := entry.get("backoff_ms"):
             delay = ceil(delays[min(nth, len(delays)) - 1] * (share if entry.get("backoff_jitter") else 1))
-        self.fail(now, job_id, delay, is_hung=is_hung)
+        self.fail(now, job_id, delay, reason)
 
     def crash(self, now: int, job_id: str, share: float) -> None:
         job = self.jobs[job_id]
@@ -150,7 +167,7 @@ class Queue:
         self.failed += 1
         crashes = job.count("crashes")
         if crashes >= (self.option(job, "max_crashes") or 0):
-            self.die(now, job_id)
+            self.die(now, job_id, "crashed")
             return
         if job.suspect:
             job.suspect = f"1 {job.suspect.split()[1]}"
@@ -169,7 +186,7 @@ class Queue:
         job.count("lost")
         lost = job.counters["lost"]
         if lost >= MOST_LOST:
-            self.die(now, job_id)
+            self.die(now, job_id, "lost")
         elif lost == 1:
             self.give_back(job_id, rank)
         else:
@@ -185,11 +202,11 @@ class Queue:
         self.jobs[job_id].rank = rank
         self.scheduled[job_id] = due
 
-    def discard(self, now: int, job_id: str) -> None:
+    def discard(self, now: int, job_id: str, group: str = "") -> None:
         self.jobs[job_id].remember()
         self.jobs[job_id].count("failures")
         self.failed += 1
-        self.die(now, job_id)
+        self.die(now, job_id, "discarded", group)
 
     def defer(self, now: int, job_id: str, rank: int, delay: int) -> None:
         self.retake_key(job_id)
@@ -198,7 +215,7 @@ class Queue:
     def oversized(self, now: int, job_id: str) -> None:
         self.jobs[job_id].remember()
         self.failed += 1
-        self.die(now, job_id)
+        self.die(now, job_id, "oversized")
 
     def enter_waiting(self, now: int, job_id: str, ms: int, backoff: int | None) -> None:
         job = self.jobs[job_id]
@@ -216,9 +233,9 @@ class Queue:
             keep = self.option(job, "keep") or self.option(job, "keep_ms")
             self.succeed(now, job_id, keep)
         elif job.backoff is None:
-            self.fail_unreported(now, job_id, 0.75)
+            self.fail_unreported(now, job_id, 0.75, kind)
         else:
-            self.fail(now, job_id, job.backoff)
+            self.fail(now, job_id, job.backoff, kind)
 
     def throttled(self, job_id: str, rank: int) -> None:
         self.jobs[job_id].limits = []
@@ -259,9 +276,9 @@ class Queue:
         ways = {
             Kind.DONE: lambda: self.succeed(now, job_id, None),
             Kind.KEPT: lambda: self.succeed(now, job_id, number),
-            Kind.FAILED: lambda: self.fail(now, job_id, number),
-            Kind.HUNG: lambda: self.fail(now, job_id, number, is_hung=True),
-            Kind.DISCARDED: lambda: self.discard(now, job_id),
+            Kind.FAILED: lambda: self.fail(now, job_id, number, group=report.group),
+            Kind.HUNG: lambda: self.fail(now, job_id, number, "hung"),
+            Kind.DISCARDED: lambda: self.discard(now, job_id, report.group),
             Kind.INTERRUPTED: lambda: self.interrupt(job_id, rank),
             Kind.RELEASED: lambda: self.give_back_unrun(job_id, rank),
             Kind.THROTTLED: lambda: self.throttled(job_id, rank),
@@ -314,7 +331,7 @@ class Queue:
         return QueueState(
             sets=sets, leases=self.leases, active={worker: jobs for worker, jobs in self.active.items() if jobs},
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
-            draining=self.draining, misfits=self.misfits(),
+            draining=self.draining, misfits=self.misfits(), errors=self.errors,
             limits=limits.view(self),
             meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused is not None,
             pause_timer=self.pause_timer, inbox=len(self.inbox), rejected=self.rejected,

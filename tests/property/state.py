@@ -47,7 +47,7 @@ for n, q in ipairs(KEYS) do
     redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
-    zset(q .. 'draining'), zset(q .. 'misfits') }
+    zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors') }
 end
 return reply
 """
@@ -74,8 +74,8 @@ class QueueState:
     leases: dict[str, int] = field(default_factory=dict)
     #: worker → id → (rank, attempt)
     active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    #: id → the values of FIELDS, then the key, its mode, what it is suspected of, who has refused it, and the length of
-    #: the history
+    #: id → the values of FIELDS, then the key, its mode, what it is suspected of, who has refused it, the group of its
+    #: error, and the length of the history
     jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     unique: dict[str, str] = field(default_factory=dict)
     #: "worker id attempt"
@@ -84,6 +84,8 @@ class QueueState:
     draining: set[str] = field(default_factory=set)
     #: parked for their arguments → until when
     misfits: dict[str, int] = field(default_factory=dict)
+    #: group of dead jobs → how many, when the first and the last died, the last one or "-", name
+    errors: dict[str, tuple[int, int, int, str, str]] = field(default_factory=dict)
     limits: dict[str, LimitState] = field(default_factory=dict)
     #: sequence, done, failed, trimmed
     meta: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -100,12 +102,12 @@ State = dict[str, QueueState]
 def read_state(store: Store, queues: tuple[str, ...]) -> State:
     """Read the state of queues."""
     keys = [f"jq:{{{queue}}}:" for queue in queues]
-    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect", "refused")
+    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect", "refused", "group")
     return {queue: _queue(found) for queue, found in zip(queues, reply, strict=True)}
 
 
 def _queue(found: list[Any]) -> QueueState:
-    found, (draining, misfits) = found[:-2], found[-2:]
+    found, (draining, misfits, errors) = found[:-3], found[-3:]
     *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
     members = dict(zip(SETS, map(_scores, sets), strict=True))
     pause_timer = members["scheduled"].pop(PAUSE_TIMER, None)
@@ -126,8 +128,14 @@ def _queue(found: list[Any]) -> QueueState:
         cancels=set(_scores(cancels)),
         draining=set(_scores(draining)),
         misfits=_scores(misfits),
+        errors={errors[i].decode(): _group(errors[i + 1]) for i in range(0, len(errors), 2)},
         limits=_limits(limits, gates, timers),
     )
+
+
+def _group(entry: bytes) -> tuple[int, int, int, str, str]:
+    count, first, last, sample, name, _ = entry.decode().split(" ", 5)
+    return int(count), int(first), int(last), sample, name
 
 
 def _limits(found: list[Any], gates: list[bytes], timers: dict[str, int]) -> dict[str, LimitState]:

@@ -19,7 +19,7 @@ def take(
         job = q.jobs[job_id]
         if job.expires is not None and job.expires <= now:
             del q.ready[job_id]
-            q.die(now, job_id)
+            q.die(now, job_id, "expired")
             pass_on(q, now, job_id, job.limits)
             continue
         if job.limits and not may_start(q, now, job_id):
@@ -52,7 +52,7 @@ def take_suspects(q: Queue, now: int, worker: str, most: int, scope: int) -> lis
             break
         if job.expires is not None and job.expires <= now:
             del q.suspects[job_id]
-            q.die(now, job_id)
+            q.die(now, job_id, "expired")
             continue
         own, own_scope = map(int, job.suspect.split())
         if own_scope > scope or len(got) >= max(1, own) or (job.limits and limited):

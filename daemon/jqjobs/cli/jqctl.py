@@ -20,9 +20,9 @@ from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.errors import InvalidOption, JqError
 
 _COMMANDS = {
-    "daemon": "daemons:daemon", "enqueue": "enqueue:enqueue", "job": "jobs:job", "jobs": "registered:jobs",
-    "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue", "scale": "scale:scale",
-    "schedule": "schedule:schedule", "status": "status:status", "top": "top:top",
+    "daemon": "daemons:daemon", "enqueue": "enqueue:enqueue", "errors": "errors:errors", "job": "jobs:job",
+    "jobs": "registered:jobs", "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue",
+    "scale": "scale:scale", "schedule": "schedule:schedule", "status": "status:status", "top": "top:top",
 }  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def cli(context: click.Context) -> None:
       jqctl top
       jqctl jobs
       jqctl enqueue send_welcome --args '[42]'
+      jqctl errors
       jqctl job list --queue emails --state dead
       jqctl job retry --queue emails --all-dead
       jqctl queue pause emails

@@ -26,6 +26,8 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     #: What went wrong, in one line, and the entry of the job's history that tells more (JSON).
     error: str = ""
     line: bytes = b""
+    #: Of an error that the job raised: which ones are the same (jobs/fingerprints.py).
+    group: str = ""
     #: Of a failure: whether it makes the job dead, by the rule of lua/rules/outcome/fail.lua; where it came from; and
     #: if it is the last one, the error itself, until it has been logged.
     is_last: bool = False
@@ -57,12 +59,12 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     @classmethod
     def failed(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, is_last: bool = False) -> Outcome:
         """It raised. The job is tried again unless this was the last attempt."""
-        return cls(job, Kind.FAILED, delay_ms, error, line, is_last)
+        return cls(job, Kind.FAILED, delay_ms, error, line, is_last=is_last)
 
     @classmethod
     def hung(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, is_last: bool = False) -> Outcome:
         """It ran longer than its time limit: a failure."""
-        return cls(job, Kind.HUNG, delay_ms, error, line, is_last)
+        return cls(job, Kind.HUNG, delay_ms, error, line, is_last=is_last)
 
     @classmethod
     def discarded(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:

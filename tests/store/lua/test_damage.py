@@ -28,7 +28,7 @@ FIELDS = (
     "name", "payload", "enqueued", "priority", "due", "key", "coalesce", "max_attempts", "max_crashes", "timeout",
     "limits", "held", "keep", "expires", "attempt", "taken", "executions", "failures", "crashes", "interrupts",
     "uncleaned", "token", "answer", "wait_backoff", "cancel", "suspect", "lost", "hung", "throttles", "forgiven",
-    "rank", "refused", "error", "reason", "finished", "result", "awaited", "progress", "log",
+    "rank", "refused", "error", "group", "reason", "finished", "result", "awaited", "progress", "log",
 )  # fmt: skip
 NONSENSE = ("5m", "", "9" * 40, "-7", b"\xff\xfe\x00", "1.5", "inf", "nan", "0x10")
 #: Who reads one of these cannot go on: the worker, or what counts the next outcome.
@@ -256,9 +256,9 @@ def test_a_job_that_was_mended_can_be_retried(system: QueueSystem) -> None:
 #: All keys that a queue may have, jobs apart; "w" is the worker.
 KEYS = (
     "meta", "inbox", "rejected", "wake", "ready", "scheduled", "suspects", "held", "gates", "waiting", "parked",
-    "misfits", "dead", "kept", "succeeded", "cancels", "unique", "hooks", "leases", "draining", "catalog", "stats",
-    "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api", "limit:api", "active:w",
-    "trip:w",
+    "misfits", "dead", "errors", "kept", "succeeded", "cancels", "unique", "hooks", "leases", "draining", "catalog",
+    "stats", "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api", "limit:api",
+    "active:w", "trip:w",
 )  # fmt: skip
 #: Who writes over one of these has taken out of it what was in it: the jobs, or the leases.
 LOSES = {"ready", "held", "held:api", "active:w", "leases"}

@@ -108,6 +108,8 @@ def _details(outcome: Outcome) -> tuple[int | str, str, bytes]:
             return outcome.wait_ms, str(outcome.delay_ms), b""
         case Kind.THROTTLED:
             return 0, outcome.limits, b""
+        case Kind.FAILED | Kind.DISCARDED if outcome.group:
+            return f"{outcome.delay_ms} {outcome.group}", outcome.error, outcome.line
         case Kind.MISFIT:
             origin = "checked" if outcome.is_checked else "raw"
             return f"{outcome.delay_ms} {outcome.signature} {origin}", outcome.error, outcome.line

@@ -1,4 +1,4 @@
---: include core wake withdraw outcome/over outcome/succeeded
+--: include core wake withdraw outcome/over outcome/succeeded outcome/error_groups
 -- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id state score": its place as somebody has seen it
@@ -29,7 +29,8 @@ local function delete(which)
   local id, state, seen = string.match(which, '^(%S+) ?(%S*) ?(%S*)$')
   if seen ~= '' and redis.call('ZSCORE', q .. state, id) ~= seen then return -1 end
   local job = q .. 'job:' .. id
-  local is_known, f = redis.call('EXISTS', job) == 1, redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited')
+  local is_known = redis.call('EXISTS', job) == 1
+  local f = redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited', 'group')
   if f.err then f = {} end
   if not leave_set(id) then
     if not is_known then return -1 end
@@ -37,6 +38,7 @@ local function delete(which)
   end
   if f[2] then redis.call('ZREM', q .. 'hooks', id .. ' ' .. f[2]) end
   forget(q, id, f[1])
+  if f[5] then uncount_death(q, id, f[5]) end
   if f[4] then announce(q, id) end
   return 1
 end

@@ -19,7 +19,10 @@ _TRACE_ITEMS = 2
 
 
 class Attempt(NamedTuple):
-    """One line of a job's history: an attempt that did not succeed. Times in ms since the epoch."""
+    """One line of a job's history: an attempt that did not succeed. Times in ms since the epoch.
+
+    ``error_class``: ``module.Class`` of an error that a worker saw; a built-in one has no module.
+    """
 
     attempt: int | None
     reason: str | None
@@ -28,6 +31,7 @@ class Attempt(NamedTuple):
     worker: str | None
     started_ms: int | None
     ended_ms: int | None
+    error_class: str | None = None
 
 
 class JobInfo(NamedTuple):
@@ -159,5 +163,5 @@ def _attempt(line: Any) -> Attempt:
     return Attempt(
         integer(found.get("attempt")), string(found.get("reason")), string(found.get("error")),
         string(found.get("traceback")), string(found.get("worker")), integer(found.get("started_ms")),
-        integer(found.get("ended_ms")),
+        integer(found.get("ended_ms")), string(found.get("error_class")),
     )  # fmt: skip

@@ -29,6 +29,7 @@ from jqjobs.errors import (
 from jqjobs.jobs import hooks
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
+from jqjobs.jobs.fingerprints import class_path, fingerprint
 from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
@@ -98,6 +99,8 @@ class Classifier:
         make, is_last = Outcome.hung if is_hung else Outcome.failed, _is_last(job, known, is_hung=is_hung)
         outcome = make(job, delay_ms=delay_ms, is_last=is_last, **words)
         outcome.traceback, outcome.raised = trace, error if is_last else None
+        if not is_hung:
+            outcome.group = fingerprint(job.name, class_path(error), outcome.error)
         return outcome
 
     def interrupted(self, job: TakenJob, error: BaseException) -> Outcome:
@@ -106,7 +109,9 @@ class Classifier:
 
     def discarded(self, job: TakenJob, error: Discard) -> Outcome:
         """Return the outcome of a job that no further attempt would help."""
-        return Outcome.discarded(job, **self._words(job, "failed", error))
+        outcome = Outcome.discarded(job, **self._words(job, "failed", error))
+        outcome.group = fingerprint(job.name, class_path(error), outcome.error)
+        return outcome
 
     def misfit(self, job: TakenJob, known: Job[..., Any], error: InvalidArguments) -> Outcome:
         """Return the outcome of a job whose arguments do not fit the function as it is here."""
@@ -148,8 +153,9 @@ class Classifier:
         text, offset_ms = describe(error), self.clock_offset_ms
         trace = traceback_of(error) if trace is None else trace
         line = msgspec.json.encode({
-            "attempt": job.attempt, "reason": reason, "error": text, "traceback": trace,
-            "worker": self._worker_id, "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
+            "attempt": job.attempt, "reason": reason, "error": text, "error_class": class_path(error),
+            "traceback": trace, "worker": self._worker_id,
+            "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
         })  # fmt: skip
         return {"error": text, "line": line}
 

@@ -1,4 +1,4 @@
---: include outcome/over outcome/succeeded
+--: include outcome/over outcome/succeeded outcome/error_groups
 -- What retention no longer covers is forgotten: results whose time is over, dead jobs that are too old or too many.
 -- Gives: forget_kept, trim_dead
 
@@ -7,8 +7,9 @@ local MOST_FORGOTTEN = 100  -- for one reason, in one call
 local function drop(q, state, ids)
   if #ids == 0 then return 0 end
   for _, id in ipairs(ids) do
-    local key = redis.pcall('HGET', q .. 'job:' .. id, 'key')
-    forget(q, id, type(key) == 'string' and key)
+    local f = redis.pcall('HMGET', q .. 'job:' .. id, 'key', 'group')
+    forget(q, id, f[1])
+    if f[2] then uncount_death(q, id, f[2]) end
   end
   redis.call('ZREM', q .. state, unpack(ids))
   return #ids
@@ -31,5 +32,7 @@ local function trim_dead(q, now, most, ms)
   local surplus = math.min(MOST_FORGOTTEN, redis.call('ZCARD', q .. 'dead') - most)
   surplus = surplus > 0 and drop(q, 'dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) or 0
   if old + surplus > 0 then redis.call('HINCRBY', q .. 'meta', 'trimmed', old + surplus) end
+  -- Of what was lost in another way nobody has counted down.
+  if redis.call('EXISTS', q .. 'dead') == 0 then redis.call('DEL', q .. 'errors') end
   return old + surplus, math.max(old, surplus) == MOST_FORGOTTEN
 end

@@ -1,4 +1,4 @@
---: include options coalescing_key outcome/over
+--: include options coalescing_key outcome/over outcome/error_groups
 -- A job dies: why, when, and who calls its hooks.
 -- Gives: told, die, end_cancelled
 
@@ -16,10 +16,12 @@ local function leave_to_hooks(q, now, id, reason)
   redis.pcall('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
 end
 
-local function die(q, now, id, reason, key)
+-- group: see count_death.
+local function die(q, now, id, reason, key, group)
   local job = q .. 'job:' .. id
   if key and redis.call('HGET', job, 'coalesce') ~= 'stored' then free_key(q, id, key) end
   redis.call('HSET', job, 'reason', reason, 'finished', now)
+  count_death(q, now, id, reason, group)
   redis.call('ZADD', q .. 'dead', now, id)
   leave_to_hooks(q, now, id, reason)
   local gone = redis.call('HDEL', job, 'suspect', 'awaited', 'cancel', 'token', 'answer', 'wait_backoff')

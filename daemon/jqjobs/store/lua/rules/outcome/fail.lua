@@ -4,8 +4,8 @@
 
 local MOST_HUNG = 3  -- of max_attempts: who blocks a worker until it is killed gets no ten tries
 
--- delay: ms until it is tried again; 0: at once, behind what is ready by now.
-local function fail(q, now, id, reason, delay)
+-- delay: ms until it is tried again; 0: at once, behind what is ready by now. group: see error_groups.lua.
+local function fail(q, now, id, reason, delay, group)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'name', 'max_attempts', 'forgiven', 'key', 'priority')
   local failures = redis.call('HINCRBY', job, 'failures', 1) - forgiven(f[3], 1)
@@ -13,7 +13,7 @@ local function fail(q, now, id, reason, delay)
   redis.call('HINCRBY', job, 'executions', 1)
   redis.call('HDEL', job, 'suspect', 'lost', 'refused')
   count(q, now, 'failed', 1)
-  if is_last or failures >= option(q, f[1], f[2], 'max_attempts') then return die(q, now, id, reason, f[4]) end
+  if is_last or failures >= option(q, f[1], f[2], 'max_attempts') then return die(q, now, id, reason, f[4], group) end
   if delay > 0 then return schedule(q, id, now + delay) end
   redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5]), id)
 end

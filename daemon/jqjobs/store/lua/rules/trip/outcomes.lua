@@ -4,8 +4,11 @@
 -- Gives: outcomes
 
 -- number, text, line of the report mean: done: nothing, it has a key or limits · kept: keep ms, why there is no result
--- or "", result · failed, hung: delay ms, error, history line · discarded, interrupted, cancelled, oversized: nothing,
--- error, history line · waiting: ms it waits, ms of its back-off, nothing
+-- or "", result · failed, discarded: "ms group": delay (of failed), group of the error (outcome/error_groups.lua);
+-- error, history line · hung: delay ms, error, history line · interrupted, cancelled, oversized: nothing, error,
+-- history line · waiting: ms it waits, ms of its back-off, nothing
+local function group_of(number) return string.match(number, ' (%S+)$') end
+
 local outcomes = {
   done = function(q, now, id, rank, key)
     count(q, now, 'done', 1)
@@ -17,7 +20,7 @@ local outcomes = {
   end,
   failed = function(q, now, id, rank, key, number, text, line)
     remember(q, id, line, text)
-    fail(q, now, id, 'failed', tonumber(number))
+    fail(q, now, id, 'failed', tonumber(string.match(number, '^%d+')), group_of(number))
   end,
   hung = function(q, now, id, rank, key, number, text, line)
     remember(q, id, line, text)
@@ -28,7 +31,7 @@ local outcomes = {
     redis.call('HINCRBY', q .. 'job:' .. id, 'failures', 1)
     redis.call('HINCRBY', q .. 'job:' .. id, 'executions', 1)
     count(q, now, 'failed', 1)
-    die(q, now, id, 'discarded', key)
+    die(q, now, id, 'discarded', key, group_of(number))
   end,
   interrupted = function(q, now, id, rank, key, number, text, line)
     remember(q, id, line, text)

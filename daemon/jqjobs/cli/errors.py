@@ -1,0 +1,78 @@
+"""`jqctl errors`: what dead jobs died of, the same errors counted together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from jqjobs.base.clock import format_age
+from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.tables import Column, Part, Table, alarm
+from jqjobs.jobs.records import check_name
+from jqjobs.store.reads.error_groups import OTHER, ErrorGroup, error_groups
+from jqjobs.store.reads.queues import known_queues, server_now_ms
+
+_COLUMNS = (
+    Column("DEAD", right=True, colour=alarm), Column("QUEUE", flexible=True), Column("JOB", flexible=True),
+    Column("LAST", right=True), Column("FIRST", right=True, goes=1), Column("ERROR", flexible=True),
+    Column("SAMPLE", flexible=True, goes=2), Column("FINGERPRINT", wide=True),
+)  # fmt: skip
+
+
+@click.command("errors")
+@click.option("--queue", metavar="NAME", help="Only dead jobs of this queue.")
+@speaks_to_redis
+@click.pass_obj
+def errors(session: Session, queue: str | None) -> None:
+    """Count dead jobs by what they died of, the most frequent first.
+
+    Errors are the same when job, exception and message are, whatever ids, numbers and quoted values the message has. Of
+    jobs whose end no worker reported (crashed, expired, cancelled …) those of one reason and name count together. What
+    is retried, deleted or trimmed counts no more. SAMPLE is the job that died last: jqctl job show QUEUE/SAMPLE.
+
+    \b
+    Examples:
+      jqctl errors
+      jqctl errors --queue emails -o wide
+      jqctl errors --json | jq '.errors[] | select(.count > 100)'
+    """
+    if queue:
+        check_name(queue, "queue")
+    with session.store() as store:
+        if queue:
+            require_queue(store, queue)
+        groups = error_groups(store, [queue] if queue else known_queues(store))
+        now_ms = 0 if session.as_json else server_now_ms(store)
+    samples = [f"{group.queue}/{group.sample_id}" for group in groups if group.sample_id]
+    session.show({"errors": list(map(as_json, groups))}, error_parts(groups, now_ms), samples)
+
+
+def as_json(group: ErrorGroup) -> dict[str, Any]:
+    """Return a group as ``errors --json`` shows it."""
+    told = group._asdict()
+    return {"count": told.pop("dead"), **told}
+
+
+def error_parts(groups: Sequence[ErrorGroup], now_ms: int) -> Iterator[Part]:
+    """Return what ``errors`` tells people."""
+    if groups:
+        yield Table(_COLUMNS, [_cells(group, now_ms) for group in groups])
+    else:
+        yield "No job is dead."
+
+
+def _cells(group: ErrorGroup, now_ms: int) -> list[str]:
+    last, first = (format_age(max(0, now_ms - moment) / 1000) for moment in (group.last_ms, group.first_ms))
+    return [
+        str(group.dead), group.queue, group.name or "-", last, first, _error_words(group), group.sample_id or "-",
+        group.fingerprint,
+    ]  # fmt: skip
+
+
+def _error_words(group: ErrorGroup) -> str:
+    if group.fingerprint == OTHER:
+        return "(further errors, each of its own)"
+    reason, _, is_unreported = group.fingerprint.rpartition(":")
+    return ": ".join(filter(None, (reason if is_unreported else "", group.error)))
