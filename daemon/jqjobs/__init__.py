@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jqjobs.api.app import App
     from jqjobs.api.function import Job
     from jqjobs.api.handle import JobHandle
+    from jqjobs.api.queue import Queue
     from jqjobs.errors import (
         ConfigError,
         Conflict,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 #: Module → the public names that it has.
 _PUBLIC = {
-    "api.app": "App", "api.function": "Job", "api.handle": "JobHandle",
+    "api.app": "App", "api.function": "Job", "api.handle": "JobHandle", "api.queue": "Queue",
     "jobs.records": "State", "store.reads.jobs": "JobInfo", "store.calls.cancels": "CancelAnswer",
     "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
@@ -63,7 +64,7 @@ _PUBLIC = {
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [  # noqa: RUF022 - grouped as in the README
-    "App", "Job", "JobHandle", "JobInfo", "State", "CancelAnswer", "current_job", "JobContext", "wait_async",
+    "App", "Job", "JobHandle", "JobInfo", "Queue", "State", "CancelAnswer", "current_job", "JobContext", "wait_async",
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
     "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",

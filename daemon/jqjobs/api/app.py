@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ParamSpec, TypeVar, overload
@@ -17,6 +18,7 @@ from jqjobs.api.function import Job
 from jqjobs.api.handle import JobHandle
 from jqjobs.api.job_registry import Registry
 from jqjobs.api.periodic import Schedule, call_of, timetable
+from jqjobs.api.queue import Queue
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.base.config import Environment
 from jqjobs.base.later import AsgiApp, Later, WsgiApp
@@ -31,6 +33,7 @@ from jqjobs.jobs.registration import Settings, app_defaults, check_options, sett
 from jqjobs.jobs.timetable import Missed, Policy
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.login import Credentials
+from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 __all__ = ["App", "Job", "Settings"]
 
@@ -197,6 +200,22 @@ class App:
         if queue is None:
             raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
         return JobHandle(job_id, queue, False, self.engine)
+
+    def queue(self, name: str) -> Queue:
+        """Return a queue: to look into, and to act on many of its jobs. Raises: InvalidName."""
+        return Queue(name, self.engine)
+
+    def daemons(self) -> tuple[DaemonInfo, ...]:
+        """Return the daemons that are there, of all apps on this Redis, with their workers and what these run.
+
+        Raises: StoreError and its kinds.
+        """
+        with self.client.store() as store:
+            return read_registry(store).daemons
+
+    async def daemons_async(self) -> tuple[DaemonInfo, ...]:
+        """Do what `daemons` does, from a coroutine."""
+        return await asyncio.to_thread(self.daemons)
 
     def cancel(self, ref: str) -> CancelAnswer:
         """Cancel the job of that ``queue/id``, see `JobHandle.cancel`."""

@@ -1,0 +1,172 @@
+"""A queue, as an application sees it: what is in it, and what is done to many of its jobs.
+
+Each thing is written once, as the steps that lead to it; `_doors` makes of them a method for threads and one for
+coroutines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+
+from jqjobs.api.engine import Engine
+from jqjobs.base.clock import Duration
+from jqjobs.errors import InvalidOption
+from jqjobs.jobs.records import State, check_name, new_id
+from jqjobs.jobs.selector import ALL_STATES, Selector, selector
+from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
+from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls.enqueueing import Ingested
+from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.search import Cursor, JobPage, JobRow, find_page
+from jqjobs.store.steps import Steps, run_steps, run_steps_async
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Jobs of one page of an iterator.
+_PAGE = 100
+#: What waits for its turn, or to be found a worker: what `Queue.purge` deletes.
+_WAITING = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.KEPT, State.DEAD))
+
+
+class Said(TypedDict, total=False):
+    """What may be said of jobs. ``error``: a part of class or message, or the reason why the job is dead.
+
+    ``text``: a part of the arguments, in JSON. ``since``: come into its state then or later: a datetime (naive means
+    local time), ms since the epoch, or for how long; ``older_than``: so long ago, or longer. Of jobs that are neither
+    dead nor parked nor kept it counts since when they are in the queue.
+    """
+
+    name: str
+    error: str
+    text: str
+    key: str
+    since: datetime | Duration
+    older_than: Duration
+
+
+def _doors(
+    steps: Callable[Concatenate[Queue, P], Steps[R]],
+) -> tuple[Callable[Concatenate[Queue, P], R], Callable[Concatenate[Queue, P], Awaitable[R]]]:
+    """Return two methods that go through these steps: one that does, and one to be awaited."""
+
+    @wraps(steps)
+    def now(self: Queue, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return run_steps(self._engine.run, steps(self, *args, **kwargs))
+
+    @wraps(steps)
+    async def awaited(self: Queue, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await run_steps_async(self._engine.run_async, steps(self, *args, **kwargs))
+
+    for method, name in ((now, steps.__name__[1:]), (awaited, f"{steps.__name__[1:]}_async")):
+        method.__name__, method.__qualname__ = name, f"Queue.{name}"
+    return now, awaited
+
+
+class Queue:
+    """One queue. Nothing is asked before something of it is used; all raises StoreError and its kinds.
+
+    Those that act on many jobs touch only what was there when they began, whatever comes meanwhile. They answer how
+    many ``matched``, and on how many it was ``done``; with ``dry_run`` nothing is.
+    """
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        """Raises: InvalidName."""
+        self.name = check_name(name, "queue")
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name}>"
+
+    def jobs(self, *, state: str | None = None, **said: Unpack[Said]) -> Iterator[JobRow]:
+        """Yield the jobs that match, page by page: ready ones in the order they will run, others oldest first.
+
+        What comes and goes meanwhile may be there or not; what stays is there once. Raises: InvalidName, InvalidOption.
+        """
+        wanted, cursor = self._selector(state, said), None
+        while page := run_steps(self._engine.run, self._page(wanted, cursor)):
+            yield from page.rows
+            if (cursor := page.cursor) is None:
+                return
+
+    async def jobs_async(self, *, state: str | None = None, **said: Unpack[Said]) -> AsyncIterator[JobRow]:
+        """Do what `jobs` does, from a coroutine."""
+        wanted, cursor = self._selector(state, said), None
+        while page := await run_steps_async(self._engine.run_async, self._page(wanted, cursor)):
+            for row in page.rows:
+                yield row
+            if (cursor := page.cursor) is None:
+                return
+
+    def _page(self, wanted: Selector, cursor: Cursor | None) -> Steps[JobPage]:
+        return find_page(self.name, wanted, _PAGE, cursor)
+
+    def _counts(self) -> Steps[QueueStatus]:
+        """Return the queue in numbers."""
+        status: QueueStatus = yield queue_status(self.name)
+        return status
+
+    def _retry(self, *, dry_run: bool = False, **said: Unpack[Said]) -> Steps[BulkAnswer]:
+        """Send dead jobs that match back to ready; not what somebody cancelled, unless ``error`` is "cancelled".
+
+        Raises: InvalidName, InvalidOption.
+        """
+        return (yield from act_on_all(self.name, self._selector("dead", said), Act.RETRY, dry_run=dry_run))
+
+    def _cancel(self, *, state: str | None = None, dry_run: bool = False, **said: Unpack[Said]) -> Steps[BulkAnswer]:
+        """Cancel unfinished jobs that match, for good; see `JobHandle.cancel`. Raises: InvalidName, InvalidOption."""
+        return (yield from act_on_all(self.name, self._selector(state, said), Act.CANCEL, dry_run=dry_run))
+
+    def _delete(self, *, state: str, dry_run: bool = False, **said: Unpack[Said]) -> Steps[BulkAnswer]:
+        """Delete jobs of one state that match, with all that is known of them. Raises: InvalidName, InvalidOption."""
+        return (yield from act_on_all(self.name, self._selector(state, said), Act.DELETE, dry_run=dry_run))
+
+    def _purge(self) -> Steps[int]:
+        """Delete all that waits here, in the inbox too, and return how many jobs; what runs or has ended stays."""
+        ingested: Ingested | None = None
+        while ingested is None or ingested.left:
+            ingested = yield enqueueing.ingest(self.name, new_id())
+        status: QueueStatus = yield queue_status(self.name)
+        deleted = 0
+        for state in _WAITING:
+            steps = act_on_all(self.name, Selector(state), Act.DELETE, until_ms=status.now_ms)
+            deleted += (yield from steps).done
+        return deleted
+
+    def _pause(self, *, reason: str = "", until: datetime | Duration | None = None, by: str = "") -> Steps[bool]:
+        """Let no job of it be taken until `resume`, or until ``until``; return whether that changed something.
+
+        ``until``: a duration, a datetime, or either in words, as with ``due`` of `Job.options`. ``reason``, ``by``: why
+        and who, told wherever the pause is. Raises: InvalidOption.
+        """
+        changed: bool = yield upkeep.pause(self.name, self._moment(until), by, reason)
+        return changed
+
+    def _resume(self) -> Steps[bool]:
+        """Resume it when it is paused; return whether it was."""
+        changed: bool = yield upkeep.resume(self.name)
+        return changed
+
+    counts, counts_async = _doors(_counts)
+    retry, retry_async = _doors(_retry)
+    cancel, cancel_async = _doors(_cancel)
+    delete, delete_async = _doors(_delete)
+    purge, purge_async = _doors(_purge)
+    pause, pause_async = _doors(_pause)
+    resume, resume_async = _doors(_resume)
+
+    def _selector(self, state: str | None, said: Any) -> Selector:
+        return selector(state=state, now_ms=self._engine.now_ms(), **said)
+
+    def _moment(self, until: datetime | Duration | None) -> str:
+        if until is None:
+            return ""
+        from jqjobs.jobs.moments import due_text  # brings words and zones, which few need
+
+        moment = due_text(until, "until", self._engine.now_ms())
+        if not moment:
+            raise InvalidOption(f"until {until!r} is now", hint="give a moment to come, such as 'in 2h'")
+        return moment
