@@ -10,7 +10,7 @@ from chaos.lives import Lives, Name, Step, name_of
 #: Of each queue, for good.
 _LASTING = frozenset({
     "meta", "catalog", "offers", "schedule", "ticks", "paused", "wake", "rejected", "hooks", "dead", "kept",
-    "succeeded", "stats",
+    "succeeded", "stats", "errors",
 })  # fmt: skip
 #: Of whoever runs or waits, hence of nobody now.
 _BUSY = frozenset({

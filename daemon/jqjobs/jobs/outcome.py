@@ -57,9 +57,11 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
         return cls(job, Kind.KEPT, result=result, missing=missing)
 
     @classmethod
-    def failed(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, is_last: bool = False) -> Outcome:
+    def failed(
+        cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, group: str = "", is_last: bool = False
+    ) -> Outcome:  # fmt: skip
         """It raised. The job is tried again unless this was the last attempt."""
-        return cls(job, Kind.FAILED, delay_ms, error, line, is_last=is_last)
+        return cls(job, Kind.FAILED, delay_ms, error, line, group, is_last)
 
     @classmethod
     def hung(cls, job: TakenJob, *, delay_ms: int, error: str, line: bytes, is_last: bool = False) -> Outcome:
@@ -67,9 +69,9 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
         return cls(job, Kind.HUNG, delay_ms, error, line, is_last=is_last)
 
     @classmethod
-    def discarded(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
+    def discarded(cls, job: TakenJob, *, error: str, line: bytes, group: str = "") -> Outcome:
         """It raised `Discard`: the job is dead."""
-        return cls(job, Kind.DISCARDED, 0, error, line)
+        return cls(job, Kind.DISCARDED, 0, error, line, group)
 
     @classmethod
     def oversized(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:

@@ -197,6 +197,12 @@ def test_jobs_die_and_leave_where_nothing_can_be_counted(system: QueueSystem) ->
     assert counts(system) == {"f1": 1}
 
 
+def test_a_death_that_meets_damage_half_way_is_counted_once(system: QueueSystem) -> None:
+    system.redis("SET", system.key("dead"), "x")
+    discard(system, "a")
+    assert counts(system) == {"f1": 1}
+
+
 def test_nothing_is_counted_where_nothing_is_dead(system: QueueSystem) -> None:
     discard(system, "a", "b")
     system.redis("DEL", system.key("job:a"), system.key("job:b"))

@@ -96,11 +96,13 @@ class Classifier:
     def _failed(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         delay_ms, trace, is_hung = self._delay_ms(job, known, error), traceback_of(error), isinstance(error, JobTimeout)
         words = self._words(job, "hung" if is_hung else "failed", error, trace)
-        make, is_last = Outcome.hung if is_hung else Outcome.failed, _is_last(job, known, is_hung=is_hung)
-        outcome = make(job, delay_ms=delay_ms, is_last=is_last, **words)
+        is_last = _is_last(job, known, is_hung=is_hung)
+        if is_hung:
+            outcome = Outcome.hung(job, delay_ms=delay_ms, is_last=is_last, **words)
+        else:
+            group = _group(job, error, words)
+            outcome = Outcome.failed(job, delay_ms=delay_ms, is_last=is_last, group=group, **words)
         outcome.traceback, outcome.raised = trace, error if is_last else None
-        if not is_hung:
-            outcome.group = fingerprint(job.name, class_path(error), outcome.error)
         return outcome
 
     def interrupted(self, job: TakenJob, error: BaseException) -> Outcome:
@@ -109,9 +111,8 @@ class Classifier:
 
     def discarded(self, job: TakenJob, error: Discard) -> Outcome:
         """Return the outcome of a job that no further attempt would help."""
-        outcome = Outcome.discarded(job, **self._words(job, "failed", error))
-        outcome.group = fingerprint(job.name, class_path(error), outcome.error)
-        return outcome
+        words = self._words(job, "failed", error)
+        return Outcome.discarded(job, group=_group(job, error, words), **words)
 
     def misfit(self, job: TakenJob, known: Job[..., Any], error: InvalidArguments) -> Outcome:
         """Return the outcome of a job whose arguments do not fit the function as it is here."""
@@ -158,6 +159,10 @@ class Classifier:
             "started_ms": job.started_ms + offset_ms, "ended_ms": monotonic_ms() + offset_ms,
         })  # fmt: skip
         return {"error": text, "line": line}
+
+
+def _group(job: TakenJob, error: BaseException, words: _Words) -> str:
+    return fingerprint(job.name, class_path(error), words["error"])
 
 
 def _is_last(job: TakenJob, known: Job[..., Any], *, is_hung: bool) -> bool:

@@ -41,6 +41,10 @@ from jqjobs.worker.attempts.runner import Runner
 OFFSET_MS = 10**12
 
 
+class Refused(Exception):
+    """An error of the application."""
+
+
 class Bench:
     """An app, and a runner for it."""
 
@@ -388,6 +392,28 @@ def test_an_exception_that_cannot_be_shown_is_still_a_failure(bench: Bench) -> N
     outcome = bench.ended_by(Rude())
     assert (outcome.kind, outcome.error) == (Kind.FAILED, "Rude: (its __str__ raised)")
     assert json.loads(outcome.line)["traceback"]
+
+
+def test_an_error_says_its_class_and_which_ones_are_the_same(bench: Bench) -> None:
+    errors = [
+        Refused("card 1"),
+        Refused("card 22"),
+        ValueError("card 1"),
+        Discard("a"),
+        Discard("b"),
+        JobTimeout("5 s"),
+    ]
+    coming = iter(errors)
+
+    def job() -> None:
+        raise next(coming)
+
+    bench.job(job)
+    one, two, other, *discarded, hung = (bench.run() for _ in errors)
+    assert [json.loads(end.line)["error_class"] for end in (one, other)] == [f"{__name__}.Refused", "ValueError"]
+    assert one.group == two.group != other.group
+    assert len({end.group for end in (one, other, *discarded)} - {""}) == 4
+    assert hung.group == "", "it hung, whoever has noticed it"
 
 
 def test_errors_are_bounded_and_never_break_the_line(bench: Bench) -> None:
