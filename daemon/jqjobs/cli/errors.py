@@ -11,7 +11,7 @@ from jqjobs.base.clock import format_age
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, alarm
 from jqjobs.jobs.records import check_name
-from jqjobs.store.reads.error_groups import OTHER, ErrorGroup, error_groups
+from jqjobs.store.reads.error_groups import ErrorGroup, error_groups
 from jqjobs.store.reads.queues import known_queues, server_now_ms
 
 _COLUMNS = (
@@ -66,13 +66,6 @@ def error_parts(groups: Sequence[ErrorGroup], now_ms: int) -> Iterator[Part]:
 def _cells(group: ErrorGroup, now_ms: int) -> list[str]:
     last, first = (format_age(max(0, now_ms - moment) / 1000) for moment in (group.last_ms, group.first_ms))
     return [
-        str(group.dead), group.queue, group.name or "-", last, first, _error_words(group), group.sample_id or "-",
+        str(group.dead), group.queue, group.name or "-", last, first, group.in_words(), group.sample_id or "-",
         group.fingerprint,
     ]  # fmt: skip
-
-
-def _error_words(group: ErrorGroup) -> str:
-    if group.fingerprint == OTHER:
-        return "(further errors, each of its own)"
-    reason, _, is_unreported = group.fingerprint.rpartition(":")
-    return ": ".join(filter(None, (reason if is_unreported else "", group.error)))

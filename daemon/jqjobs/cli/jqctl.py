@@ -20,7 +20,8 @@ from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.errors import InvalidOption, JqError
 
 _COMMANDS = {
-    "daemon": "daemons:daemon", "enqueue": "enqueue:enqueue", "errors": "errors:errors", "job": "jobs:job",
+    "daemon": "daemons:daemon", "doctor": "doctor.command:doctor", "enqueue": "enqueue:enqueue",
+    "errors": "errors:errors", "job": "jobs:job",
     "jobs": "registered:jobs", "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue",
     "scale": "scale:scale", "schedule": "schedule:schedule", "status": "status:status", "top": "top:top",
 }  # fmt: skip
@@ -65,6 +66,7 @@ def cli(context: click.Context) -> None:
     Examples:
       jqctl status
       jqctl top
+      jqctl doctor
       jqctl jobs
       jqctl enqueue send_welcome --args '[42]'
       jqctl errors

@@ -7,24 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jqjobs.base.clock import format_age
-from jqjobs.cli.daemon_report import START_ONE, title
+from jqjobs.cli.daemon_report import START_ONE, title, why_unable
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
-
-#: A daemon that was not heard of for longer may be gone.
-_FRESH_S = 10.0
-#: States in which a daemon takes no jobs, whatever its workers are.
-_UNABLE = {
-    "quiet": "it is quiet (jqctl daemon resume)",
-    "draining": "it is draining and ends",
-    "stopping": "it is stopping",
-    "waiting_redis": "it waits for Redis",
-    "waiting_memory": "it waits for memory",
-}
 
 
 @click.command("ping")
@@ -60,18 +48,6 @@ def ping(session: Session, name: str | None) -> int:
     }  # fmt: skip
     session.show(answer, [f"Redis at {store.address} answers ({ms} ms)", *_lines(daemons, problems, name)])
     return Exit.OK if able else Exit.ERROR
-
-
-def why_unable(daemon: DaemonInfo) -> str:
-    """Return why a daemon cannot take jobs, "" when it can."""
-    if daemon.seen_s > _FRESH_S:
-        return f"it was last heard of {format_age(daemon.seen_s)} ago"
-    if why := _UNABLE.get(daemon.state):
-        return f"{why}: {daemon.note}" if daemon.note else why
-    if not daemon.ready_workers:
-        wanted = "no worker" if daemon.slots is None else f"none of its {plural(daemon.slots, 'worker')}"
-        return f"{wanted} is ready" + (f": {daemon.note}" if daemon.note else "")
-    return ""
 
 
 def _lines(daemons: Sequence[DaemonInfo], problems: dict[str, str], name: str | None) -> Iterator[str]:

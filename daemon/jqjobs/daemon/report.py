@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.lease_messages import Report
@@ -17,18 +18,15 @@ from jqjobs.version import __version__
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def make_report(
-    settings: DaemonSettings, workers: WorkerProcesses, *, state: str, note: str, seats: int, reload: str
-) -> Report:
-    """Return the registry fields of the daemon and of each worker."""
+def make_report(settings: DaemonSettings, workers: WorkerProcesses, shown: Mapping[str, Argument]) -> Report:
+    """Return the registry fields of the daemon, with those that are ``shown`` of its state, and of each worker."""
     daemon = workers.identity
     served = settings.queues or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))
     about: dict[str, Argument] = {
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
-        "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__,
-        "state": state, "note": note, "queues": " ".join(served), "slots": seats, "reload": reload,
-        "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
-        "workers": " ".join(worker.id for worker in workers),
+        "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__, "app": settings.app,
+        "queues": " ".join(served), "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
+        "workers": " ".join(worker.id for worker in workers), **shown,
     }  # fmt: skip
     described = {worker.id: _about(worker) for worker in workers}
     return Report(about, described, is_busy=any(fields["jobs"] != "[]" for fields in described.values()))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.ending import Ending
 from jqjobs.daemon.health.probes import HealthFacts
+from jqjobs.daemon.host_facts import HostFacts
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
@@ -37,6 +38,7 @@ class ShownState:
     source_changes: SourceChanges
     ending: Ending
     notifier: Notifier
+    host_facts: HostFacts
     _was_ready: bool = False
     _published: tuple[str, str] = ("starting", "")
     _published_s: float = field(default_factory=lambda: time.monotonic())
@@ -64,9 +66,11 @@ class ShownState:
         state, note = self._published = self.look()
         counted = f"{ready} of {wanted} workers ready"
         self.notifier.tell(state, note or (counted if state == "running" else f"{state}, {counted}"))
-        self.leases.report = make_report(
-            self.settings, self.workers, state=state, note=note, seats=wanted, reload=self.source_changes.progress
-        )
+        self.leases.report = make_report(self.settings, self.workers, {
+            "state": state, "note": note, "slots": wanted, "reload": self.source_changes.progress,
+            "deaths": self.lifecycle.seats.deaths_in_last_hour(), "unwatched": self.source_changes.files.unwatched,
+            "host_facts": self.host_facts.as_json(),
+        })  # fmt: skip
         self._published_s = time.monotonic()
 
     def health(self) -> HealthFacts:

@@ -26,6 +26,7 @@ from jqjobs.daemon.deploys.watcher import SourceWatcher
 from jqjobs.daemon.ending import Ending, drain_s
 from jqjobs.daemon.health.probes import HealthServer
 from jqjobs.daemon.host_check import pod_note, stop_wait_complaint, unit_complaint
+from jqjobs.daemon.host_facts import HostFacts
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.free_memory import FreeMemory
 from jqjobs.daemon.memory.guard import MemoryGuard
@@ -99,7 +100,9 @@ def _make_parts(boot: Boot) -> Parts:
         lifecycle.inherit(boot.handover)
     notifier = Notifier()
     ending = Ending(settings, workers, source_changes, notifier, leases.submit)
-    shown_state = ShownState(settings, workers, lifecycle, leases, memory, source_changes, ending, notifier)
+    shown_state = ShownState(
+        settings, workers, lifecycle, leases, memory, source_changes, ending, notifier, HostFacts(boards, FreeMemory())
+    )
     controls = Controls(lifecycle, source_changes, Dumps(workers), ending, notifier, shown_state)
     others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
     return Parts(
@@ -115,7 +118,7 @@ def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -
         threads.callback(health.close)
     if settings.watch != "off":
         _start_watcher(settings, parts.controls.source_changes, threads)
-    _start_host_check(settings)
+    _start_host_check(settings, parts.controls.shown_state.host_facts)
     parts.listener.start()
     threads.callback(parts.listener.end)
     parts.leases.start()  # the supervisor ends it, once the last worker has ended
@@ -144,13 +147,14 @@ def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, thre
     threads.callback(watcher.end)
 
 
-def _start_host_check(settings: DaemonSettings) -> None:
+def _start_host_check(settings: DaemonSettings, host_facts: HostFacts) -> None:
     """Say, once it is known, that whoever supervises us will not wait for a drain; it may take a second to answer."""
 
     def check() -> None:
         for complain in (stop_wait_complaint, unit_complaint):
             if complaint := complain(os.environ, drain_s(settings)):
                 log.event("daemon.stop_wait", level=log.WARNING, message=complaint)
+                host_facts.tell_stop_complaint(complaint)
         if note := pod_note(os.environ, settings.grace_s + settings.kill_after_s):
             log.event("daemon.pod_grace", message=note)
 

@@ -22,6 +22,7 @@ from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads import jobs, queues, search
+from jqjobs.store.reads.limits import held_limits
 from jqjobs.store.reads.search import Cursor
 
 LUA = Path(str(files("jqjobs.store") / "lua"))
@@ -48,6 +49,7 @@ CALLS: dict[str, Call[Any]] = {
         ["q"], "w", 1, 1, 30_000, in_hand=[IN_HAND],
         outcomes=[Outcome.done(IN_HAND), Outcome.failed(IN_HAND, delay_ms=5, error="e", line=b"{}")],
     ),
+    "held_limits": held_limits("q"),
     "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from jqjobs.cli import jqctl
+from jqjobs.cli.daemon_report import why_unable
 from jqjobs.cli.daemons import _parts, _told
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import WIDTH
-from jqjobs.cli.ping import why_unable
 from jqjobs.cli.remote import Reply, find_daemons
 from jqjobs.cli.tables import lay_out
 from jqjobs.daemon.control.orders import Verb

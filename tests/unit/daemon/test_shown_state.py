@@ -18,13 +18,17 @@ class ShownDaemon:
 
     def __init__(self, workers: FakeWorkers) -> None:
         self.told: list[tuple[str, str]] = []
-        self.lifecycle = SimpleNamespace(note="", is_quiet=False, wanted=2)
+        seats = SimpleNamespace(deaths_in_last_hour=lambda: 0)
+        self.lifecycle = SimpleNamespace(note="", is_quiet=False, wanted=2, seats=seats)
         self.leases = SimpleNamespace(waiting_for_redis="", report=Report(), turned_s=0.0)
         self.memory = SimpleNamespace(note="")
-        self.source_changes = SimpleNamespace(is_under_way=False, refusal="", progress="0 done")
+        self.source_changes = SimpleNamespace(
+            is_under_way=False, refusal="", progress="0 done", files=SimpleNamespace(unwatched="")
+        )
         self.ending = SimpleNamespace(stage="", wants_exec=False)
         notifier = SimpleNamespace(tell=lambda state, status: self.told.append((state, status)))
-        parts: Any = (self.lifecycle, self.leases, self.memory, self.source_changes, self.ending, notifier)
+        host_facts = SimpleNamespace(as_json=lambda: "{}")
+        parts: Any = (self.lifecycle, self.leases, self.memory, self.source_changes, self.ending, notifier, host_facts)
         settings = DaemonSettings("shop:app", "redis://", lease_s=30)
         self.shown = ShownState(settings, workers.processes, *parts)
 

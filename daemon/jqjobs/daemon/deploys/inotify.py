@@ -27,7 +27,7 @@ _MOST_DIRECTORIES = 200
 class InotifyWatch:
     """One per watcher. ``wake`` is called, in another thread, for the first thing that stirs since `take`.
 
-    ``has_stirred``: whether there was one. ``is_on``: False once inotify has failed.
+    ``has_stirred``: whether there was one. ``is_on``: False once inotify has failed; ``failure``: why.
     """
 
     def __init__(self, wake: Callable[[], None], *, enabled: bool) -> None:
@@ -37,6 +37,7 @@ class InotifyWatch:
         self._directories: dict[str, str] = {}
         self._observer: BaseObserver | None = None
         self.is_on = enabled
+        self.failure = ""
 
     def take(self) -> bool:
         """Return whether something stirred, and forget it. To be called before looking at the files, not after."""
@@ -106,7 +107,7 @@ class InotifyWatch:
 
     def _give_up(self, reason: str) -> None:
         log.event("watch.without_inotify", level=log.WARNING, reason=reason, hint="changes are noticed a little later")
-        self.is_on = False
+        self.is_on, self.failure = False, reason
         self.close()
 
     def close(self) -> None:

@@ -23,6 +23,11 @@ class WatchedFiles:
     _own: dict[Path, bytes] = field(default_factory=lambda: own_digests())
     _dotenvs: list[str] = field(default_factory=list)
 
+    @property
+    def unwatched(self) -> str:
+        """Why inotify does not help to see changes, "" where it does or is not asked to."""
+        return self.watcher.inotify_failure if self.watcher else ""
+
     def watch(self, worker: WorkerProcess, paths: Iterable[str]) -> None:
         """Watch files that a worker has loaded; a retiring one may be of another release, and soon does not matter."""
         if self.watcher is None or worker.plan is not None:

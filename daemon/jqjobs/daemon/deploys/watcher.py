@@ -100,6 +100,11 @@ class SourceWatcher(threading.Thread):
         if self.is_alive():
             self.join(timeout_s)
 
+    @property
+    def inotify_failure(self) -> str:
+        """Why inotify does not help any more, "" while it does or was never asked to."""
+        return self._inotify.failure
+
     def _ask(self, kind: set[str], paths: Iterable[str]) -> None:
         with self._lock:
             new = set(paths) - kind

@@ -19,7 +19,7 @@ from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
-from jqjobs.daemon.leases.server_check import complaints, maxmemory_bytes
+from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
@@ -27,6 +27,8 @@ from jqjobs.jobs.blame import Scope
 from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
+from jqjobs.store.reads.server_info import info_fields
+from jqjobs.store.reply_values import count, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -80,15 +82,15 @@ class LeaseKeeper:
 
     def _judge_server(self) -> None:
         try:
-            info = self._store.wire.call("INFO").decode("utf-8", "replace")
+            info = info_fields(text(self._store.wire.call("INFO")))
         except StoreError as error:
             log.event("redis.unjudged", level=log.WARNING, error=str(error))
             return
-        self.housekeeping.maxmemory_bytes = maxmemory_bytes(info)
+        self.housekeeping.maxmemory_bytes = count(info.get("maxmemory"))
         for complaint in complaints(info):
-            log.event("redis.warning", level=log.WARNING, message=complaint.message)
+            log.event("redis.warning", level=log.WARNING, message=complaint.in_one_line())
             if complaint.fatal:
-                self._tell(LeaseEvent("refused", message=complaint.message))
+                self._tell(LeaseEvent("refused", message=complaint.in_one_line()))
 
     def do(self, command: Command) -> None:
         """Do what the main loop has asked for."""

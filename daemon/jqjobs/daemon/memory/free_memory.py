@@ -10,7 +10,7 @@ The formats: proc_meminfo(5), and the kernel's admin-guide/cgroup-v1/memory.rst 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
@@ -22,13 +22,14 @@ class MemorySample:
     """What may still be used before somebody is killed or throttled.
 
     ``free_bytes``: the least that the host or a cgroup leaves, never negative. ``total_bytes``: the smallest limit
-    that applies, the host's memory if there is no other. ``decided_by``: who leaves least, for people: "host" or
-    the directory of a cgroup.
+    that applies, the host's memory if there is no other. ``decided_by``: who leaves least, ``limited_by``: whose
+    limit that is, for people: "host" or the directory of a cgroup.
     """
 
     free_bytes: int
     total_bytes: int
     decided_by: str
+    limited_by: str = field(default="", compare=False)
 
 
 class FreeMemory:
@@ -50,8 +51,8 @@ class FreeMemory:
         groups = (group.sample(host.total_bytes) for group in self._current_groups())
         samples = [host, *filter(None, groups)]
         tightest = min(samples, key=lambda sample: sample.free_bytes)
-        total_bytes = min(sample.total_bytes for sample in samples)
-        return MemorySample(tightest.free_bytes, total_bytes, tightest.decided_by)
+        smallest = min(samples, key=lambda sample: sample.total_bytes)
+        return MemorySample(tightest.free_bytes, smallest.total_bytes, tightest.decided_by, smallest.decided_by)
 
     def _current_groups(self) -> list[_Group]:
         """Return the groups around the process; looked for again only when it was moved to another one."""

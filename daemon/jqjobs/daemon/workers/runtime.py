@@ -23,8 +23,8 @@ def runtime_directory(address: Address, chosen: str = "", environ: Mapping[str, 
     Order: ``chosen`` (--runtime-dir), systemd's RUNTIME_DIRECTORY, /dev/shm, XDG_RUNTIME_DIR, /tmp.
     Raises: ConfigError when it cannot be made or belongs to somebody else.
     """
-    base = Path(chosen or environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or _default_base(environ))
-    place = base / hashlib.sha256(str(address).encode()).hexdigest()[:12]
+    base = base_of_boards(chosen, environ)
+    place = base / folder_of(address)
     try:
         for directory in (base, place):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,6 +36,16 @@ def runtime_directory(address: Address, chosen: str = "", environ: Mapping[str, 
             hint="choose another with --runtime-dir",
         ) from error
     return place
+
+
+def base_of_boards(chosen: str, environ: Mapping[str, str]) -> Path:
+    """Return the directory that has the folders of each Redis."""
+    return Path(chosen or environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or _default_base(environ))
+
+
+def folder_of(address: Address) -> str:
+    """Return what the folder of a Redis and prefix is called."""
+    return hashlib.sha256(str(address).encode()).hexdigest()[:12]
 
 
 def _default_base(environ: Mapping[str, str]) -> Path:

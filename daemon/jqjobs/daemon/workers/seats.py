@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Collection
 
 from jqjobs.daemon.settings import MAX_PROCESSES
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.stop_plans import Life, Restart
 
+_HOUR_S = 3600.0
+#: So many deaths are remembered.
+_MOST_DEATHS = 1000
+
 
 class Seats:
     """One number for each worker that is wanted. There is always at least one."""
 
     def __init__(self, count: int) -> None:
+        self._died_s: deque[float] = deque(maxlen=_MOST_DEATHS)
         self._restarts = {seat: Restart() for seat in range(count)}
 
     def __len__(self) -> int:
@@ -44,6 +50,14 @@ class Seats:
     def after_death(self, seat: int, life: Life) -> float:
         """Plan the successor of a worker that died unasked; return how many seconds from now it may start."""
         now_s = time.monotonic()
+        self._died_s.append(now_s)
         restart = stop_plans.after_death(now_s, life, self._restarts[seat].early_deaths)
         self._restarts[seat] = restart
         return restart.at_s - now_s
+
+    def deaths_in_last_hour(self) -> int:
+        """Return how many workers died unasked in the last hour."""
+        since_s = time.monotonic() - _HOUR_S
+        while self._died_s and self._died_s[0] < since_s:
+            self._died_s.popleft()
+        return len(self._died_s)

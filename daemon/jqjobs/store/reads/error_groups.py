@@ -37,6 +37,13 @@ class ErrorGroup(NamedTuple):
     last_ms: int
     sample_id: str | None
 
+    def in_words(self) -> str:
+        """Return what they died of, for people."""
+        if self.fingerprint == OTHER:
+            return "(further errors, each of its own)"
+        reason, _, is_unreported = self.fingerprint.rpartition(":")
+        return ": ".join(filter(None, (reason if is_unreported else "", self.error)))
+
 
 def error_groups(store: Store, queues: Sequence[str]) -> list[ErrorGroup]:
     """Return the groups of these queues, the largest first, of those as large the latest; in one round trip."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.store import keys
+from jqjobs.store.reads.hosts import HostInfo, host_info
 from jqjobs.store.reads.notes import attempt_of, progress_of
 from jqjobs.store.reply_values import count, fields, integer, json_or_none, seconds_since, string, text
 from jqjobs.store.store import Store
@@ -53,7 +54,10 @@ class ReloadInfo(NamedTuple):
 
 
 class DaemonInfo(NamedTuple):
-    """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered."""
+    """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered.
+
+    ``deaths``: of its workers, unasked, in the last hour. ``unwatched``: why inotify does not help it to watch files.
+    """
 
     id: str
     name: str
@@ -68,6 +72,11 @@ class DaemonInfo(NamedTuple):
     age_s: float | None
     seen_s: float
     reload: ReloadInfo = ReloadInfo()
+    app: str = ""
+    lease_ms: int | None = None
+    deaths: int = 0
+    unwatched: str = ""
+    host_facts: HostInfo | None = None
 
     @property
     def ready_workers(self) -> int:
@@ -151,7 +160,9 @@ def _daemon(
         queues=tuple(_word(entry, "queues").split()), workers=own, slots=integer(entry.get("slots")),
         note=_word(entry, "note"),
         age_s=seconds_since(entry.get("started_ms"), now_ms), seen_s=max(0, now_ms - seen_ms) / 1000,
-        reload=_reload(_word(entry, "reload")),
+        reload=_reload(_word(entry, "reload")), app=_word(entry, "app"), lease_ms=integer(entry.get("lease_ms")),
+        deaths=count(entry.get("deaths")), unwatched=_word(entry, "unwatched"),
+        host_facts=host_info(entry.get("host_facts")),
     )  # fmt: skip
 
 

@@ -162,6 +162,7 @@ def test_a_kernel_that_refuses_turns_it_off_and_nothing_is_left(
     inotify.cover([str(file.parent / "more" / "jobs.txt")])
     assert not inotify.is_on
     assert "watch limit reached" in logged[0]["reason"]
+    assert inotify.failure == logged[0]["reason"]
     assert open_inotifies() == 0
 
 

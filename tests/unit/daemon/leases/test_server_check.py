@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.daemon.leases.server_check import complaints
+from jqjobs.store.reads.server_info import info_fields
 
 GOOD = "# Server\r\nredis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n"
 
@@ -22,11 +23,11 @@ GOOD = "# Server\r\nredis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\naof_e
     ],
 )
 def test_a_good_server_and_one_that_shows_nothing_are_not_complained_about(info: str) -> None:
-    assert complaints(info) == []
+    assert complaints(info_fields(info)) == []
 
 
 def test_an_old_redis_is_fatal() -> None:
-    [complaint] = complaints(GOOD.replace("7.0.15", "6.2.14"))
+    [complaint] = complaints(info_fields(GOOD.replace("7.0.15", "6.2.14")))
     assert complaint.fatal
     assert "6.2.14" in complaint.message
 
@@ -40,7 +41,7 @@ def test_an_old_redis_is_fatal() -> None:
     ],
 )
 def test_a_server_that_cannot_hold_queues_is_fatal_and_named(line: str, name: str) -> None:
-    [complaint] = complaints(f"{GOOD}{line}\r\n")
+    [complaint] = complaints(info_fields(f"{GOOD}{line}\r\n"))
     assert complaint.fatal
     assert name in complaint.message
 
@@ -50,10 +51,10 @@ def test_a_server_that_cannot_hold_queues_is_fatal_and_named(line: str, name: st
     [(("noeviction", "allkeys-lru"), "allkeys-lru"), (("aof_enabled:1", "aof_enabled:0"), "append-only")],
 )
 def test_what_endangers_jobs_is_said_but_not_fatal(change: tuple[str, str], said: str) -> None:
-    [complaint] = complaints(GOOD.replace(*change))
+    [complaint] = complaints(info_fields(GOOD.replace(*change)))
     assert said in complaint.message
     assert not complaint.fatal
 
 
 def test_a_version_that_is_no_number_is_not_judged() -> None:
-    assert complaints("redis_version:unstable\r\n") == []
+    assert complaints(info_fields("redis_version:unstable\r\n")) == []

@@ -118,6 +118,15 @@ def test_on_version_1_the_own_group_decides_with_the_pages_of_its_children(machi
     assert machine.sample() == MemorySample(424 * MIB, GIB, str(group))
 
 
+def test_whose_limit_is_the_smallest_need_not_be_who_leaves_least(machine: Machine) -> None:
+    machine.mount(V2_MOUNT)
+    machine.join("0::/a/b")
+    outer = machine.group_v2("/sys/fs/cgroup/a", 2 * GIB, "max", 1900 * MIB)
+    inner = machine.group_v2("/sys/fs/cgroup/a/b", GIB, "max", 200 * MIB)
+    sample = machine.sample()
+    assert (sample.decided_by, sample.limited_by, sample.total_bytes) == (str(outer), str(inner), GIB)
+
+
 def test_every_ancestor_up_to_the_mount_point_may_decide(machine: Machine) -> None:
     machine.mount(V2_MOUNT)
     machine.join("0::/a/b/c")

@@ -76,3 +76,13 @@ def test_there_is_always_one_and_never_too_many(asked: int, had: int) -> None:
     seats = Seats(3)
     seats.resize(asked)
     assert len(seats) == had
+
+
+def test_deaths_are_counted_for_an_hour(clock: Clock) -> None:
+    seats = Seats(2)
+    seats.after_death(0, EARLY)
+    clock.now_s += 3000
+    seats.after_death(1, EARLY)
+    assert seats.deaths_in_last_hour() == 2
+    clock.now_s += 3000
+    assert seats.deaths_in_last_hour() == 1
