@@ -174,7 +174,7 @@ class Site:
         daemon = Daemon(process, log)
         self.daemons.append(daemon)
         if wait:
-            daemon.wait_for_event("worker.ready", int(chosen["--processes"]))
+            daemon.wait_for_event("worker.ready", int(chosen["--processes"].partition("..")[0]))
         return daemon
 
     def start_script(self, name: str, *words: str) -> subprocess.Popen[bytes]:

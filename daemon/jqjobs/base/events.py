@@ -48,6 +48,8 @@ EVENTS = {
         "Redis is too old, or refuses the credentials: the daemon ends with 78. Mend the settings."),
     "daemon.replacing": Event("info", "",
         "jqjobs or the settings have changed: the daemon drains, then executes itself anew."),
+    "daemon.scaled": Event("info", "before now why",
+        "With `--processes MIN..MAX`: more workers, or fewer, since the jobs call for them."),
     "daemon.started": Event("info", "name redis app processes",
         "The first line of a daemon that has read its settings."),
     "daemon.stop_wait": Event("warning", "message",

@@ -72,6 +72,8 @@ def daemon_parts(daemon: DaemonInfo, shown: Container[str], *, wide: bool = Fals
     who = f"pid {number(daemon.pid)} on {daemon.host or '?'}{age}, jqjobs {daemon.version or '?'}"
     yield f"DAEMON {daemon.name or daemon.id}: {daemon.state or 'state unknown'} ({who})"
     yield f"  queues: {_queues(daemon.queues, len(daemon.queues) if wide else _MOST_QUEUES)}"
+    if daemon.follows_load:
+        yield f"  workers: {number(daemon.slots)} of {daemon.processes}, as jobs call for"
     yield from (f"  ! {note}" for note in daemon_notes(daemon))
     told = [worker for worker in daemon.workers if worker.id in shown]
     if told:

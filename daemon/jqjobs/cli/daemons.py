@@ -61,7 +61,8 @@ def _parts(daemons: Sequence[DaemonInfo]) -> list[Part]:
 def _cells(one: DaemonInfo) -> list[str]:
     return [
         one.name or one.id, f"{one.host or '?'}:{number(one.pid)}", one.state or "?",
-        f"{one.ready_workers}/{number(one.slots)}", " ".join(one.queues) or "-",
+        f"{one.ready_workers}/{number(one.slots)}" + (f" of {one.processes}" if one.follows_load else ""),
+        " ".join(one.queues) or "-",
         one.version or "?", "-" if one.age_s is None else format_age(one.age_s),
         "; ".join(filter(None, (silence_of(one), one.note))) or "-", one.id,
     ]  # fmt: skip
@@ -139,20 +140,22 @@ def reload(session: Session, wait: bool, within_s: float, **target: Any) -> int:
 
 
 @daemon.command("scale")
-@click.option("--workers", required=True, metavar="N", help="How many workers: 1 to 256, or +1 or -1.")
+@click.option("--workers", required=True, metavar="N", help="How many workers: 1 to 256, +1, -1, or 1..8.")
 @_to_daemons
 def scale(session: Session, workers: str, **target: Any) -> int:
     """Change how many workers a daemon has, until it is started anew.
 
-    Those that are too many finish their job first.
+    Those that are too many finish their job first. Of a range it has as many as the jobs call for; any other number
+    ends that.
 
     \b
     Examples:
       jqctl daemon scale web-1 --workers 8
       jqctl daemon scale --all --workers +1
+      jqctl daemon scale web-1 --workers 1..8
     """
     if not is_argument(Verb.SCALE, workers):
-        raise InvalidOption(f"--workers is {workers!r}", hint="use 1 to 256, or +1 or -1")
+        raise InvalidOption(f"--workers is {workers!r}", hint="use 1 to 256, +1 or -1, or a range such as 1..8")
     return _order(session, Verb.SCALE, workers, **target)
 
 

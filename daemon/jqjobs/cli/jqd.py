@@ -15,7 +15,7 @@ from jqjobs.base.sizes import size_bytes
 from jqjobs.cli.output import plural
 from jqjobs.daemon.deploys.release import Release, find_release
 from jqjobs.daemon.main import run_daemon
-from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.settings import Bounds, DaemonSettings
 from jqjobs.errors import ConfigError, InvalidOption, JqError
 from jqjobs.link.exits import DaemonExit
 from jqjobs.store.login import address_of
@@ -43,7 +43,16 @@ def _yes(text: str) -> bool:
 OPTIONS: dict[str, tuple[Any, str, str]] = {
     "app": (str, "MODULE:ATTR", "The app, such as shop.app:app."),
     "queues": (_names, "A,B", "Queues to serve, first ones first. Default: every queue of the app."),
-    "processes": (int, "N", "Worker processes. Default: one for each CPU this process may use."),
+    "processes": (
+        Bounds.parse,
+        "N|MIN..MAX",
+        "Worker processes; of MIN..MAX as many as the jobs call for. Default: one for each CPU this process may use.",
+    ),
+    "hold_s": (
+        _span_s,
+        "TIME",
+        "With --processes MIN..MAX: so long fewer must suffice before one goes. Default: 60s.",
+    ),
     "concurrency": (int, "N", "Jobs a worker runs at once: on threads, async ones on an event loop. Default: 1."),
     "name": (str, "NAME", "A label for people; need not be unique. Default: jqd."),
     "grace_s": (_span_s, "TIME", "How long running jobs may go on after TERM. Default: 25s."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.ending import Ending
 from jqjobs.daemon.notify import Notifier
+from jqjobs.daemon.settings import Bounds
 from jqjobs.daemon.shown_state import ShownState
 from jqjobs.daemon.worker_lifecycle import WorkerLifecycle
 from jqjobs.daemon.workers.dumps import Dumps, Reader
@@ -35,7 +36,11 @@ class Controls:
 
     def resize(self, count: int) -> int:
         """Have so many workers from now on, at least one; return the number."""
-        return self.lifecycle.resize(count)
+        return self.lifecycle.scale(Bounds.fixed(count))
+
+    def follow_load(self, bounds: Bounds) -> int:
+        """Have as many workers as the jobs call for, within bounds; return how many that is now."""
+        return self.lifecycle.scale(bounds)
 
     def quiet(self) -> None:
         """Take no new jobs until `resume`."""

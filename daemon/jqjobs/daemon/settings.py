@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from jqjobs.base.clock import duration_ms
@@ -15,6 +16,46 @@ MAX_CONCURRENCY = 480
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many workers a daemon has: from ``least`` to ``most``, as the jobs call for; always so many, if equal."""
+
+    least: int
+    most: int
+
+    @classmethod
+    def fixed(cls, count: int) -> Bounds:
+        """Return those of always so many workers, as near as a daemon can have them."""
+        within = max(1, min(count, MAX_PROCESSES))
+        return cls(within, within)
+
+    @classmethod
+    def parse(cls, text: str) -> Bounds:
+        """Return what is written as ``4`` or ``1..8``. Raises: InvalidOption."""
+        found = re.fullmatch(r"(\d{1,9})(?:\.\.(\d{1,9}))?", text.strip(), re.ASCII)
+        if found is None:
+            raise InvalidOption(f"{text!r} is not a number, such as 4, and not a range, such as 1..8")
+        return cls(int(found[1]), int(found[2] or found[1]))
+
+    def __str__(self) -> str:
+        """Return it as `parse` reads it."""
+        return f"{self.least}..{self.most}" if self.is_range else str(self.least)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether the jobs decide."""
+        return self.least != self.most
+
+    @property
+    def are_possible(self) -> bool:
+        """Whether a daemon can have so many."""
+        return 1 <= self.least <= self.most <= MAX_PROCESSES
+
+    def nearest(self, count: int) -> int:
+        """Return the number within these bounds that is nearest."""
+        return max(self.least, min(count, self.most))
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonSettings:
     """One daemon. Times in the unit they are named by, memory in bytes; ``queues`` empty: every queue of the app."""
 
@@ -22,7 +63,8 @@ class DaemonSettings:
     redis_url: str = field(repr=False)
     name: str = "jqd"
     queues: tuple[str, ...] = ()
-    processes: int = field(default_factory=usable_cpus)
+    processes: Bounds = field(default_factory=lambda: Bounds.fixed(usable_cpus()))
+    hold_s: float = 60.0
     concurrency: int = 1
     grace_s: float = 25.0
     kill_after_s: float = 5.0
@@ -69,7 +111,7 @@ class DaemonSettings:
 
     def _check_sizes(self) -> None:
         processes, concurrency = self.processes, self.concurrency
-        _demand(1 <= processes <= MAX_PROCESSES, f"processes is {processes}", f"use 1 to {MAX_PROCESSES}")
+        _demand(processes.are_possible, f"processes is {processes}", f"use 1 to {MAX_PROCESSES}, or 1..8")
         more = f"use 1 to {MAX_CONCURRENCY}; more processes do more"
         _demand(1 <= concurrency <= MAX_CONCURRENCY, f"concurrency is {concurrency}", more)
         _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
@@ -81,6 +123,7 @@ class DaemonSettings:
         _demand(self.lease_s >= 1, f"lease is {self.lease_s:g} s", "use at least 1 s; the default is 30")
         _demand(0 < self.poll_s <= 60, f"poll is {self.poll_s:g} s", "use more than 0, at most 60")
         _demand(0 <= self.jitter < 1, f"jitter is {self.jitter:g}", "it is a share: 0 turns it off, below 1")
+        _demand(self.hold_s >= 0, f"hold is {self.hold_s:g} s", "use 0 or more seconds")
         _demand(self.grace_s >= 0, f"grace is {self.grace_s:g} s", "use 0 or more seconds")
         _demand(self.kill_after_s >= 0, f"kill-after is {self.kill_after_s:g} s", "use 0 or more seconds")
         _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")

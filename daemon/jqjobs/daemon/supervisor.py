@@ -18,6 +18,7 @@ from jqjobs.daemon.deploys.source_changes import Step
 from jqjobs.daemon.ending import REDIS_AT_END_S
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
+from jqjobs.daemon.scaler import Scaler
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.worker_lifecycle import Handover
@@ -43,6 +44,7 @@ class Parts:
     workers: WorkerProcesses
     leases: LeaseThread
     memory: MemoryGuard
+    scaler: Scaler
     suspect_takers: SuspectTakers
     lost_boards: LostBoards
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
@@ -53,7 +55,7 @@ class Supervisor:
 
     - does what signals and orders ask for
     - hears of leases, given and lost, and of the end of a burst
-    - hears its workers, has the dead replaced, starts those that are wanted
+    - hears its workers, has the dead replaced, sees how many are wanted and starts them
     - goes on with a deploy
     - looks how much memory is left, and says who takes suspects
     - sends stopping workers the signal that is due, and looks from outside at what jobs are up to
@@ -73,6 +75,7 @@ class Supervisor:
         self._workers = parts.workers
         self._leases = parts.leases
         self._memory = parts.memory
+        self._scaler = parts.scaler
         self._suspect_takers = parts.suspect_takers
         self._lost_boards = parts.lost_boards
         self._other_children = parts.other_children
@@ -135,6 +138,7 @@ class Supervisor:
         if self._lifecycle.unusable and not self._ending.is_under_way:
             self._ending.give_up()
         if not self._ending.is_under_way:
+            self._scaler.look()
             self._lifecycle.start_workers()
 
     def _advance_deploy(self) -> None:

@@ -32,6 +32,7 @@ from jqjobs.daemon.memory.free_memory import FreeMemory
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.output.relay import Relay
+from jqjobs.daemon.scaler import Scaler
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.shown_state import ShownState
 from jqjobs.daemon.signals import SignalInbox
@@ -81,7 +82,9 @@ def wire(boot: Boot, threads: ExitStack) -> Supervisor:
 def _make_parts(boot: Boot) -> Parts:
     settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
     address = address_of(boot.redis_url, Environment(directory=release.directory))
-    log.event("daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=settings.processes)
+    log.event(
+        "daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=str(settings.processes)
+    )
     if address.is_unverified:
         log.event("redis.unverified", level=log.WARNING, redis=str(address))
     make_directory = partial(runtime_directory, address, settings.runtime_dir)
@@ -107,6 +110,7 @@ def _make_parts(boot: Boot) -> Parts:
     others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
+        Scaler(settings, lifecycle, workers, leases, memory, source_changes),
         SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add), others,
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 ASSUMED_RUN_S = 1.0
 #: What comes within this time is worth a worker that waits for it, unless somebody says otherwise.
 LEAD_S = 60.0
+#: Within this time a daemon with ``--processes MIN..MAX`` wants its jobs done: its workers cost next to nothing.
+DAEMON_TARGET_S = 5.0
 #: As many workers as it takes.
 UNBOUNDED = 1_000_000
 
@@ -96,6 +98,33 @@ def _asked_for(load: Load, rules: Rules) -> tuple[int, str]:
     needed = max(1, math.ceil(jobs * run_s / rules.target_s / rules.at_once))
     each = "1 s assumed, none has ended yet" if load.mean_run_s is None else f"{run_s:.3g} s each"
     return min(needed, most_at_work), f"{jobs} jobs, {each}, within {rules.target_s:g} s"
+
+
+class Own(NamedTuple):
+    """The workers of one daemon: how many it has, how many of them take jobs, and how many have any in hand."""
+
+    present: int
+    ready: int
+    busy: int
+
+
+def decide_for(own: Own, load: Load, rules: Rules) -> Decision:
+    """Return how many workers one daemon should have, others being there for the same queues.
+
+    When a job has waited longer than the target while all its workers are busy, what is known of such jobs was wrong.
+    """
+    wanted, why = decide(load, rules._replace(least=0, most=UNBOUNDED))
+    mine = wanted - max(0, load.workers - own.ready)
+    if load.oldest_s > rules.target_s and own.busy >= own.present:
+        more = min(2 * own.present, own.busy + math.ceil(load.ready / rules.at_once))
+        if more > mine:
+            mine, why = more, f"{load.ready} ready, the oldest for {load.oldest_s:.0f} s"
+    return Decision(max(own.busy, rules.least, min(mine, rules.most)), why)
+
+
+def next_size(present: int, wanted: int, room: int) -> int:
+    """Return how many workers to have next on the way up: twice as many at most, and for each one more a room."""
+    return max(present, min(wanted, 2 * present, present + room))
 
 
 class Hold:

@@ -94,7 +94,7 @@ def test_every_order_reaches_the_daemon_and_its_answer_comes_back(
     assert [(order.verb, order.argument) for order in web.orders] == [(verb, "")]
 
 
-@pytest.mark.parametrize("workers", ["3", "+1", "-1"])
+@pytest.mark.parametrize("workers", ["3", "+1", "-1", "1..8"])
 def test_scale_says_how_many(workers: str, daemon: Callable[..., Daemon], terminal: Terminal) -> None:
     web = daemon()
 

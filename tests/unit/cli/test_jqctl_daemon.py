@@ -80,6 +80,7 @@ def test_nobody_is_meant_by_accident(verb: Verb, words: list[str], capsys: pytes
 @pytest.mark.parametrize(
     "line",
     ["scale web", "scale web --workers 0", "scale web --workers 257", "scale web --workers +2", "scale web --workers x",
+     "scale web --workers 8..1",
      "scale web --workers=", "quiet web --timeout soon", "quiet web --timeout 0", "quiet web --timeout 2m",
      "quiet web --timeout -1", "bogus web", "ping --name a/b", "ping --name ="],
 )  # fmt: skip

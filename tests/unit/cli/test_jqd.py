@@ -17,14 +17,15 @@ from click.testing import CliRunner
 from jqjobs.base.config import Environment
 from jqjobs.cli import jqd
 from jqjobs.daemon import main
-from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.settings import Bounds, DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName
 
 #: For each setting three texts and what they mean.
 VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "app": (["a:b", "c:d", "e:f"], ["a:b", "c:d", "e:f"]),
     "queues": (["a", "b,c", " d , e,,d"], [("a",), ("b", "c"), ("d", "e")]),
-    "processes": (["1", "2", "3"], [1, 2, 3]),
+    "processes": (["1", "2..9", "3"], [Bounds(1, 1), Bounds(2, 9), Bounds(3, 3)]),
+    "hold_s": (["1", "2m", "0"], [1.0, 120.0, 0.0]),
     "concurrency": (["1", "10", "480"], [1, 10, 480]),
     "name": (["a", "b", "c"], ["a", "b", "c"]),
     "grace_s": (["1", "2m", "0"], [1.0, 120.0, 0.0]),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
-from jqjobs.errors import ConfigError, InvalidName
+from jqjobs.daemon.settings import MAX_PROCESSES, Bounds, DaemonSettings
+from jqjobs.errors import ConfigError, InvalidName, InvalidOption
 from jqjobs.jobs.records import MAX_QUEUES
 
 
@@ -22,14 +22,15 @@ def test_defaults_are_those_that_are_documented() -> None:
         "jqd", 25, 5, 30, 1, 0.25,
     )  # fmt: skip
     assert found.queues == ()
-    assert found.processes >= 1
+    assert found.processes.least == found.processes.most >= 1
+    assert found.hold_s == 60
     assert settings(lease_s=1.5).lease_ms == 1500
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"processes": 1}, {"processes": MAX_PROCESSES}, {"lease_s": 1}, {"poll_s": 0.001}, {"poll_s": 60},
+        {"processes": Bounds(1, MAX_PROCESSES)}, {"hold_s": 0}, {"lease_s": 1}, {"poll_s": 0.001}, {"poll_s": 60},
         {"jitter": 0},
         {"jitter": 0.99}, {"grace_s": 0}, {"batch": 1}, {"batch": 500},
         {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES))},
@@ -44,7 +45,9 @@ def test_the_ends_of_each_range_are_allowed(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"app": ""}, {"processes": 0}, {"processes": -1}, {"processes": MAX_PROCESSES + 1}, {"lease_s": 0.9},
+        {"app": ""}, {"processes": Bounds(0, 2)}, {"processes": Bounds(3, 2)},
+        {"processes": Bounds(1, MAX_PROCESSES + 1)},
+        {"hold_s": -1}, {"lease_s": 0.9},
         {"lease_s": 0},
         {"lease_s": math.nan}, {"poll_s": 0}, {"poll_s": 61}, {"poll_s": math.nan}, {"jitter": -0.1}, {"jitter": 1},
         {"jitter": math.nan}, {"grace_s": -1}, {"grace_s": math.nan}, {"batch": 0}, {"batch": 501},
@@ -77,3 +80,19 @@ def test_which_successes_are_logged(change: dict[str, Any], success_ms: int) -> 
 def test_a_bad_name_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidName):
         settings(**change)
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"), [("4", Bounds(4, 4)), ("1..8", Bounds(1, 8)), (" 8..1", Bounds(8, 1)), ("0", Bounds(0, 0))]
+)
+def test_processes_are_a_number_or_a_range(text: str, bounds: Bounds) -> None:
+    assert Bounds.parse(text) == bounds
+    assert str(bounds) == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "many", "1.5", "-1", "+1", "1..", "..8", "1...8", "1-8", "1..8..9", "１", "9" * 10]
+)
+def test_anything_else_is_not(text: str) -> None:
+    with pytest.raises(InvalidOption, match="not a range"):
+        Bounds.parse(text)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Join, LeaseEvent
-from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
+from jqjobs.daemon.settings import MAX_PROCESSES, Bounds, DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
@@ -64,13 +64,13 @@ class FakeDaemon:
     """A `WorkerLifecycle` with everything around it."""
 
     workers: FakeWorkers
-    processes: int = 2
+    processes: str = "2"
     keeper: Keeper = field(default_factory=Keeper)
     memory: Memory = field(default_factory=Memory)
     source_changes: SourceChanges = field(default_factory=SourceChanges)
 
     def __post_init__(self) -> None:
-        settings = DaemonSettings("shop:app", "redis://", processes=self.processes, kill_after_s=5)
+        settings = DaemonSettings("shop:app", "redis://", processes=Bounds.parse(self.processes), kill_after_s=5)
         parts: Any = (self.workers.processes, self.keeper, self.memory, self.source_changes)
         self.lifecycle = WorkerLifecycle(settings, *parts)
 
@@ -119,7 +119,7 @@ def test_every_seat_gets_one_worker_and_no_second_one(daemon: FakeDaemon) -> Non
 def test_a_start_that_the_system_refuses_is_tried_again_more_and_more_rarely(
     workers: FakeWorkers, logged: Lines, clock: Clock
 ) -> None:
-    daemon = FakeDaemon(workers, processes=1)
+    daemon = FakeDaemon(workers, processes="1")
     workers.cannot_start = True
     for _ in range(400):  # a minute and a half of turns
         daemon.lifecycle.start_workers()
@@ -281,7 +281,7 @@ def test_a_dead_worker_is_succeeded_in_its_seat(daemon: FakeDaemon, logged: Line
 def test_workers_that_die_young_are_succeeded_more_and_more_rarely(
     workers: FakeWorkers, logged: Lines, clock: Clock
 ) -> None:
-    daemon = FakeDaemon(workers, processes=1)
+    daemon = FakeDaemon(workers, processes="1")
     for _ in range(400):
         daemon.lifecycle.start_workers()
         for worker in daemon.started():
@@ -378,16 +378,54 @@ def test_the_number_of_workers_has_bounds(daemon: FakeDaemon) -> None:
     assert daemon.lifecycle.resize(10_000) == MAX_PROCESSES
 
 
-@pytest.mark.parametrize(("processes", "has"), [(2, 5), (3, 3)], ids=["as before", "newly configured"])
+@pytest.mark.parametrize(("processes", "has"), [("2", 5), ("3", 3)], ids=["as before", "newly configured"])
 def test_a_new_image_goes_on_quiet_and_with_as_many_workers_as_were_ordered(
-    daemon: FakeDaemon, workers: FakeWorkers, processes: int, has: int
+    daemon: FakeDaemon, workers: FakeWorkers, processes: str, has: int
 ) -> None:
     daemon.lifecycle.set_quiet(is_quiet=True)
-    daemon.lifecycle.resize(5)
+    daemon.lifecycle.scale(Bounds.fixed(5))
     handover = Handover.from_json(daemon.lifecycle.handover().to_json())
     heir = FakeDaemon(workers, processes=processes).lifecycle
     heir.inherit(handover)
     assert (heir.is_quiet, heir.ever_ready, heir.wanted) == (True, True, has)
+
+
+@pytest.mark.parametrize(
+    ("before", "ordered", "now", "has", "bounds"),
+    [
+        ("1..8", "", "1..8", 6, "1..8"), ("1..8", "", "1..4", 4, "1..4"), ("1..8", "", "3", 3, "3"),
+        ("2", "1..8", "2", 6, "1..8"), ("1..8", "6", "1..8", 6, "6"), ("1..8", "6", "1..9", 6, "1..9"),
+    ],
+)  # fmt: skip
+def test_a_new_image_goes_on_with_as_many_workers_as_jobs_called_for(
+    workers: FakeWorkers, before: str, ordered: str, now: str, has: int, bounds: str
+) -> None:
+    daemon = FakeDaemon(workers, processes=before).lifecycle
+    if ordered:
+        daemon.scale(Bounds.parse(ordered))
+    daemon.resize(6)
+    heir = FakeDaemon(workers, processes=now).lifecycle
+    heir.inherit(Handover.from_json(daemon.handover().to_json()))
+    assert (heir.wanted, str(heir.bounds)) == (has, bounds)
+
+
+def test_a_range_begins_with_the_least_and_an_order_ends_it(workers: FakeWorkers) -> None:
+    lifecycle = FakeDaemon(workers, processes="2..8").lifecycle
+    assert lifecycle.wanted == 2
+    assert lifecycle.scale(Bounds.fixed(5)) == 5
+    assert lifecycle.scale(Bounds(1, 3)) == 3
+
+
+def test_a_seat_is_given_up_wherever_it_is_but_the_last_one(daemon: FakeDaemon) -> None:
+    one, other = daemon.started()
+    daemon.make_ready(one)
+    daemon.make_ready(other)
+    daemon.lifecycle.give_up(one.seat)
+    assert (one.plan is None, other.plan is None, daemon.lifecycle.wanted) == (False, True, 1)
+    daemon.lifecycle.give_up(other.seat)
+    daemon.die(one, code=0)
+    daemon.lifecycle.start_workers()
+    assert (daemon.started(), daemon.lifecycle.wanted) == ([other], 1)
 
 
 @pytest.mark.parametrize("text", ["yes", "[]", '{"is_quiet": true, "unheard_of": 1}'])

@@ -11,7 +11,7 @@ import pytest
 
 from jqjobs.base.config import Environment
 from jqjobs.cli.jqd import OPTIONS, read_settings, variable_of
-from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.daemon.settings import Bounds, DaemonSettings
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 CONF = DEPLOY / "supervisor" / "jqd.conf"
@@ -73,7 +73,7 @@ def test_jqd_conf_starts_four_daemons_with_names_and_settings_that_jqd_accepts(t
     known = {f"JQ_{variable_of(setting).upper()}" for setting in OPTIONS} | {"JQ_REDIS_URL", "PYTHONUNBUFFERED"}
     assert conf_variables().keys() <= known
     settings = daemon_settings(conf_variables(3), tmp_path)
-    assert (settings.name, settings.processes, settings.grace_s) == ("jqd-03", 2, 25)
+    assert (settings.name, settings.processes, settings.grace_s) == ("jqd-03", Bounds.fixed(2), 25)
 
 
 def test_supervisord_waits_longer_than_a_drain_takes(tmp_path: Path) -> None:

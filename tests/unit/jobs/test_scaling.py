@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jqjobs.jobs.scaling import Decision, Hold, Load, Policy, Rules, decide
+from jqjobs.jobs.scaling import Decision, Hold, Load, Own, Policy, Rules, decide, decide_for, next_size
 
 NOTHING = Load()
 
@@ -66,6 +66,48 @@ def test_the_bounds_hold_and_nobody_who_is_busy_is_one_too_many(
     found = wanted(load, policy=policy, least=least, most=most)
     assert max(least, load.busy) <= found <= max(most, load.busy)
     assert found >= 1 or not (load.jobs or load.due_soon)
+
+
+DAEMON = Rules(target_s=5, least=1, most=8)
+
+
+@pytest.mark.parametrize(
+    ("own", "load", "workers"),
+    [
+        (Own(1, 1, 1), Load(ready=200, in_hand=1, busy=1, workers=1), 8),  # before the first of them has ended
+        (Own(1, 1, 0), Load(ready=1, workers=1), 1),
+        (Own(1, 1, 1), Load(ready=1, in_hand=1, busy=1, workers=1, mean_run_s=600), 2),  # not eight
+        (Own(6, 6, 2), Load(in_hand=2, busy=2, workers=6, mean_run_s=600), 2),  # long jobs keep themselves busy only
+        (Own(1, 1, 0), Load(workers=1), 1),
+        (Own(9, 9, 9), Load(in_hand=9, busy=9, workers=9), 9),  # who is busy stays, whatever the bounds
+    ],
+)
+def test_a_daemon_follows_its_jobs_within_its_bounds(own: Own, load: Load, workers: int) -> None:
+    assert decide_for(own, load, DAEMON).wanted == workers
+
+
+def test_daemons_that_serve_the_same_queues_share_the_work() -> None:
+    jobs = Load(ready=40, workers=2)
+    assert decide_for(Own(1, 1, 0), jobs, DAEMON).wanted == 7, "of eight, the other one has one"
+    assert decide_for(Own(4, 4, 0), jobs._replace(workers=8), DAEMON).wanted == 4
+    assert decide_for(Own(2, 2, 2), jobs._replace(workers=40, busy=2), DAEMON).wanted == 2
+
+
+def test_jobs_that_have_waited_too_long_want_twice_as_many_whatever_was_thought_of_them() -> None:
+    late = Load(ready=3, in_hand=2, busy=2, oldest_s=5.1, mean_run_s=0.01, workers=2)
+    assert decide_for(Own(2, 2, 2), late, DAEMON) == Decision(4, "3 ready, the oldest for 5 s")
+    assert decide_for(Own(2, 2, 2), late._replace(ready=1), DAEMON).wanted == 3, "one that waits wants one more"
+    assert decide_for(Own(2, 2, 1), late._replace(busy=1), DAEMON).wanted == 1, (
+        "one of its workers is free, or about to begin"
+    )
+    assert decide_for(Own(2, 2, 2), late._replace(oldest_s=4.9), DAEMON).wanted == 2
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "room", "size"), [(1, 8, 99, 2), (4, 8, 99, 8), (4, 5, 99, 5), (4, 8, 1, 5), (4, 2, 99, 4)]
+)
+def test_it_doubles_at_most_and_no_further_than_there_is_room(present: int, wanted: int, room: int, size: int) -> None:
+    assert next_size(present, wanted, room) == size
 
 
 def settled(hold: Hold, *found: tuple[float, int]) -> list[int]:

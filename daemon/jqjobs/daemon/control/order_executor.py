@@ -43,10 +43,13 @@ class OrderExecutor:
             self._listener.answer(order, True, message, state=controls.state)
 
     def _scale(self, order: Order, controls: Controls) -> None:
-        count = scaled(order.argument, controls.wanted)
-        if count is None:
-            return self._listener.answer(order, False, f"it has {controls.wanted}; a daemon has 1 to 256 workers")
-        before, now = controls.wanted, controls.resize(count)
+        bounds, before = scaled(order.argument, controls.wanted), controls.wanted
+        if bounds is None:
+            return self._listener.answer(order, False, f"it has {before}; a daemon has 1 to 256 workers")
+        if bounds.is_range:
+            now = controls.follow_load(bounds)
+            return self._listener.answer(order, True, f"as many workers as jobs call for: {bounds}", wanted=now)
+        now = controls.resize(bounds.least)
         return self._listener.answer(order, True, f"from {before} to {now} workers", wanted=now)
 
     def _do(self, verb: Verb, controls: Controls) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from jqjobs.daemon.settings import MAX_PROCESSES
+from jqjobs.daemon.settings import Bounds
 from jqjobs.store.reply_values import strict_json
 
 #: The version of orders and answers; another one is not understood.
@@ -23,7 +23,7 @@ _MOST_ORDER_BYTES = 1024
 #: Stacks of 256 workers fit in. What is larger goes without its facts.
 _MOST_ANSWER_CHARS = 8 * 1024 * 1024
 _NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
-_WORKERS = re.compile(r"[+-]1|[1-9][0-9]{0,2}")
+_WORKERS = re.compile(r"[+-]1|[1-9][0-9]{0,2}(\.\.[1-9][0-9]{0,2})?")
 _ORDER_KEYS = {"v", "verb", "argument", "nonce", "at_ms"}
 
 
@@ -42,7 +42,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order. ``argument``: for scale how many workers ("4") or "+1", "-1"; else "".
+    """One order. ``argument``: for scale how many workers ("4", "1..8") or "+1", "-1"; else "".
 
     ``nonce``: where the answer goes. ``at_ms``: when it was posted, by the clock of Redis.
     """
@@ -95,16 +95,16 @@ def parse_order(raw: bytes) -> Order | None:
 
 
 def is_argument(verb: Verb, argument: str) -> bool:
-    """Whether a verb goes with an argument: scale needs 1…256, "+1" or "-1", the others have none."""
+    """Whether a verb goes with an argument: scale needs 1…256, a range of these, "+1" or "-1", the others have none."""
     if verb is not Verb.SCALE:
         return argument == ""
-    return bool(_WORKERS.fullmatch(argument)) and int(argument) <= MAX_PROCESSES
+    return bool(_WORKERS.fullmatch(argument)) and (argument[0] in "+-" or Bounds.parse(argument).are_possible)
 
 
-def scaled(argument: str, present: int) -> int | None:
+def scaled(argument: str, present: int) -> Bounds | None:
     """Return how many workers an argument of scale means, None when that is not between 1 and 256."""
-    wanted = present + int(argument) if argument[0] in "+-" else int(argument)
-    return wanted if 1 <= wanted <= MAX_PROCESSES else None
+    found = Bounds(*[present + int(argument)] * 2) if argument[0] in "+-" else Bounds.parse(argument)
+    return found if found.are_possible else None
 
 
 def parse_answer(raw: bytes) -> OrderAnswer | None:

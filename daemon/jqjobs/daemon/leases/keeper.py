@@ -24,9 +24,11 @@ from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.jobs.blame import Scope
+from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
+from jqjobs.store.reads.loads import read_loads
 from jqjobs.store.reads.server_info import info_fields
 from jqjobs.store.reply_values import count, text
 from jqjobs.store.store import Store
@@ -47,7 +49,7 @@ class LeaseKeeper:
     - takes over orphans: ends workers whose daemon is dead too
     - recalls: gives back what a worker was told not to start
     - says that workers are about to end, so that nobody is charged for it
-    - keeps house in the queues, ticks their schedules, looks whether anything is left in them
+    - keeps house in the queues, ticks their schedules, looks whether anything is left in them, and how much
     - notes how much memory Redis takes
     - registers the daemon and its workers, and passes on what is cancelled in their hands
 
@@ -168,6 +170,10 @@ class LeaseKeeper:
     def tick(self) -> float:
         """Tick the schedules that are due; return in how many seconds to do it again."""
         return self._ticker.tick(sorted(self._queues))
+
+    def read_load(self) -> Load:
+        """Return what there is to do in the queues of this daemon."""
+        return read_loads(self._store, sorted(self._queues)).total
 
     def tell_if_exhausted(self) -> None:
         """Tell the main loop when nothing is left of what a burst is for."""

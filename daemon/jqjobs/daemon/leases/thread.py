@@ -29,6 +29,7 @@ from jqjobs.daemon.leases.old_boards import remove_old_boards
 from jqjobs.daemon.leases.ticker import LOOK_EVERY_S
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.jobs.scaling import Load
 from jqjobs.store.error_replies import OF_CREDENTIALS
 from jqjobs.store.outage import Outage
 from jqjobs.store.store import Store
@@ -38,6 +39,7 @@ _REGISTER_EVERY_S, _BUSY_EVERY_S = 2.0, 0.5
 _ORPHANS_EVERY_S, _ORPHANS_LATER_EVERY_S = 0.3, 1.5
 _YOUNG_S = 5.0
 _BURST_EVERY_S = 0.3
+_LOAD_EVERY_S = 1.0
 _OLD_BOARDS_EVERY_S = 3600.0
 _AFTER_ERROR_S = 1.0
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
@@ -56,7 +58,7 @@ class LeaseThread(threading.Thread):
     - does what the main loop has asked for: joins, ends of workers, recalls
     - takes over orphans, whose daemon is dead too
     - keeps house in the queues, and ticks their schedules
-    - looks whether a burst is over
+    - looks whether a burst is over, and how much there is to do
     - notes how much memory Redis takes
     - registers the daemon and its workers
     """
@@ -81,6 +83,10 @@ class LeaseThread(threading.Thread):
         self.turned_s = time.monotonic()
         self.events: queue.SimpleQueue[LeaseEvent] = queue.SimpleQueue()
         self.waiting_for_redis = ""
+        #: Set by the main loop: whether it wants to know how much there is to do.
+        self.reads_load = False
+        #: What there was to do when last looked; None: nobody knows.
+        self.load: Load | None = None
 
     def submit(self, command: Command) -> None:
         """Have a command done; the thread is woken for it."""
@@ -144,6 +150,8 @@ class LeaseThread(threading.Thread):
         if keeper.has_joined and settings.burst:
             self._step("burst", keeper.tell_if_exhausted, _BURST_EVERY_S)
         self._step("memory", keeper.note_memory, SAMPLE_EVERY_S)
+        if keeper.has_joined and self.reads_load:
+            self._step("load", self._read_load, _LOAD_EVERY_S)
         if self._report.about:
             self._hasten_register()
             self._step("register", self._register, _BUSY_EVERY_S if self._report.is_busy else _REGISTER_EVERY_S)
@@ -177,6 +185,10 @@ class LeaseThread(threading.Thread):
         elif self._report.is_busy and not self._registered.is_busy:
             self._schedule.hasten("register", now_s + _BUSY_EVERY_S)
 
+    def _read_load(self) -> None:
+        self.load = self._keeper.read_load()
+        self._wake()
+
     def _register(self) -> float | None:
         self._registered = self._report  # also if it is refused: it would be tried again without a pause
         return self._keeper.register(self._registered)
@@ -189,6 +201,7 @@ class LeaseThread(threading.Thread):
             self._tell(LeaseEvent("refused", message=error.in_one_line()))
         self._outage.note(error)
         self.waiting_for_redis = str(error)
+        self.load = None
         self._schedule.make_all_due()
         # After an outage the first daemon back grants everybody one lease of amnesty; all must be back within it.
         return min(self._outage.pause_s(), self._settings.lease_s / 4)

@@ -71,6 +71,17 @@ class MemoryGuard:
         elif has_newcomers and (sample := self.probe.sample()) is not None:
             self._allow(self._judge(sample))  # before they hear "go": a fast leak does a lot in half a second
 
+    def room_for_more(self) -> int | None:
+        """Return how many more workers there is room for, those that still start taken off; None: nobody measures."""
+        sample = self.probe.sample()
+        if sample is None:
+            return None
+        if not self._known:
+            return 0  # how large one is, is not known yet
+        largest = max(1, *(known.baseline_bytes for known in self._known.values()))
+        starting = sum(worker.id not in self._known for worker in self.workers)
+        return max(0, self._judge(sample).room_bytes // largest - starting)
+
     def ask(self) -> None:
         """Have the next sample taken soon: a worker has reached its allowance."""
         self._is_asked = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from jqjobs.daemon.settings import MAX_PROCESSES
 from jqjobs.daemon.workers import stop_plans
@@ -25,6 +25,9 @@ class Seats:
     def __len__(self) -> int:
         return len(self._restarts)
 
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._restarts)
+
     def __contains__(self, seat: int) -> bool:
         return seat in self._restarts
 
@@ -42,6 +45,13 @@ class Seats:
         for seat in given_up:
             del self._restarts[seat]
         return given_up
+
+    def give_up(self, seat: int) -> list[int]:
+        """Have this seat no more, if there is another; return those that are given up."""
+        is_possible = seat in self._restarts and len(self._restarts) > 1
+        if is_possible:
+            del self._restarts[seat]
+        return [seat] if is_possible else []
 
     def forget_deaths(self) -> None:
         """Let every seat's next worker start at once."""

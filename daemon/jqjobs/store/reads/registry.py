@@ -56,6 +56,7 @@ class ReloadInfo(NamedTuple):
 class DaemonInfo(NamedTuple):
     """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered.
 
+    ``processes``: how many workers it may want: a number, or a range such as 1..8, from which the jobs decide.
     ``deaths``: of its workers, unasked, in the last hour. ``unwatched``: why inotify does not help it to watch files.
     """
 
@@ -77,6 +78,12 @@ class DaemonInfo(NamedTuple):
     deaths: int = 0
     unwatched: str = ""
     host_facts: HostInfo | None = None
+    processes: str = ""
+
+    @property
+    def follows_load(self) -> bool:
+        """Whether the jobs decide how many workers it wants."""
+        return ".." in self.processes
 
     @property
     def ready_workers(self) -> int:
@@ -160,7 +167,8 @@ def _daemon(
         queues=tuple(_word(entry, "queues").split()), workers=own, slots=integer(entry.get("slots")),
         note=_word(entry, "note"),
         age_s=seconds_since(entry.get("started_ms"), now_ms), seen_s=max(0, now_ms - seen_ms) / 1000,
-        reload=_reload(_word(entry, "reload")), app=_word(entry, "app"), lease_ms=integer(entry.get("lease_ms")),
+        reload=_reload(_word(entry, "reload")), processes=_word(entry, "processes"),
+        app=_word(entry, "app"), lease_ms=integer(entry.get("lease_ms")),
         deaths=count(entry.get("deaths")), unwatched=_word(entry, "unwatched"),
         host_facts=host_info(entry.get("host_facts")),
     )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from jqjobs.daemon.control.order_executor import OrderExecutor
 from jqjobs.daemon.control.orders import Order, Verb
+from jqjobs.daemon.settings import Bounds
 from log_lines import Lines
 
 Stacks = list[dict[str, object]]
@@ -61,6 +62,10 @@ class Controls:
         self.wanted = count
         return count
 
+    def follow_load(self, bounds: Bounds) -> int:
+        self.done.append(f"follow_load {bounds}")
+        return self.wanted
+
     def dump(self, when_written: Callable[[Stacks], None]) -> None:
         self.readers.append(when_written)
 
@@ -106,6 +111,11 @@ def test_scale_tells_how_many_there_were_and_how_many_there_will_be(post: Post, 
     _, ok, message, facts = post.order(Verb.SCALE, argument)
     assert (ok, facts) == (True, {"wanted": wanted})
     assert message == f"from 2 to {wanted} workers"
+
+
+def test_scale_to_a_range_has_the_jobs_decide(post: Post) -> None:
+    assert post.order(Verb.SCALE, "1..8")[1:] == (True, "as many workers as jobs call for: 1..8", {"wanted": 2})
+    assert post.controls.done == ["follow_load 1..8"]
 
 
 @pytest.mark.parametrize(("has", "argument"), [(1, "-1"), (256, "+1")])

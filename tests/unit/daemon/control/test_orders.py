@@ -64,7 +64,7 @@ def test_an_order_is_short() -> None:
     assert parse_order(raw() + b" " * 2000) is None
 
 
-@pytest.mark.parametrize("argument", ["1", "8", "256", "+1", "-1"])
+@pytest.mark.parametrize("argument", ["1", "8", "256", "+1", "-1", "1..8", "3..3"])
 def test_what_scale_understands(argument: str) -> None:
     assert is_argument(Verb.SCALE, argument)
     assert not is_argument(Verb.QUIET, argument)
@@ -75,12 +75,26 @@ def test_what_scale_does_not_understand(argument: str) -> None:
     assert not is_argument(Verb.SCALE, argument)
 
 
+@pytest.mark.parametrize("argument", ["8..1", "0..8", "1..257", "1..", "..8", "+1..3", "1..8..9"])
+def test_which_ranges_scale_does_not_understand(argument: str) -> None:
+    assert not is_argument(Verb.SCALE, argument)
+
+
 @pytest.mark.parametrize(
     ("argument", "present", "wanted"),
-    [("4", 1, 4), ("256", 9, 256), ("+1", 3, 4), ("-1", 3, 2), ("-1", 1, None), ("+1", 256, None), ("+1", 255, 256)],
+    [
+        ("4", 1, "4"),
+        ("256", 9, "256"),
+        ("+1", 3, "4"),
+        ("-1", 3, "2"),
+        ("-1", 1, "None"),
+        ("+1", 256, "None"),
+        ("+1", 255, "256"),
+        ("1..8", 3, "1..8"),
+    ],
 )
-def test_scale_means_a_number_of_workers_from_1_to_256(argument: str, present: int, wanted: int | None) -> None:
-    assert scaled(argument, present) == wanted
+def test_scale_means_a_number_of_workers_from_1_to_256(argument: str, present: int, wanted: str) -> None:
+    assert str(scaled(argument, present)) == wanted
 
 
 def test_an_answer_arrives_as_it_was_given() -> None:

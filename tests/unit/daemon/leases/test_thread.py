@@ -15,6 +15,7 @@ from jqjobs.daemon.leases import thread as thread_module
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreRefused, StoreUnavailable
+from jqjobs.jobs.scaling import Load
 from log_lines import Lines
 
 AWAY = StoreUnavailable("Redis cannot be reached")
@@ -101,6 +102,16 @@ def test_before_a_worker_has_its_lease_there_are_no_ticks_and_no_end(leases: Fak
     leases.keeper.has_joined = False
     done = leases.turn_for(10)
     assert (done["tick"], done["tell_if_exhausted"], done["renew"]) == (0, 0, 1)
+
+
+def test_the_load_is_read_each_second_where_it_is_wanted_and_forgotten_when_redis_is_away(leases: FakeLeases) -> None:
+    assert leases.turn_for(10)["read_load"] == 0
+    leases.thread.reads_load = True
+    assert 9 <= leases.turn_for(10)["read_load"] <= 11
+    leases.thread.load = Load(ready=1)
+    leases.keeper.wrong["renew"] = AWAY
+    leases.turn_for(30)
+    assert leases.thread.load is None
 
 
 def test_what_has_more_to_do_is_done_again_at_once(leases: FakeLeases) -> None:

@@ -255,3 +255,21 @@ def test_a_max_rss_below_what_workers_start_with_is_said_once_and_ignored(host: 
     assert [facts["rss"] for facts in host.said("memory.max_rss_too_small")] == ["41.9 MB"]
     assert host.processes.stopped == []
     assert a.allowance_mib == 130
+
+
+# Room for more workers
+
+
+def test_there_is_room_for_as_many_as_are_like_the_largest_less_those_that_start(host: Host) -> None:
+    assert host.guard.room_for_more() == 0, "how large one is, is not known"
+    host.start_worker("a", 40)
+    host.start_worker("b", 60)
+    host.set_memory(200)
+    host.turn()
+    assert host.guard.room_for_more() == 3
+    host.start("c")
+    assert host.guard.room_for_more() == 2
+    host.set_memory(-10)
+    assert host.guard.room_for_more() == 0
+    host.knows = False
+    assert host.guard.room_for_more() is None

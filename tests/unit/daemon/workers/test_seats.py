@@ -71,6 +71,16 @@ def test_a_seat_that_comes_back_has_forgotten_its_deaths(clock: Clock) -> None:
     assert seats.due([]) == [0, 1]
 
 
+def test_one_seat_among_others_is_given_up_but_never_the_last() -> None:
+    seats = Seats(3)
+    assert (seats.give_up(1), seats.give_up(7)) == ([1], [])
+    assert list(seats) == [0, 2]
+    seats.resize(3)
+    assert list(seats) == [0, 2, 3]
+    assert [seats.give_up(seat) for seat in (0, 2, 3)] == [[0], [2], []]
+    assert list(seats) == [3]
+
+
 @pytest.mark.parametrize(("asked", "had"), [(0, 1), (-5, 1), (MAX_PROCESSES + 1, MAX_PROCESSES)])
 def test_there_is_always_one_and_never_too_many(asked: int, had: int) -> None:
     seats = Seats(3)
