@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind
+
 SMALLEST_MS = 5
 #: Upper bounds of the buckets: 5 ms, doubled until an hour is within. What took longer is in one bucket more.
 BOUNDS_MS = tuple(SMALLEST_MS << n for n in range(21))
@@ -31,6 +34,21 @@ class Ended(StrEnum):
     EXPIRED = "expired"  #: it was not started in time
     INTERRUPTED = "interrupted"
     WAITING = "waiting"  #: it handed its work to a third party
+
+
+#: Kinds that are no end of an attempt are not here: it did not begin.
+_ENDED = {
+    Kind.DONE: Ended.DONE, Kind.KEPT: Ended.DONE, Kind.FAILED: Ended.RETRIED, Kind.HUNG: Ended.HUNG,
+    Kind.DISCARDED: Ended.DISCARDED, Kind.CANCELLED: Ended.CANCELLED, Kind.INTERRUPTED: Ended.INTERRUPTED,
+    Kind.WAITING: Ended.WAITING,
+}  # fmt: skip
+
+
+def end_of(outcome: Outcome | None) -> Ended | None:
+    """Return how an attempt ended, None when it did not begin; ``outcome`` None: a success with nothing to say."""
+    if outcome is None:
+        return Ended.DONE
+    return Ended.FAILED if outcome.kind is Kind.FAILED and outcome.is_last else _ENDED.get(outcome.kind)
 
 
 def bucket_of(ms: int) -> int:

@@ -41,6 +41,11 @@ def over(name: str, job_id: str) -> str:
     return queue(name, f"over:{job_id}")
 
 
+def tail(name: str) -> str:
+    """Return the channel on which workers tell which attempts began and ended, while somebody listens."""
+    return queue(name, "tail")
+
+
 def active(name: str, worker_id: str) -> str:
     return queue(name, f"active:{worker_id}")
 

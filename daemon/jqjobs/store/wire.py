@@ -189,6 +189,13 @@ class Wire:
             return False
         return bool(self._poll.poll(wait_s * 1000))
 
+    def arrived(self, wait_s: float) -> list[Any]:
+        """Return the replies that are here within ``wait_s`` seconds, errors among them. Raises: StoreUnavailable."""
+        if self.poll(wait_s):
+            self._fill()
+        replies = iter(self._reader.gets, False)
+        return [error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
+
     def _broken(self, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
         self.close()
         return unavailable(self.address, error, unanswered=unanswered)

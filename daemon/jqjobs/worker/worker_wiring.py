@@ -37,6 +37,7 @@ from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching, OneSlot, SeveralSlots
 from jqjobs.worker.trips.suspects import SuspectTurn
+from jqjobs.worker.trips.tail import Tail
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: What jobs say of themselves holds up their worker for so long at most.
@@ -106,9 +107,10 @@ class _Wiring:
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
         self.attempts = _Attempts(process, app, self.notes, self.batch, self.rng)
         self.runner = self.attempts.runner
+        self.tail = Tail(name, wake=self.batch.busy.set, note_ends=self._note_ends)
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
-            self.runner.complete,
+            self.runner.complete, self.tail,
         )  # fmt: skip
         self.statistics = JobStatistics(
             queues, self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask,
@@ -118,6 +120,9 @@ class _Wiring:
         self.grants = MemoryGrants(
             process.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
         )  # fmt: skip
+
+    def _note_ends(self, is_wanted: bool) -> None:
+        self.job_log.note_ends(self.tail.note if is_wanted else None)
 
     def parts(self) -> WorkerParts:
         """Return them all."""
@@ -130,7 +135,7 @@ class _Wiring:
             own_memory=OwnMemory(self.board, self.process.channel),
             batch=self.batch, exchanger=self.exchanger, fetching=fetching,
             runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
-            statistics=self.statistics,
+            statistics=self.statistics, tail=self.tail,
         )  # fmt: skip
 
     def _one_slot(self) -> tuple[Fetching, Executor, Monitor]:
@@ -156,6 +161,6 @@ class _Wiring:
     def _monitor(self, interrupter: JobInterrupter, slots: SlotInterrupter | None) -> Monitor:
         return Monitor(
             batch=self.batch, board=self.board, exchanger=self.exchanger, signals=self.process.signals,
-            notes=self.notes, statistics=self.statistics, interrupter=interrupter, slots=slots,
+            notes=self.notes, statistics=self.statistics, tail=self.tail, interrupter=interrupter, slots=slots,
             prefetch_ms=self.config.prefetch_ms, hung_after_ms=self.config.hung_after_ms,
         )  # fmt: skip

@@ -20,6 +20,7 @@ from jqjobs.store.calls.memory import sample_memory
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
+from jqjobs.store.calls.tail import TailEvent, listen, tell
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads import jobs, queues, search
 from jqjobs.store.reads.limits import held_limits
@@ -56,6 +57,7 @@ CALLS: dict[str, Call[Any]] = {
     "join": leases.join("q", "w", 30_000),
     "add_queues": upkeep.add_queues(["q"]),
     "leave": leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")], "stacks", 0.5),
+    "listen": listen("q"),
     "note": job_notes.note("q", "w", "a", 1, b'{"percent":1', [b'{"text":"x"']),
     "pause": upkeep.pause("q"),
     "post": daemons.post_order("d", '{"v":1}'),
@@ -69,6 +71,7 @@ CALLS: dict[str, Call[Any]] = {
     "search": search.search("q", Selector(name="n"), Cursor("ready"), 10),
     "status": queues.queue_status("q"),
     "suspend": suspend("q", "s"),
+    "tell": tell("q", "w", 0, [TailEvent("started", "a", "q", "n", 1, None, None, 1)]),
     "tick": tick("q", "s", None, 1, [1]),
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.suspects import SuspectTurn
+from jqjobs.worker.trips.tail import Tail
 from store.queue_system import LEASE_MS, QueueSystem
 
 
@@ -26,8 +27,9 @@ class ProcesslessWorker:
         self.board.set_word(Word.LEASE_UNTIL, 2**60)
         self.worker_board = WorkerBoard(self.board.path)
         self.batch = Batch(self.worker_board)
+        self.tail = Tail("w")
         suspects = SuspectTurn(self.worker_board, self.batch)
-        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, suspects, lambda job: job)
+        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail)
         system.join("w")
 
     def start(self) -> TakenJob:

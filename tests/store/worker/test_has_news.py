@@ -17,6 +17,7 @@ from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.suspects import SuspectTurn
+from jqjobs.worker.trips.tail import Tail
 from servers import Server
 from store.queue_system import LEASE_MS, QueueSystem
 
@@ -35,7 +36,8 @@ def batch(board: Board) -> Batch:
 
 
 def exchanger_of(store: Store, queues: tuple[str, ...], board: Board, batch: Batch) -> Exchanger:
-    return Exchanger(store, queues, "w", LEASE_MS, batch, SuspectTurn(WorkerBoard(board.path), batch), lambda job: job)
+    return Exchanger(store, queues, "w", LEASE_MS, batch, SuspectTurn(WorkerBoard(board.path), batch), lambda job: job,
+                     Tail("w"))  # fmt: skip
 
 
 @pytest.fixture

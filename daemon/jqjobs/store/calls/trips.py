@@ -35,6 +35,7 @@ class Trip:
     ``broken``: queues that cannot be served, with the error; the others were. ``settled``: where jobs went, and why
     they are dead or "", by id; only if asked for, and not for plain successes. ``lost``: what a resync named and Redis
     has given to others or forgotten; a worker has no need to look, since what it reports of them is stale.
+    ``tailed``: queues to which somebody listens.
     """
 
     status: Status
@@ -47,6 +48,7 @@ class Trip:
     jobs: list[TakenJob] = field(default_factory=list)
     broken: tuple[tuple[str, str], ...] = ()
     settled: Mapping[str, Settled] = field(default_factory=dict)
+    tailed: tuple[str, ...] = ()
 
 
 def exchange(
@@ -133,7 +135,7 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
 
 
 def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
-    inboxes, stale, lost, flat, broken, *settled = rest
+    inboxes, stale, lost, flat, broken, tailed, *settled = rest
     for i in range(0, len(flat), _TAKEN_FIELDS):
         index, job_id, attempt, name, payload, extra = flat[i : i + _TAKEN_FIELDS]
         job = TakenJob(queues[index - 1], job_id.decode(), attempt, name.decode(), payload)
@@ -146,6 +148,7 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
         tuple(queues[i - 1] for i in inboxes), tuple(map(text, stale)), tuple(map(text, lost)), trip.jobs,
         tuple((queues[broken[i] - 1], text(broken[i + 1])) for i in range(0, len(broken), 2)),
         {text(told[i]): (text(told[i + 1]), text(told[i + 2])) for i in range(0, len(told), 3)},
+        tuple(queues[i - 1] for i in tailed),
     )  # fmt: skip
 
 

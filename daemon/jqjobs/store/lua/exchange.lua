@@ -8,10 +8,10 @@
 --          scope S or narrower (jobs/blame.py), or ""
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
--- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, settled } or nil when all are empty }
+-- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, tailed, settled } or nil: all empty }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
 --   wait    ms until this worker should come back, or -1     more  1 when work was only moved aside
---   inboxes indexes of queues with raw envelopes             stale, lost  ids: settled too late; no longer in hand
+--   inboxes, tailed  indexes: with raw envelopes; listened to   stale, lost  ids: settled too late; no longer in hand
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0
@@ -50,11 +50,11 @@ end
 
 local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
   trip = trip, want = want, asked = want, words = ARGV[6], stop = false, more = 0,
-  plain = {}, jobs = {}, inboxes = {}, broken = {}, watches = {}, moments = {} }
+  plain = {}, jobs = {}, inboxes = {}, tailed = {}, broken = {}, watches = {}, moments = {} }
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
 if want > 0 and t.suspects and not is_quiet then rare().suspects(t) end
 serve_all(t)
 local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not lacks)
-local rest = (settled or #t.inboxes + #stale + #lost + #t.jobs + #t.broken > 0)
-  and { t.inboxes, stale, lost, t.jobs, t.broken, settled }
+local rest = (settled or #t.inboxes + #stale + #lost + #t.jobs + #t.broken + #t.tailed > 0)
+  and { t.inboxes, stale, lost, t.jobs, t.broken, t.tailed, settled }
 return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest }

@@ -23,6 +23,7 @@ from jqjobs.worker.slots.monitor import Monitor
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching
+from jqjobs.worker.trips.tail import Tail
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 
@@ -50,3 +51,4 @@ class WorkerParts:
     monitor: Monitor
     hook_queue: HookQueue
     statistics: JobStatistics
+    tail: Tail

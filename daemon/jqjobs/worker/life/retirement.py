@@ -27,6 +27,7 @@ class Ending:
         self._executor = parts.executor
         self._hook_queue = parts.hook_queue
         self._statistics = parts.statistics
+        self._tail = parts.tail
         self._wake_wait = parts.wake_wait
         self._failures = Failures(parts.rng)
 
@@ -39,6 +40,7 @@ class Ending:
         for _ in range(_TRIES):
             if self._give_back():
                 self._statistics.write()
+                self._tail.send(self._exchanger.ask)
                 break
         self._hook_queue.run()
         self._executor.close()

@@ -6,6 +6,8 @@ loggers (Sentry, handlers of the app) gets one event a dead job.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jqjobs.base import log
 from jqjobs.base.clock import format_age, monotonic_ms
 from jqjobs.jobs.outcome import Outcome
@@ -31,10 +33,18 @@ class JobLog:
         self._success_ms = success_ms
         self._has_file = has_file
         #: Whether to say anything of an attempt that has no outcome to report. Asked after each job.
-        self.has_successes = success_ms >= 0 or has_file
+        self.has_successes = self._says_successes = success_ms >= 0 or has_file
+        self._note: Callable[[TakenJob], None] | None = None
+
+    def note_ends(self, note: Callable[[TakenJob], None] | None) -> None:
+        """Have somebody else hear of each attempt that ends; None: nobody."""
+        self._note = note
+        self.has_successes = self._says_successes or note is not None
 
     def say(self, job: TakenJob, outcome: Outcome | None) -> None:
         """Log the end of an attempt, None: a success with nothing more to report; or do not, when it is no news."""
+        if (note := self._note) is not None:
+            note(job)
         ms = monotonic_ms() - job.started_ms
         if outcome is None or outcome.kind in _SUCCESSES:
             if (is_said := 0 <= self._success_ms <= ms) or self._has_file:

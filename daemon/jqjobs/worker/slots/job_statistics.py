@@ -16,19 +16,13 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
-from jqjobs.jobs.statistics import BUCKETS, Ended, bucket_of
+from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.statistics import BUCKETS, Ended, bucket_of, end_of
 from jqjobs.store.call import Call
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.scripts import script
 
 WRITE_EVERY_MS = 10_000
-#: Kinds that are no end of an attempt are not here: it did not begin.
-_ENDED = {
-    Kind.DONE: Ended.DONE, Kind.KEPT: Ended.DONE, Kind.FAILED: Ended.RETRIED, Kind.HUNG: Ended.HUNG,
-    Kind.DISCARDED: Ended.DISCARDED, Kind.CANCELLED: Ended.CANCELLED, Kind.INTERRUPTED: Ended.INTERRUPTED,
-    Kind.WAITING: Ended.WAITING,
-}  # fmt: skip
 _NO_JOB = TakenJob("", "", 0, "", b"")
 
 
@@ -123,8 +117,8 @@ class JobStatistics:
             self._tally(alike.job).add(0, self._wait_ms(alike.job), Ended.DONE, alike.count)
         is_short = outcome is None and ended_ms == job.started_ms
         self._alike = _Alike(job if is_short else _NO_JOB, int(is_short))
-        if not is_short and (outcome is None or outcome.kind in _ENDED):
-            self._tally(job).add(ended_ms - job.started_ms, self._wait_ms(job), _end_of(outcome), 1)
+        if not is_short and (end := end_of(outcome)) is not None:
+            self._tally(job).add(ended_ms - job.started_ms, self._wait_ms(job), end, 1)
         if not self._has_news:
             self._has_news = True
             self._wake()
@@ -191,9 +185,3 @@ class JobStatistics:
             return error.unanswered
         self._has_failed = False
         return True
-
-
-def _end_of(outcome: Outcome | None) -> Ended:
-    if outcome is None:
-        return Ended.DONE
-    return Ended.FAILED if outcome.kind is Kind.FAILED and outcome.is_last else _ENDED[outcome.kind]

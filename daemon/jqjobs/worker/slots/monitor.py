@@ -24,6 +24,7 @@ from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.slots.job_statistics import JobStatistics
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger, Fenced
+from jqjobs.worker.trips.tail import Tail
 
 _LOOK_EVERY_S = 0.005
 #: What is finished is reported after this long, if no trip has taken it along.
@@ -77,7 +78,7 @@ class Monitor(threading.Thread):
 
     def __init__(
         self, *, batch: Batch, board: WorkerBoard, exchanger: Exchanger, signals: EndSignals, notes: NoteWriter,
-        statistics: JobStatistics, interrupter: JobInterrupter, slots: SlotInterrupter | None,
+        statistics: JobStatistics, tail: Tail, interrupter: JobInterrupter, slots: SlotInterrupter | None,
         prefetch_ms: int, hung_after_ms: float,
     ) -> None:  # fmt: skip
         """``slots``: where there are several; None: one job at a time, in the main thread."""
@@ -90,6 +91,7 @@ class Monitor(threading.Thread):
         self._prefetch_ms = prefetch_ms
         self._notes = notes
         self._statistics = statistics
+        self._tail = tail
         self._slots = slots
         self._look_every_s = _LOOK_EVERY_S if slots is None else _LOOK_AT_MANY_EVERY_S
         self._hung_after_ms = hung_after_ms
@@ -107,14 +109,21 @@ class Monitor(threading.Thread):
     def run(self) -> None:
         """Look until told to end."""
         while not self._ended.wait(self._look_every_s):
-            self._batch.busy.wait(self._statistics.rest_s)
+            self._batch.busy.wait(self._rest_s)
             try:
                 self.look()
                 self._statistics.write_due()
+                self._tail.send_due(self._exchanger.ask)
             except Fenced:
                 self._next_report_ms = math.inf  # the main thread hears it on its own next trip
             except Exception:
                 log.event("monitor.error", level=log.ERROR, exc_info=True)
+
+    @property
+    def _rest_s(self) -> float | None:
+        """How long to rest at most while nothing is in hand."""
+        found = [rest_s for rest_s in (self._statistics.rest_s, self._tail.rest_s) if rest_s is not None]
+        return min(found, default=None)
 
     def look(self) -> None:
         """Do what the age of the running jobs, or the end of the worker, calls for."""
@@ -128,6 +137,8 @@ class Monitor(threading.Thread):
             self._report()
         for job in running:
             self._look_at(job)
+        if self._tail.is_on:
+            self._tail.look(running)
         if self._slots is not None:
             self._slots.look_for_blocked()
             self._look_for_hung(running)

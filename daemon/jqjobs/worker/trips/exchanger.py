@@ -26,6 +26,7 @@ from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import SuspectTurn
+from jqjobs.worker.trips.tail import Tail
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class Exchanger:
 
     def __init__(
         self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch,
-        suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob],
+        suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob], tail: Tail,
     ) -> None:  # fmt: skip
         """``complete``: fills in what a job leaves to its registration."""
         self._store = store
@@ -63,6 +64,7 @@ class Exchanger:
         self._batch = batch
         self._reports = batch.reports
         self._complete = complete
+        self._tail = tail
         self._lock = threading.Lock()
         self._number = 0
         self._resync = False
@@ -209,6 +211,8 @@ class Exchanger:
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self._resync = False
         self._reports.recorded(sent.report)
+        if trip.tailed or self._tail.is_on:
+            self._tail.hear(trip, sent.report, self.sent_ms)
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
         self.suspects.hear(trip, asked=sent.asked_suspects)

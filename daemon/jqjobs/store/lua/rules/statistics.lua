@@ -1,4 +1,4 @@
---: include name
+--: include name tell_end
 -- What became of attempts, by job name: since the queue exists in `stats`, of each ten minutes in `stats:<n>`.
 -- A field is "name what": see docs/protocol.md, "Statistics". Where a key is damaged, the rest is counted.
 -- Gives: counted_name, add_to_statistics, count_unreported
@@ -25,5 +25,7 @@ end
 -- What no worker counts: an attempt that ended with its worker, a job that was never started.
 local function count_unreported(q, now, id, what)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
-  if name and is_name(name) then add_to_statistics(q, now, counted_name(q, now, name), what, 1) end
+  if not (name and is_name(name)) then return end
+  add_to_statistics(q, now, counted_name(q, now, name), what, 1)
+  tell_end(q, now, id, name, what)
 end

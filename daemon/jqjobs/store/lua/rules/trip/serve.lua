@@ -1,8 +1,8 @@
 --: include wake workers/reap_due trip/take_plain
 -- What a trip does in each queue of the worker once it has settled: promote, reap, take, set the wake token.
 -- t, the trip: now, worker, lease, queues; want: how many more it may take; stop: it may take no more; plain, jobs,
--- inboxes, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of a queue: quiet: nothing is
--- cancelled, scheduled, suspect or in the inbox,
+-- inboxes, tailed, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of a queue: quiet:
+-- nothing is cancelled, scheduled, suspect or in the inbox,
 -- watches: its meta field `watch`, moments: ms until something is due, -1 for never, absent when that is not known;
 -- rare(): what handles all that is not plain (exchange.lua).
 -- Gives: serve_all
@@ -22,7 +22,7 @@ local function take_from(t, i, q)
 end
 
 local function serve(t, i, q)
-  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch')
+  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch', 'tail')
   local paused, reaped, due, ended, ready, inbox = meta[1], meta[2], false, 0, nil, nil
   t.moments[i] = t.quiet[i] and -1 or ask_again_at(q, t.now)
   if t.moments[i] == 0 then
@@ -37,6 +37,7 @@ local function serve(t, i, q)
   if t.quiet[i] then inbox = false end
   if update_wake(q, paused, inbox, ready) then t.inboxes[#t.inboxes + 1] = i end
   t.watches[i] = meta[3]
+  if meta[4] and (tonumber(meta[4]) or 0) > t.now then t.tailed[#t.tailed + 1] = i end
 end
 
 -- A queue with a key of the wrong type stops only itself, and only for this trip, see mend.lua.
