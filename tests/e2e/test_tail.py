@@ -48,7 +48,7 @@ def test_tail_tells_in_json_of_each_attempt_that_begins_and_ends(site: Site) -> 
     assert (began["outcome"], began["run_ms"]) == (None, None)
     assert (ended["event"], ended["outcome"], ended["run_ms"] >= 0) == ("ended", "done", True)
     assert ended["at_ms"] >= began["at_ms"]
-    assert [event["outcome"] for event in events_of(path, failing.id)][:2] == [None, "retried"]
+    assert [event["outcome"] for event in events_of(path, failing.id)][:2] == [None, "failed"]
 
 
 def test_tail_tells_of_a_job_that_killed_its_worker(site: Site) -> None:

@@ -34,7 +34,7 @@ _EVENTS = ("started", "ended")
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (may be repeated).")
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Only jobs of this name (may be repeated).")
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice([*_EVENTS, *Ended]), metavar="WORD",
+    "--state", "states", multiple=True, type=click.Choice([*_EVENTS, *(end.value for end in Ended)]), metavar="WORD",
     help="Only this event, or attempts that ended so (may be repeated).",
 )  # fmt: skip
 @speaks_to_redis

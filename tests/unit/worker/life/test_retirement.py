@@ -35,6 +35,7 @@ class Around:
             config=config, batch=batch, board=self, signals=self, instructions=self, exchanger=self, executor=self,
             hook_queue=SimpleNamespace(run=lambda: self.did.append("hooks")), wake_wait=self, rng=random.Random(1),
             statistics=SimpleNamespace(write=lambda: self.did.append("statistics")),
+            tail=SimpleNamespace(send=lambda _: self.did.append("tail")),
         )  # fmt: skip
         self.ending = Ending(parts)
 
@@ -71,7 +72,7 @@ class Around:
     def nothing(self, *_: Any, **__: Any) -> None:
         return None
 
-    tick = hear = run = nothing
+    tick = hear = run = ask = nothing
 
 
 @pytest.fixture
@@ -84,20 +85,20 @@ def around(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> Around:
 
 def test_an_idle_worker_makes_a_last_trip_then_calls_hooks_then_ends_its_threads(around: Around) -> None:
     assert around.ending.retire() is WorkerExit.DRAINED
-    assert around.did == ["cancel", "trip", "statistics", "hooks", "close"]
+    assert around.did == ["cancel", "trip", "statistics", "tail", "hooks", "close"]
     assert around.draining
 
 
 def test_what_is_not_started_goes_back(around: Around, batch: Batch) -> None:
     batch.add(jobs(2))
     around.ending.retire()
-    assert around.did == ["cancel", "trip id-1 released id-0 released", "statistics", "hooks", "close"]
+    assert around.did == ["cancel", "trip id-1 released id-0 released", "statistics", "tail", "hooks", "close"]
 
 
 def test_a_trip_that_is_under_way_is_received_and_what_it_brings_goes_back(around: Around, batch: Batch) -> None:
     around.under_way = True
     around.ending.retire()
-    assert around.did == ["cancel", "receive", "trip", "statistics", "hooks", "close"]
+    assert around.did == ["cancel", "receive", "trip", "statistics", "tail", "hooks", "close"]
 
 
 def test_what_runs_is_waited_for_and_reported_as_it_ends(around: Around, batch: Batch) -> None:
@@ -105,7 +106,18 @@ def test_what_runs_is_waited_for_and_reported_as_it_ends(around: Around, batch: 
     first, second = started(batch), started(batch)
     around.at_waits = [dict, lambda: batch.finish(first), lambda: batch.finish(second)]
     around.ending.retire()
-    assert around.did == ["cancel", "wait", "wait", "trip id-0", "wait", "trip id-1", "statistics", "hooks", "close"]
+    assert around.did == [
+        "cancel",
+        "wait",
+        "wait",
+        "trip id-0",
+        "wait",
+        "trip id-1",
+        "statistics",
+        "tail",
+        "hooks",
+        "close",
+    ]
 
 
 def test_a_job_that_ends_as_the_worker_turns_to_wait_is_not_waited_for(around: Around, batch: Batch) -> None:
@@ -113,7 +125,7 @@ def test_a_job_that_ends_as_the_worker_turns_to_wait_is_not_waited_for(around: A
     job = started(batch)
     around.at_listens = [lambda: batch.finish(job)]
     around.ending.retire()
-    assert around.did == ["cancel", "trip id-0", "statistics", "hooks", "close"]
+    assert around.did == ["cancel", "trip id-0", "statistics", "tail", "hooks", "close"]
 
 
 def test_without_redis_it_tries_three_times_and_leaves_the_rest_to_its_daemon(around: Around) -> None:
@@ -127,7 +139,7 @@ def test_when_redis_comes_back_meanwhile_all_is_reported(around: Around, batch: 
     around.is_redis_away = True
     around.at_waits = [lambda: setattr(around, "is_redis_away", False)]
     around.ending.retire()
-    assert around.did == ["cancel", "lost", "wait", "trip id-0 released", "statistics", "hooks", "close"]
+    assert around.did == ["cancel", "lost", "wait", "trip id-0 released", "statistics", "tail", "hooks", "close"]
 
 
 @pytest.mark.parametrize(
