@@ -10,6 +10,7 @@ from e2e.daemon import Site
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import State
 from jqjobs.store.calls import upkeep
+from jqjobs.store.reads.error_groups import error_groups
 from waiting import eventually
 
 
@@ -115,6 +116,16 @@ def test_fault_04_a_job_that_takes_its_process_down_is_a_crash_and_never_a_succe
     assert (info.crashes, info.failures, info.executions, info.reason) == (2, 0, 2, "crashed")
     assert [attempt.reason for attempt in info.history] == ["crashed", "crashed"]
     assert cause in (info.error or "")
+
+
+def test_dead_jobs_are_counted_by_what_they_died_of(site: Site) -> None:
+    site.start_daemon()
+    for job in site.send_many([("sys_exit",), ("sys_exit",), ("exit_at_once", 0)], max_crashes=1):
+        info = site.wait_for(job, State.DEAD)
+    with site.client.store() as store:
+        exits, crash = error_groups(store, ["default"])
+    assert (exits.name, exits.error, exits.dead, len(exits.fingerprint)) == ("sys_exit", "SystemExit: 3", 2, 12)
+    assert crash[:5] == ("crashed:exit_at_once", "default", "exit_at_once", info.error, 1)
 
 
 def test_fault_06_a_soft_time_limit_ends_a_sync_and_an_async_job(site: Site) -> None:

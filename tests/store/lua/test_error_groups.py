@@ -147,11 +147,15 @@ def test_a_job_that_dies_again_is_counted_again(system: QueueSystem) -> None:
 
 def test_a_sample_is_a_job_that_is_dead(system: QueueSystem) -> None:
     discard(system, "a", "b")
+    assert groups(system)["f1"].sample_id == "b"
     delete(system, "b")
-    assert groups(system)["f1"][4:] == (1, START_MS, START_MS, None)
+    assert groups(system)["f1"].sample_id == "a"
     discard(system, "c")
     delete(system, "a")
-    assert groups(system)["f1"].sample_id == "c"
+    assert groups(system)["f1"][4:] == (1, START_MS, START_MS, "c")
+    system.redis("DEL", system.key("job:c"))
+    system.redis("HSET", system.key("errors"), "f1", f"1 {START_MS} {START_MS} - n E")
+    assert groups(system)["f1"].sample_id is None
 
 
 def test_from_the_five_hundred_and_first_on_they_are_counted_together(system: QueueSystem) -> None:
@@ -198,8 +202,10 @@ def test_jobs_die_and_leave_where_nothing_can_be_counted(system: QueueSystem) ->
 
 
 def test_a_death_that_meets_damage_half_way_is_counted_once(system: QueueSystem) -> None:
+    system.add("a")
+    [job] = system.take()
     system.redis("SET", system.key("dead"), "x")
-    discard(system, "a")
+    system.trip("w", 0, [Outcome.discarded(job, error="E", line=b"{}", group="f1")])
     assert counts(system) == {"f1": 1}
 
 
