@@ -30,11 +30,12 @@ local function look_at(member, score, worker)
   add_row(reply, job, id, attempt, score, worker)
 end
 
-local function look_through(key, worker, goes_on)
+local function look_through(key, upto, worker, goes_on)
   local at = goes_on and position_after(key, score_before, member_before) or passed_over
-  local has_range = has_moments[state]
-  if has_range and first then at = math.max(at, redis.call('ZCOUNT', key, '-inf', '(' .. digits(first))) end
-  local upto = redis.call('ZCOUNT', key, '-inf', has_range and last and digits(last) or '+inf')
+  if has_moments[state] then
+    if first then at = math.max(at, redis.call('ZCOUNT', key, '-inf', '(' .. digits(first))) end
+    if last then upto = redis.call('ZCOUNT', key, '-inf', digits(last)) end
+  end
   while at < upto and not is_enough() do
     local found = redis.call('ZRANGE', key, at, math.min(upto, at + CHUNK) - 1, 'WITHSCORES')
     for i = 1, #found, 2 do
@@ -50,8 +51,9 @@ local workers = state == 'active' and redis.call('ZRANGE', q .. 'leases', 0, 499
 table.sort(workers)  -- by name: their leases change places all the time
 for _, worker in ipairs(workers) do
   local key = q .. state .. (state == 'active' and ':' .. worker or '')
-  total = total + redis.call('ZCARD', key)
-  if not worker_before or worker >= worker_before then look_through(key, worker, worker == worker_before) end
+  local size = redis.call('ZCARD', key)
+  total = total + size
+  if not worker_before or worker >= worker_before then look_through(key, size, worker, worker == worker_before) end
 end
 if state == 'scheduled' then total = jobs_scheduled(q) end
 reply[2], reply[3], reply[4], reply[5] = total, looked, left, left > 0 and cursor or ''
