@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -184,7 +184,7 @@ def _enqueue_many(queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqu
         return delivered(queue, jobs, portions, list(answers))
 
 
-def chunks(jobs: Sequence[NewJob]) -> Iterator[list[NewJob]]:
+def chunks(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
     """Cut jobs into portions of one round trip."""
     chunk: list[NewJob] = []
     size = 0

@@ -10,6 +10,7 @@ import click
 from jqjobs.base.clock import format_age
 from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
+from jqjobs.cli.files import export_jobs, import_jobs
 from jqjobs.cli.output import plural
 from jqjobs.cli.removing import delete_jobs, promote_jobs
 from jqjobs.cli.resolve import resolve
@@ -36,7 +37,7 @@ _WHEN = {"scheduled": "DUE IN", "dead": "DIED", "parked": "PARKED", "kept": "KEP
 
 @click.group("job")
 def job() -> None:
-    """Enqueue, run, show, list, promote, cancel, retry, resolve and delete jobs."""
+    """Enqueue, run, show, list, promote, cancel, retry, resolve, delete, export and import jobs."""
 
 
 job.add_command(enqueue)
@@ -47,6 +48,8 @@ job.add_command(cancel_jobs)
 job.add_command(resolve)
 job.add_command(promote_jobs)
 job.add_command(delete_jobs)
+job.add_command(export_jobs)
+job.add_command(import_jobs)
 
 
 @job.command("list")

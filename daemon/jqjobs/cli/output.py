@@ -57,6 +57,13 @@ def write_text(text: str) -> None:
     _write("".join(f"{visible(line)}\n" for line in text.splitlines()))
 
 
+def write_json_lines(lines: Iterable[bytes]) -> None:
+    """Write JSON texts to stdout, a line each, as they are; in a terminal pure ASCII. Raises: ReaderGone, OSError."""
+    is_seen = sys.stdout is not None and sys.stdout.isatty()
+    texts = (line.decode() for line in lines)
+    _write("".join(f"{json.dumps(json.loads(text)) if is_seen else text}\n" for text in texts))
+
+
 def _shown(line: str, *, coloured: bool) -> str:
     """Return a line as it is written. One that begins with "!" wants attention."""
     if isinstance(line, PaintedLine):

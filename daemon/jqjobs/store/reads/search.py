@@ -94,7 +94,8 @@ def read_cursor(said: str) -> Cursor:
 class JobPage(NamedTuple):
     """Some jobs. ``total``: all of the states that are looked through; ``searched``: those looked at for this page.
 
-    ``left``: how many are still to be looked at. ``cursor``: where the next page begins, None after the last one.
+    ``left``: how many of the last state are still to be looked at. ``cursor``: where the next page begins, None after
+    the last one.
     """
 
     rows: tuple[JobRow, ...]
@@ -163,7 +164,7 @@ def find_page(
         if further.state not in totals:
             unseen: JobPage = yield search(queue, selector, further, 0)
             totals[further.state] = unseen.total
-    return JobPage(tuple(rows), sum(totals.values()), searched, 0, places[0] if places else None, found.now_ms)
+    return JobPage(tuple(rows), sum(totals.values()), searched, found.left, places[0] if places else None, found.now_ms)
 
 
 def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
