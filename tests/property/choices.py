@@ -54,7 +54,7 @@ COALESCE: tuple[tuple[str | None, bool | None], ...] = (
 KINDS = (*Kind, Kind.DONE, Kind.DONE, Kind.FAILED, Kind.INTERRUPTED)
 #: What a daemon says of a job of a dead worker. "outdated": the board was of another attempt.
 BOARD = (
-    "crashed", "crashed", "suspect 0 1", "suspect 1 1", "suspect 2 1", "suspect 4 2", "suspect 1 3",
+    "crashed", "crashed", "suspect 0 1", "suspect -2 1", "suspect 1 1", "suspect 2 1", "suspect 4 2", "suspect 1 3",
     "interrupted", "neighbour", "hung", "cancelled", "succeeded", "failed", "unstarted", "outdated", "waiting 4000",
 )  # fmt: skip
 SHARES = (1, 0.5, 0.77)

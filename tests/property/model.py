@@ -104,7 +104,7 @@ class Model:
         stop = False
         if suspects is not None and want > 0:
             answer.jobs = self._take_suspects(worker, trip, min(want, suspects[0]), suspects[1], now)
-            alone = any(self.queues[name].jobs[job_id].suspect[0] == "0" for name, job_id, _ in answer.jobs)
+            alone = any(self.queues[name].jobs[job_id].suspect[0] in "0-" for name, job_id, _ in answer.jobs)
             stop = alone or (bool(answer.jobs) and free <= 0)
             want, free = want - len(answer.jobs), free - len(answer.jobs)
         for name, q in self.queues.items():

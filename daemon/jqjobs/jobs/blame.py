@@ -4,7 +4,8 @@
 - Several ran, or the daemon died too: nobody knows whose doing it was. All that ran become *suspects*, and run again
   in groups at most half as large as the one that died. Who is the only suspect in what dies next is charged.
 - Suspects died: only they are blamed, whoever ran beside them. Except that of one suspect and some newcomers each may
-  have done it: all become suspects, which keeps them apart. If the one dies so again, it is charged.
+  have done it: all become suspects, which keeps them apart. The one has its worker to itself from then on: for good
+  where other workers go on, else for a while, which doubles each time that it dies beside newcomers all the same.
 - It happened during a drain: nobody is blamed. Whoever sends SIGKILL when the grace is over hits all processes, and not
   all at the same moment.
 
@@ -22,6 +23,9 @@ from typing import TypeVar
 #: Words for a job that ran when its worker died, as lua/leave.lua reads them: it did it; nobody did; another did.
 #: The fourth is "suspect" and a `Suspicion`.
 CRASHED, INTERRUPTED, NEIGHBOUR = "crashed", "interrupted", "neighbour"
+
+_ALONE_MS = 10_000
+_LEAST = -20
 
 T = TypeVar("T")
 
@@ -41,11 +45,16 @@ class Scope(IntEnum):
 class Suspicion:
     """Why a job waits among the suspects. ``most``: so many suspects may run at once, within ``scope``.
 
-    0: one, as with 1, and it is the next time that it is charged, whoever runs beside it.
+    0 or less: one, as with 1, and nothing else beside it for as long as `alone_ms`.
     """
 
     most: int
     scope: Scope
+
+    @property
+    def alone_ms(self) -> int:
+        """So long nothing runs beside it, ms, even where that holds up others; 0: no need."""
+        return 0 if self.most > 0 else _ALONE_MS << -self.most
 
     def __str__(self) -> str:
         """Return it as the job's field `suspect` has it."""
@@ -56,7 +65,7 @@ def read_suspicion(text: str | None) -> Suspicion | None:
     """Read a job's field `suspect`; None for a job that is none, or whose field is damaged."""
     try:
         most, scope = map(int, (text or "").split(" "))
-        return Suspicion(max(0, most), Scope(scope))
+        return Suspicion(max(_LEAST, most), Scope(scope))
     except ValueError:
         return None
 
@@ -88,9 +97,10 @@ def _blame_suspects(suspects: dict[T, Suspicion], beside: Sequence[T], scope: Sc
             for job, before in suspects.items()
         }
     [(job, before)] = suspects.items()
-    if not beside or before.most == 0:
+    if not beside or (before.most <= 0 and scope is not Scope.WORKER):
         return free | {job: CRASHED}
-    return _suspect(beside, scope) | {job: f"suspect {Suspicion(0, max(before.scope, scope))}"}
+    most = max(_LEAST, min(0, before.most - 1))
+    return _suspect(beside, scope) | {job: f"suspect {Suspicion(most, max(before.scope, scope))}"}
 
 
 def levels(workers: Sequence[T], *, has_daemon: bool, has_host: bool) -> dict[T, int]:

@@ -90,7 +90,9 @@ def test_a_worker_with_one_slot_takes_nothing_beside_a_suspect(system: QueueSyst
     assert ids_got(system) == ["a"]
 
 
-@pytest.mark.parametrize(("word", "together"), [(ALONE, "a"), (PAIRS, "ab"), ("suspect 3 1", "abc")])
+@pytest.mark.parametrize(
+    ("word", "together"), [(ALONE, "a"), ("suspect -3 1", "a"), (PAIRS, "ab"), ("suspect 3 1", "abc")]
+)
 def test_as_many_run_at_once_as_each_of_them_allows(system: QueueSystem, word: str, together: str) -> None:
     suspects(system, *"abcde", word=word)
 

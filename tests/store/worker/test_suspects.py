@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.blame import Scope
 from jqjobs.link.board import BoardEntry
 from jqjobs.link.board_layout import Word
@@ -50,11 +51,17 @@ def test_several_slots_take_as_many_as_may_run_at_once_and_jobs_beside_them(work
     assert brought(worker, 4, free=4) == [], "two suspects are in hand"
 
 
-def test_nothing_is_taken_beside_one_that_pays_next_where_others_go_on(worker: ProcesslessWorker) -> None:
+def test_nothing_is_taken_beside_one_that_may_pay_next_for_long_where_others_go_on(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = [monotonic_ms()]
+    monkeypatch.setattr("jqjobs.worker.trips.suspects.monotonic_ms", lambda: now_ms[0])
     for suspect in ("s1", "s2"):
         worker.system.redis("HSET", worker.system.key(f"job:{suspect}"), "suspect", "0 1")
     assert brought(worker, 8, free=8) == ["s1"]
     suspects, running = worker.exchanger.suspects, worker.start()
+    assert suspects.is_alone
+    now_ms[0] += 10_000
     assert not suspects.is_alone, "its daemon has no other worker: ready jobs would wait"
     worker.board.set_word(Word.OTHERS, 1)
     assert suspects.is_alone

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jqjobs.jobs.blame import CRASHED, NEIGHBOUR, Scope, Suspicion, levels, read_suspicion, verdicts
 
-suspicions = st.builds(Suspicion, st.integers(0, 500), st.sampled_from(Scope))
+suspicions = st.builds(Suspicion, st.integers(-20, 500), st.sampled_from(Scope))
 
 
 def suspicion_of(verdict: str) -> Suspicion | None:
@@ -30,7 +30,7 @@ def test_at_most_one_job_is_charged_and_only_the_sole_one_that_can_have_been_it(
     assert found.keys() == set(range(len(ran)))
     if len(suspects) == 1:
         [suspect] = suspects
-        is_proven = len(ran) == 1 or ran[suspect] == Suspicion(0, ran[suspect].scope)
+        is_proven = len(ran) == 1 or (scope is Scope.DAEMON and ran[suspect].alone_ms > 0)
         assert charged == suspects if is_proven else charged == []
     elif suspects or scope is Scope.DAEMON or len(ran) > 1:
         assert charged == []
@@ -46,12 +46,24 @@ def test_beside_several_suspects_nobody_else_is_blamed(ran: list[Suspicion | Non
         assert {found[job] for job in innocent} <= {NEIGHBOUR}
 
 
-def test_one_suspect_and_newcomers_are_kept_apart_and_it_is_charged_the_next_time() -> None:
+def test_one_suspect_and_newcomers_are_kept_apart_and_it_is_charged_when_it_dies_alone() -> None:
     before = {"a": Suspicion(4, Scope.DAEMON), "b": None, "c": None, "d": None, "e": None}
     found = verdicts(list(before.items()), Scope.WORKER)
     assert found == {"a": "suspect 0 2", **dict.fromkeys("bcde", "suspect 2 1")}
-    again = [("a", suspicion_of(found["a"])), ("f", None)]
-    assert verdicts(again, Scope.WORKER) == {"a": CRASHED, "f": NEIGHBOUR}
+    again = verdicts([("a", suspicion_of(found["a"])), ("f", None)], Scope.WORKER)
+    assert again == {"a": "suspect -1 2", "f": "suspect 1 1"}
+    assert verdicts([("a", suspicion_of(again["a"]))], Scope.WORKER) == {"a": CRASHED}
+
+
+def test_what_kills_its_worker_late_is_alone_for_longer_each_time_until_it_is_charged() -> None:
+    before, deaths = Suspicion(1, Scope.WORKER), 0
+    while before.alone_ms <= 3_600_000:
+        found = suspicion_of(verdicts([("pill", before), (f"newcomer {deaths}", None)], Scope.WORKER)["pill"])
+        assert found is not None
+        assert found.most < before.most
+        before, deaths = found, deaths + 1
+    assert deaths == 10
+    assert verdicts([("pill", before)], Scope.WORKER) == {"pill": CRASHED}
 
 
 @given(ran=st.lists(suspicions, min_size=2, max_size=40), scope=st.sampled_from([Scope.WORKER, Scope.DAEMON]))

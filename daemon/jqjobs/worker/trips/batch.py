@@ -28,9 +28,6 @@ _STAGES = {
     Kind.THROTTLED: Stage.RELEASED, Kind.WAITING: Stage.WAITING,
 }  # fmt: skip
 
-#: So long one that is to be alone waits for what runs, ms. Then it starts beside it: it must not wait for ever.
-_ALONE_AFTER_MS = 10_000
-
 
 class Batch:
     """What one worker has in hand, mirrored on its board."""
@@ -50,7 +47,7 @@ class Batch:
         #: Whether a job takes no notice of its end, so that this worker is to be replaced and takes nothing more.
         self.has_hung = False
         self._alone: TakenJob | None = None
-        self._alone_by_ms = 0
+        self._alone_by_ms = 0.0
 
     @property
     def free_places(self) -> int:
@@ -86,11 +83,14 @@ class Batch:
             if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
                 self.busy.set()
 
-    def make_way(self, job: TakenJob) -> None:
-        """Give back what is not started, and have ``job``, which is added next, wait until nothing runs beside it."""
+    def make_way(self, job: TakenJob, by_ms: float) -> None:
+        """Give back what is not started, and have ``job``, which is added next, wait until nothing runs beside it.
+
+        ``by_ms``: when it starts all the same, on the monotonic clock.
+        """
         with self._lock:
             self._release_all()
-            self._alone, self._alone_by_ms = job, monotonic_ms() + _ALONE_AFTER_MS
+            self._alone, self._alone_by_ms = job, by_ms
 
     @property
     def waits_alone(self) -> bool:

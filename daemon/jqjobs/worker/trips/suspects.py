@@ -1,8 +1,8 @@
 """When a worker asks for suspects, which are taken before all else: none while it has one in hand, every other time.
 
 So that what is suspected of killing its worker gets its turn, and holds up nobody: `jobs.blame` has the rules. One that
-is charged next time is to run alone, where other workers go on with what is ready: it waits for what runs, and nothing
-is started beside it.
+may be charged next time is to run alone: it waits for what runs, and nothing is started beside it, as long as it runs
+where other workers go on with what is ready, else for a while.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class SuspectTurn:
         self._ask_at_ms = 0.0
         self._is_after_suspects = False
         self._alone: TakenJob | None = None
+        self._alone_by_ms = 0.0
 
     @property
     def may_come(self) -> bool:
@@ -54,18 +55,20 @@ class SuspectTurn:
 
         One that is to be alone waits for what runs; what is in hand and not started goes back.
         """
-        suspects = {job.suspicion.most: job for job in trip.jobs if job.suspicion} if asked else {}
+        suspects = [job for job in trip.jobs if job.suspicion] if asked else []
         self._is_after_suspects = bool(suspects)
-        if 0 in suspects:
-            self._alone = suspects[0]
-            if self._board.appointment.others:
-                self._batch.make_way(self._alone)
+        for job in suspects:
+            if job.suspicion is not None and job.suspicion.alone_ms:
+                self._alone, self._alone_by_ms = job, monotonic_ms() + job.suspicion.alone_ms
+                self._batch.make_way(job, self._alone_by_ms)
 
     @property
     def is_alone(self) -> bool:
         """Whether there is a job in hand that nothing is to be started beside."""
         alone = self._alone
-        return alone is not None and self._board.appointment.others > 0 and self._has_in_hand(alone)
+        if alone is None or not self._has_in_hand(alone):
+            return False
+        return self._board.appointment.others > 0 or monotonic_ms() < self._alone_by_ms
 
     def _has_in_hand(self, job: TakenJob) -> bool:
         return any(each is job for each in self._batch.in_hand())

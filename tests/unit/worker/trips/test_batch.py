@@ -189,7 +189,7 @@ def test_one_that_is_to_be_alone_starts_when_what_runs_has_ended_and_what_was_no
     others, suspect = jobs(2), TakenJob("q", "alone", 1, "name", b"{}")
     batch.add(others)
     running = started(batch)
-    batch.make_way(suspect)
+    batch.make_way(suspect, monotonic_ms() + 60_000)
     assert reported(batch) == ["id-1 released"]
     batch.add([suspect])
     assert (batch.start_next(), batch.waits_alone) == (None, True)
@@ -197,11 +197,10 @@ def test_one_that_is_to_be_alone_starts_when_what_runs_has_ended_and_what_was_no
     assert (batch.start_next(), batch.waits_alone) == (suspect, False)
 
 
-def test_one_that_is_to_be_alone_does_not_wait_for_ever(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_to_be_alone_does_not_wait_for_ever(batch: Batch) -> None:
     batch.add(jobs(1))
     started(batch)
-    monkeypatch.setattr("jqjobs.worker.trips.batch._ALONE_AFTER_MS", 0)
     suspect = TakenJob("q", "alone", 1, "name", b"{}")
-    batch.make_way(suspect)
+    batch.make_way(suspect, monotonic_ms())
     batch.add([suspect])
     assert batch.start_next() is suspect

@@ -7,12 +7,12 @@ local MOST_LOOKED_AT = 50
 
 -- Of a damaged field: alone, by any worker that takes suspects.
 local function suspicion_of(f)
-  local most, scope = string.match(f.suspect or '', '^(%d+) (%d)$')
+  local most, scope = string.match(f.suspect or '', '^(%-?%d+) (%d)$')
   return tonumber(most or 1), tonumber(scope or 1)
 end
 
 -- most: as many at once as those allow that are in the batch. Returns what it is with this one too, nil when it stays;
--- 0 for one that nothing is to be taken beside.
+-- 0 or less for one that nothing is to be taken beside.
 local function consider_suspect(t, q, batch, index, id, rank, most, got)
   local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
   if not fine or not f or (f.expires and (tonumber(f.expires) or t.now) <= t.now) then
@@ -38,7 +38,7 @@ local function take_from_suspects(t, q, index)
     if allowed then got, most = got + 1, allowed end
   end
   move_batch(q, t.now, batch, 'suspects', q .. 'active:' .. t.worker, t.jobs)
-  return got, most == 0
+  return got, most <= 0
 end
 
 -- t: the trip, see serve.lua; suspects: so many may it start at once; scope: of this one and narrower ones. Of one

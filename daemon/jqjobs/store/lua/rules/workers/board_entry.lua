@@ -22,7 +22,7 @@ end
 
 local function settle_by_board(q, now, id, rank, word, worker, end_of)
   if RAN[word] then return settle_running(q, now, id, rank, word, worker, end_of) end
-  local suspicion = string.match(word, '^suspect (%d+ %d)$')
+  local suspicion = string.match(word, '^suspect (%-?%d+ %d)$')
   if suspicion then return suspect(q, now, id, rank, suspicion, end_of.cause, worker) end
   if word == 'succeeded' then
     local f = redis.call('HMGET', q .. 'job:' .. id, 'key', 'keep', 'name')
