@@ -11,7 +11,7 @@ from property.queue_model import BAND, Queue
 
 def add(q: Queue, now: int, new: New, sequence: int) -> tuple[str, str]:
     """Return the id that stands for a call, and whether that is created, replaced or there already."""
-    if new.id in q.jobs:
+    if new.id in q.jobs or new.id in q.moved:
         return new.id, "there"
     rank = -new.priority * BAND + sequence
     if q.unique.get(new.key) in q.jobs:

@@ -33,6 +33,7 @@ def check_state(state: State, refused: set[str]) -> None:
         assert all(values[HISTORY] <= MOST_HISTORY for values in q.jobs.values())
 
     suspects_run_in_small_groups(state)
+    nowhere_twice(state)
 
 
 def check_step(before: State, after: State) -> None:
@@ -48,6 +49,12 @@ def one_state_each(q: QueueState) -> None:
     found = [job_id for members in (*q.sets.values(), *q.active.values()) for job_id in members]
     assert len(found) == len(set(found)), f"in two states: {sorted(i for i in set(found) if found.count(i) > 1)}"
     assert set(found) == q.jobs.keys(), f"lost or without a record: {set(found) ^ q.jobs.keys()}"
+
+
+def nowhere_twice(state: State) -> None:
+    """A job is in one queue, unless it is on its way out of the other."""
+    settled = [job_id for q in state.values() for job_id in q.jobs if job_id not in q.sets["transfers"]]
+    assert len(settled) == len(set(settled)), f"in two queues: {[i for i in set(settled) if settled.count(i) > 1]}"
 
 
 def in_hand_under_a_lease(q: QueueState) -> None:
@@ -68,7 +75,12 @@ def keys_name_their_jobs(q: QueueState, refused: set[str]) -> None:
     for job_id, values in q.jobs.items():
         may = bool(values[KEY]) and job_id not in over[values[COALESCE]] and job_id not in q.sets["kept"]
         may = may and job_id not in q.misfits
-        must = may and not (values[COALESCE] == "queued" and values[ATTEMPT]) and job_id not in refused
+        must = (
+            may
+            and job_id not in q.sets["transfers"]
+            and not (values[COALESCE] == "queued" and values[ATTEMPT])
+            and job_id not in refused
+        )
         has = q.unique.get(values[KEY]) == job_id
         assert must <= has <= may, f"{job_id} has its key: {has}"
 
@@ -114,7 +126,8 @@ def suspects_wait_apart(q: QueueState) -> None:
 def dead_jobs_are_counted(q: QueueState) -> None:
     """Every dead job is counted once, in the group that it names, and nothing else is; a sample is one of them."""
     groups = {job_id: values[GROUP] for job_id, values in q.jobs.items() if values[GROUP]}
-    assert groups.keys() == q.sets["dead"].keys(), "dead and not counted, or counted and not dead"
+    leaving = groups.keys() & q.sets["transfers"].keys()
+    assert groups.keys() - leaving == q.sets["dead"].keys(), "dead and not counted, or counted and not dead"
     assert {group: entry[0] for group, entry in q.errors.items()} == Counter(groups.values())
     assert all(entry[3] == "-" or groups[entry[3]] == group for group, entry in q.errors.items())
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from jqjobs.jobs.blame import INTERRUPTED, Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
+from jqjobs.store.calls.moves import Delivered
 from property.choices import (
     BOARD,
     ENTRIES,
@@ -31,7 +32,7 @@ from property.choices import (
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply
 from property.queue_model import Queue
-from property.system import FOREVER_MS, System
+from property.system import FOREVER_MS, Bundle, System
 
 some = st.integers(0, 2**10)
 TOKENS = ("one", "two")
@@ -237,7 +238,7 @@ class Machine(RuleBasedStateMachine):
             self.s.resume(queue)
         elif act == "pause":
             self.s.pause(queue, until, as_span=(until or 0) % 2 == 0)
-        else:
+        elif not self.s.full:
             self.s.pause_the_old_way(queue)
 
     @rule(queue=queues, n=some)
@@ -305,6 +306,38 @@ class Machine(RuleBasedStateMachine):
             self.s.promote(queue, [*chosen, *list(self.s.model.queues[queue].scheduled)[:1], "ghost"])
         else:
             self.s.delete(queue, [*chosen, "ghost"])
+
+    @rule(queue=queues, n=some, steps=st.integers(0, 4))
+    def people_move_jobs(self, queue: str, n: int, steps: int) -> None:
+        """To the other queue, step by step; whoever does it may be killed after each of them."""
+        self.count()
+        known, target = self.s.jobs_of(queue), pick(QUEUES, QUEUES.index(queue) + 1)
+        ids = list(dict.fromkeys(pick(known, n + 3 * i) for i in range(1 + n % 4))) if known else []
+        sent = self.s.move(queue, target, [*ids, "ghost"])
+        if sent and steps > 0:
+            bundle = self.s.read_transfers(queue, sent)
+            self.s.bundles = [*self.s.bundles[-9:], (bundle, target)]
+            self.go_on_with(bundle, target, steps)
+
+    def go_on_with(self, bundle: Bundle, target: str, steps: int) -> None:
+        answers = self.s.bring(bundle, target) if steps > 1 else []
+        if steps > 2 and answers and Delivered.LATE not in answers:
+            self.s.conclude(bundle, answers)
+            if steps > 3 and Delivered.DELIVERED in answers:
+                self.s.acknowledge(bundle, target)
+
+    @precondition(lambda self: self.s.bundles)
+    @rule(n=some)
+    def somebody_brings_again_what_they_have_read_before(self, n: int) -> None:
+        """Other movers, a daemon, or the whole way again since."""
+        self.count()
+        bundle, target = pick(self.s.bundles, n)
+        self.go_on_with(bundle, target, 2 + n % 2)
+
+    @rule(queue=queues)
+    def a_daemon_delivers(self, queue: str) -> None:
+        self.count()
+        self.s.deliver_all(queue)
 
     @rule(span=st.sampled_from(SPANS))
     def time_passes(self, span: int) -> None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jqjobs.jobs.records import Kind, Status
+from jqjobs.store.calls.moves import Delivered, Sent
 from property.arrivals import add, as_registered
 from property.dead_worker_model import end_worker
 from property.due_and_reaped_model import pass_deadlines, promote, reap
 from property.job_model import New, Reply, Report
 from property.limits_model import leave_held, pass_on
+from property.move_model import Parcel, acknowledge, conclude, deliver, move, read
 from property.parking_model import end_overdue_misfits, unpark
 from property.pause_model import end_pause, pause, pause_the_old_way, resume
 from property.queue_model import LEASE_MS, Queue
@@ -177,6 +179,7 @@ class Model:
                 q.forget(job_id)
                 q.trimmed += 1
         q.offers = {name: until for name, until in q.offers.items() if until > now - LEASE_MS}
+        q.arrived = {token: until for token, until in q.arrived.items() if until > now}
         return reaped
 
     def pause(self, queue: str, now: int, until: int | None) -> bool:
@@ -188,6 +191,25 @@ class Model:
     def resume(self, queue: str) -> bool:
         return resume(self.queues[queue])
 
+    def move(self, queue: str, now: int, target: str, ids: Sequence[str]) -> list[Sent]:
+        return [move(self.queues[queue], now, target, job_id) for job_id in ids]
+
+    def read_transfers(self, queue: str, ids: Sequence[str]) -> list[Parcel]:
+        return read(self.queues[queue], ids)
+
+    def deliver(self, target: str, now: int, source: str, read_ms: int, parcels: Sequence[Parcel]) -> list[Delivered]:
+        return deliver(self.queues[target], now, source, read_ms, parcels)
+
+    def delivered(self, queue: str, now: int, said: Sequence[tuple[Parcel, Delivered]]) -> int:
+        q = self.queues[queue]
+        return sum(
+            conclude(q, now, parcel.id, parcel.transfer.token, is_there=answer is Delivered.DELIVERED)
+            for parcel, answer in said
+        )
+
+    def acknowledge(self, target: str, now: int, source: str, tokens: Sequence[str]) -> int:
+        return acknowledge(self.queues[target], now, source, tokens)
+
     def cancel(self, queue: str, now: int, ids: Sequence[str]) -> list[str]:
         return [self._cancel(self.queues[queue], now, job_id) for job_id in ids]
 
@@ -197,6 +219,8 @@ class Model:
             return "unknown"
         if job_id in q.dead or job_id in q.kept:
             return "finished"
+        if job_id in q.transfers:
+            return "moving"
         for worker, jobs in q.active.items():
             if job_id in jobs:
                 q.jobs[job_id].cancel = True
@@ -221,7 +245,7 @@ class Model:
         """Delete a job, as a person does; return what the script answers."""
         if job_id not in q.jobs:
             return -1
-        if any(job_id in jobs for jobs in q.active.values()):
+        if job_id in q.transfers or any(job_id in jobs for jobs in q.active.values()):
             return 0
         self._withdraw(q, now, job_id)
         q.kept.pop(job_id, None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from jqjobs.jobs.records import Kind
 from property import limits_model as limits
@@ -30,6 +30,15 @@ def growing(first: int, nth: int, share: float) -> int:
     return ceil(min(MOST_MS, first * 3 ** min(20, max(0, nth - 1))) * share)
 
 
+class Transfer(NamedTuple):
+    """Where a job goes, and where it was: a set and its score there."""
+
+    token: str
+    target: str
+    state: str
+    score: int
+
+
 class Queue:
     """One queue: its sets, its workers, and what becomes of its jobs."""
 
@@ -43,6 +52,13 @@ class Queue:
         self.dead: dict[str, int] = {}
         self.errors: dict[str, ErrorGroup] = {}
         self.kept: dict[str, int] = {}
+        #: on their way to another queue → since when; and more of them
+        self.transfers: dict[str, int] = {}
+        self.moving: dict[str, Transfer] = {}
+        #: gone to another queue → which
+        self.moved: dict[str, str] = {}
+        #: "queue token" of what came from another queue → how long that is remembered
+        self.arrived: dict[str, int] = {}
         self.leases: dict[str, int] = {}
         self.active: dict[str, dict[str, tuple[int, int]]] = {}
         self.unique: dict[str, str] = {}
@@ -110,13 +126,20 @@ class Queue:
         job.suspect, job.cancel = "", False
         job.token = job.answer = (0, "")
         self.dead[job_id] = now
-        job.group = group or f"{reason}:{job.name}"
+        self.count_death(now, job_id, group or f"{reason}:{job.name}")
+
+    def count_death(self, now: int, job_id: str, group: str) -> None:
+        job = self.jobs[job_id]
+        job.group = group
         before = self.errors.get(job.group) or (0, now, now, "-", job.name)
         self.errors[job.group] = (before[0] + 1, before[1], now, job_id, job.name)
 
     def leave_dead(self, job_id: str) -> None:
         """Take a job out of the dead; it counts no more."""
         del self.dead[job_id]
+        self.uncount_death(job_id)
+
+    def uncount_death(self, job_id: str) -> None:
         group, self.jobs[job_id].group = self.jobs[job_id].group, ""
         count, first, last, sample, name = self.errors.pop(group)
         if count > 1:
@@ -325,13 +348,13 @@ class Queue:
         """What the keys should show."""
         sets = {
             "ready": self.ready, "scheduled": self.scheduled, "waiting": self.waiting, "parked": self.parked,
-            "suspects": self.suspects, "dead": self.dead, "kept": self.kept,
+            "suspects": self.suspects, "transfers": self.transfers, "dead": self.dead, "kept": self.kept,
             "held": {job_id: rank for gate in self.gates.values() for job_id, rank in gate.held.items()},
         }  # fmt: skip
         return QueueState(
             sets=sets, leases=self.leases, active={worker: jobs for worker, jobs in self.active.items() if jobs},
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
-            draining=self.draining, misfits=self.misfits(), errors=self.errors,
+            draining=self.draining, misfits=self.misfits(), errors=self.errors, arrived=self.arrived, moved=self.moved,
             limits=limits.view(self),
             meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused is not None,
             pause_timer=self.pause_timer, inbox=len(self.inbox), rejected=self.rejected,

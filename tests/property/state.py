@@ -8,7 +8,7 @@ from typing import Any
 from jqjobs.store.store import Store
 
 #: Sets of job ids, in the order the script answers them.
-SETS = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "dead", "kept")
+SETS = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "transfers", "dead", "kept")
 #: Fields of a job's hash, absent ones as 0; `rank` is where it goes back to, `cancel` is 0 or 1, of `token` and
 #: `answer` the attempt.
 FIELDS = (
@@ -23,11 +23,13 @@ _READ = """
 local function zset(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
 local reply = {}
 for n, q in ipairs(KEYS) do
-  local jobs, active, limits = {}, {}, {}
+  local jobs, active, limits, moved = {}, {}, {}, {}
   for _, key in ipairs(redis.call('KEYS', q .. '*')) do
     local kind, rest = string.match(key, '^([a-z]+):(.*)$', #q + 1)
     if kind == 'active' then
       active[#active + 1], active[#active + 2] = rest, zset(key)
+    elseif kind == 'job' and redis.call('TYPE', key).ok == 'hash' and redis.call('HEXISTS', key, 'moved') == 1 then
+      moved[#moved + 1], moved[#moved + 2] = rest, redis.call('HGET', key, 'moved')
     elseif kind == 'job' and not string.find(rest, ':', 1, true) then
       local values = redis.call('HMGET', key, unpack(ARGV))
       values[8] = values[8] and '1'
@@ -42,12 +44,13 @@ for n, q in ipairs(KEYS) do
     end
   end
   reply[n] = { zset(q .. 'ready'), zset(q .. 'scheduled'), zset(q .. 'held'), zset(q .. 'waiting'),
-    zset(q .. 'parked'), zset(q .. 'suspects'), zset(q .. 'dead'), zset(q .. 'kept'), zset(q .. 'leases'), active,
+    zset(q .. 'parked'), zset(q .. 'suspects'), zset(q .. 'transfers'), zset(q .. 'dead'), zset(q .. 'kept'),
+    zset(q .. 'leases'), active,
     jobs, redis.call('HGETALL', q .. 'unique'),
     redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
-    zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors') }
+    zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors'), zset(q .. 'arrived'), moved }
 end
 return reply
 """
@@ -86,6 +89,10 @@ class QueueState:
     misfits: dict[str, int] = field(default_factory=dict)
     #: group of dead jobs → how many, when the first and the last died, the last one or "-", name
     errors: dict[str, tuple[int, int, int, str, str]] = field(default_factory=dict)
+    #: what came from another queue ("queue token") → how long that is remembered
+    arrived: dict[str, int] = field(default_factory=dict)
+    #: forwards: id → the queue where the job went
+    moved: dict[str, str] = field(default_factory=dict)
     limits: dict[str, LimitState] = field(default_factory=dict)
     #: sequence, done, failed, trimmed
     meta: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -107,7 +114,7 @@ def read_state(store: Store, queues: tuple[str, ...]) -> State:
 
 
 def _queue(found: list[Any]) -> QueueState:
-    found, (draining, misfits, errors) = found[:-3], found[-3:]
+    found, (draining, misfits, errors, arrived, moved) = found[:-5], found[-5:]
     *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
     members = dict(zip(SETS, map(_scores, sets), strict=True))
     pause_timer = members["scheduled"].pop(PAUSE_TIMER, None)
@@ -129,6 +136,8 @@ def _queue(found: list[Any]) -> QueueState:
         draining=set(_scores(draining)),
         misfits=_scores(misfits),
         errors={errors[i].decode(): _group(errors[i + 1]) for i in range(0, len(errors), 2)},
+        arrived=_scores(arrived),
+        moved={moved[i].decode(): moved[i + 1].decode() for i in range(0, len(moved), 2)},
         limits=_limits(limits, gates, timers),
     )
 

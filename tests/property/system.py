@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Enqueued, Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
-from jqjobs.store.calls import enqueueing, leases, upkeep
+from jqjobs.store.calls import enqueueing, leases, moves, upkeep
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.trips import Trip
@@ -19,13 +19,23 @@ from property.client import Client, Packet
 from property.invariants import REFUSED, check_state, check_step
 from property.job_model import New, Reply, Report
 from property.model import Model
+from property.move_model import Parcel
 from property.queue_model import LEASE_MS
 from property.state import read_state
 from store.queue_system import START_MS, Clock
 
 MOST_PACKETS = 30
+MOST_BUNDLES = 10
 MOST_JOBS = 30
 FOREVER_MS = 10**12
+
+
+class Bundle(NamedTuple):
+    """Jobs on their way out of a queue, as somebody has read them there."""
+
+    queue: str
+    found: moves.Transfers
+    expected: list[Parcel]
 
 
 class System:
@@ -40,6 +50,7 @@ class System:
         self.clients: list[Client] = []
         self.delayed: list[Packet] = []
         self.sent: list[Packet] = []
+        self.bundles: list[tuple[Bundle, str]] = []
         self.names = 0
         self.refused: set[str] = set()
         self.is_sound = True
@@ -209,6 +220,42 @@ class System:
 
     def resume(self, queue: str) -> None:
         self.check(self.run(upkeep.resume(queue)), self.model.resume(queue))
+
+    def move(self, queue: str, target: str, ids: list[str]) -> list[str]:
+        """Let jobs leave; return which did."""
+        sent = self.run(moves.move(queue, target, ids))
+        self.check(sent, self.model.move(queue, self.now, target, ids))
+        return [job_id for job_id, answer in zip(ids, sent, strict=True) if answer is moves.Sent.MOVING]
+
+    def read_transfers(self, queue: str, ids: list[str]) -> Bundle:
+        found, expected = self.run(moves.transfers(queue, ids)), self.model.read_transfers(queue, ids)
+        seen = [(job.id, job.token, job.target, job.state, int(float(job.score)), job.has_key) for job in found.jobs]
+        self.check(seen, [(each.id, *each.transfer, each.has_key) for each in expected])
+        return Bundle(queue, found, expected)
+
+    def bring(self, bundle: Bundle, target: str) -> list[moves.Delivered]:
+        answers = self.run(moves.deliver(target, bundle.queue, bundle.found.now_ms, bundle.found.jobs))
+        expected = self.model.deliver(target, self.now, bundle.queue, bundle.found.now_ms, bundle.expected)
+        self.check(answers, expected)
+        return expected
+
+    def conclude(self, bundle: Bundle, answers: list[moves.Delivered]) -> None:
+        pairs = [*zip(bundle.found.jobs, answers, strict=True)]
+        expected = self.model.delivered(bundle.queue, self.now, [*zip(bundle.expected, answers, strict=True)])
+        self.check(self.run(moves.delivered(bundle.queue, pairs)), expected)
+
+    def acknowledge(self, bundle: Bundle, target: str) -> None:
+        tokens = [job.token for job in bundle.found.jobs]
+        expected = self.model.acknowledge(target, self.now, bundle.queue, tokens)
+        self.check(self.run(moves.acknowledge(target, bundle.queue, tokens)), expected)
+
+    def deliver_all(self, queue: str) -> None:
+        """Do what a daemon does with what it finds on its way."""
+        bundle = self.read_transfers(queue, [])
+        if bundle.expected:
+            target = bundle.expected[0].transfer.target
+            self.conclude(bundle, self.bring(bundle, target))
+            self.acknowledge(bundle, target)
 
     def cancel(self, queue: str, ids: list[str]) -> None:
         self.check(self.run(cancel(queue, ids)), self.model.cancel(queue, self.now, ids))

@@ -41,4 +41,6 @@ def resolve(q: Queue, now: int, answer: Reply, *, is_trusted: bool) -> str:
 
 def _state(q: Queue, job_id: str) -> str:
     sets = q.view().sets
+    if job_id in q.transfers:
+        return "moving"
     return next((name for name, members in sets.items() if job_id in members), "active")

@@ -22,7 +22,7 @@ from jqjobs.store.store import Store
 
 LEASE_MS = 30_000
 START_MS = 1_700_000_000_000
-STATES = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "dead", "kept")
+STATES = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "transfers", "dead", "kept")
 
 
 @dataclass

@@ -16,10 +16,12 @@ from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, PayloadTooLarge
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Enqueued, State
 from jqjobs.jobs.signature import has_nonfinite
-from jqjobs.store.calls import cancels, upkeep, waits
+from jqjobs.store.calls import cancels, moves, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
+from jqjobs.store.calls.moves import Moved
 from jqjobs.store.calls.upkeep import Deleted, Retried
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
+from jqjobs.store.steps import run_steps
 
 _STATES = frozenset(state.value for state in State)
 
@@ -82,11 +84,12 @@ class JobHandle:
         """Cancel the job, for good: dead at once when it waits; when it runs, `JobCancelled` is raised in it.
 
         Returns "cancelled"; "cancelling": a worker holds it, and it is dead soon unless it succeeds first;
-        "finished": it was dead or kept already. Raises: NotFound; StoreError and its kinds.
+        "finished": it was dead or kept already; "moving": it is on its way to another queue, try again.
+        Raises: NotFound; StoreError and its kinds.
         """
         [answer] = self._engine.run(cancels.cancel(self.queue, [self.id]))
         if answer is CancelAnswer.UNKNOWN:
-            raise self._missing()
+            return self._elsewhere().cancel()
         return answer
 
     def resolve(self, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
@@ -101,6 +104,8 @@ class JobHandle:
             raise InvalidOption("give a result or an error, not both")
         call = waits.resolve(self.queue, self.id, token or "", result=_encoded(result), error=error)
         answer = self._engine.run(call)
+        if answer == waits.UNKNOWN:
+            return self._elsewhere().resolve(token, result=result, error=error)
         waits.check(answer, self.ref)
         return answer
 
@@ -112,8 +117,11 @@ class JobHandle:
         [answer] = self._engine.run(upkeep.retry(self.queue, [self.id]))
         if answer is Retried.KEY_TAKEN:
             raise Conflict(f"the coalescing key of {self.ref} belongs to a newer job")
-        if answer is not Retried.READY:
+        if answer is Retried.READY:
+            return
+        if (found := self._found_elsewhere()) is None:
             raise Conflict(f"{self.ref} is {self.info().state}, not dead")
+        found.retry()
 
     def promote(self) -> None:
         """Make the job due now that is scheduled for later; a retry that waits does not wait any longer.
@@ -121,8 +129,11 @@ class JobHandle:
         Raises: NotFound; Conflict when it is not scheduled; StoreError and its kinds.
         """
         [was_scheduled] = self._engine.run(upkeep.promote(self.queue, [self.id]))
-        if not was_scheduled:
+        if was_scheduled:
+            return
+        if (found := self._found_elsewhere()) is None:
             raise Conflict(f"{self.ref} is {self.info().state}, not scheduled")
+        found.promote()
 
     def delete(self) -> None:
         """Delete the job, with all that is known of it: no state, no history, no result, and its key is free.
@@ -131,15 +142,44 @@ class JobHandle:
         """
         [answer] = self._engine.run(upkeep.delete(self.queue, [self.id]))
         if answer is Deleted.UNKNOWN:
-            raise self._missing()
+            self._elsewhere().delete()
         if answer is Deleted.IN_HAND:
             raise Conflict(f"a worker has {self.ref} in hand", hint="cancel it first, then delete it")
 
-    def _find(self) -> JobInfo | Trace:
-        return self._engine.run(job_or_trace(self.queue, self.id))
+    def move(self, queue: str) -> JobHandle:
+        """Move the job to another queue, with counters and history; return its handle there.
 
-    def _missing(self) -> NotFound:
-        return NotFound(f"there is no job {self.ref}", hint=results.NOT_KEPT)
+        A dead job is dead there, a scheduled one due as before; any other is ready there. This handle follows it for a
+        day. Raises: NotFound; Conflict when a worker has it in hand, it waits for an answer or has succeeded, or its id
+        or key is taken there: it stays then; InvalidName, InvalidOption; StoreError and its kinds: if it has left by
+        then, a daemon of the old queue brings it there.
+        """
+        [answer] = run_steps(self._engine.run, moves.move_jobs(self.queue, [self.id], queue))
+        if answer is Moved.UNKNOWN:
+            return self._elsewhere().move(queue)
+        moves.check(answer, self.ref, queue)
+        return JobHandle(self.id, queue, False, self._engine)
+
+    def _find(self) -> JobInfo | Trace:
+        """Look the job up, in the queue that it was moved to if it was."""
+        queue: str | None = self.queue
+        while queue:
+            found = self._engine.run(job_or_trace(queue, self.id))
+            queue = found.moved_to if isinstance(found, Trace) else None
+        return found
+
+    def _found_elsewhere(self) -> JobHandle | None:
+        """Return the handle of the job in the queue that it was moved to, None when it was not."""
+        found = self._engine.run(job_or_trace(self.queue, self.id))
+        moved_to = found.moved_to if isinstance(found, Trace) else None
+        return JobHandle(self.id, moved_to, False, self._engine) if moved_to else None
+
+    def _elsewhere(self) -> JobHandle:
+        """Return what `_found_elsewhere` does. Raises: NotFound."""
+        found = self._found_elsewhere()
+        if found is None:
+            raise NotFound(f"there is no job {self.ref}", hint=results.NOT_KEPT)
+        return found
 
 
 def handle_of(made: Enqueued, queue: str, engine: Engine) -> JobHandle:

@@ -45,8 +45,15 @@ class Patience:
 
 
 def wait(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> Any:
-    """Return the result of a job, see `JobHandle.result`."""
-    patience, look = Patience(f"{queue}/{job_id}", timeout), job_end(queue, job_id)
+    """Return the result of a job, see `JobHandle.result`; where it was moved to another queue, of that one."""
+    patience = Patience(f"{queue}/{job_id}", timeout)
+    while (end := _wait_here(engine, queue, job_id, patience)).ending is Ending.MOVED:
+        queue = end.moved_to
+    return value_of(f"{queue}/{job_id}", end)
+
+
+def _wait_here(engine: Engine, queue: str, job_id: str, patience: Patience) -> JobEnd:
+    look = job_end(queue, job_id)
     end = engine.run(look)
     if end.ending is Ending.PENDING:
         listening = engine.subscribe(queue, job_id)
@@ -54,12 +61,19 @@ def wait(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> A
         with listening as subscription:
             while (end := engine.run(look)).ending is Ending.PENDING:
                 subscription.wait(patience.pause_s())
-    return value_of(f"{queue}/{job_id}", end)
+    return end
 
 
 async def wait_async(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> Any:
     """Do what `wait` does, from a coroutine."""
-    patience, look = Patience(f"{queue}/{job_id}", timeout), job_end(queue, job_id)
+    patience = Patience(f"{queue}/{job_id}", timeout)
+    while (end := await _wait_here_async(engine, queue, job_id, patience)).ending is Ending.MOVED:
+        queue = end.moved_to
+    return value_of(f"{queue}/{job_id}", end)
+
+
+async def _wait_here_async(engine: Engine, queue: str, job_id: str, patience: Patience) -> JobEnd:
+    look = job_end(queue, job_id)
     end = await engine.run_async(look)
     if end.ending is Ending.PENDING:
         listening = engine.subscribe_async(queue, job_id)
@@ -67,7 +81,7 @@ async def wait_async(engine: Engine, queue: str, job_id: str, timeout: Duration 
         async with listening as subscription:
             while (end := await engine.run_async(look)).ending is Ending.PENDING:
                 await subscription.wait(patience.pause_s())
-    return value_of(f"{queue}/{job_id}", end)
+    return end
 
 
 def value_of(ref: str, end: JobEnd) -> Any:

@@ -102,6 +102,8 @@ EVENTS = {
         "The `memory=` of the job can never fit on this machine; it is dead."),
     "job.unknown": Event("warning", "job name attempt ms next? error?",
         "This worker has no job of that name: another one takes it, or it is parked."),
+    "jobs.delivered": Event("info", "queue jobs",
+        "Who moved jobs out of this queue did not get to the end of it; the daemon has brought them to the other one."),
     "jobs.recalled": Event("info", "worker pid jobs",
         "So many jobs behind one that holds the GIL go back to their queues."),
     "keeper.error": Event("critical", "exception",

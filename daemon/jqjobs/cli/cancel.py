@@ -78,6 +78,8 @@ def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
         raise missing(store, queue, job_id)
     if answer is CancelAnswer.FINISHED:
         raise Conflict(f"{queue}/{job_id} is over already")
+    if answer is CancelAnswer.MOVING:
+        raise Conflict(f"{queue}/{job_id} is on its way to another queue", hint="cancel it when it is there")
     return f"{queue}/{job_id}", answer
 
 

@@ -11,6 +11,7 @@ from jqjobs.base.clock import format_age
 from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.files import export_jobs, import_jobs
+from jqjobs.cli.moving import move_jobs
 from jqjobs.cli.output import plural
 from jqjobs.cli.removing import delete_jobs, promote_jobs
 from jqjobs.cli.resolve import resolve
@@ -32,12 +33,19 @@ _STATES = tuple(state.value for state in State)
 _RAW = {"inbox": raw.inbox_page, "rejected": raw.rejected_page}
 _MOST_ROWS = 500
 #: What the time in a list means, state by state.
-_WHEN = {"scheduled": "DUE IN", "dead": "DIED", "parked": "PARKED", "kept": "KEPT FOR", "waiting": "UNTIL"}
+_WHEN = {
+    "scheduled": "DUE IN",
+    "dead": "DIED",
+    "parked": "PARKED",
+    "moving": "LEFT",
+    "kept": "KEPT FOR",
+    "waiting": "UNTIL",
+}
 
 
 @click.group("job")
 def job() -> None:
-    """Enqueue, run, show, list, promote, cancel, retry, resolve, delete, export and import jobs."""
+    """Enqueue, run, show, list, promote, move, cancel, retry, resolve, delete, export and import jobs."""
 
 
 job.add_command(enqueue)
@@ -50,6 +58,7 @@ job.add_command(promote_jobs)
 job.add_command(delete_jobs)
 job.add_command(export_jobs)
 job.add_command(import_jobs)
+job.add_command(move_jobs)
 
 
 @job.command("list")

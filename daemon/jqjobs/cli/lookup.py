@@ -48,9 +48,11 @@ def _not_found(trace: Trace, reference: str) -> NotFound:
 
 
 def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
-    """Return a job, with the limit of attempts that holds for it. Raises: NotFound."""
+    """Return a job, wherever it was moved, with the limit of attempts that holds for it. Raises: NotFound."""
     info = store.run(job_or_trace(queue, job_id))
     if isinstance(info, Trace):
+        if info.moved_to:
+            return read_job(store, info.moved_to, job_id)
         raise _not_found(info, f"{queue}/{job_id}")
     if info.max_attempts is not None:
         return info

@@ -85,8 +85,15 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield f"  ! {unknown} PARKED: no live worker offers their job names ({see} parked)"
     if queue.misfits:
         yield f"  ! {queue.misfits} PARKED: their arguments fit no live worker's function ({see} parked)"
+    yield from _quiet_notes(queue, see)
+
+
+def _quiet_notes(queue: QueueStatus, see: str) -> Iterator[str]:
+    """Return what is as it should be, and not seen in the table."""
     if queue.suspects:
         yield f"    {queue.suspects} may have killed a worker or a daemon: they run apart ({see} suspects)"
+    if queue.moving:
+        yield f"    {queue.moving} on their way to another queue ({see} moving)"
     if queue.kept:
         yield f"    {queue.kept} kept after success"
 

@@ -47,6 +47,7 @@ class State(StrEnum):
     WAITING = "waiting"
     PARKED = "parked"
     SUSPECTS = "suspects"
+    MOVING = "moving"
     KEPT = "kept"
     DEAD = "dead"
 

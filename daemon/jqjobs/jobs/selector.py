@@ -17,8 +17,8 @@ from jqjobs.jobs.records import State, check_name
 
 #: In this order the jobs of a queue are gone through: most of those that move meanwhile move ahead of who looks.
 ALL_STATES = (
-    State.PARKED, State.HELD, State.SCHEDULED, State.SUSPECTS, State.WAITING, State.READY, State.ACTIVE, State.KEPT,
-    State.DEAD,
+    State.PARKED, State.HELD, State.SCHEDULED, State.SUSPECTS, State.WAITING, State.READY, State.ACTIVE, State.MOVING,
+    State.KEPT, State.DEAD,
 )  # fmt: skip
 #: From here on a number is a moment, ms since the epoch, and no span.
 _LEAST_MOMENT_MS = 10**11

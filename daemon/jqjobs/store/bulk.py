@@ -24,8 +24,8 @@ from jqjobs.store.calls import cancels, upkeep
 from jqjobs.store.reads.search import Cursor, JobPage, JobRow, search, states_from
 from jqjobs.store.steps import Steps
 
-_UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.KEPT, State.DEAD))
-_AT_REST = tuple(state for state in ALL_STATES if state is not State.ACTIVE)
+_UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.MOVING, State.KEPT, State.DEAD))
+_AT_REST = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.MOVING))
 
 
 class Act(StrEnum):

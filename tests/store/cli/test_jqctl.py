@@ -749,3 +749,33 @@ def test_a_held_job_is_cancelled_at_once_and_its_limit_lets_the_next_one_go(
     assert (system.states("a"), system.job("a")["reason"]) == (["dead"], "cancelled")
     system.settle("w", job)
     assert system.states("b") == ["ready"]
+
+
+# job move
+
+
+def test_jobs_are_moved_and_found_where_they_are(system: QueueSystem, terminal: Terminal) -> None:
+    kill_jobs(system, "a", "b")
+    answer = terminal.json("job", "move", "q/a", "b", "q/ghost", "--to", "later")
+    assert (terminal.code, answer["moved"], answer["to"]) == (Exit.NOT_FOUND, ["later/a", "later/b"], "later")
+    assert [each["code"] for each in answer["refused"]] == ["not_found"]
+    assert system.ids("dead", "later") == ["a", "b"]
+    for reference in ("a", "q/a", "later/a"):
+        job = terminal.json("job", "show", reference)["job"]
+        assert (job["queue"], job["state"], len(job["history"])) == ("later", "dead", 1)
+    assert terminal.run("job", "delete", "q/a", "--yes") == Exit.NOT_FOUND
+    assert "was moved to queue later" in terminal.err
+
+
+def test_a_job_that_cannot_be_moved_stays_and_says_why(system: QueueSystem, terminal: Terminal) -> None:
+    system.add("a", "b", "runs", queue="q")
+    system.store.run(upkeep.add_queues(["q"]))
+    system.add("b", queue="later")
+    system.redis("ZADD", system.key("ready"), -1, "runs")
+    system.take("w")
+    for job, why in (("q/b", "has a job b already"), ("q/runs", "a worker has it in hand")):
+        assert terminal.run("job", "move", job, "--to", "later") == Exit.CONFLICT
+        assert why in terminal.err
+    assert terminal.run("job", "move", "q/a", "--to", "q") == Exit.USAGE
+    assert terminal.run("job", "move", "q/a", "--to", "a:b") == Exit.USAGE
+    assert system.ids("ready") == ["a", "b"]

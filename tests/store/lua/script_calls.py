@@ -12,7 +12,7 @@ from jqjobs.jobs.records import NewJob, TakenJob
 from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
-from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, trips, upkeep
+from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, moves, trips, upkeep
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end
@@ -31,6 +31,8 @@ OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua"))
 
 JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
 IN_HAND = TakenJob("q", "a", 1, "n", b"{}")
+
+TRANSFER = moves.Transfer("b", "1-1", "q", "ready", b"1", [b"name", b"n", b"payload", b"{}"], [b"{}"], has_key=False)
 
 #: One call of each script, with the most arguments its Python side sends.
 CALLS: dict[str, Call[Any]] = {
@@ -52,6 +54,11 @@ CALLS: dict[str, Call[Any]] = {
     ),
     "held_limits": held_limits("q"),
     "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
+    "move": moves.move("q", "other", ["a"]),
+    "transfers": moves.transfers("q", ["a"]),
+    "deliver": moves.deliver("q", "other", 0, [TRANSFER]),
+    "delivered": moves.delivered("q", [(TRANSFER, moves.Delivered.DELIVERED)]),
+    "acknowledge": moves.acknowledge("q", "other", ["1-1"]),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),
     "join": leases.join("q", "w", 30_000),

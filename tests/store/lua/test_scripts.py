@@ -122,7 +122,7 @@ def test_the_answers_of_an_exchange_are_the_same_on_both_sides() -> None:
 
 
 def test_the_answers_about_a_result_are_the_same_on_both_sides() -> None:
-    words = {"GONE": "{ 0 }", "PENDING": "{ 1 }", "KEPT": "{ 2,", "DEAD": "{ 3,"}
+    words = {"GONE": "{ 0 }", "PENDING": "{ 1 }", "KEPT": "{ 2,", "DEAD": "{ 3,", "MOVED": "{ 4,"}
     assert {ending.name for ending in Ending} == words.keys()
     for ending in Ending:
         assert words[ending.name] in header("result")

@@ -13,6 +13,8 @@ from jqjobs.jobs.records import State
 LUA = Path(str(files("jqjobs.store") / "lua"))
 PROTOCOL = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text("utf-8")
 STATES = {state.value for state in State}
+#: Each state is a set of that name but for one: what is on its way lies in `transfers`.
+SETS = STATES - {"moving"} | {"transfers"}
 #: Where a job comes from and where it ends; none of these is a state.
 ENDS = {"new", "gone", "rejected"}
 #: The drawing begins before there is a job, and names what happens on the way.
@@ -59,14 +61,14 @@ def test_the_drawing_knows_the_states_of_the_code_and_no_other() -> None:
 def test_each_state_is_a_key() -> None:
     keys = {row[0] for row in rows("Keys")}
 
-    assert {f"`jq:{{q}}:{state}`" for state in STATES - {"active"}} <= keys
+    assert {f"`jq:{{q}}:{state}`" for state in SETS - {"active"}} <= keys
     assert "`jq:{q}:active:<worker>`" in keys
 
 
 def test_inspecting_a_job_looks_into_every_state() -> None:
-    assert lists_in_scripts()["inspect"] | {"active"} == STATES
+    assert lists_in_scripts()["inspect"] | {"active"} == SETS
 
 
 @pytest.mark.parametrize("name", sorted(lists_in_scripts()))
 def test_no_script_looks_into_a_state_that_there_is_not(name: str) -> None:
-    assert lists_in_scripts()[name] <= STATES
+    assert lists_in_scripts()[name] <= SETS

@@ -14,13 +14,16 @@ from jqjobs.base import log
 from jqjobs.base.clock import format_age
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreFull
-from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls import enqueueing, moves, upkeep
 from jqjobs.store.calls.upkeep import Housekept
 from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
 _EVERY_S = 2.5
+#: A job that left for another queue so long ago is brought there by a daemon (lua/rules/moving/overdue.lua).
+_OVERDUE_MS = 2000
 #: Of several daemons that serve a queue one is enough: nobody does it sooner than this part of the time after another.
 _APART = 0.8
 #: Where Redis has a `maxmemory`, the dead of all queues that a daemon serves may take this part of it, at so many bytes
@@ -58,6 +61,8 @@ class Housekeeping:
             self._trimmed.note(name, found, most_dead)
             if found.inbox:
                 self._ingest(name)
+            if found.undelivered:
+                self._deliver(name)
             more = more or found.more
         raise_first(answers)
         return more
@@ -74,6 +79,12 @@ class Housekeeping:
             self._store.run(enqueueing.ingest(name, secrets.token_hex(8)))
         except StoreFull:
             return  # the envelopes stay where they are until there is memory for them
+
+    def _deliver(self, name: str) -> None:
+        """Bring jobs to the queue that they left for: their mover has not."""
+        brought = run_steps(self._store.run, moves.deliver_overdue(name, _OVERDUE_MS))
+        if brought:
+            log.event("jobs.delivered", queue=name, jobs=brought)
 
     def is_exhausted(self, queues: Sequence[str]) -> bool:
         """Burst mode: whether there is nothing left to take.

@@ -19,10 +19,17 @@ class CancelAnswer(StrEnum):
     CANCELLING = "cancelling"  #: a worker has it in hand, and ends it; unless it succeeds first it is dead then
     FINISHED = "finished"  #: it is dead or kept already
     UNKNOWN = "unknown"  #: there is no such job
+    MOVING = "moving"  #: it is on its way to another queue, for a moment, and goes on there
 
 
 #: As lua/cancel.lua says it.
-_ANSWERS = {1: CancelAnswer.CANCELLED, 2: CancelAnswer.CANCELLING, 0: CancelAnswer.FINISHED, -1: CancelAnswer.UNKNOWN}
+_ANSWERS = {
+    1: CancelAnswer.CANCELLED,
+    2: CancelAnswer.CANCELLING,
+    0: CancelAnswer.FINISHED,
+    -1: CancelAnswer.UNKNOWN,
+    3: CancelAnswer.MOVING,
+}
 
 
 class Cancelled(NamedTuple):

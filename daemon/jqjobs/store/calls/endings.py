@@ -28,16 +28,21 @@ class Ending(IntEnum):
     PENDING = 1
     KEPT = 2
     DEAD = 3
+    MOVED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """How a job ended, if it did. ``result``: JSON; ``reason``: why it is dead, or why there is no result."""
+    """How a job ended, if it did. ``result``: JSON; ``reason``: why it is dead, or why there is no result.
+
+    ``moved_to``: the queue where it goes on.
+    """
 
     ending: Ending
     result: bytes | None = None
     reason: str | None = None
     error: str | None = None
+    moved_to: str = ""
 
 
 def job_end(queue: str, job_id: str) -> Call[JobEnd]:
@@ -49,6 +54,8 @@ def job_end(queue: str, job_id: str) -> Call[JobEnd]:
         first, second = (None if item is None else item for item in [*reply[1:], None, None][:2])
         if ending is Ending.KEPT:
             return JobEnd(ending, result=first, reason=None if second is None else text(second))
+        if ending is Ending.MOVED:
+            return JobEnd(ending, moved_to=text(first))
         if ending is Ending.DEAD:
             return JobEnd(ending, reason=text(first), error=None if second is None else text(second))
         return JobEnd(ending)

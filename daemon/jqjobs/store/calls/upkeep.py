@@ -29,7 +29,7 @@ class Deleted(IntEnum):
     """What came of deleting a job (lua/delete.lua)."""
 
     GONE = 1
-    IN_HAND = 0
+    IN_HAND = 0  #: of a worker, or of who moves it
     UNKNOWN = -1
 
 
@@ -37,7 +37,8 @@ class Deleted(IntEnum):
 class Housekept:
     """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten.
 
-    ``mended``: keys that had the wrong type and were set aside, in words; "" for none.
+    ``mended``: keys that had the wrong type and were set aside, in words; "" for none. ``undelivered``: jobs that left
+    for another queue, and whose mover did not bring them there.
     """
 
     more: bool
@@ -46,6 +47,7 @@ class Housekept:
     reaped: int
     trimmed: int = 0
     mended: str = ""
+    undelivered: int = 0
 
 
 def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: int = 0) -> Call[Housekept]:
@@ -53,8 +55,8 @@ def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: 
 
     def parse(reply: Any) -> Housekept:
         more, wait_ms, inbox, reaped, trimmed = map(int, reply[:5])
-        mended = text(reply[5]) if len(reply) > 5 else ""
-        return Housekept(more == 1, None if wait_ms < 0 else wait_ms, inbox == 1, reaped, trimmed, mended)
+        wait = None if wait_ms < 0 else wait_ms
+        return Housekept(more == 1, wait, inbox == 1, reaped, trimmed, text(reply[5]), int(reply[6]))
 
     return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms, pause_ms), parse)
 

@@ -4,6 +4,7 @@
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id worker": who is believed to have it, which saves asking all of them
 -- Returns for each id: 1 cancelled | 2 cancelling: a worker has it | 0 finished: it is over | -1 unknown: no such job
+-- | 3 moving: it is on its way to another queue
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local members, places, reply = {}, {}, {}
@@ -23,6 +24,8 @@ for i = 2, #ARGV do
   reply[i - 1] = -1
   if is_over(id) then
     reply[i - 1] = 0
+  elseif redis.call('ZSCORE', q .. 'transfers', id) then
+    reply[i - 1] = 3
   elseif withdraw(q, now, id) then
     if redis.call('EXISTS', q .. 'job:' .. id) == 1 then
       unless_damaged(q, now, id, function() end_cancelled(q, now, id) end)

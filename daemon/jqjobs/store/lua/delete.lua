@@ -2,7 +2,7 @@
 -- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id state score": its place as somebody has seen it
--- Returns for each id: 1 deleted | 0 a worker has it in hand | -1 unknown: no such job, or not in that place any more
+-- Returns for each id: 1 deleted | 0 a worker, or who moves it, has it in hand | -1 unknown: not there, or not any more
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
@@ -30,11 +30,12 @@ local function delete(which)
   if seen ~= '' and redis.call('ZSCORE', q .. state, id) ~= seen then return -1 end
   local job = q .. 'job:' .. id
   local is_known = redis.call('EXISTS', job) == 1
-  local f = redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited', 'group')
+  local f = redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited', 'group', 'moved')
   if f.err then f = {} end
+  if f[6] then return -1 end  -- a forward is no job
   if not leave_set(id) then
     if not is_known then return -1 end
-    if is_in_hand(id, f[3]) then return 0 end
+    if is_in_hand(id, f[3]) or redis.call('ZSCORE', q .. 'transfers', id) then return 0 end
   end
   if f[2] then redis.call('ZREM', q .. 'hooks', id .. ' ' .. f[2]) end
   forget(q, id, f[1])

@@ -7,16 +7,21 @@
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
 -- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped,
---   dead jobs trimmed, which keys of a wrong type it has set aside or nil }
+--   dead jobs trimmed, which keys of a wrong type it has set aside or "", jobs that wait to be delivered elsewhere }
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
-if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0 } end
+if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0 } end
 redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
 local mended = mend(q)
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
+
+local function undelivered()  -- a script has room for 200 names
+  --: include moving/overdue
+  return overdue_transfers(q, now)
+end
 
 local more = promote(q, now, CHUNK)
 end_pause(q, now)
@@ -31,4 +36,4 @@ local inbox = update_wake(q)
 if reaped > 0 then wake_watcher(q, now) end
 more = more or dead_left or more_dead
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
-return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended }
+return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered() }

@@ -1,8 +1,8 @@
 --: include core in_hand limits/held outcome/succeeded
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
--- Returns { 1 if it is among the last that succeeded, else 0, dead jobs trimmed or nil } when there is no such job,
--- else { now, state, score in that state, worker id or "",
+-- Returns { 1 if it is among the last that succeeded, else 0, dead jobs trimmed, the queue it was moved to or nil }
+-- when there is no such job, else { now, state, score in that state, worker id or "",
 -- hash fields and values (flat; a later pair overrides an earlier one), history lines }
 -- state: the set it is in, or "active", or "lost": it is in none
 -- First write: none
@@ -10,7 +10,9 @@ local q, now, id = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 local job = q .. 'job:' .. id
 local hash = redis.pcall('HGETALL', job)
 if hash.err then hash = { 'error', 'its record is no hash' } end
-if #hash == 0 then return { has_succeeded(q, id) and 1 or 0, redis.call('HGET', q .. 'meta', 'trimmed') } end
+if #hash == 0 or hash[1] == 'moved' then
+  return { has_succeeded(q, id) and 1 or 0, redis.call('HGET', q .. 'meta', 'trimmed') or 0, hash[2] or false }
+end
 local history = redis.pcall('LRANGE', job .. ':history', 0, -1)
 if history.err then history = {} end
 local function put(name, value) hash[#hash + 1], hash[#hash + 2] = name, value end
@@ -23,9 +25,10 @@ if redis.call('ZSCORE', q .. 'held', id) then
   if costs then put('failures', digits((tonumber(f[2]) or 0) + passed)) end
   put('held_by', limit or '')
 end
-for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'suspects', 'dead', 'kept' }) do
+for _, state in ipairs({ 'ready', 'scheduled', 'held', 'waiting', 'parked', 'suspects', 'dead', 'kept', 'transfers' })
+do
   local score = redis.call('ZSCORE', q .. state, id)
-  if score then return { now, state, score, '', hash, history } end
+  if score then return { now, state == 'transfers' and 'moving' or state, score, '', hash, history } end
 end
 -- The attempt of an active job is in the member, not yet in the hash (rules/trip/hand_out.lua).
 local attempt = digits((tonumber(redis.pcall('HGET', job, 'attempt') or nil) or 0) + 1)

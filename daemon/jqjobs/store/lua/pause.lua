@@ -7,12 +7,21 @@
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
+
+-- until_ms: nil for a pause that somebody ends.
+local function note_pause(since, until_ms, who, why)
+  local moments = since .. ' ' .. (until_ms and digits(until_ms) or '')
+  redis.call('HSET', q .. 'meta', 'pause_note', moments .. ' ' .. who .. '\n' .. why)
+  redis.call('ZREM', q .. 'scheduled', PAUSE_TIMER)
+  if until_ms then set_alarm(q, PAUSE_TIMER, until_ms) end
+end
+
 local changed
 if ARGV[2] == 'pause' then
   changed = redis.call('HSETNX', q .. 'meta', 'paused', now)
   if changed == 1 or ARGV[3] .. ARGV[5] ~= '' then
     local until_ms = ARGV[3] ~= '' and due_moment(now, ARGV[3]) or nil
-    note_pause(q, redis.call('HGET', q .. 'meta', 'paused'), until_ms, ARGV[4], ARGV[5])
+    note_pause(redis.call('HGET', q .. 'meta', 'paused'), until_ms, ARGV[4], ARGV[5])
     changed = 1
   end
 else

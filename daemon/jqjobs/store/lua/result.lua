@@ -5,11 +5,14 @@
 -- Returns { 0 } there is nothing of it | { 1 } it has not ended, and is awaited now
 --         | { 2, result or nil, why there is none or nil } it succeeded and is kept
 --         | { 3, reason, error or nil } it is dead
+--         | { 4, queue } it was moved there
 -- First write: ZREM, passes when Redis is full
 local q, id = prefix(KEYS[1]), ARGV[2]
 local job = q .. 'job:' .. id
 allow_when_full(q)
 if redis.call('EXISTS', job) == 0 then return { 0 } end
+local target = redis.call('HGET', job, 'moved')
+if target then return { 4, target } end
 if redis.call('ZSCORE', q .. 'kept', id) then
   local f = redis.call('HMGET', job, 'result', 'result_missing')
   return { 2, f[1], f[2] }

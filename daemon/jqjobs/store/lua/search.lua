@@ -50,7 +50,7 @@ end
 local workers = state == 'active' and redis.call('ZRANGE', q .. 'leases', 0, 4999) or { '' }
 table.sort(workers)  -- by name: their leases change places all the time
 for _, worker in ipairs(workers) do
-  local key = q .. state .. (state == 'active' and ':' .. worker or '')
+  local key = q .. (state == 'moving' and 'transfers' or state) .. (state == 'active' and ':' .. worker or '')
   local size = redis.call('ZCARD', key)
   total = total + size
   if not worker_before or worker >= worker_before then look_through(key, size, worker, worker == worker_before) end

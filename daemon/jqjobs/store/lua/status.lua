@@ -1,8 +1,8 @@
 --: include core ranks scheduled pausing
 -- Counts one queue. O(workers + priorities in use), whatever the number of jobs.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
--- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, kept, dead, rejected, workers,
---   paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
+-- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, moving, kept, dead, rejected,
+--   workers, paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
 --   done and failed of this minute, done and failed of the minute before, dead jobs trimmed, how many of those parked
 --   are there for their arguments, until when it is paused, who did it and why (each or nil) }
 -- First write: none
@@ -32,7 +32,7 @@ local minute = math.floor(now / 60000)
 local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
 local last = redis.call('HMGET', q .. 'minute:' .. digits(minute - 1), 'done', 'failed')
 local reply = { now, redis.call('LLEN', q .. 'inbox'), redis.call('ZCARD', q .. 'ready'), jobs_scheduled(q), active }
-for _, set in ipairs({ 'held', 'waiting', 'parked', 'suspects', 'kept', 'dead' }) do
+for _, set in ipairs({ 'held', 'waiting', 'parked', 'suspects', 'transfers', 'kept', 'dead' }) do
   reply[#reply + 1] = redis.call('ZCARD', q .. set)
 end
 local oldest = oldest_of('suspects', oldest_of('ready', false))

@@ -15,7 +15,7 @@ from jqjobs.store.reply_values import count, fields, integer, json_or_none, stri
 from jqjobs.store.scripts import script
 
 #: In the answer of lua/inspect.lua about a job without a record.
-_TRACE_ITEMS = 2
+_TRACE_ITEMS = 3
 
 
 class Attempt(NamedTuple):
@@ -84,14 +84,18 @@ class JobInfo(NamedTuple):
 class Trace(NamedTuple):
     """What is known of a job without a record. ``succeeded``: it is among the last successes of its queue.
 
-    ``trimmed``: so many dead jobs of that queue were forgotten; it may be one of them.
+    ``trimmed``: so many dead jobs of that queue were forgotten; it may be one of them. ``moved_to``: the queue where it
+    goes on under the same id; that is known for a day.
     """
 
     succeeded: bool
     trimmed: int
+    moved_to: str | None = None
 
     def in_words(self, ref: str) -> str:
         """Return why there is no record of that ``queue/id``, for people."""
+        if self.moved_to:
+            return f"job {ref} was moved to queue {self.moved_to}"
         if self.succeeded:
             return f"job {ref} has succeeded, and nothing of it is kept"
         trimmed = f", was one of {self.trimmed} dead ones that were trimmed" if self.trimmed else ""
@@ -104,8 +108,8 @@ def job_or_trace(queue: str, job_id: str) -> Call[JobInfo | Trace]:
     def parse(reply: Any) -> JobInfo | Trace:
         if len(reply) > _TRACE_ITEMS:
             return _info(queue, job_id, reply)
-        has_succeeded, trimmed = reply
-        return Trace(has_succeeded == 1, count(trimmed))
+        has_succeeded, trimmed, moved_to = [*reply, None][:_TRACE_ITEMS]  # a nil at the end shortens the answer
+        return Trace(has_succeeded == 1, count(trimmed), string(moved_to))
 
     return Call(script("inspect"), (keys.meta(queue),), ("", job_id), parse, repeatable=True)
 

@@ -19,8 +19,8 @@ from jqjobs.store.wire import raise_first
 
 #: The first items in the answer of lua/status.lua, after the time.
 _COUNTS = (
-    "inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "kept", "dead", "rejected",
-    "workers",
+    "inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "moving", "kept", "dead",
+    "rejected", "workers",
 )  # fmt: skip
 _MINUTE_MS = 60_000
 
@@ -57,6 +57,7 @@ class QueueStatus(NamedTuple):
     trimmed: int
     now_ms: int
     misfits: int = 0
+    moving: int = 0
     paused_until_ms: int | None = None
     paused_by: str | None = None
     paused_reason: str | None = None
@@ -64,11 +65,8 @@ class QueueStatus(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether there is no trace of this queue: no job, no worker, no past."""
-        jobs = sum(
-            (self.inbox, self.ready, self.scheduled, self.active, self.held, self.waiting, self.parked, self.suspects)
-        )
-        past = self.kept + self.dead + self.rejected + self.done + self.failed + self.trimmed
-        return not (jobs or past or self.workers or self.paused_ms)
+        past = self.done + self.failed + self.trimmed
+        return not (past or self.paused_ms or any(getattr(self, count) for count in _COUNTS))
 
 
 def per_minute(this: int, last: int, now_ms: int) -> float:
@@ -81,15 +79,15 @@ def queue_status(queue: str) -> Call[QueueStatus]:
 
     def parse(reply: Any) -> QueueStatus:
         now_ms = int(reply[0])
-        counts = dict(zip(_COUNTS, map(count, reply[1:13]), strict=True))
-        done, failed, done_now, failed_now, done_before, failed_before, trimmed = map(count, reply[15:22])
+        counts = dict(zip(_COUNTS, map(count, reply[1:14]), strict=True))
+        done, failed, done_now, failed_now, done_before, failed_before, trimmed = map(count, reply[16:23])
         return QueueStatus(
             **counts, name=queue,
-            paused_ms=integer(reply[13]), oldest_ready_s=seconds_since(reply[14], now_ms),
+            paused_ms=integer(reply[14]), oldest_ready_s=seconds_since(reply[15], now_ms),
             done=done, failed=failed, done_per_minute=per_minute(done_now, done_before, now_ms),
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), trimmed=trimmed, now_ms=now_ms,
-            misfits=count(reply[22]), paused_until_ms=integer(reply[23]),
-            paused_by=string(reply[24]) or None, paused_reason=string(reply[25]) or None,
+            misfits=count(reply[23]), paused_until_ms=integer(reply[24]),
+            paused_by=string(reply[25]) or None, paused_reason=string(reply[26]) or None,
         )  # fmt: skip
 
     return Call(script("status"), (keys.meta(queue),), ("",), parse, repeatable=True)
@@ -105,7 +103,14 @@ def queues_with(store: Store, job_id: str) -> list[str]:
     queues = known_queues(store)
     looks = [("EXISTS", store.address.key(keys.job(queue, job_id))) for queue in queues]
     found = raise_first(store.wire.pipeline(looks))
-    return [queue for queue, exists in zip(queues, found, strict=True) if exists == 1]
+    with_it = [queue for queue, exists in zip(queues, found, strict=True) if exists == 1]
+    return with_it if len(with_it) < 2 else _without_forwards(store, with_it, job_id)
+
+
+def _without_forwards(store: Store, queues: list[str], job_id: str) -> list[str]:
+    """Return those of some queues that have the job itself, and do not only know where it was moved to."""
+    looks = [("HEXISTS", store.address.key(keys.job(queue, job_id)), "moved") for queue in queues]
+    return [queue for queue, is_forward in zip(queues, store.wire.pipeline(looks), strict=True) if is_forward != 1]
 
 
 def catalog_entry(store: Store, queue: str, name: str) -> dict[str, Any] | None:

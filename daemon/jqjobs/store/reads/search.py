@@ -186,4 +186,4 @@ def _limit_of(held: str | None) -> str | None:
 
 def _moment(state: str, score: Any) -> int | None:
     # The scores of ready and active are ranks.
-    return integer(score) if state in ("scheduled", "waiting", "parked", "dead", "kept") else None
+    return integer(score) if state in ("scheduled", "waiting", "parked", "moving", "dead", "kept") else None

@@ -3,10 +3,10 @@
 -- Gives: mend, set_aside
 
 local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset', ready = 'zset', scheduled = 'zset',
-  suspects = 'zset', held = 'zset', gates = 'hash', waiting = 'zset', parked = 'zset', misfits = 'zset', dead = 'zset',
-  errors = 'hash', kept = 'zset', succeeded = 'list', cancels = 'zset', unique = 'hash', hooks = 'zset',
-  leases = 'zset', draining = 'zset', catalog = 'hash', stats = 'hash', schedule = 'hash', ticks = 'hash',
-  paused = 'hash', offers = 'zset' }
+  suspects = 'zset', held = 'zset', gates = 'hash', waiting = 'zset', parked = 'zset', misfits = 'zset',
+  transfers = 'zset', arrived = 'zset', dead = 'zset', kept = 'zset', succeeded = 'list', cancels = 'zset',
+  errors = 'hash', unique = 'hash', hooks = 'zset', leases = 'zset', draining = 'zset', catalog = 'hash',
+  stats = 'hash', schedule = 'hash', ticks = 'hash', paused = 'hash', offers = 'zset' }
 local COUNTS = { 'seq', 'done', 'failed', 'trimmed', 'rejected_bytes', 'agenda', 'reaped', 'kept_house', 'unpark',
   'counted' }
 local ASIDE_MS = 604800000

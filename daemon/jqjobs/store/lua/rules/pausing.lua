@@ -1,8 +1,8 @@
---: include core scheduled
+--: include scheduled
 -- A paused queue: `paused` in meta says since when. Until when, by whom and why is in `pause_note`, "since until who"
 -- and, on a line of its own, the reason. It counts for the pause of that `since` only, so whoever sets or takes away
 -- nothing but `paused` pauses and resumes too. At the moment `until` the timer "~" of `scheduled` goes off.
--- Gives: read_pause, note_pause, resume, end_pause
+-- Gives: read_pause, resume, end_pause
 
 -- Returns since when (text), until when (number) or nil, who and why; all nil when it is not paused.
 local function read_pause(q)
@@ -11,14 +11,6 @@ local function read_pause(q)
   local since, until_ms, who, why = string.match(f[2] or '', '^(%d+) (%d*) ([^\n]*)\n(.*)$')
   if since ~= f[1] then return f[1] end
   return f[1], #until_ms < 17 and tonumber(until_ms) or nil, who, why
-end
-
--- until_ms: nil for a pause that somebody ends.
-local function note_pause(q, since, until_ms, who, why)
-  local moments = since .. ' ' .. (until_ms and digits(until_ms) or '')
-  redis.call('HSET', q .. 'meta', 'pause_note', moments .. ' ' .. who .. '\n' .. why)
-  redis.call('ZREM', q .. 'scheduled', PAUSE_TIMER)
-  if until_ms then set_alarm(q, PAUSE_TIMER, until_ms) end
 end
 
 -- Returns 1 when it was paused.

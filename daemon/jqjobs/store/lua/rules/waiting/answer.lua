@@ -3,6 +3,7 @@
 -- Gives: resolve
 
 local function state_of(q, id)
+  if redis.call('ZSCORE', q .. 'transfers', id) then return 'moving' end
   for _, state in ipairs({ 'ready', 'scheduled', 'held', 'parked', 'suspects', 'dead', 'kept' }) do
     if redis.call('ZSCORE', q .. state, id) then return state end
   end

@@ -1,0 +1,56 @@
+"""`jqctl job move`: jobs go to another queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from jqjobs.cli.bulk import complain_of, each_named
+from jqjobs.cli.lookup import find, missing
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.jobs.records import check_name
+from jqjobs.store.calls import moves
+from jqjobs.store.calls.moves import Moved
+from jqjobs.store.steps import run_steps
+from jqjobs.store.store import Store
+
+
+@click.command("move")
+@click.argument("jobs", nargs=-1, required=True, metavar="ID...")
+@click.option("--to", "target", required=True, metavar="QUEUE", help="The other queue; it need not exist yet.")
+@speaks_to_redis
+@click.pass_obj
+def move_jobs(session: Session, jobs: Sequence[str], target: str) -> int:
+    """Move jobs to another queue, with counters and history.
+
+    ID is queue/id or the id alone. A dead job is dead there, a scheduled one due as before; any other is ready there,
+    as the latest of its priority. For a day, who asks for the job in the old queue is sent to the new one.
+
+    What a worker has in hand, waits for an answer, or is kept after its success stays; so does a job whose id or
+    coalescing key is taken there. If this command is killed half way, a daemon of the old queue finishes what it began.
+
+    Exit code 0: all are there; 5: some do not exist; 6: some stay.
+
+    \b
+    Examples:
+      jqctl job move emails/5d0c8a1b2c3d4e5f6071 --to emails-later
+      jqctl job list --queue emails --state dead -o ids | xargs jqctl job move --to graveyard
+    """
+    check_name(target, "queue")
+    moved, refused = each_named(session, jobs, lambda store, job: move_one(store, job, target))
+    answer = {
+        "moved": moved, "moved_count": len(moved), "to": target, "refused": [each.as_json() for each in refused]
+    }  # fmt: skip
+    session.show(answer, [f"{job} is moved" for job in moved], moved)
+    return complain_of(session, refused)
+
+
+def move_one(store: Store, reference: str, target: str) -> str:
+    """Move one job and return it as queue/id of there. Raises: NotFound, Conflict."""
+    queue, job_id = find(store, reference)
+    [answer] = run_steps(store.run, moves.move_jobs(queue, [job_id], target))
+    if answer is Moved.UNKNOWN:
+        raise missing(store, queue, job_id)
+    moves.check(answer, f"{queue}/{job_id}", target)
+    return f"{target}/{job_id}"

@@ -1,0 +1,201 @@
+"""Jobs move to another queue, at most once and never into nothing, by steps of which each needs one queue only.
+
+    move         from   they leave their sets, and lie in `transfers`
+    transfers    from   what goes along is read
+    deliver      to     they are there, or refused: their id or their key is taken
+    delivered    from   they are gone, but for a forward; or back where they were
+    acknowledge  to     they need not be remembered any longer
+
+Whoever stops in between leaves them in `transfers`: a daemon goes on from the second step (`deliver_overdue`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum, StrEnum
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from jqjobs.errors import Conflict, InvalidOption, NotFound
+from jqjobs.jobs.records import check_name
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.calls.endings import Ending, job_end
+from jqjobs.store.calls.upkeep import add_queues
+from jqjobs.store.reply_values import text
+from jqjobs.store.scripts import script
+from jqjobs.store.steps import Steps
+from jqjobs.store.wire import Argument
+
+#: Jobs that `move_jobs` takes at once.
+MOST_MOVED = 50
+#: Items of one job in the answer of lua/transfers.lua.
+_ITEMS = 8
+#: So often what was read is found to be too old (lua/deliver.lua) before it is left to a daemon.
+_MOST_LATE = 3
+
+
+class Sent(IntEnum):
+    """Whether a job has left its queue (lua/move.lua)."""
+
+    MOVING = 1
+    STAYS = 0
+    UNKNOWN = -1
+
+
+class Delivered(IntEnum):
+    """What the other queue said of a job (lua/deliver.lua)."""
+
+    DELIVERED = 1
+    ID_TAKEN = 0
+    KEY_TAKEN = -1
+    LATE = 2
+
+
+class Moved(StrEnum):
+    """What came of moving a job. All but `MOVED` and `MOVING`: it is where it was."""
+
+    MOVED = "moved"
+    MOVING = "moving"  #: it is on its way; a daemon brings it there
+    STAYS = "stays"  #: a worker has it in hand, it waits for an answer, is kept, or is on its way already
+    UNKNOWN = "unknown"
+    ID_TAKEN = "id_taken"
+    KEY_TAKEN = "key_taken"
+
+
+_CAME_OF = {
+    Delivered.DELIVERED: Moved.MOVED, Delivered.ID_TAKEN: Moved.ID_TAKEN, Delivered.KEY_TAKEN: Moved.KEY_TAKEN,
+}  # fmt: skip
+
+
+class Transfer(NamedTuple):
+    """A job on its way, with all that goes along. ``fields``: flat; ``score``: in the set that it was in."""
+
+    id: str
+    token: str
+    target: str
+    state: str
+    score: bytes
+    fields: Sequence[bytes]
+    history: Sequence[bytes]
+    has_key: bool
+
+
+class Transfers(NamedTuple):
+    """What was read at ``now_ms``; it may be delivered for a while."""
+
+    now_ms: int
+    jobs: Sequence[Transfer]
+
+
+def move(queue: str, target: str, ids: Sequence[str]) -> Call[list[Sent]]:
+    """Let jobs leave for another queue; an answer for each. ``ids``: each alone, or "id state score" as once seen."""
+    return Call(script("move"), (keys.meta(queue),), ("", target, *ids), lambda reply: [Sent(item) for item in reply])
+
+
+def transfers(queue: str, ids: Sequence[str] = (), age_ms: int = 0) -> Call[Transfers]:
+    """Read jobs on their way: these, or the oldest of those that left ``age_ms`` ago."""
+
+    def parse(reply: Any) -> Transfers:
+        now_ms, *flat = reply
+        starts = range(0, len(flat), _ITEMS)
+        return Transfers(int(now_ms), [_transfer(flat[start : start + _ITEMS]) for start in starts])
+
+    return Call(script("transfers"), (keys.meta(queue),), ("", age_ms, *ids), parse, repeatable=True)
+
+
+def _transfer(items: Sequence[Any]) -> Transfer:
+    job_id, token, target, state, score, fields, history, has_key = items
+    return Transfer(text(job_id), text(token), text(target), text(state), score, fields, history, has_key == 1)
+
+
+def deliver(target: str, queue: str, read_ms: int, jobs: Sequence[Transfer]) -> Call[list[Delivered]]:
+    """Bring jobs of ``queue`` that were read at ``read_ms``. Done twice, it does no more than done once."""
+    args: list[Argument] = ["", read_ms, queue]
+    for job in jobs:
+        args += (job.id, job.token, job.state, job.score, int(job.has_key))
+        args += (len(job.fields), *job.fields, len(job.history), *job.history)
+    return Call(script("deliver"), (keys.meta(target),), args, lambda reply: [Delivered(item) for item in reply])
+
+
+def delivered(queue: str, answers: Sequence[tuple[Transfer, Delivered]]) -> Call[int]:
+    """Note what the other queue has said; how many of these were on their way still."""
+    args = [word for job, answer in answers for word in (job.id, job.token, int(answer is Delivered.DELIVERED))]
+    return Call(script("delivered"), (keys.meta(queue),), ("", *args), int)
+
+
+def acknowledge(target: str, queue: str, tokens: Sequence[str]) -> Call[int]:
+    """Tell a queue that nobody brings these jobs again; how many it remembers."""
+    return Call(script("acknowledge"), (keys.meta(target),), ("", queue, *tokens), int)
+
+
+def move_jobs(queue: str, ids: Sequence[str], target: str) -> Steps[list[Moved]]:
+    """Move jobs, at most 50; what came of each. ``ids``: as `move` takes them. Raises: InvalidName, InvalidOption."""
+    if check_name(target, "queue") == queue:
+        raise InvalidOption(f"the jobs are in queue {queue} already")
+    yield add_queues([target])
+    sent: list[Sent] = yield move(queue, target, ids)
+    names = [each.partition(" ")[0] for each in ids]
+    answers = dict(zip(names, sent, strict=True))
+    came_of = yield from _deliver(queue, [job_id for job_id in answers if answers[job_id] is Sent.MOVING])
+    stayed = {Sent.STAYS: Moved.STAYS, Sent.UNKNOWN: Moved.UNKNOWN}
+    return [came_of[job_id] if job_id in came_of else stayed[answers[job_id]] for job_id in names]
+
+
+def _deliver(queue: str, ids: Sequence[str]) -> Steps[dict[str, Moved]]:
+    came_of: dict[str, Moved] = {}
+    late = 0
+    while (left := [job_id for job_id in ids if job_id not in came_of]) and late < _MOST_LATE:
+        found: Transfers = yield transfers(queue, left)
+        if not found.jobs:
+            came_of |= yield from _seen_to_by_others(queue, left)
+            continue
+        answers = yield from _bring(queue, found)
+        late += Delivered.LATE in answers.values()
+        came_of |= {job_id: _CAME_OF[answer] for job_id, answer in answers.items() if answer in _CAME_OF}
+    return dict.fromkeys(ids, Moved.MOVING) | came_of
+
+
+def _seen_to_by_others(queue: str, ids: Sequence[str]) -> Steps[dict[str, Moved]]:
+    """Say what came of jobs that a daemon was quicker with: they have a forward, or were refused and are back."""
+    came_of = {}
+    for job_id in ids:
+        end = yield job_end(queue, job_id)
+        came_of[job_id] = Moved.MOVED if end.ending is Ending.MOVED else Moved.STAYS
+    return came_of
+
+
+def _bring(queue: str, found: Transfers) -> Steps[dict[str, Delivered]]:
+    answers: dict[str, Delivered] = {}
+    for target, jobs in groupby(sorted(found.jobs, key=attrgetter("target")), attrgetter("target")):
+        bundle = list(jobs)
+        said: list[Delivered] = yield deliver(target, queue, found.now_ms, bundle)
+        pairs = [(job, answer) for job, answer in zip(bundle, said, strict=True) if answer is not Delivered.LATE]
+        if pairs:
+            yield delivered(queue, pairs)
+        if tokens := [job.token for job, answer in pairs if answer is Delivered.DELIVERED]:
+            yield acknowledge(target, queue, tokens)
+        answers |= {job.id: answer for job, answer in zip(bundle, said, strict=True)}
+    return answers
+
+
+def deliver_overdue(queue: str, age_ms: int) -> Steps[int]:
+    """Bring jobs there whose mover did not get to it; how many are there now. At most 50."""
+    answers = yield from _bring(queue, (yield transfers(queue, (), age_ms)))
+    return sum(answer is Delivered.DELIVERED for answer in answers.values())
+
+
+def check(answer: Moved, reference: str, target: str) -> None:
+    """Raise NotFound or Conflict unless a job was moved, or is on its way. ``reference``: queue/id."""
+    if answer in (Moved.MOVED, Moved.MOVING):
+        return
+    if answer is Moved.UNKNOWN:
+        raise NotFound(f"there is no job {reference}")
+    job_id = reference.rpartition("/")[2]
+    why = {
+        Moved.STAYS: f"{reference} cannot be moved: a worker has it in hand, it waits for an answer, or is over",
+        Moved.ID_TAKEN: f"queue {target} has a job {job_id} already; {reference} stays",
+        Moved.KEY_TAKEN: f"in queue {target} another job has the key of {reference}, which stays",
+    }
+    raise Conflict(why[answer])

@@ -1,0 +1,32 @@
+--: include core wake mend moving/arrive
+-- Jobs come from another queue, each once: `arrived` remembers them for as long as anybody may bring them again.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] when they were read there (transfers.lua), ms
+-- ARGV[3] the other queue   then for each job: id, token, state, score, 1 if it has its key, number of the words of its
+-- fields, those, number of lines of its history, those
+-- Returns for each job: 1 delivered, now or before | 0 id_taken | -1 key_taken | 2 late: read too long ago
+-- First write: ZREM, passes when Redis is full; none when it is late
+local MOST_MS = 30000
+local q, now = prefix(KEYS[1]), clock(ARGV[1])
+local is_late = math.abs(now - tonumber(ARGV[2])) > MOST_MS
+local reply, at = {}, 4
+if not is_late then
+  redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
+  mend(q)  -- what came must not be lost between damaged keys
+end
+
+local function words()
+  local found, n = {}, tonumber(ARGV[at])
+  for i = 1, n do found[i] = ARGV[at + i] end
+  at = at + n + 1
+  return found
+end
+
+while ARGV[at] do
+  local job = { id = ARGV[at], token = ARGV[3] .. ' ' .. ARGV[at + 1], state = ARGV[at + 2], score = ARGV[at + 3],
+    has_key = ARGV[at + 4] == '1' }
+  at = at + 5
+  job.fields, job.history = words(), words()
+  reply[#reply + 1] = is_late and 2 or arrive(q, now, job)
+end
+if not is_late then update_wake(q) end
+return reply

@@ -1,0 +1,47 @@
+--: include ranks coalescing_key scheduled outcome/over outcome/give_back
+--: include outcome/error_groups
+-- A job comes from another queue. `arrived` has "queue token" of what came → until when that is remembered.
+-- Gives: arrive
+
+local REMEMBERED_MS = 2592000000  -- 30 days; no longer than needed once its queue knows (acknowledge.lua)
+
+local function field_of(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+end
+
+local function place_arrived(q, now, job)
+  if job.state == 'dead' then
+    redis.call('ZADD', q .. 'dead', job.score, job.id)
+    local group = field_of(job.fields, 'group')
+    redis.call('HDEL', q .. 'job:' .. job.id, 'group')
+    return count_death(q, now, job.id, field_of(job.fields, 'reason') or 'failed', group)
+  end
+  if job.state == 'scheduled' then return set_alarm(q, job.id, job.score) end
+  give_back(q, job.id, fresh_rank(q, field_of(job.fields, 'priority')))
+end
+
+local function write_arrived(q, now, job, key)
+  local record = q .. 'job:' .. job.id
+  redis.call('DEL', record, record .. ':history')
+  redis.call('HSET', record, unpack(job.fields))
+  if #job.history > 0 then redis.call('RPUSH', record .. ':history', unpack(job.history)) end
+  if key and job.state ~= 'dead' or job.has_key then claim_key(q, job.id, key) end
+  redis.call('ZADD', q .. 'arrived', now + REMEMBERED_MS, job.token)
+  place_arrived(q, now, job)
+end
+
+-- job: id, token, state, score, has_key, fields, history. Returns 1, 0 or -1, see deliver.lua. A forward is no job (see
+-- delivered.lua). Raises: where keys of the queue are damaged; it has not come then.
+local function arrive(q, now, job)
+  local record, key = q .. 'job:' .. job.id, field_of(job.fields, 'key')
+  if redis.call('ZSCORE', q .. 'arrived', job.token) then return 1 end
+  if redis.call('EXISTS', record) == 1 and redis.pcall('HEXISTS', record, 'moved') ~= 1 then return 0 end
+  if job.has_key and holder_of(q, key) then return -1 end
+  local fine, problem = pcall(write_arrived, q, now, job, key)
+  if fine then return 1 end
+  redis.pcall('ZREM', q .. 'arrived', job.token)
+  forget(q, job.id, key)
+  error(problem, 0)
+end

@@ -1,0 +1,21 @@
+--: include damaged moving/transfer
+-- Jobs whose mover did not get to the end of it. Daemons deliver them (transfers.lua).
+-- Gives: overdue_transfers
+
+local OVERDUE_MS, MOST_SEEN = 2000, 50
+
+-- Returns how many there are; what says no longer where it was to go is dead. Forgets what came here long ago.
+local function overdue_transfers(q, now)
+  redis.call('ZREMRANGEBYSCORE', q .. 'arrived', '-inf', now)
+  local found = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - OVERDUE_MS, 'LIMIT', 0, MOST_SEEN)
+  local left = 0
+  for _, id in ipairs(found) do
+    if read_transfer(q, id) then
+      left = left + 1
+    else
+      redis.call('ZREM', q .. 'transfers', id)
+      unless_damaged(q, now, id, function() error('its field moving cannot be read', 0) end)
+    end
+  end
+  return left
+end

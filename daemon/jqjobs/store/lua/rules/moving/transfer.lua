@@ -1,0 +1,10 @@
+-- A job on its way to another queue lies in `transfers`, by the moment at which it left. Its record stays as it is
+-- until that queue has it, with the field `moving`: "token target state score", where it goes, and where it was.
+-- Gives: read_transfer
+
+-- Returns token, target, state and score; all nil when it is not on its way.
+local function read_transfer(q, id)
+  if not redis.call('ZSCORE', q .. 'transfers', id) then return end
+  local field = redis.pcall('HGET', q .. 'job:' .. id, 'moving')
+  return string.match(type(field) == 'string' and field or '', '^(%S+) (%S+) (%a+) (%S+)$')
+end

@@ -1,0 +1,40 @@
+--: include core coalescing_key moving/transfer
+-- Reads jobs that are on their way to another queue, with all that goes along, for whoever delivers them.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] only those that left so long ago, ms
+-- then job ids, or none: of all of them the oldest
+-- Returns { now, then eight items for each job: id, token, target, state, score, fields of its record (flat), its
+--   history, 1 if it has its coalescing key }, at most 50 of about 1 MiB
+-- First write: none
+local MOST, MOST_BYTES = 50, 1048576
+local q, now, age = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
+-- What holds in this queue only.
+local STAYS = { moving = true, rank = true, held = true, refused = true, awaited = true, token = true, answer = true,
+  wait_backoff = true, cancel = true }
+
+local function fields_of(id)
+  local flat, fields, size, key = redis.call('HGETALL', q .. 'job:' .. id), {}, 0, nil
+  for i = 1, #flat, 2 do
+    if flat[i] == 'key' then key = flat[i + 1] end
+    if not STAYS[flat[i]] then fields[#fields + 1], fields[#fields + 2] = flat[i], flat[i + 1] end
+    size = size + #flat[i + 1]
+  end
+  return fields, size, holder_of(q, key) == id and 1 or 0
+end
+
+local ids, reply, bytes = {}, { now }, 0
+for i = 3, #ARGV do ids[i - 2] = ARGV[i] end
+if #ARGV == 2 then
+  ids = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - age, 'LIMIT', 0, MOST)
+end
+for i = 1, math.min(MOST, #ids) do
+  local id, token, target, state, score = ids[i], read_transfer(q, ids[i])
+  if token and bytes < MOST_BYTES then
+    local fields, size, has_key = fields_of(id)
+    local history = redis.pcall('LRANGE', q .. 'job:' .. id .. ':history', 0, -1)
+    for _, item in ipairs({ id, token, target, state, score, fields, history.err and {} or history, has_key }) do
+      reply[#reply + 1] = item
+    end
+    bytes = bytes + size
+  end
+end
+return reply
