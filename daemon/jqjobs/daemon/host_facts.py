@@ -50,8 +50,9 @@ class HostFacts:
             space = os.statvfs(self._boards)
             facts |= {
                 "boards_free_bytes": space.f_bavail * space.f_frsize, "boards_bytes": space.f_blocks * space.f_frsize,
-                "boards_in_memory": file_system_of(self._boards, self._mountinfo) in _IN_MEMORY,
             }  # fmt: skip
+            if file_system := file_system_of(self._boards, self._mountinfo):
+                facts["boards_in_memory"] = file_system in _IN_MEMORY
         except OSError:  # deleted just now: it is made anew
             pass
         return facts

@@ -70,6 +70,18 @@ def test_the_file_system_is_the_one_of_the_device(tmp_path: Path) -> None:
     assert file_system_of(tmp_path, tmp_path / "none") == ""
 
 
+@pytest.mark.parametrize(("kind", "in_memory"), [("tmpfs", True), ("ext4", False), (None, None)])
+def test_whether_boards_lie_in_memory_is_told_where_it_is_known(
+    memory: Any, tmp_path: Path, kind: str | None, in_memory: bool | None
+) -> None:
+    device, mountinfo = tmp_path.stat().st_dev, tmp_path / "mountinfo"
+    if kind:
+        mountinfo.write_text(f"2 1 {os.major(device)}:{os.minor(device)} / /here rw - {kind} {kind} rw\n")
+    found = host_info(HostFacts(tmp_path, memory, mountinfo).as_json())
+    assert found is not None
+    assert found.boards_in_memory is in_memory
+
+
 @pytest.mark.parametrize("said", [None, b"", b"nonsense", b"[]"])
 def test_what_says_nothing_is_nothing(said: Any) -> None:
     assert host_info(said) is None

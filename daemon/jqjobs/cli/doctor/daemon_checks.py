@@ -97,7 +97,7 @@ def _leases(facts: Facts) -> Iterator[Finding]:
 def _redis(facts: Facts) -> Iterator[Finding]:
     if facts.workers_elsewhere and not facts.registry.daemons:
         yield error(
-            "this host", f"{plural(facts.workers_elsewhere, 'worker')} here work with another Redis or prefix",
+            "this host", f"no daemon, but {plural(facts.workers_elsewhere, 'worker')} with another Redis or prefix",
             "say the same JQ_REDIS_URL and JQ_PREFIX to the app, to jqd and to jqctl",
         )  # fmt: skip
 
@@ -110,5 +110,5 @@ CHECKS = (
     Check("daemons.restarts", _ALL, "no worker died unasked in the last hour", _restarts, _REGISTRY),
     Check("daemons.reloads", _ALL, "no reload was refused", _reloads, _REGISTRY),
     Check("daemons.leases", _ALL, "each lease is renewed in time", _leases, ("leases",)),
-    Check("daemons.redis", _ALL, "no worker of this host works elsewhere while none works here", _redis, _REGISTRY),
+    Check("daemons.redis", _ALL, "daemons and jqctl mean the same Redis, as far as this host knows", _redis, _REGISTRY),
 )

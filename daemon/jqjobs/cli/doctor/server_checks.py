@@ -98,7 +98,7 @@ def _evictions(facts: Facts) -> Iterator[Finding]:
 
 
 def _latency(facts: Facts) -> Iterator[Finding]:
-    took = f"it answers in {facts.server.round_trip_ms:.1f} ms"
+    took = f"it answers in {facts.server.round_trip_ms:.2f} ms"
     if facts.server.round_trip_ms > _SLOW_MS:
         yield warning(_REDIS, took, "run this beside it; else redis-cli SLOWLOG GET and LATENCY DOCTOR tell why")
     else:

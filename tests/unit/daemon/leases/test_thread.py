@@ -88,7 +88,7 @@ def test_every_step_has_its_time(leases: FakeLeases) -> None:
     leases.thread.report = IDLE
     leases.turn_for(60)
     done = leases.turn_for(60)
-    assert (done["renew"], done["register"], done["check_server"]) == (6, 30, 0)
+    assert (done["renew"], done["register"], done["check_server"], done["note_memory"]) == (6, 30, 0, 1)
     assert 23 <= done["keep_house"] <= done["tick"] <= 25
     assert 38 <= done["take_over_orphans"] <= 41
     assert 190 <= done["tell_if_exhausted"] <= 201
