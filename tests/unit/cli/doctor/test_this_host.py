@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jqjobs.base.process import identity_of
+from jqjobs.base.process import Identity, identity_of
 from jqjobs.cli.doctor.this_host import redis_host, workers_elsewhere
 from jqjobs.daemon.workers.runtime import folder_of
 from jqjobs.link.board import Board
@@ -16,25 +17,26 @@ from jqjobs.store.address import Address, parse_url
 HERE, THERE = parse_url("redis://h/0"), parse_url("redis://h/0?prefix=staging")
 
 
-def leave_board(base: Path, address: Address, pid: int) -> None:
+def leave_board(base: Path, address: Address, worker: Identity) -> None:
     folder = base / folder_of(address)
     folder.mkdir(exist_ok=True)
-    board = Board.create(folder / f"{pid}.board")
-    board.write_header({"worker": identity_of(pid).as_dict()})
+    board = Board.create(folder / f"{worker.pid}.board")
+    board.write_header({"worker": worker.as_dict()})
     board.close()
 
 
 def test_a_living_worker_with_another_prefix_is_counted(tmp_path: Path) -> None:
     environ = {"RUNTIME_DIRECTORY": str(tmp_path)}
     assert workers_elsewhere(HERE, environ) == 0
-    leave_board(tmp_path, THERE, os.getpid())
+    leave_board(tmp_path, THERE, identity_of(os.getpid()))
     (tmp_path / folder_of(THERE) / "x.board").write_bytes(b"no board at all")
     assert workers_elsewhere(HERE, environ) == 1
     assert workers_elsewhere(THERE, environ) == 0
 
 
-def test_a_dead_one_is_not(tmp_path: Path) -> None:
-    leave_board(tmp_path, THERE, 2**22)
+@pytest.mark.parametrize("dead", [identity_of(2**22), replace(identity_of(os.getpid()), started=1)])
+def test_a_dead_one_is_not_though_another_process_may_have_its_number(tmp_path: Path, dead: Identity) -> None:
+    leave_board(tmp_path, THERE, dead)
     assert workers_elsewhere(HERE, {"RUNTIME_DIRECTORY": str(tmp_path)}) == 0
 
 
