@@ -111,6 +111,24 @@ def test_it_is_resumed_with_the_boundary_that_it_began_with(system: QueueSystem)
     assert system.ids("dead") == ["late"]
 
 
+def test_what_grows_older_meanwhile_is_not_touched(system: QueueSystem) -> None:
+    """Neither in the same go nor when it is resumed."""
+    kill(system, *"abc")
+    system.clock.advance(1000)
+    kill(system, *"xyz")
+
+    def grow_older() -> None:
+        system.clock.advance(5000)
+
+    first = act(system, Act.DELETE, grow_older, state="dead", older_than_s=1, within_s=0)
+    assert (first.done, first.cursor is not None) == (2, True)
+    cursor = read_cursor(first.cursor or "")
+    assert act(system, Act.DELETE, grow_older, state="dead", older_than_s=1, cursor=cursor).done == 1
+    kill(system, "d")
+    assert act(system, Act.DELETE, grow_older, state="dead", older_than_s=3, until_ms=system.clock.now_ms).done == 3
+    assert system.ids("dead") == ["d"]
+
+
 def test_what_refuses_is_passed_over_and_counted(system: QueueSystem) -> None:
     kill(system, "a", "b", "c", key="k")
     system.add("holder", key="k")

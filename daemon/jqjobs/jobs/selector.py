@@ -51,6 +51,10 @@ class Selector(NamedTuple):
                 raise InvalidOption(f"{what} is empty: leave it out")
         return self
 
+    def at(self, moment_ms: int) -> tuple[Selector, int]:
+        """Return what it selects at a moment, whenever that is asked for: without an age, and until when."""
+        return self._replace(older_than_s=None), moment_ms - round((self.older_than_s or 0) * 1000)
+
     def wire(self, state: str, until_ms: int | None) -> str:
         """Return what lua/search.lua reads: the jobs of one state, come by ``until_ms`` at the latest."""
         older_ms = None if self.older_than_s is None else round(self.older_than_s * 1000)

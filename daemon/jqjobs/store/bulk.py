@@ -76,16 +76,22 @@ def act_on_all(
     """Act on the jobs of a queue that match, or only count them.
 
     ``until_ms``: on those alone that were in their state (or queue, see `Selector`) by then; by default, by now.
-    ``cursor``: where an earlier answer ended. ``within_s``: end after so long.
+    An age is one at that moment. ``cursor``: where an earlier answer ended. ``within_s``: end after so long.
     ``watch``: told after each step.
     Raises: InvalidOption.
     """
+    if cursor is not None:
+        selector, _ = selector.at(0)  # its age is part of the boundary by now
+    elif until_ms is not None:
+        selector, until_ms = selector.at(until_ms)
     places = states_from(_states_of(act, selector), cursor, until_ms)
     stop_s = None if within_s is None else time.monotonic() + within_s
     matched, came_of, so_far = 0, Counter[str](), BulkAnswer()
     while places:
         page: JobPage = yield search(queue, selector, places[0], CHUNK)
-        bound_ms = page.now_ms if places[0].until_ms is None else places[0].until_ms
+        bound_ms = places[0].until_ms
+        if bound_ms is None:
+            selector, bound_ms = selector.at(page.now_ms)
         ahead = [page.cursor] if page.cursor else places[1:]
         places = [place._replace(until_ms=bound_ms) for place in ahead]
         rows = [row for row in page.rows if _is_meant(row, act, selector)]
