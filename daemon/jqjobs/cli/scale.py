@@ -78,8 +78,7 @@ def scale(
       jqctl scale --queues emails --json
       jqctl scale --every 15s --exec 'heroku ps:scale worker={wanted}'
       jqctl scale --every 15s --exec 'kubectl scale deployment/worker --replicas={wanted}'
-      jqctl scale --every 15s --exec 'aws autoscaling set-desired-capacity
-        --auto-scaling-group-name workers --desired-capacity {wanted}'
+      jqctl scale --every 15s --exec 'aws autoscaling set-desired-capacity … --desired-capacity {wanted}'
     """
     chosen = _rules(at_once, **rules)
 

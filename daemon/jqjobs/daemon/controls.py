@@ -36,11 +36,11 @@ class Controls:
 
     def resize(self, count: int) -> int:
         """Have so many workers from now on, at least one; return the number."""
-        return self.lifecycle.scale(Bounds.fixed(count))
+        return self.lifecycle.size.scale(Bounds.fixed(count))
 
     def follow_load(self, bounds: Bounds) -> int:
         """Have as many workers as the jobs call for, within bounds; return how many that is now."""
-        return self.lifecycle.scale(bounds)
+        return self.lifecycle.size.scale(bounds)
 
     def quiet(self) -> None:
         """Take no new jobs until `resume`."""

@@ -38,7 +38,7 @@ class Scaler:
 
     def look(self) -> None:
         """Have more workers or fewer, if there is news of what there is to do. To be called at each turn."""
-        self.leases.reads_load = self.lifecycle.bounds.is_range
+        self.leases.reads_load = self.lifecycle.size.bounds.is_range
         load = self.leases.load
         if load is None or not self.leases.reads_load or self.lifecycle.is_quiet:
             self._hold.keep(time.monotonic())
@@ -48,7 +48,7 @@ class Scaler:
 
     def _follow(self, load: Load) -> None:
         present, idle = self.lifecycle.wanted, self._idle_seats()
-        now_s, bounds = time.monotonic(), self.lifecycle.bounds
+        now_s, bounds = time.monotonic(), self.lifecycle.size.bounds
         rules = Rules(
             target_s=DAEMON_TARGET_S, least=bounds.least, most=bounds.most, at_once=self.settings.concurrency
         )  # fmt: skip
@@ -59,12 +59,12 @@ class Scaler:
         if found.wanted > present:
             self._grow(present, found)
         elif suffice < present and idle and not self.source_changes.is_under_way:
-            self.lifecycle.give_up(max(idle))
+            self.lifecycle.size.give_up(max(idle))
             self._say(present, found.why)
 
     def _grow(self, present: int, found: Decision) -> None:
         room = self.memory.room_for_more()
-        self.lifecycle.resize(next_size(present, found.wanted, MAX_PROCESSES if room is None else room))
+        self.lifecycle.size.resize(next_size(present, found.wanted, MAX_PROCESSES if room is None else room))
         self._say(present, found.why)
 
     def _idle_seats(self) -> list[int]:

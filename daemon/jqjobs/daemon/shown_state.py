@@ -68,7 +68,7 @@ class ShownState:
         self.notifier.tell(state, note or (counted if state == "running" else f"{state}, {counted}"))
         self.leases.report = make_report(self.settings, self.workers, {
             "state": state, "note": note, "slots": wanted, "reload": self.source_changes.progress,
-            "processes": str(self.lifecycle.bounds),
+            "processes": str(self.lifecycle.size.bounds),
             "deaths": self.lifecycle.seats.deaths_in_last_hour(), "unwatched": self.source_changes.files.unwatched,
             "host_facts": self.host_facts.as_json(),
         })  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.settings import Bounds, DaemonSettings
 from jqjobs.daemon.workers import stop_plans
-from jqjobs.daemon.workers.seats import Seats
+from jqjobs.daemon.workers.size import Size
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.stop_plans import Life
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
@@ -53,7 +52,7 @@ class Handover:
 
 
 class WorkerLifecycle:
-    """One per daemon. ``bounds``: how many workers there may be. ``unusable``: why none can ever start, or ""."""
+    """One per daemon. ``unusable``: why no worker can ever start, "" while there is hope."""
 
     def __init__(
         self,
@@ -68,8 +67,8 @@ class WorkerLifecycle:
         self._leases = leases
         self._memory = memory
         self._source_changes = source_changes
-        self.bounds = settings.processes
-        self.seats = Seats(self.bounds.least)
+        self.size = Size(settings.processes, workers)
+        self.seats = self.size.seats
         self._said_unserved = False
         self.ever_ready = False
         self.is_quiet = False
@@ -81,36 +80,17 @@ class WorkerLifecycle:
         """How many workers there should be."""
         return len(self.seats)
 
-    def scale(self, bounds: Bounds) -> int:
-        """Have so many workers from now on, whatever the settings say; return how many that is now."""
-        self.bounds = bounds
-        return self.resize(bounds.nearest(self.wanted))
-
-    def resize(self, count: int) -> int:
-        """Have so many workers, at least one; those given up finish their job. Return the number."""
-        self._retire(self.seats.resize(count))
-        return self.wanted
-
-    def give_up(self, seat: int) -> None:
-        """Have no worker in that seat any more, unless it is the last; who is there finishes its job."""
-        self._retire(self.seats.give_up(seat))
-
-    def _retire(self, seats: Collection[int]) -> None:
-        for worker in self._workers:
-            if worker.seat in seats and worker.plan is None:
-                self._workers.stop(worker, stop_plans.retire_plan())
-
     def handover(self) -> Handover:
         """Return what people told this daemon while it ran, and how far it has come."""
-        asked = self._settings.processes
-        return Handover(self.is_quiet, "" if self.bounds == asked else str(self.bounds), str(asked), self.wanted)
+        asked, now = self._settings.processes, self.size.bounds
+        return Handover(self.is_quiet, "" if now == asked else str(now), str(asked), self.wanted)
 
     def inherit(self, handover: Handover) -> None:
         """Go on with what they told the image before this one; a new number of workers in the settings goes first."""
         self.ever_ready, self.is_quiet = True, handover.is_quiet
         if handover.scaled_to and handover.processes == str(self._settings.processes):
-            self.bounds = Bounds.parse(handover.scaled_to)
-        self.seats.resize(self.bounds.nearest(handover.seats))
+            self.size.bounds = Bounds.parse(handover.scaled_to)
+        self.size.resize(self.size.bounds.nearest(handover.seats))
 
     def set_quiet(self, *, is_quiet: bool) -> None:
         """Have all workers take no new jobs, or take them again."""

@@ -200,6 +200,10 @@ def test_the_list_has_a_line_for_each_daemon_that_fits_and_says_who_is_silent() 
     assert max(map(len, (title, web, wordy))) <= WIDTH
 
 
+def test_the_list_says_how_far_a_daemon_may_go_that_follows_its_jobs() -> None:
+    assert "2/3 of 1..8" in lines_of(WEB._replace(processes="1..8"))[1]
+
+
 def test_the_list_makes_do_with_a_daemon_of_which_nothing_is_known() -> None:
     blank = DaemonInfo("d1", "", "", None, "", "", (), (), None, "", None, 0)
 

@@ -125,6 +125,11 @@ def test_a_daemon_of_many_queues_names_some() -> None:
     assert "q18, and 380 more" in text
 
 
+def test_a_daemon_that_follows_its_jobs_says_how_far_it_may_go() -> None:
+    assert "  workers: 1 of 1..8, as jobs call for" in shown(QUIET, daemons=(DAEMON._replace(processes="1..8"),))
+    assert "as jobs call for" not in shown(QUIET, daemons=(DAEMON._replace(processes="1"),))
+
+
 def test_each_worker_shows_which_release_it_runs() -> None:
     commit = "83baae61804e65cc73a7201a7252750c76066a30"
     workers = (IDLE._replace(release=commit), IDLE._replace(id="b", release="v42"), IDLE._replace(id="c"))

@@ -131,15 +131,15 @@ def test_it_grows_no_further_than_there_is_memory(daemon: ScaledDaemon) -> None:
 
 
 def test_a_number_that_was_ordered_stays_until_a_range_is(daemon: ScaledDaemon) -> None:
-    daemon.lifecycle.scale(Bounds.fixed(3))
+    daemon.lifecycle.size.scale(Bounds.fixed(3))
     assert daemon.hear(BURST, 3) == [3, 3, 3]
     assert not daemon.leases.reads_load, "nobody wants to know"
-    daemon.lifecycle.scale(Bounds(2, 5))
+    daemon.lifecycle.size.scale(Bounds(2, 5))
     assert daemon.hear(BURST) == [5]
     assert daemon.leases.reads_load
 
 
 def test_a_new_image_that_goes_on_with_many_keeps_them_for_the_hold(daemon: ScaledDaemon) -> None:
-    daemon.lifecycle.resize(6)
+    daemon.lifecycle.size.resize(6)
     assert daemon.hear(NOTHING, 60) == [6] * 60
     assert daemon.hear(NOTHING) == [5]

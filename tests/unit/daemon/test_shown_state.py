@@ -19,7 +19,8 @@ class ShownDaemon:
     def __init__(self, workers: FakeWorkers) -> None:
         self.told: list[tuple[str, str]] = []
         seats = SimpleNamespace(deaths_in_last_hour=lambda: 0)
-        self.lifecycle = SimpleNamespace(note="", is_quiet=False, wanted=2, seats=seats, bounds="1..8")
+        size = SimpleNamespace(bounds="1..8")
+        self.lifecycle = SimpleNamespace(note="", is_quiet=False, wanted=2, seats=seats, size=size)
         self.leases = SimpleNamespace(waiting_for_redis="", report=Report(), turned_s=0.0)
         self.memory = SimpleNamespace(note="")
         self.source_changes = SimpleNamespace(

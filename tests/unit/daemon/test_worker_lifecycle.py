@@ -346,7 +346,7 @@ def test_fewer_workers_let_the_last_ones_finish_and_start_no_others(daemon: Fake
     one, other = daemon.started()
     for worker in (one, other):
         daemon.make_ready(worker)
-    assert daemon.lifecycle.resize(1) == 1
+    assert daemon.lifecycle.size.resize(1) == 1
     assert one.plan is None
     assert other.plan is not None
     assert math.isinf(other.plan.quit_at_s)
@@ -358,7 +358,7 @@ def test_fewer_workers_let_the_last_ones_finish_and_start_no_others(daemon: Fake
 def test_a_worker_that_is_killed_on_its_way_out_is_not_succeeded(daemon: FakeDaemon, logged: Lines) -> None:
     _, other = daemon.started()
     daemon.make_ready(other)
-    daemon.lifecycle.resize(1)
+    daemon.lifecycle.size.resize(1)
     daemon.die(other, code=-9)
     daemon.lifecycle.start_workers()
     assert len(daemon.started()) == 1
@@ -367,15 +367,15 @@ def test_a_worker_that_is_killed_on_its_way_out_is_not_succeeded(daemon: FakeDae
 def test_a_seat_given_up_and_wanted_again_need_not_wait_for_its_old_worker(daemon: FakeDaemon) -> None:
     for worker in daemon.started():
         daemon.make_ready(worker)
-    daemon.lifecycle.resize(1)
-    assert daemon.lifecycle.resize(2) == 2
+    daemon.lifecycle.size.resize(1)
+    assert daemon.lifecycle.size.resize(2) == 2
     daemon.lifecycle.start_workers()
     assert [worker.seat for worker in daemon.started() if worker.plan is None] == [0, 1]
 
 
 def test_the_number_of_workers_has_bounds(daemon: FakeDaemon) -> None:
-    assert daemon.lifecycle.resize(0) == 1
-    assert daemon.lifecycle.resize(10_000) == MAX_PROCESSES
+    assert daemon.lifecycle.size.resize(0) == 1
+    assert daemon.lifecycle.size.resize(10_000) == MAX_PROCESSES
 
 
 @pytest.mark.parametrize(("processes", "has"), [("2", 5), ("3", 3)], ids=["as before", "newly configured"])
@@ -383,7 +383,7 @@ def test_a_new_image_goes_on_quiet_and_with_as_many_workers_as_were_ordered(
     daemon: FakeDaemon, workers: FakeWorkers, processes: str, has: int
 ) -> None:
     daemon.lifecycle.set_quiet(is_quiet=True)
-    daemon.lifecycle.scale(Bounds.fixed(5))
+    daemon.lifecycle.size.scale(Bounds.fixed(5))
     handover = Handover.from_json(daemon.lifecycle.handover().to_json())
     heir = FakeDaemon(workers, processes=processes).lifecycle
     heir.inherit(handover)
@@ -402,27 +402,27 @@ def test_a_new_image_goes_on_with_as_many_workers_as_jobs_called_for(
 ) -> None:
     daemon = FakeDaemon(workers, processes=before).lifecycle
     if ordered:
-        daemon.scale(Bounds.parse(ordered))
-    daemon.resize(6)
+        daemon.size.scale(Bounds.parse(ordered))
+    daemon.size.resize(6)
     heir = FakeDaemon(workers, processes=now).lifecycle
     heir.inherit(Handover.from_json(daemon.handover().to_json()))
-    assert (heir.wanted, str(heir.bounds)) == (has, bounds)
+    assert (heir.wanted, str(heir.size.bounds)) == (has, bounds)
 
 
 def test_a_range_begins_with_the_least_and_an_order_ends_it(workers: FakeWorkers) -> None:
     lifecycle = FakeDaemon(workers, processes="2..8").lifecycle
     assert lifecycle.wanted == 2
-    assert lifecycle.scale(Bounds.fixed(5)) == 5
-    assert lifecycle.scale(Bounds(1, 3)) == 3
+    assert lifecycle.size.scale(Bounds.fixed(5)) == 5
+    assert lifecycle.size.scale(Bounds(1, 3)) == 3
 
 
 def test_a_seat_is_given_up_wherever_it_is_but_the_last_one(daemon: FakeDaemon) -> None:
     one, other = daemon.started()
     daemon.make_ready(one)
     daemon.make_ready(other)
-    daemon.lifecycle.give_up(one.seat)
+    daemon.lifecycle.size.give_up(one.seat)
     assert (one.plan is None, other.plan is None, daemon.lifecycle.wanted) == (False, True, 1)
-    daemon.lifecycle.give_up(other.seat)
+    daemon.lifecycle.size.give_up(other.seat)
     daemon.die(one, code=0)
     daemon.lifecycle.start_workers()
     assert (daemon.started(), daemon.lifecycle.wanted) == ([other], 1)

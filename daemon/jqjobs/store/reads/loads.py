@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jqjobs.jobs.scaling import Load
+from jqjobs.jobs.scaling import ASSUMED_RUN_S, Load
 from jqjobs.jobs.selector import Selector
 from jqjobs.jobs.statistics import OTHER
 from jqjobs.store import keys
@@ -71,12 +71,10 @@ def _load(status: QueueStatus, due_soon: int, busy: int, run_s: float | None) ->
 
 
 def _together(loads: Sequence[Load], busy: int) -> Load:
-    known = [load for load in loads if load.mean_run_s is not None and load.jobs]
-    weight = sum(load.jobs for load in known)
     return Load(
         ready=sum(load.ready for load in loads), in_hand=sum(load.in_hand for load in loads), busy=busy,
         due_soon=sum(load.due_soon for load in loads), oldest_s=max(load.oldest_s for load in loads),
-        mean_run_s=sum(load.jobs * (load.mean_run_s or 0.0) for load in known) / weight if weight else None,
+        mean_run_s=_weighed([(load.mean_run_s, load.jobs) for load in loads if load.jobs]),
         workers=min([load.workers for load in loads if load.ready] or [max(load.workers for load in loads)]),
     )  # fmt: skip
 
@@ -103,13 +101,17 @@ def _mean_of(
     """Return how long jobs of these names run, each so many times; of no names: those that ran here."""
     if not names:
         return _latest(recent, ever)
-    counted = {one.name for one in ever}
-    means = [
-        (_latest(_named(name, recent), _named(name, ever)), times)
-        for name, times in _as_counted(names, counted).items()
-    ]
-    known = [(run_s, times) for run_s, times in means if run_s is not None]
-    return sum(run_s * times for run_s, times in known) / sum(times for _, times in known) if known else None
+    counted = _as_counted(names, {one.name for one in ever})
+    run_s = {name: _latest(_named(name, recent), _named(name, ever)) for name in counted}
+    return _weighed([(run_s[name], times) for name, times in counted.items()])
+
+
+def _weighed(means: Sequence[tuple[float | None, int]]) -> float | None:
+    """Return the mean of means, each of so many jobs; what is not known is assumed where anything is known."""
+    if all(run_s is None for run_s, _ in means):
+        return None
+    jobs = sum(times for _, times in means)
+    return sum((ASSUMED_RUN_S if run_s is None else run_s) * times for run_s, times in means) / jobs
 
 
 def _as_counted(names: Counter[str], counted: set[str]) -> Counter[str]:
