@@ -55,7 +55,7 @@ def test_nothing_is_taken_beside_one_that_may_pay_next_for_long_where_others_go_
     worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_ms = [monotonic_ms()]
-    monkeypatch.setattr("jqjobs.worker.trips.suspects.monotonic_ms", lambda: now_ms[0])
+    monkeypatch.setattr("jqjobs.worker.trips.solitude.monotonic_ms", lambda: now_ms[0])
     for suspect in ("s1", "s2"):
         worker.system.redis("HSET", worker.system.key(f"job:{suspect}"), "suspect", "0 1")
     assert brought(worker, 8, free=8) == ["s1"]

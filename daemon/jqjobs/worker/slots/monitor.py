@@ -131,7 +131,7 @@ class Monitor(threading.Thread):
         if not running:
             return self._batch.rest()
         stalled_ms = monotonic_ms() - self._batch.last_start_ms
-        if self._signals.draining or (stalled_ms > self._prefetch_ms and not self._batch.waits_alone):
+        if self._signals.draining or (stalled_ms > self._prefetch_ms and self._batch.solitude is None):
             self._batch.give_back()
         if self._is_to_report(stalled_ms):
             self._report()

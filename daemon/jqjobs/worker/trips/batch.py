@@ -10,12 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.reports import Reports
+from jqjobs.worker.trips.solitude import Solitude
 
 #: What the board says of a job that ended and is not yet reported, for the case that this process dies now.
 #: An interrupted one counts as running: whoever ends a worker that was stopped charges it an interrupt.
@@ -46,8 +46,8 @@ class Batch:
         self.busy = threading.Event()
         #: Whether a job takes no notice of its end, so that this worker is to be replaced and takes nothing more.
         self.has_hung = False
-        self._alone: TakenJob | None = None
-        self._alone_by_ms = 0.0
+        #: Of a job in hand that does not start while others run.
+        self.solitude: Solitude | None = None
 
     @property
     def free_places(self) -> int:
@@ -83,20 +83,6 @@ class Batch:
             if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
                 self.busy.set()
 
-    def make_way(self, job: TakenJob, by_ms: float) -> None:
-        """Give back what is not started, and have ``job``, which is added next, wait until nothing runs beside it.
-
-        ``by_ms``: when it starts all the same, on the monotonic clock.
-        """
-        with self._lock:
-            self._release_all()
-            self._alone, self._alone_by_ms = job, by_ms
-
-    @property
-    def waits_alone(self) -> bool:
-        """Whether what is in hand waits until nothing runs beside it."""
-        return self._alone is not None and not self._board.is_recalled
-
     def start_next(self) -> TakenJob | None:
         """Mark the next job as running and return it; None when there is none, or none may be started.
 
@@ -104,8 +90,10 @@ class Batch:
         """
         with self._lock:
             while self._unstarted:
-                if self._alone is not None and self._is_to_wait(self._unstarted[0]):
-                    return None
+                if self.solitude is not None:
+                    if self._running and not (self.solitude.is_over or self._board.is_recalled):
+                        return None
+                    self.solitude = None
                 job = self._unstarted.popleft()
                 if not self._board.start(job):
                     if self._leave(job):
@@ -115,12 +103,6 @@ class Batch:
                 self._running[job.place] = job
                 return job
         return None
-
-    def _is_to_wait(self, job: TakenJob) -> bool:
-        if job is self._alone and self._running and monotonic_ms() < self._alone_by_ms and self.waits_alone:
-            return True
-        self._alone = None
-        return False
 
     def _leave(self, job: TakenJob) -> bool:
         """Do not start a job after all; whether the next one may be tried."""
@@ -155,14 +137,19 @@ class Batch:
         """Return whether ``job`` runs and somebody has cancelled it; called from another thread."""
         return self._board.is_cancelled(job) and self._running.get(job.place) is job
 
-    def give_back(self) -> int:
-        """Turn all unstarted jobs into releases, last one first; return how many."""
+    def give_back(self, way_for: Solitude | None = None) -> int:
+        """Turn all unstarted jobs into releases, last one first; return how many.
+
+        ``way_for``: of the job that is added next. It starts when what runs has ended.
+        """
         with self._lock:
-            return self._release_all()
+            released = self._release_all()
+            self.solitude = way_for
+            return released
 
     def _release_all(self) -> int:
         released = len(self._unstarted)
-        self._alone = None
+        self.solitude = None
         while self._unstarted:
             self.reports.release(self._unstarted.pop())
         if self._board.is_recalled:

@@ -13,6 +13,7 @@ from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.solitude import Solitude, solitude_of
 
 #: Looking for them makes a trip dearer, so it is done so often only.
 _LOOK_EVERY_MS = 50
@@ -29,8 +30,7 @@ class SuspectTurn:
         self._batch = batch
         self._ask_at_ms = 0.0
         self._is_after_suspects = False
-        self._alone: TakenJob | None = None
-        self._alone_by_ms = 0.0
+        self._solitude: Solitude | None = None
 
     @property
     def may_come(self) -> bool:
@@ -39,8 +39,8 @@ class SuspectTurn:
 
     def ask(self, want: int, free: int) -> Allowed | None:
         """Return how many to ask for in a trip that asks for ``want`` jobs; ``free``: so many slots have nothing."""
-        if self._alone is not None and not self._has_in_hand(self._alone):
-            self._alone = None
+        if self._solitude is not None and not self._has_in_hand(self._solitude.job):
+            self._solitude = None
         scope = self._board.appointment.scope
         if not scope or want <= 0 or self._is_after_suspects:
             return None
@@ -58,17 +58,17 @@ class SuspectTurn:
         suspects = [job for job in trip.jobs if job.suspicion] if asked else []
         self._is_after_suspects = bool(suspects)
         for job in suspects:
-            if job.suspicion is not None and job.suspicion.alone_ms:
-                self._alone, self._alone_by_ms = job, monotonic_ms() + job.suspicion.alone_ms
-                self._batch.make_way(job, self._alone_by_ms)
+            if solitude := solitude_of(job):
+                self._solitude = solitude
+                self._batch.give_back(way_for=solitude)
 
     @property
     def is_alone(self) -> bool:
         """Whether there is a job in hand that nothing is to be started beside."""
-        alone = self._alone
-        if alone is None or not self._has_in_hand(alone):
+        solitude = self._solitude
+        if solitude is None or not self._has_in_hand(solitude.job):
             return False
-        return self._board.appointment.others > 0 or monotonic_ms() < self._alone_by_ms
+        return self._board.appointment.others > 0 or not solitude.is_over
 
     def _has_in_hand(self, job: TakenJob) -> bool:
         return any(each is job for each in self._batch.in_hand())

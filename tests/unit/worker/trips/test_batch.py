@@ -9,6 +9,7 @@ from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.solitude import Solitude
 from unit.worker.batches import ended, jobs, reported, started
 
 
@@ -189,18 +190,18 @@ def test_one_that_is_to_be_alone_starts_when_what_runs_has_ended_and_what_was_no
     others, suspect = jobs(2), TakenJob("q", "alone", 1, "name", b"{}")
     batch.add(others)
     running = started(batch)
-    batch.make_way(suspect, monotonic_ms() + 60_000)
+    batch.give_back(way_for=Solitude(suspect, monotonic_ms() + 60_000))
     assert reported(batch) == ["id-1 released"]
     batch.add([suspect])
-    assert (batch.start_next(), batch.waits_alone) == (None, True)
+    assert batch.start_next() is None
     batch.finish(running)
-    assert (batch.start_next(), batch.waits_alone) == (suspect, False)
+    assert batch.start_next() is suspect
 
 
 def test_one_that_is_to_be_alone_does_not_wait_for_ever(batch: Batch) -> None:
     batch.add(jobs(1))
     started(batch)
     suspect = TakenJob("q", "alone", 1, "name", b"{}")
-    batch.make_way(suspect, monotonic_ms())
+    batch.give_back(way_for=Solitude(suspect, monotonic_ms()))
     batch.add([suspect])
     assert batch.start_next() is suspect
