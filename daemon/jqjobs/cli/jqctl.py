@@ -23,8 +23,8 @@ _COMMANDS = {
     "daemon": "daemons:daemon", "doctor": "doctor.command:doctor", "enqueue": "enqueue:enqueue",
     "errors": "errors:errors", "job": "jobs:job",
     "jobs": "registered:jobs", "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue",
-    "scale": "scale:scale", "schedule": "schedule:schedule", "status": "status:status", "tail": "tail:tail",
-    "top": "top:top",
+    "recent": "recent:recent", "scale": "scale:scale", "schedule": "schedule:schedule", "status": "status:status",
+    "tail": "tail:tail", "top": "top:top",
 }  # fmt: skip
 
 

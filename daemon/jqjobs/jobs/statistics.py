@@ -17,6 +17,9 @@ SMALLEST_MS = 5
 BOUNDS_MS = tuple(SMALLEST_MS << n for n in range(21))
 BUCKETS = len(BOUNDS_MS) + 1
 
+#: So many ends of attempts are remembered of a queue, the last ones.
+MOST_RECENT = 100
+
 #: Under this name the jobs of all further names of a queue are counted.
 OTHER = "other"
 
@@ -54,6 +57,11 @@ def end_of(outcome: Outcome | None) -> Ended | None:
 def bucket_of(ms: int) -> int:
     """Return in which bucket a duration in whole ms is counted: the first one whose bound is above it."""
     return min((ms // SMALLEST_MS).bit_length(), BUCKETS - 1)
+
+
+def end_line(job_id: str, name: str, ended: Ended, run_ms: int, wait_ms: int | None) -> str:
+    """Return the end of an attempt as the store remembers it; ``wait_ms`` None: nobody knows."""
+    return f"{job_id} {name} {ended} {run_ms} {'-' if wait_ms is None else wait_ms}"
 
 
 def percentile_ms(counts: Sequence[int], share: float) -> int | None:

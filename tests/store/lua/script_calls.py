@@ -36,7 +36,7 @@ TRANSFER = moves.Transfer("b", "1-1", "q", "ready", b"1", [b"name", b"n", b"payl
 
 #: One call of each script, with the most arguments its Python side sends.
 CALLS: dict[str, Call[Any]] = {
-    "add_statistics": add_statistics("q", {"n": {"started": 1, "done": 1}}),
+    "add_statistics": add_statistics("q", {"n": {"started": 1, "done": 1}}, [(1, "a n done 1 -")]),
     "agenda": agenda("q", 1),
     "register": daemons.register("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
     "delete": upkeep.delete("q", ["a"]),

@@ -257,8 +257,8 @@ def test_a_job_that_was_mended_can_be_retried(system: QueueSystem) -> None:
 KEYS = (
     "meta", "inbox", "rejected", "wake", "ready", "scheduled", "suspects", "held", "gates", "waiting", "parked",
     "misfits", "dead", "errors", "kept", "succeeded", "cancels", "unique", "hooks", "leases", "draining", "catalog",
-    "stats", "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api", "limit:api",
-    "active:w", "trip:w",
+    "stats", "recent", "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api",
+    "limit:api", "active:w", "trip:w",
 )  # fmt: skip
 #: Who writes over one of these has taken out of it what was in it: the jobs, or the leases.
 LOSES = {"ready", "held", "held:api", "active:w", "leases"}

@@ -9,6 +9,7 @@ from jqjobs.jobs.statistics import OTHER, Ended
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
 from jqjobs.store.calls.statistics import add_statistics
+from jqjobs.store.reads.recent import recent_ends
 from jqjobs.store.reads.statistics import NameStatistics, queue_statistics
 from store.queue_system import START_MS, QueueSystem
 
@@ -107,8 +108,11 @@ def test_what_ends_with_its_worker_is_counted_where_it_is_found(system: QueueSys
     board = [BoardEntry(job.id, job.attempt, word) for job, word in zip(jobs, words, strict=True)]
     system.run(leases.leave("q", "w", "killed", board, "", 0.5))
 
-    counted = {name: found.ended for name, found in read(system).items()}
-    assert counted == {word.split()[0]: {Ended(end): 1} for word, end in words.items() if end}
+    expected = {word.split()[0]: end for word, end in words.items() if end}
+    assert {name: found.ended for name, found in read(system).items()} == {
+        name: {Ended(end): 1} for name, end in expected.items()
+    }
+    assert {end.name: end.outcome for end in recent_ends(system.store, ["q"])} == expected
 
 
 def test_a_lost_lease_interrupts_and_what_is_late_expires(system: QueueSystem) -> None:

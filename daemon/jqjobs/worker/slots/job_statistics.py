@@ -1,4 +1,5 @@
-"""Counts what became of the attempts of one worker, by job name, and now and then adds that to what Redis has.
+"""Counts what became of the attempts of one worker, by job name, and now and then adds that to what Redis has, with the
+latest of them.
 
 Counting is one look-up and a few additions a job, in this process only. The monitor thread writes every 10 s what is
 new, so a worker that is killed loses that much; one that drains loses nothing.
@@ -8,8 +9,9 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Protocol
 
 from jqjobs.base import log
@@ -17,13 +19,12 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
-from jqjobs.jobs.statistics import BUCKETS, Ended, bucket_of, end_of
+from jqjobs.jobs.statistics import BUCKETS, MOST_RECENT, Ended, bucket_of, end_line, end_of
 from jqjobs.store.call import Call
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.scripts import script
 
 WRITE_EVERY_MS = 10_000
-_NO_JOB = TakenJob("", "", 0, "", b"")
 
 
 class RedisClock(Protocol):
@@ -61,14 +62,27 @@ class Tally:
         return found
 
 
-class _Alike:
-    """Jobs like this one that are not in a tally yet: successes of no length, begun within one ms."""
+class _Ends:
+    """Attempts that ended alike; more than one only where they are successes of no length, begun within one ms.
 
-    __slots__ = ("count", "job")
+    Copied from the first one, since a job has its payload with it.
+    """
 
-    def __init__(self, job: TakenJob, count: int) -> None:
-        self.job = job
-        self.count = count
+    __slots__ = ("ended", "ended_ms", "ids", "name", "queue", "ready_ms", "started_ms")
+
+    def __init__(self, job: TakenJob, ended: Ended, ended_ms: int) -> None:
+        self.queue, self.name = job.queue, job.name
+        self.ready_ms, self.started_ms, self.ended_ms = job.ready_ms, job.started_ms, ended_ms
+        self.ended = ended
+        self.ids = [job.id]
+
+    @property
+    def run_ms(self) -> int:
+        return self.ended_ms - self.started_ms
+
+
+_NONE = _Ends(TakenJob("", "", 0, "", b""), Ended.DONE, -1)
+_NONE.ids.clear()
 
 
 class JobStatistics:
@@ -91,7 +105,11 @@ class JobStatistics:
         self._ask = ask
         self._tallies: dict[str, dict[str, Tally]] = {queue: {} for queue in queues}
         self._written = defaultdict[tuple[str, str], Counter[str]](Counter)
-        self._alike = _Alike(_NO_JOB, 0)
+        #: Not in a tally yet.
+        self._alike = _NONE
+        #: The latest ones that are not written yet: those that `write` has not seen, and those that it has.
+        self._latest = {queue: deque[_Ends](maxlen=MOST_RECENT) for queue in queues}
+        self._unwritten = {queue: deque[_Ends](maxlen=MOST_RECENT) for queue in queues}
         self._writing = threading.Lock()
         self._has_news = self._has_failed = False
         script("add_statistics")  # is read now: later a job may have used up all descriptors
@@ -101,39 +119,42 @@ class JobStatistics:
     def count(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
         """An attempt has ended, at ``ended_ms`` boottime; None: a success with nothing to say."""
         alike = self._alike
-        like = alike.job
         # Most jobs of a drain are like the one before: then this is a third as long.
         if (
-            outcome is None and ended_ms == job.started_ms == like.started_ms and job.name is like.name
-            and job.ready_ms == like.ready_ms and job.queue is like.queue
+            outcome is None and ended_ms == job.started_ms == alike.started_ms and job.name is alike.name
+            and job.ready_ms == alike.ready_ms and job.queue is alike.queue
         ):  # fmt: skip
-            alike.count += 1
+            alike.ids.append(job.id)
         else:
             self._count_other(job, outcome, ended_ms)
 
     def _count_other(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
-        alike = self._alike
-        if alike.count:
-            self._tally(alike.job).add(0, self._wait_ms(alike.job), Ended.DONE, alike.count)
-        is_short = outcome is None and ended_ms == job.started_ms
-        self._alike = _Alike(job if is_short else _NO_JOB, int(is_short))
-        if not is_short and (end := end_of(outcome)) is not None:
-            self._tally(job).add(ended_ms - job.started_ms, self._wait_ms(job), end, 1)
+        if self._alike.ids:
+            self._tally(self._alike)
+        self._alike = _NONE
+        if (ended := end_of(outcome)) is not None:
+            ends = _Ends(job, ended, ended_ms)
+            if ended is not Ended.WAITING:  # the job goes on
+                self._latest[job.queue].append(ends)
+            if outcome is None and not ends.run_ms:
+                self._alike = ends
+            else:
+                self._tally(ends)
         if not self._has_news:
             self._has_news = True
             self._wake()
 
-    def _tally(self, job: TakenJob) -> Tally:
-        tallies = self._tallies[job.queue]
-        if job.name not in tallies:
-            tallies[job.name] = Tally()
-        return tallies[job.name]
+    def _tally(self, ends: _Ends) -> None:
+        tallies = self._tallies[ends.queue]
+        if ends.name not in tallies:
+            tallies[ends.name] = Tally()
+        tallies[ends.name].add(ends.run_ms, self._wait_ms(ends), ends.ended, len(ends.ids))
 
-    def _wait_ms(self, job: TakenJob) -> int | None:
-        if not job.ready_ms:
+    def _wait_ms(self, ends: _Ends) -> int | None:
+        if not ends.ready_ms:
             return None
         # The two clocks are compared once a trip, so it may seem to start before it was there.
-        return max(0, job.started_ms + self._clock.clock_offset_ms - job.ready_ms)
+        return max(0, ends.started_ms + self._clock.clock_offset_ms - ends.ready_ms)
 
     @property
     def rest_s(self) -> float | None:
@@ -143,9 +164,13 @@ class JobStatistics:
     def write_due(self) -> None:
         """Write what is new, unless that was done in the last 10 s."""
         now_ms = monotonic_ms()
-        if now_ms >= self._next_ms:
+        if now_ms >= self._next_ms and (self._has_news or self._runs_since(now_ms - WRITE_EVERY_MS)):
             self._next_ms = now_ms + WRITE_EVERY_MS
             self.write()
+
+    def _runs_since(self, moment_ms: int) -> bool:
+        """Whether a job runs for so long that others shall hear of it; else it is said when it has ended."""
+        return any(job.started_ms <= moment_ms for job in self._running())
 
     def write(self) -> None:
         """Write what is new. Without Redis it is written next time; what may have arrived is not written twice."""
@@ -157,7 +182,9 @@ class JobStatistics:
     def _write(self, queue: str) -> None:
         counted = {name: fields - self._written[queue, name] for name, fields in self._counted(queue).items()}
         grown = {name: growth for name, growth in counted.items() if growth}
-        if grown and self._is_sent(queue, grown):
+        ends = self._last_ends(queue)
+        if (grown or ends) and self._is_sent(queue, grown, ends):
+            self._unwritten[queue].clear()
             for name, growth in grown.items():
                 self._written[queue, name] += growth
 
@@ -165,19 +192,34 @@ class JobStatistics:
         """Return all there is by now, by name. A number that another thread is about to change is right next time."""
         alike = self._alike
         found = defaultdict(Counter[str], {name: tally.fields() for name, tally in self._tallies[queue].copy().items()})
-        if alike.count and alike.job.queue == queue:
+        if alike.ids and alike.queue == queue:
             pending = Tally()
-            pending.add(0, self._wait_ms(alike.job), Ended.DONE, alike.count)
-            found[alike.job.name] += pending.fields()
+            pending.add(0, self._wait_ms(alike), Ended.DONE, len(alike.ids))
+            found[alike.name] += pending.fields()
         for job in self._running():
             if job.queue == queue:
                 found[job.name]["started"] += 1
         return found
 
-    def _is_sent(self, queue: str, grown: Mapping[str, Mapping[str, int]]) -> bool:
+    def _last_ends(self, queue: str) -> list[tuple[int, str]]:
+        """Return those not written yet, each with its moment by the clock of Redis, latest first.
+
+        Of what is alike and ends within the ms of this call some may be left out; counted it is all the same.
+        """
+        latest, unwritten = self._latest[queue], self._unwritten[queue]
+        while latest:
+            unwritten.append(latest.popleft())
+        return list(islice(chain.from_iterable(map(self._lines, reversed(unwritten))), MOST_RECENT))
+
+    def _lines(self, ends: _Ends) -> Iterator[tuple[int, str]]:
+        ended_ms, wait_ms = ends.ended_ms + self._clock.clock_offset_ms, self._wait_ms(ends)
+        for job_id in reversed(ends.ids):
+            yield ended_ms, end_line(job_id, ends.name, ends.ended, ends.run_ms, wait_ms)
+
+    def _is_sent(self, queue: str, grown: Mapping[str, Mapping[str, int]], ends: Sequence[tuple[int, str]]) -> bool:
         """Return whether it counts as written: what may have arrived is rather lost than counted twice."""
         try:
-            self._ask(add_statistics(queue, grown))
+            self._ask(add_statistics(queue, grown, ends))
         except StoreError as error:
             if not (self._has_failed or isinstance(error, StoreUnavailable)):  # an outage others speak of
                 log.event("statistics.refused", level=log.WARNING, queue=queue, error=str(error))

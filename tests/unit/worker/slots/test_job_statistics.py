@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -17,11 +18,12 @@ from jqjobs.worker.slots.job_statistics import WRITE_EVERY_MS, JobStatistics
 
 
 class Counting:
-    """A worker's statistics, and what of them was written: queue, name and growth."""
+    """A worker's statistics, and what of them was written: queue, name and growth; and which ends, latest first."""
 
     def __init__(self) -> None:
         self.running: list[TakenJob] = []
         self.written: list[tuple[str, str, dict[str, int]]] = []
+        self.ends: list[tuple[int, str]] = []
         self.error: StoreError | None = None
         self.woken = 0
         clock = SimpleNamespace(clock_offset_ms=1_000_000)
@@ -33,7 +35,10 @@ class Counting:
     def ask(self, call: Call[int]) -> int:
         if self.error is not None:
             raise self.error
-        args: list[Any] = list(call.args[1:])
+        _, ends, *args = call.args
+        assert isinstance(ends, int)
+        self.ends += zip(args[: 2 * ends : 2], args[1 : 2 * ends : 2], strict=True)  # type: ignore[arg-type]
+        args = args[2 * ends :]
         while args:
             name, length, *args = args
             growth, args = dict(zip(args[: 2 * length : 2], args[1 : 2 * length : 2], strict=True)), args[2 * length :]
@@ -41,16 +46,18 @@ class Counting:
         return 1
 
     def end(
-        self, name: str, *kinds: Kind | None, run_ms: int = 0, started_ms: int = 1000, queue: str = "q", **fields: Any
-    ) -> None:
+        self, name: str, *kinds: Kind | None, run_ms: int = 0, started_ms: int = 1000, queue: str = "q",
+        job_id: str = "id", **fields: Any,
+    ) -> None:  # fmt: skip
         """Let an attempt end in each of these ways, None: a success with nothing to say."""
         for kind in kinds or (None,):
-            job = TakenJob(queue, "id", 1, name, b"{}", started_ms=started_ms, **fields)
+            job = TakenJob(queue, job_id, 1, name, b"{}", started_ms=started_ms, **fields)
             self.statistics.count(job, None if kind is None else Outcome(job, kind), started_ms + run_ms)
 
     def write(self) -> list[tuple[str, str, dict[str, int]]]:
         """Write what is new, and return it."""
         self.written.clear()
+        self.ends.clear()
         self.statistics.write()
         return sorted(self.written, key=lambda item: item[:2])
 
@@ -157,7 +164,7 @@ def test_it_is_written_every_ten_seconds_while_there_is_something(
     monkeypatch.setattr("jqjobs.worker.slots.job_statistics.monotonic_ms", lambda: now_ms)
     for _ in range(60):
         counting.written.clear()
-        counting.end("a")
+        counting.end("a", started_ms=now_ms)
         counting.statistics.write_due()
         if counting.written:
             moments.append(now_ms)
@@ -174,3 +181,71 @@ def test_an_idle_worker_is_woken_for_what_is_new_and_rests_for_good_afterwards(c
     assert 0 <= rest_s <= WRITE_EVERY_MS / 1000
     counting.write()
     assert counting.statistics.rest_s is None
+
+
+def test_what_ended_last_is_written_with_its_moment_by_the_clock_of_redis(counting: Counting) -> None:
+    counting.end("a", run_ms=7, job_id="slow", ready_ms=1_000_990)
+    counting.end("b", Kind.HUNG, started_ms=2000, job_id="hung")
+    counting.end("b", started_ms=3000, job_id="first")
+    counting.end("b", started_ms=3000, job_id="second")
+    counting.end("c", Kind.WAITING, started_ms=4000)
+    counting.end("c", Kind.RELEASED, started_ms=4000)
+    counting.write()
+    assert counting.ends == [
+        (1_003_000, "second b done 0 -"),
+        (1_003_000, "first b done 0 -"),
+        (1_002_000, "hung b hung 0 -"),
+        (1_001_007, "slow a done 7 10"),
+    ]
+    counting.end("b", started_ms=5000, job_id="third")
+    counting.write()
+    assert counting.ends == [(1_005_000, "third b done 0 -")]
+
+
+@pytest.mark.parametrize("run_ms", [0, 1], ids=["alike", "each its own"])
+def test_of_what_ended_only_the_last_hundred_are_remembered(counting: Counting, run_ms: int) -> None:
+    for n in range(250):
+        counting.end("a", job_id=str(n), started_ms=1000 + n // 3, run_ms=run_ms)
+    counting.write()
+    assert [end.split()[0] for _, end in counting.ends] == [str(n) for n in reversed(range(150, 250))]
+
+
+def test_an_end_that_could_not_be_written_comes_with_the_next(counting: Counting) -> None:
+    counting.end("a", job_id="first")
+    counting.error = StoreUnavailable("no connection")
+    counting.write()
+    counting.error = None
+    counting.end("b", job_id="second")
+    counting.write()
+    assert [end.split()[0] for _, end in counting.ends] == ["second", "first"]
+
+
+def test_what_is_remembered_keeps_no_payload(counting: Counting) -> None:
+    job = TakenJob("q", "id", 1, "a", b"{}", started_ms=1)
+    payload_holders = sys.getrefcount(job)
+    counting.statistics.count(job, None, 1)
+    assert sys.getrefcount(job) == payload_holders
+
+
+def test_that_a_job_has_begun_is_written_with_its_end_unless_it_runs_for_long(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = 10**9
+    monkeypatch.setattr("jqjobs.worker.slots.job_statistics.monotonic_ms", lambda: now_ms)
+
+    def starts_written_after(ms: int) -> list[dict[str, int]]:
+        nonlocal now_ms
+        now_ms += ms
+        counting.written.clear()
+        counting.statistics.write_due()
+        return [growth for _, _, growth in counting.written]
+
+    counting.running = [TakenJob("q", "id", 1, "a", b"{}", started_ms=now_ms)]
+    assert starts_written_after(2000) == []
+    counting.running = []
+    counting.end("a", started_ms=now_ms - 2000, run_ms=2000)
+    assert starts_written_after(0) == [{"started": 1, "run_ms": 2000, "done": 1, "run:9": 1}]
+    now_ms += 60_000
+    counting.running = [TakenJob("q", "id", 1, "a", b"{}", started_ms=now_ms)]
+    assert starts_written_after(WRITE_EVERY_MS - 1) == []
+    assert starts_written_after(1) == [{"started": 1}]

@@ -1,4 +1,4 @@
---: include name tell_end
+--: include name recent tell_end
 -- What became of attempts, by job name: since the queue exists in `stats`, of each ten minutes in `stats:<n>`.
 -- A field is "name what": see docs/protocol.md, "Statistics". Where a key is damaged, the rest is counted.
 -- Gives: counted_name, add_to_statistics, count_unreported
@@ -28,4 +28,5 @@ local function count_unreported(q, now, id, what)
   if not (name and is_name(name)) then return end
   add_to_statistics(q, now, counted_name(q, now, name), what, 1)
   tell_end(q, now, id, name, what)
+  note_end(q, now, id, name, what)
 end

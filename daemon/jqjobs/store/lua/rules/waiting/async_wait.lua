@@ -1,4 +1,4 @@
---: include record totals options outcome/history outcome/succeed outcome/fail
+--: include record totals options recent outcome/history outcome/succeed outcome/fail
 -- Jobs that hand their work to a third party: how their wait begins, and what its end makes of them.
 -- `token` and `answer` of a job begin with the attempt they belong to, and count for no other one.
 -- Gives: of_attempt, end_wait, enter_waiting
@@ -19,11 +19,16 @@ local function end_wait(q, now, id, kind, bytes)
   redis.call('HDEL', job, 'token', 'answer', 'wait_backoff')
   if kind == 'result' then
     count(q, now, 'done', 1)
+    note_end(q, now, id, f[3], 'done')
     return succeed(q, now, id, f[1], option(q, f[3], f[2], 'keep_ms'), bytes)
   end
   remember_end(q, now, id, kind, bytes)
-  if f[4] then return fail(q, now, id, kind, tonumber(f[4])) end
-  fail_unreported(q, now, id, kind, 0.75)
+  if f[4] then
+    fail(q, now, id, kind, tonumber(f[4]))
+  else
+    fail_unreported(q, now, id, kind, 0.75)
+  end
+  note_end(q, now, id, f[3], redis.call('ZSCORE', q .. 'dead', id) and 'failed' or 'retried')
 end
 
 -- A job has just left an active set and waits, unless its answer was quicker. again_ms: until it is tried
