@@ -2,7 +2,7 @@
 
 A line ``--: include a limits/b`` in a file stands for the text of these rules, unless they are there already: at its
 top for what every run needs, inside a function for what is built only when that is called. Each rule includes what it
-needs itself.
+needs itself. What a rule keeps to itself ends with it: a script may have 200 locals at a time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).parent / "lua"
+_INCLUDES = re.compile(r"^ *--: include ([\w/ ]+)\n", re.MULTILINE)
+_GIVES = re.compile(r"^-- Gives: (.+)$", re.MULTILINE)
+_LOCAL = re.compile(r"^local (function )?(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,22 @@ def _whole(file: str, there: set[str]) -> str:
         files = (f"rules/{name}.lua" for name in line[1].split())
         return "\n".join(_whole(rule, there) for rule in files if rule not in there)
 
-    return re.sub(r"^ *--: include ([\w/ ]+)\n", rules, _read(file), flags=re.MULTILINE)
+    return _INCLUDES.sub(rules, _closed(_read(file)))
+
+
+def _closed(text: str) -> str:
+    """Return a rule as a block, with what it gives declared before that; a script, which gives nothing, as it is."""
+    gives = _GIVES.search(text)
+    if gives is None:
+        return text
+    given = gives[1].split(", ")
+
+    def without_local(line: re.Match[str]) -> str:
+        return f"{line[1] or ''}{line[2]}" if line[2] in given else line[0]
+
+    includes = "".join(line[0] for line in _INCLUDES.finditer(text))
+    block = _LOCAL.sub(without_local, _INCLUDES.sub("", text))
+    return f"{includes}local {gives[1]}\ndo\n{block}end\n"
 
 
 def _read(file: str) -> str:

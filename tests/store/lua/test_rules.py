@@ -68,6 +68,13 @@ def test_a_rule_declares_what_it_gives_and_says_what_it_is_about(rule: str) -> N
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_what_a_rule_declares_together_it_gives_together_or_not_at_all(rule: str) -> None:
+    lists = re.findall(r"^local ([\w, ]+) =", source(rule), re.MULTILINE)
+
+    assert [names for names in lists if 0 < len(given(rule) & set(names.split(", "))) < len(names.split(", "))] == []
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_a_rule_gives_nothing_that_nobody_uses(rule: str) -> None:
     used = {word for name in SOURCES if name != f"rules/{rule}" and rule in needs(name) for word in words(name)}
 

@@ -87,13 +87,16 @@ def test_python_understands_every_answer(system: QueueSystem, name: str) -> None
     assert system.run(CALLS[name]) is not None
 
 
+def listed(names: str) -> list[str]:
+    return names.strip().split(", ")
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_script_sets_no_global(name: str) -> None:
     """Assignments at the start of a line are local, or go to a name declared above."""
     text = script(name).source
-    declared = set(re.findall(r"^local (?:function )?(\w+)", text, re.MULTILINE))
-    declared |= {n for group in re.findall(r"^local ([\w, ]+) =", text, re.MULTILINE) for n in group.split(", ")}
-    assigned = set(re.findall(r"^(\w+) =", text, re.MULTILINE)) | set(
+    declared = {n for names in re.findall(r"^local (?:function )?([\w, ]+)", text, re.MULTILINE) for n in listed(names)}
+    assigned = {n for names in re.findall(r"^(\w+(?:, \w+)*) =", text, re.MULTILINE) for n in listed(names)} | set(
         re.findall(r"^function (\w+)", text, re.MULTILINE)
     )
 

@@ -3,8 +3,8 @@
 -- its app, and sends the delay.
 -- Gives: growing, backoff, CRASH_MS, LOST_MS
 
-local CRASH_MS, LOST_MS, FAILED_MS = 5000, 5000, 10000
-local MOST_MS, MOST_SAID_MS = 3600000, 316224000000
+local CRASH_MS, LOST_MS = 5000, 5000
+local FAILED_MS, MOST_MS, MOST_SAID_MS = 10000, 3600000, 316224000000
 
 -- first, three times as long each time, an hour at most. share: of it, 0.5 to 1, from the caller: scripts have no dice.
 local function growing(first, nth, share)
