@@ -7,7 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
+
+import pytest
 
 from e2e.daemon import Site
 from waiting import eventually
@@ -77,3 +82,36 @@ def test_a_daemon_that_is_frozen_is_found_before_its_leases_are_lost(site: Site)
         assert "frozen" in found(site, "daemons.leases", "warning", "should have been renewed")["hint"]
     finally:
         daemon.send(signal.SIGCONT)
+
+
+#: What supervisord answers of its programs, as far as it is read.
+_PROGRAMS = b"""<?xml version='1.0'?><methodResponse><params><param><value><array><data><value><struct>
+<member><name>group</name><value><string>jqd</string></value></member>
+<member><name>name</name><value><string>jqd</string></value></member>
+<member><name>stopwaitsecs</name><value><int>3</int></value></member>
+</struct></value></data></array></value></param></params></methodResponse>"""
+
+
+class _Supervisord(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(_PROGRAMS)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def supervisord() -> Iterator[str]:
+    """Where something answers as a supervisord does that waits for three seconds."""
+    with HTTPServer(("127.0.0.1", 0), _Supervisord) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_supervisor_that_does_not_wait_for_a_drain_is_named_from_anywhere(site: Site, supervisord: str) -> None:
+    names = {"SUPERVISOR_PROCESS_NAME": "jqd", "SUPERVISOR_GROUP_NAME": "jqd"}
+    site.start_daemon(SUPERVISOR_SERVER_URL=supervisord, **names)
+    assert "set stopwaitsecs=" in found(site, "host.stop", "warning", "supervisord kills jqd 3 s after TERM")["hint"]

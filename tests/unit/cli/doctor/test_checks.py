@@ -185,6 +185,13 @@ def test_what_redis_may_not_tell_is_unknown_and_the_rest_is_found() -> None:
     }
 
 
+def test_where_nothing_may_be_read_no_queue_and_no_daemon_is_called_well() -> None:
+    refused = findings(Facts(SERVER, Registry(0, ()), refused={"registry": "NOPERM", "leases": "NOPERM"}))
+    assert {found[0].level for name, found in refused.items() if name.startswith(("queues.", "daemons."))} == {
+        Level.UNKNOWN
+    }
+
+
 def test_of_a_redis_elsewhere_the_host_is_not_known() -> None:
     found = findings(redis(overcommit=None, huge_pages=None))
     assert [found[name][0].level for name in ("host.overcommit", "host.thp")] == [Level.UNKNOWN] * 2
