@@ -10,6 +10,7 @@ import click
 from jqjobs.base.clock import duration_ms, format_age
 from jqjobs.cli.daemon_report import START_ONE, daemon_json, silence_of, title
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.names import daemon_names
 from jqjobs.cli.output import number, plural
 from jqjobs.cli.reloading import wait_for_reloads
 from jqjobs.cli.remote import Reply, find_daemons, give_order
@@ -84,7 +85,7 @@ def _within_s(_: click.Context, __: click.Parameter, value: str) -> float:
 
 def _to_daemons(function: Command) -> Command:
     """Give a command what all orders have: the daemons that are meant, and how long to wait for their answers."""
-    names = click.argument("names", nargs=-1, metavar="[NAME]...")
+    names = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=daemon_names)
     everyone = click.option("--all", "everyone", is_flag=True, help="All daemons that are running.")
     patience = click.option(
         "--timeout", "timeout_s", default="2s", show_default=True, metavar="TIME", callback=_timeout_s,

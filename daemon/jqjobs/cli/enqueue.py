@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jqjobs.cli.arguments import payload_of
+from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.offers import check_arguments, find_offer, warning_of
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
@@ -20,8 +21,8 @@ from jqjobs.store.store import Store
 
 
 @click.command("enqueue")
-@click.argument("name")
-@click.option("--queue", metavar="NAME", help="Queue to put it in. Default: the one it is registered for.")
+@click.argument("name", shell_complete=job_names)
+@queue_option("Queue to put it in. Default: the one it is registered for.")
 @click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments: a JSON list.")
 @click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
 @click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.cli.names import queue_option
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, alarm
 from jqjobs.jobs.records import check_name
@@ -22,7 +23,7 @@ _COLUMNS = (
 
 
 @click.command("errors")
-@click.option("--queue", metavar="NAME", help="Only dead jobs of this queue.")
+@queue_option("Only dead jobs of this queue.")
 @speaks_to_redis
 @click.pass_obj
 def errors(session: Session, queue: str | None) -> None:

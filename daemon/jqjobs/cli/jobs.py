@@ -12,6 +12,7 @@ from jqjobs.cli.cancel import cancel_jobs
 from jqjobs.cli.enqueue import enqueue
 from jqjobs.cli.files import export_jobs, import_jobs
 from jqjobs.cli.moving import move_jobs
+from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import plural
 from jqjobs.cli.removing import delete_jobs, promote_jobs
 from jqjobs.cli.resolve import resolve
@@ -62,7 +63,7 @@ job.add_command(move_jobs)
 
 
 @job.command("list")
-@click.option("--queue", default="default", show_default=True, metavar="NAME", help="The queue to look into.")
+@queue_option("The queue to look into.", default="default", show_default=True)
 @click.option("--state", type=click.Choice([*_STATES, *_RAW]), help="Jobs in this state; in any, unless given.")
 @selects_jobs
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MOST_ROWS), help="At most so many.")

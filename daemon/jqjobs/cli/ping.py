@@ -9,6 +9,7 @@ import click
 
 from jqjobs.cli.daemon_report import START_ONE, title, why_unable
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.names import daemon_names
 from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
@@ -16,7 +17,7 @@ from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 
 @click.command("ping")
-@click.option("--name", metavar="NAME", help="Only daemons of this name count.")
+@click.option("--name", metavar="NAME", shell_complete=daemon_names, help="Only daemons of this name count.")
 @speaks_to_redis
 @click.pass_obj
 def ping(session: Session, name: str | None) -> int:

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from jqjobs.cli.names import queue_names
 from jqjobs.cli.person import who
 from jqjobs.cli.queue_report import pause_in_words
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
@@ -39,7 +40,7 @@ def list_queues(session: Session) -> int:
 
 
 @queue.command("pause")
-@click.argument("name")
+@click.argument("name", shell_complete=queue_names)
 @click.option("--reason", default="", metavar="TEXT", help="Why: told wherever the pause is.")
 @click.option(
     "--until", default="", metavar="TIME", help="When it resumes by itself: 'in 2h', 'tomorrow 9am', 2027-01-31T18:00Z."
@@ -86,7 +87,7 @@ def _paused(queue: QueueStatus, *, changed: bool) -> str:
 
 
 @queue.command("resume")
-@click.argument("name")
+@click.argument("name", shell_complete=queue_names)
 @speaks_to_redis
 @click.pass_obj
 def resume(session: Session, name: str) -> None:

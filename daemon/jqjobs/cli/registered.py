@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.cli.names import queue_option
 from jqjobs.cli.offers import call_words
 from jqjobs.cli.output import listed
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
@@ -26,7 +27,7 @@ _NONE = "No job is known. Workers publish theirs when they are ready: jqd --app 
 
 
 @click.command("jobs")
-@click.option("--queue", metavar="NAME", help="Only jobs that are registered for this queue.")
+@queue_option("Only jobs that are registered for this queue.")
 @speaks_to_redis
 @click.pass_obj
 def jobs(session: Session, queue: str | None) -> None:

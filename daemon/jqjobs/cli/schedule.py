@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from jqjobs.cli.names import queue_option, schedule_names
 from jqjobs.cli.schedule_report import as_json, read_schedules, schedule_parts
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.storing import store_job
@@ -25,7 +26,7 @@ def schedule() -> None:
 
 
 @schedule.command("list")
-@click.option("--queue", metavar="NAME", help="Only schedules of this queue.")
+@queue_option("Only schedules of this queue.")
 @speaks_to_redis
 @click.pass_obj
 def list_schedules(session: Session, queue: str | None) -> None:
@@ -49,7 +50,7 @@ def list_schedules(session: Session, queue: str | None) -> None:
 
 
 @schedule.command("pause")
-@click.argument("name", metavar="[QUEUE/]NAME")
+@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
 @speaks_to_redis
 @click.pass_obj
 def pause(session: Session, name: str) -> None:
@@ -63,7 +64,7 @@ def pause(session: Session, name: str) -> None:
 
 
 @schedule.command("resume")
-@click.argument("name", metavar="[QUEUE/]NAME")
+@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
 @speaks_to_redis
 @click.pass_obj
 def resume(session: Session, name: str) -> None:
@@ -77,7 +78,7 @@ def resume(session: Session, name: str) -> None:
 
 
 @schedule.command("run")
-@click.argument("name", metavar="[QUEUE/]NAME")
+@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
 @speaks_to_redis
 @click.pass_obj
 def run(session: Session, name: str) -> None:

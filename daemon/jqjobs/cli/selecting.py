@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from jqjobs.base.clock import duration_ms
+from jqjobs.cli.names import job_names, queue_option
 from jqjobs.jobs.selector import Selector, since_ms
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.search import Cursor, read_cursor
@@ -48,7 +49,7 @@ class How(NamedTuple):
 
 
 _SAID = (
-    click.option("--name", metavar="JOB", help="Jobs of this name."),
+    click.option("--name", metavar="JOB", shell_complete=job_names, help="Jobs of this name."),
     click.option(
         "--error", metavar="TEXT", help="With this in class or message of the error; or dead for this reason."
     ),
@@ -77,7 +78,7 @@ def selects_jobs(function: F) -> F:
 
 def acts_on_many(function: F) -> F:
     """Give a command the option ``queue``, those of a selector as ``said``, and those of an act as ``how``."""
-    queue = click.option("--queue", metavar="NAME", help="Instead of ids: jobs of this queue, all that are selected.")
+    queue = queue_option("Instead of ids: jobs of this queue, all that are selected.")
     return queue(selects_jobs(_gathered("how", How, _HOW, function)))
 
 

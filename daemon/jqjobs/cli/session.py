@@ -51,8 +51,11 @@ class Session:
         return self.form == "wide"
 
     @contextmanager
-    def store(self) -> Iterator[Store]:
-        """Connect, lend the store, close it. Raises: ConfigError, StoreUnavailable, StoreRefused."""
+    def store(self, timeout_s: float | None = None) -> Iterator[Store]:
+        """Connect, lend the store, close it. ``timeout_s`` None: JQ_TIMEOUT.
+
+        Raises: ConfigError, StoreUnavailable, StoreRefused.
+        """
         if self._kept is not None:
             yield self._kept
             return
@@ -61,7 +64,7 @@ class Session:
         address = address_of(plain_url(url), settings)
         if address.is_unverified and not self.as_json:
             complain("jqctl: the certificate of Redis is not checked: ssl_cert_reqs=none")
-        timeout_s = settings.timeout_s()
+        timeout_s = timeout_s or settings.timeout_s()
         store = Store(address, timeout_s=timeout_s, patience_s=timeout_s, name="jqctl")
         try:
             store.wire.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.status_report import as_json, as_text, read_status, report_broken
 from jqjobs.cli.watching import watchable
@@ -11,7 +12,7 @@ from jqjobs.jobs.records import check_name
 
 
 @click.command("status")
-@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (may be repeated).")
+@only_queues
 @speaks_to_redis
 @click.pass_obj
 @watchable

@@ -10,6 +10,7 @@ import click
 
 from jqjobs.base.clock import format_age
 from jqjobs.cli.colours import Colour
+from jqjobs.cli.names import job_names, only_queues
 from jqjobs.cli.output import complain, moment, number, plural, write_json, write_lines
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.tables import PaintedLine
@@ -31,8 +32,11 @@ _EVENTS = ("started", "ended")
 
 
 @click.command("tail")
-@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (may be repeated).")
-@click.option("--name", "names", multiple=True, metavar="NAME", help="Only jobs of this name (may be repeated).")
+@only_queues
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME", shell_complete=job_names,
+    help="Only jobs of this name (may be repeated).",
+)  # fmt: skip
 @click.option(
     "--state", "states", multiple=True, type=click.Choice([*_EVENTS, *(end.value for end in Ended)]), metavar="WORD",
     help="Only this event, or attempts that ended so (may be repeated).",

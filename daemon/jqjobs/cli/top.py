@@ -8,6 +8,7 @@ from itertools import takewhile
 
 import click
 
+from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.status_report import read_status, report_broken
 from jqjobs.cli.top_report import TopReport, as_json, as_text, read_top
@@ -25,7 +26,7 @@ _NO_ROWS = 10
 
 @click.command("top")
 @click.option("--once", is_flag=True, help="Show it once and end.")
-@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Only this queue (may be repeated).")
+@only_queues
 @click.option(
     "--every", "pause_s", default=EVERY, show_default=True, metavar="TIME", callback=every_s, help="How often to look."
 )
