@@ -28,6 +28,7 @@ class Progress:
             import click
 
             self._bar = click.progressbar(length=left, file=sys.stderr)
+            self._bar.render_progress()
         else:
             self._bar.update(self._left - left)
         self._left = left

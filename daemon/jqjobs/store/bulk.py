@@ -80,9 +80,7 @@ def act_on_all(
     ``watch``: told after each step.
     Raises: InvalidOption.
     """
-    if cursor is not None:
-        selector, _ = selector.at(0)  # its age is part of the boundary by now
-    elif until_ms is not None:
+    if cursor is None and until_ms is not None:
         selector, until_ms = selector.at(until_ms)
     places = states_from(_states_of(act, selector), cursor, until_ms)
     stop_s = None if within_s is None else time.monotonic() + within_s
