@@ -230,7 +230,7 @@ def test_job_show_has_the_keys_that_outside_tools_rely_on(system: QueueSystem, t
         "worker",
         "error", "result", "progress", "key", "history",
     }  # fmt: skip
-    assert job["history"] == [json.loads(BOOM)]
+    assert job["history"] == [json.loads(BOOM) | {"error_class": None}]
     assert (job["state"], job["reason"], job["executions"], job["max_attempts"]) == ("dead", "discarded", 1, 10)
     assert terminal.run("job", "show", "q/a") == 0
     assert "DEAD (discarded)" in terminal.out
