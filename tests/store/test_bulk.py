@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import Kind
+from jqjobs.jobs.records import Kind, new_ids
 from jqjobs.jobs.selector import Selector
 from jqjobs.store import bulk
 from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
@@ -146,6 +146,16 @@ def test_what_somebody_cancelled_is_sent_back_only_when_the_selector_says_so(sys
     assert act(system, Act.RETRY, error="cancelled").done == 3
 
 
+def test_what_is_moved_is_there_and_what_cannot_be_is_counted(system: QueueSystem) -> None:
+    kill(system, *"abcde")
+    system.add("b", queue="other")
+    system.clock.advance(1)
+    answer = act(system, Act.MOVE, lambda: kill(system, *new_ids(1)), state="dead", to="other")
+    assert (answer.matched, answer.done, answer.count("id_taken")) == (5, 4, 1)
+    assert sorted(system.ids("dead", queue="other")) == ["a", "c", "d", "e"]
+    assert {"a", "b", "c", "d", "e"} & set(system.ids("dead")) == {"b"}
+
+
 def test_cancelling_goes_through_all_that_has_not_ended(system: QueueSystem) -> None:
     kill(system, "over")
     system.add("in-hand")
@@ -156,6 +166,15 @@ def test_cancelling_goes_through_all_that_has_not_ended(system: QueueSystem) -> 
     assert (answer.matched, answer.count("cancelled"), answer.count("cancelling")) == (3, 2, 1)
     assert sorted(system.ids("dead")) == ["later", "over", "ready"]
     assert system.ids("cancels") == ["w in-hand 1"]
+
+
+def test_all_of_a_state_is_looked_through_and_then_the_next_one(system: QueueSystem) -> None:
+    system.add(*[f"j{n:04}" for n in range(1200)], due="+5000")
+    system.add("a", "b", "c", name="rare")
+    assert act(system, Act.CANCEL, name="rare").done == 3
+    first = act(system, Act.CANCEL, text="{", dry_run=True, within_s=0)
+    assert (first.matched, first.cursor is not None) == (0, True)  # nothing is parked
+    assert act(system, Act.CANCEL, text="{", dry_run=True, cursor=read_cursor(first.cursor or "")).matched == 1200
 
 
 def test_of_what_is_not_dead_counts_when_it_was_enqueued(system: QueueSystem) -> None:

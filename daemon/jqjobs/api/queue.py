@@ -15,8 +15,8 @@ from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import State, check_name, new_id
-from jqjobs.jobs.selector import ALL_STATES, Selector, selector
-from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
+from jqjobs.jobs.selector import Selector, selector
+from jqjobs.store.bulk import STATES, Act, BulkAnswer, act_on_all
 from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.calls.enqueueing import Ingested
 from jqjobs.store.reads.queues import QueueStatus, queue_status
@@ -29,7 +29,7 @@ R = TypeVar("R")
 #: Jobs of one page of an iterator.
 _PAGE = 100
 #: What waits for its turn, or to be found a worker: what `Queue.purge` deletes.
-_WAITING = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.KEPT, State.DEAD))
+_WAITING = tuple(state for state in STATES[Act.DELETE] if state not in (State.KEPT, State.DEAD))
 
 
 class Said(TypedDict, total=False):
@@ -124,6 +124,13 @@ class Queue:
         """Delete jobs of one state that match, with all that is known of them. Raises: InvalidName, InvalidOption."""
         return (yield from act_on_all(self.name, self._selector(state, said), Act.DELETE, dry_run=dry_run))
 
+    def _move(
+        self, to: str, *, state: str | None = None, dry_run: bool = False, **said: Unpack[Said]
+    ) -> Steps[BulkAnswer]:
+        """Move jobs that match to another queue, see `JobHandle.move`. Raises: InvalidName, InvalidOption."""
+        wanted = self._selector(state, said)
+        return (yield from act_on_all(self.name, wanted, Act.MOVE, to=check_name(to, "queue"), dry_run=dry_run))
+
     def _purge(self) -> Steps[int]:
         """Delete all that waits here, in the inbox too, and return how many jobs; what runs or has ended stays."""
         ingested: Ingested | None = None
@@ -154,6 +161,7 @@ class Queue:
     retry, retry_async = _doors(_retry)
     cancel, cancel_async = _doors(_cancel)
     delete, delete_async = _doors(_delete)
+    move, move_async = _doors(_move)
     purge, purge_async = _doors(_purge)
     pause, pause_async = _doors(_pause)
     resume, resume_async = _doors(_resume)

@@ -1,4 +1,4 @@
-"""Several jobs at once, for `job retry`, `job cancel` and `job delete`: those named, or all that are selected.
+"""Several jobs at once, for `job retry`, `job cancel`, `job delete`, `job move`: those named, or all that are selected.
 
 Owns how they are gone through, how far that got, and that nobody changes many by mistake: it says how many there are
 and asks. What is done to them, and how that is told, is the command's.
@@ -71,6 +71,7 @@ class Bulk(NamedTuple):
     state: str | None
     how: How
     words: Callable[[BulkAnswer], str]
+    to: str = ""
 
     @property
     def where(self) -> str:
@@ -109,6 +110,7 @@ def _run(store: Store, bulk: Bulk, selector: Selector, until_ms: int) -> BulkAns
             bulk.queue,
             selector,
             bulk.act,
+            to=bulk.to,
             until_ms=until_ms,
             cursor=bulk.how.cursor,
             dry_run=bulk.how.dry_run,

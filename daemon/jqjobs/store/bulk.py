@@ -1,4 +1,4 @@
-"""Acts on all jobs that a selector matches: retry, cancel, delete. One code for jqctl, Python and whoever asks by HTTP.
+"""Acts on all jobs that a selector matches: retry, cancel, delete, move. One code for jqctl and Python.
 
 - In bounded steps: a search looks at some hundred jobs, and one script acts on those of them that match.
 - With a boundary in time: what comes into its state after the start (or ``until_ms``) is not touched, also when it was
@@ -21,10 +21,12 @@ from jqjobs.jobs.records import State
 from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store.call import Call
 from jqjobs.store.calls import cancels, upkeep
+from jqjobs.store.calls.moves import MOST_MOVED, Moved, move_jobs
 from jqjobs.store.reads.search import Cursor, JobPage, JobRow, search, states_from
 from jqjobs.store.steps import Steps
 
 _UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.MOVING, State.KEPT, State.DEAD))
+_MOVABLE = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.WAITING, State.MOVING, State.KEPT))
 _AT_REST = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.MOVING))
 
 
@@ -34,15 +36,16 @@ class Act(StrEnum):
     RETRY = "retry"  #: back to ready; not what somebody has cancelled, unless the selector's error says so
     CANCEL = "cancel"
     DELETE = "delete"  #: in a state that the selector names
+    MOVE = "move"  #: to another queue
 
 
 #: Jobs of one step.
 CHUNK = 100
 #: What may come of a job that an act was done on.
-_DONE = ("ready", "cancelled", "cancelling", "gone")
+_DONE = ("ready", "cancelled", "cancelling", "gone", "moved", "moving")
 #: The states that an act goes through when the selector names none, and may go through when it does.
 STATES: dict[Act, tuple[State, ...]] = {
-    Act.RETRY: (State.DEAD,), Act.CANCEL: _UNFINISHED, Act.DELETE: _AT_REST,
+    Act.RETRY: (State.DEAD,), Act.CANCEL: _UNFINISHED, Act.DELETE: _AT_REST, Act.MOVE: _MOVABLE,
 }  # fmt: skip
 
 
@@ -70,11 +73,13 @@ class BulkAnswer(NamedTuple):
 
 
 def act_on_all(
-    queue: str, selector: Selector, act: Act, *, until_ms: int | None = None, cursor: Cursor | None = None,
-    dry_run: bool = False, within_s: float | None = None, watch: Callable[[BulkAnswer], None] = lambda _: None,
+    queue: str, selector: Selector, act: Act, *, to: str = "", until_ms: int | None = None,
+    cursor: Cursor | None = None, dry_run: bool = False, within_s: float | None = None,
+    watch: Callable[[BulkAnswer], None] = lambda _: None,
 ) -> Steps[BulkAnswer]:  # fmt: skip
     """Act on the jobs of a queue that match, or only count them.
 
+    ``to``: the queue that they are moved to.
     ``until_ms``: on those alone that were in their state (or queue, see `Selector`) by then; by default, by now.
     An age is one at that moment. ``cursor``: where an earlier answer ended. ``within_s``: end after so long.
     ``watch``: told after each step.
@@ -90,12 +95,12 @@ def act_on_all(
         bound_ms = places[0].until_ms
         if bound_ms is None:
             selector, bound_ms = selector.at(page.now_ms)
-        ahead = [page.cursor] if page.cursor else places[1:]
+        ahead = [*([page.cursor] if page.cursor else ()), *places[1:]]
         places = [place._replace(until_ms=bound_ms) for place in ahead]
         rows = [row for row in page.rows if _is_meant(row, act, selector)]
         matched, came_of["left_out"] = matched + len(rows), came_of["left_out"] + len(page.rows) - len(rows)
         if rows and not dry_run:
-            came_of += yield _call(queue, act, rows)
+            came_of += yield from _do(queue, act, rows, to)
         done = sum(came_of[word] for word in _DONE)
         so_far = BulkAnswer(matched, done, page.left, str(places[0]) if places else None, came_of)
         watch(so_far)
@@ -120,8 +125,8 @@ def _is_meant(row: JobRow, act: Act, selector: Selector) -> bool:
     return act is not Act.RETRY or row.reason != "cancelled" or selector.error == "cancelled"
 
 
-def _call(queue: str, act: Act, rows: Sequence[JobRow]) -> Call[Counter[str]]:
-    """Return the call that acts on jobs as they were seen, and comes to what became of how many."""
+def _do(queue: str, act: Act, rows: Sequence[JobRow], to: str) -> Steps[Counter[str]]:
+    """Act on jobs as they were seen; what came of how many."""
     call: Call[Any]
     match act:
         case Act.RETRY:
@@ -129,7 +134,14 @@ def _call(queue: str, act: Act, rows: Sequence[JobRow]) -> Call[Counter[str]]:
         case Act.CANCEL:
             call = cancels.cancel(queue, [f"{row.id} {row.worker or ''}".rstrip() for row in rows])
         case Act.DELETE:
-            call = upkeep.delete(queue, [f"{row.id} {row.state} {row.score}" for row in rows])
-    return Call(
-        call.script, call.keys, call.args, lambda reply: Counter(each.name.lower() for each in call.parse(reply))
-    )
+            call = upkeep.delete(queue, _places(rows))
+        case Act.MOVE:
+            moved: list[Moved] = []
+            for start in range(0, len(rows), MOST_MOVED):
+                moved += yield from move_jobs(queue, _places(rows[start : start + MOST_MOVED]), to)
+            return Counter(each.value for each in moved)
+    return Counter(each.name.lower() for each in (yield call))
+
+
+def _places(rows: Sequence[JobRow]) -> list[str]:
+    return [f"{row.id} {row.state} {row.score}" for row in rows]

@@ -77,7 +77,10 @@ def test_what_matches_is_acted_on(system: QueueSystem, app: App) -> None:
     assert queue.cancel(name="mail").done == 2
     assert queue.delete(state="dead", error="cancelled").done == 2
     assert system.ids("dead") == ["c"]
-    assert (queue.counts().dead, queue.counts().ready) == (1, 0)
+    assert queue.move("graveyard", state="dead", dry_run=True)[:2] == (1, 0)
+    assert queue.move("graveyard", name="bill")[:2] == (1, 1)
+    assert (system.ids("dead"), system.ids("dead", queue="graveyard")) == ([], ["c"])
+    assert (queue.counts().dead, queue.counts().ready) == (0, 0)
 
 
 def test_coroutines_have_the_same(system: QueueSystem, app: App) -> None:
