@@ -215,7 +215,8 @@ def _order(
         replies = give_order(store, daemons, Order(verb, argument, new_id()), timeout_s)
         if wait_s:
             replies = wait_for_reloads(store, replies, wait_s)
-    session.show({"daemons": [reply.as_json() for reply in replies]}, _told(names, replies))
+    obeyed = [reply.daemon.id for reply in replies if reply.ok]
+    session.show({"daemons": [reply.as_json() for reply in replies]}, _told(names, replies), obeyed)
     return Exit.OK if all(reply.ok for reply in replies) else Exit.ERROR
 
 

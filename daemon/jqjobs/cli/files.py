@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import click
 
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import complain, plural, write_json_lines
 from jqjobs.cli.progress import Progress
 from jqjobs.cli.selecting import Said, selects_jobs
@@ -31,7 +32,7 @@ _STATES = tuple(state.value for state in State)
 
 
 @click.command("export")
-@click.option("--queue", required=True, metavar="NAME", help="The queue to look into.")
+@queue_option("The queue to look into.", required=True)
 @click.option("--state", type=click.Choice(_STATES), help="Jobs in this state; in any, unless given.")
 @selects_jobs
 @speaks_to_redis
@@ -83,7 +84,7 @@ def _facts(row: JobRow, record: dict[str, Any]) -> dict[str, Any]:
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option("--queue", metavar="NAME", help="Into this queue, instead of those that the lines name.")
+@queue_option("Into this queue, instead of those that the lines name.")
 @speaks_to_redis
 @click.pass_obj
 def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:

@@ -101,7 +101,7 @@ def _list_raw(session: Session, queue: str, state: str, limit: int, offset: int)
     with session.store() as store:
         require_queue(store, queue)
         page = _RAW[state](store, queue, offset, limit)
-        session.show(_raw_json(page, queue, state), _raw_parts(page, queue, state))
+        session.show(_raw_json(page, queue, state), _raw_parts(page, queue, state), ())
 
 
 def _offset(cursor: str | None) -> int:

@@ -9,6 +9,7 @@ import click
 from jqjobs.cli.bulk import Bulk, complain_of, do_in_bulk, each_named, tell
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.lookup import find, missing
+from jqjobs.cli.names import queue_names
 from jqjobs.cli.output import plural
 from jqjobs.cli.selecting import How, Said, acts_on_many
 from jqjobs.cli.session import Session, speaks_to_redis
@@ -25,7 +26,10 @@ _WHICH = "give either ids, or --queue NAME with --state or what selects jobs, su
 
 @click.command("move")
 @click.argument("jobs", nargs=-1, metavar="[ID]...")
-@click.option("--to", "target", required=True, metavar="QUEUE", help="The other queue; it need not exist yet.")
+@click.option(
+    "--to", "target", required=True, metavar="QUEUE", shell_complete=queue_names,
+    help="The other queue; it need not exist yet.",
+)  # fmt: skip
 @click.option("--state", type=click.Choice(_STATES), help="With --queue: those in this state.")
 @acts_on_many
 @speaks_to_redis

@@ -66,7 +66,7 @@ def pause(session: Session, name: str, reason: str, until: str, by: str | None) 
         changed = store.run(upkeep.pause(name, moment, who() if by is None else by, reason))
         now = store.run(queue_status(name))
     told = {"until_ms": now.paused_until_ms, "by": now.paused_by, "reason": now.paused_reason}
-    session.show({"queue": name, "paused": True, "changed": changed, **told}, [_paused(now, changed=changed)])
+    session.show({"queue": name, "paused": True, "changed": changed, **told}, [_paused(now, changed=changed)], [name])
 
 
 def due_of(until: str) -> str:
@@ -102,4 +102,4 @@ def resume(session: Session, name: str) -> None:
         require_queue(store, name)
         changed = store.run(upkeep.resume(name))
     said = "resumed" if changed else "not paused already"
-    session.show({"queue": name, "paused": False, "changed": changed}, [f"queue {name}: {said}"])
+    session.show({"queue": name, "paused": False, "changed": changed}, [f"queue {name}: {said}"], [name])

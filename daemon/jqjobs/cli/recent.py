@@ -8,6 +8,7 @@ import click
 
 from jqjobs.base.clock import format_age
 from jqjobs.cli.colours import Colour
+from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import moment
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
@@ -23,7 +24,7 @@ _COLOURS: dict[str, Colour] = {
 
 
 @click.command("recent")
-@click.option("--queue", metavar="NAME", help="Only jobs of this queue.")
+@queue_option("Only jobs of this queue.")
 @click.option("--name", metavar="NAME", help="Only jobs of this name.")
 @speaks_to_redis
 @click.pass_obj

@@ -42,4 +42,4 @@ def resolve(session: Session, job: str, token: str, result: str | None, error: s
         answer = store.run(call)
     waits.check(answer, f"{queue}/{job_id}")
     said = "is answered" if answer == waits.RESOLVED else "still runs; the answer is kept until it waits"
-    session.show({"job": f"{queue}/{job_id}", "answer": answer}, [f"{queue}/{job_id} {said}"])
+    session.show({"job": f"{queue}/{job_id}", "answer": answer}, [f"{queue}/{job_id} {said}"], [f"{queue}/{job_id}"])

@@ -95,7 +95,7 @@ def run(session: Session, name: str) -> None:
         made = store_job(store, queue, job)
     said = "enqueued" if made.created else "an earlier run has not ended, nothing added:"
     answer = {"schedule": planned.name, "queue": queue, "id": made.id, "created": made.created}
-    session.show(answer, [f"{said} {queue}/{made.id}"])
+    session.show(answer, [f"{said} {queue}/{made.id}"], [f"{queue}/{made.id}"])
 
 
 def _switch(session: Session, name: str, *, resume: bool) -> None:
@@ -108,7 +108,7 @@ def _switch(session: Session, name: str, *, resume: bool) -> None:
     state = "resumed" if resume else "paused"
     said = state if changed else f"{'not paused' if resume else 'paused'} already"
     answer = {"schedule": planned.name, "queue": queue, "paused": not resume, "changed": changed == 1}
-    session.show(answer, [f"schedule {queue}/{planned.name}: {said}"])
+    session.show(answer, [f"schedule {queue}/{planned.name}: {said}"], [f"{queue}/{planned.name}"])
 
 
 def find_schedule(store: Store, reference: str) -> tuple[str, Planned]:

@@ -41,7 +41,7 @@ def show(session: Session, job: str) -> None:
     with session.store() as store:
         info = read_job(store, *find(store, job))
     lists = {"history": [attempt._asdict() for attempt in info.history], "log": [line._asdict() for line in info.log]}
-    session.show({"job": info._asdict() | lists}, job_lines(info))
+    session.show({"job": info._asdict() | lists}, job_lines(info), [f"{info.queue}/{info.id}"])
 
 
 def job_lines(info: JobInfo) -> Iterator[str]:

@@ -43,5 +43,5 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
         for queue in queues:
             require_queue(store, queue)
         report = read_status(store, queues)
-    session.show(as_json(report), as_text(report, wide=session.is_wide))
+    session.show(as_json(report), as_text(report, wide=session.is_wide), [queue.name for queue in report.queues])
     return report_broken(report)

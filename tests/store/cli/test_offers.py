@@ -187,3 +187,21 @@ def test_ids_are_what_other_commands_take(served: QueueSystem, terminal: Termina
     assert terminal.out.splitlines() == ["emails", "reports"]
     assert terminal.run("daemon", "list", "-o", "ids") == 0
     assert terminal.out == "d1\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (("status", "--queue", "emails"), "emails\n"),
+        (("queue", "pause", "emails"), "emails\n"),
+        (("queue", "resume", "emails"), "emails\n"),
+        (("job", "show", "emails/mine"), "emails/mine\n"),
+        (("job", "list", "--queue", "emails", "--state", "rejected"), ""),
+    ],
+)
+def test_what_acts_on_one_thing_names_it(
+    served: QueueSystem, terminal: Terminal, words: tuple[str, ...], ids: str
+) -> None:
+    assert terminal.run("enqueue", "send_welcome", "--args", "[1]", "--delay", "1h", "--id", "mine") == 0
+    assert terminal.run(*words, "-o", "ids") == 0
+    assert terminal.out == ids
