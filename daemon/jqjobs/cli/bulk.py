@@ -46,7 +46,7 @@ def each_named(session: Session, jobs: Sequence[str], act: Callable[[Store, str]
         parse_ref(job)  # a mistyped one is found before anything is done to the first one
     done: list[T] = []
     refused: list[Refused] = []
-    with session.store() as store:
+    with session.acting() as store:
         for job in jobs:
             try:
                 done.append(act(store, job))
@@ -88,7 +88,7 @@ def do_in_bulk(session: Session, bulk: Bulk) -> BulkAnswer:
     is_asked = not (bulk.how.yes or bulk.how.dry_run)
     if is_asked:
         need_somebody()
-    with session.store() as store:
+    with session.store() if bulk.how.dry_run else session.acting() as store:
         require_queue(store, bulk.queue)
         selector, until_ms = bulk.said.selector(store, bulk.state), server_now_ms(store)
         if is_asked:

@@ -210,7 +210,7 @@ def _order(
 ) -> int:  # fmt: skip
     if everyone == bool(names):
         raise click.UsageError("give either names of daemons or --all")
-    with session.store() as store:
+    with session.store() if verb is Verb.DUMP else session.acting() as store:
         daemons = find_daemons(read_registry(store), names)
         replies = give_order(store, daemons, Order(verb, argument, new_id()), timeout_s)
         if wait_s:

@@ -20,8 +20,8 @@ from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.errors import InvalidOption, JqError
 
 _COMMANDS = {
-    "completion": "completion:completion", "daemon": "daemons:daemon", "doctor": "doctor.command:doctor",
-    "enqueue": "enqueue:enqueue",
+    "audit": "audit:audit", "completion": "completion:completion", "daemon": "daemons:daemon",
+    "doctor": "doctor.command:doctor", "enqueue": "enqueue:enqueue",
     "errors": "errors:errors", "job": "jobs:job",
     "jobs": "registered:jobs", "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue",
     "recent": "recent:recent", "scale": "scale:scale", "schedule": "schedule:schedule", "status": "status:status",

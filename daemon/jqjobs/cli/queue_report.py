@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jqjobs.base.clock import format_age
+from jqjobs.base.clock import format_age, span_text
 from jqjobs.base.nearest import nearest
 from jqjobs.cli.output import moment
 from jqjobs.cli.tables import Column, Table, alarm
@@ -25,7 +25,7 @@ _COLUMNS = (
 #: Counters of a queue that make sense added up.
 _ADDED = tuple(
     name for name in QueueStatus._fields
-    if name not in ("name", "oldest_ready_s", "now_ms") and not name.startswith("paused_")
+    if name not in ("name", "oldest_ready_s", "now_ms") and not name.startswith(("paused_", "max_", "dead_"))
 )  # fmt: skip
 
 
@@ -96,6 +96,17 @@ def _quiet_notes(queue: QueueStatus, see: str) -> Iterator[str]:
         yield f"    {queue.moving} on their way to another queue ({see} moving)"
     if queue.kept:
         yield f"    {queue.kept} kept after success"
+    if own := settings_in_words(queue):
+        yield f"    of its own: {own}"
+
+
+def settings_in_words(queue: QueueStatus) -> str:
+    """Return what was set for this queue alone, as `jqctl queue set` takes it; "" for nothing."""
+    said = {
+        "dead": None if queue.dead_ms is None else span_text(queue.dead_ms), "max-dead": queue.max_dead,
+        "max-kept": queue.max_kept, "max-length": queue.max_length,
+    }  # fmt: skip
+    return " ".join(f"--{name} {value}" for name, value in said.items() if value is not None)
 
 
 def pause_in_words(queue: QueueStatus) -> str:

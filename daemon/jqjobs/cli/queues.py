@@ -6,9 +6,10 @@ import time
 
 import click
 
+from jqjobs.base.clock import duration_ms
 from jqjobs.cli.names import queue_names
 from jqjobs.cli.person import who
-from jqjobs.cli.queue_report import pause_in_words
+from jqjobs.cli.queue_report import pause_in_words, settings_in_words
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.status_report import queue_parts, queues_json, read_status, report_broken
 from jqjobs.cli.watching import watchable
@@ -17,10 +18,14 @@ from jqjobs.jobs.records import check_name
 from jqjobs.store.calls import upkeep
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 
+#: Takes a setting away.
+DEFAULT = "default"
+_MOST_DIGITS = 9
+
 
 @click.group("queue")
 def queue() -> None:
-    """List, pause and resume queues."""
+    """List, pause and resume queues; set what each keeps."""
 
 
 @queue.command("list")
@@ -61,7 +66,7 @@ def pause(session: Session, name: str, reason: str, until: str, by: str | None) 
     """
     check_name(name, "queue")
     moment = due_of(until)
-    with session.store() as store:
+    with session.acting() as store:
         require_queue(store, name)
         changed = store.run(upkeep.pause(name, moment, who() if by is None else by, reason))
         now = store.run(queue_status(name))
@@ -98,8 +103,57 @@ def resume(session: Session, name: str) -> None:
       jqctl queue resume emails
     """
     check_name(name, "queue")
-    with session.store() as store:
+    with session.acting() as store:
         require_queue(store, name)
         changed = store.run(upkeep.resume(name))
     said = "resumed" if changed else "not paused already"
     session.show({"queue": name, "paused": False, "changed": changed}, [f"queue {name}: {said}"], [name])
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    """Return a number; "" to go back to what daemons say."""
+    if value is None or value == DEFAULT:
+        return None if value is None else ""
+    if not value.isdecimal() or len(value) > _MOST_DIGITS:
+        raise click.BadParameter(f"{value!r} is neither a number nor {DEFAULT!r}")
+    return int(value)
+
+
+def _span(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    if value is None or value == DEFAULT:
+        return None if value is None else ""
+    return duration_ms(value, "--dead")
+
+
+@queue.command("set")
+@click.argument("name", shell_complete=queue_names)
+@click.option("--dead", "dead_ms", metavar="TIME", callback=_span, help="Forget dead jobs after this time: 7d.")
+@click.option("--max-dead", metavar="N", callback=_number, help="Keep so many dead jobs at most: the latest.")
+@click.option("--max-kept", metavar="N", callback=_number, help="Keep so many successes at most.")
+@click.option(
+    "--max-length", metavar="N", callback=_number, help="Refuse new jobs (StoreFull) while so many wait to be run."
+)
+@speaks_to_redis
+@click.pass_obj
+def set_queue(session: Session, /, name: str, **given: int | str | None) -> None:
+    """Set what one queue keeps, instead of what --dead and --max-dead of jqd say of all, and how many jobs may wait.
+
+    "default" takes a setting away again. Envelopes in the inbox stay there while the queue is full; ticks of schedules,
+    jobs that are moved here and what comes back are not refused.
+
+    \b
+    Examples:
+      jqctl queue set emails --dead 7d --max-dead 1000
+      jqctl queue set emails --max-length 100000
+      jqctl queue set emails --max-length default
+    """
+    check_name(name, "queue")
+    values = {setting: None if value == "" else int(value) for setting, value in given.items() if value is not None}
+    if not values:
+        raise click.UsageError("say what to set: --dead, --max-dead, --max-kept or --max-length")
+    with session.acting() as store:
+        store.run(upkeep.add_queues([name]))
+        store.run(upkeep.settings(name, values))
+        now = store.run(queue_status(name))
+    told = {setting: getattr(now, setting) for setting in upkeep.SETTINGS}
+    session.show({"queue": name, **told}, [f"queue {name}: {settings_in_words(now) or 'nothing of its own'}"], [name])

@@ -36,10 +36,10 @@ def resolve(session: Session, job: str, token: str, result: str | None, error: s
         raise click.UsageError("give --result or --error, not both")
     parse_ref(job)
     encoded = result_of(result or "null")
-    with session.store() as store:
+    with session.acting() as store:
         queue, job_id = find(store, job)
         call = waits.resolve(queue, job_id, token, result=encoded, error=None if error is None else error[:_MOST_ERROR])
         answer = store.run(call)
-    waits.check(answer, f"{queue}/{job_id}")
+        waits.check(answer, f"{queue}/{job_id}")
     said = "is answered" if answer == waits.RESOLVED else "still runs; the answer is kept until it waits"
     session.show({"job": f"{queue}/{job_id}", "answer": answer}, [f"{queue}/{job_id} {said}"], [f"{queue}/{job_id}"])

@@ -89,7 +89,7 @@ def run(session: Session, name: str) -> None:
       jqctl schedule run reports/nightly
     """
     parse_ref(name)
-    with session.store() as store:
+    with session.acting() as store:
         queue, planned = find_schedule(store, name)
         job = new_run(planned)
         made = store_job(store, queue, job)
@@ -100,7 +100,7 @@ def run(session: Session, name: str) -> None:
 
 def _switch(session: Session, name: str, *, resume: bool) -> None:
     parse_ref(name)
-    with session.store() as store:
+    with session.acting() as store:
         queue, planned = find_schedule(store, name)
         changed = store.run(suspend(queue, planned.name, resume=resume))
     if changed < 0:

@@ -14,7 +14,7 @@ from jqjobs.base.config import Environment, working_directory
 from jqjobs.base.prefix import check_prefix
 from jqjobs.cli.output import complain, known_words, write_json, write_lines
 from jqjobs.cli.tables import Part
-from jqjobs.errors import NotFound, StoreUnavailable
+from jqjobs.errors import JqError, NotFound, StoreError, StoreUnavailable
 from jqjobs.store.login import address_of
 from jqjobs.store.reads import queues
 from jqjobs.store.reads.registry import read_registry
@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: What an answer may look like.
 FORMS = ("table", "wide", "json", "ids")
 _EMBEDDED = "embedded:"
+#: Given with a command, and nobody else's business.
+_NOT_NOTED = ("token", "result", "yes")
 _EMBEDDED_HINT = "the embedded server runs while a daemon with this URL does: jqd --app yourpackage.jobs:app"
 
 
@@ -90,6 +92,17 @@ class Session:
                 self._kept.close()
                 self._kept = None
 
+    @contextmanager
+    def acting(self) -> Iterator[Store]:
+        """Do what `store` does for a command that acts, and note who gave it, with what, for `jqctl audit`."""
+        with self.store() as store:
+            try:
+                yield store
+            except JqError as error:
+                _note_act(store, error.code)
+                raise
+            _note_act(store, None)
+
     def show(self, answer: Mapping[str, Any], parts: Iterable[Part], ids: Iterable[str] | None = None) -> None:
         """Write the answer as JSON, or the lines and tables that tell the same to a person.
 
@@ -103,6 +116,19 @@ class Session:
             self.screen(tuple(parts))
         else:
             write_lines(parts, wide=self.is_wide)
+
+
+def _note_act(store: Store, error: str | None) -> None:
+    from jqjobs.cli.person import who
+    from jqjobs.store.calls.audit import note_act
+
+    context = click.get_current_context()
+    act = context.command_path.partition(" ")[2]
+    given = {name: value for name, value in context.params.items() if value and name not in _NOT_NOTED}
+    try:
+        store.run(note_act(who(), act, given, error))
+    except StoreError as why:
+        complain(f"jqctl: who did this could not be noted: {why.in_one_line()}")
 
 
 def plain_url(url: str) -> str:

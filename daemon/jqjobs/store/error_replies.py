@@ -55,6 +55,8 @@ def error_of(reply: Exception) -> JqError:
         return ScriptMissing(text)
     if word == "OOM":
         return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
+    if (full := text.partition("QUEUEFULL "))[1]:  # lua/rules/length.lua
+        return StoreFull(f"the queue is full: {full[2]}", hint="let workers drain it, or raise its --max-length")
     if word in MOVED:
         return StoreBusy(f"Redis does not serve right now: {text}", reason=word)
     if word in _BUSY or TOO_MANY_CLIENTS in text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 QUEUES = "{~}:queues"
 DAEMONS = "{~}:daemons"
+AUDIT = "{~}:audit"
 MEMORY = "{~}:memory"
 
 

@@ -13,6 +13,7 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, moves, trips, upkeep
+from jqjobs.store.calls.audit import note_act
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end
@@ -59,6 +60,8 @@ CALLS: dict[str, Call[Any]] = {
     "deliver": moves.deliver("q", "other", 0, [TRANSFER]),
     "delivered": moves.delivered("q", [(TRANSFER, moves.Delivered.DELIVERED)]),
     "acknowledge": moves.acknowledge("q", "other", ["1-1"]),
+    "audit": note_act("ann@web1", "queue pause", {"name": "q"}),
+    "settings": upkeep.settings("q", {"max_dead": 10}),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),
     "join": leases.join("q", "w", 30_000),

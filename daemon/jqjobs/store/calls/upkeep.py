@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -10,9 +10,13 @@ from typing import Any
 from jqjobs.base.escape import visible
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import text, truth
+from jqjobs.store.reply_values import fields, integer, text, truth
 from jqjobs.store.scripts import script
+from jqjobs.store.wire import Argument
 
+#: What a queue may have of its own: for how long dead jobs are kept, ms, and how many; how many successes at most, and
+#: how many jobs may wait.
+SETTINGS = ("dead_ms", "max_dead", "max_kept", "max_length")
 #: Of what people say with a pause, so many characters are kept.
 _MOST_WHO, _MOST_REASON = 128, 500
 
@@ -77,6 +81,24 @@ def resume(queue: str) -> Call[bool]:
 
 def _one_line(said: str, most: int) -> str:
     return visible(" ".join(said.split()), limit=most)
+
+
+def settings(queue: str, values: Mapping[str, int | None]) -> Call[dict[str, int]]:
+    """Set what a queue keeps, and how much of it may wait, by the names in `SETTINGS`; None: as its daemons say.
+
+    Returns all that is set.
+    """
+    words: list[Argument] = ["", *(word for name in values for word in (name, _or_empty(values[name])))]
+    return Call(script("settings"), (keys.meta(queue),), words, _numbers)
+
+
+def _or_empty(value: int | None) -> Argument:
+    return "" if value is None else value
+
+
+def _numbers(reply: Any) -> dict[str, int]:
+    read = {name: integer(value) for name, value in fields(reply).items()}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:

@@ -1,32 +1,25 @@
 -- Stores new jobs of one queue.
--- KEYS[1] the queue's meta key
--- ARGV[1] now, ms, or "" for Redis TIME
--- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only:
---         how many, name, number of words that follow; those: names and values of priority, due ("+ms" from now,
---         "ms" absolute), key (coalescing), replace (what has that key and has not started), and of fields to be
---         stored as they are (expires as "+ms" from now); then id and payload of each
--- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or "" for Redis TIME
+-- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only: how many, name, number of words
+-- that follow; those: names and values of priority, due ("+ms" from now, "ms" absolute), key (coalescing), replace
+-- (what has that key and has not started), and of fields to be stored as they are (expires as "+ms" from now); then id
+-- and payload of each
+-- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it;
+-- or QUEUEFULL: more would wait than may, and none is stored (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
+local there = call('EXISTS', q .. 'wake', q .. 'settings', q .. 'settings')  -- two questions at the price of one
+if there > 1 then
+  --: include length
+  local full = full_for(q, tonumber(total))
+  if full then return full end
+end
 local sequence = call('HINCRBY', q .. 'meta', 'seq', total) - total
 local time = now == '' and call('TIME')
 if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
 
 local function rare()  -- for jobs of which more is said: to build it takes as long as two commands
-  --: include arrival/add
-  local function read_words(at, words)
-    local new, fields = { name = ARGV[at - 2], priority = 0, due = '', fields = {} }, 0
-    for n = at, at + words - 1, 2 do
-      local word, value = ARGV[n], ARGV[n + 1]
-      if word == 'expires' then value = now + value end
-      if word == 'priority' or word == 'due' or word == 'key' or word == 'replace' then
-        new[word] = value
-      else
-        new.fields[fields + 1], new.fields[fields + 2], fields = word, value, fields + 2
-      end
-    end
-    return new
-  end
+  --: include arrival/add arrival/words
   return { read_words = read_words, add = add, now = tonumber(now) }
 end
 
@@ -36,7 +29,7 @@ while ARGV[at] do
   at = at + 3
   if words > 0 then
     rules = rules or rare()
-    more, at = rules.read_words(at, words), at + words
+    more, at = rules.read_words(at, words, now), at + words
   end
   while number < last do
     local id, payload, made = ARGV[at], ARGV[at + 1], 1
@@ -56,5 +49,5 @@ end
 for first = 1, #ready, 1000 do  -- Lua's stack has room for 8,000 values
   call('ZADD', q .. 'ready', unpack(ready, first, math.min(first + 999, #ready)))
 end
-if call('EXISTS', q .. 'wake') == 0 then call('ZADD', q .. 'wake', 0, '1') end
+if there % 2 == 0 then call('ZADD', q .. 'wake', 0, '1') end
 return reply

@@ -1,5 +1,5 @@
 --: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
---: include retention parking/unpark
+--: include retention parking/unpark moving/overdue
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
 -- more is 1.
@@ -18,11 +18,6 @@ redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
 local mended = mend(q)
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
 
-local function undelivered()  -- a script has room for 200 names
-  --: include moving/overdue
-  return overdue_transfers(q, now)
-end
-
 local more = promote(q, now, CHUNK)
 end_pause(q, now)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
@@ -32,8 +27,9 @@ if end_overdue_misfits(q, now, CHUNK) then more = true end
 if forget_kept(q, now) then more = true end
 local trimmed, more_dead = trim_dead(q, now, most_dead, dead_ms)
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
+local undelivered = overdue_transfers(q, now)
 local inbox = update_wake(q)
 if reaped > 0 then wake_watcher(q, now) end
 more = more or dead_left or more_dead
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
-return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered() }
+return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered }

@@ -1,10 +1,11 @@
---: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected
+--: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected length
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
 -- most 100, and about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
 -- Returns { accepted (replacing another one too), rejected, already there (same id or key), envelopes left }
+-- | QUEUEFULL: no more may wait (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
 local MOST, MOST_BYTES = 100, 262144
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
@@ -16,6 +17,9 @@ while #found < MOST and bytes < MOST_BYTES do
   found[#found + 1], bytes = raw, bytes + #raw
 end
 if #found == 0 then return { 0, 0, 0, 0 } end
+local room, full = room_for_jobs(q) or #found, full_for(q, 1)
+if full then return full end
+for i = #found, room + 1, -1 do found[i] = nil end
 local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', #found) - #found
 local accepted, rejected, present = 0, 0, 0
 for i, raw in ipairs(found) do

@@ -4,9 +4,11 @@
 -- Returns { now, inbox, ready, scheduled, active, held, waiting, parked, suspects, moving, kept, dead, rejected,
 --   workers, paused since (ms or nil), enqueue time of the oldest job of ready or suspects (ms or nil), done, failed,
 --   done and failed of this minute, done and failed of the minute before, dead jobs trimmed, how many of those parked
---   are there for their arguments, until when it is paused, who did it and why (each or nil) }
+--   are there for their arguments, until when it is paused, who did it and why, its own
+--   dead_ms, max_dead, max_kept and max_length (each or nil) }
 -- First write: none
 local BANDS = 64
+local SETTINGS = { 'dead_ms', 'max_dead', 'max_kept', 'max_length' }
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 
 -- Ranks order by priority, then age; so the oldest job is the first one of some priority.
@@ -38,7 +40,7 @@ end
 local oldest = oldest_of('suspects', oldest_of('ready', false))
 for _, item in ipairs({ redis.call('LLEN', q .. 'rejected'), #workers, since or false, oldest, meta[1], meta[2],
   this[1], this[2], last[1], last[2], meta[3] or 0, redis.call('ZCARD', q .. 'misfits'), until_ms or false,
-  who or false, why or false }) do
+  who or false, why or false, unpack(redis.call('HMGET', q .. 'settings', unpack(SETTINGS))) }) do
   reply[#reply + 1] = item
 end
 return reply

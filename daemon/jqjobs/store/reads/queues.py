@@ -32,7 +32,8 @@ class QueueStatus(NamedTuple):
     the queue exists; ``trimmed``: dead jobs that retention has forgotten since then. ``*_per_minute``: over the last
     60 s. ``workers``: how many have a lease.
     ``misfits``: how many of those parked wait for a worker that their arguments fit. ``paused_until_ms``: when it
-    resumes by itself; ``paused_by``, ``paused_reason``: what was said with the pause.
+    resumes by itself; ``paused_by``, ``paused_reason``: what was said with the pause. ``dead_ms`` …
+    ``max_length``: what it keeps, and how many of it may wait; None: nobody has said so of this queue.
     """
 
     name: str
@@ -61,6 +62,10 @@ class QueueStatus(NamedTuple):
     paused_until_ms: int | None = None
     paused_by: str | None = None
     paused_reason: str | None = None
+    dead_ms: int | None = None
+    max_dead: int | None = None
+    max_kept: int | None = None
+    max_length: int | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -88,6 +93,8 @@ def queue_status(queue: str) -> Call[QueueStatus]:
             failed_per_minute=per_minute(failed_now, failed_before, now_ms), trimmed=trimmed, now_ms=now_ms,
             misfits=count(reply[23]), paused_until_ms=integer(reply[24]),
             paused_by=string(reply[25]) or None, paused_reason=string(reply[26]) or None,
+            dead_ms=integer(reply[27]), max_dead=integer(reply[28]), max_kept=integer(reply[29]),
+            max_length=integer(reply[30]),
         )  # fmt: skip
 
     return Call(script("status"), (keys.meta(queue),), ("",), parse, repeatable=True)

@@ -1,5 +1,6 @@
---: include outcome/over outcome/succeeded outcome/error_groups
--- What retention no longer covers is forgotten: results whose time is over, dead jobs that are too old or too many.
+--: include outcome/over outcome/succeeded outcome/error_groups setting
+-- What retention no longer covers is forgotten: results whose time is over, dead jobs that are too old or too many;
+-- as people have set it for this queue, else as its daemon says.
 -- Gives: forget_kept, trim_dead
 
 local MOST_FORGOTTEN = 100  -- for one reason, in one call
@@ -19,18 +20,27 @@ local function first_until(q, state, moment)
   return redis.call('ZRANGEBYSCORE', q .. state, '-inf', moment, 'LIMIT', 0, MOST_FORGOTTEN)
 end
 
+local function first_beyond(q, state, most)
+  local surplus = math.min(MOST_FORGOTTEN, redis.call('ZCARD', q .. state) - most)
+  return surplus > 0 and redis.call('ZRANGE', q .. state, 0, surplus - 1) or {}
+end
+
+local function forget_successes(q, ids)
+  note_successes(q, ids)
+  return drop(q, 'kept', ids)
+end
+
 -- Returns whether there may be more.
 local function forget_kept(q, now)
-  local ids = first_until(q, 'kept', now)
-  note_successes(q, ids)
-  return drop(q, 'kept', ids) == MOST_FORGOTTEN
+  local over = forget_successes(q, first_until(q, 'kept', now))
+  local surplus = forget_successes(q, first_beyond(q, 'kept', setting(q, 'max_kept', math.huge)))
+  return math.max(over, surplus) == MOST_FORGOTTEN
 end
 
 -- Returns how many, and whether there may be more. What was trimmed is counted for good: nothing else tells of it.
 local function trim_dead(q, now, most, ms)
-  local old = drop(q, 'dead', first_until(q, 'dead', now - ms))
-  local surplus = math.min(MOST_FORGOTTEN, redis.call('ZCARD', q .. 'dead') - most)
-  surplus = surplus > 0 and drop(q, 'dead', redis.call('ZRANGE', q .. 'dead', 0, surplus - 1)) or 0
+  local old = drop(q, 'dead', first_until(q, 'dead', now - setting(q, 'dead_ms', ms)))
+  local surplus = drop(q, 'dead', first_beyond(q, 'dead', setting(q, 'max_dead', most)))
   if old + surplus > 0 then redis.call('HINCRBY', q .. 'meta', 'trimmed', old + surplus) end
   -- Of what was lost in another way nobody has counted down.
   if redis.call('EXISTS', q .. 'dead') == 0 then redis.call('DEL', q .. 'errors') end
