@@ -12,6 +12,7 @@ from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.cancels import cancel
+from jqjobs.store.calls.moves import move
 from jqjobs.store.reads.error_groups import ErrorGroup, error_groups
 from store.queue_system import START_MS, QueueSystem
 
@@ -214,3 +215,10 @@ def test_nothing_is_counted_where_nothing_is_dead(system: QueueSystem) -> None:
     system.redis("DEL", system.key("job:a"), system.key("job:b"))
     system.tend(max_dead=0)
     assert groups(system) == {}
+
+
+def test_a_job_counts_until_it_has_arrived_elsewhere(system: QueueSystem) -> None:
+    discard(system, "a")
+    system.run(move("q", "r", ["a"]))
+    system.tend()
+    assert groups(system)["f1"].dead == 1

@@ -43,6 +43,6 @@ local function trim_dead(q, now, most, ms)
   local surplus = drop(q, 'dead', first_beyond(q, 'dead', setting(q, 'max_dead', most)))
   if old + surplus > 0 then redis.call('HINCRBY', q .. 'meta', 'trimmed', old + surplus) end
   -- Of what was lost in another way nobody has counted down.
-  if redis.call('EXISTS', q .. 'dead') == 0 then redis.call('DEL', q .. 'errors') end
+  if redis.call('EXISTS', q .. 'dead', q .. 'transfers') == 0 then redis.call('DEL', q .. 'errors') end
   return old + surplus, math.max(old, surplus) == MOST_FORGOTTEN
 end
