@@ -68,17 +68,14 @@ class _Ends:
     Copied from the first one, since a job has its payload with it.
     """
 
-    __slots__ = ("ended", "ended_ms", "ids", "name", "queue", "ready_ms", "started_ms")
+    __slots__ = ("ended", "ended_ms", "ids", "name", "queue", "ready_ms", "run_ms", "started_ms")
 
     def __init__(self, job: TakenJob, ended: Ended, ended_ms: int) -> None:
         self.queue, self.name = job.queue, job.name
         self.ready_ms, self.started_ms, self.ended_ms = job.ready_ms, job.started_ms, ended_ms
+        self.run_ms = ended_ms - job.started_ms
         self.ended = ended
         self.ids = [job.id]
-
-    @property
-    def run_ms(self) -> int:
-        return self.ended_ms - self.started_ms
 
 
 _NONE = _Ends(TakenJob("", "", 0, "", b""), Ended.DONE, -1)
