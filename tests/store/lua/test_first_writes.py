@@ -15,11 +15,11 @@ import pytest
 from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Kind
 from jqjobs.store.call import Call
-from jqjobs.store.calls import trips, upkeep
+from jqjobs.store.calls import moves, trips, upkeep
 from jqjobs.store.calls.schedules import plan, tick
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Wire
-from store.lua.script_calls import CALLS, OPERATIONS, header
+from store.lua.script_calls import CALLS, OPERATIONS, TRANSFER, header
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 Prepare = Callable[[QueueSystem], Call[Any]]
@@ -86,6 +86,10 @@ def a_minute_that_has_its_sample(system: QueueSystem) -> Call[Any]:
     return CALLS["sample_memory"]
 
 
+def what_was_read_just_now(system: QueueSystem) -> Call[Any]:
+    return moves.deliver("q", "other", system.clock.now_ms, [TRANSFER])
+
+
 def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
     def prepare(system: QueueSystem) -> Call[Any]:
         state(system)
@@ -96,6 +100,7 @@ def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
 
 STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
+    "deliver": (what_was_read_just_now,),
     "exchange": (settled_in_order,),
     "housekeep": (housekeeping_that_was_done,),
     "sample_memory": (a_minute_that_has_its_sample,),
