@@ -10,22 +10,23 @@ from chaos.lives import Lives, Name, Step, name_of
 #: Of each queue, for good.
 _LASTING = frozenset({
     "meta", "catalog", "offers", "schedule", "ticks", "paused", "wake", "rejected", "hooks", "dead", "kept",
-    "succeeded", "stats", "errors",
+    "succeeded", "stats", "errors", "settings",
 })  # fmt: skip
 #: Of whoever runs or waits, hence of nobody now.
 _BUSY = frozenset({
     "active", "leases", "held", "gates", "patience", "cancels", "waiting", "ready", "inbox", "suspects",
-    "parked", "misfits",
+    "parked", "misfits", "transfers",
 })  # fmt: skip
 #: What goes by itself, and the longest it may still have, ms.
 _REGISTRY_MS = {"daemon": 60_000, "worker": 60_000, "control": 90_000, "answer": 90_000}
 _FLEETING_MS = {
-    "trip": 25 * 3_600_000, "stats": 25 * 3_600_000, "minute": 7_260_000, "limit": 120_000, "catalog": 8 * 86_400_000,
+    "trip": 25 * 3_600_000, "stats": 25 * 3_600_000, "recent": 25 * 3_600_000,
+    "minute": 7_260_000, "limit": 120_000, "catalog": 8 * 86_400_000,
     **_REGISTRY_MS,
 }  # fmt: skip
 #: So soon after the clock of Redis was set back a registry must be right again; it is looked at so often.
 _PUT_RIGHT_MS, _LOOK_MS = 30_000, 1000
-_SHARED = frozenset({"jq:{~}:queues", "jq:{~}:daemons", "chaos:clock"})
+_SHARED = frozenset({"jq:{~}:queues", "jq:{~}:daemons", "jq:{~}:audit", "jq:{~}:memory", "chaos:clock"})
 
 
 class Registry:

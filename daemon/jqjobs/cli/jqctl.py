@@ -20,12 +20,12 @@ from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.errors import InvalidOption, JqError
 
 _COMMANDS = {
-    "audit": "audit:audit", "completion": "completion:completion", "daemon": "daemons:daemon",
-    "doctor": "doctor.command:doctor", "enqueue": "enqueue:enqueue",
-    "errors": "errors:errors", "job": "jobs:job",
-    "jobs": "registered:jobs", "metrics": "metrics:metrics", "ping": "ping:ping", "queue": "queues:queue",
-    "recent": "recent:recent", "scale": "scale:scale", "schedule": "schedule:schedule", "status": "status:status",
-    "tail": "tail:tail", "top": "top:top",
+    "audit": "overview.audit:audit", "completion": "completion:completion", "daemon": "daemon.daemons:daemon",
+    "doctor": "doctor.command:doctor", "enqueue": "job.enqueue:enqueue", "errors": "job.errors:errors",
+    "job": "job.jobs:job", "jobs": "job.registered:jobs", "metrics": "metrics.metrics:metrics",
+    "ping": "overview.ping:ping", "queue": "queue.queues:queue", "recent": "queue.recent:recent",
+    "scale": "daemon.scale:scale", "schedule": "queue.schedule:schedule", "status": "overview.status:status",
+    "tail": "overview.tail:tail", "top": "overview.top:top",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import jqjobs
-from jqjobs.cli import remote
+from jqjobs.cli.daemon import remote
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.control.orders import Order, Verb
@@ -183,7 +183,7 @@ def test_answers_of_strangers_and_junk_count_for_nothing(
     system: QueueSystem, daemon: Callable[..., Daemon], terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mute = daemon("mute", None)
-    monkeypatch.setattr("jqjobs.cli.daemons.new_id", lambda: "abcd2345")
+    monkeypatch.setattr("jqjobs.cli.daemon.daemons.new_id", lambda: "abcd2345")
     for junk in ("junk", '{"v":1,"daemon":"other","ok":true,"message":"m"}', '{"v":1,"ok":true}'):
         system.redis("RPUSH", system.store.address.key(keys.answer("abcd2345")), junk)
     assert terminal.run("daemon", "quiet", "mute", *BRIEFLY) == Exit.ERROR

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from jqjobs import App
-from jqjobs.cli.metrics_server import MetricsServer
+from jqjobs.cli.metrics.metrics_server import MetricsServer
 from jqjobs.cli.session import Session
 from jqjobs.jobs.statistics import BOUNDS_MS
 from jqjobs.prometheus import Collector

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.cli.daemon.scaling_loop import ScalingCommand, ScalingLoop
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.scaling_loop import ScalingCommand, ScalingLoop
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.scaling import Decision, Hold, Load
 from jqjobs.store.calls import upkeep
@@ -188,7 +188,7 @@ def test_a_command_that_fails_is_tried_again_and_said(
 def test_a_command_that_hangs_is_killed_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("jqjobs.cli.scaling_loop._PATIENCE_S", 0.2)
+    monkeypatch.setattr("jqjobs.cli.daemon.scaling_loop._PATIENCE_S", 0.2)
     assert not ScalingCommand(f"sleep 300 & echo $! > {tmp_path}/pid; echo {{wanted}}; wait").run(3)
     assert "failed, killed after 0.2 s" in capfd.readouterr().err
     child = int((tmp_path / "pid").read_text())

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jqjobs.cli import jqctl, schedule
+from jqjobs.cli import jqctl
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.queue import schedule
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.schedules import Planned, plan, tick

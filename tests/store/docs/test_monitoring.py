@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.cli.metrics_server import exposition, queue_metrics
+from jqjobs.cli.metrics.metrics_server import exposition, queue_metrics
 from jqjobs.daemon.health.probes import HealthFacts, own_metrics
 from jqjobs.jobs.records import State
 from jqjobs.jobs.statistics import Ended

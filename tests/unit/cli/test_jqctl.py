@@ -13,8 +13,8 @@ import pytest
 
 import jqjobs
 from jqjobs.cli import jqctl, output
-from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit, exit_of
+from jqjobs.cli.job.arguments import payload_of
 from jqjobs.errors import (
     ConfigError,
     Conflict,
@@ -191,8 +191,8 @@ def test_a_full_disk_below_stdout_is_an_error_line(
     def full(lines: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("jqjobs.cli.status.read_status", lambda *_: None)
-    monkeypatch.setattr("jqjobs.cli.status.as_json", full)
+    monkeypatch.setattr("jqjobs.cli.overview.status.read_status", lambda *_: None)
+    monkeypatch.setattr("jqjobs.cli.overview.status.as_json", full)
     monkeypatch.setattr("jqjobs.store.wire.Wire.connect", lambda *_: None)
     assert jqctl.run(["status"]) == Exit.ERROR
     assert "No space left" in capsys.readouterr().err
@@ -262,7 +262,7 @@ def test_a_password_that_is_not_encoded_is_refused_without_a_piece_of_it(
 def test_each_command_is_there_under_its_own_name_and_imported_when_it_is_asked_for() -> None:
     code = (
         "import sys, click; from jqjobs.cli.jqctl import cli; context = click.Context(cli);"
-        "print('jqjobs.cli.metrics' in sys.modules);"
+        "print('jqjobs.cli.metrics.metrics' in sys.modules);"
         "print(all(cli.get_command(context, name).name == name for name in cli.list_commands(context)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from jqjobs.cli import jqctl
-from jqjobs.cli.daemon_report import why_unable
-from jqjobs.cli.daemons import _parts, _told
+from jqjobs.cli.daemon.daemon_report import why_unable
+from jqjobs.cli.daemon.daemons import _parts, _told
+from jqjobs.cli.daemon.remote import Reply, find_daemons
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import WIDTH
-from jqjobs.cli.remote import Reply, find_daemons
 from jqjobs.cli.tables import lay_out
 from jqjobs.daemon.control.orders import Verb
 from jqjobs.errors import Conflict, NotFound

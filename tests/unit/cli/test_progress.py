@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from jqjobs.cli import progress
-from jqjobs.cli.progress import Progress
+from jqjobs.cli.job import progress
+from jqjobs.cli.job.progress import Progress
 
 
 class Terminal(io.StringIO):

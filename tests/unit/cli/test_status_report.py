@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.cli.status_report import StatusReport, as_json, as_text
+from jqjobs.cli.overview.status_report import StatusReport, as_json, as_text
 from jqjobs.cli.tables import lay_out
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.queues import QueueStatus

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.cli.status_report import StatusReport
+from jqjobs.cli.overview.status_report import StatusReport
+from jqjobs.cli.overview.top_report import Head, Running, TopReport, as_text
 from jqjobs.cli.tables import lay_out
-from jqjobs.cli.top_report import Head, Running, TopReport, as_text
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry
 from jqjobs.store.reads.search import JobRow

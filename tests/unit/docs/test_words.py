@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.cli import daemon_report
+from jqjobs.cli.daemon import daemon_report
 from jqjobs.daemon.control import order_executor
 from jqjobs.daemon.health import probes
 from unit.docs.pages import ARCHITECTURE, PACKAGE, PROTOCOL, ROOT, chapter, section

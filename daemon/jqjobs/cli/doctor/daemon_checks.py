@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.daemon_report import START_ONE, short_release, title, why_unable
+from jqjobs.cli.daemon.daemon_report import START_ONE, short_release, title, why_unable
 from jqjobs.cli.doctor.checks import Check
 from jqjobs.cli.doctor.facts import Facts
 from jqjobs.cli.doctor.findings import Finding, error, fine, warning

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from jqjobs.cli.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.cli.doctor.this_host import redis_host, workers_elsewhere
-from jqjobs.cli.status_report import StatusReport, read_status
+from jqjobs.cli.overview.status_report import StatusReport, read_status
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.selector import Selector
 from jqjobs.store.calls.schedules import agenda

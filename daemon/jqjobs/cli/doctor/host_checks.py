@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from jqjobs.base.sizes import format_size
-from jqjobs.cli.daemon_report import title
+from jqjobs.cli.daemon.daemon_report import title
 from jqjobs.cli.doctor.checks import Check
 from jqjobs.cli.doctor.facts import Facts
 from jqjobs.cli.doctor.findings import Finding, error, fine, unknown, warning

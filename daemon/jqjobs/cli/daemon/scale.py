@@ -110,7 +110,7 @@ def _usual_concurrency() -> int:
 def _act(
     session: Session, look: Callable[[], tuple[Load, Decision]], hold: Hold, every_s: float | None, line: str | None
 ) -> int:
-    from jqjobs.cli.scaling_loop import PLACE, ScalingCommand, ScalingLoop  # subprocess: 10 ms
+    from jqjobs.cli.daemon.scaling_loop import PLACE, ScalingCommand, ScalingLoop  # subprocess: 10 ms
 
     if line is not None and PLACE not in line:
         raise InvalidOption(f"--exec does not say {PLACE}", hint=f"such as 'heroku ps:scale worker={PLACE}'")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from jqjobs.cli.bulk import Bulk, ask, complain_of, do_in_bulk, each_named, tell
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.lookup import find, missing, read_job
+from jqjobs.cli.job.bulk import Bulk, ask, complain_of, do_in_bulk, each_named, tell
+from jqjobs.cli.job.lookup import find, missing, read_job
+from jqjobs.cli.job.selecting import How, Said, acts_on_many
 from jqjobs.cli.output import plural
-from jqjobs.cli.selecting import How, Said, acts_on_many
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import Conflict
 from jqjobs.store.bulk import STATES, Act, BulkAnswer

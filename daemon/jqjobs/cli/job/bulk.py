@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from jqjobs.cli.exit_codes import Exit, exit_of
+from jqjobs.cli.job.progress import Progress
+from jqjobs.cli.job.selecting import How, Said
 from jqjobs.cli.output import complain, plural, write_error
-from jqjobs.cli.progress import Progress
-from jqjobs.cli.selecting import How, Said
 from jqjobs.cli.session import Session, require_queue
 from jqjobs.errors import Conflict, JqError, NotFound
 from jqjobs.jobs.records import check_name, parse_ref

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from jqjobs.cli.arguments import payload_of
+from jqjobs.cli.job.arguments import payload_of
+from jqjobs.cli.job.offers import check_arguments, find_offer, warning_of
+from jqjobs.cli.job.storing import store_job
 from jqjobs.cli.names import job_names, queue_option
-from jqjobs.cli.offers import check_arguments, find_offer, warning_of
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.cli.storing import store_job
 from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
 from jqjobs.store.reads.catalog import Offer, offer_in
 from jqjobs.store.reply_values import integer, string

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jqjobs.cli.daemon_report import START_ONE, title, why_unable
+from jqjobs.cli.daemon.daemon_report import START_ONE, title, why_unable
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.names import daemon_names
 from jqjobs.cli.output import plural

@@ -10,10 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.daemon_report import START_ONE, daemon_json, daemon_notes, daemon_parts, most_telling, workers_in_sum
+from jqjobs.cli.daemon.daemon_report import (
+    START_ONE,
+    daemon_json,
+    daemon_notes,
+    daemon_parts,
+    most_telling,
+    workers_in_sum,
+)
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain, plural
-from jqjobs.cli.queue_report import queue_table
+from jqjobs.cli.overview.queue_report import queue_table
 from jqjobs.cli.tables import Part
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.store.reads.memory import RedisMemory, read_memory

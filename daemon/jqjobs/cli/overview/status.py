@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from jqjobs.cli.names import only_queues
+from jqjobs.cli.overview.status_report import as_json, as_text, read_status, report_broken
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.status_report import as_json, as_text, read_status, report_broken
 from jqjobs.cli.watching import watchable
 from jqjobs.jobs.records import check_name
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.cli.daemon_report import START_ONE
+from jqjobs.cli.daemon.daemon_report import START_ONE
 from jqjobs.cli.output import known_words, listed, plural
 from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_answer
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from jqjobs.base.clock import format_age
 from jqjobs.base.sizes import format_size
 from jqjobs.cli.colours import Colour
-from jqjobs.cli.daemon_report import START_ONE
-from jqjobs.cli.queue_report import queue_table
-from jqjobs.cli.status_report import StatusReport, queues_json
+from jqjobs.cli.daemon.daemon_report import START_ONE
+from jqjobs.cli.overview.queue_report import queue_table
+from jqjobs.cli.overview.status_report import StatusReport, queues_json
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.statistics import percentile_ms
 from jqjobs.store.reads.search import JobRow, latest

@@ -8,19 +8,19 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.cancel import cancel_jobs
-from jqjobs.cli.enqueue import enqueue
-from jqjobs.cli.files import export_jobs, import_jobs
-from jqjobs.cli.moving import move_jobs
+from jqjobs.cli.job.cancel import cancel_jobs
+from jqjobs.cli.job.enqueue import enqueue
+from jqjobs.cli.job.files import export_jobs, import_jobs
+from jqjobs.cli.job.moving import move_jobs
+from jqjobs.cli.job.removing import delete_jobs, promote_jobs
+from jqjobs.cli.job.resolve import resolve
+from jqjobs.cli.job.retry import retry
+from jqjobs.cli.job.run import run
+from jqjobs.cli.job.selecting import Said, selects_jobs
+from jqjobs.cli.job.show import show
 from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import plural
-from jqjobs.cli.removing import delete_jobs, promote_jobs
-from jqjobs.cli.resolve import resolve
-from jqjobs.cli.retry import retry
-from jqjobs.cli.run import run
-from jqjobs.cli.selecting import Said, selects_jobs
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.show import show
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
+from jqjobs.cli.job.storing import store_job
 from jqjobs.cli.names import queue_option, schedule_names
-from jqjobs.cli.schedule_report import as_json, read_schedules, schedule_parts
+from jqjobs.cli.queue.schedule_report import as_json, read_schedules, schedule_parts
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.storing import store_job
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.records import NewJob, check_name, new_id, parse_ref
 from jqjobs.store.calls.schedules import Planned, agenda, suspend

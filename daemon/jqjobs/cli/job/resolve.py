@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from jqjobs.cli.arguments import result_of
-from jqjobs.cli.lookup import find
+from jqjobs.cli.job.arguments import result_of
+from jqjobs.cli.job.lookup import find
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import parse_ref
 from jqjobs.store.calls import waits

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jqjobs.base.config import Environment, use_redis
-from jqjobs.cli.arguments import payload_of
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.job.arguments import payload_of
 from jqjobs.cli.output import complain, known_words
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName

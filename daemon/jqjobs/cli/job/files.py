@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import click
 
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.job.progress import Progress
+from jqjobs.cli.job.selecting import Said, selects_jobs
 from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import complain, plural, write_json_lines
-from jqjobs.cli.progress import Progress
-from jqjobs.cli.selecting import Said, selects_jobs
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.errors import InvalidArguments, JqError
 from jqjobs.jobs.records import NewJob, State, check_name

@@ -9,9 +9,9 @@ from itertools import takewhile
 import click
 
 from jqjobs.cli.names import only_queues
+from jqjobs.cli.overview.status_report import read_status, report_broken
+from jqjobs.cli.overview.top_report import TopReport, as_json, as_text, read_top
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.status_report import read_status, report_broken
-from jqjobs.cli.top_report import TopReport, as_json, as_text, read_top
 from jqjobs.cli.watching import EVERY, every_s, watch
 from jqjobs.jobs.records import check_name
 from jqjobs.store.store import Store

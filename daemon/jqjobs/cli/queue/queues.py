@@ -8,10 +8,10 @@ import click
 
 from jqjobs.base.clock import duration_ms
 from jqjobs.cli.names import queue_names
+from jqjobs.cli.overview.queue_report import pause_in_words, settings_in_words
+from jqjobs.cli.overview.status_report import queue_parts, queues_json, read_status, report_broken
 from jqjobs.cli.person import who
-from jqjobs.cli.queue_report import pause_in_words, settings_in_words
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.cli.status_report import queue_parts, queues_json, read_status, report_broken
 from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.lookup import find, read_job
+from jqjobs.cli.job.lookup import find, read_job
 from jqjobs.cli.output import moment, number
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.blame import Scope, Suspicion, read_suspicion

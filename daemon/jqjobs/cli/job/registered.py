@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.cli.job.offers import call_words
 from jqjobs.cli.names import queue_option
-from jqjobs.cli.offers import call_words
 from jqjobs.cli.output import listed
 from jqjobs.cli.session import Session, require_queue, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table

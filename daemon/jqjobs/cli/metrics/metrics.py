@@ -25,7 +25,7 @@ def metrics(session: Session, address: str | None) -> None:
       jqctl metrics > /var/lib/node_exporter/jqjobs.prom
     """
     if address is not None:
-        from jqjobs.cli.metrics_server import serve  # http.server: 20 ms
+        from jqjobs.cli.metrics.metrics_server import serve  # http.server: 20 ms
 
         return serve(address, session)
     from jqjobs.base.exposition import exposition  # no other command needs these

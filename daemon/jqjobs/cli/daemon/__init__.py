@@ -1,0 +1,1 @@
+"""The commands about daemons, and how many workers there should be."""

@@ -1,0 +1,1 @@
+"""The commands about queues and their schedules."""
