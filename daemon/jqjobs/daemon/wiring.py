@@ -47,6 +47,7 @@ from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import JqError
 from jqjobs.link.worker_config import WorkerConfig
+from jqjobs.store.address import Address
 from jqjobs.store.login import address_of
 from jqjobs.store.store import Store
 
@@ -82,11 +83,7 @@ def wire(boot: Boot, threads: ExitStack) -> Supervisor:
 def _make_parts(boot: Boot) -> Parts:
     settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
     address = address_of(boot.redis_url, Environment(directory=release.directory))
-    log.event(
-        "daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=str(settings.processes)
-    )
-    if address.is_unverified:
-        log.event("redis.unverified", level=log.WARNING, redis=str(address))
+    _say_start(settings, address)
     make_directory = partial(runtime_directory, address, settings.runtime_dir)
     boards = make_directory()
     daemon_id = f"{host_name()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -113,6 +110,14 @@ def _make_parts(boot: Boot) -> Parts:
         Scaler(settings, lifecycle, workers, leases, memory, source_changes),
         SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add), others,
     )  # fmt: skip
+
+
+def _say_start(settings: DaemonSettings, address: Address) -> None:
+    log.event(
+        "daemon.started", name=settings.name, redis=str(address), app=settings.app, processes=str(settings.processes)
+    )
+    if address.is_unverified:
+        log.event("redis.unverified", level=log.WARNING, redis=str(address))
 
 
 def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -> None:

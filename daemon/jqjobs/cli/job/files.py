@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
@@ -104,24 +105,22 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
         check_name(queue, "queue")
     from jqjobs.api.client import chunks  # brings asyncio, which no other command needs
 
-    created = present = 0
+    made = Counter[bool]()
     with session.store() as store:
         try:
             for into, jobs in groupby(_read(file, queue), key=itemgetter(0)):
                 store.run(upkeep.add_queues([into]))
                 for portion in chunks(job for _, job in jobs):
-                    made = store.run(enqueueing.enqueue(into, portion))
-                    created += sum(each.created for each in made)
-                    present += sum(not each.created for each in made)
+                    made.update(each.created for each in store.run(enqueueing.enqueue(into, portion)))
         except JqError:
-            complain(f"jqctl: stopped early: {_words(created, present)}")
+            complain(f"jqctl: stopped early: {_words(made)}")
             raise
-    session.show({"imported_count": created, "present_count": present}, [_words(created, present)])
+    session.show({"imported_count": made[True], "present_count": made[False]}, [_words(made)])
     return Exit.OK
 
 
-def _words(created: int, present: int) -> str:
-    return f"{plural(created, 'job')} imported" + (f", {present} there already" if present else "")
+def _words(made: Counter[bool]) -> str:
+    return f"{plural(made[True], 'job')} imported" + (f", {made[False]} there already" if made[False] else "")
 
 
 def _read(lines: Iterable[bytes], queue: str | None) -> Iterator[tuple[str, NewJob]]:
