@@ -194,8 +194,8 @@ class Model:
     def move(self, queue: str, now: int, target: str, ids: Sequence[str]) -> list[Sent]:
         return [move(self.queues[queue], now, target, job_id) for job_id in ids]
 
-    def read_transfers(self, queue: str, ids: Sequence[str]) -> list[Parcel]:
-        return read(self.queues[queue], ids)
+    def read_transfers(self, queue: str, now: int, ids: Sequence[str]) -> list[Parcel]:
+        return read(self.queues[queue], now, ids)
 
     def deliver(self, target: str, now: int, source: str, read_ms: int, parcels: Sequence[Parcel]) -> list[Delivered]:
         return deliver(self.queues[target], now, source, read_ms, parcels)

@@ -50,9 +50,10 @@ def _leave_set(q: Queue, now: int, job_id: str) -> tuple[str, int] | None:
     return None
 
 
-def read(q: Queue, ids: Sequence[str]) -> list[Parcel]:
-    """Read these; without any, all, the oldest first."""
+def read(q: Queue, now: int, ids: Sequence[str]) -> list[Parcel]:
+    """Read these; without any all that have left by now, or else those that left before the clock went back."""
     oldest_first = sorted(q.transfers, key=lambda job_id: (q.transfers[job_id], job_id))
+    oldest_first = [job_id for job_id in oldest_first if q.transfers[job_id] <= now] or oldest_first
     return [
         Parcel(job_id, q.moving[job_id], deepcopy(q.jobs[job_id]), q.unique.get(q.jobs[job_id].key) == job_id)
         for job_id in (ids or oldest_first) if job_id in q.transfers

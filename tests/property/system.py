@@ -228,7 +228,7 @@ class System:
         return [job_id for job_id, answer in zip(ids, sent, strict=True) if answer is moves.Sent.MOVING]
 
     def read_transfers(self, queue: str, ids: list[str]) -> Bundle:
-        found, expected = self.run(moves.transfers(queue, ids)), self.model.read_transfers(queue, ids)
+        found, expected = self.run(moves.transfers(queue, ids)), self.model.read_transfers(queue, self.now, ids)
         seen = [(job.id, job.token, job.target, job.state, int(float(job.score)), job.has_key) for job in found.jobs]
         self.check(seen, [(each.id, *each.transfer, each.has_key) for each in expected])
         return Bundle(queue, found, expected)

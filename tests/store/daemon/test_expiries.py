@@ -88,11 +88,13 @@ def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     scripts = {path.stem: path.read_text("utf-8") for path in LUA.rglob("*.lua")}
     setting = {name for name, text in scripts.items() if re.search(r"'P?EXPIRE'|'PX'", text)}
     assert setting == {"join", "renew", "publish", "register", "post", "totals", "statistics", "start", "mend",
-                       "sample_memory"}  # fmt: skip
+                       "sample_memory", "recent", "delivered"}  # fmt: skip
+    # What `delivered` leaves, a forward, is a job's record: where it stays longer it harms nobody, and they are many.
     assert f"TRIP_TTL_MS = {MOST_MS['trip']}" in source("join")
     assert f"TRIP_TTL_MS, CATALOG_TTL_MS = {MOST_MS['trip']}, {MOST_MS['catalog']}" in source("renew")
     assert f"'EXPIRE', minute, {MOST_MS['minute'] // 1000})" in rule("totals")
     assert f"KEPT_S = 600000, {MOST_MS['stats'] // 1000}\n" in rule("statistics")
     assert {MOST_MS["daemon"], MOST_MS["worker"]} == {_REGISTERED_MS}
+    assert f"ENDS_KEPT_S = 100, {MOST_MS['recent'] // 1000}\n" in rule("recent")
     assert f"KEPT, KEPT_MS = 60, {MOST_MS['memory']}\n" in source("sample_memory")
     assert {MOST_MS["control"], MOST_MS["answer"]} == {_MESSAGE_TTL_MS}

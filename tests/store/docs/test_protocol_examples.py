@@ -23,7 +23,7 @@ from jqjobs.jobs.records import Kind, State
 from jqjobs.jobs.signature import MalformedPayload, decode_payload
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
-from jqjobs.store.calls import daemons, job_notes, leases, upkeep
+from jqjobs.store.calls import daemons, job_notes, leases, moves, upkeep
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe
@@ -256,6 +256,12 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     real_system.add("misfit")
     real_system.round(Kind.MISFIT, 1000, worker="w3")
     seen |= real_system.job("misfit").keys()
+    real_system.add("moved")
+    real_system.run(moves.move("q", "elsewhere", ["moved"]))
+    seen |= real_system.job("moved").keys()
+    on_its_way = real_system.run(moves.transfers("q")).jobs
+    real_system.run(moves.delivered("q", [(job, moves.Delivered.DELIVERED) for job in on_its_way]))
+    seen |= real_system.job("moved").keys()
 
     assert seen - listed == set()
     assert listed - seen == {"result_missing"}

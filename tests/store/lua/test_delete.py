@@ -25,7 +25,7 @@ def delete(system: QueueSystem, *ids: str) -> list[Deleted]:
 def left(system: QueueSystem) -> set[str]:
     """The parts of the queue that there are, but for those that belong to no job."""
     names = {key.decode().partition("}:")[2] for key in system.redis("KEYS", "jq:{q}:*")}
-    return {name for name in names if not name.startswith(("minute:", "stats"))} - _QUEUES_OWN
+    return {name for name in names if not name.startswith(("minute:", "stats", "recent"))} - _QUEUES_OWN
 
 
 def waiting(system: QueueSystem) -> None:

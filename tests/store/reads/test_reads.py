@@ -52,7 +52,7 @@ def test_every_job_is_counted_once_where_it_is(system: QueueSystem) -> None:
     counts = {name: getattr(found, name) for name in QueueStatus._fields if name in queues._COUNTS}
     assert counts == {
         "inbox": 1, "ready": 2, "scheduled": 1, "active": 1, "held": 0, "waiting": 0, "parked": 1, "kept": 1, "dead": 1,
-        "suspects": 0, "rejected": 1, "workers": 1,
+        "moving": 0, "suspects": 0, "rejected": 1, "workers": 1,
     }  # fmt: skip
     assert (found.held, found.done, found.failed) == (0, 1, 1)
 

@@ -23,9 +23,7 @@ end
 
 local ids, reply, bytes = {}, { now }, 0
 for i = 3, #ARGV do ids[i - 2] = ARGV[i] end
-if #ARGV == 2 then
-  ids = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - age, 'LIMIT', 0, MOST)
-end
+if #ARGV == 2 then ids = gone_since(q, now, age, MOST) end
 for i = 1, math.min(MOST, #ids) do
   local id, token, target, state, score = ids[i], read_transfer(q, ids[i])
   if token and bytes < MOST_BYTES then

@@ -4,6 +4,7 @@
 -- Gives: counted_name, add_to_statistics, count_unreported
 
 local MOST_NAMES, OTHER = 100, 'other'
+local SPAN_MS, KEPT_S = 600000, 86400
 
 -- A queue whose job names are made up as it goes must not grow without end: those that come late share one name.
 local function counted_name(q, now, name)
@@ -16,7 +17,6 @@ local function counted_name(q, now, name)
 end
 
 local function add_to_statistics(q, now, name, what, n)
-  local SPAN_MS, KEPT_S = 600000, 86400  -- in here, since a script has 200 locals at most
   local field, span = name .. ' ' .. what, q .. 'stats:' .. math.floor(now / SPAN_MS)
   redis.pcall('HINCRBY', q .. 'stats', field, n)
   if redis.pcall('HINCRBY', span, field, n) == tonumber(n) then redis.call('EXPIRE', span, KEPT_S) end

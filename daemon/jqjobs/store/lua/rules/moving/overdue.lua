@@ -7,7 +7,7 @@ local OVERDUE_MS, MOST_SEEN = 2000, 50
 -- Returns how many there are; what says no longer where it was to go is dead. Forgets what came here long ago.
 local function overdue_transfers(q, now)
   redis.call('ZREMRANGEBYSCORE', q .. 'arrived', '-inf', now)
-  local found = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - OVERDUE_MS, 'LIMIT', 0, MOST_SEEN)
+  local found = gone_since(q, now, OVERDUE_MS, MOST_SEEN)
   local left = 0
   for _, id in ipairs(found) do
     if read_transfer(q, id) then

@@ -1,10 +1,18 @@
+--: include core
 -- A job on its way to another queue lies in `transfers`, by the moment at which it left. Its record stays as it is
 -- until that queue has it, with the field `moving`: "token target state score", where it goes, and where it was.
--- Gives: read_transfer
+-- Gives: read_transfer, gone_since
 
 -- Returns token, target, state and score; all nil when it is not on its way.
 local function read_transfer(q, id)
   if not redis.call('ZSCORE', q .. 'transfers', id) then return end
   local field = redis.pcall('HGET', q .. 'job:' .. id, 'moving')
   return string.match(type(field) == 'string' and field or '', '^(%S+) (%S+) (%a+) (%S+)$')
+end
+
+-- Which left so long ago, ms, the oldest first; or else left in the future: before the clock went back, that is.
+local function gone_since(q, now, age, most)
+  local found = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - age, 'LIMIT', 0, most)
+  if #found > 0 then return found end
+  return redis.call('ZRANGEBYSCORE', q .. 'transfers', '(' .. digits(now), '+inf', 'LIMIT', 0, most)
 end
