@@ -77,6 +77,10 @@ class PidOne:
         self.log.wait_for_event("worker.ready", 2)
         [self.daemon] = psutil.Process(self.outside.pid).children()
 
+    def sleepers(self) -> list[psutil.Process]:
+        """Return the processes that `leave_running` has left."""
+        return [p for p in self.daemon.children(recursive=True) if _name(p) == "sleep"]
+
     def children(self) -> list[int]:
         """Return the pids of all children of PID 1, zombies among them."""
         return sorted(child.pid for child in self.daemon.children())
@@ -85,6 +89,13 @@ class PidOne:
         """Return the pids of its workers that run."""
         running = [child for child in self.daemon.children() if child.status() != psutil.STATUS_ZOMBIE]
         return sorted(child.pid for child in running if "jqjobs.worker" in child.cmdline())
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
 
 
 @pytest.fixture
@@ -114,7 +125,7 @@ def test_what_a_killed_worker_leaves_is_ended_waited_for_and_hides_no_exit_statu
 ) -> None:
     leave_orphans(site, tmp_path, 1)
     job = site.send("leave_running")
-    left = eventually(lambda: [p for p in pid_one.daemon.children(recursive=True) if p.name() == "sleep"])
+    left = eventually(pid_one.sleepers)
     os.kill(left[0].ppid(), signal.SIGKILL)
     assert site.wait_for(job, State.KEPT).crashes == 1
     assert pid_one.log.wait_for_event("worker.died")["code"] == -signal.SIGKILL
@@ -135,6 +146,6 @@ def test_a_signal_ends_pid_1_in_an_orderly_way(pid_one: PidOne, number: signal.S
 
 def test_an_orphan_that_is_still_running_does_not_keep_pid_1_from_ending(site: Site, pid_one: PidOne) -> None:
     site.send("leave_running", timeout="1s")
-    eventually(lambda: [p for p in pid_one.daemon.children(recursive=True) if p.name() == "sleep"], 20)
+    eventually(pid_one.sleepers, 20)
     pid_one.daemon.send_signal(signal.SIGQUIT)
     assert pid_one.outside.wait(20) == 0

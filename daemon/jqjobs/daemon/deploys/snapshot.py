@@ -6,13 +6,15 @@ Knows nothing of time: `watcher` says when to look, in its thread; nobody else c
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from jqjobs.daemon.deploys.fingerprints import Fingerprint, digest, fingerprint, link_target
 
 #: Of a file its fingerprint, of a link its target.
 Look = Fingerprint | str | None
+#: Of a file that was written while it was being loaded: nothing looks like this.
+_UNKNOWN = "unknown"
 
 
 @dataclass(slots=True)
@@ -36,10 +38,17 @@ class Snapshot:
         """Return everything that is looked at."""
         return self._known.keys()
 
-    def add_files(self, paths: Iterable[str]) -> None:
-        """Take files as they look now; their content is read by `read_some`."""
+    def add_files(self, paths: Iterable[str], loaded_since_ns: Mapping[str, int] | None = None) -> None:
+        """Take files as they look now; their content is read by `read_some`.
+
+        ``loaded_since_ns``: of those that are being loaded, since when, of the epoch. What was written since then differs.
+        """
         for path in self._add(paths, fingerprint):
-            self._unread.append(path)
+            known, since_ns = self._known[path], (loaded_since_ns or {}).get(path)
+            if since_ns is not None and isinstance(known.look, Fingerprint) and known.look.ctime_ns >= since_ns:
+                known.look = _UNKNOWN
+            else:
+                self._unread.append(path)
 
     def add_links(self, paths: Iterable[str]) -> None:
         """Take symlinks as they point now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ class WatchedFiles:
     watcher: SourceWatcher | None = None
     _own: dict[Path, bytes] = field(default_factory=lambda: own_digests())
     _dotenvs: list[str] = field(default_factory=list)
+    _has_reloaded: bool = False
 
     @property
     def unwatched(self) -> str:
@@ -34,7 +36,17 @@ class WatchedFiles:
             return
         found = [sys.intern(unresolved(path, self.release)) for path in paths]
         worker.files.update(found)
-        self.watcher.watch(found)
+        self.watcher.watch(found, self._loaded_since_ns(worker))
+
+    def _loaded_since_ns(self, worker: WorkerProcess) -> int | None:
+        """Say from when on a worker has loaded what it tells of before it is ready, as time of the epoch.
+
+        None after the first reload: what was known before it is compared with that, and an app that makes new modules
+        each time it is loaded must not be reloaded for ever.
+        """
+        if self._has_reloaded or worker.state == "ready":
+            return None
+        return time.time_ns() - int((time.monotonic() - worker.started_s) * 1e9)
 
     def watch_own(self) -> None:
         """Watch what the daemon itself depends on."""
@@ -55,6 +67,7 @@ class WatchedFiles:
 
     def keep(self, workers: Iterable[WorkerProcess]) -> None:
         """Watch only what those of them have loaded that stay, and our own: an old release may be removed."""
+        self._has_reloaded = True
         if self.watcher is not None:
             stay = [path for worker in workers if worker.plan is None for path in worker.files]
             self.watcher.keep([*stay, *self._own_paths()])

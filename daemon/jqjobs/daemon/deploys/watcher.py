@@ -70,6 +70,7 @@ class SourceWatcher(threading.Thread):
         self._lock = threading.Lock()  # held for moments only, never while a file system is asked
         self._files: set[str] = set()
         self._links: set[str] = set()
+        self._loaded_since_ns: dict[str, int] = {}
         self._is_news = False
         self._said_full = False
         self._differing: dict[str, Look] = {}
@@ -77,9 +78,13 @@ class SourceWatcher(threading.Thread):
         self._swept_s = clock()
         self._costs_s: deque[float] = deque([0.0], maxlen=2)
 
-    def watch(self, paths: Iterable[str]) -> None:
-        """Watch files, absent ones too: how they look in a moment is how they were loaded. Known ones are free."""
-        self._ask(self._files, paths)
+    def watch(self, paths: Iterable[str], loaded_since_ns: int | None = None) -> None:
+        """Watch files, absent ones too: how they look in a moment is how they were loaded. Known ones are free.
+
+        ``loaded_since_ns``: they were loaded after that moment of the epoch; nobody knows whether before or after what
+        was written to them since, so that is a change.
+        """
+        self._ask(self._files, paths, loaded_since_ns)
 
     def watch_links(self, paths: Iterable[str]) -> None:
         """Watch where symlinks point to: another target is a change, whatever lies there."""
@@ -105,12 +110,14 @@ class SourceWatcher(threading.Thread):
         """Why inotify does not help any more, "" while it does or was never asked to."""
         return self._inotify.failure
 
-    def _ask(self, kind: set[str], paths: Iterable[str]) -> None:
+    def _ask(self, kind: set[str], paths: Iterable[str], loaded_since_ns: int | None = None) -> None:
         with self._lock:
             new = set(paths) - kind
             if len(self._files) + len(self._links) + len(new) > MOST_FILES:
                 return self._say_full()
             kind |= new
+            if loaded_since_ns is not None:
+                self._loaded_since_ns |= dict.fromkeys(new, loaded_since_ns)
             self._is_news = self._is_news or bool(new)
         return self._nudge.set() if new else None
 
@@ -147,9 +154,10 @@ class SourceWatcher(threading.Thread):
             if not self._is_news:
                 return
             files, links, self._is_news = set(self._files), set(self._links), False
+            loaded_since_ns, self._loaded_since_ns = self._loaded_since_ns, {}
         self._snapshot.forget_all_but(files | links)
         self._snapshot.add_links(sorted(links))
-        self._snapshot.add_files(sorted(files))
+        self._snapshot.add_files(sorted(files), loaded_since_ns)
         self._inotify.cover(self._snapshot.paths())
 
     def _due_s(self) -> float:

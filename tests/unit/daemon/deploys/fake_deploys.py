@@ -8,6 +8,7 @@ deploys.advance_to(Step.RELOADING)      # the main loop turns until then
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ CHECKS = {
 @dataclass
 class Worker:
     plan: object = None
+    state: str = "joining"
+    started_s: float = field(default_factory=time.monotonic)
     files: set[str] = field(default_factory=set)
 
 
@@ -83,9 +86,11 @@ class Watcher:
         self.files: set[str] = set()
         self.links: set[str] = set()
         self.kept: set[str] | None = None
+        self.loaded_since_ns: int | None = None
 
-    def watch(self, paths: Iterable[str]) -> None:
+    def watch(self, paths: Iterable[str], loaded_since_ns: int | None = None) -> None:
         self.files.update(paths)
+        self.loaded_since_ns = loaded_since_ns
 
     def watch_links(self, paths: Iterable[str]) -> None:
         self.links.update(paths)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,20 @@ def test_files_of_a_release_are_watched_by_the_way_that_leads_over_its_link(
     worker: Any = Worker()
     deploys.files.watch(worker, [f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"])
     assert deploys.watcher.files == worker.files == {f"{tmp_path}/current/shop.py", "/opt/lib/other.py"}
+
+
+def test_only_what_is_loaded_before_the_first_reload_by_a_worker_not_ready_yet_may_have_been_written_meanwhile(
+    deploys: FakeDeploys,
+) -> None:
+    loading: Any = Worker(started_s=time.monotonic() - 60)
+    ready: Any = Worker(state="ready")
+    deploys.files.watch(loading, ["/srv/shop.py"])
+    assert deploys.watcher.loaded_since_ns == pytest.approx(time.time_ns() - 60e9, abs=30e9)
+    deploys.files.watch(ready, ["/srv/made.py"])
+    assert deploys.watcher.loaded_since_ns is None
+    deploys.files.keep([])
+    deploys.files.watch(loading, ["/srv/made_anew.py"])
+    assert deploys.watcher.loaded_since_ns is None, "an app that makes modules each time would reload for ever"
 
 
 def test_what_a_worker_on_its_way_out_loads_is_not_watched(deploys: FakeDeploys) -> None:

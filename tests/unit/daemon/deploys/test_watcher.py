@@ -72,6 +72,21 @@ def file(tmp_path: Path, watched: Watched) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("written_s", "reported"), [(-60, []), (+60, ["jobs.py"])], ids=["before", "since"])
+def test_what_was_written_while_it_was_being_loaded_is_a_change(
+    tmp_path: Path, watched: Watched, written_s: int, reported: list[str]
+) -> None:
+    path = tmp_path / "jobs.py"
+    path.write_text("x = 1\n")
+    loaded_since_ns = path.stat().st_ctime_ns - written_s * 10**9
+    watched.watcher.watch([str(path)], loaded_since_ns)
+    watched.pass_time(30)
+    assert watched.reported() == reported
+    watched.watcher.watch([str(path)], loaded_since_ns)
+    watched.pass_time(30)
+    assert watched.reported() == [], "once"
+
+
 def replace(path: Path, text: str) -> None:
     """As editors save: write beside, rename over."""
     beside = path.with_name(path.name + "~")
