@@ -29,6 +29,7 @@ demo: $(STAMP) ## start an embedded Valkey and a daemon, run some hundred real j
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
+	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew
 	$(BIN)/python -m pytest -n 2 $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
