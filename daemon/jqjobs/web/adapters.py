@@ -1,0 +1,121 @@
+"""Mounts a function from request to response in an app: as WSGI, and as ASGI, where it runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from jqjobs.web.http import MOST_BODY, Request, Response
+
+Handle = Callable[[Request], Response]
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Message = MutableMapping[str, Any]
+Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_TOO_LARGE = Response(413, (("Content-Type", "text/plain"),), b"the body is too large\n")
+
+
+def wsgi(handle: Handle) -> WsgiApp:
+    """Return the WSGI application of a handler."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        length = _length(environ.get("CONTENT_LENGTH"))
+        if length > MOST_BODY:
+            response = _TOO_LARGE
+        else:
+            response = handle(_of_environ(environ, environ["wsgi.input"].read(length) if length else b""))
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", _sent_headers(response))
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
+
+    return application
+
+
+def _of_environ(environ: Mapping[str, Any], body: bytes) -> Request:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers |= {"content-type": environ.get("CONTENT_TYPE") or ""}
+    host = headers.get("host") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    return Request(
+        environ["REQUEST_METHOD"], _text(environ.get("PATH_INFO", "")), _query(environ.get("QUERY_STRING", "")),
+        headers, body, _text(environ.get("SCRIPT_NAME", "")).rstrip("/"), environ.get("wsgi.url_scheme", "http"), host,
+        environ.get("REMOTE_ADDR") or "",
+    )  # fmt: skip
+
+
+def asgi(handle: Handle) -> AsgiApp:
+    """Return the ASGI application of a handler."""
+
+    async def application(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003})
+        elif scope["type"] == "http":
+            body = await _body(receive)
+            response = _TOO_LARGE if body is None else await asyncio.to_thread(handle, _of_scope(scope, body))
+            headers = [(name.lower().encode("latin-1"), value.encode("latin-1"))
+                       for name, value in _sent_headers(response)]  # fmt: skip
+            await send({"type": "http.response.start", "status": response.status, "headers": headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
+
+    return application
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Tell a server that there is nothing to start, and nothing to stop."""
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request, None when it is too large."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY:
+            return None
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _of_scope(scope: Message, body: bytes) -> Request:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    prefix, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):  # since ASGI 3 the path has it, in some servers not
+        path = path.removeprefix(prefix)
+    client, server = scope.get("client"), scope.get("server")
+    return Request(
+        scope["method"], path, _query(scope.get("query_string", b"").decode("latin-1")), headers, body, prefix,
+        scope.get("scheme", "http"), headers.get("host", ""), _client(client, server),
+    )  # fmt: skip
+
+
+def _client(client: Any, server: Any) -> str:
+    if client:
+        return str(client[0])
+    return "" if server and server[1] is not None else "unix"
+
+
+def _query(text: str) -> dict[str, list[str]]:
+    return parse_qs(text, keep_blank_values=True, max_num_fields=1000)
+
+
+def _text(value: str) -> str:
+    """Return a part of a WSGI environment as text: it comes as bytes in the guise of Latin-1 (PEP 3333)."""
+    return value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _length(said: str | None) -> int:
+    return int(said) if said and said.isascii() and said.isdigit() else 0
+
+
+def _sent_headers(response: Response) -> list[tuple[str, str]]:
+    has_body = response.status not in (204, 304)
+    return [*response.headers, *([("Content-Length", str(len(response.body)))] if has_body else [])]

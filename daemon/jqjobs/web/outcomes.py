@@ -1,0 +1,57 @@
+"""What an error is called by HTTP, and how it is told: an object to programs, a page to people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jqjobs.errors import (
+    Conflict,
+    InvalidArguments,
+    InvalidName,
+    InvalidOption,
+    JqError,
+    NotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    StoreFull,
+    StoreUnavailable,
+)
+from jqjobs.web.http import Request, Response, json_response
+
+_STATUS: tuple[tuple[type[JqError], int], ...] = (
+    (NotAllowed, 403), (NotFound, 404), (Conflict, 409), (PayloadTooLarge, 413), (InvalidName, 400),
+    (InvalidOption, 400), (InvalidArguments, 400), (StoreFull, 507), (StoreUnavailable, 503),
+)  # fmt: skip
+_HEADINGS = {
+    400: "That cannot be understood", 401: "Who are you?", 403: "Not allowed", 404: "Not found",
+    405: "Not that way", 409: "Not now", 413: "Too large", 421: "Wrong host", 500: "A defect",
+    503: "Redis does not answer", 507: "Redis is full",
+}  # fmt: skip
+_HINTS = {
+    503: "This page works again as soon as Redis does. Jobs that run go on meanwhile; `jqctl ping` looks from here.",
+    404: "It may have ended: a job that succeeded is removed unless it asked to be kept.",
+}
+#: Below these programs ask.
+_OF_PROGRAMS = ("/api/", "/metrics")
+
+
+def status_of(error: JqError) -> int:
+    """Return the status of an error."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def asks_for_json(request: Request) -> bool:
+    """Whether who asks is a program."""
+    return request.path.startswith(_OF_PROGRAMS)
+
+
+def error_object(status: int, error: JqError, *headers: tuple[str, str]) -> Response:
+    """Return an error as programs get it."""
+    told = {"code": error.code, "message": error.message, "hint": error.hint}
+    return json_response(status, {"error": told}, *headers)
+
+
+def error_words(status: int, error: JqError) -> dict[str, Any]:
+    """Return what the page of an error shows."""
+    hint = error.hint or _HINTS.get(status, "")
+    return {"heading": _HEADINGS.get(status, "That did not work"), "message": error.message, "hint": hint}

@@ -1,0 +1,35 @@
+"""What all pages show of the whole: read at most once a second, however many look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+#: A snapshot is good for so long.
+FRESH_S = 1.0
+
+
+class Shared(Generic[T]):
+    """Reads when it is asked and what it has is too old; who comes meanwhile waits and gets the same.
+
+    ``read``: gets what was read before, None at first.
+    """
+
+    def __init__(self, read: Callable[[T | None], T], clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = Lock()
+        self._found: T | None = None
+        self._at_s = 0.0
+
+    def get(self) -> T:
+        """Return it. Raises: what ``read`` raises; nothing old is shown then."""
+        with self._lock:
+            if self._found is None or self._clock() - self._at_s >= FRESH_S:
+                self._found = self._read(self._found)
+                self._at_s = self._clock()
+            return self._found

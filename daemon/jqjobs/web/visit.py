@@ -1,0 +1,107 @@
+"""One request while it is answered: what a page may use, and all that it may do to Redis.
+
+Made by `dashboard`, used by the pages and the JSON API. Lives as long as the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+
+from jqjobs.errors import NotAllowed
+from jqjobs.store.call import Call
+from jqjobs.store.reads.catalog import offer_in
+from jqjobs.store.reads.jobs import JobInfo
+from jqjobs.store.reads.queues import is_name
+from jqjobs.store.steps import Steps, run_steps
+from jqjobs.store.store import Store
+from jqjobs.web.access import Access, Right
+from jqjobs.web.http import HTML, Request, Response, redirect, text_response
+from jqjobs.web.redaction import Redaction, redacted
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from jqjobs.operations.top import TopReport
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Act:
+    """Something that is done to Redis: noted when the request ends, with all that is known of it by then."""
+
+    right: Right
+    target: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request, who makes it, and the tools to answer. ``params``: the parts of the path that the route names."""
+
+    request: Request
+    access: Access
+    params: Mapping[str, str]
+    store: Store
+    title: str
+    templates: Environment
+    redaction: Redaction
+    seal: Callable[[str], str]
+    take_snapshot: Callable[[], TopReport]
+    acts: list[Act] = field(default_factory=list)
+
+    def run(self, work: Call[T] | Steps[T]) -> T:
+        """Run a call, or steps, and return the answer. Raises: StoreError and its kinds, and what the steps raise."""
+        return self.store.run(work) if isinstance(work, Call) else run_steps(self.store.run, work)
+
+    def snapshot(self) -> TopReport:
+        """Return queues, daemons and what runs, as they were within the last second. Raises: StoreError."""
+        return self.take_snapshot()
+
+    def url(self, path: str, **query: str | int | None) -> str:
+        """Return a link to a path of the dashboard, wherever it is mounted. None is left out of the query."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return f"{self.request.prefix}{path}" + (f"?{urlencode(given)}" if given else "")
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """Return a whole page. Templates have ``visit``, ``said`` and the values."""
+        return self._rendered(template, status, values)
+
+    def fragment(self, template: str, **values: Any) -> Response:
+        """Return what is within a `data-live` region: 304 while that is what the browser has."""
+        return self._rendered(template, 200, values)
+
+    def _rendered(self, template: str, status: int, values: Mapping[str, Any]) -> Response:
+        text = self.templates.get_template(template).render(visit=self, said=self.said, **values)
+        etag = f'"{sha256(text.encode()).hexdigest()[:24]}"'
+        if status == 200 and self.request.headers.get("if-none-match") == etag:
+            return Response(304, (("ETag", etag),))
+        return text_response(status, text, HTML, ("ETag", etag))
+
+    def done(self, path: str, said: str = "", **query: str | int | None) -> Response:
+        """Send the browser to a page after an act; ``said`` is shown there once."""
+        words = {"said": said, "seal": self.seal(said)} if said else {}
+        return redirect(self.url(path, **query, **words))
+
+    @property
+    def said(self) -> str:
+        """What the act before has come to; "" when that is nothing, or somebody else's words."""
+        words = self.request.asked("said")
+        return words if words and self.request.asked("seal") == self.seal(words) else ""
+
+    def act(self, right: Right, target: str, **facts: Any) -> Act:
+        """Say what is done next; the audit and the log tell of it when the request ends. Raises: NotAllowed."""
+        if not self.access.may(right):
+            raise NotAllowed(f"{self.access.user} may not {right}", hint=f"the right {right!r} is needed for that")
+        made = Act(right, target, facts)
+        self.acts.append(made)
+        return made
+
+    def redact(self, job: JobInfo) -> JobInfo:
+        """Return a job without what nobody is to see; its catalog entry says what else that is."""
+        offer = offer_in(self.store, job.queue, job.name) if is_name(job.name) else None
+        return redacted(job, offer, self.redaction)
