@@ -87,6 +87,25 @@ class Conflict(JqError):
     code = "conflict"
 
 
+class NotAllowed(JqError):
+    """Somebody lacks the right, or the request comes from another site."""
+
+    code = "not_allowed"
+
+
+class Unauthenticated(JqError):
+    """Nobody said who is asking, or not truly. ``challenge``: how to say it, for WWW-Authenticate."""
+
+    code = "unauthenticated"
+    challenge: str
+
+
+class Misdirected(JqError):
+    """The request names another host."""
+
+    code = "misdirected"
+
+
 class JobFailed(JqError):
     """The job is dead. ``reason``: why (failed, hung, crashed, …); ``error``: its last error, or None."""
 

@@ -6,9 +6,9 @@ import signal
 import time
 
 from e2e.daemon import Daemon, Site
-from jqjobs.daemon.control.orders import Order, Verb
 from jqjobs.jobs.records import State, new_id
 from jqjobs.store.calls.daemons import post_order
+from jqjobs.store.calls.orders import Order, Verb
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
 from jqjobs.store.store import Store
 from waiting import eventually

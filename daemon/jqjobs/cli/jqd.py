@@ -12,11 +12,12 @@ from jqjobs.base import log
 from jqjobs.base.clock import duration_ms
 from jqjobs.base.config import Environment, use_redis, working_directory
 from jqjobs.base.sizes import size_bytes
-from jqjobs.cli.output import plural
+from jqjobs.base.words import plural
 from jqjobs.daemon.deploys.release import Release, find_release
 from jqjobs.daemon.main import run_daemon
-from jqjobs.daemon.settings import Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidOption, JqError
+from jqjobs.link.bounds import Bounds
 from jqjobs.link.exits import DaemonExit
 from jqjobs.store.login import address_of
 from jqjobs.version import __version__

@@ -9,12 +9,10 @@ import json
 import os
 import shutil
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
 from jqjobs.base.escape import visible
-from jqjobs.base.nearest import did_you_mean
 from jqjobs.cli.colours import Colour, paint, wants_colours
 from jqjobs.cli.tables import PaintedLine, Part, lay_out
 from jqjobs.errors import JqError
@@ -26,8 +24,6 @@ _NARROWEST_TERMINAL = 40
 _OURS = "jqctl:"
 #: Characters written at once.
 _PIECE = 16_384
-#: A hint names so many.
-_MOST_LISTED = 8
 #: The version that every JSON object carries; within one version keys are only added.
 _JSON_VERSION = 1
 
@@ -124,33 +120,3 @@ def width() -> int:
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDTH
     return max(_NARROWEST_TERMINAL, shutil.get_terminal_size().columns)
-
-
-def moment(ms: int | None) -> str:
-    """Return a time (ms since the epoch) in UTC, to the second; "-" for None."""
-    if ms is None:
-        return "-"
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(ms / 1000))
-    except (OverflowError, ValueError, OSError):  # a number that is no time of any clock
-        return f"{ms} ms"
-
-
-def number(value: int | None) -> str:
-    """Return a number that may be unknown, as "?" then."""
-    return "?" if value is None else str(value)
-
-
-def plural(count: int, word: str) -> str:
-    """Return ``no jobs``, ``1 job``, ``2 jobs``."""
-    return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Return the first words of a list, with "…" for those that are left out."""
-    return ", ".join(words[:_MOST_LISTED]) + (", …" if len(words) > _MOST_LISTED else "")
-
-
-def known_words(word: str, known: Sequence[str], what: str) -> str:
-    """Return the hint for a word that is not known: the one that it is like, and which there are."""
-    return " ".join(filter(None, (did_you_mean(word, known), f"known {what}: {listed(known) or 'none yet'}")))

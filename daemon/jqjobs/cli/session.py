@@ -12,12 +12,10 @@ import click
 
 from jqjobs.base.config import Environment, working_directory
 from jqjobs.base.prefix import check_prefix
-from jqjobs.cli.output import complain, known_words, write_json, write_lines
+from jqjobs.cli.output import complain, write_json, write_lines
 from jqjobs.cli.tables import Part
-from jqjobs.errors import JqError, NotFound, StoreError, StoreUnavailable
+from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.store.login import address_of
-from jqjobs.store.reads import queues
-from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -184,13 +182,3 @@ def asks_for_json(argv: Sequence[str]) -> bool:
     """Whether a command line asks for JSON, one too that is not understood."""
     is_told_apart = any(flag in ("-o", "--output") and form == "json" for flag, form in pairwise(argv))
     return is_told_apart or not {"--json", "-ojson", "--output=json"}.isdisjoint(argv)
-
-
-def require_queue(store: Store, queue: str) -> None:
-    """Raise NotFound when nothing at all is known of a queue: most likely its name is mistyped."""
-    known = queues.known_queues(store)
-    if queue in known or not store.run(queues.queue_status(queue)).is_empty:
-        return
-    if read_registry(store).serves(queue):
-        return
-    raise NotFound(f"there is no queue {queue!r}", hint=known_words(queue, known, "queues"))

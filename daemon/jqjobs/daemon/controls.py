@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.ending import Ending
 from jqjobs.daemon.notify import Notifier
-from jqjobs.daemon.settings import Bounds
 from jqjobs.daemon.shown_state import ShownState
 from jqjobs.daemon.worker_lifecycle import WorkerLifecycle
 from jqjobs.daemon.workers.dumps import Dumps, Reader
+from jqjobs.link.bounds import Bounds
 
 
 @dataclass(frozen=True, slots=True)

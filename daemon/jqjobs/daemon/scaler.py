@@ -14,10 +14,11 @@ from jqjobs.base import log
 from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.settings import MAX_PROCESSES, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.worker_lifecycle import WorkerLifecycle
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.jobs.scaling import DAEMON_TARGET_S, Decision, Hold, Load, Own, Rules, decide_for, next_size
+from jqjobs.link.bounds import MAX_PROCESSES
 
 
 @dataclass

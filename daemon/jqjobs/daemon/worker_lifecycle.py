@@ -16,13 +16,14 @@ from jqjobs.daemon.deploys.source_changes import SourceChanges
 from jqjobs.daemon.lease_messages import Charge, EndWorker, Join, LeaseEvent
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.memory.guard import MemoryGuard
-from jqjobs.daemon.settings import Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.size import Size
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.stop_plans import Life
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
 from jqjobs.link.board_layout import Word
+from jqjobs.link.bounds import Bounds
 from jqjobs.link.exits import WorkerExit
 
 

@@ -13,7 +13,8 @@ from jqjobs.web.http import MOST_BODY, Request, Response
 Handle = Callable[[Request], Response]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Message = MutableMapping[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _TOO_LARGE = Response(413, (("Content-Type", "text/plain"),), b"the body is too large\n")
@@ -88,7 +89,7 @@ async def _body(receive: Receive) -> bytes | None:
 def _of_scope(scope: Message, body: bytes) -> Request:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     prefix, path = scope.get("root_path", "").rstrip("/"), scope["path"]
-    if prefix and (path == prefix or path.startswith(f"{prefix}/")):  # since ASGI 3 the path has it, in some servers not
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):  # some servers leave it out
         path = path.removeprefix(prefix)
     client, server = scope.get("client"), scope.get("server")
     return Request(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from jqjobs.api.client import Client
@@ -84,7 +84,7 @@ class Dashboard:
             response = self._answer(request)
         except Exception:
             log.event("web.error", level=log.CRITICAL, path=request.path, exc_info=True)
-            response = self._refuse(request, JqError("this is a defect of the dashboard", hint="its log says more"), 500)
+            response = self._refuse(request, JqError("a defect of the dashboard", hint="its log says more"), 500)
         missing = HEADERS.keys() - {name for name, _ in response.headers}
         return Response(response.status, (*response.headers, *((name, HEADERS[name]) for name in sorted(missing))),
                         response.body)  # fmt: skip
@@ -100,8 +100,11 @@ class Dashboard:
                 return self._asset(request)
             access = self._access(request)
             if not is_our_own(request, self._origins):
-                raise NotAllowed("this request comes from another site", hint="go to the page itself and try again; "
-                                 "behind a proxy that changes the host, --origin (origins=) must say where it is")
+                raise NotAllowed(
+                    "this request comes from another site",
+                    hint="go to the page itself and try again; "
+                    "behind a proxy that changes the host, --origin (origins=) must say where it is",
+                )
             return self._routed(request, access)
         except JqError as error:
             return self._refuse(request, error, status_of(error))
@@ -121,7 +124,11 @@ class Dashboard:
         access = self._auth(request)
         if access is None:
             challenge = getattr(self._auth, "challenge", "")
-            raise Unauthenticated(challenge=challenge) if challenge else NotAllowed("you may not see this")
+            raise (
+                Unauthenticated("who are you?", challenge=challenge)
+                if challenge
+                else NotAllowed("you may not see this")
+            )
         return Access(access.user, access.rights & VIEW) if self._read_only else access
 
     def _routed(self, request: Request, access: Access) -> Response:
@@ -132,7 +139,7 @@ class Dashboard:
             raise NotAllowed(f"{access.user} may not {found.route.right}",
                              hint=f"the right {found.route.right.value!r} is needed for that")  # fmt: skip
         with self._client.store() as store:
-            visit = self._visit(request, access, found, store)
+            visit = self._visit(request, access, found.params, store)
             try:
                 response = found.route.handler(visit)
             except JqError as error:
@@ -143,14 +150,16 @@ class Dashboard:
 
     def _lost(self, request: Request, found: Found) -> Response:
         if found.allowed:
-            error = NotAllowed(f"{request.method} is not for {request.path}", hint=f"it takes {', '.join(found.allowed)}")
+            methods = ", ".join(found.allowed)
+            error = NotAllowed(f"{request.method} is not for {request.path}", hint=f"it takes {methods}")
             refused = self._refuse(request, error, 405)
-            return Response(refused.status, (*refused.headers, ("Allow", ", ".join(found.allowed))), refused.body)
+            return Response(refused.status, (*refused.headers, ("Allow", methods)), refused.body)
         raise NotFound(f"there is no page {request.path}", hint="the overview leads to all there are")
 
-    def _visit(self, request: Request, access: Access, found: Found, store: Store | None) -> Visit:
+    def _visit(self, request: Request, access: Access, params: Mapping[str, str], store: Store | None) -> Visit:
+        """Return a visit; without a store there is only a page of error to show."""
         return Visit(
-            request, access, found.params, store, self._title, self._templates, self._redaction, self._seal,
+            request, access, params, store, self._title, self._templates, self._redaction, self._seal,
             self._snapshot.get,
         )  # fmt: skip
 
@@ -160,7 +169,7 @@ class Dashboard:
             headers.append(("Retry-After", "5"))
         if asks_for_json(request):
             return error_object(status, error, *headers)
-        visit = self._visit(request, _NOBODY, Found(None, {}), None)
+        visit = self._visit(request, _NOBODY, {}, None)
         page = visit.page("error.html", status=status, **error_words(status, error))
         return Response(page.status, (*page.headers, *headers), page.body)
 

@@ -10,17 +10,20 @@ from jqjobs.errors import (
     InvalidName,
     InvalidOption,
     JqError,
+    Misdirected,
     NotAllowed,
     NotFound,
     PayloadTooLarge,
     StoreFull,
     StoreUnavailable,
+    Unauthenticated,
 )
 from jqjobs.web.http import Request, Response, json_response
 
 _STATUS: tuple[tuple[type[JqError], int], ...] = (
-    (NotAllowed, 403), (NotFound, 404), (Conflict, 409), (PayloadTooLarge, 413), (InvalidName, 400),
-    (InvalidOption, 400), (InvalidArguments, 400), (StoreFull, 507), (StoreUnavailable, 503),
+    (NotAllowed, 403), (Unauthenticated, 401), (Misdirected, 421), (NotFound, 404), (Conflict, 409),
+    (PayloadTooLarge, 413), (InvalidName, 400), (InvalidOption, 400), (InvalidArguments, 400), (StoreFull, 507),
+    (StoreUnavailable, 503),
 )  # fmt: skip
 _HEADINGS = {
     400: "That cannot be understood", 401: "Who are you?", 403: "Not allowed", 404: "Not found",

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from jqjobs.errors import NotAllowed
+from jqjobs.errors import NotAllowed, StoreUnavailable
 from jqjobs.store.call import Call
 from jqjobs.store.reads.catalog import offer_in
 from jqjobs.store.reads.jobs import JobInfo
@@ -46,13 +46,20 @@ class Visit:
     request: Request
     access: Access
     params: Mapping[str, str]
-    store: Store
+    connection: Store | None
     title: str
     templates: Environment
     redaction: Redaction
     seal: Callable[[str], str]
     take_snapshot: Callable[[], TopReport]
     acts: list[Act] = field(default_factory=list)
+
+    @property
+    def store(self) -> Store:
+        """The connection that this request has to itself."""
+        if self.connection is None:
+            raise StoreUnavailable("this page asks Redis nothing")
+        return self.connection
 
     def run(self, work: Call[T] | Steps[T]) -> T:
         """Run a call, or steps, and return the answer. Raises: StoreError and its kinds, and what the steps raise."""

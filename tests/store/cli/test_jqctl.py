@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 import jqjobs
+from jqjobs.base.words import moment
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import moment
 from jqjobs.cli.person import who
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry

@@ -18,10 +18,10 @@ import jqjobs
 from jqjobs.cli.daemon import remote
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.daemon.control.listener import ControlListener
-from jqjobs.daemon.control.orders import Order, Verb
 from jqjobs.store import keys
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import daemons
+from jqjobs.store.calls.orders import Order, Verb
 from store.cli.terminal import Terminal
 from store.queue_system import QueueSystem
 

@@ -13,11 +13,11 @@ import pytest
 
 from jqjobs.daemon.control import listener as control
 from jqjobs.daemon.control.listener import ControlListener
-from jqjobs.daemon.control.orders import Order, OrderAnswer, Verb, parse_answer
 from jqjobs.jobs.records import new_id
 from jqjobs.store import keys
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import daemons
+from jqjobs.store.calls.orders import Order, OrderAnswer, Verb, parse_answer
 from jqjobs.store.outage import Failures
 from jqjobs.store.store import Store
 from log_lines import Lines

@@ -14,7 +14,6 @@ import pytest
 import jqjobs
 from jqjobs.cli import jqctl, output
 from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.job.arguments import payload_of
 from jqjobs.errors import (
     ConfigError,
     Conflict,
@@ -28,6 +27,7 @@ from jqjobs.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from jqjobs.operations.arguments import payload_of
 
 #: What costs more than 20 ms to import and has no business in `jqctl status`.
 HEAVY = {"redis", "msgspec", "psutil", "rich", "asyncio", "dotenv", "watchdog", "jqjobs.api.app", "jqjobs.embedded"}

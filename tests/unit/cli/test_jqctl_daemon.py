@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from jqjobs.cli import jqctl
-from jqjobs.cli.daemon.daemon_report import why_unable
 from jqjobs.cli.daemon.daemons import _parts, _told
-from jqjobs.cli.daemon.remote import Reply, find_daemons
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import WIDTH
 from jqjobs.cli.tables import lay_out
-from jqjobs.daemon.control.orders import Verb
 from jqjobs.errors import Conflict, NotFound
+from jqjobs.operations.daemons import why_unable
+from jqjobs.operations.remote import Reply, find_daemons
+from jqjobs.store.calls.orders import Verb
 from jqjobs.store.reads.registry import DaemonInfo, Registry, WorkerInfo
 
 READY = WorkerInfo("h:8:a", 8, "ready", (), 41_000_000, 3700.0)

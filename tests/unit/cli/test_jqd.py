@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from jqjobs.base.config import Environment
 from jqjobs.cli import jqd
 from jqjobs.daemon import main
-from jqjobs.daemon.settings import Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName
+from jqjobs.link.bounds import Bounds
 
 #: For each setting three texts and what they mean.
 VALUES: dict[str, tuple[list[str], list[Any]]] = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jqjobs.cli.daemon.reloading import judge, present
-from jqjobs.cli.daemon.remote import Reply
+from jqjobs.operations.remote import Reply
 from jqjobs.store.reads.registry import DaemonInfo, Registry, ReloadInfo, WorkerInfo
 
 READY = WorkerInfo("h:8:a", 8, "ready", (), 41_000_000, 3700.0, "v2")

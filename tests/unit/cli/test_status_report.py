@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.cli.overview.status_report import StatusReport, as_json, as_text
+from jqjobs.cli.overview.status_report import as_text
 from jqjobs.cli.tables import lay_out
+from jqjobs.operations.status import StatusReport, status_json
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, WorkerInfo
@@ -137,7 +138,7 @@ def test_each_worker_shows_which_release_it_runs() -> None:
     rows = [line.split() for line in shown(QUIET, daemons=daemons).splitlines()]
     assert [row[4] for row in rows if row[:2] in (["PID", "STATE"], ["8", "ready"])] == ["AGE", "83baae618", "v42", "-"]
     assert commit in shown(QUIET, daemons=daemons, most=None)
-    assert as_json(StatusReport("", Registry(0, daemons), [], {}))["daemons"][0]["workers"][0]["release"] == commit
+    assert status_json(StatusReport("", Registry(0, daemons), [], {}))["daemons"][0]["workers"][0]["release"] == commit
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_the_json_has_the_keys_that_outside_tools_rely_on() -> None:
     report = StatusReport(
         "redis://h:6379/0", Registry(NOW_MS, (DAEMON._replace(workers=(busy,)),)), [QUIET], {"bad": "WRONGTYPE"}
     )
-    found = as_json(report)
+    found = status_json(report)
     broken, queue = found["queues"]
     assert broken == {"name": "bad", "error": "WRONGTYPE"}
     assert set(queue) >= {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.cli.overview.status_report import StatusReport
-from jqjobs.cli.overview.top_report import Head, Running, TopReport, as_text
+from jqjobs.cli.overview.top_report import as_text
 from jqjobs.cli.tables import lay_out
+from jqjobs.operations.status import StatusReport
+from jqjobs.operations.top import Head, Running, TopReport
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry
 from jqjobs.store.reads.search import JobRow

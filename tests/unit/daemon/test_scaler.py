@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from jqjobs.daemon.scaler import Scaler
-from jqjobs.daemon.settings import Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.worker_lifecycle import WorkerLifecycle
 from jqjobs.jobs.scaling import Load
+from jqjobs.link.bounds import Bounds
 from log_lines import Lines
 from unit.daemon.fake_workers import Clock, FakeWorkers
 from unit.link.boards import in_hand, worker_side

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.settings import MAX_PROCESSES, Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName, InvalidOption
 from jqjobs.jobs.records import MAX_QUEUES
+from jqjobs.link.bounds import MAX_PROCESSES, Bounds
 
 
 def settings(**changes: Any) -> DaemonSettings:

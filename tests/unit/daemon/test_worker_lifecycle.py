@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Join, LeaseEvent
-from jqjobs.daemon.settings import MAX_PROCESSES, Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.jobs.records import AttemptRef, TakenJob
 from jqjobs.link.board_layout import Stage, Word
+from jqjobs.link.bounds import MAX_PROCESSES, Bounds
 from jqjobs.link.exits import WorkerExit
 from log_lines import Lines
 from unit.daemon.fake_workers import Clock, FakeWorkers

@@ -11,7 +11,8 @@ import pytest
 
 from jqjobs.base.config import Environment
 from jqjobs.cli.jqd import OPTIONS, read_settings, variable_of
-from jqjobs.daemon.settings import Bounds, DaemonSettings
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.link.bounds import Bounds
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 CONF = DEPLOY / "supervisor" / "jqd.conf"

@@ -7,26 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
-from string import hexdigits
-from typing import Any
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.output import number, plural
+from jqjobs.base.words import number, plural
 from jqjobs.cli.tables import Column, Part, Table, mood
+from jqjobs.operations.daemons import short_release, silence_of
 from jqjobs.store.reads.notes import progress_text
 from jqjobs.store.reads.registry import DaemonInfo, RunningJob, WorkerInfo
-
-START_ONE = "start one: jqd --app yourpackage.jobs:app"
-#: A daemon says something every few seconds; silence beyond this is worth a word.
-_SILENT_S = 5.0
 
 _WORKER_COLUMNS = (
     Column("PID", right=True), Column("STATE", colour=mood), Column("RSS MB", right=True, goes=1),
     Column("AGE", right=True, goes=3), Column("RELEASE", flexible=True, goes=2), Column("CURRENT JOB", flexible=True),
     Column("ID", wide=True),
 )  # fmt: skip
-#: So much of a commit tells it from others.
-_COMMIT_CHARS = 9
 #: A daemon's line names so many of its queues.
 _MOST_QUEUES = 20
 _UNEXPLAINED = "none has started yet; the log of the daemon says more"
@@ -38,29 +31,6 @@ _STATES = {
     "waiting_redis": "WAITING FOR REDIS",
     "draining": "DRAINING: takes no new jobs and ends",
 }
-
-#: A daemon that was not heard of for longer may be gone.
-_FRESH_S = 10.0
-#: States in which a daemon takes no jobs, whatever its workers are.
-_UNABLE = {
-    "quiet": "it is quiet (jqctl daemon resume)",
-    "draining": "it is draining and ends",
-    "stopping": "it is stopping",
-    "waiting_redis": "it waits for Redis",
-    "waiting_memory": "it waits for memory",
-}
-
-
-def title(daemon: DaemonInfo) -> str:
-    """Return how a daemon is called to a person: names need not be unique, host and pid nearly are."""
-    return f"{daemon.name or daemon.id} on {daemon.host or '?'} (pid {number(daemon.pid)})"
-
-
-def daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
-    """Return a daemon and its workers as a JSON value."""
-    workers = [worker._asdict() | {"jobs": [job._asdict() for job in worker.jobs]} for worker in daemon.workers]
-    host_facts = daemon.host_facts and daemon.host_facts._asdict()
-    return daemon._asdict() | {"workers": workers, "reload": daemon.reload._asdict(), "host_facts": host_facts}
 
 
 def daemon_parts(daemon: DaemonInfo, shown: Container[str], *, wide: bool = False) -> Iterator[Part]:
@@ -126,12 +96,6 @@ def _worker_cells(worker: WorkerInfo, *, wide: bool) -> list[str]:
     return [number(worker.pid), worker.state or "?", rss, age, release or "-", runs, worker.id]
 
 
-def short_release(release: str) -> str:
-    """Return the release of a worker as people call it: of a git commit its first digits."""
-    is_commit = len(release) in (40, 64) and all(digit in hexdigits for digit in release)
-    return release[:_COMMIT_CHARS] if is_commit else release
-
-
 def _runs(jobs: Sequence[RunningJob], most: int) -> str:
     longest = sorted(jobs, key=lambda job: -job.running_s)[:most]
     others = f", and {plural(len(jobs) - most, 'job')} more" if len(jobs) > most else ""
@@ -141,20 +105,3 @@ def _runs(jobs: Sequence[RunningJob], most: int) -> str:
 def _run(job: RunningJob) -> str:
     said = [f"attempt {job.attempt}", f"for {format_age(job.running_s)}", progress_text(job.progress)]
     return f"{job.name} {job.queue}/{job.id} ({', '.join(filter(None, said))})"
-
-
-def silence_of(daemon: DaemonInfo) -> str:
-    """Return for how long nothing was heard of a daemon, "" when it was heard of just now."""
-    return f"SILENT for {format_age(daemon.seen_s)}" if daemon.seen_s > _SILENT_S else ""
-
-
-def why_unable(daemon: DaemonInfo) -> str:
-    """Return why a daemon cannot take jobs, "" when it can."""
-    if daemon.seen_s > _FRESH_S:
-        return f"it was last heard of {format_age(daemon.seen_s)} ago"
-    if why := _UNABLE.get(daemon.state):
-        return f"{why}: {daemon.note}" if daemon.note else why
-    if not daemon.ready_workers:
-        wanted = "no worker" if daemon.slots is None else f"none of its {plural(daemon.slots, 'worker')}"
-        return f"{wanted} is ready" + (f": {daemon.note}" if daemon.note else "")
-    return ""

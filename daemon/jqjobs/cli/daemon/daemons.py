@@ -8,18 +8,18 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import duration_ms, format_age
-from jqjobs.cli.daemon.daemon_report import START_ONE, daemon_json, silence_of, title
+from jqjobs.base.words import number, plural
 from jqjobs.cli.daemon.reloading import wait_for_reloads
-from jqjobs.cli.daemon.remote import Reply, find_daemons, give_order
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.names import daemon_names
-from jqjobs.cli.output import number, plural
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, mood
 from jqjobs.cli.watching import watchable
-from jqjobs.daemon.control.orders import Order, Verb, is_argument
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import new_id
+from jqjobs.operations.daemons import START_ONE, daemon_json, silence_of, title
+from jqjobs.operations.remote import Reply, find_daemons, give_order
+from jqjobs.store.calls.orders import Order, Verb, is_argument
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 Command = Callable[..., Any]

@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jqjobs.cli.daemon.remote import Reply
-from jqjobs.cli.output import plural
+from jqjobs.base.words import plural
+from jqjobs.operations.remote import Reply
 from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry
 from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store

@@ -11,10 +11,11 @@ import click
 from jqjobs.base.clock import duration_ms, format_age
 from jqjobs.base.config import Environment
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.scaling import Decision, Hold, Load, Policy, Rules, decide
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.reads.loads import read_loads
 from jqjobs.store.reads.queues import known_queues
 

@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from jqjobs.cli.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.cli.doctor.this_host import redis_host, workers_elsewhere
-from jqjobs.cli.overview.status_report import StatusReport, read_status
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.selector import Selector
+from jqjobs.operations.status import StatusReport, read_status
 from jqjobs.store.calls.schedules import agenda
 from jqjobs.store.reads.diagnosis import died_since, lease_deadlines, offered_names
 from jqjobs.store.reads.error_groups import ErrorGroup, error_groups

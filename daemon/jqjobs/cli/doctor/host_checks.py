@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from jqjobs.base.sizes import format_size
-from jqjobs.cli.daemon.daemon_report import title
+from jqjobs.base.words import plural
 from jqjobs.cli.doctor.checks import Check
 from jqjobs.cli.doctor.facts import Facts
 from jqjobs.cli.doctor.findings import Finding, error, fine, unknown, warning
-from jqjobs.cli.output import plural
+from jqjobs.operations.daemons import title
 from jqjobs.store.reads.hosts import HostInfo
 from jqjobs.store.reads.registry import DaemonInfo
 

@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from jqjobs.base.escape import visible
+from jqjobs.base.words import plural
 from jqjobs.cli.colours import Colour
 from jqjobs.cli.doctor.checks import Check
 from jqjobs.cli.doctor.findings import Finding, Level
-from jqjobs.cli.output import plural
 from jqjobs.cli.tables import PaintedLine, Part
 
 #: What a line begins with, and its colour.

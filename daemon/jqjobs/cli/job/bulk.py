@@ -13,14 +13,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import How, Said
-from jqjobs.cli.output import complain, plural, write_error
-from jqjobs.cli.session import Session, require_queue
+from jqjobs.cli.output import complain, write_error
+from jqjobs.cli.session import Session
 from jqjobs.errors import Conflict, JqError, NotFound
 from jqjobs.jobs.records import check_name, parse_ref
 from jqjobs.jobs.selector import Selector
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.steps import run_steps

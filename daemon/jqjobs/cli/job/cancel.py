@@ -6,16 +6,14 @@ from collections.abc import Sequence
 
 import click
 
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.job.bulk import Bulk, complain_of, do_in_bulk, each_named, tell
-from jqjobs.cli.job.lookup import find, missing
 from jqjobs.cli.job.selecting import How, Said, acts_on_many
-from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import Conflict
+from jqjobs.operations.acts import cancel_one
 from jqjobs.store.bulk import STATES, Act, BulkAnswer
-from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.store import Store
+from jqjobs.store.calls.cancels import CancelAnswer
 
 _STATES = tuple(state.value for state in STATES[Act.CANCEL])
 _WHICH = "give either ids, or --queue NAME with what selects jobs, such as --name, or with --state STATE --all"
@@ -68,19 +66,6 @@ def _cancel_named(session: Session, jobs: Sequence[str]) -> int:
     }
     session.show(answer, [f"{job} {_SAID[came_of]}" for job, came_of in done.items()], done)
     return complain_of(session, refused)
-
-
-def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
-    """Cancel one job; return it as queue/id, and what came of it. Raises: NotFound, Conflict when it is over."""
-    queue, job_id = find(store, reference)
-    [answer] = store.run(cancel(queue, [job_id]))
-    if answer is CancelAnswer.UNKNOWN:
-        raise missing(store, queue, job_id)
-    if answer is CancelAnswer.FINISHED:
-        raise Conflict(f"{queue}/{job_id} is over already")
-    if answer is CancelAnswer.MOVING:
-        raise Conflict(f"{queue}/{job_id} is on its way to another queue", hint="cancel it when it is there")
-    return f"{queue}/{job_id}", answer
 
 
 def _cancel_many(session: Session, bulk: Bulk) -> int:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime
 from typing import Any
 
 import click
 
-from jqjobs.cli.job.arguments import payload_of
-from jqjobs.cli.job.offers import check_arguments, find_offer, warning_of
-from jqjobs.cli.job.storing import store_job
 from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
-from jqjobs.store.reads.catalog import Offer, offer_in
-from jqjobs.store.reply_values import integer, string
-from jqjobs.store.store import Store
+from jqjobs.jobs.records import Coalesce, Options
+from jqjobs.operations.arguments import payload_of
+from jqjobs.operations.enqueueing import Stored, enqueue_job
 
 
 @click.command("enqueue")
@@ -55,66 +50,18 @@ def enqueue(
       jqctl enqueue nightly_report --key nightly --json
       jqctl enqueue reindex --key shop --delay 30s --coalesce queued --replace
     """
-    check_name(name, "job name")
-    if queue is not None:
-        check_name(queue, "queue")
-    options = Options(**given)
-    options.check_key()
-    job = _new_job(name, payload_of(args_text, kwargs_text, name), options)
+    payload = payload_of(args_text, kwargs_text, name)
     with session.store() as store:
-        queue, offer = _destination(store, queue, name)
-        if offer and not unchecked:
-            check_arguments(offer, job.payload)
-        job = _completed(job, options, offer.entry if offer else {})
-        warning = warning_of(store, queue, name, is_offered=offer is not None)
-        made = store_job(store, queue, job)
-    _show(session, queue, job.due, made, warning)
+        stored = enqueue_job(store, name, payload, Options(**given), queue, unchecked=unchecked)
+    _show(session, stored)
 
 
-def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
-    return NewJob(
-        name, payload, options.id or new_id(), options.priority or 0, options.due_text(), options.key or "",
-        options.fields(),
-    )  # fmt: skip
-
-
-def _destination(store: Store, queue: str | None, name: str) -> tuple[str, Offer | None]:
-    """Return the queue that is meant, and what is offered there under this name."""
-    if queue is not None:
-        return queue, offer_in(store, queue, name)
-    offer = find_offer(store, name)
-    return offer.queue, offer
-
-
-def _completed(job: NewJob, options: Options, entry: dict[str, Any]) -> NewJob:
-    """Add what the command line leaves to the job's registration, as ingestion does with an envelope."""
-    priority = integer(entry.get("priority")) or 0
-    if options.priority is None and priority in PRIORITIES:
-        job = dataclasses.replace(job, priority=priority)
-    if options.when is None:
-        job = dataclasses.replace(job, due=_published_due(entry))
-    if options.key is None:
-        return job
-    published = string(entry.get("coalesce"))
-    mode = options.coalesce or (published if published in list(Coalesce) else None) or Coalesce.UNFINISHED
-    replaces = entry.get("replace") is True if options.replace is None else options.replace
-    return dataclasses.replace(job, coalesce=mode, replace=replaces)
-
-
-def _published_due(entry: dict[str, Any]) -> str:
-    words, delay_ms = string(entry.get("delay")), integer(entry.get("delay_ms")) or 0
-    return Options(delay=words or delay_ms / 1000).due_text()
-
-
-def _show(session: Session, queue: str, due: str, made: Enqueued, warning: str | None) -> None:
-    if warning:
-        complain(f"jqctl: warning: {warning}")
-    answer = {
-        "id": made.id, "queue": queue, "created": made.created, "replaced": made.replaced,
-        "due_ms": int(due) if due.isdecimal() else None, "warning": warning,
-    }  # fmt: skip
+def _show(session: Session, stored: Stored) -> None:
+    queue, made = stored.queue, stored.made
+    if stored.warning:
+        complain(f"jqctl: warning: {stored.warning}")
     said = "enqueued" if made.created else "replaced" if made.replaced else "there already, nothing added:"
-    session.show(answer, [f"{said} {queue}/{made.id}{_due_shown(due)}"], [f"{queue}/{made.id}"])
+    session.show(stored.as_json(), [f"{said} {queue}/{made.id}{_due_shown(stored.due)}"], [f"{queue}/{made.id}"])
 
 
 def _due_shown(due: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import click
 
 from jqjobs.base.clock import format_age
 from jqjobs.cli.names import queue_option
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, alarm
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.error_groups import group_json
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.reads.error_groups import ErrorGroup, error_groups
 from jqjobs.store.reads.queues import known_queues, server_now_ms
 
@@ -47,13 +48,7 @@ def errors(session: Session, queue: str | None) -> None:
         groups = error_groups(store, [queue] if queue else known_queues(store))
         now_ms = 0 if session.as_json else server_now_ms(store)
     samples = [f"{group.queue}/{group.sample_id}" for group in groups if group.sample_id]
-    session.show({"errors": list(map(as_json, groups))}, error_parts(groups, now_ms), samples)
-
-
-def as_json(group: ErrorGroup) -> dict[str, Any]:
-    """Return a group as ``errors --json`` shows it."""
-    told = group._asdict()
-    return {"count": told.pop("dead"), **told}
+    session.show({"errors": list(map(group_json, groups))}, error_parts(groups, now_ms), samples)
 
 
 def error_parts(groups: Sequence[ErrorGroup], now_ms: int) -> Iterator[Part]:

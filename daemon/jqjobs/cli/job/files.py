@@ -11,15 +11,17 @@ from typing import Any, BinaryIO
 
 import click
 
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import Said, selects_jobs
 from jqjobs.cli.names import queue_option
-from jqjobs.cli.output import complain, plural, write_json_lines
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.output import complain, write_json_lines
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import InvalidArguments, JqError
 from jqjobs.jobs.records import NewJob, State, check_name
 from jqjobs.jobs.selector import Selector
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.reads.records import records_of
 from jqjobs.store.reads.search import JobRow, find_page

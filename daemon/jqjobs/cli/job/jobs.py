@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.base.words import plural
 from jqjobs.cli.job.cancel import cancel_jobs
 from jqjobs.cli.job.enqueue import enqueue
 from jqjobs.cli.job.files import export_jobs, import_jobs
@@ -19,12 +19,13 @@ from jqjobs.cli.job.run import run
 from jqjobs.cli.job.selecting import Said, selects_jobs
 from jqjobs.cli.job.show import show
 from jqjobs.cli.names import queue_option
-from jqjobs.cli.output import plural
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import State, check_name
+from jqjobs.operations.jobs import jobs_json, raw_json
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.reads import raw
 from jqjobs.store.reads.raw import RawPage
 from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
@@ -94,14 +95,14 @@ def list_jobs(session: Session, queue: str, state: str | None, said: Said, limit
     with session.store() as store:
         require_queue(store, queue)
         page = run_steps(store.run, find_page(queue, said.selector(store, state), limit, place))
-    session.show(_jobs_json(page), job_parts(page, queue, state), [row.ref for row in page.rows])
+    session.show(jobs_json(page), job_parts(page, queue, state), [row.ref for row in page.rows])
 
 
 def _list_raw(session: Session, queue: str, state: str, limit: int, offset: int) -> None:
     with session.store() as store:
         require_queue(store, queue)
         page = _RAW[state](store, queue, offset, limit)
-        session.show(_raw_json(page, queue, state), _raw_parts(page, queue, state), ())
+        session.show(raw_json(page, queue, state), _raw_parts(page, queue, state), ())
 
 
 def _offset(cursor: str | None) -> int:
@@ -110,12 +111,6 @@ def _offset(cursor: str | None) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 15):
         raise InvalidOption(f"--cursor {cursor!r} is not what a page before ended with")
     return int(cursor)
-
-
-def _jobs_json(page: JobPage) -> dict[str, Any]:
-    cursor = None if page.cursor is None else str(page.cursor)
-    rows = [row.as_json() for row in page.rows]
-    return {"jobs": rows, "cursor": cursor, "searched": page.searched, "total": page.total}
 
 
 def job_parts(page: JobPage, queue: str, state: str | None) -> Iterator[Part]:
@@ -150,13 +145,6 @@ def _end(page: JobPage, where: str) -> Iterator[str]:
         yield f"no job {where}" if not page.total else f"no further job {where}"
     elif more:
         yield f"{plural(page.total, 'job')} {where}{more}"
-
-
-def _raw_json(page: RawPage, queue: str, state: str) -> dict[str, Any]:
-    place = {"id": None, "name": None, "queue": queue, "state": state}
-    cursor = None if page.next_offset is None else str(page.next_offset)
-    entries = [place | entry._asdict() for entry in page.entries]
-    return {"jobs": entries, "cursor": cursor, "searched": len(entries), "total": page.total}
 
 
 def _raw_parts(page: RawPage, queue: str, state: str) -> Iterator[Part]:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import click
 
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.job.bulk import Bulk, complain_of, do_in_bulk, each_named, tell
-from jqjobs.cli.job.lookup import find, missing
 from jqjobs.cli.job.selecting import How, Said, acts_on_many
 from jqjobs.cli.names import queue_names
-from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.lookup import find, missing
 from jqjobs.store.bulk import STATES, Act, BulkAnswer
 from jqjobs.store.calls import moves
 from jqjobs.store.calls.moves import Moved

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import click
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.job.offers import call_words
+from jqjobs.base.words import listed
 from jqjobs.cli.names import queue_option
-from jqjobs.cli.output import listed
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.offers import call_words
+from jqjobs.operations.queues import require_queue
+from jqjobs.operations.registered import offer_json
 from jqjobs.store.reads.catalog import Offer, read_offers
 from jqjobs.store.reads.registry import Registry, read_registry
-from jqjobs.store.reply_values import integer, string
 
 _COLUMNS = (
     Column("JOB", flexible=True), Column("QUEUE", flexible=True), Column("DOC", flexible=True, goes=1),
@@ -49,30 +49,8 @@ def jobs(session: Session, queue: str | None) -> None:
             require_queue(store, queue)
         offers = [offer for offer in read_offers(store) if queue in (None, offer.queue)]
         registry = read_registry(store)
-    session.show({"jobs": [as_json(offer, registry) for offer in offers]}, job_parts(offers, registry),
+    session.show({"jobs": [offer_json(offer, registry) for offer in offers]}, job_parts(offers, registry),
                  [offer.name for offer in offers])  # fmt: skip
-
-
-def as_json(offer: Offer, registry: Registry) -> dict[str, Any]:
-    """Return a job as ``jobs --json`` shows it."""
-    numbers = ("priority", "max_attempts", "max_crashes", "timeout_ms", "keep_ms")
-    return {
-        "name": offer.name, "queue": offer.queue, "doc": string(offer.entry.get("doc")), "params": offer.parameters,
-        "defaults": _defaults(offer.parameters), "offered_by": _offered_by(offer, registry),
-        **{name: integer(offer.entry.get(name)) for name in numbers},
-    }  # fmt: skip
-
-
-def _defaults(schema: Any) -> dict[str, Any]:
-    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    return {name: kind["default"] for name, kind in properties.items() if "default" in kind}
-
-
-def _offered_by(offer: Offer, registry: Registry) -> list[str]:
-    """Return the daemons that serve the queue of a job which live workers offer."""
-    if not offer.is_live:
-        return []
-    return [daemon.name or daemon.id for daemon in registry.daemons if offer.queue in daemon.queues]
 
 
 def job_parts(offers: Sequence[Offer], registry: Registry) -> Iterator[Part]:
@@ -88,7 +66,7 @@ def job_parts(offers: Sequence[Offer], registry: Registry) -> Iterator[Part]:
 
 
 def _cells(offer: Offer, registry: Registry) -> list[str]:
-    told = as_json(offer, registry)
+    told = offer_json(offer, registry)
     timeout, kept = ("-" if told[name] is None else format_age(told[name] / 1000) for name in ("timeout_ms", "keep_ms"))
     return [
         call_words(offer.name, offer.parameters), offer.queue, told["doc"] or "-", str(told["priority"] or 0),

@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.job.bulk import Bulk, ask, complain_of, do_in_bulk, each_named, tell
-from jqjobs.cli.job.lookup import find, missing, read_job
 from jqjobs.cli.job.selecting import How, Said, acts_on_many
-from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import Conflict
+from jqjobs.operations.acts import delete_one, promote_one
 from jqjobs.store.bulk import STATES, Act, BulkAnswer
-from jqjobs.store.calls import upkeep
-from jqjobs.store.calls.upkeep import Deleted
 from jqjobs.store.store import Store
 
 _STATES = tuple(state.value for state in STATES[Act.DELETE])
@@ -74,17 +71,6 @@ def _do(session: Session, jobs: Sequence[str], act: Callable[[Store, str], str],
     return complain_of(session, refused)
 
 
-def delete_one(store: Store, reference: str) -> str:
-    """Delete one job and return it as queue/id. Raises: NotFound; Conflict while a worker has it in hand."""
-    queue, job_id = find(store, reference)
-    [answer] = store.run(upkeep.delete(queue, [job_id]))
-    if answer is Deleted.UNKNOWN:
-        raise missing(store, queue, job_id)
-    if answer is Deleted.IN_HAND:
-        raise Conflict(f"a worker has {queue}/{job_id} in hand", hint=f"jqctl job cancel {queue}/{job_id}, then delete")
-    return f"{queue}/{job_id}"
-
-
 @click.command("promote")
 @click.argument("jobs", nargs=-1, required=True, metavar="ID...")
 @speaks_to_redis
@@ -101,12 +87,3 @@ def promote_jobs(session: Session, jobs: tuple[str, ...]) -> int:
       jqctl job promote emails/5d0c8a1b2c3d4e5f6071
     """
     return _do(session, jobs, promote_one, "promoted", "is due now")
-
-
-def promote_one(store: Store, reference: str) -> str:
-    """Make one job due now and return it as queue/id. Raises: NotFound; Conflict when it is not scheduled."""
-    queue, job_id = find(store, reference)
-    [was_scheduled] = store.run(upkeep.promote(queue, [job_id]))
-    if not was_scheduled:
-        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not scheduled")
-    return f"{queue}/{job_id}"

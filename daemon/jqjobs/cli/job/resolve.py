@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from jqjobs.cli.job.arguments import result_of
-from jqjobs.cli.job.lookup import find
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import parse_ref
+from jqjobs.operations.arguments import result_of
+from jqjobs.operations.lookup import find
 from jqjobs.store.calls import waits
 
 _MOST_ERROR = 1000

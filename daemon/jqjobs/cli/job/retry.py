@@ -6,17 +6,13 @@ from collections.abc import Sequence
 
 import click
 
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.job.bulk import Bulk, complain_of, do_in_bulk, each_named, tell
-from jqjobs.cli.job.lookup import find, read_job
 from jqjobs.cli.job.selecting import How, Said, acts_on_many
-from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import Conflict
+from jqjobs.operations.acts import retry_one
 from jqjobs.store.bulk import Act, BulkAnswer
-from jqjobs.store.calls import upkeep
-from jqjobs.store.calls.upkeep import Retried
-from jqjobs.store.store import Store
 
 _WHICH = "give either ids, or --queue NAME with --all-dead or what selects jobs, such as --error"
 
@@ -60,20 +56,6 @@ def _retry_named(session: Session, jobs: Sequence[str]) -> int:
     }  # fmt: skip
     session.show(answer, [f"{job} is ready again" for job in retried], retried)
     return complain_of(session, refused)
-
-
-def retry_one(store: Store, reference: str) -> str:
-    """Send one dead job back and return it as queue/id. Raises: NotFound, Conflict."""
-    queue, job_id = find(store, reference)
-    [answer] = store.run(upkeep.retry(queue, [job_id]))
-    if answer is Retried.KEY_TAKEN:
-        raise Conflict(
-            f"the coalescing key of {queue}/{job_id} belongs to a newer job",
-            hint="retry this one when that one has ended, or cancel or delete that one first",
-        )
-    if answer is not Retried.READY:
-        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not dead")
-    return f"{queue}/{job_id}"
 
 
 def _retry_many(session: Session, bulk: Bulk) -> int:

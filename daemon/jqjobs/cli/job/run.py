@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jqjobs.base.config import Environment, use_redis
+from jqjobs.base.words import known_words
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.job.arguments import payload_of
-from jqjobs.cli.output import complain, known_words
+from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName
 from jqjobs.jobs.records import NewJob, check_name, new_id
+from jqjobs.operations.arguments import payload_of
 
 if TYPE_CHECKING:
     from jqjobs.api.app import App

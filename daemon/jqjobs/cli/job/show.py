@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.job.lookup import find, read_job
-from jqjobs.cli.output import moment, number
+from jqjobs.base.words import moment, number
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.blame import Scope, Suspicion, read_suspicion
 from jqjobs.jobs.records import parse_ref
+from jqjobs.operations.jobs import job_json
+from jqjobs.operations.lookup import find, read_job
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import attempt_of, progress_text
 from jqjobs.store.reply_values import integer
@@ -40,8 +41,7 @@ def show(session: Session, job: str) -> None:
     parse_ref(job)  # a mistyped one is told before Redis is asked
     with session.store() as store:
         info = read_job(store, *find(store, job))
-    lists = {"history": [attempt._asdict() for attempt in info.history], "log": [line._asdict() for line in info.log]}
-    session.show({"job": info._asdict() | lists}, job_lines(info), [f"{info.queue}/{info.id}"])
+    session.show({"job": job_json(info)}, job_lines(info), [f"{info.queue}/{info.id}"])
 
 
 def job_lines(info: JobInfo) -> Iterator[str]:

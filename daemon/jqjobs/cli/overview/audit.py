@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from jqjobs.cli.output import moment
+from jqjobs.base.words import moment
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Table
 from jqjobs.store.calls.audit import Note, read_notes

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from jqjobs.cli.daemon.daemon_report import START_ONE, title, why_unable
+from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.names import daemon_names
-from jqjobs.cli.output import plural
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.daemons import START_ONE, title, why_unable
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from jqjobs.base.clock import format_age, span_text
-from jqjobs.base.nearest import nearest
-from jqjobs.cli.output import moment
+from jqjobs.base.clock import format_age
 from jqjobs.cli.tables import Column, Table, alarm
+from jqjobs.operations.queues import pause_in_words, settings_in_words, unserved
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import Registry
 
@@ -98,26 +97,3 @@ def _quiet_notes(queue: QueueStatus, see: str) -> Iterator[str]:
         yield f"    {queue.kept} kept after success"
     if own := settings_in_words(queue):
         yield f"    of its own: {own}"
-
-
-def settings_in_words(queue: QueueStatus) -> str:
-    """Return what was set for this queue alone, as `jqctl queue set` takes it; "" for nothing."""
-    said = {
-        "dead": None if queue.dead_ms is None else span_text(queue.dead_ms), "max-dead": queue.max_dead,
-        "max-kept": queue.max_kept, "max-length": queue.max_length,
-    }  # fmt: skip
-    return " ".join(f"--{name} {value}" for name, value in said.items() if value is not None)
-
-
-def pause_in_words(queue: QueueStatus) -> str:
-    """Return until when a queue is paused, by whom and why, as far as that was said; "" for nothing."""
-    until = "" if queue.paused_until_ms is None else f"until {moment(queue.paused_until_ms)}"
-    by = queue.paused_by and f"by {queue.paused_by}"
-    return ", ".join(filter(None, (until, by, queue.paused_reason and f'"{queue.paused_reason}"')))
-
-
-def unserved(queue: str, registry: Registry) -> str:
-    """Return that nobody serves a queue, and which one is served that its name may be a slip of."""
-    similar = nearest(queue, registry.served)
-    but = f", but of {similar!r}: is that what was meant?" if similar else ""
-    return f"no daemon takes jobs of this queue{but}"

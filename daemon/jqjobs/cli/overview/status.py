@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from jqjobs.cli.names import only_queues
-from jqjobs.cli.overview.status_report import as_json, as_text, read_status, report_broken
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.overview.status_report import as_text, report_broken
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import watchable
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.queues import require_queue
+from jqjobs.operations.status import read_status, status_json
 
 
 @click.command("status")
@@ -43,5 +45,5 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
         for queue in queues:
             require_queue(store, queue)
         report = read_status(store, queues)
-    session.show(as_json(report), as_text(report, wide=session.is_wide), [queue.name for queue in report.queues])
+    session.show(status_json(report), as_text(report, wide=session.is_wide), [queue.name for queue in report.queues])
     return report_broken(report)

@@ -9,14 +9,16 @@ from contextlib import closing
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.base.words import moment, number, plural
 from jqjobs.cli.colours import Colour
 from jqjobs.cli.names import job_names, only_queues
-from jqjobs.cli.output import complain, moment, number, plural, write_json, write_lines
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.output import complain, write_json, write_lines
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import PaintedLine
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.statistics import Ended
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.calls.tail import TailEvent
 from jqjobs.store.calls.tail_reader import TailReader
 from jqjobs.store.reads.queues import known_queues

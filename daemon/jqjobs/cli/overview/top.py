@@ -9,11 +9,14 @@ from itertools import takewhile
 import click
 
 from jqjobs.cli.names import only_queues
-from jqjobs.cli.overview.status_report import read_status, report_broken
-from jqjobs.cli.overview.top_report import TopReport, as_json, as_text, read_top
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.overview.status_report import report_broken
+from jqjobs.cli.overview.top_report import as_text
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import EVERY, every_s, watch
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.queues import require_queue
+from jqjobs.operations.status import read_status
+from jqjobs.operations.top import TopReport, read_top, top_json
 from jqjobs.store.store import Store
 
 #: Rates are those since the oldest look of the last so many seconds.
@@ -66,7 +69,7 @@ class _Looks:
         """Show what there is now."""
         with self._session.store() as store:
             report = self._read(store)
-        self._session.show(as_json(report), as_text(report, self._rows), [each.ref for each in report.running])
+        self._session.show(top_json(report), as_text(report, self._rows), [each.ref for each in report.running])
         return report_broken(report.status)
 
     def _read(self, store: Store) -> TopReport:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from jqjobs.base.clock import duration_ms
 from jqjobs.cli.names import queue_names
-from jqjobs.cli.overview.queue_report import pause_in_words, settings_in_words
-from jqjobs.cli.overview.status_report import queue_parts, queues_json, read_status, report_broken
+from jqjobs.cli.overview.status_report import queue_parts, report_broken
 from jqjobs.cli.person import who
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import watchable
-from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
+from jqjobs.operations.queues import due_of, pause_in_words, require_queue, settings_in_words
+from jqjobs.operations.status import queues_json, read_status
 from jqjobs.store.calls import upkeep
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 
@@ -72,18 +70,6 @@ def pause(session: Session, name: str, reason: str, until: str, by: str | None) 
         now = store.run(queue_status(name))
     told = {"until_ms": now.paused_until_ms, "by": now.paused_by, "reason": now.paused_reason}
     session.show({"queue": name, "paused": True, "changed": changed, **told}, [_paused(now, changed=changed)], [name])
-
-
-def due_of(until: str) -> str:
-    """Return the end of a pause as the store wants it, "" for none. Raises: InvalidOption."""
-    if not until:
-        return ""
-    from jqjobs.jobs.moments import due_text
-
-    moment = due_text(until, "until", time.time_ns() // 1_000_000)
-    if not moment:
-        raise InvalidOption(f"until {until!r} is now", hint="give a moment to come, such as 'in 2h'")
-    return moment
 
 
 def _paused(queue: QueueStatus, *, changed: bool) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 import click
 
 from jqjobs.base.clock import format_age
+from jqjobs.base.words import moment
 from jqjobs.cli.colours import Colour
 from jqjobs.cli.names import queue_option
-from jqjobs.cli.output import moment
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
+from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.statistics import MOST_RECENT, Ended
+from jqjobs.operations.queues import require_queue
 from jqjobs.store.reads.queues import known_queues, server_now_ms
 from jqjobs.store.reads.recent import RecentEnd, recent_ends
 

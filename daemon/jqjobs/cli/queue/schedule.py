@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
-from jqjobs.cli.job.storing import store_job
 from jqjobs.cli.names import queue_option, schedule_names
-from jqjobs.cli.queue.schedule_report import as_json, read_schedules, schedule_parts
-from jqjobs.cli.session import Session, require_queue, speaks_to_redis
-from jqjobs.errors import Conflict, NotFound
-from jqjobs.jobs.records import NewJob, check_name, new_id, parse_ref
-from jqjobs.store.calls.schedules import Planned, agenda, suspend
+from jqjobs.cli.output import complain
+from jqjobs.cli.queue.schedule_report import schedule_parts
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.errors import NotFound, StoreError
+from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.operations.queues import require_queue
+from jqjobs.operations.schedules import NO_SUCH, find_schedule, new_run, read_schedules, schedule_json
+from jqjobs.operations.storing import store_job
+from jqjobs.store.calls.schedules import suspend
 from jqjobs.store.reads.queues import known_queues
-from jqjobs.store.reply_values import integer, string
-from jqjobs.store.store import Store
-
-_NO_SUCH = "see jqctl schedule list; a schedule is there once a worker that has it in its code was ready"
 
 
 @click.group("schedule")
@@ -45,8 +42,8 @@ def list_schedules(session: Session, queue: str | None) -> None:
     with session.store() as store:
         if queue:
             require_queue(store, queue)
-        listed = read_schedules(store, [queue] if queue else known_queues(store))
-    session.show({"schedules": list(map(as_json, listed))}, schedule_parts(listed), [each.ref for each in listed])
+        listed = read_schedules(store, [queue] if queue else known_queues(store), _complain)
+    session.show({"schedules": list(map(schedule_json, listed))}, schedule_parts(listed), [each.ref for each in listed])
 
 
 @schedule.command("pause")
@@ -104,43 +101,12 @@ def _switch(session: Session, name: str, *, resume: bool) -> None:
         queue, planned = find_schedule(store, name)
         changed = store.run(suspend(queue, planned.name, resume=resume))
     if changed < 0:
-        raise NotFound(f"there is no schedule {name}", hint=_NO_SUCH)
+        raise NotFound(f"there is no schedule {name}", hint=NO_SUCH)
     state = "resumed" if resume else "paused"
     said = state if changed else f"{'not paused' if resume else 'paused'} already"
     answer = {"schedule": planned.name, "queue": queue, "paused": not resume, "changed": changed == 1}
     session.show(answer, [f"schedule {queue}/{planned.name}: {said}"], [f"{queue}/{planned.name}"])
 
 
-def find_schedule(store: Store, reference: str) -> tuple[str, Planned]:
-    """Return the queue of a schedule and the schedule, named as ``queue/name`` or by its name alone.
-
-    Raises: InvalidName, NotFound; Conflict when several queues have one of that name.
-    """
-    queue, name = parse_ref(reference)
-    queues = [queue] if queue else known_queues(store)
-    agendas = store.run_all([agenda(each) for each in queues])
-    found = [
-        (each, planned)
-        for each, answer in zip(queues, agendas, strict=True)
-        for planned in answer.schedules or ()
-        if planned.name == name
-    ]
-    if not found:
-        raise NotFound(f"there is no schedule {reference}", hint=_NO_SUCH)
-    if len(found) > 1:
-        several = ", ".join(f"{each}/{name}" for each, _ in found)
-        raise Conflict(f"several queues have a schedule {name}", hint=f"say which one: {several}")
-    return found[0]
-
-
-def new_run(planned: Planned) -> NewJob:
-    """Return the job that a tick of a schedule would enqueue, under an id of its own. Raises: Conflict."""
-    entry = planned.entry or {}
-    job, payload, fields = string(entry.get("job")), string(entry.get("payload")), entry.get("fields") or ()
-    if job is None or payload is None or not isinstance(fields, Sequence):
-        raise Conflict(
-            f"the entry of schedule {planned.name} cannot be read", hint="was it written by a newer version?"
-        )
-    key = f"schedule:{planned.name}" if entry.get("overlap") is False else ""
-    priority = integer(entry.get("priority")) or 0
-    return NewJob(job, payload.encode(), new_id(), priority, "", key, tuple(map(str, fields)))
+def _complain(queue: str, error: StoreError) -> None:
+    complain(f"jqctl: queue {queue}: {error.in_one_line()}")

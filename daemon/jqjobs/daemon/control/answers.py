@@ -10,11 +10,11 @@ from collections import deque
 from typing import Any
 
 from jqjobs.base import log
-from jqjobs.daemon.control.orders import Order, OrderAnswer
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons
+from jqjobs.store.calls.orders import Order, OrderAnswer
 from jqjobs.store.store import Store
 
 #: Who asked has given up after this long.

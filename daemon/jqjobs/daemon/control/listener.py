@@ -21,10 +21,10 @@ from typing import Any
 from jqjobs.base import log
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.daemon.control.answers import STALE_S, OutgoingAnswers
-from jqjobs.daemon.control.orders import Order, parse_order
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
+from jqjobs.store.calls.orders import Order, parse_order
 from jqjobs.store.outage import Failures
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.store import Store

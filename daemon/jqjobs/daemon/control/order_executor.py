@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from jqjobs.base import log
 from jqjobs.daemon.control.listener import ControlListener
-from jqjobs.daemon.control.orders import Order, Verb, scaled
 from jqjobs.daemon.controls import Controls
+from jqjobs.store.calls.orders import Order, Verb, scaled
 
 _GOING_ON = frozenset({Verb.QUIET, Verb.RESUME, Verb.RELOAD, Verb.SCALE})
 #: State of a daemon that is about to end → what it does not do any more.

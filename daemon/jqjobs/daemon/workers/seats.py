@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator
 
-from jqjobs.daemon.settings import MAX_PROCESSES
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.stop_plans import Life, Restart
+from jqjobs.link.bounds import MAX_PROCESSES
 
 _HOUR_S = 3600.0
 #: So many deaths are remembered.

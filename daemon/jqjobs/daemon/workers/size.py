@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from jqjobs.daemon.settings import Bounds
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.seats import Seats
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.link.bounds import Bounds
 
 
 class Size:

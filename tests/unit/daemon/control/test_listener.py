@@ -11,8 +11,8 @@ import pytest
 
 from jqjobs.daemon.control import listener as control
 from jqjobs.daemon.control.listener import ControlListener
-from jqjobs.daemon.control.orders import Order, Verb
 from jqjobs.store.address import parse_url
+from jqjobs.store.calls.orders import Order, Verb
 from waiting import eventually
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jqjobs.daemon.control.order_executor import OrderExecutor
-from jqjobs.daemon.control.orders import Order, Verb
-from jqjobs.daemon.settings import Bounds
+from jqjobs.link.bounds import Bounds
+from jqjobs.store.calls.orders import Order, Verb
 from log_lines import Lines
 
 Stacks = list[dict[str, object]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.daemon.settings import MAX_PROCESSES
 from jqjobs.daemon.workers.seats import Seats
 from jqjobs.daemon.workers.stop_plans import SHORT_LIFE_S, Life
+from jqjobs.link.bounds import MAX_PROCESSES
 from unit.daemon.fake_workers import Clock
 
 #: Of a worker that died before it was ready.

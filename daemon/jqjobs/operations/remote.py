@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.cli.daemon.daemon_report import START_ONE
-from jqjobs.cli.output import known_words, listed, plural
-from jqjobs.daemon.control.orders import Order, OrderAnswer, parse_answer
+from jqjobs.base.words import known_words, listed, plural
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.operations.daemons import START_ONE
 from jqjobs.store import keys
 from jqjobs.store.calls.daemons import post_order
+from jqjobs.store.calls.orders import Order, OrderAnswer, parse_answer
 from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry
 from jqjobs.store.store import Store
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.control.orders import Order, OrderAnswer, Verb, is_argument, parse_answer, parse_order, scaled
+from jqjobs.store.calls.orders import Order, OrderAnswer, Verb, is_argument, parse_answer, parse_order, scaled
 
 NONCE = "abcd2345"
 

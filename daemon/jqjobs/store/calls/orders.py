@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from jqjobs.daemon.settings import Bounds
+from jqjobs.link.bounds import Bounds
 from jqjobs.store.reply_values import strict_json
 
 #: The version of orders and answers; another one is not understood.

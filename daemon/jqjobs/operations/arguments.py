@@ -1,4 +1,4 @@
-"""JSON that a person writes on the command line: the arguments of a job, its result."""
+"""JSON that a person writes: the arguments of a job, its result."""
 
 from __future__ import annotations
 

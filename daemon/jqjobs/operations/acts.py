@@ -1,0 +1,57 @@
+"""What is done to one job that somebody names."""
+
+from __future__ import annotations
+
+from jqjobs.errors import Conflict
+from jqjobs.operations.lookup import find, missing, read_job
+from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.cancels import CancelAnswer, cancel
+from jqjobs.store.calls.upkeep import Deleted, Retried
+from jqjobs.store.store import Store
+
+
+def retry_one(store: Store, reference: str) -> str:
+    """Send one dead job back and return it as queue/id. Raises: NotFound, Conflict."""
+    queue, job_id = find(store, reference)
+    [answer] = store.run(upkeep.retry(queue, [job_id]))
+    if answer is Retried.KEY_TAKEN:
+        raise Conflict(
+            f"the coalescing key of {queue}/{job_id} belongs to a newer job",
+            hint="retry this one when that one has ended, or cancel or delete that one first",
+        )
+    if answer is not Retried.READY:
+        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not dead")
+    return f"{queue}/{job_id}"
+
+
+def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
+    """Cancel one job; return it as queue/id, and what came of it. Raises: NotFound, Conflict when it is over."""
+    queue, job_id = find(store, reference)
+    [answer] = store.run(cancel(queue, [job_id]))
+    if answer is CancelAnswer.UNKNOWN:
+        raise missing(store, queue, job_id)
+    if answer is CancelAnswer.FINISHED:
+        raise Conflict(f"{queue}/{job_id} is over already")
+    if answer is CancelAnswer.MOVING:
+        raise Conflict(f"{queue}/{job_id} is on its way to another queue", hint="cancel it when it is there")
+    return f"{queue}/{job_id}", answer
+
+
+def delete_one(store: Store, reference: str) -> str:
+    """Delete one job and return it as queue/id. Raises: NotFound; Conflict while a worker has it in hand."""
+    queue, job_id = find(store, reference)
+    [answer] = store.run(upkeep.delete(queue, [job_id]))
+    if answer is Deleted.UNKNOWN:
+        raise missing(store, queue, job_id)
+    if answer is Deleted.IN_HAND:
+        raise Conflict(f"a worker has {queue}/{job_id} in hand", hint=f"jqctl job cancel {queue}/{job_id}, then delete")
+    return f"{queue}/{job_id}"
+
+
+def promote_one(store: Store, reference: str) -> str:
+    """Make one job due now and return it as queue/id. Raises: NotFound; Conflict when it is not scheduled."""
+    queue, job_id = find(store, reference)
+    [was_scheduled] = store.run(upkeep.promote(queue, [job_id]))
+    if not was_scheduled:
+        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not scheduled")
+    return f"{queue}/{job_id}"

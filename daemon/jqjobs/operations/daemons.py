@@ -1,0 +1,61 @@
+"""Daemons: what each is called, as JSON, and why it cannot take jobs."""
+
+from __future__ import annotations
+
+from string import hexdigits
+from typing import Any
+
+from jqjobs.base.clock import format_age
+from jqjobs.base.words import number, plural
+from jqjobs.store.reads.registry import DaemonInfo
+
+START_ONE = "start one: jqd --app yourpackage.jobs:app"
+#: A daemon says something every few seconds; silence beyond this is worth a word.
+_SILENT_S = 5.0
+#: So much of a commit tells it from others.
+_COMMIT_CHARS = 9
+#: A daemon that was not heard of for longer may be gone.
+_FRESH_S = 10.0
+#: States in which a daemon takes no jobs, whatever its workers are.
+_UNABLE = {
+    "quiet": "it is quiet (jqctl daemon resume)",
+    "draining": "it is draining and ends",
+    "stopping": "it is stopping",
+    "waiting_redis": "it waits for Redis",
+    "waiting_memory": "it waits for memory",
+}
+
+
+def title(daemon: DaemonInfo) -> str:
+    """Return how a daemon is called to a person: names need not be unique, host and pid nearly are."""
+    return f"{daemon.name or daemon.id} on {daemon.host or '?'} (pid {number(daemon.pid)})"
+
+
+def daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
+    """Return a daemon and its workers as a JSON value."""
+    workers = [worker._asdict() | {"jobs": [job._asdict() for job in worker.jobs]} for worker in daemon.workers]
+    host_facts = daemon.host_facts and daemon.host_facts._asdict()
+    return daemon._asdict() | {"workers": workers, "reload": daemon.reload._asdict(), "host_facts": host_facts}
+
+
+def short_release(release: str) -> str:
+    """Return the release of a worker as people call it: of a git commit its first digits."""
+    is_commit = len(release) in (40, 64) and all(digit in hexdigits for digit in release)
+    return release[:_COMMIT_CHARS] if is_commit else release
+
+
+def silence_of(daemon: DaemonInfo) -> str:
+    """Return for how long nothing was heard of a daemon, "" when it was heard of just now."""
+    return f"SILENT for {format_age(daemon.seen_s)}" if daemon.seen_s > _SILENT_S else ""
+
+
+def why_unable(daemon: DaemonInfo) -> str:
+    """Return why a daemon cannot take jobs, "" when it can."""
+    if daemon.seen_s > _FRESH_S:
+        return f"it was last heard of {format_age(daemon.seen_s)} ago"
+    if why := _UNABLE.get(daemon.state):
+        return f"{why}: {daemon.note}" if daemon.note else why
+    if not daemon.ready_workers:
+        wanted = "no worker" if daemon.slots is None else f"none of its {plural(daemon.slots, 'worker')}"
+        return f"{wanted} is ready" + (f": {daemon.note}" if daemon.note else "")
+    return ""

@@ -1,0 +1,59 @@
+"""Queues: which there are, and what is said of one in words."""
+
+from __future__ import annotations
+
+import time
+
+from jqjobs.base.clock import span_text
+from jqjobs.base.nearest import nearest
+from jqjobs.base.words import known_words, moment
+from jqjobs.errors import InvalidOption, NotFound
+from jqjobs.store.reads import queues
+from jqjobs.store.reads.queues import QueueStatus
+from jqjobs.store.reads.registry import Registry, read_registry
+from jqjobs.store.store import Store
+
+
+def settings_in_words(queue: QueueStatus) -> str:
+    """Return what was set for this queue alone, as `jqctl queue set` takes it; "" for nothing."""
+    said = {
+        "dead": None if queue.dead_ms is None else span_text(queue.dead_ms), "max-dead": queue.max_dead,
+        "max-kept": queue.max_kept, "max-length": queue.max_length,
+    }  # fmt: skip
+    return " ".join(f"--{name} {value}" for name, value in said.items() if value is not None)
+
+
+def pause_in_words(queue: QueueStatus) -> str:
+    """Return until when a queue is paused, by whom and why, as far as that was said; "" for nothing."""
+    until = "" if queue.paused_until_ms is None else f"until {moment(queue.paused_until_ms)}"
+    by = queue.paused_by and f"by {queue.paused_by}"
+    return ", ".join(filter(None, (until, by, queue.paused_reason and f'"{queue.paused_reason}"')))
+
+
+def unserved(queue: str, registry: Registry) -> str:
+    """Return that nobody serves a queue, and which one is served that its name may be a slip of."""
+    similar = nearest(queue, registry.served)
+    but = f", but of {similar!r}: is that what was meant?" if similar else ""
+    return f"no daemon takes jobs of this queue{but}"
+
+
+def require_queue(store: Store, queue: str) -> None:
+    """Raise NotFound when nothing at all is known of a queue: most likely its name is mistyped."""
+    known = queues.known_queues(store)
+    if queue in known or not store.run(queues.queue_status(queue)).is_empty:
+        return
+    if read_registry(store).serves(queue):
+        return
+    raise NotFound(f"there is no queue {queue!r}", hint=known_words(queue, known, "queues"))
+
+
+def due_of(until: str) -> str:
+    """Return the end of a pause as the store wants it, "" for none. Raises: InvalidOption."""
+    if not until:
+        return ""
+    from jqjobs.jobs.moments import due_text
+
+    moment = due_text(until, "until", time.time_ns() // 1_000_000)
+    if not moment:
+        raise InvalidOption(f"until {until!r} is now", hint="give a moment to come, such as 'in 2h'")
+    return moment

@@ -1,0 +1,119 @@
+"""Schedules: which there are, what became of the last run, the job of a tick; read from the store, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jqjobs.errors import Conflict, JqError, NotFound, StoreError
+from jqjobs.jobs.records import NewJob, new_id, parse_ref
+from jqjobs.store.calls.schedules import Planned, agenda
+from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
+from jqjobs.store.reads.queues import known_queues
+from jqjobs.store.reply_values import integer, string
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+if TYPE_CHECKING:
+    from jqjobs.jobs.timetable import Timetable
+
+
+class Listed(NamedTuple):
+    """A schedule with what is made of it. ``broken``: why its entry cannot be used here."""
+
+    queue: str
+    planned: Planned
+    times: Timetable | None
+    broken: str
+    next_ms: int | None
+    outcome: str | None
+
+    @property
+    def ref(self) -> str:
+        """``queue/name``, as commands take it."""
+        return f"{self.queue}/{self.planned.name}"
+
+
+def read_schedules(
+    store: Store, queues: Sequence[str], broken: Callable[[str, StoreError], object] = lambda *_: None
+) -> list[Listed]:
+    """Read the schedules of queues, by queue and name. ``broken``: told of each queue that cannot be read."""
+    found: list[tuple[str, Planned, int]] = []
+    for queue, answer in zip(queues, store.run_many([agenda(each) for each in queues]), strict=True):
+        if isinstance(answer, StoreError):
+            broken(queue, answer)
+            continue
+        by_name = sorted(answer.schedules or (), key=lambda planned: planned.name)
+        found += [(queue, planned, answer.now_ms) for planned in by_name]
+    runs = raise_first(store.run_many([job_or_trace(queue, planned.ran_id or "-") for queue, planned, _ in found]))
+    return [_listed(*item, run) for item, run in zip(found, runs, strict=True)]
+
+
+def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | Trace) -> Listed:
+    from jqjobs.jobs.timetable import read_entry
+
+    outcome = _outcome(run) if planned.ran_id else None
+    try:
+        times, _ = read_entry(planned.entry or {})
+    except JqError as error:
+        return Listed(queue, planned, None, error.in_one_line(), None, outcome)
+    comes = planned.offered and planned.paused_ms is None
+    return Listed(queue, planned, times, "", times.after(now_ms) if comes else None, outcome)
+
+
+def _outcome(run: JobInfo | Trace) -> str:
+    if isinstance(run, Trace):
+        return "succeeded" if run.succeeded else "gone"
+    return "succeeded" if run.state == "kept" else run.reason or run.state
+
+
+def schedule_json(each: Listed) -> dict[str, Any]:
+    """Return a schedule as `schedule list` tells it."""
+    planned, times, entry = each.planned, each.times, each.planned.entry or {}
+    every_ms = times.every_ms if times else 0
+    return {
+        "name": planned.name, "queue": each.queue, "job": string(entry.get("job")),
+        "cron": times.cron or None if times else None, "tz": times.tz if times and times.cron else None,
+        "every_s": every_ms / 1000 if every_ms else None, "missed": string(entry.get("missed")),
+        "overlap": entry.get("overlap") is not False, "paused": planned.paused_ms is not None,
+        "offered": planned.offered, "apps": list(planned.apps), "next_ms": each.next_ms, "last_tick_ms": planned.ran_ms,
+        "last_job": planned.ran_id or None, "last_run": each.outcome, "broken": each.broken or None,
+    }  # fmt: skip
+
+
+NO_SUCH = "see jqctl schedule list; a schedule is there once a worker that has it in its code was ready"
+
+
+def find_schedule(store: Store, reference: str) -> tuple[str, Planned]:
+    """Return the queue of a schedule and the schedule, named as ``queue/name`` or by its name alone.
+
+    Raises: InvalidName, NotFound; Conflict when several queues have one of that name.
+    """
+    queue, name = parse_ref(reference)
+    queues = [queue] if queue else known_queues(store)
+    agendas = store.run_all([agenda(each) for each in queues])
+    found = [
+        (each, planned)
+        for each, answer in zip(queues, agendas, strict=True)
+        for planned in answer.schedules or ()
+        if planned.name == name
+    ]
+    if not found:
+        raise NotFound(f"there is no schedule {reference}", hint=NO_SUCH)
+    if len(found) > 1:
+        several = ", ".join(f"{each}/{name}" for each, _ in found)
+        raise Conflict(f"several queues have a schedule {name}", hint=f"say which one: {several}")
+    return found[0]
+
+
+def new_run(planned: Planned) -> NewJob:
+    """Return the job that a tick of a schedule would enqueue, under an id of its own. Raises: Conflict."""
+    entry = planned.entry or {}
+    job, payload, fields = string(entry.get("job")), string(entry.get("payload")), entry.get("fields") or ()
+    if job is None or payload is None or not isinstance(fields, Sequence):
+        raise Conflict(
+            f"the entry of schedule {planned.name} cannot be read", hint="was it written by a newer version?"
+        )
+    key = f"schedule:{planned.name}" if entry.get("overlap") is False else ""
+    priority = integer(entry.get("priority")) or 0
+    return NewJob(job, payload.encode(), new_id(), priority, "", key, tuple(map(str, fields)))

@@ -1,0 +1,76 @@
+"""The whole: queues, daemons, memory; read from the store, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.operations.daemons import daemon_json
+from jqjobs.store.reads.memory import RedisMemory, read_memory
+from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
+from jqjobs.store.reads.registry import Registry, read_registry, with_progress
+from jqjobs.store.store import Store
+
+#: A Redis that is full by this is worth a word.
+NEAR_S = 86_400.0
+
+
+class StatusReport(NamedTuple):
+    """All that `status` shows. ``broken``: queue → why it cannot be counted. ``memory`` None: Redis does not tell."""
+
+    address: str
+    registry: Registry
+    queues: Sequence[QueueStatus]
+    broken: Mapping[str, str]
+    memory: RedisMemory | None = None
+
+
+def read_status(store: Store, only: Sequence[str] = ()) -> StatusReport:
+    """Count all queues (or ``only`` some) and read who is running. Raises: StoreUnavailable, StoreRefused."""
+    registry = with_progress(store, read_registry(store))
+    if only:
+        daemons = tuple(daemon for daemon in registry.daemons if set(only) & set(daemon.queues))
+        registry = Registry(registry.now_ms, daemons)
+    names = sorted(set(only)) or _all_names(store, registry)
+    queues: list[QueueStatus] = []
+    broken: dict[str, str] = {}
+    for name, answer in zip(names, store.run_many([queue_status(name) for name in names]), strict=True):
+        if isinstance(answer, (StoreUnavailable, StoreRefused)):
+            raise answer
+        if isinstance(answer, StoreError):
+            broken[name] = answer.message
+        else:
+            queues.append(answer)
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store))
+
+
+def _all_names(store: Store, registry: Registry) -> list[str]:
+    served = {queue for queue in registry.served if is_name(queue)}
+    return sorted(served | set(known_queues(store)))
+
+
+def status_json(report: StatusReport) -> dict[str, Any]:
+    """Return the answer of ``status --json``."""
+    return {
+        "now_ms": report.registry.now_ms,
+        "redis": report.address,
+        "memory": None if report.memory is None else memory_json(report.memory),
+        "queues": queues_json(report),
+        "daemons": [daemon_json(daemon) for daemon in report.registry.daemons],
+    }
+
+
+def memory_json(memory: RedisMemory) -> dict[str, Any]:
+    """Return the memory of Redis as a JSON value."""
+    return memory._asdict() | {"full_in_s": memory.full_in_s}
+
+
+def queues_json(report: StatusReport) -> list[dict[str, Any]]:
+    """Return the queues as JSON values; one that cannot be counted has only ``name`` and ``error``."""
+    sound = [
+        queue._asdict() | {"paused": queue.paused_ms is not None, "served": report.registry.serves(queue.name)}
+        for queue in report.queues
+    ]
+    broken = [{"name": name, "error": why} for name, why in report.broken.items()]
+    return sorted(sound + broken, key=lambda queue: str(queue["name"]))
