@@ -29,24 +29,36 @@ class Stored(NamedTuple):
         }  # fmt: skip
 
 
-def enqueue_job(
-    store: Store, name: str, payload: bytes, options: Options, queue: str | None = None, *, unchecked: bool = False
-) -> Stored:
-    """Store a job by its name. ``queue`` None: the one that it is registered for.
+class Wanted(NamedTuple):
+    """A job that somebody wants, as far as it can be judged without Redis. ``queue`` None: where it is registered."""
 
-    ``unchecked``: also when the arguments do not fit what live workers have.
-    Raises: InvalidName, InvalidOption, InvalidArguments, NotFound, Conflict, StoreError and its kinds.
+    job: NewJob
+    options: Options
+    queue: str | None
+    is_unchecked: bool
+
+
+def wanted(
+    name: str, payload: bytes, options: Options, queue: str | None = None, *, unchecked: bool = False
+) -> Wanted:  # fmt: skip
+    """Return a job that is wanted. ``unchecked``: also when the arguments do not fit what live workers have.
+
+    Raises: InvalidName, InvalidOption.
     """
     check_name(name, "job name")
     if queue is not None:
         check_name(queue, "queue")
     options.check_key()
-    job = _new_job(name, payload, options)
-    queue, offer = _destination(store, queue, name)
-    if offer and not unchecked:
-        check_arguments(offer, job.payload)
-    job = _completed(job, options, offer.entry if offer else {})
-    warning = warning_of(store, queue, name, is_offered=offer is not None)
+    return Wanted(_new_job(name, payload, options), options, queue, unchecked)
+
+
+def enqueue_job(store: Store, asked: Wanted) -> Stored:
+    """Store a job that is wanted. Raises: InvalidArguments, NotFound, Conflict, StoreError and its kinds."""
+    queue, offer = _destination(store, asked.queue, asked.job.name)
+    if offer and not asked.is_unchecked:
+        check_arguments(offer, asked.job.payload)
+    job = _completed(asked.job, asked.options, offer.entry if offer else {})
+    warning = warning_of(store, queue, job.name, is_offered=offer is not None)
     return Stored(queue, job.due, store_job(store, queue, job), warning)
 
 

@@ -176,10 +176,12 @@ class Dashboard:
     def _note(self, visit: Visit, error: str | None) -> None:
         """Write down what was done, or tried: for the log, and for `jqctl audit`."""
         for act in visit.acts:
-            n = act.facts.get("n")
+            n = act.facts["n"] if "n" in act.facts else None
             chosen = " ".join(f"{name}={value}" for name, value in act.facts.items() if name != "n") or None
-            log.event("web.act", user=visit.access.user, right=act.right.value, target=act.target, filter=chosen, n=n,
-                      error=error)  # fmt: skip
+            log.event(
+                "web.act", user=visit.access.user, right=act.right.value, target=act.target, filter=chosen, n=n,
+                error=error or None,
+            )  # fmt: skip
             self._note_in_redis(visit, act, error)
 
     def _note_in_redis(self, visit: Visit, act: Act, error: str | None) -> None:

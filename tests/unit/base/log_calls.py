@@ -23,6 +23,7 @@ _PROCESSES = {
     "cli": {"daemon"},
     "daemon": {"daemon"},
     "store": {"daemon", "worker"},
+    "web": {"dashboard"},
     "worker": {"worker"},
 }
 

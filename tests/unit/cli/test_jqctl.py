@@ -192,7 +192,7 @@ def test_a_full_disk_below_stdout_is_an_error_line(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("jqjobs.cli.overview.status.read_status", lambda *_: None)
-    monkeypatch.setattr("jqjobs.cli.overview.status.as_json", full)
+    monkeypatch.setattr("jqjobs.cli.overview.status.status_json", full)
     monkeypatch.setattr("jqjobs.store.wire.Wire.connect", lambda *_: None)
     assert jqctl.run(["status"]) == Exit.ERROR
     assert "No space left" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 from jqjobs.cli.daemon import daemon_report
 from jqjobs.daemon.control import order_executor
 from jqjobs.daemon.health import probes
+from jqjobs.operations import daemons
 from unit.docs.pages import ARCHITECTURE, PACKAGE, PROTOCOL, ROOT, chapter, section
 
 #: Where the words of the project are looked for.
@@ -110,5 +111,5 @@ def test_the_states_of_a_worker_are_those_its_daemon_gives_it() -> None:
 
 
 def test_whoever_asks_for_a_state_asks_for_one_that_there_is() -> None:
-    asked = {*daemon_report._STATES, *daemon_report._UNABLE, *probes._TAKING, *order_executor._TOO_LATE}
+    asked = {*daemon_report._STATES, *daemons._UNABLE, *probes._TAKING, *order_executor._TOO_LATE}
     assert asked - named("daemon") == set()

@@ -12,7 +12,7 @@ from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import Coalesce, Options
 from jqjobs.operations.arguments import payload_of
-from jqjobs.operations.enqueueing import Stored, enqueue_job
+from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 
 
 @click.command("enqueue")
@@ -50,9 +50,9 @@ def enqueue(
       jqctl enqueue nightly_report --key nightly --json
       jqctl enqueue reindex --key shop --delay 30s --coalesce queued --replace
     """
-    payload = payload_of(args_text, kwargs_text, name)
+    asked = wanted(name, payload_of(args_text, kwargs_text, name), Options(**given), queue, unchecked=unchecked)
     with session.store() as store:
-        stored = enqueue_job(store, name, payload, Options(**given), queue, unchecked=unchecked)
+        stored = enqueue_job(store, asked)
     _show(session, stored)
 
 

@@ -41,7 +41,7 @@ class Snapshot:
     def add_files(self, paths: Iterable[str], loaded_since_ns: Mapping[str, int] | None = None) -> None:
         """Take files as they look now; their content is read by `read_some`.
 
-        ``loaded_since_ns``: of those that are being loaded, since when, of the epoch. What was written since then differs.
+        ``loaded_since_ns``: of those that are being loaded, since when, of the epoch. What was written later differs.
         """
         for path in self._add(paths, fingerprint):
             known, since_ns = self._known[path], (loaded_since_ns or {}).get(path)
