@@ -176,7 +176,7 @@ class Dashboard:
     def _note(self, visit: Visit, error: str | None) -> None:
         """Write down what was done, or tried: for the log, and for `jqctl audit`."""
         for act in visit.acts:
-            n = act.facts["n"] if "n" in act.facts else None
+            n = act.facts.get("n") or None
             chosen = " ".join(f"{name}={value}" for name, value in act.facts.items() if name != "n") or None
             log.event(
                 "web.act", user=visit.access.user, right=act.right.value, target=act.target, filter=chosen, n=n,
