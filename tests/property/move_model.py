@@ -13,6 +13,7 @@ from property.queue_model import Queue, Transfer
 
 MOST_READ_MS = 30_000
 REMEMBERED_MS, ACKNOWLEDGED_MS = 30 * 86_400_000, 60_000
+ANSWERS = (Delivered.DELIVERED, Delivered.ID_TAKEN, Delivered.KEY_TAKEN)
 
 
 @dataclass
@@ -68,26 +69,38 @@ def deliver(q: Queue, now: int, source: str, read_ms: int, parcels: Sequence[Par
 
 def _arrive(q: Queue, now: int, source: str, parcel: Parcel) -> Delivered:
     token, job = f"{source} {parcel.transfer.token}", parcel.job
-    if token in q.arrived:
-        return Delivered.DELIVERED
-    if parcel.id in q.jobs:
-        return Delivered.ID_TAKEN
+    for before in ANSWERS:
+        if remembered(token, before) in q.arrived:
+            return before
     is_key_free = q.unique.get(job.key) not in q.jobs
-    if parcel.has_key and not is_key_free:
-        return Delivered.KEY_TAKEN
+    answer = Delivered.DELIVERED
+    if parcel.id in q.jobs:
+        answer = Delivered.ID_TAKEN
+    elif parcel.has_key and not is_key_free:
+        answer = Delivered.KEY_TAKEN
+    q.arrived[remembered(token, answer)] = now + REMEMBERED_MS
+    if answer is Delivered.DELIVERED:
+        _settle_in(q, now, parcel, is_key_free=is_key_free)
+    return answer
+
+
+def remembered(token: str, answer: Delivered) -> str:
+    return token if answer is Delivered.DELIVERED else f"{token} {int(answer)}"
+
+
+def _settle_in(q: Queue, now: int, parcel: Parcel, *, is_key_free: bool) -> None:
+    job = parcel.job
     job.rank, job.refused, job.token, job.answer, job.wait = 0, None, (0, ""), (0, ""), None
     q.moved.pop(parcel.id, None)
     q.jobs[parcel.id] = job
     if is_key_free and (parcel.has_key or (job.key and parcel.transfer.state == "parked")):
         q.unique[job.key] = parcel.id
-    q.arrived[token] = now + REMEMBERED_MS
     if parcel.transfer.state in ("dead", "scheduled"):
         getattr(q, parcel.transfer.state)[parcel.id] = parcel.transfer.score
         if parcel.transfer.state == "dead":
             q.count_death(now, parcel.id, job.group)
     else:
         q.give_back(parcel.id, q.fresh_rank(parcel.id))
-    return Delivered.DELIVERED
 
 
 def conclude(q: Queue, now: int, job_id: str, token: str, *, is_there: bool) -> bool:
@@ -115,6 +128,6 @@ def _come_back(q: Queue, now: int, job_id: str, transfer: Transfer) -> None:
 
 
 def acknowledge(q: Queue, now: int, source: str, tokens: Sequence[str]) -> int:
-    known = {f"{source} {token}" for token in tokens} & q.arrived.keys()
+    known = {remembered(f"{source} {token}", answer) for token in tokens for answer in ANSWERS} & q.arrived.keys()
     q.arrived |= dict.fromkeys(known, now + ACKNOWLEDGED_MS)
     return len(q.arrived)

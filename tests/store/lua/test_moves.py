@@ -185,6 +185,26 @@ def test_what_came_is_remembered_until_its_queue_knows_and_not_for_ever(system: 
     assert system.redis("EXISTS", system.key("arrived", "b")) == 0
 
 
+@pytest.mark.parametrize(("key", "answer"), [("", Delivered.ID_TAKEN), ("k", Delivered.KEY_TAKEN)])
+def test_what_was_refused_is_refused_again_when_its_place_is_free(
+    system: QueueSystem, key: str, answer: Delivered
+) -> None:
+    system.add("a", key=key)
+    taken = "x" if key else "a"
+    system.add(taken, key=key, queue="b")
+    with pytest.raises(Killed):
+        move(system, "a", steps=2)
+    read_before = system.run(moves.transfers("q"))
+    assert run_steps(system.run, moves.deliver_overdue("q", 0)) == 0  # another mover: it is back
+    system.run(upkeep.delete("b", [taken]))
+    assert system.run(moves.deliver("b", "q", read_before.now_ms, read_before.jobs)) == [answer]
+    assert everywhere(system) == ["q:ready"]
+    assert move(system, "a") == [Moved.MOVED]
+    system.clock.advance(60_001)
+    system.tend("b")
+    assert system.redis("ZCARD", system.key("arrived", "b")) == 0
+
+
 def test_while_it_is_on_its_way_a_job_is_seen_and_let_be(system: QueueSystem) -> None:
     system.add("a", key="k")
     with pytest.raises(Killed):

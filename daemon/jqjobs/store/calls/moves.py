@@ -4,7 +4,7 @@
     transfers    from   what goes along is read
     deliver      to     they are there, or refused: their id or their key is taken
     delivered    from   they are gone, but for a forward; or back where they were
-    acknowledge  to     they need not be remembered any longer
+    acknowledge  to     what was answered need not be remembered any longer
 
 Whoever stops in between leaves them in `transfers`: a daemon goes on from the second step (`deliver_overdue`).
 """
@@ -174,8 +174,7 @@ def _bring(queue: str, found: Transfers) -> Steps[dict[str, Delivered]]:
         pairs = [(job, answer) for job, answer in zip(bundle, said, strict=True) if answer is not Delivered.LATE]
         if pairs:
             yield delivered(queue, pairs)
-        if tokens := [job.token for job, answer in pairs if answer is Delivered.DELIVERED]:
-            yield acknowledge(target, queue, tokens)
+            yield acknowledge(target, queue, [job.token for job, _ in pairs])
         answers |= {job.id: answer for job, answer in zip(bundle, said, strict=True)}
     return answers
 

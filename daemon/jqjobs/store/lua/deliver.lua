@@ -1,9 +1,10 @@
 --: include core wake mend moving/arrive
--- Jobs come from another queue, each once: `arrived` remembers them for as long as anybody may bring them again.
+-- Jobs come from another queue, each once. What was answered is remembered for as long as anybody may bring it again:
+-- what was refused, and is where it was, must not come when its place is free.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] when they were read there (transfers.lua), ms
 -- ARGV[3] the other queue   then for each job: id, token, state, score, 1 if it has its key, number of the words of its
 -- fields, those, number of lines of its history, those
--- Returns for each job: 1 delivered, now or before | 0 id_taken | -1 key_taken | 2 late: read too long ago
+-- Returns for each job: 1 delivered | 0 id_taken | -1 key_taken, each now or before | 2 late: read too long ago
 -- First write: ZREM, passes when Redis is full; none when it is late
 local MOST_MS = 30000
 local q, now = prefix(KEYS[1]), clock(ARGV[1])

@@ -1,9 +1,7 @@
 --: include ranks coalescing_key scheduled outcome/over outcome/give_back
---: include outcome/error_groups
--- A job comes from another queue. `arrived` has "queue token" of what came → until when that is remembered.
+--: include outcome/error_groups moving/arrived
+-- A job comes from another queue.
 -- Gives: arrive
-
-local REMEMBERED_MS = 2592000000  -- 30 days; no longer than needed once its queue knows (acknowledge.lua)
 
 local function field_of(fields, name)
   for i = 1, #fields, 2 do
@@ -28,7 +26,7 @@ local function write_arrived(q, now, job, key)
   redis.call('HSET', record, unpack(job.fields))
   if #job.history > 0 then redis.call('RPUSH', record .. ':history', unpack(job.history)) end
   if key and job.state ~= 'dead' or job.has_key then claim_key(q, job.id, key) end
-  redis.call('ZADD', q .. 'arrived', now + REMEMBERED_MS, job.token)
+  remember_answer(q, now, job.token, 1)
   place_arrived(q, now, job)
 end
 
@@ -36,9 +34,12 @@ end
 -- delivered.lua). Raises: where keys of the queue are damaged; it has not come then.
 local function arrive(q, now, job)
   local record, key = q .. 'job:' .. job.id, field_of(job.fields, 'key')
-  if redis.call('ZSCORE', q .. 'arrived', job.token) then return 1 end
-  if redis.call('EXISTS', record) == 1 and redis.pcall('HEXISTS', record, 'moved') ~= 1 then return 0 end
-  if job.has_key and holder_of(q, key) then return -1 end
+  local before = answer_given(q, job.token)
+  if before then return before end
+  if redis.call('EXISTS', record) == 1 and redis.pcall('HEXISTS', record, 'moved') ~= 1 then
+    return remember_answer(q, now, job.token, 0)
+  end
+  if job.has_key and holder_of(q, key) then return remember_answer(q, now, job.token, -1) end
   local fine, problem = pcall(write_arrived, q, now, job, key)
   if fine then return 1 end
   redis.pcall('ZREM', q .. 'arrived', job.token)
