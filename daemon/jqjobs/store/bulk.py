@@ -63,6 +63,12 @@ class BulkAnswer(NamedTuple):
     #: What came of how many: the answers of the script in small letters, and "left_out".
     came_of: Mapping[str, int] = {}
 
+    def plus(self, matched: int, came_of: Counter[str], left: int, places: Sequence[Cursor]) -> BulkAnswer:
+        """Return how far it got with one page more. ``places``: where to go on."""
+        total = Counter(self.came_of) + came_of
+        done = sum(total[word] for word in _DONE)
+        return BulkAnswer(self.matched + matched, done, left, str(places[0]) if places else None, total)
+
     def count(self, word: str) -> int:
         """Return of how many jobs this came."""
         return self.came_of.get(word, 0)
@@ -89,24 +95,27 @@ def act_on_all(
         selector, until_ms = selector.at(until_ms)
     places = states_from(_states_of(act, selector), cursor, until_ms)
     stop_s = None if within_s is None else time.monotonic() + within_s
-    matched, came_of, so_far = 0, Counter[str](), BulkAnswer()
+    so_far = BulkAnswer()
     while places:
         page: JobPage = yield search(queue, selector, places[0], CHUNK)
-        bound_ms = places[0].until_ms
-        if bound_ms is None:
-            selector, bound_ms = selector.at(page.now_ms)
-        ahead = [*([page.cursor] if page.cursor else ()), *places[1:]]
-        places = [place._replace(until_ms=bound_ms) for place in ahead]
+        selector, places = _ahead(selector, places, page)
         rows = [row for row in page.rows if _is_meant(row, act, selector)]
-        matched, came_of["left_out"] = matched + len(rows), came_of["left_out"] + len(page.rows) - len(rows)
-        if rows and not dry_run:
-            came_of += yield from _do(queue, act, rows, to)
-        done = sum(came_of[word] for word in _DONE)
-        so_far = BulkAnswer(matched, done, page.left, str(places[0]) if places else None, came_of)
+        came_of = yield from _do(queue, act, [] if dry_run else rows, to)
+        came_of["left_out"] += len(page.rows) - len(rows)
+        so_far = so_far.plus(len(rows), came_of, page.left, places)
         watch(so_far)
         if stop_s is not None and time.monotonic() >= stop_s:
             break
     return so_far
+
+
+def _ahead(selector: Selector, places: Sequence[Cursor], page: JobPage) -> tuple[Selector, list[Cursor]]:
+    """Return where to go on behind a page, with the boundary that it was read with."""
+    bound_ms = places[0].until_ms
+    if bound_ms is None:
+        selector, bound_ms = selector.at(page.now_ms)
+    ahead = [*([page.cursor] if page.cursor else ()), *places[1:]]
+    return selector, [place._replace(until_ms=bound_ms) for place in ahead]
 
 
 def _states_of(act: Act, selector: Selector) -> Sequence[State]:
@@ -127,6 +136,8 @@ def _is_meant(row: JobRow, act: Act, selector: Selector) -> bool:
 
 def _do(queue: str, act: Act, rows: Sequence[JobRow], to: str) -> Steps[Counter[str]]:
     """Act on jobs as they were seen; what came of how many."""
+    if not rows:
+        return Counter()
     call: Call[Any]
     match act:
         case Act.RETRY:

@@ -146,7 +146,8 @@ class Wire:
         try:
             self._sock.sendall(packed)
         except OSError as error:
-            raise self._broken(error) from error
+            self.close()
+            raise unavailable(self.address, error) from error
 
     def read(self) -> Any:
         """Wait for one reply and return it. Raises what `call` raises."""
@@ -180,7 +181,8 @@ class Wire:
             if not data:
                 raise ConnectionResetError("the server closed the connection")
         except OSError as error:
-            raise self._broken(error, unanswered=True) from error
+            self.close()
+            raise unavailable(self.address, error, unanswered=True) from error
         self._reader.feed(data)
 
     def poll(self, wait_s: float) -> bool:
@@ -195,10 +197,6 @@ class Wire:
             self._fill()
         replies = iter(self._reader.gets, False)
         return [error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
-
-    def _broken(self, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
-        self.close()
-        return unavailable(self.address, error, unanswered=unanswered)
 
 
 def _open(address: Address, waits: Waits) -> socket.socket:

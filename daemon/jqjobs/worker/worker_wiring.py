@@ -117,16 +117,17 @@ class _Wiring:
             self.rng,
         )  # fmt: skip
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
-        self.grants = MemoryGrants(
-            process.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=config.jitter
-        )  # fmt: skip
 
     def _note_ends(self, is_wanted: bool) -> None:
         self.job_log.note_ends(self.tail.note if is_wanted else None)
 
     def parts(self) -> WorkerParts:
         """Return them all."""
-        fetching, executor, monitor = self._one_slot() if self.config.concurrency == 1 else self._several_slots()
+        grants = MemoryGrants(
+            self.process.instructions, self.wake_wait, self.runner.classifier, self.rng, jitter=self.config.jitter
+        )  # fmt: skip
+        make = self._one_slot if self.config.concurrency == 1 else self._several_slots
+        fetching, executor, monitor = make(grants)
         return WorkerParts(
             config=self.config, app=self.app, rng=self.rng,
             store=self.store, board=self.board, channel=self.process.channel, wake_wait=self.wake_wait,
@@ -138,22 +139,22 @@ class _Wiring:
             statistics=self.statistics, tail=self.tail,
         )  # fmt: skip
 
-    def _one_slot(self) -> tuple[Fetching, Executor, Monitor]:
+    def _one_slot(self, grants: MemoryGrants) -> tuple[Fetching, Executor, Monitor]:
         config, interrupter = self.config, self.process.interrupter
         fetching = OneSlot(
             self.batch, self.exchanger, self.hook_queue, prefetch_ms=config.prefetch_ms, most=config.batch
         )
         executor = MainThread(
-            self.batch, self.runner, self.process.signals, self.grants.refusal,
+            self.batch, self.runner, self.process.signals, grants.refusal,
             self.process.surroundings, interrupter.event_loop, self.job_log, self.statistics,
         )  # fmt: skip
         return fetching, executor, self._monitor(interrupter, None)
 
-    def _several_slots(self) -> tuple[Fetching, Executor, Monitor]:
+    def _several_slots(self, grants: MemoryGrants) -> tuple[Fetching, Executor, Monitor]:
         config, slots = self.config, self.config.concurrency
         fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
         pool = Pool(
-            slots, self.batch, self.runner, self.attempts.on_threads, self.process.signals, self.grants.refusal,
+            slots, self.batch, self.runner, self.attempts.on_threads, self.process.signals, grants.refusal,
             self.attempts.loop_thread, config.hung_after_ms, self.job_log, self.statistics,
         )  # fmt: skip
         return fetching, pool, self._monitor(pool, pool)

@@ -78,18 +78,11 @@ class LeaseKeeper:
     def check_server(self) -> None:
         """Have an answer of Redis; the first time, look whether jqjobs can work with it."""
         self._store.ping()
-        if not self.has_answered:
-            self._judge_server()
+        info = {} if self.has_answered else _read_info(self._store)
         self.has_answered = True
-
-    def _judge_server(self) -> None:
-        try:
-            info = info_fields(text(self._store.wire.call("INFO")))
-        except StoreError as error:
-            log.event("redis.unjudged", level=log.WARNING, error=str(error))
-            return
-        self.housekeeping.maxmemory_bytes = count(info.get("maxmemory"))
-        for complaint in complaints(info):
+        if info:
+            self.housekeeping.maxmemory_bytes = count(info.get("maxmemory"))
+        for complaint in complaints(info) if info else ():
             log.event("redis.warning", level=log.WARNING, message=complaint.in_one_line())
             if complaint.fatal:
                 self._tell(LeaseEvent("refused", message=complaint.in_one_line()))
@@ -204,6 +197,15 @@ class LeaseKeeper:
             self._store.run(daemons.register(self._daemon_id, 0, {}, {}))
         except StoreError:
             return
+
+
+def _read_info(store: Store) -> dict[str, str]:
+    """Read what Redis says of itself; nothing where we may not ask."""
+    try:
+        return info_fields(text(store.wire.call("INFO")))
+    except StoreError as error:
+        log.event("redis.unjudged", level=log.WARNING, error=str(error))
+        return {}
 
 
 def _renewal(name: str, here: Sequence[Join], lease_ms: int) -> Call[list[int]]:
