@@ -26,7 +26,10 @@ hypothesis.settings.register_profile("jqjobs", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("jqjobs")
 
 #: A skip that names one of these is a failure where JQ_REQUIRE_SERVERS=1.
-_REQUIRED = ("redis-server", "valkey", "supervisord", "supervisorctl", "promtool")
+_REQUIRED = (
+    "redis-server", "valkey", "supervisord", "supervisorctl", "promtool",
+    "node is not", "php is not", "ruby is not", "go is not",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
