@@ -32,12 +32,14 @@ _WORDS = {"name": "name", "key": "key", "coalesce": "coalesce"}
 
 def raw_of(vector: dict[str, Any]) -> bytes:
     """The bytes of a vector, as a producer pushes them."""
-    text = vector["raw"] if "raw" in vector else json.dumps(vector["envelope"], separators=(",", ":"), ensure_ascii=False)
+    text = (
+        vector["raw"] if "raw" in vector else json.dumps(vector["envelope"], separators=(",", ":"), ensure_ascii=False)
+    )
     return str(text).encode()
 
 
 def became(system: QueueSystem, queue: str) -> dict[str, Any]:
-    """Ingest one envelope; return `{"refused": code}`, or `{"job": …}` as the vectors describe it, its id always there."""
+    """Ingest one envelope; return `{"refused": code}`, or `{"job": …}` as the vectors describe it, with its id."""
     system.ingest(queue)
     code = refused(system, queue)
     if code:

@@ -21,6 +21,7 @@ def tls_url(tmp_path: Path, start_server: Callable[..., Server]) -> str:
          "-keyout", str(key), "-out", str(certificate)],
         check=True, capture_output=True,
     )  # fmt: skip
-    start_server("redis", "--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key),
-                 "--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no", "--tls-protocols", "TLSv1.3")  # fmt: skip
+    options = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-ca-cert-file", str(certificate),
+               "--tls-key-file", str(key), "--tls-auth-clients", "no", "--tls-protocols", "TLSv1.3"]  # fmt: skip
+    start_server("redis", *options)
     return f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"

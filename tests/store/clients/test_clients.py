@@ -138,7 +138,9 @@ def test_many_are_stored_in_their_order_with_one_wake_token(open_client: Open, s
 
 def test_of_many_none_is_sent_when_one_is_wrong(open_client: Open, system: QueueSystem) -> None:
     client = open_client(system.url)
-    assert client.ask("enqueue_many", queue="q", envelopes=[{"job": "j"}, {"job": "no name"}]) == {"refused": "bad_name"}
+    assert client.ask("enqueue_many", queue="q", envelopes=[{"job": "j"}, {"job": "no name"}]) == {
+        "refused": "bad_name"
+    }
     assert client.ask("enqueue_many", queue="q", envelopes=[]) == {"ids": []}
     assert system.redis("KEYS", "*") == []
 

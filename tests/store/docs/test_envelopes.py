@@ -90,7 +90,7 @@ _VALUES = st.one_of(
     st.none(), st.booleans(), st.text("ab 1-.\n", max_size=3), st.lists(st.integers(0, 2), max_size=2),
     st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 2), max_size=2),
     st.sampled_from(["queued", "unfinished", "stored", "j"]),
-    st.sampled_from([-316224000001, -4097, -4096, -1, 0, 1, 0.5, 1.0, 4095, 4096, 10**6, 10**6 + 1, 316224000001, 2**53]),
+    st.sampled_from([-316224000001, -4097, -4096, -1, 0, 1, 0.5, 1.0, 4095, 4096, 10**6 + 1, 2**53]),
 )  # fmt: skip
 _KEYS = [*SCHEMA["$defs"]["job"]["properties"], "other"]
 _ENVELOPES = st.builds(
