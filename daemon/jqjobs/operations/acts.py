@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from jqjobs.errors import Conflict
 from jqjobs.operations.lookup import find, missing, read_job
-from jqjobs.store.calls import upkeep
+from jqjobs.store.calls import upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.calls.upkeep import Deleted, Retried
 from jqjobs.store.store import Store
+
+#: Characters of an error that somebody answers with.
+_MOST_ERROR = 1000
 
 
 def retry_one(store: Store, reference: str) -> str:
@@ -55,3 +58,15 @@ def promote_one(store: Store, reference: str) -> str:
     if not was_scheduled:
         raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not scheduled")
     return f"{queue}/{job_id}"
+
+
+def resolve_one(store: Store, reference: str, token: str, result: bytes, error: str | None) -> tuple[str, str]:
+    """Answer for a job that waits; return it as queue/id, and what came of it, see `waits`. ``error`` goes first.
+
+    Raises: NotFound, Conflict.
+    """
+    queue, job_id = find(store, reference)
+    failed = None if error is None else error[:_MOST_ERROR]
+    answer = store.run(waits.resolve(queue, job_id, token, result=result, error=failed))
+    waits.check(answer, f"{queue}/{job_id}")
+    return f"{queue}/{job_id}", answer

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jqjobs.errors import Conflict, JqError, NotFound, StoreError
 from jqjobs.jobs.records import NewJob, new_id, parse_ref
-from jqjobs.store.calls.schedules import Planned, agenda
+from jqjobs.operations.storing import store_job
+from jqjobs.store.calls.schedules import Planned, agenda, suspend
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reads.queues import known_queues
 from jqjobs.store.reply_values import integer, string
@@ -117,3 +118,22 @@ def new_run(planned: Planned) -> NewJob:
     key = f"schedule:{planned.name}" if entry.get("overlap") is False else ""
     priority = integer(entry.get("priority")) or 0
     return NewJob(job, payload.encode(), new_id(), priority, "", key, tuple(map(str, fields)))
+
+
+def switch_schedule(store: Store, reference: str, *, resume: bool) -> dict[str, Any]:
+    """Pause or resume a schedule; return what is told of that as JSON. Raises: InvalidName, NotFound, Conflict."""
+    queue, planned = find_schedule(store, reference)
+    changed = store.run(suspend(queue, planned.name, resume=resume))
+    if changed < 0:
+        raise NotFound(f"there is no schedule {reference}", hint=NO_SUCH)
+    return {"schedule": planned.name, "queue": queue, "paused": not resume, "changed": changed == 1}
+
+
+def run_schedule(store: Store, reference: str) -> dict[str, Any]:
+    """Enqueue the job of a schedule now; return what is told of that as JSON.
+
+    Raises: InvalidName, NotFound, Conflict, StoreError and its kinds.
+    """
+    queue, planned = find_schedule(store, reference)
+    made = store_job(store, queue, new_run(planned))
+    return {"schedule": planned.name, "queue": queue, "id": made.id, "created": made.created}

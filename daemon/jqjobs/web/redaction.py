@@ -50,6 +50,11 @@ class Redaction:
             return [self.of(each) for each in value]
         return self._ask(name, value) if self._ask is not None and name else value
 
+    def of_text(self, text: str) -> str:
+        """Return JSON text without what is hidden; as it is, where it is no JSON."""
+        found = json_or_none(text)
+        return text if found is None else json.dumps(self.of(found), ensure_ascii=False)
+
     def of_positional(self, args: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """Return arguments by position without what is hidden; ``names``: of the parameters, as far as known."""
         known = [*names, *[""] * len(args)]
@@ -64,7 +69,7 @@ def redacted(job: JobInfo, offer: Offer | None, redaction: Redaction) -> JobInfo
     return job._replace(
         args=None if job.args is None else redaction.of_positional(job.args, names),
         kwargs=None if job.kwargs is None else redaction.of(job.kwargs),
-        payload=None if job.payload is None else _payload(job.payload, redaction),
+        payload=None if job.payload is None else redaction.of_text(job.payload),
         result=redaction.of(job.result),
         progress=redaction.of(job.progress),
     )
@@ -72,9 +77,3 @@ def redacted(job: JobInfo, offer: Offer | None, redaction: Redaction) -> JobInfo
 
 def _words(value: Any) -> list[str]:
     return [word for word in value if isinstance(word, str)] if isinstance(value, list) else []
-
-
-def _payload(text: str, redaction: Redaction) -> str:
-    """Return a payload that is not that of a job; as it is, where it is no JSON either."""
-    found = json_or_none(text)
-    return text if found is None else json.dumps(redaction.of(found), ensure_ascii=False)

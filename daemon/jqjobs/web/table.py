@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jqjobs.web.api import paths
 from jqjobs.web.pages import overview
 from jqjobs.web.routes import Route, Table
 
@@ -9,4 +10,4 @@ PAGES = (
     Route("GET", "/", overview.overview),
 )  # fmt: skip
 
-ROUTES = Table(PAGES)
+ROUTES = Table((*PAGES, *paths.ROUTES))

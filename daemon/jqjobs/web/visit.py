@@ -100,10 +100,16 @@ class Visit:
         words = self.request.asked("said")
         return words if words and self.request.asked("seal") == self.seal(words) else ""
 
+    def require(self, right: Right) -> None:
+        """Raise NotAllowed when who asks lacks a right."""
+        if not self.access.may(right):
+            raise NotAllowed(
+                f"{self.access.user} may not {right}", hint=f"the right {right.value!r} is needed for that"
+            )
+
     def act(self, right: Right, target: str, **facts: Any) -> Act:
         """Say what is done next; the audit and the log tell of it when the request ends. Raises: NotAllowed."""
-        if not self.access.may(right):
-            raise NotAllowed(f"{self.access.user} may not {right}", hint=f"the right {right!r} is needed for that")
+        self.require(right)
         made = Act(right, target, facts)
         self.acts.append(made)
         return made

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 import jqjobs
-from jqjobs.cli.daemon import remote
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.daemon.control.listener import ControlListener
+from jqjobs.operations import remote
 from jqjobs.store import keys
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import daemons

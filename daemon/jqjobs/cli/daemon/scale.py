@@ -16,6 +16,7 @@ from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.scaling import Decision, Hold, Load, Policy, Rules, decide
 from jqjobs.operations.queues import require_queue
+from jqjobs.operations.scaling import checked_rules, scale_json
 from jqjobs.store.reads.loads import read_loads
 from jqjobs.store.reads.queues import known_queues
 
@@ -94,11 +95,7 @@ def scale(
 
 
 def _rules(at_once: int | None, *, policy: str, target_s: float, least: int, most: int) -> Rules:
-    if not target_s:
-        raise InvalidOption("--target leaves no time", hint="write a duration such as 30s")
-    if least > most:
-        raise InvalidOption(f"--min is {least}, --max is {most}", hint="the first must not be the larger one")
-    return Rules(Policy(policy), target_s, least, most, at_once or _usual_concurrency())
+    return checked_rules(policy, target_s, least, most, at_once or _usual_concurrency())
 
 
 def _usual_concurrency() -> int:
@@ -133,10 +130,9 @@ def _show_news(session: Session, load: Load, found: Decision, *, is_other: bool)
 
 
 def _show(session: Session, load: Load, found: Decision) -> None:
-    facts = {"wanted": found.wanted, "busy": load.busy, "ready": load.ready, "due_soon": load.due_soon}
     oldest = f", the oldest for {format_age(load.oldest_s)}" if load.ready else ""
     session.show(
-        {**facts, "oldest_s": int(load.oldest_s), "why": found.why},
+        scale_json(load, found),
         [f"{found.wanted} wanted: {found.why}",
          f"  {load.busy} busy, {load.ready} ready{oldest}, {load.due_soon} due soon"],
         [str(found.wanted)],

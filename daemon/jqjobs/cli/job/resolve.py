@@ -6,11 +6,9 @@ import click
 
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.jobs.records import parse_ref
+from jqjobs.operations.acts import resolve_one
 from jqjobs.operations.arguments import result_of
-from jqjobs.operations.lookup import find
 from jqjobs.store.calls import waits
-
-_MOST_ERROR = 1000
 
 
 @click.command("resolve")
@@ -37,9 +35,6 @@ def resolve(session: Session, job: str, token: str, result: str | None, error: s
     parse_ref(job)
     encoded = result_of(result or "null")
     with session.acting() as store:
-        queue, job_id = find(store, job)
-        call = waits.resolve(queue, job_id, token, result=encoded, error=None if error is None else error[:_MOST_ERROR])
-        answer = store.run(call)
-        waits.check(answer, f"{queue}/{job_id}")
+        ref, answer = resolve_one(store, job, token, encoded, error)
     said = "is answered" if answer == waits.RESOLVED else "still runs; the answer is kept until it waits"
-    session.show({"job": f"{queue}/{job_id}", "answer": answer}, [f"{queue}/{job_id} {said}"], [f"{queue}/{job_id}"])
+    session.show({"job": ref, "answer": answer}, [f"{ref} {said}"], [ref])

@@ -8,12 +8,15 @@ from jqjobs.cli.names import queue_option, schedule_names
 from jqjobs.cli.output import complain
 from jqjobs.cli.queue.schedule_report import schedule_parts
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import NotFound, StoreError
+from jqjobs.errors import StoreError
 from jqjobs.jobs.records import check_name, parse_ref
 from jqjobs.operations.queues import require_queue
-from jqjobs.operations.schedules import NO_SUCH, find_schedule, new_run, read_schedules, schedule_json
-from jqjobs.operations.storing import store_job
-from jqjobs.store.calls.schedules import suspend
+from jqjobs.operations.schedules import (
+    read_schedules,
+    run_schedule,
+    schedule_json,
+    switch_schedule,
+)
 from jqjobs.store.reads.queues import known_queues
 
 
@@ -87,25 +90,19 @@ def run(session: Session, name: str) -> None:
     """
     parse_ref(name)
     with session.acting() as store:
-        queue, planned = find_schedule(store, name)
-        job = new_run(planned)
-        made = store_job(store, queue, job)
-    said = "enqueued" if made.created else "an earlier run has not ended, nothing added:"
-    answer = {"schedule": planned.name, "queue": queue, "id": made.id, "created": made.created}
-    session.show(answer, [f"{said} {queue}/{made.id}"], [f"{queue}/{made.id}"])
+        answer = run_schedule(store, name)
+    ref = f"{answer['queue']}/{answer['id']}"
+    words = "enqueued" if answer["created"] else "an earlier run has not ended, nothing added:"
+    session.show(answer, [f"{words} {ref}"], [ref])
 
 
 def _switch(session: Session, name: str, *, resume: bool) -> None:
     parse_ref(name)
     with session.acting() as store:
-        queue, planned = find_schedule(store, name)
-        changed = store.run(suspend(queue, planned.name, resume=resume))
-    if changed < 0:
-        raise NotFound(f"there is no schedule {name}", hint=NO_SUCH)
-    state = "resumed" if resume else "paused"
-    said = state if changed else f"{'not paused' if resume else 'paused'} already"
-    answer = {"schedule": planned.name, "queue": queue, "paused": not resume, "changed": changed == 1}
-    session.show(answer, [f"schedule {queue}/{planned.name}: {said}"], [f"{queue}/{planned.name}"])
+        answer = switch_schedule(store, name, resume=resume)
+    state, ref = "resumed" if resume else "paused", f"{answer['queue']}/{answer['schedule']}"
+    said = state if answer["changed"] else f"{'not paused' if resume else 'paused'} already"
+    session.show(answer, [f"schedule {ref}: {said}"], [ref])
 
 
 def _complain(queue: str, error: StoreError) -> None:

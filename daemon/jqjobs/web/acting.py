@@ -1,0 +1,150 @@
+"""All that can be done by the dashboard, once for its forms and its JSON API: the right, the act, the note.
+
+Each answers as the command of `jqctl` does with ``--json``. Raises: NotAllowed, and what the act itself raises.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jqjobs.errors import InvalidOption, NotFound
+from jqjobs.jobs.records import Options, check_name, new_id
+from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_one, retry_one
+from jqjobs.operations.arguments import payload_of, result_of
+from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
+from jqjobs.operations.queues import due_of, require_queue
+from jqjobs.operations.remote import find_daemons, give_order
+from jqjobs.operations.schedules import run_schedule, switch_schedule
+from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.cancels import CancelAnswer
+from jqjobs.store.calls.orders import Order, Verb, is_argument
+from jqjobs.store.reads.queues import queue_status
+from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.store import Store
+from jqjobs.web.access import Right
+from jqjobs.web.visit import Visit
+
+#: What a call to enqueue may say, beside the job and its arguments.
+_OPTIONS = ("id", "key", "priority", "delay", "due", "max_attempts", "coalesce", "replace")
+_TOLD = ("name", "queue", "args", "kwargs", "unchecked", *_OPTIONS)
+#: Daemons answer at once, or not at all.
+_PATIENCE_S = 3.0
+DAEMON_ACTS = tuple(verb.value for verb in Verb if verb is not Verb.PING)
+
+
+def _retry(store: Store, ref: str, _: Mapping[str, Any]) -> dict[str, Any]:
+    return _listed("retried", retry_one(store, ref))
+
+
+def _cancel(store: Store, ref: str, _: Mapping[str, Any]) -> dict[str, Any]:
+    job, came_of = cancel_one(store, ref)
+    return {
+        "cancelled": [job] if came_of is CancelAnswer.CANCELLED else [],
+        "cancelling": [job] if came_of is CancelAnswer.CANCELLING else [], "refused": [],
+    }  # fmt: skip
+
+
+def _promote(store: Store, ref: str, _: Mapping[str, Any]) -> dict[str, Any]:
+    return _listed("promoted", promote_one(store, ref))
+
+
+def _delete(store: Store, ref: str, _: Mapping[str, Any]) -> dict[str, Any]:
+    return _listed("deleted", delete_one(store, ref))
+
+
+def _resolve(store: Store, ref: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    error, token = given.get("error"), given.get("token") or ""
+    if error is not None and "result" in given:
+        raise InvalidOption("it has a result and an error", hint="give one of them")
+    if not isinstance(token, str) or not isinstance(error, (str, type(None))):
+        raise InvalidOption("token and error are texts")
+    job, answer = resolve_one(store, ref, token, result_of(json.dumps(given.get("result"))), error)
+    return {"job": job, "answer": answer}
+
+
+def _listed(word: str, job: str) -> dict[str, Any]:
+    return {word: [job], f"{word}_count": 1, "refused": []}
+
+
+#: What can be done to one job: the right that it takes, and the act.
+JOB_ACTS: Mapping[str, tuple[Right, Callable[[Store, str, Mapping[str, Any]], dict[str, Any]]]] = {
+    "retry": (Right.RETRY, _retry),
+    "cancel": (Right.CANCEL, _cancel),
+    "promote": (Right.ENQUEUE, _promote),
+    "delete": (Right.DELETE, _delete),
+    "resolve": (Right.RESOLVE, _resolve),
+}
+
+
+def act_on_job(visit: Visit, act: str, queue: str, job_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Retry, cancel, promote, delete or resolve a job. ``given``: of resolve, ``token`` and ``result`` or ``error``."""
+    right, do = JOB_ACTS[_known(act, JOB_ACTS)]
+    visit.act(right, f"{queue}/{job_id}", act=act)
+    check_name(queue, "queue")
+    check_name(job_id, "job id")
+    return do(visit.store, f"{queue}/{job_id}", given)
+
+
+QUEUE_ACTS = ("pause", "resume")
+
+
+def act_on_queue(visit: Visit, act: str, queue: str, *, reason: str = "", until: str = "") -> dict[str, Any]:
+    """Pause or resume a queue. ``until``: when it resumes by itself, in words such as ``in 2h``."""
+    visit.act(Right.PAUSE, queue, act=_known(act, QUEUE_ACTS), reason=reason or None, until=until or None)
+    check_name(queue, "queue")
+    require_queue(visit.store, queue)
+    if act == "resume":
+        return {"queue": queue, "paused": False, "changed": visit.run(upkeep.resume(queue))}
+    changed = visit.run(upkeep.pause(queue, due_of(until), visit.access.user, reason))
+    now = visit.run(queue_status(queue))
+    told = {"until_ms": now.paused_until_ms, "by": now.paused_by, "reason": now.paused_reason}
+    return {"queue": queue, "paused": True, "changed": changed, **told}
+
+
+SCHEDULE_ACTS = ("pause", "resume", "run")
+
+
+def act_on_schedule(visit: Visit, act: str, queue: str, name: str) -> dict[str, Any]:
+    """Pause, resume or run a schedule."""
+    visit.act(Right.SCHEDULE, f"{queue}/{name}", act=_known(act, SCHEDULE_ACTS))
+    reference = f"{queue}/{name}"
+    if act != "run":
+        return switch_schedule(visit.store, reference, resume=act == "resume")
+    return run_schedule(visit.store, reference)
+
+
+def act_on_daemon(visit: Visit, act: str, daemon: str, argument: str = "") -> dict[str, Any]:
+    """Tell a daemon, by name or id, to do something. ``argument``: of scale, how many workers."""
+    visit.act(Right.DAEMON, daemon, act=_known(act, DAEMON_ACTS), argument=argument or None)
+    verb = Verb(act)
+    if not is_argument(verb, argument):
+        hint = "1 to 256, +1 or -1, or a range such as 1..8" if verb is Verb.SCALE else "it takes none"
+        raise InvalidOption(f"{argument!r} is nothing that {act} takes", hint=hint)
+    daemons = find_daemons(read_registry(visit.store), [daemon])
+    replies = give_order(visit.store, daemons, Order(verb, argument, new_id()), _PATIENCE_S)
+    return {"daemons": [reply.as_json() for reply in replies]}
+
+
+def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
+    """Enqueue a job by its name. ``given``: name, queue, args, kwargs, and options as `Job.options` has them."""
+    name = given.get("name")
+    visit.act(Right.ENQUEUE, f"{given.get('queue') or '-'}/{name}")
+    if unknown := sorted(set(given) - set(_TOLD)):
+        raise InvalidOption(f"unknown: {', '.join(unknown)}", hint=f"there are {', '.join(_TOLD)}")
+    if not isinstance(name, str):
+        raise InvalidOption("name is missing", hint="the name that the job is registered under")
+    try:
+        options = Options(**{word: given[word] for word in _OPTIONS if given.get(word) is not None})
+    except TypeError as error:  # a number where text is meant, and the like
+        raise InvalidOption(f"an option has the wrong type: {error}") from None
+    payload = payload_of(json.dumps(given.get("args") or []), json.dumps(given.get("kwargs") or {}), name)
+    asked = wanted(name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True)
+    return enqueue_job(visit.store, asked)
+
+
+def _known(act: str, known: Any) -> str:
+    if act not in known:
+        raise NotFound(f"nobody can {act} that", hint=f"there are {', '.join(known)}")
+    return act

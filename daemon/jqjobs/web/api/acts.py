@@ -1,0 +1,55 @@
+"""POST /api/v1/…: acts, each answered as `jqctl --json` does."""
+
+from __future__ import annotations
+
+from jqjobs.errors import InvalidOption
+from jqjobs.web import acting
+from jqjobs.web.bulk import act_in_bulk, read_bulk
+from jqjobs.web.http import Response, json_response
+from jqjobs.web.visit import Visit
+
+
+def enqueue(visit: Visit) -> Response:
+    """Enqueue a job by its name."""
+    stored = acting.enqueue(visit, visit.request.json())
+    return json_response(201 if stored.made.created else 200, stored.as_json())
+
+
+def on_job(visit: Visit) -> Response:
+    """Retry, cancel, promote, delete or resolve a job."""
+    params = visit.params
+    given = visit.request.json()
+    return json_response(200, acting.act_on_job(visit, params["act"], params["queue"], params["id"], given))
+
+
+def on_queue(visit: Visit) -> Response:
+    """Pause or resume a queue."""
+    said = {word: _text(visit, word) for word in ("reason", "until")}
+    return json_response(200, acting.act_on_queue(visit, visit.params["act"], visit.params["queue"], **said))
+
+
+def on_schedule(visit: Visit) -> Response:
+    """Pause, resume or run a schedule."""
+    params = visit.params
+    return json_response(200, acting.act_on_schedule(visit, params["act"], params["queue"], params["schedule"]))
+
+
+def on_daemon(visit: Visit) -> Response:
+    """Tell a daemon, by its name or id, what to do."""
+    params = visit.params
+    return json_response(200, acting.act_on_daemon(visit, params["act"], params["daemon"], _text(visit, "argument")))
+
+
+def in_bulk(visit: Visit) -> Response:
+    """Act on all jobs that match, or count them with dry_run; the answer says where to go on."""
+    bulk = read_bulk(visit.request.json())
+    answer, until_ms = act_in_bulk(visit, bulk)
+    told = {"queue": bulk.queue, "act": bulk.act.value, "until_ms": until_ms, "dry_run": bulk.dry_run}
+    return json_response(200, told | answer.as_json())
+
+
+def _text(visit: Visit, word: str) -> str:
+    value = visit.request.json().get(word) or ""
+    if not isinstance(value, str):
+        raise InvalidOption(f"{word} {value!r} is no text")
+    return value

@@ -1,0 +1,90 @@
+"""Acts on all jobs that match: first how many, then the act, in steps of two seconds.
+
+A first request is a dry run: it answers how many, and the moment that this was (``until_ms``). With that moment the act
+touches nobody who came later; its answer has a cursor, until it is through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jqjobs.errors import InvalidOption
+from jqjobs.jobs.records import check_name
+from jqjobs.jobs.selector import Selector
+from jqjobs.operations.queues import require_queue
+from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
+from jqjobs.store.reads.queues import server_now_ms
+from jqjobs.store.reads.search import Cursor, read_cursor
+from jqjobs.web.access import Right
+from jqjobs.web.visit import Visit
+
+#: So long a request takes; then it says where to go on.
+_MOST_S = 2.0
+#: The right that each act takes. A job is moved by who may change it where it is and put it elsewhere: `jqctl` alone.
+BULK_ACTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right.DELETE}
+_ASKED = ("queue", "state", "selector", "act", "until_ms", "cursor", "dry_run")
+_SELECTED: Mapping[str, type | tuple[type, ...]] = {
+    "name": str, "error": str, "text": str, "key": str, "since_ms": int, "older_than_s": (int, float),
+}  # fmt: skip
+
+
+class Bulk(NamedTuple):
+    """What is asked for. ``until_ms`` None: by now."""
+
+    queue: str
+    act: Act
+    selector: Selector
+    until_ms: int | None = None
+    cursor: Cursor | None = None
+    dry_run: bool = False
+
+
+def read_bulk(asked: Mapping[str, Any]) -> Bulk:
+    """Return what a JSON object asks for. Raises: InvalidOption, InvalidName."""
+    _check_known(asked, _ASKED)
+    act, state, chosen = asked.get("act"), asked.get("state"), asked.get("selector") or {}
+    if act not in list(BULK_ACTS):
+        raise InvalidOption(f"act {act!r} is not for many jobs", hint=f"there are {', '.join(BULK_ACTS)}")
+    if not isinstance(chosen, dict):
+        raise InvalidOption("selector is no object")
+    _check_known(chosen, _SELECTED)
+    for word, value in chosen.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, _SELECTED[word])):
+            raise InvalidOption(f"{word} {value!r} has the wrong type")
+    until_ms, cursor = asked.get("until_ms"), asked.get("cursor")
+    if until_ms is not None and (isinstance(until_ms, bool) or not isinstance(until_ms, int)):
+        raise InvalidOption(f"until_ms {until_ms!r} is no moment")
+    return Bulk(
+        check_name(asked.get("queue") or "", "queue"), Act(act), Selector(state or None, **chosen).check(), until_ms,
+        read_cursor(str(cursor)) if cursor else None, asked.get("dry_run") is True,
+    )  # fmt: skip
+
+
+def _check_known(given: Mapping[str, Any], known: Any) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        raise InvalidOption(f"unknown: {', '.join(unknown)}", hint=f"there are {', '.join(known)}")
+
+
+def act_in_bulk(visit: Visit, bulk: Bulk) -> tuple[BulkAnswer, int]:
+    """Do it, or count; return how far that got, and the moment that bounds it.
+
+    Raises: NotAllowed, NotFound, InvalidOption, StoreError and its kinds.
+    """
+    right = BULK_ACTS[bulk.act]
+    visit.require(right)
+    require_queue(visit.store, bulk.queue)
+    until_ms = server_now_ms(visit.store) if bulk.until_ms is None else bulk.until_ms
+    noted = None if bulk.dry_run else visit.act(right, bulk.queue, act=bulk.act.value, **_said(bulk.selector))
+    steps = act_on_all(
+        bulk.queue, bulk.selector, bulk.act, until_ms=until_ms, cursor=bulk.cursor, dry_run=bulk.dry_run,
+        within_s=_MOST_S,
+    )  # fmt: skip
+    answer = visit.run(steps)
+    if noted is not None:
+        noted.facts["n"] = answer.done
+    return answer, until_ms
+
+
+def _said(selector: Selector) -> dict[str, Any]:
+    return {name: value for name, value in selector._asdict().items() if value is not None}
