@@ -106,7 +106,7 @@ class App:
         backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
         coalesce: str = Coalesce.UNFINISHED, replace: bool = False,
         rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None,
-        max_throttles: int | None = None, throttle_counts: bool = False,
+        max_throttles: int | None = None, throttle_counts: bool = False, redact: Iterable[str] = (),
         on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
         on_state_change: Hooked = None, cleanup: Hooked = None,
     ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
@@ -122,7 +122,8 @@ class App:
         with a ``key`` do unless they say otherwise, see `Job.options`. ``rate_limit``, ``concurrency``: how
         many may start in a time, or run at once, on all hosts together; or functions of the arguments by name that
         return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
-        ``throttle_counts``: each time is a failure. ``on_start`` … ``cleanup``: hooks, one or a list.
+        ``throttle_counts``: each time is a failure. ``redact``: names of arguments, or patterns such as ``"*card*"``,
+        whose values the dashboard does not show. ``on_start`` … ``cleanup``: hooks, one or a list.
         """
         check_options(options)
 

@@ -185,6 +185,8 @@ EVENTS = {
         "The system does not tell of changes: files are looked at instead."),
     "web.act": Event("info", "user right target filter? n? error?",
         "Somebody did something by the dashboard, or tried to: `error` says why it failed."),
+    "web.denied": Event("warning", "client? path",
+        "A name, password or token that is not in the file of names. Many of them: somebody guesses."),
     "web.error": Event("critical", "path exception",
         "A defect of the dashboard; it goes on. Please report it."),
     "web.unnoted": Event("warning", "user error",

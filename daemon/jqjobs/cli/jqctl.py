@@ -25,7 +25,7 @@ _COMMANDS = {
     "job": "job.jobs:job", "jobs": "job.registered:jobs", "metrics": "metrics.metrics:metrics",
     "ping": "overview.ping:ping", "queue": "queue.queues:queue", "recent": "queue.recent:recent",
     "scale": "daemon.scale:scale", "schedule": "queue.schedule:schedule", "status": "overview.status:status",
-    "tail": "overview.tail:tail", "top": "overview.top:top",
+    "tail": "overview.tail:tail", "top": "overview.top:top", "web": "web:web",
 }  # fmt: skip
 
 

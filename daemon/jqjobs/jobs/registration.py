@@ -35,7 +35,7 @@ from jqjobs.jobs.records import (
 #: What `App` can say for all its jobs at once; hooks of all jobs have decorators of their own.
 APP_WIDE = (
     "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
-    "rate_limit", "concurrency", "max_throttles", "throttle_counts",
+    "rate_limit", "concurrency", "max_throttles", "throttle_counts", "redact",
 )  # fmt: skip
 #: What other queues call some of them, where the nearest word means something else.
 _ELSEWHERE = {
@@ -66,6 +66,7 @@ class Settings:
     limits: Limits = NO_LIMITS
     max_throttles: int | None = None
     throttle_counts: bool = False
+    redact: tuple[str, ...] = ()
     hooks: Hooks = field(default_factory=Hooks, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +95,7 @@ class Settings:
             "limited": bool(self.limits) or None, "max_throttles": self.max_throttles,
             "throttle_counts": self.throttle_counts or None, "memory_bytes": self.memory_bytes or None,
             "backoff_ms": delays_ms or None, "backoff_jitter": (bool(delays_ms) and is_spread) or None,
-            "delay": self.delay if waits_for_moment else None,
+            "redact": list(self.redact) or None, "delay": self.delay if waits_for_moment else None,
             "delay_ms": None if waits_for_moment else wait_ms(self.delay, "delay", 0) or None,
         }  # fmt: skip
         return {key: value for key, value in entry.items() if value not in (None, "")}
@@ -129,7 +130,8 @@ def settings_of(
     function: Callable[..., Any], *, name: str | None = None,
     timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
     backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
-    rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, **plain: Any,
+    rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, redact: Iterable[str] = (),
+    **plain: Any,
 ) -> Settings:  # fmt: skip
     """Return the settings of a function, of the options of `App.job`. Raises: InvalidName, InvalidOption."""
     check_callable(function)
@@ -140,7 +142,7 @@ def settings_of(
         timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
         keep_ms=None if keep is None else positive_ms(keep, "keep"),
         memory_bytes=size_bytes(memory, "memory"), backoff=backoff_of(backoff), aliases=names_of(aliases),
-        limits=Limits(rate_limit, concurrency), hooks=Hooks(hooks), **plain,
+        limits=Limits(rate_limit, concurrency), redact=names_of(redact, "redact"), hooks=Hooks(hooks), **plain,
     )  # fmt: skip
 
 
@@ -208,11 +210,11 @@ def _own_name(function: Any) -> str:
     return name
 
 
-def names_of(aliases: Iterable[str]) -> tuple[str, ...]:
-    """Return aliases as a tuple. Raises: InvalidOption for a text, whose letters would be meant."""
-    if isinstance(aliases, str):
-        raise InvalidOption(f"aliases is a list of names, not the text {aliases!r}")
-    return tuple(aliases)
+def names_of(names: Iterable[str], option: str = "aliases") -> tuple[str, ...]:
+    """Return the names of an option as a tuple. Raises: InvalidOption for a text, whose letters would be meant."""
+    if isinstance(names, str):
+        raise InvalidOption(f"{option} is a list of names, not the text {names!r}")
+    return tuple(names)
 
 
 def is_same_source(one: Callable[..., Any], other: Callable[..., Any]) -> bool:

@@ -32,7 +32,6 @@ _HEADINGS = {
 }  # fmt: skip
 _HINTS = {
     503: "This page works again as soon as Redis does. Jobs that run go on meanwhile; `jqctl ping` looks from here.",
-    404: "It may have ended: a job that succeeded is removed unless it asked to be kept.",
 }
 #: Below these programs ask.
 _OF_PROGRAMS = ("/api/", "/metrics")
@@ -56,5 +55,5 @@ def error_object(status: int, error: JqError, *headers: tuple[str, str]) -> Resp
 
 def error_words(status: int, error: JqError) -> dict[str, Any]:
     """Return what the page of an error shows."""
-    hint = error.hint or _HINTS.get(status, "")
+    hint = " ".join(filter(None, (error.hint and f"{error.hint[0].upper()}{error.hint[1:]}.", _HINTS.get(status))))
     return {"heading": _HEADINGS.get(status, "That did not work"), "message": error.message, "hint": hint}

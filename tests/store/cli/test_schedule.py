@@ -9,8 +9,8 @@ import pytest
 
 from jqjobs.cli import jqctl
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.queue import schedule
 from jqjobs.jobs.records import Kind
+from jqjobs.operations import schedules
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.schedules import Planned, plan, tick
 from store.queue_system import LEASE_MS, QueueSystem
@@ -188,7 +188,7 @@ def test_a_schedule_that_is_forgotten_in_that_moment_is_not_found(
     system: QueueSystem, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = Planned("nightly", {}, None, None, "", None, False)
-    monkeypatch.setattr(schedule, "find_schedule", lambda store, reference: ("reports", gone))
+    monkeypatch.setattr(schedules, "find_schedule", lambda store, reference: ("reports", gone))
 
     assert shell.run("pause nightly") == Exit.NOT_FOUND
 

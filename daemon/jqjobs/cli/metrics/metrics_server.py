@@ -6,9 +6,9 @@ import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from jqjobs.base.exposition import MEDIA_TYPE, exposition
+from jqjobs.base.listening import listen, name_of, remove_path
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session
-from jqjobs.daemon.health.listening import listen, name_of, remove_path
 from jqjobs.errors import JqError
 from jqjobs.store.reads.metrics import queue_metrics
 

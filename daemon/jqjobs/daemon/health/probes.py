@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from jqjobs.base import log
 from jqjobs.base.exposition import MEDIA_TYPE, Metric, exposition
+from jqjobs.base.listening import listen, name_of, remove_path
 from jqjobs.daemon.health.http_server import Answer, Endpoint
-from jqjobs.daemon.health.listening import listen, name_of, remove_path
 
 #: The main loop turns four times a second; what it waits for at most is Redis, at its end, 3 s.
 MAIN_LOOP_LIMIT_S = 10.0

@@ -13,9 +13,9 @@ from http import HTTPStatus
 
 import pytest
 
+from jqjobs.base.listening import listen
 from jqjobs.daemon.health import http_server
 from jqjobs.daemon.health.http_server import MAX_CONNECTIONS, PATIENCE_S, Answer, Endpoint, respond
-from jqjobs.daemon.health.listening import listen
 from waiting import eventually
 
 GET = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.daemon.health.listening import listen, name_of, remove_path
+from jqjobs.base.listening import listen, name_of, remove_path
 from jqjobs.errors import ConfigError
 
 Listen = Callable[[str], socket.socket]
