@@ -139,7 +139,7 @@ def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
         options = Options(**{word: given[word] for word in _OPTIONS if given.get(word) is not None})
     except TypeError as error:  # a number where text is meant, and the like
         raise InvalidOption(f"an option has the wrong type: {error}") from None
-    payload = payload_of(json.dumps(given.get("args") or []), json.dumps(given.get("kwargs") or {}), name)
+    payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), name)
     asked = wanted(name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True)
     return enqueue_job(visit.store, asked)
 
