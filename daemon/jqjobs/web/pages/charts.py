@@ -1,0 +1,53 @@
+"""Rates of the last hour, minute by minute, as the bars of a chart. The template draws them; here is where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jqjobs.base.words import plural
+from jqjobs.store.reads.rates import MinuteRate
+
+WIDTH, HEIGHT = 600, 72
+_GAP = 2
+
+
+class Bar(NamedTuple):
+    """A minute: what succeeded stands on the ground, what failed on top of that. In units of the picture."""
+
+    x: float
+    width: float
+    done_y: float
+    done_height: float
+    failed_y: float
+    failed_height: float
+    words: str
+
+
+class Chart(NamedTuple):
+    """``words``: what it shows, for who does not see it. ``most``: jobs of the highest bar."""
+
+    bars: Sequence[Bar]
+    most: int
+    words: str
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def rate_chart(rates: Sequence[MinuteRate]) -> Chart:
+    """Return the chart of these minutes, oldest first."""
+    most = max((rate.done + rate.failed for rate in rates), default=0)
+    done, failed = sum(rate.done for rate in rates), sum(rate.failed for rate in rates)
+    bars = [_bar(number, rate, len(rates), max(1, most)) for number, rate in enumerate(rates)]
+    return Chart(bars, most, f"{done:,} done and {failed:,} failed in the last hour, at most {most:,} a minute")
+
+
+def _bar(number: int, rate: MinuteRate, bars: int, most: int) -> Bar:
+    step = WIDTH / bars
+    done, failed = (count / most * HEIGHT for count in (rate.done, rate.failed))
+    minutes = bars - 1 - number
+    when = "this minute" if minutes == 0 else f"{plural(minutes, 'minute')} ago"
+    return Bar(
+        round(number * step, 1), round(step - _GAP, 1), round(HEIGHT - done, 1), round(done, 1),
+        round(HEIGHT - done - failed, 1), round(failed, 1), f"{when}: {rate.done:,} done, {rate.failed:,} failed",
+    )  # fmt: skip

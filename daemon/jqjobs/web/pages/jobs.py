@@ -1,0 +1,168 @@
+"""Jobs of a queue in one state: fifty a page, filtered by what the address says; what is selected can be acted on.
+
+A page is read from a place, never by a number of rows to skip, so no page costs more than the first one. A search looks
+at a bounded number of jobs and says at how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jqjobs.base.words import plural
+from jqjobs.errors import Conflict, InvalidName, InvalidOption, NotFound
+from jqjobs.jobs.records import State, check_name
+from jqjobs.jobs.selector import Selector, selector
+from jqjobs.operations.acts import cancel_one, delete_one, retry_one
+from jqjobs.operations.queues import require_queue
+from jqjobs.store.bulk import STATES as BULK_STATES
+from jqjobs.store.bulk import Act
+from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.raw import RawPage, inbox_page, rejected_page
+from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
+from jqjobs.store.store import Store
+from jqjobs.web.access import Right
+from jqjobs.web.http import Response
+from jqjobs.web.pages.links import back_or, first, job_url
+from jqjobs.web.pages.overview import why
+from jqjobs.web.pages.queue import state_counts
+from jqjobs.web.visit import Visit
+
+_PAGE = 50
+#: What the address may say of jobs, beside queue and state.
+FILTERS = ("name", "error", "text", "key", "since", "older_than")
+_RAW = {"inbox": inbox_page, "rejected": rejected_page}
+#: Acts on jobs, in the order of their buttons, and the right that each takes.
+RIGHTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right.DELETE}
+_DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
+_DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}
+#: Rows of a page that can be acted on at once.
+_MOST_CHOSEN = 200
+
+
+class ListedJob(NamedTuple):
+    """A row. ``note``: what matters most of a job in its state."""
+
+    row: JobRow
+    url: str
+    note: str
+
+
+def jobs(visit: Visit) -> Response:
+    """Show jobs; without a queue, which queues have how many in which state."""
+    queue = visit.request.asked("queue")
+    if not queue:
+        report = visit.snapshot()
+        rows = [(each.name, state_counts(visit, each)) for each in report.status.queues]
+        return visit.page("states.html", queues=rows)
+    require_queue(visit.store, check_name(queue, "queue"))
+    status = visit.run(queue_status(queue))
+    state = visit.request.asked("state") or _fullest(status)
+    if state in _RAW:
+        return _raw(visit, status, state)
+    return _listed(visit, status, state)
+
+
+def _fullest(status: QueueStatus) -> str:
+    """Return the state to begin with where none is asked for: what is wrong first, then what moves."""
+    order = ("dead", "parked", "active", "ready", "scheduled", "held", "waiting")
+    return next((state for state in order if getattr(status, state)), "ready")
+
+
+def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
+    said = said_of(visit.request.query)
+    wanted = chosen(state, said, status.now_ms)
+    asked = visit.request.asked
+    cursor = read_cursor(asked("cursor")) if asked("cursor") else None
+    page = visit.run(find_page(status.name, wanted, _PAGE, cursor))
+    seen = _number(asked("seen")) + page.searched
+    here = {"queue": status.name, "state": state, **said}
+    further = visit.url("/jobs", **here, cursor=str(page.cursor), seen=seen) if page.cursor else ""
+    return visit.page(
+        "jobs.html", status=status, counts=state_counts(visit, status), state=state, said=said, here=here,
+        rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows], further=further,
+        searched=_searched(page, seen) if said else "", is_first=cursor is None, now_ms=page.now_ms,
+        start=visit.url("/jobs", **here), unfiltered=visit.url("/jobs", queue=status.name, state=state),
+        acts=_acts(visit, state), back=_here(visit),
+    )  # fmt: skip
+
+
+def _raw(visit: Visit, status: QueueStatus, state: str) -> Response:
+    offset = _number(visit.request.asked("offset"))
+    page: RawPage = _RAW[state](visit.store, status.name, offset, _PAGE)
+    here = {"queue": status.name, "state": state}
+    further = visit.url("/jobs", **here, offset=page.next_offset) if page.next_offset is not None else ""
+    return visit.page(
+        "raw.html", status=status, counts=state_counts(visit, status), state=state, page=page, further=further,
+        now_ms=status.now_ms,
+    )  # fmt: skip
+
+
+def said_of(given: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return what an address or a form says of jobs."""
+    return {name: given[name][-1].strip() for name in FILTERS if given.get(name, [""])[-1].strip()}
+
+
+def chosen(state: str, said: Mapping[str, str], now_ms: int) -> Selector:
+    """Return the selector that is meant. Raises: InvalidName, InvalidOption."""
+    if state not in list(State):
+        raise InvalidOption(f"there is no state {state!r}", hint=f"states are {', '.join(State)}")
+    return selector(state=state, now_ms=now_ms, **said)  # type: ignore[arg-type]
+
+
+def _searched(page: JobPage, seen: int) -> str:
+    """Return how far a search has come."""
+    if page.cursor is None:
+        return f"searched all {page.total:,}" if seen >= page.total else f"searched {seen:,}"
+    return f"searched {min(seen, page.total):,} of {page.total:,}"
+
+
+def note_of(row: JobRow) -> str:
+    """Return what matters most of a job in its state."""
+    if row.state == State.HELD:
+        return f"the limit {row.held_by} holds it back"
+    return why(row.reason, row.error)
+
+
+def _acts(visit: Visit, state: str) -> list[str]:
+    """Return what may be done to jobs of a state, by who looks."""
+    return [act.value for act, right in RIGHTS.items() if state in BULK_STATES[act] and visit.access.may(right)]
+
+
+def _here(visit: Visit) -> str:
+    """Return the path of this very list, for forms to come back to."""
+    query = {name: values[-1] for name, values in visit.request.query.items() if name not in ("said", "seal")}
+    return visit.url("/jobs", **query).removeprefix(visit.request.prefix)
+
+
+def _number(said: str) -> int:
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 12 else 0
+
+
+def act_on_chosen(visit: Visit) -> Response:
+    """Do something to the jobs whose boxes are checked."""
+    form: dict[str, Any] = visit.request.form()
+    act, queue = act_of(first(form, "act")), check_name(first(form, "queue"), "queue")
+    ids = form.get("id", [])[:_MOST_CHOSEN]
+    if not ids:
+        raise InvalidOption("no job is chosen", hint="check the boxes of those that are meant")
+    noted = visit.act(RIGHTS[act], queue, act=act.value, n=len(ids))
+    done = sum(_does(visit.store, act, f"{queue}/{job_id}") for job_id in ids)
+    noted.facts["n"] = done
+    missed = f"; {len(ids) - done} had gone on meanwhile" if done < len(ids) else ""
+    return visit.done(back_or(visit, "/jobs"), f"{plural(done, 'job')} {_DONE[act]}{missed}")
+
+
+def act_of(word: str) -> Act:
+    """Return the act that is meant. Raises: InvalidOption."""
+    if word not in RIGHTS:
+        raise InvalidOption(f"there is no act {word!r}", hint=f"acts are {', '.join(RIGHTS)}")
+    return Act(word)
+
+
+def _does(store: Store, act: Act, reference: str) -> bool:
+    try:
+        _DO[act](store, reference)
+    except (Conflict, NotFound, InvalidName):
+        return False
+    return True

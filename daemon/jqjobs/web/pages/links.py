@@ -1,0 +1,28 @@
+"""Paths of the dashboard that lead to what a page names. What came out of Redis is quoted: it may be anything."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from jqjobs.web.visit import Visit
+
+
+def path_of(*parts: str) -> str:
+    """Return a path of these parts, none of which can leave its place."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def job_url(visit: Visit, queue: str, job_id: str) -> str:
+    """Return the address of a job."""
+    return visit.url(path_of("jobs", queue, job_id))
+
+
+def back_or(visit: Visit, default: str) -> str:
+    """Return the path that a form was posted from, as it said itself; only one of the dashboard."""
+    said = first(visit.request.form(), "back")
+    return said if said.startswith("/") and not said.startswith(("//", "/\\")) else default
+
+
+def first(form: dict[str, list[str]], name: str, default: str = "") -> str:
+    """Return what a form says under a name."""
+    return form.get(name, [default])[0]

@@ -1,0 +1,76 @@
+"""What is wrong, in words, as far as the shared snapshot tells: the doctor's own checks of queues and daemons.
+
+What the doctor asks beyond that (names of parked jobs, limits, hosts) is left to `jqctl doctor`: this is looked at each
+two seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from jqjobs.base.clock import format_age
+from jqjobs.operations.doctor import daemon_checks, queue_checks
+from jqjobs.operations.doctor.checks import examine
+from jqjobs.operations.doctor.facts import Facts, QueueFacts, ServerFacts
+from jqjobs.operations.doctor.findings import Finding, Level, error, warning
+from jqjobs.operations.status import StatusReport
+from jqjobs.store.reads.diagnosis import died_since
+from jqjobs.web.pages.links import path_of
+from jqjobs.web.visit import Visit
+
+_HOUR_MS, _HOUR_S, _DAY_S = 3_600_000, 3600.0, 86_400.0
+_UNTOLD = dict.fromkeys(("limits", "schedules", "leases"), "not asked here")
+_CHECKS = [check for check in (*queue_checks.CHECKS, *daemon_checks.CHECKS) if not _UNTOLD.keys() & set(check.needs)]
+#: The state whose list shows what a check of a queue complains of.
+_LISTS = {"queues.parked": "parked", "queues.rejected": "rejected"}
+_QUEUE = "queue "
+
+
+class Trouble(NamedTuple):
+    """``level``: error or warning. ``url``: where to look, and mostly to act."""
+
+    level: str
+    subject: str
+    message: str
+    hint: str
+    url: str
+
+
+def read_troubles(visit: Visit) -> list[Trouble]:
+    """Return what is wrong now, the worst first."""
+    status = visit.snapshot().status
+    found = [(check.id, finding) for check, finding in examine(_CHECKS, _facts(visit, status))]
+    found += [("server.memory", finding) for finding in _memory(status)]
+    told = [
+        Trouble(finding.level.value, finding.subject, finding.message, finding.hint, _url(visit, check, finding))
+        for check, finding in found if finding.level in (Level.ERROR, Level.WARNING)
+    ]  # fmt: skip
+    return sorted(told, key=lambda trouble: trouble.level != "error")
+
+
+def _facts(visit: Visit, status: StatusReport) -> Facts:
+    with_dead = [queue.name for queue in status.queues if queue.dead]
+    died = dict(zip(with_dead, died_since(visit.store, with_dead, status.registry.now_ms - _HOUR_MS), strict=True))
+    queues = [QueueFacts(queue, died_in_last_hour=died.get(queue.name, 0)) for queue in status.queues]
+    server = ServerFacts(status.address, {}, status.memory, 0.0, 0.0)
+    return Facts(server, status.registry, queues, status.broken, _UNTOLD)
+
+
+def _memory(status: StatusReport) -> Iterator[Finding]:
+    full_in_s = status.memory.full_in_s if status.memory else None
+    if full_in_s is not None and full_in_s < _DAY_S:
+        kind = error if full_in_s < _HOUR_S else warning
+        what = f"full in {format_age(full_in_s)} at the growth of the last hour; then new jobs are refused"
+        yield kind("Redis", what, "raise maxmemory, or let less stay: jqd --max-dead, keep= of jobs")
+
+
+def _url(visit: Visit, check: str, finding: Finding) -> str:
+    if not finding.subject.startswith(_QUEUE):
+        return visit.url("/daemons" if check.startswith("daemons.") else "/")
+    queue = finding.subject.removeprefix(_QUEUE)
+    if check == "queues.dead":
+        return visit.url("/errors", queue=queue)
+    if check in _LISTS:
+        return visit.url("/jobs", queue=queue, state=_LISTS[check])
+    return visit.url(path_of("queues", queue))
