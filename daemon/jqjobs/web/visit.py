@@ -72,7 +72,8 @@ class Visit:
     def url(self, path: str, **query: str | int | None) -> str:
         """Return a link to a path of the dashboard, wherever it is mounted. None is left out of the query."""
         given = {name: value for name, value in query.items() if value is not None}
-        return f"{self.request.prefix}{path}" + (f"?{urlencode(given)}" if given else "")
+        begin = "&" if "?" in path else "?"
+        return f"{self.request.prefix}{path}" + (f"{begin}{urlencode(given)}" if given else "")
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Return a whole page. Templates have ``visit``, ``said`` and the values."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from jqjobs.cli.doctor import daemon_checks, host_checks, queue_checks, server_checks
-from jqjobs.cli.doctor.checks import Check
-from jqjobs.cli.doctor.findings import Finding, error
+from jqjobs.cli.doctor import host_checks, server_checks
 from jqjobs.errors import StoreError
+from jqjobs.operations.doctor import daemon_checks, queue_checks
+from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.findings import Finding, error
 
 #: Told alone, when nothing can be asked.
 REACHED = Check("server.reached", "Redis", "", lambda facts: ())

@@ -44,9 +44,9 @@ def doctor(session: Session) -> int:
 
 def _examined(session: Session) -> tuple[Examined, int]:
     """Return what was found; and the exit code, when Redis could not be asked."""
-    from jqjobs.cli.doctor.checks import examine
     from jqjobs.cli.doctor.checkup import CHECKS, unreached
     from jqjobs.cli.doctor.gathering import Gathering
+    from jqjobs.operations.doctor.checks import examine
 
     try:
         with session.store() as store:

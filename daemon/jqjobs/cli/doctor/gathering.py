@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from jqjobs.cli.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.cli.doctor.this_host import redis_host, workers_elsewhere
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.selector import Selector
+from jqjobs.operations.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.operations.status import StatusReport, read_status
 from jqjobs.store.calls.schedules import agenda
 from jqjobs.store.reads.diagnosis import died_since, lease_deadlines, offered_names

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from jqjobs.base.sizes import format_size
 from jqjobs.base.words import plural
-from jqjobs.cli.doctor.checks import Check
-from jqjobs.cli.doctor.facts import Facts
-from jqjobs.cli.doctor.findings import Finding, error, fine, unknown, warning
 from jqjobs.operations.daemons import title
+from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.facts import Facts
+from jqjobs.operations.doctor.findings import Finding, error, fine, unknown, warning
 from jqjobs.store.reads.hosts import HostInfo
 from jqjobs.store.reads.registry import DaemonInfo
 

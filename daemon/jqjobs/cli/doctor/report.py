@@ -9,9 +9,9 @@ from typing import Any
 from jqjobs.base.escape import visible
 from jqjobs.base.words import plural
 from jqjobs.cli.colours import Colour
-from jqjobs.cli.doctor.checks import Check
-from jqjobs.cli.doctor.findings import Finding, Level
 from jqjobs.cli.tables import PaintedLine, Part
+from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.findings import Finding, Level
 
 #: What a line begins with, and its colour.
 _SIGNS = {

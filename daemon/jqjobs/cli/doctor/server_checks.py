@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.sizes import format_size
-from jqjobs.cli.doctor.checks import Check
-from jqjobs.cli.doctor.facts import Facts
-from jqjobs.cli.doctor.findings import Finding, error, fine, warning
 from jqjobs.daemon.leases.server_check import complaints
+from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.facts import Facts
+from jqjobs.operations.doctor.findings import Finding, error, fine, warning
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reply_values import count
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from jqjobs.cli.doctor.facts import Facts
-from jqjobs.cli.doctor.findings import Finding, fine, unknown
+from jqjobs.operations.doctor.facts import Facts
+from jqjobs.operations.doctor.findings import Finding, fine, unknown
 
 
 class Check(NamedTuple):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import listed, plural
-from jqjobs.cli.doctor.checks import Check
-from jqjobs.cli.doctor.facts import Facts
-from jqjobs.cli.doctor.findings import Finding, error, fine, warning
 from jqjobs.operations.daemons import START_ONE, short_release, title, why_unable
+from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.facts import Facts
+from jqjobs.operations.doctor.findings import Finding, error, fine, warning
 from jqjobs.store.reads.registry import DaemonInfo
 from jqjobs.version import __version__
 

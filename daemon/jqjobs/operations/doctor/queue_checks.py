@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from jqjobs.base.clock import format_age
 from jqjobs.base.nearest import nearest
 from jqjobs.base.words import listed, plural
-from jqjobs.cli.doctor.checks import Check
-from jqjobs.cli.doctor.facts import Facts, QueueFacts
-from jqjobs.cli.doctor.findings import Finding, error, warning
+from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.facts import Facts, QueueFacts
+from jqjobs.operations.doctor.findings import Finding, error, warning
 from jqjobs.operations.queues import pause_in_words, unserved
 from jqjobs.store.calls.schedules import CLASH_HINT
 from jqjobs.store.reads.registry import Registry

@@ -47,7 +47,8 @@ def count_all(visit: Visit) -> Response:
         said["since"] = str(wanted.since_ms)  # what is confirmed later is as long ago as it is now
     return visit.page(
         "bulk.html", act=act.value, queue=queue, state=state, words=said, answer=answer, until_ms=until_ms, cursor="",
-        so_far=Progress(), may=visit.access.may(RIGHTS[act]), moment=moment(until_ms), back=_list(visit, queue, state, said),
+        so_far=Progress(), may=visit.access.may(RIGHTS[act]), moment=moment(until_ms),
+        back=_list(visit, queue, state, said),
     )  # fmt: skip
 
 
@@ -68,7 +69,8 @@ def act_on_all_that_match(visit: Visit) -> Response:
     if answer.cursor:
         return visit.page(
             "bulk.html", act=act.value, queue=queue, state=state, words=said, answer=answer, until_ms=until_ms,
-            cursor=answer.cursor, so_far=so_far, may=True, moment=moment(until_ms), back=_list(visit, queue, state, said),
+            cursor=answer.cursor, so_far=so_far, may=True, moment=moment(until_ms),
+            back=_list(visit, queue, state, said),
         )  # fmt: skip
     missed = f"; {so_far.matched - so_far.done} had gone on meanwhile" if so_far.done < so_far.matched else ""
     return visit.done("/jobs", f"{plural(so_far.done, 'job')} {_VERBS[act]}{missed}", queue=queue, state=state)

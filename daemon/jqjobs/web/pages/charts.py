@@ -1,4 +1,4 @@
-"""Rates of the last hour, minute by minute, as the bars of a chart. The template draws them; here is where they stand."""
+"""Rates of the last hour, minute by minute, as the bars of a chart: where they stand. The template draws them."""
 
 from __future__ import annotations
 

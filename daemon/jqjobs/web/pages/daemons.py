@@ -67,10 +67,10 @@ def daemons(visit: Visit) -> Response:
 
 def _card(visit: Visit, daemon: DaemonInfo) -> DaemonCard:
     busiest = sorted(daemon.workers, key=lambda worker: -max((job.running_s for job in worker.jobs), default=0.0))
+    shown = [_worker(visit, worker) for worker in busiest[:_MOST_WORKERS]]
     return DaemonCard(
-        daemon, title(daemon), why_unable(daemon), _notes(daemon), [_worker(visit, one) for one in busiest[:_MOST_WORKERS]],
-        max(0, len(busiest) - _MOST_WORKERS), sum(worker.rss_bytes or 0 for worker in daemon.workers),
-        path_of("daemons", daemon.id),
+        daemon, title(daemon), why_unable(daemon), _notes(daemon), shown, max(0, len(busiest) - _MOST_WORKERS),
+        sum(worker.rss_bytes or 0 for worker in daemon.workers), path_of("daemons", daemon.id),
     )  # fmt: skip
 
 

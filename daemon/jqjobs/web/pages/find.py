@@ -26,7 +26,9 @@ def find(visit: Visit) -> Response:
     if len(found) == 1:
         return redirect(job_url(visit, found[0], job_id))
     if found:
-        return visit.page("find.html", words=words, jobs=[(each, job_url(visit, each, job_id)) for each in found], names=())
+        return visit.page(
+            "find.html", words=words, jobs=[(each, job_url(visit, each, job_id)) for each in found], names=()
+        )
     return _nothing(visit, words)
 
 

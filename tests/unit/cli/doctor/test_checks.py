@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from jqjobs.cli.doctor.checks import examine
 from jqjobs.cli.doctor.checkup import CHECKS, REACHED
-from jqjobs.cli.doctor.facts import Facts, QueueFacts, ServerFacts
-from jqjobs.cli.doctor.findings import Finding, Level
 from jqjobs.cli.doctor.report import as_json, as_text
 from jqjobs.cli.tables import lay_out
+from jqjobs.operations.doctor.checks import examine
+from jqjobs.operations.doctor.facts import Facts, QueueFacts, ServerFacts
+from jqjobs.operations.doctor.findings import Finding, Level
 from jqjobs.store.calls.schedules import Planned
 from jqjobs.store.reads.error_groups import ErrorGroup
 from jqjobs.store.reads.hosts import HostInfo
