@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import new_id
-from jqjobs.link.orders import Order, Verb, is_argument
+from jqjobs.store.calls.orders import Order, Verb, is_argument
 from jqjobs.operations.daemons import short_release, silence_of, title, why_unable
 from jqjobs.operations.remote import Reply, find_daemons, give_order
 from jqjobs.store.reads.notes import progress_text

@@ -42,10 +42,11 @@ def errors(visit: Visit) -> Response:
 def _row(visit: Visit, group: ErrorGroup) -> GroupRow:
     said = {"queue": group.queue, "state": "dead", "name": group.name, "error": error_part(group)}
     is_told = group.fingerprint != OTHER and bool(said["error"] or group.name)
-    act_urls = [visit.url("/jobs/bulk", act=act, **said) if is_told else "" for act in ("retry", "delete")]
+    retry_url, delete_url = (visit.url("/jobs/bulk", act=act, **said) if is_told else "" for act in ("retry", "delete"))
     return GroupRow(
         group, group.in_words(), job_url(visit, group.queue, group.sample_id) if group.sample_id else "",
-        visit.url("/jobs", **said) if is_told else "", *act_urls, visit.url(path_of("queues", group.queue)),
+        visit.url("/jobs", **said) if is_told else "", retry_url, delete_url,
+        visit.url(path_of("queues", group.queue)),
     )  # fmt: skip
 
 

@@ -112,8 +112,9 @@ def _attempt(attempt: Attempt) -> AttemptRow:
 
 def _percent(progress: Any) -> float | None:
     percent = progress.get("percent") if isinstance(progress, dict) else None
-    is_number = isinstance(percent, (int, float)) and not isinstance(percent, bool)
-    return min(100.0, max(0.0, percent)) if is_number else None
+    if isinstance(percent, bool) or not isinstance(percent, (int, float)):
+        return None
+    return min(100.0, max(0.0, percent))
 
 
 def retry(visit: Visit) -> Response:

@@ -79,7 +79,7 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     here = {"queue": status.name, "state": state, **said}
     further = visit.url("/jobs", **here, cursor=str(page.cursor), seen=seen) if page.cursor else ""
     return visit.page(
-        "jobs.html", status=status, counts=state_counts(visit, status), state=state, said=said, here=here,
+        "jobs.html", queue=status, counts=state_counts(visit, status), state=state, said=said, here=here,
         rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows], further=further,
         searched=_searched(page, seen) if said else "", is_first=cursor is None, now_ms=page.now_ms,
         start=visit.url("/jobs", **here), unfiltered=visit.url("/jobs", queue=status.name, state=state),
@@ -93,7 +93,7 @@ def _raw(visit: Visit, status: QueueStatus, state: str) -> Response:
     here = {"queue": status.name, "state": state}
     further = visit.url("/jobs", **here, offset=page.next_offset) if page.next_offset is not None else ""
     return visit.page(
-        "raw.html", status=status, counts=state_counts(visit, status), state=state, page=page, further=further,
+        "raw.html", queue=status, counts=state_counts(visit, status), state=state, page=page, further=further,
         now_ms=status.now_ms,
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def chosen(state: str, said: Mapping[str, str], now_ms: int) -> Selector:
     """Return the selector that is meant. Raises: InvalidName, InvalidOption."""
     if state not in list(State):
         raise InvalidOption(f"there is no state {state!r}", hint=f"states are {', '.join(State)}")
-    return selector(state=state, now_ms=now_ms, **said)  # type: ignore[arg-type]
+    return selector(state=state, now_ms=now_ms, **said)
 
 
 def _searched(page: JobPage, seen: int) -> str:

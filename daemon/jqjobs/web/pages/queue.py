@@ -35,7 +35,7 @@ class StateCount(NamedTuple):
     """How many jobs are in a state, and the list of them."""
 
     state: str
-    count: int
+    jobs: int
     url: str
 
 
@@ -67,7 +67,7 @@ def queue_page(visit: Visit) -> Response:
     registry = visit.snapshot().status.registry
     waits = [sum(counts) for counts in zip(*(one.waits for one in latest), strict=True)]
     return visit.page(
-        "queue.html", status=status, counts=state_counts(visit, status), names=_names(visit, name, latest),
+        "queue.html", queue=status, counts=state_counts(visit, status), names=_names(visit, name, latest),
         chart=rate_chart(minute_rates(visit.store, [name], status.now_ms)), limits=limits,
         recent=[EndRow(end, job_url(visit, name, end.id)) for end in recent_ends(visit.store, [name])[:_MOST_RECENT]],
         wait_p95_ms=percentile_ms(waits, _P95), settings=settings_in_words(status), pause_words=pause_in_words(status),
