@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from demo import EXAMPLES, DemoFailed, command, end_of, end_server, stop, wait_for_server
@@ -79,7 +80,7 @@ def shop_goes_on(daemon: subprocess.Popen[bytes]) -> None:
     from market import jobs
 
     rng, order = random.Random(7), 1000
-    jobs.monthly_report.enqueue("2026-10-01", [1, 2, 3])
+    jobs.monthly_report.enqueue(date(2026, 10, 1), [1, 2, 3])
     while daemon.poll() is None:
         order += 1
         customer_comes(rng, order)

@@ -41,7 +41,8 @@ def _served(queue: QueueFacts, registry: Registry) -> Iterator[Finding]:
     status = queue.status
     waiting = status.inbox + status.ready + status.scheduled + status.held + status.suspects
     if waiting and registry.daemons and not registry.serves(status.name):
-        what = f"{plural(waiting, 'job')} in it, and {unserved(status.name, registry)}"
+        waited = f" (the oldest for {format_age(status.oldest_ready_s)})" if status.oldest_ready_s else ""
+        what = f"{plural(waiting, 'job')} in it{waited}, and {unserved(status.name, registry)}"
         yield error(_named(queue), what, f"start a daemon for it: jqd --queues {status.name}")
 
 

@@ -7,91 +7,66 @@ for two seconds at most; what is left then is one press of a button away.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from jqjobs.base.words import moment, plural
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
-from jqjobs.operations.queues import require_queue
-from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
+from jqjobs.store.bulk import BulkAnswer
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.search import read_cursor
+from jqjobs.web.bulk import Bulk, act_in_bulk
 from jqjobs.web.http import Response
-from jqjobs.web.pages.jobs import RIGHTS, act_of, chosen, said_of
+from jqjobs.web.pages.jobs import DONE, act_of, chosen, said_of
 from jqjobs.web.pages.links import first
 from jqjobs.web.visit import Visit
-
-_WITHIN_S = 2.0
-_VERBS = {"retry": "sent back to ready", "cancel": "cancelled", "delete": "deleted"}
-
-
-class Progress(NamedTuple):
-    """What earlier requests of one act have come to."""
-
-    matched: int = 0
-    done: int = 0
-
-    def plus(self, answer: BulkAnswer) -> Progress:
-        """Return it with what this request has come to."""
-        return Progress(self.matched + answer.matched, self.done + answer.done)
 
 
 def count_all(visit: Visit) -> Response:
     """Count what matches, and ask whether it is to be done: a dry run."""
-    query = visit.request.query
-    act, queue, state, said = _meant(visit, query)
-    until_ms = server_now_ms(visit.store)
-    wanted = chosen(state, said, until_ms)
-    answer = visit.run(act_on_all(queue, wanted, act, until_ms=until_ms, dry_run=True, within_s=_WITHIN_S))
-    if wanted.since_ms is not None:
-        said["since"] = str(wanted.since_ms)  # what is confirmed later is as long ago as it is now
-    return visit.page(
-        "bulk.html", act=act.value, queue=queue, state=state, words=said, answer=answer, until_ms=until_ms, cursor="",
-        so_far=Progress(), may=visit.access.may(RIGHTS[act]), moment=moment(until_ms),
-        back=_list(visit, queue, state, said),
-    )  # fmt: skip
+    said = said_of(visit.request.query)
+    bulk = _meant(visit.request.query, said, server_now_ms(visit.store))._replace(dry_run=True)
+    if bulk.selector.since_ms is not None:
+        said["since"] = str(bulk.selector.since_ms)  # what is confirmed later is as long ago as it is now
+    answer, _ = act_in_bulk(visit, bulk)
+    return _page(visit, bulk, said, answer)
 
 
 def act_on_all_that_match(visit: Visit) -> Response:
     """Do it, for two seconds; then it is done, or there is a button to go on."""
     form = visit.request.form()
-    act, queue, state, said = _meant(visit, form)
-    until_ms = _moment(first(form, "until_ms"))
-    so_far = Progress(_count(first(form, "matched")), _count(first(form, "done")))
-    noted = visit.act(RIGHTS[act], queue, act=act.value, state=state, until_ms=until_ms, **said)
-    cursor = read_cursor(first(form, "cursor")) if first(form, "cursor") else None
-    wanted = chosen(state, said, until_ms)
-    if cursor is not None:
-        wanted, _ = wanted.at(until_ms)
-    answer = visit.run(act_on_all(queue, wanted, act, until_ms=until_ms, cursor=cursor, within_s=_WITHIN_S))
-    noted.facts["n"] = answer.done
-    so_far = so_far.plus(answer)
-    if answer.cursor:
-        return visit.page(
-            "bulk.html", act=act.value, queue=queue, state=state, words=said, answer=answer, until_ms=until_ms,
-            cursor=answer.cursor, so_far=so_far, may=True, moment=moment(until_ms),
-            back=_list(visit, queue, state, said),
-        )  # fmt: skip
-    missed = f"; {so_far.matched - so_far.done} had gone on meanwhile" if so_far.done < so_far.matched else ""
-    return visit.done("/jobs", f"{plural(so_far.done, 'job')} {_VERBS[act]}{missed}", queue=queue, state=state)
-
-
-def _meant(visit: Visit, given: Mapping[str, Sequence[str]]) -> tuple[Act, str, str, dict[str, str]]:
-    values = {name: found[-1] for name, found in given.items()}
-    act, queue = act_of(values.get("act", "")), check_name(values.get("queue", ""), "queue")
-    require_queue(visit.store, queue)
-    return act, queue, values.get("state", ""), said_of(given)
-
-
-def _list(visit: Visit, queue: str, state: str, said: Mapping[str, str]) -> str:
-    return visit.url("/jobs", queue=queue, state=state, **said)
-
-
-def _moment(said: str) -> int:
-    if not (said.isascii() and said.isdigit() and len(said) < 16):
+    said, until_ms = said_of(form), _number(first(form, "until_ms"))
+    if not until_ms:
         raise InvalidOption("it is not said up to which moment", hint="go back and count anew")
-    return int(said)
+    bulk = _meant(form, said, until_ms)
+    if cursor := first(form, "cursor"):  # its boundary is that of the first step, so an age says nothing any more
+        bulk = bulk._replace(cursor=read_cursor(cursor), selector=bulk.selector.at(until_ms)[0])
+    answer, _ = act_in_bulk(visit, bulk)
+    matched, done = (_number(first(form, name)) + count
+                     for name, count in (("matched", answer.matched), ("done", answer.done)))  # fmt: skip
+    if answer.cursor:
+        return _page(visit, bulk, said, answer, matched, done)
+    missed = f"; {matched - done} had gone on meanwhile" if done < matched else ""
+    told = f"{plural(done, 'job')} {DONE[bulk.act]}{missed}"
+    return visit.done("/jobs", told, queue=bulk.queue, state=bulk.selector.state)
 
 
-def _count(said: str) -> int:
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 12 else 0
+def _page(
+    visit: Visit, bulk: Bulk, said: Mapping[str, str], answer: BulkAnswer, matched: int = 0, done: int = 0
+) -> Response:
+    """Ask whether to begin, or to go on: then ``matched`` and ``done`` are what came of it so far."""
+    state = bulk.selector.state
+    return visit.page(
+        "bulk.html", act=bulk.act.value, queue=bulk.queue, state=state, filters=said, answer=answer,
+        until_ms=bulk.until_ms, moment=moment(bulk.until_ms), cursor="" if bulk.dry_run else answer.cursor,
+        matched=matched, done=done, back=visit.url("/jobs", queue=bulk.queue, state=state, **said),
+    )  # fmt: skip
+
+
+def _meant(given: Mapping[str, Sequence[str]], said: Mapping[str, str], until_ms: int) -> Bulk:
+    values = {name: found[-1] for name, found in given.items()}
+    queue, act = check_name(values.get("queue", ""), "queue"), act_of(values.get("act", ""))
+    return Bulk(queue, act, chosen(values.get("state", ""), said, until_ms), until_ms)
+
+
+def _number(said: str) -> int:
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else 0

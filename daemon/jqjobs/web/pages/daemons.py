@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import new_id
-from jqjobs.store.calls.orders import Order, Verb, is_argument
 from jqjobs.operations.daemons import short_release, silence_of, title, why_unable
-from jqjobs.operations.remote import Reply, find_daemons, give_order
+from jqjobs.store.calls.orders import Verb
 from jqjobs.store.reads.notes import progress_text
 from jqjobs.store.reads.registry import DaemonInfo, RunningJob, WorkerInfo
 from jqjobs.web.access import Right
+from jqjobs.web.acting import act_on_daemon
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import back_or, first, job_url, path_of
 from jqjobs.web.visit import Visit
 
-_TIMEOUT_S = 5.0
 _MOST_WORKERS = 60
 
 
@@ -87,37 +84,24 @@ def _worker(visit: Visit, worker: WorkerInfo) -> WorkerRow:
     return WorkerRow(worker, short_release(worker.release), runs)
 
 
-def order(visit: Visit) -> Response:
-    """Give an order to one daemon, and tell what it says."""
-    verb, argument = _verb(visit.params["act"]), first(visit.request.form(), "workers").strip()
-    if not is_argument(verb, argument if verb is Verb.SCALE else ""):
-        raise InvalidOption(f"{argument!r} is no number of workers", hint="1 to 256, +1 or -1, or a range such as 1..8")
-    reply = _told(visit, verb, argument if verb is Verb.SCALE else "")
-    said = reply.message if reply.ok else f"refused: {reply.message}" if reply.answered else reply.message
-    return visit.done("/daemons", f"{title(reply.daemon)}: {said}")
+def act(visit: Visit) -> Response:
+    """Give an order to one daemon, and tell what it says; of stacks, a page of its own."""
+    word, argument = visit.params["act"], first(visit.request.form(), "workers").strip()
+    [reply, *_] = act_on_daemon(visit, word, visit.params["id"], argument)["daemons"]
+    called = f"{reply['name'] or reply['id']} on {reply['host'] or '?'}"
+    if word == Verb.DUMP and reply["ok"]:
+        return _stack_page(visit, called, reply)
+    refused = "refused: " if reply["answered"] and not reply["ok"] else ""
+    return visit.done(back_or(visit, "/daemons"), f"{called}: {refused}{reply['message']}")
 
 
-def dump(visit: Visit) -> Response:
-    """Show what all threads of a daemon's workers are doing right now; of one worker alone if the form names it."""
-    reply, wanted = _told(visit, Verb.DUMP), first(visit.request.form(), "worker")
-    stacks = [stack for stack in _stacks(reply.facts.get("stacks")) if wanted in ("", stack.worker)]
+def _stack_page(visit: Visit, called: str, reply: Mapping[str, Any]) -> Response:
+    """Show what all threads of its workers are doing right now; of one worker alone if the form names it."""
+    wanted = first(visit.request.form(), "worker")
+    stacks = [stack for stack in _stacks(reply["facts"].get("stacks")) if wanted in ("", stack.worker)]
     return visit.page(
-        "stacks.html", title=title(reply.daemon), message=reply.message, stacks=stacks,
-        back=visit.url(back_or(visit, "/daemons")),
-    )  # fmt: skip
-
-
-def _told(visit: Visit, verb: Verb, argument: str = "") -> Reply:
-    registry = visit.snapshot().status.registry
-    [daemon] = find_daemons(registry, [visit.params["id"]])[:1]
-    visit.act(Right.DAEMON, daemon.name or daemon.id, act=verb.value, workers=argument or None)
-    return give_order(visit.store, [daemon], Order(verb, argument, new_id()), _TIMEOUT_S)[0]
-
-
-def _verb(word: str) -> Verb:
-    if word not in list(Verb) or word == Verb.PING:
-        raise InvalidOption(f"there is no order {word!r}", hint=f"orders are {', '.join(Verb)}")
-    return Verb(word)
+        "stacks.html", title=called, message=reply["message"], stacks=stacks, back=visit.url(back_or(visit, "/daemons"))
+    )
 
 
 def _stacks(said: Any) -> list[StackText]:

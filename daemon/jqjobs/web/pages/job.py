@@ -6,14 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.errors import InvalidArguments
 from jqjobs.jobs.records import State
-from jqjobs.operations.acts import cancel_one, delete_one, promote_one, retry_one
-from jqjobs.operations.arguments import result_of
 from jqjobs.operations.lookup import read_job
-from jqjobs.store.calls import waits
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import progress_text
 from jqjobs.web.access import Right
+from jqjobs.web.acting import act_on_job
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import back_or, first, path_of
 from jqjobs.web.pages.overview import why
@@ -21,7 +20,6 @@ from jqjobs.web.visit import Visit
 
 #: So much of arguments and results is shown unless all is asked for.
 _MOST_CHARS = 4096
-_MOST_ERROR = 1000
 _BAD = ("failed", "hung", "crashed", "lost")
 
 
@@ -117,50 +115,26 @@ def _percent(progress: Any) -> float | None:
     return min(100.0, max(0.0, percent))
 
 
-def retry(visit: Visit) -> Response:
-    """Send a dead job back."""
-    reference = _begun(visit, Right.RETRY, "retry")
-    retry_one(visit.store, reference)
-    return _back(visit, f"{reference} is ready again")
+#: What an act has come to, as people are told.
+_SAID = {"retry": "is ready again", "promote": "is due now", "delete": "is deleted", "resolve": "is answered"}
 
 
-def cancel(visit: Visit) -> Response:
-    """Cancel a job."""
-    reference = _begun(visit, Right.CANCEL, "cancel")
-    _, answer = cancel_one(visit.store, reference)
-    held = "" if answer == "cancelled" else ": a worker holds it, and ends it"
-    return _back(visit, f"{reference} is {'being cancelled' if held else 'cancelled'}{held}")
+def act(visit: Visit) -> Response:
+    """Do something to one job, and go back to where that was asked for."""
+    queue, job_id, word = (visit.params[name] for name in ("queue", "id", "act"))
+    answer = act_on_job(visit, word, queue, job_id, _answer(visit) if word == "resolve" else {})
+    said = _SAID.get(word) or ("is being cancelled: a worker holds it" if answer["cancelling"] else "is cancelled")
+    if word == "delete":
+        return visit.done("/jobs", f"{queue}/{job_id} {said}", queue=queue)
+    return visit.done(back_or(visit, path_of("jobs", queue, job_id)), f"{queue}/{job_id} {said}")
 
 
-def promote(visit: Visit) -> Response:
-    """Make a scheduled job due now."""
-    reference = _begun(visit, Right.ENQUEUE, "promote")
-    promote_one(visit.store, reference)
-    return _back(visit, f"{reference} is due now")
-
-
-def delete(visit: Visit) -> Response:
-    """Delete a job."""
-    reference = _begun(visit, Right.DELETE, "delete")
-    delete_one(visit.store, reference)
-    return visit.done("/jobs", f"{reference} is deleted", queue=visit.params["queue"])
-
-
-def resolve(visit: Visit) -> Response:
-    """Answer for a job that waits."""
-    form, reference = visit.request.form(), _begun(visit, Right.RESOLVE, "resolve")
-    failed = first(form, "error").strip()[:_MOST_ERROR] or None
-    result = result_of(first(form, "result").strip() or "null")
-    queue, job_id = visit.params["queue"], visit.params["id"]
-    waits.check(visit.run(waits.resolve(queue, job_id, first(form, "token"), result=result, error=failed)), reference)
-    return _back(visit, f"{reference} is answered")
-
-
-def _begun(visit: Visit, right: Right, act: str) -> str:
-    reference = f"{visit.params['queue']}/{visit.params['id']}"
-    visit.act(right, reference, act=act)
-    return reference
-
-
-def _back(visit: Visit, said: str) -> Response:
-    return visit.done(back_or(visit, path_of("jobs", visit.params["queue"], visit.params["id"])), said)
+def _answer(visit: Visit) -> dict[str, Any]:
+    """Return what the form says of a job that waits: the error that it failed of, else its result."""
+    form = visit.request.form()
+    if failed := first(form, "error").strip():
+        return {"error": failed}
+    try:
+        return {"result": json.loads(first(form, "result").strip() or "null")}
+    except ValueError as error:
+        raise InvalidArguments(f"the result is no JSON: {error}", hint='write text in quotes: "done"') from None

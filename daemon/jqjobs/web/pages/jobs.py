@@ -21,7 +21,7 @@ from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.raw import RawPage, inbox_page, rejected_page
 from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
 from jqjobs.store.store import Store
-from jqjobs.web.access import Right
+from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import back_or, first, job_url
 from jqjobs.web.pages.overview import why
@@ -32,10 +32,9 @@ _PAGE = 50
 #: What the address may say of jobs, beside queue and state.
 FILTERS = ("name", "error", "text", "key", "since", "older_than")
 _RAW = {"inbox": inbox_page, "rejected": rejected_page}
-#: Acts on jobs, in the order of their buttons, and the right that each takes.
-RIGHTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right.DELETE}
 _DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
-_DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}
+#: What becomes of jobs, as people are told.
+DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}
 #: Rows of a page that can be acted on at once.
 _MOST_CHOSEN = 200
 
@@ -79,7 +78,7 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     here = {"queue": status.name, "state": state, **said}
     further = visit.url("/jobs", **here, cursor=str(page.cursor), seen=seen) if page.cursor else ""
     return visit.page(
-        "jobs.html", queue=status, counts=state_counts(visit, status), state=state, said=said, here=here,
+        "jobs.html", queue=status, counts=state_counts(visit, status), state=state, filters=said, here=here,
         rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows], further=further,
         searched=_searched(page, seen) if said else "", is_first=cursor is None, now_ms=page.now_ms,
         start=visit.url("/jobs", **here), unfiltered=visit.url("/jobs", queue=status.name, state=state),
@@ -126,7 +125,7 @@ def note_of(row: JobRow) -> str:
 
 def _acts(visit: Visit, state: str) -> list[str]:
     """Return what may be done to jobs of a state, by who looks."""
-    return [act.value for act, right in RIGHTS.items() if state in BULK_STATES[act] and visit.access.may(right)]
+    return [act.value for act, right in BULK_ACTS.items() if state in BULK_STATES[act] and visit.access.may(right)]
 
 
 def _here(visit: Visit) -> str:
@@ -146,17 +145,17 @@ def act_on_chosen(visit: Visit) -> Response:
     ids = form.get("id", [])[:_MOST_CHOSEN]
     if not ids:
         raise InvalidOption("no job is chosen", hint="check the boxes of those that are meant")
-    noted = visit.act(RIGHTS[act], queue, act=act.value, n=len(ids))
+    noted = visit.act(BULK_ACTS[act], queue, act=act.value)
     done = sum(_does(visit.store, act, f"{queue}/{job_id}") for job_id in ids)
     noted.facts["n"] = done
     missed = f"; {len(ids) - done} had gone on meanwhile" if done < len(ids) else ""
-    return visit.done(back_or(visit, "/jobs"), f"{plural(done, 'job')} {_DONE[act]}{missed}")
+    return visit.done(back_or(visit, "/jobs"), f"{plural(done, 'job')} {DONE[act]}{missed}")
 
 
 def act_of(word: str) -> Act:
     """Return the act that is meant. Raises: InvalidOption."""
-    if word not in RIGHTS:
-        raise InvalidOption(f"there is no act {word!r}", hint=f"acts are {', '.join(RIGHTS)}")
+    if word not in BULK_ACTS:
+        raise InvalidOption(f"there is no act {word!r}", hint=f"acts are {', '.join(BULK_ACTS)}")
     return Act(word)
 
 

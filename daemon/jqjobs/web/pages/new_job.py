@@ -6,15 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption, NotFound, PayloadTooLarge
+from jqjobs.errors import Conflict, InvalidArguments, InvalidName, InvalidOption, NotFound, PayloadTooLarge
 from jqjobs.jobs.fitting import type_words
-from jqjobs.jobs.records import Options
-from jqjobs.operations.arguments import payload_of
-from jqjobs.operations.enqueueing import enqueue_job
 from jqjobs.operations.offers import call_words
 from jqjobs.store.reads.catalog import Offer, offers_of, read_offers
 from jqjobs.store.reply_values import integer, string
 from jqjobs.web.access import Right
+from jqjobs.web.acting import enqueue as enqueue_job
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import path_of
 from jqjobs.web.visit import Visit
@@ -24,7 +22,6 @@ _PREFIX = "p."
 _REST, _MORE = "rest", "more"
 _TEXT, _NUMBER, _BOOLEAN, _CHOICE, _JSON = "text", "number", "boolean", "choice", "json"
 _KINDS = {"integer": _NUMBER, "number": _NUMBER, "boolean": _BOOLEAN, "string": _TEXT}
-_OPTIONS = ("queue", "priority", "delay", "key")
 
 
 class Field(NamedTuple):
@@ -65,12 +62,8 @@ def enqueue(visit: Visit) -> Response:
     """Enqueue it, or show the form again with what is wrong."""
     offer, typed = _offer(visit), {name: values[-1] for name, values in visit.request.form().items()}
     try:
-        payload = _payload(offer, typed)
-        options = _options(typed)
-        queue = typed.get("queue", "").strip() or offer.queue
-        visit.act(Right.ENQUEUE, f"{queue}/{offer.name}", act="enqueue")
-        stored = enqueue_job(visit.store, offer.name, payload, options, queue)
-    except (InvalidArguments, InvalidName, InvalidOption, PayloadTooLarge) as error:
+        stored = enqueue_job(visit, {"name": offer.name, **_arguments(offer, typed), **_options(offer, typed)})
+    except (Conflict, InvalidArguments, InvalidName, InvalidOption, PayloadTooLarge) as error:
         return _form(visit, offer, typed, error.in_one_line())
     said = "enqueued" if stored.made.created else "there already: nothing is added"
     warning = f"; but {stored.warning}" if stored.warning else ""
@@ -135,8 +128,8 @@ def _without_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return others[0] if len(others) == 1 else schema
 
 
-def _payload(offer: Offer, typed: Mapping[str, str]) -> bytes:
-    """Return the arguments that were typed, as a job has them. Raises: InvalidArguments."""
+def _arguments(offer: Offer, typed: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments that were typed, args and kwargs. Raises: InvalidArguments."""
     schema = offer.parameters if isinstance(offer.parameters, dict) else {}
     by_position = schema.get("x-positional-only", [])
     args: list[Any] = []
@@ -151,7 +144,7 @@ def _payload(offer: Offer, typed: Mapping[str, str]) -> bytes:
         else:
             kwargs[field.label] = value
     args += _by_position(schema, kwargs, _json(typed, _REST, [], "further positional arguments"))
-    return payload_of(json.dumps(args), json.dumps(kwargs))
+    return {"args": args, "kwargs": kwargs}
 
 
 def _by_position(schema: Mapping[str, Any], kwargs: dict[str, Any], rest: list[Any]) -> list[Any]:
@@ -187,9 +180,12 @@ def _json(typed: Mapping[str, str], name: str, otherwise: Any, label: str) -> An
     return value
 
 
-def _options(typed: Mapping[str, str]) -> Options:
-    said = {name: typed.get(name, "").strip() or None for name in _OPTIONS}
-    priority = said["priority"]
-    if priority is not None and not priority.lstrip("+-").isdecimal():
-        raise InvalidOption(f"the priority {priority!r} is no number")
-    return Options(priority=None if priority is None else int(priority), delay=said["delay"], key=said["key"])
+def _options(offer: Offer, typed: Mapping[str, str]) -> dict[str, Any]:
+    """Return what was typed of when and how. Raises: InvalidOption."""
+    said: dict[str, Any] = {name: text for name in ("delay", "key") if (text := typed.get(name, "").strip())}
+    said["queue"] = typed.get("queue", "").strip() or offer.queue
+    if priority := typed.get("priority", "").strip():
+        if not priority.lstrip("+-").isdecimal():
+            raise InvalidOption(f"the priority {priority!r} is no number")
+        said["priority"] = int(priority)
+    return said

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from jqjobs.jobs.statistics import Ended, percentile_ms
-from jqjobs.operations.queues import due_of, pause_in_words, require_queue, settings_in_words, unserved
-from jqjobs.store.calls import upkeep
+from jqjobs.operations.queues import pause_in_words, require_queue, settings_in_words, unserved
 from jqjobs.store.reads.limits import held_limits
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.rates import minute_rates
 from jqjobs.store.reads.recent import RecentEnd, recent_ends
 from jqjobs.store.reads.statistics import NameStatistics, latest_statistics
-from jqjobs.web.access import Right
+from jqjobs.web.acting import act_on_queue
 from jqjobs.web.http import Response
 from jqjobs.web.pages.charts import rate_chart
 from jqjobs.web.pages.limits import limit_rows
@@ -98,20 +97,9 @@ def _name_row(visit: Visit, queue: str, name: str, found: Sequence[NameStatistic
                    percentile_ms(waits, _P95), url)  # fmt: skip
 
 
-def pause(visit: Visit) -> Response:
-    """Pause a queue, for as long as the form says."""
-    name, form = visit.params["queue"], visit.request.form()
-    require_queue(visit.store, name)
-    reason, until = first(form, "reason").strip(), first(form, "until").strip()
-    visit.act(Right.PAUSE, name, act="pause", reason=reason or None, until=until or None)
-    visit.run(upkeep.pause(name, due_of(until), visit.access.user, reason))
-    return visit.done(path_of("queues", name), f"{name} is paused: no job of it is taken")
-
-
-def resume(visit: Visit) -> Response:
-    """Resume a queue."""
-    name = visit.params["queue"]
-    require_queue(visit.store, name)
-    visit.act(Right.PAUSE, name, act="resume")
-    visit.run(upkeep.resume(name))
-    return visit.done(path_of("queues", name), f"{name} is resumed")
+def act(visit: Visit) -> Response:
+    """Pause a queue, for as long as the form says, or resume it."""
+    name, word, form = visit.params["queue"], visit.params["act"], visit.request.form()
+    act_on_queue(visit, word, name, reason=first(form, "reason").strip(), until=first(form, "until").strip())
+    said = "is paused: no job of it is taken" if word == "pause" else "is resumed"
+    return visit.done(path_of("queues", name), f"{name} {said}")

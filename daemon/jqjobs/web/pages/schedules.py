@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jqjobs.operations.schedules import Listed, find_schedule, new_run, read_schedules
-from jqjobs.operations.storing import store_job
-from jqjobs.store.calls.schedules import CLASH_HINT, suspend
+from jqjobs.operations.schedules import Listed, read_schedules
+from jqjobs.store.calls.schedules import CLASH_HINT
 from jqjobs.web.access import Right
+from jqjobs.web.acting import act_on_schedule
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import job_url, path_of
 from jqjobs.web.visit import Visit
@@ -50,33 +50,11 @@ def _trouble(each: Listed) -> str:
     return f"several apps have it: {CLASH_HINT}" if len(each.planned.apps) > 1 else ""
 
 
-def pause(visit: Visit) -> Response:
-    """Pause a schedule."""
-    return _switch(visit, resume=False)
-
-
-def resume(visit: Visit) -> Response:
-    """Resume a schedule."""
-    return _switch(visit, resume=True)
-
-
-def _switch(visit: Visit, *, resume: bool) -> Response:
-    word, reference = "resume" if resume else "pause", _reference(visit)
-    queue, planned = find_schedule(visit.store, reference)
-    visit.act(Right.SCHEDULE, reference, act=word)
-    visit.run(suspend(queue, planned.name, resume=resume))
-    return visit.done("/schedules", f"{reference} is {word}d")
-
-
-def run_now(visit: Visit) -> Response:
-    """Enqueue the job of a schedule now, beside its ticks."""
-    reference = _reference(visit)
-    queue, planned = find_schedule(visit.store, reference)
-    visit.act(Right.SCHEDULE, reference, act="run")
-    made = store_job(visit.store, queue, new_run(planned))
-    said = "enqueued" if made.created else "an earlier run has not ended, nothing is added"
-    return visit.done(path_of("jobs", queue, made.id), f"{reference}: {said}")
-
-
-def _reference(visit: Visit) -> str:
-    return f"{visit.params['queue']}/{visit.params['name']}"
+def act(visit: Visit) -> Response:
+    """Pause or resume a schedule, or enqueue its job now, beside its ticks."""
+    queue, name, word = (visit.params[part] for part in ("queue", "name", "act"))
+    answer = act_on_schedule(visit, word, queue, name)
+    if word != "run":
+        return visit.done("/schedules", f"{queue}/{name} is {word}d")
+    said = "enqueued" if answer["created"] else "an earlier run has not ended, nothing is added"
+    return visit.done(path_of("jobs", answer["queue"], answer["id"]), f"{queue}/{name}: {said}")
