@@ -13,7 +13,7 @@ PROCESS_TESTS  := tests/e2e
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-long check format-check lint types layers format bench chaos clean
+.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP) ## start an embedded Valkey and a daemon, run some hundred real jobs, show the status
 	$(BIN)/python examples/demo.py
+
+demo-web: $(STAMP) ## start an example shop with the dashboard, and leave them running until Ctrl-C
+	$(BIN)/python examples/demo_web.py
+
+pictures: $(STAMP) ## make the pictures of docs/dashboard.md anew; needs Chromium, playwright and Pillow
+	$(BIN)/python examples/pictures.py docs/pictures
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew

@@ -78,6 +78,7 @@ def show(place: Path, daemon: subprocess.Popen[bytes], deadline: float) -> None:
     print("Every output is there and right. This is `jqctl status`:\n", flush=True)
     if subprocess.run([command("jqctl"), "status"], check=False).returncode != 0:
         raise DemoFailed("jqctl status failed")
+    print("\nThe same in a browser, with live work: make demo-web, then http://127.0.0.1:8390/")
 
 
 @contextmanager

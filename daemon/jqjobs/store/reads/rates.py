@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jqjobs.store import keys
 from jqjobs.store.reply_values import count
@@ -22,10 +22,14 @@ class MinuteRate(NamedTuple):
 def minute_rates(store: Store, queues: Sequence[str], now_ms: int, minutes: int = 60) -> list[MinuteRate]:
     """Return the rates of these queues together, oldest minute first, the one that goes on last; one round trip."""
     latest = now_ms // _MINUTE_MS
-    asked = [(minute, queue) for minute in range(latest - minutes + 1, latest + 1) for queue in queues]
+    spans = range(latest - minutes + 1, latest + 1)
     looks = [("HMGET", store.address.key(keys.queue(queue, f"minute:{minute}")), "done", "failed")
-             for minute, queue in asked]  # fmt: skip
-    replies = store.wire.pipeline(looks) if looks else []
-    pairs = [tuple(map(count, reply)) if isinstance(reply, list) else (0, 0) for reply in replies]
-    columns = [pairs[start : start + len(queues)] for start in range(0, len(pairs), len(queues))] or [[]] * minutes
-    return [MinuteRate(sum(done for done, _ in column), sum(failed for _, failed in column)) for column in columns]
+             for minute in spans for queue in queues]  # fmt: skip
+    replies = iter(store.wire.pipeline(looks) if looks else ())
+    return [_sum_of([next(replies) for _ in queues]) for _ in spans]
+
+
+def _sum_of(replies: Sequence[Any]) -> MinuteRate:
+    """Return what several queues did in one minute; what cannot be read counts for nothing."""
+    pairs = [reply for reply in replies if isinstance(reply, list)]
+    return MinuteRate(sum(count(done) for done, _ in pairs), sum(count(failed) for _, failed in pairs))

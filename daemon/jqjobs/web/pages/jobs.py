@@ -89,10 +89,11 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
 def _raw(visit: Visit, status: QueueStatus, state: str) -> Response:
     offset = _number(visit.request.asked("offset"))
     page: RawPage = _RAW[state](visit.store, status.name, offset, _PAGE)
+    entries = [entry._replace(text=visit.redaction.of_text(entry.text)) for entry in page.entries]
     here = {"queue": status.name, "state": state}
     further = visit.url("/jobs", **here, offset=page.next_offset) if page.next_offset is not None else ""
     return visit.page(
-        "raw.html", queue=status, counts=state_counts(visit, status), state=state, page=page, further=further,
+        "raw.html", queue=status, counts=state_counts(visit, status), state=state, entries=entries, further=further,
         now_ms=status.now_ms,
     )  # fmt: skip
 

@@ -1,0 +1,237 @@
+"""The pages of the dashboard, asked as a browser without JavaScript asks them, on a real server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+import pytest
+
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls import upkeep
+from jqjobs.web import Access, Dashboard, Request
+from jqjobs.web.access import ALL, VIEW
+from jqjobs.web.http import Response
+from jqjobs.web.table import PAGES
+from store.queue_system import QueueSystem
+
+_PAGES = (
+    "/", "/queues/q", "/jobs", "/jobs?queue=q", "/jobs?queue=q&state=dead", "/jobs?queue=q&state=ready&name=n",
+    "/jobs?queue=q&state=inbox", "/jobs?queue=q&state=rejected", "/errors", "/errors?queue=q", "/running", "/schedules",
+    "/limits", "/daemons", "/new", "/find?q=q", "/jobs/bulk?queue=q&state=dead&act=retry",
+)  # fmt: skip
+
+
+class Browser:
+    """Goes where somebody without JavaScript can go."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+
+    def ask(self, url: str, form: dict[str, str] | None = None) -> Response:
+        found = urlsplit(url)
+        headers = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+        body = b"" if form is None else urlencode(form).encode()
+        method = "GET" if form is None else "POST"
+        return self._dashboard.handle(
+            Request(method, unquote(found.path), parse_qs(found.query), headers, body, host="h")
+        )
+
+    def see(self, url: str) -> str:
+        """Return a page, through redirects."""
+        response = self.ask(url)
+        if response.status == 303:
+            return self.see(dict(response.headers)["Location"])
+        assert response.status == 200, (url, response.status, response.body.decode())
+        return response.body.decode()
+
+    def press(self, url: str, **form: str) -> str:
+        """Post a form and return the page that it leads to."""
+        response = self.ask(url, form)
+        assert response.status == 303, response.body.decode()
+        return self.see(dict(response.headers)["Location"])
+
+
+@pytest.fixture
+def browser(system: QueueSystem) -> Iterator[Browser]:
+    dashboard = Dashboard(system.url, auth=lambda _: Access("maria", ALL))
+    yield Browser(dashboard)
+    dashboard.close()
+
+
+def dead(system: QueueSystem, *ids: str) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    for job_id in ids:
+        system.add(job_id, fields=("max_attempts", "1"))
+        system.round(Kind.FAILED, worker="w")
+
+
+@pytest.mark.parametrize("url", ["/", "/jobs", "/errors", "/running", "/schedules", "/limits", "/daemons", "/new"])
+def test_where_there_is_nothing_a_page_says_what_to_do(browser: Browser, url: str) -> None:
+    assert 'class="empty"' in browser.see(url)
+
+
+@pytest.mark.parametrize("url", _PAGES)
+def test_each_page_shows_a_queue_with_jobs(system: QueueSystem, browser: Browser, url: str) -> None:
+    dead(system, "d")
+    system.add("r")
+
+    page = browser.see(url)
+
+    assert page.count("<html") == 1
+    assert "None" not in re.sub(r"<[^>]*>", "", page)
+
+
+def test_a_dead_job_is_looked_at_and_sent_back(system: QueueSystem, browser: Browser) -> None:
+    dead(system, "d")
+
+    assert "Dead" in browser.see("/jobs/q/d")
+    assert "q/d is ready again" in browser.press("/jobs/q/d/retry")
+    assert "q/d is cancelled" in browser.press("/jobs/q/d/cancel")
+    assert "q/d is deleted" in browser.press("/jobs/q/d/delete")
+    assert browser.ask("/jobs/q/d").status == 404
+
+
+def test_many_are_counted_first_and_only_what_was_there_then_is_touched(system: QueueSystem, browser: Browser) -> None:
+    dead(system, "a", "b")
+
+    page = browser.see("/jobs/bulk?queue=q&state=dead&act=delete")
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    dead(system, "late")
+    told = browser.press("/jobs/bulk", **form)
+
+    assert "Delete 2 jobs?" in page
+    assert "2 jobs deleted" in told
+    assert browser.ask("/jobs/q/late").status == 200
+
+
+def test_chosen_jobs_are_acted_on(system: QueueSystem, browser: Browser) -> None:
+    dead(system, "a", "b")
+
+    page = browser.press("/jobs/chosen", queue="q", act="retry", id="b", back="/jobs?queue=q&state=dead")
+
+    assert "1 job sent back to ready" in page
+    assert "/jobs/q/a" in page
+    assert "/jobs/q/b" not in page
+
+
+def test_a_queue_is_paused_with_a_reason(system: QueueSystem, browser: Browser) -> None:
+    system.run(upkeep.add_queues(["q"]))
+
+    page = browser.press("/queues/q/pause", reason="mend the mails", until="in 2h")
+
+    assert "mend the mails" in page
+    assert "by maria" in page
+    assert "q is resumed" in browser.press("/queues/q/resume")
+
+
+def test_who_may_only_look_is_refused_each_act(system: QueueSystem) -> None:
+    dead(system, "d")
+    dashboard = Dashboard(system.url, auth=lambda _: Access("guest", VIEW))
+    acts = {
+        "/queues/q/pause": {}, "/queues/q/resume": {}, "/jobs/chosen": {"queue": "q", "act": "retry", "id": "d"},
+        "/jobs/bulk": {"queue": "q", "act": "delete", "state": "dead", "until_ms": "9999999999999"},
+        **{f"/jobs/q/d/{act}": {} for act in ("retry", "promote", "cancel", "delete", "resolve")},
+        **{f"/schedules/q/s/{act}": {} for act in ("pause", "resume", "run")},
+        **{f"/daemons/d/{act}": {} for act in ("quiet", "resume", "reload", "scale", "drain", "stop", "dump")},
+        "/new/q/n": {},
+    }  # fmt: skip
+    patterns = {route.pattern for route in PAGES if route.method == "POST"}
+    covered = {re.sub(r"^/(queues|jobs|schedules|daemons|new)/.*", r"\1", url) for url in acts}
+
+    for url, form in acts.items():
+        response = Browser(dashboard).ask(url, form)
+        assert response.status in ({403, 404} if url.startswith("/new") else {403}), (url, response.body)
+    assert {pattern.split("/")[1] for pattern in patterns} == covered
+    dashboard.close()
+
+
+#: What would act in HTML, in an attribute, in an address, or to the eye.
+_HOSTILE = (
+    "<script>boom()</script>", "</script><script>boom()</script>", '"><img src=x onerror=boom()>',
+    "' onmouseover='boom()", "javascript:boom()", "</pre><svg onload=boom()>", "</textarea><script>boom()</script>",
+    "{{ 7 * 7 }}", "{% if x %}",
+    "\u202egnp.exe", "\x1b[31mred", "\x00nul", "&lt;b&gt;", "<!--", "]]>", "%3Cscript%3E",
+    "</title><script>boom()</script>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=boom()>", "<a href=javascript:boom()>x</a>", "\u2028boom()",
+)  # fmt: skip
+_PLACES = (
+    "{}", "a{}", "{}z", " {}", "x\n{}", "{0}{0}", "'{}'", '"{}"', "<{}>", "&{};", "={}", "`{}`", "({})", "[{}]",
+    "${{{}}}",
+    "data:text/html,{}", "//{}", "\\{}", "\t{}", "#{}", "?{}", "é{}", "{}{{", "}}{}", "<p>{}", "{}\r\n", "0{}",
+)  # fmt: skip
+
+
+def hostile_strings() -> list[str]:
+    """Return more than 500 of them."""
+    return [place.replace("{0}", text).replace("{}", text) for text in _HOSTILE for place in _PLACES]
+
+
+class Tags(HTMLParser):
+    """Notes what of a page could run: scripts, handlers, addresses that are code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.scripts += tag == "script"
+        self.found += [f"<{tag} {name}>" for name in given if name.startswith("on") or name == "style"]
+        self.found += [value for name in ("href", "src", "action") if (value := given.get(name) or "")
+                       and not value.startswith(("/", "#"))]  # fmt: skip
+        self.found += [tag] * (tag in ("img", "math", "iframe", "object", "base"))
+
+
+def test_nothing_that_comes_out_of_redis_can_act_in_a_page(system: QueueSystem, browser: Browser) -> None:
+    strings = hostile_strings()
+    assert len(strings) >= 500
+    for number, text in enumerate(strings):
+        plant(system, number, text)
+    addresses = [
+        "/", "/errors", "/running", "/queues/q", "/find?q=" + quote(strings[0]), "/new", "/new/q/n",
+        "/jobs?queue=q&state=rejected", "/jobs?queue=q&state=inbox",
+        *(f"/jobs?queue=q&state={state}&name=&error={quote(strings[n])}" for n, state in enumerate(("ready", "dead"))),
+        *(f"/jobs/q/j{number}" for number in range(len(strings))),
+    ]  # fmt: skip
+    page = browser.see("/jobs?queue=q&state=dead")
+    while page:
+        check(page)
+        further = re.search(r'href="([^"]*)" rel="next"', page)
+        page = browser.see(further[1].replace("&amp;", "&")) if further else ""
+
+    for address in addresses:
+        check(browser.ask(address).body.decode())
+
+
+def check(page: str) -> None:
+    """Fail when a page has anything that could run but its own two scripts."""
+    tags = Tags()
+    tags.feed(page)
+    assert tags.found == []
+    assert tags.scripts == 2
+    assert "49" not in re.findall(r">\s*(49)\s*<", page)
+    assert not set(re.sub("<[^>]*>", "", page)) & {"\u202e", "\x1b", "\x00", "\u2028"}
+
+
+def plant(system: QueueSystem, number: int, text: str) -> None:
+    """Have a dead job whose id is harmless and all else hostile, one with a hostile id, and hostile envelopes."""
+    key, raw = system.store.address.key, text.encode()
+    wire = system.store.wire
+    job = key(f"{{q}}:job:j{number}")
+    payload = b'{"kwargs": {"x": "' + raw.replace(b"\\", b"").replace(b'"', b"") + b'"}}'
+    history = b'{"attempt": 1, "reason": "failed", "error": "boom", "traceback": "' + raw.replace(b"\\", b"").replace(
+        b'"', b"") + b'"}'  # fmt: skip
+    fields = (b"name", raw, b"payload", payload, b"error", raw, b"reason", raw, b"key", raw, b"log", raw, b"held", raw,
+              b"result", raw, b"progress", raw, b"group", raw, b"suspect", raw)  # fmt: skip
+    wire.pipeline([
+        ("SADD", key("{~}:queues"), "q", raw), ("HSET", job, *fields), ("RPUSH", f"{job}:history", history, raw),
+        ("ZADD", key("{q}:dead"), number + 1, f"j{number}", number + 1, raw), ("HSET", key("{q}:job:") + text, *fields),
+        ("LPUSH", key("{q}:inbox"), raw), ("LPUSH", key("{q}:rejected"), b"1 " + raw + b"\n" + raw),
+        ("HSET", key("{q}:catalog"), raw, raw, "n", b'{"doc": "' + raw.replace(b'"', b"") + b'"}'),
+        ("HSET", key("{q}:errors"), f"f{number}", b"1 1 1 j0 n " + raw),
+        ("HSET", key("{q}:meta"), "paused_reason", raw),
+    ])  # fmt: skip
