@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any, Literal
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from demo import end_server, stop, wait_for_server
@@ -27,7 +28,7 @@ from demo_web import customer_comes, running_daemon
 
 CHROMIUM = "/usr/bin/chromium"
 _WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
-_SCHEMES = ("light", "dark")
+_SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _COLOURS = 96
 #: What a picture may take, bytes.
 _MOST_BYTES = 60_000
@@ -129,12 +130,12 @@ def take_pictures(address: str, folder: Path, wanted: list[str]) -> None:
         browser.close()
 
 
-def show(page: object, address: str, name: str) -> None:
+def show(page: Any, address: str, name: str) -> None:
     """Go to a page; to that of a job by way of the list of dead ones."""
-    page.goto(address + PAGES.get(name, PAGES["jobs"]))  # type: ignore[attr-defined]
+    page.goto(address + PAGES.get(name, PAGES["jobs"]))
     if name == "job":
-        page.locator("main tbody a.row").first.click()  # type: ignore[attr-defined]
-        page.wait_for_url("**/jobs/payments/*")  # type: ignore[attr-defined]
+        page.locator("main tbody a.row").first.click()
+        page.wait_for_url("**/jobs/payments/*")
 
 
 def write_small(png: bytes, path: Path) -> None:
