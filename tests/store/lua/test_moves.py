@@ -127,6 +127,14 @@ def test_a_key_goes_along(system: QueueSystem) -> None:
 KILLED_AFTER = {"it has left": 2, "it was read": 3, "it was delivered": 4, "that was noted": 5}
 
 
+def test_a_key_that_was_given_away_at_the_start_does_not_come_back_by_a_move(system: QueueSystem) -> None:
+    system.add("a", key="k", fields=("coalesce", "queued"))
+    system.round(Kind.FAILED, 5000, text="boom", line=b'{"attempt":1}')
+    assert move(system, "a") == [Moved.MOVED]
+    assert everywhere(system) == ["b:scheduled"]
+    assert system.run(enqueueing.enqueue("b", [NewJob("n", b"{}", id="y", key="k")]))[0].created
+
+
 @pytest.mark.parametrize("steps", KILLED_AFTER.values(), ids=KILLED_AFTER.keys())
 def test_a_mover_that_is_killed_neither_loses_a_job_nor_doubles_it(system: QueueSystem, steps: int) -> None:
     system.add("a", "z")

@@ -25,7 +25,8 @@ local function write_arrived(q, now, job, key)
   redis.call('DEL', record, record .. ':history')
   redis.call('HSET', record, unpack(job.fields))
   if #job.history > 0 then redis.call('RPUSH', record .. ':history', unpack(job.history)) end
-  if key and job.state ~= 'dead' or job.has_key then claim_key(q, job.id, key) end
+  -- One that is parked had given its key back; one that ran has given it away.
+  if job.has_key or job.state == 'parked' then claim_key(q, job.id, key) end
   remember_answer(q, now, job.token, 1)
   place_arrived(q, now, job)
 end
