@@ -13,7 +13,7 @@ PROCESS_TESTS  := tests/e2e
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format bench chaos clean
+.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format docs bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,10 @@ format: $(STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --fix-only --select I $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+docs: $(STAMP) ## build the site into site/; a warning is an error
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+
 bench: $(STAMP) ## measure this machine, some minutes; ARGS="--quick", ARGS="--vs rq,taskiq", ARGS=--help
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
@@ -67,5 +71,5 @@ chaos: $(STAMP) ## kill, freeze and cut off a fleet for 10 minutes, and check it
 	PYTHONPATH=benchmarks $(BIN)/python -m chaos.run $(ARGS)
 
 clean: ## remove the virtual environment, caches and build output
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find daemon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -63,7 +63,7 @@ _PUBLIC = {
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
-__all__ = [  # noqa: RUF022 - grouped as in the README
+__all__ = [  # noqa: RUF022 - grouped by what they are for
     "App", "Job", "JobHandle", "JobInfo", "Queue", "State", "CancelAnswer", "current_job", "JobContext", "wait_async",
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
     "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",

@@ -1,4 +1,4 @@
-"""Exit codes: of `jqd` (sysexits(3)) and of its workers. The README documents both tables."""
+"""Exit codes: of `jqd` (sysexits(3)) and of its workers. docs/reference/settings.md documents both tables."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from jqjobs import App, RateLimit
 from jqjobs.api.periodic import MOST_NAME, MOST_SCHEDULES, Schedule
 from jqjobs.errors import ConfigError, DuplicateJobName, InvalidArguments, InvalidName, InvalidOption, PayloadTooLarge
 
-README = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "periodic.md").read_text("utf-8")
 
 
 def report(region: str = "all", days: int = 1) -> str:
@@ -173,10 +173,11 @@ def test_there_are_not_any_number_of_schedules(app: App) -> None:
         app.periodic(every="1h", schedule="straw")(job)
 
 
-def test_the_examples_of_the_readme_register_what_it_says(app: App) -> None:
-    [block] = [text for text in re.findall(r"^```python\n(.*?)^```", README, re.M | re.S) if "@app.periodic" in text]
-    exec(block, {"app": app})
-    app.load()
+def test_the_examples_of_the_how_to_register_what_it_says() -> None:
+    [block] = re.findall(r"^```python .*?\n(.*?)^```", PAGE, re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    app: App = names["app"].load()
 
     assert {f"{each.queue}/{each.name} {each.times}" for each in app.schedules} == {
         "reports/nightly_report 0 3 * * * Europe/Paris", "emails/fetch_mail every 30s",
@@ -185,9 +186,9 @@ def test_the_examples_of_the_readme_register_what_it_says(app: App) -> None:
     assert entry_of(app, "morning")["payload"] == '{"kwargs":{"greeting":"Good morning"}}'
 
 
-def test_the_defaults_are_those_of_the_readme(app: App) -> None:
+def test_the_defaults_are_those_of_the_how_to(app: App) -> None:
     app.periodic("@daily")(report)
-    table = README.split("### Periodic jobs", 1)[1].split("\n### ", 1)[0]
+    table = PAGE.partition("\n## ")[0]
     said = dict(re.findall(r"^\| `(\w+)` \| `\"?(\w+)\"?` \|", table, re.MULTILINE))
 
     entry = entry_of(app)

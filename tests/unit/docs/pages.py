@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "daemon" / "jqjobs"
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 RELIABILITY = (ROOT / "docs" / "reliability.md").read_text("utf-8")
@@ -31,3 +34,42 @@ def first_cells(table: str) -> set[str]:
     """Every word in backquotes in the first column of a table."""
     cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
     return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+
+
+class Fence(NamedTuple):
+    """A fenced block. ``title``: the file it is, "" for one that is none."""
+
+    language: str
+    title: str
+    body: str
+
+
+def fences(path: Path) -> list[Fence]:
+    """Every fenced block of a page, in order."""
+    found = re.findall(r'^```(\w+)(?: title="(.*?)")?\n(.*?)^```$', path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [Fence(*each) for each in found]
+
+
+def prose(path: Path) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(body: str) -> list[tuple[str, str]]:
+    """Each `$ command` of a console block, with what is shown below it."""
+    return re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE)
+
+
+#: What differs from run to run: ids, durations, numbers and the blanks of columns. In this order.
+_VARIES = (
+    (r"\b[a-z0-9]{16}\b", "ID"), (r"\d{4}-\d\d-\d\d[ T][\d:]+Z", "TIME"), (r"\b(\d+(ms|[smhd]))+\b", "AGE"),
+    (r"\d+(\.\d+)*", "0"), (r"unix://\S+|redis://\S+", "URL"), (r" on \S+,", " on HOST,"), (r"\S+@\S+", "WHO"),
+    (r"[ \t]+", " "),
+)  # fmt: skip
+
+
+def shape(text: str) -> str:
+    """What a command prints, numbers aside."""
+    for pattern, stands_for in _VARIES:
+        text = re.sub(pattern, stands_for, text)
+    return "\n".join(line.strip() for line in text.strip().splitlines())

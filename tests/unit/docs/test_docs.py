@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
-
-import pytest
 
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, MOST_HUNG, Kind
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.link.exits import WorkerExit
-from unit.docs.pages import ARCHITECTURE, DOCS, PACKAGE, PROTOCOL, RELIABILITY, ROOT, chapter, first_cells, section
+from unit.docs.pages import ARCHITECTURE, PACKAGE, PROTOCOL, RELIABILITY, ROOT, chapter, first_cells, section
 
 FAULTS, _, CAMPAIGN = RELIABILITY.partition("## A campaign")
 LUA = {path.stem: path.read_text("utf-8") for path in (PACKAGE / "store" / "lua").rglob("*.lua")}
@@ -183,20 +180,3 @@ def test_a_test_that_carries_the_number_of_a_fault_shows_that_fault() -> None:
 
     assert [pair for pair in numbered if pair[0] != pair[1]] == []
     assert {*range(1, 14), *range(26, 31)} <= {number for _, number in numbered}
-
-
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_links_inside_the_project_lead_somewhere(path: Path) -> None:
-    text = path.read_text("utf-8")
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if "://" in target:
-            continue
-        file, _, anchor = target.partition("#")
-        linked = path.parent / file if file else path
-        assert linked.exists(), target
-        if anchor:
-            assert anchor in {_anchor(title) for title in re.findall(r"^#+ (.+)$", linked.read_text("utf-8"), re.M)}
-
-
-def _anchor(title: str) -> str:
-    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")

@@ -233,13 +233,14 @@ def test_a_job_without_limits_stores_nothing_about_them(app: App) -> None:
 def example(document: str, heading: str, app: App) -> dict[str, Job[..., Any]]:
     """The jobs that the first Python block below a heading registers."""
     text = (Path(__file__).parents[3] / document).read_text("utf-8")
-    block = text.split(f"### {heading}\n", 1)[1].split("```python\n", 1)[1].split("```", 1)[0]
-    exec(compile(block, document, "exec"), {"app": app, "RateLimit": RateLimit, "Concurrency": Concurrency})
-    return app.jobs
+    block = text.split(f"# {heading}\n", 1)[1].split("```python", 1)[1].partition("\n")[2].split("```", 1)[0]
+    names = {"app": app, "RateLimit": RateLimit, "Concurrency": Concurrency}
+    exec(compile(block, document, "exec"), names)
+    return names["app"].jobs
 
 
-def test_the_examples_of_the_readme_mean_what_it_says(app: App) -> None:
-    jobs = example("README.md", "Limits", app)
+def test_the_examples_of_the_how_to_mean_what_it_says(app: App) -> None:
+    jobs = example("docs/how-to/limits.md", "Rate limits and concurrency limits", app)
 
     assert stored(jobs["call_api"], "/x") == "r 10 1000 call_api/1s"
     assert stored(jobs["make_report"], 7) == "r 100 3600000 reports:7/1h c 2 0 db/running"
