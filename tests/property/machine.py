@@ -229,15 +229,18 @@ class Machine(RuleBasedStateMachine):
     # People, clocks, memory
 
     @rule(
-        queue=queues, act=st.sampled_from(("resume", "resume", "pause", "the old way")), until=st.sampled_from(PAUSES)
+        queue=queues,
+        act=st.sampled_from(("resume", "pause", "pause and say why", "the old way")),
+        until=st.sampled_from(PAUSES),
     )
     def pause_or_resume(self, queue: str, act: str, until: int | None) -> None:
         """For good, until a moment, or as those do who know nothing of moments."""
         self.count()
         if act == "resume":
             self.s.resume(queue)
-        elif act == "pause":
-            self.s.pause(queue, until, as_span=(until or 0) % 2 == 0)
+        elif act.startswith("pause"):
+            reason = "why" if act.endswith("why") else ""
+            self.s.pause(queue, until, reason, as_span=(until or 0) % 2 == 0)
         elif not self.s.full:
             self.s.pause_the_old_way(queue)
 

@@ -182,8 +182,8 @@ class Model:
         q.arrived = {token: until for token, until in q.arrived.items() if until > now}
         return reaped
 
-    def pause(self, queue: str, now: int, until: int | None) -> bool:
-        return pause(self.queues[queue], now, until)
+    def pause(self, queue: str, now: int, until: int | None, reason: str) -> bool:
+        return pause(self.queues[queue], now, until, reason=reason)
 
     def pause_the_old_way(self, queue: str, now: int) -> None:
         pause_the_old_way(self.queues[queue], now)

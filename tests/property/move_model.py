@@ -29,6 +29,8 @@ class Parcel:
 def move(q: Queue, now: int, target: str, job_id: str) -> Sent:
     if job_id not in q.jobs:
         return Sent.UNKNOWN
+    if job_id in q.transfers:
+        return Sent.MOVING_ALREADY
     found = _leave_set(q, now, job_id)
     if found is None:
         return Sent.STAYS

@@ -208,11 +208,12 @@ class System:
         answer = self.run(leases.publish(queue, LEASE_MS, entries))
         self.check(answer, self.model.publish(queue, self.now, entries))
 
-    def pause(self, queue: str, until_ms: int | None, *, as_span: bool) -> None:
+    def pause(self, queue: str, until_ms: int | None, reason: str, *, as_span: bool) -> None:
         """Pause until so many ms from now, or, with None, until somebody resumes it."""
         until = "" if until_ms is None else f"+{until_ms}" if as_span else str(self.now + until_ms)
         moment = None if until_ms is None else self.now + until_ms
-        self.check(self.run(upkeep.pause(queue, until, "who", "")), self.model.pause(queue, self.now, moment))
+        expected = self.model.pause(queue, self.now, moment, reason)
+        self.check(self.run(upkeep.pause(queue, until, "who", reason)), expected)
 
     def pause_the_old_way(self, queue: str) -> None:
         self.store.wire.call("HSETNX", f"jq:{{{queue}}}:meta", "paused", self.now)

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
+from jqjobs.store import keys
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reads.queues import catalog_entry, known_queues, queues_with
-from jqjobs.store.reply_values import integer
+from jqjobs.store.reply_values import integer, text
 from jqjobs.store.store import Store
 
 _GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"
 
 
 def find(store: Store, reference: str) -> tuple[str, str]:
-    """Return (queue, id) of the job a person named; with a queue it is not looked up.
+    """Return (queue, id) of the job a person named, where it is by now if it was moved; it need not exist.
 
     Raises: InvalidName, NotFound; Conflict when several queues have the id.
     """
     queue, job_id = parse_ref(reference)
     if queue:
-        return queue, job_id
+        return follow(store, queue, job_id), job_id
     queues = queues_with(store, job_id)
     if not queues:
         raise NotFound(_why_unknown(store, job_id), hint=_GONE)
     if len(queues) > 1:
         several = ", ".join(f"{queue}/{job_id}" for queue in queues)
         raise Conflict(f"several queues have a job {job_id}", hint=f"say which one: {several}")
-    return queues[0], job_id
+    return follow(store, queues[0], job_id), job_id
+
+
+def follow(store: Store, queue: str, job_id: str) -> str:
+    """Return the queue that a job was moved to from this one, or this one."""
+    moved_to = store.wire.call("HGET", store.address.key(keys.job(queue, job_id)), "moved")
+    return queue if moved_to is None else follow(store, text(moved_to), job_id)
 
 
 def _why_unknown(store: Store, job_id: str) -> str:

@@ -26,7 +26,7 @@ from jqjobs.store.reads.search import Cursor, JobPage, JobRow, search, states_fr
 from jqjobs.store.steps import Steps
 
 _UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.MOVING, State.KEPT, State.DEAD))
-_MOVABLE = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.WAITING, State.MOVING, State.KEPT))
+_MOVABLE = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.WAITING, State.KEPT))
 _AT_REST = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.MOVING))
 
 

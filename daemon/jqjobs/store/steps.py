@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
+from jqjobs.errors import StoreError
 from jqjobs.store.call import Call
 
 T = TypeVar("T")
@@ -17,22 +18,31 @@ Steps = Generator[Call[Any], Any, T]
 
 
 def run_steps(run: Callable[[Call[Any]], Any], steps: Steps[T]) -> T:
-    """Go through steps and return what they come to. Raises: what ``run`` and the steps raise."""
-    answer = None
+    """Go through steps and return what they come to. Raises: what the steps raise, and what ``run`` does:
+    a StoreError where the steps, which may handle it, wait for the answer."""
+    answer, problem = None, None
     while True:
         try:
-            call = steps.send(answer)
+            call = steps.throw(problem) if problem else steps.send(answer)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        answer = run(call)
+        answer, problem = None, None
+        try:
+            answer = run(call)
+        except StoreError as error:
+            problem = error
 
 
 async def run_steps_async(run: Callable[[Call[Any]], Awaitable[Any]], steps: Steps[T]) -> T:
     """Do what `run_steps` does, from a coroutine."""
-    answer = None
+    answer, problem = None, None
     while True:
         try:
-            call = steps.send(answer)
+            call = steps.throw(problem) if problem else steps.send(answer)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-        answer = await run(call)
+        answer, problem = None, None
+        try:
+            answer = await run(call)
+        except StoreError as error:
+            problem = error

@@ -11,7 +11,7 @@ import pytest
 
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.jobs.records import Kind
-from jqjobs.store.calls import daemons, upkeep
+from jqjobs.store.calls import daemons, moves, upkeep
 from jqjobs.store.calls.memory import sample_memory
 from jqjobs.store.calls.schedules import plan
 from jqjobs.version import __version__
@@ -146,6 +146,8 @@ def test_queues_that_nobody_serves_or_that_are_paused(system: QueueSystem, termi
     assert (level, hint) == ("error", "start a daemon for it: jqd --queues emals")
     assert said.startswith("queue emals: 1 job in it, and no daemon takes jobs of this queue, but of 'emails'")
     assert only(terminal, "queues.paused")[::2] == ("warning", "jqctl queue resume emails")
+    system.run(moves.move("emals", "emails", ["a"]))
+    assert only(terminal, "queues.served")[1].startswith("queue emals: 1 job in it")  # it is on its way
 
 
 def test_jobs_that_nobody_offers_and_the_name_that_was_meant(system: QueueSystem, terminal: Terminal) -> None:

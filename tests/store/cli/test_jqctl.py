@@ -763,8 +763,23 @@ def test_jobs_are_moved_and_found_where_they_are(system: QueueSystem, terminal: 
     for reference in ("a", "q/a", "later/a"):
         job = terminal.json("job", "show", reference)["job"]
         assert (job["queue"], job["state"], len(job["history"])) == ("later", "dead", 1)
-    assert terminal.run("job", "delete", "q/a", "--yes") == Exit.NOT_FOUND
-    assert "was moved to queue later" in terminal.err
+
+
+@pytest.mark.parametrize("reference", ["q/a", "a"])
+@pytest.mark.parametrize("verb", ["retry", "cancel", "delete", "promote", "move"])
+def test_each_verb_finds_a_job_where_it_was_moved(
+    system: QueueSystem, terminal: Terminal, verb: str, reference: str
+) -> None:
+    if verb in ("retry", "delete"):
+        kill_jobs(system, "a")
+    else:
+        system.add("a", due="+5000")
+    terminal.json("job", "move", "q/a", "--to", "later")
+    more = {"delete": ["--yes"], "move": ["--to", "third"]}.get(verb, [])
+    answer = terminal.json("job", verb, reference, *more)
+    assert terminal.code == Exit.OK
+    done = {"cancel": "cancelled", "retry": "retried", "move": "moved"}.get(verb, f"{verb.rstrip('e')}ed")
+    assert answer[done] == ["third/a" if verb == "move" else "later/a"]
 
 
 def test_a_job_that_cannot_be_moved_stays_and_says_why(system: QueueSystem, terminal: Terminal) -> None:

@@ -6,7 +6,7 @@ from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import leases
+from jqjobs.store.calls import leases, moves
 from log_lines import Lines
 from store.queue_system import QueueSystem
 
@@ -41,3 +41,14 @@ def test_a_burst_is_not_over_while_suspects_wait(system: QueueSystem) -> None:
     chores = Housekeeping(system.store, DaemonSettings("shop:app", "redis://", burst="ready"))
     system.run(leases.leave("q", "w", "died", [BoardEntry("a", job.attempt, "suspect 1 1")]))
     assert not chores.is_exhausted(["q"])
+
+
+def test_a_burst_is_not_over_while_jobs_are_on_their_way_to_another_queue(system: QueueSystem) -> None:
+    system.add("a")
+    system.run(moves.move("q", "b", ["a"]))
+    chores = Housekeeping(system.store, DaemonSettings("shop:app", "redis://", burst="ready"))
+    assert not chores.is_exhausted(["q"])
+    system.clock.advance(2000)
+    chores.do(["q"])
+    assert chores.is_exhausted(["q"])
+    assert system.ids("ready", "b") == ["a"]

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from jqjobs.errors import StoreError
 from jqjobs.jobs.limits import Concurrency
 from jqjobs.jobs.records import Kind, NewJob
 from jqjobs.jobs.selector import Selector
+from jqjobs.store.bulk import Act, act_on_all
 from jqjobs.store.call import Call
-from jqjobs.store.calls import cancels, endings, enqueueing, moves, upkeep, waits
+from jqjobs.store.calls import cancels, endings, enqueueing, leases, moves, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
+from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import Ending
 from jqjobs.store.calls.moves import Delivered, Moved
 from jqjobs.store.calls.upkeep import Deleted
@@ -21,7 +24,7 @@ from jqjobs.store.reads.queues import queue_status
 from jqjobs.store.reads.search import Cursor, search
 from jqjobs.store.steps import run_steps
 from store.lua.one_job import parked, ready, scheduled
-from store.queue_system import START_MS, QueueSystem
+from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 
 class Killed(Exception):
@@ -227,7 +230,84 @@ def test_while_it_is_on_its_way_a_job_is_seen_and_let_be(system: QueueSystem) ->
     assert system.run(waits.resolve("q", "a", "t", error="no")) == "moving"
     assert system.run(endings.job_end("q", "a")).ending is Ending.PENDING
     assert not system.run(enqueueing.enqueue("q", [NewJob("n", b"{}", id="a")]))[0].created
-    assert move(system, "a") == [Moved.STAYS]
+
+
+def test_who_moves_again_what_a_killed_mover_has_left_brings_it_to_where_it_goes(system: QueueSystem) -> None:
+    system.add("a", "c", "d")
+    system.add("d", queue="b")
+    with pytest.raises(Killed):
+        move(system, "a", "c", "d", steps=2)
+    assert move(system, "a") == [Moved.MOVED]
+    assert move(system, "c", "d", to="third") == [Moved.MOVED_ELSEWHERE, Moved.BACK]
+    assert [everywhere(system, job_id) for job_id in "acd"] == [["b:ready"], ["b:ready"], ["q:ready", "b:ready"]]
+
+
+def test_all_that_a_killed_mover_has_left_can_be_moved_on(system: QueueSystem) -> None:
+    system.add("a", "c")
+    with pytest.raises(Killed):
+        move(system, "a", "c", steps=2)
+    answer = run_steps(system.run, act_on_all("q", Selector(state="moving"), Act.MOVE, to="b"))
+    assert (answer.done, system.ids("ready", "b")) == (2, ["a", "c"])
+
+
+@pytest.mark.parametrize("part", ["held:one", "gates", "transfers", "misfits", "meta", "leases"])
+@pytest.mark.parametrize("lies", ["held", "ready", "parked"])
+def test_a_damaged_key_of_its_own_queue_loses_no_job(real_system: QueueSystem, part: str, lies: str) -> None:
+    system = real_system
+    system.add_limited("r", "a", "c", limits=Concurrency(1).text("one"))
+    [running] = system.take("w", want=3)
+    system.take("w2", want=3)
+    if lies != "held":
+        system.settle("w", running, Kind.DONE)
+    if lies == "parked":
+        [job] = system.take("w")
+        system.settle("w", job, Kind.UNKNOWN)
+    assert system.states("a") == [lies]
+    system.redis("SET", system.key(part), "x")
+    assert move(system, "a") == [Moved.MOVED]
+    assert everywhere(system) == ["b:ready"]
+
+
+def test_hooks_that_are_due_go_along_with_a_dead_job(system: QueueSystem) -> None:
+    system.run(leases.publish("q", LEASE_MS, {"n": {"hooks": True}}))
+    system.add("a", "c", fields=("expires", "+5"))
+    system.add("c", queue="b")
+    system.clock.advance(5)
+    system.take("w", want=2)
+    with pytest.raises(Killed):
+        move(system, "a", "c", steps=2)
+    assert system.run(deaths("q", ["n"], 9)) == []  # neither here while it is on its way
+    deliver_overdue_now(system)
+    assert [death.id for death in system.run(deaths("q", ["n"], 9))] == ["c"]  # it was refused
+    assert [death.id for death in system.run(deaths("b", ["n"], 9))] == ["a"]
+    assert "hooks" not in system.job("a", "b")
+
+
+def test_what_is_read_at_once_is_bounded_with_its_history(system: QueueSystem) -> None:
+    system.add("a", "c")
+    for job_id in "ac":
+        system.redis("RPUSH", system.key(f"job:{job_id}:history"), "x" * 1_100_000)
+    with pytest.raises(Killed):
+        move(system, "a", "c", steps=2)
+    assert [job.id for job in system.run(moves.transfers("q")).jobs] == ["a"]
+    assert move(system, "a", "c") == [Moved.MOVED, Moved.MOVED]
+
+
+def test_where_one_queue_takes_nothing_another_one_gets_its_own(real_system: QueueSystem) -> None:
+    system = real_system
+    system.add("a", "c")
+    for job_id, to in (("a", "b"), ("c", "third")):
+        with pytest.raises(Killed):
+            move(system, job_id, steps=2, to=to)
+
+    def run(call: Call[Any]) -> Any:
+        if call.script.name == "deliver" and "{b}" in call.keys[0]:
+            raise StoreError("it is away")
+        return system.run(call)
+
+    with pytest.raises(StoreError, match="it is away"):
+        run_steps(run, moves.deliver_overdue("q", 0))
+    assert [everywhere(system), system.ids("ready", "third")] == [["q:transfers"], ["c"]]
 
 
 def test_the_old_id_leads_to_the_new_queue_and_is_taken_for_a_day(system: QueueSystem) -> None:

@@ -40,6 +40,22 @@ def test_what_is_said_is_one_visible_line_of_bounded_length(system: QueueSystem)
     assert len(found.paused_reason or "") == 500
 
 
+@pytest.mark.parametrize(
+    ("until", "reason", "now"),
+    [("", "", (1000, "why")), ("", "another", (1000, "another")), ("+5000", "", (5000, "why"))],
+)
+def test_who_pauses_it_again_changes_what_they_give(
+    system: QueueSystem, until: str, reason: str, now: tuple[int, str]
+) -> None:
+    pause(system, reason="why")
+    assert pause(system, until, reason) is bool(until or reason)
+    found = status(system)
+    assert ((found.paused_until_ms or 0) - START_MS, found.paused_reason) == now
+    system.clock.advance(now[0])
+    system.tend()
+    assert not is_paused(system)
+
+
 @pytest.mark.parametrize("until", ["+1000", str(START_MS + 1000)])
 def test_at_its_moment_a_worker_that_comes_takes_what_is_there(system: QueueSystem, until: str) -> None:
     system.add("a")
@@ -84,16 +100,14 @@ def test_a_clock_that_went_back_only_puts_the_end_off(system: QueueSystem) -> No
     assert not is_paused(system)
 
 
-def test_one_more_pause_gives_another_end_and_another_reason(system: QueueSystem) -> None:
+def test_one_more_pause_gives_another_reason_and_keeps_its_moments(system: QueueSystem) -> None:
     pause(system)
     system.clock.advance(500)
     assert system.run(upkeep.pause("q")) is False
     assert status(system).paused_by == "ann@web1"
     assert pause(system, "", "for good") is True
-    assert (status(system).paused_ms, status(system).paused_until_ms) == (START_MS, None)
-    system.clock.advance(5000)
-    system.tend()
-    assert (is_paused(system), status(system).paused_reason) == (True, "for good")
+    assert (status(system).paused_ms, status(system).paused_until_ms) == (START_MS, START_MS + 1000)
+    assert status(system).paused_reason == "for good"
 
 
 def test_resuming_forgets_what_was_said_and_the_moment(system: QueueSystem) -> None:

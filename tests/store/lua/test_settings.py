@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.errors import StoreFull
-from jqjobs.jobs.records import Kind
+from jqjobs.jobs.records import Kind, NewJob
 from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.enqueueing import enqueue
 from jqjobs.store.reads.queues import queue_status
 from store.queue_system import QueueSystem
 
@@ -69,6 +70,30 @@ def test_a_full_queue_takes_all_of_a_call_or_nothing(system: QueueSystem) -> Non
     assert system.ids() == ["a", "b", "c"]
     system.take("w")  # what runs does not wait
     system.add("d")
+
+
+def test_a_full_queue_answers_what_adds_nothing(system: QueueSystem) -> None:
+    put(system, max_length=2)
+    system.add("a")
+    system.add("b", key="k")
+    again = [NewJob("n", b"{}", id="a"), NewJob("n", b"{}", id="x", key="k", replace=True)]
+    assert [(done.id, done.created, done.replaced) for done in system.run(enqueue("q", again))] == [
+        ("a", False, False), ("b", False, True),
+    ]  # fmt: skip
+    system.redis("ZREM", system.key("ready"), "a")
+    twins = [NewJob("n", b"{}", id="c", key="l"), NewJob("n", b"{}", id="d", key="l")]
+    assert [done.id for done in system.run(enqueue("q", [*again, *twins]))] == ["a", "b", "c", "c"]
+    with pytest.raises(StoreFull):
+        system.run(enqueue("q", [*again, NewJob("n", b"{}", id="e")]))
+
+
+def test_envelopes_that_add_nothing_leave_the_inbox_of_a_full_queue(system: QueueSystem) -> None:
+    put(system, max_length=1)
+    system.add("a", key="k")
+    system.push({"job": "n", "id": "a"}, {"job": "n", "key": "k"}, {"bogus": 1}, {"job": "n"}, {"job": "n", "id": "a"})
+    assert system.ingest() == (0, 1, 2, 2)
+    with pytest.raises(StoreFull):
+        system.ingest()
 
 
 def test_envelopes_wait_in_the_inbox_while_the_queue_is_full(system: QueueSystem) -> None:

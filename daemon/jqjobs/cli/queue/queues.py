@@ -55,7 +55,8 @@ def pause(session: Session, name: str, reason: str, until: str, by: str | None) 
     """Pause a queue: no job of it is taken until `jqctl queue resume`, or until the moment that --until says.
 
     Running jobs go on, and new ones are accepted. That moment is one of the clock of Redis; it holds through restarts.
-    A queue that is paused already gets another end and another reason, if you give one.
+    A queue that is paused already gets another end or another reason, if you give it, and keeps what you do not give;
+    to take its end away, resume it and pause it anew.
 
     \b
     Examples:

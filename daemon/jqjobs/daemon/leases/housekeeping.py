@@ -59,13 +59,25 @@ class Housekeeping:
             if found.mended:
                 log.event("queue.damaged", level=log.ERROR, queue=name, error=found.mended)
             self._trimmed.note(name, found, most_dead)
+            more = more or found.more
+        problems = [
+            problem for name, found in zip(queues, answers, strict=True) if (problem := self._pass_on(name, found))
+        ]
+        raise_first(problems)
+        return more
+
+    def _pass_on(self, name: str, found: Housekept | StoreError) -> StoreError | None:
+        """Take in what lies in the inbox, and bring away what has left; return what kept one queue from it."""
+        if isinstance(found, StoreError):
+            return found
+        try:
             if found.inbox:
                 self._ingest(name)
             if found.undelivered:
                 self._deliver(name)
-            more = more or found.more
-        raise_first(answers)
-        return more
+        except StoreError as problem:
+            return problem
+        return None
 
     def most_dead(self, queues: int) -> int:
         """Return how many dead jobs each of so many queues keeps: --max-dead, or less where memory is bounded."""
@@ -89,16 +101,18 @@ class Housekeeping:
     def is_exhausted(self, queues: Sequence[str]) -> bool:
         """Burst mode: whether there is nothing left to take.
 
-        What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace.
+        What runs counts: it may fail and be tried again, and a drain would interrupt it after the grace. What is on its
+        way to another queue counts too: a daemon of this one brings it there.
         """
         found = self._store.run_all([queue_status(name) for name in queues])
         return not any(self._is_awaited(queue) for queue in found)
 
     def _is_awaited(self, queue: QueueStatus) -> bool:
         if queue.paused_ms is not None:
-            return queue.active > 0
+            return queue.active + queue.moving > 0
         later = queue.scheduled + queue.waiting if self._settings.burst == "scheduled" else 0
-        return queue.active + queue.ready + queue.suspects + queue.inbox + queue.held + later > 0
+        now = queue.active + queue.ready + queue.suspects + queue.inbox + queue.held + queue.moving
+        return now + later > 0
 
 
 class Trimmed:

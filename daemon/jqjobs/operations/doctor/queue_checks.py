@@ -39,7 +39,7 @@ def _countable(facts: Facts) -> Iterator[Finding]:
 
 def _served(queue: QueueFacts, registry: Registry) -> Iterator[Finding]:
     status = queue.status
-    waiting = status.inbox + status.ready + status.scheduled + status.held + status.suspects
+    waiting = status.inbox + status.ready + status.scheduled + status.held + status.suspects + status.moving
     if waiting and registry.daemons and not registry.serves(status.name):
         waited = f" (the oldest for {format_age(status.oldest_ready_s)})" if status.oldest_ready_s else ""
         what = f"{plural(waiting, 'job')} in it{waited}, and {unserved(status.name, registry)}"

@@ -11,13 +11,13 @@ Whoever stops in between leaves them in `transfers`: a daemon goes on from the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum, StrEnum
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from jqjobs.errors import Conflict, InvalidOption, NotFound
+from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
@@ -40,6 +40,7 @@ class Sent(IntEnum):
     """Whether a job has left its queue (lua/move.lua)."""
 
     MOVING = 1
+    MOVING_ALREADY = 2
     STAYS = 0
     UNKNOWN = -1
 
@@ -54,11 +55,13 @@ class Delivered(IntEnum):
 
 
 class Moved(StrEnum):
-    """What came of moving a job. All but `MOVED` and `MOVING`: it is where it was."""
+    """What came of moving a job. All but the first three: it is where it was."""
 
     MOVED = "moved"
     MOVING = "moving"  #: it is on its way; a daemon brings it there
-    STAYS = "stays"  #: a worker has it in hand, it waits for an answer, is kept, or is on its way already
+    MOVED_ELSEWHERE = "moved_elsewhere"  #: it was on its way to a third queue already, and is there now
+    STAYS = "stays"  #: a worker has it in hand, it waits for an answer, or is kept
+    BACK = "back"  #: it was on its way already, was refused, and is where it was
     UNKNOWN = "unknown"
     ID_TAKEN = "id_taken"
     KEY_TAKEN = "key_taken"
@@ -131,58 +134,83 @@ def acknowledge(target: str, queue: str, tokens: Sequence[str]) -> Call[int]:
 
 
 def move_jobs(queue: str, ids: Sequence[str], target: str) -> Steps[list[Moved]]:
-    """Move jobs, at most 50; what came of each. ``ids``: as `move` takes them. Raises: InvalidName, InvalidOption."""
+    """Move jobs, at most 50; what came of each. ``ids``: as `move` takes them. Raises: InvalidName, InvalidOption.
+
+    What is on its way already is brought to where it goes.
+    """
     if check_name(target, "queue") == queue:
         raise InvalidOption(f"the jobs are in queue {queue} already")
     yield add_queues([target])
     sent: list[Sent] = yield move(queue, target, ids)
     names = [each.partition(" ")[0] for each in ids]
     answers = dict(zip(names, sent, strict=True))
-    came_of = yield from _deliver(queue, [job_id for job_id in answers if answers[job_id] is Sent.MOVING])
+    left = [job_id for job_id, answer in answers.items() if answer in (Sent.MOVING, Sent.MOVING_ALREADY)]
+    came_of = yield from _deliver(queue, left, target)
     stayed = {Sent.STAYS: Moved.STAYS, Sent.UNKNOWN: Moved.UNKNOWN}
     return [came_of[job_id] if job_id in came_of else stayed[answers[job_id]] for job_id in names]
 
 
-def _deliver(queue: str, ids: Sequence[str]) -> Steps[dict[str, Moved]]:
+def _deliver(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Moved]]:
     came_of: dict[str, Moved] = {}
     late = 0
     while (left := [job_id for job_id in ids if job_id not in came_of]) and late < _MOST_LATE:
         found: Transfers = yield transfers(queue, left)
         if not found.jobs:
-            came_of |= yield from _seen_to_by_others(queue, left)
+            came_of |= yield from _seen_to_by_others(queue, left, named)
             continue
-        answers = yield from _bring(queue, found)
-        late += Delivered.LATE in answers.values()
-        came_of |= {job_id: _CAME_OF[answer] for job_id, answer in answers.items() if answer in _CAME_OF}
+        for target, jobs in _by_target(found.jobs):
+            answers = yield from _bring(queue, target, found.now_ms, jobs)
+            late += Delivered.LATE in answers
+            came = [(job.id, answer) for job, answer in zip(jobs, answers, strict=True) if answer in _CAME_OF]
+            came_of |= {job_id: _came_of(answer, target, named) for job_id, answer in came}
     return dict.fromkeys(ids, Moved.MOVING) | came_of
 
 
-def _seen_to_by_others(queue: str, ids: Sequence[str]) -> Steps[dict[str, Moved]]:
+def _came_of(answer: Delivered, target: str, named: str) -> Moved:
+    if target == named:
+        return _CAME_OF[answer]
+    return Moved.MOVED_ELSEWHERE if answer is Delivered.DELIVERED else Moved.BACK
+
+
+def _seen_to_by_others(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Moved]]:
     """Say what came of jobs that a daemon was quicker with: they have a forward, or were refused and are back."""
     came_of = {}
     for job_id in ids:
         end = yield job_end(queue, job_id)
-        came_of[job_id] = Moved.MOVED if end.ending is Ending.MOVED else Moved.STAYS
+        is_there = Delivered.DELIVERED if end.ending is Ending.MOVED else Delivered.ID_TAKEN
+        came_of[job_id] = _came_of(is_there, end.moved_to, named)
     return came_of
 
 
-def _bring(queue: str, found: Transfers) -> Steps[dict[str, Delivered]]:
-    answers: dict[str, Delivered] = {}
-    for target, jobs in groupby(sorted(found.jobs, key=attrgetter("target")), attrgetter("target")):
-        bundle = list(jobs)
-        said: list[Delivered] = yield deliver(target, queue, found.now_ms, bundle)
-        pairs = [(job, answer) for job, answer in zip(bundle, said, strict=True) if answer is not Delivered.LATE]
-        if pairs:
-            yield delivered(queue, pairs)
-            yield acknowledge(target, queue, [job.token for job, _ in pairs])
-        answers |= {job.id: answer for job, answer in zip(bundle, said, strict=True)}
-    return answers
+def _by_target(jobs: Sequence[Transfer]) -> Iterator[tuple[str, list[Transfer]]]:
+    for target, bundle in groupby(sorted(jobs, key=attrgetter("target")), attrgetter("target")):
+        yield target, list(bundle)
+
+
+def _bring(queue: str, target: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[list[Delivered]]:
+    said: list[Delivered] = yield deliver(target, queue, read_ms, jobs)
+    pairs = [(job, answer) for job, answer in zip(jobs, said, strict=True) if answer is not Delivered.LATE]
+    if pairs:
+        yield delivered(queue, pairs)
+        yield acknowledge(target, queue, [job.token for job, _ in pairs])
+    return said
 
 
 def deliver_overdue(queue: str, age_ms: int) -> Steps[int]:
-    """Bring jobs there whose mover did not get to it; how many are there now. At most 50."""
-    answers = yield from _bring(queue, (yield transfers(queue, (), age_ms)))
-    return sum(answer is Delivered.DELIVERED for answer in answers.values())
+    """Bring jobs there whose mover did not get to it, at most 50; how many are there now.
+
+    Where one queue takes none, the others get theirs. Raises: StoreError, at the end.
+    """
+    found: Transfers = yield transfers(queue, (), age_ms)
+    brought, problem = 0, None
+    for target, jobs in _by_target(found.jobs):
+        try:
+            brought += (yield from _bring(queue, target, found.now_ms, jobs)).count(Delivered.DELIVERED)
+        except StoreError as error:
+            problem = problem or error
+    if problem:
+        raise problem
+    return brought
 
 
 def check(answer: Moved, reference: str, target: str) -> None:
@@ -194,6 +222,8 @@ def check(answer: Moved, reference: str, target: str) -> None:
     job_id = reference.rpartition("/")[2]
     why = {
         Moved.STAYS: f"{reference} cannot be moved: a worker has it in hand, it waits for an answer, or is over",
+        Moved.MOVED_ELSEWHERE: f"{reference} was on its way to another queue than {target} already, and is there now",
+        Moved.BACK: f"{reference} was on its way already, was refused there, and is back: move it again",
         Moved.ID_TAKEN: f"queue {target} has a job {job_id} already; {reference} stays",
         Moved.KEY_TAKEN: f"in queue {target} another job has the key of {reference}, which stays",
     }

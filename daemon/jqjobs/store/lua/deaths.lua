@@ -1,6 +1,7 @@
 --: include core
 -- Hands out dead jobs whose hooks nobody has called: they crashed, were killed, expired, or nobody answered.
--- Each is handed out once. What was retried or forgotten meanwhile is dropped.
+-- Each is handed out once. What was retried or forgotten meanwhile is dropped; of what is on its way to another queue
+-- nobody is told before it is there, or back.
 -- KEYS[1] the queue's meta key   ARGV[1] now (not used)   ARGV[2] at most, then the job names the caller has hooks for
 -- Returns flat, eight items a job: id, name, payload, attempt, failures, reason, error, the attempt that nobody has
 --   cleaned up after; absent ones are nil
@@ -11,7 +12,7 @@ for i = 3, #ARGV do mine[ARGV[i]] = true end
 allow_when_full(q)
 for _, member in ipairs(redis.call('ZRANGE', q .. 'hooks', 0, -1)) do
   local id, name = string.match(member, '(%S+) (%S+)')
-  if mine[name] then
+  if mine[name] and not redis.call('ZSCORE', q .. 'transfers', id) then
     redis.call('ZREM', q .. 'hooks', member)
     if redis.call('ZSCORE', q .. 'dead', id) then
       local job = q .. 'job:' .. id

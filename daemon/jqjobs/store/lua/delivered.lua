@@ -12,9 +12,10 @@ allow_when_full(q)
 -- The field `moved` is all of a forward, and its id is taken: who sends the job again does not get a second one.
 local function leave_forward(id, target)
   local job = q .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'key', 'awaited', 'group')
+  local f = redis.call('HMGET', job, 'key', 'awaited', 'group', 'name')
   forget(q, id, f[1])
   if f[3] then uncount_death(q, id, f[3]) end
+  redis.pcall('ZREM', q .. 'hooks', id .. ' ' .. (f[4] or ''))
   redis.call('HSET', job, 'moved', target)
   redis.call('PEXPIRE', job, FORWARD_MS)
   if f[2] then announce(q, id) end

@@ -5,14 +5,14 @@
 -- (what has that key and has not started), and of fields to be stored as they are (expires as "+ms" from now); then id
 -- and payload of each
 -- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it;
--- or QUEUEFULL: more would wait than may, and none is stored (rules/length.lua)
+-- or QUEUEFULL: with those that would be new more would wait than may, and none is stored (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
 local there = call('EXISTS', q .. 'wake', q .. 'settings', q .. 'settings')  -- two questions at the price of one
 if there > 1 then
-  --: include length
-  local full = full_for(q, tonumber(total))
-  if full then return full end
+  --: include length arrival/new_in_call
+  local room, most = room_for_jobs(q)
+  if room and room < tonumber(total) and room < count_new(q) then return is_full(most) end
 end
 local sequence = call('HINCRBY', q .. 'meta', 'seq', total) - total
 local time = now == '' and call('TIME')

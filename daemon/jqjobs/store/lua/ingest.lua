@@ -1,25 +1,39 @@
 --: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected length
+--: include arrival/newcomers
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
 -- most 100, and about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
 -- Returns { accepted (replacing another one too), rejected, already there (same id or key), envelopes left }
--- | QUEUEFULL: no more may wait (rules/length.lua)
+-- | QUEUEFULL: the next one would be new, and no more may wait (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
 local MOST, MOST_BYTES = 100, 262144
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local inbox = q .. 'inbox'
 local found, bytes = {}, 0
+
+-- How many come before the first that would be new and has no room.
+local function count_fitting(envelopes, room)
+  local is_new = newcomers(q)
+  for i, raw in ipairs(envelopes) do
+    local job = read_envelope(raw, now)
+    if job and not job.answer and is_new(job.id, job.key) then room = room - 1 end
+    if room < 0 then return i - 1 end
+  end
+  return #envelopes
+end
+
 while #found < MOST and bytes < MOST_BYTES do
   local raw = redis.call('LINDEX', inbox, -1 - #found)
   if not raw then break end
   found[#found + 1], bytes = raw, bytes + #raw
 end
 if #found == 0 then return { 0, 0, 0, 0 } end
-local room, full = room_for_jobs(q) or #found, full_for(q, 1)
-if full then return full end
-for i = #found, room + 1, -1 do found[i] = nil end
+local room, most = room_for_jobs(q)
+local fitting = room and room < #found and count_fitting(found, room) or #found
+if fitting == 0 then return is_full(most) end
+for i = #found, fitting + 1, -1 do found[i] = nil end
 local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', #found) - #found
 local accepted, rejected, present = 0, 0, 0
 for i, raw in ipairs(found) do

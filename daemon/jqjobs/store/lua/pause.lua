@@ -3,7 +3,7 @@
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] "pause" | "resume"
 -- ARGV[3] until when: "+ms" from now, "ms" absolute, "" until somebody resumes it   ARGV[4] who   ARGV[5] why
 -- Returns 1 when that changed something, 0 when it was so already
--- What is paused already gets another end, and another reason, if one of them is given.
+-- What is paused already gets another end, or another reason, if that is given, and keeps what is not.
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
@@ -20,8 +20,9 @@ local changed
 if ARGV[2] == 'pause' then
   changed = redis.call('HSETNX', q .. 'meta', 'paused', now)
   if changed == 1 or ARGV[3] .. ARGV[5] ~= '' then
-    local until_ms = ARGV[3] ~= '' and due_moment(now, ARGV[3]) or nil
-    note_pause(redis.call('HGET', q .. 'meta', 'paused'), until_ms, ARGV[4], ARGV[5])
+    local since, until_ms, _, why = read_pause(q)
+    if ARGV[3] ~= '' then until_ms = due_moment(now, ARGV[3]) end
+    note_pause(since, until_ms, ARGV[4], ARGV[5] ~= '' and ARGV[5] or why or '')
     changed = 1
   end
 else

@@ -1,4 +1,4 @@
---: include core coalescing_key moving/transfer
+--: include core coalescing_key moving/transfer outcome/due_hooks
 -- Reads jobs that are on their way to another queue, with all that goes along, for whoever delivers them.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] only those that left so long ago, ms
 -- then job ids, or none: of all of them the oldest
@@ -11,13 +11,16 @@ local q, now, age = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local STAYS = { moving = true, rank = true, held = true, refused = true, awaited = true, token = true, answer = true,
   wait_backoff = true, cancel = true }
 
+-- Of a dead job they say too whether its hooks are to be called.
 local function fields_of(id)
-  local flat, fields, size, key = redis.call('HGETALL', q .. 'job:' .. id), {}, 0, nil
+  local flat, fields, size, key, name = redis.call('HGETALL', q .. 'job:' .. id), {}, 0, nil, ''
   for i = 1, #flat, 2 do
     if flat[i] == 'key' then key = flat[i + 1] end
+    if flat[i] == 'name' then name = flat[i + 1] end
     if not STAYS[flat[i]] then fields[#fields + 1], fields[#fields + 2] = flat[i], flat[i + 1] end
     size = size + #flat[i + 1]
   end
+  if are_hooks_due(q, id, name) then fields[#fields + 1], fields[#fields + 2] = 'hooks', '1' end
   return fields, size, holder_of(q, key) == id and 1 or 0
 end
 
@@ -29,7 +32,9 @@ for i = 1, math.min(MOST, #ids) do
   if token and bytes < MOST_BYTES then
     local fields, size, has_key = fields_of(id)
     local history = redis.pcall('LRANGE', q .. 'job:' .. id .. ':history', 0, -1)
-    for _, item in ipairs({ id, token, target, state, score, fields, history.err and {} or history, has_key }) do
+    if history.err then history = {} end
+    for _, line in ipairs(history) do size = size + #line end
+    for _, item in ipairs({ id, token, target, state, score, fields, history, has_key }) do
       reply[#reply + 1] = item
     end
     bytes = bytes + size

@@ -1,7 +1,7 @@
 --: include setting
 -- A bound on how many jobs of a queue wait: `max_length` in `settings`. What runs, waits for an answer or is over is
 -- not counted, and what comes back is not refused.
--- Gives: room_for_jobs, full_for
+-- Gives: room_for_jobs, is_full
 
 -- Returns how many jobs more may come, nil for any number, and how many are allowed.
 local function room_for_jobs(q)
@@ -14,8 +14,4 @@ local function room_for_jobs(q)
   return most - waiting, most
 end
 
--- Returns an error when n jobs more are too many.
-local function full_for(q, n)
-  local room, most = room_for_jobs(q)
-  if room and room < n then return redis.error_reply('QUEUEFULL no more than ' .. most .. ' jobs may wait') end
-end
+local function is_full(most) return redis.error_reply('QUEUEFULL no more than ' .. most .. ' jobs may wait') end

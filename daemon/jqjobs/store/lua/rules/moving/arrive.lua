@@ -1,5 +1,5 @@
 --: include ranks coalescing_key scheduled outcome/over outcome/give_back
---: include outcome/error_groups moving/arrived
+--: include outcome/error_groups outcome/due_hooks moving/arrived
 -- A job comes from another queue.
 -- Gives: arrive
 
@@ -12,8 +12,9 @@ end
 local function place_arrived(q, now, job)
   if job.state == 'dead' then
     redis.call('ZADD', q .. 'dead', job.score, job.id)
-    local group = field_of(job.fields, 'group')
-    redis.call('HDEL', q .. 'job:' .. job.id, 'group')
+    local group, name = field_of(job.fields, 'group'), field_of(job.fields, 'name')
+    redis.call('HDEL', q .. 'job:' .. job.id, 'group', 'hooks')
+    if field_of(job.fields, 'hooks') then let_hooks_be_called(q, now, job.id, name) end
     return count_death(q, now, job.id, field_of(job.fields, 'reason') or 'failed', group)
   end
   if job.state == 'scheduled' then return set_alarm(q, job.id, job.score) end

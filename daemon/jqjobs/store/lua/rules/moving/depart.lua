@@ -2,28 +2,32 @@
 -- A job leaves its queue for another one (moving/transfer.lua), or comes back.
 -- Gives: leave_for, come_back
 
--- Takes a job out of the set that it waits or lies in. Returns that and its score; nil where it may not be moved:
--- a worker has it in hand, somebody else is to answer for it in this queue, or it has succeeded.
-local function leave_set(q, now, id)
-  local rank = leave_held(q, id)
-  if rank then return 'ready', rank end
-  for _, state in ipairs({ 'ready', 'scheduled', 'suspects', 'parked', 'dead' }) do
+-- Returns the set that it waits or lies in, and its score there; nil where it may not be moved: a worker has it in hand,
+-- somebody else is to answer for it in this queue, or it has succeeded.
+local function place_of(q, id)
+  for _, state in ipairs({ 'held', 'ready', 'scheduled', 'suspects', 'parked', 'dead' }) do
     local score = redis.call('ZSCORE', q .. state, id)
-    if score then
-      if state == 'parked' then leave_parked(q, id) else redis.call('ZREM', q .. state, id) end
-      if state == 'ready' then pass_on(q, now, id, limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits'))) end
-      return state, score
-    end
+    if score then return state, score end
   end
 end
 
--- Returns whether it is on its way now.
+local function leave_set(q, now, id, state)
+  if state == 'held' then return leave_held(q, id) end
+  if state == 'parked' then return leave_parked(q, id) end
+  redis.call('ZREM', q .. state, id)
+  if state == 'ready' then pass_on(q, now, id, limits_of(redis.call('HGET', q .. 'job:' .. id, 'limits'))) end
+end
+
+-- Returns whether it is on its way now. It is never in no set: it leaves the one when it is in the other, also where
+-- what its limit has is damaged.
 local function leave_for(q, now, id, target)
-  local state, score = leave_set(q, now, id)
+  local state, score = place_of(q, id)
   if not state then return false end
   local token = digits(now) .. '-' .. digits(redis.call('HINCRBY', q .. 'meta', 'seq', 1))
-  redis.call('HSET', q .. 'job:' .. id, 'moving', table.concat({ token, target, state, score }, ' '))
+  local back_to = state == 'held' and 'ready' or state
+  redis.call('HSET', q .. 'job:' .. id, 'moving', table.concat({ token, target, back_to, score }, ' '))
   redis.call('ZADD', q .. 'transfers', now, id)
+  pcall(leave_set, q, now, id, state)
   return true
 end
 

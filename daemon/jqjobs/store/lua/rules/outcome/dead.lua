@@ -1,19 +1,16 @@
---: include options coalescing_key outcome/over outcome/error_groups
+--: include options coalescing_key outcome/over outcome/error_groups outcome/due_hooks
 -- A job dies: why, when, and who calls its hooks.
 -- Gives: told, die, end_cancelled
-
-local MOST_HOOKS = 1000  -- dead jobs whose hooks no worker has called yet
 
 local told = false  -- whether the caller hears what becomes of the job (trip/settle.lua), and calls its hooks itself
 
 -- A job with hooks that died behind the back of its worker: some worker calls them later (deaths.lua). Of a cancelled
--- one only cleanup. Only names that say so in the catalog; bounded, the oldest go.
+-- one only cleanup. Only names that say so in the catalog.
 local function leave_to_hooks(q, now, id, reason)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
   local is_quiet = reason == 'cancelled' and redis.call('HEXISTS', q .. 'job:' .. id, 'uncleaned') == 0
   if told or is_quiet or not published(q, name).hooks then return end
-  redis.pcall('ZADD', q .. 'hooks', now, id .. ' ' .. name)
-  redis.pcall('ZREMRANGEBYRANK', q .. 'hooks', 0, -1 - MOST_HOOKS)
+  let_hooks_be_called(q, now, id, name)
 end
 
 -- group: see count_death.

@@ -16,6 +16,7 @@ end
 
 -- Takes a job out of `parked`, whoever wants it. Returns whether it was there.
 local function leave_parked(q, id)
+  local was_there = redis.call('ZREM', q .. 'parked', id) == 1
   redis.call('ZREM', q .. 'misfits', id)
-  return redis.call('ZREM', q .. 'parked', id) == 1
+  return was_there
 end
