@@ -2,8 +2,8 @@
 -- A job leaves its queue for another one (moving/transfer.lua), or comes back.
 -- Gives: leave_for, come_back
 
--- Returns the set that it waits or lies in, and its score there; nil where it may not be moved: a worker has it in hand,
--- somebody else is to answer for it in this queue, or it has succeeded.
+-- Returns the set that it waits or lies in, and its score there; nil where it may not be moved: a worker has it in
+-- hand, somebody else is to answer for it in this queue, or it has succeeded.
 local function place_of(q, id)
   for _, state in ipairs({ 'held', 'ready', 'scheduled', 'suspects', 'parked', 'dead' }) do
     local score = redis.call('ZSCORE', q .. state, id)
