@@ -12,7 +12,9 @@ import yaml
 
 from jqjobs.base.config import Environment
 from jqjobs.cli.jqd import OPTIONS, read_settings, variable_of
+from jqjobs.cli.web import web
 from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.web.api.paths import ROUTES
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "docker" / "compose.yaml").read_text())
@@ -112,14 +114,13 @@ def test_the_budget_and_keda_speak_of_the_workers() -> None:
 
 
 def test_keda_asks_the_dashboard_for_what_it_tells(tmp_path: Path) -> None:
-    paths = pytest.importorskip("jqjobs.web.api.paths")
 
     [trigger] = SCALED["spec"]["triggers"]
     asked = trigger["metadata"]
     service = MANIFESTS["dashboard", "Service"]
     host = f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
     url, _, query = asked["url"].partition("?")
-    assert url.removeprefix(host) in {route.path for route in paths.ROUTES}
+    assert url.removeprefix(host) in {route.pattern for route in ROUTES}
     said = dict(pair.split("=") for pair in query.split("&"))
     processes = settings_of(variables(WORKER), tmp_path).processes.most
     assert (asked["valueLocation"], asked["targetValue"]) == ("wanted", str(processes))
@@ -133,7 +134,6 @@ def test_keda_asks_the_dashboard_for_what_it_tells(tmp_path: Path) -> None:
     "words", [pod(DASHBOARD)["containers"][0]["command"], COMPOSE["services"]["dashboard"]["command"]]
 )
 def test_the_dashboard_is_started_with_options_that_there_are(words: list[str]) -> None:
-    web = pytest.importorskip("jqjobs.cli.web").web
 
     program, command, *rest = words
     assert (program, command) == ("jqctl", "web")
