@@ -1,0 +1,98 @@
+"""What servers say of a request is understood, and bodies have a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import pytest
+
+from jqjobs.errors import ConfigError
+from jqjobs.web.adapters import asgi, wsgi
+from jqjobs.web.http import MOST_BODY, Request, Response
+from jqjobs.web.placing import Placing
+
+
+def kept(seen: list[Request]) -> Any:
+    def handle(request: Request) -> Response:
+        seen.append(request)
+        return Response(200, (), b"answer")
+
+    return handle
+
+
+def environ(**more: Any) -> dict[str, Any]:
+    known = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.input": io.BytesIO(), "wsgi.url_scheme": "https"}
+    return {**known, **more}
+
+
+def test_a_wsgi_path_is_read_as_the_text_that_it_is() -> None:
+    seen: list[Request] = []
+    path = "/jöbs".encode().decode("latin-1")
+
+    wsgi(kept(seen))(
+        environ(PATH_INFO=path, SCRIPT_NAME="/a", QUERY_STRING="x=1&x=2&y=", HTTP_HOST="h"), lambda *_: None
+    )
+
+    [found] = seen
+    assert (found.path, found.prefix, found.query, found.host, found.scheme) == (
+        "/jöbs", "/a", {"x": ["1", "2"], "y": [""]}, "h", "https",
+    )  # fmt: skip
+
+
+def test_a_head_has_the_length_and_no_body() -> None:
+    told: list[Any] = []
+
+    body = wsgi(kept([]))(environ(REQUEST_METHOD="HEAD"), lambda *said: told.append(said))
+
+    assert list(body) == []
+    assert ("Content-Length", "6") in told[0][1]
+
+
+def test_a_body_that_is_too_large_is_not_read() -> None:
+    told: list[Any] = []
+    size = str(MOST_BODY + 1)
+
+    wsgi(pytest.fail)(environ(REQUEST_METHOD="POST", CONTENT_LENGTH=size), lambda *said: told.append(said))  # type: ignore[arg-type]
+
+    assert told[0][0].startswith("413")
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "prefix", "below"),
+    [
+        ("", "/x", "", "/x"), ("/a", "/a/x", "/a", "/x"), ("/a", "/x", "/a", "/x"), ("/a", "/ab", "/a", "/ab"),
+        ("/a/", "/a/", "/a", "/"), ("/a", "/a", "/a", ""),
+    ],
+)  # fmt: skip
+def test_asgi_servers_say_where_it_is_in_two_ways(root: str, path: str, prefix: str, below: str) -> None:
+    seen: list[Request] = []
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": [], "server": ("h", 1),
+             "client": ("10.0.0.1", 2)}  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(_: Any) -> None: ...
+
+    asyncio.run(asgi(kept(seen))(scope, receive, send))
+
+    assert (seen[0].prefix, seen[0].path, seen[0].client) == (prefix, below, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("said", "prefix"),
+    [("/a/b", "/a/b"), ("/a/", "/a"), ("//evil.example", ""), ('/a"><b', ""), ("http://x", ""), ("", "")],
+)
+def test_a_proxy_says_a_path_and_nothing_else(said: str, prefix: str) -> None:
+    request = Request("GET", "/x", headers={"x-forwarded-prefix": said})
+
+    assert Placing(trust_header=True).of(request).prefix == prefix
+    assert Placing().of(request).prefix == ""
+
+
+@pytest.mark.parametrize("prefix", ["jobs", "//x", "/a b", "http://x"])
+def test_a_prefix_that_is_no_path_is_refused(prefix: str) -> None:
+    with pytest.raises(ConfigError):
+        Placing(prefix)
