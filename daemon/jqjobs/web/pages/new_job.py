@@ -92,7 +92,11 @@ def fields_of(schema: Any) -> list[Field]:
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         return [_json_field(_REST, "args", "array"), _json_field(_MORE, "kwargs", "object")]
     required = schema.get("required", [])
-    found = [_field(name, kind, is_required=name in required) for name, kind in schema["properties"].items()]
+    shared = schema.get("$defs", {})
+    found = [
+        _field(name, kind, _meant(kind, shared), is_required=name in required)
+        for name, kind in schema["properties"].items()
+    ]
     if "x-rest" in schema:
         found.append(_json_field(_REST, "further positional arguments", "array"))
     if schema.get("additionalProperties") is not False:
@@ -104,11 +108,10 @@ def _json_field(name: str, label: str, kind: str) -> Field:
     return Field(name, label, _JSON, f"JSON {kind}", False, "")
 
 
-def _field(name: str, schema: Any, *, is_required: bool) -> Field:
+def _field(name: str, schema: Any, plain: Mapping[str, Any], *, is_required: bool) -> Field:
     told = schema if isinstance(schema, dict) else {}
-    plain = _without_null(told)
     default = json.dumps(told["default"], ensure_ascii=False) if "default" in told else ""
-    if plain.get("type") == "string" and isinstance(told.get("default"), str):
+    if _kind(plain) in (_TEXT, _CHOICE) and isinstance(told.get("default"), str):
         default = told["default"]
     kind = _kind(plain)
     choices = tuple(str(each) for each in plain.get("enum", ())) if kind == _CHOICE else ()
@@ -122,10 +125,13 @@ def _kind(plain: Mapping[str, Any]) -> str:
     return _KINDS.get(str(plain.get("type")), _JSON)
 
 
-def _without_null(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the one kind of value that is meant where nothing, too, will do."""
-    others = [each for each in schema.get("anyOf", ()) if isinstance(each, dict) and each.get("type") != "null"]
-    return others[0] if len(others) == 1 else schema
+def _meant(schema: Any, shared: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the one kind of value that is meant: where nothing, too, will do, and where it is described elsewhere."""
+    told = schema if isinstance(schema, dict) else {}
+    others = [each for each in told.get("anyOf", ()) if isinstance(each, dict) and each.get("type") != "null"]
+    told = others[0] if len(others) == 1 else told
+    found = shared.get(str(told["$ref"]).rpartition("/")[2]) if "$ref" in told else told
+    return found if isinstance(found, dict) else {}
 
 
 def _arguments(offer: Offer, typed: Mapping[str, str]) -> dict[str, Any]:
