@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
-CODE   := daemon tests examples benchmarks
+CODE   := daemon tests examples benchmarks tools
 #: What may run side by side: no test there depends on how fast the machine is.
 PARALLEL_TESTS := tests/unit tests/store tests/property
 #: Real daemons, signals and deadlines: two files at a time, since they wait most of the time.
@@ -13,7 +13,7 @@ PROCESS_TESTS  := tests/e2e
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format docs bench chaos clean
+.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format reference docs bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ format: $(STAMP) ## format the code and sort its imports
 	$(BIN)/ruff check --fix-only --select I $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+reference: $(STAMP) ## write docs/reference/ from the code; the tests fail when it is stale
+	PYTHONPATH=tools $(BIN)/python -m reference
+
 docs: $(STAMP) ## build the site into site/; a warning is an error
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/mkdocs build --strict
@@ -72,4 +75,4 @@ chaos: $(STAMP) ## kill, freeze and cut off a fleet for 10 minutes, and check it
 
 clean: ## remove the virtual environment, caches and build output
 	rm -rf $(VENV) site build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
-	find daemon tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find daemon tests examples benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

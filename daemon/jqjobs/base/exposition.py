@@ -34,6 +34,23 @@ class Metric(NamedTuple):
     samples: Sequence[tuple[tuple[str, ...], float | Histogram]]
 
 
+class Family(NamedTuple):
+    """What is known of a metric before there is anything to tell."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+    def of(self, samples: Sequence[tuple[tuple[str, ...], float | Histogram]]) -> Metric:
+        """Return it with what there is to tell."""
+        return Metric(*self, samples)
+
+    def alone(self, number: float) -> Metric:
+        """Return it with one number, where it has no labels."""
+        return self.of([((), number)])
+
+
 def exposition(metrics: Iterable[Metric]) -> str:
     """Return the families as text."""
     return "".join(f"{line}\n" for metric in metrics for line in _lines(metric))

@@ -13,6 +13,7 @@ from jqjobs.base.clock import duration_ms
 from jqjobs.base.config import Environment, use_redis, working_directory
 from jqjobs.base.sizes import size_bytes
 from jqjobs.base.words import plural
+from jqjobs.cli.shipped import SHIPPED, Place, filled_in
 from jqjobs.daemon.deploys.release import Release, find_release
 from jqjobs.daemon.main import run_daemon
 from jqjobs.daemon.settings import DaemonSettings
@@ -111,7 +112,11 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
         "text|json",
         "Form of the log lines on stderr. Default: text.",
     ),
-    "log_level": (click.Choice(["debug", "info", "warning", "error"]), "LEVEL", "Default: info."),
+    "log_level": (
+        click.Choice(["debug", "info", "warning", "error"]),
+        "LEVEL",
+        "What matters less is not logged. Default: info.",
+    ),
     "log_jobs": (
         str,
         "all|slow:TIME|failed",
@@ -160,25 +165,40 @@ def _with_options(command: Any) -> Any:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @_with_options
 @click.option("--check", is_flag=True, help="Read the settings, load the app, say what is wrong, and exit.")
+@click.option(
+    "--print-config", "kind", type=click.Choice([*SHIPPED]), metavar="KIND",
+    help="Print a file for this machine, and exit: " + ", ".join(SHIPPED) + ".",
+)  # fmt: skip
 @click.option("--redis", metavar="URL", help="redis://, rediss://, unix:// or embedded:[DIR].  [JQ_REDIS_URL]")
 @click.option("--prefix", metavar="NAME", help="What all keys in Redis begin with. Default: jq.  [JQ_PREFIX]")
 @click.version_option(__version__, prog_name="jqd")
-def command(check: bool, **flags: Any) -> int:
+def command(check: bool, kind: str | None, **flags: Any) -> int:
     """Run jobs of an app in supervised worker processes until told to stop.
 
     \b
     jqd --app shop.app:app --processes 4
     jqd --app shop.app:app --queues mails,reports --grace 2m
+    jqd --app shop.app:app --print-config supervisor > /etc/supervisor/conf.d/jqd.conf
 
     TERM or INT drains (a second INT, or QUIT, stops at once), HUP replaces the workers one by one.
     Each option can also be set in the environment or in .env, as shown in brackets. JQ_REDIS_USERNAME and
     JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE, which is read again at every connect, say what the URL does not.
     """
     release = enter_directory(flags)
+    if kind is not None:
+        return print_config(kind, release, flags, Environment())
     settings = read_settings(flags, Environment())
     if check:
         return check_app(settings)
     return run_daemon(settings, release, lambda: read_settings(flags, Environment()))
+
+
+def print_config(kind: str, release: Release, flags: dict[str, Any], environment: Environment) -> int:
+    """Print a shipped file with what is known here. Raises: ConfigError."""
+    redis_url = environment.redis_url(flags.get("redis"), flags.get("prefix"))
+    app = flags.get("app") or environment.get("app") or ""
+    click.echo(filled_in(kind, Place.here(release.directory, app, redis_url)), nl=False)
+    return DaemonExit.ORDERLY
 
 
 def enter_directory(flags: dict[str, Any]) -> Release:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,3 +144,25 @@ def test_deploy_names_no_exit_code_that_jqd_has_not() -> None:
 
     codes = map(int, dict(settings_of(SERVICE))["RestartPreventExitStatus"].split())
     assert set(codes) <= set(DaemonExit)
+
+
+def test_the_run_script_of_runit_gives_settings_that_jqd_accepts(tmp_path: Path) -> None:
+    said = dict(re.findall(r"^export (JQ_\w+)='(.*)'$", (DEPLOY / "runit" / "jqd" / "run").read_text(), re.MULTILINE))
+    known = {f"JQ_{variable_of(setting).upper()}" for setting in OPTIONS} | {"JQ_REDIS_URL"}
+    assert said.keys() <= known
+    assert daemon_settings(said, tmp_path).app == "shop.app:app"
+
+
+@pytest.mark.parametrize("name", ["run", "finish", "log/run"])
+def test_the_scripts_of_runit_can_be_executed_and_parsed(name: str) -> None:
+    path = DEPLOY / "runit" / "jqd" / name
+    assert os.access(path, os.X_OK)
+    assert subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False).stderr == ""
+
+
+def test_runit_waits_with_a_daemon_whose_settings_are_wrong() -> None:
+    from jqjobs.link.exits import DaemonExit
+
+    finish = (DEPLOY / "runit" / "jqd" / "finish").read_text()
+    [codes] = re.findall(r"^([\d |]+)\) sleep", finish, re.MULTILINE)
+    assert {int(code) for code in codes.split("|")} == {DaemonExit.USAGE, DaemonExit.CONFIGURATION}

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jqjobs.base import log
-from jqjobs.base.exposition import MEDIA_TYPE, Metric, exposition
+from jqjobs.base.exposition import MEDIA_TYPE, Family, exposition
 from jqjobs.base.listening import listen, name_of, remove_path
 from jqjobs.daemon.health.http_server import Answer, Endpoint
 
@@ -30,6 +30,15 @@ _TAKING = ("running", "reloading")
 STATES = (
     "starting", "running", "quiet", "reloading", "waiting_memory", "waiting_redis", "draining", "stopping"
 )  # fmt: skip
+
+_READY = Family("jqjobs_daemon_workers_ready", "gauge", "Workers that take jobs.")
+_WANTED = Family("jqjobs_daemon_workers_wanted", "gauge", "Workers that this daemon wants.")
+_REDIS_UP = Family("jqjobs_daemon_redis_up", "gauge", "1 while Redis answers.")
+_MAIN_LOOP_AGE = Family("jqjobs_daemon_main_loop_age_seconds", "gauge", "Since the main loop last turned.")
+_LEASE_LOOP_AGE = Family("jqjobs_daemon_lease_loop_age_seconds", "gauge", "Since the lease thread last turned.")
+_STATE = Family("jqjobs_daemon_state", "gauge", "1 for the state that the daemon is in.", ("state",))
+#: All of them, in the order in which they are told.
+FAMILIES = (_READY, _WANTED, _REDIS_UP, _MAIN_LOOP_AGE, _LEASE_LOOP_AGE, _STATE)
 
 Checks = dict[str, dict[str, object]]
 
@@ -83,17 +92,10 @@ def report(path: str, facts: HealthFacts) -> Answer | None:
 
 def own_metrics(facts: HealthFacts) -> str:
     """Return the facts for Prometheus: of this daemon only, under names of their own, so they can be added up."""
-    states = [((state,), int(state == facts.state)) for state in STATES]
-    alone = {
-        "jqjobs_daemon_workers_ready": ("Workers that take jobs.", facts.ready),
-        "jqjobs_daemon_workers_wanted": ("Workers that this daemon wants.", facts.wanted),
-        "jqjobs_daemon_redis_up": ("1 while Redis answers.", int(not facts.redis_error)),
-        "jqjobs_daemon_main_loop_age_seconds": ("Since the main loop last turned.", facts.main_loop_age_s),
-        "jqjobs_daemon_lease_loop_age_seconds": ("Since the lease thread last turned.", facts.lease_loop_age_s),
-    }
     return exposition([
-        *(Metric(name, "gauge", about, (), [((), number)]) for name, (about, number) in alone.items()),
-        Metric("jqjobs_daemon_state", "gauge", "1 for the state that the daemon is in.", ("state",), states),
+        _READY.alone(facts.ready), _WANTED.alone(facts.wanted), _REDIS_UP.alone(int(not facts.redis_error)),
+        _MAIN_LOOP_AGE.alone(facts.main_loop_age_s), _LEASE_LOOP_AGE.alone(facts.lease_loop_age_s),
+        _STATE.of([((state,), int(state == facts.state)) for state in STATES]),
     ]).rstrip("\n")  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from jqjobs.base.exposition import Histogram, Metric
+from jqjobs.base.exposition import Family, Histogram, Metric
 from jqjobs.jobs.scaling import LEAD_S, UNBOUNDED, Rules, decide
 from jqjobs.jobs.statistics import BOUNDS_MS
 from jqjobs.store.reads.loads import Loads, read_loads
@@ -19,6 +19,24 @@ from jqjobs.store.store import Store
 STATES = ("inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "kept", "dead")
 _BOUNDS_S = tuple(bound / 1000 for bound in BOUNDS_MS)
 
+_JOBS = Family("jqjobs_jobs", "gauge", "Jobs of a queue in each state.", ("queue", "state"))
+_OLDEST = Family(
+    "jqjobs_oldest_ready_seconds", "gauge", "For how long the oldest ready job could have run.", ("queue",)
+)
+_PAUSED = Family("jqjobs_paused", "gauge", "1 while a queue is paused.", ("queue",))
+_EXECUTIONS = Family(
+    "jqjobs_executions_total", "counter", "Attempts that have ended, and how.", ("queue", "job", "outcome")
+)
+_RUNS = Family("jqjobs_run_seconds", "histogram", "How long attempts ran.", ("queue", "job"))
+_WAITS = Family(
+    "jqjobs_wait_seconds", "histogram", "How long jobs waited from being due to their start.", ("queue", "job")
+)
+_WORKERS = Family("jqjobs_workers", "gauge", "Workers of all daemons in each state.", ("state",))
+_WANTED = Family("jqjobs_wanted_workers", "gauge", "Workers that would do all jobs of a queue within 30 s.", ("queue",))
+_MEMORY = Family("jqjobs_redis_used_bytes", "gauge", "Memory that Redis uses.")
+#: All of them, in the order in which they are told.
+FAMILIES = (_JOBS, _OLDEST, _PAUSED, _EXECUTIONS, _RUNS, _WAITS, _WORKERS, _WANTED, _MEMORY)
+
 
 def queue_metrics(store: Store) -> list[Metric]:
     """Return what there is to tell of all queues and workers by now. Raises: StoreError."""
@@ -31,47 +49,33 @@ def queue_metrics(store: Store) -> list[Metric]:
 
 
 def _of_queues(statuses: Sequence[QueueStatus]) -> Iterator[Metric]:
-    counts = [((one.name, state), getattr(one, state)) for one in statuses for state in STATES]
-    yield Metric("jqjobs_jobs", "gauge", "Jobs of a queue in each state.", ("queue", "state"), counts)
-    oldest = [((one.name,), one.oldest_ready_s or 0.0) for one in statuses]
-    yield Metric(
-        "jqjobs_oldest_ready_seconds", "gauge", "For how long the oldest ready job could have run.", ("queue",), oldest
-    )
-    paused = [((one.name,), int(one.paused_ms is not None)) for one in statuses]
-    yield Metric("jqjobs_paused", "gauge", "1 while a queue is paused.", ("queue",), paused)
+    yield _JOBS.of([((one.name, state), getattr(one, state)) for one in statuses for state in STATES])
+    yield _OLDEST.of([((one.name,), one.oldest_ready_s or 0.0) for one in statuses])
+    yield _PAUSED.of([((one.name,), int(one.paused_ms is not None)) for one in statuses])
 
 
 def _of_names(statistics: Sequence[NameStatistics]) -> Iterator[Metric]:
-    ended = [((one.queue, one.name, end.value), count) for one in statistics for end, count in one.ended.items()]
-    yield Metric(
-        "jqjobs_executions_total", "counter", "Attempts that have ended, and how.", ("queue", "job", "outcome"), ended
+    yield _EXECUTIONS.of(
+        [((one.queue, one.name, end.value), count) for one in statistics for end, count in one.ended.items()]
     )
-    runs = [((one.queue, one.name), Histogram(_BOUNDS_S, one.runs, one.run_ms / 1000)) for one in statistics]
-    yield Metric("jqjobs_run_seconds", "histogram", "How long attempts ran.", ("queue", "job"), runs)
-    waits = [((one.queue, one.name), Histogram(_BOUNDS_S, one.waits, one.wait_ms / 1000)) for one in statistics]
-    yield Metric(
-        "jqjobs_wait_seconds",
-        "histogram",
-        "How long jobs waited from being due to their start.",
-        ("queue", "job"),
-        waits,
+    yield _RUNS.of([((one.queue, one.name), Histogram(_BOUNDS_S, one.runs, one.run_ms / 1000)) for one in statistics])
+    yield _WAITS.of(
+        [((one.queue, one.name), Histogram(_BOUNDS_S, one.waits, one.wait_ms / 1000)) for one in statistics]
     )
 
 
 def _workers(store: Store) -> Metric:
     states = Counter(worker.state for daemon in read_registry(store).daemons for worker in daemon.workers)
-    samples = [((state,), count) for state, count in sorted(states.items())]
-    return Metric("jqjobs_workers", "gauge", "Workers of all daemons in each state.", ("state",), samples)
+    return _WORKERS.of([((state,), count) for state, count in sorted(states.items())])
 
 
 def _wanted_workers(loads: Loads) -> Metric:
-    samples = [((queue,), decide(load, Rules(most=UNBOUNDED)).wanted) for queue, load in loads.by_queue.items()]
-    return Metric(
-        "jqjobs_wanted_workers", "gauge", "Workers that would do all jobs of a queue within 30 s.", ("queue",), samples
+    return _WANTED.of(
+        [((queue,), decide(load, Rules(most=UNBOUNDED)).wanted) for queue, load in loads.by_queue.items()]
     )
 
 
 def _memory(store: Store) -> Iterator[Metric]:
     used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
     if used_bytes is not None:
-        yield Metric("jqjobs_redis_used_bytes", "gauge", "Memory that Redis uses.", (), [((), used_bytes)])
+        yield _MEMORY.alone(used_bytes)
