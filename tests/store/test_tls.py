@@ -100,6 +100,24 @@ def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
     wire.close()
 
 
+def test_a_worker_may_leave_out_the_token_of_a_queue_while_it_waits_for_others(
+    url: str, connect: Callable[..., Store], line: Channel, wakeup: Wakeup
+) -> None:
+    wire, store, full = Wire(parse_url(url)), connect(url), frozenset({"full"})
+    wake_wait = WakeWait(wire, ["full", "q"], line, wakeup)
+    assert not wake_wait.wait(0)
+    store.wire.call("ZADD", "jq:{full}:wake", 0, "1")
+    assert wake_wait.wait(60), "it was asked for"
+    store.wire.call("ZADD", "jq:{full}:wake", 0, "1")
+    assert not wake_wait.wait(WAIT_S, but=full)
+    store.wire.call("ZADD", "jq:{q}:wake", 0, "1")
+    assert wake_wait.wait(60, but=full)
+    assert not wake_wait.wait(0, but=frozenset({"full", "q"}))
+    assert wake_wait.wait(60)
+    assert store.wire.call("EXISTS", "jq:{full}:wake") == 0
+    wire.close()
+
+
 def ping(url: str, how: str) -> None:
     """Speak to a server from a thread, or from a coroutine."""
     if how == "thread":

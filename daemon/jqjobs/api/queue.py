@@ -14,11 +14,10 @@ from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
 from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import State, check_name, new_id
+from jqjobs.jobs.records import State, check_name
 from jqjobs.jobs.selector import Selector, selector
 from jqjobs.store.bulk import STATES, Act, BulkAnswer, act_on_all
-from jqjobs.store.calls import enqueueing, upkeep
-from jqjobs.store.calls.enqueueing import Ingested
+from jqjobs.store.calls import upkeep
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.search import Cursor, JobPage, JobRow, find_page
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
@@ -132,14 +131,14 @@ class Queue:
         return (yield from act_on_all(self.name, wanted, Act.MOVE, to=check_name(to, "queue"), dry_run=dry_run))
 
     def _purge(self) -> Steps[int]:
-        """Delete all that waits here, in the inbox too, and return how many jobs; what runs or has ended stays."""
-        ingested: Ingested | None = None
-        while ingested is None or ingested.left:
-            ingested = yield enqueueing.ingest(self.name, new_id())
-        status: QueueStatus = yield queue_status(self.name)
-        deleted = 0
+        """Delete all that waits here, unread envelopes of the inbox too, and return how many there were.
+
+        What runs or has ended stays.
+        """
+        emptied: upkeep.Emptied = yield upkeep.empty_inbox(self.name)
+        deleted = emptied.envelopes
         for state in _WAITING:
-            steps = act_on_all(self.name, Selector(state), Act.DELETE, until_ms=status.now_ms)
+            steps = act_on_all(self.name, Selector(state), Act.DELETE, until_ms=emptied.now_ms)
             deleted += (yield from steps).done
         return deleted
 

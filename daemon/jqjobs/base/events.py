@@ -71,7 +71,7 @@ EVENTS = {
     "hook.failed": Event("error", "hook job name exception",
         "A hook raised; the job's outcome stands. Mend the hook."),
     "ingest.blocked": Event("warning", "queue error",
-        "Envelopes stay in the inbox, mostly because Redis is full. Give it memory."),
+        "Envelopes stay in the inbox: Redis is full, or as many jobs wait as may. Said once a minute at most."),
     "ingest.rejected": Event("warning", "queue rejected",
         "So many envelopes were refused; they are kept in the queue's `rejected`, with the reason."),
     "job.bad_backoff": Event("warning", "job name error",

@@ -88,6 +88,7 @@ def cli(context: click.Context) -> None:
 def run(argv: Sequence[str]) -> int:
     """Run jqctl with these arguments and return its exit code."""
     try:
+        _check_encoding(argv)
         returned: Any = cli.main(args=list(argv) or ["--help"], prog_name="jqctl", standalone_mode=False)
         return int(returned or Exit.OK)
     except click.exceptions.NoArgsIsHelpError as error:  # `jqctl job` alone: its help, as asked by nobody
@@ -103,6 +104,13 @@ def run(argv: Sequence[str]) -> int:
         return Exit.READER_GONE
     except OSError as error:  # a full disk below stdout, a working directory that is gone
         return _fail(JqError(str(error)), argv)
+
+
+def _check_encoding(argv: Sequence[str]) -> None:
+    """Raise UsageError for what Python could only keep as stray bytes: no name and no text in Redis has any."""
+    for word in argv:
+        if not word.isascii() and any("\ud800" <= character <= "\udfff" for character in word):
+            raise UsageError(f"{word!r} is not UTF-8", hint="write it in UTF-8")
 
 
 def _fail(error: JqError, argv: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from jqjobs.base.config import Environment, working_directory
 from jqjobs.base.prefix import check_prefix
@@ -92,14 +93,9 @@ class Session:
 
     @contextmanager
     def acting(self) -> Iterator[Store]:
-        """Do what `store` does for a command that acts, and note who gave it, with what, for `jqctl audit`."""
-        with self.store() as store:
-            try:
-                yield store
-            except JqError as error:
-                _note_act(store, error.code)
-                raise
-            _note_act(store, None)
+        """Do what `store` does for a command that acts, noted for `jqctl audit`."""
+        with self.store() as store, noted(store):
+            yield store
 
     def show(self, answer: Mapping[str, Any], parts: Iterable[Part], ids: Iterable[str] | None = None) -> None:
         """Write the answer as JSON, or the lines and tables that tell the same to a person.
@@ -116,17 +112,33 @@ class Session:
             write_lines(parts, wide=self.is_wide)
 
 
-def _note_act(store: Store, error: str | None) -> None:
+@contextmanager
+def noted(store: Store) -> Iterator[None]:
+    """Note who gives this command, with what: before it acts, whatever becomes of it, and then that it failed.
+
+    Raises: StoreError when that cannot be noted; then nothing is done.
+    """
     from jqjobs.cli.person import who
-    from jqjobs.store.calls.audit import note_act
+    from jqjobs.store.calls.audit import note_act, note_failure
 
     context = click.get_current_context()
     act = context.command_path.partition(" ")[2]
-    given = {name: value for name, value in context.params.items() if value and name not in _NOT_NOTED}
+    note = store.run(note_act(who(), act, _given(context)))
     try:
-        store.run(note_act(who(), act, given, error))
-    except StoreError as why:
-        complain(f"jqctl: who did this could not be noted: {why.in_one_line()}")
+        yield
+    except JqError as error:
+        try:
+            store.run(note_failure(note, error.code))
+        except StoreError as why:
+            complain(f"jqctl: that this failed could not be noted: {why.in_one_line()}")
+        raise
+
+
+def _given(context: click.Context) -> dict[str, Any]:
+    """Return what was said on the command line, secrets left out."""
+    said = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    named = {name: value for name, value in context.params.items() if name not in _NOT_NOTED}
+    return {name: value for name, value in named.items() if context.get_parameter_source(name) in said}
 
 
 def plain_url(url: str) -> str:

@@ -22,6 +22,8 @@ ALL_STATES = (
 )  # fmt: skip
 #: From here on a number is a moment, ms since the epoch, and no span.
 _LEAST_MOMENT_MS = 10**11
+#: So many digits a moment may have.
+_MOST_DIGITS = 15
 
 
 class Selector(NamedTuple):
@@ -84,7 +86,7 @@ def since_ms(value: datetime | Duration, now_ms: int | None = None) -> int:
     ``"2h"``, which ends at ``now_ms``, by default that of this host. Raises: InvalidOption.
     """
     if isinstance(value, str):
-        if value.isascii() and value.isdigit():
+        if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
             value = int(value)
         else:
             try:
@@ -92,7 +94,12 @@ def since_ms(value: datetime | Duration, now_ms: int | None = None) -> int:
             except ValueError:
                 pass  # a span, or nonsense
     if isinstance(value, datetime):
-        return round(value.timestamp() * 1000)
+        try:
+            return round(value.timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):  # at the rim of what there are dates for
+            raise InvalidOption(
+                f"since {value} is no moment of any clock", hint="write it like 2h or 2026-01-31"
+            ) from None
     if isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST_MOMENT_MS:
         return value
     return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - duration_ms(value, "since")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jqjobs.base.words import moment
 from jqjobs.errors import Conflict, JqError, NotFound, StoreError
 from jqjobs.jobs.records import NewJob, new_id, parse_ref
 from jqjobs.operations.storing import store_job
@@ -80,6 +82,33 @@ def schedule_json(each: Listed) -> dict[str, Any]:
         "offered": planned.offered, "apps": list(planned.apps), "next_ms": each.next_ms, "last_tick_ms": planned.ran_ms,
         "last_job": planned.ran_id or None, "last_run": each.outcome, "broken": each.broken or None,
     }  # fmt: skip
+
+
+class Tick(NamedTuple):
+    """A moment at which a schedule comes; ``local``: what a clock shows then in its time zone, "" in UTC."""
+
+    at_ms: int
+    local: str
+
+    def __str__(self) -> str:
+        return f"{moment(self.at_ms)}{self.local and f'  {self.local}'}"
+
+
+def next_ticks(planned: Planned, now_ms: int, count: int) -> list[Tick]:
+    """Return the next ticks of a schedule, fewer if there are no more. Raises: Conflict when its entry is broken."""
+    from jqjobs.jobs.timetable import read_entry, zone_of
+
+    try:
+        times, _ = read_entry(planned.entry or {})
+    except JqError as error:
+        raise Conflict(f"the entry of schedule {planned.name} cannot be read: {error.message}", error.hint) from None
+    ticks: list[Tick] = []
+    after_ms = now_ms
+    while len(ticks) < count and (at_ms := times.after(after_ms)) is not None:
+        after_ms = at_ms
+        local = "" if times.tz == "UTC" else f"{datetime.fromtimestamp(at_ms / 1000, zone_of(times.tz)):%a %H:%M:%S %Z}"
+        ticks.append(Tick(at_ms, local))
+    return ticks
 
 
 NO_SUCH = "see jqctl schedule list; a schedule is there once a worker that has it in its code was ready"

@@ -144,8 +144,8 @@ class Loop:
         """Wait for a token, a signal, the daemon, the next due job or the next poll; or until slots need something."""
         poll_s = self._config.poll_s * self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
         wait_s = min(poll_s, self._fetching.rest_s(self._executor.listen))
-        wants_token = self._fetching.may_take and self._fetching.has_free_slot and not self._exchanger.is_blocked
-        if self._wake_wait.wait(max(0.0, wait_s), for_token=wants_token):
+        wants_token = self._fetching.may_take and self._fetching.has_free_slot
+        if self._wake_wait.wait(max(0.0, wait_s), for_token=wants_token, but=self._exchanger.blocked):
             self._fetching.lull.end()
 
     def _hear_daemon(self) -> None:

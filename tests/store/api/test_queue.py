@@ -14,7 +14,7 @@ import pytest
 from jqjobs import App, InvalidName, InvalidOption, NeedsRedis, Queue
 from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.jobs.records import Kind
-from jqjobs.store.calls import daemons
+from jqjobs.store.calls import daemons, upkeep
 from servers import Server
 from store.queue_system import QueueSystem
 
@@ -120,6 +120,26 @@ def test_a_queue_that_is_purged_has_nothing_left_that_waits(system: QueueSystem,
     assert (system.ids("ready"), system.ids("scheduled"), system.ids("dead")) == ([], [], ["dead"])
     assert system.active() == {"w2": ["runs"]}
     assert system.redis("LLEN", system.key("inbox")) == 0
+
+
+def test_a_purge_takes_what_was_there_also_where_no_more_may_come_in_and_however_much_comes(
+    system: QueueSystem, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system.add(*[f"r{n}" for n in range(5)])
+    system.run(upkeep.settings("q", {"max_length": 5}))
+    system.push(*[{"job": "n"}] * 3)
+    ask = app.client.run
+
+    def ask_while_others_push(call: Any) -> Any:
+        answer = ask(call)
+        system.push(*[{"job": "n"}] * 101)  # more than one ingestion takes in
+        return answer
+
+    monkeypatch.setattr(app.client, "run", ask_while_others_push)
+    assert app.queue("q").purge() == 8
+    assert system.ids("ready") == []
+    assert system.redis("LLEN", system.key("inbox")) > 0
+    assert system.redis("EXISTS", system.key("wake")) == 1, "what came meanwhile is taken in"
 
 
 def test_a_queue_is_paused_and_resumed(system: QueueSystem, app: App) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
 from jqjobs.cli import jqctl
@@ -17,6 +19,18 @@ class Terminal:
         self._url = url
         self._capsys = capsys
         self.out = self.err = ""
+        self.asked: list[str] = []
+
+    def answers(self, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+        """Be a terminal where somebody says "y" or "n" to each question."""
+
+        def confirm(question: str, **_: Any) -> None:
+            self.asked.append(question)
+            if answer != "y":
+                raise click.Abort
+
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+        monkeypatch.setattr(click, "confirm", confirm)
 
     def run(self, *words: str) -> int:
         code = jqctl.run(["--redis", self._url, *words])

@@ -89,3 +89,42 @@ def test_what_was_set_is_told(terminal: Terminal) -> None:
     assert "of its own: --dead 1w --max-length 50" in terminal.out
     for line in ("queue set q", "queue set q --max-dead many", "queue set q --dead soon"):
         assert terminal.run(*line.split()) == Exit.USAGE
+
+
+def test_a_bound_of_nothing_is_noted(terminal: Terminal) -> None:
+    terminal.run("queue", "set", "q", "--max-length", "0")
+    terminal.run("queue", "set", "q", "--max-length", "default")
+    assert acts(terminal) == [
+        ("queue set", {"name": "q", "max_length": ""}), ("queue set", {"name": "q", "max_length": 0})
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["job delete q/a --yes", "job delete --queue q --state dead --yes"])
+def test_an_act_that_is_cut_short_is_noted(
+    system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    delete = upkeep.delete
+
+    def interrupted(queue: str, ids: list[str]) -> None:
+        system.run(delete(queue, ids))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(upkeep, "delete", interrupted)
+    assert terminal.run(*line.split()) == Exit.INTERRUPTED
+    assert [act for act, _ in acts(terminal)] == ["job delete"]
+
+
+def test_what_cannot_be_noted_is_not_done(system: QueueSystem, terminal: Terminal) -> None:
+    system.redis("ACL", "SETUSER", "default", "-ltrim")
+    try:
+        assert terminal.run("queue", "pause", "q") == Exit.ERROR
+    finally:
+        system.redis("ACL", "SETUSER", "default", "+ltrim")
+    assert system.redis("HGET", system.key("meta"), "paused") is None
+
+
+def test_an_answer_of_no_is_no_act(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.answers(monkeypatch, "n")
+    assert terminal.run("job", "delete", "--queue", "q", "--state", "dead") == Exit.INTERRUPTED
+    assert terminal.asked == ["Delete 2 jobs of queue q?"]
+    assert acts(terminal) == []

@@ -434,6 +434,17 @@ def test_all_dead_jobs_go_back_page_by_page(
     assert system.ids("dead") == ["old"]
 
 
+@pytest.mark.parametrize(("answer", "left"), [("n", ["a", "b"]), ("y", [])])
+def test_on_a_terminal_it_is_asked_whether_all_dead_jobs_shall_go_back(
+    system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, answer: str, left: list[str]
+) -> None:
+    kill_jobs(system, *"ab")
+    terminal.answers(monkeypatch, answer)
+    terminal.run("job", "retry", "--queue", "q", "--all-dead")
+    assert terminal.asked == ["Retry 2 jobs of queue q?"]
+    assert system.ids("dead") == left
+
+
 def test_retrying_all_ends_although_jobs_die_again_at_once(
     system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

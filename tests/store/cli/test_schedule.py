@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -64,6 +66,26 @@ def test_without_schedules_it_says_how_to_get_one(shell: Shell) -> None:
     assert shell.run("list") == Exit.OK
     assert "@app.periodic" in shell.out
     assert shell.json("list") == {"schedules": []}
+
+
+def test_the_next_ticks_are_foreseen_whether_it_is_paused_or_not(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    publish(system, "poll", "mails", cron="", every_ms=30_000)
+    [first, second, *_] = ticks = shell.json("next nightly -n 400")["next_ms"]
+    assert (len(ticks), first) == (400, listed(shell)["nightly"]["next_ms"])
+    assert {later - tick for tick, later in pairwise(ticks)} == {n * 3_600_000 for n in (23, 24, 25)}
+    shell.run("pause nightly")
+    assert shell.json("next reports/nightly -n 2")["next_ms"] == [first, second]
+    shell.run("next nightly -n 1")
+    assert re.fullmatch(r"\S+ 0[12]:00:00Z  \w{3} 03:00:00 CES?T\n", shell.out)
+    assert len(shell.json("next poll")["next_ms"]) == 5
+
+
+def test_of_a_schedule_that_cannot_be_read_no_tick_is_foreseen(system: QueueSystem, shell: Shell) -> None:
+    publish(system, cron="never")
+    assert shell.run("next nightly") == Exit.CONFLICT
+    assert "cannot be read" in shell.err
+    assert shell.run("next ghost") == Exit.NOT_FOUND
 
 
 def test_a_schedule_of_two_apps_is_listed_with_both_and_what_to_do(system: QueueSystem, shell: Shell) -> None:

@@ -49,6 +49,7 @@ CALLS: dict[str, Call[Any]] = {
     "resolve": resolve("q", "a", "secret", result=b"1"),
     "drain": leases.drain("q", ["w"]),
     "enqueue": enqueueing.enqueue("q", [JOB, NewJob("n", b"{}", id="b")]),
+    "empty_inbox": upkeep.empty_inbox("q"),
     "exchange": trips.exchange(
         ["q"], "w", 1, 1, 30_000, in_hand=[IN_HAND],
         outcomes=[Outcome.done(IN_HAND), Outcome.failed(IN_HAND, delay_ms=5, error="e", line=b"{}")],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.scaling import Load
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.statistics import add_statistics
+from jqjobs.store.reads import loads
 from jqjobs.store.reads.loads import read_loads
 from store.queue_system import QueueSystem
 
@@ -99,3 +102,30 @@ def test_of_several_queues_with_jobs_that_with_the_fewest_workers_counts(system:
     assert total(system, "q", "r").workers == 3
     system.add("b", queue="r")
     assert total(system, "q", "r").workers == 1
+
+
+def test_who_asks_again_and_again_reads_what_is_counted_as_often_as_workers_add_it_up(
+    real_system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(real_system, "n", 10, 1000)
+    real_system.add("a")
+    counts, now_s = loads.Counts(), 1000.0
+    monkeypatch.setattr(loads, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def mean_run_s() -> float | None:
+        return read_loads(real_system.store, ["q"], counts=counts).total.mean_run_s
+
+    assert mean_run_s() == pytest.approx(1.0)
+    ran(real_system, "n", 10, 3000)
+    now_s += 9.9
+    assert mean_run_s() == pytest.approx(1.0)
+    now_s += 0.1
+    assert mean_run_s() == pytest.approx(2.0)
+
+
+def test_what_is_not_counted_yet_is_looked_for_each_time(system: QueueSystem) -> None:
+    system.add("a")
+    counts = loads.Counts()
+    assert read_loads(system.store, ["q"], counts=counts).total.mean_run_s is None
+    ran(system, "n", 1, 1000)
+    assert read_loads(system.store, ["q"], counts=counts).total.mean_run_s == pytest.approx(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jqjobs.jobs.outcome import Outcome
@@ -20,7 +21,9 @@ from store.queue_system import LEASE_MS, QueueSystem
 class ProcesslessWorker:
     """Joined, and under a lease that holds."""
 
-    def __init__(self, system: QueueSystem, store: Store, directory: Path) -> None:
+    def __init__(
+        self, system: QueueSystem, store: Store, directory: Path, queues: Sequence[str] = ("q",)
+    ) -> None:  # fmt: skip
         self.system = system
         self.store = store
         self.board = Board.create(directory / "w.board")
@@ -29,8 +32,8 @@ class ProcesslessWorker:
         self.batch = Batch(self.worker_board)
         self.tail = Tail("w")
         suspects = SuspectTurn(self.worker_board, self.batch)
-        self.exchanger = Exchanger(store, ["q"], "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail)
-        system.join("w")
+        self.exchanger = Exchanger(store, queues, "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail)
+        system.join("w", queues=queues)
 
     def start(self) -> TakenJob:
         job = self.batch.start_next()

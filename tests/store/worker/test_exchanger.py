@@ -200,6 +200,28 @@ def test_after_a_broken_trip_what_is_in_hand_is_named_and_the_rest_goes_back(
     assert worker.on_board() == {"b": "running", "c": "in_hand", "d": "in_hand", "e": "in_hand"}
 
 
+# Envelopes
+
+
+def test_envelopes_that_have_to_wait_block_only_their_own_queue_and_that_is_said_once(
+    system: QueueSystem, connect: Callable[..., Store], tmp_path: Path, logged: Lines
+) -> None:
+    worker = ProcesslessWorker(system, connect(system.url), tmp_path, queues=("q", "r"))
+    system.run(upkeep.settings("q", {"max_length": 1}))
+    system.add("a", due="+60000")
+    system.push({"job": "n"}, {"job": "n"})
+    system.push({"job": "n"}, queue="r")
+    assert worker.exchanger.trip(0).more
+    assert worker.exchanger.blocked == {"q"}
+    system.run(upkeep.promote("q", ["a"]))
+    worker.exchanger.trip(1)
+    assert worker.exchanger.blocked == set(), "the job that was taken has made place for one"
+    worker.exchanger.trip(0)
+    assert worker.exchanger.blocked == {"q"}
+    assert [line["queue"] for line in logged.of("ingest.blocked")] == ["q"]
+    worker.board.close()
+
+
 # Too late
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -159,3 +160,46 @@ def test_scripts_tell_of_ends_that_no_worker_can_tell_of(
     system.run(leases.leave("q", "w", "killed", [BoardEntry(job.id, job.attempt, word)], "", 0.5))
     [ended] = read(reader, 1)
     assert ended == TailEvent("ended", "a", "q", "n", 1, outcome, None, system.clock.now_ms)
+
+
+def test_where_there_is_no_queue_yet_who_listens_waits(system: QueueSystem, connect: Callable[..., Store]) -> None:
+    queues: list[str] = []
+    reader = TailReader(connect(system.url), lambda: queues)
+    began_s = time.monotonic()
+    assert list(reader.read(0.1)) == []
+    assert time.monotonic() - began_s >= 0.1
+    queues.append("q")
+    reader._listens_at_s = 0.0  # the next look is due
+    list(reader.read(0))
+    assert system.redis("PUBSUB", "NUMSUB", system.key("tail"))[1] == 1
+    reader.close()
+
+
+def test_what_happens_while_events_are_sent_has_numbers_of_its_own(
+    worker: ProcesslessWorker, reader: TailReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(reader.read(0))
+    worker.system.add("a", "b")
+    worker.exchanger.trip(2)
+    first, second = worker.start(), worker.start()
+    worker.tail.look([first])
+    monkeypatch.setattr(worker.tail, "_lock", OnceReleased(lambda: worker.tail.look([second])))
+    worker.tail.send(worker.exchanger.ask)
+    worker.tail.send(worker.exchanger.ask)
+    assert [event.id for event in read(reader, 2)] == ["a", "b"]
+    assert reader.lost == 0
+
+
+class OnceReleased:
+    """A lock; something happens as soon as it is free for the first time."""
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then: Callable[[], None] | None = then
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        then, self._then = self._then, None
+        if then is not None:
+            then()

@@ -43,3 +43,9 @@ def test_only_what_is_said_is_sent() -> None:
 def test_a_name_that_no_job_can_have_is_refused() -> None:
     with pytest.raises(InvalidName):
         selector(name="a b")
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "9" * 5000, datetime.min, "²"])
+def test_what_is_no_moment_is_refused(since: Any) -> None:
+    with pytest.raises(InvalidOption):
+        since_ms(since)

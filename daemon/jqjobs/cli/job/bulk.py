@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -18,7 +18,7 @@ from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import How, Said
 from jqjobs.cli.output import complain, write_error
-from jqjobs.cli.session import Session
+from jqjobs.cli.session import Session, noted
 from jqjobs.errors import Conflict, JqError, NotFound
 from jqjobs.jobs.records import check_name, parse_ref
 from jqjobs.jobs.selector import Selector
@@ -90,13 +90,14 @@ def do_in_bulk(session: Session, bulk: Bulk) -> BulkAnswer:
     is_asked = not (bulk.how.yes or bulk.how.dry_run)
     if is_asked:
         need_somebody()
-    with session.store() if bulk.how.dry_run else session.acting() as store:
+    with session.store() as store:
         require_queue(store, bulk.queue)
         selector, until_ms = bulk.said.selector(store, bulk.state), server_now_ms(store)
         if is_asked:
             found = _run(store, bulk._replace(how=bulk.how._replace(dry_run=True)), selector, until_ms)
             ask(f"{bulk.act.capitalize()} {plural(found.matched, 'job')} of queue {bulk.queue}?", yes=not found.matched)
-        return _run(store, bulk, selector, until_ms)
+        with nullcontext() if bulk.how.dry_run else noted(store):
+            return _run(store, bulk, selector, until_ms)
 
 
 def _run(store: Store, bulk: Bulk, selector: Selector, until_ms: int) -> BulkAnswer:
@@ -142,7 +143,12 @@ def ask(question: str, *, yes: bool) -> None:
         click.confirm(question, abort=True, err=True)
 
 
+def is_somebody_there() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def need_somebody() -> None:
     """Raise UsageError where nobody can be asked."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not is_somebody_there():
         raise click.UsageError("nobody can be asked here: say --yes")

@@ -8,7 +8,7 @@ import click
 
 from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.job.bulk import Bulk, complain_of, do_in_bulk, each_named, tell
+from jqjobs.cli.job.bulk import Bulk, complain_of, do_in_bulk, each_named, is_somebody_there, tell
 from jqjobs.cli.job.selecting import How, Said, acts_on_many
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.operations.acts import retry_one
@@ -19,7 +19,7 @@ _WHICH = "give either ids, or --queue NAME with --all-dead or what selects jobs,
 
 @click.command("retry")
 @click.argument("jobs", nargs=-1, metavar="[ID]...")
-@click.option("--all-dead", is_flag=True, help="With --queue alone: every dead job, and nobody is asked.")
+@click.option("--all-dead", is_flag=True, help="With --queue alone: every dead job.")
 @acts_on_many
 @speaks_to_redis
 @click.pass_obj
@@ -28,7 +28,8 @@ def retry(session: Session, jobs: tuple[str, ...], queue: str | None, all_dead: 
 
     ID is queue/id or the id alone. The counters of a job stay, its limits start anew. A job is refused when it
     is not dead, or when its coalescing key belongs to a newer job by now. With --queue those that are selected go
-    back, of those that are dead when the command starts; not what somebody has cancelled, unless --error cancelled.
+    back, of those that are dead when the command starts; not what somebody has cancelled, unless --error cancelled. It
+    says how many and asks, unless --yes; with --all-dead it goes on where nobody can be asked.
 
     Exit code 0: all went back; 5: some do not exist; 6: some were refused.
 
@@ -44,7 +45,7 @@ def retry(session: Session, jobs: tuple[str, ...], queue: str | None, all_dead: 
         return _retry_named(session, jobs)
     if jobs or all_dead == said.anything:
         raise click.UsageError(_WHICH)
-    how = how._replace(yes=how.yes or all_dead)
+    how = how._replace(yes=how.yes or (all_dead and not is_somebody_there()))
     return _retry_many(session, Bulk(Act.RETRY, queue, said, None, how, _words))
 
 

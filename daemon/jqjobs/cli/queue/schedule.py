@@ -1,4 +1,4 @@
-"""`jqctl schedule …`: list, pause, resume and run what runs by itself."""
+"""`jqctl schedule …`: list, foresee, pause, resume and run what runs by itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.records import check_name, parse_ref
 from jqjobs.operations.queues import require_queue
 from jqjobs.operations.schedules import (
+    find_schedule,
+    next_ticks,
     read_schedules,
     run_schedule,
     schedule_json,
     switch_schedule,
 )
-from jqjobs.store.reads.queues import known_queues
+from jqjobs.store.reads.queues import known_queues, server_now_ms
 
 
 @click.group("schedule")
@@ -47,6 +49,28 @@ def list_schedules(session: Session, queue: str | None) -> None:
             require_queue(store, queue)
         listed = read_schedules(store, [queue] if queue else known_queues(store), _complain)
     session.show({"schedules": list(map(schedule_json, listed))}, schedule_parts(listed), [each.ref for each in listed])
+
+
+@schedule.command("next")
+@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1, 1000), help="So many ticks.")
+@speaks_to_redis
+@click.pass_obj
+def show_next(session: Session, name: str, count: int) -> None:
+    """Show when a schedule comes next, by its timetable: also one that is paused, or that no worker has.
+
+    Moments are in UTC, and in its own time zone where it has one.
+
+    \b
+    Example:
+      jqctl schedule next reports/nightly -n 10
+    """
+    parse_ref(name)
+    with session.store() as store:
+        queue, planned = find_schedule(store, name)
+        ticks = next_ticks(planned, server_now_ms(store), count)
+    answer = {"schedule": planned.name, "queue": queue, "next_ms": [tick.at_ms for tick in ticks]}
+    session.show(answer, [str(tick) for tick in ticks] or [f"{queue}/{planned.name} does not come again"])
 
 
 @schedule.command("pause")

@@ -28,7 +28,7 @@ from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
-from jqjobs.store.reads.loads import read_loads
+from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.server_info import info_fields
 from jqjobs.store.reply_values import count, text
 from jqjobs.store.store import Store
@@ -71,6 +71,7 @@ class LeaseKeeper:
         #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
         self._judged: dict[str, Words] = {}
         self._expiries = Expiries(store)
+        self._counts = Counts()
         self.housekeeping = Housekeeping(store, settings)
         self.has_answered = False
         self.has_joined = False
@@ -166,7 +167,7 @@ class LeaseKeeper:
 
     def read_load(self) -> Load:
         """Return what there is to do in the queues of this daemon."""
-        return read_loads(self._store, sorted(self._queues)).total
+        return read_loads(self._store, sorted(self._queues), counts=self._counts).total
 
     def tell_if_exhausted(self) -> None:
         """Tell the main loop when nothing is left of what a burst is for."""

@@ -110,5 +110,11 @@ CHECKS = (
     Check("daemons.restarts", _ALL, "no worker died unasked in the last hour", _restarts, _REGISTRY),
     Check("daemons.reloads", _ALL, "no reload was refused", _reloads, _REGISTRY),
     Check("daemons.leases", _ALL, "each lease is renewed in time", _leases, ("leases",)),
-    Check("daemons.redis", _ALL, "daemons and jqctl mean the same Redis, as far as this host knows", _redis, _REGISTRY),
+    Check(
+        "daemons.redis",
+        _ALL,
+        "while none works here, no worker of this host has another Redis; other hosts are not asked",
+        _redis,
+        _REGISTRY,
+    ),
 )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from jqjobs.base.escape import visible
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import integer, json_or_none, string
+from jqjobs.store.reply_values import integer, json_or_none, string, text
 from jqjobs.store.scripts import script
 from jqjobs.store.store import Store
 
@@ -29,12 +29,18 @@ class Note(NamedTuple):
     error: str | None
 
 
-def note_act(who: str, act: str, given: Mapping[str, Any], error: str | None = None) -> Call[int]:
-    """Note an act; how many there are. ``error``: it failed."""
+def note_act(who: str, act: str, given: Mapping[str, Any], error: str | None = None) -> Call[str]:
+    """Note an act that is about to be done; return the note, for `note_failure`. ``error``: it has failed already."""
     note = {"who": visible(who, limit=_MOST_GIVEN), "act": act, "given": {k: _short(v) for k, v in given.items()}}
     if error:
         note["error"] = error
-    return Call(script("audit"), (keys.AUDIT,), ("", _MOST_NOTES, json.dumps(note)), int)
+    return Call(script("audit"), (keys.AUDIT,), ("", _MOST_NOTES, json.dumps(note), ""), text)
+
+
+def note_failure(note: str, error: str) -> Call[str]:
+    """Note that an act has failed, in the note that was made of it. ``error``: its code."""
+    failed = f'{note[:-1]},"error":{json.dumps(error)}}}'
+    return Call(script("audit"), (keys.AUDIT,), ("", _MOST_NOTES, failed, note), text)
 
 
 def _short(value: Any) -> Any:

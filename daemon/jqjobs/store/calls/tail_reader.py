@@ -40,6 +40,9 @@ class TailReader:
     def read(self, wait_s: float) -> Iterator[Told]:
         """Return what has arrived within ``wait_s``; maybe nothing. Raises: StoreError and its kinds."""
         self._listen()
+        if not self._channels:  # no queue yet, so nothing can arrive
+            time.sleep(wait_s)
+            return
         for reply in self._wire.arrived(wait_s):
             if isinstance(reply, StoreError):
                 raise reply

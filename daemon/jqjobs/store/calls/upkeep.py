@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from jqjobs.base.escape import visible
 from jqjobs.store import keys
@@ -35,6 +35,13 @@ class Deleted(IntEnum):
     GONE = 1
     IN_HAND = 0  #: of a worker, or of who moves it
     UNKNOWN = -1
+
+
+class Emptied(NamedTuple):
+    """An inbox that has been emptied. ``envelopes``: how many there were by ``now_ms``."""
+
+    now_ms: int
+    envelopes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,11 @@ def delete(queue: str, ids: Sequence[str]) -> Call[list[Deleted]]:
     ``ids``: each alone, or "id state score": only if it has that score in that state still.
     """
     return Call(script("delete"), (keys.meta(queue),), ("", *ids), lambda reply: [Deleted(item) for item in reply])
+
+
+def empty_inbox(queue: str) -> Call[Emptied]:
+    """Delete all raw envelopes that are there, unread: at once, however many come meanwhile."""
+    return Call(script("empty_inbox"), (keys.meta(queue),), ("",), lambda reply: Emptied(*reply))
 
 
 def promote(queue: str, ids: Sequence[str]) -> Call[list[bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from jqjobs.store.wire import raise_first
 
 #: So many of the jobs that are next say how long all that wait will run.
 _SAMPLE = 100
+#: So often workers add up what they have counted.
+_KEPT_S = 10.0
 
 
 class Loads(NamedTuple):
@@ -28,13 +31,42 @@ class Loads(NamedTuple):
     total: Load
 
 
-def read_loads(store: Store, queues: Sequence[str], lead_s: float = 0.0) -> Loads:
-    """Return what there is to do in these queues; what comes within ``lead_s`` is due soon. Raises: StoreError."""
+class Counts:
+    """What is counted of the jobs of queues, lately and ever: kept as long as workers take to add up anew."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, _Counted] = {}
+
+    def read(self, store: Store, queues: Sequence[str], now_ms: int) -> dict[str, _Counted]:
+        """Return it queue by queue; what is kept is not read. Raises: StoreError."""
+        now_s = time.monotonic()
+        unread = [queue for queue in queues if queue not in self._of or self._of[queue].until_s <= now_s]
+        if unread:
+            recent, ever = latest_statistics(store, unread, now_ms), queue_statistics(store, unread)
+        for queue in unread:
+            mine = [one for one in recent if one.queue == queue], [one for one in ever if one.queue == queue]
+            self._of[queue] = _Counted(*mine, until_s=now_s + (_KEPT_S if any(mine) else 0))
+        return {queue: self._of[queue] for queue in queues}
+
+
+class _Counted(NamedTuple):
+    recent: Sequence[NameStatistics]
+    ever: Sequence[NameStatistics]
+    until_s: float
+
+
+def read_loads(
+    store: Store, queues: Sequence[str], lead_s: float = 0.0, counts: Counts | None = None
+) -> Loads:  # fmt: skip
+    """Return what there is to do in these queues; what comes within ``lead_s`` is due soon.
+
+    ``counts``: for who asks again and again. Raises: StoreError.
+    """
     statuses = store.run_all([queue_status(queue) for queue in queues])
     if not statuses:
         return Loads({}, Load())
     due_soon, busy = _due_soon(store, statuses, round(lead_s * 1000)), _busy_workers(store, queues)
-    run_s = _run_s(store, statuses)
+    run_s = _run_s(store, statuses, counts or Counts())
     by_queue = {one.name: _load(one, due_soon[one.name], len(busy[one.name]), run_s.get(one.name)) for one in statuses}
     return Loads(by_queue, _together(list(by_queue.values()), len(set().union(*busy.values()))))
 
@@ -79,18 +111,15 @@ def _together(loads: Sequence[Load], busy: int) -> Load:
     )  # fmt: skip
 
 
-def _run_s(store: Store, statuses: Sequence[QueueStatus]) -> dict[str, float | None]:
+def _run_s(store: Store, statuses: Sequence[QueueStatus], counts: Counts) -> dict[str, float | None]:
     """Return how long the jobs of each queue that has any run on average, going by the names of those that are next."""
     queues = [one.name for one in statuses if one.inbox or one.ready or one.suspects or one.active]
     if not queues:
         return {}
     pages = store.run_all([search(queue, Selector(), Cursor("ready"), _SAMPLE) for queue in queues])
-    counted = latest_statistics(store, queues, statuses[0].now_ms), queue_statistics(store, queues)
+    counted = counts.read(store, queues, statuses[0].now_ms)
     return {
-        queue: _mean_of(
-            Counter(row.name or "" for row in page.rows),
-            *([one for one in statistics if one.queue == queue] for statistics in counted),
-        )
+        queue: _mean_of(Counter(row.name or "" for row in page.rows), counted[queue].recent, counted[queue].ever)
         for queue, page in zip(queues, pages, strict=True)
     }
 

@@ -6,7 +6,6 @@ hears of the trip.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,10 +19,11 @@ from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls import enqueueing, trips
+from jqjobs.store.calls import trips
 from jqjobs.store.calls.trips import Settled, Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
@@ -65,6 +65,7 @@ class Exchanger:
         self._reports = batch.reports
         self._complete = complete
         self._tail = tail
+        self._ingestion = Ingestion(store)
         self._lock = threading.Lock()
         self._number = 0
         self._resync = False
@@ -73,8 +74,6 @@ class Exchanger:
         self._broken: set[str] = set()
         #: When the last trip was sent, boottime ms.
         self.sent_ms = 0
-        #: Envelopes wait and cannot be taken in (Redis is full), so their wake token means nothing.
-        self.is_blocked = False
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded: deque[tuple[Outcome, Settled | None]] = deque()
 
@@ -82,6 +81,11 @@ class Exchanger:
     def awaits_settled(self) -> bool:
         """Whether hooks wait for an outcome that is not reported yet."""
         return self._reports.has_hooked
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """The queues whose envelopes cannot be taken in, see `Ingestion`."""
+        return self._ingestion.blocked
 
     @property
     def under_way(self) -> bool:
@@ -115,9 +119,8 @@ class Exchanger:
             answer = self._arrived.popleft()
             if isinstance(answer, JqError):
                 raise answer
-            moved = [_ingest(self._store, queue, is_blocked=self.is_blocked) for queue in answer.inboxes]
-        self.is_blocked = bool(moved) and not any(moved)
-        return replace(answer, more=True) if any(moved) else answer
+            has_moved = self._ingestion.take_in(answer.inboxes)
+        return replace(answer, more=True) if has_moved else answer
 
     def trip(self, want: int) -> Trip:
         """Make a whole trip, none being under way. Raises what `receive` raises."""
@@ -240,16 +243,3 @@ class Exchanger:
         for queue in self._broken - broken.keys():
             log.event("queue.mended", queue=queue)
         self._broken = set(broken)
-
-
-def _ingest(store: Store, queue: str, *, is_blocked: bool) -> bool:
-    """Take envelopes in; whether that moved anything. ``is_blocked``: it did not last time, which was said."""
-    try:
-        done = store.run(enqueueing.ingest(queue, secrets.token_hex(8)))
-    except StoreError as error:  # full, most likely: the envelopes stay where they are
-        if not is_blocked:
-            log.event("ingest.blocked", level=log.WARNING, queue=queue, error=str(error))
-        return False
-    if done.rejected:
-        log.event("ingest.rejected", level=log.WARNING, queue=queue, rejected=done.rejected)
-    return True

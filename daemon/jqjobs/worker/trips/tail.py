@@ -150,10 +150,10 @@ class Tail:
         """Send what there is; ``ask``: runs a call. What Redis does not hear is left out."""
         for queue, unsent in list(self._unsent.items()):
             with self._lock:
-                events, unsent.events = unsent.events, []
+                first, events, unsent.events = unsent.first, unsent.events, []
             if events:
                 try:
-                    ask(tell(queue, self._worker_id, unsent.first, events))
+                    ask(tell(queue, self._worker_id, first, events))
                 except StoreError:
                     pass  # the numbers of those that come later show that some are missing
 

@@ -10,7 +10,7 @@ from jqjobs.base.wakeup import Wakeup
 from jqjobs.errors import StoreError
 from jqjobs.link.channel import Channel
 from jqjobs.store import keys
-from jqjobs.store.wire import Argument, Wire
+from jqjobs.store.wire import Wire
 
 #: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
 _BLOCK_S = 20
@@ -28,19 +28,21 @@ class WakeWait:
     ) -> None:  # fmt: skip
         """``when_moved``: called when Redis ends the wait with an error, as a primary does that is one no longer."""
         self._wire = wire
-        tokens = [wire.address.key(keys.wake(queue)) for queue in queues]
-        self._command: tuple[Argument, ...] = ("BZPOPMIN", *tokens, _BLOCK_S)
+        self._tokens = {queue: wire.address.key(keys.wake(queue)) for queue in queues}
         self._channel = channel
         self._wakeup = wakeup
         self._when_moved = when_moved
         self._asked_at = 0.0
+        #: The queues whose tokens are not waited for.
+        self._but: frozenset[str] = frozenset()
 
-    def wait(self, timeout_s: float, *, for_token: bool = True) -> bool:
+    def wait(self, timeout_s: float, *, for_token: bool = True, but: frozenset[str] = frozenset()) -> bool:
         """Return False after ``timeout_s``, True earlier when there is a reason to look again.
 
+        ``but``: queues whose token says nothing.
         Without Redis, signals and the channel still end the wait; a token is asked for again next time.
         """
-        is_asked = for_token and self._ask()
+        is_asked = for_token and self._ask(but)
         poll = select.poll()  # a selector would cost four system calls more
         poll.register(self._wakeup, select.POLLIN)
         if not self._channel.closed:
@@ -69,13 +71,17 @@ class WakeWait:
             self._wire.close()
             self._asked_at = 0.0
 
-    def _ask(self) -> bool:
-        if self._asked_at and time.monotonic() - self._asked_at > _SILENT_S:
+    def _ask(self, but: frozenset[str]) -> bool:
+        if self._asked_at and (but != self._but or time.monotonic() - self._asked_at > _SILENT_S):
             self.cancel()
         if self._asked_at:
             return True
+        tokens = [token for queue, token in self._tokens.items() if queue not in but]
+        if not tokens:
+            return False
+        self._but = but
         try:
-            self._wire.send(self._command)
+            self._wire.send(("BZPOPMIN", *tokens, _BLOCK_S))
         except StoreError:
             return False
         self._asked_at = time.monotonic()

@@ -1,0 +1,113 @@
+"""Whatever anybody gives to an option or argument of any command: an exit code and one line, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import pytest
+
+from jqjobs.cli import jqctl
+from jqjobs.cli.exit_codes import Exit
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls import upkeep
+from store.cli.terminal import Terminal
+from store.queue_system import QueueSystem
+
+NONSENSE = (
+    "", " ", "-", "--", "-1", "0", "1.5", "9" * 30, "9" * 5000, "nan", "inf", "-inf", "1e999", "²", "٣", "0x10", "1..0",
+    "8..", "0001-01-01", "9999-12-31T23:59:59-23:59", "2027-13-45", "now", "in 9000 years", "in 99999999999 days",
+    "9999999d", "NaNms", "{", "[" * 3000, "null", '"\\ud800"', "[1,2", "1e400", "[1e400]", "[NaN]", "a/b/c", "..", "/",
+    "/dev/null/x", "a:b", "*", "x" * 3000, "💥", "\udcff", "é\x1b[31m", "a b", "a\nb", "%s{}{wanted}", "MTIz", "====",
+)  # fmt: skip
+#: What is given to what must be given, where it is not the one that is tried.
+SENSIBLE = {"jobs": "q/a", "job": "q/a", "queue": "q", "target": "other", "names": "d", "token": "t", "workers": "1"}
+#: They are the same everywhere, and are tried with one command.
+EVERYWHERE = {"--redis", "--prefix", "--output", "--json", "--help", "--version"}
+
+
+def commands(
+    group: click.Command = jqctl.cli, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(group, click.Group):
+        yield path, group
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield from commands(command, (*path, name))
+
+
+COMMANDS = dict(commands())
+
+
+def tries(command: click.Command) -> Iterator[list[str]]:
+    """One command line for each parameter and each value that it may get."""
+    tried = [each for each in command.params if not EVERYWHERE & set(each.opts) and not getattr(each, "is_flag", False)]
+    for parameter in tried:
+        others = [other for other in command.params if other.required and other is not parameter]
+        rest = [word for other in others for word in given(other, SENSIBLE.get(other.name or "", "q"))]
+        for value in NONSENSE:
+            yield [*given(parameter, value), *rest]
+
+
+def given(parameter: click.Parameter, value: str) -> list[str]:
+    return [value] if isinstance(parameter, click.Argument) else [f"{max(parameter.opts, key=len)}={value}"]
+
+
+def interrupted(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+#: Who would wait there, or go on for ever, is interrupted at once.
+PATIENCE = (
+    "time.sleep", "jqjobs.store.calls.tail_reader.TailReader.read", "socketserver.BaseServer.serve_forever",
+    "subprocess.Popen", "jqjobs.cli.daemon.scaling_loop._end_of_process",
+)  # fmt: skip
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        for place in PATIENCE:
+            patched.setattr(place, interrupted)
+        yield
+
+
+@pytest.fixture
+def queue(system: QueueSystem) -> QueueSystem:
+    """One with a job in some states, an envelope and a daemon."""
+    system.run(upkeep.add_queues(["q"]))
+    system.add("a")
+    system.round(Kind.DISCARDED)
+    system.add("b", "c")
+    return system
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+@pytest.mark.usefixtures("queue", "impatient")
+def test_no_value_of_any_option_ends_in_a_traceback(terminal: Terminal, path: tuple[str, ...]) -> None:
+    for words in tries(COMMANDS[path]):
+        check(terminal, [*path, *words])
+
+
+@pytest.mark.parametrize("option", ["--redis", "--prefix", "--output"])
+@pytest.mark.usefixtures("queue", "impatient")
+def test_nor_of_those_that_all_commands_have(terminal: Terminal, option: str) -> None:
+    for value in NONSENSE:
+        check(terminal, ["status", f"{option}={value}"])
+
+
+def check(terminal: Terminal, line: list[str]) -> None:
+    shown = [word[:60] for word in line]
+    try:
+        code = terminal.run(*line, "--json")
+    except Exception as error:
+        raise AssertionError(f"{shown} raised {error!r}") from error
+    assert code in list(Exit), shown
+    assert "Traceback" not in terminal.err, shown
+    if code in (Exit.ERROR, Exit.USAGE) and terminal.err:
+        assert json.loads(terminal.err.splitlines()[-1])["error"]["message"], shown
