@@ -12,6 +12,7 @@ reconfigure them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterator
 
 import hypothesis
@@ -114,6 +115,16 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Lines:
     lines = Lines()
     monkeypatch.setattr("jqjobs.base.log.event", lambda name, /, **fields: lines.append({"event": name, **fields}))
     return lines
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """Whatever a test does to the logger of jqjobs, later ones find it as it was."""
+    logger = logging.getLogger("jqjobs")
+    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,10 +20,11 @@ def about(site: Site) -> DaemonInfo:
     """Return what the one daemon says of itself in the registry."""
     store = Store(site.client.address)
     try:
-        [found] = read_registry(store).daemons
+        found = read_registry(store).daemons
     finally:
         store.close()
-    return found
+    assert len(found) == 1
+    return found[0]
 
 
 def wait_for_workers(site: Site, count: int) -> None:
@@ -89,3 +90,23 @@ def test_an_order_fixes_the_number_or_lets_the_jobs_decide_again(site: Site) -> 
     assert sizes(daemon) == [1], "that was an order"
     scale(site, "1..4")
     wait_for_workers(site, 1)
+
+
+def test_a_reload_and_a_new_image_keep_the_range(site: Site) -> None:
+    daemon = site.start_daemon("--processes", "1..8", "--hold", "60s")
+    scale(site, "2..4")
+    wait_for_workers(site, 2)
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for_event("worker.replaced", 2, PATIENCE_S)
+    wait_for_workers(site, 2)
+
+    (site.directory / ".env").write_text("JQ_MAX_JOBS=1000\n")
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for_event("daemon.started", 2, PATIENCE_S)
+    eventually(lambda: about(site).processes == "2..4", PATIENCE_S, "the order outlives the image that was given it")
+    wait_for_workers(site, 2)
+    jobs = site.send_many([("nap", 1.0)] * 40)
+    daemon.wait_for_event("daemon.scaled", 1, PATIENCE_S)
+    wait_for_workers(site, 4)
+    for job in jobs:
+        site.wait_for(job, State.KEPT, PATIENCE_S)

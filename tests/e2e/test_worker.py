@@ -60,6 +60,19 @@ def test_a_paused_queue_starts_nothing_until_it_is_resumed(site: Site) -> None:
     site.wait_for(job, State.KEPT)
 
 
+def test_a_pause_with_an_end_holds_through_a_restart_and_ends_by_itself(site: Site) -> None:
+    daemon = site.start_daemon()
+    paused_ms = monotonic_ms()
+    site.client.run(upkeep.pause("default", "+5000", "ann", "lunch"))
+    job = site.send("quick")
+    daemon.send(signal.SIGTERM)
+    assert daemon.wait() == 0
+    site.start_daemon()
+    assert site.wait_for_start(job, timeout_s=60).at_ms >= paused_ms + 5000
+    site.wait_for(job, State.KEPT)
+    assert site.status().paused_ms is None
+
+
 def test_an_unknown_job_waits_parked_until_a_daemon_offers_its_name(site: Site) -> None:
     site.start_daemon()
     job = site.send("not_yet_written")

@@ -187,7 +187,7 @@ def test_a_call_that_finds_little_ends_early_and_says_so(real_system: QueueSyste
     system.add(*[f"j{n:04}" for n in range(1200)])
     system.add("needle", name="rare")
     first = page(system, "ready", name="rare")
-    assert (first.rows, first.searched, first.left, first.total) == ((), 500, 701, 1201)
+    assert (first.rows, first.searched, first.left, first.total) == ((), 300, 901, 1201)
     assert found(system, name="rare") == ["needle"]
 
 
@@ -201,7 +201,7 @@ def test_arguments_that_were_read_for_a_text_bound_a_call_too(real_system: Queue
 def test_a_page_ends_when_it_has_taken_long_enough(real_system: QueueSystem) -> None:
     real_system.add(*[f"j{n:04}" for n in range(1200)])
     shown = run_steps(real_system.run, find_page("q", Selector("ready", name="rare"), 50, patience_s=0))
-    assert (shown.searched, shown.total) == (500, 1200)
+    assert (shown.searched, shown.total) == (300, 1200)
     assert shown.cursor is not None
     rest = run_steps(real_system.run, find_page("q", Selector("ready", name="rare"), 50, shown.cursor, 60))
     assert (rest.searched, rest.cursor) == (700, None)

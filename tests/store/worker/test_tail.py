@@ -179,14 +179,16 @@ def test_what_happens_while_events_are_sent_has_numbers_of_its_own(
     worker: ProcesslessWorker, reader: TailReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(reader.read(0))
-    worker.system.add("a", "b")
-    worker.exchanger.trip(2)
-    first, second = worker.start(), worker.start()
+    worker.system.add("a", "b", "c")
+    worker.exchanger.trip(3)
+    first, second, third = (worker.start() for _ in range(3))
     worker.tail.look([first])
-    monkeypatch.setattr(worker.tail, "_lock", OnceReleased(lambda: worker.tail.look([second])))
+    worker.tail.send(worker.exchanger.ask)
+    worker.tail.look([second])
+    monkeypatch.setattr(worker.tail, "_lock", OnceReleased(lambda: worker.tail.look([third])))
     worker.tail.send(worker.exchanger.ask)
     worker.tail.send(worker.exchanger.ask)
-    assert [event.id for event in read(reader, 2)] == ["a", "b"]
+    assert [event.id for event in read(reader, 3)] == ["a", "b", "c"]
     assert reader.lost == 0
 
 

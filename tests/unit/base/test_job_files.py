@@ -17,13 +17,9 @@ from jqjobs.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
-def configured() -> Iterator[None]:
-    logger = logging.getLogger("jqjobs")
-    before = logger.handlers[:], logger.level, logger.propagate
+def configured(own_log: None) -> Iterator[None]:
     log.configure("worker:7", level="error")
     yield
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
     for each in (log.JOBS, log.SUCCESSES_ASIDE):
         for handler in each.handlers[:]:
             each.removeHandler(handler)

@@ -19,14 +19,10 @@ from jqjobs.base.log import CalmHandler, JsonFormat, TextFormat
 
 
 @pytest.fixture(autouse=True)
-def untouched() -> Iterator[None]:
-    """Put the logger back as it was."""
-    logger = logging.getLogger("jqjobs")
-    before = logger.handlers[:], logger.level, logger.propagate
+def untouched(own_log: None) -> Iterator[None]:
+    """Put the loggers back as they were."""
     yield
     log.JOBS.handlers.clear()
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
 
 
 @pytest.fixture

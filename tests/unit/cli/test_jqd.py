@@ -21,6 +21,8 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName
 from jqjobs.link.bounds import Bounds
 
+pytestmark = pytest.mark.usefixtures("own_log")
+
 #: For each setting three texts and what they mean.
 VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "app": (["a:b", "c:d", "e:f"], ["a:b", "c:d", "e:f"]),

@@ -6,7 +6,7 @@
 -- Returns flat: now, jobs in that state, looked at, members left to look at, cursor or "" at the end, then
 -- fourteen items a job (rules/search/row.lua)
 -- First write: none
-local MOST_READ, MOST_BYTES, CHUNK = 500, 1048576, 100
+local MOST_READ, MOST_BYTES, CHUNK = 300, 1048576, 100
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local wanted, cursor, most = cjson.decode(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local state, matches, first, last = wanted.state, matcher(now, wanted), first_and_last(now, wanted)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,14 +14,9 @@ from jqjobs.daemon.output.worker_pipes import WorkerPipes
 
 
 @pytest.fixture(autouse=True)
-def configured(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def configured(own_log: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", os.fdopen(2, "w", closefd=False))
-    logger = logging.getLogger("jqjobs")
-    before = logger.handlers[:], logger.level, logger.propagate
     log.configure("jqd:1")
-    yield
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
 
 
 def started(pipes: WorkerPipes) -> int:

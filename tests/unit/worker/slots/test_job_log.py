@@ -154,7 +154,8 @@ def test_no_other_end_is_an_error(watcher: Watcher, error: BaseException, last: 
 
 
 def test_what_the_last_attempt_had_in_memory_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("jqjobs"), "propagate", False)  # pytest keeps what it sees
+    for name, value in (("propagate", False), ("handlers", [])):  # pytest keeps what it sees
+        monkeypatch.setattr(logging.getLogger("jqjobs"), name, value)
     left: list[weakref.ref[Any]] = []
 
     def fails() -> None:
