@@ -40,7 +40,7 @@ _JOB = {
     "replace": "a job that has the `key` and has not started becomes the new call: debounce",
     "rate_limit": "a [`RateLimit`](#limits), or a function of the arguments by name that returns one or `None`",
     "concurrency": "a [`Concurrency`](#limits), or such a function",
-    "redact": "names of arguments that the dashboard does not show",
+    "redact": "names of arguments, or patterns such as `*card*`, whose values the dashboard does not show",
     "max_throttles": "how often a limit may hold it back before it is dead (`throttled`); `None`: any number",
     "throttle_counts": "whether being held back costs an attempt",
 }

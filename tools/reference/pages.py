@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from reference import commands, exceptions, glossary, metrics, objects, options, records, settings
+from reference import answers, commands, exceptions, glossary, metrics, objects, options, records, settings
 
 #: Written by hand, beside those that are made here.
 BY_HAND = {
@@ -36,6 +36,7 @@ PAGES = {
     "settings.md": Page("Settings", "of `jqd`, of producers, of `jqctl`; signals and exit codes", settings.lines),
     "jqd.md": Page("jqd", "the daemon's command line", commands.jqd_lines),
     "jqctl.md": Page("jqctl", "every command and option", commands.jqctl_lines),
+    "json.md": Page("JSON", "what commands answer with `--json`", answers.lines),
     "metrics.md": Page("Metrics", "what Prometheus is told", metrics.lines),
     "glossary.md": Page("Glossary", "words and states: one word, one thing", glossary.lines),
 }
