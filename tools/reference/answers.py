@@ -81,6 +81,7 @@ ANSWERS = {
     "queue resume": "{queue, paused, changed}",
     "queue set": _fields(["queue", *SETTINGS]),
     "schedule list": f"{{schedules: [{_SCHEDULE}]}}",
+    "schedule next": "{schedule, queue, next_ms: [ms]}",
     "schedule pause, resume": "{schedule, queue, paused, changed}",
     "schedule run": "{schedule, queue, id, created}",
     "ping": "{redis, ms, ok, daemons, able, problems: [{id, name, message}]}",
