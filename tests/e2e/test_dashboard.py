@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 
 from e2e.daemon import Site
+from jqjobs.jobs.records import State
 from jqjobs.web import Dashboard, everybody
 from servers import must_not_skip
 
@@ -111,6 +112,24 @@ def test_what_a_job_says_of_itself_never_runs(chromium: Any, address: str, site:
 
     assert said == []
     assert page.locator("main img, main script").count() == 0
+    page.close()
+
+
+def test_a_list_that_keeps_itself_up_to_date_keeps_the_box_of_its_job(chromium: Any, address: str, site: Site) -> None:
+    jobs = [site.send("fail", "x", queue="shop") for _ in range(3)]
+    for job in jobs:
+        site.wait_for(job, State.DEAD)
+    page = chromium.new_page()
+    page.set_default_timeout(30_000)
+    page.goto(f"{address}/jobs?queue=shop&state=dead")
+    page.locator(f"#choose-{jobs[1].id}").check()
+    for job in (jobs[0], jobs[2]):
+        job.delete()
+        page.wait_for_selector(f"#job-{job.id}", state="detached")
+
+    chosen = page.locator("input[name=id]:checked").evaluate_all("boxes => boxes.map(box => box.value)")
+    assert chosen == [jobs[1].id]
+    assert page.locator("[data-live] [data-live]").count() == 0
     page.close()
 
 

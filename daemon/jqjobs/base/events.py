@@ -189,6 +189,8 @@ EVENTS = {
         "A name, password or token that is not in the file of names. Many of them: somebody guesses."),
     "web.error": Event("critical", "path exception",
         "A defect of the dashboard; it goes on. Please report it."),
+    "web.unchecked": Event("critical", "error",
+        "What says who may use the dashboard cannot be read, so nobody may: a line of `--auth-file`, say."),
     "web.unnoted": Event("warning", "user error",
         "What somebody did by the dashboard is in the log alone: Redis did not take the note for `jqctl audit`."),
     "worker.board_lost": Event("warning", "worker pid",

@@ -17,22 +17,37 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_TOO_LARGE = Response(413, (("Content-Type", "text/plain"),), b"the body is too large\n")
+_PLAIN = (("Content-Type", "text/plain"),)
+_TOO_LARGE = Response(413, _PLAIN, b"the body is too large\n")
+_NO_LENGTH = Response(411, _PLAIN, b"say how long the body is: Content-Length\n")
+_CUT_OFF = Response(400, _PLAIN, b"the body ended before its Content-Length\n")
+
+
+class _GoneError(Exception):
+    """Whoever asked hung up before all was said: half a form may mean more than the whole."""
 
 
 def wsgi(handle: Handle) -> WsgiApp:
     """Return the WSGI application of a handler."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        length = _length(environ.get("CONTENT_LENGTH"))
-        if length > MOST_BODY:
-            response = _TOO_LARGE
-        else:
-            response = handle(_of_environ(environ, environ["wsgi.input"].read(length) if length else b""))
+        body = _read(environ)
+        response = body if isinstance(body, Response) else handle(_of_environ(environ, body))
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", _sent_headers(response))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
     return application
+
+
+def _read(environ: Mapping[str, Any]) -> bytes | Response:
+    """Return the whole body, or the refusal of one that is not whole."""
+    if environ.get("HTTP_TRANSFER_ENCODING") and not environ.get("CONTENT_LENGTH"):
+        return _NO_LENGTH
+    length = _length(environ.get("CONTENT_LENGTH"))
+    if length > MOST_BODY:
+        return _TOO_LARGE
+    body: bytes = environ["wsgi.input"].read(length) if length else b""
+    return body if len(body) == length else _CUT_OFF
 
 
 def _of_environ(environ: Mapping[str, Any], body: bytes) -> Request:
@@ -55,7 +70,10 @@ def asgi(handle: Handle) -> AsgiApp:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
         elif scope["type"] == "http":
-            body = await _body(receive)
+            try:
+                body = await _body(receive)
+            except _GoneError:
+                return
             response = _TOO_LARGE if body is None else await asyncio.to_thread(handle, _of_scope(scope, body))
             headers = [(name.lower().encode("latin-1"), value.encode("latin-1"))
                        for name, value in _sent_headers(response)]  # fmt: skip
@@ -75,10 +93,12 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return the body of a request, None when it is too large."""
+    """Return the body of a request, None when it is too large. Raises: _GoneError."""
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _GoneError
         body += message.get("body", b"")
         if len(body) > MOST_BODY:
             return None

@@ -121,7 +121,13 @@ class Dashboard:
         return found
 
     def _access(self, request: Request) -> Access:
-        access = self._auth(request)
+        try:
+            access = self._auth(request)
+        except ConfigError as error:
+            log.event("web.unchecked", level=log.CRITICAL, error=str(error))
+            raise NotAllowed(
+                "nobody can be let in now", hint="the log says what is wrong with the file of users"
+            ) from None
         if access is None:
             challenge = getattr(self._auth, "challenge", "")
             raise (

@@ -15,6 +15,7 @@ HTML, JSON, TEXT = "text/html; charset=utf-8", "application/json", "text/plain; 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A body is not read beyond that: arguments of a job have 1 MiB at most, and a form writes a byte as three.
 MOST_BODY = 4 * 1024 * 1024
+_MOST_FIELDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,14 @@ class Request:
     client: str = ""
 
     def form(self) -> dict[str, list[str]]:
-        """Return what a form has posted; an unknown encoding is an empty one."""
+        """Return what a form has posted, {} when there is no body. Raises: InvalidArguments."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/x-www-form-urlencoded":
-            return {}
-        return parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        if self.body and kind != "application/x-www-form-urlencoded":
+            raise InvalidArguments("the body is no form", hint="send Content-Type: application/x-www-form-urlencoded")
+        try:
+            return parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise InvalidArguments(f"a form has at most {_MOST_FIELDS} fields") from None
 
     def json(self) -> dict[str, Any]:
         """Return the JSON object in the body, {} when there is no body. Raises: InvalidArguments."""

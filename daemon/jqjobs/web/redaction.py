@@ -18,6 +18,8 @@ from jqjobs.store.reply_values import json_or_none
 #: Hidden unless somebody says otherwise.
 USUAL = ("*password*", "*token*", "*secret*", "*authorization*", "*api_key*")
 HIDDEN = "[redacted]"
+#: What may be a name in text that is no JSON, perhaps since it was cut off.
+_NAMES = re.compile(r"([\w.-]+)[\"']?\s*[:=]")
 
 #: Returns what is shown instead of a value; gets its name and the value.
 Redactor = Callable[[str, Any], Any]
@@ -51,9 +53,12 @@ class Redaction:
         return self._ask(name, value) if self._ask is not None and name else value
 
     def of_text(self, text: str) -> str:
-        """Return JSON text without what is hidden; as it is, where it is no JSON."""
+        """Return JSON text without what is hidden. Of what is no JSON: all, or nothing with a hidden name in it."""
         found = json_or_none(text)
-        return text if found is None else json.dumps(self.of(found), ensure_ascii=False)
+        if found is not None:
+            return json.dumps(self.of(found), ensure_ascii=False)
+        is_suspicious = "\\" in text or any(map(self.hides, _NAMES.findall(text)))
+        return f"{HIDDEN}: {len(text)} characters, no JSON" if is_suspicious else text
 
     def of_positional(self, args: Sequence[Any], names: Sequence[str]) -> list[Any]:
         """Return arguments by position without what is hidden; ``names``: of the parameters, as far as known."""

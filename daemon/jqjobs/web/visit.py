@@ -69,7 +69,7 @@ class Visit:
         """Return queues, daemons and what runs, as they were within the last second. Raises: StoreError."""
         return self.take_snapshot()
 
-    def url(self, path: str, **query: str | int | None) -> str:
+    def url(self, path: str, /, **query: str | int | None) -> str:
         """Return a link to a path of the dashboard, wherever it is mounted. None is left out of the query."""
         given = {name: value for name, value in query.items() if value is not None}
         begin = "&" if "?" in path else "?"

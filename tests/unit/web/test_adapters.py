@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.errors import ConfigError
+from jqjobs.errors import ConfigError, InvalidArguments
 from jqjobs.web.adapters import asgi, wsgi
 from jqjobs.web.http import MOST_BODY, Request, Response
 from jqjobs.web.placing import Placing
@@ -96,3 +96,42 @@ def test_a_proxy_says_a_path_and_nothing_else(said: str, prefix: str) -> None:
 def test_a_prefix_that_is_no_path_is_refused(prefix: str) -> None:
     with pytest.raises(ConfigError):
         Placing(prefix)
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [({"CONTENT_LENGTH": "20"}, "400"), ({"HTTP_TRANSFER_ENCODING": "chunked"}, "411")],
+    ids=["cut off", "of no length"],
+)
+def test_a_wsgi_body_that_may_not_be_whole_does_nothing(said: dict[str, str], status: str) -> None:
+    told: list[Any] = []
+    half = environ(REQUEST_METHOD="POST", **said) | {"wsgi.input": io.BytesIO(b"act=delete")}
+
+    wsgi(pytest.fail)(half, lambda *words: told.append(words))  # type: ignore[arg-type]
+
+    assert told[0][0].startswith(status)
+
+
+def test_who_hangs_up_amid_a_body_has_asked_for_nothing() -> None:
+    messages = iter([{"type": "http.request", "body": b"act=delete", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        pytest.fail(f"nobody is there to be told {message}")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(asgi(pytest.fail)(scope, receive, send))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json", ""])
+def test_what_is_no_form_is_not_taken_for_an_empty_one(kind: str) -> None:
+    with pytest.raises(InvalidArguments):
+        Request("POST", "/", headers={"content-type": kind}, body=b"reason=x").form()
+
+
+def test_a_form_has_so_many_fields_at_most() -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    with pytest.raises(InvalidArguments):
+        Request("POST", "/", headers=form, body=b"a=&" * 100_000).form()

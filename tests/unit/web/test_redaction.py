@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +68,20 @@ def test_a_function_of_the_user_decides_too() -> None:
     shown = Redaction(ask=lambda name, value: "****" if name == "iban" else value)
 
     assert shown.of({"iban": "DE1", "n": 1, "password": "x"}) == {"iban": "****", "n": 1, "password": HIDDEN}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"password": "hunter2", "x": NaN',
+        "{'password': 'hunter2'}",
+        "password=hunter2&x=1",
+        '{"\\u0070assword":"hunter2"',
+    ],
+)
+def test_text_that_is_no_json_is_not_shown_when_a_hidden_name_may_be_in_it(text: str) -> None:
+    assert "hunter2" not in Redaction().of_text(text)
+
+
+def test_other_text_that_is_no_json_is_shown_as_it_is() -> None:
+    assert Redaction().of_text('{"job": "a", "args": [1,') == '{"job": "a", "args": [1,'

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from jqjobs.web.visit import Visit
+
+#: A path as a browser writes it; it drops tabs and reads a backslash as a slash, so that it could lead to another host.
+_OURS = re.compile(r"/(?!/)[!-\[\]-~]*")
 
 
 def path_of(*parts: str) -> str:
@@ -20,7 +24,7 @@ def job_url(visit: Visit, queue: str, job_id: str) -> str:
 def back_or(visit: Visit, default: str) -> str:
     """Return the path that a form was posted from, as it said itself; only one of the dashboard."""
     said = first(visit.request.form(), "back")
-    return said if said.startswith("/") and not said.startswith(("//", "/\\")) else default
+    return said if _OURS.fullmatch(said) else default
 
 
 def first(form: dict[str, list[str]], name: str, default: str = "") -> str:

@@ -21,7 +21,7 @@ class RunningRow(NamedTuple):
     url: str
     cancel_path: str
     is_late: bool
-    daemon: str
+    dump_path: str
     attempt: int
     progress: str
 
@@ -36,8 +36,8 @@ def running(visit: Visit) -> Response:
         daemon, info = told[job.queue, job.id]
         is_late = job.p95_ms is not None and job.elapsed_ms > job.p95_ms
         rows.append(RunningRow(
-            job, job_url(visit, job.queue, job.id), path_of("jobs", job.queue, job.id, "cancel"), is_late, daemon,
-            info.attempt, progress_text(info.progress),
+            job, job_url(visit, job.queue, job.id), path_of("jobs", job.queue, job.id, "cancel"), is_late,
+            path_of("daemons", daemon, "dump"), info.attempt, progress_text(info.progress),
         ))  # fmt: skip
     return visit.page(
         "running.html", rows=rows, left_out=max(0, len(report.running) - _MOST_ROWS), now_ms=report.now_ms,

@@ -24,7 +24,7 @@
   }
 
   function morph(region, next) {
-    Idiomorph.morph(region, next, {
+    Idiomorph.morph(region, next.innerHTML, {
       morphStyle: "innerHTML",
       ignoreActiveValue: true,
       callbacks: {
