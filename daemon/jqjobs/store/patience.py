@@ -14,6 +14,8 @@ from jqjobs.store.error_replies import OF_CREDENTIALS
 
 #: What to do about a call that went out and got no reply.
 MAYBE_DONE = "it may have been done all the same: look before you do it again"
+#: With less time than that there is no other try: cut short, it would hide what Redis has said.
+_LEAST_TRY_S = 0.25
 
 
 def may_pass(error: StoreError, address: Address) -> bool:
@@ -34,6 +36,6 @@ class Patience:
         """Return how long to wait before the next try: 50 ms doubling to 1 s, jittered by half. Raises: the error."""
         pause_s: float = self._upper_s * random.uniform(0.5, 1.0)
         self._upper_s = min(1.0, 2 * self._upper_s)
-        if time.monotonic() + pause_s > self.until_s:
+        if time.monotonic() + pause_s > self.until_s - _LEAST_TRY_S:
             raise error
         return pause_s
