@@ -50,7 +50,7 @@ def main() -> int:
         os.environ["JQ_REDIS_URL"] = f"embedded:{place / 'redis'}"
         log = place / "jqd.log"
         try:
-            with running_daemon(log) as daemon:
+            with running_daemon(log, "--app", "shop.app:app", "--processes", "2") as daemon:
                 show(place, daemon, deadline)
                 stop(daemon)
         except DemoFailed as failure:
@@ -82,9 +82,9 @@ def show(place: Path, daemon: subprocess.Popen[bytes], deadline: float) -> None:
 
 
 @contextmanager
-def running_daemon(log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start jqd on the example app; it is killed at the end when it has not stopped by then."""
-    words = [command("jqd"), "--app", "shop.app:app", "--processes", "2", "--jitter", "0"]
+def running_daemon(log: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start jqd on an example app; it is killed at the end when it has not stopped by then."""
+    words = [command("jqd"), *flags, "--jitter", "0"]
     search = os.pathsep.join(filter(None, [str(EXAMPLES), os.environ.get("PYTHONPATH")]))
     with log.open("wb") as output:
         daemon = subprocess.Popen(

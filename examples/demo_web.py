@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
-from demo import EXAMPLES, DemoFailed, command, end_of, end_server, stop, wait_for_server
+from demo import DemoFailed, command, end_of, end_server, running_daemon, stop, wait_for_server
 
 LISTEN = "127.0.0.1:8390"
+#: All queues but one, so that there is something to see.
+FLAGS = ("--app", "market.jobs:app", "--processes", "4", "--queues", "emails,payments,reports,images,stock")
 _TIME_LIMIT_S = 60
 #: Seconds between two customers.
 _CUSTOMER_S = 0.4
@@ -30,7 +32,7 @@ def main() -> int:
         place = Path(name)
         os.environ["JQ_REDIS_URL"] = f"embedded:{place / 'redis'}"
         try:
-            with running_daemon(place / "jqd.log") as daemon, running_dashboard():
+            with running_daemon(place / "jqd.log", *FLAGS) as daemon, running_dashboard():
                 wait_for_server(daemon, time.monotonic() + _TIME_LIMIT_S)
                 print(f"The dashboard is at http://{LISTEN}/, with live work; Ctrl-C ends it.", flush=True)
                 try:
@@ -45,23 +47,6 @@ def main() -> int:
         finally:
             end_server(place / "redis")
     return 0
-
-
-@contextmanager
-def running_daemon(log: Path, processes: int = 4) -> Iterator[subprocess.Popen[bytes]]:
-    """Start jqd on the shop; it serves all queues but one, so that there is something to see."""
-    words = [command("jqd"), "--app", "market.jobs:app", "--processes", str(processes), "--jitter", "0",
-             "--queues", "emails,payments,reports,images,stock"]  # fmt: skip
-    path = os.pathsep.join(filter(None, [str(EXAMPLES), os.environ.get("PYTHONPATH")]))
-    with log.open("wb") as output:
-        environ = os.environ | {"PYTHONPATH": path}
-        daemon = subprocess.Popen(words, stdout=output, stderr=output, cwd=log.parent, env=environ)
-    try:
-        yield daemon
-    finally:
-        if daemon.poll() is None:
-            daemon.kill()
-            daemon.wait()
 
 
 @contextmanager

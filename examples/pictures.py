@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any, Literal
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from demo import end_server, stop, wait_for_server
-from demo_web import customer_comes, running_daemon
+from demo import end_server, running_daemon, stop, wait_for_server
+from demo_web import FLAGS, customer_comes
 
 CHROMIUM = "/usr/bin/chromium"
 _WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
@@ -54,7 +54,7 @@ def main() -> int:
         place = Path(name)
         os.environ["JQ_REDIS_URL"] = f"embedded:{place / 'redis'}"
         try:
-            with running_daemon(place / "jqd.log") as daemon:
+            with running_daemon(place / "jqd.log", *FLAGS) as daemon:
                 wait_for_server(daemon, time.monotonic() + 60)
                 seed()
                 with served() as address:

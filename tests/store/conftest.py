@@ -55,6 +55,15 @@ def real_system(real_server: Server) -> Iterator[QueueSystem]:
 
 
 @pytest.fixture
+def live_system(any_server: Server) -> Iterator[QueueSystem]:
+    """A system on one quick real server, by that server's own clock."""
+    made = QueueSystem(any_server.url)
+    made.store._now_ms = None
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
 def connect() -> Iterator[Callable[..., Store]]:
     """Make further stores of a URL (options as for `Store`); they are closed when the test ends."""
     made: list[Store] = []

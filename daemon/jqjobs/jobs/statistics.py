@@ -6,7 +6,7 @@ in buckets whose bounds double: a percentile is right to a factor of two, and wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from jqjobs.jobs.outcome import Outcome
@@ -62,6 +62,11 @@ def bucket_of(ms: int) -> int:
 def end_line(job_id: str, name: str, ended: Ended, run_ms: int, wait_ms: int | None) -> str:
     """Return the end of an attempt as the store remembers it; ``wait_ms`` None: nobody knows."""
     return f"{job_id} {name} {ended} {run_ms} {'-' if wait_ms is None else wait_ms}"
+
+
+def added(many: Iterable[Sequence[int]]) -> list[int]:
+    """Return counts of the same buckets as one; none of none."""
+    return [sum(counts) for counts in zip(*many, strict=True)]
 
 
 def percentile_ms(counts: Sequence[int], share: float) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.jobs.statistics import percentile_ms
+from jqjobs.jobs.statistics import added, percentile_ms
 from jqjobs.operations.status import StatusReport, queues_json
 from jqjobs.store.reads.search import JobRow, latest
 from jqjobs.store.reads.server_info import read_info
@@ -60,7 +60,7 @@ def read_top(store: Store, status: StatusReport, most: int, before: TopReport | 
     """Read what belongs to a status that was just read: ``most`` deaths; ``before``: an earlier look, for rates."""
     queues = [queue.name for queue in status.queues]
     latest = latest_statistics(store, queues, status.registry.now_ms)
-    waits = [sum(counts) for counts in zip(*(found.waits for found in latest), strict=True)]
+    waits = added(found.waits for found in latest)
     used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
     head = Head(*_rates(status, before), percentile_ms(waits, _P95), used_bytes)
     return TopReport(status, head, _running(store, status), _dead(store, status, most))

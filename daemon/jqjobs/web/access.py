@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jqjobs.errors import ConfigError
+from jqjobs.errors import ConfigError, NotAllowed
 from jqjobs.web.http import Request
 
 
@@ -40,6 +40,11 @@ class Access:
     def may(self, right: Right) -> bool:
         """Whether somebody has a right."""
         return right in self.rights
+
+    def require(self, right: Right) -> None:
+        """Raise NotAllowed where somebody has not got a right."""
+        if not self.may(right):
+            raise NotAllowed(f"{self.user} may not {right}", hint=f"the right {right.value!r} is needed for that")
 
 
 #: Says who asks; None: nobody who may.

@@ -72,7 +72,7 @@ def act_in_bulk(visit: Visit, bulk: Bulk) -> tuple[BulkAnswer, int]:
     Raises: NotAllowed, NotFound, InvalidOption, StoreError and its kinds.
     """
     right = BULK_ACTS[bulk.act]
-    visit.require(right)
+    visit.access.require(right)
     require_queue(visit.store, bulk.queue)
     until_ms = server_now_ms(visit.store) if bulk.until_ms is None else bulk.until_ms
     noted = None if bulk.dry_run else visit.act(right, bulk.queue, act=bulk.act.value, **_said(bulk.selector))

@@ -141,9 +141,7 @@ class Dashboard:
         found = ROUTES.find(request.method, request.path)
         if found.route is None:
             return self._lost(request, found)
-        if not access.may(found.route.right):
-            raise NotAllowed(f"{access.user} may not {found.route.right}",
-                             hint=f"the right {found.route.right.value!r} is needed for that")  # fmt: skip
+        access.require(found.route.right)
         with self._client.store() as store:
             visit = self._visit(request, access, found.params, store)
             try:

@@ -11,11 +11,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
-from jqjobs.errors import NotAllowed, StoreUnavailable
+from jqjobs.errors import StoreUnavailable
 from jqjobs.store.call import Call
 from jqjobs.store.reads.catalog import offer_in
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.queues import is_name
+from jqjobs.store.reads.raw import RAW_PAGES, RawPage
 from jqjobs.store.steps import Steps, run_steps
 from jqjobs.store.store import Store
 from jqjobs.web.access import Access, Right
@@ -76,19 +77,18 @@ class Visit:
         return f"{self.request.prefix}{path}" + (f"{begin}{urlencode(given)}" if given else "")
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
-        """Return a whole page. Templates have ``visit``, ``said`` and the values."""
-        return self._rendered(template, status, values)
-
-    def fragment(self, template: str, **values: Any) -> Response:
-        """Return what is within a `data-live` region: 304 while that is what the browser has."""
-        return self._rendered(template, 200, values)
-
-    def _rendered(self, template: str, status: int, values: Mapping[str, Any]) -> Response:
+        """Return a page: 304 while it is what the browser has. Templates have ``visit``, ``said`` and the values."""
         text = self.templates.get_template(template).render(visit=self, said=self.said, **values)
         etag = f'"{sha256(text.encode()).hexdigest()[:24]}"'
         if status == 200 and self.request.headers.get("if-none-match") == etag:
             return Response(304, (("ETag", etag),))
         return text_response(status, text, HTML, ("ETag", etag))
+
+    def raw_page(self, state: str, queue: str, offset: int, limit: int) -> RawPage:
+        """Return envelopes of a list in `RAW_PAGES`, without what nobody is to see."""
+        page = RAW_PAGES[state](self.store, queue, offset, limit)
+        entries = tuple(entry._replace(text=self.redaction.of_text(entry.text)) for entry in page.entries)
+        return page._replace(entries=entries)
 
     def done(self, path: str, said: str = "", **query: str | int | None) -> Response:
         """Send the browser to a page after an act; ``said`` is shown there once."""
@@ -101,16 +101,9 @@ class Visit:
         words = self.request.asked("said")
         return words if words and self.request.asked("seal") == self.seal(words) else ""
 
-    def require(self, right: Right) -> None:
-        """Raise NotAllowed when who asks lacks a right."""
-        if not self.access.may(right):
-            raise NotAllowed(
-                f"{self.access.user} may not {right}", hint=f"the right {right.value!r} is needed for that"
-            )
-
     def act(self, right: Right, target: str, **facts: Any) -> Act:
         """Say what is done next; the audit and the log tell of it when the request ends. Raises: NotAllowed."""
-        self.require(right)
+        self.access.require(right)
         made = Act(right, target, facts)
         self.acts.append(made)
         return made

@@ -46,12 +46,9 @@ class Thief(Weather):
 
 
 @pytest.fixture
-def system(any_server: Server) -> Iterator[QueueSystem]:
+def system(live_system: QueueSystem) -> QueueSystem:
     """The server itself, by its own clock."""
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
+    return live_system
 
 
 @pytest.fixture

@@ -15,17 +15,13 @@ from jqjobs import App, InvalidName, InvalidOption, NeedsRedis, Queue
 from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import daemons, upkeep
-from servers import Server
 from store.queue_system import QueueSystem
 
 
 @pytest.fixture
-def system(any_server: Server) -> Iterator[QueueSystem]:
+def system(live_system: QueueSystem) -> QueueSystem:
     """One quick real server by its own clock, as an app sees it."""
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
+    return live_system
 
 
 @pytest.fixture

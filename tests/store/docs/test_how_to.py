@@ -161,11 +161,8 @@ def is_run_here(command: str) -> bool:
 
 
 @pytest.fixture
-def system(any_server: Server) -> Iterator[QueueSystem]:
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
+def system(live_system: QueueSystem) -> QueueSystem:
+    return live_system
 
 
 @pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)

@@ -13,7 +13,6 @@ import pytest
 from jqjobs.web import Access, Dashboard, Request
 from jqjobs.web.access import ALL
 from jqjobs.web.http import Response
-from servers import Server
 from store.queue_system import QueueSystem
 
 
@@ -50,12 +49,9 @@ class Program:
 
 
 @pytest.fixture
-def system(any_server: Server) -> Iterator[QueueSystem]:
+def system(live_system: QueueSystem) -> QueueSystem:
     """One quick real server by its own clock."""
-    made = QueueSystem(any_server.url)
-    made.store._now_ms = None
-    yield made
-    made.store.close()
+    return live_system
 
 
 @pytest.fixture

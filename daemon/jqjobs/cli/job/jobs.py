@@ -26,13 +26,11 @@ from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import State, check_name
 from jqjobs.operations.jobs import jobs_json, raw_json
 from jqjobs.operations.queues import require_queue
-from jqjobs.store.reads import raw
-from jqjobs.store.reads.raw import RawPage
+from jqjobs.store.reads.raw import RAW_PAGES, RawPage
 from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
 from jqjobs.store.steps import run_steps
 
 _STATES = tuple(state.value for state in State)
-_RAW = {"inbox": raw.inbox_page, "rejected": raw.rejected_page}
 _MOST_ROWS = 500
 #: What the time in a list means, state by state.
 _WHEN = {
@@ -65,7 +63,7 @@ job.add_command(move_jobs)
 
 @job.command("list")
 @queue_option("The queue to look into.", default="default", show_default=True)
-@click.option("--state", type=click.Choice([*_STATES, *_RAW]), help="Jobs in this state; in any, unless given.")
+@click.option("--state", type=click.Choice([*_STATES, *RAW_PAGES]), help="Jobs in this state; in any, unless given.")
 @selects_jobs
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, _MOST_ROWS), help="At most so many.")
 @click.option("--cursor", metavar="TEXT", help="Where the page before ended, as it said.")
@@ -86,7 +84,7 @@ def list_jobs(session: Session, queue: str, state: str | None, said: Said, limit
       jqctl job list --queue emails --state rejected --json
     """
     check_name(queue, "queue")
-    if state in _RAW:
+    if state in RAW_PAGES:
         if said.anything:
             raise click.UsageError(f"in {state} there are no jobs yet, so nothing can be selected")
         _list_raw(session, queue, state, limit, _offset(cursor))
@@ -101,7 +99,7 @@ def list_jobs(session: Session, queue: str, state: str | None, said: Said, limit
 def _list_raw(session: Session, queue: str, state: str, limit: int, offset: int) -> None:
     with session.store() as store:
         require_queue(store, queue)
-        page = _RAW[state](store, queue, offset, limit)
+        page = RAW_PAGES[state](store, queue, offset, limit)
         session.show(raw_json(page, queue, state), _raw_parts(page, queue, state), ())
 
 

@@ -59,6 +59,10 @@ def rejected_page(store: Store, queue: str, offset: int, limit: int) -> RawPage:
     return RawPage(total, tuple(map(_refused, raw)), end)
 
 
+#: The lists of envelopes that are no jobs, by the word that stands for a state.
+RAW_PAGES = {"inbox": inbox_page, "rejected": rejected_page}
+
+
 def _raw_page(
     store: Store, key: str, window: Callable[[int, int], list[bytes]], offset: int, limit: int
 ) -> tuple[int, list[bytes], int | None]:

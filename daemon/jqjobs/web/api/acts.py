@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from jqjobs.errors import InvalidOption
 from jqjobs.web import acting
 from jqjobs.web.bulk import act_in_bulk, read_bulk
@@ -24,7 +27,8 @@ def on_job(visit: Visit) -> Response:
 
 def on_queue(visit: Visit) -> Response:
     """Pause or resume a queue."""
-    said = {word: _text(visit, word) for word in ("reason", "until")}
+    given = visit.request.json()
+    said = {word: _text(given, word) for word in ("reason", "until")}
     return json_response(200, acting.act_on_queue(visit, visit.params["act"], visit.params["queue"], **said))
 
 
@@ -36,8 +40,8 @@ def on_schedule(visit: Visit) -> Response:
 
 def on_daemon(visit: Visit) -> Response:
     """Tell a daemon, by its name or id, what to do."""
-    params = visit.params
-    return json_response(200, acting.act_on_daemon(visit, params["act"], params["daemon"], _text(visit, "argument")))
+    params, argument = visit.params, _text(visit.request.json(), "argument")
+    return json_response(200, acting.act_on_daemon(visit, params["act"], params["daemon"], argument))
 
 
 def in_bulk(visit: Visit) -> Response:
@@ -48,8 +52,8 @@ def in_bulk(visit: Visit) -> Response:
     return json_response(200, told | answer.as_json())
 
 
-def _text(visit: Visit, word: str) -> str:
-    value = visit.request.json().get(word) or ""
+def _text(given: Mapping[str, Any], word: str) -> str:
+    value = given.get(word) or ""
     if not isinstance(value, str):
         raise InvalidOption(f"{word} {value!r} is no text")
     return value

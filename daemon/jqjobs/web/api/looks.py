@@ -19,13 +19,13 @@ from jqjobs.operations.registered import offer_json
 from jqjobs.operations.scaling import read_rules, scale_json
 from jqjobs.operations.schedules import read_schedules, schedule_json
 from jqjobs.operations.status import queues_json, status_json
-from jqjobs.store.reads import raw
 from jqjobs.store.reads.catalog import read_offers
 from jqjobs.store.reads.error_groups import error_groups
 from jqjobs.store.reads.limits import held_limits
 from jqjobs.store.reads.loads import read_loads
 from jqjobs.store.reads.metrics import queue_metrics
 from jqjobs.store.reads.queues import known_queues, server_now_ms
+from jqjobs.store.reads.raw import RAW_PAGES
 from jqjobs.store.reads.recent import recent_ends
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reads.search import find_page, read_cursor
@@ -33,7 +33,6 @@ from jqjobs.store.reads.statistics import queue_statistics
 from jqjobs.web.http import Response, json_response, text_response
 from jqjobs.web.visit import Visit
 
-_RAW = {"inbox": raw.inbox_page, "rejected": raw.rejected_page}
 _USUAL_ROWS, _MOST_ROWS = 50, 500
 
 
@@ -61,10 +60,9 @@ def jobs(visit: Visit) -> Response:
     request = visit.request
     name, state = _queue(visit, request.asked("queue", "default")), request.asked("state")
     limit = _number(visit, "limit", _USUAL_ROWS, range(1, _MOST_ROWS + 1))
-    if state in _RAW:
-        page = _RAW[state](visit.store, name, _number(visit, "cursor", 0, range(10**15)), limit)
-        entries = tuple(entry._replace(text=visit.redaction.of_text(entry.text)) for entry in page.entries)
-        return json_response(200, raw_json(page._replace(entries=entries), name, state))
+    if state in RAW_PAGES:
+        page = visit.raw_page(state, name, _number(visit, "cursor", 0, range(10**15)), limit)
+        return json_response(200, raw_json(page, name, state))
     cursor = request.asked("cursor")
     found = visit.run(find_page(name, _selector(visit), limit, read_cursor(cursor) if cursor else None))
     return json_response(200, jobs_json(found))

@@ -17,7 +17,7 @@ from jqjobs.store.reads.search import read_cursor
 from jqjobs.web.bulk import Bulk, act_in_bulk
 from jqjobs.web.http import Response
 from jqjobs.web.pages.jobs import DONE, act_of, chosen, said_of
-from jqjobs.web.pages.links import first
+from jqjobs.web.pages.links import first, number_of
 from jqjobs.web.visit import Visit
 
 
@@ -34,14 +34,14 @@ def count_all(visit: Visit) -> Response:
 def act_on_all_that_match(visit: Visit) -> Response:
     """Do it, for two seconds; then it is done, or there is a button to go on."""
     form = visit.request.form()
-    said, until_ms = said_of(form), _number(first(form, "until_ms"))
+    said, until_ms = said_of(form), number_of(first(form, "until_ms"), 15)
     if not until_ms:
         raise InvalidOption("it is not said up to which moment", hint="go back and count anew")
     bulk = _meant(form, said, until_ms)
     if cursor := first(form, "cursor"):  # its boundary is that of the first step, so an age says nothing any more
         bulk = bulk._replace(cursor=read_cursor(cursor), selector=bulk.selector.at(until_ms)[0])
     answer, _ = act_in_bulk(visit, bulk)
-    matched, done = (_number(first(form, name)) + count
+    matched, done = (number_of(first(form, name), 15) + count
                      for name, count in (("matched", answer.matched), ("done", answer.done)))  # fmt: skip
     if answer.cursor:
         return _page(visit, bulk, said, answer, matched, done)
@@ -66,7 +66,3 @@ def _meant(given: Mapping[str, Sequence[str]], said: Mapping[str, str], until_ms
     values = {name: found[-1] for name, found in given.items()}
     queue, act = check_name(values.get("queue", ""), "queue"), act_of(values.get("act", ""))
     return Bulk(queue, act, chosen(values.get("state", ""), said, until_ms), until_ms)
-
-
-def _number(said: str) -> int:
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 16 else 0

@@ -18,12 +18,12 @@ from jqjobs.operations.queues import require_queue
 from jqjobs.store.bulk import STATES as BULK_STATES
 from jqjobs.store.bulk import Act
 from jqjobs.store.reads.queues import QueueStatus, queue_status
-from jqjobs.store.reads.raw import RawPage, inbox_page, rejected_page
+from jqjobs.store.reads.raw import RAW_PAGES
 from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
 from jqjobs.store.store import Store
 from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.http import Response
-from jqjobs.web.pages.links import back_or, first, job_url
+from jqjobs.web.pages.links import back_or, first, job_url, number_of
 from jqjobs.web.pages.overview import why
 from jqjobs.web.pages.queue import state_counts
 from jqjobs.web.visit import Visit
@@ -31,7 +31,6 @@ from jqjobs.web.visit import Visit
 _PAGE = 50
 #: What the address may say of jobs, beside queue and state.
 FILTERS = ("name", "error", "text", "key", "since", "older_than")
-_RAW = {"inbox": inbox_page, "rejected": rejected_page}
 _DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
 #: What becomes of jobs, as people are told.
 DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}
@@ -57,7 +56,7 @@ def jobs(visit: Visit) -> Response:
     require_queue(visit.store, check_name(queue, "queue"))
     status = visit.run(queue_status(queue))
     state = visit.request.asked("state") or _fullest(status)
-    if state in _RAW:
+    if state in RAW_PAGES:
         return _raw(visit, status, state)
     return _listed(visit, status, state)
 
@@ -74,7 +73,7 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     asked = visit.request.asked
     cursor = read_cursor(asked("cursor")) if asked("cursor") else None
     page = visit.run(find_page(status.name, wanted, _PAGE, cursor))
-    seen = _number(asked("seen")) + page.searched
+    seen = number_of(asked("seen"), 11) + page.searched
     here = {"queue": status.name, "state": state, **said}
     further = visit.url("/jobs", **here, cursor=str(page.cursor), seen=seen) if page.cursor else ""
     return visit.page(
@@ -87,14 +86,13 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
 
 
 def _raw(visit: Visit, status: QueueStatus, state: str) -> Response:
-    offset = _number(visit.request.asked("offset"))
-    page: RawPage = _RAW[state](visit.store, status.name, offset, _PAGE)
-    entries = [entry._replace(text=visit.redaction.of_text(entry.text)) for entry in page.entries]
+    offset = number_of(visit.request.asked("offset"), 11)
+    page = visit.raw_page(state, status.name, offset, _PAGE)
     here = {"queue": status.name, "state": state}
     further = visit.url("/jobs", **here, offset=page.next_offset) if page.next_offset is not None else ""
     return visit.page(
-        "raw.html", queue=status, counts=state_counts(visit, status), state=state, entries=entries, further=further,
-        now_ms=status.now_ms,
+        "raw.html", queue=status, counts=state_counts(visit, status), state=state, entries=page.entries,
+        further=further, now_ms=status.now_ms,
     )  # fmt: skip
 
 
@@ -133,10 +131,6 @@ def _here(visit: Visit) -> str:
     """Return the path of this very list, for forms to come back to."""
     query = {name: values[-1] for name, values in visit.request.query.items() if name not in ("said", "seal")}
     return visit.url("/jobs", **query).removeprefix(visit.request.prefix)
-
-
-def _number(said: str) -> int:
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 12 else 0
 
 
 def act_on_chosen(visit: Visit) -> Response:

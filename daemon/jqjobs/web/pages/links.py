@@ -27,6 +27,11 @@ def back_or(visit: Visit, default: str) -> str:
     return said if _OURS.fullmatch(said) else default
 
 
+def number_of(said: str, digits: int) -> int:
+    """Return the number that an address or a form says, of so many digits at most; 0 when it says none."""
+    return int(said) if said.isascii() and said.isdigit() and len(said) <= digits else 0
+
+
 def first(form: dict[str, list[str]], name: str, default: str = "") -> str:
     """Return what a form says under a name."""
     return form.get(name, [default])[0]

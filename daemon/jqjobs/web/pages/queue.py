@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from jqjobs.jobs.statistics import Ended, percentile_ms
+from jqjobs.jobs.statistics import Ended, added, percentile_ms
 from jqjobs.operations.queues import pause_in_words, require_queue, settings_in_words, unserved
 from jqjobs.store.reads.limits import held_limits
 from jqjobs.store.reads.queues import QueueStatus, queue_status
@@ -64,7 +64,7 @@ def queue_page(visit: Visit) -> Response:
     latest = latest_statistics(visit.store, [name], status.now_ms)
     limits = limit_rows(visit, {name: visit.run(held_limits(name))}) if status.held else []
     registry = visit.snapshot().status.registry
-    waits = [sum(counts) for counts in zip(*(one.waits for one in latest), strict=True)]
+    waits = added(one.waits for one in latest)
     return visit.page(
         "queue.html", queue=status, counts=state_counts(visit, status), names=_names(visit, name, latest),
         chart=rate_chart(minute_rates(visit.store, [name], status.now_ms)), limits=limits,
@@ -89,8 +89,7 @@ def _names(visit: Visit, queue: str, latest: Iterable[NameStatistics]) -> list[N
 
 
 def _name_row(visit: Visit, queue: str, name: str, found: Sequence[NameStatistics]) -> NameRow:
-    runs, waits = ([sum(counts) for counts in zip(*columns, strict=True)]
-                   for columns in ([one.runs for one in found], [one.waits for one in found]))  # fmt: skip
+    runs, waits = added(one.runs for one in found), added(one.waits for one in found)
     failed = sum(one.ended.get(end, 0) for one in found for end in _BAD)
     url = visit.url("/jobs", queue=queue, state="dead", name=name)
     return NameRow(name, sum(one.started for one in found), failed, percentile_ms(runs, _P95),

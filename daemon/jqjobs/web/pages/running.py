@@ -15,7 +15,7 @@ _MOST_ROWS = 200
 
 
 class RunningRow(NamedTuple):
-    """A job that runs. ``is_late``: it takes longer than 95 % of its name. ``daemon``: whose worker it is."""
+    """A job that runs. ``is_late``: it takes longer than 95 % of its name. ``dump_path``: of its stack."""
 
     job: Running
     url: str
