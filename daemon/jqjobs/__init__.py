@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         UnknownJobName,
     )
+    from jqjobs.jobs.app_hooks import NewCall
     from jqjobs.jobs.backoff import Delays, Exponential, Fixed
     from jqjobs.jobs.context import JobContext, current_job, wait_async
     from jqjobs.jobs.limits import Concurrency, RateLimit
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "api.app": "App", "api.function": "Job", "api.handle": "JobHandle", "api.queue": "Queue",
     "jobs.records": "State", "store.reads.jobs": "JobInfo", "store.calls.cancels": "CancelAnswer",
-    "jobs.context": "JobContext current_job wait_async",
+    "jobs.app_hooks": "NewCall", "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
     "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
@@ -64,7 +65,8 @@ _PUBLIC = {
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
-    "App", "Job", "JobHandle", "JobInfo", "Queue", "State", "CancelAnswer", "current_job", "JobContext", "wait_async",
+    "App", "Job", "JobHandle", "JobInfo", "Queue", "State", "CancelAnswer",
+    "NewCall", "current_job", "JobContext", "wait_async",
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
     "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",

@@ -43,6 +43,18 @@ app.on_success(lambda job, result: note("on_success", job, result))
 app.on_failure(lambda job, error: note("on_failure", job, error))
 app.on_retry(lambda job, error, delay_s: note("on_retry", job, error, delay_s))
 app.cleanup(lambda job: note("cleanup", job))
+life = []
+
+
+@app.on_worker_start
+async def begin():
+    life.append(asyncio.get_running_loop())
+
+
+@app.on_worker_stop
+async def end():
+    with open(os.environ["JQ_TEST_JOURNAL"] + ".life", "a") as file:
+        file.write(f"{os.getpid()} {life == [asyncio.get_running_loop()] * 2}\\n")
 
 
 @app.middleware
@@ -59,6 +71,7 @@ def add(a, b):
 @app.job(keep="1h")
 async def add_async(a, b):
     await asyncio.sleep(0)
+    life.append(asyncio.get_running_loop())
     return a + b
 
 

@@ -58,6 +58,7 @@ _CALL = {
     "keep": "how long record and result of a success are kept",
     "coalesce": "how long it has the key, see [below](#coalescing)",
     "replace": "a job that has the key and has not started becomes this call, due time included",
+    "meta": "a JSON object that travels with the call; the job reads it as `current_job().meta`",
 }
 _PERIODIC = {
     "cron": "five fields (six: seconds first) as in Debian's cron, also `L`, `MON#2`, `@daily`",

@@ -25,6 +25,7 @@ from jqjobs.base.later import AsgiApp, Later, WsgiApp
 from jqjobs.base.prefix import check_prefix
 from jqjobs.base.sizes import Size
 from jqjobs.errors import InvalidName, InvalidOption
+from jqjobs.jobs.app_hooks import CallPoint, WorkerPoint
 from jqjobs.jobs.backoff import Backoff
 from jqjobs.jobs.hooks import Hook, HookPoint, Middleware, check_middleware
 from jqjobs.jobs.limits import ConcurrencyRule, RateRule
@@ -47,7 +48,9 @@ class App:
     """The jobs of one application.
 
     ``@app.on_failure`` and its kin register a hook of all its jobs, see `jqjobs.jobs.hooks.EVENTS`; those of the job
-    itself go before.
+    itself go before. ``@app.on_worker_start`` and ``@app.on_worker_stop`` register a function that each worker calls
+    before its first job and after its last one; a coroutine function runs in the event loop of the jobs.
+    ``@app.on_enqueue``: ``function(call)`` sees each call before it is stored, and may add to its ``meta``.
     """
 
     on_start = HookPoint()
@@ -56,6 +59,9 @@ class App:
     on_retry = HookPoint()
     on_state_change = HookPoint()
     cleanup = HookPoint()
+    on_worker_start = WorkerPoint()
+    on_worker_stop = WorkerPoint()
+    on_enqueue = CallPoint()
 
     def __init__(
         self, imports: Iterable[str] = (), *, redis_url: str | None = None, prefix: str | None = None,
@@ -79,6 +85,7 @@ class App:
         # A worker asks for these around each job; they are the same objects, one step nearer.
         self.jobs, self.schedules = self.registry.jobs, self.registry.schedules
         self.hooks, self.middlewares = self.registry.hooks, self.registry.middlewares
+        self.async_middlewares = self.registry.async_middlewares
         self.put_off = Later()
         self.credentials = credentials
         self.client = Client(redis_url, prefix, credentials)
@@ -130,9 +137,8 @@ class App:
         def register(target: Callable[..., Any]) -> Job[..., Any]:
             if isinstance(target, Job):
                 raise InvalidOption(f"{target!r} is registered already", hint="put @app.periodic above @app.job")
-            return self.registry.add(
-                Job(target, settings_of(target, **{**self._defaults, **options}), lambda: self.engine)
-            )
+            settings = settings_of(target, **{**self._defaults, **options})
+            return self.registry.add(Job(target, settings, lambda: self.engine, self.registry.app_hooks.on_enqueue))
 
         return register if function is None else register(function)
 
@@ -166,14 +172,16 @@ class App:
         self.registry.load()
         return self
 
-    def middleware(self, function: M) -> M:
+    def middleware(self, function: M, *, around_async: Middleware | None = None) -> M:
         """Register ``function(job, call)`` around the call of every job; the first one registered is outermost.
 
         It returns ``call()``, or something else; it may be ``async def``, and then awaits that. What it raises,
-        the job raised. Raises: InvalidOption.
+        the job raised. ``around_async``: what stands around ``async def`` jobs in its place. Raises: InvalidOption.
         """
-        check_middleware(function)
+        for each in (function, around_async or function):
+            check_middleware(each)
         self.middlewares.append(function)
+        self.async_middlewares.append(around_async or function)
         return function
 
     def later(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -13,6 +14,7 @@ from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.api.terms import Terms
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption
+from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.hooks import HookPoint, Hooks
 from jqjobs.jobs.records import NO_OPTIONS, NewJob, Options, new_id, new_ids
 from jqjobs.jobs.registration import Settings, awaitable
@@ -35,14 +37,21 @@ class Job(Generic[P, R]):
     on_state_change = HookPoint()
     cleanup = HookPoint()
 
-    def __init__(self, function: Callable[P, R], settings: Settings, engine: Callable[[], Engine]) -> None:
-        """``engine``: says where calls go, asked at each of them. Raises: InvalidOption."""
+    def __init__(
+        self, function: Callable[P, R], settings: Settings, engine: Callable[[], Engine],
+        on_enqueue: Sequence[Callable[[NewCall], None]] = (),
+    ) -> None:  # fmt: skip
+        """``engine``: says where calls go, asked at each of them. ``on_enqueue``: told of each before it is stored.
+
+        Raises: InvalidOption.
+        """
         functools.update_wrapper(self, function)  # first: a callable object may have attributes of any name
         self._function = awaitable(function)
         self.settings = settings
         #: What is called when something becomes of it.
         self.hooks: Hooks = settings.hooks
         self._engine = engine
+        self._on_enqueue = on_enqueue
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
@@ -54,6 +63,11 @@ class Job(Generic[P, R]):
     def function(self) -> Callable[P, R]:
         """What was registered, and runs."""
         return name_by_job(self._function, self)
+
+    @functools.cached_property
+    def is_async(self) -> bool:
+        """Whether it is a coroutine function."""
+        return inspect.iscoroutinefunction(self._function)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return job_at, (*place_in_module(self), self._terms.options)
@@ -79,6 +93,7 @@ class Job(Generic[P, R]):
         delay: Duration | None = None, due: datetime | str | None = None, max_attempts: int | None = None,
         max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
         keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
+        meta: Mapping[str, Any] | None = None,
     ) -> Job[P, R]:  # fmt: skip
         """Return the job with other options for the calls made on it.
 
@@ -87,12 +102,13 @@ class Job(Generic[P, R]):
         then, it is dead. ``key``: coalescing: enqueuing returns the job that has the key, if there is one.
         ``coalesce``: how long a job has it: until it is taken ("queued"), until it has succeeded or is dead
         ("unfinished"), or while it is dead too ("stored"). ``replace``: a job that has the key and has not started
-        becomes this call.
+        becomes this call. ``meta``: travels with the call, the job reads it as ``current_job().meta``.
         Raises: InvalidOption, InvalidName.
         """
         given = Options(
-            queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace
-        )
+            queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace,
+            meta,
+        )  # fmt: skip
         return self.with_options(self._terms.options.with_(given))
 
     def with_options(self, chosen: Options) -> Job[P, R]:
@@ -138,14 +154,22 @@ class Job(Generic[P, R]):
         return self.settings.limits.text(self.name, self.signature.named(args, kwargs))
 
     def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
-        terms = self._terms
-        fields, due_text = terms.fields, terms.due_text
+        terms, job_id = self._terms, job_id or self._terms.job_id or new_id()
+        fields, due_text, meta = terms.fields, terms.due_text, terms.meta
         if terms.varies:
             fields, due_text = self._of_this_call(args, kwargs)
+        if self._on_enqueue:
+            meta = self._tell(NewCall(self.name, self.queue, job_id, args, kwargs, {**(meta or {})}))
         return NewJob(
-            self.settings.name, self.signature.encode(args, kwargs), job_id or terms.job_id or new_id(),
+            self.settings.name, self.signature.encode(args, kwargs, meta), job_id,
             terms.priority, due_text, terms.key, fields, *terms.coalescing,
         )  # fmt: skip
+
+    def _tell(self, call: NewCall) -> dict[str, Any]:
+        """Have all that is registered look at a call; return what travels with it."""
+        for function in self._on_enqueue:
+            function(call)
+        return call.meta
 
     def _of_this_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str]:
         """Return its fields, and when it is due."""

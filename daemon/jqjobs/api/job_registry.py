@@ -6,19 +6,22 @@ Filled through the decorators of `App`; workers load it and read it. Knows nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from inspect import iscoroutinefunction
 from typing import Any
 
 from jqjobs.api.function import Job
 from jqjobs.api.periodic import Schedules
 from jqjobs.base.imports import import_all
 from jqjobs.errors import DuplicateJobName, UnknownJobName
+from jqjobs.jobs.app_hooks import AppHooks
 from jqjobs.jobs.hooks import Hook, Hooks, Middleware, check_order
 from jqjobs.jobs.registration import first_line, is_same_source, place_of
 
 
 class Registry:
-    """The jobs of one application, and what is around them. ``jobs``: by name and by alias."""
+    """The jobs of one application, and what is around them. ``jobs``: by name and by alias.
+
+    ``async_middlewares``: those around coroutine functions.
+    """
 
     def __init__(self, imports: Iterable[str] = ()) -> None:
         """``imports``: modules that hold jobs, see `App`."""
@@ -26,7 +29,9 @@ class Registry:
         self.jobs: dict[str, Job[Any, Any]] = {}
         self.schedules = Schedules()
         self.hooks = Hooks()
+        self.app_hooks = AppHooks()
         self.middlewares: list[Middleware] = []
+        self.async_middlewares: list[Middleware] = []
 
     def add(self, job: Job[..., Any]) -> Job[..., Any]:
         """Register a job under its name and its aliases, and return it. Raises: DuplicateJobName."""
@@ -46,7 +51,8 @@ class Registry:
         import_all(self.imports)
         for job in self.jobs.values():
             job.signature.check()
-            check_order(self.middlewares, around_async=iscoroutinefunction(job.function))
+            if job.is_async:
+                check_order(self.async_middlewares)
         self.schedules.check()
 
     def find(self, name: str) -> Job[..., Any]:

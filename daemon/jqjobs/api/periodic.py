@@ -63,7 +63,7 @@ class Schedule:
     def entry(self) -> str:
         """Return what workers publish, see `jqjobs.store.calls.schedules`. Raises: InvalidArguments, ConfigError."""
         job, options, times = self.job, self.job.chosen, self.times
-        payload = job.signature.encode(self.args, self.kwargs)
+        payload = job.signature.encode(self.args, self.kwargs, options.meta)
         if len(payload) > MOST_PAYLOAD_BYTES:
             raise PayloadTooLarge(f"schedule {self.name!r}: the arguments take more than {MOST_PAYLOAD_BYTES} bytes")
         entry = {

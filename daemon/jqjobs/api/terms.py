@@ -16,6 +16,7 @@ class Terms:
         self.queue = options.queue or settings.queue
         self.job_id, self.key = options.id, options.key or ""
         self.fields = options.fields()
+        self.meta = options.meta
         self.priority = settings.priority if options.priority is None else options.priority
         self._when = settings.delay if options.when is None else options.when
         #: Whether it is read at each call when they are due.

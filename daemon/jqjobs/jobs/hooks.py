@@ -48,7 +48,7 @@ class Hooks:
 
     def add(self, event: str, function: F) -> F:
         """Register a function for an event and return it. Raises: InvalidOption when it cannot be called so."""
-        _check_callable(event, function, EVENTS[event])
+        check_callable_with(event, function, EVENTS[event])
         self._functions[event].append(function)
         self.used = True
         return function
@@ -71,16 +71,16 @@ class HookPoint:
 
 def check_middleware(function: Middleware) -> None:
     """Raise InvalidOption unless this may be called as ``function(job, call)``."""
-    _check_callable("middleware", function, ("job", "call"))
+    check_callable_with("middleware", function, ("job", "call"))
 
 
-def check_order(middlewares: Sequence[Middleware], *, around_async: bool) -> None:
+def check_order(middlewares: Sequence[Middleware]) -> None:
     """Raise ConfigError when a plain middleware stands inside an ``async def`` one, around an ``async def`` job.
 
     A plain function waits for the job by running its event loop, and there can be no loop inside of a loop.
     """
     kinds = [inspect.iscoroutinefunction(each) for each in middlewares]
-    if around_async and True in kinds and False in kinds[kinds.index(True) :]:
+    if True in kinds and False in kinds[kinds.index(True) :]:
         raise ConfigError(
             "a plain middleware was registered after an async one, so it cannot wait for async jobs",
             hint="register plain ones first, or write them as async def",
@@ -127,7 +127,8 @@ def check_runs(function: Callable[..., Any], what: str) -> None:
         )
 
 
-def _check_callable(what: str, function: Callable[..., Any], names: Sequence[str]) -> None:
+def check_callable_with(what: str, function: Callable[..., Any], names: Sequence[str]) -> None:
+    """Raise InvalidOption unless a function can be called with arguments of these names, and then runs."""
     check_runs(function, what)
     try:
         inspect.signature(function).bind(*names)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidName, InvalidOption
@@ -198,6 +199,12 @@ def check_coalesce(mode: str | None, replace: bool | None) -> None:
         raise InvalidOption(f"replace {replace!r} is neither True nor False")
 
 
+def check_meta(meta: Mapping[str, Any] | None) -> None:
+    """Raise InvalidOption unless this may be a JSON object; None says nothing."""
+    if meta is not None and not (isinstance(meta, Mapping) and all(isinstance(name, str) for name in meta)):
+        raise InvalidOption(f"meta {meta!r} is no dict with text for keys")
+
+
 def _is_key(value: object) -> bool:
     try:
         return isinstance(value, str) and 0 < len(value.encode()) <= MAX_KEY_BYTES
@@ -222,9 +229,11 @@ class Options:
     keep: Duration | None = None
     coalesce: str | None = None
     replace: bool | None = None
+    meta: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_coalesce(self.coalesce, self.replace)
+        check_meta(self.meta)
         for what, name in (("queue", self.queue), ("id", self.id)):
             if name is not None:
                 check_name(name, what)

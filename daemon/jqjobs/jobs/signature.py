@@ -115,7 +115,9 @@ class Signature:
         """Return what is published of the parameters, see `parameters`. Raises: ConfigError."""
         return schema_of(self._signature.parameters.values(), self._types, self._unpacked)
 
-    def encode(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+    def encode(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], meta: Mapping[str, Any] | None = None
+    ) -> bytes:  # fmt: skip
         """Return the payload of a call. Raises: InvalidArguments, PayloadTooLarge."""
         if _shape(args, kwargs) not in self._fitting:
             self._converted(args, kwargs, to_plain=True)
@@ -124,12 +126,14 @@ class Signature:
             parts["args"] = args
         if kwargs:
             parts["kwargs"] = kwargs
+        if meta:
+            parts["meta"] = meta
         return self._encoded(parts)
 
     def _encoded(self, parts: dict[str, Any]) -> bytes:
         try:
             payload: bytes = encode(parts)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
             raise InvalidArguments(f"{self._name}: not JSON: {error}") from None
         if b"null" in payload and has_nonfinite(to_builtins(parts)):  # NaN would arrive as null
             raise InvalidArguments(f"{self._name}: JSON has no NaN and no infinity")

@@ -1,6 +1,6 @@
 """``python -m jqjobs.worker``: boots one worker. Started by `jqd` only.
 
-Boot: die with the daemon · signals · load the app · tell the daemon "ready" and hear "go" · loop.
+Boot: die with the daemon · signals · load the app and begin with it · tell the daemon "ready" and hear "go" · loop.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import socket
 import sys
 from pathlib import Path
 
-from jqjobs.api.app import App
 from jqjobs.base import log
 from jqjobs.base.config import Environment, use_redis
 from jqjobs.errors import StoreRefused
@@ -53,15 +52,15 @@ def main() -> int:
         return WorkerExit.ORPHANED
     _go_first_when_memory_ends()
     process = _make_process(config, environment, stacks, signals, interrupter)
-    app = _load(process)
-    if app is None:
+    parts = _load(process)
+    if parts is None:
         return WorkerExit.BAD_APP
     process.surroundings.keep()
     worker_log.take_app_lines()
     signals.loading = False
     process.channel.send("loaded")
     process.loaded_files.report(process.channel)
-    return _work(wire(process, app))
+    return _work(parts)
 
 
 def _prepare_for_jobs(config: WorkerConfig) -> None:
@@ -96,13 +95,15 @@ def _make_process(
     )  # fmt: skip
 
 
-def _load(process: WorkerProcess) -> App | None:
-    """Return the app, or None once the daemon has been told why it does not load."""
+def _load(process: WorkerProcess) -> WorkerParts | None:
+    """Return the worker with its app begun, or None once the daemon has been told why it does not load."""
     try:
         app = load_registered(process.config.app, process.config.queues)
         refuse_green_threads(process.config.concurrency)
         enqueue_where_we_work(app, redis_of(process, app))
-        return app
+        parts = wire(process, app)
+        parts.life_hooks.start()
+        return parts
     except BaseException as error:  # anything may come out of user modules, SystemExit included
         error_text = describe_failure(error)
         log.event("app.failed", level=log.ERROR, app=process.config.app, error=error_text)
@@ -116,8 +117,10 @@ def _work(parts: WorkerParts) -> WorkerExit:
         joined = join(parts)
     except StoreRefused as error:
         parts.channel.send("failed", error=error.in_one_line())
+        parts.life_hooks.stop()
         return WorkerExit.REFUSED
     if not joined:
+        parts.life_hooks.stop()
         return WorkerExit.ORPHANED if parts.channel.closed else WorkerExit.DRAINED
     parts.monitor.start()
     ending = Loop(parts).run()

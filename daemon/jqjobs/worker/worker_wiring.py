@@ -22,6 +22,7 @@ from jqjobs.worker.attempts.note_writer import NoteWriter
 from jqjobs.worker.attempts.runner import Guard, Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter
 from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.life_hooks import LifeHooks
 from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.memory_grants import MemoryGrants
 from jqjobs.worker.life.own_memory import OwnMemory
@@ -136,6 +137,7 @@ class _Wiring:
             own_memory=OwnMemory(self.board, self.process.channel),
             batch=self.batch, exchanger=self.exchanger, fetching=fetching,
             runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
+            life_hooks=LifeHooks(self.app.registry.app_hooks, self.process.interrupter),
             statistics=self.statistics, tail=self.tail,
         )  # fmt: skip
 

@@ -52,10 +52,10 @@ def journal() -> Journal:
     return Journal()
 
 
-def run(app: App, payload: bytes = b"{}", **fields: Any) -> Outcome:
+def run(app: App, payload: bytes = b"{}", name: str = "job", **fields: Any) -> Outcome:
     interrupter = Interrupter()
     runner = Runner(app, "w", interrupter, random.Random(1))
-    job = TakenJob("q", "a", 1, "job", payload, **fields)
+    job = TakenJob("q", "a", 1, name, payload, **fields)
     outcome = runner.run(job)
     interrupter.event_loop.close()
     return outcome or Outcome.done(job)
@@ -312,6 +312,16 @@ def test_a_plain_one_inside_an_async_one_is_refused_where_there_are_async_jobs(a
     app.job(name="job")(async_job)
     with pytest.raises(ConfigError, match="after an async one"):
         app.load()
+
+
+def test_async_jobs_have_a_middleware_of_their_own_where_it_is_given(app: App, journal: Journal) -> None:
+    app.middleware(around(journal, "p"), around_async=around_async(journal, "a"))
+    app.middleware(around(journal, "q"), around_async=around_async(journal, "b"))
+    app.job(name="job")(plain_job)
+    app.job(name="async")(async_job)
+    app.load()
+    assert run(app, b'{"args":[5]}', keep_ms=5).result == b'["p",["q",5]]'
+    assert run(app, b'{"args":[5]}', name="async", keep_ms=5).result == b'["a",["b",5]]'
 
 
 def test_what_a_middleware_raises_the_job_raised(app: App) -> None:

@@ -159,9 +159,7 @@ class Runner:
     def runs_as_task(self, name: str) -> bool:
         """Return whether the jobs of this name are coroutine functions with nothing around them that blocks."""
         known = self._app.jobs.get(name)
-        if known is None or not iscoroutinefunction(known.function):
-            return False
-        return all(map(iscoroutinefunction, self._app.middlewares))
+        return known is not None and known.is_async and all(map(iscoroutinefunction, self._app.async_middlewares))
 
     def torn(self, job: TakenJob, error: BaseException) -> Outcome:
         """Return the end of a job whose interrupt came when its own end was being looked at."""
@@ -193,7 +191,8 @@ class Runner:
             call_start_hooks(self._app, attempt, run)
         if self._app.middlewares:
             call = partial(attempt.known.function, *attempt.args, **attempt.kwargs)
-            return wrapped(call, self._app.middlewares, context_of(attempt), run)
+            around = self._app.async_middlewares if attempt.known.is_async else self._app.middlewares
+            return wrapped(call, around, context_of(attempt), run)
         return attempt.known.function(*attempt.args, **attempt.kwargs)
 
     def _cleanups(self, attempt: Attempt, outcome: Outcome | None) -> Sequence[Hook]:

@@ -13,6 +13,7 @@ from jqjobs.store.store import Store
 from jqjobs.worker.attempts.hook_calls import HookQueue
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.life_hooks import LifeHooks
 from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.own_memory import OwnMemory
 from jqjobs.worker.life.surroundings import Surroundings
@@ -48,6 +49,7 @@ class WorkerParts:
     wake_wait: WakeWait
     runner: Runner
     executor: Executor
+    life_hooks: LifeHooks
     monitor: Monitor
     hook_queue: HookQueue
     statistics: JobStatistics

@@ -25,6 +25,7 @@ class Ending:
         self._batch = parts.batch
         self._exchanger = parts.exchanger
         self._executor = parts.executor
+        self._life_hooks = parts.life_hooks
         self._hook_queue = parts.hook_queue
         self._statistics = parts.statistics
         self._tail = parts.tail
@@ -43,7 +44,7 @@ class Ending:
                 self._tail.send(self._exchanger.ask)
                 break
         self._hook_queue.run()
-        self._executor.close()
+        self._close()
         if self._instructions.channel.closed:
             return WorkerExit.ORPHANED
         return WorkerExit.STOPPED if self._signals.stopping else WorkerExit.DRAINED
@@ -55,6 +56,10 @@ class Ending:
         while self._batch.running_count and monotonic_ms() < until_ms:
             self._executor.listen(-1, for_outcomes=True)
             self._wake_wait.wait(_LOOK_S, for_token=False)
+        self._close()
+
+    def _close(self) -> None:
+        self._life_hooks.stop()
         self._executor.close()
 
     def _wait_for_slots(self) -> None:

@@ -35,6 +35,7 @@ class Around:
             config=config, batch=batch, board=self, signals=self, instructions=self, exchanger=self, executor=self,
             hook_queue=SimpleNamespace(run=lambda: self.did.append("hooks")), wake_wait=self, rng=random.Random(1),
             statistics=SimpleNamespace(write=lambda: self.did.append("statistics")),
+            life_hooks=SimpleNamespace(stop=lambda: self.did.append("end")),
             tail=SimpleNamespace(send=lambda _: self.did.append("tail")),
         )  # fmt: skip
         self.ending = Ending(parts)
@@ -85,20 +86,20 @@ def around(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> Around:
 
 def test_an_idle_worker_makes_a_last_trip_then_calls_hooks_then_ends_its_threads(around: Around) -> None:
     assert around.ending.retire() is WorkerExit.DRAINED
-    assert around.did == ["cancel", "trip", "statistics", "tail", "hooks", "close"]
+    assert around.did == ["cancel", "trip", "statistics", "tail", "hooks", "end", "close"]
     assert around.draining
 
 
 def test_what_is_not_started_goes_back(around: Around, batch: Batch) -> None:
     batch.add(jobs(2))
     around.ending.retire()
-    assert around.did == ["cancel", "trip id-1 released id-0 released", "statistics", "tail", "hooks", "close"]
+    assert around.did == ["cancel", "trip id-1 released id-0 released", "statistics", "tail", "hooks", "end", "close"]
 
 
 def test_a_trip_that_is_under_way_is_received_and_what_it_brings_goes_back(around: Around, batch: Batch) -> None:
     around.under_way = True
     around.ending.retire()
-    assert around.did == ["cancel", "receive", "trip", "statistics", "tail", "hooks", "close"]
+    assert around.did == ["cancel", "receive", "trip", "statistics", "tail", "hooks", "end", "close"]
 
 
 def test_what_runs_is_waited_for_and_reported_as_it_ends(around: Around, batch: Batch) -> None:
@@ -116,6 +117,7 @@ def test_what_runs_is_waited_for_and_reported_as_it_ends(around: Around, batch: 
         "statistics",
         "tail",
         "hooks",
+        "end",
         "close",
     ]
 
@@ -125,13 +127,13 @@ def test_a_job_that_ends_as_the_worker_turns_to_wait_is_not_waited_for(around: A
     job = started(batch)
     around.at_listens = [lambda: batch.finish(job)]
     around.ending.retire()
-    assert around.did == ["cancel", "trip id-0", "statistics", "tail", "hooks", "close"]
+    assert around.did == ["cancel", "trip id-0", "statistics", "tail", "hooks", "end", "close"]
 
 
 def test_without_redis_it_tries_three_times_and_leaves_the_rest_to_its_daemon(around: Around) -> None:
     around.is_redis_away = True
     assert around.ending.retire() is WorkerExit.DRAINED
-    assert around.did == ["cancel", *["lost", "wait"] * 3, "hooks", "close"]
+    assert around.did == ["cancel", *["lost", "wait"] * 3, "hooks", "end", "close"]
 
 
 def test_when_redis_comes_back_meanwhile_all_is_reported(around: Around, batch: Batch) -> None:
@@ -139,7 +141,7 @@ def test_when_redis_comes_back_meanwhile_all_is_reported(around: Around, batch: 
     around.is_redis_away = True
     around.at_waits = [lambda: setattr(around, "is_redis_away", False)]
     around.ending.retire()
-    assert around.did == ["cancel", "lost", "wait", "trip id-0 released", "statistics", "tail", "hooks", "close"]
+    assert around.did == ["cancel", "lost", "wait", "trip id-0 released", "statistics", "tail", "hooks", "end", "close"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_a_fenced_worker_has_its_jobs_interrupted_and_says_nothing_to_redis(arou
     around.at_waits = [dict, lambda: batch.finish(job)]
     around.ending.stop()
     assert (around.draining, around.stopping) == (True, True)
-    assert around.did == ["wait", "wait", "close"]
+    assert around.did == ["wait", "wait", "end", "close"]
 
 
 def test_for_a_job_that_does_not_end_a_fenced_worker_waits_no_longer_than_a_stop_would(
@@ -172,4 +174,4 @@ def test_for_a_job_that_does_not_end_a_fenced_worker_waits_no_longer_than_a_stop
     batch.add(jobs(1))
     started(batch)
     around.ending.stop()
-    assert around.did == [*["wait"] * 10, "close"]
+    assert around.did == [*["wait"] * 10, "end", "close"]
