@@ -148,6 +148,8 @@ EVENTS = {
         "changes."),
     "redis.refused": Event("warning", "error hint? worker?",
         "Redis answers with an error; it is tried again."),
+    "redis.switched": Event("warning", "service primary",
+        "A sentinel says that another server is the primary: connections to others are ended, and made anew."),
     "redis.unjudged": Event("warning", "error",
         "`INFO` is forbidden: whether this Redis keeps what it is told stays unknown."),
     "redis.unverified": Event("warning", "redis",

@@ -169,7 +169,9 @@ def _with_options(command: Any) -> Any:
     "--print-config", "kind", type=click.Choice([*SHIPPED]), metavar="KIND",
     help="Print a file for this machine, and exit: " + ", ".join(SHIPPED) + ".",
 )  # fmt: skip
-@click.option("--redis", metavar="URL", help="redis://, rediss://, unix:// or embedded:[DIR].  [JQ_REDIS_URL]")
+@click.option(
+    "--redis", metavar="URL", help="redis://, rediss://, unix://, redis+sentinel:// or embedded:[DIR].  [JQ_REDIS_URL]"
+)
 @click.option("--prefix", metavar="NAME", help="What all keys in Redis begin with. Default: jq.  [JQ_PREFIX]")
 @click.version_option(__version__, prog_name="jqd")
 def command(check: bool, kind: str | None, **flags: Any) -> int:

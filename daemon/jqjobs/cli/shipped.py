@@ -42,7 +42,7 @@ class Place:
     @classmethod
     def here(cls, directory: Path, app: str, redis_url: str) -> Place:
         """Return what this process knows. A URL that holds a secret is not repeated."""
-        is_secret = "@" in redis_url
+        is_secret = "@" in redis_url or "sentinel_password=" in redis_url
         return cls(_own_program(), str(directory), _own_user(), app, "" if is_secret else redis_url)
 
     @property

@@ -1,7 +1,8 @@
 """Reads a Redis URL into an address.
 
-Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``;
-``valkey://`` and ``valkeys://`` are other names of the first two. ``?prefix=`` says what all keys begin with.
+Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``,
+``redis+sentinel://[user:password@]sentinel[:port],…/service[/db]``, ``rediss+sentinel://…``. With ``valkey`` and
+``valkeys`` in place of ``redis`` and ``rediss`` they mean the same. ``?prefix=`` says what all keys begin with.
 A password may hold any character, percent-encoded. One that is not is refused, never guessed at: what a parser makes
 of it is another host, and its complaints quote the secret.
 """
@@ -15,6 +16,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from jqjobs.base.prefix import DEFAULT_PREFIX, PREFIX_HINT, is_prefix
 from jqjobs.errors import ConfigError
+from jqjobs.store.sentinels import OPTIONS as SENTINEL_OPTIONS
+from jqjobs.store.sentinels import Sentinels, place_text, sentinels_of
 from jqjobs.store.tls import OPTIONS as TLS_OPTIONS
 from jqjobs.store.tls import Tls, tls_of
 
@@ -22,10 +25,14 @@ from jqjobs.store.tls import Tls, tls_of
 _SOCKET_PATH_BYTES = 107
 #: What urllib drops without a word, so that a password would be another one.
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
-_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
-_TLS_SCHEMES = ("rediss", "valkeys")
-_OPTIONS = TLS_OPTIONS | {"db", "prefix"}
-_HINT = "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0 or embedded:"
+_SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel", "valkey+sentinel", "valkeys+sentinel")
+_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix", *_SENTINEL_SCHEMES)
+_TLS_SCHEMES = ("rediss", "valkeys", "rediss+sentinel", "valkeys+sentinel")
+_OPTIONS = TLS_OPTIONS | SENTINEL_OPTIONS | {"db", "prefix"}
+_HINT = (
+    "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0,"
+    " redis+sentinel://s1:26379,s2,s3/mymaster/0 or embedded:"
+)
 _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
 
@@ -39,7 +46,8 @@ class Address:
 
     ``prefix``: all keys and channels begin with it, so apps with different ones never meet.
     ``login``: tells who we are, in place of ``username`` and ``password``, where that may change. ``is_rotated``:
-    somebody changes it while we live, so what is refused now may be right in a moment.
+    somebody changes it while we live, so what is refused now may be right in a moment. ``sentinels``: they know where
+    Redis is, in place of ``host`` and ``port``, see `store.primary`.
     """
 
     host: str = ""
@@ -50,6 +58,7 @@ class Address:
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     tls: Tls | None = None
+    sentinels: Sentinels | None = None
     login: Login | None = field(default=None, repr=False, compare=False)
     is_rotated: bool = field(default=False, repr=False, compare=False)
 
@@ -66,14 +75,19 @@ class Address:
         """Return a key or a channel as this Redis knows it, from its name in `jqjobs.store.keys`."""
         return f"{self.prefix}:{name}"
 
+    @property
+    def _scheme(self) -> str:
+        return "rediss" if self.tls else "redis"
+
     def __str__(self) -> str:
         options = [f"prefix={self.prefix}"] if self.prefix != DEFAULT_PREFIX else []
         if self.path:
             options = [f"db={self.db}", *options] if self.db else options
             place = f"unix://{self.path}"
+        elif self.sentinels:
+            place = f"{self._scheme}+sentinel://{self.sentinels}/{self.sentinels.service}/{self.db}"
         else:
-            host = f"[{self.host}]" if ":" in self.host else self.host
-            place = f"{'rediss' if self.tls else 'redis'}://{host}:{self.port}/{self.db}"
+            place = f"{self._scheme}://{place_text((self.host, self.port))}/{self.db}"
         return f"{place}?{'&'.join(options)}" if options else place
 
 
@@ -108,6 +122,8 @@ def _address(url: str) -> Address:
     parts = urlsplit(url)
     options = _options(parts)
     user, password = _decoded(parts.username), _decoded(parts.password)
+    if parts.scheme in _SENTINEL_SCHEMES:
+        return _sentinel_address(parts, options, user, password)
     return (_socket_address if parts.scheme == "unix" else _host_address)(parts, options, user, password)
 
 
@@ -123,11 +139,16 @@ def _check_unambiguous(scheme: str, rest: str) -> None:
 
 
 def _options(parts: SplitResult) -> dict[str, str]:
-    found = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    query = parts.query.replace("+", "%2B")  # which else would be a space, in a password too
+    found = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True, errors="strict").items()}
     if not found.keys() <= _OPTIONS:
         raise _Malformed(f"has an unknown option; there are {', '.join(sorted(_OPTIONS))}")
     if found.keys() & TLS_OPTIONS and parts.scheme not in _TLS_SCHEMES:
         raise _Malformed("has options of TLS, and is without", hint="write rediss:// or valkeys://")
+    if found.keys() & SENTINEL_OPTIONS and parts.scheme not in _SENTINEL_SCHEMES:
+        raise _Malformed(
+            "has options of sentinels, and names none", hint="write redis+sentinel:// or rediss+sentinel://"
+        )
     return found
 
 
@@ -149,6 +170,15 @@ def _host_address(parts: SplitResult, options: dict[str, str], user: str, passwo
         host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")), prefix=_prefix(options),
         tls=tls_of(options) if parts.scheme in _TLS_SCHEMES else None,
         username=user, password=password,
+    )  # fmt: skip
+
+
+def _sentinel_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
+    service, _, db = parts.path.strip("/").partition("/")
+    tls = tls_of(options) if parts.scheme in _TLS_SCHEMES else None
+    return Address(
+        sentinels=sentinels_of(parts.netloc.rpartition("@")[2], service, options, tls), tls=tls,
+        db=_database(options.get("db") or db), prefix=_prefix(options), username=user, password=password,
     )  # fmt: skip
 
 

@@ -17,18 +17,10 @@ from jqjobs.errors import ConfigError, StoreError
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
+from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
+from jqjobs.store.sentinels import Place
 from jqjobs.store.sockets import keep_alive, poll_of
-from jqjobs.store.wire import (
-    Argument,
-    ask_login,
-    check_named,
-    client_name,
-    greetings_of,
-    pack,
-    raise_first,
-    unavailable,
-    without_secrets,
-)
+from jqjobs.store.wire import Argument, check_still_there, located, pack, unavailable
 
 
 class AsyncWire:
@@ -38,6 +30,9 @@ class AsyncWire:
         self.address = address
         self.timeout_s = timeout_s
         self.name = client_name(name)
+        #: As of `Wire`.
+        self.place: Place | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._parser = hiredis.Reader()
         self._looked_s = 0.0
@@ -63,21 +58,26 @@ class AsyncWire:
 
     async def connect(self) -> None:
         """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""
+        self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._step_s()):
-                # On a thread: a file, or an app's function, may take its time.
+                # On a thread: a file, an app's function, or sentinels may take their time.
                 username, password = await asyncio.to_thread(ask_login, self.address)
-                self._stream = await _open(self.address)
+                server = self.address
+                if server.sentinels is not None:
+                    server = await asyncio.to_thread(located, server, self, self._step_s())
+                self._stream = await _open(server)
         except OSError as error:
+            self.place = None
             raise unavailable(self.address, error) from error
         except ValueError as error:  # a host or path that no socket takes
             raise ConfigError(f"the Redis URL names no usable place: {error}") from None
         self._parser, self._looked_s = hiredis.Reader(), time.monotonic()
         try:
             for greeting in greetings_of(self.address, username, password):
-                answer = await self._ask(pack(greeting))
-                raise_first([without_secrets(answer, username, password)])
+                check_greeted(greeting, await self._ask(pack(greeting)), username, password)
             check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name))))
+            check_still_there(self.address, self)
         except StoreError as error:
             self.close()
             error.unanswered = False  # nothing of the caller's was sent
@@ -152,9 +152,21 @@ class AsyncWire:
 
     def close(self) -> None:
         """Drop the connection, if there is one."""
+        self.place = None
         if self._stream is not None:
             self._stream[1].close()
             self._stream = None
+
+    def cut(self) -> None:
+        """Do what `Wire.cut` does."""
+        self.place = None
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        if self.place is None and self._stream is not None:  # else it is another one by now
+            self._stream[1].transport.abort()
 
     async def aclose(self) -> None:
         """Drop the connection, and wait until it is gone."""

@@ -1,4 +1,4 @@
-"""How long who makes a call once waits for a Redis that says that it did not run it: it loads, is read-only, is busy.
+"""How long who makes a call once waits for a Redis that did not run it: it loads, is read-only, is busy, or replaced.
 
 Called by both stores, for producers and for people. Loops have a pace of their own, see `outage`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 
-from jqjobs.errors import StoreBusy, StoreError
+from jqjobs.errors import StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import OF_CREDENTIALS
 
@@ -20,8 +20,12 @@ _LEAST_TRY_S = 0.25
 
 def may_pass(error: StoreError, address: Address) -> bool:
     """Return whether Redis, which did not run a call, may run it in a moment."""
+    if isinstance(error, StoreBusy):
+        return True
+    if isinstance(error, StoreUnavailable):
+        return address.sentinels is not None and not error.unanswered  # they are about to name another primary
     # Whoever changes a password tells Redis and us one after the other.
-    return isinstance(error, StoreBusy) or (address.is_rotated and error.reason in OF_CREDENTIALS)
+    return address.is_rotated and error.reason in OF_CREDENTIALS
 
 
 class Patience:

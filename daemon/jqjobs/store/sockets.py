@@ -112,7 +112,7 @@ class Waits:
 
     def open(self, address: Address) -> socket.socket:
         """Connect within the time of a step, which each wait of the socket has, too. Raises: OSError, ValueError."""
-        self._limit_s = self._step_s()
+        self._limit_s = self.step_s
         self.sock = open_socket(address, self._limit_s)
         return self.sock
 
@@ -123,12 +123,14 @@ class Waits:
 
     def limit(self) -> None:
         """Tell the socket how long each wait may take now, where that makes a difference."""
-        step_s = self._step_s()
+        step_s = self.step_s
         if self.sock is not None and not 0.9 <= step_s / self._limit_s <= 1:
             limit_waits(self.sock, step_s)
             self._limit_s = step_s
 
-    def _step_s(self) -> float:
+    @property
+    def step_s(self) -> float:
+        """How long the next step may take."""
         return max(_SHORTEST_S, min(self.timeout_s, self._until_s - time.monotonic()))
 
 

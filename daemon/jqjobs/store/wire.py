@@ -8,19 +8,23 @@ Retrying is the business of whoever knows whether a command may be repeated (`St
 from __future__ import annotations
 
 import os
-import re
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 import hiredis
 
-from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
-from jqjobs.store.error_replies import MOVED, TOO_MANY_CLIENTS, error_of
+from jqjobs.store.error_replies import MOVED, error_of
+from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
+from jqjobs.store.sentinels import Place, Sentinels
 from jqjobs.store.sockets import Poll, Waits, poll_of
+from jqjobs.store.switches import Connection, switched, switches_of
 from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
@@ -57,6 +61,8 @@ class Wire:
     def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
         self.address = address
         self.name = client_name(name)
+        #: Where it leads, of all places behind its address; only kept behind sentinels, see `switches`.
+        self.place: Place | None = None
         self._sock: socket.socket | None = None
         self._reader = hiredis.Reader()
         self._poll: Poll | None = None
@@ -81,16 +87,18 @@ class Wire:
         """
         self.close()
         username, password = ask_login(self.address)
-        self._sock, self._pid, self._reader = _open(self.address, self.waits), os.getpid(), hiredis.Reader()
-        self._poll, self.looked_s = poll_of(self._sock), time.monotonic()
         greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
         try:
+            server = located(self.address, self, self.waits.step_s)
+            self._sock, self._pid, self._reader = _open(server, self.waits), os.getpid(), hiredis.Reader()
+            self._poll, self.looked_s = poll_of(self._sock), time.monotonic()
             # Not along with greetings: until they are answered it may be somebody else's command, in another database.
             self._write(b"".join(map(pack, greetings)) + naming + (b"" if greetings else packed))
-            for _ in greetings:
-                raise_first([without_secrets(self.reply(), username, password)])
+            for greeting in greetings:
+                check_greeted(greeting, self.reply(), username, password)
             # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
             check_named(self.reply())
+            check_still_there(self.address, self)
             self.waits.limit()
             if greetings and packed:
                 self._write(packed)
@@ -104,9 +112,19 @@ class Wire:
 
     def close(self) -> None:
         """Drop the connection, if there is one. A forked child only forgets its parent's."""
+        self.place = None
         if self._sock is not None:
             self._sock.close()
             self._sock = self.waits.sock = None
+
+    def cut(self) -> None:
+        """End the connection under whoever uses it: the primary is elsewhere. Called from another thread."""
+        sock, self.place = self._sock, None
+        if sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(
+                    sock, socket.SHUT_RDWR
+                )  # not that of TLS, which would have the rest read in clear
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""
@@ -199,6 +217,31 @@ class Wire:
         return [error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
 
 
+def located(address: Address, connection: Connection, timeout_s: float) -> Address:
+    """Return the address of the server that is meant by now: behind sentinels, the one that they name.
+
+    Raises: StoreUnavailable, StoreRefused.
+    """
+    if address.sentinels is None:
+        return address
+    host, port = switches_of(address.sentinels).lead(connection, _to_sentinel, timeout_s)
+    return replace(address, host=host, port=port, sentinels=None)
+
+
+def check_still_there(address: Address, connection: Connection) -> None:
+    """Raise StoreBusy when a connection was cut while it was made."""
+    if address.sentinels is not None and connection.place is None:
+        raise switched()
+
+
+def _to_sentinel(place: Place, sentinels: Sentinels, timeout_s: float) -> Wire:
+    host, port = place
+    address = Address(
+        host=host, port=port, tls=sentinels.tls, username=sentinels.username, password=sentinels.password
+    )  # fmt: skip
+    return Wire(address, timeout_s=timeout_s, name="jqjobs-sentinel")
+
+
 def _open(address: Address, waits: Waits) -> socket.socket:
     try:
         return waits.open(address)
@@ -217,47 +260,6 @@ def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -
         f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
         unanswered=unanswered, reason=reason,
     )  # fmt: skip
-
-
-def ask_login(address: Address) -> tuple[str, str]:
-    """Return user and password as they are now. Raises: StoreUnavailable; who asks once a day can ask again."""
-    try:
-        return address.credentials()
-    except ConfigError as error:
-        raise StoreUnavailable(
-            f"Redis at {address} cannot be asked: {error}", error.hint, reason="credentials"
-        ) from error
-
-
-def greetings_of(address: Address, username: str, password: str) -> list[tuple[Argument, ...]]:
-    """Return what must have been answered before the first command."""
-    greetings: list[tuple[Argument, ...]] = []
-    if password:
-        user = (username,) if username else ()
-        greetings.append(("AUTH", *user, password))
-    if address.db:
-        greetings.append(("SELECT", address.db))
-    return greetings
-
-
-def without_secrets(answer: Any, *secrets: str) -> Any:
-    """Return an answer to a greeting; who does not know AUTH repeats in its error what it was told."""
-    if type(answer) is StoreError and any(secret and secret in answer.message for secret in secrets):
-        return StoreError("what answers there repeats the credentials instead of checking them")
-    return answer
-
-
-def client_name(name: str) -> str:
-    """Return a name as `CLIENT SETNAME` takes it: of printable ASCII, without spaces."""
-    return re.sub("[^!-~]", "_", name) or "jqjobs"
-
-
-def check_named(answer: Any) -> None:
-    """Raise what speaks against the connection as a whole; that we may have no name there, or not now, does not."""
-    is_only_the_name = type(answer) is StoreError or (isinstance(answer, StoreRefused) and "NOPERM" in str(answer))
-    is_only_now = isinstance(answer, StoreBusy) and TOO_MANY_CLIENTS not in str(answer)
-    if isinstance(answer, StoreError) and not (is_only_the_name or is_only_now):
-        raise answer
 
 
 def raise_first(replies: Sequence[Any]) -> Sequence[Any]:

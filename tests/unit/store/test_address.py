@@ -30,6 +30,10 @@ RAW = [
     f"unix://:{FIRST}/{SECOND}@/run/redis.sock",
     f"unix://:{FIRST}#{SECOND}@/run/redis.sock",
     f"unix://:{FIRST}@{SECOND}@/run/redis.sock",
+    f"redis+sentinel://:{FIRST}/{SECOND}@s1,s2/mymaster",
+    f"redis+sentinel://s1/mymaster?sentinel_password={FIRST}@{SECOND}",
+    f"redis+sentinel://s1/mymaster?sentinel_password={FIRST}#{SECOND}",
+    f"redis+sentinel://s1/mymaster?sentinel_password=%e9{SECOND}@",
 ]
 
 
@@ -86,10 +90,49 @@ def test_what_holds_a_url_does_not_show_it() -> None:
         ("redis://host/2?prefix=shop", "redis://host:6379/2?prefix=shop"),
         ("unix:///a.sock?prefix=eu:shop&db=2", "unix:///a.sock?db=2&prefix=eu:shop"),
         ("redis://host?prefix=jq", "redis://host:6379/0"),
+        ("redis+sentinel://s1/mymaster", "redis+sentinel://s1:26379/mymaster/0"),
+        (
+            "redis+sentinel://u:p@s1,[::1]:5,s3:7/eu.one/2?prefix=shop&sentinel_username=u&sentinel_password=p",
+            "redis+sentinel://s1:26379,[::1]:5,s3:7/eu.one/2?prefix=shop",
+        ),
+        ("valkeys+sentinel://s1/mymaster/", "rediss+sentinel://s1:26379/mymaster/0"),
     ],
 )
 def test_what_a_url_means(url: str, shown: str) -> None:
     assert str(parse_url(url)) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+sentinel://s1,s2", "names no service"),
+        ("redis+sentinel://s1,s2/0 1", "percent-encode"),
+        ("redis+sentinel:///mymaster", "no host, nor host:port"),
+        ("redis+sentinel://s1,,s2/mymaster", "no host, nor host:port"),
+        ("redis+sentinel://s1:0/mymaster", "no host, nor host:port"),
+        ("redis+sentinel://s1:99999/mymaster", "no host, nor host:port"),
+        ("redis+sentinel://s1/mymaster/x", "a database that is no number"),
+        ("redis+sentinel://s1/mymaster?sentinel_username=u", "without sentinel_password"),
+        ("redis+sentinel://s1/mymaster?ssl_ca_certs=f", "options of TLS"),
+        ("redis://s1/0?sentinel_password=hunter2", "names none"),
+        ("sentinel://s1/mymaster", "redis+sentinel://"),
+    ],
+)
+def test_what_names_no_primary_is_refused_with_what_to_write(url: str, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_url(url)
+
+    assert said in raised.value.in_one_line()
+    assert raised.value.hint
+    assert "hunter2" not in raised.value.in_one_line()
+
+
+def test_the_sentinels_have_a_password_of_their_own() -> None:
+    sentinels = parse_url("redis+sentinel://ann:one@s1/m?sentinel_username=bob&sentinel_password=a%26+b%23").sentinels
+
+    assert sentinels is not None
+    assert (sentinels.username, sentinels.password) == ("bob", "a&+b#")
+    assert "bob" not in repr(sentinels)
 
 
 def test_every_key_begins_with_the_prefix() -> None:

@@ -29,6 +29,8 @@ def _strangers(fields: Mapping[str, str]) -> Iterator[str]:
     for field, name in _STRANGERS.items():
         if version := fields.get(field):
             yield f"this is {name} {version}, not Redis: jqjobs needs Redis {OLDEST_REDIS} or Valkey"
+    if fields.get("redis_mode") == "sentinel":
+        yield "this is a Sentinel, not the Redis behind it: write redis+sentinel://HOST:PORT,…/SERVICE"
     if fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1":
         yield "this is a node of a Redis Cluster, which cannot hold queues yet: name one server by itself"
 
