@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
@@ -52,11 +53,14 @@ def wanted(
     return Wanted(_new_job(name, payload, options), options, queue, unchecked)
 
 
-def enqueue_job(store: Store, asked: Wanted) -> Stored:
-    """Store a job that is wanted. Raises: InvalidArguments, NotFound, Conflict, StoreError and its kinds."""
+def enqueue_job(store: Store, asked: Wanted, shown: Callable[[Offer], Offer] = lambda offer: offer) -> Stored:
+    """Store a job that is wanted. ``shown``: what of an offer who asks may see.
+
+    Raises: InvalidArguments, NotFound, Conflict, StoreError and its kinds.
+    """
     queue, offer = _destination(store, asked.queue, asked.job.name)
     if offer and not asked.is_unchecked:
-        check_arguments(offer, asked.job.payload)
+        check_arguments(offer, asked.job.payload, shown(offer))
     job = _completed(asked.job, asked.options, offer.entry if offer else {})
     warning = warning_of(store, queue, job.name, is_offered=offer is not None)
     return Stored(queue, job.due, store_job(store, queue, job), warning)

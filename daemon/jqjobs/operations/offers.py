@@ -32,12 +32,15 @@ def find_offer(store: Store, name: str) -> Offer:
     return found[0]
 
 
-def check_arguments(offer: Offer, payload: bytes) -> None:
-    """Raise InvalidArguments when a payload does not fit what live workers take; old word of a job is not heeded."""
+def check_arguments(offer: Offer, payload: bytes, shown: Offer) -> None:
+    """Raise InvalidArguments when a payload does not fit what live workers take; old word of a job is not heeded.
+
+    ``shown``: the offer as whoever asks may see it.
+    """
     given = json.loads(payload)
     why = misfit(offer.parameters, given.get("args", []), given.get("kwargs", {})) if offer.is_live else ""
     if why:
-        hint = f"{call_words(offer.name, offer.parameters)}; --unchecked enqueues it all the same"
+        hint = f"{call_words(shown.name, shown.parameters)}; --unchecked enqueues it all the same"
         raise InvalidArguments(f"the arguments do not fit {offer.name}: {why}", hint=hint)
 
 

@@ -141,7 +141,7 @@ def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
         raise InvalidOption(f"an option has the wrong type: {error}") from None
     payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), name)
     asked = wanted(name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True)
-    return enqueue_job(visit.store, asked)
+    return enqueue_job(visit.store, asked, visit.seen)
 
 
 def _known(act: str, known: Any) -> str:

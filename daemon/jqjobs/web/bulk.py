@@ -17,12 +17,15 @@ from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.search import Cursor, read_cursor
 from jqjobs.web.access import Right
+from jqjobs.web.searching import run_seeing, without_text
 from jqjobs.web.visit import Visit
 
 #: So long a request takes; then it says where to go on.
 _MOST_S = 2.0
 #: The right that each act takes. A job is moved by who may change it where it is and put it elsewhere: `jqctl` alone.
 BULK_ACTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right.DELETE}
+#: Beyond that no number of ms or s is a moment, or an age.
+_MOST_MS = 10**15
 _ASKED = ("queue", "state", "selector", "act", "until_ms", "cursor", "dry_run")
 _SELECTED: Mapping[str, type | tuple[type, ...]] = {
     "name": str, "error": str, "text": str, "key": str, "since_ms": int, "older_than_s": (int, float),
@@ -52,8 +55,10 @@ def read_bulk(asked: Mapping[str, Any]) -> Bulk:
     for word, value in chosen.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, _SELECTED[word])):
             raise InvalidOption(f"{word} {value!r} has the wrong type")
+        if not isinstance(value, str) and not 0 <= (value or 0) <= _MOST_MS:
+            raise InvalidOption(f"{word} {value!r} is out of range")
     until_ms, cursor = asked.get("until_ms"), asked.get("cursor")
-    if until_ms is not None and (isinstance(until_ms, bool) or not isinstance(until_ms, int)):
+    if until_ms is not None and (type(until_ms) is not int or not 0 <= until_ms <= _MOST_MS):
         raise InvalidOption(f"until_ms {until_ms!r} is no moment")
     return Bulk(
         check_name(asked.get("queue") or "", "queue"), Act(act), Selector(state or None, **chosen).check(), until_ms,
@@ -77,12 +82,12 @@ def act_in_bulk(visit: Visit, bulk: Bulk) -> tuple[BulkAnswer, int]:
     until_ms = server_now_ms(visit.store) if bulk.until_ms is None else bulk.until_ms
     noted = None if bulk.dry_run else visit.act(right, bulk.queue, act=bulk.act.value, **_said(bulk.selector))
     steps = act_on_all(
-        bulk.queue, bulk.selector, bulk.act, until_ms=until_ms, cursor=bulk.cursor, dry_run=bulk.dry_run,
+        bulk.queue, without_text(bulk.selector), bulk.act, until_ms=until_ms, cursor=bulk.cursor, dry_run=bulk.dry_run,
         within_s=_MOST_S,
     )  # fmt: skip
-    answer = visit.run(steps)
+    answer = run_seeing(visit, steps, bulk.selector.text)
     if noted is not None:
-        noted.facts["n"] = answer.done
+        noted.n = answer.done
     return answer, until_ms
 
 

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from jqjobs.api.client import Client
 from jqjobs.base import log
-from jqjobs.errors import ConfigError, JqError, Misdirected, NotAllowed, NotFound, StoreError, Unauthenticated
+from jqjobs.errors import ConfigError, JqError, Misdirected, NotAllowed, NotFound, Unauthenticated
 from jqjobs.operations.status import read_status
 from jqjobs.operations.top import TopReport, read_top
-from jqjobs.store.calls.audit import note_act
 from jqjobs.store.store import Store
 from jqjobs.web import adapters
 from jqjobs.web.access import VIEW, Access, Auth
@@ -33,7 +32,7 @@ from jqjobs.web.rendering import environment
 from jqjobs.web.routes import Found
 from jqjobs.web.snapshot import Shared
 from jqjobs.web.table import ROUTES
-from jqjobs.web.visit import Act, Visit
+from jqjobs.web.visit import Visit
 
 if TYPE_CHECKING:
     from jqjobs.api.app import App
@@ -146,10 +145,10 @@ class Dashboard:
             visit = self._visit(request, access, found.params, store)
             try:
                 response = found.route.handler(visit)
-            except JqError as error:
-                self._note(visit, error.code)
+            except BaseException as error:
+                visit.end_acts(error.code if isinstance(error, JqError) else "defect")
                 raise
-            self._note(visit, None)
+            visit.end_acts(None)
         return response
 
     def _lost(self, request: Request, found: Found) -> Response:
@@ -176,24 +175,6 @@ class Dashboard:
         visit = self._visit(request, _NOBODY, {}, None)
         page = visit.page("error.html", status=status, **error_words(status, error))
         return Response(page.status, (*page.headers, *headers), page.body)
-
-    def _note(self, visit: Visit, error: str | None) -> None:
-        """Write down what was done, or tried: for the log, and for `jqctl audit`."""
-        for act in visit.acts:
-            n = act.facts.get("n") or None
-            chosen = " ".join(f"{name}={value}" for name, value in act.facts.items() if name != "n") or None
-            log.event(
-                "web.act", user=visit.access.user, right=act.right.value, target=act.target, filter=chosen, n=n,
-                error=error or None,
-            )  # fmt: skip
-            self._note_in_redis(visit, act, error)
-
-    def _note_in_redis(self, visit: Visit, act: Act, error: str | None) -> None:
-        given = {"target": act.target, **{name: value for name, value in act.facts.items() if value is not None}}
-        try:
-            visit.store.run(note_act(visit.access.user, f"web {act.right}", given, error))
-        except StoreError as why:
-            log.event("web.unnoted", level=log.WARNING, user=visit.access.user, error=why.message)
 
     def _look(self, before: TopReport | None) -> TopReport:
         with self._client.store() as store:

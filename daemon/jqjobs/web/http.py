@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from jqjobs.errors import InvalidArguments
+from jqjobs.store.reply_values import strict_json
 
 HTML, JSON, TEXT = "text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"
 #: Methods that change nothing.
@@ -50,8 +51,8 @@ class Request:
         if not self.body.strip():
             return {}
         try:
-            found = json.loads(self.body)
-        except (ValueError, RecursionError):
+            found = strict_json(self.body)
+        except ValueError:
             found = None
         if not isinstance(found, dict):
             raise InvalidArguments("the body is no JSON object", hint="send Content-Type: application/json and {…}")

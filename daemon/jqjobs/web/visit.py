@@ -5,7 +5,7 @@ Made by `dashboard`, used by the pages and the JSON API. Lives as long as the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,15 +13,18 @@ from urllib.parse import urlencode
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.store.call import Call
-from jqjobs.store.reads.catalog import offer_in
-from jqjobs.store.reads.jobs import JobInfo
+from jqjobs.store.reads.catalog import Offer, offer_in, offers_of
 from jqjobs.store.reads.queues import is_name
-from jqjobs.store.reads.raw import RAW_PAGES, RawPage
+from jqjobs.store.reads.raw import RAW_PAGES, RawEntry, RawPage
+from jqjobs.store.reply_values import json_or_none, string
 from jqjobs.store.steps import Steps, run_steps
 from jqjobs.store.store import Store
+from jqjobs.web import noting
 from jqjobs.web.access import Access, Right
 from jqjobs.web.http import HTML, Request, Response, redirect, text_response
-from jqjobs.web.redaction import Redaction, redacted
+from jqjobs.web.judgement import Judge, judge_of, without_secrets
+from jqjobs.web.noting import Act
+from jqjobs.web.redaction import Redaction
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,15 +32,6 @@ if TYPE_CHECKING:
     from jqjobs.operations.top import TopReport
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Act:
-    """Something that is done to Redis: noted when the request ends, with all that is known of it by then."""
-
-    right: Right
-    target: str
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -54,6 +48,8 @@ class Visit:
     seal: Callable[[str], str]
     take_snapshot: Callable[[], TopReport]
     acts: list[Act] = field(default_factory=list)
+    posted: Mapping[str, Sequence[str]] | None = None
+    judges: dict[tuple[str, str], Judge] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -87,8 +83,12 @@ class Visit:
     def raw_page(self, state: str, queue: str, offset: int, limit: int) -> RawPage:
         """Return envelopes of a list in `RAW_PAGES`, without what nobody is to see."""
         page = RAW_PAGES[state](self.store, queue, offset, limit)
-        entries = tuple(entry._replace(text=self.redaction.of_text(entry.text)) for entry in page.entries)
-        return page._replace(entries=entries)
+        return page._replace(entries=tuple(self._seen(queue, entry) for entry in page.entries))
+
+    def _seen(self, queue: str, entry: RawEntry) -> RawEntry:
+        found = json_or_none(entry.text)
+        name = string(found.get("job")) if isinstance(found, dict) else None
+        return entry._replace(text=self.judge(queue, name or "").text(entry.text))
 
     def done(self, path: str, said: str = "", **query: str | int | None) -> Response:
         """Send the browser to a page after an act; ``said`` is shown there once."""
@@ -102,13 +102,31 @@ class Visit:
         return words if words and self.request.asked("seal") == self.seal(words) else ""
 
     def act(self, right: Right, target: str, **facts: Any) -> Act:
-        """Say what is done next; the audit and the log tell of it when the request ends. Raises: NotAllowed."""
+        """Note what is done next; the log tells of it afterwards. Raises: NotAllowed, StoreError and its kinds."""
         self.access.require(right)
-        made = Act(right, target, facts)
+        made = noting.begin(self.store, self.access.user, right, target, facts)
         self.acts.append(made)
         return made
 
-    def redact(self, job: JobInfo) -> JobInfo:
-        """Return a job without what nobody is to see; its catalog entry says what else that is."""
-        offer = offer_in(self.store, job.queue, job.name) if is_name(job.name) else None
-        return redacted(job, offer, self.redaction)
+    def end_acts(self, error: str | None) -> None:
+        """Write down what became of what was begun. ``error``: its code; None: it is done."""
+        while self.acts:
+            noting.end(self.store, self.acts.pop(0), error)
+
+    def form(self) -> Mapping[str, Sequence[str]]:
+        """Return what a form has posted, see `Request.form`: read once, whoever asks."""
+        if self.posted is None:
+            self.posted = self.request.form()
+        return self.posted
+
+    def judge(self, queue: str, name: str) -> Judge:
+        """Return who says what may be seen of jobs of a name: what workers of that queue have published, or others."""
+        if (queue, name) not in self.judges:
+            here = offer_in(self.store, queue, name) if is_name(name) else None
+            offers = [here] if here else offers_of(self.store, name) if is_name(name) else []
+            self.judges[queue, name] = judge_of(offers, self.redaction)
+        return self.judges[queue, name]
+
+    def seen(self, offer: Offer) -> Offer:
+        """Return a job that workers offer, without what nobody is to see."""
+        return without_secrets(offer, self.redaction)

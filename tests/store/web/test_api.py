@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jqjobs.jobs.records import Kind
-from jqjobs.store.calls import upkeep
+from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.audit import read_notes
 from jqjobs.store.calls.cancels import cancel
 from jqjobs.web import Access, Dashboard
@@ -26,6 +28,15 @@ def dead(system: QueueSystem, *ids: str) -> None:
     for job_id in ids:
         system.add(job_id, fields=("max_attempts", "1"))
         system.round(Kind.FAILED, worker="w")
+
+
+def publish(
+    system: QueueSystem, name: str, *, queue: str = "q", redact: Sequence[str] = (), **properties: Any
+) -> None:  # fmt: skip
+    """Say, as a worker does, what a job takes by position."""
+    entry = {"queue": queue, "redact": [*redact]}
+    schema = {"type": "object", "properties": properties, "x-positional": [*properties]}
+    system.run(leases.publish(queue, 30_000, {name: entry}, {name: schema}))
 
 
 def test_the_whole_is_told_as_jqctl_tells_it(system: QueueSystem, program: Program) -> None:
@@ -59,6 +70,7 @@ def test_jobs_come_page_by_page_and_none_twice(system: QueueSystem, program: Pro
 
 def test_what_is_secret_is_in_no_answer(system: QueueSystem, program: Program) -> None:
     system.run(upkeep.add_queues(["q"]))
+    publish(system, "n")
     system.add("a", payload=b'{"kwargs": {"card_no": "4711", "to": {"password": "4711"}, "n": 1}}')
     system.push({"job": "n", "kwargs": {"token": "4711"}})
 
@@ -66,6 +78,38 @@ def test_what_is_secret_is_in_no_answer(system: QueueSystem, program: Program) -
 
     assert shown["kwargs"] == {"card_no": HIDDEN, "to": {"password": HIDDEN}, "n": 1}
     assert "4711" not in json.dumps(program.get("jobs?queue=q&state=inbox"))
+
+
+def test_a_search_finds_only_what_may_be_seen(system: QueueSystem, program: Program) -> None:
+    """Else whoever may look guesses a secret letter by letter, by what is found, counted, or acted on."""
+    system.run(upkeep.add_queues(["q"]))
+    publish(system, "n", redact=["iban"], iban={}, note={})
+    publish(system, "large")
+    system.add("a", payload=b'{"args": ["4711", "pear"], "kwargs": {"password": "4711"}}')
+    system.add("gone", name="unknown", payload=b'{"kwargs": {"x": "4711", "y": "pear"}}')
+    system.add("large", name="large", payload=b'{"kwargs": {"x": "4711pear%s"}}' % (b" " * 20_000))
+    counted = {"queue": "q", "state": "ready", "act": "cancel", "dry_run": True}
+
+    def found(text: str) -> tuple[list[str], int, int]:
+        page = program.get(f"jobs?queue=q&state=ready&text={text}")
+        bulk = program.post("bulk", **counted, selector={"text": text})
+        return [job["id"] for job in page["jobs"]], page["searched"], bulk["matched"]
+
+    assert found("pear") == (["a"], 3, 1)
+    assert found("4711") == ([], 3, 0)
+    assert program.post("bulk", **counted | {"dry_run": False}, selector={"text": "4711"})["done"] == 0
+
+
+def test_defaults_are_no_secrets_in_forms_and_errors(system: QueueSystem, program: Program) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    publish(system, "n", apiKey={"type": "string", "default": "4711"}, n={"type": "integer"})
+    wrong = program.ask("POST", "/api/v1/jobs", {"name": "n", "kwargs": {"n": "x"}}).body
+
+    assert b"apiKey: string" in wrong
+    for shown in (wrong, *(program.ask("GET", path).body for path in ("/new", "/new/q/n", "/api/v1/catalog"))):
+        assert b"apiKey" in shown
+        assert b"4711" not in shown
+    assert b'value="[redacted]"' not in program.ask("GET", "/new/q/n").body
 
 
 @pytest.mark.parametrize(
@@ -89,6 +133,7 @@ def test_what_cannot_be_answered_is_an_error_with_a_code(
 def test_a_job_is_enqueued_once(system: QueueSystem, program: Program) -> None:
     given = {"name": "send", "queue": "mails", "args": [1], "kwargs": {"a": "ü"}, "priority": 5, "delay": "10m"}
 
+    publish(system, "send", queue="mails", n={"type": "integer"}, a={})
     made = program.post("jobs", id="once", **given)
     again = program.post("jobs", id="once", **given)
 

@@ -43,6 +43,13 @@ def note_failure(note: str, error: str) -> Call[str]:
     return Call(script("audit"), (keys.AUDIT,), ("", _MOST_NOTES, failed, note), text)
 
 
+def note_count(note: str, n: int) -> Call[str]:
+    """Note on how many jobs an act was done, in the note that was made of it."""
+    found = json.loads(note)
+    counted = found | {"given": {**found["given"], "n": n}}
+    return Call(script("audit"), (keys.AUDIT,), ("", _MOST_NOTES, json.dumps(counted), note), text)
+
+
 def _short(value: Any) -> Any:
     if isinstance(value, (bool, int, float)):
         return value

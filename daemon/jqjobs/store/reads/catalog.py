@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.jobs.schemas import sound
 from jqjobs.store import keys
 from jqjobs.store.reads.queues import is_name, known_queues, server_now_ms
 from jqjobs.store.reply_values import fields, integer, json_or_none, string
@@ -20,7 +21,8 @@ _PARAMETERS = "params:"
 class Offer(NamedTuple):
     """A job that workers have registered. ``queue``: where it is at home. ``entry``: how it is set up.
 
-    ``parameters``: the JSON Schema of a call; None: not known. ``is_live``: a worker of that queue offers it now.
+    ``parameters``: the JSON Schema of a call, or True for any; None: not known. ``is_live``: a worker of that queue
+    offers it now.
     """
 
     name: str
@@ -79,5 +81,6 @@ def _at_home(store: Store, places: Sequence[tuple[str, str]]) -> list[tuple[Any,
     replies = store.wire.pipeline(published + offered)
     until_ms = map(integer, replies[len(places) :])
     return [
-        (json_or_none(raw), (until or 0) > now_ms) for raw, until in zip(replies[: len(places)], until_ms, strict=True)
+        (sound(json_or_none(raw)), (until or 0) > now_ms)
+        for raw, until in zip(replies[: len(places)], until_ms, strict=True)
     ]

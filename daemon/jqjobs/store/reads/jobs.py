@@ -128,7 +128,7 @@ def job_info(queue: str, job_id: str) -> Call[JobInfo | None]:
 def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
     now_ms, state, score, worker, flat, history = reply
     f, state = fields(flat), text(state)
-    args, kwargs, payload = _arguments(f.get("payload"))
+    args, kwargs, payload = arguments_of(f.get("payload"))
     enqueued_ms, due_ms = integer(f.get("enqueued")), integer(f.get("due"))
     return JobInfo(
         id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
@@ -148,7 +148,8 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
     )  # fmt: skip
 
 
-def _arguments(payload: Any) -> tuple[list[Any] | None, dict[str, Any] | None, str | None]:
+def arguments_of(payload: Any) -> tuple[list[Any] | None, dict[str, Any] | None, str | None]:
+    """Return the arguments in a payload, args and kwargs; or, when it is not the JSON of a job, its text."""
     try:
         found = strict_json(payload or b"{}")
     except ValueError:

@@ -7,6 +7,7 @@ to go on. What is stored may be damaged or of another version; then fields are N
 from __future__ import annotations
 
 import binascii
+import re
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from jqjobs.store.reply_values import count, integer, string, text
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Steps
 
+#: A place in a state, as lua/search.lua says it: after a score, worker and member; or after so many; or the start.
+_PLACE = re.compile(rb"(?:#\d{1,15}|-?(?:inf|\d+(?:\.\d+)?(?:e[+-]?\d+)?) \S* .+)?", re.DOTALL)
+_MOST_MS = 10**15
 #: Items of one job in the answer of lua/search.lua.
 _ROW_FIELDS = 14
 #: So long a page is looked for; then it ends, however short it is.
@@ -86,7 +90,7 @@ def read_cursor(said: str) -> Cursor:
         found = Cursor(state.decode(), place, None if bound == b"-" else int(bound))
     except (ValueError, binascii.Error):
         found = Cursor("")
-    if found.state not in list(ALL_STATES):
+    if found.state not in list(ALL_STATES) or not _PLACE.fullmatch(found.place) or abs(found.until_ms or 0) > _MOST_MS:
         raise InvalidOption(f"the cursor {said!r} is not what a page before ended with")
     return found
 

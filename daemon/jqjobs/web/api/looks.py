@@ -28,9 +28,10 @@ from jqjobs.store.reads.queues import known_queues, server_now_ms
 from jqjobs.store.reads.raw import RAW_PAGES
 from jqjobs.store.reads.recent import recent_ends
 from jqjobs.store.reads.registry import read_registry
-from jqjobs.store.reads.search import find_page, read_cursor
+from jqjobs.store.reads.search import read_cursor
 from jqjobs.store.reads.statistics import queue_statistics
 from jqjobs.web.http import Response, json_response, text_response
+from jqjobs.web.searching import find_jobs
 from jqjobs.web.visit import Visit
 
 _USUAL_ROWS, _MOST_ROWS = 50, 500
@@ -64,7 +65,7 @@ def jobs(visit: Visit) -> Response:
         page = visit.raw_page(state, name, _number(visit, "cursor", 0, range(10**15)), limit)
         return json_response(200, raw_json(page, name, state))
     cursor = request.asked("cursor")
-    found = visit.run(find_page(name, _selector(visit), limit, read_cursor(cursor) if cursor else None))
+    found = find_jobs(visit, name, _selector(visit), limit, read_cursor(cursor) if cursor else None)
     return json_response(200, jobs_json(found))
 
 
@@ -78,7 +79,7 @@ def _selector(visit: Visit) -> Selector:
 def job(visit: Visit) -> Response:
     """All that is known of a job."""
     found = read_job(visit.store, check_name(visit.params["queue"], "queue"), check_name(visit.params["id"], "job id"))
-    return json_response(200, {"job": job_json(visit.redact(found))})
+    return json_response(200, {"job": job_json(visit.judge(found.queue, found.name).job(found))})
 
 
 def errors(visit: Visit) -> Response:
@@ -116,7 +117,7 @@ def daemons(visit: Visit) -> Response:
 def catalog(visit: Visit) -> Response:
     """The jobs that workers have registered, with a JSON Schema of each call."""
     wanted, registry = set(_chosen(visit)), read_registry(visit.store)
-    told = [offer_json(offer, registry) for offer in read_offers(visit.store) if offer.queue in wanted]
+    told = [offer_json(visit.seen(offer), registry) for offer in read_offers(visit.store) if offer.queue in wanted]
     return json_response(200, {"jobs": told})
 
 

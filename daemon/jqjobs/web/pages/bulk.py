@@ -33,7 +33,7 @@ def count_all(visit: Visit) -> Response:
 
 def act_on_all_that_match(visit: Visit) -> Response:
     """Do it, for two seconds; then it is done, or there is a button to go on."""
-    form = visit.request.form()
+    form = visit.form()
     said, until_ms = said_of(form), number_of(first(form, "until_ms"), 15)
     if not until_ms:
         raise InvalidOption("it is not said up to which moment", hint="go back and count anew")

@@ -86,7 +86,7 @@ def _worker(visit: Visit, worker: WorkerInfo) -> WorkerRow:
 
 def act(visit: Visit) -> Response:
     """Give an order to one daemon, and tell what it says; of stacks, a page of its own."""
-    word, argument = visit.params["act"], first(visit.request.form(), "workers").strip()
+    word, argument = visit.params["act"], first(visit.form(), "workers").strip()
     [reply, *_] = act_on_daemon(visit, word, visit.params["id"], argument)["daemons"]
     called = f"{reply['name'] or reply['id']} on {reply['host'] or '?'}"
     if word == Verb.DUMP and reply["ok"]:
@@ -97,7 +97,7 @@ def act(visit: Visit) -> Response:
 
 def _stack_page(visit: Visit, called: str, reply: Mapping[str, Any]) -> Response:
     """Show what all threads of its workers are doing right now; of one worker alone if the form names it."""
-    wanted = first(visit.request.form(), "worker")
+    wanted = first(visit.form(), "worker")
     stacks = [stack for stack in _stacks(reply["facts"].get("stacks")) if wanted in ("", stack.worker)]
     return visit.page(
         "stacks.html", title=called, message=reply["message"], stacks=stacks, back=visit.url(back_or(visit, "/daemons"))

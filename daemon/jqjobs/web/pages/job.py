@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidArguments
@@ -11,23 +11,26 @@ from jqjobs.jobs.records import State
 from jqjobs.operations.lookup import read_job
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import progress_text
+from jqjobs.store.reply_values import strict_json
 from jqjobs.web.access import Right
 from jqjobs.web.acting import act_on_job
+from jqjobs.web.beginnings import Beginning
 from jqjobs.web.http import Response
+from jqjobs.web.judgement import Judge
 from jqjobs.web.pages.links import back_or, first, path_of
 from jqjobs.web.pages.overview import why
 from jqjobs.web.visit import Visit
 
-#: So much of arguments and results is shown unless all is asked for.
+#: So much of arguments and results is shown; the JSON API tells all.
 _MOST_CHARS = 4096
 _BAD = ("failed", "hung", "crashed", "lost")
 
 
 class Value(NamedTuple):
-    """JSON as lines. ``left_out``: so many characters are not shown."""
+    """JSON as lines. ``is_whole``: nothing of it is left out."""
 
     lines: Sequence[str]
-    left_out: int
+    is_whole: bool
 
 
 class AttemptRow(NamedTuple):
@@ -65,11 +68,11 @@ def job_page(visit: Visit) -> Response:
     """Show one job."""
     info = read_job(visit.store, visit.params["queue"], visit.params["id"])
     visit.snapshot()
-    info = visit.redact(info)
-    most = None if visit.request.asked("all") else _MOST_CHARS
+    judge = visit.judge(info.queue, info.name)
     path = path_of("jobs", info.queue, info.id)
     return visit.page(
-        "job.html", job=info, arguments=_arguments(info, most), result=_value(info.result, most), path=path,
+        "job.html", job=info, arguments=_arguments(info, judge), result=_value(info.result, judge.value), path=path,
+        is_judged=judge.knows, all_url=visit.url(f"/api/v1{path}"),
         attempts=[_attempt(each) for each in reversed(info.history)], why=why(info.reason, info.error),
         acts=buttons(visit, info.state), may_resolve=info.state == "waiting" and visit.access.may(Right.RESOLVE),
         progress=progress_text(info.progress), percent=_percent(info.progress), now_ms=info.now_ms,
@@ -84,21 +87,22 @@ def buttons(visit: Visit, state: str) -> list[ActButton]:
             if state in states and visit.access.may(right)]  # fmt: skip
 
 
-def _arguments(info: JobInfo, most: int | None) -> Value:
+def _arguments(info: JobInfo, judge: Judge) -> Value:
     if info.payload is not None:
-        return _cut(info.payload, most)
+        return _cut(judge.text(info.payload))
     if info.args and info.kwargs:
-        return _value({"args": info.args, "kwargs": info.kwargs}, most)
-    return _value(info.kwargs or info.args or {}, most)
+        return _value({"args": info.args, "kwargs": info.kwargs}, judge.envelope)
+    return _value(info.args, judge.args) if info.args else _value(info.kwargs or {}, judge.value)
 
 
-def _value(value: Any, most: int | None) -> Value:
-    return _cut(json.dumps(value, indent=2, ensure_ascii=False), most)
+def _value(value: Any, judged: Callable[[Any], Any]) -> Value:
+    """Return what a page shows: cut off first, since judging and writing a megabyte takes a second."""
+    beginning = Beginning(value, _MOST_CHARS)
+    return _cut(json.dumps(judged(beginning.value), indent=2, ensure_ascii=False), is_whole=beginning.is_whole)
 
 
-def _cut(text: str, most: int | None) -> Value:
-    kept = text if most is None else text[:most]
-    return Value(kept.split("\n"), len(text) - len(kept))
+def _cut(text: str, *, is_whole: bool = True) -> Value:
+    return Value(text[:_MOST_CHARS].split("\n"), is_whole and len(text) <= _MOST_CHARS)
 
 
 def _attempt(attempt: Attempt) -> AttemptRow:
@@ -131,10 +135,10 @@ def act(visit: Visit) -> Response:
 
 def _answer(visit: Visit) -> dict[str, Any]:
     """Return what the form says of a job that waits: the error that it failed of, else its result."""
-    form = visit.request.form()
+    form = visit.form()
     if failed := first(form, "error").strip():
         return {"error": failed}
     try:
-        return {"result": json.loads(first(form, "result").strip() or "null")}
+        return {"result": strict_json(first(form, "result").strip() or "null")}
     except ValueError as error:
         raise InvalidArguments(f"the result is no JSON: {error}", hint='write text in quotes: "done"') from None

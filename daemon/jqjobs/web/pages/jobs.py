@@ -7,7 +7,7 @@ at a bounded number of jobs and says at how many.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jqjobs.base.words import plural
 from jqjobs.errors import Conflict, InvalidName, InvalidOption, NotFound
@@ -19,13 +19,14 @@ from jqjobs.store.bulk import STATES as BULK_STATES
 from jqjobs.store.bulk import Act
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.raw import RAW_PAGES
-from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
+from jqjobs.store.reads.search import JobPage, JobRow, read_cursor
 from jqjobs.store.store import Store
 from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import back_or, first, job_url, number_of
 from jqjobs.web.pages.overview import why
 from jqjobs.web.pages.queue import state_counts
+from jqjobs.web.searching import find_jobs
 from jqjobs.web.visit import Visit
 
 _PAGE = 50
@@ -72,7 +73,7 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     wanted = chosen(state, said, status.now_ms)
     asked = visit.request.asked
     cursor = read_cursor(asked("cursor")) if asked("cursor") else None
-    page = visit.run(find_page(status.name, wanted, _PAGE, cursor))
+    page = find_jobs(visit, status.name, wanted, _PAGE, cursor)
     seen = number_of(asked("seen"), 11) + page.searched
     here = {"queue": status.name, "state": state, **said}
     further = visit.url("/jobs", **here, cursor=str(page.cursor), seen=seen) if page.cursor else ""
@@ -135,14 +136,14 @@ def _here(visit: Visit) -> str:
 
 def act_on_chosen(visit: Visit) -> Response:
     """Do something to the jobs whose boxes are checked."""
-    form: dict[str, Any] = visit.request.form()
+    form = visit.form()
     act, queue = act_of(first(form, "act")), check_name(first(form, "queue"), "queue")
     ids = form.get("id", [])[:_MOST_CHOSEN]
     if not ids:
         raise InvalidOption("no job is chosen", hint="check the boxes of those that are meant")
     noted = visit.act(BULK_ACTS[act], queue, act=act.value)
     done = sum(_does(visit.store, act, f"{queue}/{job_id}") for job_id in ids)
-    noted.facts["n"] = done
+    noted.n = done
     missed = f"; {len(ids) - done} had gone on meanwhile" if done < len(ids) else ""
     return visit.done(back_or(visit, "/jobs"), f"{plural(done, 'job')} {DONE[act]}{missed}")
 

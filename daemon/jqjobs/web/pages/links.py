@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from jqjobs.web.visit import Visit
@@ -23,7 +24,7 @@ def job_url(visit: Visit, queue: str, job_id: str) -> str:
 
 def back_or(visit: Visit, default: str) -> str:
     """Return the path that a form was posted from, as it said itself; only one of the dashboard."""
-    said = first(visit.request.form(), "back")
+    said = first(visit.form(), "back")
     return said if _OURS.fullmatch(said) else default
 
 
@@ -32,6 +33,6 @@ def number_of(said: str, digits: int) -> int:
     return int(said) if said.isascii() and said.isdigit() and len(said) <= digits else 0
 
 
-def first(form: dict[str, list[str]], name: str, default: str = "") -> str:
+def first(form: Mapping[str, Sequence[str]], name: str, default: str = "") -> str:
     """Return what a form says under a name."""
     return form.get(name, [default])[0]

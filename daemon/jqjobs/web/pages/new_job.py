@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,17 +11,19 @@ from jqjobs.errors import Conflict, InvalidArguments, InvalidName, InvalidOption
 from jqjobs.jobs.fitting import type_words
 from jqjobs.operations.offers import call_words
 from jqjobs.store.reads.catalog import Offer, offers_of, read_offers
-from jqjobs.store.reply_values import integer, string
+from jqjobs.store.reply_values import integer, strict_json, string
 from jqjobs.web.access import Right
 from jqjobs.web.acting import enqueue as enqueue_job
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import path_of
+from jqjobs.web.redaction import HIDDEN
 from jqjobs.web.visit import Visit
 
 #: Before the name of a parameter in a form, so that none is taken for a field of ours.
 _PREFIX = "p."
 _REST, _MORE = "rest", "more"
 _TEXT, _NUMBER, _BOOLEAN, _CHOICE, _JSON = "text", "number", "boolean", "choice", "json"
+_NUMBER_TYPED = re.compile(r"[+-]?\d{1,9}", re.ASCII)
 _KINDS = {"integer": _NUMBER, "number": _NUMBER, "boolean": _BOOLEAN, "string": _TEXT}
 
 
@@ -48,9 +51,12 @@ class OfferRow(NamedTuple):
 
 def choose(visit: Visit) -> Response:
     """Show all jobs that workers offer."""
-    rows = [OfferRow(offer, visit.url(path_of("new", offer.queue, offer.name)), string(offer.entry.get("doc")) or "",
-                     call_words(offer.name, offer.parameters)) for offer in read_offers(visit.store)]  # fmt: skip
-    return visit.page("choose.html", rows=rows)
+    return visit.page("choose.html", rows=[_row(visit, visit.seen(offer)) for offer in read_offers(visit.store)])
+
+
+def _row(visit: Visit, offer: Offer) -> OfferRow:
+    url, doc = visit.url(path_of("new", offer.queue, offer.name)), string(offer.entry.get("doc")) or ""
+    return OfferRow(offer, url, doc, call_words(offer.name, offer.parameters))
 
 
 def form(visit: Visit) -> Response:
@@ -60,10 +66,11 @@ def form(visit: Visit) -> Response:
 
 def enqueue(visit: Visit) -> Response:
     """Enqueue it, or show the form again with what is wrong."""
-    offer, typed = _offer(visit), {name: values[-1] for name, values in visit.request.form().items()}
+    offer, typed = _offer(visit), {name: values[-1] for name, values in visit.form().items()}
     try:
         stored = enqueue_job(visit, {"name": offer.name, **_arguments(offer, typed), **_options(offer, typed)})
     except (Conflict, InvalidArguments, InvalidName, InvalidOption, PayloadTooLarge) as error:
+        visit.end_acts(error.code)
         return _form(visit, offer, typed, error.in_one_line())
     said = "enqueued" if stored.made.created else "there already: nothing is added"
     warning = f"; but {stored.warning}" if stored.warning else ""
@@ -75,7 +82,7 @@ def _offer(visit: Visit) -> Offer:
     found = [offer for offer in offers_of(visit.store, name) if offer.queue == queue]
     if not found:
         raise NotFound(f"no worker has offered {name} for queue {queue}", hint="the page New job lists what there is")
-    return found[0]
+    return visit.seen(found[0])
 
 
 def _form(visit: Visit, offer: Offer, typed: Mapping[str, str], wrong: str = "") -> Response:
@@ -110,13 +117,15 @@ def _json_field(name: str, label: str, kind: str) -> Field:
 
 def _field(name: str, schema: Any, plain: Mapping[str, Any], *, is_required: bool) -> Field:
     told = schema if isinstance(schema, dict) else {}
+    kind, words = _kind(plain), type_words(told)
     default = json.dumps(told["default"], ensure_ascii=False) if "default" in told else ""
-    if _kind(plain) in (_TEXT, _CHOICE) and isinstance(told.get("default"), str):
+    if HIDDEN in default:
+        default, words = "", f"{words}, with a default that is not shown"
+    elif kind in (_TEXT, _CHOICE) and isinstance(told.get("default"), str):
         default = told["default"]
-    kind = _kind(plain)
     choices = tuple(str(each) for each in plain.get("enum", ())) if kind == _CHOICE else ()
     step = "1" if plain.get("type") == "integer" else "any"
-    return Field(f"{_PREFIX}{name}", name, kind, type_words(told), is_required, default, choices, step)
+    return Field(f"{_PREFIX}{name}", name, kind, words, is_required, default, choices, step)
 
 
 def _kind(plain: Mapping[str, Any]) -> str:
@@ -169,16 +178,15 @@ def _read(field: Field, text: str) -> Any:
     if field.kind in (_TEXT, _CHOICE):
         return text
     try:
-        value = json.loads(text)
+        return strict_json(text)
     except ValueError:
         raise InvalidArguments(f"{field.label} wants {field.type_words}, and {text[:40]!r} is not that") from None
-    return value
 
 
 def _json(typed: Mapping[str, str], name: str, otherwise: Any, label: str) -> Any:
     text = typed.get(name, "").strip()
     try:
-        value = json.loads(text) if text else otherwise
+        value = strict_json(text) if text else otherwise
     except ValueError:
         value = None
     if type(value) is not type(otherwise):
@@ -191,7 +199,7 @@ def _options(offer: Offer, typed: Mapping[str, str]) -> dict[str, Any]:
     said: dict[str, Any] = {name: text for name in ("delay", "key") if (text := typed.get(name, "").strip())}
     said["queue"] = typed.get("queue", "").strip() or offer.queue
     if priority := typed.get("priority", "").strip():
-        if not priority.lstrip("+-").isdecimal():
+        if not _NUMBER_TYPED.fullmatch(priority):
             raise InvalidOption(f"the priority {priority!r} is no number")
         said["priority"] = int(priority)
     return said

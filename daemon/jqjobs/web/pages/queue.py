@@ -98,7 +98,7 @@ def _name_row(visit: Visit, queue: str, name: str, found: Sequence[NameStatistic
 
 def act(visit: Visit) -> Response:
     """Pause a queue, for as long as the form says, or resume it."""
-    name, word, form = visit.params["queue"], visit.params["act"], visit.request.form()
+    name, word, form = visit.params["queue"], visit.params["act"], visit.form()
     act_on_queue(visit, word, name, reason=first(form, "reason").strip(), until=first(form, "until").strip())
     said = "is paused: no job of it is taken" if word == "pause" else "is resumed"
     return visit.done(path_of("queues", name), f"{name} {said}")
