@@ -55,7 +55,7 @@ def read_bulk(asked: Mapping[str, Any]) -> Bulk:
     for word, value in chosen.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, _SELECTED[word])):
             raise InvalidOption(f"{word} {value!r} has the wrong type")
-        if not isinstance(value, str) and not 0 <= (value or 0) <= _MOST_MS:
+        if isinstance(value, (int, float)) and not 0 <= value <= _MOST_MS:
             raise InvalidOption(f"{word} {value!r} is out of range")
     until_ms, cursor = asked.get("until_ms"), asked.get("cursor")
     if until_ms is not None and (type(until_ms) is not int or not 0 <= until_ms <= _MOST_MS):
