@@ -60,8 +60,9 @@ def commands(body: str) -> list[tuple[str, str]]:
     return re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE)
 
 
-#: What differs from run to run: ids, durations, numbers and the blanks of columns. In this order.
+#: What differs from run to run: workers, ids, durations, numbers and the blanks of columns. In this order.
 _VARIES = (
+    (r"\S+:\d+:[0-9a-f]{8}\b", "WORKER"),
     (r"\b[a-z0-9]{16}\b", "ID"), (r"\d{4}-\d\d-\d\d[ T][\d:]+Z", "TIME"), (r"\b(\d+(ms|[smhd]))+\b", "AGE"),
     (r"\d+(\.\d+)*", "0"), (r"unix://\S+|redis://\S+", "URL"), (r" on \S+,", " on HOST,"), (r"\S+@\S+", "WHO"),
     (r"[ \t]+", " "),
