@@ -10,7 +10,10 @@ from jqjobs.store.reads.queues import catalog_entry, known_queues, queues_with
 from jqjobs.store.reply_values import integer, text
 from jqjobs.store.store import Store
 
-_GONE = "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion"
+_GONE = (
+    "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion; "
+    "on another Redis or prefix it is not seen from here: jqctl status names this one"
+)
 
 
 def find(store: Store, reference: str) -> tuple[str, str]:

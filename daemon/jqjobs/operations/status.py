@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
-from jqjobs.operations.daemons import daemon_json
+from jqjobs.operations.daemons import START_ONE, daemon_json, title, why_unable
+from jqjobs.operations.queues import pause_in_words, unserved
+from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
 from jqjobs.store.reads.registry import Registry, read_registry, with_progress
@@ -48,6 +50,33 @@ def read_status(store: Store, only: Sequence[str] = ()) -> StatusReport:
 def _all_names(store: Store, registry: Registry) -> list[str]:
     served = {queue for queue in registry.served if is_name(queue)}
     return sorted(served | set(known_queues(store)))
+
+
+def why_it_waits(store: Store, job: JobInfo) -> str:
+    """Return why nobody takes a job that is ready or parked, "" when workers will. Other states speak for themselves."""
+    if job.state == "parked":
+        return (
+            "its arguments fit no live worker's function"
+            if job.error
+            else "no live worker offers its name (jqctl jobs)"
+        )
+    return why_none_is_taken(store.run(queue_status(job.queue)), read_registry(store)) if job.state == "ready" else ""
+
+
+def why_none_is_taken(queue: QueueStatus, registry: Registry) -> str:
+    """Return why nobody takes the ready jobs of a queue, "" when a worker is free for them."""
+    serving = [daemon for daemon in registry.daemons if queue.name in daemon.queues]
+    if not registry.daemons:
+        return f"no daemon is running ({START_ONE})"
+    if not serving:
+        return f"{unserved(queue.name, registry)} (jqd --queues)"
+    if queue.paused_ms is not None:
+        said = pause_in_words(queue)
+        return f"the queue is paused{said and f', {said}'} (jqctl queue resume {queue.name})"
+    if all(unable := [why_unable(daemon) for daemon in serving]):
+        return f"daemon {title(serving[0])}: {unable[0]}"
+    is_busy = all(worker.state == "busy" for daemon in serving for worker in daemon.workers)
+    return "all workers that serve its queue are busy (jqctl top)" if is_busy else ""
 
 
 def status_json(report: StatusReport) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -245,6 +246,14 @@ def test_a_jobs_limit_comes_from_the_catalog_when_it_has_none_of_its_own(
     system.run(leases.publish("q", 1000, {"n": {"max_attempts": 8}}))
     assert terminal.json("job", "show", "q/a")["job"]["max_attempts"] == 8
     assert terminal.json("job", "show", "q/own")["job"]["max_attempts"] == 5
+
+
+def test_a_ready_job_is_shown_with_why_nobody_takes_it(system: QueueSystem, terminal: Terminal) -> None:
+    serve(system, "q")
+    system.add("a")
+    terminal.run("queue", "pause", "q", "--reason", "deploy")
+    terminal.run("job", "show", "q/a")
+    assert re.search(r'^  waits +the queue is paused, by \S+, "deploy" \(jqctl queue resume q\)$', terminal.out, re.M)
 
 
 def test_a_job_that_is_not_there_is_not_found(system: QueueSystem, terminal: Terminal) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from jqjobs.cli.overview.status_report import as_text
 from jqjobs.cli.tables import lay_out
-from jqjobs.operations.status import StatusReport, status_json
+from jqjobs.operations.status import StatusReport, status_json, why_none_is_taken
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry, RunningJob, WorkerInfo
@@ -53,7 +53,8 @@ def test_a_healthy_system_has_no_exclamation_mark() -> None:
     ("change", "note"),
     [
         ({"paused_ms": NOW_MS - 185_000}, "PAUSED for 3m05s"),
-        ({"dead": 3}, "3 DEAD (jqctl job list --queue emails --state dead)"),
+        ({"dead": 3}, "3 DEAD (jqctl errors --queue emails)"),
+        ({"ready": 4, "held": 2, "max_length": 6}, "FULL: as many jobs wait as --max-length"),
         ({"rejected": 2}, "2 REJECTED"),
         ({"parked": 4}, "4 PARKED: no live worker offers"),
         ({"parked": 4, "misfits": 4}, "4 PARKED: their arguments"),
@@ -73,6 +74,29 @@ def test_dead_jobs_that_are_gone_are_counted_and_the_settings_named() -> None:
 def test_of_a_queue_that_nobody_serves_it_says_which_similar_one_is_served() -> None:
     [found] = notes(shown(QUIET._replace(name="emals")))
     assert "no daemon takes jobs of this queue, but of 'emails': is that what was meant?" in found
+
+
+@pytest.mark.parametrize(
+    ("why", "daemons", "queue"),
+    [
+        ("no daemon is running (start one", (), QUIET),
+        ("no daemon takes jobs of this queue, but of 'emails'", (DAEMON,), QUIET._replace(name="emials")),
+        ('the queue is paused, by ann, "deploy" (jqctl queue resume emails)', (DAEMON,),
+         QUIET._replace(paused_ms=NOW_MS, paused_by="ann", paused_reason="deploy")),
+        ("daemon web on h (pid 7): it is draining", (DAEMON._replace(state="draining"),), QUIET),
+        ("daemon web on h (pid 7): it waits for memory: 1 GB free",
+         (DAEMON._replace(state="waiting_memory", note="1 GB free"),), QUIET),
+        ("all workers that serve its queue are busy",
+         (DAEMON._replace(workers=(IDLE._replace(state="busy"),)),), QUIET),
+        ("", (DAEMON, DAEMON._replace(state="draining")), QUIET),
+    ],
+)  # fmt: skip
+def test_of_a_ready_job_it_is_said_why_nobody_takes_it(
+    why: str, daemons: tuple[DaemonInfo, ...], queue: QueueStatus
+) -> None:
+    said = why_none_is_taken(queue, Registry(NOW_MS, daemons))
+    assert said.startswith(why)
+    assert bool(said) == bool(why)
 
 
 def many(count: int) -> list[QueueStatus]:

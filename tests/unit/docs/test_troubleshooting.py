@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jqjobs.base.config import Environment
+from jqjobs.cli.daemon.daemon_report import _STATES
 from jqjobs.cli.overview.queue_report import queue_notes
 from jqjobs.cli.overview.status_report import StatusReport, as_text, memory_notes
 from jqjobs.daemon.settings import DaemonSettings
@@ -47,6 +48,7 @@ def notes(served: str = "emails", **numbers: Any) -> list[str]:
         ("NOT SERVED", notes("reports")),
         ("PAUSED", notes(paused_ms=300_000)),
         ("PARKED", notes(parked=5, misfits=2)),
+        ("FULL", notes(ready=7, max_length=7)),
         ("REJECTED", notes(rejected=4)),
         ("DEAD", notes(dead=12)),
         ("NO DAEMON IS RUNNING", [str(part) for part in as_text(StatusReport("r", Registry(0, ()), [], {}))]),
@@ -57,6 +59,12 @@ def test_a_line_that_a_person_sees_is_what_the_code_says(title: str, said: list[
     told = [line for line in quoted(title) if not line.startswith("jqctl")]
     assert told
     assert [line for line in told if not any(each.startswith(line) for each in said)] == []
+
+
+def test_every_state_in_which_a_daemon_takes_no_jobs_is_told_as_status_tells_it() -> None:
+    said = " ".join(re.findall(r"^\| `(.*?)`", section(PAGE, "A daemon takes no jobs"), re.MULTILINE))
+    states = set(_STATES) - {"reloading"}  # takes jobs all the while
+    assert {state for state in states if _STATES[state].partition(" (")[0] not in said} == set()
 
 
 def test_redis_is_full_is_what_the_code_says() -> None:

@@ -15,6 +15,7 @@ from jqjobs.jobs.blame import Scope, Suspicion, read_suspicion
 from jqjobs.jobs.records import parse_ref
 from jqjobs.operations.jobs import job_json
 from jqjobs.operations.lookup import find, read_job
+from jqjobs.operations.status import why_it_waits
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import attempt_of, progress_text
 from jqjobs.store.reply_values import integer
@@ -41,12 +42,15 @@ def show(session: Session, job: str) -> None:
     parse_ref(job)  # a mistyped one is told before Redis is asked
     with session.store() as store:
         info = read_job(store, *find(store, job))
-    session.show({"job": job_json(info)}, job_lines(info), [f"{info.queue}/{info.id}"])
+        why = why_it_waits(store, info)
+    session.show({"job": job_json(info)}, job_lines(info, why), [f"{info.queue}/{info.id}"])
 
 
-def job_lines(info: JobInfo) -> Iterator[str]:
-    """Return the lines of ``job show`` for people."""
+def job_lines(info: JobInfo, waits: str) -> Iterator[str]:
+    """Return the lines of ``job show`` for people. ``waits``: why nobody takes it."""
     yield f"{info.queue}/{info.id}  {info.name}  {info.state.upper()}" + (f" ({info.reason})" if info.reason else "")
+    if waits:
+        yield f"  {'waits':<12}{waits}"
     for label, value in _facts(info):
         if value:
             yield f"  {label:<12}{_shorten(value)}"

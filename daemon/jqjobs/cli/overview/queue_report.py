@@ -74,8 +74,10 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield f"  ! PAUSED for {age}{said and f', {said}'}: no job is taken (jqctl queue resume {queue.name})"
     if registry.daemons and not registry.serves(queue.name):
         yield f"  ! NOT SERVED: {unserved(queue.name, registry)} (jqd --queues)"
+    if _is_full(queue):
+        yield "  ! FULL: as many jobs wait as --max-length lets in; what comes is refused, or stays in the inbox"
     if queue.dead:
-        yield f"  ! {queue.dead} DEAD ({see} dead)"
+        yield f"  ! {queue.dead} DEAD (jqctl errors --queue {queue.name})"
     if queue.trimmed:
         yield f"    {queue.trimmed} dead ones were trimmed: too many or too old (jqd --max-dead, --dead)"
     if queue.rejected:
@@ -85,6 +87,11 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
     if queue.misfits:
         yield f"  ! {queue.misfits} PARKED: their arguments fit no live worker's function ({see} parked)"
     yield from _quiet_notes(queue, see)
+
+
+def _is_full(queue: QueueStatus) -> bool:
+    waiting = queue.ready + queue.scheduled + queue.held + queue.parked + queue.suspects
+    return queue.max_length is not None and waiting >= queue.max_length
 
 
 def _quiet_notes(queue: QueueStatus, see: str) -> Iterator[str]:
