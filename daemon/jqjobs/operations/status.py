@@ -53,13 +53,11 @@ def _all_names(store: Store, registry: Registry) -> list[str]:
 
 
 def why_it_waits(store: Store, job: JobInfo) -> str:
-    """Return why nobody takes a job that is ready or parked, "" when workers will. Other states speak for themselves."""
+    """Return why nobody takes a job that is ready or parked, "" when workers will. Other states say it themselves."""
+    if job.state == "parked" and job.error:
+        return "its arguments fit no live worker's function"
     if job.state == "parked":
-        return (
-            "its arguments fit no live worker's function"
-            if job.error
-            else "no live worker offers its name (jqctl jobs)"
-        )
+        return "no live worker offers its name (jqctl jobs)"
     return why_none_is_taken(store.run(queue_status(job.queue)), read_registry(store)) if job.state == "ready" else ""
 
 
