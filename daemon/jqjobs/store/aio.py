@@ -14,7 +14,7 @@ from jqjobs.store.address import Address
 from jqjobs.store.async_subscriptions import AsyncSubscription, AsyncSubscriptions
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.call import Call
-from jqjobs.store.patience import MAYBE_DONE, Patience, may_pass
+from jqjobs.store.patience import MAYBE_DONE, Patience, is_unsent, may_pass
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class AsyncStore:
         except StoreUnavailable as error:
             if not call.repeatable and error.unanswered:
                 error.hint = MAYBE_DONE
-            if not (call.repeatable and was_connected):
+            if not ((call.repeatable and was_connected) or is_unsent(error)):
                 raise
             return await _evaluate(wire, call)
 

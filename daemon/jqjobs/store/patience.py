@@ -28,6 +28,11 @@ def may_pass(error: StoreError, address: Address) -> bool:
     return address.is_rotated and error.reason in OF_CREDENTIALS
 
 
+def is_unsent(error: StoreError) -> bool:
+    """Return whether a connection was cut before anything of a call went over it: it can be made over another one."""
+    return not error.unanswered and isinstance(error.__cause__, (ConnectionResetError, BrokenPipeError))
+
+
 class Patience:
     """The time in which one call is tried again, and the pauses between."""
 

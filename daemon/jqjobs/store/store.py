@@ -18,7 +18,7 @@ from jqjobs.store.address import Address
 from jqjobs.store.ahead_run import AheadRun
 from jqjobs.store.call import Call
 from jqjobs.store.freshness import freshen
-from jqjobs.store.patience import MAYBE_DONE, Patience, may_pass
+from jqjobs.store.patience import MAYBE_DONE, Patience, is_unsent, may_pass
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Argument, Wire, raise_first
 
@@ -55,7 +55,8 @@ class Store:
     def run(self, call: Call[T], until_s: float | None = None) -> T:
         """Run a script call and return its parsed answer. ``until_s``: when patience ends, if it began with another.
 
-        A repeatable call is sent once more when a connection that had stood idle turns out broken.
+        A call is sent once more when its connection was cut before it was sent; a repeatable one also when a connection
+        that had stood idle turns out broken.
         Raises: StoreUnavailable, StoreBusy, StoreFull, StoreRefused, StoreError.
         """
         if not self._patience_s:
@@ -84,7 +85,7 @@ class Store:
         except StoreUnavailable as error:
             if not call.repeatable and error.unanswered:
                 error.hint = MAYBE_DONE
-            if not (call.repeatable and was_connected):
+            if not ((call.repeatable and was_connected) or is_unsent(error)):
                 raise
             return call.parse(self._evaluate(call))
 

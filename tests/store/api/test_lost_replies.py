@@ -124,6 +124,16 @@ def test_what_could_not_be_sent_is_not_said_to_be_stored(
     assert raised.value.unsent == ("mine",)
 
 
+@both
+def test_a_connection_that_is_cut_before_anything_was_sent_fails_nobody(link: Proxy, send: Send) -> None:
+    app = App(redis_url=f"{link.url}/1")  # so that something is said before the job is sent
+    link.weather.when = lambda: True
+    handle = send(app, app.job(name="mail", queue="cut")(lambda to: None).options(id="mine"))
+    assert link.weather.stolen == 1
+    assert handle.state() == "ready"
+    app.client.close()
+
+
 def enqueue_many(app: App, job: Job[Any, Any], count: int) -> list[JobHandle]:
     return job.enqueue_many([(f"{n}",) for n in range(count)])
 
