@@ -100,6 +100,12 @@ class Unauthenticated(JqError):
     challenge: str
 
 
+class TooManyGuesses(JqError):
+    """Whoever asks was wrong about who they are too often."""
+
+    code = "too_many_guesses"
+
+
 class Misdirected(JqError):
     """The request names another host."""
 

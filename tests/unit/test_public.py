@@ -15,7 +15,7 @@ from jqjobs import errors
 ROOT = Path(jqjobs.__file__).parent
 #: Errors that never leave the package: a script is sent again; a payload becomes the reason why a job was refused; what
 #: the dashboard refuses becomes a page.
-INTERNAL = {"ScriptMissing", "MalformedPayload", "Unauthenticated", "NotAllowed", "Misdirected"}
+INTERNAL = {"ScriptMissing", "MalformedPayload", "Unauthenticated", "NotAllowed", "Misdirected", "TooManyGuesses"}
 
 
 def declared_for_types() -> dict[str, str]:

@@ -23,7 +23,8 @@ _LISTEN = "127.0.0.1:8390"
 
 @click.group("web", invoke_without_command=True)
 @click.option("--listen", default=_LISTEN, show_default=True, metavar="ADDR", help="HOST:PORT, :PORT or unix:/path.")
-@click.option("--mount", default="", metavar="/PATH", help="What stands before its paths.")
+@click.option("--mount", default="", metavar="/PATH", help="What stands before its paths, as they arrive.")
+@click.option("--stripped", default="", metavar="/PATH", help="What a proxy in front takes away before they arrive.")
 @click.option("--read-only", is_flag=True, help="Nobody may do more than look.")
 @click.option(
     "--auth-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -55,15 +56,10 @@ def web(context: click.Context, /, **given: Any) -> None:
 
 
 def _serve(session: Session, given: dict[str, Any]) -> None:
-    try:
-        from jqjobs.web.server import Settings, open_listener, serve
-    except ImportError as error:
-        if not (error.name or "").startswith(("jinja2", "uvicorn")):
-            raise
-        raise ConfigError(f"jqctl web needs {error.name}", hint="pip install 'jqjobs[web]'") from None
     from jqjobs.base.listening import name_of
+    from jqjobs.web.server import Settings, open_listener, serve
 
-    settings = Settings(Environment().redis_url(session.redis_flag, session.prefix), prefix=given.pop("mount"), **given)
+    settings = Settings(Environment().redis_url(session.redis_flag, session.prefix), **given)
     log.configure("jqctl", form=Environment().get("log_format") or "text")
     dashboard = settings.dashboard()
     listener = open_listener(settings)
@@ -77,7 +73,7 @@ def _shown(settings: Settings, name: str) -> str:
         return name
     host, _, port = name.rpartition(":")
     is_any = ipaddress.ip_address(host.strip("[]")).is_unspecified
-    return f"http://{'127.0.0.1' if is_any else host}:{port}{settings.prefix.rstrip('/')}/"
+    return f"http://{'127.0.0.1' if is_any else host}:{port}{settings.mount.rstrip('/')}/"
 
 
 @web.command("passwd")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from jqjobs.web.http import MOST_BODY, Request, Response
+from jqjobs.web.threads import Threads
 
 Handle = Callable[[Request], Response]
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -20,7 +21,12 @@ AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 _PLAIN = (("Content-Type", "text/plain"),)
 _TOO_LARGE = Response(413, _PLAIN, b"the body is too large\n")
 _NO_LENGTH = Response(411, _PLAIN, b"say how long the body is: Content-Length\n")
+_TOO_SLOW = Response(408, (*_PLAIN, ("Connection", "close")), b"the body took too long\n")
 _CUT_OFF = Response(400, _PLAIN, b"the body ended before its Content-Length\n")
+
+
+#: So long a body takes at most, however it drips.
+BODY_S = 20.0
 
 
 class _GoneError(Exception):
@@ -61,8 +67,9 @@ def _of_environ(environ: Mapping[str, Any], body: bytes) -> Request:
     )  # fmt: skip
 
 
-def asgi(handle: Handle) -> AsgiApp:
-    """Return the ASGI application of a handler."""
+def asgi(handle: Handle, is_quick: Callable[[Request], bool] = lambda _: False) -> AsgiApp:
+    """Return the ASGI application of a handler. ``is_quick``: of what waits for nothing, and for no thread."""
+    threads = Threads()
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -74,7 +81,11 @@ def asgi(handle: Handle) -> AsgiApp:
                 body = await _body(receive)
             except _GoneError:
                 return
-            response = _TOO_LARGE if body is None else await asyncio.to_thread(handle, _of_scope(scope, body))
+            if isinstance(body, Response):
+                response = body
+            else:
+                request = _of_scope(scope, body)
+                response = handle(request) if is_quick(request) else await threads.answer(handle, request)
             headers = [(name.lower().encode("latin-1"), value.encode("latin-1"))
                        for name, value in _sent_headers(response)]  # fmt: skip
             await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -92,8 +103,16 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """Return the body of a request, None when it is too large. Raises: _GoneError."""
+async def _body(receive: Receive) -> bytes | Response:
+    """Return the whole body of a request, or the refusal of one that is too large or slow. Raises: _GoneError."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _whole(receive)
+    except TimeoutError:
+        return _TOO_SLOW
+
+
+async def _whole(receive: Receive) -> bytes | Response:
     body = bytearray()
     while True:
         message = await receive()
@@ -101,13 +120,16 @@ async def _body(receive: Receive) -> bytes | None:
             raise _GoneError
         body += message.get("body", b"")
         if len(body) > MOST_BODY:
-            return None
+            return _TOO_LARGE
         if not message.get("more_body"):
             return bytes(body)
 
 
 def _of_scope(scope: Message, body: bytes) -> Request:
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value  # as servers of WSGI do
     prefix, path = scope.get("root_path", "").rstrip("/"), scope["path"]
     if prefix and (path == prefix or path.startswith(f"{prefix}/")):  # some servers leave it out
         path = path.removeprefix(prefix)

@@ -14,14 +14,16 @@ from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from collections.abc import Sequence
 from hashlib import scrypt, sha256
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import NamedTuple
 
 from jqjobs.base import log
-from jqjobs.errors import ConfigError
+from jqjobs.errors import ConfigError, TooManyGuesses
 from jqjobs.web.access import ALL, Access, Right, rights_of
+from jqjobs.web.guard import address_of
+from jqjobs.web.guesses import Guesses
 from jqjobs.web.http import Request
 
 #: 16 MiB and some 50 ms a guess.
@@ -29,6 +31,10 @@ _N, _R, _P = 16384, 8, 1
 _MOST_MEMORY = 64 * 1024 * 1024
 _SALT_BYTES, _TOKEN_BYTES = 16, 32
 _MOST_REMEMBERED = 256
+#: Passwords that are looked at at the same time, and how long others wait for that.
+_MOST_AT_ONCE, _PATIENCE_S = 4, 2.0
+#: No name has a colon.
+_NOBODY = ":"
 #: What the socket of a proxy on this host is called, where networks are named.
 UNIX = "unix"
 
@@ -86,17 +92,21 @@ class AuthFile:
         self._key = secrets.token_bytes(32)
         self._right: dict[bytes, None] = {}
         #: What a name that there is not is checked against, so that it takes as long.
+        self._guesses = Guesses()
+        self._hashing = BoundedSemaphore(_MOST_AT_ONCE)
         self._nobody = password_line("nobody", secrets.token_urlsafe(), "view").split(":")[1]
         self._refresh()
 
     def __call__(self, request: Request) -> Access | None:
-        """Return who asks, None when nobody that there is."""
+        """Return who asks, None when nobody that there is. Raises: TooManyGuesses."""
         self._refresh()
         kind, _, said = request.headers.get("authorization", "").partition(" ")
         if not said:
             return None
-        entry = self._bearer(said.strip()) if kind.lower() == "bearer" else self._basic(kind, said)
+        name, secret = ("", said.strip()) if kind.lower() == "bearer" else _named(kind, said)
+        entry = self._person(request.client, name, secret) if name else self._program(secret)
         if entry is None:
+            self._guesses.note(request.client, name)
             log.event("web.denied", level=log.WARNING, client=request.client or None, path=request.path)
             return None
         return Access(entry.name, entry.rights)
@@ -107,36 +117,37 @@ class AuthFile:
         entry = self._entries.get(name)
         return None if entry is None else entry.rights
 
-    def _bearer(self, token: str) -> Entry | None:
-        hashed = f"sha256${sha256(token.encode()).hexdigest()}"
+    def _program(self, token: str) -> Entry | None:
+        """Return whose token that is: nobody guesses one, so it is always looked at."""
+        hashed = f"sha256${sha256(token.encode('utf-8', 'replace')).hexdigest()}"
         found = [entry for entry in self._entries.values() if hmac.compare_digest(entry.hashed, hashed)]
         return found[0] if found else None
 
-    def _basic(self, kind: str, said: str) -> Entry | None:
-        if kind.lower() != "basic":
-            return None
-        try:
-            name, _, password = b64decode(said, validate=True).decode().partition(":")
-        except (NotBase64, ValueError):
-            return None
+    def _person(self, client: str, name: str, password: str) -> Entry | None:
+        """Return whose password that is. Whoever had it right before comes in, however much is guessed meanwhile."""
         entry = self._entries.get(name)
+        if entry is not None and self._mark(entry.hashed, password) in self._right:
+            return entry
+        self._guesses.check(client, name)
         is_person = entry is not None and entry.hashed.startswith("scrypt$")
-        is_right = self._is_right(password, entry.hashed if entry is not None and is_person else self._nobody)
-        return entry if is_person and is_right else None
+        is_right = self._compare(password, entry.hashed if entry is not None and is_person else self._nobody)
+        if entry is None or not is_person or not is_right:
+            return None
+        if len(self._right) >= _MOST_REMEMBERED:
+            self._right.clear()
+        self._right[self._mark(entry.hashed, password)] = None
+        return entry
 
-    def _is_right(self, password: str, hashed: str) -> bool:
-        known = hmac.new(self._key, f"{hashed}\0{password}".encode(), "sha256").digest()
-        if known in self._right:
-            return True
-        _, n, r, p, salt, wanted = hashed.split("$")
-        is_right = hmac.compare_digest(
-            _scrypt(password, _read_bytes(salt), int(n), int(r), int(p)), _read_bytes(wanted)
-        )
-        if is_right:
-            if len(self._right) >= _MOST_REMEMBERED:
-                self._right.clear()
-            self._right[known] = None
-        return is_right
+    def _compare(self, password: str, hashed: str) -> bool:
+        if not self._hashing.acquire(timeout=_PATIENCE_S):
+            raise TooManyGuesses("too many passwords are looked at", hint="try again in a few seconds")
+        try:
+            return _is_right(password, hashed)
+        finally:
+            self._hashing.release()
+
+    def _mark(self, hashed: str, password: str) -> bytes:
+        return hmac.new(self._key, f"{hashed}\0{password}".encode(), "sha256").digest()
 
     def _refresh(self) -> None:
         """Read the file if it has changed; what was known of a file that is gone or broken holds no more."""
@@ -151,6 +162,22 @@ class AuthFile:
         with self._lock:
             self._entries = {entry.name: entry for entry in entries}
             self._seen = seen
+
+
+def _named(kind: str, said: str) -> tuple[str, str]:
+    """Return name and password of HTTP Basic; of what is none, a name that nobody has."""
+    if kind.lower() != "basic":
+        return _NOBODY, ""
+    try:
+        name, _, password = b64decode(said, validate=True).decode().partition(":")
+    except (NotBase64, ValueError):
+        return _NOBODY, ""
+    return name or _NOBODY, password
+
+
+def _is_right(password: str, hashed: str) -> bool:
+    _, n, r, p, salt, wanted = hashed.split("$")
+    return hmac.compare_digest(_scrypt(password, _read_bytes(salt), int(n), int(r), int(p)), _read_bytes(wanted))
 
 
 def _says_something(line: str) -> bool:
@@ -196,8 +223,5 @@ class TrustedHeader:
     def _comes_from_proxy(self, client: str) -> bool:
         if client == UNIX:
             return self._is_unix
-        try:
-            address = ip_address(client)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+        address = address_of(client)
+        return address is not None and any(address in network for network in self._networks)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from jqjobs.api.client import Client
@@ -24,20 +24,22 @@ from jqjobs.web import adapters
 from jqjobs.web.access import VIEW, Access, Auth
 from jqjobs.web.assets import asset_response, assets
 from jqjobs.web.guard import HEADERS, host_name, is_loopback, is_our_own
-from jqjobs.web.http import Request, Response
+from jqjobs.web.http import Request, Response, text_response
+from jqjobs.web.outage import Outage
 from jqjobs.web.outcomes import asks_for_json, error_object, error_words, status_of
 from jqjobs.web.placing import Placing
 from jqjobs.web.redaction import Redaction, Redactor
-from jqjobs.web.rendering import environment
 from jqjobs.web.routes import Found
 from jqjobs.web.snapshot import Shared
 from jqjobs.web.table import ROUTES
 from jqjobs.web.visit import Visit
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from jqjobs.api.app import App
 
-_STATIC = "/static/"
+_STATIC, _ALIVE = "/static/", "/healthz"
 #: So many of the latest deaths are in the shared snapshot.
 _MOST_DEAD = 20
 _NOBODY = Access("", frozenset())
@@ -51,30 +53,32 @@ class Dashboard:
     sees, beside the usual ones, or a function (name, value) → what is shown. ``origins``: where browsers see it, such
     as ``https://ops.example.org``, when a proxy in front changes host or scheme. ``hosts``: Host headers are taken
     only if they are in here, or of the loopback; None: any. ``prefix``: a part of the path that a proxy in front takes
-    away. ``trust_prefix``: that proxy says it, as X-Forwarded-Prefix.
+    away. ``trust_prefix``: that proxy says it, as X-Forwarded-Prefix. ``mount``: a part of the path that arrives.
     Raises: ConfigError, also when nobody says who may come in.
     """
 
     def __init__(
         self, queues: App | str | None = None, *, auth: Auth | None = None, read_only: bool = False,
         redact: Iterable[str] | Redactor = (), title: str = "jqjobs", origins: Collection[str] = (),
-        hosts: Collection[str] | None = None, prefix: str = "", trust_prefix: bool = False,
+        hosts: Collection[str] | None = None, prefix: str = "", trust_prefix: bool = False, mount: str = "",
     ) -> None:  # fmt: skip
         if auth is None:
             raise ConfigError(
                 "nobody says who may use the dashboard",
                 hint="give auth=, a function of the request, or auth=everybody where something else stands before it",
             )
+        environment = _templates()
         self._client = Client(queues) if queues is None or isinstance(queues, str) else queues.client
         self._auth, self._read_only = auth, read_only
         self._redaction = Redaction(ask=redact) if callable(redact) else Redaction(redact)
         self._title, self._origins, self._hosts = title, tuple(origins), hosts
-        self._placing = Placing(prefix, trust_header=trust_prefix)
+        self._placing = Placing(mount, prefix, trust_header=trust_prefix)
         self._key = secrets.token_bytes(32)
         self._snapshot = Shared(self._look)
+        self._outage = Outage()
         self._templates = environment(static={name: asset.served_as for name, asset in assets().items()})
         self.wsgi = adapters.wsgi(self.handle)
-        self.asgi = adapters.asgi(self.handle)
+        self.asgi = adapters.asgi(self.handle, self._is_quick)
 
     def handle(self, request: Request) -> Response:
         """Answer a request."""
@@ -92,8 +96,19 @@ class Dashboard:
         """Close the connections that are not in use."""
         self._client.close()
 
+    def _is_quick(self, request: Request) -> bool:
+        """Whether a request waits for nobody: for a file, or whether this process is alive."""
+        return self._placing.of(request).path.startswith((_STATIC, _ALIVE))
+
     def _answer(self, request: Request) -> Response:
         try:
+            if not request.path:
+                raise NotFound(
+                    f"the dashboard is at {self._placing.mount}/",
+                    hint="what a proxy takes away is said by --stripped (prefix=), not by --mount (mount=)",
+                )
+            if request.path == _ALIVE:
+                return text_response(200, "alive\n")
             self._check_host(request)
             if request.path.startswith(_STATIC):
                 return self._asset(request)
@@ -141,7 +156,7 @@ class Dashboard:
         if found.route is None:
             return self._lost(request, found)
         access.require(found.route.right)
-        with self._client.store() as store:
+        with self._outage.watched(), self._client.store() as store:
             visit = self._visit(request, access, found.params, store)
             try:
                 response = found.route.handler(visit)
@@ -168,7 +183,7 @@ class Dashboard:
 
     def _refuse(self, request: Request, error: JqError, status: int) -> Response:
         headers = [("WWW-Authenticate", error.challenge)] if isinstance(error, Unauthenticated) else []
-        if status == 503:
+        if status in (429, 503):
             headers.append(("Retry-After", "5"))
         if asks_for_json(request):
             return error_object(status, error, *headers)
@@ -183,3 +198,12 @@ class Dashboard:
     def _seal(self, words: str) -> str:
         """Return what shows that words on a page are our own, not those of a link that somebody made up."""
         return hmac.new(self._key, words.encode("utf-8", "backslashreplace"), "sha256").hexdigest()[:16]
+
+
+def _templates() -> Callable[..., Environment]:
+    """Return what makes the templates. Raises: ConfigError without the extra."""
+    try:
+        from jqjobs.web.rendering import environment
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"the dashboard needs {error.name}", hint="pip install 'jqjobs[web]'") from None
+    return environment

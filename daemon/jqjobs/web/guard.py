@@ -7,7 +7,7 @@ another site makes the browser send too: so a request that changes something mus
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from jqjobs.web.http import SAFE, Request
@@ -63,9 +63,16 @@ def host_name(host: str) -> str:
         return ""
 
 
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Return an address, None for a name; one of IPv4 as that, also where a socket of IPv6 names it ``::ffff:…``."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name or address is that of this host alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    address = address_of(host)
+    return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")

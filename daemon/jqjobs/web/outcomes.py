@@ -16,6 +16,7 @@ from jqjobs.errors import (
     PayloadTooLarge,
     StoreFull,
     StoreUnavailable,
+    TooManyGuesses,
     Unauthenticated,
 )
 from jqjobs.web.http import Request, Response, json_response
@@ -23,11 +24,11 @@ from jqjobs.web.http import Request, Response, json_response
 _STATUS: tuple[tuple[type[JqError], int], ...] = (
     (NotAllowed, 403), (Unauthenticated, 401), (Misdirected, 421), (NotFound, 404), (Conflict, 409),
     (PayloadTooLarge, 413), (InvalidName, 400), (InvalidOption, 400), (InvalidArguments, 400), (StoreFull, 507),
-    (StoreUnavailable, 503),
+    (StoreUnavailable, 503), (TooManyGuesses, 429),
 )  # fmt: skip
 _HEADINGS = {
     400: "That cannot be understood", 401: "Who are you?", 403: "Not allowed", 404: "Not found",
-    405: "Not that way", 409: "Not now", 413: "Too large", 421: "Wrong host", 500: "A defect",
+    405: "Not that way", 409: "Not now", 413: "Too large", 421: "Wrong host", 429: "Too often", 500: "A defect",
     503: "Redis does not answer", 507: "Redis is full",
 }  # fmt: skip
 _HINTS = {

@@ -1,4 +1,7 @@
-"""Where the dashboard is in the path that browsers see: mounted in an app, behind a proxy that takes a part away."""
+"""Where the dashboard is in the path that browsers see: below a path of its own, behind a proxy that takes a part away.
+
+browser  /ops/jobs/queues/q   /ops: a proxy takes it away (`stripped`)   /jobs: arrives (`mount`)   the rest: ours
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,30 @@ _HEADER = "x-forwarded-prefix"
 
 
 class Placing:
-    """``prefix``: stands before everything, whether a proxy takes it away or not."""
+    """``mount``: stands before all paths that arrive. ``stripped``: stood before them until a proxy took it away."""
 
-    def __init__(self, prefix: str = "", *, trust_header: bool = False) -> None:
-        """``trust_header``: a proxy in front says it. Raises: ConfigError."""
-        self._prefix = prefix.rstrip("/")
+    def __init__(self, mount: str = "", stripped: str = "", *, trust_header: bool = False) -> None:
+        """``trust_header``: that proxy says itself what it took away. Raises: ConfigError."""
+        self.mount, self._stripped = _checked(mount), _checked(stripped)
         self._trust_header = trust_header
-        if not _PREFIX.fullmatch(self._prefix):
-            raise ConfigError(f"the prefix {prefix!r} is no path", hint="write it as /jobs")
 
     def of(self, request: Request) -> Request:
-        """Return the request with the path below the dashboard, and with all that stands before that."""
-        outer, path = self._outer(request), request.path or "/"
-        if outer and (path == outer or path.startswith(f"{outer}/")):
-            return replace(request, path=path.removeprefix(outer) or "/", prefix=request.prefix + outer)
-        if outer and not request.prefix.startswith(outer):
-            return replace(request, path=path, prefix=outer + request.prefix)
-        return replace(request, path=path)
+        """Return the request with the path below the dashboard, "" where that is elsewhere, and what is before."""
+        prefix = f"{self._taken_away(request)}{request.prefix}{self.mount}"
+        return replace(request, path=self._below(request.path or "/"), prefix=prefix)
 
-    def _outer(self, request: Request) -> str:
+    def _below(self, path: str) -> str:
+        if not self.mount or path.startswith(f"{self.mount}/"):
+            return path.removeprefix(self.mount)
+        return "/" if path == self.mount else ""
+
+    def _taken_away(self, request: Request) -> str:
         said = request.headers.get(_HEADER, "").rstrip("/") if self._trust_header else ""
-        return said if said and _PREFIX.fullmatch(said) else self._prefix
+        return said if said and _PREFIX.fullmatch(said) else self._stripped
+
+
+def _checked(path: str) -> str:
+    found = path.rstrip("/")
+    if not _PREFIX.fullmatch(found):
+        raise ConfigError(f"{path!r} is no path", hint="write it as /jobs")
+    return found

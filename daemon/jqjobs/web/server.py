@@ -14,6 +14,8 @@ from jqjobs.web.credentials import UNIX, AuthFile, TrustedHeader
 from jqjobs.web.dashboard import Dashboard
 from jqjobs.web.guard import is_loopback
 
+#: Connections at a time; whoever comes then is told to come later.
+_MOST_CONNECTIONS = 500
 #: How long requests have to end.
 _GRACE_S = 5
 
@@ -24,7 +26,8 @@ class Settings:
 
     redis_url: str
     listen: str = "127.0.0.1:8390"
-    prefix: str = ""
+    mount: str = ""
+    stripped: str = ""
     read_only: bool = False
     auth_file: Path | None = None
     trust_header: str = ""
@@ -68,8 +71,8 @@ class Settings:
         checks_host = self.is_private and not self.listen.startswith("unix:")
         return Dashboard(
             self.redis_url, auth=self.auth(), read_only=self.read_only, redact=self.redact, title=self.title,
-            origins=self.origins, hosts=tuple(self.hosts) if checks_host else None, prefix=self.prefix,
-            trust_prefix=self.trust_prefix,
+            origins=self.origins, hosts=tuple(self.hosts) if checks_host else None, mount=self.mount,
+            prefix=self.stripped, trust_prefix=self.trust_prefix,
         )  # fmt: skip
 
 
@@ -82,10 +85,13 @@ def serve(dashboard: Dashboard, listener: socket.socket) -> None:
     """Answer until INT or TERM; requests that run then are waited for. Raises: ConfigError without the extra."""
     try:
         import uvicorn
+
+        from jqjobs.web.connections import Connection
     except ImportError:
         raise ConfigError("jqctl web needs uvicorn", hint="pip install 'jqjobs[web]'") from None
     config = uvicorn.Config(
-        dashboard.asgi, log_level="warning", access_log=False, server_header=False, lifespan="off", ws="none",
+        dashboard.asgi, http=Connection, limit_concurrency=_MOST_CONNECTIONS, log_level="error",
+        access_log=False, server_header=False, lifespan="off", ws="none",
         proxy_headers=False, timeout_graceful_shutdown=_GRACE_S,
     )  # fmt: skip
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -14,7 +15,7 @@ FRESH_S = 1.0
 
 
 class Shared(Generic[T]):
-    """Reads when it is asked and what it has is too old; who comes meanwhile waits and gets the same.
+    """Reads when it is asked and what it has is too old; who comes meanwhile waits and gets the same, an error too.
 
     ``read``: gets what was read before, None at first.
     """
@@ -24,12 +25,26 @@ class Shared(Generic[T]):
         self._clock = clock
         self._lock = Lock()
         self._found: T | None = None
+        self._look: Future[T] | None = None
         self._at_s = 0.0
 
     def get(self) -> T:
         """Return it. Raises: what ``read`` raises; nothing old is shown then."""
         with self._lock:
-            if self._found is None or self._clock() - self._at_s >= FRESH_S:
-                self._found = self._read(self._found)
-                self._at_s = self._clock()
-            return self._found
+            look = self._look
+            is_mine = look is None or (look.done() and self._clock() - self._at_s >= FRESH_S)
+            if look is None or is_mine:
+                look = self._look = Future()
+        if is_mine:
+            self._do(look)
+        return look.result()
+
+    def _do(self, look: Future[T]) -> None:
+        try:
+            self._found = self._read(self._found)
+        except BaseException as error:
+            self._at_s = self._clock()
+            look.set_exception(error)
+        else:
+            self._at_s = self._clock()
+            look.set_result(self._found)

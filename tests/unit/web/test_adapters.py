@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from threading import Event
 from typing import Any
 
 import pytest
@@ -92,6 +93,23 @@ def test_a_proxy_says_a_path_and_nothing_else(said: str, prefix: str) -> None:
     assert Placing().of(request).prefix == ""
 
 
+@pytest.mark.parametrize(
+    ("mount", "stripped", "path", "below", "prefix"),
+    [
+        ("/jobs", "", "/jobs", "/", "/app/jobs"), ("/jobs", "", "/jobs/jobs", "/jobs", "/app/jobs"),
+        ("/jobs", "", "/jobsx", "", "/app/jobs"), ("/jobs", "", "/", "", "/app/jobs"),
+        ("", "/jobs", "/jobs", "/jobs", "/jobs/app"), ("", "/jobs", "/", "/", "/jobs/app"),
+        ("/in/", "/out/", "/in/x", "/x", "/out/app/in"),
+    ],
+)  # fmt: skip
+def test_a_path_that_arrives_and_one_that_was_taken_away_are_not_mixed_up(
+    mount: str, stripped: str, path: str, below: str, prefix: str
+) -> None:
+    found = Placing(mount, stripped).of(Request("GET", path, prefix="/app"))
+
+    assert (found.path, found.prefix) == (below, prefix)
+
+
 @pytest.mark.parametrize("prefix", ["jobs", "//x", "/a b", "http://x"])
 def test_a_prefix_that_is_no_path_is_refused(prefix: str) -> None:
     with pytest.raises(ConfigError):
@@ -123,6 +141,55 @@ def test_who_hangs_up_amid_a_body_has_asked_for_nothing() -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     asyncio.run(asgi(pytest.fail)(scope, receive, send))  # type: ignore[arg-type]
+
+
+def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jqjobs.web.adapters.BODY_S", 0.01)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.001)
+        return {"type": "http.request", "body": b"a", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(asgi(pytest.fail)(scope, receive, send))  # type: ignore[arg-type]
+
+    assert sent[0]["status"] == 408
+
+
+def test_what_is_quick_waits_for_no_thread() -> None:
+    """However many requests wait for Redis, files and /healthz are answered; and no more of them wait than help."""
+    held, statuses = Event(), list[int]()
+
+    def handle(request: Request) -> Response:
+        if request.path == "/slow":
+            held.wait(30)
+        return Response(200)
+
+    app = asgi(handle, lambda request: request.path == "/quick")
+
+    async def ask(path: str) -> None:
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Any) -> None:
+            statuses.append(message["status"]) if "status" in message else None
+
+        await app({"type": "http", "method": "GET", "path": path, "headers": []}, receive, send)
+
+    async def crowd() -> None:
+        slow = [asyncio.create_task(ask("/slow")) for _ in range(129)]
+        await slow[-1]
+        await ask("/quick")
+        assert statuses == [503, 200]
+        held.set()
+        await asyncio.gather(*slow)
+
+    asyncio.run(crowd())
+    assert statuses[2:] == [200] * 128
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/json", ""])

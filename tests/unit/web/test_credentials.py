@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.errors import ConfigError
+from jqjobs.errors import ConfigError, TooManyGuesses
 from jqjobs.web.access import ALL, Right
 from jqjobs.web.credentials import AuthFile, TrustedHeader, password_line, token_line
 from jqjobs.web.http import Request
@@ -55,6 +55,24 @@ def test_a_program_comes_in_with_its_token_and_a_hash_is_none(users: Path) -> No
     assert auth(basic("keda", token)) is None
 
 
+def test_who_guesses_is_not_looked_at_any_more_and_who_was_in_before_stays_in(
+    users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jqjobs.web.guesses.MOST_OF_ADDRESS", 2)
+    token, line = token_line("keda", "view")
+    users.write_text(f"{users.read_text('utf-8')}{password_line('bob', 'x', 'all')}\n{line}\n", "utf-8")
+    auth = AuthFile(users)
+    assert auth(basic("ann", "pass:wörd"))
+    for name in ("ann", "nobody"):
+        assert auth(basic(name, "guess")) is None
+
+    for name, password in (("ann", "other"), ("bob", "x"), ("nobody", "x")):
+        with pytest.raises(TooManyGuesses):
+            auth(basic(name, password))
+    assert auth(basic("ann", "pass:wörd"))
+    assert auth(Request("GET", "/", headers={"authorization": f"Bearer {token}"}))
+
+
 def test_who_is_taken_out_of_the_file_is_out(users: Path) -> None:
     auth = AuthFile(users)
     assert auth(basic("ann", "pass:wörd"))
@@ -89,7 +107,16 @@ def test_a_name_that_breaks_the_file_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "believed"), [("10.1.2.3", True), ("192.168.0.1", False), ("unix", False), ("", False), ("::1", False)]
+    ("client", "believed"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("::ffff:11.1.2.3", False),
+        ("192.168.0.1", False),
+        ("unix", False),
+        ("", False),
+        ("::1", False),
+    ],
 )
 def test_the_header_counts_from_the_proxy_alone(client: str, believed: bool) -> None:
     auth = TrustedHeader("X-User", ["10.0.0.0/8"])
