@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         JqError,
         NeedsRedis,
         NotFound,
+        NotReplicated,
         PayloadTooLarge,
         ResultMissing,
         ResultNotRun,
@@ -60,7 +61,7 @@ _PUBLIC = {
     "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
               "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
-              "DrainedTooLong StoreError StoreUnavailable StoreBusy StoreFull StoreRefused",
+              "DrainedTooLong StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated",
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
@@ -72,7 +73,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
     "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultNotRun",
     "ResultTimeout", "NeedsRedis", "DrainedTooLong",
-    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused",
+    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused", "NotReplicated",
     "__version__",
 ]  # fmt: skip
 

@@ -189,6 +189,20 @@ class StoreFull(StoreError):
     code = "full"
 
 
+class NotReplicated(StoreError):
+    """Too few replicas have new jobs, which are stored: a failover may lose them (JQ_WAIT).
+
+    ``handles``: of all jobs that are stored; ``wanted``, ``reached``: how many replicas were to have the last of them,
+    and how many do.
+    """
+
+    code = "not_replicated"
+    handles: tuple[Any, ...] = ()
+    made: tuple[Any, ...] = ()
+    wanted = 0
+    reached = 0
+
+
 class StoreRefused(StoreError):
     """Redis refuses the credentials, they lack a permission, or it is of a kind that cannot hold queues."""
 

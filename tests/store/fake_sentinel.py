@@ -21,6 +21,8 @@ class FakeSentinel:
         self.primary = primary
         self.password = password
         self.asked = 0
+        #: Flags of each.
+        self.replicas: list[str] = []
         self.subscribers: list[socket.socket] = []
         server = self
 
@@ -50,6 +52,8 @@ class FakeSentinel:
             return b"*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"
         if words[0] != "SENTINEL":
             return b"+OK\r\n"
+        if words[1] == "REPLICAS":
+            return b"*%d\r\n" % len(self.replicas) + b"".join(_array("flags", flags) for flags in self.replicas)
         self.asked += 1
         if self.primary is None or words[2] != SERVICE:
             return b"*-1\r\n"

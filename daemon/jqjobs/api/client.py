@@ -23,6 +23,7 @@ from jqjobs.store.calls.deliveries import Answer, delivered, undelivered
 from jqjobs.store.calls.endings import Subscription, subscribe
 from jqjobs.store.freshness import freshen
 from jqjobs.store.login import Credentials
+from jqjobs.store.replication import Wait
 from jqjobs.store.store import Store
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Client:
         store = self._borrow()  # `self.store()` would take 1.5 µs more
         try:
             until_s = None if queue in self._known else self._add_queue(queue, jobs, store)
+            if self._whereabouts.wait is not None:
+                return _enqueue_replicated(queue, jobs, store, until_s, self._whereabouts.wait)
             if len(jobs) == 1:
                 return _enqueue_one(queue, jobs, store, until_s, self._whereabouts.timeout_s)
             return _enqueue_many(queue, jobs, store)
@@ -129,7 +132,8 @@ class Client:
         portions, answers = list(chunks(jobs)), list[Answer]()
         for portion in portions:
             try:
-                answers.append(await store.run(enqueueing.enqueue(queue, portion), until_s))
+                call = enqueueing.enqueue(queue, portion, self._whereabouts.wait)
+                answers.append(await store.run(call, until_s))
             except StoreError as error:
                 answers.append(error)
                 break
@@ -170,6 +174,21 @@ def _enqueue_one(
         return store.run(enqueueing.enqueue(queue, jobs), until_s or store.wire.looked_s + timeout_s)
     except StoreError as error:
         raise undelivered(error, queue, jobs, [jobs], [error]) from error
+
+
+def _enqueue_replicated(
+    queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None, wait: Wait
+) -> list[Enqueued]:  # fmt: skip
+    """Send the next ones only when enough replicas have those before."""
+    portions, answers = list(chunks(jobs)), list[Answer]()
+    for portion in portions:
+        try:
+            answers.append(store.run(enqueueing.enqueue(queue, portion, wait), until_s))
+        except StoreError as error:
+            answers.append(error)
+            break
+        until_s = None
+    return delivered(queue, jobs, portions, answers)
 
 
 def _enqueue_many(queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:

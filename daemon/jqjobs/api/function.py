@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from jqjobs.api.engine import Engine
-from jqjobs.api.handle import JobHandle, handle_of
+from jqjobs.api.handle import JobHandle, handle_of, tell_handles
 from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.api.terms import Terms
 from jqjobs.base.clock import Duration
-from jqjobs.errors import InvalidArguments, InvalidOption
+from jqjobs.errors import InvalidArguments, InvalidOption, NotReplicated
 from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.hooks import HookPoint, Hooks
 from jqjobs.jobs.records import NO_OPTIONS, NewJob, Options, new_id, new_ids
@@ -122,15 +122,23 @@ class Job(Generic[P, R]):
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Store a call of this job and return its handle.
 
-        Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, StoreError.
+        Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, NotReplicated, StoreError.
         """
         engine = self._engine()
-        return handle_of(engine.enqueue(self.queue, [self._new(args, kwargs)])[0], self.queue, engine)
+        try:
+            return handle_of(engine.enqueue(self.queue, [self._new(args, kwargs)])[0], self.queue, engine)
+        except NotReplicated as error:
+            tell_handles(error, self.queue, engine)
+            raise
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
         engine = self._engine()
-        [made] = await engine.enqueue_async(self.queue, [self._new(args, kwargs)])
+        try:
+            [made] = await engine.enqueue_async(self.queue, [self._new(args, kwargs)])
+        except NotReplicated as error:
+            tell_handles(error, self.queue, engine)
+            raise
         return handle_of(made, self.queue, engine)
 
     def enqueue_many(self, arguments: Iterable[Sequence[Any]]) -> list[JobHandle]:
@@ -144,7 +152,11 @@ class Job(Generic[P, R]):
         given = [_call(item) for item in arguments]
         new = [self._new(*call, job_id) for call, job_id in zip(given, new_ids(len(given)), strict=True)]
         engine = self._engine()
-        return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
+        try:
+            return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
+        except NotReplicated as error:
+            tell_handles(error, self.queue, engine)
+            raise
 
     def limits_text(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """Return the limits of a call as they are stored, "-" for none.

@@ -7,6 +7,7 @@ from jqjobs.base.config import DEFAULT_TIMEOUT_S, Environment
 from jqjobs.embedded import is_embedded, socket_url
 from jqjobs.store.address import Address, parse_url
 from jqjobs.store.login import Credentials, with_login
+from jqjobs.store.replication import Wait
 
 
 class Whereabouts:
@@ -19,6 +20,8 @@ class Whereabouts:
         self._found: Address | None = None
         #: How long a call may take in all, once ``address`` was asked for.
         self.timeout_s = DEFAULT_TIMEOUT_S
+        #: For how many replicas new jobs wait, known likewise.
+        self.wait: Wait | None = None
 
     @property
     def address(self) -> Address:
@@ -26,6 +29,8 @@ class Whereabouts:
         if self._found is None:
             settings = Environment()
             self.timeout_s = settings.timeout_s()
+            said = settings.get("wait")
+            self.wait = Wait.parse(said, self.timeout_s) if said else None
             self._found = with_login(self._read, settings, self._credentials)
             if self._found.is_unverified:
                 log.event("redis.unverified", level=log.WARNING, redis=str(self._found))

@@ -9,12 +9,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
+from jqjobs.errors import NotReplicated, ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.async_subscriptions import AsyncSubscription, AsyncSubscriptions
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.call import Call
 from jqjobs.store.patience import MAYBE_DONE, Patience, is_unsent, may_pass
+from jqjobs.store.replication import INFO, Replicas, check_reached, connected_replicas
+from jqjobs.store.wire import Argument, raise_first, replicas_by_sentinels
 
 T = TypeVar("T")
 
@@ -42,6 +44,7 @@ class AsyncStore:
         self._subscriptions = AsyncSubscriptions(address, timeout_s)
         self._life: AsyncGenerator[None, None] | None = None
         self._is_closed = False
+        self._replicas = Replicas()
 
     async def close(self) -> None:
         """Close the connections, those in use as soon as they are not."""
@@ -127,7 +130,7 @@ class AsyncStore:
     async def _run_on(self, wire: AsyncWire, call: Call[Any]) -> Any:
         was_connected = wire.connected
         try:
-            return await _evaluate(wire, call)
+            return await self._evaluate(wire, call)
         except StoreBusy:
             raise
         except StoreUnavailable as error:
@@ -135,7 +138,37 @@ class AsyncStore:
                 error.hint = MAYBE_DONE
             if not ((call.repeatable and was_connected) or is_unsent(error)):
                 raise
-            return await _evaluate(wire, call)
+            return await self._evaluate(wire, call)
+
+    async def _evaluate(self, wire: AsyncWire, call: Call[Any]) -> Any:
+        command = call.command(wire.address.prefix)
+        try:
+            return await self._ask(wire, call, command)
+        except ScriptMissing:
+            return await self._ask(wire, call, ("EVAL", call.script.source, *command[2:]))
+
+    async def _ask(self, wire: AsyncWire, call: Call[Any], command: tuple[Argument, ...]) -> Any:
+        if call.wait is None:
+            return await wire.call(*command)
+        wanted = call.wait.replicas or await self._known_replicas(wire)
+        reply, reached = raise_first(await wire.pipeline([command, ("WAIT", wanted, call.wait.ms)]))
+        try:
+            check_reached(reached, wanted, call.wait, call.parse(reply))
+        except NotReplicated:
+            self._replicas.forget()
+            wire.close()  # another server may be the primary by now
+            raise
+        return reply
+
+    async def _known_replicas(self, wire: AsyncWire) -> int:
+        if known := self._replicas.known:
+            return known
+        try:
+            told = await asyncio.to_thread(replicas_by_sentinels, self.address)
+            return self._replicas.note(connected_replicas(await wire.call(*INFO)) if told is None else told)
+        except StoreError as error:
+            error.unanswered = False  # nothing of the call was sent
+            raise
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncSubscription]:
@@ -143,11 +176,3 @@ class AsyncStore:
         await self._begin()
         async with self._subscriptions.listen(self.address.key(channel)) as subscription:
             yield subscription
-
-
-async def _evaluate(wire: AsyncWire, call: Call[Any]) -> Any:
-    command = call.command(wire.address.prefix)
-    try:
-        return await wire.call(*command)
-    except ScriptMissing:
-        return await wire.call("EVAL", call.script.source, *command[2:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -55,6 +56,13 @@ class AsyncWire:
         if isinstance(reply, StoreError):
             raise reply
         return reply
+
+    async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Send commands together and return their replies; an error reply is an item, not raised."""
+        if self._stream is None:
+            await self.connect()
+        packed = [b"".join(map(pack, commands)), *[b""] * (len(commands) - 1)]
+        return [await self._ask(sent) for sent in packed]
 
     async def connect(self) -> None:
         """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from jqjobs.store.replication import Wait
 from jqjobs.store.scripts import Script
 from jqjobs.store.wire import Argument
 
@@ -21,7 +22,7 @@ T_co = TypeVar("T_co", covariant=True)
 class Call(Generic[T_co]):
     """One script call. ``repeatable``: sent again, whenever it arrives, it does no more than sent once.
 
-    So nothing that brings a job in or takes one out is: it may have ended between the two.
+    So nothing that brings a job in or takes one out is: it may have ended between the two. ``wait``: for replicas.
     """
 
     script: Script
@@ -29,6 +30,7 @@ class Call(Generic[T_co]):
     args: Sequence[Argument]
     parse: Callable[[Any], T_co]
     repeatable: bool = False
+    wait: Wait | None = None
 
     def command(self, prefix: str) -> tuple[Argument, ...]:
         """Return the EVALSHA command; ``prefix``: that of the address, see `Address.key`."""

@@ -17,6 +17,8 @@ from jqjobs.store.sentinels import Place, Sentinels, place_text
 
 #: So long one sentinel has to answer; it does in less than a millisecond.
 _PATIENCE_S = 0.5
+#: Flags of a replica that a sentinel does not reach.
+_GONE = {b"s_down", b"o_down", b"disconnected"}
 _NOT_THERE = "are they running? JQ_REDIS_URL names them"
 _WHO_WE_ARE = "say who we are to sentinels: ?sentinel_username=…&sentinel_password=… in JQ_REDIS_URL"
 _UNKNOWN = "JQ_REDIS_URL names it, as `sentinel monitor` does: redis+sentinel://s1:26379,s2,s3/mymaster/0"
@@ -63,13 +65,23 @@ class Primary:
 
     def find(self, connect: Connect, timeout_s: float) -> Place:
         """Return where the primary is. Raises: StoreUnavailable; StoreRefused when all sentinels refuse to say."""
+        host, port = self._ask("GET-MASTER-ADDR-BY-NAME", connect, timeout_s)
+        return host.decode(), int(port)
+
+    def count_replicas(self, connect: Connect) -> int:
+        """Return how many replicas a sentinel is in touch with. Raises: as `find`."""
+        told = self._ask("REPLICAS", connect, _PATIENCE_S * len(self._order))
+        facts = [dict(zip(replica[::2], replica[1::2], strict=False)) for replica in told]
+        return sum(not _GONE.intersection(fact.get(b"flags", b"").split(b",")) for fact in facts)
+
+    def _ask(self, question: str, connect: Connect, timeout_s: float) -> list[Any]:
         until_s = time.monotonic() + timeout_s
         silences: list[_Silence] = []
         for sentinel in list(self._order):
             left_s = min(_PATIENCE_S, until_s - time.monotonic())
             if left_s <= 0:
                 break
-            found = _ask(sentinel, self.sentinels, connect, left_s)
+            found = _ask(sentinel, self.sentinels, question, connect, left_s)
             if not isinstance(found, _Silence):
                 self.prefer(sentinel)
                 return found
@@ -84,19 +96,20 @@ class Primary:
         return kind(f"none of the sentinels {self.sentinels} tells {where}: {said.why}", said.hint, reason="sentinel")
 
 
-def _ask(sentinel: Place, sentinels: Sentinels, connect: Connect, timeout_s: float) -> Place | _Silence:
+def _ask(
+    sentinel: Place, sentinels: Sentinels, question: str, connect: Connect, timeout_s: float
+) -> list[Any] | _Silence:  # fmt: skip
     line = connect(sentinel, sentinels, timeout_s)
     try:
-        found = line.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinels.service)
-        if found is None:
-            return _Silence(f"{place_text(sentinel)} does not know it", _UNKNOWN, is_final=True)
-        host, port = found
-        return host.decode(), int(port)
+        answer = line.call("SENTINEL", question, sentinels.service)
+        if isinstance(answer, list):
+            return answer
+        return _Silence(f"{place_text(sentinel)} does not know it", _UNKNOWN, is_final=True)
     except StoreUnavailable as error:
         return _Silence(error.message.rpartition(": ")[2], _NOT_THERE, is_final=False)
     except StoreRefused as error:
         return _Silence(f"{place_text(sentinel)}: {error.message}", _WHO_WE_ARE, is_final=True)
-    except (StoreError, ValueError, TypeError):
+    except StoreError:
         return _Silence(f"what answers at {place_text(sentinel)} is no Sentinel", _NO_SENTINEL, is_final=True)
     finally:
         line.close()

@@ -12,15 +12,16 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
+from jqjobs.errors import NotReplicated, ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.ahead_run import AheadRun
 from jqjobs.store.call import Call
 from jqjobs.store.freshness import freshen
 from jqjobs.store.patience import MAYBE_DONE, Patience, is_unsent, may_pass
+from jqjobs.store.replication import INFO, Replicas, check_reached, connected_replicas
 from jqjobs.store.reply_values import text
-from jqjobs.store.wire import Argument, Wire, raise_first
+from jqjobs.store.wire import Argument, Wire, raise_first, replicas_by_sentinels
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class Store:
         self._patience_s = patience_s
         self._now_ms = now_ms
         self._prefix = address.prefix
+        self._replicas = Replicas()
 
     def close(self) -> None:
         """Drop the connection."""
@@ -103,9 +105,32 @@ class Store:
     def _evaluate(self, call: Call[Any]) -> Any:
         command = self.command(call)
         try:
-            return self.wire.call(*command)
+            return self._ask(call, command)
         except ScriptMissing:
-            return self.wire.call("EVAL", call.script.source, *command[2:])
+            return self._ask(call, ("EVAL", call.script.source, *command[2:]))
+
+    def _ask(self, call: Call[Any], command: tuple[Argument, ...]) -> Any:
+        if call.wait is None:
+            return self.wire.call(*command)
+        wanted = call.wait.replicas or self._known_replicas()
+        reply, reached = raise_first(self.wire.pipeline([command, ("WAIT", wanted, call.wait.ms)]))
+        try:
+            check_reached(reached, wanted, call.wait, call.parse(reply))
+        except NotReplicated:
+            self._replicas.forget()
+            self.wire.close()  # another server may be the primary by now
+            raise
+        return reply
+
+    def _known_replicas(self) -> int:
+        if known := self._replicas.known:
+            return known
+        try:
+            told = replicas_by_sentinels(self.address)
+            return self._replicas.note(connected_replicas(self.wire.call(*INFO)) if told is None else told)
+        except StoreError as error:
+            error.unanswered = False  # nothing of the call was sent
+            raise
 
     def command(self, call: Call[Any]) -> tuple[Argument, ...]:
         """Return the EVALSHA command of a call."""

@@ -93,6 +93,10 @@ class Switches:
             raise switched()
         return place
 
+    def replicas(self, connect: Connect) -> int:
+        """Return how many replicas are there. Raises: StoreUnavailable, StoreRefused."""
+        return self._primary.count_replicas(connect)
+
     def has_moved(self, place: Place, told_by: Place) -> None:
         """Cut all connections that lead, or are about to lead, elsewhere."""
         self._primary.prefer(told_by)

@@ -228,6 +228,13 @@ def located(address: Address, connection: Connection, timeout_s: float) -> Addre
     return replace(address, host=host, port=port, sentinels=None)
 
 
+def replicas_by_sentinels(address: Address) -> int | None:
+    """Return how many replicas the sentinels know to be there; None: there are no sentinels. Raises: StoreError."""
+    if address.sentinels is None:
+        return None
+    return switches_of(address.sentinels).replicas(_to_sentinel)
+
+
 def check_still_there(address: Address, connection: Connection) -> None:
     """Raise StoreBusy when a connection was cut while it was made."""
     if address.sentinels is not None and connection.place is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jqjobs.errors import StoreError
+from jqjobs.errors import NotReplicated, StoreError
 from jqjobs.jobs.records import Enqueued, NewJob
 
 Answer = list[Enqueued] | StoreError
@@ -34,23 +34,29 @@ def undelivered(
     stored: list[str] = []
     unknown: list[str] = []
     for portion, answer in zip(portions, answers, strict=False):
-        if not isinstance(answer, StoreError):
+        if isinstance(answer, NotReplicated) or not isinstance(answer, StoreError):
             stored += [job.id for job in portion]
         elif answer.unanswered:
             unknown += [job.id for job in portion]
     known = {*stored, *unknown}
     unsent = [job.id for job in jobs if job.id not in known]
     what, hint = _words(queue, jobs, stored, unknown)
-    return type(error)(
+    told = type(error)(
         f"{error.message}; {what}", hint or error.hint, unanswered=error.unanswered, reason=error.reason,
         ids=tuple([job.id for job in jobs]), stored=tuple(stored), unknown=tuple(unknown), unsent=tuple(unsent),
     )  # fmt: skip
+    if isinstance(error, NotReplicated) and isinstance(told, NotReplicated):
+        before = [made for answer in answers if not isinstance(answer, StoreError) for made in answer]
+        told.made, told.wanted, told.reached = (*before, *error.made), error.wanted, error.reached
+    return told
 
 
 def _words(queue: str, jobs: Sequence[NewJob], stored: Sequence[str], unknown: Sequence[str]) -> tuple[str, str]:
     """Return what is known of the jobs, and what to do about it; "": what the error says already."""
     if len(jobs) == 1:
         ref = f"{queue}/{jobs[0].id}"
+        if stored:
+            return f"job {ref} is stored", ""
         if not unknown:
             return f"job {ref} is not stored", ""
         look = f"app.handle({ref!r}).state() looks; the same id again adds nothing while the job is there"

@@ -12,6 +12,7 @@ from typing import Any
 from jqjobs.jobs.records import Coalesce, Enqueued, NewJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
+from jqjobs.store.replication import Wait
 from jqjobs.store.reply_values import text
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument, pack
@@ -30,14 +31,14 @@ class Ingested:
     left: int
 
 
-def enqueue(queue: str, jobs: Sequence[NewJob]) -> Call[list[Enqueued]]:
+def enqueue(queue: str, jobs: Sequence[NewJob], wait: Wait | None = None) -> Call[list[Enqueued]]:
     """Store new jobs of one queue. Not repeatable: a job may have succeeded, and be gone, when it comes again."""
     args: list[Argument] = ["", len(jobs)]
     for (name, *options), same in groupby(jobs, _IN_COMMON):
         run = [item for job in same for item in (job.id, job.payload)]
         said = _said(*options)
         args += (len(run) // 2, name, len(said), *said, *run)
-    return Call(script("enqueue"), (keys.meta(queue),), args, lambda reply: enqueued(reply, jobs))
+    return Call(script("enqueue"), (keys.meta(queue),), args, lambda reply: enqueued(reply, jobs), wait=wait)
 
 
 def enqueued(reply: Any, jobs: Sequence[NewJob]) -> list[Enqueued]:
