@@ -30,6 +30,7 @@ def _say(job: Job, now: int, new: New) -> None:
     job.expires = None if new.expires is None else now + new.expires
     job.coalesce = (new.key and new.coalesce) or "unfinished"
     job.limits = limits_of(new.limits)
+    job.has_more = job.has_more or bool(new.key or new.options or new.expires is not None or new.limits)
 
 
 def _place(q: Queue, now: int, job_id: str, new: New, rank: int) -> None:

@@ -27,6 +27,8 @@ class Job:
     options: dict[str, int] = field(default_factory=dict)
     expires: int | None = None
     attempt: int = 0
+    #: whether its record says more than a name and a payload: only others are taken in a fast trip
+    has_more: bool = False
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     forgiven: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTERS, 0))
     #: "most scope" of one that may have killed a worker
@@ -74,7 +76,7 @@ class Job:
         rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned)
         until, times, by = self.refused or ("", "", ())
         words = (self.key, self._mode(), self.suspect, " ".join(map(str, (until, times, *by))).strip(), self.group)
-        return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history)
+        return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history, self.has_more)
 
 
 @dataclass

@@ -29,6 +29,7 @@ from property.choices import (
     new_job,
     pick,
 )
+from property.client import Client, Packet
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply
 from property.queue_model import Queue
@@ -36,6 +37,8 @@ from property.system import FOREVER_MS, Bundle, System
 
 some = st.integers(0, 2**10)
 TOKENS = ("one", "two")
+#: Of trips that follow each other.
+FATES = ("answered",) * 5 + ("reply lost", "delayed")
 queues = st.sampled_from(QUEUES)
 
 
@@ -106,6 +109,32 @@ class Machine(RuleBasedStateMachine):
         for _ in range(8):
             self.trip(n, 1, [Kind.INTERRUPTED] * 10)
 
+    @rule(n=some, queue=queues, wants=st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    def fast_trips(self, n: int, queue: str, wants: list[int]) -> None:
+        """One after the other, mostly after a whole one, as a worker does whose jobs are plain and short."""
+        self.count()
+        client = pick(self.s.clients, n)
+        if n % 4 and not self.answered(client, client.packet(n % 3, [], [])):
+            return
+        for i, want in enumerate(wants):
+            self.s.clock.advance(pick((0, 0, 1, 9), n // (1 + i)))
+            packet = client.fast_packet(queue, want, n // (2 + i) % 3, self.s.forge(client, n // 2))
+            if packet is None or not self.answered(client, packet, pick(FATES, n // (5 + i))):
+                return
+
+    def answered(self, client: Client, packet: Packet, fate: str = "answered") -> bool:
+        """Let a trip arrive, or not; whether its worker goes on with what it hears."""
+        client.lost_touch = client.lost_touch or fate != "answered"
+        if fate == "delayed":
+            self.s.delayed.append(packet)
+            return False
+        answer = self.s.deliver(packet)
+        if answer.status is Status.FENCED:
+            self.s.replace(client)
+        elif fate == "answered" and answer.status is Status.OK:
+            client.hear(answer)
+        return fate == "answered" and answer.status is Status.OK
+
     def trip(self, n: int, want: int, kinds: list[Kind], reply: str = "answered", ms: int | None = None) -> None:
         self.count()
         client = pick(self.s.clients, n)
@@ -113,15 +142,7 @@ class Machine(RuleBasedStateMachine):
         suspects = (1 + n // 5 % 5, pick(list(Scope), n // 9)) if n // 4 % 2 else None
         forged = self.s.forge(client, n // 2)
         packet = client.packet(want, client.finish(kinds, number), forged, n // 3 % 4, suspects)
-        client.lost_touch = client.lost_touch or reply != "answered"
-        if reply == "delayed":
-            self.s.delayed.append(packet)
-            return
-        answer = self.s.deliver(packet)
-        if answer.status is Status.FENCED:
-            self.s.replace(client)
-        elif reply == "answered":
-            client.hear(answer)
+        self.answered(client, packet, reply)
 
     @rule(n=some)
     def somebody_joins_again(self, n: int) -> None:

@@ -20,9 +20,9 @@ from property.limits_model import leave_held, pass_on
 from property.move_model import Parcel, acknowledge, conclude, deliver, move, read
 from property.parking_model import end_overdue_misfits, unpark
 from property.pause_model import end_pause, pause, pause_the_old_way, resume
-from property.queue_model import LEASE_MS, Queue
+from property.queue_model import FAST_FOR_MS, LEASE_MS, Queue
 from property.state import State
-from property.take_model import take, take_suspects
+from property.take_model import take, take_plain, take_suspects
 from property.waiting_model import expect, resolve
 
 
@@ -116,6 +116,19 @@ class Model:
                 got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), free=free)
                 want, free = want - len(got), free - len(got)
                 answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
+            q.note_served(now)
+
+    def fast_trip(self, queue: str, worker: str, trip: int, want: int, now: int, done: Sequence[Report]) -> Answer:
+        q = self.queues[queue]
+        if worker not in q.leases:
+            return Answer(Status.FENCED)
+        if q.seen[worker] >= trip:
+            return Answer(Status.LATE)
+        q.seen[worker] = trip
+        if q.served is None or abs(now - q.served) >= FAST_FOR_MS:
+            return Answer(Status.FULL)
+        stale = [report.id for report in done if not q.settle(now, worker, report)]
+        return Answer(Status.OK, stale, jobs=[(queue, job_id, 1) for job_id in take_plain(q, now, worker, want)])
 
     def in_hand(self, worker: str) -> list[tuple[str, str]]:
         return [(name, job_id) for name, q in self.queues.items() for job_id in q.active.get(worker, {})]
@@ -223,7 +236,7 @@ class Model:
             return "moving"
         for worker, jobs in q.active.items():
             if job_id in jobs:
-                q.jobs[job_id].cancel = True
+                q.jobs[job_id].cancel, q.served = True, None
                 q.cancels.add(f"{worker} {job_id} {jobs[job_id][1]}")
                 return "cancelling"
         self._withdraw(q, now, job_id)

@@ -7,6 +7,7 @@ from property.queue_model import Queue
 
 def pause(q: Queue, now: int, until: int | None, *, reason: str) -> bool:
     changed = q.paused is None
+    q.served = None
     q.paused = now if q.paused is None else q.paused
     if changed or until is not None or reason:
         q.pause_ends = q.pause_timer = q.pause_ends if until is None else until

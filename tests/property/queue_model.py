@@ -22,6 +22,7 @@ BAND = 2**40
 LEASE_MS = 30_000
 DEFAULTS = {"max_attempts": 10, "max_crashes": 3}
 BACKOFF_MS = 700
+NOTE_SERVED_EVERY_MS, FAST_FOR_MS = 10, 20
 MOST_HUNG, MOST_LOST = 3, 20
 CRASH_MS, LOST_MS, FAILED_MS, MOST_MS = 5000, 5000, 10_000, 3_600_000
 
@@ -73,6 +74,8 @@ class Queue:
         self.seen: dict[str, int] = {}
         self.seq = self.done = self.failed = self.trimmed = self.rejected = 0
         self.lap = False
+        #: when a whole trip was made, and noted; None where a fast one will not do
+        self.served: int | None = None
         #: since when; when that is to end, and when its timer goes off
         self.paused: int | None = None
         self.pause_ends: int | None = None
@@ -273,7 +276,7 @@ class Queue:
     def leave_active(self, worker: str, job_id: str) -> int:
         """Take a job out of a worker's hands; return its rank. Only now its attempt is written down."""
         rank, attempt = self.active[worker].pop(job_id)
-        self.jobs[job_id].attempt = attempt
+        self.jobs[job_id].attempt, self.jobs[job_id].has_more = attempt, True
         self.cancels.discard(f"{worker} {job_id} {attempt}")
         return rank
 
@@ -320,6 +323,12 @@ class Queue:
             self.jobs[job_id].remember()
         self.end_cancelled(now, job_id, has_run=kind not in UNRUN)
 
+    def note_served(self, now: int) -> None:
+        """A whole trip has been here."""
+        is_noted = self.served is not None and 0 <= now - self.served < NOTE_SERVED_EVERY_MS
+        if not is_noted and self.paused is None and not self.cancels and not self.suspects:
+            self.served = now
+
     def resync(self, now: int, worker: str, held: Sequence[tuple[str, int]]) -> set[str]:
         """Give back what a worker does not name; return what it names and does not have in hand."""
         mine = self.active.get(worker, {})
@@ -356,6 +365,6 @@ class Queue:
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
             draining=self.draining, misfits=self.misfits(), errors=self.errors, arrived=self.arrived, moved=self.moved,
             limits=limits.view(self),
-            meta=(self.seq, self.done, self.failed, self.trimmed), paused=self.paused is not None,
+            meta=(self.seq, self.done, self.failed, self.trimmed), served=self.served, paused=self.paused is not None,
             pause_timer=self.pause_timer, inbox=len(self.inbox), rejected=self.rejected,
         )  # fmt: skip

@@ -36,6 +36,7 @@ for n, q in ipairs(KEYS) do
       for i = 11, 12 do values[i] = string.match(values[i] or '', '^%d+') or false end
       jobs[#jobs + 1], jobs[#jobs + 2] = rest, values
       jobs[#jobs + 1] = redis.call('LLEN', key .. ':history')
+      jobs[#jobs + 1] = redis.call('HEXISTS', key, 'attempt')
     elseif kind == 'held' or kind == 'patience' or kind == 'limit' then
       local is_list = redis.call('TYPE', key).ok == 'list'
       local n = #limits
@@ -47,7 +48,7 @@ for n, q in ipairs(KEYS) do
     zset(q .. 'parked'), zset(q .. 'suspects'), zset(q .. 'transfers'), zset(q .. 'dead'), zset(q .. 'kept'),
     zset(q .. 'leases'), active,
     jobs, redis.call('HGETALL', q .. 'unique'),
-    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed'), redis.call('HEXISTS', q .. 'meta', 'paused'),
+    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed', 'uncounted', 'served'), redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
     zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors'), zset(q .. 'arrived'), moved }
@@ -78,7 +79,7 @@ class QueueState:
     #: worker → id → (rank, attempt)
     active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     #: id → the values of FIELDS, then the key, its mode, what it is suspected of, who has refused it, the group of its
-    #: error, and the length of the history
+    #: error, the length of the history, and whether the record says more than a name and a payload
     jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     unique: dict[str, str] = field(default_factory=dict)
     #: "worker id attempt"
@@ -96,6 +97,8 @@ class QueueState:
     limits: dict[str, LimitState] = field(default_factory=dict)
     #: sequence, done, failed, trimmed
     meta: tuple[int, int, int, int] = (0, 0, 0, 0)
+    #: when a whole trip was made, and noted
+    served: int | None = None
     paused: bool = False
     pause_timer: int | None = None
     inbox: int = 0
@@ -124,9 +127,10 @@ def _queue(found: list[Any]) -> QueueState:
         sets=members,
         leases=_scores(leases),
         active={active[i].decode(): _held(active[i + 1]) for i in range(0, len(active), 2)},
-        jobs={jobs[i].decode(): _job(jobs[i + 1], jobs[i + 2]) for i in range(0, len(jobs), 3)},
+        jobs={jobs[i].decode(): _job(*jobs[i + 1 : i + 4]) for i in range(0, len(jobs), 4)},
         unique={unique[i].decode(): unique[i + 1].decode() for i in range(0, len(unique), 2)},
-        meta=tuple(int(value or 0) for value in meta),  # type: ignore[arg-type]
+        meta=_numbers(*meta[:5]),
+        served=None if meta[5] is None else int(meta[5]),
         paused=paused == 1,
         pause_timer=pause_timer,
         inbox=inbox,
@@ -166,6 +170,12 @@ def _limits(found: list[Any], gates: list[bytes], timers: dict[str, int]) -> dic
     return limits
 
 
+def _numbers(
+    seq: bytes | None, done: bytes | None, failed: bytes | None, trimmed: bytes | None, uncounted: bytes | None
+) -> tuple[int, int, int, int]:
+    return int(seq or 0), int(done or 0) + int(uncounted or 0), int(failed or 0), int(trimmed or 0)
+
+
 def _scores(flat: list[bytes]) -> dict[str, int]:
     return {flat[i].decode(): int(float(flat[i + 1])) for i in range(0, len(flat), 2)}
 
@@ -179,6 +189,11 @@ def _held(flat: list[bytes]) -> dict[str, tuple[int, int]]:
     return in_hand
 
 
-def _job(values: list[bytes | None], history: int) -> tuple[Any, ...]:
+def _job(values: list[bytes | None], history: int, has_more: int) -> tuple[Any, ...]:
     numbers, words = values[: len(FIELDS)], values[len(FIELDS) :]
-    return (*(int(float(value or 0)) for value in numbers), *((word or b"").decode() for word in words), history)
+    return (
+        *(int(float(value or 0)) for value in numbers),
+        *((word or b"").decode() for word in words),
+        history,
+        has_more == 1,
+    )

@@ -18,7 +18,7 @@ from property.choices import QUEUES, envelope, pick, stored
 from property.client import Client, Packet
 from property.invariants import REFUSED, check_state, check_step
 from property.job_model import New, Reply, Report
-from property.model import Model
+from property.model import Answer, Model
 from property.move_model import Parcel
 from property.queue_model import LEASE_MS
 from property.state import read_state
@@ -147,16 +147,21 @@ class System:
         """Let a trip arrive."""
         answer = self.run(packet.call)
         self.sent = [*self.sent[-MOST_PACKETS:], packet]
-        expected = self.model.exchange(
-            packet.worker, packet.trip, packet.want, self.now, packet.reports, packet.in_hand, packet.free,
-            packet.suspects,
-        )  # fmt: skip
+        expected = self._expected(packet)
         jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
         self.check(
             (answer.status, sorted(answer.stale), sorted(answer.lost), jobs),
             (expected.status, sorted(expected.stale), _ids(expected.lost), expected.jobs),
         )
         return answer
+
+    def _expected(self, packet: Packet) -> Answer:
+        worker, trip, want = packet.worker, packet.trip, packet.want
+        if packet.fast_in:
+            return self.model.fast_trip(packet.fast_in, worker, trip, want, self.now, packet.reports)
+        return self.model.exchange(
+            worker, trip, want, self.now, packet.reports, packet.in_hand, packet.free, packet.suspects
+        )
 
     def forge(self, client: Client, n: int) -> list[Report]:
         """Now and then a report that cannot count: another's job, or an attempt that is over or to come."""

@@ -33,6 +33,17 @@ def take(
     return got, False
 
 
+def take_plain(q: Queue, now: int, worker: str, want: int) -> list[str]:
+    """Return the ids of what is taken: the best ones, up to the first with more than a name and a payload."""
+    got: list[str] = []
+    for job_id in q.in_order()[:want]:
+        if q.jobs[job_id].has_more:
+            break
+        hand_out(q, now, worker, job_id, q.ready.pop(job_id))
+        got.append(job_id)
+    return got
+
+
 def hand_out(q: Queue, now: int, worker: str, job_id: str, rank: int) -> None:
     job = q.jobs[job_id]
     q.active.setdefault(worker, {})[job_id] = (rank, job.attempt + 1)

@@ -82,11 +82,12 @@ class Kind(StrEnum):
 
 
 class Status(IntEnum):
-    """The first item of an exchange's answer."""
+    """The first item of a trip's answer."""
 
     OK = 0
     FENCED = 1
     LATE = 2
+    FULL = 3  #: of a fast trip: nothing was done, a whole one is due
 
 
 def check_name(name: str, what: str) -> str:

@@ -12,7 +12,6 @@ Ends: drained, stopped, fenced, orphaned
 from __future__ import annotations
 
 from jqjobs.base import log
-from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.link.exits import WorkerExit
 from jqjobs.store.calls.trips import Trip
@@ -116,7 +115,7 @@ class Loop:
             self._outage.note(error)
             return None
         self._outage.end()
-        self._runner.classifier.clock_offset_ms = trip.now_ms - monotonic_ms()
+        self._runner.classifier.clock_offset_ms = self._exchanger.clock_offset_ms
         return trip
 
     def _run(self) -> None:
@@ -145,6 +144,8 @@ class Loop:
         poll_s = self._config.poll_s * self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
         wait_s = min(poll_s, self._fetching.rest_s(self._executor.listen))
         wants_token = self._fetching.may_take and self._fetching.has_free_slot
+        if wants_token:
+            self._exchanger.fast.begin_anew()  # only a whole trip puts the token back
         if self._wake_wait.wait(max(0.0, wait_s), for_token=wants_token, but=self._exchanger.blocked):
             self._fetching.lull.end()
 

@@ -17,6 +17,7 @@ from jqjobs.store.calls.audit import note_act
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end
+from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.memory import sample_memory
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
@@ -54,6 +55,7 @@ CALLS: dict[str, Call[Any]] = {
         ["q"], "w", 1, 1, 30_000, in_hand=[IN_HAND],
         outcomes=[Outcome.done(IN_HAND), Outcome.failed(IN_HAND, delay_ms=5, error="e", line=b"{}")],
     ),
+    "fast_trip": fast_trip("q", "w", 1, 1, done=[IN_HAND]),
     "held_limits": held_limits("q"),
     "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
     "move": moves.move("q", "other", ["a"]),

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreFull
-from jqjobs.jobs.records import Kind
+from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import moves, trips, upkeep
+from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.schedules import plan, tick
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Wire
@@ -53,9 +54,18 @@ def a_job_in_hand(system: QueueSystem) -> None:
 
 
 def settled_in_order(system: QueueSystem) -> Call[Any]:
+    return trips.exchange(["q"], "w", 99, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE) for job in two(system)])
+
+
+def settled_fast_and_in_order(system: QueueSystem) -> Call[Any]:
+    return fast_trip("q", "w", 99, 0, done=two(system))
+
+
+def two(system: QueueSystem) -> list[TakenJob]:
+    """Jobs that a worker has in hand, taken just now."""
     something_to_do(system)
-    [job] = system.take("w")
-    return trips.exchange(["q"], "w", 99, 0, LEASE_MS, outcomes=[outcome(job, Kind.DONE)])
+    system.add("b")
+    return system.take("w", 2)
 
 
 def a_schedule(system: QueueSystem) -> int:
@@ -102,6 +112,7 @@ STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
     "deliver": (what_was_read_just_now,),
     "exchange": (settled_in_order,),
+    "fast_trip": (settled_fast_and_in_order,),
     "housekeep": (housekeeping_that_was_done,),
     "sample_memory": (a_minute_that_has_its_sample,),
     "tick": (a_tick_that_has_come, a_tick_that_is_skipped),

@@ -22,7 +22,7 @@ _OUTCOME_FIELDS = 7
 #: Number, text and line of an outcome of which there is no more to say than its kind, see `_details`.
 _NOTHING = (0, "", b"")
 #: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
-_PLAIN_ITEMS = 4
+_PLAIN_ITEMS = 5
 
 #: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
 Settled = tuple[str, str]
@@ -35,7 +35,8 @@ class Trip:
     ``broken``: queues that cannot be served, with the error; the others were. ``settled``: where jobs went, and why
     they are dead or "", by id; only if asked for, and not for plain successes. ``lost``: what a resync named and Redis
     has given to others or forgotten; a worker has no need to look, since what it reports of them is stale.
-    ``tailed``: queues to which somebody listens.
+    ``tailed``: queues to which somebody listens. ``left_in``: the queue that gave the last job, if that was a plain one
+    and there are more, for a fast trip.
     """
 
     status: Status
@@ -49,6 +50,7 @@ class Trip:
     broken: tuple[tuple[str, str], ...] = ()
     settled: Mapping[str, Settled] = field(default_factory=dict)
     tailed: tuple[str, ...] = ()
+    left_in: str | None = None
 
 
 def exchange(
@@ -125,13 +127,22 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
         return Trip(Status(reply[0]), int(reply[1]))
     now, wait, more, plain, rest = reply[1:]
     jobs: list[TakenJob] = []
+    left_in = None
     for i in range(0, len(plain or ()), _PLAIN_ITEMS):
-        index, ids, runs, payloads = plain[i : i + _PLAIN_ITEMS]
-        names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 2]) for j in range(0, len(runs), 3))
-        since = chain.from_iterable(repeat(moment(runs[j + 1]), runs[j + 2]) for j in range(0, len(runs), 3))
-        jobs += map(TakenJob, repeat(queues[index - 1]), ids.decode().split(" "), repeat(1), names, payloads, since)
-    trip = Trip(Status.OK, now, None if wait < 0 else wait, more == 1, jobs=jobs)
+        index, ids, runs, payloads, left = plain[i : i + _PLAIN_ITEMS]
+        jobs += plain_jobs(queues[index - 1], ids, runs, payloads)
+        left_in = queues[index - 1] if left else None
+    trip = Trip(Status.OK, now, None if wait < 0 else wait, more == 1, jobs=jobs, left_in=left_in)
     return trip if rest is None else _with_rest(trip, rest, queues)
+
+
+def plain_jobs(queue: str, ids: bytes, runs: Any, payloads: Sequence[bytes]) -> list[TakenJob]:
+    """Return jobs as lua/rules/trip/take_plain.lua has them."""
+    if len(payloads) == 1:
+        return [TakenJob(queue, ids.decode(), 1, runs[0].decode(), payloads[0], moment(runs[1]))]
+    names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 2]) for j in range(0, len(runs), 3))
+    since = chain.from_iterable(repeat(moment(runs[j + 1]), runs[j + 2]) for j in range(0, len(runs), 3))
+    return list(map(TakenJob, repeat(queue), ids.decode().split(" "), repeat(1), names, payloads, since))
 
 
 def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
@@ -149,6 +160,7 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
         tuple((queues[broken[i] - 1], text(broken[i + 1])) for i in range(0, len(broken), 2)),
         {text(told[i]): (text(told[i + 1]), text(told[i + 2])) for i in range(0, len(told), 3)},
         tuple(queues[i - 1] for i in tailed),
+        None if flat else trip.left_in,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ local function is_over(id) return redis.call('ZSCORE', q .. 'dead', id) or redis
 local function mark(worker, member)
   redis.pcall('HSETNX', q .. 'job:' .. string.match(member, '%S+'), 'cancel', now)
   redis.call('ZADD', q .. 'cancels', 0, worker .. ' ' .. member)
+  redis.pcall('HDEL', q .. 'meta', 'served')  -- who settles it must see that
   return 2
 end
 

@@ -1,5 +1,5 @@
 --: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
---: include retention parking/unpark moving/overdue
+--: include retention parking/unpark moving/overdue trip/served
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
 -- more is 1.
@@ -16,8 +16,9 @@ local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or
 if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0 } end
 redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
 local mended = mend(q)
-local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark')
+local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted')
 
+if meta[3] then count_uncounted(q, now, meta[3]) end
 local more = promote(q, now, CHUNK)
 end_pause(q, now)
 local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)

@@ -19,6 +19,7 @@ end
 local changed
 if ARGV[2] == 'pause' then
   changed = redis.call('HSETNX', q .. 'meta', 'paused', now)
+  redis.call('HDEL', q .. 'meta', 'served')  -- who takes must see that
   if changed == 1 or ARGV[3] .. ARGV[5] ~= '' then
     local since, until_ms, _, why = read_pause(q)
     if ARGV[3] ~= '' then until_ms = due_moment(now, ARGV[3]) end

@@ -28,7 +28,7 @@ end
 local workers = redis.call('ZRANGE', q .. 'leases', 0, 4999)
 local active = 0
 for _, worker in ipairs(workers) do active = active + redis.call('ZCARD', q .. 'active:' .. worker) end
-local meta = redis.call('HMGET', q .. 'meta', 'done', 'failed', 'trimmed')
+local meta = redis.call('HMGET', q .. 'meta', 'done', 'failed', 'trimmed', 'uncounted')
 local since, until_ms, who, why = read_pause(q)
 local minute = math.floor(now / 60000)
 local this = redis.call('HMGET', q .. 'minute:' .. digits(minute), 'done', 'failed')
@@ -38,7 +38,8 @@ for _, set in ipairs({ 'held', 'waiting', 'parked', 'suspects', 'transfers', 'ke
   reply[#reply + 1] = redis.call('ZCARD', q .. set)
 end
 local oldest = oldest_of('suspects', oldest_of('ready', false))
-for _, item in ipairs({ redis.call('LLEN', q .. 'rejected'), #workers, since or false, oldest, meta[1], meta[2],
+for _, item in ipairs({ redis.call('LLEN', q .. 'rejected'), #workers, since or false, oldest,
+  (tonumber(meta[1]) or 0) + (tonumber(meta[4]) or 0), meta[2],
   this[1], this[2], last[1], last[2], meta[3] or 0, redis.call('ZCARD', q .. 'misfits'), until_ms or false,
   who or false, why or false, unpack(redis.call('HMGET', q .. 'settings', unpack(SETTINGS))) }) do
   reply[#reply + 1] = item

@@ -1,4 +1,5 @@
-"""A worker's conversation with Redis: trips with a growing number, and a resync after any broken one.
+"""A worker's conversation with Redis: trips with a growing number, fast ones where that will do (`FastTrips`), and a
+resync after any broken one.
 
 A trip may be under way while jobs run: `send`, later `receive`. What it brings is in the batch before anybody
 hears of the trip.
@@ -20,9 +21,11 @@ from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
+from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.trips import Settled, Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import SuspectTurn
@@ -35,14 +38,17 @@ class Fenced(JqError):
     """The worker has no lease any more; what it had in hand runs elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one a trip
 class _Sent:
-    """A trip whose answer is to come."""
+    """A trip whose answer is to come. ``want``, ``free``: see `Exchanger.send`."""
 
     call: Call[Trip]
     report: Report
-    is_resync: bool
-    asked_suspects: bool
+    want: int
+    free: int
+    is_fast: bool = False
+    is_resync: bool = False
+    asked_suspects: bool = False
 
 
 class Exchanger:
@@ -72,6 +78,10 @@ class Exchanger:
         self._sent: _Sent | None = None
         self._arrived: deque[Trip | JqError] = deque()
         self._broken: set[str] = set()
+        #: When the next trip can be a fast one.
+        self.fast = FastTrips(has_several_queues=len(self.queues) > 1)
+        #: What to add to `monotonic_ms` to get the time of Redis, as the last whole trip told it.
+        self.clock_offset_ms = 0
         #: When the last trip was sent, boottime ms.
         self.sent_ms = 0
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
@@ -181,28 +191,51 @@ class Exchanger:
         it names all that is in hand here, and the rest of the active set goes back. What is in hand is listed
         before the report is taken: a job that ends in between is then named twice, never missed.
         """
-        is_resync = self._resync
-        in_hand = self._batch.in_hand() if is_resync else None
+        in_hand = self._batch.in_hand() if self._resync else None
         report = self._reports.take()
         self._number += 1
-        self._resync = True
-        self.sent_ms = monotonic_ms()
+        self.sent_ms = now_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
-        suspects = self.suspects.ask(want, free)
-        call = trips.exchange(
-            self.queues, self._worker_id, self._number, min(want, places), self._lease_ms,
-            done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
-            suspects=suspects,
-        )  # fmt: skip
+        want = min(want, places)
+        if want > 0 and in_hand is None and self.fast.may_go(now_ms) and self._is_plain(report):
+            sent = self._fast_one(report, want, free)
+        else:
+            sent = self._whole_one(report, want, free, in_hand)
+        self._resync = True
         try:
-            self._store.send(call)
+            self._store.send(sent.call)
         except BaseException:
             self._reports.put_back(report)
             raise
-        self._sent = _Sent(call, report, is_resync, suspects is not None)
+        self._sent = sent
+
+    def _is_plain(self, report: Report) -> bool:
+        """Return whether a fast trip can take it along, and nobody listens to what it says."""
+        if report.outcomes or self._tail.is_on:
+            return False
+        return all(job.attempt == 1 and job.queue == self.fast.queue for job in report.done)
+
+    def _fast_one(self, report: Report, want: int, free: int) -> _Sent:
+        assert self.fast.queue is not None
+        call = fast_trip(
+            self.fast.queue, self._worker_id, self._number, want, done=report.done,
+            now_ms=self.sent_ms + self.clock_offset_ms,
+        )  # fmt: skip
+        return _Sent(call, report, want, free, is_fast=True)
+
+    def _whole_one(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None) -> _Sent:
+        suspects = self.suspects.ask(want, free)
+        call = trips.exchange(
+            self.queues, self._worker_id, self._number, want, self._lease_ms,
+            done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
+            suspects=suspects,
+        )  # fmt: skip
+        is_resync, asked_suspects = in_hand is not None, suspects is not None
+        return _Sent(call, report, want, free, is_resync=is_resync, asked_suspects=asked_suspects)
 
     def _read(self) -> Trip:
+        """Return the answer of the trip that was sent; a fast one without jobs is followed by a whole one."""
         sent, self._sent = self._sent, None
         assert sent is not None
         try:
@@ -210,19 +243,40 @@ class Exchanger:
         except BaseException:
             self._reports.put_back(sent.report)
             raise
-        if trip.status is not Status.OK:
+        if trip.status not in (Status.OK, Status.FULL):
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self._resync = False
-        self._reports.recorded(sent.report)
+        if sent.is_fast:
+            return self._hear_fast(trip, sent)
+        self._hear_whole(trip, sent)
+        return trip
+
+    def _hear_fast(self, trip: Trip, sent: _Sent) -> Trip:
+        if trip.status is Status.FULL:
+            self._reports.put_back(sent.report)
+        else:
+            self._record(trip, sent)
+        if self.fast.went(trip, self.sent_ms):
+            return trip
+        self.fast.begin_anew()
+        self._send(sent.want, sent.free)
+        return self._read()
+
+    def _hear_whole(self, trip: Trip, sent: _Sent) -> None:
+        self.clock_offset_ms = trip.now_ms - monotonic_ms()
+        self.fast.went_whole(trip, self.sent_ms)
         if trip.tailed or self._tail.is_on:
             self._tail.hear(trip, sent.report, self.sent_ms)
+        self.suspects.hear(trip, asked=sent.asked_suspects)
+        self._record(trip, sent)
+        self._say_broken(trip)
+
+    def _record(self, trip: Trip, sent: _Sent) -> None:
+        self._reports.recorded(sent.report)
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
-        self.suspects.hear(trip, asked=sent.asked_suspects)
         self._batch.add([self._complete(job) for job in trip.jobs])
-        self._say_broken(trip)
         self._look_at_stale(trip, sent)
-        return trip
 
     def _look_at_stale(self, trip: Trip, sent: _Sent) -> None:
         for outcome in sent.report.outcomes:

@@ -9,7 +9,7 @@ local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset',
   stats = 'hash', recent = 'zset', settings = 'hash', schedule = 'hash', ticks = 'hash', paused = 'hash',
   offers = 'zset' }
 local COUNTS = { 'seq', 'done', 'failed', 'trimmed', 'rejected_bytes', 'agenda', 'reaped', 'kept_house', 'unpark',
-  'counted' }
+  'counted', 'served', 'uncounted' }
 local ASIDE_MS = 604800000
 
 -- Returns what type it had, or nil: it is as it must be. Who may not look or rename (ACL) has it as it is.

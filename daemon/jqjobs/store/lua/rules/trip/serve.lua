@@ -1,4 +1,4 @@
---: include wake workers/reap_due trip/take_plain
+--: include wake workers/reap_due trip/take_plain trip/served
 -- What a trip does in each queue of the worker once it has settled: promote, reap, take, set the wake token.
 -- t, the trip: now, worker, lease, queues; want: how many more it may take; stop: it may take no more; plain, jobs,
 -- inboxes, tailed, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of a queue: quiet:
@@ -22,7 +22,7 @@ local function take_from(t, i, q)
 end
 
 local function serve(t, i, q)
-  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch', 'tail')
+  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch', 'tail', 'served', 'uncounted')
   local paused, reaped, due, ended, ready, inbox = meta[1], meta[2], false, 0, nil, nil
   t.moments[i] = t.quiet[i] and -1 or ask_again_at(q, t.now)
   if t.moments[i] == 0 then
@@ -37,7 +37,10 @@ local function serve(t, i, q)
   if t.quiet[i] then inbox = false end
   if update_wake(q, paused, inbox, ready) then t.inboxes[#t.inboxes + 1] = i end
   t.watches[i] = meta[3]
-  if meta[4] and (tonumber(meta[4]) or 0) > t.now then t.tailed[#t.tailed + 1] = i end
+  local is_tailed = meta[4] and (tonumber(meta[4]) or 0) > t.now
+  if is_tailed then t.tailed[#t.tailed + 1] = i end
+  if not (paused or is_tailed) then note_served(q, t.now, meta[5]) end
+  if meta[6] then count_uncounted(q, t.now, meta[6]) end
 end
 
 -- A queue with a key of the wrong type stops only itself, and only for this trip, see mend.lua.

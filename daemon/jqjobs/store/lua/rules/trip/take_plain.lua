@@ -26,7 +26,8 @@ local function read_plain(q, head, most)
   return ids, runs, payloads, bytes
 end
 
--- plain: flat reply, four items a queue: its index, "id id …", runs and payloads as read_plain has them.
+-- plain: flat reply, five items a queue: its index, "id id …", runs and payloads as read_plain has them, 1 when ready
+-- has more.
 -- Returns how many were taken, their bytes, and whether ready has more.
 local function take_plain(q, index, want, active, plain)
   local head = redis.call('ZRANGE', q .. 'ready', '0', want, 'WITHSCORES')
@@ -41,6 +42,7 @@ local function take_plain(q, index, want, active, plain)
     redis.call('ZREMRANGEBYRANK', q .. 'ready', '0', got - 1)
     n = #plain
     plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' '), runs, payloads
+    plain[n + 5] = #head > 2 * got and 1 or 0
   end
   return got, bytes, #head > 2 * got
 end

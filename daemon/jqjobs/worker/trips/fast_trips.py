@@ -1,0 +1,60 @@
+"""When a worker makes a fast trip: between two whole ones, in the queue that gave its last job. Pure.
+
+Redis decides whether that will do: while somebody, whoever it is, has made a whole trip to the queue in the last 20 ms.
+Here is only known when it is not worth asking.
+"""
+
+from __future__ import annotations
+
+from jqjobs.jobs.records import Status
+from jqjobs.store.calls.trips import Trip
+
+#: So long what a whole trip has found is good enough (lua/fast_trip.lua).
+FULL_EVERY_MS = 20
+#: Where nobody else makes whole trips, and jobs take longer than that, it is asked so often only.
+_ASK_OTHERS_EVERY_MS = 500
+#: In vain in a row: then it is not chance.
+_MOST_IN_VAIN = 2
+
+
+class FastTrips:
+    """One per worker."""
+
+    def __init__(self, *, has_several_queues: bool) -> None:
+        """``has_several_queues``: only a whole trip of its own sees what has come to the others."""
+        self._has_several_queues = has_several_queues
+        #: Which queue gave the last job, a plain one, and has more; None: there is nothing to be had in a fast trip.
+        self.queue: str | None = None
+        self._whole_ms = self._rest_until_ms = self._alone_until_ms = -FULL_EVERY_MS
+        self._in_vain = 0
+
+    def may_go(self, now_ms: int) -> bool:
+        """Return whether the next trip is to be a fast one."""
+        if self.queue is None or now_ms < self._rest_until_ms:
+            return False
+        if now_ms - self._whole_ms < FULL_EVERY_MS:
+            return True
+        return not self._has_several_queues and now_ms >= self._alone_until_ms
+
+    def begin_anew(self) -> None:
+        """Make a whole trip next: the worker has been idle, or was woken."""
+        self.queue = None
+
+    def went_whole(self, trip: Trip, sent_ms: int) -> None:
+        """Note the answer of a whole trip."""
+        self.queue, self._whole_ms = trip.left_in, sent_ms
+
+    def went(self, trip: Trip, now_ms: int) -> bool:
+        """Note the answer of a fast trip; whether that was all. Else a whole trip follows at once."""
+        self.queue = trip.left_in
+        if trip.jobs:
+            self._in_vain = 0
+            return True
+        self._in_vain += 1
+        if self._in_vain >= _MOST_IN_VAIN:
+            is_due = trip.status is Status.FULL and now_ms - self._whole_ms >= FULL_EVERY_MS
+            if is_due:
+                self._alone_until_ms = now_ms + _ASK_OTHERS_EVERY_MS
+            else:
+                self._rest_until_ms = now_ms + FULL_EVERY_MS
+        return False
