@@ -6,7 +6,7 @@ integers, so that Hypothesis has little to draw and much to shrink.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -109,18 +109,40 @@ class Machine(RuleBasedStateMachine):
         for _ in range(8):
             self.trip(n, 1, [Kind.INTERRUPTED] * 10)
 
-    @rule(n=some, queue=queues, wants=st.lists(st.integers(0, 3), min_size=1, max_size=4))
-    def fast_trips(self, n: int, queue: str, wants: list[int]) -> None:
-        """One after the other, mostly after a whole one, as a worker does whose jobs are plain and short."""
+    @rule(queue=queues, n=some, acts=st.lists(some, min_size=2, max_size=12))
+    def plain_jobs_run_while_other_things_happen(self, queue: str, n: int, acts: list[int]) -> None:
+        """As workers do whose jobs are plain and short: after a whole trip one fast one after the other."""
+        if n % 5 and not self.s.full and self.s.has_room():
+            self.s.resume(queue)
+            priority = pick((4095, 4095, 0), n // 3)
+            self.s.enqueue(queue, [New(self.s.fresh("p"), priority=priority) for _ in range(2 + n % 6)])
+        for client in self.s.clients[: n % 3]:
+            self.answered(client, client.packet(1, [], []))
+        for act in acts:
+            self.s.clock.advance(pick((0, 0, 0, 0, 1, 9), act))
+            if act % 4:
+                self.fast_trip(pick(self.s.clients, act // 4), queue, act // 8)
+            else:
+                pick(self.disturbances, act // 4)(self, queue, act // 8)
+
+    def fast_trip(self, client: Client, queue: str, n: int) -> None:
+        """Where it must be a whole one, it is."""
         self.count()
-        client = pick(self.s.clients, n)
-        if n % 4 and not self.answered(client, client.packet(n % 3, [], [])):
-            return
-        for i, want in enumerate(wants):
-            self.s.clock.advance(pick((0, 0, 1, 9), n // (1 + i)))
-            packet = client.fast_packet(queue, want, n // (2 + i) % 3, self.s.forge(client, n // 2))
-            if packet is None or not self.answered(client, packet, pick(FATES, n // (5 + i))):
-                return
+        packet = client.fast_packet(queue, n % 3, n // 2 % 4, self.s.forge(client, n // 3))
+        packet = packet or client.packet(n % 3, [], [])
+        self.answered(client, packet, pick(FATES, n // 4))
+
+    disturbances: ClassVar[Sequence[Callable[[Machine, str, int], None]]] = (
+        lambda self, queue, n: self.cancel(queue=queue, n=n),
+        lambda self, queue, n: self.pause_or_resume(queue=queue, act=pick(("pause", "resume"), n), until=None),
+        lambda self, queue, n: self.a_daemon_recalls(n=n, chosen=n // 2),
+        lambda self, queue, n: self.a_worker_dies(n=n, board=n // 2, share=1),
+        lambda self, queue, n: self.trip(n, n % 3, some_kinds(n // 2)),
+        lambda self, queue, n: self.s.delayed and self.a_late_trip_arrives(n=n),
+        lambda self, queue, n: self.s.sent and self.a_trip_arrives_again(n=n),
+        lambda self, queue, n: self.housekeep(queue=queue, n=n),
+        lambda self, queue, n: self.enqueue(queue=queue, n=n, size=1) if self.s.has_room() else None,
+    )
 
     def answered(self, client: Client, packet: Packet, fate: str = "answered") -> bool:
         """Let a trip arrive, or not; whether its worker goes on with what it hears."""

@@ -106,7 +106,10 @@ class Queue:
             del self.unique[self.jobs[job_id].key]
 
     def give_back(self, job_id: str, rank: int) -> None:
-        (self.suspects if self.jobs[job_id].suspect else self.ready)[job_id] = rank
+        if self.jobs[job_id].suspect:
+            self.suspects[job_id], self.served = rank, None
+        else:
+            self.ready[job_id] = rank
 
     def give_back_unrun(self, job_id: str, rank: int) -> None:
         self.give_back(job_id, rank)

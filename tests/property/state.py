@@ -48,7 +48,8 @@ for n, q in ipairs(KEYS) do
     zset(q .. 'parked'), zset(q .. 'suspects'), zset(q .. 'transfers'), zset(q .. 'dead'), zset(q .. 'kept'),
     zset(q .. 'leases'), active,
     jobs, redis.call('HGETALL', q .. 'unique'),
-    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed', 'uncounted', 'served'), redis.call('HEXISTS', q .. 'meta', 'paused'),
+    redis.call('HMGET', q .. 'meta', 'seq', 'done', 'failed', 'trimmed', 'uncounted', 'served'),
+    redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
     zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors'), zset(q .. 'arrived'), moved }

@@ -1,13 +1,13 @@
 --: include core trip/standing trip/leave_active trip/take_plain outcome/succeeded
 -- A trip between two whole ones (exchange.lua), in the queue that gave the last job: first attempts that succeeded with
 -- nothing to say are settled, plain jobs are taken, and nothing else is looked at. So it is allowed only while somebody
--- has made a whole one there just now, and nothing has happened since that those must see: pause.lua and cancel.lua
--- take that mark away.
+-- has made a whole one there just now (rules/trip/served.lua), and nothing has happened since that is to be seen at
+-- once: who pauses, cancels or suspects takes that mark away.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""; workers give what their last whole trip makes it   ARGV[2] worker id   ARGV[3] trip number
 -- ARGV[4] want, 0 to 500   then ids of plain successes
 -- Returns { status, more, stale, ids, runs, payloads }
---   status  as exchange.lua has it, 1 and 2 wrote nothing | 3 FULL: make a whole trip; only the number of this one counts
+--   status  0 ok | 1 FENCED | 2 LATE, as in exchange.lua | 3 FULL: make a whole trip; only its number counts
 --   more    1 when ready has more   stale  ids: settled too late; or nil
 --   ids, runs, payloads  plain jobs, see rules/trip/take_plain.lua; nothing: make a whole trip
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none when the status is 1 or 2

@@ -3,6 +3,7 @@
 -- Gives: give_back, give_back_unrun
 
 local function put_back(q, id, rank, is_suspect)
+  if is_suspect then redis.pcall('HDEL', q .. 'meta', 'served') end  -- a fast trip does not ask for it
   redis.call('ZADD', q .. (is_suspect and 'suspects' or 'ready'), rank, id)
 end
 
