@@ -12,6 +12,7 @@ Ends: drained, stopped, fenced, orphaned
 from __future__ import annotations
 
 from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.link.exits import WorkerExit
 from jqjobs.store.calls.trips import Trip
@@ -24,6 +25,8 @@ from jqjobs.worker.trips.exchanger import Fenced
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its
 #: queues daemons do, too.
 _IDLE_MS = 30_000
+#: Where jobs are quick, not before each of them: what the daemon has said, and how large this process is.
+_LOOK_EVERY_MS = 5
 
 
 class Loop:
@@ -51,6 +54,9 @@ class Loop:
         self._outage = Outage(parts.rng, worker=parts.config.worker_id)
         self._ending = Ending(parts)
         self._executed = 0
+        self._is_one_by_one = parts.config.concurrency == 1 and parts.config.prefetch_ms == 0
+        self._has_room = False
+        self._look_ms = self._turn_ms = 0
 
     def run(self) -> WorkerExit:
         """Work until told otherwise; return why it ended."""
@@ -70,6 +76,7 @@ class Loop:
             return WorkerExit.FENCED
 
     def _look_after_itself(self) -> None:
+        self._turn_ms = monotonic_ms()
         self._board.tick()
         self._surroundings.look()
         self._recycling.ask(
@@ -80,8 +87,20 @@ class Loop:
             self._fetching.may_take = self._is_free_to_take()
 
     def _is_free_to_take(self) -> bool:
-        is_fit = not (self._instructions.is_quiet or self._batch.has_hung or self._surroundings.is_spoilt)
-        return is_fit and not self._exchanger.suspects.is_alone and self._own_memory.may_take()
+        self._look()
+        return self._has_room and self._is_fit and not self._exchanger.suspects.is_alone
+
+    @property
+    def _is_fit(self) -> bool:
+        return not (self._instructions.is_quiet or self._batch.has_hung or self._surroundings.is_spoilt)
+
+    def _look(self) -> None:
+        """Hear the daemon and look at the own size, unless all was well a moment ago."""
+        now_ms = monotonic_ms()
+        if now_ms >= self._look_ms:
+            self._instructions.hear()
+            self._has_room = self._is_fit and self._own_memory.may_take()
+            self._look_ms = now_ms + _LOOK_EVERY_MS if self._has_room else 0
 
     def _work(self) -> None:
         """Make a trip, and run what it brought; or call hooks; or wait when there is nothing to do."""
@@ -119,7 +138,7 @@ class Loop:
         return trip
 
     def _run(self) -> None:
-        count, spent_ms = self._executor.run(self._send_ahead)
+        count, spent_ms = self._executor.run(self._send_ahead, self._bring)
         if count:
             self._executed += count
             self._board.count_executed(self._executed)
@@ -133,11 +152,16 @@ class Loop:
         """Ask for more before there is nothing to run, or at once when there is, so that Redis works meanwhile."""
         if self._batch.unstarted_count > self._pace.low or self._exchanger.under_way or self._signals.draining:
             return
-        self._instructions.hear()  # a word to be quiet, say, that came while a job ran
-        self._fetching.may_take = not self._channel.closed and self._is_free_to_take()
+        # Hears a word to be quiet, say, that came while a job ran.
+        self._fetching.may_take = self._is_free_to_take() and not self._channel.closed
         want, free = self._fetching.ask()
         if want > 0 and self._board.lease_holds():
             self._exchanger.send(want, free)
+
+    def _bring(self) -> bool:
+        """Whether a fast trip has brought the next job, where they come one by one; then nothing else is looked at."""
+        is_quick = self._exchanger.sent_ms < self._turn_ms + _LOOK_EVERY_MS
+        return is_quick and self._is_one_by_one and self._exchanger.bring()
 
     def _wait(self) -> None:
         """Wait for a token, a signal, the daemon, the next due job or the next poll; or until slots need something."""
@@ -148,8 +172,9 @@ class Loop:
             self._exchanger.fast.begin_anew()  # only a whole trip puts the token back
         if self._wake_wait.wait(max(0.0, wait_s), for_token=wants_token, but=self._exchanger.blocked):
             self._fetching.lull.end()
+        self._look_ms = 0
 
     def _hear_daemon(self) -> None:
-        self._instructions.hear()
+        self._look()
         if self._instructions.is_quiet or not self._fetching.may_take:
             self._wake_wait.cancel()  # the token is for those who take

@@ -30,7 +30,7 @@ def fast_trip(
 
 def _parse(reply: Any, queue: str, now_ms: int) -> Trip:
     if reply[0] != Status.OK:
-        return Trip(Status(reply[0]), now_ms)
+        return Trip(Status(reply[0]), now_ms, is_fast=True)
     stale = () if reply[2] is None else tuple(map(text, reply[2]))
     jobs = plain_jobs(queue, *reply[3:]) if len(reply) > 3 else []
-    return Trip(Status.OK, now_ms, stale=stale, jobs=jobs, left_in=queue if reply[1] else None)
+    return Trip(Status.OK, now_ms, stale=stale, jobs=jobs, left_in=queue if reply[1] else None, is_fast=True)

@@ -28,7 +28,7 @@ _PLAIN_ITEMS = 5
 Settled = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one a job where they come one by one
 class Trip:
     """The answer of an exchange. ``wait_ms``: come back then; None: another worker does, or nothing is scheduled.
 
@@ -36,7 +36,7 @@ class Trip:
     they are dead or "", by id; only if asked for, and not for plain successes. ``lost``: what a resync named and Redis
     has given to others or forgotten; a worker has no need to look, since what it reports of them is stale.
     ``tailed``: queues to which somebody listens. ``left_in``: the queue that gave the last job, if that was a plain one
-    and there are more, for a fast trip.
+    and there are more, for a fast trip. ``is_fast``: it is the answer of one.
     """
 
     status: Status
@@ -51,6 +51,7 @@ class Trip:
     settled: Mapping[str, Settled] = field(default_factory=dict)
     tailed: tuple[str, ...] = ()
     left_in: str | None = None
+    is_fast: bool = False
 
 
 def exchange(

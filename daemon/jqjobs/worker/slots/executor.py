@@ -37,13 +37,18 @@ class Surroundings(Protocol):
         ...
 
 
+def _nothing() -> bool:
+    return False
+
+
 class Executor(Protocol):
     """Runs what is in the batch."""
 
-    def run(self, between: Callable[[], None]) -> tuple[int, float]:
+    def run(self, between: Callable[[], None], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
         """Run what is in hand, or have others begin it; return how many ended since last time, and their ms.
 
-        Calls ``between`` after each one, if that is where the caller's thread is.
+        If the caller's thread runs them, calls ``between`` after each one, and ``bring`` when there are none left:
+        whether there are now.
         """
         ...
 
@@ -74,13 +79,21 @@ class MainThread:
         self._job_log = job_log
         self._statistics = statistics
 
-    def run(self, between: Callable[[], None]) -> tuple[int, float]:
-        """Run what is in hand, one after the other."""
+    def run(self, between: Callable[[], None], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
+        """Run what is in hand, one after the other, and what is brought."""
         if not self._batch.unstarted_count:
             return 0, 0.0  # asked before each trip
         around, last, outcome = self._surroundings, None, None
         count, began_ns, says_all = 0, time.perf_counter_ns(), self._job_log.has_successes
-        while not (self._signals.draining or around.is_spoilt) and (job := self._batch.start_next()) is not None:
+        while not (self._signals.draining or around.is_spoilt):
+            job = self._batch.start_next()
+            if job is None:
+                if last is not None:  # while Redis works
+                    self._statistics.count(last, outcome, monotonic_ms())
+                    last = None
+                if bring():
+                    continue
+                break
             if last is not None:  # it has just ended: that spares a look at the clock
                 self._statistics.count(last, outcome, job.started_ms)
             last, outcome = job, self._refuse(job) if job.memory_bytes else None

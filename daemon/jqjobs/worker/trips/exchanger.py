@@ -132,6 +132,21 @@ class Exchanger:
             has_moved = self._ingestion.take_in(answer.inboxes)
         return replace(answer, more=True) if has_moved else answer
 
+    def bring(self) -> bool:
+        """Wait for the answer of a fast trip that is under way; whether it has brought jobs into the batch.
+
+        Any other answer is left to `receive`.
+        """
+        with self._lock:
+            if self._sent is None or not self._sent.is_fast:
+                return False
+            self._keep_answer()
+            answer = self._arrived[-1]
+            if isinstance(answer, Trip) and answer.is_fast:
+                self._arrived.pop()
+                return True
+            return False
+
     def trip(self, want: int) -> Trip:
         """Make a whole trip, none being under way. Raises what `receive` raises."""
         self.send(want)
