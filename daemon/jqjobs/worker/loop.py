@@ -54,7 +54,6 @@ class Loop:
         self._outage = Outage(parts.rng, worker=parts.config.worker_id)
         self._ending = Ending(parts)
         self._executed = 0
-        self._is_one_by_one = parts.config.concurrency == 1 and parts.config.prefetch_ms == 0
         self._has_room = False
         self._look_ms = self._turn_ms = 0
 
@@ -159,9 +158,9 @@ class Loop:
             self._exchanger.send(want, free)
 
     def _bring(self) -> bool:
-        """Whether a fast trip has brought the next job, where they come one by one; then nothing else is looked at."""
+        """Whether a fast trip has brought the next job, where they come one by one; others set the pace anew."""
         is_quick = self._exchanger.sent_ms < self._turn_ms + _LOOK_EVERY_MS
-        return is_quick and self._is_one_by_one and self._exchanger.bring()
+        return is_quick and self._config.prefetch_ms == 0 and self._exchanger.bring()
 
     def _wait(self) -> None:
         """Wait for a token, a signal, the daemon, the next due job or the next poll; or until slots need something."""

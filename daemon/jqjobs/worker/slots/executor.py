@@ -80,20 +80,21 @@ class MainThread:
         self._statistics = statistics
 
     def run(self, between: Callable[[], None], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
-        """Run what is in hand, one after the other, and what is brought."""
-        if not self._batch.unstarted_count:
-            return 0, 0.0  # asked before each trip
-        around, last, outcome = self._surroundings, None, None
-        count, began_ns, says_all = 0, time.perf_counter_ns(), self._job_log.has_successes
-        while not (self._signals.draining or around.is_spoilt):
-            job = self._batch.start_next()
-            if job is None:
-                if last is not None:  # while Redis works
-                    self._statistics.count(last, outcome, monotonic_ms())
-                    last = None
-                if bring():
-                    continue
+        """Run what is in hand, and then what is brought."""
+        count, spent_ms = 0, 0.0
+        while self._batch.unstarted_count:
+            began_ns = time.perf_counter_ns()
+            count += self._run_batch(between)
+            spent_ms += (time.perf_counter_ns() - began_ns) / 1e6
+            if not bring():
                 break
+        return count, spent_ms
+
+    def _run_batch(self, between: Callable[[], None]) -> int:
+        """Run what is in hand, one after the other; return how many."""
+        around, last, outcome = self._surroundings, None, None
+        count, says_all = 0, self._job_log.has_successes
+        while not (self._signals.draining or around.is_spoilt) and (job := self._batch.start_next()) is not None:
             if last is not None:  # it has just ended: that spares a look at the clock
                 self._statistics.count(last, outcome, job.started_ms)
             last, outcome = job, self._refuse(job) if job.memory_bytes else None
@@ -109,7 +110,7 @@ class MainThread:
             self._statistics.count(last, outcome, monotonic_ms())
         if self._batch.unstarted_count:
             self._batch.give_back()
-        return count, (time.perf_counter_ns() - began_ns) / 1e6
+        return count
 
     def _tidy_up(self, outcome: Outcome | None) -> None:
         if outcome is not None:

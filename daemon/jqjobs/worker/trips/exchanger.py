@@ -25,6 +25,7 @@ from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.trips import Settled, Trip
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.broken_queues import BrokenQueues
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.reports import Report
@@ -77,7 +78,7 @@ class Exchanger:
         self._resync = False
         self._sent: _Sent | None = None
         self._arrived: deque[Trip | JqError] = deque()
-        self._broken: set[str] = set()
+        self._broken = BrokenQueues()
         #: When the next trip can be a fast one.
         self.fast = FastTrips(has_several_queues=len(self.queues) > 1)
         #: What to add to `monotonic_ms` to get the time of Redis, as the last whole trip told it.
@@ -129,6 +130,8 @@ class Exchanger:
             answer = self._arrived.popleft()
             if isinstance(answer, JqError):
                 raise answer
+            if answer.is_fast:
+                return answer  # it has not looked into inboxes
             has_moved = self._ingestion.take_in(answer.inboxes)
         return replace(answer, more=True) if has_moved else answer
 
@@ -284,7 +287,7 @@ class Exchanger:
             self._tail.hear(trip, sent.report, self.sent_ms)
         self.suspects.hear(trip, asked=sent.asked_suspects)
         self._record(trip, sent)
-        self._say_broken(trip)
+        self._broken.hear(trip.broken)
 
     def _record(self, trip: Trip, sent: _Sent) -> None:
         self._reports.recorded(sent.report)
@@ -304,11 +307,3 @@ class Exchanger:
             stale = [job_id for job_id in trip.stale if job_id not in given_back]
             if stale:  # of what was given back: the daemon was quicker, see Word.RECALL
                 log.event("settle.stale", level=log.WARNING, jobs=",".join(stale[:10]), worker=self._worker_id)
-
-    def _say_broken(self, trip: Trip) -> None:
-        broken = dict(trip.broken)
-        for queue in broken.keys() - self._broken:
-            log.event("queue.broken", level=log.ERROR, queue=queue, error=broken[queue])
-        for queue in self._broken - broken.keys():
-            log.event("queue.mended", queue=queue)
-        self._broken = set(broken)
