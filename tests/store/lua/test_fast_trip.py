@@ -63,6 +63,16 @@ def test_several_are_settled_and_taken_at_once(system: QueueSystem, late: str, s
     assert system.run(queue_status("q")).done == len(settled)
 
 
+def test_one_that_comes_too_late_counts_for_nothing_and_the_next_is_taken(system: QueueSystem) -> None:
+    system.add("a", "b")
+    jobs = system.take("w")
+    system.redis("ZREM", system.key("active:w"), "a 1")
+    trip = fast(system, jobs)
+
+    assert (trip.stale, ids(trip), system.run(queue_status("q")).done) == (("a",), ["b"], 0)
+    assert system.job("a") != {}
+
+
 def test_within_a_queue_the_order_is_that_of_a_whole_trip(system: QueueSystem) -> None:
     system.add(*"abc")
     jobs = system.take("w")
