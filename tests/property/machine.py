@@ -38,7 +38,7 @@ from property.system import FOREVER_MS, Bundle, System
 some = st.integers(0, 2**10)
 TOKENS = ("one", "two")
 #: Of trips that follow each other.
-FATES = ("answered",) * 5 + ("reply lost", "delayed")
+REPLIES = ("answered",) * 5 + ("reply lost", "delayed")
 queues = st.sampled_from(QUEUES)
 
 
@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
         self.count()
         packet = client.fast_packet(queue, n % 3, n // 2 % 4, self.s.forge(client, n // 3))
         packet = packet or client.packet(n % 3, [], [])
-        self.answered(client, packet, pick(FATES, n // 4))
+        self.answered(client, packet, pick(REPLIES, n // 4))
 
     disturbances: ClassVar[Sequence[Callable[[Machine, str, int], None]]] = (
         lambda self, queue, n: self.cancel(queue=queue, n=n),
@@ -144,18 +144,18 @@ class Machine(RuleBasedStateMachine):
         lambda self, queue, n: self.enqueue(queue=queue, n=n, size=1) if self.s.has_room() else None,
     )
 
-    def answered(self, client: Client, packet: Packet, fate: str = "answered") -> bool:
+    def answered(self, client: Client, packet: Packet, reply: str = "answered") -> bool:
         """Let a trip arrive, or not; whether its worker goes on with what it hears."""
-        client.lost_touch = client.lost_touch or fate != "answered"
-        if fate == "delayed":
+        client.lost_touch = client.lost_touch or reply != "answered"
+        if reply == "delayed":
             self.s.delayed.append(packet)
             return False
         answer = self.s.deliver(packet)
         if answer.status is Status.FENCED:
             self.s.replace(client)
-        elif fate == "answered" and answer.status is Status.OK:
+        elif reply == "answered" and answer.status is Status.OK:
             client.hear(answer)
-        return fate == "answered" and answer.status is Status.OK
+        return reply == "answered" and answer.status is Status.OK
 
     def trip(self, n: int, want: int, kinds: list[Kind], reply: str = "answered", ms: int | None = None) -> None:
         self.count()
