@@ -133,7 +133,7 @@ class Loop:
             self._outage.note(error)
             return None
         self._outage.end()
-        self._runner.classifier.clock_offset_ms = self._exchanger.clock_offset_ms
+        self._runner.classifier.clock_offset_ms = self._exchanger.fast.clock_offset_ms
         return trip
 
     def _run(self) -> None:

@@ -53,7 +53,7 @@ def test_what_a_job_leaves_to_its_registration_is_filled_in_before_it_is_on_the_
         job.timeout_ms = 1234
         return job
 
-    worker.exchanger._complete = complete
+    worker.exchanger._answers._complete = complete
     worker.system.add("a")
     worker.exchanger.trip(1)
     assert [entry.timeout_ms for entry in worker.board.entries()] == [1234]
@@ -230,7 +230,7 @@ def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logg
     worker.exchanger.trip(1)
     job = worker.start()
     worker.system.trip("w", in_hand=(), number=2)
-    worker.exchanger._number = 2
+    worker.exchanger._packer._number = 2
     worker.finish(job)
     worker.exchanger.trip(0)
     assert logged.names() == ["settle.stale"]
@@ -242,7 +242,7 @@ def test_what_goes_back_after_its_daemon_has_given_it_back_is_nothing_to_log(
     worker.system.add(*"ab")
     worker.exchanger.trip(2)
     worker.system.trip("w", in_hand=(), number=2)
-    worker.exchanger._number = 2
+    worker.exchanger._packer._number = 2
     worker.batch.give_back()
     worker.exchanger.trip(0)
     assert (logged.names(), worker.system.ids(), worker.on_board()) == ([], ["a", "b"], {})

@@ -10,25 +10,21 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
-from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JqError, StoreError
-from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, Status, TakenJob
+from jqjobs.jobs.records import Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls import trips
-from jqjobs.store.calls.fast_trips import fast_trip
-from jqjobs.store.calls.trips import Settled, Trip
+from jqjobs.store.calls.trips import Trip
 from jqjobs.store.store import Store
+from jqjobs.worker.trips.answers import Answers
 from jqjobs.worker.trips.batch import Batch
-from jqjobs.worker.trips.broken_queues import BrokenQueues
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.ingestion import Ingestion
-from jqjobs.worker.trips.reports import Report
+from jqjobs.worker.trips.packets import Packer, Packet
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 
@@ -39,21 +35,8 @@ class Fenced(JqError):
     """The worker has no lease any more; what it had in hand runs elsewhere."""
 
 
-@dataclass(slots=True)  # not frozen: there is one a trip
-class _Sent:
-    """A trip whose answer is to come. ``want``, ``free``: see `Exchanger.send`."""
-
-    call: Call[Trip]
-    report: Report
-    want: int
-    free: int
-    is_fast: bool = False
-    is_resync: bool = False
-    asked_suspects: bool = False
-
-
 class Exchanger:
-    """Owns the connection and the trip number; a lock lets the monitor thread report between trips."""
+    """Owns the connection; a lock lets the monitor thread report between trips."""
 
     def __init__(
         self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch,
@@ -67,26 +50,21 @@ class Exchanger:
         self.suspects = suspects
         self._suspects_at = [key(keys.queue(queue, "suspects")) for queue in queues]
         self._worker_id = worker_id
-        self._lease_ms = lease_ms
         self._batch = batch
         self._reports = batch.reports
-        self._complete = complete
-        self._tail = tail
-        self._ingestion = Ingestion(store)
-        self._lock = threading.Lock()
-        self._number = 0
-        self._resync = False
-        self._sent: _Sent | None = None
-        self._arrived: deque[Trip | JqError] = deque()
-        self._broken = BrokenQueues()
         #: When the next trip can be a fast one.
         self.fast = FastTrips(has_several_queues=len(self.queues) > 1)
-        #: What to add to `monotonic_ms` to get the time of Redis, as the last whole trip told it.
-        self.clock_offset_ms = 0
+        self._packer = Packer(self.queues, worker_id, lease_ms, self.fast, suspects, tail)
+        self._answers = Answers(worker_id, batch, self.fast, suspects, complete, tail)
+        #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
+        self.recorded = self._answers.recorded
+        self._ingestion = Ingestion(store)
+        self._lock = threading.Lock()
+        self._resync = False
+        self._sent: Packet | None = None
+        self._arrived: deque[Trip | JqError] = deque()
         #: When the last trip was sent, boottime ms.
         self.sent_ms = 0
-        #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
-        self.recorded: deque[tuple[Outcome, Settled | None]] = deque()
 
     @property
     def awaits_settled(self) -> bool:
@@ -211,99 +189,31 @@ class Exchanger:
         """
         in_hand = self._batch.in_hand() if self._resync else None
         report = self._reports.take()
-        self._number += 1
-        self.sent_ms = now_ms = monotonic_ms()
+        self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
-        want = min(want, places)
-        if want > 0 and in_hand is None and self.fast.may_go(now_ms) and self._is_plain(report):
-            sent = self._fast_one(report, want, free)
-        else:
-            sent = self._whole_one(report, want, free, in_hand)
+        packet = self._packer.pack(report, min(want, places), free, in_hand, self.sent_ms)
         self._resync = True
         try:
-            self._store.send(sent.call)
+            self._store.send(packet.call)
         except BaseException:
             self._reports.put_back(report)
             raise
-        self._sent = sent
-
-    def _is_plain(self, report: Report) -> bool:
-        """Return whether a fast trip can take it along, and nobody listens to what it says."""
-        if report.outcomes or self._tail.is_on:
-            return False
-        return all(job.attempt == 1 and job.queue == self.fast.queue for job in report.done)
-
-    def _fast_one(self, report: Report, want: int, free: int) -> _Sent:
-        assert self.fast.queue is not None
-        call = fast_trip(
-            self.fast.queue, self._worker_id, self._number, want, done=report.done,
-            now_ms=self.sent_ms + self.clock_offset_ms,
-        )  # fmt: skip
-        return _Sent(call, report, want, free, is_fast=True)
-
-    def _whole_one(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None) -> _Sent:
-        suspects = self.suspects.ask(want, free)
-        call = trips.exchange(
-            self.queues, self._worker_id, self._number, want, self._lease_ms,
-            done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
-            suspects=suspects,
-        )  # fmt: skip
-        is_resync, asked_suspects = in_hand is not None, suspects is not None
-        return _Sent(call, report, want, free, is_resync=is_resync, asked_suspects=asked_suspects)
+        self._sent = packet
 
     def _read(self) -> Trip:
         """Return the answer of the trip that was sent; a fast one without jobs is followed by a whole one."""
-        sent, self._sent = self._sent, None
-        assert sent is not None
+        packet, self._sent = self._sent, None
+        assert packet is not None
         try:
-            trip = self._store.receive(sent.call)
+            trip = self._store.receive(packet.call)
         except BaseException:
-            self._reports.put_back(sent.report)
+            self._reports.put_back(packet.report)
             raise
         if trip.status not in (Status.OK, Status.FULL):
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self._resync = False
-        if sent.is_fast:
-            return self._hear_fast(trip, sent)
-        self._hear_whole(trip, sent)
-        return trip
-
-    def _hear_fast(self, trip: Trip, sent: _Sent) -> Trip:
-        if trip.status is Status.FULL:
-            self._reports.put_back(sent.report)
-        else:
-            self._record(trip, sent)
-        if self.fast.went(trip, self.sent_ms):
+        if self._answers.hear(packet, trip):
             return trip
-        self.fast.begin_anew()
-        self._send(sent.want, sent.free)
+        self._send(packet.want, packet.free)
         return self._read()
-
-    def _hear_whole(self, trip: Trip, sent: _Sent) -> None:
-        self.clock_offset_ms = trip.now_ms - monotonic_ms()
-        self.fast.went_whole(trip, self.sent_ms)
-        if trip.tailed or self._tail.is_on:
-            self._tail.hear(trip, sent.report, self.sent_ms)
-        self.suspects.hear(trip, asked=sent.asked_suspects)
-        self._record(trip, sent)
-        self._broken.hear(trip.broken)
-
-    def _record(self, trip: Trip, sent: _Sent) -> None:
-        self._reports.recorded(sent.report)
-        for job in trip.jobs:
-            job.taken_ms = trip.now_ms
-        self._batch.add([self._complete(job) for job in trip.jobs])
-        self._look_at_stale(trip, sent)
-
-    def _look_at_stale(self, trip: Trip, sent: _Sent) -> None:
-        for outcome in sent.report.outcomes:
-            if outcome.after is not None:
-                job_id = outcome.job.id
-                settled = None if job_id in trip.stale else trip.settled.get(job_id, ("gone", ""))
-                self.recorded.append((outcome, settled))
-        if trip.stale and not sent.is_resync:
-            given_back = {outcome.job.id for outcome in sent.report.outcomes if outcome.kind is Kind.RELEASED}
-            stale = [job_id for job_id in trip.stale if job_id not in given_back]
-            if stale:  # of what was given back: the daemon was quicker, see Word.RECALL
-                log.event("settle.stale", level=log.WARNING, jobs=",".join(stale[:10]), worker=self._worker_id)

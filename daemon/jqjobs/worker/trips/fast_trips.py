@@ -25,6 +25,8 @@ class FastTrips:
         self._has_several_queues = has_several_queues
         #: Which queue gave the last job, a plain one, and has more; None: there is nothing to be had in a fast trip.
         self.queue: str | None = None
+        #: What to add to `monotonic_ms` to get the time of Redis, as the last whole trip told it.
+        self.clock_offset_ms = 0
         self._whole_ms = self._rest_until_ms = self._alone_until_ms = -FULL_EVERY_MS
         self._in_vain = 0
 
@@ -40,9 +42,10 @@ class FastTrips:
         """Make a whole trip next: the worker has been idle, or was woken."""
         self.queue = None
 
-    def went_whole(self, trip: Trip, sent_ms: int) -> None:
-        """Note the answer of a whole trip."""
+    def went_whole(self, trip: Trip, sent_ms: int, now_ms: int) -> None:
+        """Note the answer of a whole trip, which has come now."""
         self.queue, self._whole_ms = trip.left_in, sent_ms
+        self.clock_offset_ms = trip.now_ms - now_ms
 
     def went(self, trip: Trip, now_ms: int) -> bool:
         """Note the answer of a fast trip; whether that was all. Else a whole trip follows at once."""

@@ -19,13 +19,13 @@ REFUSED = Trip(Status.FULL, 0)
 def fast(request: pytest.FixtureRequest) -> FastTrips:
     """After a whole trip at 0 ms that left jobs; of one queue, of several."""
     made = FastTrips(has_several_queues=request.param)
-    made.went_whole(GIVES, 0)
+    made.went_whole(GIVES, 0, 0)
     return made
 
 
 def alone() -> FastTrips:
     made = FastTrips(has_several_queues=False)
-    made.went_whole(GIVES, 0)
+    made.went_whole(GIVES, 0, 0)
     return made
 
 
@@ -37,7 +37,7 @@ def test_a_fast_trip_follows_one_that_left_plain_jobs(fast: FastTrips) -> None:
 
 @pytest.mark.parametrize("trip", [GIVES_THE_LAST, EMPTY])
 def test_a_whole_one_follows_one_that_left_none(fast: FastTrips, trip: Trip) -> None:
-    fast.went_whole(trip, 0)
+    fast.went_whole(trip, 0, 0)
     assert not fast.may_go(0)
 
 
@@ -54,7 +54,7 @@ def test_the_first_one_of_all_and_after_idling_is_a_whole_one(fast: FastTrips) -
 
 def test_a_worker_of_several_queues_sees_all_of_them_every_so_often() -> None:
     fast = FastTrips(has_several_queues=True)
-    fast.went_whole(GIVES, 0)
+    fast.went_whole(GIVES, 0, 0)
     assert fast.may_go(FULL_EVERY_MS - 1)
     assert not fast.may_go(FULL_EVERY_MS)
 
@@ -68,7 +68,7 @@ def test_where_nobody_does_and_jobs_take_longer_it_stops_asking_for_a_while() ->
     for now_ms in (30, 60):
         assert fast.may_go(now_ms)
         assert not fast.went(REFUSED, now_ms)
-        fast.went_whole(GIVES, now_ms)
+        fast.went_whole(GIVES, now_ms, now_ms)
     assert not fast.may_go(90)
     assert fast.may_go(60 + FULL_EVERY_MS - 1), "its own whole one is fresh"
     assert fast.may_go(600)
@@ -79,8 +79,8 @@ def test_two_in_vain_are_followed_by_whole_ones_only_for_a_while(fast: FastTrips
     for now_ms in (0, 1):
         assert fast.may_go(now_ms)
         assert not fast.went(answer, now_ms)
-        fast.went_whole(GIVES, now_ms)
-    fast.went_whole(GIVES, 2 * FULL_EVERY_MS)
+        fast.went_whole(GIVES, now_ms, now_ms)
+    fast.went_whole(GIVES, 2 * FULL_EVERY_MS, 2 * FULL_EVERY_MS)
     assert not fast.may_go(FULL_EVERY_MS)
     assert fast.may_go(2 * FULL_EVERY_MS)
 
@@ -88,6 +88,6 @@ def test_two_in_vain_are_followed_by_whole_ones_only_for_a_while(fast: FastTrips
 def test_one_in_vain_is_chance(fast: FastTrips) -> None:
     for now_ms in (0, 2, 4):
         assert not fast.went(EMPTY, now_ms)
-        fast.went_whole(GIVES, now_ms)
+        fast.went_whole(GIVES, now_ms, now_ms)
         assert fast.went(GIVES, now_ms + 1)
     assert fast.may_go(5)

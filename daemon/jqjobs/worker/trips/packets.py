@@ -1,0 +1,76 @@
+"""The next trip of a worker, made of what it reports and asks for: a fast one where that will do, else a whole one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jqjobs.jobs.records import TakenJob
+from jqjobs.store.call import Call
+from jqjobs.store.calls import trips
+from jqjobs.store.calls.fast_trips import fast_trip
+from jqjobs.store.calls.trips import Trip
+from jqjobs.worker.trips.fast_trips import FastTrips
+from jqjobs.worker.trips.reports import Report
+from jqjobs.worker.trips.suspects import SuspectTurn
+from jqjobs.worker.trips.tail import Tail
+
+
+@dataclass(slots=True)  # not frozen: there is one a trip
+class Packet:
+    """A trip on its way. ``want``, ``free``: see `Exchanger.send`."""
+
+    call: Call[Trip]
+    report: Report
+    want: int
+    free: int
+    sent_ms: int
+    is_fast: bool = False
+    is_resync: bool = False
+    asked_suspects: bool = False
+
+
+class Packer:
+    """One per worker."""
+
+    def __init__(
+        self, queues: Sequence[str], worker_id: str, lease_ms: int, fast: FastTrips, suspects: SuspectTurn, tail: Tail
+    ) -> None:  # fmt: skip
+        self._queues = queues
+        self._worker_id = worker_id
+        self._lease_ms = lease_ms
+        self._fast = fast
+        self._suspects = suspects
+        self._tail = tail
+        self._number = 0
+
+    def pack(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
+        """Return the trip with the next number. ``in_hand``: of a resync; None: none is called for."""
+        self._number += 1
+        if want > 0 and in_hand is None and self._fast.may_go(now_ms) and self._is_plain(report):
+            return self._fast_one(report, want, free, now_ms)
+        return self._whole_one(report, want, free, in_hand, now_ms)
+
+    def _is_plain(self, report: Report) -> bool:
+        """Return whether a fast trip can take it along, and nobody listens to what it says."""
+        if report.outcomes or self._tail.is_on:
+            return False
+        return all(job.attempt == 1 and job.queue == self._fast.queue for job in report.done)
+
+    def _fast_one(self, report: Report, want: int, free: int, now_ms: int) -> Packet:
+        assert self._fast.queue is not None
+        redis_ms = now_ms + self._fast.clock_offset_ms
+        call = fast_trip(self._fast.queue, self._worker_id, self._number, want, done=report.done, now_ms=redis_ms)
+        return Packet(call, report, want, free, now_ms, is_fast=True)
+
+    def _whole_one(
+        self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int
+    ) -> Packet:  # fmt: skip
+        suspects = self._suspects.ask(want, free)
+        call = trips.exchange(
+            self._queues, self._worker_id, self._number, want, self._lease_ms,
+            done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
+            suspects=suspects,
+        )  # fmt: skip
+        is_resync, asked_suspects = in_hand is not None, suspects is not None
+        return Packet(call, report, want, free, now_ms, is_resync=is_resync, asked_suspects=asked_suspects)
