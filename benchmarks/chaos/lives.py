@@ -23,6 +23,8 @@ STATES = frozenset({
 CLOCK_KEY = "chaos:clock"
 #: Fields whose change a rule wants to hear of.
 _TELLING = frozenset({"crashes", "failures", "interrupts", "reason"})
+#: Fields of a queue that together say how many successes there were.
+_COUNTERS = frozenset({"done", "uncounted"})
 
 
 class Name(NamedTuple):
@@ -116,19 +118,19 @@ class Lives:
         self._told: list[tuple[Life, str, str, str]] = []
         self._fields: dict[tuple[Life, str], str] = {}
         self._counted: dict[str, int] = {}
-        self._done: dict[str, int] = {}
+        self._counting: set[str] = set()
 
     def replay(self, transaction: Transaction) -> Step:
         """Do a transaction and say what it did."""
         self._number += 1
-        self._before, self._told, self._done = {}, [], {}
+        self._before, self._told, self._counting = {}, [], set()
         for command in transaction:
             apply(self.keyspace, command)
             if command[:2] == ("SET", CLOCK_KEY):
                 self.at_ms, self.redis_ms = map(int, command[2].split())
         changes = tuple(self._change(life, *before, transaction) for life, before in self._before.items())
         return Step(self._number, self.at_ms, self._moment(transaction), transaction, changes,
-                    tuple(self._told), self._done)  # fmt: skip
+                    tuple(self._told), {queue: self._count(queue) for queue in self._counting})  # fmt: skip
 
     def _moment(self, transaction: Iterable[tuple[str, ...]]) -> int:
         """Return the time of Redis: a trip that takes jobs writes it, else it is that of the last tick of the clock."""
@@ -148,6 +150,14 @@ class Lives:
         if died:
             life.deaths.append(died)
         return Change(life, existed, before, after, succeeded, died)
+
+    def _count(self, queue: str) -> int:
+        """Return by how much the counter of successes grew: those of fast trips are in one of their own at first."""
+        meta = self.keyspace.hash(f"jq:{{{queue}}}:meta")
+        counted = sum(int(meta.get(field, 0)) for field in _COUNTERS)
+        growth = counted - self._counted.get(queue, 0)
+        self._counted[queue] = counted
+        return growth
 
     def record(self, life: Life) -> Hash:
         """Return the job's hash."""
@@ -185,10 +195,8 @@ class Lives:
         name = name_of(key)
         if name is None:
             return
-        if name.kind == "meta" and field == "done":
-            before = self._counted.get(name.queue, 0)
-            self._done[name.queue] = self._done.get(name.queue, 0) + int(value) - before
-            self._counted[name.queue] = int(value)
+        if name.kind == "meta" and field in _COUNTERS:
+            self._counting.add(name.queue)
         elif name.kind == "job":
             self._write_job(self._touch(name, name.rest), field, value)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from copy import deepcopy
 
+import pytest
+
 from chaos.invariants import Evidence
 from unit.chaos.history import START_MS, W1, W2, History, key
 
@@ -68,6 +70,12 @@ def test_a_success_that_is_not_counted_is_seen() -> None:
 def test_a_success_that_is_counted_twice_is_seen() -> None:
     history = History().enqueue("a").take("a").succeed("a").do(history_counting())
     assert history.tags() == {"one-success"}
+
+
+@pytest.mark.parametrize(("count", "tags"), [(1, set()), (0, {"one-success"}), (2, {"one-success"})])
+def test_what_fast_trips_have_counted_is_added_up_later(count: int, tags: set[str]) -> None:
+    history = History().enqueue("a").take("a").succeed_fast("a").enqueue("b").take("b").succeed("b")
+    assert history.count_apart(count).tags() == tags
 
 
 def history_counting() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
---: include limits/gate trip/take_plain trip/read_job trip/move_aside trip/hand_out
+--: include limits/gate trip/read_plain trip/read_job trip/move_aside trip/hand_out
 -- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
 -- Gives: take
 

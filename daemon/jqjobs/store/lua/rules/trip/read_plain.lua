@@ -1,0 +1,46 @@
+--: include name
+-- What ready begins with, as far as it is plain: a name and a payload, taken for the first time.
+-- Gives: MOST_TAKE_BYTES, read_plain
+
+local MOST_TAKE_BYTES = 1048576
+
+-- What most records have, and few have more: to read all costs less than to look for each. `attempt`: it is not plain.
+-- A damaged job is not either, so redis.pcall.
+local function read_record(job)
+  local f, name, payload, enqueued, due = redis.pcall('HGETALL', job), nil, nil, nil, nil
+  for i = 1, #f, 2 do
+    local field = f[i]
+    if field == 'name' then
+      name = f[i + 1]
+    elseif field == 'payload' then
+      payload = f[i + 1]
+    elseif field == 'enqueued' then
+      enqueued = f[i + 1]
+    elseif field == 'due' then
+      due = f[i + 1]
+    elseif field == 'attempt' then
+      return
+    end
+  end
+  return name, payload, due or enqueued
+end
+
+-- head: what ready begins with, and ranks. Returns ids, runs (name, since when it waits, how often both come in a row)
+-- and payloads of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
+local function read_plain(q, head, most)
+  local job, ids, runs, payloads, n, bytes = q .. 'job:', {}, {}, {}, 0, 0
+  local last, last_since, run = nil, nil, -2
+  for i = 1, math.min(#head, 2 * most), 2 do
+    local name, payload, since = read_record(job .. head[i])
+    if not payload or not name or bytes > MOST_TAKE_BYTES then break end
+    if name ~= last and not is_name(name) then break end
+    n = n + 1
+    ids[n], payloads[n], bytes = head[i], payload, bytes + #payload
+    if name ~= last or since ~= last_since then
+      last, last_since, run = name, since, run + 3
+      runs[run], runs[run + 1], runs[run + 2] = name, since or false, 0
+    end
+    runs[run + 2] = runs[run + 2] + 1
+  end
+  return ids, runs, payloads, bytes
+end
