@@ -81,7 +81,8 @@ def test_the_wheel_has_types_scripts_and_shipped_files(wheel: Path) -> None:
     package = {path.relative_to(source).as_posix() for path in (source / "jqjobs").rglob("*")
                if path.is_file() and "__pycache__" not in path.parts}  # fmt: skip
     assert package <= names
-    shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "deploy").rglob("*") if path.is_file()}
+    shipped = {path.relative_to(ROOT).as_posix() for folder in ("deploy", "clients")
+               for path in (ROOT / folder).rglob("*") if path.is_file()}  # fmt: skip
     assert {f"jqjobs/{name}" for name in shipped} <= names
     assert "jqjobs/py.typed" in names
     assert {name.partition("/")[0] for name in names} == {"jqjobs", f"jqjobs-{__version__}.dist-info"}
@@ -122,6 +123,7 @@ def test_an_installed_jqd_prints_its_shipped_files(bare: Path, tmp_path: Path) -
     printed = run(str(bare / "bin" / "jqd"), "--print-config", "supervisor", "--app", "shop:app", cwd=tmp_path)
     assert f"command={bare}/bin/jqd\n" in printed
     assert f'JQ_DIRECTORY="{tmp_path}"' in printed
+    assert "export class Client" in run(str(bare / "bin" / "jqctl"), "client", "node", cwd=tmp_path)
 
 
 def test_an_installed_worker_runs_what_an_installed_producer_has_enqueued(

@@ -167,7 +167,7 @@ def _with_options(command: Any) -> Any:
 @click.option("--check", is_flag=True, help="Read the settings, load the app, say what is wrong, and exit.")
 @click.option(
     "--print-config", "kind", type=click.Choice([*SHIPPED]), metavar="KIND",
-    help="Print a file for this machine, and exit: " + ", ".join(SHIPPED) + ".",
+    help="Print a file of deploy/ for this machine, and exit: " + ", ".join(SHIPPED) + ".",
 )  # fmt: skip
 @click.option(
     "--redis", metavar="URL", help="redis://, rediss://, unix://, redis+sentinel:// or embedded:[DIR].  [JQ_REDIS_URL]"

@@ -1,4 +1,4 @@
-"""`jqd --print-config`: the files of deploy/, filled in with what this machine, its environment and the flags say.
+"""Files that come with jqjobs: those of clients/ as they are, those of deploy/ filled in for `jqd --print-config`.
 
 Each shipped file is a whole example for one place (`/srv/shop/current`, user `shop`). What is known here takes the
 place of those words; what is not stays, and so do the comments that say what to change.
@@ -21,9 +21,15 @@ SHIPPED = {
     "supervisor": "supervisor/jqd.conf",
     "systemd": "systemd/jqd@.service",
     "systemd-target": "systemd/jqd.target",
+    "systemd-reload": "systemd/notify-reload.conf",
     "runit": "runit/jqd/run",
     "dockerfile": "docker/Dockerfile",
+    "compose": "docker/compose.yaml",
     "kubernetes": "kubernetes/worker.yaml",
+    "kubernetes-dashboard": "kubernetes/dashboard.yaml",
+    "keda": "kubernetes/scaledobject.yaml",
+    "prometheus": "prometheus/jqjobs.rules.yml",
+    "grafana": "grafana/jqjobs.json",
 }
 _PROGRAM, _DIRECTORY, _APP, _USER = "/srv/shop/.venv/bin/jqd", "/srv/shop/current", "shop.app:app", "shop"
 _REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -53,19 +59,19 @@ class Place:
 
 def filled_in(kind: str, place: Place) -> str:
     """Return a shipped file for a place. Raises: ConfigError when this installation does not have it."""
-    text = shipped(SHIPPED[kind])
+    text = shipped(f"deploy/{SHIPPED[kind]}")
     for example, own in _replacements(kind, place):
         text = text.replace(example, own)
     return text
 
 
 def shipped(name: str) -> str:
-    """Return a file of deploy/ as it is: of the installed package, or of the checkout that this is."""
-    beside = Path(__file__).parents[3] / "deploy" / name
-    for found in (files("jqjobs") / "deploy" / name, beside):
+    """Return a file of deploy/ or clients/ as it is: of the installed package, or of the checkout that this is."""
+    beside = Path(__file__).parents[3] / name
+    for found in (files("jqjobs") / name, beside):
         if found.is_file():
             return found.read_text("utf-8")
-    raise ConfigError(f"deploy/{name} is not installed here", hint="it is in the source distribution")
+    raise ConfigError(f"{name} is not installed here", hint="it is in the source distribution")
 
 
 def _replacements(kind: str, place: Place) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from jqjobs.cli import jqd, shipped
+from jqjobs.cli.client import client
 from jqjobs.cli.shipped import SHIPPED, Place, filled_in
 
 PLACE = Place("/opt/mail/venv/bin/jqd", "/opt/mail/live", "mailer", "mail.app:jobs", "redis://10.0.0.7:6379/3")
@@ -35,7 +36,7 @@ def test_program_directory_and_user_are_those_of_this_machine(kind: str) -> None
 def test_where_nothing_is_known_the_example_stays(kind: str) -> None:
     same = Place("/srv/shop/.venv/bin/jqd", "/srv/shop/current", "shop")
     kept = filled_in(kind, same).replace("ReadWritePaths=-/srv/shop/current", "ReadWritePaths=-/srv/shop")
-    assert kept == shipped.shipped(SHIPPED[kind])
+    assert kept == shipped.shipped(f"deploy/{SHIPPED[kind]}")
 
 
 def test_a_percent_sign_is_written_twice_where_one_means_something() -> None:
@@ -79,6 +80,12 @@ def test_the_command_prints_what_flags_and_this_process_say(tmp_path: Path, monk
     assert "JQ_REDIS_URL='redis://h:1/2'" in text
     assert f"JQ_DIRECTORY='{tmp_path}'" in text
     assert str(Path(sys.executable).with_name("jqd")) in text
+
+
+@pytest.mark.parametrize("name", ["jqjobs.mjs", "jqjobs.php", "jqjobs.rb", "jqjobs.go"])
+def test_each_client_is_printed_as_it_is(name: str) -> None:
+    printed = [CliRunner().invoke(client, [language]).output for language in client.params[0].type.choices]
+    assert (Path(__file__).parents[3] / "clients" / name).read_text("utf-8") in printed
 
 
 def test_supervisor_reads_what_is_printed() -> None:

@@ -85,7 +85,7 @@ def test_every_command_is_there_and_so_is_each_of_its_options() -> None:
 
 def test_every_command_that_answers_in_json_is_there() -> None:
     told = " ".join(re.findall(r"^\| ([^`|]+) \|", page("json.md"), re.MULTILINE))
-    others = {"completion", "metrics", "web", "passwd", "export"}  # they print text, files, or serve
+    others = {"client", "completion", "metrics", "web", "passwd", "export"}  # they print text, files, or serve
     last = {str(context.info_name) for context in commands.commands()} - others
     assert {name for name in last if not re.search(rf"\b{name}\b", told)} == set()
 
