@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from jqjobs import App
 from jqjobs.jobs.hooks import EVENTS
 from jqjobs.testing import in_memory
 from unit.docs.pages import ROOT, fences
@@ -61,6 +66,27 @@ def test_a_third_party_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None
         shop["app"].resolve(found[1], found[2], result={"url": "film.mp4"})
         jobs.drain()
         assert job.result() == {"url": "film.mp4"}
+
+
+def test_the_dashboard_is_mounted_as_its_page_shows_it() -> None:
+    web = pytest.importorskip("jqjobs.web", reason="the extra `web` is not installed")
+    flask_app, fastapi_app, person = (
+        Flask("shop"),
+        FastAPI(),
+        SimpleNamespace(is_staff=True, is_operator=False, name="ann"),
+    )
+    names: dict[str, Any] = {
+        "app": App(redis_url="redis://h/0"), "flask_app": flask_app, "fastapi_app": fastapi_app,
+        "session_user": lambda cookie: person,
+        "DispatcherMiddleware": DispatcherMiddleware, "get_wsgi_application": lambda: flask_app.wsgi_app,
+    }  # fmt: skip
+    mounting, who, hiding = [each.body for each in fences(ROOT / "docs" / "dashboard.md") if each.language == "python"]
+    for block in (who, mounting, hiding):  # who may come in is used above its definition
+        exec(block, names)
+    assert names["who"](SimpleNamespace(headers={})) == web.Access("ann", frozenset({web.Right.READ}))
+    assert [route.path for route in fastapi_app.routes][-1] == "/jobs"
+    assert names["application"].mounts["/jobs"] == names["dashboard"].wsgi
+    assert names["pay"].name == "pay"
 
 
 def test_the_example_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,8 @@ from unit.docs.pages import DOCS, HOW_TO, ROOT, TUTORIAL, prose
 
 #: The most words that a sentence of tutorial and how-tos may have on average.
 MOST_WORDS = 20
+#: Pages beside docs/.
+AT_THE_TOP = [*sorted(ROOT.glob("*.md")), ROOT / "deploy" / "README.md", ROOT / "clients" / "README.md"]
 #: Words of ours that a newcomer does not know: defined (*so*) or linked to the glossary where they first stand.
 TERMS = ("held", "parked", "dead", "lease", "board", "fenced", "suspect")
 
@@ -38,7 +40,7 @@ def test_sentences_are_short(path: Path) -> None:
     assert average_words(path) <= MOST_WORDS
 
 
-@pytest.mark.parametrize("path", [TUTORIAL, *HOW_TO], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [ROOT / "README.md", TUTORIAL, *HOW_TO], ids=lambda path: path.stem)
 def test_no_sentence_has_two_semicolons(path: Path) -> None:
     whole = re.split(r"(?<=[.!?])\s+|\n\s*\n|\n[-|]", prose(path))
     assert [each for each in whole if each.count(";") > 1] == []
@@ -57,8 +59,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", ROOT / "deploy" / "README.md", *DOCS],
-                         ids=lambda path: path.relative_to(ROOT).as_posix())  # fmt: skip
+@pytest.mark.parametrize("path", [*AT_THE_TOP, *DOCS], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_inside_the_project_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
         if "://" in target:
