@@ -6,7 +6,8 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 CODE   := daemon tests examples benchmarks tools
 #: What may run side by side: no test there depends on how fast the machine is.
-PARALLEL_TESTS := tests/unit tests/store tests/property
+#: The property test is the longest: first.
+PARALLEL_TESTS := tests/property tests/unit tests/store
 #: Real daemons, signals and deadlines: two files at a time, since they wait most of the time.
 PROCESS_TESTS  := tests/e2e
 #: How often one of them that failed may try again. Not here: a race is to be seen. In CI once, and its name is printed.
@@ -39,7 +40,8 @@ test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, th
 	$(BIN)/python -m pytest -n 2 $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
-test-long: $(STAMP) ## run the property test with 500,000 steps
+test-long: $(STAMP) ## run the property test with 500,000 steps, and the store's tests on a fake server
+	JQ_TEST_SERVERS=fake $(BIN)/python -m pytest -n 2 tests/store -k fake
 	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property
 
 check: format-check lint types layers test ## what CI runs: format, lint, types, layers, tests

@@ -1,6 +1,6 @@
 """Fixtures every test may use: Redis servers, one of each kind per test process.
 
-    def test_it(server): ...            # runs three times: fake, valkey, redis
+    def test_it(server): ...            # twice: valkey, redis; see CONTRACT_KINDS
     def test_it(real_server): ...       # valkey and redis: where Lua, memory limits, persistence must be true
     def test_it(any_server): ...        # one quick real server, for tests that only need some Redis
     def test_it(start_server):          # a factory, for tests that kill or configure their server
@@ -20,7 +20,7 @@ import pytest
 
 from leftovers import Leftovers, described
 from log_lines import Lines
-from servers import KINDS, REAL_KINDS, Server, must_not_skip, start
+from servers import CONTRACT_KINDS, REAL_KINDS, Server, must_not_skip, start
 
 # No deadline: how fast an example runs says nothing on a shared machine. `--hypothesis-seed=N` repeats a run.
 hypothesis.settings.register_profile("jqjobs", deadline=None, print_blob=True)
@@ -76,9 +76,9 @@ def shared_servers() -> Iterator[_Servers]:
     servers.stop()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=CONTRACT_KINDS)
 def server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
-    """An empty server of each kind in turn."""
+    """An empty server of each kind in turn that the contract names."""
     return shared_servers.empty(request.param)
 
 
@@ -92,6 +92,12 @@ def real_server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Ser
 def any_server(shared_servers: _Servers) -> Server:
     """One empty real server: the embedded Valkey, which every development environment has."""
     return shared_servers.empty("valkey")
+
+
+@pytest.fixture
+def fake_server(shared_servers: _Servers) -> Server:
+    """An empty fake server."""
+    return shared_servers.empty("fake")
 
 
 @pytest.fixture

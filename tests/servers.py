@@ -1,8 +1,8 @@
 """Redis servers for tests: started, killed, restarted and spoken to, with no client library in between.
 
-Owns three kinds: `fake` (fakeredis over TCP, in a thread: fast, but its Lua differs), `valkey` (the embedded
-binary) and `redis` (redis-server of the machine). Used by the fixtures in conftest.py, and directly by tests
-that kill or configure a server of their own:
+Owns three kinds: `valkey` (the embedded binary), `redis` (redis-server of the machine) and `fake` (fakeredis over TCP,
+in a thread: its Lua differs, and it takes five times as long). Used by the fixtures in conftest.py, and directly by
+tests that kill or configure a server of their own:
 
     from servers import start
     server = start("redis", "--appendonly", "yes")     # server.url, server.pid
@@ -20,7 +20,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,10 +30,13 @@ from typing import Any
 import hiredis
 import psutil
 import pytest
-from fakeredis import TcpFakeServer
+
+from fake_server import FakeServer
 
 KINDS = ("fake", "valkey", "redis")
 REAL_KINDS = ("valkey", "redis")
+#: What the contract suite runs on; JQ_TEST_SERVERS=fake lets it run on the fake.
+CONTRACT_KINDS = tuple(os.environ.get("JQ_TEST_SERVERS", " ".join(REAL_KINDS)).split())
 
 Word = str | bytes | int | float
 
@@ -51,17 +53,6 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 9)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-
-
-class _Forgetful(dict[Any, Any]):
-    """Knows no connection again.
-
-    fakeredis finds a connection by the client's port and forgets none; a port that is used again would get the state
-    of a dead one, which another thread may just be closing.
-    """
-
-    def __contains__(self, key: object) -> bool:
-        return False
 
 
 class ServerError(Exception):
@@ -157,8 +148,7 @@ class Server:
     options: Sequence[str] = ()
     directory: str = ""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    _fake: TcpFakeServer | None = field(default=None, repr=False)
-    _thread: threading.Thread | None = field(default=None, repr=False)
+    _fake: FakeServer | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -223,22 +213,11 @@ class Server:
     def restart(self) -> None:
         """Start (again) at the same address; a real server with "--appendonly yes" finds its data."""
         self._end(signal.SIGTERM)
-        if self.kind == "fake":
-            self._start_fake()
+        if isinstance(self.address, tuple) and self.kind == "fake":
+            self._fake = FakeServer(self.address)
         else:
             self._start_real()
         self._wait_until_ready()
-
-    def _start_fake(self) -> None:
-        assert isinstance(self.address, tuple)
-        self._fake = TcpFakeServer(self.address)
-        # A handler thread of a client that never hangs up must not keep pytest alive.
-        self._fake.daemon_threads = True
-        self._fake.clients = _Forgetful()
-        self._thread = threading.Thread(
-            target=self._fake.serve_forever, kwargs={"poll_interval": 0.02}, name="fake-redis", daemon=True
-        )
-        self._thread.start()
 
     def _start_real(self) -> None:
         command = [self.binary, *self._arguments(), *self.options]
@@ -280,11 +259,9 @@ class Server:
             self._process.send_signal(signal.SIGCONT)
             self._process.wait(_START_TIMEOUT_S)
             self._process = None
-        if self._fake and self._thread:
-            self._fake.shutdown()
-            self._fake.server_close()
-            self._thread.join(_START_TIMEOUT_S)
-            self._fake = self._thread = None
+        if self._fake:
+            self._fake.stop()
+            self._fake = None
 
 
 def _packed(words: Sequence[Word]) -> bytes:

@@ -1,4 +1,4 @@
-"""Fixtures of the contract suite: a `QueueSystem` on each server in turn, and one on the real servers only."""
+"""Fixtures of the contract suite: a `QueueSystem` on each server of the contract, on the real ones, on the fake."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from fakeredis._clients._tcp_server import TCPFakeRequestHandler
-from redis.exceptions import RedisError
 
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
@@ -15,26 +13,8 @@ from servers import Server
 from store.queue_system import QueueSystem
 
 
-class _SurvivingHandler(TCPFakeRequestHandler):
-    """Answers an error and goes on, as a real server does; the stock one hangs up after it."""
-
-    def setup(self) -> None:
-        super().setup()
-        read = self.current_client.read_response
-
-        def read_or_error(*args: object, **options: object) -> object:
-            try:
-                return read(*args, **options)
-            except RedisError as error:
-                return error
-
-        self.current_client.read_response = read_or_error
-
-
 @contextmanager
 def _system_on(server: Server) -> Iterator[QueueSystem]:
-    if server._fake is not None:
-        server._fake.RequestHandlerClass = _SurvivingHandler
     system = QueueSystem(server.url, server.kind)
     yield system
     system.store.close()
@@ -42,8 +22,15 @@ def _system_on(server: Server) -> Iterator[QueueSystem]:
 
 @pytest.fixture
 def system(server: Server) -> Iterator[QueueSystem]:
-    """A system on the fake server, on Valkey and on Redis."""
+    """A system on each server of the contract."""
     with _system_on(server) as made:
+        yield made
+
+
+@pytest.fixture
+def fake_system(fake_server: Server) -> Iterator[QueueSystem]:
+    """A system on the fake server."""
+    with _system_on(fake_server) as made:
         yield made
 
 

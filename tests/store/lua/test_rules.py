@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
-
-import pytest
 
 LUA = Path(str(files("jqjobs.store") / "lua"))
 SOURCES = {path.relative_to(LUA).with_suffix("").as_posix(): path.read_text("utf-8") for path in LUA.rglob("*.lua")}
@@ -43,6 +42,7 @@ def declared(name: str) -> set[str]:
     return {word for names in lists for word in names.strip().split(", ")}
 
 
+@cache
 def words(name: str) -> set[str]:
     """Every name that the code of a file speaks of; not fields, comments and texts."""
     code = re.sub(r"'(?:\\.|[^'\\\n])*'|--.*", "''", SOURCES[name])
@@ -53,41 +53,36 @@ def words(name: str) -> set[str]:
 GIVERS = {word: rule for rule in RULES for word in given(rule)}
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_is_at_most_sixty_lines_of_at_most_a_hundred_and_twenty_characters(rule: str) -> None:
-    lines = source(rule).splitlines()
+def test_a_rule_is_at_most_sixty_lines_of_at_most_a_hundred_and_twenty_characters() -> None:
+    lines = {rule: source(rule).splitlines() for rule in RULES}
 
-    assert len(lines) <= 60
-    assert max(map(len, lines)) <= 120
+    assert [rule for rule in RULES if len(lines[rule]) > 60 or max(map(len, lines[rule])) > 120] == []
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_declares_what_it_gives_and_says_what_it_is_about(rule: str) -> None:
-    assert given(rule) <= declared(f"rules/{rule}")
-    assert [line for line in header(rule).splitlines() if not line.startswith(("--:", "-- Gives:"))]
+def test_a_rule_declares_what_it_gives_and_says_what_it_is_about() -> None:
+    for rule in RULES:
+        assert given(rule) - declared(f"rules/{rule}") == set(), rule
+        assert [line for line in header(rule).splitlines() if not line.startswith(("--:", "-- Gives:"))], rule
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_what_a_rule_declares_together_it_gives_together_or_not_at_all(rule: str) -> None:
-    lists = re.findall(r"^local ([\w, ]+) =", source(rule), re.MULTILINE)
-
-    assert [names for names in lists if 0 < len(given(rule) & set(names.split(", "))) < len(names.split(", "))] == []
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_gives_nothing_that_nobody_uses(rule: str) -> None:
-    used = {word for name in SOURCES if name != f"rules/{rule}" and rule in needs(name) for word in words(name)}
-
-    assert given(rule) - used == set()
+def test_what_a_rule_declares_together_it_gives_together_or_not_at_all() -> None:
+    for rule in RULES:
+        for names in re.findall(r"^local ([\w, ]+) =", source(rule), re.MULTILINE):
+            together = set(names.split(", "))
+            assert given(rule) & together in (set(), together), rule
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
-def test_a_file_includes_what_it_uses_and_nothing_else(name: str) -> None:
-    me = name.removeprefix("rules/")
-    foreign = words(name) - declared(name)
-    used = {GIVERS[word] for word in foreign if word in GIVERS} - {me}
+def test_a_rule_gives_nothing_that_nobody_uses() -> None:
+    for rule in RULES:
+        used = {word for name in SOURCES if name != f"rules/{rule}" and rule in needs(name) for word in words(name)}
+        assert given(rule) - used == set(), rule
 
-    assert set(needs(name)) == used
+
+def test_a_file_includes_what_it_uses_and_nothing_else() -> None:
+    for name in SOURCES:
+        foreign = words(name) - declared(name)
+        used = {GIVERS[word] for word in foreign if word in GIVERS} - {name.removeprefix("rules/")}
+        assert set(needs(name)) == used, name
 
 
 def test_no_name_stands_for_two_things() -> None:
