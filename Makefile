@@ -5,10 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 CODE   := daemon tests examples benchmarks tools
-#: What may run side by side: no test there depends on how fast the machine is.
-#: The property test is the longest: first.
+#: What may run side by side: no test there depends on how fast the machine is. The longest one first.
 PARALLEL_TESTS := tests/property tests/unit tests/store
-#: Real daemons, signals and deadlines: two files at a time, since they wait most of the time.
+#: Real daemons, signals and deadlines: tests that wait most of the time. Those of one xdist_group come one after the other.
 PROCESS_TESTS  := tests/e2e
 #: How often one of them that failed may try again. Not here: a race is to be seen. In CI once, and its name is printed.
 RERUNS ?= 0
@@ -37,8 +36,8 @@ pictures: $(STAMP) ## make the pictures of docs/dashboard.md anew; needs Chromiu
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew
-	$(BIN)/python -m pytest -n 2 $(PARALLEL_TESTS)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns $(RERUNS) -r R $(PROCESS_TESTS)
+	$(BIN)/python -m pytest -n 3 $(PARALLEL_TESTS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
 test-long: $(STAMP) ## run the property test with 500,000 steps, and the store's tests on a fake server
 	JQ_TEST_SERVERS=fake $(BIN)/python -m pytest -n 2 tests/store -k fake

@@ -60,17 +60,17 @@ def test_a_job_that_outlives_the_grace_is_interrupted_free_of_charge(site: Site)
 @pytest.mark.parametrize(
     "numbers", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM, signal.SIGQUIT]], ids=["INT twice", "QUIT"]
 )
-@pytest.mark.parametrize("name", ["nap", "nap_async"])
-def test_a_stop_interrupts_the_running_job_at_once(site: Site, numbers: list[signal.Signals], name: str) -> None:
-    daemon = site.start_daemon()
-    job = site.send(name, 60)
-    worker = site.wait_for_start(job).pid
+def test_a_stop_interrupts_what_runs_at_once(site: Site, numbers: list[signal.Signals]) -> None:
+    daemon = site.start_daemon("--processes", "2")
+    jobs = [site.send(name, 60) for name in ("nap", "nap_async")]
+    workers = [site.wait_for_start(job).pid for job in jobs]
     daemon.send(numbers[0])
     daemon.wait_for_event("signal")
-    assert is_running(worker), "the first signal waits for the job"
+    assert all(map(is_running, workers)), "the first signal waits for the jobs"
     _ends_promptly(daemon, numbers[1])
-    info = job.info()
-    assert (info.state, info.interrupts, info.failures) == (State.READY, 1, 0)
+    for job in jobs:
+        info = job.info()
+        assert (info.state, info.interrupts, info.failures) == (State.READY, 1, 0)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2, 0.3, 0.5, 0.7])
@@ -101,11 +101,7 @@ def test_fault_10_a_stop_while_the_app_is_slow_to_import_is_obeyed(site: Site) -
     ("text", "complaint"),
     [
         (None, "No module named 'missing'"),
-        ("app = 42", "not a jqjobs.App"),
-        ("from jqjobs import App\napp = App()", "registers no job"),
         ("import sys\nsys.exit(0)", "SystemExit"),
-        ("def broken(:", "SyntaxError"),
-        ("from jqjobs import App\napp = App(imports=['nowhere.*.jobs'])", "nowhere"),
         ("from jqjobs import App\napp = App()\n@app.job\ndef f(x: 'Nowhere'): ...", "Nowhere"),
     ],
 )
@@ -123,12 +119,8 @@ def test_an_app_that_cannot_be_used_ends_the_daemon_with_78_and_names_the_reason
 @pytest.mark.parametrize(
     ("flags", "code", "complaint"),
     [
-        (["--app", ""], 78, "no app is given"),
         (["--app", "nonsense"], 78, "package.module:attribute"),
         (["--processes", "many"], 64, "--processes"),
-        (["--grace", "soon"], 64, "--grace"),
-        (["--queues", "a b"], 78, "a b"),
-        (["--nonsense", "1"], 64, "--nonsense"),
     ],
 )
 def test_a_wrong_setting_is_one_line_on_stderr(site: Site, flags: list[str], code: int, complaint: str) -> None:

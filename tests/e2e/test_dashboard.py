@@ -37,6 +37,7 @@ def resize(path: str, width: int, size: Size = Size.SMALL, exact: bool = False) 
 def fail(words: str) -> None:
     raise ValueError(words)
 """
+pytestmark = pytest.mark.xdist_group("dashboard")
 PAGES = ("/", "/queues/shop", "/jobs", "/jobs?queue=shop&state=dead", "/errors", "/running", "/schedules", "/limits",
          "/daemons", "/new", "/new/shop/resize", "/find?q=nothing")  # fmt: skip
 

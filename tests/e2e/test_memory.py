@@ -25,6 +25,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import State
 from waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("memory")
 MB = 1_000_000
 APP = ("--app", "memory_jobs:app")
 

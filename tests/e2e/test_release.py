@@ -16,6 +16,7 @@ import pytest
 from jqjobs.version import __version__
 from servers import Server
 
+pytestmark = pytest.mark.xdist_group("release")
 ROOT = Path(__file__).parents[2]
 pytest.importorskip("hatchling", reason="hatchling is not installed; the extra `dev` has it")
 

@@ -20,7 +20,7 @@ from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually
 
-ROTATIONS = 20
+ROTATIONS = 8
 APP = """
 import os, pathlib, time
 from jqjobs import App

@@ -39,10 +39,10 @@ def test_a_client_made_at_module_level_works_in_all_async_jobs_and_hooks_since_t
 
 
 @SLOTS
-@pytest.mark.parametrize("name", ["act_as", "act_as_async"])
-def test_no_job_sees_context_variables_or_decimal_precision_of_another(site: Site, slots: int, name: str) -> None:
+def test_no_job_sees_context_variables_or_decimal_precision_of_another(site: Site, slots: int) -> None:
     start(site, slots)
-    assert results(site, *[(name, f"tenant {number}") for number in range(3)]) == [["", 28]] * 3
+    calls = [(name, f"tenant {number}") for name in ("act_as", "act_as_async") for number in range(3)]
+    assert results(site, *calls) == [["", 28]] * 6
 
 
 @SLOTS
@@ -54,17 +54,16 @@ def test_a_time_limit_is_not_swallowed_by_except_exception(site: Site, slots: in
 
 
 @SLOTS
-@pytest.mark.parametrize("name", ["swallow_once", "swallow_once_async"])
-def test_a_time_limit_that_was_swallowed_is_raised_again_before_the_worker_is_killed(
-    site: Site, slots: int, name: str
-) -> None:
+def test_a_time_limit_that_was_swallowed_is_raised_again_before_the_worker_is_killed(site: Site, slots: int) -> None:
     # Without waiting in C: a thread hears of it between two bytecodes.
     daemon = start(site, slots, "--kill-after", "6")
-    job = site.send(name, 2 if slots > 1 and name == "swallow_once" else 60, timeout=0.3)
-    [attempt] = site.wait_for(job, State.DEAD).history
-    assert len(site.notes("swallowed", job)) == 1
-    assert (attempt.reason, len(daemon.events("worker.died"))) == ("hung", 0)
-    assert "JobTimeout" in (attempt.error or "")
+    jobs = site.send_many([("swallow_once", 2 if slots > 1 else 60), ("swallow_once_async", 60)], timeout=0.3)
+    for job in jobs:
+        [attempt] = site.wait_for(job, State.DEAD).history
+        assert len(site.notes("swallowed", job)) == 1
+        assert attempt.reason == "hung"
+        assert "JobTimeout" in (attempt.error or "")
+    assert daemon.events("worker.died") == []
 
 
 # Signals
@@ -92,31 +91,27 @@ def are_stopping(site: Site) -> bool:
 
 
 @WAYS
-def test_whatever_an_app_does_to_signals_when_it_is_imported_a_drain_is_in_order(site: Site, way: str) -> None:
-    drains_in_order(site, site.start_daemon("--app", "surrounded_jobs:app", JQ_TEST_AT_IMPORT=way))
-
-
-@WAYS
-def test_whatever_a_job_does_to_signals_a_later_drain_is_in_order(site: Site, way: str) -> None:
-    daemon = start(site)
-    site.wait_for(site.send("touch_signals", way), State.KEPT)
-    drains_in_order(site, daemon)
-
-
-@WAYS
-def test_whatever_an_app_does_to_signals_a_reload_replaces_its_worker(site: Site, way: str) -> None:
+def test_whatever_an_app_does_to_signals_when_it_is_imported_a_reload_and_a_drain_are_in_order(
+    site: Site, way: str
+) -> None:
     daemon = site.start_daemon("--app", "surrounded_jobs:app", JQ_TEST_AT_IMPORT=way)
     [before] = daemon.workers()
     daemon.send(signal.SIGHUP)
     eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != [before], 20, "a new one")
+    drains_in_order(site, daemon)
 
 
 @WAYS
-def test_whatever_a_job_does_to_signals_a_later_one_has_its_time_limit(site: Site, way: str) -> None:
+def test_whatever_a_job_does_to_signals_a_later_one_has_its_time_limit_and_a_drain_is_in_order(
+    site: Site, way: str
+) -> None:
     daemon = start(site)
-    site.wait_for(site.send("touch_signals", way), State.KEPT)
-    [attempt] = site.wait_for(site.send("nap", 60, timeout=0.3), State.DEAD).history
+    touched, late = site.send_many([("touch_signals", way), ("nap", 60)], timeout=0.3)
+    site.wait_for(touched, State.KEPT)
+    [attempt] = site.wait_for(late, State.DEAD).history
     assert (attempt.reason, daemon.events("worker.died")) == ("hung", [])
+    site.wait_for(site.send("touch_signals", way), State.KEPT)
+    drains_in_order(site, daemon)
 
 
 def test_who_is_made_to_exit_by_the_end_of_its_worker_is_charged_nothing(site: Site) -> None:
@@ -140,17 +135,8 @@ def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(
 
 
 REMAINS = (
-    "pipe",
-    "child",
-    "user signal",
-    "profiler",
-    "virtual alarm",
-    "watchdog",
-    "mask",
-    "directory",
-    "memory",
-    "depth",
-)
+    "pipe", "child", "user signal", "profiler", "virtual alarm", "watchdog", "mask", "directory", "memory", "depth",
+)  # fmt: skip
 
 
 def test_what_a_job_leaves_set_armed_or_deleted_no_later_job_finds(site: Site) -> None:
@@ -176,16 +162,16 @@ def test_a_job_that_uses_up_descriptors_fails_no_later_one(site: Site, how: str)
         eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != before, 20, "replaced")
 
 
-@pytest.mark.parametrize("name", ["wait_for_process", "wait_for_process_plainly"])
-def test_a_job_that_is_ended_from_outside_leaves_no_process_running_or_unwaited(site: Site, name: str) -> None:
+def test_a_job_that_is_ended_from_outside_leaves_no_process_running_or_unwaited(site: Site) -> None:
     daemon = start(site)
-    job = site.send(name)
-    site.wait_for_start(job)
     [worker] = map(psutil.Process, daemon.workers())
-    assert len(worker.children()) == 1
-    job.cancel()
-    site.wait_for(job, State.DEAD)
-    assert worker.children() == []
+    for name in ("wait_for_process", "wait_for_process_plainly"):
+        job = site.send(name)
+        site.wait_for_start(job)
+        assert len(worker.children()) == 1
+        job.cancel()
+        site.wait_for(job, State.DEAD)
+        assert worker.children() == []
     assert (worker.is_running(), daemon.events("worker.died")) == (True, [])
 
 

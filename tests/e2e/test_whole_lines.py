@@ -61,7 +61,7 @@ def hold(gate):
         time.sleep(0.01)
 """
 WRITERS = ("print", "stderr", "logging", "C", "pieces", "child")
-COUNT = 60
+COUNT = 25
 WHOLE = re.compile(r"<([\w-]+) (\d+) (x+)>")
 
 
@@ -120,11 +120,13 @@ def outputs(place: str, log: Path, cleanup: ExitStack) -> tuple[int, int]:
     return once, again
 
 
-PLACES = ("pipe", "file", "file opened twice", "terminal")
-
-
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("place", "form"),
+    [
+        ("pipe", "text"), ("pipe", "json"), ("file", "json"), ("file opened twice", "text"), ("terminal", "text"),
+        ("terminal", "json"),
+    ],
+)  # fmt: skip
 def test_two_workers_write_whole_lines_whoever_writes(site: Site, cleanup: ExitStack, place: str, form: str) -> None:
     log = site.directory / "log"
     daemon = start(site, *outputs(place, log, cleanup), "--log-format", form)
@@ -144,10 +146,9 @@ def test_two_workers_write_whole_lines_whoever_writes(site: Site, cleanup: ExitS
     assert found == sorted((writer, nth) for writer in writers for nth in range(COUNT) for _ in range(2))
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_threads_of_one_worker_write_whole_lines(site: Site, cleanup: ExitStack, form: str) -> None:
+def test_threads_of_one_worker_write_whole_lines(site: Site, cleanup: ExitStack) -> None:
     log = site.directory / "log"
-    flags = ("--log-format", form, "--processes", "1", "--concurrency", "6")
+    flags = ("--log-format", "json", "--processes", "1", "--concurrency", "6")
     daemon = start(site, *outputs("pipe", log, cleanup), *flags)
     writers = ("print", "stderr", "logging")
     for job in [site.send("write", writer, COUNT) for writer in (*writers, *writers)]:
@@ -156,7 +157,7 @@ def test_threads_of_one_worker_write_whole_lines(site: Site, cleanup: ExitStack,
     assert daemon.wait() == 0
     cleanup.close()
 
-    found = sorted(whole(line, form, "pipe") for line in log.read_text().splitlines())
+    found = sorted(whole(line, "json", "pipe") for line in log.read_text().splitlines())
     assert len([line for line in found if line[0]]) == len(writers) * 2 * COUNT
 
 

@@ -98,37 +98,26 @@ def test_quick_jobs_behind_a_long_one_are_given_to_the_other_worker(site: Site) 
     site.wait_for(long, State.KEPT)
 
 
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [("sys_exit", "SystemExit: 3"), ("keyboard_interrupt", "KeyboardInterrupt"), ("sys_exit_async", "SystemExit: 3")],
-)
-def test_fault_04_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site, name: str, error: str) -> None:
+def test_fault_04_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site) -> None:
     daemon = site.start_daemon()
     workers = daemon.workers()
-    info = site.wait_for(site.send(name), State.DEAD)
-    assert (info.error, info.failures, info.crashes, info.reason) == (error, 1, 0, "failed")
+    asked = {"sys_exit": "SystemExit: 3", "keyboard_interrupt": "KeyboardInterrupt", "sys_exit_async": "SystemExit: 3"}
+    for name, error in asked.items():
+        info = site.wait_for(site.send(name), State.DEAD)
+        assert (info.error, info.failures, info.crashes, info.reason) == (error, 1, 0, "failed")
     site.wait_for(site.send("quick"), State.KEPT)
     assert daemon.workers() == workers
 
 
-@pytest.mark.parametrize(
-    ("job", "cause"),
-    [
-        (("exit_at_once", 0), "exited with code 0"),
-        (("segfault",), "killed by SIGSEGV"),
-        (("die_by_signal", int(signal.SIGABRT)), "killed by SIGABRT"),
-    ],
-    ids=["os._exit(0)", "segfault", "abort"],
-)
-def test_fault_04_a_job_that_takes_its_process_down_is_a_crash_and_never_a_success(
-    site: Site, job: tuple[str | int, ...], cause: str
-) -> None:
+def test_fault_04_a_job_that_takes_its_process_down_is_a_crash_and_never_a_success(site: Site) -> None:
     site.start_daemon()
-    sent = site.send_many([job], max_crashes=2)[0]
-    info = site.wait_for(sent, State.DEAD)
-    assert (info.crashes, info.failures, info.executions, info.reason) == (2, 0, 2, "crashed")
-    assert [attempt.reason for attempt in info.history] == ["crashed", "crashed"]
-    assert cause in (info.error or "")
+    jobs = ("exit_at_once", 0), ("segfault",), ("die_by_signal", int(signal.SIGABRT))
+    causes = ("exited with code 0", "killed by SIGSEGV", "killed by SIGABRT")
+    for job, cause in zip(site.send_many(jobs, max_crashes=2), causes, strict=True):
+        info = site.wait_for(job, State.DEAD, 30)
+        assert (info.crashes, info.failures, info.executions, info.reason) == (2, 0, 2, "crashed")
+        assert [attempt.reason for attempt in info.history] == ["crashed", "crashed"]
+        assert cause in (info.error or "")
 
 
 def test_dead_jobs_are_counted_by_what_they_died_of(site: Site) -> None:
@@ -160,16 +149,14 @@ def test_fault_06_an_endless_python_loop_is_ended_by_the_soft_limit(site: Site) 
     assert daemon.workers() == workers
 
 
-@pytest.mark.parametrize("job", [("swallow", 60), ("catastrophic_regex",)], ids=["swallows it", "holds the GIL"])
-def test_fault_06_a_job_that_no_exception_reaches_is_killed_at_the_hard_limit(
-    site: Site, job: tuple[str | int, ...]
-) -> None:
+def test_fault_06_a_job_that_no_exception_reaches_is_killed_at_the_hard_limit(site: Site) -> None:
     daemon = site.start_daemon("--kill-after", "0.5")
     [worker] = daemon.workers()
-    sent = site.send_many([job], timeout=0.5, max_attempts=1)[0]
-    info = site.wait_for(sent, State.DEAD)
-    assert (info.reason, info.failures, info.crashes, info.history[0].reason) == ("hung", 1, 0, "hung")
-    assert "time limit of 0.5 s" in (info.error or "")
+    swallows_it, holds_the_gil = ("swallow", 60), ("catastrophic_regex",)
+    for job in site.send_many([swallows_it, holds_the_gil], timeout=0.5, max_attempts=1):
+        info = site.wait_for(job, State.DEAD)
+        assert (info.reason, info.failures, info.crashes, info.history[0].reason) == ("hung", 1, 0, "hung")
+        assert "time limit of 0.5 s" in (info.error or "")
     assert worker not in daemon.workers()
     site.wait_for(site.send("quick"), State.KEPT)
 

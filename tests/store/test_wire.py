@@ -96,7 +96,7 @@ def test_a_wrong_password_is_refused_and_not_repeated_in_the_message(
     assert credentials not in str(raised.value) + raised.value.hint
 
 
-def test_who_repeats_what_it_was_told_is_not_repeated(connect: Connect, peer: Callable[..., Peer]) -> None:
+def test_who_repeats_what_it_was_told_is_not_repeated(peer: Callable[..., Peer], connect: Connect) -> None:
     """A Redis whose AUTH is renamed, or a proxy: it quotes the arguments of a command that it does not know."""
     said = b"-ERR unknown command 'AUTH', with args beginning with: 'hunter2' \r\n"
     store = connect(peer(b"SETNAME", said * 2).url.format(":hunter2@"), timeout_s=2)
@@ -141,7 +141,7 @@ def test_a_read_only_replica_is_busy(start_server: Callable[..., Server], connec
 
 @pytest.mark.parametrize("word", ["READONLY", "MASTERDOWN", "UNBLOCKED"])
 def test_a_server_that_is_no_primary_any_more_is_left_before_the_next_command(
-    connect: Connect, peer: Callable[..., Peer], word: str
+    peer: Callable[..., Peer], connect: Connect, word: str
 ) -> None:
     demoted = peer(b"PING", f"+OK\r\n-{word} it is no primary\r\n+PONG\r\n".encode())
     wire = connect(demoted.url.format(""), timeout_s=2).wire
@@ -199,6 +199,7 @@ class Peer:
 
 @pytest.fixture
 def peer() -> Iterator[Callable[..., Peer]]:
+    """Make peers; asked for before `connect`, which hangs up: a peer ends when its client has gone."""
     made: list[Peer] = []
 
     def one(until: bytes, answer: bytes) -> Peer:
@@ -210,7 +211,7 @@ def peer() -> Iterator[Callable[..., Peer]]:
         each.end()
 
 
-def test_something_that_is_no_redis_is_a_store_error(connect: Connect, peer: Callable[..., Peer]) -> None:
+def test_something_that_is_no_redis_is_a_store_error(peer: Callable[..., Peer], connect: Connect) -> None:
     stranger = peer(b"PING", b"HTTP/1.1 400 Bad Request\r\n\r\n")
     store = connect(stranger.url.format(""), timeout_s=2)
     with pytest.raises(StoreError, match="no Redis"):
@@ -261,12 +262,12 @@ def test_who_may_have_no_name_works_without(guarded: str, connect: Connect) -> N
     assert "name=w " not in listed
 
 
-def test_a_server_that_does_not_know_names_is_no_less_a_server(connect: Connect, peer: Callable[..., Peer]) -> None:
+def test_a_server_that_does_not_know_names_is_no_less_a_server(peer: Callable[..., Peer], connect: Connect) -> None:
     old = peer(b"PING", b"-ERR unknown subcommand 'SETNAME'\r\n+PONG\r\n")
     connect(old.url.format(""), timeout_s=2).ping()
 
 
-def test_a_name_costs_no_round_trip(connect: Connect, peer: Callable[..., Peer]) -> None:
+def test_a_name_costs_no_round_trip(peer: Callable[..., Peer], connect: Connect) -> None:
     """The peer answers nothing before it has heard all."""
     patient = peer(b"PING", b"+OK\r\n+PONG\r\n")
     connect(patient.url.format(""), timeout_s=2).ping()
@@ -284,7 +285,7 @@ def test_who_selects_sees_an_answer_that_comes_at_once(real_system: QueueSystem)
 
 
 def test_nothing_is_asked_before_it_is_clear_by_whom_and_of_which_database(
-    connect: Connect, peer: Callable[..., Peer]
+    peer: Callable[..., Peer], connect: Connect
 ) -> None:
     strict = peer(b"SETNAME", b"+OK\r\n-ERR DB index is out of range\r\n+OK\r\n")
     store = connect(strict.url.format(":secret@") + "/99", timeout_s=2)
@@ -296,7 +297,7 @@ def test_nothing_is_asked_before_it_is_clear_by_whom_and_of_which_database(
 
 
 @pytest.mark.parametrize("reply", ["ERR max number of clients reached", "DENIED Redis is running in protected mode"])
-def test_a_server_that_wants_no_connection_says_why(connect: Connect, peer: Callable[..., Peer], reply: str) -> None:
+def test_a_server_that_wants_no_connection_says_why(peer: Callable[..., Peer], connect: Connect, reply: str) -> None:
     full = peer(b"PING", f"-{reply}\r\n".encode())
     with pytest.raises(StoreError, match=reply):
         connect(full.url.format(""), timeout_s=2).ping()

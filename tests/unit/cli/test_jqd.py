@@ -204,13 +204,7 @@ def test_check_loads_the_app_and_needs_no_redis(tmp_path: Path) -> None:
     assert done.stdout == "shop:app loads, with 1 job for mails\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("def broken(:", "SyntaxError"), ("import nowhere", "No module named 'nowhere'"),
-        ("app = 42", "not a jqjobs.App"), (GOOD + "1 / 0", "shop.py:5"), ("import sys; sys.exit(0)", "SystemExit: 0"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "said"), [("app = 42", "not a jqjobs.App"), (GOOD + "1 / 0", "shop.py:5")])
 def test_check_says_in_one_line_what_is_wrong_and_exits_with_78(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "shop.py").write_text(text)
     done = run_jqd(tmp_path, "--app", "shop:app", "--check")
