@@ -15,8 +15,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from handles import enqueue
 from jqjobs import JobHandle
 from jqjobs.api.client import Client
 from jqjobs.base.events import EVENTS
+from jqjobs.cli import jqctl
 from jqjobs.jobs.records import NewJob, Options, State, new_id
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.queues import QueueStatus, queue_status
@@ -181,6 +184,12 @@ class Site:
         """Run a Python file of this directory beside the daemons, with the same environment."""
         path = Path(__file__).parent / name
         return subprocess.Popen([sys.executable, str(path), *words], cwd=self.directory, env=self._environment({}))
+
+    def jqctl(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Run `jqctl … --json`, in this process; return its exit code and what it said."""
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            code = jqctl.run(["--redis", self.server.url, *words, "--json"])
+        return code, json.loads(out.getvalue() or err.getvalue())
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
         # The directory of the test first: an app written there goes before this directory's.

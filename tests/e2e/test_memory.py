@@ -6,7 +6,6 @@ left with a wide margin, as other versions of Python take other amounts.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections import Counter
@@ -44,11 +43,7 @@ def cgroup(site: Site) -> Iterator[MakeCgroup]:
 
 def status(site: Site) -> dict[str, Any]:
     """Return what `jqctl status --json` says of the one daemon."""
-    jqctl = Path(sys.executable).parent / "jqctl"
-    done = subprocess.run(
-        [jqctl, "--redis", site.server.url, "status", "--json"], capture_output=True, check=True, timeout=60
-    )
-    [daemon] = json.loads(done.stdout)["daemons"]
+    [daemon] = site.jqctl("status")[1]["daemons"]
     return dict(daemon)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -68,12 +65,6 @@ def _ran(site: Site, world: str) -> list[str]:
     return (site.directory / f"{world}.ran").read_text().splitlines()
 
 
-def _jqctl(site: Site, *words: str) -> Any:
-    command = [sys.executable, "-m", "jqjobs.cli.jqctl", *words, "--json"]
-    done = subprocess.run(command, env=site._environment({}), cwd=site.directory, capture_output=True, check=True)
-    return json.loads(done.stdout)
-
-
 def test_two_apps_with_equal_names_never_meet_when_their_prefixes_differ(site: Site) -> None:
     _start(site, "shop", "--prefix", "shop")
     _start(site, "blog", JQ_PREFIX="eu:blog")
@@ -85,10 +76,10 @@ def test_two_apps_with_equal_names_never_meet_when_their_prefixes_differ(site: S
         assert not [word for word in _ran(site, world) if word.startswith(other)]
     assert {key.decode().partition("{")[0] for key in site.server.call("KEYS", "*")} == {"shop:", "eu:blog:"}
 
-    seen = {prefix: _jqctl(site, "status", "--prefix", prefix) for prefix in ("shop", "eu:blog", "jq")}
+    seen = {prefix: site.jqctl("status", "--prefix", prefix)[1] for prefix in ("shop", "eu:blog", "jq")}
     names = {prefix: [daemon["name"] for daemon in found["daemons"]] for prefix, found in seen.items()}
     assert names == {"shop": ["shop"], "eu:blog": ["blog"], "jq": []}
-    answer = _jqctl(site, "daemon", "quiet", "--all", "--prefix", "shop")
+    _, answer = site.jqctl("daemon", "quiet", "--all", "--prefix", "shop")
     assert [daemon["name"] for daemon in answer["daemons"]] == ["shop"]
 
 

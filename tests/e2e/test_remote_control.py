@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,18 +17,9 @@ from waiting import eventually
 OK, ERROR, UNREACHABLE, NOT_FOUND = 0, 1, 4, 5
 
 
-def jqctl(site: Site, *words: str) -> tuple[int, dict[str, Any]]:
-    """Run `jqctl … --json`; return its exit code and what it said. It waits for two seconds unless told otherwise."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jqjobs.cli.jqctl", *words, "--json"], env=site._environment({}), cwd=site.directory,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    return done.returncode, json.loads(done.stdout or done.stderr)
-
-
 def order(site: Site, verb: str, *words: str) -> dict[str, Any]:
     """Give an order to the only daemon, which must obey; return its answer."""
-    code, said = jqctl(site, "daemon", verb, "--all", *words)
+    code, said = site.jqctl("daemon", verb, "--all", *words)
     assert code == OK, said
     [answer] = said["daemons"]
     assert (answer["answered"], answer["ok"]) == (True, True)
@@ -41,7 +29,7 @@ def order(site: Site, verb: str, *words: str) -> dict[str, Any]:
 
 def wait_for_daemons(site: Site, count: int = 1) -> None:
     """Wait until daemons have registered."""
-    eventually(lambda: len(jqctl(site, "daemon", "list")[1]["daemons"]) == count, what=f"{count} daemons are listed")
+    eventually(lambda: len(site.jqctl("daemon", "list")[1]["daemons"]) == count, what=f"{count} daemons are listed")
 
 
 @pytest.fixture
@@ -55,7 +43,7 @@ def daemon(site: Site) -> Daemon:
 def test_a_quiet_daemon_takes_nothing_until_it_is_resumed(site: Site, daemon: Daemon) -> None:
     assert order(site, "quiet")["facts"]["state"] == "quiet"
     job = site.send("quick")
-    [shown] = jqctl(site, "daemon", "list")[1]["daemons"]
+    [shown] = site.jqctl("daemon", "list")[1]["daemons"]
     assert shown["state"] == "quiet"
     assert job.state() is State.READY
     assert order(site, "resume")["facts"]["state"] == "running"
@@ -85,7 +73,7 @@ def test_reload_replaces_every_worker_and_interrupts_no_job(site: Site, daemon: 
 
 def releases(site: Site) -> set[str]:
     """Return which releases the workers of all daemons have loaded."""
-    code, said = jqctl(site, "status")
+    code, said = site.jqctl("status")
     assert code == OK
     return {worker["release"] for daemon in said["daemons"] for worker in daemon["workers"]}
 
@@ -97,12 +85,12 @@ def test_who_waits_for_a_reload_is_told_how_it_ended(site: Site) -> None:
     site.start_daemon("--app", app, "--watch", "off", "--name", "two")
     eventually(lambda: releases(site) == {"v1"}, what="the release of the old workers")
     (site.directory / ".env").write_text("JQ_RELEASE=v2\n")
-    code, said = jqctl(site, "daemon", "reload", "--all", "--wait", "--within", "60s")
+    code, said = site.jqctl("daemon", "reload", "--all", "--wait", "--within", "60s")
     assert code == OK, said
     assert [one["message"] for one in said["daemons"]] == ["reloaded: 1 worker of release v2"] * 2
     assert releases(site) == {"v2"}
     site.write_app("shop", "import nothing_of_that_name")
-    code, said = jqctl(site, "daemon", "reload", "one", "--wait", "--within", "60s")
+    code, said = site.jqctl("daemon", "reload", "one", "--wait", "--within", "60s")
     assert code == ERROR, said
     assert "No module named 'nothing_of_that_name'" in said["daemons"][0]["message"]
     assert releases(site) == {"v2"}
@@ -113,7 +101,7 @@ def test_who_waits_is_told_of_a_daemon_that_is_replaced_itself(site: Site) -> No
     site.start_daemon("--watch", "off", "--poll", "")
     wait_for_daemons(site)
     (site.directory / ".env").write_text("JQ_POLL=0.6\n")
-    code, said = jqctl(site, "daemon", "reload", "--all", "--wait", "--within", "60s")
+    code, said = site.jqctl("daemon", "reload", "--all", "--wait", "--within", "60s")
     assert code == OK, said
     assert said["daemons"][0]["message"].startswith("reloaded, the daemon too: 1 worker")
 
@@ -135,7 +123,7 @@ def test_drain_lets_the_running_job_finish_and_refuses_what_comes_too_late(site:
     site.wait_for_start(job)
     assert order(site, "drain")["facts"]["state"] == "draining"
     for late in (("quiet",), ("resume",), ("reload",), ("scale", "--workers", "5")):
-        code, said = jqctl(site, "daemon", *late, "web-1")
+        code, said = site.jqctl("daemon", *late, "web-1")
         [answer] = said["daemons"]
         assert (code, answer["answered"], answer["message"]) == (ERROR, True, "it is draining")
     site.gate().touch()
@@ -182,18 +170,18 @@ def test_a_worker_that_hears_nothing_does_not_hold_up_its_daemon(site: Site, dae
 def test_orders_reach_whom_they_name(site: Site) -> None:
     ours, other = (site.start_daemon("--name", name) for name in ("web-1", "web-2"))
     wait_for_daemons(site, 2)
-    code, said = jqctl(site, "daemon", "drain", "web-1")
+    code, said = site.jqctl("daemon", "drain", "web-1")
     assert (code, [answer["name"] for answer in said["daemons"]]) == (OK, ["web-1"])
     assert ours.wait() == 0
     assert other.process.poll() is None
-    assert jqctl(site, "daemon", "drain", "web-3")[0] == NOT_FOUND
+    assert site.jqctl("daemon", "drain", "web-3")[0] == NOT_FOUND
 
 
 def test_of_a_daemon_that_does_not_answer_it_is_said_and_the_others_obey(site: Site) -> None:
     stopped, awake = (site.start_daemon("--name", name, "--lease", "60") for name in ("web-1", "web-2"))
     wait_for_daemons(site, 2)
     stopped.send(signal.SIGSTOP)
-    code, said = jqctl(site, "daemon", "quiet", "--all")
+    code, said = site.jqctl("daemon", "quiet", "--all")
     answers = {answer["name"]: answer for answer in said["daemons"]}
     assert code == ERROR
     assert (answers["web-2"]["ok"], answers["web-2"]["message"]) == (True, "takes no new jobs")
@@ -201,7 +189,7 @@ def test_of_a_daemon_that_does_not_answer_it_is_said_and_the_others_obey(site: S
     assert answers["web-1"]["message"].startswith("no answer within 2 s (last heard of ")
     assert awake.process.poll() is None
     stopped.send(signal.SIGCONT)
-    eventually(lambda: jqctl(site, "daemon", "resume", "web-1")[0] == OK, what="it answers again")
+    eventually(lambda: site.jqctl("daemon", "resume", "web-1")[0] == OK, what="it answers again")
 
 
 def test_orders_work_again_when_redis_is_back(
@@ -213,11 +201,11 @@ def test_orders_work_again_when_redis_is_back(
     wait_for_daemons(site)
     [worker] = daemon.workers()
     server.kill()
-    code, said = jqctl(site, "daemon", "quiet", "web-1")
+    code, said = site.jqctl("daemon", "quiet", "web-1")
     assert (code, said["error"]["code"]) == (UNREACHABLE, "unreachable")
     daemon.wait_for_event("redis.lost")
     server.restart()
-    eventually(lambda: jqctl(site, "daemon", "quiet", "web-1")[0] == OK, 30, "it hears orders again")
+    eventually(lambda: site.jqctl("daemon", "quiet", "web-1")[0] == OK, 30, "it hears orders again")
     assert is_running(worker), "an outage is no reason to replace a worker"
     order(site, "drain")
     assert daemon.wait() == 0

@@ -16,6 +16,7 @@ from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
 from jqjobs.store.reads.jobs import job_info
 from jqjobs.store.store import Store
+from proxy import Proxy
 from servers import Server
 from store.queue_system import LEASE_MS, QueueSystem, answers
 from waiting import eventually
@@ -98,17 +99,38 @@ def test_a_repeatable_call_is_sent_again_on_a_new_connection(real_system: QueueS
     assert real_system.run(job_info("q", "a")) is not None
 
 
-@pytest.mark.parametrize("call", [enqueueing.ingest("q", "n"), trips.exchange(["q"], "w", 1, 1, LEASE_MS), new("a")])
-def test_a_call_that_must_not_run_twice_is_not_repeated(real_system: QueueSystem, call: Call) -> None:
-    real_system.join("w")
-    real_system.push({"job": "n"})
-    cut_connection(real_system)
-    with pytest.raises(StoreUnavailable):
-        real_system.run(call)
+#: Calls that must not run twice.
+ONCE = pytest.mark.parametrize(
+    "call", [enqueueing.ingest("q", "n"), trips.exchange(["q"], "w", 1, 1, LEASE_MS), new("a")]
+)
 
-    assert real_system.redis("LLEN", real_system.key("inbox")) == 1
-    assert real_system.redis("GET", real_system.key("trip:w")) == b"0"
-    assert real_system.ids("ready") == []
+
+@ONCE
+def test_a_call_whose_connection_was_cut_before_it_was_sent_is_made_over_another(
+    real_system: QueueSystem, call: Call
+) -> None:
+    real_system.join("w")
+    cut_connection(real_system)
+
+    assert real_system.run(call)
+
+
+@ONCE
+def test_a_call_that_must_not_run_twice_is_not_repeated(
+    real_system: QueueSystem, connect: Callable[..., Store], call: Call
+) -> None:
+    real_system.join("w")
+    proxy = Proxy(real_system.store.address).start()
+    store = connect(proxy.url)
+    store.ping()
+    proxy.weather.loss = 1
+    with pytest.raises(StoreUnavailable):
+        store.run(call)
+    assert proxy.lost == 1, "it was sent once"
+
+    proxy.weather.loss = 0
+    store.ping()  # the next call connects again
+    proxy.close()
 
 
 def test_several_calls_are_not_repeated_after_a_broken_connection(real_system: QueueSystem) -> None:
@@ -118,15 +140,6 @@ def test_several_calls_are_not_repeated_after_a_broken_connection(real_system: Q
         real_system.store.run_many([new("a"), new("b")])
 
     assert real_system.ids("ready") == ["x"]
-
-
-def test_the_next_call_after_an_error_connects_again(real_system: QueueSystem) -> None:
-    real_system.join("w")
-    cut_connection(real_system)
-    with pytest.raises(StoreUnavailable):
-        real_system.run(enqueueing.ingest("q", "n"))
-
-    assert real_system.ingest() == (0, 0, 0, 0)
 
 
 def test_a_server_that_is_gone_and_comes_back_is_found_again(start_server: Callable[..., Server]) -> None:
