@@ -175,6 +175,18 @@ def test_every_rule_of_the_campaign_is_in_its_table_and_no_other() -> None:
     assert rules == set(re.findall(r"`([\w-]+)`", " ".join(table)))
 
 
+def test_what_the_page_of_the_doctor_shows_is_what_it_says() -> None:
+    [block] = re.findall(
+        r"^```console\n\$ jqctl doctor\n(.*?)^```", (ROOT / "docs" / "doctor.md").read_text("utf-8"), re.M | re.S
+    )
+    code = [*PACKAGE.rglob("doctor/*.py"), PACKAGE / "daemon" / "leases" / "server_check.py"]
+    said = "".join(path.read_text("utf-8") for path in code)
+    lines = [line.strip(" ✔✘!") for line in block.splitlines() if line.startswith(" ")]
+    fixed = [max(re.split(r"redis://\S+|[a-z]+-lru|\d[\w.]*(?: [GM]B)?", line), key=len).strip(" :") for line in lines]
+    assert len(fixed) >= 5
+    assert [words for words in fixed if words not in said] == []
+
+
 def test_a_test_that_carries_the_number_of_a_fault_shows_that_fault() -> None:
     numbered = [(row, int(found[1])) for row, names in rows_of_faults() for name in names
                 if (found := re.match(r"test_fault_(\d\d)_", name))]  # fmt: skip
