@@ -39,7 +39,8 @@ test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, th
 	$(BIN)/python -m pytest -n 3 $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
-test-long: $(STAMP) ## run the property test with 500,000 steps, and the store's tests on a fake server
+test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on a fake server, 105 kills of workers
+	JQ_TEST_KILLS=105 $(BIN)/python -m pytest tests/e2e/test_supervisord.py
 	JQ_TEST_SERVERS=fake $(BIN)/python -m pytest -n 2 tests/store -k fake
 	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -24,9 +25,10 @@ from jqjobs.store.address import parse_url
 from servers import Server
 from waiting import eventually
 
-JOBS = 2000
-WORKER_KILLS = 105
-DAEMON_KILLS = 11
+#: `make test-long` has 105 of them.
+WORKER_KILLS = int(os.environ.get("JQ_TEST_KILLS", "24"))
+DAEMON_KILLS = WORKER_KILLS // 8
+JOBS = 20 * WORKER_KILLS
 
 #: A dead daemon's jobs run again within this long of a daemon's start (on a machine that is not overloaded).
 TAKE_OVER_S = 2.0

@@ -234,8 +234,11 @@ def serve(system: QueueSystem, times: int) -> Callable[[], object]:
     return trips
 
 
-@pytest.mark.parametrize("entry", [{}, {"max_throttles": 3}])
-@pytest.mark.parametrize("limits", ["r 100 1000 api/1s", "c 1 0 api/running", "r 100 1000 api/1s c 1 0 api/running"])
+RATE, PLACES = "r 100 1000 api/1s", "c 1 0 api/running"
+BOTH = f"{RATE} {PLACES}"
+
+
+@pytest.mark.parametrize(("limits", "entry"), [(RATE, {}), (PLACES, {}), (BOTH, {}), (BOTH, {"max_throttles": 3})])
 def test_with_ten_thousand_jobs_behind_one_limit_no_call_is_slow(
     system: QueueSystem, limits: str, entry: dict[str, int]
 ) -> None:
