@@ -1,6 +1,7 @@
 # Everything a developer or CI does with jqjobs. `make help` lists the targets.
 
 PYTHON ?= python3
+NEWER_PYTHON ?= python3.12
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
@@ -13,7 +14,7 @@ PROCESS_TESTS  := tests/e2e
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format reference docs bench chaos clean
+.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format django reference docs bench chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -45,6 +46,12 @@ test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests o
 	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property
 
 check: format-check lint types layers test ## what CI runs: format, lint, types, layers, tests
+
+django: ## make environments with newer Djangos, for tests/store/django; needs Python 3.12, or NEWER_PYTHON=…
+	for version in 6.0 6.1; do \
+	  test -x .venv-django-$$version/bin/python || $(NEWER_PYTHON) -m venv .venv-django-$$version; \
+	  .venv-django-$$version/bin/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,web]' "Django~=$$version.0"; \
+	done
 
 format-check: $(STAMP) ## fail when a file is not formatted
 	$(BIN)/ruff format --check $(CODE)

@@ -43,6 +43,7 @@ _JOB = {
     "redact": "names of arguments, or patterns such as `*card*`, whose values the dashboard does not show",
     "max_throttles": "how often a limit may hold it back before it is dead (`throttled`); `None`: any number",
     "throttle_counts": "whether being held back costs an attempt",
+    "on_commit": "calls are stored once the transaction of that database of Django is committed",
 }
 _CALL = {
     "queue": "another queue than the job's",
@@ -59,6 +60,7 @@ _CALL = {
     "coalesce": "how long it has the key, see [below](#coalescing)",
     "replace": "a job that has the key and has not started becomes this call, due time included",
     "meta": "a JSON object that travels with the call; the job reads it as `current_job().meta`",
+    "on_commit": "stored when that database of Django commits; `False`: at once",
 }
 _PERIODIC = {
     "cron": "five fields (six: seconds first) as in Debian's cron, also `L`, `MON#2`, `@daily`",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from jqjobs.api.client import Client
 from jqjobs.api.engine import Engine
@@ -64,11 +64,11 @@ class App:
     on_enqueue = CallPoint()
 
     def __init__(
-        self, imports: Iterable[str] = (), *, redis_url: str | None = None, prefix: str | None = None,
-        credentials: Credentials | None = None,
-        defaults: Mapping[str, Any] | None = None,
+        self, imports: Iterable[str] | Callable[[], Iterable[str]] = (), *, redis_url: str | None = None,
+        prefix: str | None = None, credentials: Credentials | None = None, defaults: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
+        Or a function that returns them, called when they are loaded.
 
         ``redis_url``, ``prefix``: instead of JQ_REDIS_URL and JQ_PREFIX of the environment or of ``.env``; apps with
         different prefixes never meet in Redis. ``credentials``: returns the password, or ``(user, password)``; called
@@ -114,6 +114,7 @@ class App:
         coalesce: str = Coalesce.UNFINISHED, replace: bool = False,
         rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None,
         max_throttles: int | None = None, throttle_counts: bool = False, redact: Iterable[str] = (),
+        on_commit: str | Literal[False] | None = None,
         on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
         on_state_change: Hooked = None, cleanup: Hooked = None,
     ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
@@ -130,7 +131,8 @@ class App:
         many may start in a time, or run at once, on all hosts together; or functions of the arguments by name that
         return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
         ``throttle_counts``: each time is a failure. ``redact``: names of arguments, or patterns such as ``"*card*"``,
-        whose values the dashboard does not show. ``on_start`` … ``cleanup``: hooks, one or a list.
+        whose values the dashboard does not show. ``on_commit``: see `Job.options`. ``on_start`` … ``cleanup``: hooks,
+        one or a list.
         """
         check_options(options)
 

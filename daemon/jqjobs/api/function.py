@@ -6,9 +6,10 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from jqjobs.api.engine import Engine
+from jqjobs.api.engine_choice import after_commit
 from jqjobs.api.handle import JobHandle, handle_of, tell_handles
 from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.api.terms import Terms
@@ -50,14 +51,12 @@ class Job(Generic[P, R]):
         self.settings = settings
         #: What is called when something becomes of it.
         self.hooks: Hooks = settings.hooks
-        self._engine = engine
+        self._now = engine
         self._on_enqueue = on_enqueue
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
-        self._terms = Terms(settings, NO_OPTIONS)
-        #: The queue it goes to.
-        self.queue = self._terms.queue
+        self._take(Terms(settings, NO_OPTIONS))
 
     @functools.cached_property
     def function(self) -> Callable[P, R]:
@@ -93,7 +92,7 @@ class Job(Generic[P, R]):
         delay: Duration | None = None, due: datetime | str | None = None, max_attempts: int | None = None,
         max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
         keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
-        meta: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None, on_commit: str | Literal[False] | None = None,
     ) -> Job[P, R]:  # fmt: skip
         """Return the job with other options for the calls made on it.
 
@@ -103,11 +102,13 @@ class Job(Generic[P, R]):
         ``coalesce``: how long a job has it: until it is taken ("queued"), until it has succeeded or is dead
         ("unfinished"), or while it is dead too ("stored"). ``replace``: a job that has the key and has not started
         becomes this call. ``meta``: travels with the call, the job reads it as ``current_job().meta``.
+        ``on_commit``: stored once the transaction of that database of Django is committed, and never if it is rolled
+        back; outside of one, and with False, at once.
         Raises: InvalidOption, InvalidName.
         """
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace,
-            meta,
+            meta, on_commit,
         )  # fmt: skip
         return self.with_options(self._terms.options.with_(given))
 
@@ -115,9 +116,14 @@ class Job(Generic[P, R]):
         """Return the job with these options, and none of those before, for the calls made on it."""
         job: Job[P, R] = object.__new__(type(self))  # copy() would go by `__reduce__`
         job.__dict__.update(self.__dict__)
-        job._terms = Terms(job.settings, chosen)
-        job.queue = job._terms.queue
+        job._take(Terms(job.settings, chosen))
         return job
+
+    def _take(self, terms: Terms) -> None:
+        self._terms = terms
+        #: The queue it goes to.
+        self.queue = terms.queue
+        self._engine = after_commit(self._now, terms.on_commit) if terms.on_commit else self._now
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Store a call of this job and return its handle.

@@ -30,12 +30,13 @@ _STATES = frozenset(state.value for state in State)
 class JobHandle:
     """A job in the store. ``created`` is False when its id or coalescing key was there already.
 
+    None: it is stored when the transaction is committed, see ``on_commit`` of `Job.options`.
     ``replaced``: the job that had the key had not started, and is this call now.
     """
 
     id: str
     queue: str
-    created: bool
+    created: bool | None
     _engine: Engine = field(repr=False, compare=False)
     replaced: bool = field(default=False, repr=False)
 

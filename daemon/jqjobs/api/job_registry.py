@@ -5,7 +5,7 @@ Filled through the decorators of `App`; workers load it and read it. Knows nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from jqjobs.api.function import Job
@@ -23,9 +23,9 @@ class Registry:
     ``async_middlewares``: those around coroutine functions.
     """
 
-    def __init__(self, imports: Iterable[str] = ()) -> None:
+    def __init__(self, imports: Iterable[str] | Callable[[], Iterable[str]] = ()) -> None:
         """``imports``: modules that hold jobs, see `App`."""
-        self.imports = tuple(imports)
+        self.imports = imports if callable(imports) else tuple(imports)
         self.jobs: dict[str, Job[Any, Any]] = {}
         self.schedules = Schedules()
         self.hooks = Hooks()
@@ -48,7 +48,7 @@ class Registry:
 
     def load(self) -> None:
         """Import the job modules and check every signature. Raises: ConfigError, and what the modules raise."""
-        import_all(self.imports)
+        import_all(self.imports() if callable(self.imports) else self.imports)
         for job in self.jobs.values():
             job.signature.check()
             if job.is_async:

@@ -17,6 +17,7 @@ class Terms:
         self.job_id, self.key = options.id, options.key or ""
         self.fields = options.fields()
         self.meta = options.meta
+        self.on_commit = settings.on_commit if options.on_commit is None else options.on_commit
         self.priority = settings.priority if options.priority is None else options.priority
         self._when = settings.delay if options.when is None else options.when
         #: Whether it is read at each call when they are due.

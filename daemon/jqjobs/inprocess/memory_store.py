@@ -84,6 +84,7 @@ class Record:
     patience: int | None = None
     reason: str = ""
     error: str = ""
+    taken_ms: int | None = None
     finished_ms: int | None = None
     result: bytes | None = None
     result_missing: str = ""
@@ -224,6 +225,7 @@ class Records:
         """Let a job be active, whether it is due or not."""
         record.state = "active"
         record.attempt += 1
+        record.taken_ms = self.clock()
         self.on_start(record)
         return record
 

@@ -26,7 +26,7 @@ def _inspect(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
     record = records.get(queue, args[0])
     if record is None:
         return [int(records.has_succeeded(queue, args[0])), None]
-    worker = b"in-process" if record.state == "active" else b""
+    worker = b"in-process" if record.state in ("active", "kept") else b""
     return [records.clock(), record.state.encode(), b"0", worker, _flat(_hash(record)), record.history]
 
 
@@ -37,7 +37,7 @@ def _hash(record: Record) -> dict[str, Any]:
         "name": record.name, "payload": record.payload, "enqueued": record.enqueued_ms, "due": record.due_ms,
         "priority": record.priority, "key": record.key, "attempt": record.attempt, "executions": record.executions,
         "failures": record.failures, "interrupts": record.interrupts, "throttles": record.throttles,
-        "reason": record.reason, "error": record.error,
+        "reason": record.reason, "error": record.error, "taken": record.taken_ms,
         "finished": record.finished_ms, "result": record.result, "result_missing": record.result_missing,
         "progress": record.progress and json.dumps(record.progress), "log": said, **record.fields,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidName, InvalidOption
@@ -127,11 +127,12 @@ class NewJob:
 class Enqueued:
     """What the store made of a `NewJob`. ``created`` is False when ``id`` or ``key`` was there already.
 
+    None: it waits for a commit, and nobody knows yet.
     ``replaced``: the job that had the key had not started, and is this call now.
     """
 
     id: str
-    created: bool
+    created: bool | None
     replaced: bool = False
 
 
@@ -206,6 +207,14 @@ def check_meta(meta: Mapping[str, Any] | None) -> None:
         raise InvalidOption(f"meta {meta!r} is no dict with text for keys")
 
 
+def check_on_commit(alias: str | bool | None) -> None:
+    """Raise InvalidOption unless this names a database of Django; False: enqueue at once; None says nothing."""
+    if alias == "outbox":
+        raise InvalidOption("on_commit knows no 'outbox' yet", hint="name the database, such as 'default'")
+    if alias is not None and alias is not False and not (isinstance(alias, str) and alias):
+        raise InvalidOption(f"on_commit {alias!r} names no database of Django", hint="'default' does; False: none")
+
+
 def _is_key(value: object) -> bool:
     try:
         return isinstance(value, str) and 0 < len(value.encode()) <= MAX_KEY_BYTES
@@ -231,10 +240,12 @@ class Options:
     coalesce: str | None = None
     replace: bool | None = None
     meta: Mapping[str, Any] | None = None
+    on_commit: str | Literal[False] | None = None
 
     def __post_init__(self) -> None:
         check_coalesce(self.coalesce, self.replace)
         check_meta(self.meta)
+        check_on_commit(self.on_commit)
         for what, name in (("queue", self.queue), ("id", self.id)):
             if name is not None:
                 check_name(name, what)

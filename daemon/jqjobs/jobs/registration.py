@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from jqjobs.base.clock import Duration
 from jqjobs.base.nearest import nearest
@@ -29,13 +29,14 @@ from jqjobs.jobs.records import (
     check_coalesce,
     check_integer,
     check_name,
+    check_on_commit,
     positive_ms,
 )
 
 #: What `App` can say for all its jobs at once; hooks of all jobs have decorators of their own.
 APP_WIDE = (
     "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
-    "rate_limit", "concurrency", "max_throttles", "throttle_counts", "redact",
+    "rate_limit", "concurrency", "max_throttles", "throttle_counts", "redact", "on_commit",
 )  # fmt: skip
 #: What other queues call some of them, where the nearest word means something else.
 _ELSEWHERE = {
@@ -67,6 +68,7 @@ class Settings:
     max_throttles: int | None = None
     throttle_counts: bool = False
     redact: tuple[str, ...] = ()
+    on_commit: str | Literal[False] | None = None
     hooks: Hooks = field(default_factory=Hooks, compare=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +82,7 @@ class Settings:
         if not isinstance(self.throttle_counts, bool):
             raise InvalidOption(f"throttle_counts {self.throttle_counts!r} is neither True nor False")
         check_coalesce(self.coalesce, self.replace)
+        check_on_commit(self.on_commit)
         check_delay(self.delay)
 
     def catalog_entry(self, doc: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
             for into, jobs in groupby(_read(file, queue), key=itemgetter(0)):
                 store.run(upkeep.add_queues([into]))
                 for portion in chunks(job for _, job in jobs):
-                    made.update(each.created for each in store.run(enqueueing.enqueue(into, portion)))
+                    made.update(each.created is True for each in store.run(enqueueing.enqueue(into, portion)))
         except JqError:
             complain(f"jqctl: stopped early: {_words(made)}")
             raise

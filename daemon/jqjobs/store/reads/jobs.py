@@ -142,7 +142,7 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
         enqueued_ms=enqueued_ms, due_ms=enqueued_ms if due_ms is None else due_ms,
         started_ms=integer(f.get("taken")), finished_ms=integer(f.get("finished")),
         deadline_ms=integer(score) if state == "waiting" else None,
-        worker=string(worker) or None, error=string(f.get("error")), reason=string(f.get("reason")),
+        worker=string(worker) or string(f.get("worker")), error=string(f.get("error")), reason=string(f.get("reason")),
         result=json_or_none(f.get("result")), result_missing=string(f.get("result_missing")),
         progress=json_or_none(f.get("progress")), log=log_lines(f.get("log")), history=tuple(map(_attempt, history)),
     )  # fmt: skip

@@ -14,8 +14,9 @@ local outcomes = {
     count(q, now, 'done', 1)
     succeed(q, now, id, key)
   end,
-  kept = function(q, now, id, rank, key, number, text, line)
+  kept = function(q, now, id, rank, key, number, text, line, worker)
     count(q, now, 'done', 1)
+    redis.call('HSET', q .. 'job:' .. id, 'worker', worker)
     succeed(q, now, id, key, tonumber(number), line, text ~= '' and text)
   end,
   failed = function(q, now, id, rank, key, number, text, line)

@@ -30,7 +30,8 @@ local function settle_one(q, now, active, taken, stale, settled, kind, id, attem
     if uncleaned and not UNRUN[kind] then redis.call('HDEL', q .. 'job:' .. id, 'uncleaned') end
     local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
     if cancelled and not FINAL[kind] then record = outcomes.cancelled end
-    record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line)
+    local worker = string.sub(active, #q + #'active:' + 1)
+    record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line, worker)
     told = false  -- of those that get its place, nobody is told
     free_places(q, now, id, attempt, limits)
   end)
