@@ -18,7 +18,9 @@ def sound(schema: Any) -> Any:
 
 
 def _is_call(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "object" and isinstance(schema.get("properties"), dict) and _is_schema(schema, 0)
+    properties = schema.get("properties")
+    are_told = isinstance(properties, dict) and all(isinstance(each, dict) for each in properties.values())
+    return schema.get("type") == "object" and are_told and _is_schema(schema, 0)
 
 
 def _is_schema(schema: Any, depth: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 #: What a number, a name or a bracket counts, beside the characters of a text.
 _EACH = 4
+_MOST_DEPTH = 50
 
 
 class Beginning:
@@ -17,14 +18,17 @@ class Beginning:
         self.is_whole = True
         self.value = self._of(value)
 
-    def _of(self, value: Any) -> Any:
+    def _of(self, value: Any, depth: int = 0) -> Any:
         self._left -= _EACH
+        if depth > _MOST_DEPTH:
+            self.is_whole = False
+            return "…"
         if isinstance(value, str):
             return self._of_text(value)
         if isinstance(value, dict):
-            return {name: self._of(each) for name, each in self._while_there_is_room(value.items())}
+            return {name: self._of(each, depth + 1) for name, each in self._while_there_is_room(value.items())}
         if isinstance(value, list):
-            return [self._of(each) for _, each in self._while_there_is_room(("", each) for each in value)]
+            return [self._of(each, depth + 1) for _, each in self._while_there_is_room(("", each) for each in value)]
         return value
 
     def _of_text(self, text: str) -> str:

@@ -52,6 +52,8 @@ class Request:
             return {}
         try:
             found = strict_json(self.body)
+            if b"\\u" in self.body:
+                json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no character
         except ValueError:
             found = None
         if not isinstance(found, dict):

@@ -19,6 +19,8 @@ USUAL = (
     "*credential*", "*api_key*", "*access_key*", "*private_key*",
 )  # fmt: skip
 HIDDEN = "[redacted]"
+#: What is nested deeper is not looked at, and not shown.
+MOST_DEPTH = 100
 _BETWEEN_WORDS = re.compile(r"[-_.\s]")
 
 #: Returns what is shown instead of a value; gets its name ("" where it has none) and the value.
@@ -43,15 +45,15 @@ class Redaction:
         """Whether a value of that name is hidden."""
         return bool(self._matches(name) or self._matches(_joined(name)))
 
-    def of(self, value: Any, name: str = "") -> Any:
+    def of(self, value: Any, name: str = "", depth: int = 0) -> Any:
         """Return a JSON value without what is hidden; ``name``: that of the value itself, or of the list it is in."""
-        if name and self.hides(name):
+        if depth > MOST_DEPTH or (name and self.hides(name)):
             return HIDDEN
         value = self._asked(name, value)
         if isinstance(value, Mapping):
-            return {str(key): self.of(each, str(key)) for key, each in value.items()}
+            return {str(key): self.of(each, str(key), depth + 1) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
-            return self._pair(value) or [self.of(each, name) for each in value]
+            return self._pair(value) or [self.of(each, name, depth + 1) for each in value]
         return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
     def _pair(self, found: Sequence[Any]) -> list[Any] | None:
@@ -76,10 +78,10 @@ def _joined(name: str) -> str:
     return name if "[" in name else _BETWEEN_WORDS.sub("", name)
 
 
-def masked(value: Any) -> Any:
+def masked(value: Any, depth: int = 0) -> Any:
     """Return a JSON value with its names alone: of what nobody can judge."""
-    if isinstance(value, Mapping):
-        return {str(key): masked(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [masked(each) for each in value]
+    if isinstance(value, Mapping) and depth <= MOST_DEPTH:
+        return {str(key): masked(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, (list, tuple)) and depth <= MOST_DEPTH:
+        return [masked(each, depth + 1) for each in value]
     return HIDDEN
