@@ -22,9 +22,13 @@ _PLAIN = (("Content-Type", "text/plain"),)
 _TOO_LARGE = Response(413, _PLAIN, b"the body is too large\n")
 _NO_LENGTH = Response(411, _PLAIN, b"say how long the body is: Content-Length\n")
 _TOO_SLOW = Response(408, (*_PLAIN, ("Connection", "close")), b"the body took too long\n")
+_TWO_LENGTHS = Response(400, (*_PLAIN, ("Connection", "close")), b"the body has two lengths\n")
+_TOO_MANY_FIELDS = Response(400, _PLAIN, b"the query has too many fields\n")
 _CUT_OFF = Response(400, _PLAIN, b"the body ended before its Content-Length\n")
 
 
+#: So many fields a query may have.
+_MOST_FIELDS = 200
 #: So long a body takes at most, however it drips.
 BODY_S = 20.0
 
@@ -37,7 +41,7 @@ def wsgi(handle: Handle) -> WsgiApp:
     """Return the WSGI application of a handler."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = _read(environ)
+        body = _refusal(environ.get("QUERY_STRING", "")) or _read(environ)
         response = body if isinstance(body, Response) else handle(_of_environ(environ, body))
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", _sent_headers(response))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
@@ -78,7 +82,7 @@ def asgi(handle: Handle, is_quick: Callable[[Request], bool] = lambda _: False) 
             await send({"type": "websocket.close", "code": 1003})
         elif scope["type"] == "http":
             try:
-                body = await _body(receive)
+                body = _refusal_of(scope) or await _body(receive)
             except _GoneError:
                 return
             if isinstance(body, Response):
@@ -147,7 +151,18 @@ def _client(client: Any, server: Any) -> str:
 
 
 def _query(text: str) -> dict[str, list[str]]:
-    return parse_qs(text, keep_blank_values=True, max_num_fields=1000)
+    return parse_qs(text, keep_blank_values=True)
+
+
+def _refusal(query: str) -> Response | None:
+    """Return the refusal of a query that is nothing that we have written."""
+    return _TOO_MANY_FIELDS if query.count("&") >= _MOST_FIELDS else None
+
+
+def _refusal_of(scope: Message) -> Response | None:
+    """Return the refusal of a request that others on its way may understand otherwise, or of its query."""
+    lengths = {name for name, _ in scope["headers"] if name in (b"transfer-encoding", b"content-length")}
+    return _TWO_LENGTHS if len(lengths) > 1 else _refusal(scope.get("query_string", b"").decode("latin-1"))
 
 
 def _text(value: str) -> str:

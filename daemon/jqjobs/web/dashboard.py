@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from jqjobs.api.app import App
 
 _STATIC, _ALIVE = "/static/", "/healthz"
+#: Characters of a path that is told.
+_MOST_SHOWN = 200
 #: So many of the latest deaths are in the shared snapshot.
 _MOST_DEAD = 20
 _NOBODY = Access("", frozenset())
@@ -172,7 +174,7 @@ class Dashboard:
             error = NotAllowed(f"{request.method} is not for {request.path}", hint=f"it takes {methods}")
             refused = self._refuse(request, error, 405)
             return Response(refused.status, (*refused.headers, ("Allow", methods)), refused.body)
-        raise NotFound(f"there is no page {request.path}", hint="the overview leads to all there are")
+        raise NotFound(f"there is no page {request.path[:_MOST_SHOWN]}", hint="the overview leads to all there are")
 
     def _visit(self, request: Request, access: Access, params: Mapping[str, str], store: Store | None) -> Visit:
         """Return a visit; without a store there is only a page of error to show."""

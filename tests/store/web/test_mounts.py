@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from jqjobs.store.calls import upkeep
-from jqjobs.web import Dashboard, everybody
+from jqjobs.web import Access, Dashboard, Request, Right, everybody
+from jqjobs.web.access import VIEW
 from store.queue_system import QueueSystem
 
 #: Sends a request to an app as a server does: method, path, headers; what came back: status, headers, body.
@@ -152,6 +153,32 @@ def test_it_works_wherever_it_is_mounted(
     assert (status, json.loads(body)["changed"]) == (200, True)
     foreign = {"host": "h", "sec-fetch-site": "cross-site"}
     assert ask("POST", f"{mount}/api/v1/queues/{queue}/resume", foreign)[0] == 403
+    dashboard.close()
+
+
+def test_rights_are_the_same_wherever_it_is_mounted(
+    system: QueueSystem, queue: str, host: Callable[[Dashboard, str], Ask]
+) -> None:
+    rights = {"ann": frozenset(Right), "bob": VIEW}
+
+    def who(request: Request) -> Access | None:
+        name = request.headers.get("x-user", "")
+        return Access(name, rights[name]) if name in rights else None
+
+    dashboard = Dashboard(system.url, auth=who)
+    ask = host(dashboard, "/a")
+
+    def statuses(user: str) -> list[int]:
+        said = {"host": "h", "sec-fetch-site": "same-origin", "x-user": user}
+        pages = [ask("GET", path, said)[0] for path in ("/a/", "/a/api/v1/status")]
+        return pages + [
+            ask("POST", path, said)[0] for path in (f"/a/queues/{queue}/pause", f"/a/api/v1/queues/{queue}/resume")
+        ]
+
+    assert statuses("ann") == [200, 200, 303, 200]
+    assert statuses("bob") == [200, 200, 403, 403]
+    assert statuses("eve") == [403] * 4
+    assert ask("GET", "/a/healthz", {"host": "h"})[0] == 200
     dashboard.close()
 
 

@@ -143,6 +143,27 @@ def test_who_hangs_up_amid_a_body_has_asked_for_nothing() -> None:
     asyncio.run(asgi(pytest.fail)(scope, receive, send))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"headers": [(b"transfer-encoding", b"chunked"), (b"content-length", b"5")]},
+        {"headers": [], "query_string": b"a=1&" * 1500},
+    ],
+)
+def test_what_others_may_understand_otherwise_is_refused(said: dict[str, Any]) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(asgi(pytest.fail)({"type": "http", "method": "POST", "path": "/", **said}, receive, send))  # type: ignore[arg-type]
+
+    assert sent[0]["status"] == 400
+
+
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jqjobs.web.adapters.BODY_S", 0.01)
     sent: list[Any] = []
