@@ -11,6 +11,7 @@ from jqjobs.jobs.records import State
 from jqjobs.operations.lookup import read_job
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import progress_text
+from jqjobs.store.reads.registry import Registry
 from jqjobs.store.reply_values import strict_json
 from jqjobs.web.access import Right
 from jqjobs.web.acting import act_on_job
@@ -67,7 +68,7 @@ _ACTS = (
 def job_page(visit: Visit) -> Response:
     """Show one job."""
     info = read_job(visit.store, visit.params["queue"], visit.params["id"])
-    visit.snapshot()
+    registry = visit.snapshot().status.registry
     judge = visit.judge(info.queue, info.name)
     path = path_of("jobs", info.queue, info.id)
     return visit.page(
@@ -77,8 +78,14 @@ def job_page(visit: Visit) -> Response:
         acts=buttons(visit, info.state), may_resolve=info.state == "waiting" and visit.access.may(Right.RESOLVE),
         progress=progress_text(info.progress), percent=_percent(info.progress), now_ms=info.now_ms,
         queue_url=visit.url(path_of("queues", info.queue)), again_url=visit.url(path_of("new", info.queue, info.name)),
-        state_url=visit.url("/jobs", queue=info.queue, state=info.state),
+        state_url=visit.url("/jobs", queue=info.queue, state=info.state), dump_path=_dump_path(visit, info, registry),
     )  # fmt: skip
+
+
+def _dump_path(visit: Visit, info: JobInfo, registry: Registry) -> str:
+    """Return what tells the stack of a job that runs now, "" where nobody can tell it to who looks."""
+    of = [daemon.id for daemon in registry.daemons for worker in daemon.workers if worker.id == info.worker]
+    return path_of("daemons", of[0], "dump") if of and visit.access.may(Right.DAEMON) else ""
 
 
 def buttons(visit: Visit, state: str) -> list[ActButton]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jqjobs.operations.schedules import Listed, read_schedules
@@ -12,12 +13,16 @@ from jqjobs.web.http import Response
 from jqjobs.web.pages.links import job_url, path_of
 from jqjobs.web.visit import Visit
 
+#: Beside the next one.
+_LATER_TICKS = 2
+
 
 class ScheduleRow(NamedTuple):
-    """A schedule. ``trouble``: why it does not come, "" when it does."""
+    """A schedule. ``later_ms``: when it comes after the next time. ``trouble``: why it does not, "" when it does."""
 
     listed: Listed
     when: str
+    later_ms: Sequence[int]
     trouble: str
     last_url: str
     path: str
@@ -39,7 +44,15 @@ def _row(visit: Visit, each: Listed) -> ScheduleRow:
     last_url = job_url(visit, each.queue, planned.ran_id) if planned.ran_id else ""
     when = str(each.times) if each.times else "?"
     path = path_of("schedules", each.queue, planned.name)
-    return ScheduleRow(each, when, _trouble(each), last_url, path, planned.paused_ms is not None)
+    return ScheduleRow(each, when, _later(each), _trouble(each), last_url, path, planned.paused_ms is not None)
+
+
+def _later(each: Listed) -> list[int]:
+    found, at_ms = list[int](), each.next_ms
+    while each.times and at_ms is not None and len(found) < _LATER_TICKS:
+        if (at_ms := each.times.after(at_ms)) is not None:
+            found.append(at_ms)
+    return found
 
 
 def _trouble(each: Listed) -> str:
