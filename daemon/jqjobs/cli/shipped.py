@@ -47,9 +47,10 @@ class Place:
 
     @classmethod
     def here(cls, directory: Path, app: str, redis_url: str) -> Place:
-        """Return what this process knows. A URL that holds a secret is not repeated."""
+        """Return what this process knows. A URL that holds a secret, or is for development, is not repeated."""
         is_secret = "@" in redis_url or "sentinel_password=" in redis_url
-        return cls(_own_program(), str(directory), _own_user(), app, "" if is_secret else redis_url)
+        is_kept_back = is_secret or redis_url.startswith("embedded:")
+        return cls(_own_program(), str(directory), _own_user(), app, "" if is_kept_back else redis_url)
 
     @property
     def writable(self) -> str:

@@ -51,6 +51,11 @@ def test_a_password_is_not_repeated() -> None:
     assert all("hunter2" not in filled_in(kind, place) for kind in SHIPPED)
 
 
+def test_the_server_of_development_is_not_what_is_run_unattended() -> None:
+    place = Place.here(Path("/opt"), "a:b", "embedded:")
+    assert [kind for kind in SHIPPED if "embedded:" in filled_in(kind, place)] == []
+
+
 def test_what_lies_below_a_home_can_be_read_by_the_unit() -> None:
     at_home = filled_in("systemd", Place("/home/ann/venv/bin/jqd", "/srv/x", "ann"))
     assert "\nProtectHome=read-only" in at_home
