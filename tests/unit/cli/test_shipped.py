@@ -53,7 +53,7 @@ def test_a_password_is_not_repeated() -> None:
 
 def test_the_server_of_development_is_not_what_is_run_unattended() -> None:
     place = Place.here(Path("/opt"), "a:b", "embedded:")
-    assert [kind for kind in SHIPPED if "embedded:" in filled_in(kind, place)] == []
+    assert 'JQ_REDIS_URL="redis://127.0.0.1:6379/0"' in filled_in("supervisor", place)
 
 
 def test_what_lies_below_a_home_can_be_read_by_the_unit() -> None:
