@@ -43,6 +43,8 @@ class Deployment:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.servers = [_free_port() for _ in range(1 + replicas)]
         self.sentinels = [_free_port() for _ in range(3)]
+        #: Behind the URL: `?…`.
+        self.options = ""
         first, *others = self.servers
         try:
             for port in self.servers:
@@ -57,7 +59,7 @@ class Deployment:
     @property
     def url(self) -> str:
         """What JQ_REDIS_URL says."""
-        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self.sentinels)}/{SERVICE}"
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self.sentinels)}/{SERVICE}{self.options}"
 
     def start(self, port: int, *options: str) -> None:
         """Start a server (again); it loads what it has."""

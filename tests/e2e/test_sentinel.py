@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +29,18 @@ def deployment(tmp_path: Path) -> Iterator[Deployment]:
     place = tmp_path / "servers"
     place.mkdir()
     made = Deployment(place, down_after_ms=1500)
+    for sentinel in made.sentinels:
+        made.ask(sentinel, *documented_rights())
+    made.options = "?sentinel_username=jqjobs&sentinel_password=secret"
     yield made
     made.stop()
+
+
+def documented_rights() -> list[str]:
+    """Return the command that lets us ask sentinels, and nothing else."""
+    page = Path(__file__).parents[2] / "docs" / "protocol.md"
+    [command] = re.findall(r"^ACL SETUSER jqjobs .*\+switch-master.*$", page.read_text("utf-8"), re.MULTILINE)
+    return str(command).split()
 
 
 class Producer(threading.Thread):

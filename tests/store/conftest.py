@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +17,21 @@ from servers import Server
 from store.queue_system import QueueSystem
 
 
+@cache
+def documented_rights() -> tuple[str, ...]:
+    """Return name and rights of the user of docs/protocol.md for daemons and workers: each feature works with them."""
+    page = Path(__file__).parents[2] / "docs" / "protocol.md"
+    granted = re.search(r"ACL SETUSER (jqjobs .*)", page.read_text("utf-8"))
+    assert granted
+    return tuple(shlex.split(granted[1]))
+
+
 @contextmanager
 def _system_on(server: Server) -> Iterator[QueueSystem]:
-    system = QueueSystem(server.url, server.kind)
+    rights = () if server.kind == "fake" else documented_rights()
+    system = QueueSystem(server.url, server.kind, rights)
     yield system
-    system.store.close()
+    system.close()
 
 
 @pytest.fixture

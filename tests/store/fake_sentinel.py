@@ -21,8 +21,8 @@ class FakeSentinel:
         self.primary = primary
         self.password = password
         self.asked = 0
-        #: Flags of each.
-        self.replicas: list[str] = []
+        #: Flags of each, and what it says it is.
+        self.replicas: list[tuple[str, str]] = []
         self.subscribers: list[socket.socket] = []
         server = self
 
@@ -53,7 +53,9 @@ class FakeSentinel:
         if words[0] != "SENTINEL":
             return b"+OK\r\n"
         if words[1] == "REPLICAS":
-            return b"*%d\r\n" % len(self.replicas) + b"".join(_array("flags", flags) for flags in self.replicas)
+            return b"*%d\r\n" % len(self.replicas) + b"".join(
+                _array("flags", flags, "role-reported", role) for flags, role in self.replicas
+            )
         self.asked += 1
         if self.primary is None or words[2] != SERVICE:
             return b"*-1\r\n"

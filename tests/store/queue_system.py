@@ -40,21 +40,33 @@ class Clock:
 
 @dataclass
 class QueueSystem:
-    """A store on ``url``. Without ``queue=``, everything is about the queue "q"."""
+    """A store on ``url``. Without ``queue=``, everything is about the queue "q".
+
+    ``rights``: scripts are run as a user who has these, the looks are not.
+    """
 
     url: str
     kind: str = ""
+    rights: Sequence[str] = ()
     clock: Clock = field(default_factory=Clock)
     trips: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.store = Store(parse_url(self.url), now_ms=self.clock)
+        address = parse_url(self.url)
+        self.store = self._looks = Store(address, now_ms=self.clock)
+        if self.rights:
+            name = self.redis("ACL", "SETUSER", *self.rights) and self.rights[0]
+            self.store = Store(replace(address, username=name, password="secret"), now_ms=self.clock)
+
+    def close(self) -> None:
+        for store in {self.store, self._looks}:
+            store.close()
 
     def run(self, call: Call[Any]) -> Any:
         return self.store.run(call)
 
     def redis(self, *command: Any) -> Any:
-        return self.store.wire.call(*command)
+        return self._looks.wire.call(*command)
 
     # What producers and workers do
 

@@ -68,11 +68,18 @@ class Primary:
         host, port = self._ask("GET-MASTER-ADDR-BY-NAME", connect, timeout_s)
         return host.decode(), int(port)
 
-    def count_replicas(self, connect: Connect) -> int:
-        """Return how many replicas a sentinel is in touch with. Raises: as `find`."""
+    def count_replicas(self, connect: Connect, *, with_primaries: bool) -> int:
+        """Return how many replicas a sentinel is in touch with. Raises: as `find`.
+
+        ``with_primaries``: also those that still, or already, are primaries by what they say.
+        """
         told = self._ask("REPLICAS", connect, _PATIENCE_S * len(self._order))
         facts = [dict(zip(replica[::2], replica[1::2], strict=False)) for replica in told]
-        return sum(not _GONE.intersection(fact.get(b"flags", b"").split(b",")) for fact in facts)
+        return sum(
+            not _GONE.intersection(fact.get(b"flags", b"").split(b","))
+            and (with_primaries or fact.get(b"role-reported") != b"master")
+            for fact in facts
+        )
 
     def _ask(self, question: str, connect: Connect, timeout_s: float) -> list[Any]:
         until_s = time.monotonic() + timeout_s

@@ -11,6 +11,7 @@ it broken, and looks the primary up. There is one thread a process and service, 
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import threading
@@ -32,6 +33,8 @@ _TURN_S = 1.0
 _PATIENCE_S, _AGAIN_S = 1.0, 5.0
 #: Who has said nothing for so long is asked for a sign of life, and given up when none comes.
 _PING_AFTER_S = 10.0
+#: Within this time after a switch the sentinels have made the primary before a replica, if it lives.
+_CONVERTED_S = 15.0
 
 
 class Connection(Protocol):
@@ -75,6 +78,7 @@ class Switches:
         self._ear: _Ear | None = None
         #: The last primary that we heard of unasked, and how many there were.
         self._told: Place | None = None
+        self._told_s = -math.inf
         self._moves = 0
 
     def lead(self, connection: Connection, connect: Connect, timeout_s: float) -> Place:
@@ -95,13 +99,16 @@ class Switches:
 
     def replicas(self, connect: Connect) -> int:
         """Return how many replicas are there. Raises: StoreUnavailable, StoreRefused."""
-        return self._primary.count_replicas(connect)
+        # One of two servers that say they are a primary is not the one that is meant: of which, a switch has told us.
+        knows_which = time.monotonic() - self._told_s < _CONVERTED_S
+        return self._primary.count_replicas(connect, with_primaries=not knows_which)
 
-    def has_moved(self, place: Place, told_by: Place) -> None:
-        """Cut all connections that lead, or are about to lead, elsewhere."""
+    def has_moved(self, place: Place, told_by: Place, *, just_now: bool) -> None:
+        """Cut all connections that lead, or are about to lead, elsewhere. ``just_now``: else perhaps long ago."""
         self._primary.prefer(told_by)
         with self._lock:
             self._told, self._moves = place, self._moves + 1
+            self._told_s = time.monotonic() if just_now else self._told_s
             elsewhere = [one for one in self._connections if one.place not in (None, place)]
         for connection in elsewhere:
             connection.cut()
@@ -171,7 +178,7 @@ class _Ear(threading.Thread):
         ])  # fmt: skip
         self._heard_s[sentinel] = time.monotonic()
         if len(self._lines) == 1 and isinstance(found[0], list):  # what was published before, nobody here has heard
-            self._switches.has_moved((found[0][0].decode(), int(found[0][1])), sentinel)
+            self._switches.has_moved((found[0][0].decode(), int(found[0][1])), sentinel, just_now=False)
 
     def _listen(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -189,7 +196,7 @@ class _Ear(threading.Thread):
                 continue
             service, _, _, host, port = said[2].decode().split(" ")
             if service == self._sentinels.service:
-                self._switches.has_moved((host, int(port)), sentinel)
+                self._switches.has_moved((host, int(port)), sentinel, just_now=True)
 
     def _ask_for_life(self, sentinel: Place) -> None:
         silent_s = time.monotonic() - self._heard_s[sentinel]

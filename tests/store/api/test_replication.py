@@ -116,7 +116,7 @@ def test_all_are_those_that_the_sentinels_know_not_those_that_have_left_for_anot
 ) -> None:
     """A primary that was replaced and lives on has fewer replicas from moment to moment."""
     with fake_sentinel(primary.address) as sentinel:  # type: ignore[arg-type]
-        sentinel.replicas = ["slave", "slave", "slave,s_down,disconnected"]
+        sentinel.replicas = [("slave", "slave"), ("slave", "slave"), ("slave,s_down,disconnected", "slave")]
         job = app_on(f"redis+sentinel://{sentinel.place}/{SERVICE}", "all:100ms").registry.find("send")
         assert enqueue(job).created
         replicas[0].call("REPLICAOF", "NO", "ONE")
@@ -124,6 +124,27 @@ def test_all_are_those_that_the_sentinels_know_not_those_that_have_left_for_anot
             enqueue(job)
         with pytest.raises(NotReplicated, match="1 of 2"):
             enqueue_async(job)
+
+
+def test_a_primary_that_was_replaced_is_waited_for_only_by_who_has_not_heard_of_it(
+    primary: Server, replicas: list[Server], app_on: AppOn
+) -> None:
+    """For ten seconds after a commanded failover the sentinels leave it as it is."""
+    with fake_sentinel(primary.address) as sentinel:  # type: ignore[arg-type]
+        sentinel.replicas = [("slave", "slave"), ("slave", "slave"), ("slave", "master")]
+        job = app_on(f"redis+sentinel://{sentinel.place}/{SERVICE}", "all:100ms").registry.find("send")
+        with pytest.raises(NotReplicated, match="2 of 3"):
+            enqueue(job)
+        eventually(lambda: sentinel.subscribers)
+        sentinel.switch(primary.address)  # type: ignore[arg-type]
+        eventually(lambda: _is_taken(job))
+
+
+def _is_taken(job: Any) -> bool:
+    try:
+        return enqueue(job).created
+    except NotReplicated:
+        return False
 
 
 def test_where_there_is_no_replica_all_is_one_too_many(primary: Server, app_on: AppOn) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from jqjobs import App, NotReplicated, RateLimit, ResultTimeout
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind, State
@@ -92,7 +93,7 @@ def own_system(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
 
 def test_there_is_an_example_in_every_language() -> None:
     assert len(list(envelopes())) == 1 + 2 + 2 + 1 + 1
-    assert len(sessions()) == 10
+    assert len(sessions()) == 11
 
 
 def test_every_redis_cli_example_answers_as_shown(own_system: QueueSystem) -> None:
@@ -276,6 +277,31 @@ def test_a_producer_with_the_documented_rights_can_enqueue_and_nothing_else(own_
             shop.push({"job": "n"}, queue="other")
         with pytest.raises(StoreRefused):
             shop.redis("DEL", f"jq:{{{QUEUE}}}:inbox")
+
+
+def test_an_app_with_the_documented_rights_can_enqueue_into_its_queue_and_wait_and_nothing_else(
+    own_system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_system.store._now_ms = None
+    with _as_user(own_system, "web") as web:
+        app = App(redis_url=web.url)
+        send = app.job(name="n", queue=QUEUE, rate_limit=RateLimit(5, seconds=1), keep="1h")(lambda: None)
+        job = send.enqueue()
+        assert send.options(key="k", delay="1h", replace=True).enqueue().created
+        assert send.options(key="k", delay="1h", replace=True).enqueue().replaced
+        assert len(send.enqueue_many([(), ()])) == 2
+        with pytest.raises(ResultTimeout):
+            job.result(timeout="50ms")
+        monkeypatch.setenv("JQ_WAIT", "all:10ms")
+        careful = App(redis_url=web.url)
+        with pytest.raises(NotReplicated):
+            careful.job(name="n", queue=QUEUE)(lambda: None).enqueue()
+        careful.client.close()
+        with pytest.raises(StoreRefused):
+            send.options(queue="other").enqueue()
+        with pytest.raises(StoreRefused):
+            web.run(leases.join(QUEUE, "w", 1000))
+        app.client.close()
 
 
 @pytest.mark.parametrize("prefix", ["jq", "eu:shop-2"])
