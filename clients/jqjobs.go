@@ -47,6 +47,7 @@ type Envelope struct {
 	TimeoutMs   *int64         `json:"timeout_ms,omitempty"` // the time limit of one attempt
 	ExpiresMs   *int64         `json:"expires_ms,omitempty"` // not started so long after it was ingested: dead
 	KeepMs      *int64         `json:"keep_ms,omitempty"`    // how long record and result of a success stay
+	Tags        []string       `json:"tags,omitempty"`       // up to 16 words to find it by
 	Meta        map[string]any `json:"meta,omitempty"`       // passed through
 }
 
@@ -403,6 +404,7 @@ const (
 )
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+var tagForm = regexp.MustCompile(`^[^\x00-\x20\x7f]+$`)
 
 // check returns what the queue would refuse, so that a mistake is seen where it is made.
 func check(e *Envelope) error {
@@ -429,7 +431,22 @@ func check(e *Envelope) error {
 	if e.ID != "" && checkName("id", e.ID) != nil {
 		return checkName("id", e.ID)
 	}
+	if err := checkTags(e.Tags); err != nil {
+		return err
+	}
 	return checkKey(e)
+}
+
+func checkTags(tags []string) error {
+	for _, tag := range tags {
+		if !tagForm.MatchString(tag) || len(tag) > 64 {
+			return &InvalidEnvelope{"bad_field", "there is no tag " + strconv.Quote(tag)}
+		}
+	}
+	if len(tags) > 16 {
+		return &InvalidEnvelope{"bad_field", "there are more than 16 tags"}
+	}
+	return nil
 }
 
 func checkKey(e *Envelope) error {

@@ -26,7 +26,17 @@ _FLEETING_MS = {
 }  # fmt: skip
 #: So soon after the clock of Redis was set back a registry must be right again; it is looked at so often.
 _PUT_RIGHT_MS, _LOOK_MS = 30_000, 1000
-_SHARED = frozenset({"jq:{~}:queues", "jq:{~}:daemons", "jq:{~}:audit", "jq:{~}:memory", "chaos:clock"})
+_SHARED = frozenset(
+    {
+        "jq:{~}:queues",
+        "jq:{~}:daemons",
+        "jq:{~}:audit",
+        "jq:{~}:memory",
+        "jq:{~}:deploys",
+        "jq:{~}:alerts",
+        "chaos:clock",
+    }
+)
 
 
 class Registry:

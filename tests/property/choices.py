@@ -60,6 +60,8 @@ BOARD = (
 SHARES = (1, 0.5, 0.77)
 #: How long a queue is paused, ms; None: until it is resumed.
 PAUSES = (None, 0, 601, 3000, 40_000)
+#: How many jobs of a queue may wait; None: any number.
+LENGTHS = (None, None, 0, 4, 12)
 SPANS = (1, 7, 19, 600, 1000, 3000, 9000)
 JUMPS = (10_001, 31_000, 3_600_000, -100, -5000, -20_000, -3_600_000)
 MOST_JOBS, MOST_WORKERS, MOST_PACKETS = 40, 4, 30

@@ -17,6 +17,7 @@ def lift_everything(s: System) -> None:
     s.set_limit(full=False)
     for queue in QUEUES:
         s.resume(queue)
+        s.bound(queue, None)
         s.ingest(queue)
         while s.model.queues[queue].transfers:  # those that left before the clock went back come second
             s.deliver_all(queue)

@@ -20,6 +20,7 @@ from property.choices import (
     ENTRIES,
     JUMPS,
     KINDS,
+    LENGTHS,
     NAMES,
     PAUSES,
     QUEUES,
@@ -394,6 +395,11 @@ class Machine(RuleBasedStateMachine):
     def the_clock_jumps(self, jump: int) -> None:
         self.count()
         self.s.clock.advance(jump)
+
+    @rule(queue=queues, most=st.sampled_from(LENGTHS))
+    def people_bound_how_many_may_wait(self, queue: str, most: int | None) -> None:
+        self.count()
+        self.s.bound(queue, most)
 
     @rule(full=st.sampled_from((False, False, True)))
     def memory_is_full_or_not(self, full: bool) -> None:

@@ -16,6 +16,7 @@ from property.arrivals import add, as_registered
 from property.dead_worker_model import end_worker
 from property.due_and_reaped_model import pass_deadlines, promote, reap
 from property.job_model import New, Reply, Report
+from property.length_model import fitting, is_too_much
 from property.limits_model import leave_held, pass_on
 from property.move_model import Parcel, acknowledge, conclude, deliver, move, read
 from property.parking_model import end_overdue_misfits, unpark
@@ -45,21 +46,28 @@ class Model:
     def view(self) -> State:
         return {name: queue.view() for name, queue in self.queues.items()}
 
-    def enqueue(self, queue: str, now: int, jobs: Sequence[New]) -> list[tuple[str, str]]:
+    def enqueue(self, queue: str, now: int, jobs: Sequence[New]) -> list[tuple[str, str]] | None:
+        """Return None where the queue takes none of them."""
         q = self.queues[queue]
+        if is_too_much(q, jobs):
+            return None
         first = q.seq + 1
         q.seq += len(jobs)
         return [add(q, now, new, first + n) for n, new in enumerate(jobs)]
 
-    def ingest(self, queue: str, now: int) -> tuple[int, int, int, int]:
+    def ingest(self, queue: str, now: int) -> tuple[int, int, int, int] | None:
+        """Return None where the queue does not even take the first."""
         q = self.queues[queue]
-        raw, q.inbox = q.inbox, []
+        fit = fitting(q, q.inbox)
+        if q.inbox and not fit:
+            return None
+        raw, q.inbox = q.inbox[:fit], q.inbox[fit:]
         first = q.seq + 1
         q.seq += len(raw)
         made = [self._take_in(q, now, item, first + n) for n, item in enumerate(raw)]
         present, rejected = made.count("there"), made.count("rejected")
         q.rejected += rejected
-        return (len(made) - present - rejected, rejected, present, 0)
+        return (len(made) - present - rejected, rejected, present, len(q.inbox))
 
     def _take_in(self, q: Queue, now: int, item: New | Reply | None, sequence: int) -> str:
         if isinstance(item, New):

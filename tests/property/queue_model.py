@@ -76,6 +76,8 @@ class Queue:
         self.lap = False
         #: when a whole trip was made, and noted; None where a fast one will not do
         self.served: int | None = None
+        #: so many of its jobs may wait; None: any number
+        self.most: int | None = None
         #: since when; when that is to end, and when its timer goes off
         self.paused: int | None = None
         self.pause_ends: int | None = None

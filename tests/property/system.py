@@ -102,9 +102,12 @@ class System:
         call = enqueueing.enqueue(queue, [stored(job) for job in new])
         if self.full:
             self.expect_refusal(call)
+            return
+        expected = self.model.enqueue(queue, self.now, new)
+        if expected is None:
+            self.expect_refusal(call)
         else:
-            answer = [(done.id, _made(done)) for done in self.run(call)]
-            self.check(answer, self.model.enqueue(queue, self.now, new))
+            self.check([(done.id, _made(done)) for done in self.run(call)], expected)
 
     def push(self, queue: str, new: New | Reply | None) -> None:
         self.store.wire.call("LPUSH", f"jq:{{{queue}}}:inbox", envelope(new))
@@ -116,8 +119,18 @@ class System:
         if self.full and self.model.queues[queue].inbox:
             self.expect_refusal(call)
             return
+        expected = self.model.ingest(queue, self.now)
+        if expected is None:
+            self.expect_refusal(call)
+            return
         done = self.run(call)
-        self.check((done.accepted, done.rejected, done.present, done.left), self.model.ingest(queue, self.now))
+        self.check((done.accepted, done.rejected, done.present, done.left), expected)
+
+    def bound(self, queue: str, most: int | None) -> None:
+        """Let no more than so many jobs of a queue wait, or any number."""
+        found = self.run(upkeep.settings(queue, {"max_length": most}))
+        self.model.queues[queue].most = most
+        self.check(found, {} if most is None else {"max_length": most})
 
     def expect_refusal(self, call: Call[Any]) -> None:
         try:
@@ -125,7 +138,7 @@ class System:
         except StoreFull:
             self.check(None, None)
         else:
-            raise AssertionError("a full server took a new job")
+            raise AssertionError("a server or a queue that is full took a new job")
 
     # Workers and the network
 

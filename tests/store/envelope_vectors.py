@@ -27,7 +27,7 @@ _NUMBERS = {
     "priority": "priority", "due": "due_ms", "max_attempts": "max_attempts", "max_crashes": "max_crashes",
     "timeout": "timeout_ms", "expires": "expires_at_ms", "keep": "keep_ms",
 }  # fmt: skip
-_WORDS = {"name": "name", "key": "key", "coalesce": "coalesce"}
+_WORDS = {"name": "name", "key": "key", "coalesce": "coalesce", "tags": "tags"}
 
 
 def raw_of(vector: dict[str, Any]) -> bytes:

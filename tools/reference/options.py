@@ -58,6 +58,7 @@ _CALL = {
     "expires": "not started by then, it is dead",
     "keep": "how long record and result of a success are kept",
     "coalesce": "how long it has the key, see [below](#coalescing)",
+    "tags": "words to find it by with `jqctl job list --tag`: a list of at most 16, each 1 to 64 bytes without spaces",
     "replace": "a job that has the key and has not started becomes this call, due time included",
     "meta": "a JSON object that travels with the call; the job reads it as `current_job().meta`",
     "on_commit": "stored when that database of Django commits; `False`: at once",

@@ -42,6 +42,7 @@ _JOB = {
     "progress": "what it last said: a dict of `percent`, `text`, `attempt`, `at_ms`",
     "log": "the lines it left with `current_job().log`",
     "key": "its coalescing key",
+    "tags": "words to find it by",
     "held_by": "the limit that holds it back",
     "suspect": '"most scope": it may have killed a worker, and runs beside so few others; `None`: it is no suspect',
     "history": "one record for each attempt that did not succeed, the last 20",

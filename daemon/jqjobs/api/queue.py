@@ -43,6 +43,7 @@ class Said(TypedDict, total=False):
     error: str
     text: str
     key: str
+    tag: str
     since: datetime | Duration
     older_than: Duration
 

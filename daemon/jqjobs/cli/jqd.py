@@ -102,6 +102,10 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "max_dead": (int, "N", "Dead jobs kept in each queue, 1 KB each and more. Default: 100000."),
     "dead_s": (_span_s, "TIME", "How long dead jobs are kept. Default: 90d."),
     "park_s": (_span_s, "TIME", "How long jobs wait for a worker that their arguments fit. Default: 1d."),
+    "alert_url": (str, "URL", "POST there as JSON what somebody must know: jobs died, a queue waits, Redis fills up."),
+    "alert_exec": (str, "COMMAND", "Run this line of shell then, with the JSON on stdin. Default: none."),
+    "alert_wait_s": (_span_s, "TIME", "Tell of a queue whose oldest ready job waits longer. Default: 5m."),
+    "alert_every_s": (_span_s, "TIME", "Tell the same no more often, whichever daemon does. Default: 15m."),
     "runtime_dir": (
         str,
         "DIR",

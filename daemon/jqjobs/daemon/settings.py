@@ -52,6 +52,10 @@ class DaemonSettings:
     log_jobs: str = "failed"
     job_log: str = ""
     error_log: str = ""
+    alert_url: str = field(default="", repr=False)
+    alert_exec: str = ""
+    alert_wait_s: float = 300.0
+    alert_every_s: float = 900.0
 
     def __post_init__(self) -> None:
         self._check_words()
@@ -66,6 +70,8 @@ class DaemonSettings:
         _demand(len(self.queues) <= MAX_QUEUES, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
         _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
+        is_http = not self.alert_url or self.alert_url.startswith(("http://", "https://"))
+        _demand(is_http, "alert-url is no address", "use http:// or https://")
         _demand(self._success_ms() is not None, f"log-jobs is {self.log_jobs!r}", "use all, slow:1s or failed")
 
     def _check_sizes(self) -> None:
@@ -87,6 +93,8 @@ class DaemonSettings:
         _demand(self.kill_after_s >= 0, f"kill-after is {self.kill_after_s:g} s", "use 0 or more seconds")
         _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
         _demand(self.dead_s >= 0, f"dead is {self.dead_s:g} s", "use 0 or more seconds")
+        _demand(self.alert_wait_s > 0, f"alert-wait is {self.alert_wait_s:g} s", "use more than 0 seconds")
+        _demand(self.alert_every_s >= 60, f"alert-every is {self.alert_every_s:g} s", "use a minute or more")
         _demand(self.park_s >= 0, f"park is {self.park_s:g} s", "use 0 or more seconds")
 
     @property

@@ -15,6 +15,8 @@ import click
 from jqjobs.base import log
 from jqjobs.base.config import Environment
 from jqjobs.base.process import host_name
+from jqjobs.daemon.alerts.delivery import tellers
+from jqjobs.daemon.alerts.thread import AlertThread
 from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.controls import Controls
 from jqjobs.daemon.deploys.host_lock import HostLock
@@ -51,6 +53,7 @@ from jqjobs.store.address import Address
 from jqjobs.store.login import address_of
 from jqjobs.store.store import Store
 
+_ALERTS_TIMEOUT_S = 5.0
 #: Reads the settings anew.
 Reread = Callable[[], DaemonSettings]
 
@@ -76,7 +79,7 @@ class Boot:
 def wire(boot: Boot, threads: ExitStack) -> Supervisor:
     """Make a daemon; the threads that it starts end with ``threads``. Raises: ConfigError and its kin."""
     parts = _make_parts(boot)
-    _start_threads(boot.settings, parts, threads)
+    _start_threads(boot, parts, threads)
     return Supervisor(boot.settings, parts)
 
 
@@ -120,7 +123,8 @@ def _say_start(settings: DaemonSettings, address: Address) -> None:
         log.event("redis.unverified", level=log.WARNING, redis=str(address))
 
 
-def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -> None:
+def _start_threads(boot: Boot, parts: Parts, threads: ExitStack) -> None:
+    settings = boot.settings
     if settings.health:
         health = HealthServer(settings.health, parts.controls.shown_state.health)
         health.start()
@@ -128,6 +132,7 @@ def _start_threads(settings: DaemonSettings, parts: Parts, threads: ExitStack) -
     if settings.watch != "off":
         _start_watcher(settings, parts.controls.source_changes, threads)
     _start_host_check(settings, parts.controls.shown_state.host_facts)
+    _start_alerts(boot, threads)
     parts.listener.start()
     threads.callback(parts.listener.end)
     parts.leases.start()  # the supervisor ends it, once the last worker has ended
@@ -154,6 +159,14 @@ def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, thre
     source_changes.files.watch_own()
     watcher.start()
     threads.callback(watcher.end)
+
+
+def _start_alerts(boot: Boot, threads: ExitStack) -> None:
+    if told := tellers(boot.settings):
+        address = address_of(boot.redis_url, Environment(directory=boot.release.directory))
+        alerts = AlertThread(boot.settings, Store(address, timeout_s=_ALERTS_TIMEOUT_S, name="jqd-alerts"), told)
+        alerts.start()
+        threads.callback(alerts.end)
 
 
 def _start_host_check(settings: DaemonSettings, host_facts: HostFacts) -> None:

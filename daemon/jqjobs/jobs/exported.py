@@ -21,6 +21,8 @@ from jqjobs.jobs.records import (
     check_coalesce,
     check_integer,
     check_name,
+    check_tags,
+    tag_fields,
 )
 
 _VERSION = 1
@@ -70,6 +72,7 @@ class Line(msgspec.Struct):
     key: str | None = None
     coalesce: str = Coalesce.UNFINISHED
     due_ms: int | None = None
+    tags: tuple[str, ...] = ()
     options: Options = Options()
     payload: msgspec.Raw = msgspec.Raw()
     payload_base64: str = ""
@@ -90,8 +93,9 @@ def read_line(line: bytes) -> tuple[str, NewJob]:
         raise PayloadTooLarge()
     check_integer(found.priority, "priority", PRIORITIES)
     check_coalesce(found.coalesce, None)
+    check_tags(found.tags)
     due = str(found.due_ms) if found.state == "scheduled" and found.due_ms is not None else ""
     return check_name(found.queue, "queue"), NewJob(
         check_name(found.name, "job"), payload, check_name(found.id, "id"), found.priority, due, found.key or "",
-        found.options.fields(), found.coalesce,
+        (*found.options.fields(), *tag_fields(found.tags)), found.coalesce,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -29,6 +29,9 @@ PRIORITIES = range(-4096, 4096)
 #: A payload (or an envelope in the inbox) is at most this many bytes.
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_KEY_BYTES = 256
+#: A job has at most so many tags; each is 1 to 64 bytes without spaces and control characters.
+MAX_TAGS = 16
+_TAG = re.compile(rb"[^\x00-\x20\x7f]{1,64}")
 #: A worker serves at most this many queues: one trip serves them all.
 MAX_QUEUES = 32
 
@@ -215,6 +218,30 @@ def check_on_commit(alias: str | bool | None) -> None:
         raise InvalidOption(f"on_commit {alias!r} names no database of Django", hint="'default' does; False: none")
 
 
+def check_tags(tags: Sequence[str] | None) -> None:
+    """Raise InvalidOption unless these are tags; None says nothing."""
+    if tags is None:
+        return
+    if not isinstance(tags, (list, tuple)) or len(tags) > MAX_TAGS:
+        raise InvalidOption(f"tags {tags!r} is no list of at most {MAX_TAGS}")
+    for tag in tags:
+        if not is_tag(tag):
+            raise InvalidOption(f"tag {tag!r} is not text of 1 to 64 bytes without spaces", hint="such as 'tenant:42'")
+
+
+def is_tag(value: object) -> bool:
+    """Whether a job may have this as a tag."""
+    try:
+        return isinstance(value, str) and _TAG.fullmatch(value.encode()) is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def tag_fields(tags: Sequence[str] | None) -> tuple[str, ...]:
+    """Return tags as a job's record has them, name and value; nothing for none."""
+    return ("tags", " ".join(dict.fromkeys(tags))) if tags else ()
+
+
 def _is_key(value: object) -> bool:
     try:
         return isinstance(value, str) and 0 < len(value.encode()) <= MAX_KEY_BYTES
@@ -241,11 +268,13 @@ class Options:
     replace: bool | None = None
     meta: Mapping[str, Any] | None = None
     on_commit: str | Literal[False] | None = None
+    tags: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         check_coalesce(self.coalesce, self.replace)
         check_meta(self.meta)
         check_on_commit(self.on_commit)
+        check_tags(self.tags)
         for what, name in (("queue", self.queue), ("id", self.id)):
             if name is not None:
                 check_name(name, what)
@@ -304,7 +333,7 @@ class Options:
                 found += [name, duration_ms(span, name)]
         if self.expires is not None:
             found += ["expires", f"+{duration_ms(self.expires, 'expires')}"]
-        return tuple(found)
+        return (*found, *tag_fields(self.tags))
 
 
 NO_OPTIONS = Options()

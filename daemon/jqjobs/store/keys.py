@@ -10,6 +10,8 @@ QUEUES = "{~}:queues"
 DAEMONS = "{~}:daemons"
 AUDIT = "{~}:audit"
 MEMORY = "{~}:memory"
+DEPLOYS = "{~}:deploys"
+ALERTS = "{~}:alerts"
 
 
 def queue(name: str, part: str) -> str:

@@ -66,6 +66,11 @@ def string(value: Any) -> str | None:
     return text(value) if isinstance(value, (bytes, str)) else None
 
 
+def words(value: Any) -> tuple[str, ...]:
+    """Return the words of a text that has one space between them; none of what is absent."""
+    return tuple(text(value).split()) if isinstance(value, bytes) else ()
+
+
 def strict_json(source: str | bytes) -> Any:
     """Return the value of a JSON text, by the letter of RFC 8259.
 

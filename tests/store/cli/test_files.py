@@ -55,7 +55,15 @@ PAYLOADS = [
 def test_what_was_exported_can_be_enqueued_anew(
     system: QueueSystem, terminal: Terminal, payload: bytes, tmp_path: Path
 ) -> None:
-    kill(system, "a", name="mail", payload=payload, key="k", priority=3, fields=("keep", 5000, "limits", "-"))
+    kill(
+        system,
+        "a",
+        name="mail",
+        payload=payload,
+        key="k",
+        priority=3,
+        fields=("keep", 5000, "limits", "-", "tags", "a b"),
+    )
     system.add("later", due="+60000", coalesce="queued", key="x")
     before = {job_id: system.job(job_id) for job_id in ("a", "later")}
     exported(terminal)

@@ -13,9 +13,11 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, moves, trips, upkeep
+from jqjobs.store.calls.alerts import claim_alert, told_alert
 from jqjobs.store.calls.audit import note_act
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
+from jqjobs.store.calls.deploys import note_release
 from jqjobs.store.calls.endings import job_end
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.memory import sample_memory
@@ -64,6 +66,9 @@ CALLS: dict[str, Call[Any]] = {
     "delivered": moves.delivered("q", [(TRANSFER, moves.Delivered.DELIVERED)]),
     "acknowledge": moves.acknowledge("q", "other", ["1-1"]),
     "audit": note_act("ann@web1", "queue pause", {"name": "q"}),
+    "claim_alert": claim_alert("died q", 900_000, 45_000),
+    "told_alert": told_alert("died q", 1),
+    "note_release": note_release("v1"),
     "settings": upkeep.settings("q", {"max_dead": 10}),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),

@@ -244,7 +244,7 @@ def test_a_damaged_job_has_no_key_once_it_is_dead(real_system: QueueSystem) -> N
 
 
 def test_replacing_a_waiting_job_gives_it_the_new_call_under_its_old_id(system: QueueSystem) -> None:
-    system.add("a", key="k", name="old", payload=b"1", priority=3, fields=("keep", 5, "max_attempts", 2))
+    system.add("a", key="k", name="old", payload=b"1", priority=3, fields=("keep", 5, "max_attempts", 2, "tags", "x"))
     system.clock.advance(50)
 
     assert add_again(system, name="new", payload=b"2", fields=("timeout", 7), replace=True) == Enqueued(

@@ -16,6 +16,7 @@ from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import moves, trips, upkeep
+from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.schedules import plan, tick
 from jqjobs.store.reply_values import text
@@ -96,6 +97,16 @@ def a_minute_that_has_its_sample(system: QueueSystem) -> Call[Any]:
     return CALLS["sample_memory"]
 
 
+def a_release_that_is_known(system: QueueSystem) -> Call[Any]:
+    system.run(CALLS["note_release"])
+    return CALLS["note_release"]
+
+
+def an_alert_that_was_told(system: QueueSystem) -> Call[Any]:
+    system.run(told_alert("died q", system.clock.now_ms))
+    return CALLS["claim_alert"]
+
+
 def what_was_read_just_now(system: QueueSystem) -> Call[Any]:
     return moves.deliver("q", "other", system.clock.now_ms, [TRANSFER])
 
@@ -110,10 +121,12 @@ def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
 
 STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
+    "claim_alert": (an_alert_that_was_told,),
     "deliver": (what_was_read_just_now,),
     "exchange": (settled_in_order,),
     "fast_trip": (settled_fast_and_in_order,),
     "housekeep": (housekeeping_that_was_done,),
+    "note_release": (a_release_that_is_known,),
     "sample_memory": (a_minute_that_has_its_sample,),
     "tick": (a_tick_that_has_come, a_tick_that_is_skipped),
 }

@@ -104,13 +104,14 @@ def test_each_word_of_a_selector_selects(system: QueueSystem) -> None:
     kill(system, "a", name="mail", payload=b'{"args":["ann@example.org"]}', text="SMTPError: no route")
     kill(system, "b", name="mail", text="KeyError: 'x'")
     kill(system, "c", name="bill", text="SMTPError: no route")
-    kill(system, "d", key="order:7")
+    kill(system, "d", key="order:7", fields=("tags", "tenant:4 tenant:42"))
 
     assert found(system, name="mail") == ["a", "b"]
     assert found(system, error="SMTP") == ["a", "c"]
     assert found(system, error="no route", name="bill") == ["c"]
     assert found(system, text="ann@") == ["a"]
-    assert found(system, key="order:7") == ["d"]
+    assert found(system, key="order:7") == found(system, tag="tenant:4") == found(system, tag="tenant:42") == ["d"]
+    assert found(system, tag="tenant") == found(system, tag="tenant:4 tenant:42 ") == []
     assert found(system, error="discarded") == list("abcd")  # a whole reason
     assert found(system, error="discard") == []
     assert found(system, name="mai", state="dead") == []

@@ -57,6 +57,8 @@ def test_an_integer_must_be_one_and_in_its_range(value: object) -> None:
     [
         {"priority": 4096}, {"priority": -4097}, {"priority": 1.5}, {"priority": True}, {"max_attempts": 0},
         {"max_crashes": 0}, {"max_crashes": -1}, {"key": ""}, {"key": "k" * 257}, {"key": "é" * 129},
+        {"tags": "urgent"}, {"tags": ["a b"]}, {"tags": [""]}, {"tags": ["é" * 33]}, {"tags": ["\ud800"]},
+        {"tags": [7]}, {"tags": [str(n) for n in range(17)]},
         {"delay": 1, "due": datetime(2026, 1, 1, tzinfo=UTC)},
     ],
     ids=lambda options: str(options)[:30],

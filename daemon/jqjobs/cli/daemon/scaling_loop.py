@@ -6,15 +6,14 @@ look ─▶ hold ─▶ say ─▶ the command, if what it last did is not this 
 
 from __future__ import annotations
 
-import os
 import select
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.base.shell_line import failure_of
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.cli.output import complain
 from jqjobs.errors import NotFound, StoreError
@@ -24,7 +23,6 @@ from jqjobs.jobs.scaling import Decision, Hold, Load
 PLACE = "{wanted}"
 #: A command that takes longer hangs.
 _PATIENCE_S = 60.0
-_STDERR = 2
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -47,23 +45,11 @@ class ScalingCommand:
             return True
         line = self._line.replace(PLACE, str(wanted))
         before = "?" if self.done is None else self.done
-        failed = _failure(line)
+        failed = failure_of(line, _PATIENCE_S)
         complain(f"jqctl: {before} → {wanted}: {line}" + (f": {failed}" if failed else ""))
         if not failed:
             self.done = wanted
         return not failed
-
-
-def _failure(line: str) -> str:
-    """Run a line of shell; return why it failed, "" when it did not."""
-    process = subprocess.Popen(line, shell=True, stdin=subprocess.DEVNULL, stdout=_STDERR, start_new_session=True)
-    try:
-        code = process.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return f"failed, killed after {_PATIENCE_S:g} s"
-    return f"failed with {code}" if code else ""
 
 
 class ScalingLoop:

@@ -66,6 +66,7 @@ def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
     yield "payload", f"NOT READABLE: {info.payload}" if info.payload is not None else ""
     yield "priority", str(info.priority)
     yield "key", info.key or ""
+    yield "tags", " ".join(info.tags)
     yield "held by", info.held_by or ""
     yield "suspect", _suspicion(info)
     yield "enqueued", _when(info.enqueued_ms, info.now_ms)

@@ -19,6 +19,7 @@ from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
+from jqjobs.daemon.leases.release_marks import ReleaseMarks
 from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.settings import DaemonSettings
@@ -51,7 +52,7 @@ class LeaseKeeper:
     - says that workers are about to end, so that nobody is charged for it
     - keeps house in the queues, ticks their schedules, looks whether anything is left in them, and how much
     - notes how much memory Redis takes
-    - registers the daemon and its workers, and passes on what is cancelled in their hands
+    - registers the daemon and its workers, notes deploys, and passes on what is cancelled in their hands
 
     ``has_joined``: a worker had its lease; what Redis refuses from then on is an accident, and waited out.
     """
@@ -72,6 +73,7 @@ class LeaseKeeper:
         self._judged: dict[str, Words] = {}
         self._expiries = Expiries(store)
         self._counts = Counts()
+        self._releases = ReleaseMarks(store)
         self.housekeeping = Housekeeping(store, settings)
         self.has_answered = False
         self.has_joined = False
@@ -188,6 +190,7 @@ class LeaseKeeper:
         if run_and_pass_on_cancels(self._store, call, list(self._joined.values()) if report.is_busy else []):
             log.event("redis.clock_back", level=log.WARNING)
             self._expiries.begin()
+        self._releases.look(report)
         if self._expiries.are_walked:
             self._expiries.step()
         return _WALK_EVERY_S if self._expiries.are_walked else None

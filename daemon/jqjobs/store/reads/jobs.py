@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reads.notes import LogLine, log_lines
-from jqjobs.store.reply_values import count, fields, integer, json_or_none, strict_json, string, text
+from jqjobs.store.reply_values import count, fields, integer, json_or_none, strict_json, string, text, words
 from jqjobs.store.scripts import script
 
 #: In the answer of lua/inspect.lua about a job without a record.
@@ -75,6 +75,7 @@ class JobInfo(NamedTuple):
     progress: Any
     log: tuple[LogLine, ...]
     key: str | None
+    tags: tuple[str, ...]
     held_by: str | None
     suspect: str | None
     history: tuple[Attempt, ...]
@@ -133,6 +134,7 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
     return JobInfo(
         id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
         args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
+        tags=words(f.get("tags")),
         held_by=string(f.get("held_by")),
         priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
         executions=count(f.get("executions")), failures=count(f.get("failures")),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from jqjobs.base.exposition import Family, Histogram, Metric
 from jqjobs.jobs.scaling import LEAD_S, UNBOUNDED, Rules, decide
 from jqjobs.jobs.statistics import BOUNDS_MS
+from jqjobs.store.reads.deploys import read_deploys
 from jqjobs.store.reads.loads import Loads, read_loads
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import read_registry
@@ -34,8 +35,11 @@ _WAITS = Family(
 _WORKERS = Family("jqjobs_workers", "gauge", "Workers of all daemons in each state.", ("state",))
 _WANTED = Family("jqjobs_wanted_workers", "gauge", "Workers that would do all jobs of a queue within 30 s.", ("queue",))
 _MEMORY = Family("jqjobs_redis_used_bytes", "gauge", "Memory that Redis uses.")
+_DEPLOYED = Family(
+    "jqjobs_last_deploy_timestamp_seconds", "gauge", "When the release that was deployed last began to run."
+)
 #: All of them, in the order in which they are told.
-FAMILIES = (_JOBS, _OLDEST, _PAUSED, _EXECUTIONS, _RUNS, _WAITS, _WORKERS, _WANTED, _MEMORY)
+FAMILIES = (_JOBS, _OLDEST, _PAUSED, _EXECUTIONS, _RUNS, _WAITS, _WORKERS, _WANTED, _MEMORY, _DEPLOYED)
 
 
 def queue_metrics(store: Store) -> list[Metric]:
@@ -44,7 +48,7 @@ def queue_metrics(store: Store) -> list[Metric]:
     statuses = store.run_all([queue_status(queue) for queue in queues])
     return [
         *_of_queues(statuses), *_of_names(queue_statistics(store, queues)), _workers(store),
-        _wanted_workers(read_loads(store, queues, LEAD_S)), *_memory(store),
+        _wanted_workers(read_loads(store, queues, LEAD_S)), *_memory(store), *_last_deploy(store),
     ]  # fmt: skip
 
 
@@ -79,3 +83,8 @@ def _memory(store: Store) -> Iterator[Metric]:
     used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
     if used_bytes is not None:
         yield _MEMORY.alone(used_bytes)
+
+
+def _last_deploy(store: Store) -> Iterator[Metric]:
+    for latest in read_deploys(store)[:1]:
+        yield _DEPLOYED.alone(latest.at_ms / 1000)

@@ -17,7 +17,7 @@ from jqjobs.errors import InvalidOption
 from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import count, integer, string, text
+from jqjobs.store.reply_values import count, integer, string, text, words
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Steps
 
@@ -25,7 +25,7 @@ from jqjobs.store.steps import Steps
 _PLACE = re.compile(rb"(?:#\d{1,15}|-?(?:inf|\d+(?:\.\d+)?(?:e[+-]?\d+)?) \S* .+)?", re.DOTALL)
 _MOST_MS = 10**15
 #: Items of one job in the answer of lua/search.lua.
-_ROW_FIELDS = 14
+_ROW_FIELDS = 15
 #: So long a page is looked for; then it ends, however short it is.
 _PATIENCE_S = 0.3
 #: Jobs of one script call.
@@ -57,6 +57,7 @@ class JobRow(NamedTuple):
     due_ms: int | None = None
     since_ms: int | None = None
     key: str | None = None
+    tags: tuple[str, ...] = ()
     score: str = ""
 
     @property
@@ -68,7 +69,7 @@ class JobRow(NamedTuple):
         """Return the JSON value that lists show."""
         shown = self._asdict()
         del shown["score"]
-        return shown | {"tags": []}
+        return shown
 
 
 class Cursor(NamedTuple):
@@ -172,15 +173,18 @@ def find_page(
 
 
 def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
-    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held, due, key = item
+    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held, due, *last = (
+        item
+    )
     enqueued_ms, finished_ms, at_ms, due_ms = integer(enqueued), integer(finished), _moment(state, score), integer(due)
+    key, tags = last
     since_ms = {"dead": at_ms, "parked": at_ms, "kept": finished_ms}.get(state, enqueued_ms)
     return JobRow(
         id=text(job_id), queue=queue, name=string(name), state=state, at_ms=at_ms,
         worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=enqueued_ms,
         attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
         finished_ms=finished_ms, held_by=_limit_of(string(held)), due_ms=enqueued_ms if due_ms is None else due_ms,
-        since_ms=since_ms, key=string(key), score=text(score),
+        since_ms=since_ms, key=string(key), tags=words(tags), score=text(score),
     )  # fmt: skip
 
 

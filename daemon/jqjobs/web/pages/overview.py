@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jqjobs.store.reads.deploys import read_deploys
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.rates import minute_rates
 from jqjobs.store.reads.registry import Registry
@@ -45,8 +46,9 @@ def overview(visit: Visit) -> Response:
     status = report.status
     charted = sorted(status.queues, key=lambda queue: -(queue.done_per_minute + queue.done + queue.failed))
     rates = minute_rates(visit.store, [queue.name for queue in charted[:_MOST_CHARTED]], report.now_ms)
+    chart = rate_chart(rates, read_deploys(visit.store), report.now_ms)
     return visit.page(
-        "overview.html", troubles=read_troubles(visit), chart=rate_chart(rates), head=report.head,
+        "overview.html", troubles=read_troubles(visit), chart=chart, head=report.head,
         is_partial=len(charted) > _MOST_CHARTED, memory=status.memory, now_ms=report.now_ms,
         queues=_rows(visit, status.queues, status.registry), broken=status.broken,
         daemons=len(status.registry.daemons), workers=sum(len(daemon.workers) for daemon in status.registry.daemons),

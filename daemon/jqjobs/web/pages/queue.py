@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jqjobs.jobs.statistics import Ended, added, percentile_ms
 from jqjobs.operations.queues import pause_in_words, require_queue, settings_in_words, unserved
+from jqjobs.store.reads.deploys import read_deploys
 from jqjobs.store.reads.limits import held_limits
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.rates import minute_rates
@@ -15,7 +16,7 @@ from jqjobs.store.reads.recent import RecentEnd, recent_ends
 from jqjobs.store.reads.statistics import NameStatistics, latest_statistics
 from jqjobs.web.acting import act_on_queue
 from jqjobs.web.http import Response
-from jqjobs.web.pages.charts import rate_chart
+from jqjobs.web.pages.charts import Chart, rate_chart
 from jqjobs.web.pages.limits import limit_rows
 from jqjobs.web.pages.links import first, job_url, path_of
 from jqjobs.web.visit import Visit
@@ -67,11 +68,15 @@ def queue_page(visit: Visit) -> Response:
     waits = added(one.waits for one in latest)
     return visit.page(
         "queue.html", queue=status, counts=state_counts(visit, status), names=_names(visit, name, latest),
-        chart=rate_chart(minute_rates(visit.store, [name], status.now_ms)), limits=limits,
+        chart=_chart(visit, name, status.now_ms), limits=limits,
         recent=[EndRow(end, job_url(visit, name, end.id)) for end in recent_ends(visit.store, [name])[:_MOST_RECENT]],
         wait_p95_ms=percentile_ms(waits, _P95), settings=settings_in_words(status), pause_words=pause_in_words(status),
         unserved="" if registry.serves(name) else unserved(name, registry), now_ms=status.now_ms,
     )  # fmt: skip
+
+
+def _chart(visit: Visit, name: str, now_ms: int) -> Chart:
+    return rate_chart(minute_rates(visit.store, [name], now_ms), read_deploys(visit.store), now_ms)
 
 
 def state_counts(visit: Visit, status: QueueStatus) -> list[StateCount]:

@@ -3,11 +3,12 @@
 -- not counted, and what comes back is not refused.
 -- Gives: room_for_jobs, is_full
 
+-- Of `scheduled` the timers are no jobs: that of a pause, and one for each limit that holds any back.
 -- Returns how many jobs more may come, nil for any number, and how many are allowed.
 local function room_for_jobs(q)
   local most = setting(q, 'max_length')
   if not most then return end
-  local waiting = 0
+  local waiting = (redis.call('ZSCORE', q .. 'scheduled', '~') and -1 or 0) - redis.call('HLEN', q .. 'gates')
   for _, set in ipairs({ 'ready', 'scheduled', 'held', 'parked', 'suspects' }) do
     waiting = waiting + redis.call('ZCARD', q .. set)
   end

@@ -11,8 +11,16 @@ local NUMBERS = {                 -- key → least, greatest
   expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
 }
 local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
-  coalesce = 'string', replace = 'boolean' }
+  tags = 'table',  coalesce = 'string', replace = 'boolean' }
 local COALESCE = { queued = true, unfinished = true, stored = true }
+
+-- Up to 16 words of 1 to 64 bytes, without spaces and control characters.
+local function are_tags(tags)
+  for at, tag in pairs(tags) do
+    if type(at) ~= 'number' or type(tag) ~= 'string' or #tag > 64 or not string.find(tag, '^[^%c ]+$') then return end
+  end
+  return #tags <= 16
+end
 
 local function is_coalesce(word) return COALESCE[word] end
 
@@ -45,6 +53,7 @@ local function check_envelope(raw)
   if envelope.id and not is_name(envelope.id) then return nil, 'bad_name: "id" is not a valid id' end
   if key and (#key == 0 or #key > 256) then return nil, 'bad_field: key takes 1 to 256 bytes' end
   if coalesce and not COALESCE[coalesce] then return nil, 'bad_field: coalesce is queued, unfinished or stored' end
+  if envelope.tags and not are_tags(envelope.tags) then return nil, 'bad_field: tags takes 16 words of 64 bytes' end
   if not key and (coalesce or envelope.replace) then return nil, 'bad_field: coalesce and replace go with a key' end
   return envelope
 end

@@ -9,6 +9,7 @@ local function fields_of(envelope, now)
   put('max_crashes', envelope.max_crashes)
   put('timeout', envelope.timeout_ms)
   put('keep', envelope.keep_ms)
+  put('tags', envelope.tags and #envelope.tags > 0 and table.concat(envelope.tags, ' '))
   put('expires', envelope.expires_ms and now + envelope.expires_ms)
   return fields
 end

@@ -26,7 +26,7 @@ local function replace(q, now, sequence, id, new)
   if not is_unstarted then return 0 end
   -- What a producer can say of a job; all of it is gone when another call takes its place.
   redis.call('HDEL', job, 'priority', 'due', 'rank', 'max_attempts', 'max_crashes', 'timeout', 'keep', 'expires',
-    'coalesce', 'limits', 'suspect', 'lost', 'refused')
+    'coalesce', 'tags', 'limits', 'suspect', 'lost', 'refused')
   write_call(job, new, old[1] or now)
   local same = rank and tonumber(old[2] or 0) == tonumber(new.priority)
   place(q, now, id, new.due, same and rank or rank_for(new.priority, sequence))

@@ -1,0 +1,29 @@
+"""Runs one line of shell that a person has given: what `jqctl scale` and alerts do when something is to be done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+
+_STDERR = 2
+
+
+def failure_of(line: str, patience_s: float, said: bytes = b"", variables: Mapping[str, str] | None = None) -> str:
+    """Run a line of shell; return why it failed, "" when it did not. What it writes goes to stderr.
+
+    ``said``: what it reads; ``variables``: what its environment has beside ours. What takes longer than
+    ``patience_s`` is killed, with all that it has started.
+    """
+    process = subprocess.Popen(
+        line, shell=True, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True,
+        env={**os.environ, **(variables or {})},
+    )  # fmt: skip
+    try:
+        process.communicate(said, patience_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return f"failed, killed after {patience_s:g} s"
+    return f"failed with {process.returncode}" if process.returncode else ""
