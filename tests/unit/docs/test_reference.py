@@ -20,8 +20,8 @@ from reference.__main__ import FOLDER
 from reference.pages import BY_HAND, PAGES, text_of
 from unit.docs.pages import PACKAGE, ROOT, chapter, first_cells
 
-#: Variables that jqd hands to its own workers and successors, and one that stands for all; nobody sets them.
-INTERNAL = {"JQ_WORKER", "JQ_HANDOVER", "JQ_X_Y"}
+#: Variables that jqd hands to workers, successors and commands, and one that stands for all; nobody sets them.
+INTERNAL = {"JQ_WORKER", "JQ_HANDOVER", "JQ_ALERT_", "JQ_X_Y"}
 
 
 def page(name: str) -> str:

@@ -43,7 +43,7 @@ def find_alerts(store: Store, wait_s: float, told: Mapping[str, int], since_ms: 
     ``since_ms`` where none was. Raises: StoreError.
     """
     statuses = store.run_all([queue_status(queue) for queue in known_queues(store)])
-    since = {one.name: max(told.get(f"died {one.name}", 0), since_ms) for one in statuses if one.dead}
+    since = {one.name: told.get(f"died {one.name}", since_ms) for one in statuses if one.dead}
     return [
         *_deaths(store, statuses, since), *(_wait(one) for one in statuses if _waits(one, wait_s)),
         *_memory(read_memory(store)),
