@@ -16,6 +16,7 @@ from jqjobs.daemon.health.probes import HealthFacts, own_metrics
 from jqjobs.jobs.records import State
 from jqjobs.jobs.statistics import Ended
 from jqjobs.store.calls import daemons, upkeep
+from jqjobs.store.calls.deploys import note_release
 from jqjobs.store.calls.statistics import add_statistics
 from store.queue_system import QueueSystem
 
@@ -32,6 +33,7 @@ def told(real_system: QueueSystem) -> set[str]:
     real_system.add("a")
     real_system.run(add_statistics("q", {"n": {"started": 1, **dict.fromkeys(Ended, 1)}}))
     real_system.run(daemons.register("d", 60_000, {"name": "web", "workers": "w"}, {"w": {"state": "ready"}}))
+    real_system.run(note_release("v1"))
     facts = HealthFacts(0.1, 0.1, "", 1, 1, "running", "")
     text = exposition(queue_metrics(real_system.store)) + own_metrics(facts)
     return set(re.findall(r"^(\w+)(?:\{| )", text, re.MULTILINE))

@@ -225,7 +225,7 @@ def test_many_go_on_where_a_request_ended(
     [
         {"act": "explode"}, {"act": "move"}, {"act": "delete"}, {"act": "retry", "state": "ready"},
         {"act": "retry", "selector": {"colour": "red"}}, {"act": "retry", "selector": {"name": 3}},
-        {"act": "retry", "selector": {"tag": "x"}}, {"act": "retry", "until_ms": "now"}, {"act": "retry", "to": "r"},
+        {"act": "retry", "selector": {"tag": 3}}, {"act": "retry", "until_ms": "now"}, {"act": "retry", "to": "r"},
         {"act": "retry", "selector": []},
     ],
 )  # fmt: skip

@@ -18,9 +18,9 @@ class ReleaseMarks:
 
     def look(self, report: Report) -> None:
         """Note the release of the newest worker that is ready, if it has one. Raises: StoreError."""
-        ready = [worker for worker in report.workers.values() if worker["state"] in _READY]
-        newest = max(ready, key=lambda worker: int(worker["started_ms"]), default=None)
-        release = str(newest["release"]) if newest else ""
+        ready = [worker for worker in report.workers.values() if worker.get("state") in _READY]
+        newest = max(ready, key=lambda worker: int(worker.get("started_ms", 0)), default=None)
+        release = str(newest.get("release", "")) if newest else ""
         if release and release != self._noted:
             self._store.run(note_release(release))
             self._noted = release
