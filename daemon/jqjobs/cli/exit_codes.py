@@ -18,7 +18,7 @@ class Exit(IntEnum):
     NOT_FOUND = 5
     CONFLICT = 6
     JOB_DISCARDED = 7
-    INTERRUPTED = 130  # 128 + SIGINT, as shells say
+    INTERRUPTED = 130  # 128 + SIGINT, as shells say; of acts on many jobs TERM too
     READER_GONE = 141  # 128 + SIGPIPE
 
 

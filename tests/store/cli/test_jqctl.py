@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -470,8 +471,9 @@ def test_retrying_all_ends_although_jobs_die_again_at_once(
     assert terminal.json("job", "retry", "--queue", "q", "--all-dead")["retried_count"] == 5
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_retry_says_how_far_it_got(
-    system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    system: QueueSystem, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr("jqjobs.store.bulk.CHUNK", 2)
     kill_jobs(system, *"abc")
@@ -482,7 +484,7 @@ def test_an_interrupted_retry_says_how_far_it_got(
         return send_back(queue, ids)
 
     def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr(upkeep, "retry", once)
     assert terminal.run("job", "retry", "--queue", "q", "--all-dead") == Exit.INTERRUPTED
