@@ -111,20 +111,12 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
     made = Counter[bool]()
     with session.store() as store:
         try:
-<<<<<<< HEAD
-            for into, jobs in groupby(_read(file, queue), key=itemgetter(0)):
-                store.run(upkeep.add_queues([into]))
-                for portion in chunks(job for _, job in jobs):
-                    made.update(each.created is True for each in store.run(enqueueing.enqueue(into, portion)))
-        except JqError:
-=======
             with term_as_interrupt():
                 for into, jobs in groupby(_read(file, queue), key=itemgetter(0)):
                     store.run(upkeep.add_queues([into]))
                     for portion in chunks(job for _, job in jobs):
-                        made.update(each.created for each in store.run(enqueueing.enqueue(into, portion)))
+                        made.update(each.created is True for each in store.run(enqueueing.enqueue(into, portion)))
         except (KeyboardInterrupt, JqError):
->>>>>>> 7c63350 (TERM ends an act on many jobs as Ctrl-C does: it says how far it got)
             complain(f"jqctl: stopped early: {_words(made)}")
             raise
     session.show({"imported_count": made[True], "present_count": made[False]}, [_words(made)])
