@@ -93,6 +93,7 @@ class Job(Generic[P, R]):
         max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
         keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
         meta: Mapping[str, Any] | None = None, on_commit: str | Literal[False] | None = None,
+        tags: Sequence[str] | None = None,
     ) -> Job[P, R]:  # fmt: skip
         """Return the job with other options for the calls made on it.
 
@@ -103,12 +104,13 @@ class Job(Generic[P, R]):
         ("unfinished"), or while it is dead too ("stored"). ``replace``: a job that has the key and has not started
         becomes this call. ``meta``: travels with the call, the job reads it as ``current_job().meta``.
         ``on_commit``: stored once the transaction of that database of Django is committed, and never if it is rolled
-        back; outside of one, and with False, at once.
+        back; outside of one, and with False, at once. ``tags``: words to find it by, at most 16 without spaces, such
+        as ``["tenant:42"]``.
         Raises: InvalidOption, InvalidName.
         """
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace,
-            meta, on_commit,
+            meta, on_commit, tags,
         )  # fmt: skip
         return self.with_options(self._terms.options.with_(given))
 
