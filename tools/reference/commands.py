@@ -49,6 +49,8 @@ def _beneath(context: click.Context) -> Iterator[click.Context]:
     if not isinstance(group, click.Group):
         yield context
         return
+    if group.invoke_without_command and context.parent is not None:
+        yield context  # `jqctl web` serves, `jqctl web passwd` does not
     for name in sorted(group.list_commands(context)):
         command = group.get_command(context, name)
         if command is not None:

@@ -26,7 +26,7 @@ from jqjobs.web.http import Response
 from jqjobs.web.pages.links import back_or, first, job_url, number_of
 from jqjobs.web.pages.overview import why
 from jqjobs.web.pages.queue import state_counts
-from jqjobs.web.searching import find_jobs
+from jqjobs.web.searching import MOST_BYTES, find_jobs
 from jqjobs.web.visit import Visit
 
 _PAGE = 50
@@ -35,6 +35,7 @@ FILTERS = ("name", "error", "text", "key", "tag", "since", "older_than")
 _DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
 #: What becomes of jobs, as people are told.
 DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}
+_NOT_SEARCHED = f"; arguments above {MOST_BYTES // 1024} KiB are not looked through"
 #: Rows of a page that can be acted on at once.
 _MOST_CHOSEN = 200
 
@@ -80,7 +81,7 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     return visit.page(
         "jobs.html", queue=status, counts=state_counts(visit, status), state=state, filters=said, here=here,
         rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows], further=further,
-        searched=_searched(page, seen) if said else "", is_first=cursor is None, now_ms=page.now_ms,
+        searched=_searched(page, seen, said) if said else "", is_first=cursor is None, now_ms=page.now_ms,
         start=visit.url("/jobs", **here), unfiltered=visit.url("/jobs", queue=status.name, state=state),
         acts=_acts(visit, state), back=_here(visit),
     )  # fmt: skip
@@ -109,11 +110,12 @@ def chosen(state: str, said: Mapping[str, str], now_ms: int) -> Selector:
     return selector(state=state, now_ms=now_ms, **said)
 
 
-def _searched(page: JobPage, seen: int) -> str:
+def _searched(page: JobPage, seen: int, said: Mapping[str, str]) -> str:
     """Return how far a search has come."""
+    left_out = _NOT_SEARCHED if "text" in said else ""
     if page.cursor is None:
-        return f"searched all {page.total:,}" if seen >= page.total else f"searched {seen:,}"
-    return f"searched {min(seen, page.total):,} of {page.total:,}"
+        return (f"searched all {page.total:,}" if seen >= page.total else f"searched {seen:,}") + left_out
+    return f"searched {min(seen, page.total):,} of {page.total:,}{left_out}"
 
 
 def note_of(row: JobRow) -> str:
