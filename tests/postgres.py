@@ -13,7 +13,8 @@ from typing import Any
 
 from servers import free_port
 
-PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+#: Those of the newest version.
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/usr/lib/postgresql/15/bin"))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[1] / "django_project"
 @pytest.fixture
 def database() -> Iterator[int]:
     if not PROGRAMS.is_dir():
-        pytest.skip("no PostgreSQL 15: apt-get install postgresql")
+        pytest.skip("no PostgreSQL: apt-get install postgresql")
     with tempfile.TemporaryDirectory() as place:  # not below that of pytest, where only we may look
         Path(place).chmod(0o711)
         with postgres(Path(place) / "postgres") as port:

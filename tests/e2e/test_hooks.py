@@ -54,7 +54,7 @@ async def begin():
 @app.on_worker_stop
 async def end():
     with open(os.environ["JQ_TEST_JOURNAL"] + ".life", "a") as file:
-        file.write(f"{os.getpid()} {life == [asyncio.get_running_loop()] * 2}\\n")
+        file.write(f"{len(life)} {set(life) == {asyncio.get_running_loop()}}\\n")
 
 
 @app.middleware
@@ -183,6 +183,15 @@ def test_hooks_of_a_job_that_ends_while_its_worker_drains_are_still_called(site:
     gate.touch()
     assert site.daemons[0].wait() == 0
     assert [event for event, *_ in told(site, job.id)] == ["on_start", "cleanup", "on_success"]
+
+
+def test_a_worker_begins_and_ends_in_the_event_loop_of_its_jobs(site: Site) -> None:
+    site.send("add_async", 1, 2).result(timeout=20)
+    site.daemons[0].send(signal.SIGTERM)
+    assert site.daemons[0].wait() == 0
+    lines = (site.directory / "journal.life").read_text().splitlines()
+    assert "2 True" in lines, "the start, and the job"
+    assert set(lines) <= {"1 True", "2 True"}
 
 
 def test_what_a_job_puts_off_is_called_after_it_by_its_worker(site: Site) -> None:
