@@ -174,22 +174,25 @@ class Job(Generic[P, R]):
         return self.settings.limits.text(self.name, self.signature.named(args, kwargs))
 
     def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
-        terms, job_id = self._terms, job_id or self._terms.job_id or new_id()
-        fields, due_text, meta = terms.fields, terms.due_text, terms.meta
-        if terms.varies:
-            fields, due_text = self._of_this_call(args, kwargs)
-        if self._on_enqueue:
-            meta = self._tell(NewCall(self.name, self.queue, job_id, args, kwargs, {**(meta or {})}))
+        terms = self._terms
+        if terms.varies or self._on_enqueue:
+            return self._new_one_that_varies(args, kwargs, job_id or terms.job_id or new_id())
         return NewJob(
-            self.settings.name, self.signature.encode(args, kwargs, meta), job_id,
-            terms.priority, due_text, terms.key, fields, *terms.coalescing,
+            self.settings.name, self.signature.encode(args, kwargs), job_id or terms.job_id or new_id(),
+            terms.priority, terms.due_text, terms.key, terms.fields, *terms.coalescing,
         )  # fmt: skip
 
-    def _tell(self, call: NewCall) -> dict[str, Any]:
-        """Have all that is registered look at a call; return what travels with it."""
+    def _new_one_that_varies(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str) -> NewJob:
+        """Do it for a call that differs from others in more than its arguments."""
+        terms = self._terms
+        call = NewCall(self.name, self.queue, job_id, args, kwargs, {**(terms.meta or {})})
         for function in self._on_enqueue:
             function(call)
-        return call.meta
+        fields, due_text = self._of_this_call(args, kwargs)
+        return NewJob(
+            self.name, self.signature.encode(args, kwargs, call.meta), job_id,
+            terms.priority, due_text, terms.key, fields, *terms.coalescing,
+        )  # fmt: skip
 
     def _of_this_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str]:
         """Return its fields, and when it is due."""

@@ -24,7 +24,7 @@ class Terms:
         self.is_moment = moments.is_moment(self._when)
         self.due_text = "" if self.is_moment or not self._when else moments.due_text(self._when, "delay", 0)
         #: Whether calls differ in more than their arguments.
-        self.varies = self.is_moment or bool(settings.limits)
+        self.varies = self.is_moment or bool(settings.limits or self.meta)
         self.coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
         if options.key is not None:
             replace = settings.replace if options.replace is None else options.replace
