@@ -162,7 +162,7 @@ def test_a_worker_that_hears_nothing_does_not_hold_up_its_daemon(site: Site, dae
             daemon.send(number)
         return len(daemon.events("signal")) >= 1000
 
-    eventually(have_told_much, 30, "a thousand words")
+    eventually(have_told_much, 120, "a thousand words")  # each costs a turn of the daemon
     order(site, "resume")
     site.wait_for(site.send("quick"), State.KEPT)
 
