@@ -21,7 +21,6 @@ from functools import cache
 from typing import Any, Protocol
 from weakref import WeakSet
 
-from jqjobs.base import log
 from jqjobs.errors import StoreBusy, StoreError
 from jqjobs.store.primary import Connect, Line, Primary
 from jqjobs.store.sentinels import Place, Sentinels, place_text
@@ -113,6 +112,8 @@ class Switches:
         for connection in elsewhere:
             connection.cut()
         if elsewhere:
+            from jqjobs.base import log  # here: a ping that meets no switch does without
+
             service = self._primary.sentinels.service
             log.event("redis.switched", level=log.WARNING, service=service, primary=place_text(place))
 
