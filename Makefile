@@ -79,6 +79,10 @@ docs: $(STAMP) ## build the site into site/; a warning is an error
 bench: $(STAMP) ## measure this machine, some minutes; ARGS="--quick", ARGS="--vs rq,taskiq", ARGS=--help
 	$(BIN)/python benchmarks/run.py $(ARGS)
 
+.PHONY: bench-web
+bench-web: $(STAMP) ## what each page of the dashboard costs a Redis with 10^6 jobs, some minutes; ARGS="--jobs 10000"
+	PYTHONPATH=benchmarks $(BIN)/python -m looks.run $(ARGS)
+
 chaos: $(STAMP) ## kill, freeze and cut off a fleet for 10 minutes, and check its log; ARGS="--minutes 30 --seed 7"
 	PYTHONPATH=benchmarks $(BIN)/python -m chaos.run $(ARGS)
 

@@ -1,41 +1,40 @@
 """Makes the pictures of the documentation: each page of the dashboard, light and dark, on a desk and on a phone.
 
-    PYTHONPATH=examples python examples/pictures.py docs/pictures [PAGE …]
+    python examples/pictures.py docs/pictures [PAGE …]
 
-The world that they show is the example shop, half a minute of its life and an hour of made-up rates before that.
-Needs playwright, Pillow and a Chromium.
+The world that they show is in `night`. Needs playwright, Pillow and a Chromium.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import os
-import random
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from demo import end_server, running_daemon, stop, wait_for_server
-from demo_web import FLAGS, customer_comes
+from jqjobs.embedded import EmbeddedServer
+from jqjobs.store.address import parse_url
+from jqjobs.store.store import Store
+from night import live_through
 
 CHROMIUM = "/usr/bin/chromium"
 _WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
 _SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 _COLOURS = 96
 #: What a picture may take, bytes.
-_MOST_BYTES = 60_000
+_MOST_BYTES = 40_000
+_DEAD = "/jobs?queue=payments&state=dead"
+_RETRY = "/jobs/bulk?queue=payments&state=dead&act=retry&error=pay.example"
 PAGES = {
-    "overview": "/", "queue": "/queues/payments", "jobs": "/jobs?queue=payments&state=dead", "errors": "/errors",
+    "overview": "/", "queue": "/queues/payments", "jobs": _DEAD, "job": _DEAD, "errors": "/errors",
     "running": "/running", "schedules": "/schedules", "limits": "/limits", "daemons": "/daemons",
-    "new-job": "/new/reports/monthly_report", "bulk": "/jobs/bulk?queue=payments&state=dead&act=retry",
+    "new-job": "/new/reports/monthly_report", "bulk": _RETRY,
 }  # fmt: skip
 
 
@@ -48,63 +47,34 @@ class _Quiet(WSGIRequestHandler):
 
 def main() -> int:
     """Make the pictures; return the exit code."""
-    folder, wanted = Path(sys.argv[1]), sys.argv[2:] or [*PAGES, "job"]
+    folder, wanted = Path(sys.argv[1]), sys.argv[2:] or list(PAGES)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="jqjobs-pictures-", ignore_cleanup_errors=True) as name:
-        place = Path(name)
-        os.environ["JQ_REDIS_URL"] = f"embedded:{place / 'redis'}"
-        try:
-            with running_daemon(place / "jqd.log", *FLAGS) as daemon:
-                wait_for_server(daemon, time.monotonic() + 60)
-                seed()
-                with served() as address:
-                    take_pictures(address, folder, wanted)
-                stop(daemon)
-        finally:
-            end_server(place / "redis")
+    with tempfile.TemporaryDirectory(prefix="jqjobs-pictures-") as place, running_server(Path(place)) as url:
+        store = Store(parse_url(url))
+        with served(url) as address:
+            take_pictures(store, address, folder, wanted)
+        store.close()
     return 0
 
 
-def seed() -> None:
-    """Live through half a minute of the shop, and pretend an hour before."""
-    from market import jobs
-
-    write_past_hour(random.Random(3))
-    for shops in (3, 1):
-        jobs.monthly_report.enqueue(date(2026, 10, shops), list(range(shops)))
-    for user in range(38):
-        jobs.send_welcome.options(queue="newsletter").enqueue(user)
-    jobs.app.queue("stock").pause(reason="their API is down until noon", by="maria", until="in 2h")
-    rng = random.Random(7)
-    for order in range(1000, 1240):
-        customer_comes(rng, order)
-    until_s = time.monotonic() + 60
-    while jobs.app.queue("payments").counts().ready and time.monotonic() < until_s:
-        time.sleep(0.5)
-    time.sleep(3)
-
-
-def write_past_hour(rng: random.Random) -> None:
-    """Write the counters of the last hour, with failures in the middle of it."""
-    from jqjobs.store import keys
-    from market import jobs
-
-    with jobs.app.client.store() as store:
-        minute = int(time.time() // 60)
-        for back in range(1, 61):
-            done = 90 + 55 * math.sin(back / 9) + rng.uniform(-15, 15)
-            failed = rng.randint(14, 30) if 24 < back < 32 else rng.randint(0, 3)
-            key = store.address.key(keys.queue("payments", f"minute:{minute - back}"))
-            store.wire.pipeline([("HSET", key, "done", int(done), "failed", failed), ("EXPIRE", key, 7200)])
+@contextmanager
+def running_server(place: Path) -> Iterator[str]:
+    """Run an embedded Valkey, and yield its URL."""
+    server = EmbeddedServer.ensure(f"embedded:{place / 'redis'}", place)
+    assert server is not None, "another process runs the server of a directory that is ours alone"
+    try:
+        yield server.url
+    finally:
+        server.stop()
 
 
 @contextmanager
-def served() -> Iterator[str]:
+def served(url: str) -> Iterator[str]:
     """Serve the dashboard, and yield its address."""
-    from jqjobs.web import Dashboard, everybody
-    from market import jobs
+    from jqjobs.web import Dashboard, everybody, snapshot
 
-    dashboard = Dashboard(jobs.app, auth=everybody, title="market")
+    snapshot.FRESH_S = snapshot.REST = 0.0
+    dashboard = Dashboard(url, auth=everybody, title="market")
     server = make_server("127.0.0.1", 0, dashboard.wsgi, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -112,10 +82,11 @@ def served() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+        dashboard.close()
 
 
-def take_pictures(address: str, folder: Path, wanted: list[str]) -> None:
-    """Take each page in each width and scheme."""
+def take_pictures(store: Store, address: str, folder: Path, wanted: list[str]) -> None:
+    """Take each page in each width and scheme; before each one the night is made anew, so that all show the same."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -123,16 +94,19 @@ def take_pictures(address: str, folder: Path, wanted: list[str]) -> None:
         for scheme in _SCHEMES:
             for device, (width, height) in _WIDTHS.items():
                 page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
+                page.set_default_timeout(60_000)
                 for name in wanted:
+                    store.wire.call("FLUSHALL")
+                    live_through(store)
                     show(page, address, name)
-                    write_small(page.screenshot(), folder / f"{name}-{device}-{scheme}.png")
+                    write_small(page.screenshot(), folder / f"{name}-{device}-{scheme}.webp")
                 page.close()
         browser.close()
 
 
 def show(page: Any, address: str, name: str) -> None:
     """Go to a page; to that of a job by way of the list of dead ones."""
-    page.goto(address + PAGES.get(name, PAGES["jobs"]))
+    page.goto(address + PAGES[name])
     if name == "job":
         page.locator("main tbody a.row").first.click()
         page.wait_for_url("**/jobs/payments/*")
@@ -142,11 +116,12 @@ def write_small(png: bytes, path: Path) -> None:
     """Write a picture with few colours: text needs no more."""
     from PIL import Image
 
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS)
-    image.save(path, optimize=True)
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS).convert("RGB")
+    image.save(path, lossless=True, quality=100, method=6)
     if path.stat().st_size > _MOST_BYTES:
         print(f"{path} is large: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("JQ_REDIS_URL", "embedded:")  # of the example shop, which is not asked for anything
     sys.exit(main())

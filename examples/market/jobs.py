@@ -81,5 +81,19 @@ def clean_up() -> None:
     _work(0.2)
 
 
+@app.periodic(every="10m", schedule="carts")
+@app.job(queue="reports")
+def count_carts() -> None:
+    """Count what lies in all carts."""
+    _work(0.1)
+
+
+@app.periodic(cron="30 * * * *", schedule="prices")
+@app.job(queue="stock")
+def read_prices() -> None:
+    """Read the price lists of all suppliers."""
+    _work(0.3)
+
+
 def _work(seconds: float) -> None:
     time.sleep(seconds * random.uniform(0.6, 1.6))

@@ -43,7 +43,7 @@ _STATIC, _ALIVE = "/static/", "/healthz"
 #: Characters of a path that is told.
 _MOST_SHOWN = 200
 #: So many of the latest deaths are in the shared snapshot.
-_MOST_DEAD = 20
+_MOST_DEAD = 5
 _NOBODY = Access("", frozenset())
 
 

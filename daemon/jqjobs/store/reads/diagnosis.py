@@ -28,6 +28,13 @@ def died_since(store: Store, queues: Sequence[str], since_ms: int) -> list[int]:
     return [count(reply) for reply in raise_first(store.wire.pipeline(asked))]
 
 
+def last_deaths(store: Store, queues: Sequence[str]) -> list[int]:
+    """Return for each queue when its last dead job died, ms; 0 where none is dead."""
+    asked = [("ZRANGE", store.address.key(keys.queue(queue, "dead")), -1, -1, "WITHSCORES") for queue in queues]
+    replies = raise_first(store.wire.pipeline(asked) if asked else [])
+    return [integer(flat[1]) or 0 if len(flat) > 1 else 0 for flat in replies]
+
+
 def lease_deadlines(store: Store, queues: Sequence[str]) -> list[dict[str, int]]:
     """Return for each queue its workers, and until when each has its lease, ms."""
     asked = [("ZRANGE", store.address.key(keys.queue(queue, "leases")), 0, _MOST_WORKERS - 1, "WITHSCORES")

@@ -18,8 +18,8 @@ from jqjobs.store.reply_values import count, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
-#: So many of the jobs that are next say how long all that wait will run.
-_SAMPLE = 100
+#: So many of the jobs of a queue that are next say how long all that wait will run; of all queues together so many.
+_SAMPLE, _SAMPLES = 100, 2000
 #: So often workers add up what they have counted.
 _KEPT_S = 10.0
 
@@ -116,7 +116,8 @@ def _run_s(store: Store, statuses: Sequence[QueueStatus], counts: Counts) -> dic
     queues = [one.name for one in statuses if one.inbox or one.ready or one.suspects or one.active]
     if not queues:
         return {}
-    pages = store.run_all([search(queue, Selector(), Cursor("ready"), _SAMPLE) for queue in queues])
+    sample = max(1, min(_SAMPLE, _SAMPLES // len(queues)))
+    pages = store.run_all([search(queue, Selector(), Cursor("ready"), sample) for queue in queues])
     counted = counts.read(store, queues, statuses[0].now_ms)
     return {
         queue: _mean_of(Counter(row.name or "" for row in page.rows), counted[queue].recent, counted[queue].ever)

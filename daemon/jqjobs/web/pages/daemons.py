@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.base.words import plural
 from jqjobs.operations.daemons import short_release, silence_of, title, why_unable
 from jqjobs.store.calls.orders import Verb
 from jqjobs.store.reads.notes import progress_text
@@ -35,11 +36,12 @@ class WorkerRow(NamedTuple):
 
 
 class DaemonCard(NamedTuple):
-    """A daemon. ``unable``: why it takes no jobs; ``notes``: what else somebody should know."""
+    """A daemon. ``unable``: why it takes no jobs; ``refused``: why it runs old code; ``notes``: what else is odd."""
 
     daemon: DaemonInfo
     title: str
     unable: str
+    refused: str
     notes: Sequence[str]
     workers: Sequence[WorkerRow]
     left_out: int
@@ -66,17 +68,21 @@ def _card(visit: Visit, daemon: DaemonInfo) -> DaemonCard:
     busiest = sorted(daemon.workers, key=lambda worker: -max((job.running_s for job in worker.jobs), default=0.0))
     shown = [_worker(visit, worker) for worker in busiest[:_MOST_WORKERS]]
     return DaemonCard(
-        daemon, title(daemon), why_unable(daemon), _notes(daemon), shown, max(0, len(busiest) - _MOST_WORKERS),
-        sum(worker.rss_bytes or 0 for worker in daemon.workers), path_of("daemons", daemon.id),
+        daemon, title(daemon), why_unable(daemon), _refused(daemon), _notes(daemon), shown,
+        max(0, len(busiest) - _MOST_WORKERS), sum(worker.rss_bytes or 0 for worker in daemon.workers),
+        path_of("daemons", daemon.id),
     )  # fmt: skip
 
 
+def _refused(daemon: DaemonInfo) -> str:
+    return f"its last reload was refused: {daemon.reload.why}" if daemon.reload.state == "refused" else ""
+
+
 def _notes(daemon: DaemonInfo) -> list[str]:
-    refused = f"its last reload was refused: {daemon.reload.why}" if daemon.reload.state == "refused" else ""
     missing = (daemon.slots or 0) - len(daemon.workers)
     few = f"{len(daemon.workers)} of {daemon.slots} workers are there" if missing > 0 else ""
-    died = f"{daemon.deaths} workers died in the last hour, unasked" if daemon.deaths else ""
-    return list(filter(None, (refused, few, died, silence_of(daemon))))
+    died = f"{plural(daemon.deaths, 'worker')} died in the last hour, unasked" if daemon.deaths else ""
+    return list(filter(None, (few, died, silence_of(daemon))))
 
 
 def _worker(visit: Visit, worker: WorkerInfo) -> WorkerRow:

@@ -29,7 +29,8 @@ from jqjobs.web.pages.queue import state_counts
 from jqjobs.web.searching import MOST_BYTES, find_jobs
 from jqjobs.web.visit import Visit
 
-_PAGE = 50
+#: Jobs of a page, and queues of one.
+_PAGE, _QUEUES = 50, 100
 #: What the address may say of jobs, beside queue and state.
 FILTERS = ("name", "error", "text", "key", "tag", "since", "older_than")
 _DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
@@ -52,15 +53,22 @@ def jobs(visit: Visit) -> Response:
     """Show jobs; without a queue, which queues have how many in which state."""
     queue = visit.request.asked("queue")
     if not queue:
-        report = visit.snapshot()
-        rows = [(each.name, state_counts(visit, each)) for each in report.status.queues]
-        return visit.page("states.html", queues=rows)
+        return _all_queues(visit)
     require_queue(visit.store, check_name(queue, "queue"))
     status = visit.run(queue_status(queue))
     state = visit.request.asked("state") or _fullest(status)
     if state in RAW_PAGES:
         return _raw(visit, status, state)
     return _listed(visit, status, state)
+
+
+def _all_queues(visit: Visit) -> Response:
+    """Show which queues have how many jobs in which state, a page of names at a time."""
+    after = visit.request.asked("after")
+    found = [each for each in visit.snapshot().status.queues if each.name > after]
+    further = visit.url("/jobs", after=found[_QUEUES - 1].name) if len(found) > _QUEUES else ""
+    rows = [(each.name, state_counts(visit, each)) for each in found[:_QUEUES]]
+    return visit.page("states.html", queues=rows, further=further, is_first=not after)
 
 
 def _fullest(status: QueueStatus) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,12 +13,13 @@ from jqjobs.store.reads.registry import Registry
 from jqjobs.web.http import Response
 from jqjobs.web.pages.charts import rate_chart
 from jqjobs.web.pages.links import job_url, path_of
-from jqjobs.web.pages.troubles import read_troubles
+from jqjobs.web.pages.troubles import Trouble, read_troubles
 from jqjobs.web.visit import Visit
 
+#: So many queues are in the table, and so many troubles above it; of these the first ones are seen at once.
+_MOST_QUEUES, _MOST_TROUBLES, _SEEN_TROUBLES = 100, 40, 6
 #: The chart adds up so many queues, those that ended most; more of them are in the table.
 _MOST_CHARTED = 20
-_MOST_DEAD = 5
 
 
 class QueueRow(NamedTuple):
@@ -44,24 +46,44 @@ def overview(visit: Visit) -> Response:
     """Show what is wrong, and all queues."""
     report = visit.snapshot()
     status = report.status
-    charted = sorted(status.queues, key=lambda queue: -(queue.done_per_minute + queue.done + queue.failed))
-    rates = minute_rates(visit.store, [queue.name for queue in charted[:_MOST_CHARTED]], report.now_ms)
+    troubles = read_troubles(visit)
+    busiest = sorted(status.queues, key=lambda queue: -(queue.done + queue.failed))
+    rates = minute_rates(visit.store, [queue.name for queue in busiest[:_MOST_CHARTED]], report.now_ms)
     chart = rate_chart(rates, read_deploys(visit.store), report.now_ms)
+    shown = _shown(busiest, troubles)
     return visit.page(
-        "overview.html", troubles=read_troubles(visit), chart=chart, head=report.head,
-        is_partial=len(charted) > _MOST_CHARTED, memory=status.memory, now_ms=report.now_ms,
-        queues=_rows(visit, status.queues, status.registry), broken=status.broken,
+        "overview.html", troubles=troubles[:_MOST_TROUBLES], most_troubles=_SEEN_TROUBLES,
+        troubles_left_out=max(0, len(troubles) - _MOST_TROUBLES), chart=chart, head=report.head,
+        done_per_minute=sum(queue.done_per_minute for queue in status.queues),
+        failed_per_minute=sum(queue.failed_per_minute for queue in status.queues),
+        is_partial=len(busiest) > _MOST_CHARTED, memory=status.memory, now_ms=report.now_ms,
+        queues=_rows(visit, shown, status.registry), left_out=len(busiest) - len(shown), broken=status.broken,
         daemons=len(status.registry.daemons), workers=sum(len(daemon.workers) for daemon in status.registry.daemons),
         busy=len({job.worker for job in report.running}), deaths=_deaths(visit),
     )  # fmt: skip
 
 
+def _shown(busiest: Sequence[QueueStatus], troubles: Sequence[Trouble]) -> list[QueueStatus]:
+    """Return the queues of the table by name: all, or where they are many those in trouble, then the busiest ever.
+
+    What they do just now does not decide, so that none comes and goes from look to look.
+    """
+    worst = {trouble.queue for trouble in troubles[:_MOST_TROUBLES]}
+    by_need = sorted(busiest, key=lambda queue: queue.name not in worst)
+    return sorted(by_need[:_MOST_QUEUES], key=lambda queue: queue.name)
+
+
 def _rows(visit: Visit, queues: Sequence[QueueStatus], registry: Registry) -> list[QueueRow]:
-    busy = [(job.queue, worker.id) for daemon in registry.daemons for worker in daemon.workers for job in worker.jobs]
+    busy: dict[str, set[str]] = defaultdict(set)
+    for daemon in registry.daemons:
+        for worker in daemon.workers:
+            for job in worker.jobs:
+                busy[job.queue].add(worker.id)
+    served = registry.served
     return [
         QueueRow(
             queue, visit.url(path_of("queues", queue.name)), queue.inbox + queue.ready + queue.suspects,
-            len({worker for name, worker in busy if name == queue.name}), registry.serves(queue.name),
+            len(busy[queue.name]), queue.name in served,
         )
         for queue in queues
     ]  # fmt: skip
@@ -70,7 +92,7 @@ def _rows(visit: Visit, queues: Sequence[QueueStatus], registry: Registry) -> li
 def _deaths(visit: Visit) -> list[DeathRow]:
     return [
         DeathRow(job_url(visit, row.queue, row.id), row.name or "?", row.queue, why(row.reason, row.error), row.at_ms)
-        for row in visit.snapshot().dead[:_MOST_DEAD]
+        for row in visit.snapshot().dead
     ]
 
 

@@ -25,16 +25,24 @@ _CHECKS = [check for check in (*queue_checks.CHECKS, *daemon_checks.CHECKS) if n
 #: The state whose list shows what a check of a queue complains of.
 _LISTS = {"queues.parked": "parked", "queues.rejected": "rejected"}
 _QUEUE = "queue "
+#: What to do about it where there are buttons; elsewhere the doctor's words are as good.
+_HINTS = {
+    "queues.paused": "its page has Resume",
+    "queues.dead": "see of what, mend that, retry them all",
+    "queues.rejected": "mend their producer; the list shows them",
+    "queues.oldest": "start more workers: Scale, on the page Daemons, or jqd --processes",
+}
 
 
 class Trouble(NamedTuple):
-    """``level``: error or warning. ``url``: where to look, and mostly to act."""
+    """``level``: error or warning. ``url``: where to look, and mostly to act. ``queue``: that it is of, or ""."""
 
     level: str
     subject: str
     message: str
     hint: str
     url: str
+    queue: str
 
 
 def read_troubles(visit: Visit) -> list[Trouble]:
@@ -43,10 +51,15 @@ def read_troubles(visit: Visit) -> list[Trouble]:
     found = [(check.id, finding) for check, finding in examine(_CHECKS, _facts(visit, status))]
     found += [("server.memory", finding) for finding in _memory(status)]
     told = [
-        Trouble(finding.level.value, finding.subject, finding.message, finding.hint, _url(visit, check, finding))
-        for check, finding in found if finding.level in (Level.ERROR, Level.WARNING)
-    ]  # fmt: skip
+        _trouble(visit, check, finding) for check, finding in found if finding.level in (Level.ERROR, Level.WARNING)
+    ]
     return sorted(told, key=lambda trouble: trouble.level != "error")
+
+
+def _trouble(visit: Visit, check: str, finding: Finding) -> Trouble:
+    queue = finding.subject.removeprefix(_QUEUE) if finding.subject.startswith(_QUEUE) else ""
+    hint = _HINTS.get(check, finding.hint)
+    return Trouble(finding.level.value, finding.subject, finding.message, hint, _url(visit, check, queue), queue)
 
 
 def _facts(visit: Visit, status: StatusReport) -> Facts:
@@ -65,10 +78,9 @@ def _memory(status: StatusReport) -> Iterator[Finding]:
         yield kind("Redis", what, "raise maxmemory, or let less stay: jqd --max-dead, keep= of jobs")
 
 
-def _url(visit: Visit, check: str, finding: Finding) -> str:
-    if not finding.subject.startswith(_QUEUE):
+def _url(visit: Visit, check: str, queue: str) -> str:
+    if not queue:
         return visit.url("/daemons" if check.startswith("daemons.") else "/")
-    queue = finding.subject.removeprefix(_QUEUE)
     if check == "queues.dead":
         return visit.url("/errors", queue=queue)
     if check in _LISTS:

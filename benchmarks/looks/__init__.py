@@ -1,0 +1,1 @@
+"""What a look at the dashboard costs a Redis that is full of jobs; see `run`."""
