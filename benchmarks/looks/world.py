@@ -171,9 +171,11 @@ def _man(store: Store, names: list[str]) -> None:
                     for job in store.run(trips.exchange([queue], worker, 1, 1, _LEASE_MS)).jobs]  # fmt: skip
             runs[worker] = {"pid": 100 + n, "state": "busy", "rss_bytes": 30_000_000, "started_ms": now_ms,
                             "jobs": json.dumps(said), "release": "8f3a2c1"}  # fmt: skip
-        about: dict[str, Argument] = {"name": f"jqd-{number}", "host": f"host{number}", "pid": 99, "version": "0.2.0", "app": "shop:app",
-                 "queues": " ".join(served), "lease_ms": _LEASE_MS, "started_ms": now_ms, "state": "running",
-                 "slots": _WORKERS_A_DAEMON, "workers": " ".join(workers)}  # fmt: skip
+        about: dict[str, Argument] = {
+            "name": f"jqd-{number}", "host": f"host{number}", "pid": 99, "version": "0.2.0", "app": "shop:app",
+            "queues": " ".join(served), "lease_ms": _LEASE_MS, "started_ms": now_ms, "state": "running",
+            "slots": _WORKERS_A_DAEMON, "workers": " ".join(workers),
+        }  # fmt: skip
         store.run(register(f"daemon{number}", _LEASE_MS, about, runs))
 
 

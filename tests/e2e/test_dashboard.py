@@ -1,9 +1,12 @@
-"""The dashboard in a real browser, beside a real daemon."""
+"""The dashboard in a real browser, beside a real daemon: one of each for all tests, since they take long to start."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import shutil
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ import pytest
 from e2e.daemon import Site
 from jqjobs.jobs.records import State
 from jqjobs.web import Dashboard, everybody
-from servers import must_not_skip
+from servers import must_not_skip, start
 
 AXE = Path(__file__).parent / "vendor/axe-core-4.14.1.min.js"
 APP = """
@@ -36,6 +39,11 @@ def resize(path: str, width: int, size: Size = Size.SMALL, exact: bool = False) 
 @app.job(queue="shop", max_attempts=1)
 def fail(words: str) -> None:
     raise ValueError(words)
+
+@app.job(queue="shop", keep="1h")
+def linger() -> None:
+    for _ in range(600):
+        time.sleep(0.1)
 """
 pytestmark = pytest.mark.xdist_group("dashboard")
 PAGES = ("/", "/queues/shop", "/jobs", "/jobs?queue=shop&state=dead", "/errors", "/running", "/schedules", "/limits",
@@ -60,10 +68,21 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site with a daemon that serves `shop`."""
+    server = start("valkey")
+    made = Site(server, tmp_path_factory.mktemp("shop"))
+    made.start_daemon("--app", made.write_app("shop_jobs", APP), "--queues", "shop")
+    yield made
+    made.close()
+    server.stop()
+    assert not made.defects()
+
+
+@pytest.fixture(scope="module")
 def address(site: Site) -> Iterator[str]:
-    """Where the dashboard of a site with a daemon is."""
-    site.start_daemon("--app", site.write_app("shop_jobs", APP), "--queues", "shop")
+    """Where the dashboard of the site is."""
     dashboard = Dashboard(site.server.url, auth=everybody)
     server = make_server("127.0.0.1", 0, dashboard.wsgi, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -134,18 +153,91 @@ def test_a_list_that_keeps_itself_up_to_date_keeps_the_box_of_its_job(chromium: 
     page.close()
 
 
-def test_no_page_is_hard_to_use_or_asks_anybody_else(chromium: Any, address: str) -> None:
-    for scheme in ("light", "dark"):
-        page = chromium.new_page(color_scheme=scheme)
-        page.set_default_timeout(30_000)
-        asked: list[str] = []
-        page.on("request", lambda request, asked=asked: asked.append(request.url))
-        for url in PAGES:
-            page.goto(f"{address}{url}")
-            page.evaluate(AXE.read_text())
+def test_no_page_is_hard_to_use(chromium: Any, address: str, site: Site) -> None:
+    site.wait_for(site.send("fail", "x" * 300, queue="shop"), State.DEAD)
+    page = chromium.new_page()
+    page.set_default_timeout(30_000)
+    for url in PAGES:
+        page.goto(f"{address}{url}")
+        page.evaluate(AXE.read_text())
+        for scheme, width in (("light", 1280), ("dark", 390)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 844})
             found = page.evaluate("axe.run()")["violations"]
             serious = [(each["id"], each["nodes"][0]["html"]) for each in found
                        if each["impact"] in ("serious", "critical")]  # fmt: skip
-            assert serious == [], url
-        assert all(url.startswith(address) for url in asked)
-        page.close()
+            assert serious == [], (url, scheme, width)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (url, width)
+    page.close()
+
+
+def test_the_first_page_is_small_and_asks_nobody_else(chromium: Any, address: str) -> None:
+    page = chromium.new_page()
+    page.set_default_timeout(30_000)
+    answers: list[Any] = []
+    page.on("response", answers.append)
+    page.goto(address)
+    page.wait_for_selector("label:has([data-refresh]):visible")
+
+    assert {answer.url.rpartition(".")[2] for answer in answers} >= {"css", "js"}
+    assert all(answer.url.startswith(address) for answer in answers)
+    assert sum(len(gzip.compress(answer.body())) for answer in answers) <= 60_000
+    page.close()
+
+
+def test_keys_lead_to_search_rows_and_help(chromium: Any, address: str, site: Site) -> None:
+    jobs = [site.send("fail", "x", queue="shop") for _ in range(2)]
+    for job in jobs:
+        site.wait_for(job, State.DEAD)
+    page = chromium.new_page()
+    page.set_default_timeout(30_000)
+    page.goto(f"{address}/jobs?queue=shop&state=dead")
+    rows = page.locator("main tbody a.row")
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    assert rows.nth(1).evaluate("row => row === document.activeElement")
+    page.keyboard.press("k")
+    assert rows.nth(0).evaluate("row => row === document.activeElement")
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("?")
+    assert not page.get_by_role("dialog").is_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("j/k?")
+    assert page.get_by_role("searchbox").input_value() == "j/k?"
+    page.get_by_role("searchbox").fill(jobs[0].id)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/shop/{jobs[0].id}")
+    page.close()
+
+
+def test_a_queue_is_run_from_the_browser_alone(chromium: Any, address: str, site: Site) -> None:
+    later = site.send_many([("fail", n) for n in range(60)], queue="shop", delay="1h")
+    page = chromium.new_page()
+    page.set_default_timeout(30_000)
+
+    page.goto(f"{address}/jobs?queue=shop&state=scheduled")
+    first_page = page.locator("main tbody a.row").count()
+    page.get_by_role("link", name="Next page").click()
+    page.wait_for_selector("text=From the start")
+    assert (first_page, page.locator("main tbody a.row").count()) == (50, 10)
+
+    page.locator("main tbody a.row").last.click()
+    page.get_by_role("button", name="Cancel").click()
+    assert "is cancelled" in page.get_by_role("status").inner_text()
+
+    page.goto(f"{address}/new/shop/linger")
+    page.get_by_role("button", name="Enqueue").click()
+    running = page.url.partition("?")[0].rpartition("/")[2]
+    page.goto(f"{address}/running")
+    page.locator("tr", has_text="linger").get_by_role("button", name="Cancel").click()
+    assert "is being cancelled" in page.get_by_role("status").inner_text()
+    page.goto(f"{address}/jobs/shop/{running}")
+    page.wait_for_selector(".wrong >> text=Dead")
+
+    told = json.loads(urllib.request.urlopen(f"{address}/api/v1/jobs/shop/{running}", timeout=30).read())["job"]
+    assert (told["state"], told["reason"]) == ("dead", "cancelled")
+    for job in later:
+        job.delete()
+    page.close()

@@ -50,6 +50,7 @@ class Visit:
     acts: list[Act] = field(default_factory=list)
     posted: Mapping[str, Sequence[str]] | None = None
     judges: dict[tuple[str, str], Judge] = field(default_factory=dict)
+    taken: TopReport | None = None
 
     @property
     def store(self) -> Store:
@@ -63,8 +64,9 @@ class Visit:
         return self.store.run(work) if isinstance(work, Call) else run_steps(self.store.run, work)
 
     def snapshot(self) -> TopReport:
-        """Return queues, daemons and what runs, as they were within the last second. Raises: StoreError."""
-        return self.take_snapshot()
+        """Return queues, daemons and what runs, as they were a moment ago; the same all through. Raises: StoreError."""
+        self.taken = self.taken or self.take_snapshot()
+        return self.taken
 
     def url(self, path: str, /, **query: str | int | None) -> str:
         """Return a link to a path of the dashboard, wherever it is mounted. None is left out of the query."""
