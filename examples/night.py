@@ -34,6 +34,8 @@ _QUEUES = ("emails", "images", "payments", "reports", "stock")
 #: What is told of is there until the pictures are made, however long that takes.
 _LEASE_MS = 6 * 3_600_000
 _MINUTE_MS = 60_000
+#: So long the daemons seem to have been heard of just now, however slowly pages are made.
+_FRESH_MS = 30_000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _SHOP_1 = ("shop-1:4021:6fd1", "shop-1:4022:0a9c", "shop-1:4023:b27e", "shop-1:4024:9e03")
 _SHOP_2 = ("shop-2:911:c41a", "shop-2:912:77d0", "shop-2:913:18be")
@@ -189,7 +191,7 @@ def _trouble(night: Night, end_ms: int) -> None:
     night.run(job_notes.note("reports", _SHOP_2[0], report.id, report.attempt, progress, lines))
     night.enqueue("payments", "charge_card", [_charge(order) for order in range(49_620, 49_641)])
     charging = [job for worker in _SHOP_1[:3] for job in night.trip("payments", worker, 1)]
-    night.now_ms = end_ms
+    night.now_ms = end_ms + _FRESH_MS
     _show_running(night, report, resizing, charging)
 
 

@@ -175,7 +175,7 @@ def test_the_first_page_is_small_and_asks_nobody_else(chromium: Any, address: st
     page = chromium.new_page()
     page.set_default_timeout(30_000)
     answers: list[Any] = []
-    page.on("response", answers.append)
+    page.on("response", lambda answer: answers.append(answer))
     page.goto(address)
     page.wait_for_selector("label:has([data-refresh]):visible")
 
