@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ _CUSTOMER_S = 0.4
 
 def main() -> int:
     """Run until somebody ends it; return the exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # told to end, or its terminal closed: as with Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="jqjobs-web-", ignore_cleanup_errors=True) as name:
         place = Path(name)
         os.environ["JQ_REDIS_URL"] = f"embedded:{place / 'redis'}"

@@ -32,8 +32,8 @@ from market.jobs import app
 _APP = "market.jobs:app"
 _QUEUES = ("emails", "images", "payments", "reports", "stock")
 #: What is told of is there until the pictures are made, however long that takes.
-_LEASE_MS = 6 * 3_600_000
-_MINUTE_MS = 60_000
+_LEASE_MS = 21_600_000
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 #: So long the daemons seem to have been heard of just now, however slowly pages are made.
 _FRESH_MS = 30_000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -114,7 +114,7 @@ class Night:
 def live_through(store: Store) -> None:
     """Fill an empty server with that night, which ends now."""
     end_ms = server_now_ms(store)
-    night = Night(Store(store.address), end_ms - 60 * _MINUTE_MS)
+    night = Night(Store(store.address), end_ms - _HOUR_MS)
     night.store = Store(store.address, now_ms=lambda: night.now_ms)
     _open(night)
     _sell(night, end_ms)
@@ -134,14 +134,11 @@ def _open(night: Night) -> None:
             night.run(leases.join(queue, worker, _LEASE_MS))
     for queue, plan in app.schedules.entries(_QUEUES).items():
         night.run(schedules.plan(queue, _LEASE_MS, _APP, plan))
-    _come("reports", "carts", night)
     night.run(schedules.suspend("stock", "prices"))
 
 
-def _come(queue: str, name: str, night: Night) -> None:
+def _come(night: Night, queue: str, name: str, begun_ms: int) -> None:
     """Let a schedule come once, and its job succeed."""
-    begun_ms = night.now_ms
-    night.now_ms += 10 * _MINUTE_MS
     night.run(schedules.tick(queue, name, begun_ms, night.now_ms, [night.now_ms]))
     worker = _WORKERS[queue][0]
     night.trip(queue, worker, 0, [Outcome.done(job) for job in night.trip(queue, worker, 1)])
@@ -181,6 +178,7 @@ def _trouble(night: Night, end_ms: int) -> None:
         users = range(90_000 - seconds * 10, 90_000 - seconds * 10 + 20)
         night.enqueue("emails", "send_welcome", [{"user_id": user} for user in users], priority=10)
     night.now_ms = end_ms - 21_000
+    _come(night, "reports", "carts", end_ms - _HOUR_MS)
     pictures = [{"path": f"/pictures/{n}.png"} for n in range(7300, 7337)]
     night.enqueue("images", "resize", pictures)
     resizing = [job for worker in _SHOP_2[1:] for job in night.trip("images", worker, 1)]
@@ -211,7 +209,7 @@ def _register(
 ) -> None:  # fmt: skip
     from jqjobs.version import __version__
 
-    started_ms = night.now_ms - 31 * 3_600_000
+    started_ms = night.now_ms - 31 * _HOUR_MS
     about = {
         "name": "jqd", "host": host, "pid": pid, "version": __version__, "app": _APP, "queues": " ".join(queues),
         "lease_ms": _LEASE_MS, "started_ms": started_ms, "state": "running", "slots": len(runs),

@@ -117,7 +117,7 @@ def write_small(png: bytes, path: Path) -> None:
     from PIL import Image
 
     image = Image.open(io.BytesIO(png)).convert("RGB").quantize(_COLOURS).convert("RGB")
-    image.save(path, lossless=True, quality=100, method=6)
+    image.save(path, lossless=True)
     if path.stat().st_size > _MOST_BYTES:
         print(f"{path} is large: {path.stat().st_size:,} bytes")
 

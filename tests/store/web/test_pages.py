@@ -84,6 +84,21 @@ def test_each_page_shows_a_queue_with_jobs(system: QueueSystem, browser: Browser
     assert "None" not in re.sub(r"<[^>]*>", "", page)
 
 
+def test_many_queues_come_a_hundred_at_a_time(system: QueueSystem, browser: Browser) -> None:
+    names = [f"q{n:03}" for n in range(150)]
+    system.run(upkeep.add_queues(names))
+    system.add("waits", queue=names[-1])
+
+    overview, first = browser.see("/"), browser.see("/jobs")
+    further = re.search(r'href="([^"]*)" rel="next"', first)
+    assert further
+    second = browser.see(further[1])
+
+    assert "50 queues that do less" in overview
+    assert [page.count('class="row"') for page in (overview, first, second)] == [100, 100, 50]
+    assert names[0] not in second
+
+
 def test_a_dead_job_is_looked_at_and_sent_back(system: QueueSystem, browser: Browser) -> None:
     dead(system, "d")
 

@@ -9,7 +9,7 @@ import pytest
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.web.outage import PAUSE_S, Outage
-from jqjobs.web.snapshot import FRESH_S, Shared
+from jqjobs.web.snapshot import FRESH_S, REST, Shared
 
 
 class Clock:
@@ -44,6 +44,27 @@ def test_who_waits_for_a_look_that_fails_fails_with_it_and_does_not_look_again()
     with pytest.raises(StoreUnavailable):
         shared.get()
     assert len(looks) == 2
+
+
+def looks_in(seconds: float, look_s: float) -> int:
+    """Return how often is looked while somebody asks all the time, and a look takes so long."""
+    clock, looks = Clock(), list[object]()
+
+    def read(before: object) -> object:
+        looks.append(before)
+        clock.now_s += look_s
+        return clock.now_s
+
+    shared, until_s = Shared(read, clock), clock.now_s + seconds
+    while clock.now_s < until_s:
+        shared.get()
+        clock.now_s += 0.01
+    return len(looks)
+
+
+def test_a_quick_look_is_taken_once_a_second_and_a_slow_one_takes_a_tenth_of_the_time() -> None:
+    assert looks_in(60, look_s=0.001) in range(55, int(60 / FRESH_S) + 1)
+    assert looks_in(60, look_s=0.5) in range(10, int(60 / (0.5 * (1 + REST))) + 1)
 
 
 def test_while_redis_is_away_one_request_asks_and_the_others_are_told_at_once() -> None:
