@@ -27,31 +27,33 @@ def documented_rights() -> tuple[str, ...]:
 
 
 @contextmanager
-def _system_on(server: Server) -> Iterator[QueueSystem]:
-    rights = () if server.kind == "fake" else documented_rights()
+def _system_on(server: Server, request: pytest.FixtureRequest) -> Iterator[QueueSystem]:
+    """The tests of the scripts have them run by a user with the documented rights; others break its one connection."""
+    is_of_scripts = request.path.parent.name == "lua" and server.kind != "fake"
+    rights = documented_rights() if is_of_scripts else ()
     system = QueueSystem(server.url, server.kind, rights)
     yield system
     system.close()
 
 
 @pytest.fixture
-def system(server: Server) -> Iterator[QueueSystem]:
+def system(server: Server, request: pytest.FixtureRequest) -> Iterator[QueueSystem]:
     """A system on each server of the contract."""
-    with _system_on(server) as made:
+    with _system_on(server, request) as made:
         yield made
 
 
 @pytest.fixture
-def fake_system(fake_server: Server) -> Iterator[QueueSystem]:
+def fake_system(fake_server: Server, request: pytest.FixtureRequest) -> Iterator[QueueSystem]:
     """A system on the fake server."""
-    with _system_on(fake_server) as made:
+    with _system_on(fake_server, request) as made:
         yield made
 
 
 @pytest.fixture
-def real_system(real_server: Server) -> Iterator[QueueSystem]:
+def real_system(real_server: Server, request: pytest.FixtureRequest) -> Iterator[QueueSystem]:
     """A system on Valkey and on Redis."""
-    with _system_on(real_server) as made:
+    with _system_on(real_server, request) as made:
         yield made
 
 

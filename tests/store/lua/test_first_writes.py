@@ -14,6 +14,7 @@ import pytest
 
 from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import moves, trips, upkeep
 from jqjobs.store.calls.alerts import told_alert
@@ -157,7 +158,7 @@ def flags(system: QueueSystem, command: str) -> set[str]:
 
 def first_write(system: QueueSystem, call: Call[Any]) -> str:
     """Run a call and return the first command in it that writes, "" when none does."""
-    with closing(Wire(system.store.address)) as monitor:
+    with closing(Wire(parse_url(system.url))) as monitor:
         monitor.send(("MONITOR",))
         monitor.read()
         system.run(call)
