@@ -72,6 +72,18 @@ def test_a_full_queue_takes_all_of_a_call_or_nothing(system: QueueSystem) -> Non
     system.add("d")
 
 
+def test_timers_are_no_jobs_that_wait(system: QueueSystem) -> None:
+    put(system, max_length=3)
+    system.add_limited("a", "b", limits="c 1 0 one/running")
+    system.take("w")
+    system.take("w2")  # finds one that is held back, with a timer
+    assert system.ids("held") == ["b"]
+    system.run(upkeep.pause("q", "+60000"))
+    system.add("c", "d")
+    with pytest.raises(StoreFull):
+        system.add("e")
+
+
 def test_a_full_queue_answers_what_adds_nothing(system: QueueSystem) -> None:
     put(system, max_length=2)
     system.add("a")
