@@ -42,8 +42,8 @@ _WHEN = {
                   "repeat it later"),
     "StoreFull": ("`enqueue`: Redis is at its `maxmemory`, or the queue at its `--max-length`",
                   "give it memory; what is queued still drains"),
-    "NotReplicated": ("`enqueue` with `JQ_WAIT`: the jobs are stored, and too few replicas have them in time. Has `handles`",
-                      "enqueue with the same `id` again: that passes once enough have it"),
+    "NotReplicated": ("`enqueue` with `JQ_WAIT`: the jobs are stored, and too few replicas have them in time. "
+                      "Has `handles`", "enqueue with the same `id` again: that passes once enough have it"),
     "StoreRefused": ("Redis refuses the credentials, they lack a permission, or it cannot hold queues",
                      "see [permissions](../protocol.md#permissions)"),
     "Retry": ("by a job", "it counts as a failure, and the job runs again after `delay`"),

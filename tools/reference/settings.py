@@ -20,15 +20,15 @@ from reference.markdown import code, table
 
 #: What is read by producers, workers and `jqctl` too: variable → (default, meaning).
 OTHERS = {
-    "JQ_REDIS_URL": (code(DEFAULT_REDIS_URL), "where Redis is: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `embedded:[DIR]`; "
-                     "`--redis` of `jqd` and `jqctl`"),
+    "JQ_REDIS_URL": (code(DEFAULT_REDIS_URL), "where Redis is: `redis://`, `rediss://`, `unix://`, "
+                     "`redis+sentinel://`, `embedded:[DIR]`; `--redis` of `jqd` and `jqctl`"),
     "JQ_REDIS_USERNAME": ("none", "the user, where the URL has no password"),
     "JQ_REDIS_PASSWORD": ("none", "the password, where the URL has none"),
     "JQ_REDIS_PASSWORD_FILE": ("none", "the file that holds it; read again before each connection"),
     "JQ_PREFIX": (code(DEFAULT_PREFIX), "what all keys in Redis begin with; `--prefix` of `jqd` and `jqctl`"),
     "JQ_TIMEOUT": (code(f"{DEFAULT_TIMEOUT_S:g}s"), "how long a call of a producer or of `jqctl` may take in all"),
-    "JQ_WAIT": ("none", "how many replicas must have what a Python app enqueues, and within which time: `1:100ms`, `all`, "
-                "`all:1s`; see [Sentinel](../how-to/redis.md#what-a-failover-loses)"),
+    "JQ_WAIT": ("none", "how many replicas must have what a Python app enqueues, and within which time: `1:100ms`, "
+                "`all`, `all:1s`; see [Sentinel](../how-to/redis.md#what-a-failover-loses)"),
     "JQ_ENGINE": ("`redis`", "where producers' calls go: `redis`; `sync`: run at once in the caller; `null`: nowhere"),
     "JQ_RELEASE": ("the git commit", "what `jqctl status` calls the code that a worker has loaded"),
 }  # fmt: skip
