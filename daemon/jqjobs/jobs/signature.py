@@ -34,6 +34,7 @@ class Payload(msgspec.Struct):
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     meta: dict[str, Any] = {}
+    tags: list[str] | None = None
 
 
 class _Origin(msgspec.Struct):

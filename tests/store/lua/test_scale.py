@@ -45,12 +45,19 @@ def system(real_system: QueueSystem) -> QueueSystem:
 
 def slowness(system: QueueSystem) -> float:
     """How much slower than the machine of 2024 this one is, right now."""
-    times = durations_us(system, lambda: [system.redis("EVAL", LOOP, 0) for _ in range(5)])
+    times = [timed_us(system, lambda: system.redis("EVAL", LOOP, 0))[0] for _ in range(5)]
     return max(1.0, sorted(times)[2] / LOOP_US)
 
 
-def spent_us(info: bytes) -> float:
-    """Read from `INFO CPU` how long Redis has worked since its start: the thread that runs scripts."""
+def timed_us(system: QueueSystem, call: Callable[[], Any]) -> tuple[float, Any]:
+    """Call, and return how long Redis has worked meanwhile, in the thread that runs scripts, and the answer."""
+    before = spent_us(system)
+    answer = call()
+    return spent_us(system) - before, answer
+
+
+def spent_us(system: QueueSystem) -> float:
+    info = system.redis("INFO", "CPU")
     return sum(float(s) * 1e6 for s in re.findall(rb"used_cpu_(?:sys|user)_main_thread:(\S+)", info))
 
 
@@ -62,9 +69,8 @@ def durations_us(system: QueueSystem, work: Callable[[], object]) -> list[float]
     def timed(*command: Any) -> Any:
         if command[0] not in ("EVALSHA", "EVAL"):
             return call(*command)
-        before = spent_us(call("INFO", "CPU"))
-        answer = call(*command)
-        found.append(spent_us(call("INFO", "CPU")) - before)
+        took_us, answer = timed_us(system, lambda: call(*command))
+        found.append(took_us)
         return answer
 
     with pytest.MonkeyPatch.context() as patch:

@@ -67,7 +67,7 @@ class Around:
     def nothing(self, *_: Any, **__: Any) -> Any:
         return None
 
-    hear = cancel = report = look = send = count = write = nothing
+    hear = cancel = report = look = send = count = write = stop = nothing
 
     def run(self) -> bool:
         """Call the hooks of what is recorded; whether there were any."""
@@ -136,7 +136,7 @@ class Shift:
             batch=batch, exchanger=exchanger, wake_wait=around, runner=jobs, monitor=around, hook_queue=around,
             fetching=OneSlot(batch, exchanger, around, prefetch_ms=config.prefetch_ms, most=config.batch),
             executor=MainThread(batch, jobs, around, lambda job: None, around, MainLoop(), JobLog(-1), around),
-            statistics=around, tail=around,
+            statistics=around, tail=around, life_hooks=around,
         )  # fmt: skip
         assert Loop(parts).run() is WorkerExit.DRAINED
 

@@ -16,13 +16,14 @@ PACKAGE = Path(__file__).parents[3] / "daemon" / "jqjobs"
 #: Names that are put together when the line is logged, by the text they are put together from.
 _COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kind if kind not in (*_FAILURES, *_QUIET)}}
 
-#: Who writes the lines of a room.
+#: Who writes the lines of a room, or of one file where others do.
 _PROCESSES = {
     "api": {"application"},
     "base": {"application"},
     "cli": {"daemon"},
     "daemon": {"daemon"},
     "store": {"daemon", "worker"},
+    "store/switches.py": {"application", "daemon", "worker"},
     "web": {"dashboard"},
     "worker": {"worker"},
 }
@@ -42,7 +43,7 @@ class LogCall:
 
     @property
     def processes(self) -> set[str]:
-        return _PROCESSES[self.place.partition("/")[0]]
+        return _PROCESSES.get(self.place.partition(":")[0]) or _PROCESSES[self.place.partition("/")[0]]
 
 
 class LogCalls:

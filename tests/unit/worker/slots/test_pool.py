@@ -298,6 +298,7 @@ def test_a_plain_middleware_takes_async_jobs_to_threads_and_an_async_one_does_no
     assert not bench.runner.runs_as_task("task")
     assert not bench.runner.runs_as_task("plain")
     bench.app.middlewares.reverse()
+    bench.app.async_middlewares.reverse()
     sent = bench.send("task", "plain")
     bench.wait_for_running(2)
     bench.gate.set()
