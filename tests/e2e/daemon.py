@@ -29,7 +29,8 @@ from jqjobs import JobHandle
 from jqjobs.api.client import Client
 from jqjobs.base.events import EVENTS
 from jqjobs.cli import jqctl
-from jqjobs.jobs.records import NewJob, Options, State, new_id
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import NewJob, State, new_id
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from servers import Server

@@ -19,7 +19,8 @@ from e2e.chaos.supervision import Fleet, supervised
 from handles import enqueue
 from jqjobs import JobHandle
 from jqjobs.api.client import Client
-from jqjobs.jobs.records import NewJob, Options, State, new_id
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import NewJob, State, new_id
 from servers import Server
 from waiting import eventually
 

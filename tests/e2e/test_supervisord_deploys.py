@@ -11,7 +11,8 @@ import pytest
 from e2e.chaos.supervision import PATIENCE_S, Fleet, supervised
 from handles import enqueue
 from jqjobs.api.client import Client
-from jqjobs.jobs.records import NewJob, Options, State, new_id
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import NewJob, State, new_id
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
 from servers import Server
@@ -113,7 +114,7 @@ def test_fault_30_a_stopwaitsecs_below_the_grace_period_is_said_and_costs_no_job
         assert "kills jqd 2 s after TERM" in complaint[0]
         assert "stopwaitsecs=33" in complaint[0]
 
-        new = NewJob("linger", b'{"args":[6]}', new_id(), fields=Options(keep="1h").fields())
+        new = NewJob("linger", b'{"args":[12]}', new_id(), fields=Options(keep="1h").fields())
         [job] = enqueue(client, [new], "chaos")
         eventually(lambda: fleet.ledger.begun(job.id), PATIENCE_S, "the job begins")
         fleet.ctl("stop", "jqd:*")

@@ -58,9 +58,9 @@ REFUSED = {
 def test_start_returns_when_a_worker_is_ready_and_says_so(site: Site, boot: Boot) -> None:
     systemd = boot()
     systemd.ctl("start", UNIT)
-    assert systemd.log().count("worker.ready") == 1
     assert systemd.show(UNIT, "ActiveState") == "active"
     assert systemd.show(UNIT, "StatusText") == "1 of 1 workers ready"
+    eventually(lambda: systemd.log().count("worker.ready") == 1, what="the log says so")
     site.wait_for(site.send("quick"), State.KEPT)
 
 

@@ -58,7 +58,8 @@ class Sitting:
 
     def screen(self, program: str) -> str:
         """Return what a program in a terminal of its own has printed."""
-        return (self.home / program).read_text("utf-8")
+        printed = self.home / program
+        return printed.read_text("utf-8") if printed.exists() else ""  # the shell may not have got to it yet
 
     def shows(self, program: str, *words: str) -> None:
         """Wait until a program has printed these words, in this order."""

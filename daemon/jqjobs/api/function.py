@@ -17,7 +17,8 @@ from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidArguments, InvalidOption, NotReplicated
 from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.hooks import HookPoint, Hooks
-from jqjobs.jobs.records import NO_OPTIONS, NewJob, Options, new_id, new_ids
+from jqjobs.jobs.options import NO_OPTIONS, Options
+from jqjobs.jobs.records import NewJob, new_id, new_ids
 from jqjobs.jobs.registration import Settings, awaitable
 from jqjobs.jobs.signature import Signature
 
@@ -69,7 +70,7 @@ class Job(Generic[P, R]):
         return inspect.iscoroutinefunction(self._function)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return job_at, (*place_in_module(self), self._terms.options)
+        return job_at, (*place_in_module(self), self.chosen)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -81,11 +82,6 @@ class Job(Generic[P, R]):
     def name(self) -> str:
         """The name under which producers and workers know it."""
         return self.settings.name
-
-    @property
-    def chosen(self) -> Options:
-        """What `options` was told, in all."""
-        return self._terms.options
 
     def options(
         self, *, queue: str | None = None, id: str | None = None, key: str | None = None, priority: int | None = None,
@@ -112,7 +108,7 @@ class Job(Generic[P, R]):
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace,
             meta, on_commit, tags,
         )  # fmt: skip
-        return self.with_options(self._terms.options.with_(given))
+        return self.with_options(self.chosen.with_(given))
 
     def with_options(self, chosen: Options) -> Job[P, R]:
         """Return the job with these options, and none of those before, for the calls made on it."""
@@ -123,6 +119,8 @@ class Job(Generic[P, R]):
 
     def _take(self, terms: Terms) -> None:
         self._terms = terms
+        #: What `options` was told, in all.
+        self.chosen = terms.options
         #: The queue it goes to.
         self.queue = terms.queue
         self._engine = after_commit(self._now, terms.on_commit) if terms.on_commit else self._now
@@ -175,33 +173,28 @@ class Job(Generic[P, R]):
 
     def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
         terms = self._terms
+        job_id = job_id or terms.job_id or new_id()
         if terms.varies or self._on_enqueue:
-            return self._new_one_that_varies(args, kwargs, job_id or terms.job_id or new_id())
+            call = NewCall(self.name, self.queue, job_id, args, kwargs, {**(terms.meta or {})})
+            return _varying(self, terms, call)
         return NewJob(
-            self.settings.name, self.signature.encode(args, kwargs), job_id or terms.job_id or new_id(),
+            self.settings.name, self.signature.encode(args, kwargs), job_id,
             terms.priority, terms.due_text, terms.key, terms.fields, *terms.coalescing,
         )  # fmt: skip
 
-    def _new_one_that_varies(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str) -> NewJob:
-        """Do it for a call that differs from others in more than its arguments."""
-        terms = self._terms
-        call = NewCall(self.name, self.queue, job_id, args, kwargs, {**(terms.meta or {})})
-        for function in self._on_enqueue:
-            function(call)
-        fields, due_text = self._of_this_call(args, kwargs)
-        return NewJob(
-            self.name, self.signature.encode(args, kwargs, call.meta), job_id,
-            terms.priority, due_text, terms.key, fields, *terms.coalescing,
-        )  # fmt: skip
 
-    def _of_this_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[str | int, ...], str]:
-        """Return its fields, and when it is due."""
-        terms = self._terms
-        fields = terms.fields
-        if self.settings.limits:
-            fields = (*fields, "limits", self.limits_text(args, kwargs))
-        due_text = terms.due_text_at(self._engine().now_ms()) if terms.is_moment else terms.due_text
-        return fields, due_text
+def _varying(job: Job[..., Any], terms: Terms, call: NewCall) -> NewJob:
+    """Return the job of a call that differs from others in more than its arguments."""
+    for function in job._on_enqueue:
+        function(call)
+    fields = terms.fields
+    if job.settings.limits:
+        fields = (*fields, "limits", job.limits_text(call.args, call.kwargs))
+    due_text = terms.due_text_at(job._engine().now_ms()) if terms.is_moment else terms.due_text
+    return NewJob(
+        job.name, job.signature.encode(call.args, call.kwargs, call.meta), call.id,
+        terms.priority, due_text, terms.key, fields, *terms.coalescing,
+    )  # fmt: skip
 
 
 def _call(item: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:

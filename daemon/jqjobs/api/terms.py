@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from jqjobs.jobs import moments
-from jqjobs.jobs.records import Coalesce, Options
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import Coalesce
 from jqjobs.jobs.registration import Settings
 
 

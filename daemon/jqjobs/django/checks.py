@@ -13,7 +13,8 @@ from jqjobs.base.config import Environment
 from jqjobs.django.project import BACKENDS, backend_options, commit_of, project_app
 from jqjobs.embedded import is_embedded
 from jqjobs.errors import ConfigError, JqError
-from jqjobs.jobs.records import Options, check_name
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import check_name
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reads.server_info import read_info

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import TakenJob, positive_ms
+from jqjobs.jobs.options import positive_ms
+from jqjobs.jobs.records import TakenJob
 
 
 class JobReporter(Protocol):

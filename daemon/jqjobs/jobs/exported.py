@@ -13,17 +13,8 @@ import msgspec
 
 from jqjobs.base.clock import LONGEST_MS
 from jqjobs.errors import InvalidArguments, PayloadTooLarge
-from jqjobs.jobs.records import (
-    MAX_PAYLOAD_BYTES,
-    PRIORITIES,
-    Coalesce,
-    NewJob,
-    check_coalesce,
-    check_integer,
-    check_name,
-    check_tags,
-    tag_fields,
-)
+from jqjobs.jobs.options import check_coalesce, check_integer, check_tags, tag_fields
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, PRIORITIES, Coalesce, NewJob, check_name
 
 _VERSION = 1
 

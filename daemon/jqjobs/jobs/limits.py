@@ -15,7 +15,7 @@ from typing import Any
 
 from jqjobs.base.clock import LONGEST_MS
 from jqjobs.errors import InvalidArguments, InvalidOption
-from jqjobs.jobs.records import check_integer
+from jqjobs.jobs.options import check_integer
 
 #: The times of so many starts are remembered. A larger rate is split into fractions of its window.
 MOST_STARTS = 1000

@@ -21,17 +21,8 @@ from jqjobs.jobs.backoff import Backoff, Exponential, backoff_of, published_dela
 from jqjobs.jobs.hooks import EVENTS, Hooks, check_runs
 from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.moments import check_delay, is_moment, wait_ms
-from jqjobs.jobs.records import (
-    DEFAULT_MAX_ATTEMPTS,
-    DEFAULT_MAX_CRASHES,
-    PRIORITIES,
-    Coalesce,
-    check_coalesce,
-    check_integer,
-    check_name,
-    check_on_commit,
-    positive_ms,
-)
+from jqjobs.jobs.options import check_coalesce, check_integer, check_on_commit, positive_ms
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, PRIORITIES, Coalesce, check_name
 
 #: What `App` can say for all its jobs at once; hooks of all jobs have decorators of their own.
 APP_WIDE = (

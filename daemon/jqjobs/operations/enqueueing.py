@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, Options, check_name, new_id
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, check_name, new_id
 from jqjobs.operations.offers import check_arguments, find_offer, warning_of
 from jqjobs.operations.storing import store_job
 from jqjobs.store.reads.catalog import Offer, offer_in

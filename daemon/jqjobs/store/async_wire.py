@@ -97,23 +97,11 @@ class AsyncWire:
             return
         now_s = time.monotonic()
         idle_s, self._looked_s = now_s - self._looked_s, now_s
-        if self._has_ended() or (idle_s > PING_AFTER_S and not await self._answers_ping()):
+        if _has_ended(*self._stream):
             self.close()
-
-    def _has_ended(self) -> bool:
-        """Look at the socket too: the event loop may have had no time yet to see its end."""
-        assert self._stream is not None
-        reader, writer = self._stream
-        if reader.at_eof() or writer.is_closing():
-            return True
-        return bool(poll_of(writer.get_extra_info("socket")).poll(0))
-
-    async def _answers_ping(self) -> bool:
-        try:
-            await self._ask(PING, PING_PATIENCE_S)
-        except StoreError:
-            return False
-        return True
+        elif idle_s > PING_AFTER_S:
+            with suppress(StoreError):  # who gets no answer closes it
+                await self._ask(PING, PING_PATIENCE_S)
 
     async def _ask(self, packed: bytes, timeout_s: float = math.inf) -> Any:
         """Send a command and return its reply, also when it is an error. Raises: StoreUnavailable."""
@@ -125,15 +113,10 @@ class AsyncWire:
                 return await self._reply(self._stream[0])
         except (OSError, hiredis.ProtocolError) as error:  # TimeoutError is an OSError
             self.close()
-            raise self._broken(error) from error
+            raise _broken(self.address, error) from error
         except BaseException:  # cancelled: the reply is still to come, and is nobody else's
             self.close()
             raise
-
-    def _broken(self, error: Exception) -> StoreError:
-        if isinstance(error, OSError):
-            return unavailable(self.address, error, unanswered=True)
-        return StoreError(f"what answers at {self.address} is no Redis: {error}", unanswered=True)
 
     def write(self, *command: Argument) -> None:
         """Send a command, the answer to which `receive` returns one day. There must be a connection."""
@@ -146,7 +129,7 @@ class AsyncWire:
         try:
             return await self._reply(self._stream[0])
         except (OSError, hiredis.ProtocolError) as error:
-            raise self._broken(error) from error
+            raise _broken(self.address, error) from error
 
     async def _reply(self, reader: asyncio.StreamReader) -> Any:
         reply = self._parser.gets()
@@ -192,3 +175,16 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
     reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
     keep_alive(writer.get_extra_info("socket"))
     return reader, writer
+
+
+def _has_ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Look at the socket too: the event loop may have had no time yet to see its end."""
+    if reader.at_eof() or writer.is_closing():
+        return True
+    return bool(poll_of(writer.get_extra_info("socket")).poll(0))
+
+
+def _broken(address: Address, error: Exception) -> StoreError:
+    if isinstance(error, OSError):
+        return unavailable(address, error, unanswered=True)
+    return StoreError(f"what answers at {address} is no Redis: {error}", unanswered=True)

@@ -21,7 +21,7 @@ from jqjobs.store.freshness import freshen
 from jqjobs.store.patience import MAYBE_DONE, Patience, is_unsent, may_pass
 from jqjobs.store.replication import INFO, Replicas, check_reached, connected_replicas
 from jqjobs.store.reply_values import text
-from jqjobs.store.wire import Argument, Wire, raise_first, replicas_by_sentinels
+from jqjobs.store.wire import Argument, Wire, raise_first, raised, replicas_by_sentinels
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ class Store:
     def receive(self, call: Call[T]) -> T:
         """Return the answer of the call that was sent. Raises: what `run` raises."""
         try:
-            return call.parse(self.wire.read())
+            return call.parse(raised(self.wire.reply()))
         except ScriptMissing:
             return call.parse(self.wire.call("EVAL", call.script.source, *self.command(call)[2:]))
 
@@ -112,7 +112,7 @@ class Store:
     def _ask(self, call: Call[Any], command: tuple[Argument, ...]) -> Any:
         if call.wait is None:
             return self.wire.call(*command)
-        wanted = call.wait.replicas or self._known_replicas()
+        wanted = call.wait.replicas or _known_replicas(self.wire, self._replicas)
         reply, reached = raise_first(self.wire.pipeline([command, ("WAIT", wanted, call.wait.ms)]))
         try:
             check_reached(reached, wanted, call.wait, call.parse(reply))
@@ -121,16 +121,6 @@ class Store:
             self.wire.close()  # another server may be the primary by now
             raise
         return reply
-
-    def _known_replicas(self) -> int:
-        if known := self._replicas.known:
-            return known
-        try:
-            told = replicas_by_sentinels(self.address)
-            return self._replicas.note(connected_replicas(self.wire.call(*INFO)) if told is None else told)
-        except StoreError as error:
-            error.unanswered = False  # nothing of the call was sent
-            raise
 
     def command(self, call: Call[Any]) -> tuple[Argument, ...]:
         """Return the EVALSHA command of a call."""
@@ -175,3 +165,14 @@ class Store:
     def ping(self) -> None:
         """Raise StoreUnavailable (or its kin) unless Redis answers."""
         self.wire.call("PING")
+
+
+def _known_replicas(wire: Wire, replicas: Replicas) -> int:
+    if known := replicas.known:
+        return known
+    try:
+        told = replicas_by_sentinels(wire.address)
+        return replicas.note(connected_replicas(wire.call(*INFO)) if told is None else told)
+    except StoreError as error:
+        error.unanswered = False  # nothing of the call was sent
+        raise

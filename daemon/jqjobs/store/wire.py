@@ -141,7 +141,7 @@ class Wire:
                 self._write(packed)
             else:
                 self.connect(packed)
-            return self.read()
+            return raised(self.reply())
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send commands together and return their replies; an error reply is an item, not raised."""
@@ -166,13 +166,6 @@ class Wire:
         except OSError as error:
             self.close()
             raise unavailable(self.address, error) from error
-
-    def read(self) -> Any:
-        """Wait for one reply and return it. Raises what `call` raises."""
-        reply = self.reply()
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
 
     def reply(self) -> Any:
         """Wait for one reply and return it, also when it is an error. Raises: StoreUnavailable."""
@@ -267,6 +260,13 @@ def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -
         f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
         unanswered=unanswered, reason=reason,
     )  # fmt: skip
+
+
+def raised(reply: Any) -> Any:
+    """Return a reply, or raise the error that it is."""
+    if isinstance(reply, StoreError):
+        raise reply
+    return reply
 
 
 def raise_first(replies: Sequence[Any]) -> Sequence[Any]:

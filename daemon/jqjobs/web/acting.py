@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jqjobs.errors import InvalidOption, NotFound
-from jqjobs.jobs.records import Options, check_name, new_id
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import check_name, new_id
 from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_one, retry_one
 from jqjobs.operations.arguments import payload_of, result_of
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted

@@ -160,11 +160,11 @@ def first_write(system: QueueSystem, call: Call[Any]) -> str:
     """Run a call and return the first command in it that writes, "" when none does."""
     with closing(Wire(parse_url(system.url))) as monitor:
         monitor.send(("MONITOR",))
-        monitor.read()
+        monitor.reply()
         system.run(call)
         system.redis("ECHO", END)
         seen: list[str] = []
-        while END not in (line := text(monitor.read())):
+        while END not in (line := text(monitor.reply())):
             seen += re.findall(r"^[\d.]+ \[\d+ lua\] \"(\w+)\"", line)
     return next((command.upper() for command in seen if "write" in flags(system, command)), "")
 

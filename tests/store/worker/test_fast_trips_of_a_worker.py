@@ -104,7 +104,7 @@ def test_after_a_broken_one_nothing_is_counted_twice_and_what_it_took_goes_back(
     worker: ProcesslessWorker, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(store: Store, call: Call[Any]) -> Any:
-        store.wire.read()
+        store.wire.reply()
         raise StoreUnavailable()
 
     with monkeypatch.context() as broken:

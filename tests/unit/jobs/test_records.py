@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import InvalidName, InvalidOption
-from jqjobs.jobs.records import NO_OPTIONS, Options, check_integer, check_name, new_id, new_ids, parse_ref
+from jqjobs.jobs.options import NO_OPTIONS, Options, check_integer
+from jqjobs.jobs.records import check_name, new_id, new_ids, parse_ref
 
 
 @pytest.mark.parametrize("name", ["a", "0", "send_welcome", "shop.mail-v2", "A" * 128])

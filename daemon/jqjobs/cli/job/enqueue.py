@@ -10,7 +10,8 @@ import click
 from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.jobs.records import Coalesce, Options
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.records import Coalesce
 from jqjobs.operations.arguments import payload_of
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 

@@ -28,6 +28,7 @@ from jqjobs.store.calls.orders import Order, parse_order
 from jqjobs.store.outage import Failures
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raised
 
 #: Redis ends the wait for an order after this long: an idle daemon costs one command in that time.
 _BLOCK_S = 5
@@ -117,7 +118,7 @@ class ControlListener(threading.Thread):
         return self._store.wire in ready
 
     def _read_order(self) -> None:
-        reply = self._store.wire.read()
+        reply = raised(self._store.wire.reply())
         self._asked_s = None
         self._say_back()
         if reply is not None:

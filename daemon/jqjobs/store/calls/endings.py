@@ -18,7 +18,7 @@ from jqjobs.store.address import Address
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import text
 from jqjobs.store.scripts import script
-from jqjobs.store.wire import Wire
+from jqjobs.store.wire import Wire, raised
 
 
 class Ending(IntEnum):
@@ -73,14 +73,14 @@ class Subscription:
     def begin(self) -> None:
         """Have what is published from here on heard. Raises: StoreError and its kinds."""
         self._wire.send(("SUBSCRIBE", self._channel))
-        self._wire.read()
+        raised(self._wire.reply())
 
     def wait(self, timeout_s: float) -> None:
         """Return when something was published, or may have been; at most ``timeout_s`` later. Raises: StoreError."""
         if not self._wire.poll(timeout_s):
             return
         try:
-            self._wire.read()
+            raised(self._wire.reply())
         except StoreUnavailable:
             self.begin()  # what was published meanwhile was not heard
 

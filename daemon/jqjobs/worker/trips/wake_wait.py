@@ -10,7 +10,7 @@ from jqjobs.base.wakeup import Wakeup
 from jqjobs.errors import StoreError
 from jqjobs.link.channel import Channel
 from jqjobs.store import keys
-from jqjobs.store.wire import Wire
+from jqjobs.store.wire import Wire, raised
 
 #: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
 _BLOCK_S = 20
@@ -90,7 +90,7 @@ class WakeWait:
     def _read(self) -> None:
         self._asked_at = 0.0
         try:
-            self._wire.read()
+            raised(self._wire.reply())
         except StoreError:
             self._wire.close()
             if self._when_moved is not None:
