@@ -49,7 +49,12 @@ def _function(name: str, function: Any) -> Iterator[str]:
 
 def public_members(kind: type) -> dict[str, Any]:
     """Return methods and properties of a class that have a name for everybody, as they are written."""
-    found = {name: member for name, member in vars(kind).items() if not name.startswith("_")}
+    found: dict[str, Any] = {}
+    for base in kind.__mro__:
+        if base.__module__.startswith("jqjobs."):
+            found |= {name: member for name, member in vars(base).items() if name not in found}
     return {
-        name: member for name, member in found.items() if isinstance(member, property) or inspect.isfunction(member)
+        name: member
+        for name, member in found.items()
+        if not name.startswith("_") and (isinstance(member, property) or inspect.isfunction(member))
     }

@@ -1,4 +1,4 @@
-"""The app: the decorators that register jobs, and the doors through which they are enqueued and answered.
+"""The app: the decorators that register jobs. What it reaches of those that are stored is inherited from `doors`.
 
 What is registered is in its `Registry`, which workers read. Nothing here runs jobs; importing an app connects to
 nothing.
@@ -6,35 +6,31 @@ nothing.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from jqjobs.api.client import Client
+from jqjobs.api.doors import Doors
 from jqjobs.api.engine import Engine
 from jqjobs.api.engine_choice import choose_engine
 from jqjobs.api.function import Job
-from jqjobs.api.handle import JobHandle
 from jqjobs.api.job_registry import Registry
 from jqjobs.api.periodic import Schedule, call_of, timetable
-from jqjobs.api.queue import Queue
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.base.config import Environment
 from jqjobs.base.later import AsgiApp, Later, WsgiApp
 from jqjobs.base.prefix import check_prefix
 from jqjobs.base.sizes import Size
-from jqjobs.errors import InvalidName, InvalidOption
+from jqjobs.errors import InvalidOption
 from jqjobs.jobs.app_hooks import CallPoint, WorkerPoint
 from jqjobs.jobs.backoff import Backoff
 from jqjobs.jobs.hooks import Hook, HookPoint, Middleware, check_middleware
 from jqjobs.jobs.limits import ConcurrencyRule, RateRule
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce, parse_ref
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce
 from jqjobs.jobs.registration import Settings, app_defaults, check_options, settings_of
 from jqjobs.jobs.timetable import Missed, Policy
-from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.login import Credentials
-from jqjobs.store.reads.registry import DaemonInfo, read_registry
 
 __all__ = ["App", "Job", "Settings"]
 
@@ -44,7 +40,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class App:
+class App(Doors):
     """The jobs of one application.
 
     ``@app.on_failure`` and its kin register a hook of all its jobs, see `jqjobs.jobs.hooks.EVENTS`; those of the job
@@ -201,37 +197,3 @@ class App:
     def asgi(self, application: AsgiApp) -> AsgiApp:
         """Return an ASGI application that runs what `later` was given once the response is sent."""
         return self.put_off.asgi(application)
-
-    def handle(self, ref: str) -> JobHandle:
-        """Return a handle of a job that is there already, by the ``queue/id`` of an earlier handle's ``ref``.
-
-        Raises: InvalidName. Whether there is such a job is seen when the handle is used.
-        """
-        queue, job_id = parse_ref(ref)
-        if queue is None:
-            raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
-        return JobHandle(job_id, queue, False, self.engine)
-
-    def queue(self, name: str) -> Queue:
-        """Return a queue: to look into, and to act on many of its jobs. Raises: InvalidName."""
-        return Queue(name, self.engine)
-
-    def daemons(self) -> tuple[DaemonInfo, ...]:
-        """Return the daemons that are there, of all apps on this Redis, with their workers and what these run.
-
-        Raises: StoreError and its kinds.
-        """
-        with self.client.store() as store:
-            return read_registry(store).daemons
-
-    async def daemons_async(self) -> tuple[DaemonInfo, ...]:
-        """Do what `daemons` does, from a coroutine."""
-        return await asyncio.to_thread(self.daemons)
-
-    def cancel(self, ref: str) -> CancelAnswer:
-        """Cancel the job of that ``queue/id``, see `JobHandle.cancel`."""
-        return self.handle(ref).cancel()
-
-    def resolve(self, ref: str, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
-        """Answer for the job of that ``queue/id``, see `JobHandle.resolve`."""
-        return self.handle(ref).resolve(token, result=result, error=error)
