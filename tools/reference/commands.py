@@ -18,7 +18,7 @@ _COMMON = ("--redis", "--prefix", "--json", "-o", "--help")
 
 def jqd_lines() -> Iterator[str]:
     """Yield the page of jqd."""
-    context = click.Context(jqd, info_name="jqd")
+    context = click.Context(jqd, info_name="jqd", **jqd.context_settings)
     yield from _told(context)
     yield "Each option is explained in [settings](settings.md)."
     yield ""
@@ -27,7 +27,7 @@ def jqd_lines() -> Iterator[str]:
 
 def jqctl_lines() -> Iterator[str]:
     """Yield the page of jqctl."""
-    context = click.Context(cli, info_name="jqctl")
+    context = click.Context(cli, info_name="jqctl", **cli.context_settings)
     yield from _told(context)
     yield from ["## Options of every command", ""]
     status = next(command for command in commands() if command.info_name == "status")
@@ -41,7 +41,7 @@ def jqctl_lines() -> Iterator[str]:
 
 def commands() -> Iterator[click.Context]:
     """Yield every command of jqctl that does something, in the order of their names."""
-    yield from _beneath(click.Context(cli, info_name="jqctl"))
+    yield from _beneath(click.Context(cli, info_name="jqctl", **cli.context_settings))
 
 
 def _beneath(context: click.Context) -> Iterator[click.Context]:

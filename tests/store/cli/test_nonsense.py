@@ -34,7 +34,7 @@ def commands(
     if not isinstance(group, click.Group):
         yield path, group
         return
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
