@@ -152,7 +152,7 @@ def test_fault_02_a_killed_daemon_takes_its_workers_along_and_its_successor_take
     workers = workers_of(daemon)
     assert lone_daemon.ledger.begun(job.id)[0].pid in {worker.pid for worker in workers}
     daemon.send_signal(signal.SIGKILL)
-    eventually(lambda: not living(workers), 1.0, "the workers are gone")
+    eventually(lambda: not living(workers), PATIENCE_S, "the workers are gone")
     (successor,) = eventually(lone_daemon.daemons, PATIENCE_S, "supervisord starts another daemon")
     limit_s = max(TAKE_OVER_S, 4 * _bare_start_s())
     eventually(lambda: len(lone_daemon.ledger.begun(job.id)) == 2, PATIENCE_S, "the job runs again")
