@@ -75,6 +75,11 @@ class Boot:
         """Where Redis is."""
         return self.embedded.url if self.embedded else self.settings.redis_url
 
+    @property
+    def address(self) -> Address:
+        """Redis, with who we are there. Raises: ConfigError."""
+        return address_of(self.redis_url, Environment(directory=self.release.directory))
+
 
 def wire(boot: Boot, threads: ExitStack) -> Supervisor:
     """Make a daemon; the threads that it starts end with ``threads``. Raises: ConfigError and its kin."""
@@ -85,7 +90,7 @@ def wire(boot: Boot, threads: ExitStack) -> Supervisor:
 
 def _make_parts(boot: Boot) -> Parts:
     settings, release, wake = boot.settings, boot.release, boot.signals.wakeup.ring
-    address = address_of(boot.redis_url, Environment(directory=release.directory))
+    address = boot.address
     _say_start(settings, address)
     make_directory = partial(runtime_directory, address, settings.runtime_dir)
     boards = make_directory()
@@ -163,8 +168,7 @@ def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, thre
 
 def _start_alerts(boot: Boot, threads: ExitStack) -> None:
     if told := tellers(boot.settings):
-        address = address_of(boot.redis_url, Environment(directory=boot.release.directory))
-        alerts = AlertThread(boot.settings, Store(address, timeout_s=_ALERTS_TIMEOUT_S, name="jqd-alerts"), told)
+        alerts = AlertThread(boot.settings, Store(boot.address, timeout_s=_ALERTS_TIMEOUT_S, name="jqd-alerts"), told)
         alerts.start()
         threads.callback(alerts.end)
 

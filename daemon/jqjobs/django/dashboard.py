@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from jqjobs.django.project import project_app
 from jqjobs.web import Access, Dashboard, Request, Right
+from jqjobs.web.adapters import TOO_LARGE
 from jqjobs.web.http import MOST_BODY
 
 #: The label of our app, under which the permissions are.
@@ -33,7 +34,7 @@ def dashboard(request: HttpRequest, path: str) -> HttpResponse:
         return redirect_to_login(request.get_full_path())
     body = request.read(MOST_BODY + 1)
     if len(body) > MOST_BODY:
-        return HttpResponse("the body is too large\n", status=413, content_type="text/plain")
+        return _sent(TOO_LARGE)
     logged_in = _user.set(request.user)
     try:
         return _sent(_dashboard().handle(_asked(request, path, body)))

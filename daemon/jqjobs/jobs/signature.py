@@ -29,7 +29,7 @@ _MOST_SHAPES = 64
 
 
 class Payload(msgspec.Struct):
-    """What a job carries. Other keys (of an ingested envelope) are passed over."""
+    """What a job carries. Other keys (of an ingested envelope) are passed over; ``tags`` are only checked."""
 
     args: list[Any] = []
     kwargs: dict[str, Any] = {}

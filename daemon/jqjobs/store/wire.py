@@ -121,10 +121,8 @@ class Wire:
         """End the connection under whoever uses it: the primary is elsewhere. Called from another thread."""
         sock, self.place = self._sock, None
         if sock is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(
-                    sock, socket.SHUT_RDWR
-                )  # not that of TLS, which would have the rest read in clear
+            with suppress(OSError):  # and not by the method of TLS, which would have the rest read in clear
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a selector."""

@@ -19,7 +19,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _PLAIN = (("Content-Type", "text/plain"),)
-_TOO_LARGE = Response(413, _PLAIN, b"the body is too large\n")
+TOO_LARGE = Response(413, _PLAIN, b"the body is too large\n")
 _NO_LENGTH = Response(411, _PLAIN, b"say how long the body is: Content-Length\n")
 _TOO_SLOW = Response(408, (*_PLAIN, ("Connection", "close")), b"the body took too long\n")
 _TWO_LENGTHS = Response(400, (*_PLAIN, ("Connection", "close")), b"the body has two lengths\n")
@@ -55,7 +55,7 @@ def _read(environ: Mapping[str, Any]) -> bytes | Response:
         return _NO_LENGTH
     length = _length(environ.get("CONTENT_LENGTH"))
     if length > MOST_BODY:
-        return _TOO_LARGE
+        return TOO_LARGE
     body: bytes = environ["wsgi.input"].read(length) if length else b""
     return body if len(body) == length else _CUT_OFF
 
@@ -124,7 +124,7 @@ async def _whole(receive: Receive) -> bytes | Response:
             raise _GoneError
         body += message.get("body", b"")
         if len(body) > MOST_BODY:
-            return _TOO_LARGE
+            return TOO_LARGE
         if not message.get("more_body"):
             return bytes(body)
 

@@ -34,14 +34,9 @@ def end(store: Store, act: Act, error: str | None) -> None:
     """Write down what became of an act. ``error``: its code; None: it is done."""
     chosen = " ".join(f"{name}={value}" for name, value in act.facts.items()) or None
     log.event(
-        "web.act",
-        user=act.user,
-        right=act.right.value,
-        target=act.target,
-        filter=chosen,
-        n=act.n or None,
+        "web.act", user=act.user, right=act.right.value, target=act.target, filter=chosen, n=act.n or None,
         error=error or None,
-    )
+    )  # fmt: skip
     if error is None and act.n is None:
         return
     try:

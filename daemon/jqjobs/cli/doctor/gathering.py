@@ -87,7 +87,7 @@ class Gathering:
         reasons = told("rejected", [name for name in by_name if by_name[name].rejected], self._reasons)
         died = told(
             "dead", [name for name in by_name if by_name[name].dead],
-            lambda names: died_since(store, names, now_ms - _HOUR_MS),
+            lambda names: died_since(store, dict.fromkeys(names, now_ms - _HOUR_MS)),
         )  # fmt: skip
         groups = told("dead", [name for name in died if died[name]], self._top_errors)
         limits = told("limits", held, lambda names: store.run_all([held_limits(name) for name in names]))

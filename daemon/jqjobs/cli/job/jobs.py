@@ -132,17 +132,8 @@ def _cells(row: JobRow, now_ms: int, state: str | None) -> list[str]:
     name = "(record is missing)" if row.name is None else row.name
     states = [] if state else [row.state]
     last = row.worker or error or "-"
-    return [
-        row.id,
-        name,
-        *states,
-        str(row.priority),
-        when,
-        str(row.executions),
-        last,
-        row.key or "-",
-        " ".join(row.tags) or "-",
-    ]
+    marks = [row.key or "-", " ".join(row.tags) or "-"]
+    return [row.id, name, *states, str(row.priority), when, str(row.executions), last, *marks]
 
 
 def _end(page: JobPage, where: str) -> Iterator[str]:

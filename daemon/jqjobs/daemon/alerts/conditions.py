@@ -5,7 +5,7 @@ Looks at all queues, those too that nobody serves. Writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from jqjobs.base.clock import format_age
@@ -14,7 +14,7 @@ from jqjobs.base.words import plural
 from jqjobs.store.reads.diagnosis import died_since
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
-from jqjobs.store.reads.search import latest
+from jqjobs.store.reads.search import JobRow, latest
 from jqjobs.store.store import Store
 
 #: Redis that is full sooner is told of.
@@ -43,27 +43,27 @@ def find_alerts(store: Store, wait_s: float, told: Mapping[str, int], since_ms: 
     ``since_ms`` where none was. Raises: StoreError.
     """
     statuses = store.run_all([queue_status(queue) for queue in known_queues(store)])
-    since = {one.name: told.get(f"died {one.name}", since_ms) for one in statuses if one.dead}
+    since = {one.name: told.get(f"died {one.name}", since_ms) + 1 for one in statuses if one.dead}
     return [
-        *_deaths(store, statuses, since), *(_wait(one) for one in statuses if _waits(one, wait_s)),
-        *_memory(read_memory(store)),
+        *_deaths(store, {one.name: one.dead for one in statuses if one.dead}, since),
+        *(_wait(one) for one in statuses if _waits(one, wait_s)), *_memory(read_memory(store)),
     ]  # fmt: skip
 
 
-def _deaths(store: Store, statuses: Sequence[QueueStatus], since: Mapping[str, int]) -> Iterator[Alert]:
-    for one in statuses:
-        if one.name not in since:
-            continue
-        [died] = died_since(store, [one.name], since[one.name] + 1)
-        if died:
-            rows = store.run(latest(one.name, "dead", one.dead, 1)).rows
-            last = (
-                visible(": ".join(filter(None, (row.name, row.error or row.reason))), limit=_MOST_ERROR)
-                if (row := next(iter(rows), None))
-                else ""
-            )
-            words = f"{plural(died, 'job')} of {one.name} died" + (f"; the last one: {last}" if last else "")
-            yield Alert("died", one.name, words, f"jqctl errors --queue {one.name}")
+def _deaths(store: Store, dead: Mapping[str, int], since: Mapping[str, int]) -> Iterator[Alert]:
+    """``dead``: how many there are of each queue. ``since``: from when on they count."""
+    if not dead:
+        return
+    died = {queue: found for queue, found in zip(since, died_since(store, since), strict=True) if found}
+    pages = store.run_all([latest(queue, "dead", dead[queue], 1) for queue in died])
+    for (queue, found), page in zip(died.items(), pages, strict=True):
+        last = f"; the last one: {_shown(page.rows[0])}" if page.rows else ""
+        words = f"{plural(found, 'job')} of {queue} died{last}"
+        yield Alert("died", queue, words, f"jqctl errors --queue {queue}")
+
+
+def _shown(row: JobRow) -> str:
+    return visible(": ".join(filter(None, (row.name, row.error or row.reason))), limit=_MOST_ERROR)
 
 
 def _waits(one: QueueStatus, wait_s: float) -> bool:

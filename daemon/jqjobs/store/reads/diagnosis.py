@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jqjobs.store import keys
 from jqjobs.store.reply_values import count, integer, text
@@ -22,9 +22,9 @@ def offered_names(store: Store, queues: Sequence[str], now_ms: int) -> list[list
     return [[name for name in found if " " not in name and not name.startswith("~")] for found in names]
 
 
-def died_since(store: Store, queues: Sequence[str], since_ms: int) -> list[int]:
-    """Return for each queue how many of its dead jobs died since a moment."""
-    asked = [("ZCOUNT", store.address.key(keys.queue(queue, "dead")), since_ms, "+inf") for queue in queues]
+def died_since(store: Store, since_ms: Mapping[str, int]) -> list[int]:
+    """Return for each queue how many of its dead jobs died since its moment."""
+    asked = [("ZCOUNT", store.address.key(keys.queue(queue, "dead")), ms, "+inf") for queue, ms in since_ms.items()]
     return [count(reply) for reply in raise_first(store.wire.pipeline(asked))]
 
 

@@ -173,11 +173,9 @@ def find_page(
 
 
 def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
-    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held, due, *last = (
-        item
-    )
+    job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held, due = item[:13]
+    key, tags = item[13:]
     enqueued_ms, finished_ms, at_ms, due_ms = integer(enqueued), integer(finished), _moment(state, score), integer(due)
-    key, tags = last
     since_ms = {"dead": at_ms, "parked": at_ms, "kept": finished_ms}.get(state, enqueued_ms)
     return JobRow(
         id=text(job_id), queue=queue, name=string(name), state=state, at_ms=at_ms,

@@ -64,8 +64,9 @@ def _trouble(visit: Visit, check: str, finding: Finding) -> Trouble:
 
 def _facts(visit: Visit, status: StatusReport) -> Facts:
     with_dead = [queue.name for queue in status.queues if queue.dead]
-    died = dict(zip(with_dead, died_since(visit.store, with_dead, status.registry.now_ms - _HOUR_MS), strict=True))
-    queues = [QueueFacts(queue, died_in_last_hour=died.get(queue.name, 0)) for queue in status.queues]
+    died = died_since(visit.store, dict.fromkeys(with_dead, status.registry.now_ms - _HOUR_MS))
+    died_of = dict(zip(with_dead, died, strict=True))
+    queues = [QueueFacts(queue, died_in_last_hour=died_of.get(queue.name, 0)) for queue in status.queues]
     server = ServerFacts(status.address, {}, status.memory, 0.0, 0.0)
     return Facts(server, status.registry, queues, status.broken, _UNTOLD)
 

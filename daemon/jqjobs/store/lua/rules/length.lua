@@ -3,7 +3,8 @@
 -- not counted, and what comes back is not refused.
 -- Gives: room_for_jobs, is_full
 
--- Of `scheduled` the timers are no jobs: that of a pause, and one for each limit that holds any back.
+-- Of `scheduled` the timers are no jobs, as jobs_scheduled has it (scheduled.lua). That is not included: enqueue.lua
+-- needs both in places that do not see each other, and what is included stands once in a script.
 -- Returns how many jobs more may come, nil for any number, and how many are allowed.
 local function room_for_jobs(q)
   local most = setting(q, 'max_length')

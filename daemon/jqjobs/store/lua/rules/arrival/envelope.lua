@@ -11,7 +11,7 @@ local NUMBERS = {                 -- key → least, greatest
   expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
 }
 local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
-  tags = 'table',  coalesce = 'string', replace = 'boolean' }
+  tags = 'table', coalesce = 'string', replace = 'boolean' }
 local COALESCE = { queued = true, unfinished = true, stored = true }
 
 -- Up to 16 words of 1 to 64 bytes, without spaces and control characters.
