@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jqjobs.api.calls import limits_text
 from jqjobs.jobs.fingerprints import fingerprint
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import NewJob, TakenJob
@@ -77,7 +78,7 @@ class Night:
     def enqueue(self, queue: str, name: str, many: Sequence[Mapping[str, Any]], **how: Any) -> None:
         """Enqueue jobs of one name. ``how``: further fields of `NewJob`."""
         job = app.registry.find(name)
-        limits = job.limits_text((), dict(many[0])) if queue == job.queue else ""
+        limits = limits_text(job, (), dict(many[0])) if queue == job.queue else ""
         fields = ("limits", limits) if limits not in ("", "-") else how.pop("fields", ())
         new = [NewJob(name, json.dumps({"kwargs": each}).encode(), self.new_id(), fields=fields, **how)
                for each in many]  # fmt: skip

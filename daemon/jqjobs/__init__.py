@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ResultNotRun,
         ResultTimeout,
         Retry,
+        Snooze,
         StoreBusy,
         StoreError,
         StoreFull,
@@ -58,7 +59,7 @@ _PUBLIC = {
     "jobs.records": "State", "store.reads.jobs": "JobInfo", "store.calls.cancels": "CancelAnswer",
     "jobs.app_hooks": "NewCall", "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
-    "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
+    "errors": "Retry Snooze Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
               "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
               "DrainedTooLong StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated",
@@ -69,7 +70,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "App", "Job", "JobHandle", "JobInfo", "Queue", "State", "CancelAnswer",
     "NewCall", "current_job", "JobContext", "wait_async",
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
-    "Retry", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
+    "Retry", "Snooze", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
     "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultNotRun",
     "ResultTimeout", "NeedsRedis", "DrainedTooLong",

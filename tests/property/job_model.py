@@ -10,10 +10,10 @@ from property.limits_model import Limit, Wait
 
 HISTORY = 20
 #: Outcomes that come without a line for the history.
-UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING, Kind.DEFERRED)
+UNRUN = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.WAITING, Kind.DEFERRED, Kind.SNOOZED)
 #: Outcomes that leave to others what an earlier attempt has left to clean up.
 UNCLEANED = (Kind.RELEASED, Kind.UNKNOWN, Kind.THROTTLED, Kind.DEFERRED, Kind.OVERSIZED)
-COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles", "lost", "hung")
+COUNTERS = ("failures", "crashes", "interrupts", "executions", "throttles", "lost", "hung", "snoozes")
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Job:
     def shown(self) -> tuple[Any, ...]:
         c = self.counters
         numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"], c["lost"])
-        rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned)
+        rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned, c["snoozes"])
         until, times, by = self.refused or ("", "", ())
         words = (self.key, self._mode(), self.suspect, " ".join(map(str, (until, times, *by))).strip(), self.group)
         return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history, self.has_more)

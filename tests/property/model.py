@@ -302,7 +302,7 @@ class Model:
         if job.key:
             q.unique[job.key] = job_id
         q.leave_dead(job_id)
-        job.counters["lost"] = job.counters["hung"] = 0
+        job.counters["lost"] = job.counters["hung"] = job.counters["snoozes"] = 0
         job.forgiven = dict(job.counters)
         job.expires = job.refused = None
         q.ready[job_id] = q.fresh_rank(job_id)

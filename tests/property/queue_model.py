@@ -243,6 +243,11 @@ class Queue:
         self.retake_key(job_id)
         self.put_off(job_id, rank, now + delay)
 
+    def snooze(self, now: int, job_id: str, rank: int, delay: int) -> None:
+        self.jobs[job_id].clear()
+        self.jobs[job_id].count("snoozes")
+        self.put_off(job_id, rank, now + delay)
+
     def oversized(self, now: int, job_id: str) -> None:
         self.jobs[job_id].remember()
         self.failed += 1
@@ -318,6 +323,7 @@ class Queue:
             Kind.UNKNOWN: lambda: parking.unknown(self, now, job_id, rank),
             Kind.MISFIT: lambda: parking.misfit(self, now, job_id, rank, report),
             Kind.DEFERRED: lambda: self.defer(now, job_id, rank, number),
+            Kind.SNOOZED: lambda: self.snooze(now, job_id, rank, number),
             Kind.OVERSIZED: lambda: self.oversized(now, job_id),
             Kind.MALFORMED: lambda: self.malformed(job_id),
         }

@@ -13,7 +13,7 @@ SETS = ("ready", "scheduled", "held", "waiting", "parked", "suspects", "transfer
 #: `answer` the attempt.
 FIELDS = (
     "attempt", "failures", "crashes", "interrupts", "executions", "throttles", "lost", "cancel", "rank", "priority",
-    "token", "answer", "hung", "uncleaned",
+    "token", "answer", "hung", "uncleaned", "snoozes",
 )  # fmt: skip
 
 #: The member of `scheduled` that ends a pause.

@@ -185,7 +185,7 @@ class QueueSystem:
 
     def counters(self, job_id: str, queue: str = "q") -> dict[str, int]:
         """The counters of a job that are not zero."""
-        names = ("executions", "failures", "crashes", "interrupts", "throttles", "lost", "hung")
+        names = ("executions", "failures", "crashes", "interrupts", "throttles", "lost", "hung", "snoozes")
         return {name: int(value) for name, value in self.job(job_id, queue).items() if name in names}
 
     def history(self, job_id: str, queue: str = "q") -> list[Any]:

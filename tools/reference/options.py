@@ -43,6 +43,9 @@ _JOB = {
     "redact": "names of arguments, or patterns such as `*card*`, whose values the dashboard does not show",
     "max_throttles": "how often a limit may hold it back before it is dead (`throttled`); `None`: any number",
     "throttle_counts": "whether being held back costs an attempt",
+    "retry_on": "types of errors that another attempt may help; then no others",
+    "discard_on": "types of errors that make it dead at once (`discarded`); the nearest base that either names decides",
+    "max_snoozes": "how often it may raise `Snooze`; once more makes it dead (`discarded`)",
     "on_commit": "calls are stored once the transaction of that database of Django is committed",
 }
 _CALL = {

@@ -28,6 +28,7 @@ _JOB = {
     "interrupts": "how often it was stopped by a drain or a recycled worker: free",
     "lost": "leases that ran out in a row: free, 20 make it dead",
     "throttles": "how often a limit held it back",
+    "snoozes": "how often it asked to run later: free, up to `max_snoozes` times",
     "max_attempts": "its limit of failures; `None`: the job itself does not say",
     "enqueued_ms": "when it was enqueued",
     "due_ms": "from when on it may run",

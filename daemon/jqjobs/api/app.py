@@ -27,9 +27,10 @@ from jqjobs.jobs.app_hooks import CallPoint, WorkerPoint
 from jqjobs.jobs.backoff import Backoff
 from jqjobs.jobs.hooks import Hook, HookPoint, Middleware, check_middleware
 from jqjobs.jobs.limits import ConcurrencyRule, RateRule
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, Coalesce
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, DEFAULT_MAX_SNOOZES, Coalesce
 from jqjobs.jobs.registration import Settings, app_defaults, check_options, settings_of
 from jqjobs.jobs.timetable import Missed, Policy
+from jqjobs.jobs.verdicts import ErrorTypes
 from jqjobs.store.login import Credentials
 
 __all__ = ["App", "Job", "Settings"]
@@ -111,6 +112,7 @@ class App(Doors):
         rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None,
         max_throttles: int | None = None, throttle_counts: bool = False, redact: Iterable[str] = (),
         on_commit: str | Literal[False] | None = None,
+        retry_on: ErrorTypes = (), discard_on: ErrorTypes = (), max_snoozes: int = DEFAULT_MAX_SNOOZES,
         on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
         on_state_change: Hooked = None, cleanup: Hooked = None,
     ) -> Callable[[Callable[P, R]], Job[P, R]]: ...  # fmt: skip
@@ -127,8 +129,10 @@ class App(Doors):
         many may start in a time, or run at once, on all hosts together; or functions of the arguments by name that
         return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
         ``throttle_counts``: each time is a failure. ``redact``: names of arguments, or patterns such as ``"*card*"``,
-        whose values the dashboard does not show. ``on_commit``: see `Job.options`. ``on_start`` … ``cleanup``: hooks,
-        one or a list.
+        whose values the dashboard does not show. ``on_commit``: see `Job.options`. ``discard_on``: types of errors that
+        no further attempt would help, ``retry_on``: those that one would, and then no others; where both name a base
+        of an error, the nearer one counts. ``max_snoozes``: dead when it raises `Snooze` once more. ``on_start`` …
+        ``cleanup``: hooks, one or a list.
         """
         check_options(options)
 

@@ -21,7 +21,8 @@ from typing import Any, TextIO
 from jqjobs.base.log_lines import EVENT_LOGGERS, FIELDS, TRACEBACK, JsonFormat, TextFormat, lost_note
 
 #: For who logs; without a level it is INFO.
-DEBUG, WARNING, ERROR, CRITICAL = logging.DEBUG, logging.WARNING, logging.ERROR, logging.CRITICAL
+DEBUG, INFO, WARNING = logging.DEBUG, logging.INFO, logging.WARNING
+ERROR, CRITICAL = logging.ERROR, logging.CRITICAL
 
 _log = logging.getLogger(EVENT_LOGGERS[0])
 #: For the ends of jobs: what watches loggers, such as Sentry, finds the dead ones here, as errors.

@@ -69,6 +69,7 @@ class Record:
     failures: int = 0
     interrupts: int = 0
     throttles: int = 0
+    snoozes: int = 0
     forgiven: int = 0
     forgiven_throttles: int = 0
     hung: int = 0
@@ -108,7 +109,7 @@ class Record:
         """Return it with what stays of the call that it replaces: id, counters, and the place at the same priority."""
         kept = [
             "id", "attempt", "executions", "failures", "interrupts", "throttles", "forgiven", "forgiven_throttles",
-            "hung", "history", "enqueued_ms", *(["number"] if old.priority == self.priority else []),
+            "hung", "snoozes", "history", "enqueued_ms", *(["number"] if old.priority == self.priority else []),
         ]  # fmt: skip
         return replace(self, **{name: getattr(old, name) for name in kept})
 
@@ -250,10 +251,11 @@ class Records:
 def taken_job(record: Record) -> TakenJob:
     """Return a job as a worker holds it."""
     fields = record.fields
-    timeout, keep = fields.get("timeout"), fields.get("keep")
+    timeout, keep, most = fields.get("timeout"), fields.get("keep"), fields.get("max_attempts")
     return TakenJob(
         record.queue, record.id, record.attempt, record.name, record.payload,
         failures=record.failures - record.forgiven,
         timeout_ms=None if timeout is None else int(timeout), keep_ms=None if keep is None else int(keep),
-        key=record.key, limits=str(fields.get("limits", UNLIMITED)),
+        key=record.key, limits=str(fields.get("limits", UNLIMITED)), snoozes=record.snoozes,
+        max_attempts=None if most is None else int(most),
     )  # fmt: skip

@@ -37,6 +37,7 @@ def _hash(record: Record) -> dict[str, Any]:
         "name": record.name, "payload": record.payload, "enqueued": record.enqueued_ms, "due": record.due_ms,
         "priority": record.priority, "key": record.key, "attempt": record.attempt, "executions": record.executions,
         "failures": record.failures, "interrupts": record.interrupts, "throttles": record.throttles,
+        "snoozes": record.snoozes or None,
         "reason": record.reason, "error": record.error, "taken": record.taken_ms,
         "finished": record.finished_ms, "result": record.result, "result_missing": record.result_missing,
         "progress": record.progress and json.dumps(record.progress), "log": said, **record.fields,
@@ -86,6 +87,7 @@ def _retry_one(records: Records, record: Record | None) -> int:
     if holder is not None and holder is not record:
         return -1
     record.state, record.forgiven, record.hung = "ready", record.failures, 0
+    record.snoozes = 0
     record.forgiven_throttles = record.throttles
     records.queue_last(record)
     record.reason, record.finished_ms = "", None

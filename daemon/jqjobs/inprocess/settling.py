@@ -25,6 +25,10 @@ def settle(records: Records, record: Record, outcome: Outcome) -> Settled:
         record.interrupts += 1
         record.state = "ready"
         return "ready", ""
+    if outcome.kind is Kind.SNOOZED:
+        record.snoozes += 1
+        record.due_ms, record.state = records.clock() + outcome.delay_ms, "scheduled"
+        return "scheduled", ""
     record.failures += 1
     reason = Kind.DISCARDED if outcome.kind is Kind.MISFIT else outcome.kind  # no other worker will have other code
     return records.end(record, "dead", reason.value)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.options import positive_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, TakenJob
 
 
 class JobReporter(Protocol):
@@ -55,7 +55,8 @@ class JobReporter(Protocol):
 class JobContext:
     """The job that runs here. ``attempt`` counts takes, ``failures`` those that raised or hung before.
 
-    ``failures`` begins anew when somebody retries the dead job.
+    ``max_attempts`` failures make it dead. ``snoozes``: how often it has asked to run later. ``failures`` and
+    ``snoozes`` begin anew when somebody retries the dead job.
     """
 
     id: str
@@ -67,12 +68,19 @@ class JobContext:
     meta: Mapping[str, Any] = field(default_factory=dict)
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    snoozes: int = 0
     _reporter: JobReporter | None = field(default=None, repr=False, compare=False)
 
     @property
     def ref(self) -> str:
         """``queue/id``, as `App.resolve` and `jqctl` take it."""
         return f"{self.queue}/{self.id}"
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the job is dead if this attempt fails."""
+        return self.failures + 1 >= self.max_attempts
 
     def progress(self, percent: float, text: str = "") -> None:
         """Say how far the job is; `jqctl job show` and `jqctl status` tell it. Costs no trip to Redis here.
@@ -127,6 +135,11 @@ class Running(Protocol):
     meta: Mapping[str, Any]
     context: JobContext | None
 
+    @property
+    def max_attempts(self) -> int:
+        """So many failures make the job dead."""
+        ...
+
 
 _running: ContextVar[Running | None] = ContextVar("jqjobs_running", default=None)
 
@@ -146,7 +159,7 @@ def context_of(running: Running) -> JobContext:
         job = running.job
         running.context = JobContext(
             job.id, job.queue, job.name, job.attempt, job.failures, running.worker, running.meta, running.args,
-            running.kwargs, running.reporter,
+            running.kwargs, running.max_attempts, job.snoozes, running.reporter,
         )  # fmt: skip
     return running.context
 

@@ -94,6 +94,11 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
         return cls(job, Kind.WAITING, delay_ms, wait_ms=wait_ms)
 
     @classmethod
+    def snoozed(cls, job: TakenJob, *, delay_ms: int, error: str) -> Outcome:
+        """It asked to run later: it is due again then, in its old place, at no charge."""
+        return cls(job, Kind.SNOOZED, delay_ms, error)
+
+    @classmethod
     def malformed(cls, job: TakenJob, *, error: str) -> Outcome:
         """Its payload is no JSON, or no call: the job goes to the rejected envelopes."""
         return cls(job, Kind.MALFORMED, 0, error)

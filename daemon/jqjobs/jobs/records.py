@@ -29,6 +29,7 @@ MAX_QUEUES = 32
 
 DEFAULT_MAX_ATTEMPTS = 10
 DEFAULT_MAX_CRASHES = 3
+DEFAULT_MAX_SNOOZES = 1000
 #: So often a job may run into its time limit, whatever its attempts (lua/rules/outcome/fail.lua).
 MOST_HUNG = 3
 
@@ -70,6 +71,7 @@ class Kind(StrEnum):
     MISFIT = "misfit"
     THROTTLED = "throttled"
     WAITING = "waiting"
+    SNOOZED = "snoozed"
     CANCELLED = "cancelled"
     MALFORMED = "malformed"
     DEFERRED = "deferred"
@@ -164,6 +166,8 @@ class TakenJob:
     #: So many attempts it has, None: as many as it is registered with; so often it ran into its time limit.
     max_attempts: int | None = None
     hung: int = 0
+    #: So often it has asked to run later.
+    snoozes: int = 0
     #: Where it stands on its worker's board, and the number it has there; since when it runs, boottime ms.
     place: int = 0
     serial: int = 0

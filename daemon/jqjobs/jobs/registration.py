@@ -22,17 +22,27 @@ from jqjobs.jobs.hooks import EVENTS, Hooks, check_runs
 from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.moments import check_delay, is_moment, wait_ms
 from jqjobs.jobs.options import check_coalesce, check_integer, check_on_commit, positive_ms
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, PRIORITIES, Coalesce, check_name
+from jqjobs.jobs.records import (
+    DEFAULT_MAX_ATTEMPTS,
+    DEFAULT_MAX_CRASHES,
+    DEFAULT_MAX_SNOOZES,
+    PRIORITIES,
+    Coalesce,
+    check_name,
+)
+from jqjobs.jobs.verdicts import NO_VERDICTS, ErrorTypes, Verdicts, verdicts_of
 
 #: What `App` can say for all its jobs at once; hooks of all jobs have decorators of their own.
 APP_WIDE = (
     "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
-    "rate_limit", "concurrency", "max_throttles", "throttle_counts", "redact", "on_commit",
+    "rate_limit", "concurrency", "max_throttles", "throttle_counts", "redact", "on_commit", "retry_on", "discard_on",
+    "max_snoozes",
 )  # fmt: skip
 #: What other queues call some of them, where the nearest word means something else.
 _ELSEWHERE = {
     "retries": "max_attempts", "max_retries": "max_attempts", "retry": "max_attempts", "retry_delay": "backoff",
     "default_retry_delay": "backoff", "retry_backoff": "backoff", "countdown": "delay", "eta": "delay",
+    "autoretry_for": "retry_on", "retry_for": "retry_on", "dont_autoretry_for": "discard_on", "throws": "discard_on",
     "time_limit": "timeout", "soft_time_limit": "timeout", "result_ttl": "keep",
 }  # fmt: skip
 _ONE_JOBS_OWN = ("name", "aliases", "delay", *EVENTS)
@@ -48,6 +58,7 @@ class Settings:
     delay: Duration = 0
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     max_crashes: int = DEFAULT_MAX_CRASHES
+    max_snoozes: int = DEFAULT_MAX_SNOOZES
     timeout_ms: int | None = None
     keep_ms: int | None = None
     memory_bytes: int = 0
@@ -60,6 +71,7 @@ class Settings:
     throttle_counts: bool = False
     redact: tuple[str, ...] = ()
     on_commit: str | Literal[False] | None = None
+    verdicts: Verdicts = NO_VERDICTS
     hooks: Hooks = field(default_factory=Hooks, compare=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +81,7 @@ class Settings:
         check_integer(self.priority, "priority", PRIORITIES)
         check_integer(self.max_attempts, "max_attempts", range(1, 1_000_001))
         check_integer(self.max_crashes, "max_crashes", range(1, 1_000_001))
+        check_integer(self.max_snoozes, "max_snoozes", range(1, 1_000_001))
         check_integer(self.max_throttles, "max_throttles", range(1, 1_000_001))
         if not isinstance(self.throttle_counts, bool):
             raise InvalidOption(f"throttle_counts {self.throttle_counts!r} is neither True nor False")
@@ -125,7 +138,7 @@ def settings_of(
     timeout: Duration | None = "1h", keep: Duration | None = None, memory: Size = 0,
     backoff: Backoff | Duration | Sequence[Duration] | None = None, aliases: Iterable[str] = (),
     rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None, redact: Iterable[str] = (),
-    **plain: Any,
+    retry_on: ErrorTypes = (), discard_on: ErrorTypes = (), **plain: Any,
 ) -> Settings:  # fmt: skip
     """Return the settings of a function, of the options of `App.job`. Raises: InvalidName, InvalidOption."""
     check_callable(function)
@@ -136,7 +149,8 @@ def settings_of(
         timeout_ms=None if timeout is None else positive_ms(timeout, "timeout"),
         keep_ms=None if keep is None else positive_ms(keep, "keep"),
         memory_bytes=size_bytes(memory, "memory"), backoff=backoff_of(backoff), aliases=names_of(aliases),
-        limits=Limits(rate_limit, concurrency), redact=names_of(redact, "redact"), hooks=Hooks(hooks), **plain,
+        limits=Limits(rate_limit, concurrency), redact=names_of(redact, "redact"), hooks=Hooks(hooks),
+        verdicts=verdicts_of(retry_on, discard_on), **plain,
     )  # fmt: skip
 
 

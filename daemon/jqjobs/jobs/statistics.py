@@ -37,13 +37,14 @@ class Ended(StrEnum):
     EXPIRED = "expired"  #: it was not started in time
     INTERRUPTED = "interrupted"
     WAITING = "waiting"  #: it handed its work to a third party
+    SNOOZED = "snoozed"  #: it asked to run later
 
 
 #: Kinds that are no end of an attempt are not here: it did not begin.
 _ENDED = {
     Kind.DONE: Ended.DONE, Kind.KEPT: Ended.DONE, Kind.FAILED: Ended.RETRIED, Kind.HUNG: Ended.HUNG,
     Kind.DISCARDED: Ended.DISCARDED, Kind.CANCELLED: Ended.CANCELLED, Kind.INTERRUPTED: Ended.INTERRUPTED,
-    Kind.WAITING: Ended.WAITING,
+    Kind.WAITING: Ended.WAITING, Kind.SNOOZED: Ended.SNOOZED,
 }  # fmt: skip
 
 

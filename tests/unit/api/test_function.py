@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -136,7 +137,52 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(app: App) -> None:
 def test_enqueue_many_takes_arguments_or_pairs_of_arguments_and_keywords(
     app: App, item: Any, call: tuple[list[Any], dict[str, Any]]
 ) -> None:
-    from jqjobs.api.function import _call
+    from jqjobs.api.calls import _placed
 
-    args, kwargs = _call(item)
+    _, args, kwargs = _placed(app.job(name="job")(print), item)
     assert (list(args), dict(kwargs)) == call
+
+
+def test_each_of_many_calls_may_have_options_of_its_own(app: App) -> None:
+    @app.job
+    def send(user: int, priority: str = "low") -> None: ...
+
+    urgent = send.options(max_attempts=2)
+    with in_memory(app) as jobs:
+        handles = urgent.enqueue_many([
+            (1,),
+            send.call(2, key="a", delay="5m"),
+            urgent.options(id="mine").call(3, priority="high"),  # the function has that name, so it is an argument
+            send.options(priority=9, key="a").call(4),
+            ((5,), {"priority": "low"}),
+        ])  # fmt: skip
+        found = [(each.kwargs, each.args[0], each.priority, each.key, each.delay_s) for each in jobs.all]
+    assert found == [
+        ({}, 1, 0, "", 0), ({}, 2, 0, "a", 300), ({"priority": "high"}, 3, 0, "", 0), ({"priority": "low"}, 5, 0, "", 0)
+    ]  # fmt: skip
+    assert {each.fields["max_attempts"] for each in jobs.all} == {2}, "they add to those of all"
+    assert (handles[2].id, handles[3].id, handles[3].created) == ("mine", handles[1].id, False)
+
+
+def test_many_calls_are_enqueued_from_a_coroutine_too(app: App) -> None:
+    @app.job
+    def send(user: int) -> None: ...
+
+    with in_memory(app) as jobs:
+        handles = asyncio.run(send.enqueue_many_async([(1,), send.call(2, key="a")]))
+        assert [(each.id, each.args, each.key) for each in jobs.all] == [
+            (handles[0].id, [1], ""), (handles[1].id, [2], "a")
+        ]  # fmt: skip
+
+
+def test_a_call_is_checked_where_it_is_made_and_where_it_goes(app: App) -> None:
+    send, other = app.job(name="send")(lambda user: None), app.job(name="other")(lambda user: None)
+    with pytest.raises(InvalidArguments):
+        send.call()
+    with pytest.raises(InvalidArguments, match="nobody"):
+        send.call(1, nobody=2)
+    with pytest.raises(InvalidOption):
+        send.call(1, priority=10_000)
+    for call in (other.call(1), send.call(1, queue="elsewhere"), send.call(1, on_commit="default")):
+        with pytest.raises(InvalidOption):
+            send.enqueue_many([call])

@@ -151,6 +151,7 @@ BOOM = ValueError("boom")
             Kind.DISCARDED, ("dead", "discarded"),
             [("on_failure", BOOM), ("on_state_change", "active", "dead", "discarded")],
         ),
+        (Kind.SNOOZED, ("scheduled", ""), [("on_state_change", "active", "scheduled", "snoozed")]),
         (Kind.INTERRUPTED, ("ready", ""), [("on_state_change", "active", "ready", "interrupted")]),
         (
             Kind.INTERRUPTED, ("dead", "interrupted"),

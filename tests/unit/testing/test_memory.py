@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs import App, Discard, JobHandle, JobTimeout, Retry, current_job
+from jqjobs import App, Discard, JobHandle, JobTimeout, Retry, Snooze, current_job
 from jqjobs.errors import (
     ConfigError,
     Conflict,
@@ -177,6 +177,22 @@ def test_a_job_may_discard_itself_choose_its_delay_or_expire(app: App, jobs: InM
     assert jobs.drain() == 0
     assert [(record.name, record.reason) for record in jobs.dead] == [("discards", "discarded"), ("chooses", "expired")]
     assert chosen.info().due_ms == jobs.clock.now_ms - 2000 + 300_000
+
+
+def test_a_job_that_asks_to_run_later_does_free_of_charge_until_it_may_no_more(app: App, jobs: InMemory) -> None:
+    @app.job(max_attempts=1, max_snoozes=2)
+    def busy() -> None:
+        raise Snooze("5m", "busy")
+
+    busy.enqueue()
+    assert jobs.drain() == 1
+    [record] = jobs.enqueued(busy)
+    assert (record.state, record.failures, record.snoozes) == ("scheduled", 0, 1)
+    assert record.due_ms - jobs.clock() == 300_000
+    assert jobs.drain(delayed=True) == 2
+    assert [(each.reason, each.snoozes, each.error) for each in jobs.dead] == [
+        ("discarded", 2, "Snooze: busy (it has snoozed 2 times, which is max_snoozes)")
+    ]
 
 
 def test_errors_can_be_raised_in_the_test(app: App, jobs: InMemory, lines: Lines) -> None:

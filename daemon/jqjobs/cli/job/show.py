@@ -94,9 +94,9 @@ def _suspicion(info: JobInfo) -> str:
 
 def _executions(info: JobInfo) -> str:
     ended = f"{info.executions} ended, and one is going on" if info.state == "active" else f"{info.executions}"
-    lost = f", {info.lost} lost" if info.lost else ""
+    rest = "".join(f", {n} {what}" for n, what in ((info.lost, "lost"), (info.snoozes, "snoozes")) if n)
     counters = f"{info.failures} of {info.max_attempts} failures, {info.crashes} crashes"
-    return f"{ended} ({counters}, {info.interrupts} interrupts, {info.throttles} throttles{lost})"
+    return f"{ended} ({counters}, {info.interrupts} interrupts, {info.throttles} throttles{rest})"
 
 
 def _progress(info: JobInfo) -> str:

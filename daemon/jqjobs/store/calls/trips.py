@@ -167,12 +167,12 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
 
 def _add_extra(
     job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any, uncleaned: Any,
-    max_attempts: Any, hung: Any, since: Any,
+    max_attempts: Any, hung: Any, since: Any, snoozes: Any = None,
 ) -> None:  # fmt: skip
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
     job.limits = text(limits or b"")
     job.suspicion = read_suspicion(text(suspect)) if suspect is not None else None
     job.uncleaned = number(uncleaned) or 0
-    job.max_attempts, job.hung = number(max_attempts), number(hung) or 0
+    job.max_attempts, job.hung, job.snoozes = number(max_attempts), number(hung) or 0, number(snoozes) or 0
     job.ready_ms = moment(since)

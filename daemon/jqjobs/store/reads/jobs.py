@@ -61,6 +61,7 @@ class JobInfo(NamedTuple):
     interrupts: int
     lost: int
     throttles: int
+    snoozes: int
     max_attempts: int | None
     enqueued_ms: int | None
     due_ms: int | None
@@ -140,7 +141,8 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
         executions=count(f.get("executions")), failures=count(f.get("failures")),
         crashes=count(f.get("crashes")), interrupts=count(f.get("interrupts")),
         lost=count(f.get("lost")), suspect=string(f.get("suspect")),
-        throttles=count(f.get("throttles")), max_attempts=integer(f.get("max_attempts")),
+        throttles=count(f.get("throttles")), snoozes=count(f.get("snoozes")),
+        max_attempts=integer(f.get("max_attempts")),
         enqueued_ms=enqueued_ms, due_ms=enqueued_ms if due_ms is None else due_ms,
         started_ms=integer(f.get("taken")), finished_ms=integer(f.get("finished")),
         deadline_ms=integer(score) if state == "waiting" else None,

@@ -35,3 +35,13 @@ class Attempt(msgspec.Struct, eq=False):  # one a job: made in 0.1 µs, a datacl
     #: What it returned, or what ended it; only for hooks.
     result: Any = None
     error: BaseException | None = None
+
+    @property
+    def max_attempts(self) -> int:
+        """So many failures make the job dead."""
+        return most_attempts(self.job, self.known)
+
+
+def most_attempts(job: TakenJob, known: Job[..., Any]) -> int:
+    """Return how many failures make a job dead: as many as it says itself, else its registration."""
+    return known.settings.max_attempts if job.max_attempts is None else job.max_attempts

@@ -25,6 +25,7 @@ from jqjobs.errors import (
     JobTimeout,
     ResultNotRun,
     Retry,
+    Snooze,
 )
 from jqjobs.jobs import hooks
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
@@ -34,7 +35,7 @@ from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
 from jqjobs.jobs.signature import has_nonfinite, is_envelope
-from jqjobs.worker.attempts.attempt import Attempt
+from jqjobs.worker.attempts.attempt import Attempt, most_attempts
 from jqjobs.worker.attempts.reasons import REASONS
 
 MOST_ERROR = 1000
@@ -89,7 +90,9 @@ class Classifier:
             return self.interrupted(job, error)
         if isinstance(error, JobCancelled):
             return Outcome.cancelled(job, **self._words(job, "cancelled", error))
-        if isinstance(error, Discard):
+        if isinstance(error, Snooze):
+            return self._snoozed(job, known, error)
+        if isinstance(error, Discard) or known.settings.verdicts.discards(error):
             return self.discarded(job, error)
         return self._failed(job, known, error)
 
@@ -105,11 +108,18 @@ class Classifier:
         outcome.traceback, outcome.raised = trace, error if is_last else None
         return outcome
 
+    def _snoozed(self, job: TakenJob, known: Job[..., Any], error: Snooze) -> Outcome:
+        if job.snoozes < known.settings.max_snoozes:
+            return Outcome.snoozed(job, delay_ms=self._delay_ms(job, known, error), error=describe(error))
+        words = self._words(job, "failed", error)
+        words["error"] = f"{words['error']} (it has snoozed {job.snoozes} times, which is max_snoozes)"[:MOST_ERROR]
+        return Outcome.discarded(job, group=_group(job, error, words), **words)
+
     def interrupted(self, job: TakenJob, error: BaseException) -> Outcome:
         """Return the outcome of a job that ended because its worker is to end."""
         return Outcome.interrupted(job, **self._words(job, "interrupted", error))
 
-    def discarded(self, job: TakenJob, error: Discard) -> Outcome:
+    def discarded(self, job: TakenJob, error: BaseException) -> Outcome:
         """Return the outcome of a job that no further attempt would help."""
         words = self._words(job, "failed", error)
         return Outcome.discarded(job, group=_group(job, error, words), **words)
@@ -128,9 +138,9 @@ class Classifier:
         return Outcome.oversized(job, **self._words(job, "oversized", error))
 
     def _delay_ms(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> int:
-        if isinstance(error, Retry) and error.delay is not None:
+        if isinstance(error, (Retry, Snooze)) and error.delay is not None:
             try:
-                return wait_ms(error.delay, "Retry delay", monotonic_ms() + self.clock_offset_ms)
+                return wait_ms(error.delay, f"{type(error).__name__} delay", monotonic_ms() + self.clock_offset_ms)
             except (InvalidOption, ConfigError) as wrong:
                 log.event(
                     "job.bad_retry_delay",
@@ -167,8 +177,7 @@ def _group(job: TakenJob, error: BaseException, words: _Words) -> str:
 
 def _is_last(job: TakenJob, known: Job[..., Any], *, is_hung: bool) -> bool:
     """Whether this failure makes the job dead, as the store decides it (lua/rules/outcome/fail.lua)."""
-    most = known.settings.max_attempts if job.max_attempts is None else job.max_attempts
-    return job.failures + 1 >= most or (is_hung and job.hung + 1 >= MOST_HUNG)
+    return job.failures + 1 >= most_attempts(job, known) or (is_hung and job.hung + 1 >= MOST_HUNG)
 
 
 def kept(job: TakenJob, result: Any) -> Outcome:

@@ -177,7 +177,8 @@ class HookQueue:
     def _tell_of_death(self, death: Death) -> None:
         known = self._app.jobs[death.name]
         meta, args, kwargs = _read(known, death.payload)
-        job = JobContext(death.id, death.queue, known.name, death.attempt, death.failures, "", meta, args, kwargs)
+        most = known.settings.max_attempts
+        job = JobContext(death.id, death.queue, known.name, death.attempt, death.failures, "", meta, args, kwargs, most)
         if death.uncleaned:  # first, since on_failure may send it back
             self._call(known, "cleanup", replace(job, attempt=death.uncleaned))
         if death.reason != "cancelled":

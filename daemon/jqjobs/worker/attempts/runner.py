@@ -16,6 +16,7 @@ from types import CoroutineType
 from typing import Any, Protocol
 
 from jqjobs.api.app import App, Job
+from jqjobs.api.calls import limits_text
 from jqjobs.errors import InvalidArguments, MalformedPayload
 from jqjobs.jobs.context import JobReporter, context_of, set_running
 from jqjobs.jobs.hooks import Hook, wrapped
@@ -171,7 +172,7 @@ class Runner:
             payload = decode_payload(job.payload)
             args, kwargs = known.signature.decode(payload)
             if known.settings.limits and not job.limits:  # a raw envelope: only here its limits can be computed
-                raise _NotCalled(Outcome.throttled(job, limits=known.limits_text(args, kwargs)))
+                raise _NotCalled(Outcome.throttled(job, limits=limits_text(known, args, kwargs)))
         except MalformedPayload as error:
             raise _NotCalled(Outcome.malformed(job, error=str(error)[:MOST_ERROR])) from error
         except InvalidArguments as error:

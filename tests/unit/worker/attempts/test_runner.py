@@ -30,6 +30,7 @@ from jqjobs.errors import (
     JobTimeout,
     MalformedPayload,
     Retry,
+    Snooze,
 )
 from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.outcome import Outcome
@@ -176,6 +177,7 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
         (JobCancelled("enough"), Kind.CANCELLED, "JobCancelled: enough"),
         (JobInterrupted("stop"), Kind.INTERRUPTED, "JobInterrupted: stop"),
         (Retry("again"), Kind.FAILED, "Retry: again"),
+        (Snooze("5m", "busy"), Kind.SNOOZED, "Snooze: busy"),
         (InvalidArguments("of another"), Kind.FAILED, "InvalidArguments: of another"),
         (MalformedPayload("of another"), Kind.FAILED, "MalformedPayload: of another"),
     ],
@@ -184,6 +186,44 @@ def test_a_failure_carries_its_error_its_traceback_and_its_delay(bench: Bench) -
 def test_whatever_is_raised_ends_the_attempt_only(bench: Bench, error: BaseException, kind: Kind, text: str) -> None:
     outcome = bench.ended_by(error)
     assert (outcome.kind, outcome.error) == (kind, text)
+
+
+def test_an_error_that_no_attempt_would_help_discards_the_job(bench: Bench) -> None:
+    outcome = bench.ended_by(Refused("no such account"), retry_on=(OSError,))
+    assert (outcome.kind, outcome.error) == (Kind.DISCARDED, "Refused: no such account")
+    assert "raise error" in json.loads(outcome.line)["traceback"], "people are to see where"
+
+
+def test_a_snooze_is_for_so_long_and_so_often_as_the_job_may(bench: Bench) -> None:
+    def busy() -> None:
+        raise Snooze("5m", "busy")
+
+    bench.job(busy, max_snoozes=2, max_attempts=1)
+    outcome = bench.run(snoozes=1)
+    assert (outcome.kind, outcome.delay_ms, outcome.line) == (Kind.SNOOZED, 300_000, b"")
+    outcome = bench.run(snoozes=2)
+    assert (outcome.kind, outcome.error) == (
+        Kind.DISCARDED, "Snooze: busy (it has snoozed 2 times, which is max_snoozes)"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "most", "is_last"),
+    [({}, 3, False), ({"failures": 2}, 3, True), ({"failures": 2, "max_attempts": 5}, 5, False)],
+)
+def test_a_job_knows_whether_a_failure_would_be_its_last(
+    bench: Bench, fields: dict[str, int], most: int, is_last: bool
+) -> None:
+    seen: list[Any] = []
+
+    def looks() -> None:
+        job = current_job()
+        assert job is not None
+        seen.extend((job.max_attempts, job.is_last_attempt, job.snoozes))
+
+    bench.job(looks, max_attempts=3)
+    bench.run(snoozes=4, **fields)
+    assert seen == [most, is_last, 4]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ local LEAST_NUMBER = { timeout = 1, keep = 1, uncleaned = 1, max_attempts = 1, m
   rank = -LARGEST }
 local MOST_NUMBER = { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = 4095 }
 local NUMBER_FIELDS = { 'attempt', 'timeout', 'keep', 'expires', 'due', 'failures', 'executions', 'crashes', 'lost',
-  'interrupts', 'throttles', 'hung', 'max_attempts', 'max_crashes', 'priority', 'rank', 'uncleaned', 'wait_backoff' }
+  'interrupts', 'throttles', 'hung', 'snoozes', 'max_attempts', 'max_crashes', 'priority', 'rank', 'uncleaned',
+  'wait_backoff' }
 
 -- "-", or four words for each limit (limits/gate.lua); empty: they are computed anew.
 local function are_limits(text)

@@ -1,4 +1,4 @@
---: include totals outcome/history outcome/succeed outcome/fail outcome/interrupt outcome/dead
+--: include totals outcome/history outcome/succeed outcome/fail outcome/interrupt outcome/snooze outcome/dead
 --: include waiting/async_wait
 -- What a worker's report of one attempt makes of the job, by its kind; here of those that ran.
 -- Gives: outcomes
@@ -6,7 +6,7 @@
 -- number, text, line of the report mean: done: nothing, it has a key or limits · kept: keep ms, why there is no result
 -- or "", result · failed, discarded: "ms group": delay (of failed), group of the error (outcome/error_groups.lua);
 -- error, history line · hung: delay ms, error, history line · interrupted, cancelled, oversized: nothing, error,
--- history line · waiting: ms it waits, ms of its back-off, nothing
+-- history line · waiting: ms it waits, ms of its back-off, nothing · snoozed: delay ms, nothing, nothing
 local function group_of(number) return string.match(number, ' (%S+)$') end
 
 local outcomes = {
@@ -51,4 +51,5 @@ local outcomes = {
   waiting = function(q, now, id, rank, key, number, text)
     enter_waiting(q, now, id, tonumber(number), tonumber(text) or 0)
   end,
+  snoozed = function(q, now, id, rank, key, number) snooze(q, id, rank, now + tonumber(number)) end,
 }

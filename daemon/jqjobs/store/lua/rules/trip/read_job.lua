@@ -7,6 +7,7 @@ local function check_fields(f)
   local wrong = wrong_number('failures', f[3]) or wrong_number('expires', f[2]) or wrong_number('timeout', f[4])
     or wrong_number('keep', f[5]) or wrong_number('uncleaned', f[10]) or wrong_text('limits', f[8])
     or wrong_text('forgiven', f[9]) or wrong_number('max_attempts', f[11]) or wrong_number('hung', f[12])
+    or wrong_number('snoozes', f[16])
   if wrong then error(wrong, 0) end
 end
 
@@ -19,7 +20,7 @@ local function read_job(job)
   if wrong then error(wrong, 0) end
   if not plain[3] then return plain[1], plain[2] end
   local f = redis.call('HMGET', job, 'suspect', 'expires', 'failures', 'timeout', 'keep', 'key', 'coalesce',
-    'limits', 'forgiven', 'uncleaned', 'max_attempts', 'hung', 'due', 'enqueued', 'taken')
+    'limits', 'forgiven', 'uncleaned', 'max_attempts', 'hung', 'due', 'enqueued', 'taken', 'snoozes')
   check_fields(f)
   -- Only those that count: a job that a person has retried begins with short delays again.
   local failures = f[9] and digits((tonumber(f[3]) or 0) - tonumber(string.match(f[9], '%d+'))) or f[3]
@@ -27,5 +28,6 @@ local function read_job(job)
   local since = tonumber(f[13] or f[14]) or 0
   return plain[1], plain[2], { attempt = plain[3], suspect = f[1], expires = f[2], failures = failures,
     timeout = f[4], keep = f[5], key = f[6], coalesce = f[7], limits = f[8], uncleaned = f[10],
-    max_attempts = f[11], hung = f[12], since = since > (tonumber(f[15] or 0) or 0) and since or 0 }
+    max_attempts = f[11], hung = f[12], snoozes = f[16],
+    since = since > (tonumber(f[15] or 0) or 0) and since or 0 }
 end
