@@ -133,7 +133,7 @@ def _open(night: Night) -> None:
         night.run(leases.publish(queue, _LEASE_MS, app.registry.catalog(), app.registry.parameters(queue)))
         for worker in _WORKERS.get(queue, _SHOP_1[:1]):
             night.run(leases.join(queue, worker, _LEASE_MS))
-    for queue, plan in app.schedules.entries(_QUEUES).items():
+    for queue, plan in app.registry.schedules.entries(_QUEUES).items():
         night.run(schedules.plan(queue, _LEASE_MS, _APP, plan))
     night.run(schedules.suspend("stock", "prices"))
 

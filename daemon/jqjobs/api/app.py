@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
+from jqjobs.api.added_schedules import AddedSchedules
 from jqjobs.api.client import Client
 from jqjobs.api.doors import Doors
 from jqjobs.api.engine import Engine
@@ -80,13 +81,15 @@ class App(Doors):
         self._defaults = app_defaults(defaults)
         self.registry = Registry(imports)
         # A worker asks for these around each job; they are the same objects, one step nearer.
-        self.jobs, self.schedules = self.registry.jobs, self.registry.schedules
+        self.jobs = self.registry.jobs
         self.hooks, self.middlewares = self.registry.hooks, self.registry.middlewares
         self.async_middlewares = self.registry.async_middlewares
         self.put_off = Later()
         self.credentials = credentials
         self.client = Client(redis_url, prefix, credentials)
         self._engine: Engine | None = None
+        #: Those added at run time; `periodic` is for those in code.
+        self.schedules = AddedSchedules(lambda: self.engine, self.registry.queues)
 
     @property
     def engine(self) -> Engine:
@@ -164,7 +167,7 @@ class App(Doors):
             if isinstance(function, Job) and options:
                 raise InvalidOption(f"the options of {function!r} are given where it is registered")
             job: Job[P, R] = function if isinstance(function, Job) else self.job(**options)(function)
-            self.schedules.add(Schedule(schedule or job.name, job, times, policy, *call, overlap))
+            self.registry.schedules.add(Schedule(schedule or job.name, job, times, policy, *call, overlap))
             return job
 
         return register

@@ -6,22 +6,20 @@ Workers publish them in Redis when they are ready, daemons tick them there (`dae
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jqjobs.api.function import Job
 from jqjobs.base.clock import Duration, duration_ms
-from jqjobs.errors import InvalidOption, PayloadTooLarge
+from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.registration import is_same_source
+from jqjobs.jobs.schedule_entry import Entry, check_overlap
 from jqjobs.jobs.timetable import Policy, Timetable
 
 #: A job's id is the schedule's name, a dash and the tick in ms; ids have 128 characters at most.
 MOST_NAME = 112
-#: Arguments travel with every look at an agenda.
-MOST_PAYLOAD_BYTES = 16_384
 MOST_SCHEDULES = 1000
 
 
@@ -44,16 +42,8 @@ class Schedule:
         check_name(self.name, "schedule")
         if len(self.name) > MOST_NAME:
             raise InvalidOption(f"schedule {self.name!r} has more than {MOST_NAME} characters", hint="give schedule=…")
-        if not isinstance(self.overlap, bool):
-            raise InvalidOption(f"overlap {self.overlap!r} is neither True nor False")
-        options = self.job.chosen
-        if self.job.settings.delay:
-            raise InvalidOption(
-                f"{self.job!r} has a delay, and ticks come at their time", hint="delay calls by options(…)"
-            )
-        unfit = [name for name in ("id", "key", "delay", "due", "coalesce", "replace") if getattr(options, name)]
-        if unfit:
-            raise InvalidOption(f"a periodic job takes no option {unfit[0]!r}", hint="overlap=False coalesces its runs")
+        check_overlap(self.overlap)
+        check_periodic(self.job)
 
     @property
     def queue(self) -> str:
@@ -62,17 +52,7 @@ class Schedule:
 
     def entry(self) -> str:
         """Return what workers publish, see `jqjobs.store.calls.schedules`. Raises: InvalidArguments, ConfigError."""
-        job, options, times = self.job, self.job.chosen, self.times
-        payload = job.signature.encode(self.args, self.kwargs, options.meta)
-        if len(payload) > MOST_PAYLOAD_BYTES:
-            raise PayloadTooLarge(f"schedule {self.name!r}: the arguments take more than {MOST_PAYLOAD_BYTES} bytes")
-        entry = {
-            "job": job.name, "payload": payload.decode(), "fields": list(map(str, options.fields())),
-            "priority": job.settings.priority if options.priority is None else options.priority,
-            "overlap": self.overlap, "missed": str(self.policy.missed), "catch_up_ms": self.policy.catch_up_ms,
-            **({"every_ms": times.every_ms} if times.every_ms else {"cron": times.cron, "tz": times.tz}),
-        }  # fmt: skip
-        return json.dumps(entry, ensure_ascii=False, sort_keys=True)
+        return entry_of(self.job, self.times, self.policy, self.args, self.kwargs, self.overlap).as_json()
 
     def is_same(self, other: Schedule) -> bool:
         """Whether both come from one line of code, as when a module is both __main__ and imported."""
@@ -80,6 +60,25 @@ class Schedule:
             (each.queue, each.times, each.policy, each.args, each.kwargs, each.overlap) for each in (self, other)
         )
         return mine == theirs and is_same_source(self.job.function, other.job.function)
+
+
+def check_periodic(job: Job[..., Any]) -> None:
+    """Raise InvalidOption when a job, or an option that was chosen for it, is not for ticks."""
+    if job.settings.delay:
+        raise InvalidOption(f"{job!r} has a delay, and ticks come at their time", hint="delay calls by options(…)")
+    unfit = [name for name in ("id", "key", "delay", "due", "coalesce", "replace") if getattr(job.chosen, name)]
+    if unfit:
+        raise InvalidOption(f"a periodic job takes no option {unfit[0]!r}", hint="overlap=False coalesces its runs")
+
+
+def entry_of(
+    job: Job[..., Any], times: Timetable, policy: Policy, args: Sequence[Any], kwargs: Mapping[str, Any], overlap: bool
+) -> Entry:  # fmt: skip
+    """Return what is stored of a schedule of a job. Raises: InvalidArguments, ConfigError."""
+    options = job.chosen
+    priority = job.settings.priority if options.priority is None else options.priority
+    payload = job.signature.encode(args, kwargs, options.meta)
+    return Entry(job.name, payload, times, policy, options.fields(), priority, overlap)
 
 
 class Schedules:

@@ -169,6 +169,8 @@ EVENTS = {
     "schedule.clash": Event("warning", "schedule apps hint",
         "Workers of several apps, by what `--app` names, publish this schedule: each of its ticks runs in one of them. "
         "Said once for the same apps."),
+    "schedule.ended": Event("info", "schedule",
+        "The end that a schedule was added with has come: it is forgotten."),
     "schedule.missed": Event("warning", "schedule tick_ms late_ms",
         "A tick comes late, since no daemon was there to make it."),
     "schedule.overlaps": Event("debug", "schedule skipped",

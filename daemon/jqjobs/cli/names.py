@@ -54,11 +54,16 @@ def job_names(context: click.Context, _: click.Parameter, begun: str) -> list[st
 
 def schedule_names(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
     """Return schedules that begin so."""
+    from jqjobs.store.calls.added import added
     from jqjobs.store.calls.schedules import agenda
 
     def look(store: Store) -> Iterable[str]:
-        agendas = store.run_all([agenda(queue) for queue in known_queues(store)])
-        return [planned.name for answer in agendas for planned in answer.schedules or ()]
+        queues = known_queues(store)
+        agendas, pages = (
+            store.run_all([agenda(each) for each in queues]),
+            store.run_all([added(each) for each in queues]),
+        )
+        return [planned.name for answer in (*agendas, *pages) for planned in answer.schedules or ()]
 
     return _asked(context, look, begun)
 

@@ -152,6 +152,8 @@ class Records:
         self.clock = clock
         self._all: dict[tuple[str, str], Record] = {}
         self._number = 0
+        #: Schedules added at run time, by queue and name: their entries as JSON.
+        self.added: dict[tuple[str, str], str] = {}
         #: Told of each start.
         self.on_start: Callable[[Record], None] = lambda record: None
 

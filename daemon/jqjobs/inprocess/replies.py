@@ -10,6 +10,7 @@ from jqjobs.errors import NeedsRedis
 from jqjobs.inprocess.async_wait import resolve
 from jqjobs.inprocess.memory_store import Record, Records
 from jqjobs.store.call import Call
+from jqjobs.store.calls.added import AddAnswer
 from jqjobs.store.calls.endings import Ending
 
 
@@ -125,7 +126,29 @@ def _resolve(records: Records, queue: str, args: Sequence[str]) -> bytes:
     return resolve(records, records.get(queue, job_id), token, kind, payload.encode()).encode()
 
 
+def _add_schedule(records: Records, queue: str, args: Sequence[str]) -> int:
+    name, entry, how = args
+    known = records.added.get((queue, name))
+    if known == entry:
+        return AddAnswer.SAME
+    if known and how != "replace":
+        return AddAnswer.TAKEN
+    records.added[queue, name] = entry
+    return AddAnswer.CHANGED if known else AddAnswer.ADDED
+
+
+def _remove_schedule(records: Records, queue: str, args: Sequence[str]) -> int:
+    return int(records.added.pop((queue, args[0]), None) is not None)
+
+
+def _added(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
+    found = [(name, entry) for (of, name), entry in records.added.items() if of == queue]
+    flat = [item for name, entry in found for item in (name.encode(), entry.encode(), None, None)]
+    return [records.clock(), len(found), *flat]
+
+
 _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
     "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
     "delete": _delete, "promote": _promote,
+    "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
 }  # fmt: skip

@@ -150,6 +150,22 @@ def read_entry(entry: Mapping[str, Any]) -> tuple[Timetable, Policy]:
     return Timetable(cron, every_ms, tz), Policy(missed or Missed.LATEST, catch_up_ms)
 
 
+def next_tick(entry: Mapping[str, Any], after_ms: int) -> int | None:
+    """Return when a stored schedule comes next; None: never again, or its entry cannot be used."""
+    try:
+        times, _ = read_entry(entry)
+    except (InvalidOption, ConfigError):
+        return None
+    return before_end(entry, times.after(after_ms))
+
+
+def before_end(entry: Mapping[str, Any], tick_ms: int | None) -> int | None:
+    """Return a tick of a schedule, None when its end comes before."""
+    until_ms = entry.get("until_ms")
+    is_over = tick_ms is not None and isinstance(until_ms, int) and tick_ms > until_ms
+    return None if is_over else tick_ms
+
+
 def zone_of(name: str) -> tzinfo:
     """Return a time zone by its IANA name. Raises: InvalidOption; ConfigError without a time zone database."""
     if name == "UTC":

@@ -59,7 +59,7 @@ def enqueue_job(store: Store, asked: Wanted, shown: Callable[[Offer], Offer] = l
 
     Raises: InvalidArguments, NotFound, Conflict, StoreError and its kinds.
     """
-    queue, offer = _destination(store, asked.queue, asked.job.name)
+    queue, offer = destination(store, asked.queue, asked.job.name)
     if offer and not asked.is_unchecked:
         check_arguments(offer, asked.job.payload, shown(offer))
     job = _completed(asked.job, asked.options, offer.entry if offer else {})
@@ -74,7 +74,7 @@ def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
     )  # fmt: skip
 
 
-def _destination(store: Store, queue: str | None, name: str) -> tuple[str, Offer | None]:
+def destination(store: Store, queue: str | None, name: str) -> tuple[str, Offer | None]:
     """Return the queue that is meant, and what is offered there under this name."""
     if queue is not None:
         return queue, offer_in(store, queue, name)

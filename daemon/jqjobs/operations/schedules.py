@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jqjobs.base.words import moment
 from jqjobs.errors import Conflict, JqError, NotFound, StoreError
-from jqjobs.jobs.records import NewJob, new_id, parse_ref
+from jqjobs.jobs.records import NewJob, new_id
+from jqjobs.jobs.schedule_entry import parse_schedule_ref
 from jqjobs.operations.storing import store_job
+from jqjobs.store.calls.added import added, added_by_name, remove_schedule
 from jqjobs.store.calls.schedules import Planned, agenda, suspend
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reads.queues import known_queues
@@ -40,20 +42,29 @@ class Listed(NamedTuple):
 def read_schedules(
     store: Store, queues: Sequence[str], broken: Callable[[str, StoreError], object] = lambda *_: None
 ) -> list[Listed]:
-    """Read the schedules of queues, by queue and name. ``broken``: told of each queue that cannot be read."""
+    """Read the schedules of queues, by queue and name; of those added at run time the thousand that come next.
+
+    ``broken``: told of each queue that cannot be read.
+    """
     found: list[tuple[str, Planned, int]] = []
-    for queue, answer in zip(queues, store.run_many([agenda(each) for each in queues]), strict=True):
-        if isinstance(answer, StoreError):
-            broken(queue, answer)
+    pages = store.run_many([added(each) for each in queues])
+    for queue, answer, page in zip(queues, store.run_many([agenda(each) for each in queues]), pages, strict=True):
+        if isinstance(answer, StoreError) or isinstance(page, StoreError):
+            broken(queue, answer if isinstance(answer, StoreError) else page)  # type: ignore[arg-type]
             continue
-        by_name = sorted(answer.schedules or (), key=lambda planned: planned.name)
+        by_name = sorted([*(answer.schedules or ()), *page.schedules], key=lambda planned: planned.name)
         found += [(queue, planned, answer.now_ms) for planned in by_name]
     runs = raise_first(store.run_many([job_or_trace(queue, planned.ran_id or "-") for queue, planned, _ in found]))
     return [_listed(*item, run) for item, run in zip(found, runs, strict=True)]
 
 
+def list_one(store: Store, queue: str, planned: Planned, now_ms: int) -> Listed:
+    """Return what is told of one schedule."""
+    return _listed(queue, planned, now_ms, store.run(job_or_trace(queue, planned.ran_id or "-")))
+
+
 def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | Trace) -> Listed:
-    from jqjobs.jobs.timetable import read_entry
+    from jqjobs.jobs.timetable import before_end, read_entry
 
     outcome = _outcome(run) if planned.ran_id else None
     try:
@@ -61,7 +72,8 @@ def _listed(queue: str, planned: Planned, now_ms: int, run: JobInfo | Trace) -> 
     except JqError as error:
         return Listed(queue, planned, None, error.in_one_line(), None, outcome)
     comes = planned.offered and planned.paused_ms is None
-    return Listed(queue, planned, times, "", times.after(now_ms) if comes else None, outcome)
+    next_ms = before_end(planned.entry or {}, times.after(now_ms)) if comes else None
+    return Listed(queue, planned, times, "", next_ms, outcome)
 
 
 def _outcome(run: JobInfo | Trace) -> str:
@@ -81,6 +93,7 @@ def schedule_json(each: Listed) -> dict[str, Any]:
         "overlap": entry.get("overlap") is not False, "paused": planned.paused_ms is not None,
         "offered": planned.offered, "apps": list(planned.apps), "next_ms": each.next_ms, "last_tick_ms": planned.ran_ms,
         "last_job": planned.ran_id or None, "last_run": each.outcome, "broken": each.broken or None,
+        "added": planned.added, "until_ms": integer(entry.get("until_ms")),
     }  # fmt: skip
 
 
@@ -111,7 +124,7 @@ def next_ticks(planned: Planned, now_ms: int, count: int) -> list[Tick]:
     return ticks
 
 
-NO_SUCH = "see jqctl schedule list; a schedule is there once a worker that has it in its code was ready"
+NO_SUCH = "see jqctl schedule list; one in code is there once a worker that has it was ready"
 
 
 def find_schedule(store: Store, reference: str) -> tuple[str, Planned]:
@@ -119,14 +132,14 @@ def find_schedule(store: Store, reference: str) -> tuple[str, Planned]:
 
     Raises: InvalidName, NotFound; Conflict when several queues have one of that name.
     """
-    queue, name = parse_ref(reference)
+    queue, name = parse_schedule_ref(reference)
     queues = [queue] if queue else known_queues(store)
     agendas = store.run_all([agenda(each) for each in queues])
+    pages = store.run_all([added_by_name(each, [name]) for each in queues])
     found = [
         (each, planned)
-        for each, answer in zip(queues, agendas, strict=True)
-        for planned in answer.schedules or ()
-        if planned.name == name
+        for each, answer, page in zip(queues, agendas, pages, strict=True)
+        for planned in [one for one in (*page.schedules, *(answer.schedules or ())) if one.name == name][:1]
     ]
     if not found:
         raise NotFound(f"there is no schedule {reference}", hint=NO_SUCH)
@@ -156,6 +169,17 @@ def switch_schedule(store: Store, reference: str, *, resume: bool) -> dict[str, 
     if changed < 0:
         raise NotFound(f"there is no schedule {reference}", hint=NO_SUCH)
     return {"schedule": planned.name, "queue": queue, "paused": not resume, "changed": changed == 1}
+
+
+def drop_schedule(store: Store, reference: str) -> dict[str, Any]:
+    """Remove a schedule that was added at run time; return what is told of that as JSON.
+
+    Raises: InvalidName, NotFound; Conflict for one in code.
+    """
+    queue, planned = find_schedule(store, reference)
+    if store.run(remove_schedule(queue, planned.name)) < 1:
+        raise Conflict(f"schedule {queue}/{planned.name} is in the code of an app", hint="take it out of there")
+    return {"schedule": planned.name, "queue": queue, "removed": True}
 
 
 def run_schedule(store: Store, reference: str) -> dict[str, Any]:

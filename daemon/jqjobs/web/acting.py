@@ -17,7 +17,7 @@ from jqjobs.operations.arguments import payload_of, result_of
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 from jqjobs.operations.queues import due_of, require_queue
 from jqjobs.operations.remote import find_daemons, give_order
-from jqjobs.operations.schedules import run_schedule, switch_schedule
+from jqjobs.operations.schedules import drop_schedule, run_schedule, switch_schedule
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.orders import Order, Verb, is_argument
@@ -104,13 +104,15 @@ def act_on_queue(visit: Visit, act: str, queue: str, *, reason: str = "", until:
     return {"queue": queue, "paused": True, "changed": changed, **told}
 
 
-SCHEDULE_ACTS = ("pause", "resume", "run")
+SCHEDULE_ACTS = ("pause", "resume", "run", "remove")
 
 
 def act_on_schedule(visit: Visit, act: str, queue: str, name: str) -> dict[str, Any]:
-    """Pause, resume or run a schedule."""
+    """Pause, resume, run or remove a schedule."""
     visit.act(Right.SCHEDULE, f"{queue}/{name}", act=_known(act, SCHEDULE_ACTS))
     reference = f"{queue}/{name}"
+    if act == "remove":
+        return drop_schedule(visit.store, reference)
     if act != "run":
         return switch_schedule(visit.store, reference, resume=act == "resume")
     return run_schedule(visit.store, reference)

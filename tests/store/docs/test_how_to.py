@@ -158,7 +158,7 @@ def publish_schedules(system: QueueSystem) -> None:
     """What a worker that has the page's app publishes."""
     import shop  # the page's
 
-    for schedule in shop.app.load().schedules:
+    for schedule in shop.app.load().registry.schedules:
         system.run(upkeep.add_queues([schedule.queue]))
         system.run(plan(schedule.queue, LEASE_MS, "shop:app", {schedule.name: schedule.entry()}))
 

@@ -13,6 +13,7 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, moves, trips, upkeep
+from jqjobs.store.calls.added import add_schedule, added_by_name, coming, remove_schedule, tick_added
 from jqjobs.store.calls.alerts import claim_alert, told_alert
 from jqjobs.store.calls.audit import note_act
 from jqjobs.store.calls.cancels import cancel, cancels
@@ -41,7 +42,12 @@ TRANSFER = moves.Transfer("b", "1-1", "q", "ready", b"1", [b"name", b"n", b"payl
 #: One call of each script, with the most arguments its Python side sends.
 CALLS: dict[str, Call[Any]] = {
     "add_statistics": add_statistics("q", {"n": {"started": 1, "done": 1}}, [(1, "a n done 1 -")]),
+    "add_schedule": add_schedule("q", "s:1", "{}", replace=True),
+    "added": added_by_name("q", ["s:1"]),
     "agenda": agenda("q", 1),
+    "coming": coming("q", 10),
+    "remove_schedule": remove_schedule("q", "s:1"),
+    "tick_added": tick_added("q", "s:1", 1, 2, 3, [2]),
     "register": daemons.register("d", 1000, {"name": "d"}, {"w": {"pid": 1, "state": "ready"}}),
     "delete": upkeep.delete("q", ["a"]),
     "promote": upkeep.promote("q", ["a"]),

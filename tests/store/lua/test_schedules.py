@@ -89,19 +89,19 @@ def test_an_edit_of_anything_else_loses_no_tick(system: QueueSystem) -> None:
 
 
 def test_who_knows_the_number_is_told_nothing_but_the_time(system: QueueSystem) -> None:
-    assert system.run(agenda("q", 0)) == (START_MS, 0, None)
+    assert system.run(agenda("q", 0)) == (START_MS, 0, None, None)
     publish(system)
     known = number(system)
 
-    assert system.run(agenda("q", known)) == (START_MS, known, None)
+    assert system.run(agenda("q", known)) == (START_MS, known, None, None)
     assert system.run(agenda("q", known - 1)).schedules
 
 
-def test_nothing_new_is_told_in_two_words(system: QueueSystem) -> None:
+def test_nothing_new_is_told_in_three_words(system: QueueSystem) -> None:
     publish(system)
     asked = agenda("q", number(system))
 
-    assert len(system.run(Call(asked.script, asked.keys, asked.args, list))) == 2
+    assert len(system.run(Call(asked.script, asked.keys, asked.args, list))) == 3
 
 
 def test_a_schedule_ends_when_its_offer_does_and_begins_again_with_it(system: QueueSystem) -> None:

@@ -21,7 +21,7 @@ def report(region: str = "all", days: int = 1) -> str:
 
 
 def entry_of(app: App, name: str = "report") -> dict[str, Any]:
-    [schedule] = [each for each in app.schedules if each.name == name]
+    [schedule] = [each for each in app.registry.schedules if each.name == name]
     found: dict[str, Any] = json.loads(schedule.entry())
     return found
 
@@ -54,7 +54,7 @@ def test_one_job_can_have_several_schedules_with_names_of_their_own(app: App) ->
     job = app.periodic("0 8 * * *", schedule="morning", args=["north"])(report)
     assert app.periodic("0 20 * * *", schedule="evening", args=["south"])(job) is job
 
-    assert [each.name for each in app.schedules] == ["morning", "evening"]
+    assert [each.name for each in app.registry.schedules] == ["morning", "evening"]
     assert entry_of(app, "evening")["job"] == "report"
 
 
@@ -63,8 +63,8 @@ def test_options_of_a_call_go_along(app: App) -> None:
 
     entry = entry_of(app)
     assert (entry["priority"], entry["fields"]) == (3, ["max_attempts", "9", "expires", "+1800000"])
-    assert app.schedules.entries(["default"]) == {}
-    assert list(app.schedules.entries(["slow", "x"])) == ["slow"]
+    assert app.registry.schedules.entries(["default"]) == {}
+    assert list(app.registry.schedules.entries(["slow", "x"])) == ["slow"]
     assert app.registry.queues() == ["default", "slow"]
 
 
@@ -77,7 +77,7 @@ def test_limits_are_left_to_the_worker(app: App) -> None:
 def test_text_beyond_ascii_is_published_as_it_is(app: App) -> None:
     app.periodic(every="1h", args=["Zürich \N{SNOWMAN} \x00"])(report)
 
-    [schedule] = app.schedules
+    [schedule] = app.registry.schedules
     assert "Zürich \N{SNOWMAN}" in schedule.entry()
     assert json.loads(entry_of(app)["payload"])["args"] == ["Zürich \N{SNOWMAN} \x00"]
 
@@ -125,7 +125,7 @@ def test_a_schedule_name_leaves_room_for_the_tick_in_a_job_id(app: App) -> None:
 
 def _every_hour(app: App) -> tuple[Any, ...]:
     app.periodic(every="1h", name="any")(lambda: None)
-    [schedule] = [each for each in app.schedules if each.name == "any"]
+    [schedule] = [each for each in app.registry.schedules if each.name == "any"]
     return (schedule.times, schedule.policy, (), {})
 
 
@@ -179,7 +179,7 @@ def test_the_examples_of_the_how_to_register_what_it_says() -> None:
     exec(block, names)
     app: App = names["app"].load()
 
-    assert {f"{each.queue}/{each.name} {each.times}" for each in app.schedules} == {
+    assert {f"{each.queue}/{each.name} {each.times}" for each in app.registry.schedules} == {
         "reports/nightly_report 0 3 * * * Europe/Paris", "emails/fetch_mail every 30s",
         "default/morning 0 8 * * MON-FRI", "default/evening 0 18 * * MON-FRI",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`jqctl schedule …`: list, foresee, pause, resume and run what runs by itself."""
+"""`jqctl schedule …`: list, show, foresee, add, remove, pause, resume and run what runs by itself."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import click
 
 from jqjobs.cli.names import queue_option, schedule_names
 from jqjobs.cli.output import complain
+from jqjobs.cli.queue.schedule_add import add
 from jqjobs.cli.queue.schedule_report import schedule_parts
+from jqjobs.cli.queue.schedule_show import show
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import StoreError
-from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.jobs.records import check_name
+from jqjobs.jobs.schedule_entry import parse_schedule_ref
 from jqjobs.operations.queues import require_queue
 from jqjobs.operations.schedules import (
+    drop_schedule,
     find_schedule,
     next_ticks,
     read_schedules,
@@ -24,7 +28,7 @@ from jqjobs.store.reads.queues import known_queues, server_now_ms
 
 @click.group("schedule")
 def schedule() -> None:
-    """List, pause, resume and run periodic jobs."""
+    """List, add, remove, pause, resume and run periodic jobs."""
 
 
 @schedule.command("list")
@@ -34,8 +38,9 @@ def schedule() -> None:
 def list_schedules(session: Session, queue: str | None) -> None:
     """List the schedules of all queues: when each comes next, when it last ran, and what came of that.
 
-    RUN is the state of the job of the last tick; "gone": it succeeded, and was not to be kept. A schedule comes
-    as long as a live worker has it in its code.
+    RUN is the state of the job of the last tick; "gone": it succeeded, and was not to be kept. A schedule in code
+    comes as long as a live worker has it, one that was added until it is removed. Of these the thousand that come
+    next are listed.
 
     \b
     Examples:
@@ -65,12 +70,34 @@ def show_next(session: Session, name: str, count: int) -> None:
     Example:
       jqctl schedule next reports/nightly -n 10
     """
-    parse_ref(name)
+    parse_schedule_ref(name)
     with session.store() as store:
         queue, planned = find_schedule(store, name)
         ticks = next_ticks(planned, server_now_ms(store), count)
     answer = {"schedule": planned.name, "queue": queue, "next_ms": [tick.at_ms for tick in ticks]}
     session.show(answer, [str(tick) for tick in ticks] or [f"{queue}/{planned.name} does not come again"])
+
+
+schedule.add_command(add)
+schedule.add_command(show)
+
+
+@schedule.command("remove")
+@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@speaks_to_redis
+@click.pass_obj
+def remove(session: Session, name: str) -> None:
+    """Remove a schedule that was added by `jqctl schedule add` or by an application. Jobs that it has made stay.
+
+    \b
+    Example:
+      jqctl schedule remove reports/digest:42
+    """
+    parse_schedule_ref(name)
+    with session.acting() as store:
+        answer = drop_schedule(store, name)
+    ref = f"{answer['queue']}/{answer['schedule']}"
+    session.show(answer, [f"schedule {ref}: removed"], [ref])
 
 
 @schedule.command("pause")
@@ -112,7 +139,7 @@ def run(session: Session, name: str) -> None:
     Example:
       jqctl schedule run reports/nightly
     """
-    parse_ref(name)
+    parse_schedule_ref(name)
     with session.acting() as store:
         answer = run_schedule(store, name)
     ref = f"{answer['queue']}/{answer['id']}"
@@ -121,7 +148,7 @@ def run(session: Session, name: str) -> None:
 
 
 def _switch(session: Session, name: str, *, resume: bool) -> None:
-    parse_ref(name)
+    parse_schedule_ref(name)
     with session.acting() as store:
         answer = switch_schedule(store, name, resume=resume)
     state, ref = "resumed" if resume else "paused", f"{answer['queue']}/{answer['schedule']}"

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 def schedule_parts(listed: Sequence[Listed]) -> list[Part]:
     """Return what `jqctl schedule list` tells a person."""
     if not listed:
-        return ["No schedule is known. Jobs become periodic by @app.periodic(…), once a worker is ready."]
+        return [
+            "No schedule is known. Jobs become periodic by @app.periodic(…), once a worker is ready, or by "
+            "jqctl schedule add."
+        ]
     columns = (
         Column("SCHEDULE", flexible=True), Column("WHEN", flexible=True), Column("NEXT"),
         Column("LAST TICK", goes=1), Column("RUN"),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jqjobs.base import log
+from jqjobs.daemon.leases.added_ticker import AddedTicker, log_ticked
 from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.jobs.timetable import Due, Policy, Timetable, due, read_entry
 from jqjobs.store.call import Call
@@ -54,6 +55,7 @@ class Ticker:
         self._schedules: dict[str, list[_Schedule]] = {}
         self._complaints: set[str] = set()
         self._clashes: dict[str, tuple[str, ...]] = {}
+        self._added = AddedTicker(store, self._complain, self._forget_complaints)
 
     def tick(self, queues: Sequence[str]) -> float:
         """Tick what is due; return in how many seconds to do it again, at most `LOOK_EVERY_S`.
@@ -70,7 +72,9 @@ class Ticker:
             self._forget_complaints(queue)
             self._remember(queue, found)
             self._tick_queue(queue, found.now_ms)
+            added_ms = self._added.tick(queue, found.added_ms, found.now_ms)
             due_ms = min((each.wake_ms for each in self._schedules[queue]), default=_NEVER_MS)
+            due_ms = due_ms if added_ms is None else min(due_ms, added_ms)
             wait_s = min(wait_s, max(0.0, (due_ms - found.now_ms) / 1000))
         return wait_s
 
@@ -118,20 +122,10 @@ class Ticker:
             schedule.count_from(ticked.since_ms)
         elif ticked.answer is not TickAnswer.EARLY:
             schedule.wake_ms = _NEVER_MS  # until the agenda changes
-        if ticked.answer is not TickAnswer.DONE:
-            return
-        name = f"{schedule.queue}/{schedule.name}"
-        self._forget_complaints(name)
-        if what.missed:
-            log.event(
-                "schedule.missed",
-                level=log.WARNING,
-                schedule=name,
-                tick_ms=what.since_ms,
-                late_ms=now_ms - what.since_ms,
-            )
-        if ticked.made < len(what.ticks):
-            log.event("schedule.overlaps", level=log.DEBUG, schedule=name, skipped=len(what.ticks) - ticked.made)
+        if ticked.answer is TickAnswer.DONE:
+            name = f"{schedule.queue}/{schedule.name}"
+            self._forget_complaints(name)
+            log_ticked(name, what, ticked, now_ms)
 
     def _forget_complaints(self, name: str) -> None:
         self._complaints = {each for each in self._complaints if not each.startswith(f"{name} ")}

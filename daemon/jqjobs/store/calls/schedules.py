@@ -41,7 +41,8 @@ class Planned(NamedTuple):
     """One schedule. ``since_ms``: its ticks after that are still to come, None when that is not known.
 
     ``ran_ms``: the last tick that was enqueued, as job ``ran_id``. ``offered``: a live worker has it in its code.
-    ``apps``: of which apps, as --app names them; more than one do not know of each other.
+    ``apps``: of which apps, as --app names them; more than one do not know of each other. ``added``: at run time; no
+    code has it, and it counts as offered.
     """
 
     name: str
@@ -52,14 +53,19 @@ class Planned(NamedTuple):
     paused_ms: int | None
     offered: bool
     apps: tuple[str, ...] = ()
+    added: bool = False
 
 
 class Agenda(NamedTuple):
-    """The schedules of a queue, None when nothing has changed. ``number`` grows with every change."""
+    """The schedules in code of a queue, None when nothing has changed. ``number`` grows with every change.
+
+    ``added_ms``: when the first of those added at run time is to be looked at; None: none is.
+    """
 
     now_ms: int
     number: int
     schedules: tuple[Planned, ...] | None
+    added_ms: int | None = None
 
 
 class Ticked(NamedTuple):
@@ -87,11 +93,11 @@ def agenda(queue: str, known: int | None = None) -> Call[Agenda]:
     """Ask for the schedules of one queue, unless nothing has changed since the number ``known``."""
 
     def parse(reply: Any) -> Agenda:
-        number = integer(reply[1]) or 0
+        now_ms, number, added_ms = int(reply[0]), integer(reply[1]) or 0, moment_of(reply[2])
         if number == known:
-            return Agenda(int(reply[0]), number, None)
-        starts = range(2, len(reply), _FIELDS)
-        return Agenda(int(reply[0]), number, tuple(_planned(*reply[at : at + _FIELDS]) for at in starts))
+            return Agenda(now_ms, number, None, added_ms)
+        starts = range(3, len(reply), _FIELDS)
+        return Agenda(now_ms, number, tuple(_planned(*reply[at : at + _FIELDS]) for at in starts), added_ms)
 
     args = ("", "" if known is None else known)
     return Call(script("agenda"), (keys.meta(queue),), args, parse, repeatable=True)
@@ -112,11 +118,26 @@ def suspend(queue: str, name: str, *, resume: bool = False) -> Call[int]:
     return Call(script("suspend"), (keys.meta(queue),), ("", name, "resume" if resume else "pause"), int)
 
 
+def moment_of(reply: Any) -> int | None:
+    """Return a moment as lua/rules/added.lua answers it, None for -1."""
+    found = integer(reply)
+    return None if found is None or found < 0 else found
+
+
+def progress_of(value: Any) -> tuple[int | None, int | None, str]:
+    """Return how far a schedule got: since, ran and id, as of `Planned`."""
+    known = _PROGRESS.fullmatch(text(value or b""))
+    return (int(known[1]), int(known[2]) or None, known[3]) if known else (None, None, "")
+
+
+def entry_of(value: Any) -> dict[str, Any] | None:
+    """Return an entry, None when it is no JSON object."""
+    found = json_or_none(value)
+    return found if isinstance(found, dict) else None
+
+
 def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any, apps: Any) -> Planned:
-    found = json_or_none(entry)
-    known = _PROGRESS.fullmatch(text(progress or b""))
-    since_ms, ran_ms, ran_id = (int(known[1]), int(known[2]) or None, known[3]) if known else (None, None, "")
     return Planned(
-        text(name), found if isinstance(found, dict) else None, since_ms, ran_ms, ran_id,
-        integer(paused), offered == 1, tuple(sorted(text(apps).split())),
+        text(name), entry_of(entry), *progress_of(progress), integer(paused), offered == 1,
+        tuple(sorted(text(apps).split())),
     )  # fmt: skip

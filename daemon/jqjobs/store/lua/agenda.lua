@@ -1,14 +1,15 @@
---: include core periodic
+--: include core periodic added
 -- A daemon, or a person, asks for the schedules of one queue. Daemons ask every few seconds: while nothing has
 -- changed that is one small question.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] the number it knows, or "" to be told all
--- Returns { now, number } when that is the number it knows, else also six items for each schedule:
+-- Returns { now, number, when the first of those added at run time comes (ms) or -1 } when that is the number it knows,
+-- else also six items for each schedule in code:
 --   name, entry as JSON, how far it got ("since ran id", see rules/periodic.lua) or nil, paused since (ms) or nil,
 --   1 if a live worker offers it, else 0, the apps of those that do, with a space between them
 -- First write: none
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local number = redis.call('HGET', q .. 'meta', 'agenda') or '0'
-local reply, n = { now, number }, 2
+local reply, n = { now, number, first_to_come(q) }, 3
 if number == ARGV[2] then return reply end
 local flat, apps = redis.call('HGETALL', q .. 'schedule'), apps_by_offer(q, now)
 for i = 1, #flat, 2 do

@@ -10,11 +10,6 @@ local q, now, lease, app = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2]), A
 local changed = false
 allow_when_full(q)
 
-local function times_of(raw)
-  local entry = schedule_entry(raw) or {}
-  return table.concat({ tostring(entry.cron), tostring(entry.every_ms), tostring(entry.tz) }, ' ')
-end
-
 for i = 4, #ARGV, 2 do
   local name, entry = ARGV[i], ARGV[i + 1]
   local known = redis.call('HGET', q .. 'schedule', name)

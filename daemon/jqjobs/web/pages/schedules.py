@@ -64,7 +64,7 @@ def _trouble(each: Listed) -> str:
 
 
 def act(visit: Visit) -> Response:
-    """Pause or resume a schedule, or enqueue its job now, beside its ticks."""
+    """Pause, resume or remove a schedule, or enqueue its job now, beside its ticks."""
     queue, name, word = (visit.params[part] for part in ("queue", "name", "act"))
     answer = act_on_schedule(visit, word, queue, name)
     if word != "run":

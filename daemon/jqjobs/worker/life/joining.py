@@ -22,7 +22,7 @@ def join(parts: WorkerParts) -> bool:
     Raises: StoreRefused. Any other trouble with Redis is waited out.
     """
     queues, registry = parts.exchanger.queues, parts.app.registry
-    catalog, plans = registry.catalog(), parts.app.schedules.entries(queues)
+    catalog, plans = registry.catalog(), parts.app.registry.schedules.entries(queues)
     outage = Outage(parts.rng, worker=parts.config.worker_id)
     rotated_s = time.monotonic() + _ROTATION_S
     while not _is_to_end(parts):

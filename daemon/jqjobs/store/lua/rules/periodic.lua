@@ -3,7 +3,7 @@
 -- A schedule lives as long as somebody offers it: the member "~queue/name" of `offers`. Names cannot begin with "~".
 -- Beside it "~queue/name app" says which app does, for as long: two of them do not know of each other.
 -- The number `agenda` in `meta` grows with every change, so that daemons need not read it all again.
--- Gives: offer_of, is_offered, apps_by_offer, agenda_changed, progress_of, count_from, schedule_entry
+-- Gives: offer_of, is_offered, apps_by_offer, agenda_changed, progress_of, count_from, schedule_entry, times_of
 
 -- app: which one offers it; nil: any.
 local function offer_of(q, name, app)
@@ -44,4 +44,10 @@ end
 local function schedule_entry(raw)
   local readable, entry = pcall(cjson.decode, raw or '')
   return readable and type(entry) == 'table' and entry or nil
+end
+
+-- When it comes, in words that can be compared.
+local function times_of(raw)
+  local entry = schedule_entry(raw) or {}
+  return table.concat({ tostring(entry.cron), tostring(entry.every_ms), tostring(entry.tz) }, ' ')
 end

@@ -3,9 +3,8 @@
 -- Gives: wrong_number, wrong_text, what_is_wrong, has_name
 
 local LARGEST, TEN_YEARS_MS = 9007199254740991, 316224000000
-local LEAST_NUMBER = { timeout = 1, keep = 1, uncleaned = 1, max_attempts = 1, max_crashes = 1, priority = -4096,
-  rank = -LARGEST }
-local MOST_NUMBER = { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = 4095 }
+local LEAST_NUMBER, MOST_NUMBER = { timeout = 1, keep = 1, uncleaned = 1, max_attempts = 1, max_crashes = 1,
+  priority = -4096, rank = -LARGEST }, { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = 4095 }
 local NUMBER_FIELDS = { 'attempt', 'timeout', 'keep', 'expires', 'due', 'failures', 'executions', 'crashes', 'lost',
   'interrupts', 'throttles', 'hung', 'snoozes', 'max_attempts', 'max_crashes', 'priority', 'rank', 'uncleaned',
   'wait_backoff' }

@@ -1,0 +1,156 @@
+"""Schedules that an application adds at run time, as its users ask for them; those in code are in `periodic`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from jqjobs.api.engine import Engine
+from jqjobs.api.function import Job
+from jqjobs.api.periodic import call_of, check_periodic, entry_of, timetable
+from jqjobs.base.clock import Duration, duration_ms
+from jqjobs.errors import Conflict
+from jqjobs.jobs.records import check_name
+from jqjobs.jobs.schedule_entry import check_added_name, check_overlap
+from jqjobs.jobs.timetable import Missed, Policy, next_tick
+from jqjobs.store.call import Call
+from jqjobs.store.calls.added import REFUSALS, AddAnswer, AddedPage, add_schedule, added, remove_schedule
+from jqjobs.store.calls.schedules import Planned
+from jqjobs.store.reads.jobs import arguments_of
+from jqjobs.store.steps import Steps, run_steps, run_steps_async
+
+#: Schedules of one page.
+_PAGE = 1000
+
+
+class ScheduleInfo(NamedTuple):
+    """A schedule that was added at run time. Times in ms since the epoch.
+
+    ``next_ms``: when it comes next; None: it is paused, its end has come, or nobody can read it. ``last_ms``: its last
+    tick that made a job, ``last_job``: of that id. ``until_ms``: its end, if it has one.
+    """
+
+    name: str
+    queue: str
+    job: str | None
+    args: list[Any] | None
+    kwargs: dict[str, Any] | None
+    cron: str | None
+    tz: str | None
+    every_ms: int | None
+    until_ms: int | None
+    next_ms: int | None
+    last_ms: int | None
+    last_job: str | None
+    paused_ms: int | None
+
+
+class AddedSchedules:
+    """The schedules in Redis that nobody's code has. They come until they are removed, whatever is deployed.
+
+    All raises StoreError and its kinds. Without ``queue`` it is about all queues that the jobs of this app go to.
+    """
+
+    def __init__(self, engine: Callable[[], Engine], queues: Callable[[], Sequence[str]]) -> None:
+        self._engine = engine
+        self._queues = queues
+
+    def add(self, name: str, job: Job[..., Any], cron: str | None = None, **how: Any) -> bool:
+        """Let a job run by itself from now on; return whether that changed something.
+
+        ``name``: letters, digits, ``_.:-``, such as ``"digest:42"``; one in each queue. ``how``: ``every``, ``tz``,
+        ``args``, ``kwargs``, ``missed``, ``catch_up``, ``overlap`` as of `App.periodic`; ``until``: its end, as
+        ``due`` of `Job.options`; ``replace=True``: change one that is there; and options as of `Job.options`.
+        The same again changes nothing.
+        Raises: Conflict when another schedule has that name; InvalidName, InvalidOption, InvalidArguments, ConfigError.
+        """
+        queue, call = self._adding(name, job, cron, **how)
+        return _is_added(queue, name, self._engine().run(call))
+
+    async def add_async(self, name: str, job: Job[..., Any], cron: str | None = None, **how: Any) -> bool:
+        """Do what `add` does, from a coroutine."""
+        queue, call = self._adding(name, job, cron, **how)
+        return _is_added(queue, name, await self._engine().run_async(call))
+
+    def remove(self, name: str, *, queue: str | None = None) -> bool:
+        """Let a schedule come no more; return whether there was one. Jobs that it has made stay. Raises: InvalidName.
+
+        Raises Conflict for one in code.
+        """
+        return run_steps(self._engine().run, self._remove(name, queue))
+
+    async def remove_async(self, name: str, *, queue: str | None = None) -> bool:
+        """Do what `remove` does, from a coroutine."""
+        return await run_steps_async(self._engine().run_async, self._remove(name, queue))
+
+    def list(self, *, queue: str | None = None) -> Sequence[ScheduleInfo]:
+        """Return all of them, of each queue the next to come first. Raises: InvalidName."""
+        return run_steps(self._engine().run, self._list(queue))
+
+    async def list_async(self, *, queue: str | None = None) -> Sequence[ScheduleInfo]:
+        """Do what `list` does, from a coroutine."""
+        return await run_steps_async(self._engine().run_async, self._list(queue))
+
+    def _adding(
+        self, name: str, job: Job[..., Any], cron: str | None, *, every: Duration | None = None, tz: str | None = None,
+        args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, missed: str = Missed.LATEST,
+        catch_up: Duration = "1h", overlap: bool = True, until: datetime | Duration | None = None,
+        replace: bool = False, **options: Any,
+    ) -> tuple[str, Call[AddAnswer]]:  # fmt: skip
+        job = job.options(**options) if options else job
+        check_periodic(job)
+        check_overlap(overlap)
+        times, policy = timetable(cron, every, tz), Policy(missed, duration_ms(catch_up, "catch_up"))
+        entry = entry_of(job, times, policy, *call_of(args, kwargs), overlap)
+        end = entry.added_as(name, None if until is None else self._moment(until))
+        return job.queue, add_schedule(job.queue, name, end, replace=replace)
+
+    def _moment(self, until: datetime | Duration) -> int:
+        from jqjobs.jobs.moments import due_text  # brings words and zones, which few need
+
+        now_ms = self._engine().now_ms()
+        text = due_text(until, "until", now_ms) or "+0"
+        return now_ms + int(text) if text.startswith("+") else int(text)
+
+    def _remove(self, name: str, queue: str | None) -> Steps[bool]:
+        check_added_name(name)
+        is_in_code = False
+        for each in self._named(queue):
+            answer = yield remove_schedule(each, name)
+            if answer > 0:
+                return True
+            is_in_code = is_in_code or answer < 0
+        if is_in_code:
+            raise Conflict(f"schedule {name} is in the code of an app", hint="take it out of there")
+        return False
+
+    def _list(self, queue: str | None) -> Steps[Sequence[ScheduleInfo]]:
+        found: dict[tuple[str, str], ScheduleInfo] = {}
+        for each in self._named(queue):
+            offset, total = 0, 1
+            while offset < total:
+                page: AddedPage = yield added(each, _PAGE, offset)
+                offset, total = offset + _PAGE, page.total
+                found |= {(each, one.name): _info(each, one, page.now_ms) for one in page.schedules}
+        return [*found.values()]
+
+    def _named(self, queue: str | None) -> Iterable[str]:
+        return self._queues() if queue is None else [check_name(queue, "queue")]
+
+
+def _is_added(queue: str, name: str, answer: AddAnswer) -> bool:
+    """Return whether something has changed. Raises: Conflict."""
+    if (why := REFUSALS.get(answer)) is not None:
+        raise Conflict(f"schedule {queue}/{name} is not added: {why[0]}", hint=why[1])
+    return answer is not AddAnswer.SAME
+
+
+def _info(queue: str, planned: Planned, now_ms: int) -> ScheduleInfo:
+    entry = planned.entry or {}
+    args, kwargs, _ = arguments_of(entry.get("payload"))
+    next_ms = None if planned.paused_ms is not None else next_tick(entry, now_ms)
+    return ScheduleInfo(
+        planned.name, queue, entry.get("job"), args, kwargs, entry.get("cron"), entry.get("tz"), entry.get("every_ms"),
+        entry.get("until_ms"), next_ms, planned.ran_ms, planned.ran_id or None, planned.paused_ms,
+    )  # fmt: skip
