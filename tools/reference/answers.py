@@ -42,7 +42,7 @@ _BULK = _fields(["queue", *BulkAnswer().as_json()])
 _REPLY = "{id, name, host, pid, state, seen_s, ok, answered, message, facts}"
 _SCHEDULE = (
     "{name, queue, job, cron, tz, every_s, missed, overlap, paused, offered, apps, next_ms, last_tick_ms, last_job, "
-    "last_run, broken}"
+    "last_run, broken, added, until_ms}"
 )
 _QUEUES = f"queues: [{_QUEUE}]"
 _DAEMONS = f"daemons: [{_DAEMON}]"
@@ -81,6 +81,9 @@ ANSWERS = {
     "queue resume": "{queue, paused, changed}",
     "queue set": _fields(["queue", *SETTINGS]),
     "schedule list": f"{{schedules: [{_SCHEDULE}]}}",
+    "schedule show": f"{{schedule: {_SCHEDULE[:-1]}, args, kwargs, priority}}}}",
+    "schedule add": "{schedule, queue, added, changed, warning}",
+    "schedule remove": "{schedule, queue, removed}",
     "schedule next": "{schedule, queue, next_ms: [ms]}",
     "schedule pause, resume": "{schedule, queue, paused, changed}",
     "schedule run": "{schedule, queue, id, created}",

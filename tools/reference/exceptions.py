@@ -47,7 +47,7 @@ _WHEN = {
     "StoreRefused": ("Redis refuses the credentials, they lack a permission, or it cannot hold queues",
                      "see [permissions](../protocol.md#permissions)"),
     "Retry": ("by a job", "it counts as a failure, and the job runs again after `delay`"),
-    "Snooze": ("by a job", "it runs again after `delay`, in its old place; costs no attempt, up to `max_snoozes` times"),
+    "Snooze": ("by a job", "it runs again after `delay`, in its old place; costs no attempt, `max_snoozes` times"),
     "Discard": ("by a job", "the job is dead at once, with this reason"),
     "JobTimeout": ("in a job whose time limit has passed; no `Exception`", "clean up, let it pass"),
     "JobCancelled": ("in a job that somebody has cancelled; no `Exception`", "clean up, let it pass"),

@@ -14,9 +14,9 @@ from jqjobs.errors import Conflict
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.schedule_entry import check_added_name, check_overlap
 from jqjobs.jobs.timetable import Missed, Policy, next_tick
-from jqjobs.store.call import Call
 from jqjobs.store.calls.added import REFUSALS, AddAnswer, AddedPage, add_schedule, added, remove_schedule
 from jqjobs.store.calls.schedules import Planned
+from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.jobs import arguments_of
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
 
@@ -65,13 +65,11 @@ class AddedSchedules:
         The same again changes nothing.
         Raises: Conflict when another schedule has that name; InvalidName, InvalidOption, InvalidArguments, ConfigError.
         """
-        queue, call = self._adding(name, job, cron, **how)
-        return _is_added(queue, name, self._engine().run(call))
+        return run_steps(self._engine().run, self._add(name, job, cron, **how))
 
     async def add_async(self, name: str, job: Job[..., Any], cron: str | None = None, **how: Any) -> bool:
         """Do what `add` does, from a coroutine."""
-        queue, call = self._adding(name, job, cron, **how)
-        return _is_added(queue, name, await self._engine().run_async(call))
+        return await run_steps_async(self._engine().run_async, self._add(name, job, cron, **how))
 
     def remove(self, name: str, *, queue: str | None = None) -> bool:
         """Let a schedule come no more; return whether there was one. Jobs that it has made stay. Raises: InvalidName.
@@ -92,19 +90,23 @@ class AddedSchedules:
         """Do what `list` does, from a coroutine."""
         return await run_steps_async(self._engine().run_async, self._list(queue))
 
-    def _adding(
+    def _add(
         self, name: str, job: Job[..., Any], cron: str | None, *, every: Duration | None = None, tz: str | None = None,
         args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, missed: str = Missed.LATEST,
         catch_up: Duration = "1h", overlap: bool = True, until: datetime | Duration | None = None,
         replace: bool = False, **options: Any,
-    ) -> tuple[str, Call[AddAnswer]]:  # fmt: skip
+    ) -> Steps[bool]:  # fmt: skip
         job = job.options(**options) if options else job
         check_periodic(job)
         check_overlap(overlap)
         times, policy = timetable(cron, every, tz), Policy(missed, duration_ms(catch_up, "catch_up"))
         entry = entry_of(job, times, policy, *call_of(args, kwargs), overlap)
-        end = entry.added_as(name, None if until is None else self._moment(until))
-        return job.queue, add_schedule(job.queue, name, end, replace=replace)
+        stored = entry.added_as(name, None if until is None else self._moment(until))
+        yield add_queues([job.queue])
+        answer: AddAnswer = yield add_schedule(job.queue, name, stored, replace=replace)
+        if (why := REFUSALS.get(answer)) is not None:
+            raise Conflict(f"schedule {job.queue}/{name} is not added: {why[0]}", hint=why[1])
+        return answer is not AddAnswer.SAME
 
     def _moment(self, until: datetime | Duration) -> int:
         from jqjobs.jobs.moments import due_text  # brings words and zones, which few need
@@ -137,13 +139,6 @@ class AddedSchedules:
 
     def _named(self, queue: str | None) -> Iterable[str]:
         return self._queues() if queue is None else [check_name(queue, "queue")]
-
-
-def _is_added(queue: str, name: str, answer: AddAnswer) -> bool:
-    """Return whether something has changed. Raises: Conflict."""
-    if (why := REFUSALS.get(answer)) is not None:
-        raise Conflict(f"schedule {queue}/{name} is not added: {why[0]}", hint=why[1])
-    return answer is not AddAnswer.SAME
 
 
 def _info(queue: str, planned: Planned, now_ms: int) -> ScheduleInfo:

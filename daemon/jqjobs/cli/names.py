@@ -59,11 +59,9 @@ def schedule_names(context: click.Context, _: click.Parameter, begun: str) -> li
 
     def look(store: Store) -> Iterable[str]:
         queues = known_queues(store)
-        agendas, pages = (
-            store.run_all([agenda(each) for each in queues]),
-            store.run_all([added(each) for each in queues]),
-        )
-        return [planned.name for answer in (*agendas, *pages) for planned in answer.schedules or ()]
+        in_code = [answer.schedules or () for answer in store.run_all([agenda(each) for each in queues])]
+        at_run_time = [page.schedules for page in store.run_all([added(each) for each in queues])]
+        return [planned.name for schedules in (*in_code, *at_run_time) for planned in schedules]
 
     return _asked(context, look, begun)
 

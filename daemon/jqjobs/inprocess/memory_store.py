@@ -70,6 +70,8 @@ class Record:
     interrupts: int = 0
     throttles: int = 0
     snoozes: int = 0
+    #: Whether it asked to run later, and does not wait for its next try.
+    is_snoozing: bool = False
     forgiven: int = 0
     forgiven_throttles: int = 0
     hung: int = 0
@@ -228,6 +230,7 @@ class Records:
         """Let a job be active, whether it is due or not."""
         record.state = "active"
         record.attempt += 1
+        record.is_snoozing = False
         record.taken_ms = self.clock()
         self.on_start(record)
         return record

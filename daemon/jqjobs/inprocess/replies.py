@@ -150,5 +150,5 @@ def _added(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
 _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
     "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
     "delete": _delete, "promote": _promote,
-    "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
+    "add_queues": lambda *_: 0, "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
 }  # fmt: skip

@@ -26,7 +26,7 @@ def settle(records: Records, record: Record, outcome: Outcome) -> Settled:
         record.state = "ready"
         return "ready", ""
     if outcome.kind is Kind.SNOOZED:
-        record.snoozes += 1
+        record.snoozes, record.is_snoozing = record.snoozes + 1, True
         record.due_ms, record.state = records.clock() + outcome.delay_ms, "scheduled"
         return "scheduled", ""
     record.failures += 1

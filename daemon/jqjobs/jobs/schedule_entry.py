@@ -36,7 +36,9 @@ class Entry:
     def as_json(self, **more: Any) -> str:
         """Return it as it is stored, see `store.calls.schedules`; the same for the same. Raises: PayloadTooLarge."""
         if len(self.payload) > MOST_PAYLOAD_BYTES:
-            raise PayloadTooLarge(f"the arguments of a schedule take more than {MOST_PAYLOAD_BYTES} bytes")
+            raise PayloadTooLarge(
+                f"a schedule of {self.job!r}: the arguments take more than {MOST_PAYLOAD_BYTES} bytes"
+            )
         times = self.times
         entry = {
             "job": self.job, "payload": self.payload.decode(), "fields": list(map(str, self.fields)),

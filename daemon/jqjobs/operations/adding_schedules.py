@@ -10,6 +10,7 @@ from jqjobs.jobs.records import PRIORITIES, check_name
 from jqjobs.operations.enqueueing import destination
 from jqjobs.operations.offers import check_arguments, warning_of
 from jqjobs.store.calls.added import REFUSALS, AddAnswer, add_schedule
+from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
 
@@ -49,6 +50,7 @@ def add(store: Store, asked: WantedSchedule, *, replace: bool, unchecked: bool) 
     entry = Entry(
         asked.job, asked.payload, asked.times, asked.policy, asked.options.fields(), priority or 0, asked.overlap
     )
+    store.run(add_queues([queue]))
     answer = store.run(add_schedule(queue, asked.name, entry.added_as(asked.name, asked.until_ms), replace=replace))
     if (why := REFUSALS.get(answer)) is not None:
         raise Conflict(f"schedule {queue}/{asked.name} is not added: {why[0]}", hint=why[1])

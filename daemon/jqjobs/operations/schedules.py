@@ -11,6 +11,7 @@ from jqjobs.errors import Conflict, JqError, NotFound, StoreError
 from jqjobs.jobs.records import NewJob, new_id
 from jqjobs.jobs.schedule_entry import parse_schedule_ref
 from jqjobs.operations.storing import store_job
+from jqjobs.store.call import Call
 from jqjobs.store.calls.added import added, added_by_name, remove_schedule
 from jqjobs.store.calls.schedules import Planned, agenda, suspend
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
@@ -47,10 +48,11 @@ def read_schedules(
     ``broken``: told of each queue that cannot be read.
     """
     found: list[tuple[str, Planned, int]] = []
-    pages = store.run_many([added(each) for each in queues])
-    for queue, answer, page in zip(queues, store.run_many([agenda(each) for each in queues]), pages, strict=True):
+    looks: list[Call[Any]] = [call for queue in queues for call in (agenda(queue), added(queue))]
+    answers = iter(store.run_many(looks))
+    for queue, answer, page in zip(queues, answers, answers, strict=True):
         if isinstance(answer, StoreError) or isinstance(page, StoreError):
-            broken(queue, answer if isinstance(answer, StoreError) else page)  # type: ignore[arg-type]
+            broken(queue, answer if isinstance(answer, StoreError) else page)
             continue
         by_name = sorted([*(answer.schedules or ()), *page.schedules], key=lambda planned: planned.name)
         found += [(queue, planned, answer.now_ms) for planned in by_name]

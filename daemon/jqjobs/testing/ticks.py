@@ -62,7 +62,7 @@ def _enqueue(records: Records, schedule: _Schedule, tick_ms: int) -> None:
     entry = schedule.entry
     key = "" if entry["overlap"] else f"schedule:{schedule.name}"
     before = records.holder(schedule.queue, key)
-    waits_for_retry = before is not None and before.state == "scheduled"
+    waits_for_retry = before is not None and before.state == "scheduled" and not before.is_snoozing
     new = NewJob(
         entry["job"], entry["payload"].encode(), f"{entry.get('id', schedule.name)}-{tick_ms}", entry["priority"], "",
         key, tuple(entry["fields"]), replace=waits_for_retry,

@@ -109,7 +109,7 @@ def test_a_schedule_is_listed_with_its_next_time(system: QueueSystem, shell: She
         "name": "nightly", "queue": "reports", "job": "report", "cron": "0 3 * * *", "tz": "Europe/Paris",
         "every_s": None, "missed": "latest", "overlap": True, "paused": False, "offered": True, "apps": ["shop:app"],
         "last_tick_ms": None,
-        "last_job": None, "last_run": None, "broken": None,
+        "last_job": None, "last_run": None, "broken": None, "added": False, "until_ms": None,
     }  # fmt: skip
     assert (poll["every_s"], poll["cron"], poll["tz"], poll["overlap"]) == (30, None, None, False)
     assert poll["next_ms"] % 30_000 == 0
@@ -239,3 +239,33 @@ def test_a_damaged_queue_is_named_and_the_others_are_listed(system: QueueSystem,
 
     assert list(listed(shell)) == ["nightly"]
     assert "bad" in shell.err
+
+
+def test_one_is_added_shown_paused_and_removed_without_code(system: QueueSystem, shell: Shell) -> None:
+    words = "add digest:42 report --queue reports --cron @daily --tz Europe/Paris --args [42] --no-overlap"
+    answer = shell.json(words)
+    assert (answer["schedule"], answer["queue"], answer["added"], answer["changed"]) == (
+        "digest:42", "reports", True, False
+    )  # fmt: skip
+    assert "no daemon serves queue reports" in answer["warning"]
+    assert (shell.json(words)["added"], shell.json(f"{words} --replace --priority 7")["changed"]) == (False, True)
+    assert shell.run(f"{words} --priority 8") == Exit.CONFLICT
+
+    shown = shell.json("show reports/digest:42")["schedule"]
+    assert (shown["job"], shown["args"], shown["priority"], shown["added"]) == ("report", [42], 7, True)
+    assert (listed(shell)["digest:42"]["next_ms"], shown["offered"]) == (shown["next_ms"], True)
+    assert shell.run("show digest:42") == Exit.OK
+    assert "added at run time" in shell.out
+    assert shell.run("pause digest:42") == Exit.OK
+    assert shell.json("show digest:42")["schedule"]["next_ms"] is None
+    assert shell.run("resume digest:42") == Exit.OK
+    assert shell.json("run digest:42")["created"]
+    assert shell.json("remove digest:42") == {"schedule": "digest:42", "queue": "reports", "removed": True}
+    assert (shell.run("remove digest:42"), listed(shell)) == (Exit.NOT_FOUND, {})
+
+
+def test_one_in_code_is_neither_written_over_nor_removed(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    assert shell.run("add nightly report --queue reports --every 1h --replace") == Exit.CONFLICT
+    assert shell.run("remove nightly") == Exit.CONFLICT
+    assert listed(shell)["nightly"]["added"] is False

@@ -17,6 +17,7 @@ from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import moves, trips, upkeep
+from jqjobs.store.calls.added import add_schedule, tick_added
 from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.schedules import plan, tick
@@ -87,6 +88,22 @@ def a_tick_that_is_skipped(system: QueueSystem) -> Call[Any]:
     return tick("q", "s", since, since, [])
 
 
+def a_schedule_that_is_there(system: QueueSystem) -> Call[Any]:
+    system.run(CALLS["add_schedule"])
+    return CALLS["add_schedule"]
+
+
+def added_ticks(*ticks: int, known: int | None = None) -> Prepare:
+    """What a daemon does about a schedule added at run time; ``known``: since when, as it believes."""
+
+    def prepare(system: QueueSystem) -> Call[Any]:
+        system.run(add_schedule("q", "s:1", '{"job":"n","payload":"{}"}'))
+        since = system.clock.now_ms if known is None else known
+        return tick_added("q", "s:1", since, system.clock.now_ms, since + 9000, ticks)
+
+    return prepare
+
+
 def housekeeping_that_was_done(system: QueueSystem) -> Call[Any]:
     while system.tend().more:
         pass
@@ -122,6 +139,7 @@ def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
 
 STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
+    "add_schedule": (a_schedule_that_is_there,),
     "claim_alert": (an_alert_that_was_told,),
     "deliver": (what_was_read_just_now,),
     "exchange": (settled_in_order,),
@@ -129,6 +147,7 @@ MORE: dict[str, tuple[Prepare, ...]] = {
     "housekeep": (housekeeping_that_was_done,),
     "note_release": (a_release_that_is_known,),
     "sample_memory": (a_minute_that_has_its_sample,),
+    "tick_added": (added_ticks(1), added_ticks(), added_ticks(1, known=5)),
     "tick": (a_tick_that_has_come, a_tick_that_is_skipped),
 }
 

@@ -10,6 +10,7 @@ from jqjobs.cli.overview.status_report import queue_parts, report_broken
 from jqjobs.cli.person import who
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import watchable
+from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.operations.queues import due_of, pause_in_words, require_queue, settings_in_words
 from jqjobs.operations.status import queues_json, read_status
@@ -48,10 +49,11 @@ def list_queues(session: Session) -> int:
 @click.option(
     "--until", default="", metavar="TIME", help="When it resumes by itself: 'in 2h', 'tomorrow 9am', 2027-01-31T18:00Z."
 )
+@click.option("--for", "span", default="", metavar="TIME", help="Instead of --until: for so long, 2h.")
 @click.option("--by", metavar="TEXT", help="Who does it; default: user@host.")
 @speaks_to_redis
 @click.pass_obj
-def pause(session: Session, name: str, reason: str, until: str, by: str | None) -> None:
+def pause(session: Session, name: str, reason: str, until: str, span: str, by: str | None) -> None:
     """Pause a queue: no job of it is taken until `jqctl queue resume`, or until the moment that --until says.
 
     Running jobs go on, and new ones are accepted. That moment is one of the clock of Redis; it holds through restarts.
@@ -61,10 +63,13 @@ def pause(session: Session, name: str, reason: str, until: str, by: str | None) 
     \b
     Examples:
       jqctl queue pause emails
+      jqctl queue pause emails --for 2h --reason 'a deploy'
       jqctl queue pause emails --until 'in 2h' --reason 'the mail provider is down'
     """
     check_name(name, "queue")
-    moment = due_of(until)
+    if until and span:
+        raise InvalidOption("give --until or --for, not both")
+    moment = due_of(until or (span and f"{duration_ms(span, '--for')}ms"))
     with session.acting() as store:
         require_queue(store, name)
         changed = store.run(upkeep.pause(name, moment, who() if by is None else by, reason))
