@@ -119,7 +119,7 @@ def suspend(queue: str, name: str, *, resume: bool = False) -> Call[int]:
 
 
 def moment_of(reply: Any) -> int | None:
-    """Return a moment as lua/rules/added.lua answers it, None for -1."""
+    """Return a moment as lua/rules/at_run_time.lua answers it, None for -1."""
     found = integer(reply)
     return None if found is None or found < 0 else found
 

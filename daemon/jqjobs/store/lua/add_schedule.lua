@@ -1,4 +1,4 @@
---: include core periodic added
+--: include core periodic at_run_time
 -- Adds a schedule at run time: nobody's code has it, and it comes until it is removed, or its end. A name that is taken
 -- is not written over, unless the caller says so; one that an app has in its code never is.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] its name   ARGV[3] its entry as JSON

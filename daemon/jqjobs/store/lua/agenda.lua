@@ -1,4 +1,4 @@
---: include core periodic added
+--: include core periodic at_run_time
 -- A daemon, or a person, asks for the schedules of one queue. Daemons ask every few seconds: while nothing has
 -- changed that is one small question.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] the number it knows, or "" to be told all

@@ -1,4 +1,4 @@
---: include core added
+--: include core at_run_time
 -- Removes a schedule that was added at run time. Jobs that it has made stay.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] its name
 -- Returns 1 removed | 0 there is none of that name | -1 it is in the code of an app, which has it

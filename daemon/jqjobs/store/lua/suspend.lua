@@ -1,4 +1,4 @@
---: include core periodic added
+--: include core periodic at_run_time
 -- Pauses or resumes one schedule. Paused, it enqueues nothing; what it missed meanwhile is not caught up on.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] its name   ARGV[3] "pause" | "resume"
 -- Returns 1 when that changed something | 0 when it was so already | -1 there is no such schedule

@@ -1,4 +1,4 @@
---: include core wake ticking periodic added
+--: include core wake ticking periodic at_run_time
 -- The moment of a schedule that was added at run time has come, or a daemon knows when it will: enqueues its ticks,
 -- and notes how far it got and when it comes next, in one. Of all daemons the first does it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] name   ARGV[3], ARGV[4] since, as in tick.lua
