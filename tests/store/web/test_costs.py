@@ -19,7 +19,7 @@ PAGES = (
 #: By page, how many commands a queue more costs at most, those inside scripts among them. What is shared: counting it,
 #: its latest statistics, its last death.
 _SHARED = 32
-_OF_ITS_OWN = {"/": 1, "/errors": 1, "/schedules": 8, "/new": 1, "/find?q=d0": 1, "/api/v1/errors": 2}
+_OF_ITS_OWN = {"/": 1, "/errors": 1, "/schedules": 9, "/new": 1, "/find?q=d0": 1, "/api/v1/errors": 2}
 #: The chart of the overview adds up the minutes of twenty queues.
 _CHART = 60 * 20
 
