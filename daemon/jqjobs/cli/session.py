@@ -23,6 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: What an answer may look like.
 FORMS = ("table", "wide", "json", "ids")
+#: That of what names nothing another command takes, and of what has a format of its own.
+WITHOUT_IDS, FOR_PEOPLE = FORMS[:3], FORMS[:2]
 _EMBEDDED = "embedded:"
 #: Given with a command, and nobody else's business.
 _NOT_NOTED = ("token", "result", "yes")
@@ -50,6 +52,16 @@ class Session:
     def is_wide(self) -> bool:
         """Whether people want to see all, however wide it gets."""
         return self.form == "wide"
+
+    def answers_in(self, *forms: str, where: str = "") -> None:
+        """Raise UsageError when the answer is asked for in another form than these: before anything is done.
+
+        ``where``: by which words of the command it is so, "" by any.
+        """
+        if self.form not in forms:
+            path = click.get_current_context().command_path
+            raise click.UsageError(f"-o {self.form} is not for {path}{where and f' with {where}'}: "
+                                   f"it answers as {' or '.join(forms)}")  # fmt: skip
 
     @contextmanager
     def store(self, timeout_s: float | None = None) -> Iterator[Store]:
@@ -97,14 +109,14 @@ class Session:
         with self.store() as store, noted(store):
             yield store
 
-    def show(self, answer: Mapping[str, Any], parts: Iterable[Part], ids: Iterable[str] | None = None) -> None:
+    def show(self, answer: Mapping[str, Any], parts: Iterable[Part], ids: Iterable[str] = ()) -> None:
         """Write the answer as JSON, or the lines and tables that tell the same to a person.
 
-        ``ids``: what another command takes, of what is listed or was done; None: there is no such thing here.
+        ``ids``: what another command takes, of what is listed or was done. A command that has none calls `answers_in`.
         """
         if self.as_json:
             write_json(answer)
-        elif self.form == "ids" and ids is not None:
+        elif self.form == "ids":
             write_lines(ids)
         elif self.screen is not None:
             self.screen(tuple(parts))

@@ -12,7 +12,7 @@ import click
 from jqjobs.base import log
 from jqjobs.base.config import Environment
 from jqjobs.cli.output import complain, write_text
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import FOR_PEOPLE, Session, speaks_to_redis
 from jqjobs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,8 +51,10 @@ def web(context: click.Context, /, **given: Any) -> None:
       jqctl web --listen :8390 --auth-file /etc/jqjobs/web.users --origin https://ops.example.org
       jqctl web --listen unix:/run/jqjobs/web.sock --trust-header X-Forwarded-User --trust-from unix
     """
+    session = context.ensure_object(Session)
+    session.answers_in(*FOR_PEOPLE)
     if context.invoked_subcommand is None:
-        _serve(context.ensure_object(Session), given)
+        _serve(session, given)
 
 
 def _serve(session: Session, given: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jqjobs.cli.exit_codes import Exit, exit_of
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import StoreError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def doctor(session: Session) -> int:
       jqctl doctor
       jqctl doctor --json | jq '.checks[] | select(.level != "ok")'
     """
+    session.answers_in(*WITHOUT_IDS)
     from jqjobs.cli.doctor.report import as_json, as_text, is_ok  # no other command needs these
 
     found, code = _examined(session)

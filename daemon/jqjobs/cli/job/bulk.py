@@ -19,7 +19,7 @@ from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import How, Said
 from jqjobs.cli.output import complain, write_error
-from jqjobs.cli.session import Session, noted
+from jqjobs.cli.session import WITHOUT_IDS, Session, noted
 from jqjobs.errors import Conflict, JqError, NotFound
 from jqjobs.jobs.records import check_name, parse_ref
 from jqjobs.jobs.selector import Selector
@@ -87,6 +87,7 @@ def do_in_bulk(session: Session, bulk: Bulk) -> BulkAnswer:
 
     Raises: Abort when the answer is no, UsageError where nobody can answer, NotFound, StoreError and its kinds.
     """
+    session.answers_in(*WITHOUT_IDS, where="--queue")
     check_name(bulk.queue, "queue")
     is_asked = not (bulk.how.yes or bulk.how.dry_run)
     if is_asked:

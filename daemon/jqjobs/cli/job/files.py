@@ -18,7 +18,7 @@ from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import Said, selects_jobs
 from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import complain, write_json_lines
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import InvalidArguments, JqError
 from jqjobs.jobs.records import NewJob, State, check_name
 from jqjobs.jobs.selector import Selector
@@ -50,6 +50,7 @@ def export_jobs(session: Session, queue: str, state: str | None, said: Said) -> 
     Example:
       jqctl job export --queue emails --state dead --error SMTPError > dead.jsonl
     """
+    session.answers_in(*WITHOUT_IDS)
     check_name(queue, "queue")
     with session.store() as store, closing(Progress()) as progress:
         require_queue(store, queue)
@@ -104,6 +105,7 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
       jqctl job import dead.jsonl
       jqctl job import --queue emails-later < dead.jsonl
     """
+    session.answers_in(*WITHOUT_IDS)
     if queue is not None:
         check_name(queue, "queue")
     from jqjobs.api.client import chunks  # brings asyncio, which no other command needs

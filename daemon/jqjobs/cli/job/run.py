@@ -17,7 +17,7 @@ from jqjobs.base.config import Environment, use_redis
 from jqjobs.base.words import known_words
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName
 from jqjobs.jobs.records import NewJob, check_name, new_id
 from jqjobs.operations.arguments import payload_of
@@ -53,6 +53,7 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
       jqctl job run count_words --app shop.app:app --args '["README.md"]'
       jqctl job run send_welcome --kwargs '{"user_id": 42}' --json
     """
+    session.answers_in(*WITHOUT_IDS)
     check_name(name, "job name")
     payload = payload_of(args_text, kwargs_text)
     if session.redis_flag or session.prefix:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jqjobs.cli.output import write_text
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import FOR_PEOPLE, Session, speaks_to_redis
 
 
 @click.command("metrics")
@@ -24,6 +24,7 @@ def metrics(session: Session, address: str | None) -> None:
       jqctl metrics --listen 127.0.0.1:9811
       jqctl metrics > /var/lib/node_exporter/jqjobs.prom
     """
+    session.answers_in(*FOR_PEOPLE)
     if address is not None:
         from jqjobs.cli.metrics.metrics_server import serve  # http.server: 20 ms
 

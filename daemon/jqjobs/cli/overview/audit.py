@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jqjobs.base.words import moment
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Table
 from jqjobs.store.calls.audit import Note, read_notes
 
@@ -26,6 +26,7 @@ def audit(session: Session, limit: int) -> None:
       jqctl audit
       jqctl audit --json | jq '.acts[] | select(.act == "job delete")'
     """
+    session.answers_in(*WITHOUT_IDS)
     with session.store() as store:
         notes = read_notes(store, limit)
     rows = [[moment(note.at_ms), note.who, note.act, _given(note)] for note in notes]

@@ -10,7 +10,7 @@ import click
 from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.names import daemon_names
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
 from jqjobs.operations.daemons import START_ONE, title, why_unable
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
@@ -33,6 +33,7 @@ def ping(session: Session, name: str | None) -> int:
       jqctl ping && jqctl enqueue nightly_report
       jqctl ping --name web-1
     """
+    session.answers_in(*WITHOUT_IDS)
     if name is not None:
         check_name(name, "daemon name")
     with session.store() as store:

@@ -9,7 +9,7 @@ from jqjobs.cli.output import complain
 from jqjobs.cli.queue.schedule_add import add
 from jqjobs.cli.queue.schedule_report import schedule_parts
 from jqjobs.cli.queue.schedule_show import show
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.schedule_entry import parse_schedule_ref
@@ -70,6 +70,7 @@ def show_next(session: Session, name: str, count: int) -> None:
     Example:
       jqctl schedule next reports/nightly -n 10
     """
+    session.answers_in(*WITHOUT_IDS)
     parse_schedule_ref(name)
     with session.store() as store:
         queue, planned = find_schedule(store, name)
