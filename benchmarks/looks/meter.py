@@ -92,7 +92,7 @@ class Meter:
         own_ms = (time.process_time() - started) * 1000
         redis_ms = self._cpu_ms() - cpu_ms
         call("CONFIG", "SET", "slowlog-log-slower-than", -1)
-        noted = [(tuple(_MOMENT.sub(b"", word) for word in entry[3]), entry[2] / 1000)
+        noted = [(_without_moments(entry[3]), entry[2] / 1000)
                  for entry in call("SLOWLOG", "GET", _MOST_NOTED) if entry[4] != _BY_A_SCRIPT]  # fmt: skip
         return _Look(redis_ms, own_ms, dict(noted))
 
@@ -100,6 +100,11 @@ class Meter:
         told = self._store.wire.call("INFO", "cpu").decode()
         found = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
         return 1000 * (float(found["used_cpu_user_main_thread"]) + float(found["used_cpu_sys_main_thread"]))
+
+
+def _without_moments(words: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return a command as it is in every look; the name of a script may have as many digits as a moment."""
+    return (*words[:2], *(_MOMENT.sub(b"", word) for word in words[2:]))
 
 
 def _slowest(looks: Sequence[Mapping[tuple[bytes, ...], float]]) -> tuple[str, float]:

@@ -65,6 +65,25 @@ def test_a_dry_run_counts_what_would_be_done_and_writes_nothing(system: QueueSys
     assert system.everything() == before
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {}, {"name": "m"}, {"error": "SMTP"}, {"error": "cancelled"}, {"key": "k", "name": "m"}, {"tag": "t"},
+        {"text": "1"}, {"text": "1", "name": "m"}, {"since_ms": 1}, {"older_than_s": 0.002}, {"older_than_s": 10**6},
+    ],
+)  # fmt: skip
+def test_as_many_are_counted_as_are_read(system: QueueSystem, said: dict[str, Any]) -> None:
+    kill(system, "a", "b", text="SMTPError: no route", payload=b'{"args":[1]}')
+    kill(system, "c", "d", name="m")
+    kill(system, "e", name="m", text="SMTPError", fields=("key", "k", "tags", "s t"))
+    system.add("x", "y", due="+1000")
+    system.run(cancel("q", ["x"]))
+    system.add("z", name="m")
+    for what, state in ((Act.RETRY, None), (Act.DELETE, "dead"), (Act.CANCEL, None), (Act.MOVE, None)):
+        asked = {"dry_run": True, "state": state, **said}
+        assert act(system, what, **asked) == act(system, what, reads_each=True, **asked), what
+
+
 def test_what_dies_meanwhile_is_not_touched(system: QueueSystem) -> None:
     kill(system, *"abcde")
     names: Iterator[str] = iter([f"new{n}" for n in range(50)])

@@ -99,6 +99,7 @@ _QUEUE = {
     "max_dead": "how many of them; `None`: as above",
     "max_kept": "how many successes it keeps at most; `None`: as above",
     "max_length": "how many jobs may wait in it; `None`: any number",
+    "busy": "the ids of the workers that have jobs of it in hand",
 }
 _DAEMON = {
     "id": "host:pid:random",

@@ -6,6 +6,7 @@ Written here, not by prometheus_client, so that neither daemon nor `jqctl` needs
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ class Histogram(NamedTuple):
 
     def up_to(self) -> list[tuple[str, int]]:
         """Return each bound, as text, the last one ``+Inf``, and how many observations are up to there."""
-        return list(zip((*map(_number, self.bounds_s), "+Inf"), accumulate(self.counts), strict=True))
+        return list(zip(_bounds(tuple(self.bounds_s)), accumulate(self.counts), strict=True))
 
 
 class Metric(NamedTuple):
@@ -60,23 +61,28 @@ def _lines(metric: Metric) -> Iterable[str]:
     yield f"# HELP {metric.name} {metric.help}"
     yield f"# TYPE {metric.name} {metric.kind}"
     for values, number in metric.samples:
-        labels = list(zip(metric.labels, values, strict=True))
+        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(metric.labels, values, strict=True))
         if isinstance(number, Histogram):
             yield from _histogram(metric.name, labels, number)
         else:
             yield _sample(metric.name, labels, number)
 
 
-def _histogram(name: str, labels: list[tuple[str, str]], histogram: Histogram) -> Iterable[str]:
+def _histogram(name: str, labels: str, histogram: Histogram) -> Iterable[str]:
+    begin = f"{name}_bucket{{{labels},le=" if labels else f"{name}_bucket{{le="
     for bound, count in histogram.up_to():
-        yield _sample(f"{name}_bucket", [*labels, ("le", bound)], count)
+        yield f'{begin}"{bound}"}} {count}'
     yield _sample(f"{name}_sum", labels, histogram.sum_s)
     yield _sample(f"{name}_count", labels, sum(histogram.counts))
 
 
-def _sample(name: str, labels: list[tuple[str, str]], number: float) -> str:
-    said = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels)
-    return f"{name}{{{said}}} {_number(number)}" if said else f"{name} {_number(number)}"
+def _sample(name: str, labels: str, number: float) -> str:
+    return f"{name}{{{labels}}} {_number(number)}" if labels else f"{name} {_number(number)}"
+
+
+@cache
+def _bounds(bounds_s: tuple[float, ...]) -> list[str]:
+    return [*map(_number, bounds_s), "+Inf"]
 
 
 def _number(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.operations.daemons import START_ONE, daemon_json, title, why_unable
 from jqjobs.operations.queues import pause_in_words, unserved
+from jqjobs.operations.turns import in_turn
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
@@ -28,22 +29,27 @@ class StatusReport(NamedTuple):
     memory: RedisMemory | None = None
 
 
-def read_status(store: Store, only: Sequence[str] = ()) -> StatusReport:
-    """Count all queues (or ``only`` some) and read who is running. Raises: StoreUnavailable, StoreRefused."""
+def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | None = None) -> StatusReport:
+    """Count all queues (or ``only`` some) and read who is running. Raises: StoreUnavailable, StoreRefused.
+
+    ``before``: a look of a moment ago, for who looks again and again: of very many queues some are taken from there.
+    """
     registry = with_progress(store, read_registry(store))
     if only:
         daemons = tuple(daemon for daemon in registry.daemons if set(only) & set(daemon.queues))
         registry = Registry(registry.now_ms, daemons)
     names = sorted(set(only)) or _all_names(store, registry)
-    queues: list[QueueStatus] = []
+    found = {queue.name: queue for queue in before.queues} if before else {}
+    wanted = sorted(in_turn(names, found, registry.now_ms)) if before else names
     broken: dict[str, str] = {}
-    for name, answer in zip(names, store.run_many([queue_status(name) for name in names]), strict=True):
+    for name, answer in zip(wanted, store.run_many([queue_status(name) for name in wanted]), strict=True):
         if isinstance(answer, (StoreUnavailable, StoreRefused)):
             raise answer
         if isinstance(answer, StoreError):
             broken[name] = answer.message
         else:
-            queues.append(answer)
+            found[name] = answer
+    queues = [found[name] for name in names if name in found and name not in broken]
     return StatusReport(str(store.address), registry, queues, broken, read_memory(store))
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jqjobs.jobs.statistics import added, percentile_ms
 from jqjobs.operations.status import StatusReport, queues_json
-from jqjobs.store.reads.diagnosis import last_deaths
+from jqjobs.store.reads.diagnosis import died_since, last_deaths
 from jqjobs.store.reads.search import JobRow, latest
 from jqjobs.store.reads.server_info import read_info
 from jqjobs.store.reads.statistics import latest_statistics, queue_statistics
@@ -103,7 +103,8 @@ def _dead(store: Store, status: StatusReport, most: int) -> list[JobRow]:
     with_dead = [queue for queue in status.queues if queue.dead]
     last = dict(zip(with_dead, last_deaths(store, [queue.name for queue in with_dead]), strict=True))
     newest = sorted(with_dead, key=lambda queue: -last[queue])[:most]
-    pages = store.run_all([latest(queue.name, "dead", queue.dead, most) for queue in newest])
+    by_now = died_since(store, dict.fromkeys((queue.name for queue in newest), 0))
+    pages = store.run_all([latest(queue.name, "dead", dead, most) for queue, dead in zip(newest, by_now, strict=True)])
     rows = [row for page in pages for row in page.rows]
     return sorted(rows, key=lambda row: -(row.at_ms or 0))[:most]
 

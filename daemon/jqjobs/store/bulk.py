@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store.call import Call
 from jqjobs.store.calls import cancels, upkeep
 from jqjobs.store.calls.moves import MOST_MOVED, Moved, move_jobs
-from jqjobs.store.reads.search import Cursor, JobPage, JobRow, search, states_from
+from jqjobs.store.reads.search import Cursor, JobCount, JobPage, JobRow, count_jobs, search, states_from
 from jqjobs.store.steps import Steps
 
 _UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.MOVING, State.KEPT, State.DEAD))
@@ -80,36 +81,51 @@ class BulkAnswer(NamedTuple):
 
 def act_on_all(
     queue: str, selector: Selector, act: Act, *, to: str = "", until_ms: int | None = None,
-    cursor: Cursor | None = None, dry_run: bool = False, within_s: float | None = None,
-    watch: Callable[[BulkAnswer], None] = lambda _: None,
+    cursor: Cursor | None = None, dry_run: bool = False, reads_each: bool = False, within_s: float | None = None,
+    most_read: int | None = None, watch: Callable[[BulkAnswer], None] = lambda _: None,
 ) -> Steps[BulkAnswer]:  # fmt: skip
     """Act on the jobs of a queue that match, or only count them.
 
     ``to``: the queue that they are moved to.
     ``until_ms``: on those alone that were in their state (or queue, see `Selector`) by then; by default, by now.
-    An age is one at that moment. ``cursor``: where an earlier answer ended. ``within_s``: end after so long.
+    An age is one at that moment. ``cursor``: where an earlier answer ended. ``reads_each``: who runs the steps looks at
+    each job too, also when they are only counted. ``within_s``, ``most_read``: end after so long, after so many jobs.
     ``watch``: told after each step.
     Raises: InvalidOption.
     """
     if cursor is None and until_ms is not None:
         selector, until_ms = selector.at(until_ms)
     places = states_from(_states_of(act, selector), cursor, until_ms)
-    stop_s = None if within_s is None else time.monotonic() + within_s
-    so_far = BulkAnswer()
+    stop_s = math.inf if within_s is None else time.monotonic() + within_s
+    so_far, read = BulkAnswer(), 0
     while places:
-        page: JobPage = yield search(queue, selector, places[0], CHUNK)
-        selector, places = _ahead(selector, places, page)
-        rows = [row for row in page.rows if _is_meant(row, act, selector)]
-        came_of = yield from _do(queue, act, [] if dry_run else rows, to)
-        came_of["left_out"] += len(page.rows) - len(rows)
-        so_far = so_far.plus(len(rows), came_of, page.left, places)
+        if dry_run and not reads_each:
+            found: JobCount | JobPage = yield count_jobs(queue, selector, places[0], _apart(act, selector))
+        else:
+            found = yield search(queue, selector, places[0], CHUNK)
+        selector, places = _ahead(selector, places, found)
+        matched, came_of = yield from _outcome(queue, act, found, selector, to, dry_run=dry_run)
+        so_far, read = so_far.plus(matched, came_of, found.left, places), read + found.searched
         watch(so_far)
-        if stop_s is not None and time.monotonic() >= stop_s:
+        if time.monotonic() >= stop_s or (most_read is not None and read >= most_read):
             break
     return so_far
 
 
-def _ahead(selector: Selector, places: Sequence[Cursor], page: JobPage) -> tuple[Selector, list[Cursor]]:
+def _outcome(
+    queue: str, act: Act, found: JobCount | JobPage, selector: Selector, to: str, *, dry_run: bool
+) -> Steps[tuple[int, Counter[str]]]:
+    """Act on what is meant of a page, unless it is only counted; return how many that is, and what came of how many."""
+    if isinstance(found, JobCount):
+        return found.counted, Counter(left_out=found.apart)
+    apart = _apart(act, selector)
+    rows = [row for row in found.rows if not apart or row.reason != apart]
+    came_of = yield from _do(queue, act, [] if dry_run else rows, to)
+    came_of["left_out"] += len(found.rows) - len(rows)
+    return len(rows), came_of
+
+
+def _ahead(selector: Selector, places: Sequence[Cursor], page: JobCount | JobPage) -> tuple[Selector, list[Cursor]]:
     """Return where to go on behind a page, with the boundary that it was read with."""
     bound_ms = places[0].until_ms
     if bound_ms is None:
@@ -130,8 +146,9 @@ def _states_of(act: Act, selector: Selector) -> Sequence[State]:
     return (State(selector.state),)
 
 
-def _is_meant(row: JobRow, act: Act, selector: Selector) -> bool:
-    return act is not Act.RETRY or row.reason != "cancelled" or selector.error == "cancelled"
+def _apart(act: Act, selector: Selector) -> str:
+    """Return the reason of dead jobs that are not meant; "" when all are."""
+    return "cancelled" if act is Act.RETRY and selector.error != "cancelled" else ""
 
 
 def _do(queue: str, act: Act, rows: Sequence[JobRow], to: str) -> Steps[Counter[str]]:

@@ -22,6 +22,8 @@ from jqjobs.web.visit import Visit
 
 #: So long a request takes; then it says where to go on.
 _MOST_S = 2.0
+#: Nobody waits for a count to be exact: one looks at so many jobs, or at the arguments of so many.
+_MOST_COUNTED, _MOST_TEXTS = 50_000, 5_000
 #: The right that each act takes. A job is moved by who may change it where it is and put it elsewhere: `jqctl` alone.
 BULK_ACTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right.DELETE}
 #: Beyond that no number of ms or s is a moment, or an age.
@@ -81,9 +83,11 @@ def act_in_bulk(visit: Visit, bulk: Bulk) -> tuple[BulkAnswer, int]:
     require_queue(visit.store, bulk.queue)
     until_ms = server_now_ms(visit.store) if bulk.until_ms is None else bulk.until_ms
     noted = None if bulk.dry_run else visit.act(right, bulk.queue, act=bulk.act.value, **_said(bulk.selector))
+    has_text = bulk.selector.text is not None
+    most = (_MOST_TEXTS if has_text else _MOST_COUNTED) if bulk.dry_run else None
     steps = act_on_all(
         bulk.queue, without_text(bulk.selector), bulk.act, until_ms=until_ms, cursor=bulk.cursor, dry_run=bulk.dry_run,
-        within_s=_MOST_S,
+        reads_each=has_text, within_s=_MOST_S, most_read=most,
     )  # fmt: skip
     answer = run_seeing(visit, steps, bulk.selector.text)
     if noted is not None:

@@ -195,7 +195,7 @@ class Dashboard:
 
     def _look(self, before: TopReport | None) -> TopReport:
         with self._client.store() as store:
-            return read_top(store, read_status(store), _MOST_DEAD, before)
+            return read_top(store, read_status(store, before=before.status if before else None), _MOST_DEAD, before)
 
     def _seal(self, words: str) -> str:
         """Return what shows that words on a page are our own, not those of a link that somebody made up."""

@@ -22,15 +22,16 @@ from store.queue_system import QueueSystem
 
 #: One call of each command; {form} tells apart what it acts on, and what it makes.
 CALLS = {
-    "audit": "", "daemon list": "", "doctor": "", "enqueue": "n --queue q --id made-{form}", "errors": "", "job cancel":
-    "q/later-{form}", "job delete": "--yes q/dead-{form}", "job enqueue": "n --queue q --id also-{form}",
-    "job export": "--queue q --state dead", "job import": "none.jsonl", "job list": "--queue q --state dead",
-    "job move": "--to other q/move-{form}", "job promote": "q/soon-{form}",
-    "job resolve": "q/waits-{form} --token secret", "job retry": "q/again-{form}", "job run":
-    "n --app forms_app:app", "job show": "q/shown", "jobs": "", "metrics": "", "ping": "", "queue list": "",
-    "queue pause": "q", "queue resume": "q", "queue set": "q --max-dead 1000", "recent": "", "scale": "",
-    "schedule list": "", "schedule next": "nightly -n 1", "schedule pause": "nightly", "schedule resume": "nightly",
-    "schedule run": "nightly", "status": "", "top": "--once",
+    "audit": "", "daemon list": "", "doctor": "", "enqueue": "n --queue q --id made-{form}", "errors": "",
+    "job cancel": "q/later-{form}", "job delete": "--yes q/dead-{form}",
+    "job enqueue": "n --queue q --id also-{form}", "job export": "--queue q --state dead", "job import": "none.jsonl",
+    "job list": "--queue q --state dead", "job move": "--to other q/move-{form}", "job promote": "q/soon-{form}",
+    "job resolve": "q/waits-{form} --token secret", "job retry": "q/again-{form}", "job run": "n --app forms_app:app",
+    "job show": "q/shown", "jobs": "", "metrics": "", "ping": "", "queue list": "", "queue pause": "q",
+    "queue resume": "q", "queue set": "q --max-dead 1000", "recent": "", "scale": "",
+    "schedule add": "added:{form} n --queue q --every 1h", "schedule list": "", "schedule next": "nightly -n 1",
+    "schedule pause": "nightly", "schedule remove": "added:{form}", "schedule resume": "nightly",
+    "schedule run": "nightly", "schedule show": "nightly", "status": "", "top": "--once",
 }  # fmt: skip
 #: Seen elsewhere: they need a daemon that answers, go on until they are stopped, or speak to no Redis.
 ELSEWHERE = {
@@ -97,7 +98,7 @@ def test_every_command_answers_in_every_form(
             if form == "json":
                 assert all(isinstance(json.loads(line), dict) for line in lines), said
             elif form == "ids":
-                assert all(re.fullmatch(r"[\w.-]+(/[\w.-]+)?", line) for line in lines), said
+                assert all(re.fullmatch(r"[\w.-]+(/[\w.:-]+)?", line) for line in lines), said
             else:
                 assert not lines[0].startswith("{") or command == "job export", said
 

@@ -54,6 +54,7 @@ CALLS: dict[str, Call[Any]] = {
     "deaths": deaths("q", ["n"], 10),
     "cancel": cancel("q", ["a"]),
     "cancels": cancels("q", ["w"]),
+    "count": search.count_jobs("q", Selector(name="n"), Cursor("dead"), "cancelled"),
     "expect": expect("q", "w", "a", 1, "secret"),
     "resolve": resolve("q", "a", "secret", result=b"1"),
     "drain": leases.drain("q", ["w"]),

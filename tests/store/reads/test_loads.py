@@ -75,6 +75,17 @@ def test_queues_are_weighed_by_how_many_jobs_they_have(system: QueueSystem) -> N
     assert total(system, "q", "r", "unknown").mean_run_s == pytest.approx((2 * 1 + 4 + 1) / 4)
 
 
+def test_of_very_many_queues_all_that_ran_there_tells_how_long_one_takes(
+    system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(system, "n", 3, 1000)
+    ran(system, "m", 1, 5000)
+    system.add("a", name="m")
+    assert total(system).mean_run_s == pytest.approx(5.0)
+    monkeypatch.setattr(loads, "_MOST_SAMPLED", 0)
+    assert total(system).mean_run_s == pytest.approx(2.0)
+
+
 def test_what_such_jobs_took_lately_counts_more_than_what_they_took_ever(system: QueueSystem) -> None:
     ran(system, "n", 1000, 100)
     system.clock.advance(3_600_000)

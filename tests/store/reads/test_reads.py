@@ -54,7 +54,17 @@ def test_every_job_is_counted_once_where_it_is(system: QueueSystem) -> None:
         "inbox": 1, "ready": 2, "scheduled": 1, "active": 1, "held": 0, "waiting": 0, "parked": 1, "kept": 1, "dead": 1,
         "moving": 0, "suspects": 0, "rejected": 1, "workers": 1,
     }  # fmt: skip
-    assert (found.held, found.done, found.failed) == (0, 1, 1)
+    assert (found.held, found.done, found.failed, found.busy) == (0, 1, 1, ("w",))
+
+
+def test_of_many_workers_those_are_named_that_have_jobs_in_hand(system: QueueSystem) -> None:
+    workers = [f"w{n:03}" for n in range(120)]
+    system.join(*workers)
+    system.add(*"abcd")
+    for worker, want in (("w007", 1), ("w060", 1), ("w119", 2)):
+        system.take(worker, want)
+    found = status(system)
+    assert (found.workers, found.active, sorted(found.busy)) == (120, 4, ["w007", "w060", "w119"])
 
 
 def test_the_oldest_ready_job_counts_from_when_it_could_run(system: QueueSystem) -> None:

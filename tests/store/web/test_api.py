@@ -14,7 +14,7 @@ from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.audit import read_notes
 from jqjobs.store.calls.cancels import cancel
-from jqjobs.web import Access, Dashboard
+from jqjobs.web import Access, Dashboard, bulk
 from jqjobs.web.access import VIEW
 from jqjobs.web.redaction import HIDDEN
 from log_lines import Lines
@@ -98,6 +98,20 @@ def test_a_search_finds_only_what_may_be_seen(system: QueueSystem, program: Prog
     assert found("pear") == (["a"], 3, 1)
     assert found("4711") == ([], 3, 0)
     assert program.post("bulk", **counted | {"dry_run": False}, selector={"text": "4711"})["done"] == 0
+
+
+def test_who_asks_how_many_match_is_told_of_a_bounded_number(
+    system: QueueSystem, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "_MOST_COUNTED", 1)
+    system.add(*(f"j{n}" for n in range(1001)))
+    asked = {"queue": "q", "state": "ready", "act": "delete", "dry_run": True}
+    first = program.post("bulk", **asked)
+    assert (first["matched"], first["left"]) == (1000, 1)
+    assert program.post("bulk", **asked, cursor=first["cursor"])["matched"] == 1
+    page = program.ask("GET", "/jobs/bulk?queue=q&state=ready&act=delete").body
+    assert b"at least 1,000 jobs" in page
+    assert b"1 were not looked at" in page
 
 
 def test_defaults_are_no_secrets_in_forms_and_errors(system: QueueSystem, program: Program) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import NewJob
+from jqjobs.operations import turns
 from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.web import snapshot
 from store.queue_system import QueueSystem
@@ -83,3 +84,16 @@ def test_a_queue_more_costs_a_page_a_known_number_of_commands(system: QueueSyste
     above = {path: asked / len(names) for path, asked in more.items()
              if asked > len(names) * (_SHARED + _OF_ITS_OWN.get(path, 0))}  # fmt: skip
     assert above == {}
+
+
+def test_of_very_many_queues_each_look_counts_a_part_in_turn(
+    system: QueueSystem, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "_LEAST", 1)
+    names = [f"q{n}" for n in range(40)]
+    system.run(upkeep.add_queues(names))
+    program.get("queues")
+    for name in names:
+        system.add("r", queue=name)
+
+    assert [sum(each["ready"] for each in program.get("queues")["queues"]) for _ in range(4)] == [10, 20, 30, 40]

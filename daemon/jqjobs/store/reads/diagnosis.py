@@ -25,7 +25,7 @@ def offered_names(store: Store, queues: Sequence[str], now_ms: int) -> list[list
 def died_since(store: Store, since_ms: Mapping[str, int]) -> list[int]:
     """Return for each queue how many of its dead jobs died since its moment."""
     asked = [("ZCOUNT", store.address.key(keys.queue(queue, "dead")), ms, "+inf") for queue, ms in since_ms.items()]
-    return [count(reply) for reply in raise_first(store.wire.pipeline(asked))]
+    return [count(reply) for reply in raise_first(store.wire.pipeline(asked) if asked else [])]
 
 
 def last_deaths(store: Store, queues: Sequence[str]) -> list[int]:

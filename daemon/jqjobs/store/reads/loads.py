@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jqjobs.jobs.scaling import ASSUMED_RUN_S, Load
@@ -14,12 +14,13 @@ from jqjobs.store import keys
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.search import Cursor, search
 from jqjobs.store.reads.statistics import NameStatistics, latest_statistics, mean_run_s, queue_statistics
-from jqjobs.store.reply_values import count, text
+from jqjobs.store.reply_values import count
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
-#: So many of the jobs of a queue that are next say how long all that wait will run; of all queues together so many.
-_SAMPLE, _SAMPLES = 100, 2000
+#: So many of the jobs of a queue that are next say how long all that wait will run; of all queues together so many. Of
+#: more queues nobody looks at what is next: those few jobs would tell less than all that ran there.
+_SAMPLE, _SAMPLES, _MOST_SAMPLED = 100, 2000, 100
 #: So often workers add up what they have counted.
 _KEPT_S = 10.0
 
@@ -42,11 +43,19 @@ class Counts:
         now_s = time.monotonic()
         unread = [queue for queue in queues if queue not in self._of or self._of[queue].until_s <= now_s]
         if unread:
-            recent, ever = latest_statistics(store, unread, now_ms), queue_statistics(store, unread)
+            recent = _by_queue(latest_statistics(store, unread, now_ms))
+            ever = _by_queue(queue_statistics(store, unread))
         for queue in unread:
-            mine = [one for one in recent if one.queue == queue], [one for one in ever if one.queue == queue]
+            mine = recent[queue], ever[queue]
             self._of[queue] = _Counted(*mine, until_s=now_s + (_KEPT_S if any(mine) else 0))
         return {queue: self._of[queue] for queue in queues}
+
+
+def _by_queue(statistics: Sequence[NameStatistics]) -> Mapping[str, list[NameStatistics]]:
+    found: dict[str, list[NameStatistics]] = defaultdict(list)
+    for one in statistics:
+        found[one.queue].append(one)
+    return found
 
 
 class _Counted(NamedTuple):
@@ -62,38 +71,31 @@ def read_loads(
 
     ``counts``: for who asks again and again. Raises: StoreError.
     """
-    statuses = store.run_all([queue_status(queue) for queue in queues])
+    return loads_of(store, store.run_all([queue_status(queue) for queue in queues]), lead_s, counts)
+
+
+def loads_of(
+    store: Store, statuses: Sequence[QueueStatus], lead_s: float = 0.0, counts: Counts | None = None
+) -> Loads:  # fmt: skip
+    """Return the same of queues that are counted already. Raises: StoreError."""
     if not statuses:
         return Loads({}, Load())
-    due_soon, busy = _due_soon(store, statuses, round(lead_s * 1000)), _busy_workers(store, queues)
-    run_s = _run_s(store, statuses, counts or Counts())
-    by_queue = {one.name: _load(one, due_soon[one.name], len(busy[one.name]), run_s.get(one.name)) for one in statuses}
-    return Loads(by_queue, _together(list(by_queue.values()), len(set().union(*busy.values()))))
+    due_soon, run_s = _due_soon(store, statuses, round(lead_s * 1000)), _run_s(store, statuses, counts or Counts())
+    by_queue = {one.name: _load(one, due_soon.get(one.name, 0), run_s.get(one.name)) for one in statuses}
+    busy = {worker for one in statuses for worker in one.busy}
+    return Loads(by_queue, _together(list(by_queue.values()), len(busy)))
 
 
 def _due_soon(store: Store, statuses: Sequence[QueueStatus], lead_ms: int) -> dict[str, int]:
-    looks = [
-        ("ZCOUNT", store.address.key(keys.queue(one.name, "scheduled")), "-inf", one.now_ms + lead_ms)
-        for one in statuses
-    ]
-    replies = raise_first(store.wire.pipeline(looks))
-    return {one.name: count(reply) for one, reply in zip(statuses, replies, strict=True)}
+    planned = [one for one in statuses if one.scheduled]
+    looks = [("ZCOUNT", store.address.key(keys.queue(one.name, "scheduled")), "-inf", one.now_ms + lead_ms)
+             for one in planned]  # fmt: skip
+    replies = raise_first(store.wire.pipeline(looks) if looks else [])
+    return {one.name: count(reply) for one, reply in zip(planned, replies, strict=True)}
 
 
-def _busy_workers(store: Store, queues: Sequence[str]) -> dict[str, set[str]]:
-    """Return for each queue the workers that have jobs of it in hand."""
-    key = store.address.key
-    leases = raise_first(store.wire.pipeline([("ZRANGE", key(keys.queue(queue, "leases")), 0, -1) for queue in queues]))
-    holders = [(queue, text(worker)) for queue, workers in zip(queues, leases, strict=True) for worker in workers]
-    in_hand = raise_first(store.wire.pipeline([("ZCARD", key(keys.active(*holder))) for holder in holders]))
-    busy: dict[str, set[str]] = {queue: set() for queue in queues}
-    for (queue, worker), jobs in zip(holders, in_hand, strict=True):
-        if count(jobs):
-            busy[queue].add(worker)
-    return busy
-
-
-def _load(status: QueueStatus, due_soon: int, busy: int, run_s: float | None) -> Load:
+def _load(status: QueueStatus, due_soon: int, run_s: float | None) -> Load:
+    busy = len(status.busy)
     if status.paused_ms is not None:  # what runs goes on, nothing else can
         return Load(in_hand=status.active, busy=busy, mean_run_s=run_s, workers=status.workers)
     return Load(
@@ -116,13 +118,13 @@ def _run_s(store: Store, statuses: Sequence[QueueStatus], counts: Counts) -> dic
     queues = [one.name for one in statuses if one.inbox or one.ready or one.suspects or one.active]
     if not queues:
         return {}
-    sample = max(1, min(_SAMPLE, _SAMPLES // len(queues)))
-    pages = store.run_all([search(queue, Selector(), Cursor("ready"), sample) for queue in queues])
+    sampled = queues if len(queues) <= _MOST_SAMPLED else []
+    sample = min(_SAMPLE, _SAMPLES // len(queues))
+    pages = dict(zip(sampled, store.run_all([search(queue, Selector(), Cursor("ready"), sample) for queue in sampled]),
+                     strict=True))  # fmt: skip
+    next_names = {queue: Counter(row.name or "" for row in page.rows) for queue, page in pages.items()}
     counted = counts.read(store, queues, statuses[0].now_ms)
-    return {
-        queue: _mean_of(Counter(row.name or "" for row in page.rows), counted[queue].recent, counted[queue].ever)
-        for queue, page in zip(queues, pages, strict=True)
-    }
+    return {queue: _mean_of(next_names.get(queue, Counter()), *counted[queue][:2]) for queue in queues}
 
 
 def _mean_of(

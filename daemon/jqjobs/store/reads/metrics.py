@@ -9,7 +9,7 @@ from jqjobs.base.exposition import Family, Histogram, Metric
 from jqjobs.jobs.scaling import LEAD_S, UNBOUNDED, Rules, decide
 from jqjobs.jobs.statistics import BOUNDS_MS
 from jqjobs.store.reads.deploys import read_deploys
-from jqjobs.store.reads.loads import Loads, read_loads
+from jqjobs.store.reads.loads import Loads, loads_of
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reads.server_info import read_info
@@ -42,13 +42,16 @@ _DEPLOYED = Family(
 FAMILIES = (_JOBS, _OLDEST, _PAUSED, _EXECUTIONS, _RUNS, _WAITS, _WORKERS, _WANTED, _MEMORY, _DEPLOYED)
 
 
-def queue_metrics(store: Store) -> list[Metric]:
-    """Return what there is to tell of all queues and workers by now. Raises: StoreError."""
-    queues = known_queues(store)
-    statuses = store.run_all([queue_status(queue) for queue in queues])
+def queue_metrics(store: Store, statuses: Sequence[QueueStatus] | None = None) -> list[Metric]:
+    """Return what there is to tell of all queues and workers by now. Raises: StoreError.
+
+    ``statuses``: of all queues, where they are counted already.
+    """
+    if statuses is None:
+        statuses = store.run_all([queue_status(queue) for queue in known_queues(store)])
     return [
-        *_of_queues(statuses), *_of_names(queue_statistics(store, queues)), _workers(store),
-        _wanted_workers(read_loads(store, queues, LEAD_S)), *_memory(store), *_last_deploy(store),
+        *_of_queues(statuses), *_of_names(queue_statistics(store, [one.name for one in statuses])), _workers(store),
+        _wanted_workers(loads_of(store, statuses, LEAD_S)), *_memory(store), *_last_deploy(store),
     ]  # fmt: skip
 
 

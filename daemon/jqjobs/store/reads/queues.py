@@ -12,7 +12,7 @@ from jqjobs.errors import InvalidName
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.reply_values import count, integer, json_or_none, seconds_since, string
+from jqjobs.store.reply_values import count, integer, json_or_none, seconds_since, string, text
 from jqjobs.store.scripts import script
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -34,6 +34,7 @@ class QueueStatus(NamedTuple):
     ``misfits``: how many of those parked wait for a worker that their arguments fit. ``paused_until_ms``: when it
     resumes by itself; ``paused_by``, ``paused_reason``: what was said with the pause. ``dead_ms`` …
     ``max_length``: what it keeps, and how many of it may wait; None: nobody has said so of this queue.
+    ``busy``: the workers that have jobs of it in hand.
     """
 
     name: str
@@ -66,6 +67,7 @@ class QueueStatus(NamedTuple):
     max_dead: int | None = None
     max_kept: int | None = None
     max_length: int | None = None
+    busy: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -94,7 +96,7 @@ def queue_status(queue: str) -> Call[QueueStatus]:
             misfits=count(reply[23]), paused_until_ms=integer(reply[24]),
             paused_by=string(reply[25]) or None, paused_reason=string(reply[26]) or None,
             dead_ms=integer(reply[27]), max_dead=integer(reply[28]), max_kept=integer(reply[29]),
-            max_length=integer(reply[30]),
+            max_length=integer(reply[30]), busy=tuple(map(text, reply[31:])),
         )  # fmt: skip
 
     return Call(script("status"), (keys.meta(queue),), ("",), parse, repeatable=True)

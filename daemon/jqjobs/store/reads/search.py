@@ -1,7 +1,7 @@
-"""Looks for jobs of a queue, a page at a time, whatever is said of them (lua/search.lua). Writes nothing.
+"""Looks for jobs of a queue, whatever is said of them: a page at a time (lua/search.lua), or only how many there are.
 
 Each call is bounded, so a page that little matches may be short, or empty, and not the last one: its cursor says where
-to go on. What is stored may be damaged or of another version; then fields are None, never an error.
+to go on. What is stored may be damaged or of another version; then fields are None, never an error. Writes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_MS = 10**15
 #: Items of one job in the answer of lua/search.lua.
 _ROW_FIELDS = 15
 #: So long a page is looked for; then it ends, however short it is.
-_PATIENCE_S = 0.3
+_PATIENCE_S = 0.2
 #: Jobs of one script call.
 _MOST_ROWS = 100
 
@@ -111,6 +111,20 @@ class JobPage(NamedTuple):
     now_ms: int
 
 
+class JobCount(NamedTuple):
+    """How many jobs are selected: ``counted``, and ``apart`` those with a reason that was named.
+
+    ``searched``, ``left``, ``cursor``, ``now_ms``: as of a `JobPage`.
+    """
+
+    counted: int
+    apart: int
+    searched: int
+    left: int
+    cursor: Cursor | None
+    now_ms: int
+
+
 def search(
     queue: str, selector: Selector, cursor: Cursor, limit: int = _MOST_ROWS
 ) -> Call[JobPage]:  # fmt: skip
@@ -121,11 +135,25 @@ def search(
         now_ms, total, searched, left, place, *flat = reply
         starts = range(0, len(flat), _ROW_FIELDS)
         rows = tuple(_row(queue, state, flat[start : start + _ROW_FIELDS]) for start in starts)
-        ahead = Cursor(state, place, cursor.until_ms) if place else None
-        return JobPage(rows, int(total), int(searched), int(left), ahead, int(now_ms))
+        return JobPage(rows, int(total), int(searched), int(left), _ahead(cursor, place), int(now_ms))
 
     args = ("", selector.wire(state, cursor.until_ms), cursor.place, limit)
     return Call(script("search"), (keys.meta(queue),), args, parse, repeatable=True)
+
+
+def count_jobs(queue: str, selector: Selector, cursor: Cursor, apart: str = "") -> Call[JobCount]:
+    """Count jobs of the state that the cursor names, in one call; those with the reason ``apart`` by themselves."""
+
+    def parse(reply: Any) -> JobCount:
+        now_ms, _, searched, left, place, selected, others = reply
+        return JobCount(selected - others, others, searched, left, _ahead(cursor, place), int(now_ms))
+
+    args = ("", selector.wire(cursor.state, cursor.until_ms), cursor.place, apart)
+    return Call(script("count"), (keys.meta(queue),), args, parse, repeatable=True)
+
+
+def _ahead(cursor: Cursor, place: bytes) -> Cursor | None:
+    return Cursor(cursor.state, place, cursor.until_ms) if place else None
 
 
 def latest(queue: str, state: str, total: int, most: int) -> Call[JobPage]:

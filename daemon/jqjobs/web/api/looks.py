@@ -22,9 +22,9 @@ from jqjobs.operations.status import queues_json, status_json
 from jqjobs.store.reads.catalog import read_offers
 from jqjobs.store.reads.error_groups import error_groups
 from jqjobs.store.reads.limits import held_limits
-from jqjobs.store.reads.loads import read_loads
+from jqjobs.store.reads.loads import loads_of
 from jqjobs.store.reads.metrics import queue_metrics
-from jqjobs.store.reads.queues import known_queues, server_now_ms
+from jqjobs.store.reads.queues import known_queues, queue_status, server_now_ms
 from jqjobs.store.reads.raw import RAW_PAGES
 from jqjobs.store.reads.recent import recent_ends
 from jqjobs.store.reads.registry import read_registry
@@ -122,19 +122,21 @@ def catalog(visit: Visit) -> Response:
 
 
 def scale(visit: Visit) -> Response:
-    """How many workers the jobs call for."""
+    """How many workers the jobs call for: all, as of the last second, or those of some queues."""
     asked = {word: visit.request.asked(word) for word in ("policy", "target", "min", "max", "lead", "concurrency")}
     rules, lead_s = read_rules(asked)
     names = [name for name in visit.request.asked("queues").split(",") if name]
     for name in names:
         _queue(visit, name)
-    load = read_loads(visit.store, names or known_queues(visit.store), lead_s).total
+    counted = visit.store.run_all(list(map(queue_status, names))) if names else visit.snapshot().status.queues
+    load = loads_of(visit.store, counted, lead_s).total
     return json_response(200, scale_json(load, decide(load, rules)))
 
 
 def metrics(visit: Visit) -> Response:
-    """What Prometheus is told of queues, as text."""
-    return text_response(200, exposition(queue_metrics(visit.store)), MEDIA_TYPE)
+    """What Prometheus is told of queues, as text; counted in the last second."""
+    told = queue_metrics(visit.store, visit.snapshot().status.queues)
+    return text_response(200, exposition(told), MEDIA_TYPE)
 
 
 def _queue(visit: Visit, name: str) -> str:

@@ -2,16 +2,19 @@
 -- A paused queue: `paused` in meta says since when. Until when, by whom and why is in `pause_note`, "since until who"
 -- and, on a line of its own, the reason. It counts for the pause of that `since` only, so whoever sets or takes away
 -- nothing but `paused` pauses and resumes too. At the moment `until` the timer "~" of `scheduled` goes off.
--- Gives: read_pause, resume, end_pause
+-- Gives: pause_of, read_pause, resume, end_pause
 
--- Returns since when (text), until when (number) or nil, who and why; all nil when it is not paused.
-local function read_pause(q)
-  local f = redis.call('HMGET', q .. 'meta', 'paused', 'pause_note')
-  if not f[1] then return end
-  local since, until_ms, who, why = string.match(f[2] or '', '^(%d+) (%d*) ([^\n]*)\n(.*)$')
-  if since ~= f[1] then return f[1] end
-  return f[1], #until_ms < 17 and tonumber(until_ms) or nil, who, why
+-- paused, note: these two fields, each or false. Returns since when (text), until when (number) or nil, who and why;
+-- all nil when it is not paused.
+local function pause_of(paused, note)
+  if not paused then return end
+  local since, until_ms, who, why = string.match(note or '', '^(%d+) (%d*) ([^\n]*)\n(.*)$')
+  if since ~= paused then return paused end
+  return paused, #until_ms < 17 and tonumber(until_ms) or nil, who, why
 end
+
+-- Returns what `pause_of` does.
+local function read_pause(q) return pause_of(unpack(redis.call('HMGET', q .. 'meta', 'paused', 'pause_note'))) end
 
 -- Returns 1 when it was paused.
 local function resume(q)

@@ -4,8 +4,10 @@
 local PAUSE_TIMER = '~'  -- that of a limit is "~<limit>", one for each that holds any job back
 
 local function jobs_scheduled(q)
+  local all = redis.call('ZCARD', q .. 'scheduled')
+  if all == 0 then return 0 end
   local timers = redis.call('HLEN', q .. 'gates') + (redis.call('ZSCORE', q .. 'scheduled', PAUSE_TIMER) and 1 or 0)
-  return redis.call('ZCARD', q .. 'scheduled') - timers
+  return all - timers
 end
 
 -- due: "" now, "+ms" from now, "ms" absolute.
