@@ -143,7 +143,9 @@ class App(Doors):
             if isinstance(target, Job):
                 raise InvalidOption(f"{target!r} is registered already", hint="put @app.periodic above @app.job")
             settings = settings_of(target, **{**self._defaults, **options})
-            return self.registry.add(Job(target, settings, lambda: self.engine, self.registry.app_hooks.on_enqueue))
+            registry = self.registry
+            job = Job(target, settings, lambda: self.engine, registry.app_hooks.on_enqueue, registry.observers)
+            return registry.add(job)
 
         return register if function is None else register(function)
 

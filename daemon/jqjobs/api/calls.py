@@ -6,6 +6,7 @@ What `api.function` inherits: there is who the job is, here is what is made of i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Generic, ParamSpec, Self
 
@@ -14,6 +15,7 @@ from jqjobs.api.handle import JobHandle, handle_of, tell_handles
 from jqjobs.api.terms import Terms
 from jqjobs.errors import InvalidArguments, InvalidOption, NotReplicated
 from jqjobs.jobs.app_hooks import NewCall
+from jqjobs.jobs.observers import Observer, sending
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import NewJob, new_id, new_ids
 from jqjobs.jobs.registration import Settings
@@ -22,6 +24,8 @@ from jqjobs.jobs.signature import Signature
 P = ParamSpec("P")
 
 _OPTIONS = frozenset(each.name for each in fields(Options))
+#: What stands around calls that nobody watches.
+_NOBODY = nullcontext()
 
 
 class Calls(Generic[P]):
@@ -34,12 +38,16 @@ class Calls(Generic[P]):
     _terms: Terms
     _engine: Callable[[], Engine]
     _on_enqueue: Sequence[Callable[[NewCall], None]]
+    _observers: Sequence[Observer]
 
     def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Store a call of this job and return its handle.
 
         Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, NotReplicated, StoreError.
         """
+        if self._observers:
+            with _watched(self, 1):
+                return self._stored([self._new(args, kwargs)])[0]
         engine = self._engine()
         try:
             return handle_of(engine.enqueue(self.queue, [self._new(args, kwargs)])[0], self.queue, engine)
@@ -49,13 +57,9 @@ class Calls(Generic[P]):
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
-        engine = self._engine()
-        try:
-            [made] = await engine.enqueue_async(self.queue, [self._new(args, kwargs)])
-        except NotReplicated as error:
-            tell_handles(error, self.queue, engine)
-            raise
-        return handle_of(made, self.queue, engine)
+        with _watched(self, 1):
+            [handle] = await self._stored_async([self._new(args, kwargs)])
+        return handle
 
     def enqueue_many(self, calls: Iterable[Sequence[Any] | JobCall]) -> list[JobHandle]:
         """Store many calls, in order, a few hundred a round trip.
@@ -63,21 +67,15 @@ class Calls(Generic[P]):
         ``calls``: of each its positional arguments as a tuple, or a pair of those and a dict of keyword arguments, or
         what `call` returns, which can have options of its own. All are checked before the first one is sent.
         """
-        new, engine = self._many(calls), self._engine()
-        try:
-            return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
-        except NotReplicated as error:
-            tell_handles(error, self.queue, engine)
-            raise
+        given = [*calls]
+        with _watched(self, len(given)):
+            return self._stored(self._many(given))
 
     async def enqueue_many_async(self, calls: Iterable[Sequence[Any] | JobCall]) -> list[JobHandle]:
         """Do what `enqueue_many` does, from a coroutine."""
-        new, engine = self._many(calls), self._engine()
-        try:
-            return [handle_of(made, self.queue, engine) for made in await engine.enqueue_async(self.queue, new)]
-        except NotReplicated as error:
-            tell_handles(error, self.queue, engine)
-            raise
+        given = [*calls]
+        with _watched(self, len(given)):
+            return await self._stored_async(self._many(given))
 
     def call(self, /, *args: Any, **kwargs: Any) -> JobCall:
         """Return a call that is to be stored later, by `enqueue_many`, say. It is checked now.
@@ -97,6 +95,22 @@ class Calls(Generic[P]):
 
     def _with(self, later: Options) -> Self:
         return self.with_options(self.chosen.with_(later))
+
+    def _stored(self, new: Sequence[NewJob]) -> list[JobHandle]:
+        engine = self._engine()
+        try:
+            return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
+        except NotReplicated as error:
+            tell_handles(error, self.queue, engine)
+            raise
+
+    async def _stored_async(self, new: Sequence[NewJob]) -> list[JobHandle]:
+        engine = self._engine()
+        try:
+            return [handle_of(made, self.queue, engine) for made in await engine.enqueue_async(self.queue, new)]
+        except NotReplicated as error:
+            tell_handles(error, self.queue, engine)
+            raise
 
     def _many(self, calls: Iterable[Sequence[Any] | JobCall]) -> list[NewJob]:
         if self._terms.job_id is not None:
@@ -126,6 +140,13 @@ class JobCall:
     job: Calls[...]
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
+
+
+def _watched(job: Calls[...], count: int) -> AbstractContextManager[object]:
+    """Return what observers put around the storing of so many calls."""
+    if not job._observers:
+        return _NOBODY
+    return sending(job._observers, job.settings.name, job.queue, count)
 
 
 _Placed = tuple[Calls[...], Sequence[Any], Mapping[str, Any]]

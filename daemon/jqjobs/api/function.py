@@ -16,6 +16,7 @@ from jqjobs.api.terms import Terms
 from jqjobs.base.clock import Duration
 from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.hooks import HookPoint, Hooks
+from jqjobs.jobs.observers import Observer
 from jqjobs.jobs.options import NO_OPTIONS, Options
 from jqjobs.jobs.registration import Settings, awaitable
 from jqjobs.jobs.signature import Signature
@@ -39,9 +40,10 @@ class Job(Calls[P], Generic[P, R]):
 
     def __init__(
         self, function: Callable[P, R], settings: Settings, engine: Callable[[], Engine],
-        on_enqueue: Sequence[Callable[[NewCall], None]] = (),
+        on_enqueue: Sequence[Callable[[NewCall], None]] = (), observers: Sequence[Observer] = (),
     ) -> None:  # fmt: skip
         """``engine``: says where calls go, asked at each of them. ``on_enqueue``: told of each before it is stored.
+        ``observers``: stand around that.
 
         Raises: InvalidOption.
         """
@@ -52,6 +54,7 @@ class Job(Calls[P], Generic[P, R]):
         self.hooks: Hooks = settings.hooks
         self._now = engine
         self._on_enqueue = on_enqueue
+        self._observers = observers
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)

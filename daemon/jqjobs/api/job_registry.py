@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 from jqjobs.api.function import Job
 from jqjobs.api.periodic import Schedules
@@ -14,7 +15,19 @@ from jqjobs.base.imports import import_all
 from jqjobs.errors import DuplicateJobName, UnknownJobName
 from jqjobs.jobs.app_hooks import AppHooks
 from jqjobs.jobs.hooks import Hook, Hooks, Middleware, check_order
+from jqjobs.jobs.observers import Observer
 from jqjobs.jobs.registration import first_line, is_same_source, place_of
+
+#: Who watches all apps of this process, and the registries of those.
+_OF_ALL: list[Observer] = []
+_REGISTRIES: WeakSet[Registry] = WeakSet()
+
+
+def observe_all(observer: Observer) -> None:
+    """Have somebody watch every app of this process, those that are made later too."""
+    _OF_ALL.append(observer)
+    for registry in list(_REGISTRIES):
+        registry.observe(observer)
 
 
 class Registry:
@@ -32,6 +45,17 @@ class Registry:
         self.app_hooks = AppHooks()
         self.middlewares: list[Middleware] = []
         self.async_middlewares: list[Middleware] = []
+        self.observers: list[Observer] = []
+        _REGISTRIES.add(self)
+        for observer in _OF_ALL:
+            self.observe(observer)
+
+    def observe(self, observer: Observer) -> None:
+        """Have somebody watch what this app sends and runs."""
+        self.observers.append(observer)
+        self.hooks.used = True
+        self.app_hooks.on_enqueue.append(observer.label)
+        self.app_hooks.on_worker_stop.insert(0, observer.flush)  # the last to be called: others may have news for it
 
     def add(self, job: Job[..., Any]) -> Job[..., Any]:
         """Register a job under its name and its aliases, and return it. Raises: DuplicateJobName."""

@@ -37,7 +37,10 @@ class Middleware(Protocol):
 
 
 class Hooks:
-    """The hooks of one job, or of an app. ``used``: whether there are any, asked for each job that runs."""
+    """The hooks of one job, or of an app.
+
+    ``used``: whether anybody wants to hear of attempts, asked for each job that runs; hooks or observers.
+    """
 
     def __init__(self, given: Mapping[str, Hook | Sequence[Hook] | None] | None = None) -> None:
         self.used = False
@@ -52,6 +55,10 @@ class Hooks:
         self._functions[event].append(function)
         self.used = True
         return function
+
+    def __bool__(self) -> bool:
+        """Whether there are hooks."""
+        return any(self._functions.values())
 
     def of(self, event: str) -> Sequence[Hook]:
         """Return the functions of an event, in the order of their registration."""

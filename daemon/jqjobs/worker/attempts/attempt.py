@@ -10,6 +10,7 @@ import msgspec
 
 from jqjobs.api.app import Job
 from jqjobs.jobs.context import JobContext, JobReporter
+from jqjobs.jobs.observers import Ending
 from jqjobs.jobs.records import TakenJob
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -21,7 +22,7 @@ class Attempt(msgspec.Struct, eq=False):  # one a job: made in 0.1 µs, a datacl
     #: The job as it was taken, and what it is registered as.
     job: TakenJob
     known: Job[..., Any]
-    #: Whether hooks want to hear of it.
+    #: Whether hooks or observers want to hear of it.
     is_hooked: bool
     #: Who runs it, and who takes down what it says.
     worker: str
@@ -32,7 +33,9 @@ class Attempt(msgspec.Struct, eq=False):  # one a job: made in 0.1 µs, a datacl
     meta: Mapping[str, Any] = _EMPTY
     #: The job as the application sees it, made for whoever asks (`context_of`).
     context: JobContext | None = None
-    #: What it returned, or what ended it; only for hooks.
+    #: What observers want to be told of its end.
+    endings: Sequence[Ending] = ()
+    #: What it returned, or what ended it; only for hooks and observers.
     result: Any = None
     error: BaseException | None = None
 

@@ -28,6 +28,7 @@ from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.classifier import MOST_ERROR, Classifier
 from jqjobs.worker.attempts.cleanup import CleanupGuard, MayCleanUp, clean_up, clean_up_aside, cleanups_of
 from jqjobs.worker.attempts.hook_calls import after_hooks, call_start_hooks
+from jqjobs.worker.attempts.watching import tell_of_begin, tell_of_end
 
 #: Instead of an error that cannot be looked at.
 _UNSPEAKABLE = "the job raised an error that raises another one when it is looked at"
@@ -123,11 +124,13 @@ class Runner:
             outcome = self._raised(attempt, interrupter.reason_for(job, error))
         if interrupter.in_child:
             _end_child(outcome)
-        if attempt.is_hooked and (hooks := self._cleanups(attempt, outcome)):
-            clean_up(hooks, attempt, interrupter)
+        if attempt.is_hooked:
+            tell_of_end(attempt, outcome)
+            if hooks := self._cleanups(attempt, outcome):
+                clean_up(hooks, attempt, interrupter)
         if (notes := self._notes) is not None and notes.pending and _leaves_notes(notes, job, outcome):
             notes.write()
-        return _told_to_hooks(attempt, outcome) if attempt.is_hooked else outcome
+        return self._told_to_hooks(attempt, outcome) if attempt.is_hooked else outcome
 
     async def run_as_task(self, job: TakenJob, work: AsyncWork) -> Outcome | None:
         """Run one attempt like `run`, in a task and context of its own; ``work`` is how to end it from outside."""
@@ -151,11 +154,13 @@ class Runner:
             hook.close()  # where the job did not come to them
         if self._interrupter.in_child:
             _end_child(outcome)
-        if attempt.is_hooked and (hooks := self._cleanups(attempt, outcome)):
-            await clean_up_aside(hooks, attempt)
+        if attempt.is_hooked:
+            tell_of_end(attempt, outcome)
+            if hooks := self._cleanups(attempt, outcome):
+                await clean_up_aside(hooks, attempt)
         if (notes := self._notes) is not None and notes.pending and _leaves_notes(notes, job, outcome):
             await notes.write_aside()
-        return _told_to_hooks(attempt, outcome) if attempt.is_hooked else outcome
+        return self._told_to_hooks(attempt, outcome) if attempt.is_hooked else outcome
 
     def runs_as_task(self, name: str) -> bool:
         """Return whether the jobs of this name are coroutine functions with nothing around them that blocks."""
@@ -189,6 +194,7 @@ class Runner:
         """Return what the job returns, or its coroutine. ``run``: runs coroutines of hooks and of plain middlewares."""
         set_running(attempt)
         if attempt.is_hooked:
+            tell_of_begin(self._app.registry.observers, attempt, self.classifier.clock_offset_ms)
             call_start_hooks(self._app, attempt, run)
         if self._app.middlewares:
             call = partial(attempt.known.function, *attempt.args, **attempt.kwargs)
@@ -200,6 +206,15 @@ class Runner:
         """Return the cleanup hooks that are to be called before the outcome is reported."""
         hooks = cleanups_of(self._app, attempt)
         return hooks if hooks and self._may_clean_up(outcome or Outcome.done(attempt.job)) else ()
+
+    def _told_to_hooks(self, attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
+        """Have the hooks hear of an attempt that began, or that its arguments may have ended for good."""
+        if not attempt.known.settings.hooks and not self._app.hooks:  # only observers wanted to hear of it
+            attempt.error = None
+        elif attempt.context is not None or (outcome is not None and outcome.kind is Kind.MISFIT):
+            outcome = outcome or Outcome.done(attempt.job)
+            outcome.after = attempt
+        return outcome
 
     def _raised(self, attempt: Attempt, error: BaseException) -> Outcome:
         if type(error) is _NotCalled:  # the class of an error can be code of the app
@@ -228,14 +243,6 @@ def _leaves_notes(notes: JobReporter, job: TakenJob, outcome: Outcome | None) ->
     if outcome is None:
         notes.forget(job)
     return outcome is not None
-
-
-def _told_to_hooks(attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
-    """Have the hooks hear of an attempt that began, or that its arguments may have ended for good."""
-    if attempt.context is not None or (outcome is not None and outcome.kind is Kind.MISFIT):
-        outcome = outcome or Outcome.done(attempt.job)
-        outcome.after = attempt
-    return outcome
 
 
 def _end_child(outcome: Outcome | None) -> None:
