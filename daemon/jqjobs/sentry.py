@@ -23,7 +23,7 @@ from jqjobs.api.job_registry import observe_all
 from jqjobs.base import log
 from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.observers import Ending, add_baggage, carried_by, is_error
+from jqjobs.jobs.observers import Ending, add_baggage, carried_by, is_error, is_final
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind
 from jqjobs.worker.attempts.classifier import frames_of
@@ -32,8 +32,6 @@ from jqjobs.worker.attempts.classifier import frames_of
 _HEADERS = (SENTRY_TRACE_HEADER_NAME, BAGGAGE_HEADER_NAME)
 #: `on_worker_stop` has 10 s.
 _FLUSH_S = 8.0
-#: Ends that are neither a success nor an error.
-_ABORTED = (Kind.DISCARDED, Kind.INTERRUPTED, Kind.CANCELLED)
 
 
 class JqIntegration(Integration):
@@ -97,7 +95,7 @@ class _Watch:
                 span.set_status(_status(outcome, error))
                 if outcome is None or error is None or not is_error(outcome, error):
                     return
-                if outcome.is_last or not integration.only_last_attempt:
+                if is_final(outcome) or not integration.only_last_attempt:
                     _capture(error)
 
         return end
@@ -150,8 +148,7 @@ def _may_send_arguments() -> bool:
 def _status(outcome: Outcome | None, error: BaseException | None) -> str:
     if is_error(outcome, error):
         return SPANSTATUS.DEADLINE_EXCEEDED if outcome and outcome.kind is Kind.HUNG else SPANSTATUS.INTERNAL_ERROR
-    is_aborted = outcome is not None and (outcome.kind in _ABORTED or error is not None)
-    return SPANSTATUS.ABORTED if is_aborted else SPANSTATUS.OK
+    return SPANSTATUS.OK if error is None else SPANSTATUS.ABORTED
 
 
 def _capture(error: BaseException) -> None:

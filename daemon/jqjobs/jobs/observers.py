@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
-from jqjobs.errors import Retry
+from jqjobs.errors import Discard, Retry
 from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.outcome import Outcome
@@ -54,11 +54,17 @@ def sending(observers: Sequence[Observer], job: str, queue: str, count: int) -> 
 def is_error(outcome: Outcome | None, error: BaseException | None) -> bool:
     """Whether an attempt ended with an error that somebody should hear of.
 
-    A `Retry` is none while there are attempts left; nor are `Discard`, cancels and interrupts.
+    A `Retry` is none while there are attempts left; nor are `Snooze`, `Discard`, cancels and interrupts.
     """
-    if outcome is None or outcome.kind not in (Kind.FAILED, Kind.HUNG):
+    if outcome is None or outcome.kind not in (Kind.FAILED, Kind.HUNG, Kind.DISCARDED):
         return False
-    return outcome.is_last or not issubclass(type(error), Retry)  # `__class__` may be code of the app
+    own = Discard if is_final(outcome) else Retry
+    return not issubclass(type(error), own)  # `__class__` may be code of the app
+
+
+def is_final(outcome: Outcome) -> bool:
+    """Whether the job is dead of this failure."""
+    return outcome.is_last or outcome.kind is Kind.DISCARDED
 
 
 def add_baggage(meta: dict[str, object], carried: Mapping[str, str]) -> None:

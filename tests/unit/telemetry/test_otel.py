@@ -19,7 +19,7 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes
 from opentelemetry.semconv._incubating.metrics import messaging_metrics
 from opentelemetry.trace import SpanKind, StatusCode
 
-from jqjobs import App, Discard, InvalidArguments, Retry, current_job
+from jqjobs import App, Discard, InvalidArguments, Retry, Snooze, current_job
 from jqjobs.jobs.records import TakenJob
 from jqjobs.jobs.signature import decode_payload
 from jqjobs.otel import instrument
@@ -142,6 +142,7 @@ def test_many_calls_are_one_span_which_all_their_jobs_continue(telescope: Telesc
     ("raised", "said"),
     [
         (ValueError("no"), "ValueError"), (Retry(), None), (Discard("gone"), None),
+        (Snooze("1h"), None),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ from sentry_sdk import integrations
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from jqjobs import App, Discard, Retry
+from jqjobs import App, Discard, Retry, Snooze
 from jqjobs.api import job_registry
 from jqjobs.base import log
 from jqjobs.errors import JobInterrupted
@@ -152,7 +152,7 @@ def test_each_attempt_sends_one_where_that_is_wanted(app: App, init: Init) -> No
     assert len(post.errors) == 1
 
 
-@pytest.mark.parametrize("error", [Retry(), Discard("gone"), JobInterrupted("the worker must stop now")])
+@pytest.mark.parametrize("error", [Retry(), Snooze("1h"), Discard("gone"), JobInterrupted("the worker must stop now")])
 def test_what_is_no_error_sends_none(app: App, init: Init, error: BaseException) -> None:
     post = init(JqIntegration(only_last_attempt=False))
     raising(app, error)
@@ -161,10 +161,18 @@ def test_what_is_no_error_sends_none(app: App, init: Init, error: BaseException)
     assert [each["contexts"]["trace"]["status"] for each in post.transactions] == ["aborted"]
 
 
-def test_a_retry_of_which_the_job_dies_is_an_error(app: App, init: Init) -> None:
+@pytest.mark.parametrize(
+    ("error", "options"),
+    [(Retry(), {"max_attempts": 1}), (Snooze("1h"), {"max_snoozes": 1}), (ValueError(), {"retry_on": OSError})],
+)
+def test_what_the_job_is_dead_of_at_once_is_an_error(
+    app: App, init: Init, error: BaseException, options: dict[str, Any]
+) -> None:
     post = init()
-    raising(app, Retry(), max_attempts=1)
-    runner_of(app).run(taken())
+    raising(app, error, **options)
+    job = taken()
+    job.snoozes = 1
+    runner_of(app).run(job)
     assert len(post.errors) == 1
 
 
