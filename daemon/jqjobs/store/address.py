@@ -1,8 +1,8 @@
 """Reads a Redis URL into an address.
 
 Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``,
-``redis+sentinel://[user:password@]sentinel[:port],…/service[/db]``, ``rediss+sentinel://…``. With ``valkey`` and
-``valkeys`` in place of ``redis`` and ``rediss`` they mean the same. ``?prefix=`` says what all keys begin with.
+``redis+sentinel://[user:password@]sentinel[:port],…/service[/db]``, ``rediss+sentinel://…``,
+``redis+cluster://[user:password@]node[:port],…``, ``rediss+cluster://…``. With ``valkey`` and ``valkeys`` in place of ``redis`` and ``rediss`` they mean the same. ``?prefix=`` says what all keys begin with.
 A password may hold any character, percent-encoded. One that is not is refused, never guessed at: what a parser makes
 of it is another host, and its complaints quote the secret.
 """
@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from jqjobs.base.prefix import DEFAULT_PREFIX, PREFIX_HINT, is_prefix
 from jqjobs.errors import ConfigError
+from jqjobs.store.clusters import OF_NO_QUEUE, Cluster, cluster_of
 from jqjobs.store.sentinels import OPTIONS as SENTINEL_OPTIONS
-from jqjobs.store.sentinels import Sentinels, place_text, sentinels_of
+from jqjobs.store.sentinels import Place, Sentinels, place_text, sentinels_of
 from jqjobs.store.tls import OPTIONS as TLS_OPTIONS
 from jqjobs.store.tls import Tls, tls_of
 
@@ -26,12 +27,13 @@ _SOCKET_PATH_BYTES = 107
 #: What urllib drops without a word, so that a password would be another one.
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 _SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel", "valkey+sentinel", "valkeys+sentinel")
-_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix", *_SENTINEL_SCHEMES)
-_TLS_SCHEMES = ("rediss", "valkeys", "rediss+sentinel", "valkeys+sentinel")
+_CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster", "valkey+cluster", "valkeys+cluster")
+_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix", *_SENTINEL_SCHEMES, *_CLUSTER_SCHEMES)
+_TLS_SCHEMES = tuple(scheme for scheme in _SCHEMES if scheme.partition("+")[0] in ("rediss", "valkeys"))
 _OPTIONS = TLS_OPTIONS | SENTINEL_OPTIONS | {"db", "prefix"}
 _HINT = (
     "write redis://host:6379/0, rediss://host:6380/0, unix:///path/to.sock?db=0,"
-    " redis+sentinel://s1:26379,s2,s3/mymaster/0 or embedded:"
+    " redis+sentinel://s1:26379,s2,s3/mymaster/0, redis+cluster://n1:6379,n2,n3 or embedded:"
 )
 _ENCODE = "percent-encode the password: # is %23, / is %2F, ? is %3F, @ is %40, % is %25"
 
@@ -47,7 +49,8 @@ class Address:
     ``prefix``: all keys and channels begin with it, so apps with different ones never meet.
     ``login``: tells who we are, in place of ``username`` and ``password``, where that may change. ``is_rotated``:
     somebody changes it while we live, so what is refused now may be right in a moment. ``sentinels``: they know where
-    Redis is, in place of ``host`` and ``port``, see `store.primary`.
+    Redis is, in place of ``host`` and ``port``, see `store.primary`. ``cluster``: of nodes that have a part of the
+    queues each; a single connection leads to the one that has the queue ``tag``, see `store.slot_map`.
     """
 
     host: str = ""
@@ -59,6 +62,8 @@ class Address:
     password: str = field(default="", repr=False)
     tls: Tls | None = None
     sentinels: Sentinels | None = None
+    cluster: Cluster | None = None
+    tag: str = OF_NO_QUEUE
     login: Login | None = field(default=None, repr=False, compare=False)
     is_rotated: bool = field(default=False, repr=False, compare=False)
 
@@ -75,6 +80,15 @@ class Address:
         """Return a key or a channel as this Redis knows it, from its name in `jqjobs.store.keys`."""
         return f"{self.prefix}:{name}"
 
+    def at(self, queue: str) -> Address:
+        """Return where this queue is: of a cluster the node that has it; any other Redis has all."""
+        return replace(self, tag=queue) if self.cluster else self
+
+    def node(self, place: Place) -> Address:
+        """Return the address of one server of a cluster, or of those that sentinels watch."""
+        host, port = place
+        return replace(self, host=host, port=port, sentinels=None, cluster=None)
+
     @property
     def _scheme(self) -> str:
         return "rediss" if self.tls else "redis"
@@ -86,6 +100,8 @@ class Address:
             place = f"unix://{self.path}"
         elif self.sentinels:
             place = f"{self._scheme}+sentinel://{self.sentinels}/{self.sentinels.service}/{self.db}"
+        elif self.cluster:
+            place = f"{self._scheme}+cluster://{self.cluster}"
         else:
             place = f"{self._scheme}://{place_text((self.host, self.port))}/{self.db}"
         return f"{place}?{'&'.join(options)}" if options else place
@@ -124,6 +140,8 @@ def _address(url: str) -> Address:
     user, password = _decoded(parts.username), _decoded(parts.password)
     if parts.scheme in _SENTINEL_SCHEMES:
         return _sentinel_address(parts, options, user, password)
+    if parts.scheme in _CLUSTER_SCHEMES:
+        return _cluster_address(parts, options, user, password)
     return (_socket_address if parts.scheme == "unix" else _host_address)(parts, options, user, password)
 
 
@@ -179,6 +197,16 @@ def _sentinel_address(parts: SplitResult, options: dict[str, str], user: str, pa
     return Address(
         sentinels=sentinels_of(parts.netloc.rpartition("@")[2], service, options, tls), tls=tls,
         db=_database(options.get("db") or db), prefix=_prefix(options), username=user, password=password,
+    )  # fmt: skip
+
+
+def _cluster_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
+    if _database(options.get("db") or parts.path.strip("/")):
+        raise _Malformed("names a database of a cluster, which has one", hint="leave it out")
+    return Address(
+        cluster=cluster_of(parts.netloc.rpartition("@")[2]), prefix=_prefix(options),
+        tls=tls_of(options) if parts.scheme in _TLS_SCHEMES else None,
+        username=user, password=password,
     )  # fmt: skip
 
 

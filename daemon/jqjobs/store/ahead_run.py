@@ -10,7 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from jqjobs.errors import ScriptMissing, StoreBusy, StoreError
 from jqjobs.store.call import Call
 from jqjobs.store.freshness import freshen
-from jqjobs.store.wire import Argument, Wire
+from jqjobs.store.nodes import Connections
+from jqjobs.store.wire import Argument
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ _AHEAD = 2
 class Runs(Protocol):
     """The store whose connection it is."""
 
-    wire: Wire
+    wire: Connections
 
     def command(self, call: Call[Any]) -> tuple[Argument, ...]:
         """Return the command of a call."""

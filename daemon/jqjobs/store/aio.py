@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from jqjobs.errors import NotReplicated, ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
+from jqjobs.store.async_nodes import AsyncNodes
 from jqjobs.store.async_subscriptions import AsyncSubscription, AsyncSubscriptions
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.call import Call
@@ -19,6 +20,8 @@ from jqjobs.store.replication import INFO, Replicas, check_reached, connected_re
 from jqjobs.store.wire import Argument, raise_first, replicas_by_sentinels
 
 T = TypeVar("T")
+
+AsyncConnections = AsyncWire | AsyncNodes
 
 #: Of one event loop, for calls; more than that would only wait for each other in Redis.
 MOST_CONNECTIONS = 32
@@ -37,14 +40,14 @@ class AsyncStore:
         self.address = address
         self._timeout_s = timeout_s
         self._when_closed = when_closed
-        self._idle: deque[AsyncWire] = deque()
+        self._idle: deque[AsyncConnections] = deque()
         self._made = 0
         #: Who waits for a connection, the first one first.
-        self._line: deque[asyncio.Future[AsyncWire]] = deque()
+        self._line: deque[asyncio.Future[AsyncConnections]] = deque()
         self._subscriptions = AsyncSubscriptions(address, timeout_s)
         self._life: AsyncGenerator[None, None] | None = None
         self._is_closed = False
-        self._replicas = Replicas()
+        self._replicas: dict[str, Replicas] = defaultdict(Replicas)
 
     async def close(self) -> None:
         """Close the connections, those in use as soon as they are not."""
@@ -70,22 +73,23 @@ class AsyncStore:
         finally:
             self._take_back(wire)
 
-    async def _lend(self, until_s: float) -> AsyncWire:
+    async def _lend(self, until_s: float) -> AsyncConnections:
         if self._life is None:
             await self._begin()
         if self._idle:
             wire = self._idle.pop()
         elif self._made < MOST_CONNECTIONS:
             self._made += 1
-            wire = AsyncWire(self.address, timeout_s=self._timeout_s, name="jqjobs-async")
+            kind = AsyncNodes if self.address.cluster else AsyncWire
+            wire = kind(self.address, timeout_s=self._timeout_s, name="jqjobs-async")
         else:
             wire = await self._wait_for_wire(until_s)
         wire.until_s = until_s
         return wire
 
-    async def _wait_for_wire(self, until_s: float) -> AsyncWire:
+    async def _wait_for_wire(self, until_s: float) -> AsyncConnections:
         """Stand in line until somebody hands on a connection. Raises: StoreUnavailable when nobody does in time."""
-        turn: asyncio.Future[AsyncWire] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[AsyncConnections] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
         try:
             async with asyncio.timeout(max(0.0, until_s - time.monotonic())):
@@ -99,7 +103,7 @@ class AsyncStore:
             busy = f"none of {MOST_CONNECTIONS} connections was free in time"
             raise StoreUnavailable(f"Redis at {self.address} cannot be reached: {busy}") from error
 
-    def _take_back(self, wire: AsyncWire) -> None:
+    def _take_back(self, wire: AsyncConnections) -> None:
         while self._line:
             turn = self._line.popleft()
             if not turn.done():
@@ -114,7 +118,7 @@ class AsyncStore:
             self._life = self._live()
             await anext(self._life)
 
-    async def _run_patiently(self, call: Call[T], wire: AsyncWire) -> T:
+    async def _run_patiently(self, call: Call[T], wire: AsyncConnections) -> T:
         patience = None
         await wire.freshen()
         while True:
@@ -127,7 +131,7 @@ class AsyncStore:
                 wire.close()  # another server may be behind the address by now
                 await asyncio.sleep(patience.pause_s(error))
 
-    async def _run_on(self, wire: AsyncWire, call: Call[Any]) -> Any:
+    async def _run_on(self, wire: AsyncConnections, call: Call[Any]) -> Any:
         was_connected = wire.connected
         try:
             return await self._evaluate(wire, call)
@@ -140,32 +144,34 @@ class AsyncStore:
                 raise
             return await self._evaluate(wire, call)
 
-    async def _evaluate(self, wire: AsyncWire, call: Call[Any]) -> Any:
+    async def _evaluate(self, wire: AsyncConnections, call: Call[Any]) -> Any:
         command = call.command(wire.address.prefix)
         try:
             return await self._ask(wire, call, command)
         except ScriptMissing:
             return await self._ask(wire, call, ("EVAL", call.script.source, *command[2:]))
 
-    async def _ask(self, wire: AsyncWire, call: Call[Any], command: tuple[Argument, ...]) -> Any:
+    async def _ask(self, wire: AsyncConnections, call: Call[Any], command: tuple[Argument, ...]) -> Any:
         if call.wait is None:
             return await wire.call(*command)
-        wanted = call.wait.replicas or await self._known_replicas(wire)
+        wanted = call.wait.replicas or await self._known_replicas(wire, self._replicas[call.keys[0]], str(command[3]))
         reply, reached = raise_first(await wire.pipeline([command, ("WAIT", wanted, call.wait.ms)]))
         try:
             check_reached(reached, wanted, call.wait, call.parse(reply))
         except NotReplicated:
-            self._replicas.forget()
+            self._replicas.clear()
             wire.close()  # another server may be the primary by now
             raise
         return reply
 
-    async def _known_replicas(self, wire: AsyncWire) -> int:
-        if known := self._replicas.known:
+    async def _known_replicas(self, wire: AsyncConnections, replicas: Replicas, key: str) -> int:
+        if known := replicas.known:
             return known
         try:
             told = await asyncio.to_thread(replicas_by_sentinels, self.address)
-            return self._replicas.note(connected_replicas(await wire.call(*INFO)) if told is None else told)
+            if told is None:
+                told = connected_replicas(raise_first(await wire.pipeline([("EXISTS", key), INFO]))[1])
+            return replicas.note(told)
         except StoreError as error:
             error.unanswered = False  # nothing of the call was sent
             raise

@@ -21,7 +21,7 @@ from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
 from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
 from jqjobs.store.sentinels import Place
 from jqjobs.store.sockets import keep_alive, poll_of
-from jqjobs.store.wire import Argument, check_still_there, located, pack, unavailable
+from jqjobs.store.wire import Argument, check_still_there, located, pack, unavailable, was_unreached
 
 
 class AsyncWire:
@@ -39,6 +39,11 @@ class AsyncWire:
         self._looked_s = 0.0
         #: When what comes next must have ended, seconds of the monotonic clock.
         self.until_s = math.inf
+
+    @property
+    def tag(self) -> str:
+        """As of `Wire`."""
+        return self.address.tag
 
     @property
     def connected(self) -> bool:
@@ -72,10 +77,11 @@ class AsyncWire:
                 # On a thread: a file, an app's function, or sentinels may take their time.
                 username, password = await asyncio.to_thread(ask_login, self.address)
                 server = self.address
-                if server.sentinels is not None:
+                if server.sentinels is not None or server.cluster is not None:
                     server = await asyncio.to_thread(located, server, self, self._step_s())
                 self._stream = await _open(server)
         except OSError as error:
+            was_unreached(self.address, self.place)
             self.place = None
             raise unavailable(self.address, error) from error
         except ValueError as error:  # a host or path that no socket takes
@@ -87,6 +93,7 @@ class AsyncWire:
             check_named(await self._ask(pack(("CLIENT", "SETNAME", self.name))))
             check_still_there(self.address, self)
         except StoreError as error:
+            was_unreached(self.address, self.place)
             self.close()
             error.unanswered = False  # nothing of the caller's was sent
             raise

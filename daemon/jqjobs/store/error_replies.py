@@ -15,12 +15,12 @@ _BUSY = (
 #: Said by a server that was a primary, or is not one yet: another one may be behind the address by now.
 MOVED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 TOO_MANY_CLIENTS = "max number of clients"
-_NO_CLUSTER = "a Redis Cluster cannot hold queues yet: name one server, with or without replicas"
+_CLUSTER = "this is a node of a cluster: write redis+cluster://n1:6379,n2,n3"
 #: What to do about a refusal, by its first word.
 _REFUSED = {
-    "MOVED": _NO_CLUSTER,
-    "ASK": _NO_CLUSTER,
-    "CROSSSLOT": _NO_CLUSTER,
+    "MOVED": _CLUSTER,
+    "ASK": _CLUSTER,
+    "CROSSSLOT": _CLUSTER,
     "NOAUTH": "this Redis wants a password: put it into JQ_REDIS_URL, JQ_REDIS_PASSWORD or JQ_REDIS_PASSWORD_FILE",
     "WRONGPASS": "check user and password in JQ_REDIS_URL, or where JQ_REDIS_PASSWORD and its kin say them",
     "NOPERM": "the ACL of this user lacks a permission; all its keys and channels begin with JQ_PREFIX",
@@ -36,7 +36,7 @@ _WORDED = (
         "without any password configured",
         "it has no password: take ours out of JQ_REDIS_URL or JQ_REDIS_PASSWORD",
     ),
-    ("not allowed in cluster mode", "cluster", _NO_CLUSTER),
+    ("not allowed in cluster mode", "cluster", _CLUSTER),
     ("undeclared key", "undeclared key", "this is no Redis, nor Valkey, which jqjobs needs"),
     ("The user executing the script can't", "NOPERM", _REFUSED["NOPERM"]),
     ("ACL failure in script", "NOPERM", _REFUSED["NOPERM"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 from jqjobs.errors import StoreError
 from jqjobs.store.wire import Wire, pack
@@ -14,17 +16,29 @@ PING_PATIENCE_S = 1.0
 PING = pack(("PING",))
 
 
-def freshen(wire: Wire, in_use_s: float = 0.0) -> None:
+class Looked(Protocol):
+    """One connection, or several that are used together."""
+
+    looked_s: float
+
+    @property
+    def connections(self) -> Sequence[Wire]:
+        """All of them."""
+        ...
+
+
+def freshen(wire: Looked, in_use_s: float = 0.0) -> None:
     """Drop a connection that has ended. ``in_use_s``: not if it was looked at so recently.
 
     One that has ended can be read from: its end, with nothing asked for.
     """
     now_s = time.monotonic()
     idle_s, wire.looked_s = now_s - wire.looked_s, now_s
-    if idle_s < in_use_s or not wire.connected:
+    if idle_s < in_use_s:
         return
-    if wire.poll(0) or (idle_s > PING_AFTER_S and not _answers_ping(wire)):
-        wire.close()
+    for each in wire.connections:
+        if each.connected and (each.poll(0) or (idle_s > PING_AFTER_S and not _answers_ping(each))):
+            each.close()
 
 
 def _answers_ping(wire: Wire) -> bool:

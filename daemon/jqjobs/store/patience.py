@@ -23,7 +23,8 @@ def may_pass(error: StoreError, address: Address) -> bool:
     if isinstance(error, StoreBusy):
         return True
     if isinstance(error, StoreUnavailable):
-        return address.sentinels is not None and not error.unanswered  # they are about to name another primary
+        # They are about to name another primary.
+        return (address.sentinels is not None or address.cluster is not None) and not error.unanswered
     # Whoever changes a password tells Redis and us one after the other.
     return address.is_rotated and error.reason in OF_CREDENTIALS
 

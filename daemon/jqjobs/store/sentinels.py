@@ -47,14 +47,21 @@ def sentinels_of(places: str, service: str, options: Mapping[str, str], tls: Tls
     username, password = (options.get(name, "") for name in ("sentinel_username", "sentinel_password"))
     if username and not password:
         raise ConfigError("the Redis URL has sentinel_username without sentinel_password", hint="say both, or neither")
-    return Sentinels(service, tuple(map(_place, places.split(","))), username, password, tls)
+    found = places_of(places, _PORT, "sentinel", _EXAMPLE)
+    return Sentinels(service, found, username, password, tls)
 
 
-def _place(text: str) -> Place:
+def places_of(text: str, port: int, what: str, example: str) -> tuple[Place, ...]:
+    """Return what a URL names between commas. ``port``: where it says none. Raises: ConfigError, which repeats none."""
+    return tuple(_place(each, port, f"the Redis URL names a {what} that is no host, nor host:port", example)
+                 for each in text.split(","))  # fmt: skip
+
+
+def _place(text: str, default: int, problem: str, example: str) -> Place:
     found = _PLACE.fullmatch(text)
-    port = int(found["port"] or _PORT) if found else 0
+    port = int(found["port"] or default) if found else 0
     if found is None or not 0 < port <= 65535:
-        raise ConfigError("the Redis URL names a sentinel that is no host, nor host:port", hint=_EXAMPLE)
+        raise ConfigError(problem, hint=example)
     host: str = found["v6"] or found["host"]
     host.encode("idna")  # as for the host of one server
     return host, port

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -18,10 +19,11 @@ from jqjobs.store.address import Address
 from jqjobs.store.ahead_run import AheadRun
 from jqjobs.store.call import Call
 from jqjobs.store.freshness import freshen
+from jqjobs.store.nodes import Connections, connections_to
 from jqjobs.store.patience import MAYBE_DONE, Patience, is_unsent, may_pass
 from jqjobs.store.replication import INFO, Replicas, check_reached, connected_replicas
 from jqjobs.store.reply_values import text
-from jqjobs.store.wire import Argument, Wire, raise_first, raised, replicas_by_sentinels
+from jqjobs.store.wire import Argument, raise_first, raised, replicas_by_sentinels
 
 T = TypeVar("T")
 
@@ -44,11 +46,11 @@ class Store:
         now_ms: Callable[[], int] | None = None,
     ) -> None:
         self.address = address
-        self.wire = Wire(address, timeout_s=timeout_s, name=name)
+        self.wire = connections_to(address, timeout_s=timeout_s, name=name)
         self._patience_s = patience_s
         self._now_ms = now_ms
         self._prefix = address.prefix
-        self._replicas = Replicas()
+        self._replicas: dict[str, Replicas] = defaultdict(Replicas)
 
     def close(self) -> None:
         """Drop the connection."""
@@ -112,12 +114,12 @@ class Store:
     def _ask(self, call: Call[Any], command: tuple[Argument, ...]) -> Any:
         if call.wait is None:
             return self.wire.call(*command)
-        wanted = call.wait.replicas or _known_replicas(self.wire, self._replicas)
+        wanted = call.wait.replicas or _known_replicas(self.wire, self._replicas[call.keys[0]], str(command[3]))
         reply, reached = raise_first(self.wire.pipeline([command, ("WAIT", wanted, call.wait.ms)]))
         try:
             check_reached(reached, wanted, call.wait, call.parse(reply))
         except NotReplicated:
-            self._replicas.forget()
+            self._replicas.clear()
             self.wire.close()  # another server may be the primary by now
             raise
         return reply
@@ -132,7 +134,7 @@ class Store:
         """Run calls in one round trip; an error stands in the place of its call's answer."""
         if not calls:
             return []
-        replies = self.wire.pipeline([self.command(call) for call in calls])
+        replies = self.wire.pipeline_in_parts([self.command(call) for call in calls])
         return [self._answer(call, reply) for call, reply in zip(calls, replies, strict=True)]
 
     def run_all(self, calls: Sequence[Call[T]]) -> list[T]:
@@ -167,12 +169,15 @@ class Store:
         self.wire.call("PING")
 
 
-def _known_replicas(wire: Wire, replicas: Replicas) -> int:
+def _known_replicas(wire: Connections, replicas: Replicas, key: str) -> int:
+    """Return how many replicas the server has that has a key."""
     if known := replicas.known:
         return known
     try:
         told = replicas_by_sentinels(wire.address)
-        return replicas.note(connected_replicas(wire.call(*INFO)) if told is None else told)
+        return replicas.note(
+            connected_replicas(raise_first(wire.pipeline([("EXISTS", key), INFO]))[1]) if told is None else told
+        )
     except StoreError as error:
         error.unanswered = False  # nothing of the call was sent
         raise

@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 
@@ -23,8 +22,10 @@ from jqjobs.store.address import Address
 from jqjobs.store.error_replies import MOVED, error_of
 from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
 from jqjobs.store.sentinels import Place, Sentinels
+from jqjobs.store.slot_map import Follower, redirect_of, slot_map_of
+from jqjobs.store.slot_map import moved as slot_moved
 from jqjobs.store.sockets import Poll, Waits, poll_of
-from jqjobs.store.switches import Connection, switched, switches_of
+from jqjobs.store.switches import switched, switches_of
 from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
@@ -36,10 +37,18 @@ def pack(command: Sequence[Argument]) -> bytes:
     return packed
 
 
-class _Whole:
+class Closed(Protocol):
+    """What may have to be closed."""
+
+    def close(self) -> None:
+        """Drop all connections."""
+        ...
+
+
+class Whole:
     """After an interrupt (Ctrl-C, say) replies are left unread; the next command must not get them."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Closed) -> None:
         self._wire = wire
 
     def __enter__(self) -> None:
@@ -72,7 +81,17 @@ class Wire:
         #: When somebody looked whether it is of use, seconds of the monotonic clock; see `freshness`.
         self.looked_s = 0.0
         #: Around a command and its reply.
-        self.whole = _Whole(self)
+        self.whole = Whole(self)
+
+    @property
+    def tag(self) -> str:
+        """Which queue it is for, where a cluster has them in different places."""
+        return self.address.tag
+
+    @property
+    def connections(self) -> Sequence[Wire]:
+        """This one; others are made of several, see `nodes`."""
+        return (self,)
 
     @property
     def connected(self) -> bool:
@@ -103,6 +122,7 @@ class Wire:
             if greetings and packed:
                 self._write(packed)
         except StoreError as error:
+            was_unreached(self.address, self.place)
             self.close()
             error.unanswered = error.unanswered and bool(packed) and not greetings
             raise
@@ -151,11 +171,14 @@ class Wire:
                 self.connect(packed)
             return [self.reply() for _ in commands]
 
-    def send(self, command: tuple[Argument, ...]) -> None:
-        """Write one command without waiting for its reply; a selector sees that."""
+    def send(self, *commands: Sequence[Argument]) -> None:
+        """Write commands without waiting for their replies; a selector sees those."""
         if not self.connected:
             self.connect()
-        self._write(pack(command))
+        self._write(b"".join(map(pack, commands)))
+
+    #: Of several nodes one may not be reached; who asks for parts gets it as the replies of that one, see `nodes`.
+    pipeline_in_parts = pipeline
 
     def _write(self, packed: bytes) -> None:
         assert self._sock is not None
@@ -178,7 +201,9 @@ class Wire:
         if not isinstance(reply, hiredis.ReplyError):
             return reply
         refusal = error_of(reply)
-        if isinstance(refusal, StoreBusy) and refusal.reason in MOVED:
+        if self.address.cluster is not None:
+            refusal = sent_on(self.address, refusal, self.place)
+        if isinstance(refusal, StoreBusy) and refusal.reason in (*MOVED, "MOVED"):
             self._pid = 0  # no primary (any more): left before the next command, replies under way are still read
         return refusal
 
@@ -208,15 +233,37 @@ class Wire:
         return [error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
 
 
-def located(address: Address, connection: Connection, timeout_s: float) -> Address:
-    """Return the address of the server that is meant by now: behind sentinels, the one that they name.
+def located(address: Address, connection: Follower, timeout_s: float) -> Address:
+    """Return the address of the server that is meant by now: behind sentinels, the one that they name; of a cluster,
+    the one that has the queue.
 
     Raises: StoreUnavailable, StoreRefused.
     """
-    if address.sentinels is None:
-        return address
-    host, port = switches_of(address.sentinels).lead(connection, _to_sentinel, timeout_s)
-    return replace(address, host=host, port=port, sentinels=None)
+    if address.sentinels is not None:
+        return address.node(switches_of(address.sentinels).lead(connection, _to_sentinel, timeout_s))
+    if address.cluster is not None:
+        return address.node(slot_map_of(address.cluster).lead(connection, to_node_of(address), timeout_s))
+    return address
+
+
+def to_node_of(address: Address) -> Callable[[Place, float], Wire]:
+    """Return what makes connections to nodes of a cluster to ask them where its slots are."""
+    return lambda place, timeout_s: Wire(address.node(place), timeout_s=timeout_s, name="jqjobs-slots")
+
+
+def was_unreached(address: Address, place: Place | None) -> None:
+    """Have a cluster looked at again: the node that is said to have a queue cannot be reached."""
+    if address.cluster is not None:
+        slot_map_of(address.cluster).doubt(place)
+
+
+def sent_on(address: Address, refusal: JqError, place: Place | None) -> JqError:
+    """Return what a node says to a connection that waits there for one queue, which it has no longer."""
+    redirect = redirect_of(refusal, place or ("", 0))
+    if redirect is None or address.cluster is None:
+        return refusal
+    slot_map_of(address.cluster).note(redirect)
+    return slot_moved()
 
 
 def replicas_by_sentinels(address: Address) -> int | None:
@@ -226,9 +273,9 @@ def replicas_by_sentinels(address: Address) -> int | None:
     return switches_of(address.sentinels).replicas(_to_sentinel)
 
 
-def check_still_there(address: Address, connection: Connection) -> None:
+def check_still_there(address: Address, connection: Follower) -> None:
     """Raise StoreBusy when a connection was cut while it was made."""
-    if address.sentinels is not None and connection.place is None:
+    if connection.place is None and (address.sentinels is not None or address.cluster is not None):
         raise switched()
 
 
