@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator
+from typing import cast
 
 import hypothesis
 import pytest
 
+from cluster_server import KINDS as CLUSTER_KINDS
+from cluster_server import ClusterServer
 from leftovers import Leftovers, described
 from log_lines import Lines
-from servers import CONTRACT_KINDS, REAL_KINDS, Server, must_not_skip, start
+from servers import CONTRACT_KINDS, REAL_KINDS, Server, must_not_skip, start, start_cluster
 
 # No deadline: how fast an example runs says nothing on a shared machine. `--hypothesis-seed=N` repeats a run.
 hypothesis.settings.register_profile("jqjobs", deadline=None, print_blob=True)
@@ -57,7 +60,9 @@ class _Servers:
 
     def empty(self, kind: str) -> Server:
         server = self._started.get(kind)
-        if server is None:
+        if server is None and kind.endswith("-cluster"):  # which does what its tests ask of a server
+            server = self._started[kind] = cast(Server, start_cluster(kind))
+        elif server is None:
             server = self._started[kind] = start(kind)
         elif not server.alive():
             server.restart()
@@ -86,6 +91,12 @@ def server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
 def real_server(request: pytest.FixtureRequest, shared_servers: _Servers) -> Server:
     """An empty Valkey, then an empty Redis."""
     return shared_servers.empty(request.param)
+
+
+@pytest.fixture(params=CLUSTER_KINDS)
+def cluster(request: pytest.FixtureRequest, shared_servers: _Servers) -> ClusterServer:
+    """An empty cluster of Valkey, then of Redis. Its tests are of one xdist_group, so that one process starts them."""
+    return cast(ClusterServer, shared_servers.empty(request.param))
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Redis servers for tests: started, killed, restarted and spoken to, with no client library in between.
 
 Owns three kinds: `valkey` (the embedded binary), `redis` (redis-server of the machine) and `fake` (fakeredis over TCP,
-in a thread: its Lua differs, and it takes five times as long). Used by the fixtures in conftest.py, and directly by
-tests that kill or configure a server of their own:
+in a thread: its Lua differs, and it takes five times as long); `cluster_server` has clusters of the real ones. Used by
+the fixtures in conftest.py, and directly by tests that kill or configure a server of their own:
 
     from servers import start
     server = start("redis", "--appendonly", "yes")     # server.url, server.pid
@@ -31,6 +31,7 @@ import hiredis
 import psutil
 import pytest
 
+from cluster_server import ClusterServer
 from fake_server import FakeServer
 
 KINDS = ("fake", "valkey", "redis")
@@ -103,6 +104,11 @@ def free_port() -> int:
     """Return a TCP port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def start_cluster(kind: str) -> ClusterServer:
+    """Start a cluster of ``kind``, "valkey-cluster" or "redis-cluster", and wait until it is whole."""
+    return ClusterServer(kind, require(kind.removesuffix("-cluster")))
 
 
 def start(kind: str, *options: str, tcp: bool = False) -> Server:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster_server import ClusterServer
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
 from servers import Server
@@ -55,6 +56,14 @@ def real_system(real_server: Server, request: pytest.FixtureRequest) -> Iterator
     """A system on Valkey and on Redis."""
     with _system_on(real_server, request) as made:
         yield made
+
+
+@pytest.fixture
+def cluster_system(cluster: ClusterServer) -> Iterator[QueueSystem]:
+    """A system on a cluster of each kind."""
+    system = QueueSystem(cluster.url, cluster.kind)
+    yield system
+    system.close()
 
 
 @pytest.fixture

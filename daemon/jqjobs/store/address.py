@@ -1,8 +1,9 @@
 """Reads a Redis URL into an address.
 
 Forms: ``redis://[user:password@]host[:port][/db]``, ``rediss://…`` (TLS), ``unix://[user:password@]/path[?db=0]``,
-``redis+sentinel://[user:password@]sentinel[:port],…/service[/db]``, ``rediss+sentinel://…``,
-``redis+cluster://[user:password@]node[:port],…``, ``rediss+cluster://…``. With ``valkey`` and ``valkeys`` in place of ``redis`` and ``rediss`` they mean the same. ``?prefix=`` says what all keys begin with.
+``redis+sentinel://[user:password@]sentinel[:port],…/service[/db]``, ``redis+cluster://[user:password@]node[:port],…``,
+both with ``rediss`` too. With ``valkey`` and ``valkeys`` in place of ``redis`` and ``rediss`` they mean the same.
+``?prefix=`` says what all keys begin with.
 A password may hold any character, percent-encoded. One that is not is refused, never guessed at: what a parser makes
 of it is another host, and its complaints quote the secret.
 """

@@ -1,4 +1,4 @@
-"""The connections of one call at a time to the nodes of a cluster: what `nodes` is to a thread. No hidden retry, either."""
+"""Connections to the nodes of a cluster for one call at a time: what `nodes` is to a thread. No hidden retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connections of one thread to the nodes of a cluster: what `wire.Wire` is to one server, for all calls of a `Store`.
+"""The connections of one thread to the nodes of a cluster: to a `Store` what `wire.Wire` is, to one server.
 
 There is a `Wire` to each node that was needed. Commands go by their keys (`routes`); what goes to several nodes is sent
 to all of them before any is waited for. No hidden retry but what a node sends on to another: that one was not run.
@@ -51,6 +51,11 @@ class Nodes:
     def connected(self) -> bool:
         """Whether there is a connection to any node."""
         return any(wire.connected for wire in self._wires.values())
+
+    @property
+    def primaries(self) -> frozenset[Place]:
+        """The nodes that have slots, as far as is known."""
+        return self._slots.primaries
 
     def connect(self) -> None:
         """Connect to the node of what belongs to no queue. Raises: what `Wire.connect` raises."""

@@ -20,7 +20,7 @@ from jqjobs.store.outage import Outage
 from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.recycling import Recycling
 from jqjobs.worker.life.retirement import Ending
-from jqjobs.worker.trips.exchanger import Fenced
+from jqjobs.worker.trips.answers import Fenced
 
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its
 #: queues daemons do, too.

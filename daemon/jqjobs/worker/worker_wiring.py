@@ -14,7 +14,6 @@ from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import Address
 from jqjobs.store.login import address_of
 from jqjobs.store.store import Store
-from jqjobs.store.wire import Wire
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.hook_calls import HookQueue
 from jqjobs.worker.attempts.interrupt import Interrupter
@@ -39,6 +38,7 @@ from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching, OneSlot, SeveralSlots
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
+from jqjobs.worker.trips.token_line import token_lines
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: What jobs say of themselves holds up their worker for so long at most.
@@ -101,8 +101,9 @@ class _Wiring:
         self.board = WorkerBoard(Path(config.board))
         self.batch = Batch(self.board)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
+        woken: set[str] = set()
         self.wake_wait = WakeWait(
-            Wire(address, name=name), queues, process.channel, process.signals.wakeup,
+            token_lines(address, name, queues, woken), process.channel, process.signals.wakeup,
             when_moved=lambda: self.exchanger.leave_server(),
         )  # fmt: skip
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
@@ -111,7 +112,7 @@ class _Wiring:
         self.tail = Tail(name, wake=self.batch.busy.set, note_ends=self._note_ends)
         self.exchanger = Exchanger(
             self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
-            self.runner.complete, self.tail,
+            self.runner.complete, self.tail, woken,
         )  # fmt: skip
         self.statistics = JobStatistics(
             queues, self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask,

@@ -32,7 +32,9 @@ class ProcesslessWorker:
         self.batch = Batch(self.worker_board)
         self.tail = Tail("w")
         suspects = SuspectTurn(self.worker_board, self.batch)
-        self.exchanger = Exchanger(store, queues, "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail)
+        self.exchanger = Exchanger(
+            store, queues, "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail, set()
+        )
         system.join("w", queues=queues)
 
     def start(self) -> TakenJob:

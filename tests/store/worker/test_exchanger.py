@@ -13,7 +13,7 @@ from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board_layout import PLACES
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.store import Store
-from jqjobs.worker.trips.exchanger import Fenced
+from jqjobs.worker.trips.answers import Fenced
 from log_lines import Lines
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -230,7 +230,7 @@ def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logg
     worker.exchanger.trip(1)
     job = worker.start()
     worker.system.trip("w", in_hand=(), number=2)
-    worker.exchanger._packer._number = 2
+    worker.exchanger._packer.number = 2
     worker.finish(job)
     worker.exchanger.trip(0)
     assert logged.names() == ["settle.stale"]
@@ -242,7 +242,7 @@ def test_what_goes_back_after_its_daemon_has_given_it_back_is_nothing_to_log(
     worker.system.add(*"ab")
     worker.exchanger.trip(2)
     worker.system.trip("w", in_hand=(), number=2)
-    worker.exchanger._packer._number = 2
+    worker.exchanger._packer.number = 2
     worker.batch.give_back()
     worker.exchanger.trip(0)
     assert (logged.names(), worker.system.ids(), worker.on_board()) == ([], ["a", "b"], {})

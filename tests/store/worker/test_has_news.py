@@ -37,7 +37,7 @@ def batch(board: Board) -> Batch:
 
 def exchanger_of(store: Store, queues: tuple[str, ...], board: Board, batch: Batch) -> Exchanger:
     return Exchanger(store, queues, "w", LEASE_MS, batch, SuspectTurn(WorkerBoard(board.path), batch), lambda job: job,
-                     Tail("w"))  # fmt: skip
+                     Tail("w"), set())  # fmt: skip
 
 
 @pytest.fixture

@@ -26,9 +26,8 @@ from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.calls.orders import Order, parse_order
 from jqjobs.store.outage import Failures
-from jqjobs.store.reads.queues import server_now_ms
-from jqjobs.store.store import Store
-from jqjobs.store.wire import raised
+from jqjobs.store.reads.queues import time_ms
+from jqjobs.store.wire import Wire, raised
 
 #: Redis ends the wait for an order after this long: an idle daemon costs one command in that time.
 _BLOCK_S = 5
@@ -46,7 +45,8 @@ class ControlListener(threading.Thread):
         super().__init__(name="jqjobs-control", daemon=True)
         self.orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._daemon_id = daemon_id
-        self._store = Store(address, timeout_s=_TIMEOUT_S, name="jqd-control")
+        #: To the node that has the orders, where there are several.
+        self._wire = Wire(address, timeout_s=_TIMEOUT_S, name="jqd-control")
         self._answers = OutgoingAnswers(daemon_id, address, _TIMEOUT_S)
         self._wake = wake
         self._asked_s: float | None = None
@@ -81,7 +81,7 @@ class ControlListener(threading.Thread):
             self._close()
 
     def _close(self) -> None:
-        for closed in (self._store, self._answers, self._wakeup):
+        for closed in (self._wire, self._answers, self._wakeup):
             closed.close()
 
     def _turn(self) -> None:
@@ -101,7 +101,7 @@ class ControlListener(threading.Thread):
     def _ask(self) -> None:
         if self._asked_s is not None:
             return
-        self._store.wire.send(("BLPOP", self._store.address.key(keys.control(self._daemon_id)), _BLOCK_S))
+        self._wire.send(("BLPOP", self._wire.address.key(keys.control(self._daemon_id)), _BLOCK_S))
         self._asked_s = time.monotonic()
 
     def _wait_for_order(self) -> bool:
@@ -110,15 +110,15 @@ class ControlListener(threading.Thread):
         left_s = self._asked_s + _BLOCK_S + _TIMEOUT_S - time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ)
-            selector.register(self._store.wire, selectors.EVENT_READ)
+            selector.register(self._wire, selectors.EVENT_READ)
             ready = [key.fileobj for key, _ in selector.select(max(0.0, left_s))]
         if not ready:
             raise StoreUnavailable("Redis does not end the wait for an order: the connection is half-open")
         self._wakeup.clear()
-        return self._store.wire in ready
+        return self._wire in ready
 
     def _read_order(self) -> None:
-        reply = raised(self._store.wire.reply())
+        reply = raised(self._wire.reply())
         self._asked_s = None
         self._say_back()
         if reply is not None:
@@ -128,7 +128,7 @@ class ControlListener(threading.Thread):
         order = parse_order(raw)
         if order is None:
             return self._ignore("an order that this version does not understand")
-        if server_now_ms(self._store) - order.at_ms > STALE_S * 1000:
+        if time_ms(self._wire.call("TIME")) - order.at_ms > STALE_S * 1000:
             return self._ignore("an order that was posted long ago")
         self.orders.put(order)
         return self._wake()
@@ -151,5 +151,5 @@ class ControlListener(threading.Thread):
             log.event("control.back", failures=failures)
 
     def _forget_question(self) -> None:
-        self._store.close()
+        self._wire.close()
         self._asked_s = None

@@ -85,7 +85,8 @@ class LeaseKeeper:
         self.has_answered = True
         if info:
             self.housekeeping.maxmemory_bytes = count(info.get("maxmemory"))
-        for complaint in complaints(info) if info else ():
+        is_cluster = self._store.address.cluster is not None
+        for complaint in complaints(info, is_cluster=is_cluster) if info else ():
             log.event("redis.warning", level=log.WARNING, message=complaint.in_one_line())
             if complaint.fatal:
                 self._tell(LeaseEvent("refused", message=complaint.in_one_line()))

@@ -24,20 +24,23 @@ class Complaint:
         return "; ".join(filter(None, (self.message, self.hint)))
 
 
-def _strangers(fields: Mapping[str, str]) -> Iterator[str]:
+def _strangers(fields: Mapping[str, str], *, is_cluster: bool) -> Iterator[str]:
     """Yield what a server is that speaks as Redis does, and cannot hold queues."""
     for field, name in _STRANGERS.items():
         if version := fields.get(field):
             yield f"this is {name} {version}, not Redis: jqjobs needs Redis {OLDEST_REDIS} or Valkey"
     if fields.get("redis_mode") == "sentinel":
         yield "this is a Sentinel, not the Redis behind it: write redis+sentinel://HOST:PORT,…/SERVICE"
-    if fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1":
-        yield "this is a node of a Redis Cluster, which cannot hold queues yet: name one server by itself"
+    if not is_cluster and (fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1"):
+        yield "this is a node of a Redis Cluster: write redis+cluster://HOST:PORT,…"
 
 
-def complaints(fields: Mapping[str, str]) -> list[Complaint]:
-    """Return what is wrong with a server, by its INFO; fields it does not show are not judged."""
-    found = [Complaint("version", message, fatal=True) for message in _strangers(fields)]
+def complaints(fields: Mapping[str, str], *, is_cluster: bool = False) -> list[Complaint]:
+    """Return what is wrong with a server, by its INFO; fields it does not show are not judged.
+
+    ``is_cluster``: it is meant as a node of one.
+    """
+    found = [Complaint("version", message, fatal=True) for message in _strangers(fields, is_cluster=is_cluster)]
     version = fields.get("redis_version", "")
     major = version.split(".")[0]
     if fields.get("server_name") != "valkey" and major.isdecimal() and int(major) < OLDEST_REDIS:

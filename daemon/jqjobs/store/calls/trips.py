@@ -57,19 +57,22 @@ class Trip:
 def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
     done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), in_hand: Sequence[TakenJob] | None = None,
-    tell_settled: bool = False, free: int = 0, suspects: tuple[int, Scope] | None = None,
+    tell_settled: bool = False, free: int = 0, suspects: tuple[int, Scope] | None = None, has_others: bool = False,
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
     ``done``: jobs that succeeded with nothing to say. ``tell_settled``: ask what became of the others.
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
     saying. A limited job is only taken where it can start at once. ``suspects``: so many suspects, of this scope or a
-    narrower one, may be taken before anything else; None: none.
+    narrower one, may be taken before anything else; None: none. ``has_others``: the worker has jobs of other queues in
+    hand, which Redis cannot see here.
     """
     said = ("" if in_hand is None else "resync", "settled" if tell_settled else "", f"free {free}" if free > 0 else "")
     words = " ".join(filter(None, said))
     if suspects is not None:
         words += f" suspects {suspects[0]} {suspects[1]:d}"
+    if has_others:
+        words += " others"
     args: list[Argument] = ["", worker, trip, want, lease_ms, words]
     plain, others = _reports(queues, done, outcomes)
     for queue in queues:

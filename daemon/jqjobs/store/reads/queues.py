@@ -6,6 +6,7 @@ What is stored may be damaged or of another version; then fields are None, never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidName
@@ -133,7 +134,12 @@ def catalog_entry(store: Store, queue: str, name: str) -> dict[str, Any] | None:
 
 def server_now_ms(store: Store) -> int:
     """Return the time of Redis, ms since the epoch: the clock of every stored moment."""
-    seconds, micros = store.wire.call("TIME")
+    return time_ms(store.wire.call("TIME"))
+
+
+def time_ms(reply: Sequence[bytes]) -> int:
+    """Return what `TIME` says, in ms."""
+    seconds, micros = reply
     return int(seconds) * 1000 + int(micros) // 1000
 
 

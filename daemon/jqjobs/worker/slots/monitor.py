@@ -22,8 +22,9 @@ from jqjobs.store.outage import Failures
 from jqjobs.worker.attempts.note_writer import NoteWriter
 from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.slots.job_statistics import JobStatistics
+from jqjobs.worker.trips.answers import Fenced
 from jqjobs.worker.trips.batch import Batch
-from jqjobs.worker.trips.exchanger import Exchanger, Fenced
+from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.tail import Tail
 
 _LOOK_EVERY_S = 0.005

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.errors import JqError
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store.calls.trips import Settled, Trip
@@ -14,8 +15,13 @@ from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.broken_queues import BrokenQueues
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.packets import Packet
+from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
+
+
+class Fenced(JqError):
+    """The worker has no lease any more; what it had in hand runs elsewhere."""
 
 
 class Answers:
@@ -56,6 +62,19 @@ class Answers:
             self._tail.hear(trip, packet.report, packet.sent_ms)
         self._suspects.hear(trip, asked=packet.asked_suspects)
         self._record(packet, trip)
+        self._broken.hear(trip.broken)
+
+    def hear_leg(self, packet: Packet, trip: Trip) -> None:
+        """Take in what one leg of a whole trip has brought, and record what it reported."""
+        if packet.asked_suspects:
+            self._suspects.hear(trip, asked=True)
+        self._record(packet, trip)
+
+    def hear_legs(self, report: Report, sent_ms: int, trip: Trip) -> None:
+        """Take in the rest, which is about all queues. ``report``: all that was recorded."""
+        self._fast.went_whole(trip, sent_ms, monotonic_ms())
+        if trip.tailed or self._tail.is_on:
+            self._tail.hear(trip, report, sent_ms)
         self._broken.hear(trip.broken)
 
     def _record(self, packet: Packet, trip: Trip) -> None:

@@ -20,19 +20,16 @@ from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Trip
 from jqjobs.store.store import Store
-from jqjobs.worker.trips.answers import Answers
+from jqjobs.worker.trips.answers import Answers, Fenced
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.packets import Packer, Packet
+from jqjobs.worker.trips.split_trips import SplitTrips
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 
 T = TypeVar("T")
-
-
-class Fenced(JqError):
-    """The worker has no lease any more; what it had in hand runs elsewhere."""
 
 
 class Exchanger:
@@ -40,9 +37,9 @@ class Exchanger:
 
     def __init__(
         self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch,
-        suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob], tail: Tail,
+        suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob], tail: Tail, woken: set[str],
     ) -> None:  # fmt: skip
-        """``complete``: fills in what a job leaves to its registration."""
+        """``complete``: fills in what a job leaves to its registration. ``woken``: see `SplitTrips`."""
         self._store = store
         self.queues = tuple(queues)
         key = store.address.key
@@ -58,6 +55,12 @@ class Exchanger:
         self._answers = Answers(worker_id, batch, self.fast, suspects, complete, tail)
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded = self._answers.recorded
+        #: The queues whose wake tokens this worker has had, see `SplitTrips`.
+        self.woken = woken
+        #: Makes whole trips where queues are in several places.
+        self._split: SplitTrips | None = None
+        if store.address.cluster and len(self.queues) > 1:
+            self._split = SplitTrips(store, self.queues, self._packer, self._answers, batch, tail, woken)
         self._ingestion = Ingestion(store)
         self._lock = threading.Lock()
         self._resync = False
@@ -205,6 +208,10 @@ class Exchanger:
         """Return the answer of the trip that was sent; a fast one without jobs is followed by a whole one."""
         packet, self._sent = self._sent, None
         assert packet is not None
+        if packet.legs is not None and self._split is not None:
+            trip = self._split.finish(packet)
+            self._resync = False
+            return trip
         try:
             trip = self._store.receive(packet.call)
         except BaseException:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jqjobs.errors import StoreError
 from jqjobs.jobs.records import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.fast_trips import FastTrips
+from jqjobs.worker.trips.legs import Legs
 from jqjobs.worker.trips.reports import Report
-from jqjobs.worker.trips.suspects import SuspectTurn
+from jqjobs.worker.trips.suspects import Allowed, SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 
 
@@ -28,6 +30,10 @@ class Packet:
     is_fast: bool = False
     is_resync: bool = False
     asked_suspects: bool = False
+    #: Of a leg: its queue, all of the trip, and why it could not be sent.
+    queue: str = ""
+    legs: Legs | None = None
+    unsent: StoreError | None = None
 
 
 class Packer:
@@ -42,14 +48,17 @@ class Packer:
         self._fast = fast
         self._suspects = suspects
         self._tail = tail
-        self._number = 0
+        #: Of the last trip.
+        self.number = 0
+        #: Makes a whole trip; of queues in several places it makes legs, see `split_trips`.
+        self.whole = self._whole_one
 
     def pack(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
         """Return the trip with the next number. ``in_hand``: of a resync; None: none is called for."""
-        self._number += 1
+        self.number += 1
         if want > 0 and in_hand is None and self._fast.may_go(now_ms) and self._is_plain(report):
             return self._fast_one(report, want, free, now_ms)
-        return self._whole_one(report, want, free, in_hand, now_ms)
+        return self.whole(report, want, free, in_hand, now_ms)
 
     def _is_plain(self, report: Report) -> bool:
         """Return whether a fast trip can take it along, and nobody listens to what it says."""
@@ -60,7 +69,7 @@ class Packer:
     def _fast_one(self, report: Report, want: int, free: int, now_ms: int) -> Packet:
         assert self._fast.queue is not None
         redis_ms = now_ms + self._fast.clock_offset_ms
-        call = fast_trip(self._fast.queue, self._worker_id, self._number, want, done=report.done, now_ms=redis_ms)
+        call = fast_trip(self._fast.queue, self._worker_id, self.number, want, done=report.done, now_ms=redis_ms)
         return Packet(call, report, want, free, now_ms, is_fast=True)
 
     def _whole_one(
@@ -68,9 +77,28 @@ class Packer:
     ) -> Packet:  # fmt: skip
         suspects = self._suspects.ask(want, free)
         call = trips.exchange(
-            self._queues, self._worker_id, self._number, want, self._lease_ms,
+            self._queues, self._worker_id, self.number, want, self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
             suspects=suspects,
         )  # fmt: skip
         is_resync, asked_suspects = in_hand is not None, suspects is not None
         return Packet(call, report, want, free, now_ms, is_resync=is_resync, asked_suspects=asked_suspects)
+
+    def suspects_for(self, want: int, free: int) -> Allowed | None:
+        """Return how many suspects the legs of a trip may bring, see `SuspectTurn.ask`."""
+        return self._suspects.ask(want, free)
+
+    def leg(self, legs: Legs, queue: str, now_ms: int, *, has_others: bool) -> Packet:
+        """Return the leg of a trip to one queue. ``has_others``: the worker has other jobs in hand."""
+        self.number += 1
+        report = legs.reports.get(queue) or Report([], [])
+        suspects = legs.suspects if queue == legs.suspects_in else None
+        call = trips.exchange(
+            [queue], self._worker_id, self.number, max(0, legs.want), self._lease_ms,
+            done=report.done, outcomes=report.outcomes, in_hand=legs.in_hand, tell_settled=report.has_hooked,
+            free=legs.free, suspects=suspects, has_others=has_others,
+        )  # fmt: skip
+        return Packet(
+            call, report, legs.want, legs.free, now_ms, is_resync=legs.in_hand is not None,
+            asked_suspects=suspects is not None, queue=queue, legs=legs,
+        )  # fmt: skip

@@ -85,6 +85,11 @@ class Tail:
         """An attempt ends at this moment; told once it is recorded."""
         self._ended_ms[job.serial] = monotonic_ms()
 
+    @property
+    def queues(self) -> frozenset[str]:
+        """The queues to which somebody listens, as the last trips have told."""
+        return self._queues
+
     def hear(self, trip: Trip, report: Report, sent_ms: int) -> None:
         """A trip has come back, and what it reported is recorded."""
         with self._lock:

@@ -46,6 +46,10 @@ def test_a_server_that_cannot_hold_queues_is_fatal_and_named(line: str, name: st
     assert name in complaint.message
 
 
+def test_a_node_of_a_cluster_that_is_meant_as_one_is_not_complained_about() -> None:
+    assert complaints(info_fields(f"{GOOD}redis_mode:cluster\r\ncluster_enabled:1\r\n"), is_cluster=True) == []
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [(("noeviction", "allkeys-lru"), "allkeys-lru"), (("aof_enabled:1", "aof_enabled:0"), "append-only")],

@@ -24,6 +24,7 @@ end
 -- t: the trip, see serve.lua. Returns ms until the first moment that this worker is to come back for, -1 for none.
 local function watch_queues(t, is_idle)
   local first = -1
+  is_idle = is_idle and not string.find(t.words, 'others')
   for i, watch in pairs(t.watches) do
     local q = t.queues[i]
     local wait = keep_watch(q, t.now, t.worker, watch, t.moments[i] or ask_again_at(q, t.now), is_idle)

@@ -1,0 +1,143 @@
+"""Whole trips of a worker whose queues are at several nodes of a cluster, each made of `Legs`.
+
+    first leg is sent ─▶ its answer is read ─▶ which queues have anything? ─▶ leg, leg, … ─▶ one answer
+
+What legs bring is in the batch at once, whatever becomes of later ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.errors import StoreError
+from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.store import keys
+from jqjobs.store.calls.trips import Trip
+from jqjobs.store.store import Store
+from jqjobs.worker.trips.answers import Answers, Fenced
+from jqjobs.worker.trips.batch import Batch
+from jqjobs.worker.trips.legs import Legs, by_queue, merged
+from jqjobs.worker.trips.packets import Packer, Packet
+from jqjobs.worker.trips.reports import Report
+from jqjobs.worker.trips.tail import Tail
+
+#: A queue without any of these has nothing for a worker. What expires without a word a daemon sees, as it keeps house.
+_PARTS = ("ready", "inbox", "scheduled", "suspects", "cancels")
+
+
+class SplitTrips:
+    """One per worker, for its `Exchanger`. ``woken``: queues whose wake token it has had, to be put back if need be."""
+
+    def __init__(
+        self, store: Store, queues: Sequence[str], packer: Packer, answers: Answers, batch: Batch, tail: Tail,
+        woken: set[str],
+    ) -> None:  # fmt: skip
+        self._woken = woken
+        self._store = store
+        self._queues = queues
+        self._packer = packer
+        packer.whole = self.begin
+        self._answers = answers
+        self._batch = batch
+        self._tail = tail
+        #: Where others rely on it to come when something is due.
+        self._watched: set[str] = set()
+        self._parts = {queue: [store.address.key(keys.queue(queue, part)) for part in _PARTS] for queue in queues}
+
+    def begin(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
+        """Return the first leg; what the others are made from goes with it."""
+        has_no_aim = want <= 0 and not report.done and not report.outcomes
+        must = self._watched | self._woken | set(self._queues if has_no_aim else ())
+        self._woken.clear()
+        suspects = self._packer.suspects_for(want, free)
+        suspects_in = self._first_with_suspects() if suspects is not None else None
+        legs = Legs(
+            list(self._queues), by_queue(report), want, free, in_hand, suspects, suspects_in, frozenset(must)
+        )  # fmt: skip
+        first = suspects_in or next(
+            (q for q in self._queues if want > 0 or not legs.may_be_left_out(q)), self._queues[0]
+        )
+        return self._leg(legs, first, now_ms)
+
+    def finish(self, packet: Packet) -> Trip:
+        """Read the answer of the first leg, make the others, and return all answers as one.
+
+        Raises: Fenced; StoreError when a leg failed: the outcomes that it had are still here.
+        """
+        legs, sent_ms, problem = packet.legs, packet.sent_ms, None
+        assert legs is not None
+        try:
+            while True:
+                try:
+                    self._hear(packet, legs)
+                except StoreError as error:
+                    problem = problem or error
+                    self._woken.add(packet.queue)
+                if (queue := self._next(legs)) is None:
+                    break
+                packet = self._leg(legs, queue, monotonic_ms())
+                self._try_to_send(packet)
+        finally:
+            for report in legs.reports.values():
+                self._batch.reports.put_back(report)
+        trip = self._heard(legs, sent_ms) if legs.trips else None
+        if problem is not None:
+            raise problem
+        assert trip is not None
+        return trip
+
+    def _heard(self, legs: Legs, sent_ms: int) -> Trip:
+        trip = merged(legs.trips, self._tail.queues.difference(legs.visited))
+        self._answers.hear_legs(legs.recorded, sent_ms, trip)
+        return trip
+
+    def _try_to_send(self, packet: Packet) -> None:
+        try:
+            self._store.send(packet.call)
+        except StoreError as error:
+            packet.unsent = error
+
+    def _hear(self, packet: Packet, legs: Legs) -> None:
+        if packet.unsent is not None:
+            raise packet.unsent
+        trip = self._store.receive(packet.call)
+        if trip.status is not Status.OK:
+            raise Fenced(f"a worker is fenced in {packet.queue} ({trip.status.name})")
+        legs.record(packet.queue)
+        (self._watched.discard if trip.wait_ms is None else self._watched.add)(packet.queue)
+        legs.hear(packet.queue, trip)
+        self._answers.hear_leg(packet, trip)
+
+    def _next(self, legs: Legs) -> str | None:
+        """Return the queue of the next leg; None: there is none."""
+        if not legs.is_sifted:
+            legs.sift(self._with_something([queue for queue in legs.waiting if legs.may_be_left_out(queue)]))
+        while legs.waiting:
+            queue = legs.waiting.pop(0)
+            if legs.want > 0 or not legs.may_be_left_out(queue):
+                return queue
+        return legs.next_to_leave(self._watched)
+
+    def _with_something(self, queues: Sequence[str]) -> set[str]:
+        """Return which of these have anything, also those that cannot be asked: their legs will tell."""
+        looks = [("EXISTS", *self._parts[queue]) for queue in queues]
+        found = self._store.wire.pipeline_in_parts(looks) if looks else []
+        return {queue for queue, count in zip(queues, found, strict=True) if count != 0}
+
+    def _first_with_suspects(self) -> str | None:
+        """Return a queue that has suspects, which come before all else; each in its turn."""
+        start = self._packer.number % len(self._queues)
+        queues = [*self._queues[start:], *self._queues[:start]]
+        looks = [("EXISTS", self._store.address.key(keys.queue(queue, "suspects"))) for queue in queues]
+        try:
+            found = self._store.wire.pipeline_in_parts(looks)
+        except StoreError:
+            return None
+        return next((queue for queue, count in zip(queues, found, strict=True) if count == 1), None)
+
+    def _leg(self, legs: Legs, queue: str, now_ms: int) -> Packet:
+        if queue in legs.waiting:
+            legs.waiting.remove(queue)
+        has_others = self._batch.unstarted_count + self._batch.running_count > 0
+        return self._packer.leg(legs, queue, now_ms, has_others=has_others)

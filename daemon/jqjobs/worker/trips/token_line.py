@@ -1,0 +1,79 @@
+"""One connection of an idle worker that waits for a wake token: of all its queues, in a cluster of one of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from jqjobs.errors import StoreError
+from jqjobs.store import keys
+from jqjobs.store.address import Address
+from jqjobs.store.wire import Wire, raised
+
+#: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
+_BLOCK_S = 20
+_SILENT_S = 30.0
+#: Of so many queues of a cluster tokens are waited for at most; others are looked at when a poll is due.
+_MOST_LINES = 32
+#: Where a node of a cluster refuses to wait, since the queue is on its way to another one, it is asked so often only.
+_AGAIN_S = 1.0
+
+
+class TokenLine:
+    """Asks (BZPOPMIN), and reads the answer when there is one."""
+
+    def __init__(self, wire: Wire, queues: Sequence[str], woken: set[str]) -> None:
+        """``woken``: gets the queues whose tokens have come."""
+        self._wire = wire
+        self._tokens = {queue: wire.address.key(keys.wake(queue)) for queue in queues}
+        self._woken = woken
+        self._asked_at = self._again_at = 0.0
+        #: The queues whose tokens are not waited for.
+        self._but: frozenset[str] = frozenset()
+
+    def fileno(self) -> int:
+        """Return the descriptor on which an answer comes."""
+        return self._wire.fileno()
+
+    def ask(self, but: frozenset[str]) -> bool:
+        """Have Redis answer when there is a token of any queue not in ``but``; whether that could be asked."""
+        if self._asked_at and (but != self._but or time.monotonic() - self._asked_at > _SILENT_S):
+            self.cancel()
+        if self._asked_at:
+            return True
+        tokens = [token for queue, token in self._tokens.items() if queue not in but]
+        if not tokens or (self._again_at and time.monotonic() < self._again_at):
+            return False
+        self._but = but
+        try:
+            self._wire.send(("BZPOPMIN", *tokens, _BLOCK_S))
+        except StoreError:
+            return False
+        self._asked_at = time.monotonic()
+        return True
+
+    def read(self) -> bool:
+        """Read the answer; whether it was one, not an error."""
+        self._asked_at = 0.0
+        try:
+            reply = raised(self._wire.reply())
+        except StoreError:
+            self._wire.close()
+            self._again_at = time.monotonic() + _AGAIN_S if self._wire.address.cluster else 0.0
+            return False
+        if reply is not None:
+            self._woken.update(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
+        return True
+
+    def cancel(self) -> None:
+        """Stop waiting: a busy worker must not swallow a token that could wake an idle one."""
+        if self._asked_at:
+            self._wire.close()
+            self._asked_at = 0.0
+
+
+def token_lines(address: Address, name: str, queues: Sequence[str], woken: set[str]) -> list[TokenLine]:
+    """Return one for all queues, or one to the place of each. Those of a cluster tell it of a queue that moves."""
+    if not address.cluster:
+        return [TokenLine(Wire(address, name=name), queues, woken)]
+    return [TokenLine(Wire(address.at(queue), name=name), [queue], woken) for queue in queues[:_MOST_LINES]]

@@ -1,0 +1,147 @@
+"""Whole trips of a worker whose queues are at several nodes of a cluster: a leg to each queue that has something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.jobs.blame import Scope
+from jqjobs.jobs.limits import Concurrency
+from jqjobs.jobs.records import Kind
+from jqjobs.link.board import BoardEntry
+from jqjobs.link.board_layout import Word
+from jqjobs.store.call import Call
+from jqjobs.store.calls import leases
+from jqjobs.store.clusters import slot_of
+from jqjobs.store.store import Store
+from store.queue_system import QueueSystem
+from store.worker.processless_worker import ProcesslessWorker
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+QUEUES = tuple(f"q{i}" for i in range(12))
+
+
+@pytest.fixture
+def worker(cluster_system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -> Iterator[ProcesslessWorker]:
+    cluster_system.store._now_ms = None
+    made = ProcesslessWorker(cluster_system, connect(cluster_system.url), tmp_path, QUEUES)
+    yield made
+    made.board.close()
+
+
+@pytest.fixture
+def legs(worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queues that trips go to from here on."""
+    visited: list[str] = []
+    send = worker.store.send
+
+    def noting(call: Call[object]) -> None:
+        visited.append(call.keys[0].split("}")[0].removeprefix("{"))
+        send(call)
+
+    monkeypatch.setattr(worker.store, "send", noting)
+    return visited
+
+
+def taken(worker: ProcesslessWorker, want: int) -> list[str]:
+    return [f"{job.queue}/{job.id}" for job in worker.exchanger.trip(want).jobs]
+
+
+def test_queues_are_served_in_their_order_until_there_is_enough_and_those_without_anything_are_left_out(
+    worker: ProcesslessWorker, legs: list[str]
+) -> None:
+    for queue in ("q7", "q2", "q11"):
+        worker.system.add("a", "b", queue=queue)
+    assert taken(worker, 3) == ["q2/a", "q2/b", "q7/a"]
+    assert legs == ["q0", "q2", "q7"]
+    assert taken(worker, 9) == ["q7/b", "q11/a", "q11/b"]
+
+
+def test_outcomes_of_all_queues_are_recorded_also_when_nothing_is_asked_for(
+    worker: ProcesslessWorker, legs: list[str]
+) -> None:
+    for queue in ("q1", "q9"):
+        worker.system.add("a", "b", queue=queue)
+    assert len(taken(worker, 4)) == 4
+    legs.clear()
+    worker.finish(worker.start())
+    worker.finish(worker.start(), Kind.DISCARDED)
+    worker.finish(worker.start())
+    worker.exchanger.trip(0)
+    assert legs == ["q1", "q9"]
+    assert [worker.system.states(job, queue) for queue in ("q1", "q9") for job in "ab"] == [
+        [], ["dead"], [], ["active:w"]
+    ]  # fmt: skip
+    assert worker.on_board() == {"b": "in_hand"}
+
+
+def test_a_queue_that_cannot_be_served_holds_up_no_other_and_its_outcomes_are_kept(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.system.add("a", queue="q3")
+    assert taken(worker, 1) == ["q3/a"]
+    worker.finish(worker.start())
+    worker.system.add("b", queue="q8")
+    send, is_away = worker.store.send, True
+
+    def sending(call: Call[object]) -> None:
+        if is_away and "{q3}" in call.keys[0]:
+            raise StoreUnavailable("its node is away")
+        send(call)
+
+    monkeypatch.setattr(worker.store, "send", sending)
+    with pytest.raises(StoreError, match="its node is away"):
+        worker.exchanger.trip(1)
+    assert [job.id for job in worker.batch.in_hand()] == ["b"], "q8 was served all the same"
+    is_away = False
+    worker.exchanger.trip(0)
+    assert worker.system.states("a", "q3") == []
+
+
+def test_a_token_that_was_had_is_put_back_when_another_queue_gave_enough(worker: ProcesslessWorker) -> None:
+    worker.system.add("a", queue="q0")
+    worker.system.add("b", queue="q5")
+    worker.system.use_up_token("q5")
+    worker.exchanger.woken.add("q5")
+    assert taken(worker, 1) == ["q0/a"]
+    assert worker.system.wakes("q5")
+
+
+def test_who_gets_busy_watches_no_more_for_what_comes_in_queues_that_it_has_passed(worker: ProcesslessWorker) -> None:
+    worker.system.add("later", queue="q1", due="+60000")
+    assert 50_000 < (worker.exchanger.trip(1).wait_ms or 0) <= 60_000
+    worker.system.use_up_token("q1")
+    worker.system.add("now", queue="q4")
+    assert taken(worker, 1) == ["q4/now"]
+    assert worker.system.wakes("q1"), "an idle one shall watch"
+
+
+def test_a_limited_job_is_not_taken_beside_one_of_another_queue_that_it_would_wait_for(
+    worker: ProcesslessWorker,
+) -> None:
+    worker.system.add("a", queue="q0")
+    worker.system.add_limited("b", limits=Concurrency(2).text("db"), queue="q6")
+    assert taken(worker, 2) == ["q0/a"]
+    worker.finish(worker.start())
+    assert taken(worker, 2) == ["q6/b"]
+
+
+def test_suspects_come_before_all_else_and_nothing_of_another_queue_comes_beside_them(
+    worker: ProcesslessWorker,
+) -> None:
+    system = worker.system
+    system.add("s", queue="q11")
+    system.take("dead", queues=("q11",))
+    system.run(leases.leave("q11", "dead", "died", [BoardEntry("s", 1, "suspect 2 1")]))
+    system.add("a", queue="q1")
+    worker.board.set_word(Word.SUSPECTS, Scope.WORKER)
+    assert taken(worker, 2) == ["q11/s"]
+
+
+def test_one_node_has_only_some_of_the_queues(worker: ProcesslessWorker) -> None:
+    nodes = {worker.system.store.wire._slots.owner(slot_of(queue)) for queue in QUEUES}  # type: ignore[union-attr]
+    assert len(nodes) == 3, "else these tests show nothing"
