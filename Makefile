@@ -37,7 +37,7 @@ pictures: $(STAMP) ## make the pictures of docs/dashboard.md anew; needs Chromiu
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew
-	$(BIN)/python -m pytest -n 3 $(PARALLEL_TESTS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
 test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on a fake server, 105 kills of workers

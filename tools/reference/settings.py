@@ -21,7 +21,7 @@ from reference.markdown import code, table
 #: What is read by producers, workers and `jqctl` too: variable → (default, meaning).
 OTHERS = {
     "JQ_REDIS_URL": (code(DEFAULT_REDIS_URL), "where Redis is: `redis://`, `rediss://`, `unix://`, "
-                     "`redis+sentinel://`, `embedded:[DIR]`; `--redis` of `jqd` and `jqctl`"),
+                     "`redis+sentinel://`, `redis+cluster://`, `embedded:[DIR]`; `--redis` of `jqd` and `jqctl`"),
     "JQ_REDIS_USERNAME": ("none", "the user, where the URL has no password"),
     "JQ_REDIS_PASSWORD": ("none", "the password, where the URL has none"),
     "JQ_REDIS_PASSWORD_FILE": ("none", "the file that holds it; read again before each connection"),

@@ -174,7 +174,9 @@ def _with_options(command: Any) -> Any:
     help="Print a file of deploy/ for this machine, and exit: " + ", ".join(SHIPPED) + ".",
 )  # fmt: skip
 @click.option(
-    "--redis", metavar="URL", help="redis://, rediss://, unix://, redis+sentinel:// or embedded:[DIR].  [JQ_REDIS_URL]"
+    "--redis",
+    metavar="URL",
+    help="redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or embedded:[DIR].  [JQ_REDIS_URL]",
 )
 @click.option("--prefix", metavar="NAME", help="What all keys in Redis begin with. Default: jq.  [JQ_PREFIX]")
 @click.version_option(__version__, prog_name="jqd")

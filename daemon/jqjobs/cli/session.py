@@ -186,7 +186,8 @@ def speaks_to_redis(function: F) -> F:
     """Give a command the options --redis, --prefix, --output and --json; they may stand before or after its name."""
     redis = click.option(
         "--redis", metavar="URL", expose_value=False, callback=_remember_redis,
-        help="Where Redis is: redis://, rediss://, unix://, redis+sentinel:// or embedded:. Default: JQ_REDIS_URL.",
+        help="Where Redis is: redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or embedded:."
+        " Default: JQ_REDIS_URL.",
     )  # fmt: skip
     prefix = click.option(
         "--prefix", metavar="NAME", expose_value=False, callback=_remember_prefix,

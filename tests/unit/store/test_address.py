@@ -34,6 +34,8 @@ RAW = [
     f"redis+sentinel://s1/mymaster?sentinel_password={FIRST}@{SECOND}",
     f"redis+sentinel://s1/mymaster?sentinel_password={FIRST}#{SECOND}",
     f"redis+sentinel://s1/mymaster?sentinel_password=%e9{SECOND}@",
+    f"redis+cluster://:{FIRST}/{SECOND}@n1,n2",
+    f"redis+cluster://:{FIRST}@{SECOND}@n1,n2",
 ]
 
 
@@ -96,6 +98,8 @@ def test_what_holds_a_url_does_not_show_it() -> None:
             "redis+sentinel://s1:26379,[::1]:5,s3:7/eu.one/2?prefix=shop",
         ),
         ("valkeys+sentinel://s1/mymaster/", "rediss+sentinel://s1:26379/mymaster/0"),
+        ("redis+cluster://u:p@n1,[::1]:5,n3:7?prefix=shop", "redis+cluster://n1:6379,[::1]:5,n3:7?prefix=shop"),
+        ("valkeys+cluster://n1/0", "rediss+cluster://n1:6379"),
     ],
 )
 def test_what_a_url_means(url: str, shown: str) -> None:
@@ -116,6 +120,9 @@ def test_what_a_url_means(url: str, shown: str) -> None:
         ("redis+sentinel://s1/mymaster?ssl_ca_certs=f", "options of TLS"),
         ("redis://s1/0?sentinel_password=hunter2", "names none"),
         ("sentinel://s1/mymaster", "redis+sentinel://"),
+        ("redis+cluster://n1,n2/1", "a database of a cluster"),
+        ("redis+cluster://n1,,n2", "no host, nor host:port"),
+        ("redis+cluster://n1?sentinel_password=hunter2", "names none"),
     ],
 )
 def test_what_names_no_primary_is_refused_with_what_to_write(url: str, said: str) -> None:
