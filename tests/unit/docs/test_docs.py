@@ -84,7 +84,7 @@ def test_the_permissions_cover_every_command() -> None:
     granted_words = {word.upper() for word in re.findall(r"\+([\w|]+)", granted[0])}
     assert needed - granted_words == set()
     # store/wire and its kin send these, and AUTH, which needs no permission.
-    assert granted_words - needed == {"SELECT", "CLIENT|SETNAME"}
+    assert granted_words - needed == {"SELECT", "CLIENT|SETNAME", "CLUSTER|SLOTS"}
 
 
 def test_the_defaults_of_the_limits_are_true() -> None:
