@@ -5,8 +5,7 @@
 local MOST_ASIDE = 50            -- a trip moves so many aside to find what can be taken
 local NO_LIMITS = {}
 
-local function is_alone(queues, worker, words)
-  if string.find(words, 'others') then return false end
+local function is_alone(queues, worker)
   for _, q in ipairs(queues) do
     if redis.call('EXISTS', q .. 'active:' .. worker) == 1 then return false end
   end
@@ -17,7 +16,7 @@ end
 -- in the worker's hands, or there is a slot for it and for all that this trip takes before it. want: at most, of this
 -- batch.
 local function can_begin_now(t, want, got)
-  if got == 0 and is_alone(t.queues, t.worker, t.words) then return true end
+  if got == 0 and not string.find(t.words, 'others') and is_alone(t.queues, t.worker) then return true end
   return t.asked - want + got < tonumber(string.match(t.words, 'free (%d+)') or 0)
 end
 
