@@ -11,14 +11,14 @@ from property.queue_model import Queue
 def is_too_much(q: Queue, jobs: Sequence[New]) -> bool:
     """Whether these are refused, all of them."""
     is_new = _newcomers(q)
-    return q.most is not None and sum(map(is_new, jobs)) > q.most - _waiting(q)
+    return q.most is not None and sum(map(is_new, jobs)) > q.most - waiting(q)
 
 
 def fitting(q: Queue, raw: Sequence[New | Reply | None]) -> int:
     """Return how many envelopes come before the first one that has no room."""
     if q.most is None:
         return len(raw)
-    is_new, room = _newcomers(q), q.most - _waiting(q)
+    is_new, room = _newcomers(q), q.most - waiting(q)
     for n, item in enumerate(raw):
         if isinstance(item, New) and is_new(item):
             room -= 1
@@ -27,7 +27,8 @@ def fitting(q: Queue, raw: Sequence[New | Reply | None]) -> int:
     return len(raw)
 
 
-def _waiting(q: Queue) -> int:
+def waiting(q: Queue) -> int:
+    """How many jobs of a queue wait; the timers of its limits and of its pause are no jobs."""
     held = sum(len(gate.held) for gate in q.gates.values())
     return len(q.ready) + len(q.scheduled) + held + len(q.parked) + len(q.suspects)
 

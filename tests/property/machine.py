@@ -33,6 +33,7 @@ from property.choices import (
 from property.client import Client, Packet
 from property.drain import lift_everything, run_everything
 from property.job_model import New, Reply
+from property.length_model import waiting
 from property.queue_model import Queue
 from property.system import FOREVER_MS, Bundle, System
 
@@ -400,6 +401,15 @@ class Machine(RuleBasedStateMachine):
     def people_bound_how_many_may_wait(self, queue: str, most: int | None) -> None:
         self.count()
         self.s.bound(queue, most)
+
+    @precondition(lambda self: self.s.has_room())
+    @rule(queue=queues, room=st.integers(0, 2), n=some)
+    def people_leave_room_for_a_few(self, queue: str, room: int, n: int) -> None:
+        """As many may wait as do by now, and a few more, who come at once; sometimes one too many."""
+        self.count()
+        self.s.bound(queue, waiting(self.s.model.queues[queue]) + room)
+        self.s.enqueue(queue, [New(self.s.fresh("j")) for _ in range(max(1, room + n % 2))])
+        self.s.bound(queue, None)
 
     @rule(full=st.sampled_from((False, False, True)))
     def memory_is_full_or_not(self, full: bool) -> None:
