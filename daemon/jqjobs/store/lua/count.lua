@@ -5,7 +5,7 @@
 -- Returns { now, jobs in that state, looked at, members left to look at, cursor or "" at the end, how many are
 --   selected, how many of these have that reason }
 -- First write: none
-local MOST_READ = 1000
+local MOST_READ = 500
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local selected, apart, reason = 0, 0, ARGV[4]
 

@@ -3,7 +3,7 @@
 -- that stays, or to see it twice.
 -- Gives: go_through
 
-local MOST_BYTES, CHUNK = 1048576, 100
+local MOST_BYTES, CHUNK, TIMER = 1048576, 100, string.byte('~')
 
 -- wanted: jobs/selector.py. cursor: where the walk before ended, "#n" to pass over the first n, or "".
 -- most: it looks at so many members, or at a MiB of arguments. found: called for each job that matches, with its key,
@@ -17,9 +17,10 @@ local function go_through(q, now, wanted, cursor, most, found)
 
   -- A member of an active set is "id attempt"; one that begins with "~" is the timer of a limit, no job.
   local function look_at(member, score, worker)
-    read, cursor = read + 1, score .. ' ' .. worker .. ' ' .. member
-    if string.sub(member, 1, 1) ~= '~' then
-      local id, attempt = string.match(member, '(%S+) ?(%S*)')
+    read = read + 1
+    if string.byte(member) ~= TIMER then
+      local id, attempt = member, ''
+      if state == 'active' then id, attempt = string.match(member, '(%S+) ?(%S*)') end
       local job, fine, size = q .. 'job:' .. id, true, 0
       if matches then fine, size = matches(job) end
       looked, bytes = looked + 1, bytes + size
@@ -35,12 +36,13 @@ local function go_through(q, now, wanted, cursor, most, found)
       if last then upto = redis.call('ZCOUNT', key, '-inf', digits(last)) end
     end
     while at < upto and not is_enough do
-      local members = redis.call('ZRANGE', key, at, math.min(upto, at + CHUNK) - 1, 'WITHSCORES')
+      local seen, members = 0, redis.call('ZRANGE', key, at, math.min(upto, at + CHUNK) - 1, 'WITHSCORES')
       for i = 1, #members, 2 do
         look_at(members[i], members[i + 1], worker)
-        at = at + 1
+        at, seen = at + 1, i
         if is_enough then break end
       end
+      cursor = members[seen + 1] .. ' ' .. worker .. ' ' .. members[seen]
     end
     left = left + math.max(0, upto - at)
   end
