@@ -107,7 +107,8 @@ class _Watch:
 
 
 def _integration() -> JqIntegration | None:
-    return sentry_sdk.get_client().get_integration(JqIntegration)
+    found: JqIntegration | None = sentry_sdk.get_client().get_integration(JqIntegration)
+    return found
 
 
 def _ignore(outcome: Outcome | None, error: BaseException | None) -> None:
@@ -146,9 +147,10 @@ def _may_send_arguments() -> bool:
 
 
 def _status(outcome: Outcome | None, error: BaseException | None) -> str:
+    status: str = SPANSTATUS.OK if error is None else SPANSTATUS.ABORTED
     if is_error(outcome, error):
-        return SPANSTATUS.DEADLINE_EXCEEDED if outcome and outcome.kind is Kind.HUNG else SPANSTATUS.INTERNAL_ERROR
-    return SPANSTATUS.OK if error is None else SPANSTATUS.ABORTED
+        status = SPANSTATUS.DEADLINE_EXCEEDED if outcome and outcome.kind is Kind.HUNG else SPANSTATUS.INTERNAL_ERROR
+    return status
 
 
 def _capture(error: BaseException) -> None:

@@ -54,7 +54,7 @@ def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]
     "command",
     ["status", "ping", "enqueue", "job", "job enqueue", "job show", "job list", "job retry", "queue", "queue list",
      "queue pause", "queue resume", "schedule", "schedule list", "schedule pause", "schedule resume", "schedule run",
-     "jobs", "job delete", "job promote", "top", "tail", "recent"],
+     "jobs", "new job", "job delete", "job promote", "top", "tail", "recent"],
 )  # fmt: skip
 def test_every_command_explains_itself_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = command.split()

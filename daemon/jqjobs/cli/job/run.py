@@ -1,6 +1,6 @@
 """`jqctl job run`: one job of an app, run here and now; nothing is stored.
 
-The only command that imports the app, and it does so when it runs. The job runs as in a worker: arguments by its
+The app is imported when it runs. The job runs as in a worker: arguments by its
 annotations, middleware, hooks, `current_job()`. One attempt; no time limit, no rate or concurrency limit.
 """
 
@@ -15,10 +15,11 @@ import click
 
 from jqjobs.base.config import Environment, use_redis
 from jqjobs.base.words import known_words
+from jqjobs.cli.app_loading import load_whole_app
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
-from jqjobs.errors import ConfigError, JqError, NotFound, UnknownJobName
+from jqjobs.errors import NotFound, UnknownJobName
 from jqjobs.jobs.records import NewJob, check_name, new_id
 from jqjobs.operations.arguments import payload_of
 
@@ -62,29 +63,11 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
 
     log.configure("jqctl", level="warning")
     with contextlib.redirect_stdout(sys.stderr):
-        app = _load(reference or Environment().get("app"))
+        app = load_whole_app(reference or Environment().get("app"))
         record, error = _run(app, name, payload)
     if error is not None and not session.as_json:
         complain(*(_traceback(record) or record.error).split("\n"))
     return _tell(session, name, record)
-
-
-def _load(reference: str | None) -> App:
-    """Return the app with its job modules loaded. Raises: ConfigError."""
-    from jqjobs.api.app import App
-    from jqjobs.base.imports import load_app
-
-    if not reference:
-        raise ConfigError("which app? --app or JQ_APP says so", hint="--app yourpackage.jobs:app")
-    try:
-        app = load_app(reference)
-        if isinstance(app, App):
-            return app.load()
-    except JqError:
-        raise
-    except Exception as error:  # an import runs code of the user
-        raise ConfigError(f"--app {reference!r} does not load: {type(error).__name__}: {error}") from error
-    raise ConfigError(f"--app {reference!r} is a {type(app).__name__}, not a jqjobs.App")
 
 
 def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | None]:
