@@ -11,6 +11,8 @@ import pytest
 
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.added import add_schedule
+from jqjobs.store.calls.schedules import plan
 from jqjobs.web import Access, Dashboard, Request
 from jqjobs.web.access import ALL, VIEW
 from jqjobs.web.http import Response
@@ -142,6 +144,18 @@ def test_a_queue_is_paused_with_a_reason(system: QueueSystem, browser: Browser) 
     assert "q is resumed" in browser.press("/queues/q/resume")
 
 
+def test_a_schedule_added_at_run_time_is_shown_paused_and_removed(system: QueueSystem, browser: Browser) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    system.run(add_schedule("q", "digest:42", '{"job":"n","payload":"{}","cron":"0 8 * * *"}'))
+    system.run(plan("q", 60_000, "shop:app", {"nightly": '{"job":"n","payload":"{}","cron":"0 3 * * *"}'}))
+
+    page = browser.see("/schedules")
+    assert ("digest:42" in page, page.count(">added<"), page.count("/remove")) == (True, 1, 1)
+    assert "q/digest:42 is paused" in browser.press("/schedules/q/digest%3A42/pause")
+    assert "q/digest:42 is removed" in browser.press("/schedules/q/digest%3A42/remove")
+    assert "digest:42" not in browser.see("/schedules")
+
+
 def test_who_may_only_look_is_refused_each_act(system: QueueSystem) -> None:
     dead(system, "d")
     dashboard = Dashboard(system.url, auth=lambda _: Access("guest", VIEW))
@@ -149,7 +163,7 @@ def test_who_may_only_look_is_refused_each_act(system: QueueSystem) -> None:
         "/queues/q/pause": {}, "/queues/q/resume": {}, "/jobs/chosen": {"queue": "q", "act": "retry", "id": "d"},
         "/jobs/bulk": {"queue": "q", "act": "delete", "state": "dead", "until_ms": "9999999999999"},
         **{f"/jobs/q/d/{act}": {} for act in ("retry", "promote", "cancel", "delete", "resolve")},
-        **{f"/schedules/q/s/{act}": {} for act in ("pause", "resume", "run")},
+        **{f"/schedules/q/s/{act}": {} for act in ("pause", "resume", "run", "remove")},
         **{f"/daemons/d/{act}": {} for act in ("quiet", "resume", "reload", "scale", "drain", "stop", "dump")},
         "/new/q/n": {},
     }  # fmt: skip
