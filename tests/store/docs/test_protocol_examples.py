@@ -93,7 +93,7 @@ def own_system(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
 
 def test_there_is_an_example_in_every_language() -> None:
     assert len(list(envelopes())) == 1 + 2 + 2 + 1 + 1
-    assert len(sessions()) == 11
+    assert len(sessions()) == 14
 
 
 def test_every_redis_cli_example_answers_as_shown(own_system: QueueSystem) -> None:
@@ -257,6 +257,9 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     real_system.add("misfit")
     real_system.round(Kind.MISFIT, 1000, worker="w3")
     seen |= real_system.job("misfit").keys()
+    real_system.add("snoozes")
+    real_system.round(Kind.SNOOZED, 1000, worker="w3")
+    seen |= real_system.job("snoozes").keys()
     real_system.add("moved")
     real_system.run(moves.move("q", "elsewhere", ["moved"]))
     seen |= real_system.job("moved").keys()
