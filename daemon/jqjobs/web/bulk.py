@@ -23,7 +23,7 @@ from jqjobs.web.visit import Visit
 #: So long a request takes; then it says where to go on.
 _MOST_S = 2.0
 #: Nobody waits for a count to be exact: one looks at so many jobs, or at the arguments of so many.
-_MOST_COUNTED, _MOST_TEXTS = 20_000, 5_000
+_MOST_COUNTED, _MOST_TEXTS = 10_000, 5_000
 #: The right that each act takes. A job is moved by who may change it where it is and put it elsewhere: `jqctl` alone.
 BULK_ACTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right.DELETE}
 #: Beyond that no number of ms or s is a moment, or an age.
