@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pytest
 
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, trips
-from store.queue_system import QueueSystem, outcome
+from store.queue_system import START_MS, QueueSystem, outcome
 
 #: lua/rules/trip/take_plain.lua: a trip takes payloads of about so many bytes.
 MOST_TAKE_BYTES = 1_048_576
@@ -54,6 +57,49 @@ def test_each_plain_job_has_its_name_and_its_payload(system: QueueSystem) -> Non
         system.add(job_id, name=name, payload=payload)
 
     assert [(job.id, job.name, job.payload) for job in system.take("w", 10)] == given
+
+
+def test_what_is_like_the_job_before_it_has_its_own_payload_and_moment(system: QueueSystem) -> None:
+    """They are read without the names of their fields, which for long payloads come in no order."""
+    given = [b"{}", b"{1}", b'{"long":"' + b"x" * 65 + b'"}', b"{2}", b"1700000000000", b"{3}"]
+    for at, payload in enumerate(given):
+        system.add(f"j{at}", name="1700000000001" if at == 3 else "n", payload=payload)
+        system.clock.advance(at % 2)
+    jobs = system.take("w", 10)
+
+    assert [job.payload for job in jobs] == given
+    assert [job.ready_ms - START_MS for job in jobs] == [0, 0, 1, 1, 2, 2]
+    assert [job.name for job in jobs] == ["n", "n", "n", "1700000000001", "n", "n"]
+
+
+@pytest.mark.parametrize("lost", ["nothing", "enqueued", "payload", "name"])
+@pytest.mark.parametrize("payload", [b"{}", b'{"long":"' + b"x" * 65 + b'"}'])
+def test_a_job_that_was_taken_before_is_not_taken_for_one_like_that_before_it(
+    system: QueueSystem, lost: str, payload: bytes
+) -> None:  # fmt: skip
+    system.add(*"abc", payload=payload)
+    system.redis("HSET", system.key("job:b"), "attempt", 3)
+    system.redis("HDEL", system.key("job:b"), lost)
+
+    is_damaged = lost in ("payload", "name")
+    healthy = [("a", 1), ("c", 1)] if is_damaged else [("a", 1), ("b", 4), ("c", 1)]
+    assert [(job.id, job.attempt) for job in system.take("w", 10)] == healthy
+    assert system.states("b") == (["dead"] if is_damaged else ["active:w"])
+
+
+@pytest.mark.parametrize(
+    "ranks",
+    [range(8, 32), range(-31, -8), range(1, 300, 7), range(-(2**52) + 90, -(2**52) + 110), range(-5, 10),
+     [0.5 + n for n in range(9)], [1.5714285714285714e18], [-math.inf, *range(9), math.inf]],
+)  # fmt: skip
+def test_jobs_of_a_large_batch_keep_their_ranks(system: QueueSystem, ranks: Sequence[float]) -> None:
+    for at, rank in enumerate(ranks):
+        system.add(f"j{at:03}")
+        system.redis("ZADD", system.key("ready"), rank, f"j{at:03}")
+    taken = system.take("w", 400)
+
+    assert [job.id for job in taken] == [f"j{at:03}" for at in range(len(ranks))]
+    assert [system.score("active:w", f"{job.id} 1") for job in taken] == list(ranks)
 
 
 @pytest.mark.parametrize("order", ["abc", "cba", "bca", "b", "ab", "ca"])

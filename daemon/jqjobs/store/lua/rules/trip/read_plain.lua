@@ -1,48 +1,36 @@
---: include name
+--: include name trip/plain_record
 -- What ready begins with, as far as it is plain: a name and a payload, taken for the first time.
 -- Gives: MOST_TAKE_BYTES, read_plain
 
 local MOST_TAKE_BYTES = 1048576
+local UNREAD = {}
 
--- To read all fields costs less than to look for each: most records have these three, in this order while they are
--- short. `attempt`: it is not plain. A damaged job is not either, so redis.pcall.
-local function read_record(job)
-  local f = redis.pcall('HGETALL', job)
-  if f[5] == 'enqueued' and f[3] == 'payload' and f[1] == 'name' and not f[7] then return f[2], f[4], f[6] end
-  local name, payload, enqueued, due = nil, nil, nil, nil
-  for i = 1, #f, 2 do
-    local field, value = f[i], f[i + 1]
-    if field == 'name' then
-      name = value
-    elseif field == 'payload' then
-      payload = value
-    elseif field == 'enqueued' then
-      enqueued = value
-    elseif field == 'due' then
-      due = value
-    elseif field == 'attempt' then
-      return
+-- Returns how many of these jobs come before the first that is not plain or was taken before, runs (name, since when it
+-- waits, how often both come in a row) and payloads of those, and the bytes of these payloads.
+-- A job that is like the one before it costs a quarter less, being read without the names of its fields.
+local function read_plain(q, ids, most)
+  local read, job, runs, payloads, n, bytes = redis.pcall, q .. 'job:', {}, {}, 0, 0
+  local are_alike, name, since, run, times = false, nil, false, 0, 0
+  for i = 1, math.min(#ids, most) do
+    local values = are_alike and read('HVALS', job .. ids[i]) or UNREAD
+    local payload = values[2]
+    if values[1] ~= name or values[3] ~= since or values[4] or payload < '{' then
+      local its_name, its_payload, its_since = told_apart(values, name)
+      if not its_name then
+        are_alike = not name
+        its_name, its_payload, its_since = read_fields(job .. ids[i])
+      end
+      if not its_payload or not its_name or (its_name ~= name and not is_name(its_name)) then break end
+      if its_name ~= name or its_since ~= since then
+        if name then runs[run] = times end
+        name, since, run, times = its_name, its_since, run + 3, 0
+        runs[run - 2], runs[run - 1] = name, since
+      end
+      payload = its_payload
     end
+    if bytes > MOST_TAKE_BYTES then break end
+    n, times, bytes, payloads[i] = i, times + 1, bytes + #payload, payload
   end
-  return name, payload, due or enqueued
-end
-
--- head: what ready begins with, and ranks. Returns ids, runs (name, since when it waits, how often both come in a row)
--- and payloads of the jobs before the first that is not plain or was taken before, and the bytes of those payloads.
-local function read_plain(q, head, most)
-  local job, ids, runs, payloads, n, bytes = q .. 'job:', {}, {}, {}, 0, 0
-  local last, last_since, run = nil, nil, -2
-  for i = 1, math.min(#head, 2 * most), 2 do
-    local name, payload, since = read_record(job .. head[i])
-    if not payload or not name or bytes > MOST_TAKE_BYTES then break end
-    if name ~= last and not is_name(name) then break end
-    n = n + 1
-    ids[n], payloads[n], bytes = head[i], payload, bytes + #payload
-    if name ~= last or since ~= last_since then
-      last, last_since, run = name, since, run + 3
-      runs[run], runs[run + 1], runs[run + 2] = name, since or false, 0
-    end
-    runs[run + 2] = runs[run + 2] + 1
-  end
-  return ids, runs, payloads, bytes
+  if name then runs[run] = times end
+  return n, runs, payloads, bytes
 end

@@ -1,4 +1,4 @@
---: include trip/read_plain
+--: include trip/head trip/read_plain
 -- The way of most jobs, its beginning: a name and a payload, taken for the first time.
 -- Gives: take_plain
 
@@ -6,19 +6,19 @@
 -- has more.
 -- Returns how many were taken, their bytes, and whether ready has more.
 local function take_plain(q, index, want, active, plain)
-  local head = redis.call('ZRANGE', q .. 'ready', '0', want, 'WITHSCORES')
-  local ids, runs, payloads, bytes = read_plain(q, head, want)
-  local got, entering, n = #ids, {}, 0
+  local ids, ranks = head_of(q .. 'ready', want + 1)
+  local got, runs, payloads, bytes = read_plain(q, ids, want)
   if got > 0 then
+    local entering, n = {}, 0
     -- Last one first: a short sorted set is searched from its head for where a member belongs.
     for i = got, 1, -1 do
-      entering[n + 1], entering[n + 2], n = head[2 * i], ids[i] .. ' 1', n + 2
+      entering[n + 1], entering[n + 2], n = ranks[i], ids[i] .. ' 1', n + 2
     end
     redis.call('ZADD', active, unpack(entering))
     redis.call('ZREMRANGEBYRANK', q .. 'ready', '0', got - 1)
     n = #plain
-    plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' '), runs, payloads
-    plain[n + 5] = #head > 2 * got and 1 or 0
+    plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' ', 1, got), runs, payloads
+    plain[n + 5] = #ids > got and 1 or 0
   end
-  return got, bytes, #head > 2 * got
+  return got, bytes, #ids > got
 end

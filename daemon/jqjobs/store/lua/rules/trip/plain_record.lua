@@ -1,0 +1,38 @@
+-- The record of a job that may be plain: of most, a name, a payload, and the moment at which it was enqueued.
+-- Each returns name, payload and since when it waits, false where nobody knows; no name: it is not plain, or nobody
+-- can tell.
+-- Gives: read_fields, told_apart
+
+local MOMENT = #'1795959690231'
+
+-- `attempt` says that a job is not plain. A damaged one is not either, so redis.pcall.
+local function read_fields(job)
+  local f, name, payload, enqueued, due = redis.pcall('HGETALL', job), nil, nil, nil, nil
+  for i = 1, #f, 2 do
+    local field, value = f[i], f[i + 1]
+    if field == 'name' then
+      name = value
+    elseif field == 'payload' then
+      payload = value
+    elseif field == 'enqueued' then
+      enqueued = value
+    elseif field == 'due' then
+      due = value
+    elseif field == 'attempt' then
+      return
+    end
+  end
+  return name, payload, due or enqueued or false
+end
+
+-- values: of the fields of a record, which long ones have in no order. It is told if they are this name, a moment, and
+-- what begins like a payload.
+local function told_apart(values, name)
+  local first, payload, since = values[1], values[2], values[3]
+  if not since or values[4] then return end
+  if first ~= name then
+    if payload == name then payload = first elseif since == name then since = first else return end
+  end
+  if payload < '{' then payload, since = since, payload end
+  if #since == MOMENT and payload >= '{' then return name, payload, since end
+end
