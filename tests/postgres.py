@@ -23,7 +23,7 @@ def postgres(directory: Path) -> Iterator[int]:
     data, port = directory / "data", free_port()
     directory.mkdir()
     who = _somebody(directory)
-    _run(who, "initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "--locale", "C")
+    _run(who, "initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync", "--locale", "C", "-E", "UTF8")
     options = f"-p {port} -k {directory} -c fsync=off -c listen_addresses=127.0.0.1"
     _run(who, "pg_ctl", "-D", str(data), "-o", options, "-l", str(directory / "log"), "-w", "start")
     try:

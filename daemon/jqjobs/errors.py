@@ -149,6 +149,12 @@ class DrainedTooLong(JqError):
     """Jobs in memory enqueue each other without end."""
 
 
+class OutboxMissing(JqError):
+    """The database has no table jqjobs_outbox."""
+
+    code = "no_outbox"
+
+
 class StoreError(JqError):
     """Redis answered with an error.
 

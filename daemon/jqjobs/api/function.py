@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from jqjobs.api.calls import Calls
 from jqjobs.api.engine import Engine
-from jqjobs.api.engine_choice import after_commit
+from jqjobs.api.engine_choice import after_commit, in_outbox
 from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.api.terms import Terms
 from jqjobs.base.clock import Duration
@@ -90,7 +90,7 @@ class Job(Calls[P], Generic[P, R]):
         max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
         keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
         meta: Mapping[str, Any] | None = None, on_commit: str | Literal[False] | None = None,
-        tags: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None, outbox: Any = None,
     ) -> Job[P, R]:  # fmt: skip
         """Return the job with other options for the calls made on it.
 
@@ -101,13 +101,15 @@ class Job(Calls[P], Generic[P, R]):
         ("unfinished"), or while it is dead too ("stored"). ``replace``: a job that has the key and has not started
         becomes this call. ``meta``: travels with the call, the job reads it as ``current_job().meta``.
         ``on_commit``: stored once the transaction of that database of Django is committed, and never if it is rolled
-        back; outside of one, and with False, at once. ``tags``: words to find it by, at most 16 without spaces, such
-        as ``["tenant:42"]``.
+        back; outside of one, and with False, at once; "outbox": as ``outbox="default"``. ``tags``: words to find it by,
+        at most 16 without spaces, such as ``["tenant:42"]``. ``outbox``: written into the table `jqjobs.outbox` in that
+        transaction, whether Redis is there or not: a Session or Connection of SQLAlchemy, a DB-API connection or
+        cursor, an alias of Django's databases.
         Raises: InvalidOption, InvalidName.
         """
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace,
-            meta, on_commit, tags,
+            meta, on_commit, tags, outbox,
         )  # fmt: skip
         return self.with_options(self.chosen.with_(given))
 
@@ -124,4 +126,8 @@ class Job(Calls[P], Generic[P, R]):
         self.chosen = terms.options
         #: The queue it goes to.
         self.queue = terms.queue
-        self._engine = after_commit(self._now, terms.on_commit) if terms.on_commit else self._now
+        self._engine = self._now
+        if terms.outbox is not None:
+            self._engine = in_outbox(self._now, terms.outbox)
+        elif terms.on_commit:
+            self._engine = after_commit(self._now, terms.on_commit)

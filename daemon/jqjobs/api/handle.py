@@ -14,7 +14,7 @@ from jqjobs.api import results
 from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, NotReplicated, PayloadTooLarge
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, Enqueued, State
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, OUTBOX, Enqueued, State
 from jqjobs.jobs.signature import has_nonfinite
 from jqjobs.store.calls import cancels, moves, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
@@ -30,7 +30,7 @@ _STATES = frozenset(state.value for state in State)
 class JobHandle:
     """A job in the store. ``created`` is False when its id or coalescing key was there already.
 
-    None: it is stored when the transaction is committed, see ``on_commit`` of `Job.options`.
+    None: it is stored when the transaction is committed, see ``on_commit`` and ``outbox`` of `Job.options`.
     ``replaced``: the job that had the key had not started, and is this call now.
     """
 
@@ -45,16 +45,18 @@ class JobHandle:
         """``queue/id``, as `jqctl` takes it."""
         return f"{self.queue}/{self.id}"
 
-    def state(self) -> State | Literal["succeeded"] | None:
+    def state(self) -> State | Literal["succeeded", "outbox"] | None:
         """Return the state the job is in now; "succeeded" when it was a success, and nothing else is known of it.
 
         That much is remembered of the last 1,000 successes of its queue. None: it succeeded longer ago, was deleted,
         was dead and trimmed (--max-dead and --dead of jqd), or never was there. With ``keep=`` a success is kept as
-        such.
+        such. "outbox": it is in the outbox of the database still, see ``outbox`` of `Job.options`.
         """
         found = self._find()
         if isinstance(found, Trace):
             return "succeeded" if found.succeeded else None
+        if found.state == OUTBOX:
+            return "outbox"
         return State(found.state) if found.state in _STATES else None
 
     def info(self) -> JobInfo:

@@ -45,6 +45,8 @@ class Registry:
         self.app_hooks = AppHooks()
         self.middlewares: list[Middleware] = []
         self.async_middlewares: list[Middleware] = []
+        #: The `jqjobs.outbox.Outbox` of the app, if it has one.
+        self.outbox: Any = None
         self.observers: list[Observer] = []
         _REGISTRIES.add(self)
         for observer in _OF_ALL:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from jqjobs.jobs import moments
 from jqjobs.jobs.options import Options
-from jqjobs.jobs.records import Coalesce
+from jqjobs.jobs.records import OUTBOX, Coalesce
 from jqjobs.jobs.registration import Settings
+
+#: The database of Django that ``on_commit="outbox"`` means.
+DEFAULT_ALIAS = "default"
 
 
 class Terms:
@@ -19,6 +22,8 @@ class Terms:
         self.fields = options.fields()
         self.meta = options.meta
         self.on_commit = settings.on_commit if options.on_commit is None else options.on_commit
+        #: What the transaction is known by in whose outbox calls are written.
+        self.outbox = options.outbox if self.on_commit != OUTBOX or options.outbox else DEFAULT_ALIAS
         self.priority = settings.priority if options.priority is None else options.priority
         self._when = settings.delay if options.when is None else options.when
         #: Whether it is read at each call when they are due.

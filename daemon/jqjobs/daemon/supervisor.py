@@ -23,6 +23,7 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.signals import SignalInbox
 from jqjobs.daemon.worker_lifecycle import Handover
 from jqjobs.daemon.workers.lost_boards import LostBoards
+from jqjobs.daemon.workers.outbox_relay import OutboxRelay
 from jqjobs.daemon.workers.reaper import adopts_orphans, reap_strangers
 from jqjobs.daemon.workers.recall import Recaller
 from jqjobs.daemon.workers.suspect_takers import SuspectTakers
@@ -47,6 +48,7 @@ class Parts:
     scaler: Scaler
     suspect_takers: SuspectTakers
     lost_boards: LostBoards
+    outbox_relay: OutboxRelay
     other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
 
 
@@ -55,7 +57,7 @@ class Supervisor:
 
     - does what signals and orders ask for
     - hears of leases, given and lost, and of the end of a burst
-    - hears its workers, has the dead replaced, sees how many are wanted and starts them
+    - hears its workers, has the dead replaced, sees how many are wanted and starts them, and the relay of the outbox
     - goes on with a deploy
     - looks how much memory is left, and says who takes suspects
     - sends stopping workers the signal that is due, and looks from outside at what jobs are up to
@@ -78,6 +80,7 @@ class Supervisor:
         self._scaler = parts.scaler
         self._suspect_takers = parts.suspect_takers
         self._lost_boards = parts.lost_boards
+        self._outbox_relay = parts.outbox_relay
         self._other_children = parts.other_children
         self._adopts_orphans = adopts_orphans()
         self._recaller = Recaller(settings.prefetch_ms, parts.leases.submit)
@@ -99,6 +102,7 @@ class Supervisor:
             self._ending.drain_after_cooldown()
             self._shown_state.publish()
             self._wait(pause_s)
+        self._outbox_relay.end()
         if not self._leases.end(REDIS_AT_END_S):
             log.event("daemon.unburied", level=log.WARNING, hint="the next daemon on this host takes the jobs up")
         log.event("daemon.ended", code=int(self._ending.exit))
@@ -134,12 +138,14 @@ class Supervisor:
         self._lifecycle.replace_the_dead()
         if self._adopts_orphans:
             ours = {worker.pid for worker in self._workers}
-            reap_strangers(ours | self._source_changes.children() | self._other_children)
+            ours |= self._outbox_relay.pids | self._source_changes.children() | self._other_children
+            reap_strangers(ours)
         if self._lifecycle.unusable and not self._ending.is_under_way:
             self._ending.give_up()
         if not self._ending.is_under_way:
             self._scaler.look()
             self._lifecycle.start_workers()
+        self._outbox_relay.look()
 
     def _advance_deploy(self) -> None:
         if self._ending.is_under_way:
@@ -147,6 +153,7 @@ class Supervisor:
         step = self._source_changes.advance()
         if step is Step.RELOADING:
             self._lifecycle.seats.forget_deaths()  # the code is another one now
+            self._outbox_relay.replace()
         elif step is Step.EXEC:
             self._ending.replace()
 

@@ -42,12 +42,14 @@ from jqjobs.daemon.supervisor import Parts, Supervisor
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers.dumps import Dumps
 from jqjobs.daemon.workers.lost_boards import LostBoards
+from jqjobs.daemon.workers.outbox_relay import OutboxRelay
 from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.daemon.workers.spawn import Configure
 from jqjobs.daemon.workers.suspect_takers import SuspectTakers
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import JqError
+from jqjobs.link.relay_config import RelayConfig
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import Address
 from jqjobs.store.login import address_of
@@ -116,8 +118,22 @@ def _make_parts(boot: Boot) -> Parts:
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
         Scaler(settings, lifecycle, workers, leases, memory, source_changes),
-        SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add), others,
+        SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add),
+        _outbox_relay(boot, workers), others,
     )  # fmt: skip
+
+
+def _outbox_relay(boot: Boot, workers: WorkerProcesses) -> OutboxRelay:
+    settings, directory = boot.settings, boot.release.directory
+
+    def configure() -> str:
+        return RelayConfig(
+            app=settings.app, redis_url=boot.redis_url, daemon_pid=os.getpid(), poll_s=settings.poll_s,
+            jitter=settings.jitter, log_format=settings.log_format, log_level=settings.log_level,
+        ).to_json()  # fmt: skip
+
+    is_told = Environment(directory=directory).get("database_url") is not None
+    return OutboxRelay(workers, configure, directory, boot.relay.pipes, is_told=is_told)
 
 
 def _say_start(settings: DaemonSettings, address: Address) -> None:

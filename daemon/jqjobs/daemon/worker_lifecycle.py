@@ -131,6 +131,7 @@ class WorkerLifecycle:
     def _introduce(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         worker.state = "joining"
         worker.queues, worker.names = tuple(message["queues"]), tuple(message["names"])
+        worker.has_outbox = message.get("outbox", False)
         self._workers.describe(worker)
         self._say_unserved(message["unserved"])
         self._leases.submit(Join(worker.id, worker.queues, worker.names, worker.board))

@@ -50,9 +50,7 @@ def check_meta(meta: Mapping[str, Any] | None) -> None:
 
 
 def check_on_commit(alias: str | bool | None) -> None:
-    """Raise InvalidOption unless this names a database of Django; False: enqueue at once; None says nothing."""
-    if alias == "outbox":
-        raise InvalidOption("on_commit knows no 'outbox' yet", hint="name the database, such as 'default'")
+    """Raise InvalidOption unless this names a database of Django, or is "outbox"; False: at once; None says nothing."""
     if alias is not None and alias is not False and not (isinstance(alias, str) and alias):
         raise InvalidOption(f"on_commit {alias!r} names no database of Django", hint="'default' does; False: none")
 
@@ -108,6 +106,7 @@ class Options:
     meta: Mapping[str, Any] | None = None
     on_commit: str | Literal[False] | None = None
     tags: Sequence[str] | None = None
+    outbox: Any = None
 
     def __post_init__(self) -> None:
         check_coalesce(self.coalesce, self.replace)

@@ -87,6 +87,10 @@ class Status(IntEnum):
     FULL = 3  #: of a fast trip: nothing was done, a whole one is due
 
 
+#: What stands for the state of a job that is in no queue yet, but in the outbox of its producer's database.
+OUTBOX = "outbox"
+
+
 def check_name(name: str, what: str) -> str:
     """Return ``name`` if it may name a queue, a job or an id. Raises: InvalidName."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -23,6 +23,7 @@ from jqjobs.store.calls.endings import job_end
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.memory import sample_memory
 from jqjobs.store.calls.recalls import recall
+from jqjobs.store.calls.relaying import relay, relayed
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.calls.tail import TailEvent, listen, tell
@@ -76,6 +77,8 @@ CALLS: dict[str, Call[Any]] = {
     "claim_alert": claim_alert("died q", 900_000, 45_000),
     "told_alert": told_alert("died q", 1),
     "note_release": note_release("v1"),
+    "relay": relay("q", [("r", '{"job":"n","id":"r"}')]),
+    "relayed": relayed("q", ["r"]),
     "settings": upkeep.settings("q", {"max_dead": 10}),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),

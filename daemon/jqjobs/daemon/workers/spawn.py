@@ -45,6 +45,7 @@ class WorkerProcess:
     release: str = ""
     queues: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    has_outbox: bool = False
     state: str = "starting"
     plan: StopPlan | None = None
     sent: signal.Signals | None = None
@@ -117,7 +118,7 @@ def _start_process(
     with pipes:
         process = subprocess.Popen(
             [sys.executable, "-m", "jqjobs.worker", worker_id],
-            env={**_environment(), "JQ_WORKER": configuration},
+            env={**worker_environment(), "JQ_WORKER": configuration},
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=pipes.stdout,
@@ -129,7 +130,7 @@ def _start_process(
     return process
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """What workers inherit: all but the daemon's own line to systemd."""
     own = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
     return {name: value for name, value in os.environ.items() if name not in own}

@@ -43,7 +43,7 @@ def join(parts: WorkerParts) -> bool:
         ]
         names = [*catalog, *leases.signature_offers(catalog), *offered]
         unserved = [queue for queue in registry.queues() if queue not in queues]
-        parts.channel.send("ready", queues=queues, names=names, unserved=unserved)
+        parts.channel.send("ready", queues=queues, names=names, unserved=unserved, outbox=registry.outbox is not None)
         return _wait_for_go(parts)
     return False
 

@@ -1,0 +1,134 @@
+"""The relay of the app's outbox, a process beside the workers: started, replaced, ended. The daemon opens no database.
+
+a worker is ready whose app has an outbox ──▶ started ──▶ dies ──▶ started again, after a pause that grows
+the first one of a deploy is ready ─────────▶ ended, and started with the new code
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jqjobs.base import log
+from jqjobs.daemon.output.worker_pipes import WorkerPipes
+from jqjobs.daemon.workers.spawn import WorkerProcess, worker_environment
+from jqjobs.daemon.workers.stop_plans import Life, Restart, after_death
+from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.link.relay_config import VARIABLE
+
+#: A relay that is told to end has so long for the rows it has in hand.
+_ENDS_WITHIN_S = 3.0
+
+
+class OutboxRelay:
+    """One per daemon."""
+
+    def __init__(
+        self, workers: WorkerProcesses, configure: Callable[[], str], directory: Path,
+        pipes: Callable[[], WorkerPipes], *, is_told: bool,
+    ) -> None:  # fmt: skip
+        """``configure``: returns what the process is told, as JSON. ``directory``: where workers run. ``is_told``: the
+        settings name a database, whatever the app says.
+        """
+        self._workers = workers
+        self._is_told = is_told
+        self._configure = configure
+        self._directory = directory
+        self._pipes = pipes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0
+        self._is_wanted = False
+        self._restart = Restart()
+        self._old_since_s: float | None = None
+        self._kill_at_s: float | None = None
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The process, while it is not waited for."""
+        return frozenset([self._process.pid] if self._process else [])
+
+    def replace(self) -> None:
+        """There is new code: have another process, once a worker is ready with it, so that it is known to work."""
+        self._old_since_s = time.monotonic()
+
+    def look(self) -> None:
+        """See what the newest worker says and whether the process has ended; start one if it is time for that."""
+        self._hear_newest()
+        if self._process is not None:
+            self._see_end(self._process)
+        if self._process is None and self._is_wanted and time.monotonic() >= self._restart.at_s:
+            self._start_process()
+
+    def _hear_newest(self) -> None:
+        newest = max((each for each in self._workers if each.state == "ready"), key=_started_s, default=None)
+        if newest is None:
+            return
+        self._is_wanted = self._is_told or newest.has_outbox
+        if not self._is_wanted or (self._old_since_s is not None and newest.started_s > self._old_since_s):
+            self._old_since_s = None
+            self._tell_to_end()
+
+    def end(self) -> None:
+        """End the process; return when it is gone."""
+        self._is_wanted = False
+        if self._process is None:
+            return
+        self._tell_to_end()
+        try:
+            self._process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _tell_to_end(self) -> None:
+        if self._process is not None and self._kill_at_s is None:
+            self._kill_at_s = time.monotonic() + _ENDS_WITHIN_S
+            self._process.send_signal(signal.SIGTERM)
+
+    def _see_end(self, process: subprocess.Popen[bytes]) -> None:
+        code = process.poll()
+        if code is None:
+            if self._kill_at_s is not None and time.monotonic() >= self._kill_at_s:
+                process.kill()
+            return
+        self._process = None
+        if self._kill_at_s is not None:
+            self._restart, self._kill_at_s = Restart(), None
+            return
+        self._plan_successor(process.pid, code)
+
+    def _plan_successor(self, pid: int, code: int) -> None:
+        now_s = time.monotonic()
+        self._restart = after_death(now_s, Life(now_s - self._started_s), self._restart.early_deaths)
+        next_s = round(self._restart.at_s - now_s, 2)
+        log.event("outbox.died", level=log.WARNING, pid=pid, code=code, next_start_s=next_s)
+
+    def _start_process(self) -> None:
+        self._started_s = time.monotonic()
+        try:
+            with self._pipes() as pipes:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "jqjobs.outbox"],
+                    env={**worker_environment(), VARIABLE: self._configure()},
+                    cwd=self._directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=pipes.stdout,
+                    stderr=pipes.stderr,
+                    pass_fds=pipes.read_ends,
+                    process_group=0,  # as for workers: Ctrl-C reaches the daemon only
+                )
+                pipes.belong_to(self._process.pid)
+        except OSError as error:
+            log.event("outbox.not_started", level=log.ERROR, error=str(error))
+            self._restart = after_death(self._started_s, Life(0.0), self._restart.early_deaths)
+            return
+        log.event("outbox.started", pid=self._process.pid)
+
+
+def _started_s(worker: WorkerProcess) -> float:
+    return worker.started_s
