@@ -155,6 +155,12 @@ class OutboxMissing(JqError):
     code = "no_outbox"
 
 
+class OutboxFailed(JqError):
+    """The database of the outbox cannot be used."""
+
+    code = "outbox"
+
+
 class StoreError(JqError):
     """Redis answered with an error.
 

@@ -31,4 +31,5 @@ else:
 TASKS = {
     "default": {"BACKEND": "jqjobs.django.JqBackend", "QUEUES": ["default", "queue_1"], "OPTIONS": {"keep": "1h"}},
     "at_once": {"BACKEND": "jqjobs.django.JqBackend", "QUEUES": [], "OPTIONS": {"keep": "1h", "on_commit": None}},
+    "outbox": {"BACKEND": "jqjobs.django.JqBackend", "QUEUES": [], "OPTIONS": {"keep": "1h", "on_commit": "outbox"}},
 }

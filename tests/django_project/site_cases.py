@@ -94,7 +94,8 @@ class CheckTests(SimpleTestCase):
         }.items():
             with self.subTest(why or "nothing"):
                 self.assertEqual(self.found(**tasks), [why] if why else [])
-        self.assertEqual(self.found(default=backend(keep=None, on_commit="outbox")), ["jqjobs.E003"])
+        self.assertEqual(self.found(default=backend(keep=None, on_commit=7)), ["jqjobs.E003"])
+        self.assertEqual(self.found(default=backend(keep=None, on_commit="outbox")), [])
 
     def test_an_option_that_there_is_not_is_refused(self):
         with override_settings(TASKS={"default": backend(urls="redis://r")}), self.assertRaises(ImproperlyConfigured):

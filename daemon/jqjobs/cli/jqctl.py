@@ -24,7 +24,8 @@ _COMMANDS = {
     "daemon": "daemon.daemons:daemon",
     "doctor": "doctor.command:doctor", "enqueue": "job.enqueue:enqueue", "errors": "job.errors:errors",
     "job": "job.jobs:job", "jobs": "job.registered:jobs", "metrics": "metrics.metrics:metrics",
-    "new": "new:new", "ping": "overview.ping:ping", "queue": "queue.queues:queue", "recent": "queue.recent:recent",
+    "new": "new:new", "outbox": "outbox:outbox", "ping": "overview.ping:ping", "queue": "queue.queues:queue",
+    "recent": "queue.recent:recent",
     "scale": "daemon.scale:scale", "schedule": "queue.schedule:schedule", "status": "overview.status:status",
     "tail": "overview.tail:tail", "top": "overview.top:top", "web": "web:web",
 }  # fmt: skip

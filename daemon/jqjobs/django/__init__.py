@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jqjobs.api.app import App
     from jqjobs.django.backend import JqBackend
     from jqjobs.django.dashboard import dashboard_urls
+    from jqjobs.django.outbox_table import create_outbox, drop_outbox
     from jqjobs.django.task_options import options
 
     #: The app of the project: its tasks, and the jobs of `<app>/jobs.py`. For `jqd --app jqjobs.django:app`.
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 #: Public name → its module, and its name there.
 _HOMES = {
     "JqBackend": ("backend", "JqBackend"), "dashboard_urls": ("dashboard", "dashboard_urls"),
-    "options": ("task_options", "options"),
+    "options": ("task_options", "options"), "create_outbox": ("outbox_table", "create_outbox"),
+    "drop_outbox": ("outbox_table", "drop_outbox"),
 }  # fmt: skip
 
-__all__ = ["JqBackend", "app", "dashboard_urls", "options"]
+__all__ = ["JqBackend", "app", "create_outbox", "dashboard_urls", "drop_outbox", "options"]
 
 
 def __getattr__(name: str) -> Any:

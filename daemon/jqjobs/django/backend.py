@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
 
+from jqjobs.api.engine_choice import in_outbox
 from jqjobs.api.function import Job
+from jqjobs.api.handle import JobHandle
+from jqjobs.api.terms import DEFAULT_ALIAS
 from jqjobs.django import checks
 from jqjobs.django.framework import (
     BaseTaskBackend,
@@ -18,11 +22,12 @@ from jqjobs.django.framework import (
     task_enqueued,
 )
 from jqjobs.django.on_commit import is_in_transaction
-from jqjobs.django.project import checked_options, commit_of, project_app
+from jqjobs.django.project import alias_of, checked_options, commit_of, project_app
 from jqjobs.django.registered import RegisteredTasks
 from jqjobs.django.task_options import OF_CALLS, JqTask, options_of
 from jqjobs.django.task_results import new_result, stored_result
 from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption, NotFound
+from jqjobs.jobs.records import OUTBOX
 from jqjobs.store.reads.jobs import JobInfo
 
 
@@ -65,7 +70,8 @@ class JqBackend(BaseTaskBackend):  # type: ignore[misc, unused-ignore]
             result = new_result(task, job.enqueue(*args, **kwargs).ref, self.alias, args, kwargs)
         except InvalidArguments as error:
             raise TypeError(error.in_one_line()) from error
-        tell, alias = partial(task_enqueued.send, type(self), task_result=result), options["on_commit"]
+        tell = partial(task_enqueued.send, type(self), task_result=result)
+        alias = options["outbox"] or alias_of(options["on_commit"])
         transaction.on_commit(tell, using=alias) if alias and is_in_transaction(alias) else tell()
         return result
 
@@ -75,7 +81,7 @@ class JqBackend(BaseTaskBackend):  # type: ignore[misc, unused-ignore]
         Raises: TaskResultDoesNotExist, also when it succeeded and nothing of it is kept; StoreError and its kinds.
         """
         try:
-            info = project_app().handle(result_id).info()
+            info = self._handle(result_id).info()
         except (NotFound, InvalidName) as error:
             raise TaskResultDoesNotExist(error.in_one_line()) from error
         task = registered_tasks().find(info.name)
@@ -87,9 +93,17 @@ class JqBackend(BaseTaskBackend):  # type: ignore[misc, unused-ignore]
         """Yield what is wrong with the settings."""
         return checks.of_backend(self.alias, self.queues, self.options)
 
+    def _handle(self, ref: str) -> JobHandle:
+        """Return the handle of a task; it sees one that is in the outbox still. Raises: InvalidName."""
+        app = project_app()
+        handle = app.handle(ref)
+        if commit_of(self.options) != OUTBOX:
+            return handle
+        return replace(handle, _engine=in_outbox(lambda: app.engine, DEFAULT_ALIAS)())
+
     def _options(self, task: Any) -> dict[str, Any]:
         """Return what holds for a call of a task: what is said of it, over what is said of the backend."""
-        own = {"keep": self.options.get("keep"), "on_commit": commit_of(self.options)}
+        own = {"keep": self.options.get("keep"), "on_commit": commit_of(self.options), "outbox": None}
         return own | {name: value for name, value in options_of(task).items() if name in OF_CALLS}
 
     def _job(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], options: dict[str, Any]) -> Job[..., Any]:

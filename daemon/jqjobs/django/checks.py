@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.checks import Error
 from django.core.checks import Warning as Caution
 
+from jqjobs.api.app import App
 from jqjobs.base.config import Environment
-from jqjobs.django.project import BACKENDS, backend_options, commit_of, project_app
+from jqjobs.django.project import BACKENDS, alias_of, backend_options, commit_of, project_app
 from jqjobs.embedded import is_embedded
-from jqjobs.errors import ConfigError, JqError
+from jqjobs.errors import ConfigError, JqError, OutboxMissing
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import check_name
 from jqjobs.store.address import parse_url
@@ -44,7 +45,7 @@ def _of_options(where: str, queues: Collection[str], options: Mapping[str, Any])
     except JqError as error:
         yield Error(f"{where}: {error.message}", hint=error.hint or None, id="jqjobs.E003")
     alias = commit_of(options)
-    if isinstance(alias, str) and alias != "outbox" and alias not in settings.DATABASES:
+    if isinstance(alias, str) and alias_of(alias) not in settings.DATABASES:
         yield Error(f"{where}: on_commit {alias!r} is no alias of DATABASES", id="jqjobs.E004")
     if "keep" not in options:
         yield Caution(
@@ -69,7 +70,18 @@ def of_deployment(app_configs: Any = None, **kwargs: Any) -> list[Any]:
     if policy != "noeviction":
         hint = "set maxmemory-policy noeviction"
         found.append(Error(f"Redis evicts keys ({policy}): jobs may be lost", hint=hint, id="jqjobs.E006"))
+    found += _of_outbox(app)
     if unserved := [queue for queue in app.registry.queues() if queue not in served]:
         hint = "jqd --app jqjobs.django:app, with --queues for all of them"
         found.append(Caution(f"no daemon serves {', '.join(unserved)}", hint=hint, id="jqjobs.W002"))
     return found
+
+
+def _of_outbox(app: App) -> Iterator[Any]:
+    if app.registry.outbox is None:
+        return
+    try:
+        app.registry.outbox.status()
+    except OutboxMissing as error:
+        hint = "a migration with jqjobs.django.create_outbox, or manage.py jqctl outbox migrate"
+        yield Error(f"the outbox: {error.message}", hint=hint, id="jqjobs.E007")

@@ -19,6 +19,8 @@ from django.utils.module_loading import module_has_submodule
 
 from jqjobs.api.app import App
 from jqjobs.django.connections import AroundAsync, around
+from jqjobs.jobs.records import OUTBOX
+from jqjobs.outbox import Outbox
 
 BACKENDS = ("jqjobs.django.JqBackend", "jqjobs.django.backend.JqBackend")
 #: What OPTIONS may say.
@@ -35,6 +37,8 @@ def project_app() -> App:
         defaults={"keep": options.get("keep"), "on_commit": commit_of(options)},
     )  # fmt: skip
     app.middleware(around, around_async=AroundAsync().around)
+    if commit_of(options) == OUTBOX:
+        Outbox(app, DEFAULT_DB_ALIAS)
     return app
 
 
@@ -58,6 +62,11 @@ def commit_of(options: Mapping[str, Any]) -> Any:
     """Return ``on_commit`` of OPTIONS: unless they say otherwise, calls wait for the commit of the default database."""
     alias = options.get("on_commit", DEFAULT_DB_ALIAS)
     return False if alias is None else alias
+
+
+def alias_of(on_commit: Any) -> Any:
+    """Return the database whose commit counts; False: none does."""
+    return DEFAULT_DB_ALIAS if on_commit == OUTBOX else on_commit
 
 
 def job_modules() -> Iterator[str]:

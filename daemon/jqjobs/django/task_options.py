@@ -20,6 +20,7 @@ _ATTRIBUTE = "jqjobs_options"
 #: What each call may say for itself.
 OF_CALLS = (
     "max_attempts", "max_crashes", "timeout", "expires", "keep", "key", "coalesce", "replace", "meta", "on_commit",
+    "outbox",
 )  # fmt: skip
 #: What is said where the task is written: workers and limits go by it.
 OF_TASKS = (
@@ -43,6 +44,7 @@ class JqTask(Task):  # type: ignore[misc, unused-ignore]
     replace: Any = None
     meta: Any = None
     on_commit: Any = None
+    outbox: Any = None
     backoff: Any = None
     memory: Any = None
     rate_limit: Any = None

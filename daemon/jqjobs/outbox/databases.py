@@ -58,7 +58,8 @@ class SqlAlchemyDatabase:
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def close(self) -> None:
-        """Leave the engine to its application."""
+        """Close the connections that are idle; the next statement opens another."""
+        self._engine.dispose()
 
 
 class DjangoDatabase:
@@ -75,7 +76,7 @@ class DjangoDatabase:
     def run(self, sql: str, values: Sequence[object] = ()) -> Rows:
         """Run a statement."""
         with _django_connection(self.alias).cursor() as cursor, told():
-            cursor.execute(in_style(sql, "format"), values)
+            cursor.execute(in_style(sql, "format"), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:

@@ -36,9 +36,9 @@ def test_what_is_committed_is_there_at_once_and_what_is_rolled_back_never_was(sh
 def test_a_savepoint_that_is_rolled_back_takes_its_calls_along(shop: Shop) -> None:
     with Session(shop.engine) as session, session.begin():
         kept = shop.send.options(outbox=session).enqueue()
-        with pytest.raises(ZeroDivisionError), session.begin_nested():
-            shop.send.options(outbox=session).enqueue()
-            raise ZeroDivisionError
+        savepoint = session.begin_nested()
+        shop.send.options(outbox=session).enqueue()
+        savepoint.rollback()
         with session.begin_nested():
             also_kept = shop.send.options(outbox=session).enqueue()
 

@@ -1,0 +1,118 @@
+"""JQ_ENGINE=database: producers that need no Redis, and what they see of their jobs until a relay has brought them."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from threading import Timer
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+
+from jqjobs import App
+from jqjobs.errors import ConfigError, ResultTimeout
+from jqjobs.jobs.records import Kind
+from jqjobs.outbox import Outbox
+from jqjobs.outbox.outbox import engine_of
+from jqjobs.testing import in_memory
+from store.outbox.conftest import NOWHERE, Shop
+from store.outbox.databases_here import Place, Places
+
+
+@pytest.fixture
+def place(places: Places) -> Place:
+    return places.place("sqlite")
+
+
+@pytest.fixture
+def site(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """The shop as a site that has the database's URL, and no Redis."""
+    monkeypatch.setenv("JQ_ENGINE", "database")
+    monkeypatch.setenv("JQ_DATABASE_URL", shop.place.url)
+    shop.lose_redis()
+    yield shop
+    database = shop.app.registry.outbox.database
+    database.close()
+
+
+def find_redis(shop: Shop) -> None:
+    shop.app.client.close()
+    shop.app.client._whereabouts._redis_url, shop.app.client._whereabouts._found = shop.system.url, None
+
+
+def test_calls_wait_in_the_outbox_and_their_handles_know(site: Shop) -> None:
+    job, *more = site.send.enqueue_many([(n,) for n in range(20)])
+
+    assert (job.created, job.state(), job.info().args, len(site.waiting())) == (None, "outbox", [0], 20)
+    with pytest.raises(ResultTimeout):
+        job.result(timeout=0.01)
+    assert more[0].cancel() == "cancelled"
+    more[1].delete()
+    assert len(site.waiting()) == 18
+
+
+def test_results_are_waited_for_while_a_relay_brings_the_call(site: Shop) -> None:
+    job = site.send.options(keep="1h").enqueue()
+
+    def bring_and_run() -> None:
+        find_redis(site)
+        site.outbox.relay(site.system.store.run)
+        [taken] = site.system.take()
+        taken.keep_ms = 3_600_000
+        site.system.settle("w", taken, Kind.KEPT, 3_600_000, line=b"42")
+
+    timer = Timer(0.2, bring_and_run)
+    timer.start()
+    assert job.result(timeout=20) == 42
+    timer.join()
+    assert (job.state(), asyncio.run(job.result_async(timeout=20))) == ("kept", 42)
+
+
+def test_a_call_that_was_cancelled_in_the_outbox_does_not_come_although_a_relay_has_read_it(site: Shop) -> None:
+    find_redis(site)
+    job = site.send.enqueue()
+    found = site.read()
+    assert job.cancel() == "cancelled"
+    site.bring(found)
+
+    assert site.system.ids() == []
+
+
+def test_a_call_that_was_brought_meanwhile_is_cancelled_where_it_is(
+    site: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_redis(site)
+    job = site.send.enqueue()
+    with monkeypatch.context() as patch:
+        patch.setattr("jqjobs.outbox.rows._delete", lambda *_: None)
+        site.bring(site.read())
+    assert job.cancel() == "cancelled"
+
+    assert (site.system.ids(), job.state(), site.waiting()) == ([], "dead", [])
+
+
+def test_the_database_is_that_of_the_app_unless_a_url_says_another(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JQ_ENGINE", "database")
+    monkeypatch.delenv("JQ_DATABASE_URL", raising=False)
+    with pytest.raises(ConfigError, match="no database"):
+        _ = App(redis_url=NOWHERE).engine
+    shop.send.enqueue()
+    assert len(shop.waiting()) == 1
+    for url in ("no url", "oracle://x/y", "nodb://x/y"):
+        with pytest.raises(ConfigError):
+            Outbox(shop.app, engine_of(url))
+
+
+def test_tests_with_jobs_in_memory_find_calls_with_an_outbox_there(shop: Shop) -> None:
+    with in_memory(shop.app) as jobs, Session(create_engine("sqlite://")) as session:
+        shop.send.options(outbox=session).enqueue(1)
+        jobs.assert_enqueued(shop.send, 1)
+
+
+def test_a_process_without_an_outbox_loads_nothing_of_it() -> None:
+    code = "import sys, jqjobs; jqjobs.App().job(name='x')(lambda: 1); print([m for m in sys.modules if 'outbox' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
