@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("jqjobs")
 #: A skip that names one of these is a failure where JQ_REQUIRE_SERVERS=1.
 _REQUIRED = (
     "redis-server", "valkey", "supervisord", "supervisorctl", "promtool",
-    "node is not", "php is not", "ruby is not", "go is not", "PostgreSQL",
+    "node is not", "php is not", "ruby is not", "go is not", "PostgreSQL", "MariaDB",
 )  # fmt: skip
 
 

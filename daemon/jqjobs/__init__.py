@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NeedsRedis,
         NotFound,
         NotReplicated,
+        OutboxMissing,
         PayloadTooLarge,
         ResultMissing,
         ResultNotRun,
@@ -62,7 +63,7 @@ _PUBLIC = {
     "errors": "Retry Snooze Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
               "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
-              "DrainedTooLong StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated",
+              "DrainedTooLong OutboxMissing StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated",
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
@@ -73,7 +74,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "Retry", "Snooze", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
     "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultNotRun",
-    "ResultTimeout", "NeedsRedis", "DrainedTooLong",
+    "ResultTimeout", "NeedsRedis", "DrainedTooLong", "OutboxMissing",
     "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused", "NotReplicated",
     "__version__",
 ]  # fmt: skip

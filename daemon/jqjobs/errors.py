@@ -155,12 +155,6 @@ class OutboxMissing(JqError):
     code = "no_outbox"
 
 
-class OutboxFailed(JqError):
-    """The database of the outbox cannot be used."""
-
-    code = "outbox"
-
-
 class StoreError(JqError):
     """Redis answered with an error.
 

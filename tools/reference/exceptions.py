@@ -35,6 +35,7 @@ _WHEN = {
     "ResultTimeout": ("`result(timeout=…)`: it has not ended in time, and goes on", "wait again"),
     "NeedsRedis": ("jobs are in memory (`JQ_ENGINE`, tests), and only Redis can do that", "`JQ_ENGINE=redis`"),
     "DrainedTooLong": ("in tests, `drain()`: jobs enqueue each other without end", "break the circle"),
+    "OutboxMissing": ("the database of an outbox has no table `jqjobs_outbox`", "`jqctl outbox migrate`"),
     "StoreError": ("Redis answers with an error; the parent of the five below", "read it"),
     "StoreUnavailable": ("Redis cannot be reached, or did not answer within `JQ_TIMEOUT`",
                          "`maybe_stored`: look, or send the same `id` again; else nothing was stored"),

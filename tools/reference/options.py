@@ -64,7 +64,8 @@ _CALL = {
     "tags": "words to find it by with `jqctl job list --tag`: a list of at most 16, each 1 to 64 bytes without spaces",
     "replace": "a job that has the key and has not started becomes this call, due time included",
     "meta": "a JSON object that travels with the call; the job reads it as `current_job().meta`",
-    "on_commit": "stored when that database of Django commits; `False`: at once",
+    "on_commit": 'stored when that database of Django commits; `False`: at once; `"outbox"`: as `outbox="default"`',
+    "outbox": "written into the [outbox](../how-to/outbox.md) of a Session, a connection, an alias of Django",
 }
 _PERIODIC = {
     "cron": "five fields (six: seconds first) as in Debian's cron, also `L`, `MON#2`, `@daily`",

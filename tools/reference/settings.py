@@ -29,7 +29,10 @@ OTHERS = {
     "JQ_TIMEOUT": (code(f"{DEFAULT_TIMEOUT_S:g}s"), "how long a call of a producer or of `jqctl` may take in all"),
     "JQ_WAIT": ("none", "how many replicas must have what a Python app enqueues, and within which time: `1:100ms`, "
                 "`all`, `all:1s`; see [Sentinel](../how-to/redis.md#what-a-failover-loses)"),
-    "JQ_ENGINE": ("`redis`", "where producers' calls go: `redis`; `sync`: run at once in the caller; `null`: nowhere"),
+    "JQ_ENGINE": ("`redis`", "where producers' calls go: `redis`; `sync`: run at once in the caller; `null`: nowhere; "
+                  "`database`: into the [outbox](../how-to/outbox.md#producers-without-redis) at `JQ_DATABASE_URL`"),
+    "JQ_DATABASE_URL": ("the app's `Outbox`", "the database of the outbox, as SQLAlchemy writes it: "
+                        "`postgresql://shop@db/shop`; for `JQ_ENGINE=database`, relays and `jqctl outbox`"),
     "JQ_RELEASE": ("the git commit", "what `jqctl status` calls the code that a worker has loaded"),
 }  # fmt: skip
 _SIGNALS = {

@@ -18,7 +18,7 @@ from jqjobs.base.words import plural
 from jqjobs.cli.app_loading import load_whole_app
 from jqjobs.cli.output import write_text
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import ConfigError, JqError, OutboxFailed
+from jqjobs.errors import ConfigError, JqError
 
 if TYPE_CHECKING:
     from jqjobs.outbox.outbox import Outbox
@@ -102,7 +102,7 @@ def run(session: Session, force: bool, reference: str | None) -> None:
 
 @contextmanager
 def _outbox(session: Session, reference: str | None) -> Iterator[Outbox]:
-    """Lend the outbox that is meant. Raises: ConfigError; OutboxFailed for what its driver raises."""
+    """Lend the outbox that is meant. Raises: ConfigError, and JqError for what its driver raises."""
     from jqjobs.api.app import App
     from jqjobs.outbox.outbox import Outbox, engine_of, outbox_of
 
@@ -119,6 +119,6 @@ def _outbox(session: Session, reference: str | None) -> Iterator[Outbox]:
     except JqError:
         raise
     except Exception as error:  # each driver has its own
-        raise OutboxFailed(f"the database: {type(error).__name__}: {error}") from error
+        raise JqError(f"the database: {type(error).__name__}: {error}", code="database") from error
     finally:
         found.database.close()

@@ -21,7 +21,7 @@ from reference.pages import BY_HAND, PAGES, text_of
 from unit.docs.pages import PACKAGE, ROOT, chapter, first_cells
 
 #: Variables that jqd hands to workers, successors and commands, and one that stands for all; nobody sets them.
-INTERNAL = {"JQ_WORKER", "JQ_HANDOVER", "JQ_ALERT_", "JQ_X_Y"}
+INTERNAL = {"JQ_WORKER", "JQ_RELAY", "JQ_HANDOVER", "JQ_ALERT_", "JQ_X_Y"}
 
 
 def page(name: str) -> str:

@@ -70,7 +70,7 @@ def test_it_says_what_it_serves_and_begins_when_its_daemon_says_so(around: Aroun
     assert around.join()
     signatures = [f"{job.name} {job.signature.digest}" for job in around.app.jobs.values()]
     names = ["send", "count", *signatures]
-    assert around.sent == [("ready", {"queues": ("mail",), "names": names, "unserved": ["default"]})]
+    assert around.sent == [("ready", {"queues": ("mail",), "names": names, "unserved": ["default"], "outbox": False})]
     assert around.published == 1
 
 
