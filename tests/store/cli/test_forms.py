@@ -36,7 +36,7 @@ CALLS = {
 #: Seen elsewhere: they need a daemon that answers, go on until they are stopped, or speak to no Redis.
 ELSEWHERE = {
     "client", "completion", "daemon drain", "daemon dump", "daemon quiet", "daemon reload", "daemon resume",
-    "daemon scale", "daemon stop", "tail", "web", "web passwd",
+    "daemon scale", "daemon stop", "new job", "tail", "web", "web passwd",
 }  # fmt: skip
 #: What they tell names nothing that other commands take; or has a format of its own.
 REFUSED = {

@@ -14,7 +14,8 @@ from jqjobs.worker.slots.job_log import _FAILURES, _QUIET
 PACKAGE = Path(__file__).parents[3] / "daemon" / "jqjobs"
 
 #: Names that are put together when the line is logged, by the text they are put together from.
-_COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kind if kind not in (*_FAILURES, *_QUIET)}}
+_APART = (*_FAILURES, *_QUIET, Kind.SNOOZED)
+_COMPOSED = {"f'job.{outcome.kind.value}'": {f"job.{kind.value}" for kind in Kind if kind not in _APART}}
 
 #: Who writes the lines of a room, or of one file where others do.
 _PROCESSES = {

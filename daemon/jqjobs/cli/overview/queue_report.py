@@ -24,7 +24,7 @@ _COLUMNS = (
 #: Counters of a queue that make sense added up.
 _ADDED = tuple(
     name for name in QueueStatus._fields
-    if name not in ("name", "oldest_ready_s", "now_ms") and not name.startswith(("paused_", "max_", "dead_"))
+    if name not in ("name", "oldest_ready_s", "now_ms", "busy") and not name.startswith(("paused_", "max_", "dead_"))
 )  # fmt: skip
 
 

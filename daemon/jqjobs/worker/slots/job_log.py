@@ -52,12 +52,16 @@ class JobLog:
                 log.event("job.done", logger=logger, job=ref, name=job.name, attempt=job.attempt, ms=ms)
         elif outcome.kind in _FAILURES:
             _say_failure(job, outcome, ms)
-        elif outcome.kind not in _QUIET:
-            is_snoozed = outcome.kind is Kind.SNOOZED
+        elif outcome.kind is Kind.SNOOZED:
             log.event(
-                f"job.{outcome.kind.value}", level=log.INFO if is_snoozed else log.WARNING, logger=log.JOBS,
-                job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms,
-                next=_next(outcome) if is_snoozed else _NEXT.get(outcome.kind), error=outcome.error or None,
+                "job.snoozed", logger=log.JOBS, job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms,
+                next=_next(outcome), error=outcome.error,
+            )  # fmt: skip
+        elif outcome.kind not in _QUIET:
+            log.event(
+                f"job.{outcome.kind.value}", level=log.WARNING, logger=log.JOBS, job=f"{job.queue}/{job.id}",
+                name=job.name, attempt=job.attempt, ms=ms, next=_NEXT.get(outcome.kind) or None,
+                error=outcome.error or None,
             )  # fmt: skip
 
 
