@@ -12,6 +12,8 @@ from jqjobs.version import __version__
 
 if TYPE_CHECKING:
     from jqjobs.api.app import App
+    from jqjobs.api.batches import Batch
+    from jqjobs.api.chains import Chain, ChainHandle
     from jqjobs.api.function import Job
     from jqjobs.api.handle import JobHandle
     from jqjobs.api.queue import Queue
@@ -49,14 +51,17 @@ if TYPE_CHECKING:
     from jqjobs.jobs.app_hooks import NewCall
     from jqjobs.jobs.backoff import Delays, Exponential, Fixed
     from jqjobs.jobs.context import JobContext, current_job, wait_async
+    from jqjobs.jobs.flow import BatchState, BatchStatus
     from jqjobs.jobs.limits import Concurrency, RateLimit
+    from jqjobs.jobs.previous import Previous
     from jqjobs.jobs.records import State
     from jqjobs.store.calls.cancels import CancelAnswer
     from jqjobs.store.reads.jobs import JobInfo
 
 #: Module → the public names that it has.
 _PUBLIC = {
-    "api.app": "App", "api.function": "Job", "api.handle": "JobHandle", "api.queue": "Queue",
+    "api.app": "App", "api.batches": "Batch", "api.chains": "Chain ChainHandle", "jobs.previous": "Previous",
+    "jobs.flow": "BatchState BatchStatus", "api.function": "Job", "api.handle": "JobHandle", "api.queue": "Queue",
     "jobs.records": "State", "store.reads.jobs": "JobInfo", "store.calls.cancels": "CancelAnswer",
     "jobs.app_hooks": "NewCall", "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
@@ -69,6 +74,7 @@ _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.sp
 
 __all__ = [  # noqa: RUF022 - grouped by what they are for
     "App", "Job", "JobHandle", "JobInfo", "Queue", "State", "CancelAnswer",
+    "Batch", "BatchState", "BatchStatus", "Chain", "ChainHandle", "Previous",
     "NewCall", "current_job", "JobContext", "wait_async",
     "Exponential", "Fixed", "Delays", "RateLimit", "Concurrency",
     "Retry", "Snooze", "Discard", "JobTimeout", "JobInterrupted", "JobCancelled",

@@ -6,11 +6,17 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import Any
 
+from jqjobs.api.batches import Batch
+from jqjobs.api.chains import Chain, chain_of
 from jqjobs.api.client import Client
 from jqjobs.api.engine import Engine
 from jqjobs.api.handle import JobHandle
+from jqjobs.api.opening import Opening, opening
 from jqjobs.api.queue import Queue
+from jqjobs.api.steps import Step
+from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidName
+from jqjobs.jobs.flow import OnDead, batch_ref
 from jqjobs.jobs.records import parse_ref
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
@@ -35,6 +41,33 @@ class Doors(ABC):
         if queue is None:
             raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
         return JobHandle(job_id, queue, False, self.engine)
+
+    def batch(
+        self, id: str | None = None, *, queue: str | None = None, then: Step | None = None,
+        always: Step | None = None, on_dead: str = OnDead.WAIT, keep: Duration = "7d",
+    ) -> Opening:  # fmt: skip
+        """Return a batch for a ``with`` block: what is added in the block is waited for together.
+
+        ``then``: a call, as `Job.call` makes it, or a list of them, for when all members have succeeded; ``always``:
+        for when all have ended. ``on_dead``: what it does when a member is dead: "wait" until somebody retries it,
+        "cancel" the others, or "go" on to ``then``. ``queue``: where it is kept, without it that of what is to come.
+        ``keep``: for how long it is known after its end. Raises: InvalidOption, InvalidName; in the block Conflict when
+        there is one of this id.
+        """
+        return opening(self.engine, id, queue, then, always, on_dead, keep)
+
+    def batch_at(self, ref: str) -> Batch:
+        """Return a batch that is there already, by its ``queue/id``. Raises: InvalidName, InvalidOption."""
+        return Batch(*batch_ref(ref), self.engine)
+
+    def chain(self, *steps: Step) -> Chain:
+        """Return a chain of calls, as `Job.call` makes them: each begins when the one before has succeeded.
+
+        A list of calls is one step: they run side by side, and are waited for. A parameter that is annotated
+        ``Previous[T]`` gets what the step before has returned, up to 64 KiB. At most 16 steps after the first, of
+        64 KiB together. A dead step stops the chain, its retry goes on. Raises: InvalidOption, InvalidArguments.
+        """
+        return chain_of(self.engine, steps)
 
     def queue(self, name: str) -> Queue:
         """Return a queue: to look into, and to act on many of its jobs. Raises: InvalidName."""

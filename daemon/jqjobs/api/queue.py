@@ -1,16 +1,16 @@
 """A queue, as an application sees it: what is in it, and what is done to many of its jobs.
 
-Each thing is written once, as the steps that lead to it; `_doors` makes of them a method for threads and one for
+Each thing is written once, as the steps that lead to it; `both_ways` makes of them a method for threads and one for
 coroutines.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, Unpack
 
+from jqjobs.api.both_ways import both_ways
 from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
@@ -21,9 +21,6 @@ from jqjobs.store.calls import upkeep
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.search import Cursor, JobPage, JobRow, find_page
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 #: Jobs of one page of an iterator.
 _PAGE = 100
@@ -46,24 +43,6 @@ class Said(TypedDict, total=False):
     tag: str
     since: datetime | Duration
     older_than: Duration
-
-
-def _doors(
-    steps: Callable[Concatenate[Queue, P], Steps[R]],
-) -> tuple[Callable[Concatenate[Queue, P], R], Callable[Concatenate[Queue, P], Awaitable[R]]]:
-    """Return two methods that go through these steps: one that does, and one to be awaited."""
-
-    @wraps(steps)
-    def now(self: Queue, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return run_steps(self._engine.run, steps(self, *args, **kwargs))
-
-    @wraps(steps)
-    async def awaited(self: Queue, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await run_steps_async(self._engine.run_async, steps(self, *args, **kwargs))
-
-    for method, name in ((now, steps.__name__[1:]), (awaited, f"{steps.__name__[1:]}_async")):
-        method.__name__, method.__qualname__ = name, f"Queue.{name}"
-    return now, awaited
 
 
 class Queue:
@@ -157,14 +136,14 @@ class Queue:
         changed: bool = yield upkeep.resume(self.name)
         return changed
 
-    counts, counts_async = _doors(_counts)
-    retry, retry_async = _doors(_retry)
-    cancel, cancel_async = _doors(_cancel)
-    delete, delete_async = _doors(_delete)
-    move, move_async = _doors(_move)
-    purge, purge_async = _doors(_purge)
-    pause, pause_async = _doors(_pause)
-    resume, resume_async = _doors(_resume)
+    counts, counts_async = both_ways(_counts)
+    retry, retry_async = both_ways(_retry)
+    cancel, cancel_async = both_ways(_cancel)
+    delete, delete_async = both_ways(_delete)
+    move, move_async = both_ways(_move)
+    purge, purge_async = both_ways(_purge)
+    pause, pause_async = both_ways(_pause)
+    resume, resume_async = both_ways(_resume)
 
     def _selector(self, state: str | None, said: Any) -> Selector:
         return selector(state=state, now_ms=self._engine.now_ms(), **said)

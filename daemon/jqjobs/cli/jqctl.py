@@ -20,7 +20,8 @@ from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.errors import InvalidOption, JqError
 
 _COMMANDS = {
-    "audit": "overview.audit:audit", "client": "client:client", "completion": "completion:completion",
+    "audit": "overview.audit:audit", "batch": "queue.batches:batch",
+    "client": "client:client", "completion": "completion:completion",
     "daemon": "daemon.daemons:daemon",
     "doctor": "doctor.command:doctor", "enqueue": "job.enqueue:enqueue", "errors": "job.errors:errors",
     "job": "job.jobs:job", "jobs": "job.registered:jobs", "metrics": "metrics.metrics:metrics",

@@ -71,6 +71,8 @@ class JobContext:
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     snoozes: int = 0
     _reporter: JobReporter | None = field(default=None, repr=False, compare=False)
+    #: The batch that it is in (`jqjobs.api.batches.Batch`), to which it may add; None: it is in none.
+    batch: Any = field(default=None, repr=False, compare=False)
 
     @property
     def ref(self) -> str:
@@ -140,6 +142,11 @@ class Running(Protocol):
         """So many failures make the job dead."""
         ...
 
+    @property
+    def batch(self) -> Any:
+        """The batch that the job is in, None when it is in none."""
+        ...
+
 
 _running: ContextVar[Running | None] = ContextVar("jqjobs_running", default=None)
 
@@ -159,7 +166,7 @@ def context_of(running: Running) -> JobContext:
         job = running.job
         running.context = JobContext(
             job.id, job.queue, job.name, job.attempt, job.failures, running.worker, running.meta, running.args,
-            running.kwargs, running.max_attempts, job.snoozes, running.reporter,
+            running.kwargs, running.max_attempts, job.snoozes, running.reporter, running.batch,
         )  # fmt: skip
     return running.context
 

@@ -47,9 +47,9 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     after: Any = None
 
     @classmethod
-    def done(cls, job: TakenJob) -> Outcome:
-        """It succeeded, and nobody wants the result. What the job has of keys and limits is free again."""
-        return cls(job, Kind.DONE)
+    def done(cls, job: TakenJob, *, result: bytes = b"") -> Outcome:
+        """It succeeded, and nobody wants the result but what comes after it. What it has of keys and limits is free."""
+        return cls(job, Kind.DONE, result=result)
 
     @classmethod
     def kept(cls, job: TakenJob, *, result: bytes = b"", missing: str = "") -> Outcome:

@@ -119,7 +119,7 @@ class NewJob:
     priority: int = 0
     due: str = ""
     key: str = ""
-    fields: tuple[str | int, ...] = ()
+    fields: tuple[str | int | bytes, ...] = ()
     coalesce: str = Coalesce.UNFINISHED
     replace: bool = False
 
@@ -163,6 +163,12 @@ class TakenJob:
     #: Its limits as they are stored, "-" for none; "" when they were never computed (`limits.Limits`).
     limits: str = ""
     memory_bytes: int = 0
+    #: What it has beside itself, a letter each (lua/rules/flow/ended.lua): see `Flow`.
+    flow: str = ""
+    #: What the step before it has returned, as JSON; None when there is none.
+    previous: bytes | None = None
+    #: The batch that it is in, "home/batch", "" for none.
+    batch: str = ""
     #: Why it may have killed a worker before; None when it is not suspected.
     suspicion: Suspicion | None = None
     #: The earlier attempt whose worker died before it could clean up, 0: there is none.

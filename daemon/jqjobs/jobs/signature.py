@@ -21,6 +21,7 @@ from jqjobs.jobs.carried_types import encode, has_open_part, to_builtins, unknow
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
 from jqjobs.jobs.parameters import schema_of
+from jqjobs.jobs.previous import previous_parameter, with_previous
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.jobs.signature_digest import digest_of
 
@@ -64,6 +65,11 @@ class Signature:
         self._function = function
         self._name = name_of(function)
         self._signature = signature_of(function)
+        #: The parameter that no caller gives: it gets what the step before in a chain has returned.
+        self._previous = previous_parameter(self._signature)
+        if self._previous is not None:
+            given = [each for each in self._signature.parameters.values() if each is not self._previous]
+            self._signature = self._signature.replace(parameters=given)
         self._fitting: set[tuple[Any, ...]] = set()
         #: Parameters of which the annotation speaks of all values together: ``**options: Unpack[Options]``.
         self._unpacked: set[str] = set()
@@ -151,6 +157,24 @@ class Signature:
             return tuple(payload.args), payload.kwargs
         bound = self._converted(payload.args, payload.kwargs, to_plain=False)
         return bound.args, bound.kwargs
+
+    @property
+    def previous(self) -> str | None:
+        """The name of the parameter that gets the result of the step before, None when there is none."""
+        return None if self._previous is None else self._previous.name
+
+    @property
+    def needs_previous(self) -> bool:
+        """Whether it cannot do without."""
+        return self._previous is not None and self._previous.default is inspect.Parameter.empty
+
+    def with_previous(self, kwargs: dict[str, Any], previous: bytes | None) -> dict[str, Any]:
+        """Return named arguments with the result of the step before, JSON or None. Raises: InvalidArguments."""
+        if self._previous is None:
+            return kwargs
+        alone = self._signature.replace(parameters=[self._previous])
+        kind = resolved(self._function, alone).get(self._previous.name, Any)
+        return with_previous(kwargs, self._previous, kind, previous)
 
     def names(self) -> frozenset[str] | None:
         """Return the names that the arguments of a call can have; None when there is ``**kwargs``: any."""

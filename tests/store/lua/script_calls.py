@@ -7,12 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import NewJob, TakenJob
 from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
-from jqjobs.store.calls import daemons, enqueueing, job_notes, leases, moves, trips, upkeep
+from jqjobs.store.calls import batches, daemons, enqueueing, job_notes, leases, moves, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, added_by_name, coming, remove_schedule, tick_added
 from jqjobs.store.calls.alerts import claim_alert, told_alert
 from jqjobs.store.calls.audit import note_act
@@ -39,6 +40,8 @@ JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
 IN_HAND = TakenJob("q", "a", 1, "n", b"{}")
 
 TRANSFER = moves.Transfer("b", "1-1", "q", "ready", b"1", [b"name", b"n", b"payload", b"{}"], [b"{}"], has_key=False)
+
+NOTICE = "q/b other/a 1 add"
 
 #: One call of each script, with the most arguments its Python side sends.
 CALLS: dict[str, Call[Any]] = {
@@ -73,6 +76,15 @@ CALLS: dict[str, Call[Any]] = {
     "deliver": moves.deliver("q", "other", 0, [TRANSFER]),
     "delivered": moves.delivered("q", [(TRANSFER, moves.Delivered.DELIVERED)]),
     "acknowledge": moves.acknowledge("q", "other", ["1-1"]),
+    "open_batch": batches.open_batch("q", "b", "nonce", OnDead.WAIT, 1000, b"", b""),
+    "close_batch": batches.close_batch("q", "b", 1),
+    "cancel_batch": batches.cancel_batch("q", "b"),
+    "batch": batches.batch_status("q", "b"),
+    "batch_members": batches.batch_members("q", "b", "open"),
+    "batches": batches.batches("q"),
+    "notices": batches.notices("q"),
+    "notify": batches.notify("q", [NOTICE]),
+    "noticed": batches.noticed("q", [NOTICE]),
     "audit": note_act("ann@web1", "queue pause", {"name": "q"}),
     "claim_alert": claim_alert("died q", 900_000, 45_000),
     "told_alert": told_alert("died q", 1),

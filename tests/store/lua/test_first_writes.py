@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreFull
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
-from jqjobs.store.calls import moves, trips, upkeep
+from jqjobs.store.calls import batches, moves, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, tick_added
 from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
@@ -125,6 +126,15 @@ def an_alert_that_was_told(system: QueueSystem) -> Call[Any]:
     return CALLS["claim_alert"]
 
 
+def a_batch(system: QueueSystem) -> None:
+    system.run(CALLS["open_batch"])
+
+
+def a_batch_that_another_has_opened(system: QueueSystem) -> Call[Any]:
+    system.run(batches.open_batch("q", "b", "another", OnDead.WAIT, 1000))
+    return CALLS["open_batch"]
+
+
 def what_was_read_just_now(system: QueueSystem) -> Call[Any]:
     return moves.deliver("q", "other", system.clock.now_ms, [TRANSFER])
 
@@ -140,6 +150,9 @@ def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
 STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
     "add_schedule": (a_schedule_that_is_there,),
+    "cancel_batch": (called_when(a_batch, "cancel_batch"),),
+    "close_batch": (called_when(a_batch, "close_batch"),),
+    "open_batch": (a_batch_that_another_has_opened,),
     "claim_alert": (an_alert_that_was_told,),
     "deliver": (what_was_read_just_now,),
     "exchange": (settled_in_order,),

@@ -14,7 +14,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import format_age
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreFull
-from jqjobs.store.calls import enqueueing, moves, upkeep
+from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls.batches import deliver_flow
 from jqjobs.store.calls.upkeep import Housekept
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.steps import run_steps
@@ -93,8 +94,8 @@ class Housekeeping:
             return  # the envelopes stay where they are until there is memory for them
 
     def _deliver(self, name: str) -> None:
-        """Bring jobs to the queue that they left for: their mover has not."""
-        brought = run_steps(self._store.run, moves.deliver_overdue(name, _OVERDUE_MS))
+        """Bring jobs and notices to the queue that they left for: nobody else has."""
+        brought = run_steps(self._store.run, deliver_flow(name, _OVERDUE_MS))
         if brought:
             log.event("jobs.delivered", queue=name, jobs=brought)
 

@@ -109,7 +109,7 @@ def _details(outcome: Outcome) -> tuple[int | str, str, bytes]:
     """Return what lua/rules/trip/outcomes.lua calls number, text and line. What a kind does not have is 0 or empty."""
     match outcome.kind:
         case Kind.DONE:  # said, so that what it has is free again: a plain success has neither
-            return 0, outcome.job.key or outcome.job.limits, b""
+            return 0, outcome.job.key or outcome.job.limits or outcome.job.flow, outcome.result
         case Kind.KEPT:
             return outcome.job.keep_ms or 0, outcome.missing, outcome.result
         case Kind.WAITING:
@@ -170,7 +170,7 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
 
 def _add_extra(
     job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any, uncleaned: Any,
-    max_attempts: Any, hung: Any, since: Any, snoozes: Any = None,
+    max_attempts: Any, hung: Any, since: Any, snoozes: Any = None, flow: Any = None,
 ) -> None:  # fmt: skip
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
@@ -179,3 +179,5 @@ def _add_extra(
     job.uncleaned = number(uncleaned) or 0
     job.max_attempts, job.hung, job.snoozes = number(max_attempts), number(hung) or 0, number(snoozes) or 0
     job.ready_ms = moment(since)
+    if flow is not None:
+        job.flow, job.previous, job.batch = text(flow[0]), flow[1], text(flow[2] or b"").partition(" ")[0]

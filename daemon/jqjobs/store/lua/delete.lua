@@ -1,4 +1,4 @@
---: include core wake withdraw outcome/over outcome/succeeded outcome/error_groups
+--: include core wake withdraw outcome/over outcome/succeeded outcome/error_groups flow/ended
 -- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id state score": its place as somebody has seen it
@@ -33,11 +33,13 @@ local function delete(which)
   local f = redis.pcall('HMGET', job, 'key', 'name', 'attempt', 'awaited', 'group', 'moved')
   if f.err then f = {} end
   if f[6] then return -1 end  -- a forward is no job
+  local is_kept = redis.call('ZSCORE', q .. 'kept', id)
   if not leave_set(id) then
     if not is_known then return -1 end
     if is_in_hand(id, f[3]) or redis.call('ZSCORE', q .. 'transfers', id) then return 0 end
   end
   if f[2] then redis.call('ZREM', q .. 'hooks', id .. ' ' .. f[2]) end
+  if not is_kept then pcall(flow_turns, q, now, id, 'gone') end
   forget(q, id, f[1])
   if f[5] then uncount_death(q, id, f[5]) end
   if f[4] then announce(q, id) end

@@ -1,5 +1,5 @@
 --: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
---: include retention parking/unpark moving/overdue trip/served
+--: include retention parking/unpark moving/overdue trip/served flow/forget_batches
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
 -- more is 1.
@@ -7,7 +7,8 @@
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
 -- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped,
---   dead jobs trimmed, which keys of a wrong type it has set aside or "", jobs that wait to be delivered elsewhere }
+--   dead jobs trimmed, which keys of a wrong type it has set aside or "", jobs and notices that
+--   wait to be delivered elsewhere }
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK = 100
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
@@ -26,9 +27,10 @@ if pass_deadlines(q, now, CHUNK) then more = true end
 if meta[2] and unpark(q, now, tonumber(meta[2]), CHUNK) then more = true end
 if end_overdue_misfits(q, now, CHUNK) then more = true end
 if forget_kept(q, now) then more = true end
+if forget_batches(q, now) then more = true end
 local trimmed, more_dead = trim_dead(q, now, most_dead, dead_ms)
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
-local undelivered = overdue_transfers(q, now)
+local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
 local inbox = update_wake(q)
 if reaped > 0 then wake_watcher(q, now) end
 more = more or dead_left or more_dead

@@ -1,5 +1,5 @@
 --: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected length
---: include arrival/newcomers
+--: include arrival/newcomers arrival/batch_word flow/begin_job
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
 -- most 100, and about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
@@ -39,8 +39,10 @@ local accepted, rejected, present = 0, 0, 0
 for i, raw in ipairs(found) do
   local job, reason = read_envelope(raw, now)
   if job and job.answer then
-    reason = take_answer(q, now, raw, job.answer)
+    reason = (job.answer.resolve and take_answer or take_batch_word)(q, now, raw, job.answer)
     if not reason then accepted = accepted + 1 end
+  elseif job and (job.queue or queue_of(q)) ~= queue_of(q) then
+    reason = 'bad_field: this is the inbox of another queue'
   elseif job then
     local id = job.id or ARGV[2] .. string.format('%02x', i)
     fill_in(q, job)

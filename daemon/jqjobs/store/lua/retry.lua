@@ -1,4 +1,4 @@
---: include core wake ranks coalescing_key outcome/error_groups
+--: include core wake ranks coalescing_key outcome/error_groups flow/ended
 -- A person sends dead jobs back to ready. The counters stay; what they stand at is forgiven, so that
 -- each limit starts anew.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
@@ -21,6 +21,7 @@ local function retry(which)
   redis.call('HDEL', job, 'reason', 'finished', 'expires', 'lost', 'hung', 'snoozes', 'refused', 'group')
   if f[7] then uncount_death(q, id, f[7]) end
   redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5]), id)
+  flow_turns(q, now, id, 'again')
   return 1
 end
 local reply = {}

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from jqjobs.api.app import Job
+from jqjobs.api.batches import Batch, batch_of_running
 from jqjobs.jobs.context import JobContext, JobReporter
 from jqjobs.jobs.observers import Ending
 from jqjobs.jobs.records import TakenJob
@@ -43,6 +44,11 @@ class Attempt(msgspec.Struct, eq=False):  # one a job: made in 0.1 µs, a datacl
     def max_attempts(self) -> int:
         """So many failures make the job dead."""
         return most_attempts(self.job, self.known)
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch that the job is in, to which it may add."""
+        return batch_of_running(self.known, self.job.batch) if self.job.batch else None
 
 
 def most_attempts(job: TakenJob, known: Job[..., Any]) -> int:

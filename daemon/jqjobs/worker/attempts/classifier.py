@@ -31,6 +31,7 @@ from jqjobs.jobs import hooks
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
 from jqjobs.jobs.fingerprints import class_path, fingerprint
+from jqjobs.jobs.flow import MAX_PREVIOUS_BYTES, Flow
 from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
@@ -82,6 +83,8 @@ class Classifier:
             return Outcome.waiting(job, wait_ms=result.timeout_ms, delay_ms=self._backoff_ms(job, attempt.known))
         if job.keep_ms is not None:
             return kept(job, result)
+        if job.flow:
+            return Outcome.done(job, result=_passed_on(job, result))
         return Outcome.done(job) if job.key or job.limits else None
 
     def raised(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
@@ -194,6 +197,14 @@ def kept(job: TakenJob, result: Any) -> Outcome:
     if len(encoded) > MAX_PAYLOAD_BYTES:
         return Outcome.kept(job, missing=f"the result takes {len(encoded)} bytes as JSON, more than 1 MiB")
     return Outcome.kept(job, result=encoded)
+
+
+def _passed_on(job: TakenJob, result: Any) -> bytes:
+    """Return what the step after a job is told that it has returned, as JSON; nothing where there is none."""
+    if Flow.THEN not in job.flow:
+        return b""
+    encoded = kept(job, result).result
+    return encoded if len(encoded) <= MAX_PREVIOUS_BYTES else b""
 
 
 def _check_has_run(result: Any) -> None:

@@ -25,6 +25,7 @@ from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.packets import Packer, Packet
+from jqjobs.worker.trips.passing_on import PassingOn
 from jqjobs.worker.trips.split_trips import SplitTrips
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
@@ -62,6 +63,7 @@ class Exchanger:
         if store.address.cluster and len(self.queues) > 1:
             self._split = SplitTrips(store, self.queues, self._packer, self._answers, batch, tail, woken)
         self._ingestion = Ingestion(store)
+        self._passing_on = PassingOn(store)
         self._lock = threading.Lock()
         self._resync = False
         self._sent: Packet | None = None
@@ -111,6 +113,8 @@ class Exchanger:
             answer = self._arrived.popleft()
             if isinstance(answer, JqError):
                 raise answer
+            if self._passing_on.queues:
+                self._passing_on.do()
             if answer.is_fast:
                 return answer  # it has not looked into inboxes
             has_moved = self._ingestion.take_in(answer.inboxes)
@@ -192,6 +196,8 @@ class Exchanger:
         """
         in_hand = self._batch.in_hand() if self._resync else None
         report = self._reports.take()
+        if report.outcomes:
+            self._passing_on.note(report.outcomes)
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)

@@ -1,4 +1,4 @@
---: include coalescing_key record mend outcome/error_groups
+--: include coalescing_key record mend outcome/error_groups flow/ended
 -- Damaged data (a key or field of the wrong type) ends neither the script nor the way of other jobs: a job is dead for
 -- its own record only.
 -- Gives: unless_damaged
@@ -29,4 +29,5 @@ local function unless_damaged(q, now, id, handle)
   end
   redis.call('HSET', job, 'reason', 'damaged', 'finished', now, 'error', why)
   count_death(q, now, id, 'damaged')
+  pcall(flow_turns, q, now, id, 'dead')
 end

@@ -4,10 +4,10 @@
 
 local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset', ready = 'zset', scheduled = 'zset',
   suspects = 'zset', held = 'zset', gates = 'hash', waiting = 'zset', parked = 'zset', misfits = 'zset',
-  transfers = 'zset', arrived = 'zset', dead = 'zset', kept = 'zset', succeeded = 'list', cancels = 'zset',
-  errors = 'hash', unique = 'hash', hooks = 'zset', leases = 'zset', draining = 'zset', catalog = 'hash',
-  stats = 'hash', recent = 'zset', settings = 'hash', schedule = 'hash', ticks = 'hash', paused = 'hash',
-  offers = 'zset', added = 'hash', came = 'hash', comes = 'zset' }
+  transfers = 'zset', arrived = 'zset', notices = 'zset', batches = 'zset', dead = 'zset', kept = 'zset',
+  succeeded = 'list', cancels = 'zset', errors = 'hash', unique = 'hash', hooks = 'zset', leases = 'zset',
+  draining = 'zset', catalog = 'hash', stats = 'hash', recent = 'zset', settings = 'hash', schedule = 'hash',
+  ticks = 'hash', paused = 'hash', offers = 'zset', added = 'hash', came = 'hash', comes = 'zset' }
 local COUNTS = { 'seq', 'done', 'failed', 'trimmed', 'rejected_bytes', 'agenda', 'reaped', 'kept_house', 'unpark',
   'counted', 'served', 'uncounted' }
 local ASIDE_MS = 604800000

@@ -1,9 +1,9 @@
---: include ranks coalescing_key damaged arrival/place arrival/replace
+--: include ranks coalescing_key damaged arrival/place arrival/replace flow/telling
 -- The way into a queue: a new job, or, of one with a coalescing key, what is new about the job that has it.
 -- Gives: add
 
--- new: { id, name, payload, priority, due, fields, key, replace }; key is nil when there is none. ready: if given,
--- gets what the caller is to add to `ready`; not what has a key, since the next job may replace it.
+-- new: { id, name, payload, priority, due, fields, key, replace, batch }; key, batch: nil when there is none. ready:
+-- if given, gets what the caller is to add to `ready`; not what has a key, since the next job may replace it.
 -- Returns 1 created, 0 not, 2 replaced, and the id that stands for it. The caller wakes a worker.
 local function add(q, now, sequence, new, ready)
   local id, key, job = new.id, new.key, q .. 'job:' .. new.id
@@ -23,5 +23,6 @@ local function add(q, now, sequence, new, ready)
     redis.call('HSET', job, 'attempt', 0)  -- says: there is more to read (trip/read_job.lua)
   end
   place(q, now, id, new.due, rank_for(new.priority, sequence), not key and ready or nil)
+  if new.batch then enter_batch(q, now, id, new.batch) end
   return 1, id
 end

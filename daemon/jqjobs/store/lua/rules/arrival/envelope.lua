@@ -1,7 +1,7 @@
---: include name
+--: include name arrival/flow_words
 -- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: the bytes are stored as they came, and the
 -- worker decodes them strictly, since cjson accepts more than JSON allows.
--- Gives: is_coalesce, check_envelope
+-- Gives: is_coalesce, is_word, check_envelope
 
 local MOST_ENVELOPE_BYTES = 1048576
 local LONGEST_MS = 316224000000   -- ten years
@@ -11,7 +11,7 @@ local NUMBERS = {                 -- key → least, greatest
   expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
 }
 local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
-  tags = 'table', coalesce = 'string', replace = 'boolean' }
+  tags = 'table', coalesce = 'string', replace = 'boolean', batch = 'string', ['then'] = 'table', queue = 'string' }
 local COALESCE = { queued = true, unfinished = true, stored = true }
 
 -- Up to 16 words of 1 to 64 bytes, without spaces and control characters.
@@ -23,6 +23,7 @@ local function are_tags(tags)
 end
 
 local function is_coalesce(word) return COALESCE[word] end
+local function is_word(said) return (said.resolve or said.open or said.close) ~= nil end  -- no job: what is said of one
 
 local function complaint(key, value)
   local range = NUMBERS[key]
@@ -36,18 +37,18 @@ local function complaint(key, value)
   end
 end
 
--- Returns the envelope, decoded; or nil and the reason for refusing it. Of the answer for a job only that it is one.
+-- Returns the envelope, decoded; or nil and the reason for refusing it. Of what is no job only that it is that.
 local function check_envelope(raw)
   if #raw > MOST_ENVELOPE_BYTES then return nil, 'too_large: more than 1 MiB' end
   if not string.find(raw, '^%s*{') then return nil, 'not_object: an envelope is a JSON object' end
   local readable, envelope = pcall(cjson.decode, raw)
   if not readable or type(envelope) ~= 'table' then return nil, 'not_json: it does not parse' end
-  if envelope.resolve ~= nil then return envelope end
+  if is_word(envelope) then return envelope end
   for key, value in pairs(envelope) do
     local wrong = complaint(key, value)
     if wrong then return nil, 'bad_field: ' .. wrong end
   end
-  local key, coalesce = envelope.key, envelope.coalesce
+  local key, coalesce, wrong = envelope.key, envelope.coalesce, flow_complaint(envelope, check_envelope)
   if not envelope.job then return nil, 'no_job: the key "job" is missing' end
   if not is_name(envelope.job) then return nil, 'bad_name: "job" is not a valid name' end
   if envelope.id and not is_name(envelope.id) then return nil, 'bad_name: "id" is not a valid id' end
@@ -55,5 +56,5 @@ local function check_envelope(raw)
   if coalesce and not COALESCE[coalesce] then return nil, 'bad_field: coalesce is queued, unfinished or stored' end
   if envelope.tags and not are_tags(envelope.tags) then return nil, 'bad_field: tags takes 16 words of 64 bytes' end
   if not key and (coalesce or envelope.replace) then return nil, 'bad_field: coalesce and replace go with a key' end
-  return envelope
+  return not wrong and envelope or nil, wrong
 end

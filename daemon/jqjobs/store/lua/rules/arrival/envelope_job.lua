@@ -1,4 +1,4 @@
---: include core options arrival/envelope
+--: include core options arrival/envelope flow/steps
 -- What an envelope says of its job, and what it does not say.
 -- Gives: read_envelope, fill_in
 
@@ -11,19 +11,23 @@ local function fields_of(envelope, now)
   put('keep', envelope.keep_ms)
   put('tags', envelope.tags and #envelope.tags > 0 and table.concat(envelope.tags, ' '))
   put('expires', envelope.expires_ms and now + envelope.expires_ms)
+  local steps = envelope['then'] and #envelope['then'] > 0 and envelope['then']
+  put('then', steps and written_steps(steps))
+  if steps or envelope.batch then put('flow', (steps and 't' or '') .. (envelope.batch and 'b' or '')) end
   return fields
 end
 
--- Returns the job as a table, or a table with the answer for a job (inbox_answer.lua); or nil and the reason for
--- refusing it.
+-- Returns the job as a table, or a table with what is said of a job or a batch that is there (inbox_answer.lua,
+-- batch_word.lua); or nil and the reason for refusing it.
 local function read_envelope(raw, now)
   local envelope, refused = check_envelope(raw)
   if not envelope then return nil, refused end
-  if envelope.resolve ~= nil then return { answer = envelope } end
+  if is_word(envelope) then return { answer = envelope } end
   local delay, due = envelope.delay_ms, envelope.due_ms and digits(envelope.due_ms)
   if delay and (delay > 0 or not due) then due = delay > 0 and '+' .. digits(delay) or '' end
   return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority,
-    due = due, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace }
+    due = due, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace,
+    batch = envelope.batch, queue = envelope.queue }
 end
 
 -- What the envelope does not say comes from what workers published for the job's name.

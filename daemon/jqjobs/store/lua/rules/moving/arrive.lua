@@ -17,7 +17,9 @@ local function place_arrived(q, now, job)
     if field_of(job.fields, 'hooks') then let_hooks_be_called(q, now, job.id, name) end
     return count_death(q, now, job.id, field_of(job.fields, 'reason') or 'failed', group)
   end
-  if job.state == 'scheduled' then return set_alarm(q, job.id, job.score) end
+  if job.state == 'scheduled' or job.state == 'new' and tonumber(job.score) > now then
+    return set_alarm(q, job.id, job.score)
+  end
   give_back(q, job.id, fresh_rank(q, field_of(job.fields, 'priority')))
 end
 

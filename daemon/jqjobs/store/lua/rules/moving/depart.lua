@@ -1,4 +1,5 @@
 --: include core scheduled limits/gate limits/held limits/let_go parking/parked outcome/give_back
+--: include outcome/over flow/ended
 -- A job leaves its queue for another one (moving/transfer.lua), or comes back.
 -- Gives: leave_for, come_back
 
@@ -36,5 +37,9 @@ local function come_back(q, now, id, state, score)
   if state == 'ready' or state == 'suspects' then return give_back(q, id, score) end
   if state == 'parked' then return park(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'rank') or score) end
   if state == 'scheduled' then return set_alarm(q, id, score) end
+  if state == 'new' then  -- what followed an end was never here, and another job has its id there
+    flow_turns(q, now, id, 'gone')
+    return forget(q, id)
+  end
   redis.call('ZADD', q .. 'dead', score, id)
 end

@@ -1,4 +1,4 @@
---: include options coalescing_key outcome/over outcome/error_groups outcome/due_hooks
+--: include options coalescing_key outcome/over outcome/error_groups outcome/due_hooks flow/ended
 -- A job dies: why, when, and who calls its hooks.
 -- Gives: told, die, end_cancelled
 
@@ -23,6 +23,7 @@ local function die(q, now, id, reason, key, group)
   leave_to_hooks(q, now, id, reason)
   local gone = redis.call('HDEL', job, 'suspect', 'awaited', 'cancel', 'token', 'answer', 'wait_backoff')
   if gone > 0 then announce(q, id) end
+  flow_turns(q, now, id, 'dead')
 end
 
 -- A cancelled job that did not succeed first is out of its worker's hands: that is final, however it got there.

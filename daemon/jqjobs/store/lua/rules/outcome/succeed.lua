@@ -1,9 +1,12 @@
---: include coalescing_key outcome/over outcome/succeeded
+--: include coalescing_key outcome/over outcome/succeeded flow/ended
 -- An attempt succeeded.
 -- Gives: succeed
 
--- keep: ms that record and result stay, nil: not at all. missing: why there is no result.
+-- keep: ms that record and result stay, nil: not at all. result: also of a job that is not kept, for what comes after
+-- it. missing: why there is no result.
 local function succeed(q, now, id, key, keep, result, missing)
+  local flow = redis.call('HGET', q .. 'job:' .. id, 'flow')
+  if flow then flow_succeeds(q, now, id, flow, not missing and result, keep) end
   if not keep then
     note_successes(q, { id })
     return forget(q, id, key)

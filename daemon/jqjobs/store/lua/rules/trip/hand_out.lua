@@ -19,7 +19,7 @@ local function hand_out(q, batch, index, id, rank, name, payload, f, limits)
   end
   if #limits > 0 then batch.limited = { id, attempt, limits } end
   local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits, f.suspect, f.uncleaned, f.max_attempts, f.hung,
-    f.since, f.snoozes }
+    f.since, f.snoozes, f.flow and redis.call('HMGET', q .. 'job:' .. id, 'flow', 'previous', 'batch') or false }
   found[n + 1], found[n + 2], found[n + 3], found[n + 4] = index, id, attempt, name
   found[n + 5], found[n + 6] = payload or '', extra or false
 end

@@ -3,16 +3,17 @@
 -- What a worker's report of one attempt makes of the job, by its kind; here of those that ran.
 -- Gives: outcomes
 
--- number, text, line of the report mean: done: nothing, it has a key or limits · kept: keep ms, why there is no result
--- or "", result · failed, discarded: "ms group": delay (of failed), group of the error (outcome/error_groups.lua);
--- error, history line · hung: delay ms, error, history line · interrupted, cancelled, oversized: nothing, error,
--- history line · waiting: ms it waits, ms of its back-off, nothing · snoozed: delay ms, nothing, nothing
+-- number, text, line of the report mean: done: nothing, it has a key or limits, result if something comes after it or
+-- "" · kept: keep ms, why there is no result or "", result · failed, discarded: "ms group": delay (of failed), group of
+-- the error (outcome/error_groups.lua); error, history line · hung: delay ms, error, history line · interrupted,
+-- cancelled, oversized: nothing, error, history line · waiting: ms it waits, ms of its back-off, nothing · snoozed:
+-- delay ms, nothing, nothing
 local function group_of(number) return string.match(number, ' (%S+)$') end
 
 local outcomes = {
-  done = function(q, now, id, rank, key)
+  done = function(q, now, id, rank, key, number, text, line)
     count(q, now, 'done', 1)
-    succeed(q, now, id, key)
+    succeed(q, now, id, key, nil, line ~= '' and line)
   end,
   kept = function(q, now, id, rank, key, number, text, line, worker)
     count(q, now, 'done', 1)

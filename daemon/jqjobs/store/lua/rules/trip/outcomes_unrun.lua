@@ -1,5 +1,5 @@
 --: include record scheduled coalescing_key outcome/give_back outcome/over arrival/rejected trip/outcomes
---: include parking/parked parking/refusals parking/signatures
+--: include parking/parked parking/refusals parking/signatures flow/ended
 -- The same of jobs that did not run: the worker cannot, or may not now.
 -- Gives: UNRUN, has_lacked
 
@@ -54,5 +54,6 @@ end
 
 function outcomes.malformed(q, now, id, rank, key, number, text)
   reject(q, now, 'malformed: ' .. text, redis.call('HGET', q .. 'job:' .. id, 'payload'))
+  flow_turns(q, now, id, 'gone')
   forget(q, id, key)
 end

@@ -20,7 +20,7 @@ local function read_job(job)
   if wrong then error(wrong, 0) end
   if not plain[3] then return plain[1], plain[2] end
   local f = redis.call('HMGET', job, 'suspect', 'expires', 'failures', 'timeout', 'keep', 'key', 'coalesce',
-    'limits', 'forgiven', 'uncleaned', 'max_attempts', 'hung', 'due', 'enqueued', 'taken', 'snoozes')
+    'limits', 'forgiven', 'uncleaned', 'max_attempts', 'hung', 'due', 'enqueued', 'taken', 'snoozes', 'flow')
   check_fields(f)
   -- Only those that count: a job that a person has retried begins with short delays again.
   local failures = f[9] and digits((tonumber(f[3]) or 0) - tonumber(string.match(f[9], '%d+'))) or f[3]
@@ -28,6 +28,6 @@ local function read_job(job)
   local since = tonumber(f[13] or f[14]) or 0
   return plain[1], plain[2], { attempt = plain[3], suspect = f[1], expires = f[2], failures = failures,
     timeout = f[4], keep = f[5], key = f[6], coalesce = f[7], limits = f[8], uncleaned = f[10],
-    max_attempts = f[11], hung = f[12], snoozes = f[16],
+    max_attempts = f[11], hung = f[12], snoozes = f[16], flow = f[17],
     since = since > (tonumber(f[15] or 0) or 0) and since or 0 }
 end

@@ -21,10 +21,9 @@ local function can_begin_now(t, want, got)
 end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
--- { failures, timeout, keep, key, limits, suspect, uncleaned, max_attempts, hung, since, snoozes }, each nil when it is
--- absent.
--- bytes: of payloads taken so far.
--- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
+-- { failures, timeout, keep, key, limits, suspect, uncleaned, max_attempts, hung, since, snoozes, flow: nil or { flow,
+-- previous, batch } }, each nil when absent. bytes: of payloads taken so far. Returns how many were taken, how many
+-- only moved aside, and whether to stop taking altogether.
 local function take_head(t, q, index, want, active, bytes)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
   local batch, got, aside, stop = new_batch(bytes), 0, 0, false

@@ -1,0 +1,118 @@
+"""Chains: steps of which each begins when the one before has succeeded.
+
+app.chain(fetch.call(url), [resize.call(200), resize.call(800)], publish.call()).enqueue()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from jqjobs.api.batches import Batch
+from jqjobs.api.engine import Engine
+from jqjobs.api.handle import JobHandle
+from jqjobs.api.opening import Opening
+from jqjobs.api.steps import Step, calls_of, check_previous, is_list, new_job, written_steps
+from jqjobs.errors import Conflict, InvalidOption, NotFound
+from jqjobs.jobs.flow import MAX_ROOT_LENGTH, Flow, OnDead
+from jqjobs.jobs.records import NewJob, new_id
+from jqjobs.store.calls.cancels import CancelAnswer
+
+_KEEP_MS = 604_800_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHandle:
+    """A chain in the store. ``steps``: each a job, or the batch that a list is; most are not there yet."""
+
+    id: str
+    steps: Sequence[JobHandle | Batch]
+
+    def cancel(self) -> bool:
+        """Cancel the step that is there now; what was to come after it does not. Return whether there was one.
+
+        Raises: StoreError and its kinds.
+        """
+        return any(_is_cancelled(step) for step in reversed(self.steps))
+
+
+def _is_cancelled(step: JobHandle | Batch) -> bool:
+    try:
+        return step.cancel() is not CancelAnswer.FINISHED
+    except (NotFound, Conflict):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps that are to be enqueued, checked: see `App.chain`."""
+
+    steps: Sequence[Step]
+    _engine: Engine = field(repr=False)
+
+    def enqueue(self) -> ChainHandle:
+        """Store the first step, and with it what is to come after it. Raises: what `Job.enqueue` does."""
+        root, first = self._root, self.steps[0]
+        if is_list(first):
+            with self._first_list(root) as batch:
+                for call in calls_of(first):
+                    batch.add(call)
+        else:
+            self._engine.enqueue(calls_of(first)[0].job.queue, [self._first(root)])
+        return ChainHandle(root, list(self._places(root)))
+
+    async def enqueue_async(self) -> ChainHandle:
+        """Do what `enqueue` does, from a coroutine."""
+        root, first = self._root, self.steps[0]
+        if is_list(first):
+            async with self._first_list(root) as batch:
+                for call in calls_of(first):
+                    await batch.add_async(call)
+        else:
+            await self._engine.enqueue_async(calls_of(first)[0].job.queue, [self._first(root)])
+        return ChainHandle(root, list(self._places(root)))
+
+    @property
+    def _root(self) -> str:
+        calls = calls_of(self.steps[0])
+        return (calls[0].job.chosen.id if not is_list(self.steps[0]) else None) or new_id()
+
+    def _first(self, root: str) -> NewJob:
+        new = new_job(calls_of(self.steps[0])[0], root)
+        if len(self.steps) == 1:
+            return new
+        return replace(new, fields=(*new.fields, "flow", Flow.THEN.value, "then", written_steps(self.steps[1:])))
+
+    def _first_list(self, root: str) -> Opening:
+        home = calls_of(self.steps[0])[0].job.queue
+        batch = Batch(home, root, self._engine)
+        return Opening(batch, OnDead.WAIT, _KEEP_MS, written_steps(self.steps[1:]), b"", self._engine)
+
+    def _places(self, root: str) -> Iterator[JobHandle | Batch]:
+        """Yield where each step is when it is there (lua/rules/flow/begin.lua)."""
+        home = calls_of(self.steps[0])[0].job.queue
+        base, number = root, 1
+        for step in self.steps:
+            step_id = base if number == 1 else f"{base}.{number}"
+            if is_list(step):
+                yield Batch(home, step_id, self._engine)
+                base, number = f"{step_id}.then", 1
+            else:
+                home = calls_of(step)[0].job.queue
+                yield JobHandle(step_id, home, False, self._engine)
+                number += 1
+
+
+def chain_of(engine: Engine, steps: Sequence[Step]) -> Chain:
+    """Return a chain that can be enqueued. Raises: InvalidOption, InvalidArguments."""
+    if not steps:
+        raise InvalidOption("a chain has no steps")
+    for step, before in zip(steps, (None, *steps), strict=False):
+        check_previous(step, before)
+    for call in calls_of(steps[0]):
+        if len(call.job.chosen.id or "") > MAX_ROOT_LENGTH:
+            raise InvalidOption(f"the id of a chain has at most {MAX_ROOT_LENGTH} characters")
+        if call.job.chosen.replace:
+            raise InvalidOption("replace does not go with a chain")
+    written_steps(steps[1:])
+    return Chain(steps, engine)

@@ -1,0 +1,98 @@
+"""`jqctl batch …`: look at jobs that are waited for together, and cancel them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from jqjobs.base.words import moment
+from jqjobs.cli.names import queue_option
+from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.tables import Column, Part, Table
+from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
+from jqjobs.jobs.records import check_name
+from jqjobs.operations.batches import batch_json, cancel_batch, find_batch, list_batches
+from jqjobs.operations.queues import require_queue
+from jqjobs.store.reads.queues import known_queues
+
+_COLUMNS = (
+    Column("BATCH", flexible=True), Column("STATE"), Column("OPEN", right=True), Column("SUCCEEDED", right=True),
+    Column("DEAD", right=True), Column("CREATED", goes=1),
+)  # fmt: skip
+
+
+@click.group("batch")
+def batch() -> None:
+    """List, show and cancel batches: jobs that are waited for together."""
+
+
+@batch.command("list")
+@queue_option("Only batches that are kept in this queue.")
+@speaks_to_redis
+@click.pass_obj
+def list_all(session: Session, queue: str | None) -> None:
+    """List batches: up to 100 of each queue, those first that still go on.
+
+    \b
+    Examples:
+      jqctl batch list
+      jqctl batch list --queue web --json
+    """
+    if queue:
+        check_name(queue, "queue")
+    with session.store() as store:
+        if queue:
+            require_queue(store, queue)
+        listed = list(list_batches(store, [queue] if queue else known_queues(store)))
+    session.show({"batches": list(map(batch_json, listed))}, _table(listed), [each.ref for each in listed])
+
+
+@batch.command("show")
+@click.argument("ref", metavar="QUEUE/ID")
+@speaks_to_redis
+@click.pass_obj
+def show(session: Session, ref: str) -> None:
+    """Show how far a batch is, and which of its members are open or dead.
+
+    \b
+    Example:
+      jqctl batch show web/import-7
+    """
+    batch_ref(ref)
+    with session.store() as store:
+        found = find_batch(store, ref)
+    lines: list[Part] = [*_table([found.status])]
+    lines += [f"open: {member}" for member in found.open]
+    lines += [f"dead: {member}" for member in found.dead]
+    if found.status.state is BatchState.WAITING:
+        lines.append("it waits for dead members: jqctl job retry QUEUE/ID")
+    answer = {"batch": batch_json(found.status), "open": found.open, "dead": found.dead}
+    session.show(answer, lines, [found.status.ref])
+
+
+@batch.command("cancel")
+@click.argument("ref", metavar="QUEUE/ID")
+@speaks_to_redis
+@click.pass_obj
+def cancel(session: Session, ref: str) -> None:
+    """Cancel a batch: its members are cancelled; what is to come in any case comes, what is to come after success not.
+
+    \b
+    Example:
+      jqctl batch cancel web/import-7
+    """
+    batch_ref(ref)
+    with session.acting() as store:
+        cancel_batch(store, ref)
+    session.show({"batch": ref, "cancelled": True}, [f"batch {ref}: cancelled"], [ref])
+
+
+def _table(listed: Sequence[BatchStatus]) -> list[Part]:
+    if not listed:
+        return ["No batch is known."]
+    rows = [
+        (each.ref, each.state.value, str(each.open), str(each.succeeded), str(each.dead), moment(each.created_ms))
+        for each in listed
+    ]
+    return [Table(_COLUMNS, rows)]

@@ -1,0 +1,209 @@
+"""Batches: opened, closed, cancelled, looked at; and what is told of their members from one queue to another.
+
+No script needs two queues: what a batch in another queue is to hear waits in `notices`, for whoever takes it there.
+
+    notices   from   what is to be told is read
+    notify    home   it is told; late, twice or in another order is harmless
+    noticed   from   it need not be told again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from jqjobs.errors import StoreError
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.calls.cancels import CancelAnswer, cancel
+from jqjobs.store.calls.moves import deliver_overdue
+from jqjobs.store.reply_values import fields, integer, text
+from jqjobs.store.scripts import script
+from jqjobs.store.steps import Steps
+
+#: What a notice begins with that has members of a batch cancelled (lua/notices.lua).
+_CANCEL = "~cancel "
+
+
+class Opened(IntEnum):
+    """What came of opening a batch (lua/open_batch.lua)."""
+
+    OPEN = 1
+    TAKEN = 0
+
+
+class Closed(IntEnum):
+    """What came of closing or cancelling a batch (lua/close_batch.lua, lua/cancel_batch.lua)."""
+
+    DONE = 1
+    TOO_LATE = 0
+    UNKNOWN = -1
+
+
+class MembersPage(NamedTuple):
+    """Members of a batch, each "queue/id"; ``cursor``: of the next page, None after the last one."""
+
+    cursor: str | None
+    members: list[str]
+
+
+class Batches(NamedTuple):
+    """``total``: of the queue; ``ids``: a page of them, those first that are still going on."""
+
+    total: int
+    ids: list[str]
+
+
+def open_batch(
+    queue: str, batch_id: str, nonce: str, on_dead: OnDead, keep_ms: int, then: bytes = b"", always: bytes = b""
+) -> Call[Opened]:
+    """Open a batch; ``nonce``: who does, so that it may be sent again."""
+    args = ("", batch_id, nonce, on_dead.value, keep_ms, then, always)
+    return Call(script("open_batch"), (keys.meta(queue),), args, Opened, repeatable=True)
+
+
+def close_batch(queue: str, batch_id: str, count: int) -> Call[Closed]:
+    """Close a batch to which ``count`` members were added."""
+    return Call(script("close_batch"), (keys.meta(queue),), ("", batch_id, count), Closed)
+
+
+def cancel_batch(queue: str, batch_id: str) -> Call[Closed]:
+    """Cancel a batch; `deliver_notices` of its queue then cancels its members."""
+    return Call(script("cancel_batch"), (keys.meta(queue),), ("", batch_id), Closed, repeatable=True)
+
+
+def batch_status(queue: str, batch_id: str) -> Call[BatchStatus]:
+    """Return what is known of a batch."""
+
+    def parse(reply: Any) -> BatchStatus:
+        return _status(queue, batch_id, fields(reply[0]), *reply[1:])
+
+    return Call(script("batch"), (keys.meta(queue),), ("", batch_id), parse, repeatable=True)
+
+
+def _status(queue: str, batch_id: str, known: dict[str, bytes], opened: int, dead: int, kept: int) -> BatchStatus:
+    said = text(known.get("on_dead") or b"")
+    total, expected = integer(known.get("total")) or 0, integer(known.get("expected"))
+    if "over" in known:
+        state = BatchState(text(known["over"]))
+    elif "opened" not in known:
+        state = BatchState.UNKNOWN
+    elif expected is None or total < expected:
+        state = BatchState.OPEN
+    else:
+        state = BatchState.RUNNING if opened else BatchState.WAITING
+    return BatchStatus(
+        queue, batch_id, state, total, opened, integer(known.get("succeeded")) or 0, dead, kept,
+        OnDead(said) if said in list(OnDead) else OnDead.WAIT, integer(known.get("created")) or 0,
+        integer(known.get("finished")),
+    )  # fmt: skip
+
+
+def batch_members(queue: str, batch_id: str, which: str, cursor: str = "0") -> Call[MembersPage]:
+    """Return a page of the members that are "open", "dead" or "kept"."""
+
+    def parse(reply: Any) -> MembersPage:
+        following = text(reply[0])
+        return MembersPage(None if following == "0" else following, [text(member) for member in reply[1]])
+
+    args = ("", batch_id, which, cursor)
+    return Call(script("batch_members"), (keys.meta(queue),), args, parse, repeatable=True)
+
+
+def batches(queue: str, first: int = 0, most: int = 100) -> Call[Batches]:
+    """Return which batches have their home in a queue, a page."""
+
+    def parse(reply: Any) -> Batches:
+        return Batches(int(reply[0]), [text(item) for item in reply[1:]])
+
+    return Call(script("batches"), (keys.meta(queue),), ("", first, most), parse, repeatable=True)
+
+
+def cancelling(queue: str, batch_id: str) -> Steps[Closed]:
+    """Cancel a batch and its members; what is not done then a daemon does."""
+    answer: Closed = yield cancel_batch(queue, batch_id)
+    if answer is Closed.DONE:
+        yield from deliver_notices(queue)
+    return answer
+
+
+def notices(queue: str, age_ms: int = 0) -> Call[list[str]]:
+    """Read what is to be told to batches in other queues, or what waits for that since ``age_ms``."""
+    return Call(script("notices"), (keys.meta(queue),), ("", age_ms), lambda reply: list(map(text, reply)))
+
+
+def notify(home: str, told: Sequence[str]) -> Call[int]:
+    """Tell batches of ``home`` what has become of members. Done twice, it does no more than done once."""
+    return Call(script("notify"), (keys.meta(home),), ("", *told), int, repeatable=True)
+
+
+def noticed(queue: str, told: Sequence[str]) -> Call[int]:
+    """Note that this has been told; how much of it was still to be."""
+    return Call(script("noticed"), (keys.meta(queue),), ("", *told), int, repeatable=True)
+
+
+def deliver_flow(queue: str, age_ms: int = 0) -> Steps[int]:
+    """Take along what left a queue ``age_ms`` ago for others, notices and jobs; how many jobs arrived.
+
+    Where one queue takes none, the others get theirs. Raises: StoreError, at the end.
+    """
+    problem = None
+    try:
+        yield from deliver_notices(queue, age_ms)
+    except StoreError as error:
+        problem = error
+    brought = yield from deliver_overdue(queue, age_ms)
+    if problem:
+        raise problem
+    return brought
+
+
+def deliver_notices(queue: str, age_ms: int = 0) -> Steps[int]:
+    """Tell batches what they are to hear, and cancel members of those that are cancelled; how much was done.
+
+    Raises: StoreError, at the end, see `deliver_flow`.
+    """
+    waiting: list[str] = yield notices(queue, age_ms)
+    told, problem = 0, None
+    for home, group in groupby(sorted(waiting, key=_home), _home):
+        bundle = list(group)
+        try:
+            if home:
+                yield notify(home, bundle)
+            else:
+                bundle = yield from _cancel_members(queue, bundle)
+            if bundle:
+                told += yield noticed(queue, bundle)
+        except StoreError as error:
+            problem = problem or error
+    if problem:
+        raise problem
+    return told
+
+
+def _home(notice: str) -> str:
+    """Return the queue that a notice goes to, "" for the one that it lies in."""
+    return "" if notice.startswith(_CANCEL) else notice.lstrip("+").partition("/")[0]
+
+
+def _cancel_members(queue: str, bundle: Sequence[str]) -> Steps[list[str]]:
+    """Cancel the open members of batches; return the notices of those that need no second look."""
+    done = []
+    for notice in bundle:
+        if (yield from _cancel_open(queue, notice.removeprefix(_CANCEL))):
+            done.append(notice)
+    return done
+
+
+def _cancel_open(queue: str, batch_id: str) -> Steps[bool]:
+    cursor: str | None = "0"
+    is_done = True
+    while cursor is not None:
+        cursor, members = yield batch_members(queue, batch_id, "open", cursor)
+        for where, group in groupby(sorted(members), lambda member: member.partition("/")[0]):
+            answers = yield cancel(where, [member.partition("/")[2] for member in group])
+            is_done = is_done and CancelAnswer.MOVING not in answers
+    return is_done

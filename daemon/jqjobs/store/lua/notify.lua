@@ -1,0 +1,13 @@
+--: include core wake flow/members
+-- Notices arrive in the home of their batches. Late, twice or in another order is harmless.
+-- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then notices, see notices.lua
+-- Returns how many there were
+-- First write: ZREM, passes when Redis is full
+local q, now = prefix(KEYS[1]), clock(ARGV[1])
+allow_when_full(q)
+for i = 2, #ARGV do
+  local inner, id, member, number, what = string.match(ARGV[i], '^(%+?)[^/ ]+/(%S+) (%S+) (%d+) (%a+)$')
+  if id then change_batch(q, now, id, member, tonumber(number), what, inner == '+', false) end
+end
+update_wake(q)
+return #ARGV - 1

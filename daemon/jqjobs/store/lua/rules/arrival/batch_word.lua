@@ -1,0 +1,55 @@
+--: include arrival/envelope arrival/flow_words flow/begin_job flow/steps flow/settle_batch
+-- A batch is opened or closed through the inbox of its home: {"open": "queue/id", …} or {"close": "queue/id",
+-- "count": N}.
+-- Gives: take_batch_word
+
+local KEPT_OVER_MS, MOST_KEPT_MS, MOST_COUNT = 604800000, 316224000000, 9007199254740991
+local ON_DEAD = { wait = true, cancel = true, go = true }
+local OPEN = { open = 'string', ['then'] = 'table', always = 'table', on_dead = 'string', keep_ms = 'number' }
+local CLOSE = { close = 'string', count = 'number' }
+
+local function wrong_field(envelope, kinds)
+  for key, value in pairs(envelope) do
+    if type(value) ~= kinds[key] then return 'bad_field: ' .. string.sub(string.gsub(key, '[^%w_]', '?'), 1, 64) end
+  end
+end
+
+-- Returns its id, or nil and what is wrong.
+local function batch_here(q, ref)
+  if not is_batch(ref) then return nil, 'bad_name: a batch is "queue/id"' end
+  local queue, id = string.match(ref, '^([^/]+)/(.+)$')
+  if queue ~= queue_of(q) then return nil, 'bad_field: this is another queue than the home of the batch' end
+  return id
+end
+
+local function open(q, now, id, envelope)
+  local steps, always, keep = envelope['then'] or {}, envelope.always or {}, envelope.keep_ms or KEPT_OVER_MS
+  local wrong = steps_complaint(steps, check_envelope, true) or steps_complaint(always, check_envelope, true)
+  if wrong then return wrong end
+  if not ON_DEAD[envelope.on_dead or 'wait'] then return 'bad_field: on_dead is wait, cancel or go' end
+  if keep < 1 or keep > MOST_KEPT_MS or keep ~= math.floor(keep) then return 'bad_field: keep_ms' end
+  local batch = q .. 'batch:' .. id
+  if redis.call('HSETNX', batch, 'opened', 'envelope') == 0 then return 'bad_field: there is a batch of this name' end
+  redis.call('HSETNX', batch, 'created', now)
+  redis.call('HSET', batch, 'on_dead', envelope.on_dead or 'wait', 'keep', keep, 'then', written_steps(steps),
+    'always', written_steps(always))
+  redis.call('ZADD', q .. 'batches', '+inf', id)
+end
+
+local function close(q, id, envelope)
+  local added = envelope.count
+  if not added or added < 0 or added > MOST_COUNT or added ~= math.floor(added) then return 'bad_field: count' end
+  if redis.call('HSETNX', q .. 'batch:' .. id, 'expected', added) == 0 then return 'bad_field: it is closed' end
+end
+
+-- As take_answer does. Returns nil, or the reason for refusing it.
+local function take_batch_word(q, now, _, envelope)
+  local opens = envelope.open ~= nil
+  local wrong = wrong_field(envelope, opens and OPEN or CLOSE)
+  if wrong then return wrong end
+  local id, elsewhere = batch_here(q, opens and envelope.open or envelope.close)
+  if not id then return elsewhere end
+  if opens then wrong = open(q, now, id, envelope) else wrong = close(q, id, envelope) end
+  if not wrong then settle_batch(q, now, id) end
+  return wrong
+end

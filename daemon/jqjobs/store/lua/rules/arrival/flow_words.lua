@@ -1,0 +1,57 @@
+--: include name
+-- What an envelope says of what comes after its job, and of the batch that it is in.
+-- Gives: flow_complaint, is_batch, steps_complaint
+
+local MOST_STEPS, MOST_STEP_BYTES, MOST_MEMBERS, LONGEST_ROOT = 16, 65536, 1000, 64
+local NOT_OF_STEPS = { 'id', 'key', 'batch', 'then', 'resolve', 'open', 'close' }
+
+-- "queue/id".
+local function is_batch(text)
+  local queue, id = string.match(text, '^([^/]+)/([^/]+)$')
+  return queue and is_name(queue) and is_name(id) and #id <= LONGEST_ROOT
+end
+
+local function step_complaint(text, check)
+  local envelope, refused = check(text)
+  if not envelope then return refused end
+  for _, key in ipairs(NOT_OF_STEPS) do
+    if envelope[key] ~= nil then return 'bad_field: a step has no key ' .. key end
+  end
+end
+
+local function members_complaint(all, check)
+  if type(all) ~= 'table' or #all == 0 or #all > MOST_MEMBERS then return 'bad_field: all takes 1 to 1000 envelopes' end
+  for _, text in ipairs(all) do
+    if type(text) ~= 'string' then return 'bad_field: all takes envelopes as strings' end
+    local wrong = step_complaint(text, check)
+    if wrong then return wrong end
+  end
+end
+
+-- has_lists: whether a step may be one. Returns nil when all steps are fine, else what is wrong.
+local function steps_complaint(steps, check, has_lists)
+  local bytes, number = 0, 0
+  for at, text in pairs(steps) do
+    if type(at) ~= 'number' or type(text) ~= 'string' then return 'bad_field: then takes envelopes as strings' end
+    bytes, number = bytes + #text, number + 1
+    local readable, object = pcall(cjson.decode, text)
+    local all = readable and type(object) == 'table' and object.all
+    if all and not has_lists then return 'bad_field: a member of a batch has no lists among its steps' end
+    local wrong
+    if all then wrong = members_complaint(all, check) else wrong = step_complaint(text, check) end
+    if wrong then return wrong end
+  end
+  if number > MOST_STEPS or number ~= #steps then return 'bad_field: then takes 16 steps' end
+  if bytes > MOST_STEP_BYTES then return 'bad_field: then takes 64 KiB' end
+end
+
+-- check: what judges an envelope.
+local function flow_complaint(envelope, check)
+  local batch, steps = envelope.batch, envelope['then']
+  if envelope.queue and not is_name(envelope.queue) then return 'bad_name: "queue" is not a valid name' end
+  if not (batch or steps) then return end
+  if envelope.replace then return 'bad_field: replace does not go with batch and then' end
+  if batch and not is_batch(string.gsub(batch, '^%+', '')) then return 'bad_name: batch is no "queue/id"' end
+  if envelope.id and #envelope.id > LONGEST_ROOT then return 'bad_name: with batch or then id takes 64 bytes' end
+  return steps and steps_complaint(steps, check, not batch)
+end

@@ -1,0 +1,32 @@
+--: include core ranks scheduled arrival/place arrival/envelope_job arrival/rejected
+-- What follows an end begins: a job that nobody enqueues. Its id derives from what has ended, so it comes once.
+-- Gives: begin_job, queue_of
+
+local function queue_of(q) return string.match(q, '{(.*)}') end
+
+-- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua).
+local function send(q, now, id, job)
+  local token = digits(now) .. '-' .. digits(redis.call('HINCRBY', q .. 'meta', 'seq', 1))
+  local due = due_moment(now, job.due)
+  redis.call('HSET', q .. 'job:' .. id, 'moving', table.concat({ token, job.queue, 'new', digits(due) }, ' '))
+  if due > now then redis.call('HSET', q .. 'job:' .. id, 'due', due) end
+  redis.call('ZADD', q .. 'transfers', now, id)
+end
+
+-- more: fields beside those of the envelope. Returns whether there is such a job now.
+local function begin_job(q, now, id, raw, more)
+  local job, refused = read_envelope(raw, now)
+  if not job or not job.name then
+    reject(q, now, refused or 'bad_field: this is no step', raw)
+    return false
+  end
+  local record = q .. 'job:' .. id
+  if redis.call('EXISTS', record) == 1 then return true end
+  local is_here = (job.queue or queue_of(q)) == queue_of(q)
+  if is_here then fill_in(q, job) end
+  job.payload, job.priority, job.due = raw, job.priority or 0, job.due or ''
+  write_call(record, job, now)
+  redis.call('HSET', record, 'attempt', 0, unpack(more))
+  if is_here then place(q, now, id, job.due, fresh_rank(q, job.priority)) else send(q, now, id, job) end
+  return true
+end

@@ -1,0 +1,42 @@
+--: include flow/begin flow/begin_job
+-- A batch is over, in the queue that is its home, when it is closed and none of its members is open; what it calls for
+-- begins when that is seen, each once.
+-- Gives: settle_batch
+
+local function finish(q, now, id, ended)
+  local batch = q .. 'batch:' .. id
+  local keep = redis.call('HGET', batch, 'keep')
+  redis.call('HSET', batch, 'over', ended, 'finished', now)
+  redis.call('DEL', batch .. ':seen', batch .. ':open')
+  redis.call('ZADD', q .. 'batches', now + keep, id)
+end
+
+-- kind: "then" or "always". It is told how many have ended how, as what came before it.
+local function call_back(q, now, id, kind, dead)
+  local f = redis.call('HMGET', q .. 'batch:' .. id, kind, 'succeeded')
+  if not f[1] or f[1] == '' then return end
+  local summary = '{"batch":"%s/%s","succeeded":%s,"dead":%d}'
+  begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, string.format(summary, queue_of(q), id, f[2] or 0, dead))
+end
+
+-- Something has changed: is it over, and what is to be called?
+local function settle_batch(q, now, id)
+  local batch = q .. 'batch:' .. id
+  local f = redis.call('HMGET', batch, 'opened', 'expected', 'total', 'on_dead', 'always_ran', 'cancelled', 'failed',
+    'over')
+  if not f[1] or f[8] then return end
+  local open, dead = redis.call('SCARD', batch .. ':open'), redis.call('SCARD', batch .. ':dead')
+  local is_cancelled = f[6] or (f[4] == 'cancel' and dead > 0)
+  -- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it.
+  if is_cancelled and open > 0 then redis.call('ZADD', q .. 'notices', now, '~cancel ' .. id) end
+  if not f[2] or (tonumber(f[3]) or 0) < tonumber(f[2]) or open > 0 then return end
+  if not f[5] then
+    redis.call('HSET', batch, 'always_ran', now)
+    call_back(q, now, id, 'always', dead)
+  end
+  if f[6] then return finish(q, now, id, 'cancelled') end
+  if f[4] ~= 'go' and (f[7] or is_cancelled) then return finish(q, now, id, 'failed') end
+  if dead > 0 and f[4] ~= 'go' then return end
+  finish(q, now, id, 'succeeded')
+  call_back(q, now, id, 'then', dead)
+end

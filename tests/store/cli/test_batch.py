@@ -1,0 +1,40 @@
+"""`jqctl batch`: which there are, how far one is, and its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs.cli.exit_codes import Exit
+from jqjobs.jobs.flow import OnDead
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls import batches, upkeep
+from store.cli.terminal import Terminal
+from store.queue_system import QueueSystem
+
+
+@pytest.fixture(autouse=True)
+def a_batch(system: QueueSystem) -> None:
+    """One of three members, of which one has succeeded, one is dead and one is open."""
+    system.run(upkeep.add_queues(["q"]))
+    system.run(batches.open_batch("q", "b", "nonce", OnDead.WAIT, 60_000))
+    system.add("m1", "m2", "m3", fields=("flow", "b", "batch", "q/b", "max_attempts", 1))
+    system.run(batches.close_batch("q", "b", 3))
+    done, failed = system.take("w", 2)
+    system.settle("w", done)
+    system.settle("w", failed, Kind.FAILED)
+
+
+def test_a_batch_is_listed_shown_and_cancelled(system: QueueSystem, terminal: Terminal) -> None:
+    [listed] = terminal.json("batch", "list", "--queue", "q")["batches"]
+    assert (listed["id"], listed["state"], listed["open"], listed["succeeded"], listed["dead"]) == (
+        "b", "running", 1, 1, 1
+    )  # fmt: skip
+    shown = terminal.json("batch", "show", "q/b")
+    assert (shown["batch"], shown["open"], shown["dead"]) == (listed, ["q/m3"], ["q/m2"])
+
+    terminal.run("batch", "cancel", "q/b")
+
+    assert system.states("m3") == ["dead"]
+    assert terminal.json("batch", "show", "q/b")["batch"]["state"] == "cancelled"
+    assert terminal.run("batch", "cancel", "q/b") == Exit.CONFLICT
+    assert terminal.run("batch", "show", "q/none") == Exit.NOT_FOUND

@@ -1,0 +1,294 @@
+"""Batches: which members are open, which are dead, and what is called when all have ended, in one queue and across."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, written
+from jqjobs.jobs.records import Kind
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import batches, cancels, leases, moves, upkeep
+from jqjobs.store.calls.batches import Closed, Opened
+from jqjobs.store.calls.waits import resolve
+from jqjobs.store.steps import run_steps
+from store.queue_system import QueueSystem, outcome
+
+
+def open_batch(system: QueueSystem, on_dead: OnDead = OnDead.WAIT, home: str = "q") -> None:
+    """Open a batch "b" that calls "done" when all have succeeded, and "over" when all have ended."""
+    call = batches.open_batch(home, "b", "nonce", on_dead, 1000, written([step("done")]), written([step("over")]))
+    assert system.run(call) is Opened.OPEN
+
+
+def step(name: str, **more: Any) -> bytes:
+    return json.dumps({"job": name} | more).encode()
+
+
+def add(system: QueueSystem, *ids: str, queue: str = "q", home: str = "q", more: str = "") -> None:
+    system.add(*ids, queue=queue, fields=("flow", "b", "batch", f"{more}{home}/b", "max_attempts", 1))
+
+
+def close(system: QueueSystem, count: int, home: str = "q") -> None:
+    assert system.run(batches.close_batch(home, "b", count)) is Closed.DONE
+
+
+def status(system: QueueSystem, home: str = "q") -> BatchStatus:
+    found = system.run(batches.batch_status(home, "b"))
+    assert isinstance(found, BatchStatus)
+    return found
+
+
+def tell(system: QueueSystem, *queues: str) -> None:
+    """Take along what left these queues."""
+    for queue in queues or ("q",):
+        run_steps(system.run, batches.deliver_flow(queue))
+
+
+def called(system: QueueSystem, home: str = "q") -> list[str]:
+    """Which callbacks there are, in the order in which they began."""
+    return [job_id.removeprefix("b.") for job_id in system.ids("ready", home) if job_id.startswith("b.")]
+
+
+def end(system: QueueSystem, kind: Kind = Kind.DONE, number: int = 0, queue: str = "q") -> str:
+    """Take the first job and end it."""
+    [job] = system.take(f"w{queue}", queues=(queue,))
+    assert system.trip(f"w{queue}", 0, [outcome(job, kind, number)], queues=(queue,)).stale == ()
+    return job.id
+
+
+def test_what_is_to_come_comes_once_when_the_last_member_has_succeeded(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a1", "a2")
+    end(system)
+    assert (status(system).state, status(system).open) == (BatchState.OPEN, 1)
+    close(system, 2)
+    assert (status(system).state, called(system)) == (BatchState.RUNNING, [])
+
+    end(system)
+
+    assert called(system) == ["always", "then"]
+    assert (status(system).state, status(system).succeeded, status(system).open) == (BatchState.SUCCEEDED, 2, 0)
+    assert system.job("b.then")["previous"] == '{"batch":"q/b","succeeded":2,"dead":0}'
+
+
+def test_an_empty_batch_is_over_when_it_is_closed(system: QueueSystem) -> None:
+    open_batch(system)
+    close(system, 0)
+
+    assert called(system) == ["always", "then"]
+
+
+def crashes(system: QueueSystem) -> None:
+    system.take("w")
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")]))
+
+
+def succeeds_unreported(system: QueueSystem) -> None:
+    system.take("w")
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "succeeded")]))
+
+
+def is_cancelled(system: QueueSystem) -> None:
+    system.run(cancels.cancel("q", ["a"]))
+
+
+def is_cancelled_in_hand(system: QueueSystem) -> None:
+    [job] = system.take("w")
+    system.run(cancels.cancel("q", ["a"]))
+    system.settle("w", job, Kind.FAILED)
+
+
+def look(system: QueueSystem) -> None:
+    """Take, where what is ready cannot be taken; what has come instead goes back."""
+    for job in system.take("w"):
+        system.settle("w", job, Kind.RELEASED)
+
+
+def expires(system: QueueSystem) -> None:
+    system.redis("HSET", system.key("job:a"), "expires", system.clock.now_ms)
+    look(system)
+
+
+def is_damaged(system: QueueSystem) -> None:
+    system.redis("HSET", system.key("job:a"), "timeout", "soon")
+    look(system)
+
+
+def is_killed_for_its_time(system: QueueSystem) -> None:
+    system.take("w")
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "hung")]))
+
+
+def is_deleted(system: QueueSystem) -> None:
+    system.run(upkeep.delete("q", ["a"]))
+
+
+def is_malformed(system: QueueSystem) -> None:
+    end(system, Kind.MALFORMED)
+
+
+def is_forgotten(system: QueueSystem) -> None:
+    end(system, Kind.FAILED)
+    system.tend(max_dead=0)
+
+
+def is_deleted_when_dead(system: QueueSystem) -> None:
+    end(system, Kind.DISCARDED)
+    system.run(upkeep.delete("q", ["a"]))
+
+
+def answers_in_time(system: QueueSystem) -> None:
+    end(system, Kind.WAITING, 1000)
+    system.redis("HSET", system.key("job:a"), "keep", 5)
+    system.run(resolve("q", "a", "", result=b"1"))
+
+
+def is_moved_and_dies(system: QueueSystem) -> None:
+    run_steps(system.run, moves.move_jobs("q", ["a"], "other"))
+    end(system, Kind.FAILED, queue="other")
+    assert status(system).open == 1
+    tell(system, "other")
+
+
+WAYS: dict[Callable[[QueueSystem], None], tuple[BatchState, list[str]]] = {
+    lambda system: end(system) and None: (BatchState.SUCCEEDED, ["always", "then"]),
+    lambda system: end(system, Kind.KEPT, 5) and None: (BatchState.SUCCEEDED, ["always", "then"]),
+    succeeds_unreported: (BatchState.SUCCEEDED, ["always", "then"]),
+    answers_in_time: (BatchState.SUCCEEDED, ["always", "then"]),
+    lambda system: end(system, Kind.FAILED) and None: (BatchState.WAITING, ["always"]),
+    lambda system: end(system, Kind.OVERSIZED) and None: (BatchState.WAITING, ["always"]),
+    is_cancelled: (BatchState.WAITING, ["always"]),
+    is_cancelled_in_hand: (BatchState.WAITING, ["always"]),
+    expires: (BatchState.WAITING, ["always"]),
+    is_damaged: (BatchState.WAITING, ["always"]),
+    is_killed_for_its_time: (BatchState.WAITING, ["always"]),
+    is_moved_and_dies: (BatchState.WAITING, ["always"]),
+    is_deleted: (BatchState.FAILED, ["always"]),
+    is_malformed: (BatchState.FAILED, ["always"]),
+    is_forgotten: (BatchState.FAILED, ["always"]),
+    is_deleted_when_dead: (BatchState.FAILED, ["always"]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_out_counts(system: QueueSystem, way: Callable[[QueueSystem], None]) -> None:
+    open_batch(system)
+    add(system, "a")
+    close(system, 1)
+
+    way(system)
+
+    assert (status(system).state, called(system)) == WAYS[way]
+
+
+def test_a_dead_member_that_is_retried_opens_the_batch_again(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a")
+    close(system, 1)
+    end(system, Kind.FAILED)
+    system.run(upkeep.retry("q", ["a"]))
+    assert (status(system).open, status(system).dead) == (1, 0)
+
+    end(system)  # what was called first
+    end(system)
+
+    assert (status(system).state, called(system)) == (BatchState.SUCCEEDED, ["then"])
+
+
+@pytest.mark.parametrize(
+    ("on_dead", "state", "left"),
+    [(OnDead.GO, BatchState.SUCCEEDED, ["always", "then"]), (OnDead.CANCEL, BatchState.FAILED, ["always"])],
+)
+def test_a_batch_goes_on_or_cancels_the_others_when_a_member_is_dead(
+    system: QueueSystem, on_dead: OnDead, state: BatchState, left: list[str]
+) -> None:
+    open_batch(system, on_dead)
+    add(system, "a1", "a2")
+    close(system, 2)
+    end(system, Kind.FAILED)
+    tell(system)
+    if on_dead is OnDead.GO:
+        end(system)
+
+    assert (status(system).state, called(system)) == (state, left)
+    assert system.states("a2") == (["dead"] if on_dead is OnDead.CANCEL else [])
+
+
+def test_a_cancelled_batch_cancels_its_members_wherever_they_are(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a")
+    add(system, "far", queue="other")
+    tell(system, "other")
+    system.run(batches.cancel_batch("q", "b"))
+
+    tell(system, "q")
+    tell(system, "other")
+
+    assert (system.states("a"), system.states("far", "other")) == (["dead"], ["dead"])
+    assert (status(system).state, called(system)) == (BatchState.CANCELLED, ["always"])
+    assert system.ids("notices") == system.ids("notices", "other") == []
+
+
+def test_members_of_another_queue_are_told_of_late_twice_and_in_any_order(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a", queue="other")
+    add(system, "a1")
+    end(system, Kind.FAILED, queue="other")
+    system.run(upkeep.retry("other", ["a"]))
+    end(system, queue="other")
+    told = system.run(batches.notices("other"))
+    assert [notice.split(" ")[-1] for notice in told] == ["add", "dead", "again", "done"]
+    close(system, 2)
+    end(system)
+    assert called(system) == []  # of the two that were added only one has been told of
+
+    for notice in (*reversed(told), *told):
+        system.run(batches.notify("q", [notice]))
+
+    assert (status(system).state, status(system).total, called(system)) == (BatchState.SUCCEEDED, 2, ["always", "then"])
+
+
+def test_what_a_member_adds_is_waited_for_and_not_counted(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a")
+    close(system, 2)
+    add(system, "inner", more="+")
+
+    assert (status(system).open, status(system).total) == (2, 1)
+
+
+def test_envelopes_open_fill_and_close_a_batch_in_any_order(system: QueueSystem) -> None:
+    system.push({"job": "n", "id": "far", "batch": "q/b"}, queue="other")
+    system.ingest("other")
+    end(system, queue="other")
+    tell(system, "other")  # the end overtakes all there is of the batch
+    system.push({"job": "n", "id": "a", "batch": "q/b"}, {"close": "q/b", "count": 2})
+    system.push({"open": "q/b", "then": [json.dumps({"job": "done"})], "on_dead": "go", "keep_ms": 5})
+    assert system.ingest() == (3, 0, 0, 0)
+
+    end(system)
+
+    assert (status(system).state, called(system)) == (BatchState.SUCCEEDED, ["then"])
+
+
+def test_a_batch_is_forgotten_some_time_after_it_was_over(system: QueueSystem) -> None:
+    open_batch(system)
+    close(system, 0)
+    system.clock.advance(1000)
+    system.tend()
+
+    assert status(system).state is BatchState.UNKNOWN
+    assert [key for key in system.redis("KEYS", "*") if b"batch" in key] == []
+
+
+def test_a_batch_is_opened_once_and_closed_once(system: QueueSystem) -> None:
+    open_batch(system)
+    open_batch(system)
+    assert system.run(batches.open_batch("q", "b", "another", OnDead.GO, 1)) is Opened.TAKEN
+    assert system.run(batches.close_batch("q", "none", 1)) is Closed.UNKNOWN
+    close(system, 1)
+    assert system.run(batches.close_batch("q", "b", 2)) is Closed.TOO_LATE

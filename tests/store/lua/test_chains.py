@@ -1,0 +1,160 @@
+"""Chains: what comes after a job begins when it has succeeded, and in no other case, in whichever queue."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from jqjobs.jobs.flow import written
+from jqjobs.jobs.records import Kind
+from jqjobs.link.board import BoardEntry
+from jqjobs.store.calls import cancels, leases, upkeep
+from store.lua.test_batches import end, step, tell
+from store.queue_system import QueueSystem, outcome
+
+
+def begin(system: QueueSystem, *steps: bytes, **more: Any) -> None:
+    """Enqueue "a", and what comes after it."""
+    system.add("a", fields=("flow", "t", "then", written(steps), "max_attempts", 1), **more)
+
+
+def succeed(system: QueueSystem, result: bytes = b"", queue: str = "q") -> str:
+    [job] = system.take(f"w{queue}", queues=(queue,))
+    done = outcome(job, Kind.DONE)
+    done.result = result
+    system.trip(f"w{queue}", 0, [done], queues=(queue,))
+    return job.id
+
+
+def test_steps_come_one_after_the_other_each_with_what_the_one_before_returned(system: QueueSystem) -> None:
+    begin(system, step("b", kwargs={"n": 1}, timeout_ms=5), step("c", delay_ms=500))
+
+    assert succeed(system, b"[1]") == "a"
+    [job] = system.take("w")
+    assert (job.id, job.name, job.timeout_ms, job.previous) == ("a.2", "b", 5, b"[1]")
+    assert json.loads(job.payload)["kwargs"] == {"n": 1}
+    system.settle("w", job)
+    assert system.ids("scheduled") == ["a.3"]
+    system.clock.advance(500)
+    [job] = system.take("w")
+    system.settle("w", job)
+
+    assert (job.name, job.previous) == ("c", None)
+    assert system.redis("KEYS", "*job*") == []
+
+
+def test_a_dead_step_stops_the_chain_and_its_retry_goes_on(system: QueueSystem) -> None:
+    begin(system, step("b", max_attempts=1))
+    succeed(system)
+    end(system, Kind.FAILED)
+    assert (system.ids(), system.ids("dead")) == ([], ["a.2"])
+
+    system.run(upkeep.retry("q", ["a.2"]))
+
+    assert succeed(system) == "a.2"
+    assert system.ids() == system.ids("dead") == []
+
+
+def test_what_is_cancelled_has_nothing_after_it(system: QueueSystem) -> None:
+    begin(system, step("b"))
+    system.run(cancels.cancel("q", ["a"]))
+
+    assert (system.ids(), system.ids("dead")) == ([], ["a"])
+
+
+def test_a_success_that_only_the_board_tells_of_counts(system: QueueSystem) -> None:
+    begin(system, step("b"))
+    system.take("w")
+    system.run(leases.leave("q", "w", "killed", [BoardEntry("a", 1, "succeeded")]))
+
+    assert system.ids() == ["a.2"]
+
+
+def test_a_step_of_another_queue_is_brought_there_once(system: QueueSystem) -> None:
+    begin(system, step("b", queue="other"), step("c"))
+    succeed(system, b"1")
+    assert system.states("a.2") == ["transfers"]
+
+    for _ in range(2):
+        tell(system, "q")
+    assert (system.ids(), system.ids("ready", "other")) == ([], ["a.2"])
+    succeed(system, queue="other")
+
+    assert system.ids("ready", "other") == ["a.3"]  # a step that names no queue stays where the one before was
+
+
+def test_a_step_whose_id_is_taken_in_its_queue_comes_nowhere(system: QueueSystem) -> None:
+    begin(system, step("b", queue="other"))
+    system.add("a.2", queue="other")
+    succeed(system)
+    tell(system, "q")
+
+    assert system.states("a.2") == []
+    assert system.redis("EXISTS", system.key("job:a.2")) == 0
+
+
+def test_a_list_is_waited_for_in_whichever_queues_its_members_are(system: QueueSystem) -> None:
+    members = [step("b").decode(), step("b", queue="other").decode()]
+    begin(system, json.dumps({"all": members}).encode(), step("c"))
+    succeed(system, b"1")
+    tell(system, "q")
+    assert succeed(system) == "a.2.1"
+    assert system.ids() == []
+
+    assert succeed(system, queue="other") == "a.2.2"
+    tell(system, "other")
+
+    assert system.ids() == ["a.2.then"]
+
+
+def test_a_chain_is_one_member_of_a_batch_until_its_last_step_has_ended(system: QueueSystem) -> None:
+    system.push({"open": "q/b", "then": [step("done").decode()]}, {"close": "q/b", "count": 1})
+    system.push({"job": "a", "id": "a", "batch": "q/b", "then": [step("b", queue="other").decode()]})
+    assert system.ingest() == (3, 0, 0, 0)
+    succeed(system)
+    tell(system, "q")
+    assert system.ids() == []
+
+    succeed(system, queue="other")
+    tell(system, "other")
+
+    assert system.ids() == ["b.then"]
+
+
+NESTED = json.dumps({"all": [step("x").decode()]})
+
+
+@pytest.mark.parametrize(
+    ("envelope", "why"),
+    [
+        ({"then": ["{}"]}, "no_job"),
+        ({"then": [step("x", id="i").decode()]}, "bad_field: a step has no key id"),
+        ({"then": [step("x", then=[]).decode()]}, "bad_field: a step has no key then"),
+        ({"then": [1]}, "bad_field: then takes envelopes as strings"),
+        ({"then": [step("x").decode()] * 17}, "bad_field: then takes 16 steps"),
+        ({"then": [step("x", args=["x" * 65536]).decode()]}, "bad_field: then takes 64 KiB"),
+        ({"then": ['{"all": []}']}, "bad_field: all takes 1 to 1000 envelopes"),
+        ({"then": ['{"all": ["no"]}']}, "not_object"),
+        ({"then": [NESTED], "batch": "q/b"}, "bad_field: a member of a batch has no lists among its steps"),
+        ({"batch": "b"}, "bad_name: batch is no"),
+        ({"batch": "q/b", "key": "k", "replace": True}, "bad_field: replace does not go with batch and then"),
+        ({"queue": "other"}, "bad_field: this is the inbox of another queue"),
+        ({"queue": "no name"}, "bad_name"),
+        ({"open": "other/b"}, "bad_field: this is another queue than the home of the batch"),
+        ({"open": "q/b", "then": ["x"]}, "not_object"),
+        ({"open": "q/b", "on_dead": "so"}, "bad_field: on_dead"),
+        ({"open": "q/b", "keep_ms": 0}, "bad_field: keep_ms"),
+        ({"close": "q/b"}, "bad_field: count"),
+        ({"close": "q/b", "count": 1, "more": 1}, "bad_field: more"),
+    ],
+)  # fmt: skip
+def test_what_no_chain_and_no_batch_can_be_is_rejected(system: QueueSystem, envelope: dict[str, Any], why: str) -> None:
+    whole = envelope if "open" in envelope or "close" in envelope else {"job": "n"} | envelope
+    system.push(whole)
+    system.ingest()
+
+    [(reason, raw)] = system.rejected()
+    assert reason.startswith(why)
+    assert json.loads(raw) == whole
