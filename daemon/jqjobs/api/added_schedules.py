@@ -109,11 +109,9 @@ class AddedSchedules:
         return answer is not AddAnswer.SAME
 
     def _moment(self, until: datetime | Duration) -> int:
-        from jqjobs.jobs.moments import due_text  # brings words and zones, which few need
+        from jqjobs.jobs.moments import end_ms  # brings words and zones, which few need
 
-        now_ms = self._engine().now_ms()
-        text = due_text(until, "until", now_ms) or "+0"
-        return now_ms + int(text) if text.startswith("+") else int(text)
+        return end_ms(until, "until", self._engine().now_ms())
 
     def _remove(self, name: str, queue: str | None) -> Steps[bool]:
         check_added_name(name)

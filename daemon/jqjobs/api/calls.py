@@ -84,7 +84,9 @@ class Calls(Generic[P]):
         both do, it is an argument, and the option is given before: ``job.options(key="a").call(42)``.
         Raises: InvalidArguments, InvalidOption, InvalidName.
         """
-        theirs = {name: kwargs.pop(name) for name in _OPTIONS & kwargs.keys() if not self.signature.takes(name)}
+        names = self.signature.names()
+        own = kwargs.keys() if names is None else names
+        theirs = {name: kwargs.pop(name) for name in _OPTIONS & kwargs.keys() - own}
         job = self._with(Options(**theirs)) if theirs else self
         job.signature.encode(args, kwargs)
         return JobCall(job, args, kwargs)

@@ -45,6 +45,18 @@ def due_text(value: Duration | datetime, what: str, now_ms: int) -> str:
     return f"+{span}" if (span := duration_ms(_plain_span(value), what)) else ""
 
 
+def end_ms(value: Duration | datetime, what: str, now_ms: int) -> int:
+    """Return the end that somebody names, as with `due_text`, in ms since the epoch.
+
+    Raises: InvalidOption, also for what has come already; ConfigError.
+    """
+    text = due_text(value, what, now_ms)
+    found_ms = now_ms + int(text or 0) if text[:1] in ("", "+") else int(text)
+    if found_ms <= now_ms:
+        raise InvalidOption(f"{what} {value!r} is not to come", hint="such as 'in 3 months'")
+    return found_ms
+
+
 def moment_ms(text: str, what: str, now_ms: int) -> int:
     """Return the moment that a text means, in ms since the epoch. Raises: InvalidOption, ConfigError."""
     from jqjobs.jobs.moment_words import shown, understood

@@ -182,11 +182,6 @@ class Signature:
         is_open = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
         return None if is_open else frozenset(self._signature.parameters)
 
-    def takes(self, name: str) -> bool:
-        """Whether a keyword of a call can be an argument."""
-        names = self.names()
-        return names is None or name in names
-
     def named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name, as the function will get them, defaults included.
 

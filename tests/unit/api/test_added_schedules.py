@@ -76,6 +76,7 @@ def test_a_coroutine_does_the_same(app: App) -> None:
         ("s", {"every": "1h", "delay": "1m"}, InvalidOption),
         ("s", {"every": "1h", "overlap": 1}, InvalidOption),
         ("s", {"every": "1h", "until": "2020-01-01 00:00 UTC"}, InvalidOption),
+        ("s", {"every": "1h", "until": 0}, InvalidOption),
         ("s", {"every": "1h", "args": ["one"]}, InvalidArguments),
     ],
     ids=str,

@@ -84,8 +84,6 @@ def _wanted(
 def _moment(until: str) -> int | None:
     if not until:
         return None
-    from jqjobs.jobs.moments import due_text
+    from jqjobs.jobs.moments import end_ms
 
-    now_ms = time.time_ns() // 1_000_000
-    text = due_text(until, "--until", now_ms) or "+0"
-    return now_ms + int(text) if text.startswith("+") else int(text)
+    return end_ms(until, "--until", time.time_ns() // 1_000_000)
