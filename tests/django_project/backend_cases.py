@@ -10,8 +10,7 @@ What does not apply, by the names there:
 - test_clear, and what looks at `results`: only the dummy has such a list. Here the jobs in memory are asked.
 - test_throws_keyboard_interrupt: in a worker it ends the job only, in memory it comes through as everywhere there.
 - test_complex_return_value: the task has succeeded, its result is missing; here too it says so, and is no failure.
-- test_failed_logs, test_successful_task_no_none_in_logs, RUNNING and later lines of test_enqueue_logs: a worker logs
-  the life of a job itself, and sends no task_started and task_finished.
+- test_failed_logs, test_successful_task_no_none_in_logs, RUNNING and later lines of test_enqueue_logs: see SignalTests.
 - test_doesnt_wait_until_transaction_commit_by_default: by default it waits, see `commit_cases`.
 - test_get_result and test_refresh_result compare all but `enqueued_at`, which Redis says by its own clock.
 - test_pickle_task, test_unpickle_…, test_pickle_task_result, test_run_after_in_decorator: of Django 6.1, and of the
@@ -39,7 +38,7 @@ from project_framework import (
 
 import jqjobs.django
 from jqjobs.django import JqBackend
-from jqjobs.django.framework import Task, TaskResultDoesNotExist, TaskResultStatus
+from jqjobs.django.framework import Task, TaskResultDoesNotExist, TaskResultStatus, task_finished, task_started
 from jqjobs.testing import in_memory
 from shop import tasks
 
@@ -332,3 +331,71 @@ class OptionsTests(BackendTestCase):
     def test_an_option_that_makes_no_sense_is_an_invalid_task(self):
         with self.assertRaisesMessage(InvalidTask, "on_commit"):
             tasks.noop_task.using(on_commit=7).enqueue()
+
+
+class SignalTests(BackendTestCase):
+    """`task_started` and `task_finished`, whose receivers of Django's own write the log."""
+
+    def sent(self, task, *args) -> list[tuple[str, str]]:
+        """Run a task and return what its worker has sent: which signal, and the status in it."""
+        said = []
+
+        def started(sender, task_result, **kwargs):
+            said.append(("started", task_result.status, task_result.id))
+
+        def finished(sender, task_result, **kwargs):
+            said.append(("finished", task_result.status, task_result.id))
+            self.last = task_result
+
+        for signal, receiver in ((task_started, started), (task_finished, finished)):
+            signal.connect(receiver, sender=JqBackend)
+            self.addCleanup(signal.disconnect, receiver, sender=JqBackend)
+        result = self.finished(task.enqueue(*args))
+        self.assertEqual({each[2] for each in said}, {result.id})
+        return [each[:2] for each in said]
+
+    def test_a_success_has_started_and_finished(self):
+        for each in (tasks.calculate_meaning_of_life, tasks.noop_task_async, tasks.get_task_id_async):
+            with self.subTest(each.name):
+                begun, ended = ("started", TaskResultStatus.RUNNING), ("finished", TaskResultStatus.SUCCESSFUL)
+                self.assertEqual(self.sent(each), [begun, ended])
+        self.assertEqual(self.last.return_value, self.last.id)
+        self.assertIsNotNone(self.last.finished_at)
+
+    def test_a_task_has_finished_when_no_attempt_is_left(self):
+        begun = ("started", TaskResultStatus.RUNNING)
+        self.assertEqual(self.sent(tasks.fails_twice), [begun] * 3 + [("finished", TaskResultStatus.SUCCESSFUL)])
+
+    def test_a_failure_says_what_was_raised(self):
+        ends = {
+            tasks.failing_task_value_error: "builtins.ValueError",
+            tasks.failing_task_system_exit: "builtins.SystemExit",
+            tasks.gives_up: "jqjobs.errors.Discard",
+        }  # fmt: skip
+        for each, path in ends.items():
+            with self.subTest(each.name):
+                begun, ended = ("started", TaskResultStatus.RUNNING), ("finished", TaskResultStatus.FAILED)
+                self.assertEqual(self.sent(each), [begun, ended])
+                self.assertEqual([error.exception_class_path for error in self.last.errors], [path])
+                self.assertIn("Traceback", self.last.errors[0].traceback)
+
+    def test_the_life_of_a_task_is_logged(self):
+        with self.assertLogs(LOGGER, level="INFO") as captured:
+            result = self.finished(tasks.noop_task.enqueue())
+        self.assertEqual(len(captured.output), 2)
+        for line, status in zip(captured.output, ("RUNNING", "SUCCESSFUL"), strict=True):
+            self.assertIn(result.id, line)
+            self.assertIn(f"state={status}", line)
+
+    def test_a_receiver_that_raises_is_no_error_of_the_task(self):
+        def wrong(**kwargs):
+            raise ValueError("not the task")
+
+        task_started.connect(wrong)
+        self.addCleanup(task_started.disconnect, wrong)
+        with self.assertLogs("django.dispatch", level="ERROR"):
+            self.assertEqual(self.finished(tasks.calculate_meaning_of_life.enqueue()).return_value, 42)
+
+    def test_what_is_called_as_no_job_sends_nothing(self):
+        with self.assertNoLogs(LOGGER, level="INFO"):
+            self.assertEqual(tasks.calculate_meaning_of_life.call(), 42)

@@ -34,7 +34,7 @@ from jqjobs.store.reads.jobs import JobInfo
 @cache
 def registered_tasks() -> RegisteredTasks:
     """Return the tasks of this project."""
-    return RegisteredTasks(project_app())
+    return RegisteredTasks(project_app(), JqBackend)
 
 
 class JqBackend(BaseTaskBackend):  # type: ignore[misc, unused-ignore]

@@ -9,6 +9,7 @@ from typing import Any
 
 from jqjobs.api.app import App
 from jqjobs.api.function import Job
+from jqjobs.django.attempt_signals import AttemptSignals
 from jqjobs.django.framework import InvalidTask, TaskContext
 from jqjobs.django.task_options import OF_TASKS, PUBLISHED, options_of
 from jqjobs.django.task_results import running_result
@@ -19,8 +20,10 @@ from jqjobs.jobs.context import current_job
 class RegisteredTasks:
     """The tasks of one app, by name."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, sender: type) -> None:
+        """``sender``: of the signals, the class of the backend."""
         self._app = app
+        self._sender = sender
         self._tasks: dict[str, Any] = {}
 
     def job_of(self, task: Any) -> Job[..., Any]:
@@ -42,10 +45,15 @@ class RegisteredTasks:
             self._app.job(
                 name=task.module_path, queue=task.queue_name, priority=task.priority,
                 **{name: said[name] for name in (*OF_TASKS, *PUBLISHED) if name in said},
-            )(_with_context(task) if task.takes_context else task.func)  # fmt: skip
+            )(self._function_of(task))  # fmt: skip
         except JqError as error:
             raise InvalidTask(f"{task.module_path}: {error.in_one_line()}") from error
         self._tasks[task.module_path] = task
+
+    def _function_of(self, task: Any) -> Callable[..., Any]:
+        """Return what a worker calls: the function of a task, with its signals and without its context."""
+        signals = AttemptSignals(task, self._sender, lambda: self._app.jobs[task.module_path].settings.verdicts)
+        return signals.around(_with_context(task) if task.takes_context else task.func)
 
 
 def _with_context(task: Any) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from jqjobs.django.framework import TaskError, TaskResult, TaskResultStatus
 from jqjobs.jobs.context import JobContext
+from jqjobs.jobs.fingerprints import class_path
 from jqjobs.jobs.records import State
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 
@@ -67,6 +69,13 @@ def _error(attempt: Attempt) -> Any:
     path = attempt.error_class or _ERRORS.get(attempt.reason or "", _ANY_ERROR)
     path = path if "." in path else f"builtins.{path}"
     return TaskError(exception_class_path=path, traceback=attempt.traceback or attempt.error or "")
+
+
+def error_of(error: BaseException) -> Any:
+    """Return what a task has raised, as it is handled."""
+    path = class_path(error)
+    told = "".join(traceback.format_exception(error))
+    return TaskError(exception_class_path=path if "." in path else f"builtins.{path}", traceback=told)
 
 
 def _workers(info: JobInfo) -> Iterator[str]:
