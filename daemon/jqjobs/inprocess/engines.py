@@ -10,16 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
 from jqjobs.api.app import App
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import ResultTimeout
 from jqjobs.inprocess.async_wait import suspend, token_of
+from jqjobs.inprocess.lifetime import Lifetime, Unwatched, run_alone
 from jqjobs.inprocess.limit_gates import LimitGates
 from jqjobs.inprocess.memory_store import Record, Records, taken_job
 from jqjobs.inprocess.replies import reply_to
@@ -30,7 +30,6 @@ from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Settled
 from jqjobs.worker.attempts.hook_calls import call_hook, events_of
-from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner
 
 T = TypeVar("T")
@@ -43,8 +42,13 @@ _MOST_DROPPED = 10_000
 class MemoryEngine:
     """Holds jobs in this process. ``clock``: the time in ms; the time of day unless it is given."""
 
-    def __init__(self, app: App, clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, app: App, clock: Callable[[], int] | None = None, lifetime: Lifetime | None = None
+    ) -> None:  # fmt: skip
+        """``lifetime``: of what runs the jobs; without one each coroutine has an event loop of its own."""
         self.app = app
+        self._lifetime = lifetime
+        self._guard = lifetime.guard if lifetime else Unwatched(run_alone)
         self.clock = clock or (lambda: time.time_ns() // 1_000_000)
         self.records = Records(self.clock)
         self.gates = LimitGates(self.records, lambda name: app.registry.find(name).settings)
@@ -82,10 +86,13 @@ class MemoryEngine:
     def run_one(self, record: Record) -> BaseException | None:
         """Run one attempt of a job that was taken, record how it ended, call its hooks; return what it raised.
 
-        Raises: KeyboardInterrupt, which in the caller's own process is not for the job alone.
+        The first one begins the lifetime, if there is one.
+        Raises: KeyboardInterrupt, which in the caller's own process is not for the job alone; what that begin raises.
         """
+        if self._lifetime is not None:
+            self._lifetime.begin()
         errors: list[BaseException] = []
-        runner = Runner(self.app, WORKER, _Unwatched(), self.rng, _Notebook(record, self.clock), errors.append)
+        runner = Runner(self.app, WORKER, self._guard, self.rng, _Notebook(record, self.clock), errors.append)
         job = runner.complete(taken_job(record))
         record.keep_ms = job.keep_ms
         record.max_attempts = int(
@@ -108,7 +115,7 @@ class MemoryEngine:
     def _call_hooks(self, outcome: Outcome, settled: Settled) -> None:
         for event, *args in events_of(outcome, settled):
             for function in self.app.registry.hooks_of(outcome.after.known, event):
-                call_hook(event, function, args, run_coroutine)
+                call_hook(event, function, args, self._guard.run_async)
 
 
 class SyncEngine(MemoryEngine):
@@ -150,39 +157,6 @@ class NullEngine(MemoryEngine):
         """Drop jobs."""
         self.dropped.extend((queue, job) for job in jobs)
         return [Enqueued(job.id, True) for job in jobs]
-
-
-class _Unwatched(Interrupter):
-    """Lets a job run in whatever thread asks; nobody interrupts it."""
-
-    def call_limited(self, work: TakenJob, call: Callable[[], None], *, heeds_stop: bool = True) -> None:
-        call()
-
-    def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return run_coroutine(coroutine)
-
-
-def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end, in a thread of its own where an event loop runs in this one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    answers: list[Any] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            answers.append(asyncio.run(coroutine))
-        except BaseException as error:  # raised again where it was asked for
-            errors.append(error)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name="jqjobs-coroutine")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return answers[0]
 
 
 class _Notebook:

@@ -18,6 +18,7 @@ from jqjobs.api.app import App, Job
 from jqjobs.errors import DrainedTooLong
 from jqjobs.inprocess.async_wait import overdue, pass_deadline
 from jqjobs.inprocess.engines import MemoryEngine
+from jqjobs.inprocess.lifetime import Lifetime
 from jqjobs.inprocess.memory_store import FrozenClock, Record
 from jqjobs.jobs.annotations import signature_of
 from jqjobs.jobs.signature import Payload, decode_payload
@@ -30,10 +31,10 @@ _MOST_RUNS = 10_000
 class InMemory:
     """The jobs of one app in memory. ``clock``: frozen; moved by ``clock.advance("10m")``."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, lifetime: Lifetime | None = None) -> None:
         self.app = app
         self.clock = FrozenClock(pass_time=self._pass_time)
-        self.engine = MemoryEngine(app, self.clock)
+        self.engine = MemoryEngine(app, self.clock, lifetime)
 
     def _pass_time(self, until_ms: int, outage: bool) -> None:
         pass_time(self.engine, self.clock, until_ms, outage=outage)
@@ -122,13 +123,17 @@ class InMemory:
 
 @contextmanager
 def in_memory(app: App) -> Iterator[InMemory]:
-    """Let the calls of an app go to memory for a while; see `InMemory`."""
-    jobs = InMemory(app)
-    before = app.use(jobs.engine)
-    try:
-        yield jobs
-    finally:
-        app.use(before)
+    """Let the calls of an app go to memory for a while; see `InMemory`.
+
+    The first job that runs calls the hooks of `on_worker_start` before; the end of this those of `on_worker_stop`.
+    """
+    with Lifetime(app) as lifetime:
+        jobs = InMemory(app, lifetime)
+        before = app.use(jobs.engine)
+        try:
+            yield jobs
+        finally:
+            app.use(before)
 
 
 def _call_of(job: Job[..., Any], payload: Payload) -> Mapping[str, Any]:

@@ -608,3 +608,37 @@ def test_pytest_pays_next_to_nothing_for_the_plugin() -> None:
     path = str(Path(sys.modules["jqjobs"].__file__ or "").parents[1])
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True)
     assert done.stdout.strip() == "['jqjobs', 'jqjobs.testing', 'jqjobs.testing.plugin', 'jqjobs.version']"
+
+
+def test_the_app_begins_before_its_first_job_and_ends_with_the_block_in_one_event_loop(app: App) -> None:
+    said: list[object] = []
+
+    @app.on_worker_start
+    async def begin() -> None:
+        said.append(asyncio.get_running_loop())
+
+    @app.on_worker_stop
+    async def end() -> None:
+        said.append(asyncio.get_running_loop())
+
+    @app.job
+    async def job() -> None:
+        said.append(asyncio.get_running_loop())
+
+    with in_memory(app) as jobs:
+        job.enqueue_many([(), ()])
+        assert said == []
+        jobs.drain(raise_errors=True)
+    assert len(said) == 4
+    assert len(set(said)) == 1
+
+
+def test_an_app_of_which_no_job_runs_does_not_begin(app: App) -> None:
+    app.on_worker_start(lambda: 1 / 0)
+    app.job(name="job")(lambda: None)
+    with in_memory(app) as jobs:
+        app.jobs["job"].enqueue()
+    with in_memory(app) as jobs:
+        app.jobs["job"].enqueue()
+        with pytest.raises(ZeroDivisionError):
+            jobs.drain()

@@ -73,6 +73,7 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
 def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | None]:
     """Run one attempt. Raises: NotFound, InvalidArguments."""
     from jqjobs.inprocess.engines import MemoryEngine
+    from jqjobs.inprocess.lifetime import Lifetime
     from jqjobs.jobs.signature import decode_payload
 
     try:
@@ -80,10 +81,11 @@ def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | N
     except UnknownJobName as unknown:
         raise NotFound(str(unknown), hint=known_words(name, sorted(app.jobs), "jobs")) from None
     job.signature.decode(decode_payload(payload))  # arguments that do not fit are an error of the command line
-    engine = MemoryEngine(app)
-    engine.enqueue(job.queue, [NewJob(name, payload, new_id(), fields=("max_attempts", 1, "keep", 3_600_000))])
-    [record] = engine.records
-    return record, engine.run_one(engine.records.start(record))
+    with Lifetime(app) as lifetime:
+        engine = MemoryEngine(app, lifetime=lifetime)
+        engine.enqueue(job.queue, [NewJob(name, payload, new_id(), fields=("max_attempts", 1, "keep", 3_600_000))])
+        [record] = engine.records
+        return record, engine.run_one(engine.records.start(record))
 
 
 def _tell(session: Session, name: str, record: Record) -> int:
