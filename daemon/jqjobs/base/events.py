@@ -27,7 +27,7 @@ EVENTS = {
     "app.elsewhere": Event("warning", "app_redis redis hint",
         "`App(redis_url=…)` names another Redis than the daemon's, and not both could be asked whether they are one."),
     "app.failed": Event("error", "app error",
-        "A worker could not load the app. Mend what `error` points to."),
+        "A worker, or the relay, could not load the app. Mend what `error` points to."),
     "control.back": Event("info", "failures",
         "Orders of `jqctl daemon` are heard again."),
     "control.deaf": Event("warning", "error hint",

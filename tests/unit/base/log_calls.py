@@ -23,6 +23,8 @@ _PROCESSES = {
     "base": {"application"},
     "cli": {"daemon"},
     "daemon": {"daemon"},
+    "outbox": {"relay"},
+    "outbox/producing.py": {"application"},
     "store": {"daemon", "worker"},
     "store/switches.py": {"application", "daemon", "worker"},
     "web": {"dashboard"},
