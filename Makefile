@@ -83,6 +83,10 @@ bench: $(STAMP) ## measure this machine, some minutes; ARGS="--quick", ARGS="--v
 bench-web: $(STAMP) ## what each page of the dashboard costs a Redis with 10^6 jobs, some minutes; ARGS="--jobs 10000"
 	PYTHONPATH=benchmarks $(BIN)/python -m looks.run $(ARGS)
 
+.PHONY: bench-acts
+bench-acts: $(STAMP) ## what retrying, moving and deleting 10^5 dead jobs each costs, some minutes; ARGS="--dead 3000"
+	PYTHONPATH=benchmarks $(BIN)/python -m looks.acts $(or $(ARGS),--dead 300000)
+
 chaos: $(STAMP) ## kill, freeze and cut off a fleet for 10 minutes, and check its log; ARGS="--minutes 30 --seed 7"
 	PYTHONPATH=benchmarks $(BIN)/python -m chaos.run $(ARGS)
 

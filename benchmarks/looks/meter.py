@@ -87,19 +87,21 @@ class Meter:
         call = self._store.wire.call
         call("SLOWLOG", "RESET")
         call("CONFIG", "SET", "slowlog-log-slower-than", _NOTED_US)
-        cpu_ms, started = self._cpu_ms(), time.process_time()
+        before_ms, started = cpu_ms(self._store), time.process_time()
         self.ask(path)
         own_ms = (time.process_time() - started) * 1000
-        redis_ms = self._cpu_ms() - cpu_ms
+        redis_ms = cpu_ms(self._store) - before_ms
         call("CONFIG", "SET", "slowlog-log-slower-than", -1)
         noted = [(_without_moments(entry[3]), entry[2] / 1000)
                  for entry in call("SLOWLOG", "GET", _MOST_NOTED) if entry[4] != _BY_A_SCRIPT]  # fmt: skip
         return _Look(redis_ms, own_ms, dict(noted))
 
-    def _cpu_ms(self) -> float:
-        told = self._store.wire.call("INFO", "cpu").decode()
-        found = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
-        return 1000 * (float(found["used_cpu_user_main_thread"]) + float(found["used_cpu_sys_main_thread"]))
+
+def cpu_ms(store: Store) -> float:
+    """Return how long the thread of a server that runs commands has worked."""
+    told = store.wire.call("INFO", "cpu").decode()
+    found = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
+    return 1000 * (float(found["used_cpu_user_main_thread"]) + float(found["used_cpu_sys_main_thread"]))
 
 
 def _without_moments(words: Sequence[bytes]) -> tuple[bytes, ...]:
