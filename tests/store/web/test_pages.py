@@ -264,3 +264,12 @@ def plant(system: QueueSystem, number: int, text: str) -> None:
         ("HSET", key("{q}:errors"), f"f{number}", b"1 1 1 j0 n " + raw),
         ("HSET", key("{q}:meta"), "paused_reason", raw),
     ])  # fmt: skip
+
+
+def test_from_the_first_to_die_it_is_one_step_to_the_last(system: QueueSystem, browser: Browser) -> None:
+    dead(system, *(f"d{n:02}" for n in range(60)))
+    first = browser.see("/jobs?queue=q&state=dead")
+    [last] = re.findall(r'href="([^"]+)">The last to die<', first)
+    seen = re.findall(r'id="job-(d\d\d)"', browser.see(last.replace("&amp;", "&")))
+    assert seen == [f"d{n}" for n in range(10, 60)]
+    assert "The last to die" not in browser.see(last.replace("&amp;", "&"))

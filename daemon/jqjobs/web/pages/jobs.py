@@ -19,7 +19,7 @@ from jqjobs.store.bulk import STATES as BULK_STATES
 from jqjobs.store.bulk import Act
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.raw import RAW_PAGES
-from jqjobs.store.reads.search import JobPage, JobRow, read_cursor
+from jqjobs.store.reads.search import Cursor, JobPage, JobRow, read_cursor
 from jqjobs.store.store import Store
 from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.http import Response
@@ -91,8 +91,14 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
         rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows], further=further,
         searched=_searched(page, seen, said) if said else "", is_first=cursor is None, now_ms=page.now_ms,
         start=visit.url("/jobs", **here), unfiltered=visit.url("/jobs", queue=status.name, state=state),
-        acts=_acts(visit, state), back=_here(visit),
+        last="" if said else _last(visit, page, here), acts=_acts(visit, state), back=_here(visit),
     )  # fmt: skip
+
+
+def _last(visit: Visit, page: JobPage, here: Mapping[str, str]) -> str:
+    """Return where those are that came last, "" when that is here."""
+    passed = max(0, page.total - _PAGE)
+    return visit.url("/jobs", **here, cursor=str(Cursor(here["state"], b"#%d" % passed))) if page.cursor else ""
 
 
 def _raw(visit: Visit, status: QueueStatus, state: str) -> Response:
