@@ -8,12 +8,13 @@ from typing import Any
 
 import jqjobs
 from jqjobs import testing
+from jqjobs.api.added_schedules import AddedSchedules
 from jqjobs.api.queue import Said
 from jqjobs.jobs.context import JobContext
 from jqjobs.testing.memory import InMemory
 from reference.markdown import code, prose, signature
 
-_CLASSES = (jqjobs.App, jqjobs.Job, jqjobs.JobHandle, jqjobs.Queue, JobContext)
+_CLASSES = (jqjobs.App, jqjobs.Job, jqjobs.JobHandle, jqjobs.Queue, AddedSchedules, JobContext)
 _FUNCTIONS = (jqjobs.current_job, jqjobs.wait_async)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from jqjobs.api.added_schedules import ScheduleInfo
 from jqjobs.store.bulk import BulkAnswer
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import LogLine
@@ -58,6 +59,21 @@ _ATTEMPT = {
     "started_ms": "when it began",
     "ended_ms": "when it ended",
     "error_class": "`module.Class` of the exception; a built-in one has no module",
+}
+_SCHEDULE = {
+    "name": "its name",
+    "queue": "the queue of its jobs",
+    "job": "the job name",
+    "args": "positional arguments of each call",
+    "kwargs": "keyword arguments of each call",
+    "cron": "its cron expression",
+    "tz": "the time zone of that",
+    "every_ms": "instead: how often it comes",
+    "until_ms": "its end; `None`: it has none",
+    "next_ms": "when it comes next; `None`: it is paused, or does not come again",
+    "last_ms": "its last tick that made a job",
+    "last_job": "the id of that job",
+    "paused_ms": "since when it is paused; `None`: it is not",
 }
 _LINE = {"attempt": "of which attempt", "text": "the line", "at_ms": "when it was written"}
 _ROW = {
@@ -161,6 +177,7 @@ RECORDS: Mapping[type, tuple[str, Mapping[str, str]]] = {
     WorkerInfo: ("a worker of a daemon", _WORKER),
     RunningJob: ("a job that a worker runs", _RUNNING),
     ReloadInfo: ("the last reload of a daemon", _RELOAD),
+    ScheduleInfo: ("`app.schedules.list()`", _SCHEDULE),
 }
 
 
