@@ -156,6 +156,8 @@ EVENTS = {
         "The system did not let the daemon start the relay of the outbox."),
     "outbox.old": Event("error", "rows oldest hint",
         "Rows of the outbox are so old that nobody knows whether they were brought: see `jqctl outbox run --force`."),
+    "outbox.ready": Event("info", "",
+        "The relay of the outbox has loaded the app, and begins to bring rows."),
     "outbox.started": Event("info", "pid",
         "The relay of the outbox was started: a worker said that its app has one, or JQ_DATABASE_URL does."),
     "output.error": Event("critical", "exception",

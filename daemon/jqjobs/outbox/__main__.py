@@ -51,6 +51,7 @@ def main() -> int:
             wakeup.clear()
         return bool(ending) or os.getppid() != config.daemon_pid
 
+    log.event("outbox.ready")
     rng = random.Random()
     with closing(Store(found[1], timeout_s=_TIMEOUT_S, name="jqjobs-relay")) as store:
         Relay(found[0], store, rng, wait).run(lambda: config.poll_s * (1 + rng.uniform(-config.jitter, config.jitter)))
