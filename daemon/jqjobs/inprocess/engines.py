@@ -19,6 +19,7 @@ from jqjobs.api.app import App
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import ResultTimeout
 from jqjobs.inprocess.async_wait import suspend, token_of
+from jqjobs.inprocess.flows import Flows
 from jqjobs.inprocess.lifetime import Lifetime, Unwatched, run_alone
 from jqjobs.inprocess.limit_gates import LimitGates
 from jqjobs.inprocess.memory_store import Record, Records, taken_job
@@ -53,6 +54,9 @@ class MemoryEngine:
         self.records = Records(self.clock)
         self.gates = LimitGates(self.records, lambda name: app.registry.find(name).settings)
         self.records.on_start = self.gates.started
+        self.flows = Flows(self.records)
+        self.records.on_add, self.records.on_end = self.flows.added, self.flows.ended
+        self.records.on_turn = self.flows.turned
         self.rng = random.Random(0)
 
     def now_ms(self) -> int:
@@ -69,7 +73,7 @@ class MemoryEngine:
 
     def run(self, call: Call[T]) -> T:
         """Answer a call that job handles make. Raises: JqError for what only Redis can do."""
-        return call.parse(reply_to(self.records, call))
+        return call.parse(reply_to(self.records, self.flows, call))
 
     async def run_async(self, call: Call[T]) -> T:
         """Do what `run` does, from a coroutine."""

@@ -158,6 +158,10 @@ class Records:
         self.added: dict[tuple[str, str], str] = {}
         #: Told of each start.
         self.on_start: Callable[[Record], None] = lambda record: None
+        #: Told of each job that comes, that has ended, and that is retried ("again") or deleted ("gone").
+        self.on_add: Callable[[Record], None] = lambda record: None
+        self.on_end: Callable[[Record], None] = lambda record: None
+        self.on_turn: Callable[[Record, str], None] = lambda record, what: None
 
     def __iter__(self) -> Iterator[Record]:
         return iter(list(self._all.values()))
@@ -179,6 +183,7 @@ class Records:
         holder = self.holder(queue, new.key)
         if holder is None:
             self._all[queue, new.id] = self._new(queue, new)
+            self.on_add(self._all[queue, new.id])
             self._forget_old()
             return Enqueued(new.id, True)
         replaced = new.replace and holder.state in _QUEUED
@@ -238,6 +243,7 @@ class Records:
     def end(self, record: Record, state: str, reason: str = "") -> Settled:
         """Let a job be over."""
         record.state, record.reason, record.finished_ms = state, reason, self.clock()
+        self.on_end(record)
         return state, reason
 
     def queue_last(self, record: Record) -> None:
@@ -247,6 +253,7 @@ class Records:
 
     def remove(self, record: Record) -> None:
         """Forget a job; of a success so much is known still."""
+        self.on_turn(record, "gone")
         if record.state == "kept":
             record.state = "gone"
         else:
@@ -263,4 +270,5 @@ def taken_job(record: Record) -> TakenJob:
         timeout_ms=None if timeout is None else int(timeout), keep_ms=None if keep is None else int(keep),
         key=record.key, limits=str(fields.get("limits", UNLIMITED)), snoozes=record.snoozes,
         max_attempts=None if most is None else int(most),
+        flow=str(fields.get("flow", "")), previous=fields.get("previous"), batch=str(fields.get("batch", "")),
     )  # fmt: skip

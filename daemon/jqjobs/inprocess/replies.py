@@ -8,19 +8,24 @@ from typing import Any
 
 from jqjobs.errors import NeedsRedis
 from jqjobs.inprocess.async_wait import resolve
+from jqjobs.inprocess.flows import Flows
 from jqjobs.inprocess.memory_store import Record, Records
 from jqjobs.store.call import Call
 from jqjobs.store.calls.added import AddAnswer
 from jqjobs.store.calls.endings import Ending
 
 
-def reply_to(records: Records, call: Call[Any]) -> Any:
+def reply_to(records: Records, flows: Flows, call: Call[Any]) -> Any:
     """Return the reply to a script call. Raises: NeedsRedis."""
-    answer = _ANSWERS.get(call.script.name)
-    if answer is None:
+    answer, of_flows = _ANSWERS.get(call.script.name), _OF_FLOWS.get(call.script.name)
+    if answer is None and of_flows is None:
         raise NeedsRedis(f"jobs in memory know nothing of {call.script.name!r}", hint="JQ_ENGINE=redis")
     queue = call.keys[0].split("{", 1)[1].split("}", 1)[0]
-    return answer(records, queue, [arg.decode() if isinstance(arg, bytes) else str(arg) for arg in call.args[1:]])
+    args = [arg.decode() if isinstance(arg, bytes) else str(arg) for arg in call.args[1:]]
+    if of_flows is not None:
+        return of_flows(flows, queue, args)
+    assert answer is not None
+    return answer(records, queue, args)
 
 
 def _inspect(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
@@ -93,6 +98,7 @@ def _retry_one(records: Records, record: Record | None) -> int:
     records.queue_last(record)
     record.reason, record.finished_ms = "", None
     record.fields.pop("expires", None)
+    records.on_turn(record, "again")
     return 1
 
 
@@ -151,4 +157,9 @@ _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
     "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
     "delete": _delete, "promote": _promote,
     "add_queues": lambda *_: 0, "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
+}  # fmt: skip
+
+_OF_FLOWS: dict[str, Callable[[Flows, str, Sequence[str]], Any]] = {
+    "open_batch": Flows.open, "close_batch": Flows.close, "cancel_batch": Flows.cancel, "batch": Flows.status,
+    "batch_members": Flows.members, "notices": lambda *_: [], "noticed": lambda *_: 0,
 }  # fmt: skip

@@ -38,6 +38,7 @@ def succeed(records: Records, record: Record, result: bytes, missing: str) -> Se
     """Let a job be over, and keep what it asked to be kept."""
     record.executions += 1
     if record.keep_ms is None:
+        record.result = result if record.fields.get("then") else None
         return records.end(record, "gone")
     record.result, record.result_missing = None if missing else result, missing
     return records.end(record, "kept")

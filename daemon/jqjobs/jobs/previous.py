@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, get_origin
 
 import msgspec
@@ -45,18 +44,19 @@ def _is_marked(annotation: Any) -> bool:
     return get_origin(annotation) is Annotated and _MARK in annotation.__metadata__
 
 
-def with_previous(
-    kwargs: Mapping[str, Any], parameter: inspect.Parameter, kind: Any, previous: bytes | None
-) -> dict[str, Any]:  # fmt: skip
-    """Return named arguments with what the step before has returned, as JSON. Raises: InvalidArguments."""
+def value_of_previous(parameter: inspect.Parameter, kind: Any, previous: bytes | None) -> dict[str, Any]:
+    """Return what the step before has returned, JSON or None, by the name of the parameter; nothing: its default.
+
+    Raises: InvalidArguments.
+    """
     if previous is None:
         if parameter.default is parameter.empty:
             raise InvalidArguments(
                 f"no result of a step before is there for {parameter.name!r}", hint="it may take 64 KiB as JSON"
             )
-        return dict(kwargs)
+        return {}
     try:
         value = msgspec.json.decode(previous)
-        return {**kwargs, parameter.name: value if is_open(kind) else convert(value, kind)}
+        return {parameter.name: value if is_open(kind) else convert(value, kind)}
     except Exception as error:  # converting runs code of the user
         raise InvalidArguments(f"the result of the step before does not fit {parameter.name!r}: {error}") from None

@@ -21,7 +21,7 @@ from jqjobs.jobs.carried_types import encode, has_open_part, to_builtins, unknow
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
 from jqjobs.jobs.parameters import schema_of
-from jqjobs.jobs.previous import previous_parameter, with_previous
+from jqjobs.jobs.previous import previous_parameter, value_of_previous
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.jobs.signature_digest import digest_of
 
@@ -66,6 +66,7 @@ class Signature:
         self._name = name_of(function)
         self._signature = signature_of(function)
         #: The parameter that no caller gives: it gets what the step before in a chain has returned.
+        self._whole = self._signature
         self._previous = previous_parameter(self._signature)
         if self._previous is not None:
             given = [each for each in self._signature.parameters.values() if each is not self._previous]
@@ -168,13 +169,18 @@ class Signature:
         """Whether it cannot do without."""
         return self._previous is not None and self._previous.default is inspect.Parameter.empty
 
-    def with_previous(self, kwargs: dict[str, Any], previous: bytes | None) -> dict[str, Any]:
-        """Return named arguments with the result of the step before, JSON or None. Raises: InvalidArguments."""
+    def with_previous(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], previous: bytes | None
+    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """Return the arguments of a call with the result of the step before, JSON or None. Raises: InvalidArguments."""
         if self._previous is None:
-            return kwargs
-        alone = self._signature.replace(parameters=[self._previous])
+            return args, kwargs
+        alone = self._whole.replace(parameters=[self._previous])
         kind = resolved(self._function, alone).get(self._previous.name, Any)
-        return with_previous(kwargs, self._previous, kind, previous)
+        given = self._signature.bind(*args, **kwargs).arguments | value_of_previous(self._previous, kind, previous)
+        in_order = {name: given[name] for name in self._whole.parameters if name in given}
+        whole = inspect.BoundArguments(self._whole, in_order)  # type: ignore[arg-type]
+        return whole.args, whole.kwargs
 
     def names(self) -> frozenset[str] | None:
         """Return the names that the arguments of a call can have; None when there is ``**kwargs``: any."""

@@ -177,7 +177,7 @@ class Runner:
             payload = decode_payload(job.payload)
             args, kwargs = known.signature.decode(payload)
             if known.signature.previous:
-                kwargs = known.signature.with_previous(kwargs, job.previous)
+                args, kwargs = known.signature.with_previous(args, kwargs, job.previous)
             if known.settings.limits and not job.limits:  # a raw envelope: only here its limits can be computed
                 raise _NotCalled(Outcome.throttled(job, limits=limits_text(known, args, kwargs)))
         except MalformedPayload as error:

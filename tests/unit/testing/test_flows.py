@@ -1,0 +1,71 @@
+"""Chains and batches in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs import App, BatchState, Discard, Previous, current_job
+from jqjobs.testing import InMemory, in_memory
+
+app = App()
+ran: list[object] = []
+
+
+@app.job(queue="one", keep="1h")
+def double(n: int) -> int:
+    if n == 1:
+        current_job().batch.add(double.options(queue="two").call(50))  # type: ignore[union-attr]
+    if n == 13:
+        raise Discard("unlucky")
+    return 2 * n
+
+
+@app.job(queue="two")
+def note(what: Previous[object], more: str = "") -> None:
+    ran.append((what, more))
+
+
+@pytest.fixture
+def jobs() -> InMemory:
+    ran.clear()
+    with in_memory(app) as found:
+        yield found  # type: ignore[misc]
+
+
+def test_a_chain_runs_step_by_step_and_waits_for_lists(jobs: InMemory) -> None:
+    app.chain(double.call(4), note.call("a")).enqueue()
+    app.chain(double.call(2), [double.call(3), double.call(4)], double.call(5)).enqueue()
+    jobs.drain()
+
+    assert ran == [(8, "a")]
+    assert [record.state for record in jobs.all if record.name == "double"] == ["kept"] * 5
+
+
+def test_a_batch_calls_what_is_to_come_when_its_dead_member_is_retried(jobs: InMemory) -> None:
+    with app.batch("b", then=note.call("then"), always=note.call("always")) as batch:
+        batch.add_many(double, [(1,), (13,)])
+    jobs.drain()
+    assert (batch.status().state, ran) == (
+        BatchState.WAITING,
+        [({"batch": "two/b", "succeeded": 2, "dead": 1}, "always")],
+    )
+
+    [dead] = jobs.dead
+    dead.payload = b'{"args":[7]}'
+    app.handle(dead.ref).retry()
+    jobs.drain()
+
+    assert (batch.wait(1).state, ran[1]) == (
+        BatchState.SUCCEEDED,
+        ({"batch": "two/b", "succeeded": 3, "dead": 0}, "then"),
+    )
+    assert sorted(value for _, value in batch.results()) == [2, 14, 100]
+
+
+def test_a_cancelled_batch_cancels_its_members(jobs: InMemory) -> None:
+    with app.batch(then=note.call("then"), always=note.call("always")) as batch:
+        batch.add(double.call(3))
+    batch.cancel()
+    jobs.drain()
+
+    assert (batch.status().state, [more for _, more in ran]) == (BatchState.CANCELLED, ["always"])  # type: ignore[misc]
