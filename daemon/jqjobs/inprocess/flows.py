@@ -174,7 +174,7 @@ class Flows:
     def _next(self, record: Record, steps: bytes) -> None:
         number = int(record.fields.get("step", 1))
         root = record.id if number == 1 else record.id.rpartition(".")[0]
-        kept = {name: record.fields[name] for name in ("batch", "member") if name in record.fields}
+        kept: dict[str, Any] = {name: value for name, value in record.fields.items() if name in ("batch", "member")}
         self._begin(record.queue, root, number + 1, steps, record.result or None, kept)
 
     def _begin(

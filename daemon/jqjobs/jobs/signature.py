@@ -170,8 +170,8 @@ class Signature:
         return self._previous is not None and self._previous.default is inspect.Parameter.empty
 
     def with_previous(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], previous: bytes | None
-    ) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], previous: bytes | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a call with the result of the step before, JSON or None. Raises: InvalidArguments."""
         if self._previous is None:
             return args, kwargs
@@ -179,7 +179,7 @@ class Signature:
         kind = resolved(self._function, alone).get(self._previous.name, Any)
         given = self._signature.bind(*args, **kwargs).arguments | value_of_previous(self._previous, kind, previous)
         in_order = {name: given[name] for name in self._whole.parameters if name in given}
-        whole = inspect.BoundArguments(self._whole, in_order)  # type: ignore[arg-type]
+        whole = inspect.BoundArguments(self._whole, in_order)
         return whole.args, whole.kwargs
 
     def names(self) -> frozenset[str] | None:
