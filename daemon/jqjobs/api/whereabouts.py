@@ -29,8 +29,7 @@ class Whereabouts:
         if self._found is None:
             settings = Environment()
             self.timeout_s = settings.timeout_s()
-            said = settings.get("wait")
-            self.wait = Wait.parse(said, self.timeout_s) if said else None
+            self.wait = Wait.from_settings(settings)
             self._found = with_login(self._read, settings, self._credentials)
             if self._found.is_unverified:
                 log.event("redis.unverified", level=log.WARNING, redis=str(self._found))

@@ -11,6 +11,7 @@ from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, check_na
 from jqjobs.operations.offers import check_arguments, find_offer, warning_of
 from jqjobs.operations.storing import store_job
 from jqjobs.store.reads.catalog import Offer, offer_in
+from jqjobs.store.replication import Wait
 from jqjobs.store.reply_values import integer, string
 from jqjobs.store.store import Store
 
@@ -54,8 +55,10 @@ def wanted(
     return Wanted(_new_job(name, payload, options), options, queue, unchecked)
 
 
-def enqueue_job(store: Store, asked: Wanted, shown: Callable[[Offer], Offer] = lambda offer: offer) -> Stored:
-    """Store a job that is wanted. ``shown``: what of an offer who asks may see.
+def enqueue_job(
+    store: Store, asked: Wanted, shown: Callable[[Offer], Offer] = lambda offer: offer, wait: Wait | None = None
+) -> Stored:  # fmt: skip
+    """Store a job that is wanted. ``shown``: what of an offer who asks may see. ``wait``: for replicas, see JQ_WAIT.
 
     Raises: InvalidArguments, NotFound, Conflict, StoreError and its kinds.
     """
@@ -64,7 +67,7 @@ def enqueue_job(store: Store, asked: Wanted, shown: Callable[[Offer], Offer] = l
         check_arguments(offer, asked.job.payload, shown(offer))
     job = _completed(asked.job, asked.options, offer.entry if offer else {})
     warning = warning_of(store, queue, job.name, is_offered=offer is not None)
-    return Stored(queue, job.due, store_job(store, queue, job), warning)
+    return Stored(queue, job.due, store_job(store, queue, job, wait), warning)
 
 
 def _new_job(name: str, payload: bytes, options: Options) -> NewJob:

@@ -9,6 +9,7 @@ from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.operations.daemons import START_ONE, daemon_json, title, why_unable
 from jqjobs.operations.queues import pause_in_words, unserved
 from jqjobs.operations.turns import in_turn
+from jqjobs.store.reads.cluster_nodes import ClusterNodes, read_nodes
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
@@ -20,13 +21,17 @@ NEAR_S = 86_400.0
 
 
 class StatusReport(NamedTuple):
-    """All that `status` shows. ``broken``: queue → why it cannot be counted. ``memory`` None: Redis does not tell."""
+    """All that `status` shows. ``broken``: queue → why it cannot be counted. ``memory`` None: Redis does not tell.
+
+    ``cluster``: its nodes, none of one server.
+    """
 
     address: str
     registry: Registry
     queues: Sequence[QueueStatus]
     broken: Mapping[str, str]
     memory: RedisMemory | None = None
+    cluster: ClusterNodes = ClusterNodes()
 
 
 def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | None = None) -> StatusReport:
@@ -50,7 +55,7 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
         else:
             found[name] = answer
     queues = [found[name] for name in names if name in found and name not in broken]
-    return StatusReport(str(store.address), registry, queues, broken, read_memory(store))
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), read_nodes(store, names))
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:
@@ -89,6 +94,8 @@ def status_json(report: StatusReport) -> dict[str, Any]:
         "now_ms": report.registry.now_ms,
         "redis": report.address,
         "memory": None if report.memory is None else memory_json(report.memory),
+        "nodes": [node._asdict() for node in report.cluster.nodes],
+        "moving": list(report.cluster.moving),
         "queues": queues_json(report),
         "daemons": [daemon_json(daemon) for daemon in report.registry.daemons],
     }

@@ -101,6 +101,13 @@ class Nodes:
                     return replies
                 found = self._ask(batch)
 
+    def call_each(self, *command: Argument) -> list[Any]:
+        """Ask each primary, all at once; an error is the reply of one that refuses, or cannot be reached."""
+        with self.whole:
+            self._look()
+            stops: Batch = {Stop(place): [command] for place in sorted(self.primaries)}
+            return [reply for replies in self._ask(stops).values() for reply in replies]
+
     def send(self, command: Sequence[Argument]) -> None:
         """Write one command without waiting for its reply, which `reply` reads."""
         self._look()

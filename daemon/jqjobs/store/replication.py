@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jqjobs.base.clock import duration_ms
+from jqjobs.base.config import Environment
 from jqjobs.errors import ConfigError, InvalidOption, NotReplicated
 
 #: So long a number of replicas is believed.
@@ -26,6 +27,12 @@ class Wait:
 
     replicas: int
     ms: int
+
+    @classmethod
+    def from_settings(cls, settings: Environment) -> Wait | None:
+        """Return what the settings say; None: JQ_WAIT is not set. Raises: ConfigError."""
+        said = settings.get("wait")
+        return cls.parse(said, settings.timeout_s()) if said else None
 
     @classmethod
     def parse(cls, text: str, timeout_s: float) -> Wait:

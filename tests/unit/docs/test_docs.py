@@ -76,7 +76,7 @@ def test_the_permissions_cover_every_command() -> None:
     files = [path for room in ("store", "daemon", "worker") for path in (PACKAGE / room).rglob("*.py")]
     apart = ("wire.py", "async_wire.py", "error_replies.py")
     apart += ("greetings.py", "primary.py", "switches.py")  # what every user may say, and what sentinels are asked
-    apart += ("slot_map.py",)  # CLUSTER SLOTS, which is granted as a part of CLUSTER
+    apart += ("slot_map.py", "cluster_nodes.py")  # CLUSTER SLOTS and NODES, which are granted as parts of CLUSTER
     python = "".join(path.read_text("utf-8") for path in files if path.name not in apart)
     direct = set(re.findall(r"(?<!get)\(\"([A-Z]{2,})\"", python))
     needed = in_scripts | direct
@@ -84,7 +84,7 @@ def test_the_permissions_cover_every_command() -> None:
     granted_words = {word.upper() for word in re.findall(r"\+([\w|]+)", granted[0])}
     assert needed - granted_words == set()
     # store/wire and its kin send these, and AUTH, which needs no permission.
-    assert granted_words - needed == {"SELECT", "CLIENT|SETNAME", "CLUSTER|SLOTS"}
+    assert granted_words - needed == {"SELECT", "CLIENT|SETNAME", "CLUSTER|SLOTS", "CLUSTER|NODES"}
 
 
 def test_the_defaults_of_the_limits_are_true() -> None:

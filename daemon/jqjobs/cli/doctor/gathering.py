@@ -53,6 +53,7 @@ class Gathering:
         status = self._ask("registry", lambda: read_status(self._store), nothing)
         queues = self._queues(status.queues, status.registry)
         elsewhere = workers_elsewhere(self._store.address)
+        server = server._replace(cluster=status.cluster)
         return Facts(server, status.registry, queues, status.broken, self.refused, elsewhere)
 
     def _ask(self, kind: str, look: Callable[[], T], otherwise: T) -> T:

@@ -8,6 +8,7 @@ from jqjobs.base.clock import format_age
 from jqjobs.base.sizes import format_size
 from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.operations.doctor.checks import Check
+from jqjobs.operations.doctor.cluster_checks import CLUSTER
 from jqjobs.operations.doctor.facts import Facts
 from jqjobs.operations.doctor.findings import Finding, error, fine, warning
 from jqjobs.store.reads.memory import RedisMemory
@@ -26,7 +27,8 @@ _MAKE_ROOM = "raise maxmemory, or let less stay: jqd --max-dead, keep= of jobs; 
 
 
 def _complaints(facts: Facts, topic: str, kind: Callable[[str, str, str], Finding]) -> list[Finding]:
-    return [kind(_REDIS, each.message, each.hint) for each in complaints(facts.server.info) if each.topic == topic]
+    found = complaints(facts.server.info, is_cluster=bool(facts.server.cluster.nodes))
+    return [kind(_REDIS, each.message, each.hint) for each in found if each.topic == topic]
 
 
 def _version(facts: Facts) -> list[Finding]:
@@ -135,6 +137,7 @@ CHECKS = (
     Check("server.policy", _REDIS, "it evicts nothing", _policy, _INFO),
     Check("server.aof", _REDIS, "the append-only file is on", _append_only_file, _INFO),
     Check("server.replicas", _REDIS, "it is a primary, and its replicas are online", _replicas, _INFO),
+    CLUSTER,
     Check("server.memory", _REDIS, "", _memory, ("info", "memory")),
     Check("server.evictions", _REDIS, "it has evicted nothing since its start", _evictions, _INFO),
     Check("server.latency", _REDIS, "", _latency),

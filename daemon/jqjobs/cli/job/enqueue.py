@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jqjobs.base.config import Environment
 from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
@@ -14,6 +15,7 @@ from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import Coalesce
 from jqjobs.operations.arguments import payload_of
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
+from jqjobs.store.replication import Wait
 
 
 @click.command("enqueue")
@@ -54,7 +56,7 @@ def enqueue(
     """
     asked = wanted(name, payload_of(args_text, kwargs_text, name), Options(**given), queue, unchecked=unchecked)
     with session.store() as store:
-        stored = enqueue_job(store, asked)
+        stored = enqueue_job(store, asked, wait=Wait.from_settings(Environment()))
     _show(session, stored)
 
 

@@ -17,6 +17,8 @@ from jqjobs.cli.overview.queue_report import queue_table
 from jqjobs.cli.tables import Part
 from jqjobs.operations.daemons import START_ONE
 from jqjobs.operations.status import NEAR_S, StatusReport
+from jqjobs.store.clusters import OF_NO_QUEUE
+from jqjobs.store.reads.cluster_nodes import ClusterNodes
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.registry import DaemonInfo
 
@@ -33,6 +35,7 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
     yield f"Redis at {report.address}: {counted}"
     if report.memory:
         yield from memory_notes(report.memory)
+    yield from cluster_parts(report.cluster)
     if not daemons:
         yield f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
     if not queues:
@@ -41,6 +44,16 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
         yield ""
         yield from queue_parts(report, None if wide else _MOST)
     yield from _daemons(daemons, wide=wide)
+
+
+def cluster_parts(cluster: ClusterNodes) -> Iterator[Part]:
+    """Return the nodes of a cluster, and which queues stand still."""
+    for queue in cluster.moving:
+        what = "WHAT DAEMONS SHARE" if queue == OF_NO_QUEUE else f"QUEUE {queue}"
+        yield f"! {what} IS ON ITS WAY TO ANOTHER NODE, key by key, and stands still until it is there"
+    for node in cluster.nodes:
+        what = f"replica of {node.primary}" if node.primary else f"primary of {plural(node.slots, 'hash slot')}"
+        yield f"  {node.place}: {what}{', NOT THERE' if node.is_down else ''}"
 
 
 def memory_notes(memory: RedisMemory) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from jqjobs.store.calls.schedules import Planned
+from jqjobs.store.reads.cluster_nodes import ClusterNodes
 from jqjobs.store.reads.error_groups import ErrorGroup
 from jqjobs.store.reads.limits import HeldLimit
 from jqjobs.store.reads.memory import RedisMemory
@@ -17,7 +18,8 @@ class ServerFacts(NamedTuple):
     """Redis. ``info``: the fields of INFO. ``round_trip_ms``: the median of some.
 
     ``ahead_s``: its clock before ours, behind if negative. ``overcommit``: vm.overcommit_memory of its host;
-    ``huge_pages``: whether it may use transparent ones; None: not known, since it is elsewhere.
+    ``huge_pages``: whether it may use transparent ones; None: not known, since it is elsewhere. ``cluster``: its nodes,
+    none of one server.
     """
 
     address: str
@@ -27,6 +29,7 @@ class ServerFacts(NamedTuple):
     ahead_s: float
     overcommit: int | None = None
     huge_pages: bool | None = None
+    cluster: ClusterNodes = ClusterNodes()
 
 
 class QueueFacts(NamedTuple):

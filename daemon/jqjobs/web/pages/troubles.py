@@ -21,7 +21,8 @@ from jqjobs.web.visit import Visit
 
 _HOUR_MS, _HOUR_S, _DAY_S = 3_600_000, 3600.0, 86_400.0
 _UNTOLD = dict.fromkeys(("limits", "schedules", "leases"), "not asked here")
-_CHECKS = [check for check in (*queue_checks.CHECKS, *daemon_checks.CHECKS) if not _UNTOLD.keys() & set(check.needs)]
+_ALL = (CLUSTER, *queue_checks.CHECKS, *daemon_checks.CHECKS)
+_CHECKS = [check for check in _ALL if not _UNTOLD.keys() & set(check.needs)]
 #: The state whose list shows what a check of a queue complains of.
 _LISTS = {"queues.parked": "parked", "queues.rejected": "rejected"}
 _QUEUE = "queue "
@@ -67,7 +68,7 @@ def _facts(visit: Visit, status: StatusReport) -> Facts:
     died = died_since(visit.store, dict.fromkeys(with_dead, status.registry.now_ms - _HOUR_MS))
     died_of = dict(zip(with_dead, died, strict=True))
     queues = [QueueFacts(queue, died_in_last_hour=died_of.get(queue.name, 0)) for queue in status.queues]
-    server = ServerFacts(status.address, {}, status.memory, 0.0, 0.0)
+    server = ServerFacts(status.address, {}, status.memory, 0.0, 0.0, cluster=status.cluster)
     return Facts(server, status.registry, queues, status.broken, _UNTOLD)
 
 
