@@ -80,7 +80,7 @@ def test_while_a_slot_is_on_its_way_no_script_finds_half_of_its_keys(
             with pytest.raises(StoreBusy):
                 system.add("c", queue="q5")
             nodes.ask(source, "MIGRATE", "127.0.0.1", target, system.key(part, "q5"), 0, 5000)
-        assert read_nodes(system.store, QUEUES).moving == ("q5",)
+        assert read_nodes(system.store, QUEUES).migrating == ("q5",)
         assert system.ids(queue="q5") == ["a", "b"], "what is no script finds its key there"
         with pytest.raises(StoreBusy):
             system.add("c", queue="q5")

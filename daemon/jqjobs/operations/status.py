@@ -95,7 +95,7 @@ def status_json(report: StatusReport) -> dict[str, Any]:
         "redis": report.address,
         "memory": None if report.memory is None else memory_json(report.memory),
         "nodes": [node._asdict() for node in report.cluster.nodes],
-        "moving": list(report.cluster.moving),
+        "migrating": list(report.cluster.migrating),
         "queues": queues_json(report),
         "daemons": [daemon_json(daemon) for daemon in report.registry.daemons],
     }

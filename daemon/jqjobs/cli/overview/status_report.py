@@ -48,7 +48,7 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
 
 def cluster_parts(cluster: ClusterNodes) -> Iterator[Part]:
     """Return the nodes of a cluster, and which queues stand still."""
-    for queue in cluster.moving:
+    for queue in cluster.migrating:
         what = "WHAT DAEMONS SHARE" if queue == OF_NO_QUEUE else f"QUEUE {queue}"
         yield f"! {what} IS ON ITS WAY TO ANOTHER NODE, key by key, and stands still until it is there"
     for node in cluster.nodes:

@@ -16,8 +16,8 @@ _BRING_BACK = "start it again; until then it stands in for nobody"
 
 
 def _nodes(facts: Facts) -> Iterator[Finding]:
-    nodes, moving = facts.server.cluster
-    for queue in moving:
+    nodes, migrating = facts.server.cluster
+    for queue in migrating:
         what = "what all daemons share" if queue == OF_NO_QUEUE else f"queue {queue}"
         yield warning(_CLUSTER, f"{what} is on its way to another node, key by key, and stands still", _LET_IT_END)
     followed = {node.primary for node in nodes if not node.is_down}

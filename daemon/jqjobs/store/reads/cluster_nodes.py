@@ -27,10 +27,10 @@ class ClusterNode(NamedTuple):
 
 
 class ClusterNodes(NamedTuple):
-    """All of them, and the queues whose keys are on their way: they stand still. ``moving`` has "~" for all daemons."""
+    """All of them, and the queues whose keys are on their way: they stand still. ``migrating`` has "~" for all daemons."""
 
     nodes: tuple[ClusterNode, ...] = ()
-    moving: tuple[str, ...] = ()
+    migrating: tuple[str, ...] = ()
 
 
 def read_nodes(store: Store, queues: Iterable[str]) -> ClusterNodes:
@@ -41,8 +41,8 @@ def read_nodes(store: Store, queues: Iterable[str]) -> ClusterNodes:
     if not told:
         return ClusterNodes()
     leaving = {int(slot) for reply in told for slot in _LEAVES.findall(reply)}
-    moving = tuple(queue for queue in sorted({*queues, OF_NO_QUEUE}) if slot_of(queue) in leaving)
-    return ClusterNodes(nodes_of(told[0].splitlines()), moving)
+    migrating = tuple(queue for queue in sorted({*queues, OF_NO_QUEUE}) if slot_of(queue) in leaving)
+    return ClusterNodes(nodes_of(told[0].splitlines()), migrating)
 
 
 def nodes_of(lines: Sequence[str]) -> tuple[ClusterNode, ...]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from jqjobs.base.clock import format_age
 from jqjobs.operations.doctor import daemon_checks, queue_checks
 from jqjobs.operations.doctor.checks import examine
+from jqjobs.operations.doctor.cluster_checks import CLUSTER
 from jqjobs.operations.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.operations.doctor.findings import Finding, Level, error, warning
 from jqjobs.operations.status import StatusReport

@@ -16,6 +16,7 @@ from jqjobs.operations.doctor.checks import examine
 from jqjobs.operations.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.operations.doctor.findings import Finding, Level
 from jqjobs.store.calls.schedules import Planned
+from jqjobs.store.reads.cluster_nodes import ClusterNode, ClusterNodes
 from jqjobs.store.reads.error_groups import ErrorGroup
 from jqjobs.store.reads.hosts import HostInfo
 from jqjobs.store.reads.limits import HeldLimit
@@ -144,6 +145,8 @@ BROKEN = [
      "limit reached", "max_user_instances"),
     ("host.boards", host(boards_free_bytes=1 << 20), "error", "1.0 MB left for the boards", "--shm-size"),
     ("host.boards", host(boards_in_memory=False), "warning", "lie on a disk", "tmpfs"),
+    ("server.cluster", redis(cluster=ClusterNodes((ClusterNode("n1:1", "", 9, True),))), "error", "n1:1 is not there",
+     "start it again"),
     ("host.overcommit", redis(overcommit=0), "warning", "vm.overcommit_memory is 0", "sysctl vm.overcommit_memory=1"),
     ("host.thp", redis(huge_pages=True), "warning", "transparent huge pages", "disable-thp yes"),
 ]  # fmt: skip
@@ -181,7 +184,9 @@ def test_what_redis_may_not_tell_is_unknown_and_the_rest_is_found() -> None:
     facts = WELL._replace(server=SERVER._replace(info={}, memory=None), refused=refused)
     unknown = {name for name, found in findings(facts).items() if found[0].level is Level.UNKNOWN}
     assert unknown == {"queues.schedules"} | {
-        check.id for check in CHECKS if check.group == "server" and check.id not in ("server.latency", "server.clock")
+        check.id
+        for check in CHECKS
+        if check.group == "server" and check.id not in ("server.latency", "server.clock", "server.cluster")
     }
 
 
@@ -230,3 +235,11 @@ def test_each_check_stands_on_its_page_and_no_other() -> None:
     page = (Path(__file__).parents[4] / "docs" / "doctor.md").read_text("utf-8")
     listed = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
     assert [name for name in listed if "." in name] == [REACHED.id, *(check.id for check in CHECKS)]
+
+
+def test_a_queue_on_its_way_and_a_primary_without_a_replica_are_warned_of() -> None:
+    cluster = ClusterNodes((ClusterNode("n1:1", "", 9, False),), ("emails",))
+    moving, alone, counted = findings(WELL._replace(server=SERVER._replace(cluster=cluster)))["server.cluster"]
+    assert (moving.level, alone.level, counted.level) == (Level.WARNING, Level.WARNING, Level.OK)
+    assert "queue emails is on its way" in moving.message
+    assert "n1:1 has no replica" in alone.message
