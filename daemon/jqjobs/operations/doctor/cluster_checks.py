@@ -15,7 +15,14 @@ _LET_IT_END = "let it end: redis-cli --cluster check, or --cluster fix if nobody
 _BRING_BACK = "start it again; until then it stands in for nobody"
 
 
-def _nodes(facts: Facts) -> Iterator[Finding]:
+def _look(facts: Facts) -> list[Finding]:
+    nodes = facts.server.cluster.nodes
+    serving = sum(node.slots > 0 for node in nodes)
+    all_well = fine(_CLUSTER, f"{serving} of its {plural(len(nodes), 'node')} serve queues, the others follow them")
+    return list(_problems(facts)) or [all_well] * bool(nodes)
+
+
+def _problems(facts: Facts) -> Iterator[Finding]:
     nodes, migrating = facts.server.cluster
     for queue in migrating:
         what = "what all daemons share" if queue == OF_NO_QUEUE else f"queue {queue}"
@@ -26,9 +33,6 @@ def _nodes(facts: Facts) -> Iterator[Finding]:
             yield error(_CLUSTER, f"the node {node.place} is not there", _BRING_BACK)
         elif node.slots and node.place not in followed:
             yield warning(_CLUSTER, f"{node.place} has no replica: its death stops its queues", "add one, or start it")
-    if nodes:
-        serving = sum(node.slots > 0 for node in nodes)
-        yield fine(_CLUSTER, f"{serving} of its {plural(len(nodes), 'node')} serve queues, the others follow them")
 
 
-CLUSTER = Check("server.cluster", "Redis", "one server, no cluster", _nodes)
+CLUSTER = Check("server.cluster", "Redis", "one server, no cluster", _look)

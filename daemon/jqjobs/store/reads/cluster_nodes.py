@@ -27,7 +27,7 @@ class ClusterNode(NamedTuple):
 
 
 class ClusterNodes(NamedTuple):
-    """All of them, and the queues whose keys are on their way: they stand still. ``migrating`` has "~" for all daemons."""
+    """All of them, and the queues whose keys are on their way: they stand still; "~" is what all daemons share."""
 
     nodes: tuple[ClusterNode, ...] = ()
     migrating: tuple[str, ...] = ()
