@@ -180,15 +180,12 @@ def test_where_all_is_well_each_check_says_so_in_one_line() -> None:
 
 
 def test_what_redis_may_not_tell_is_unknown_and_the_rest_is_found() -> None:
-    refused, unasked = dict.fromkeys(("info", "memory", "schedules"), "NOPERM"), (
-        "server.latency", "server.clock", "server.cluster",
-    )  # fmt: skip
+    refused = dict.fromkeys(("info", "memory", "schedules"), "NOPERM")
+    unasked = ("server.latency", "server.clock", "server.cluster")
     facts = WELL._replace(server=SERVER._replace(info={}, memory=None), refused=refused)
     unknown = {name for name, found in findings(facts).items() if found[0].level is Level.UNKNOWN}
     assert unknown == {"queues.schedules"} | {
-        check.id
-        for check in CHECKS
-        if check.group == "server" and check.id not in ("server.latency", "server.clock", "server.cluster")
+        check.id for check in CHECKS if check.group == "server" and check.id not in unasked
     }
 
 
