@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from jqjobs.errors import InvalidName
 from jqjobs.jobs.blame import Suspicion
 
@@ -145,8 +147,7 @@ class AttemptRef(NamedTuple):
     attempt: int
 
 
-@dataclass(slots=True)
-class TakenJob:
+class TakenJob(msgspec.Struct):  # made in a fifth of the time that a dataclass takes
     """A job in a worker's hands. (worker id, ``attempt``) is its fencing token."""
 
     queue: str

@@ -90,9 +90,12 @@ class Runner:
         """Fill in what the job leaves to its registration: time limit, retention, memory."""
         known = self._app.jobs.get(job.name)
         if known is not None:
-            job.timeout_ms = known.settings.timeout_ms if job.timeout_ms is None else job.timeout_ms
-            job.keep_ms = known.settings.keep_ms if job.keep_ms is None else job.keep_ms
-            job.memory_bytes = known.settings.memory_bytes
+            settings = known.settings
+            if job.timeout_ms is None:
+                job.timeout_ms = settings.timeout_ms
+            if job.keep_ms is None:
+                job.keep_ms = settings.keep_ms
+            job.memory_bytes = settings.memory_bytes
         return job
 
     def run(self, job: TakenJob) -> Outcome | None:

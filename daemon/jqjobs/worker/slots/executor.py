@@ -92,24 +92,25 @@ class MainThread:
 
     def _run_batch(self, between: Callable[[], None]) -> int:
         """Run what is in hand, one after the other; return how many."""
-        around, last, outcome = self._surroundings, None, None
+        around, signals, batch, last, outcome = self._surroundings, self._signals, self._batch, None, None
+        run, note_end = self._runner.run, self._statistics.count
         count, says_all = 0, self._job_log.has_successes
-        while not (self._signals.draining or around.is_spoilt) and (job := self._batch.start_next()) is not None:
+        while not (signals.draining or around.is_spoilt) and (job := batch.start_next()) is not None:
             if last is not None:  # it has just ended: that spares a look at the clock
-                self._statistics.count(last, outcome, job.started_ms)
+                note_end(last, outcome, job.started_ms)
             last, outcome = job, self._refuse(job) if job.memory_bytes else None
-            outcome = outcome or self._runner.run(job)
+            outcome = outcome or run(job)
             if around.touched or outcome is not None:
                 self._tidy_up(outcome)
-            self._batch.finish(job, outcome)
+            batch.finish(job, outcome)
             if outcome is not None or says_all:
                 self._job_log.say(job, outcome)
             count += 1
             between()
         if last is not None:
-            self._statistics.count(last, outcome, monotonic_ms())
-        if self._batch.unstarted_count:
-            self._batch.give_back()
+            note_end(last, outcome, monotonic_ms())
+        if batch.unstarted_count:
+            batch.give_back()
         return count
 
     def _tidy_up(self, outcome: Outcome | None) -> None:
