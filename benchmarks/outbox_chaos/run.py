@@ -56,6 +56,7 @@ class Trial:
     committed: list[str] = field(default_factory=list)
     rolled_back: list[str] = field(default_factory=list)
     relay_deaths: int = 0
+    outages_done: int = 0
 
     def __post_init__(self) -> None:
         self.engine = self.place.engine()
@@ -127,23 +128,25 @@ class Trial:
                 os.kill(self.redis.pid, signal.SIGSTOP)
                 time.sleep(rng.uniform(0.2, 1.5))
                 os.kill(self.redis.pid, signal.SIGCONT)
+            self.outages_done += 1
+        self.ending.wait()  # the server dies with the thread that has started it
 
     def run(self) -> dict[str, Any]:
         """Let all of it happen; return what was counted."""
         daemon = self._start_daemon()
-        relays = [threading.Thread(target=self.kill_relays, args=(self.kills // _RELAYS,)) for _ in range(_RELAYS)]
-        others = [threading.Thread(target=self.write, args=(self.transactions // _WRITERS,)) for _ in range(_WRITERS)]
-        others.append(threading.Thread(target=self.take_redis_away))
+        blows = [threading.Thread(target=self.kill_relays, args=(self.kills // _RELAYS,)) for _ in range(_RELAYS)]
+        blows.append(threading.Thread(target=self.take_redis_away))
+        writers = [threading.Thread(target=self.write, args=(self.transactions // _WRITERS,)) for _ in range(_WRITERS)]
         began_s = time.monotonic()
-        for thread in (*relays, *others):
+        for thread in (*blows, *writers):
             thread.start()
-        for thread in others:
+        for thread in writers:
             thread.join()
-        while self.relay_deaths < self.kills // _RELAYS * _RELAYS:
+        while self.relay_deaths < self.kills // _RELAYS * _RELAYS or self.outages_done < self.outages:
             time.sleep(0.1)
         self._wait_for_rest()
         self.ending.set()
-        for thread in relays:
+        for thread in blows:
             thread.join()
         daemon.terminate()
         daemon.wait()
@@ -175,7 +178,7 @@ class Trial:
         ran = {job_id for job_id, _ in runs}
         return {
             "database": self.place.kind, "took_s": took_s, "committed": len(self.committed),
-            "rolled_back": len(self.rolled_back), "relays_killed": self.relay_deaths, "outages": self.outages,
+            "rolled_back": len(self.rolled_back), "relays_killed": self.relay_deaths, "outages": self.outages_done,
             "lost": len(set(self.committed) - ran), "of_the_rolled_back": len(ran & set(self.rolled_back)),
             "double": sum(1 for times in Counter(runs).values() if times > 1), "rows_left": self.outbox.status().rows,
         }  # fmt: skip
