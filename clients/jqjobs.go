@@ -48,6 +48,7 @@ type Envelope struct {
 	ExpiresMs   *int64         `json:"expires_ms,omitempty"` // not started so long after it was ingested: dead
 	KeepMs      *int64         `json:"keep_ms,omitempty"`    // how long record and result of a success stay
 	Tags        []string       `json:"tags,omitempty"`       // up to 16 words to find it by
+	Group       string         `json:"group,omitempty"`      // takes turns with the other groups of the queue
 	Meta        map[string]any `json:"meta,omitempty"`       // passed through
 }
 
@@ -404,7 +405,7 @@ const (
 )
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
-var tagForm = regexp.MustCompile(`^[^\x00-\x20\x7f]+$`)
+var wordForm = regexp.MustCompile(`^[^\x00-\x20\x7f]+$`)
 
 // check returns what the queue would refuse, so that a mistake is seen where it is made.
 func check(e *Envelope) error {
@@ -434,12 +435,15 @@ func check(e *Envelope) error {
 	if err := checkTags(e.Tags); err != nil {
 		return err
 	}
+	if e.Group != "" && (!wordForm.MatchString(e.Group) || len(e.Group) > 128) {
+		return &InvalidEnvelope{"bad_field", "there is no group " + strconv.Quote(e.Group)}
+	}
 	return checkKey(e)
 }
 
 func checkTags(tags []string) error {
 	for _, tag := range tags {
-		if !tagForm.MatchString(tag) || len(tag) > 64 {
+		if !wordForm.MatchString(tag) || len(tag) > 64 {
 			return &InvalidEnvelope{"bad_field", "there is no tag " + strconv.Quote(tag)}
 		}
 	}

@@ -34,6 +34,7 @@ import tls from "node:tls";
  * @property {number} [expires_ms] not started so long after it was ingested: dead
  * @property {number} [keep_ms] how long record and result of a success stay
  * @property {string[]} [tags] up to 16 words to find it by
+ * @property {string} [group] takes turns with the other groups of the queue
  * @property {Record<string, unknown>} [meta] passed through
  */
 
@@ -75,8 +76,8 @@ const NUMBERS = {
   expires_ms: [0, TEN_YEARS_MS], keep_ms: [1, TEN_YEARS_MS],
 };
 const isString = (/** @type {unknown} */ value) => typeof value === "string";
-const isTag = (/** @type {unknown} */ value) =>
-  typeof value === "string" && /^[^\x00-\x20\x7f]+$/.test(value) && Buffer.byteLength(value) <= 64;
+const isWord = (/** @type {unknown} */ value, /** @type {number} */ most) =>
+  typeof value === "string" && /^[^\x00-\x20\x7f]+$/.test(value) && Buffer.byteLength(value) <= most;
 const isObject = (/** @type {unknown} */ value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 /** @type {Record<string, (value: any) => boolean>} */
@@ -85,7 +86,8 @@ const OTHERS = {
   key: (value) => isString(value) && value !== "" && Buffer.byteLength(value) <= 256,
   coalesce: (value) => ["queued", "unfinished", "stored"].includes(value),
   replace: (value) => typeof value === "boolean",
-  tags: (value) => Array.isArray(value) && value.length <= 16 && value.every(isTag),
+  tags: (value) => Array.isArray(value) && value.length <= 16 && value.every((tag) => isWord(tag, 64)),
+  group: (value) => isWord(value, 128),
 };
 
 export class Client {

@@ -19,7 +19,7 @@ namespace Jqjobs;
  * @phpstan-type Envelope array{job: string, id?: string, args?: list<mixed>, kwargs?: array<string, mixed>|\stdClass,
  *   priority?: int, delay_ms?: int, due_ms?: int, key?: string, coalesce?: 'queued'|'unfinished'|'stored',
  *   replace?: bool, max_attempts?: int, max_crashes?: int, timeout_ms?: int, expires_ms?: int, keep_ms?: int,
- *   tags?: list<string>, meta?: array<string, mixed>|\stdClass}
+ *   tags?: list<string>, group?: string, meta?: array<string, mixed>|\stdClass}
  */
 final class Client
 {
@@ -339,13 +339,15 @@ final class Check
             'key' => is_string($value) && $value !== '' && strlen($value) <= 256,
             'coalesce' => in_array($value, ['queued', 'unfinished', 'stored'], true),
             'replace' => is_bool($value),
-            'tags' => is_array($value) && array_is_list($value) && count($value) <= 16 && $value === array_filter($value, self::isTag(...)),
+            'group' => self::isWord($value, 128),
+            'tags' => is_array($value) && array_is_list($value) && count($value) <= 16
+                && $value === array_filter($value, fn (mixed $tag): bool => self::isWord($tag, 64)),
             default => false,
         };
     }
 
-    private static function isTag(mixed $tag): bool
+    private static function isWord(mixed $word, int $most): bool
     {
-        return is_string($tag) && preg_match('/^[^\x00-\x20\x7f]{1,64}$/D', $tag) === 1;
+        return is_string($word) && strlen($word) <= $most && preg_match('/^[^\x00-\x20\x7f]+$/D', $word) === 1;
     }
 }

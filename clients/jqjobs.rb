@@ -21,7 +21,7 @@ require "uri"
 #     id: String (made here when it is left out)     priority: Integer  delay_ms: Integer   due_ms: Integer
 #     key: String   coalesce: "queued" | "unfinished" | "stored"        replace: true | false
 #     max_attempts: Integer   max_crashes: Integer   timeout_ms: Integer   expires_ms: Integer   keep_ms: Integer
-#     tags: Array of String (up to 16 words to find it by)
+#     tags: Array of String (up to 16 words to find it by)   group: String (takes turns with the other groups)
 module Jqjobs
   # The envelope is wrong, and was not sent. code: the one that the queue would refuse it with.
   class InvalidEnvelope < ArgumentError
@@ -278,12 +278,15 @@ module Jqjobs
       job: String.method(:===), id: String.method(:===), args: Array.method(:===), kwargs: Hash.method(:===),
       meta: Hash.method(:===), key: ->(value) { value.is_a?(String) && (1..256).cover?(value.bytesize) },
       coalesce: %w[queued unfinished stored].method(:include?), replace: [true, false].method(:include?),
-      tags: ->(value) { value.is_a?(Array) && value.size <= 16 && value.all? { |tag| tag?(tag) } }
+      tags: ->(value) { value.is_a?(Array) && value.size <= 16 && value.all? { |tag| word?(tag, 64) } },
+      group: ->(value) { word?(value, 128) }
     }.freeze
 
     module_function
 
-    def tag?(tag) = tag.is_a?(String) && tag.b.match?(/\A[^\x00-\x20\x7f]{1,64}\z/n)
+    def word?(word, most)
+      word.is_a?(String) && word.bytesize <= most && word.b.match?(/\A[^\x00-\x20\x7f]+\z/n)
+    end
 
     def envelope(envelope)
       envelope.each do |key, value|

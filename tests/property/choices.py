@@ -46,6 +46,9 @@ TWO, ONE = "r 2 3000 two/3s", "c 1 0 one/running"
 #: The limits of calls from Python; "-" when a function decided that this one has none.
 LIMITS = ("", "", "", "-", TWO, ONE, ONE, f"{TWO} {ONE}", "r 3 3000 two/3s", f"c 2 0 pair/running {TWO}")
 
+#: The groups that jobs take turns as; "": none.
+FAIR = ("", "", "", "g1", "g1", "g1", "g2", "g3")
+
 #: How a call with a key coalesces, and whether it replaces; None leaves that to the registration.
 COALESCE: tuple[tuple[str | None, bool | None], ...] = (
     (None, None), (None, True), ("unfinished", False), ("queued", None), ("queued", True), ("stored", None),
@@ -76,7 +79,7 @@ def new_job(n: int, job_id: str) -> New:
     return New(
         job_id, pick(NAMES, n // 5), pick(PRIORITIES, n), pick(DELAYS, n // 2), pick(KEYS, n // 3),
         pick(OPTIONS, n // 7), 4000 if n % 13 == 0 else None, *pick(COALESCE, n // 4),
-        pick(LIMITS, n // 6),
+        pick(LIMITS, n // 6), pick(FAIR, n // 8),
     )  # fmt: skip
 
 
@@ -86,6 +89,8 @@ def stored(job: New) -> NewJob:
         fields += ["expires", f"+{job.expires}"]
     if job.limits:
         fields += ["limits", job.limits]
+    if job.fair:
+        fields += ["fair", job.fair]
     due = f"+{job.delay}" if job.delay else ""
     mode = (job.key and job.coalesce) or Coalesce.UNFINISHED
     return NewJob(job.name, b"{}", job.id, job.priority, due, job.key, tuple(fields), mode, bool(job.replace))
@@ -107,4 +112,6 @@ def envelope(job: New | Reply | None) -> str:
         found |= {name: value for name, value in coalescing.items() if value is not None}
     if job.expires is not None:
         found["expires_ms"] = job.expires
+    if job.fair:
+        found["group"] = job.fair
     return json.dumps(found)

@@ -17,7 +17,7 @@ def end_worker(q: Queue, now: int, worker: str, board: dict[str, tuple[int, str]
     del q.leases[worker]
     was_draining = worker in q.draining
     q.draining.discard(worker)
-    in_order = sorted(q.active.get(worker, {}).items(), key=lambda item: item[1][0])
+    in_order = sorted(q.active.get(worker, {}).items(), key=lambda item: (item[1][0], item[0]))
     for job_id, (rank, attempt) in in_order:
         q.leave_active(worker, job_id)
         on_board = (board or {}).get(job_id, (None, ""))

@@ -12,8 +12,10 @@ from property.state import FIELDS, QueueState, State
 #: Places of the counters in a job's values; they never shrink.
 GROWING = [FIELDS.index(name) for name in ("attempt", "failures", "crashes", "interrupts", "executions", "throttles")]
 FAILURES, ATTEMPT, CANCEL = (FIELDS.index(name) for name in ("failures", "attempt", "cancel"))
-KEY, COALESCE, SUSPECT, REFUSED, GROUP, HISTORY = range(len(FIELDS), len(FIELDS) + 6)
+KEY, COALESCE, SUSPECT, REFUSED, GROUP, FAIR, HISTORY = range(len(FIELDS), len(FIELDS) + 7)
 MOST_HISTORY = 20
+#: Ranks of one priority.
+BAND = 2**40
 
 
 def check_state(state: State, refused: set[str]) -> None:
@@ -29,6 +31,7 @@ def check_state(state: State, refused: set[str]) -> None:
         places_belong_to_what_runs(q)
         suspects_wait_apart(q)
         dead_jobs_are_counted(q)
+        assert all(rank % BAND <= q.meta[0] for rank in q.sets["ready"].values()), "a number is ahead of the sequence"
         assert q.draining <= q.leases.keys(), "a worker is said to drain and has no lease"
         assert all(values[HISTORY] <= MOST_HISTORY for values in q.jobs.values())
 

@@ -23,6 +23,8 @@ class Job:
     name: str
     priority: int = 0
     key: str = ""
+    #: the group that it takes turns as
+    fair: str = ""
     coalesce: str = "unfinished"
     options: dict[str, int] = field(default_factory=dict)
     expires: int | None = None
@@ -75,7 +77,14 @@ class Job:
         numbers = (c["failures"], c["crashes"], c["interrupts"], c["executions"], c["throttles"], c["lost"])
         rest = (self.rank, self.priority, self.token[0], self.answer[0], c["hung"], self.uncleaned, c["snoozes"])
         until, times, by = self.refused or ("", "", ())
-        words = (self.key, self._mode(), self.suspect, " ".join(map(str, (until, times, *by))).strip(), self.group)
+        words = (
+            self.key,
+            self._mode(),
+            self.suspect,
+            " ".join(map(str, (until, times, *by))).strip(),
+            self.group,
+            self.fair,
+        )
         return (self.attempt, *numbers, int(self.cancel), *rest, *words, self.history, self.has_more)
 
 
@@ -93,6 +102,7 @@ class New:
     coalesce: str | None = None
     replace: bool | None = None
     limits: str = ""
+    fair: str = ""
 
 
 @dataclass

@@ -165,7 +165,7 @@ def open_gate(q: Queue, now: int, name: str) -> None:
 
 def _consider(q: Queue, now: int, name: str, gate: Gate) -> bool:
     """Look at the best that waits; True unless the next one is to be looked at."""
-    job_id = min(gate.held, key=lambda each: gate.held[each])
+    job_id = min(gate.held, key=lambda each: (gate.held[each], each))
     job, rank, spent = q.jobs[job_id], gate.held[job_id], gate.patience.get(job_id)
     limit, _ = refusal(q, now, job.limits, rank)
     if limit is not None and limit.name == name:

@@ -199,6 +199,8 @@ class Model:
                 q.leave_dead(job_id)
                 q.forget(job_id)
                 q.trimmed += 1
+        if not q.ready:
+            q.turns.clear()
         q.offers = {name: until for name, until in q.offers.items() if until > now - LEASE_MS}
         q.arrived = {token: until for token, until in q.arrived.items() if until > now}
         return reaped

@@ -14,11 +14,11 @@ from property import limits_model as limits
 from property import parking_model as parking
 from property.job_model import UNCLEANED, UNRUN, Job, New, Reply, Report
 from property.state import QueueState
+from property.turns_model import turn
 
 #: Of dead jobs: how many, when the first and the last died, the last one or "-", name.
 ErrorGroup = tuple[int, int, int, str, str]
 
-BAND = 2**40
 LEASE_MS = 30_000
 DEFAULTS = {"max_attempts": 10, "max_crashes": 3}
 BACKOFF_MS = 700
@@ -83,12 +83,14 @@ class Queue:
         self.pause_ends: int | None = None
         self.pause_timer: int | None = None
         self.reaped: float = float("-inf")
+        #: priorities that have groups → the highest rank taken; "priority group" → the last one that is ahead of it
+        self.turns: dict[str, int] = {}
 
     def held_for(self, name: str) -> dict[str, int]:
         return self.gates[name].held if name in self.gates else {}
 
     def in_order(self) -> list[str]:
-        return sorted(self.ready, key=lambda job_id: self.ready[job_id])
+        return sorted(self.ready, key=lambda job_id: (self.ready[job_id], job_id))
 
     def misfits(self) -> dict[str, int]:
         """Those parked for their arguments, and until when."""
@@ -96,7 +98,7 @@ class Queue:
 
     def fresh_rank(self, job_id: str) -> int:
         self.seq += 1
-        return -self.jobs[job_id].priority * BAND + self.seq
+        return turn(self, self.jobs[job_id].priority, self.jobs[job_id].fair, self.seq)
 
     def option(self, job: Job, which: str) -> int | None:
         return job.options.get(which) or self.catalog.get(job.name, {}).get(which) or DEFAULTS.get(which)
@@ -374,6 +376,7 @@ class Queue:
         return QueueState(
             sets=sets, leases=self.leases, active={worker: jobs for worker, jobs in self.active.items() if jobs},
             jobs={job_id: job.shown() for job_id, job in self.jobs.items()}, unique=self.unique, cancels=self.cancels,
+            turns=self.turns,
             draining=self.draining, misfits=self.misfits(), errors=self.errors, arrived=self.arrived, moved=self.moved,
             limits=limits.view(self),
             meta=(self.seq, self.done, self.failed, self.trimmed), served=self.served, paused=self.paused is not None,

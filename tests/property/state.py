@@ -52,7 +52,8 @@ for n, q in ipairs(KEYS) do
     redis.call('HEXISTS', q .. 'meta', 'paused'),
     redis.call('LLEN', q .. 'inbox'), redis.call('LLEN', q .. 'rejected'), redis.call('EXISTS', q .. 'wake'),
     zset(q .. 'cancels'), limits, redis.call('HGETALL', q .. 'gates'),
-    zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors'), zset(q .. 'arrived'), moved }
+    zset(q .. 'draining'), zset(q .. 'misfits'), redis.call('HGETALL', q .. 'errors'), zset(q .. 'arrived'), moved,
+    zset(q .. 'turns'), redis.call('HEXISTS', q .. 'meta', 'turns') }
 end
 return reply
 """
@@ -80,11 +81,14 @@ class QueueState:
     #: worker → id → (rank, attempt)
     active: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
     #: id → the values of FIELDS, then the key, its mode, what it is suspected of, who has refused it, the group of its
-    #: error, the length of the history, and whether the record says more than a name and a payload
+    #: error, the group that it takes turns as, the length of the history, and whether the record says more than a name
+    #: and a payload
     jobs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     unique: dict[str, str] = field(default_factory=dict)
     #: "worker id attempt"
     cancels: set[str] = field(default_factory=set)
+    #: priorities that have groups → the highest rank taken; "priority group" → the last one that is ahead of it
+    turns: dict[str, int] = field(default_factory=dict)
     #: workers that are about to end
     draining: set[str] = field(default_factory=set)
     #: parked for their arguments → until when
@@ -113,12 +117,15 @@ State = dict[str, QueueState]
 def read_state(store: Store, queues: tuple[str, ...]) -> State:
     """Read the state of queues."""
     keys = [f"jq:{{{queue}}}:" for queue in queues]
-    reply = store.wire.call("EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect", "refused", "group")
+    reply = store.wire.call(
+        "EVAL", _READ, len(keys), *keys, *FIELDS, "key", "coalesce", "suspect", "refused", "group", "fair"
+    )
     return {queue: _queue(found) for queue, found in zip(queues, reply, strict=True)}
 
 
 def _queue(found: list[Any]) -> QueueState:
-    found, (draining, misfits, errors, arrived, moved) = found[:-5], found[-5:]
+    found, (draining, misfits, errors, arrived, moved, turns, has_turns) = found[:-7], found[-7:]
+    assert has_turns or not turns
     *sets, leases, active, jobs, unique, meta, paused, inbox, rejected, wake, cancels, limits, gates = found
     members = dict(zip(SETS, map(_scores, sets), strict=True))
     pause_timer = members["scheduled"].pop(PAUSE_TIMER, None)
@@ -138,6 +145,7 @@ def _queue(found: list[Any]) -> QueueState:
         rejected=rejected,
         wake=wake == 1,
         cancels=set(_scores(cancels)),
+        turns=_scores(turns),
         draining=set(_scores(draining)),
         misfits=_scores(misfits),
         errors={errors[i].decode(): _group(errors[i + 1]) for i in range(0, len(errors), 2)},

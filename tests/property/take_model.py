@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from property.limits_model import begin, may_start, opens_at, pass_on
 from property.queue_model import Queue
+from property.turns_model import note_taken
 
 
 def take(
@@ -26,7 +27,7 @@ def take(
             continue
         if job.limits and (got or not alone) and len(got) >= free:
             return got, True
-        hand_out(q, now, worker, job_id, q.ready.pop(job_id))
+        _take(q, now, worker, job_id)
         got.append((job_id, job.attempt + 1))
         if job.limits:
             return got, True
@@ -39,9 +40,15 @@ def take_plain(q: Queue, now: int, worker: str, want: int) -> list[str]:
     for job_id in q.in_order()[:want]:
         if q.jobs[job_id].has_more:
             break
-        hand_out(q, now, worker, job_id, q.ready.pop(job_id))
+        _take(q, now, worker, job_id)
         got.append(job_id)
     return got
+
+
+def _take(q: Queue, now: int, worker: str, job_id: str) -> None:
+    rank = q.ready.pop(job_id)
+    note_taken(q, rank)
+    hand_out(q, now, worker, job_id, rank)
 
 
 def hand_out(q: Queue, now: int, worker: str, job_id: str, rank: int) -> None:

@@ -27,7 +27,7 @@ _NUMBERS = {
     "priority": "priority", "due": "due_ms", "max_attempts": "max_attempts", "max_crashes": "max_crashes",
     "timeout": "timeout_ms", "expires": "expires_at_ms", "keep": "keep_ms",
 }  # fmt: skip
-_WORDS = {"name": "name", "key": "key", "coalesce": "coalesce", "tags": "tags"}
+_WORDS = {"name": "name", "key": "key", "coalesce": "coalesce", "tags": "tags", "fair": "group"}
 
 
 def raw_of(vector: dict[str, Any]) -> bytes:

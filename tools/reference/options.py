@@ -47,6 +47,7 @@ _JOB = {
     "discard_on": "types of errors that make it dead at once (`discarded`); the nearest base that either names decides",
     "max_snoozes": "how often it may raise `Snooze`; once more makes it dead (`discarded`)",
     "on_commit": "calls are stored once the transaction of that database of Django is committed",
+    "group": 'what calls take turns as, such as `"{tenant_id}"`, see [fairness](../how-to/fairness.md)',
 }
 _CALL = {
     "queue": "another queue than the job's",
@@ -62,6 +63,7 @@ _CALL = {
     "keep": "how long record and result of a success are kept",
     "coalesce": "how long it has the key, see [below](#coalescing)",
     "tags": "words to find it by with `jqctl job list --tag`: a list of at most 16, each 1 to 64 bytes without spaces",
+    "group": "what it takes turns as with the other groups of the queue, see [fairness](../how-to/fairness.md)",
     "replace": "a job that has the key and has not started becomes this call, due time included",
     "meta": "a JSON object that travels with the call; the job reads it as `current_job().meta`",
     "on_commit": 'stored when that database of Django commits; `False`: at once; `"outbox"`: as `outbox="default"`',

@@ -45,6 +45,7 @@ _JOB = {
     "log": "the lines it left with `current_job().log`",
     "key": "its coalescing key",
     "tags": "words to find it by",
+    "group": "what it takes turns as, see [fairness](../how-to/fairness.md)",
     "held_by": "the limit that holds it back",
     "suspect": '"most scope": it may have killed a worker, and runs beside so few others; `None`: it is no suspect',
     "history": "one record for each attempt that did not succeed, the last 20",

@@ -114,7 +114,7 @@ class App(Doors):
         coalesce: str = Coalesce.UNFINISHED, replace: bool = False,
         rate_limit: RateRule | None = None, concurrency: ConcurrencyRule | None = None,
         max_throttles: int | None = None, throttle_counts: bool = False, redact: Iterable[str] = (),
-        on_commit: str | Literal[False] | None = None,
+        on_commit: str | Literal[False] | None = None, group: str | None = None,
         retry_on: ErrorTypes = (), discard_on: ErrorTypes = (), max_snoozes: int = DEFAULT_MAX_SNOOZES,
         on_start: Hooked = None, on_success: Hooked = None, on_failure: Hooked = None, on_retry: Hooked = None,
         on_state_change: Hooked = None, cleanup: Hooked = None,
@@ -132,9 +132,10 @@ class App(Doors):
         many may start in a time, or run at once, on all hosts together; or functions of the arguments by name that
         return such a limit or None. ``max_throttles``: dead after a limit held it back so often.
         ``throttle_counts``: each time is a failure. ``redact``: names of arguments, or patterns such as ``"*card*"``,
-        whose values the dashboard does not show. ``on_commit``: see `Job.options`. ``discard_on``: types of errors that
-        no further attempt would help, ``retry_on``: those that one would, and then no others; where both name a base
-        of an error, the nearer one counts. ``max_snoozes``: dead when it raises `Snooze` once more. ``on_start`` …
+        whose values the dashboard does not show. ``on_commit``: see `Job.options`. ``group``: which calls take turns
+        with others, such as ``"{tenant_id}"``, made of the arguments. ``discard_on``: types of errors that no further
+        attempt would help, ``retry_on``: those that one would, and then no others; where both name a base of an error,
+        the nearer one counts. ``max_snoozes``: dead when it raises `Snooze` once more. ``on_start`` …
         ``cleanup``: hooks, one or a list.
         """
         check_options(options)

@@ -15,6 +15,7 @@ from jqjobs.api.handle import JobHandle, handle_of, tell_handles
 from jqjobs.api.terms import Terms
 from jqjobs.errors import InvalidArguments, InvalidOption, NotReplicated
 from jqjobs.jobs.app_hooks import NewCall
+from jqjobs.jobs.groups import group_fields, group_of
 from jqjobs.jobs.observers import Observer, sending
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import NewJob, new_id, new_ids
@@ -174,6 +175,12 @@ def _with_its_options(job: Calls[...], call: JobCall) -> Calls[...]:
     return one
 
 
+def fields_of(job: Calls[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Return what is stored with a call beside its arguments, but for its limits. Raises: InvalidArguments."""
+    form, fields = job._terms.group_form, job._terms.fields
+    return (*group_fields(group_of(form, job.signature.named(args, kwargs))), *fields) if form else fields
+
+
 def limits_text(job: Calls[...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Return the limits of a call as they are stored, "-" for none.
 
@@ -186,7 +193,7 @@ def _varying(job: Calls[...], terms: Terms, call: NewCall) -> NewJob:
     """Return the job of a call that differs from others in more than its arguments."""
     for function in job._on_enqueue:
         function(call)
-    fields = terms.fields
+    fields = fields_of(job, call.args, call.kwargs)
     if job.settings.limits:
         fields = (*fields, "limits", limits_text(job, call.args, call.kwargs))
     due_text = terms.due_text_at(job._engine().now_ms()) if terms.is_moment else terms.due_text

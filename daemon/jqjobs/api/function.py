@@ -15,6 +15,7 @@ from jqjobs.api.references import job_at, name_by_job, place_in_module
 from jqjobs.api.terms import Terms
 from jqjobs.base.clock import Duration
 from jqjobs.jobs.app_hooks import NewCall
+from jqjobs.jobs.groups import check_group_form
 from jqjobs.jobs.hooks import HookPoint, Hooks
 from jqjobs.jobs.observers import Observer
 from jqjobs.jobs.options import NO_OPTIONS, Options
@@ -58,6 +59,7 @@ class Job(Calls[P], Generic[P, R]):
         self.signature = Signature(function)
         if (names := self.signature.names()) is not None:
             settings.limits.check(names)
+            check_group_form(settings.group, names)
         self._take(Terms(settings, NO_OPTIONS))
 
     @functools.cached_property
@@ -90,7 +92,7 @@ class Job(Calls[P], Generic[P, R]):
         max_crashes: int | None = None, timeout: Duration | None = None, expires: Duration | None = None,
         keep: Duration | None = None, coalesce: str | None = None, replace: bool | None = None,
         meta: Mapping[str, Any] | None = None, on_commit: str | Literal[False] | None = None,
-        tags: Sequence[str] | None = None, outbox: Any = None,
+        tags: Sequence[str] | None = None, outbox: Any = None, group: str | None = None,
     ) -> Job[P, R]:  # fmt: skip
         """Return the job with other options for the calls made on it.
 
@@ -104,12 +106,13 @@ class Job(Calls[P], Generic[P, R]):
         back; outside of one, and with False, at once; "outbox": as ``outbox="default"``. ``tags``: words to find it by,
         at most 16 without spaces, such as ``["tenant:42"]``. ``outbox``: written into the table `jqjobs.outbox` in that
         transaction, whether Redis is there or not: a Session or Connection of SQLAlchemy, a DB-API connection or
-        cursor, an alias of Django's databases.
+        cursor, an alias of Django's databases. ``group``: takes turns with the other groups of the queue, however
+        many jobs one has.
         Raises: InvalidOption, InvalidName.
         """
         given = Options(
             queue, id, key, priority, delay, due, max_attempts, max_crashes, timeout, expires, keep, coalesce, replace,
-            meta, on_commit, tags, outbox,
+            meta, on_commit, tags, outbox, group,
         )  # fmt: skip
         return self.with_options(self.chosen.with_(given))
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jqjobs.api.calls import fields_of
 from jqjobs.api.function import Job
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidOption
@@ -78,7 +79,7 @@ def entry_of(
     options = job.chosen
     priority = job.settings.priority if options.priority is None else options.priority
     payload = job.signature.encode(args, kwargs, options.meta)
-    return Entry(job.name, payload, times, policy, options.fields(), priority, overlap)
+    return Entry(job.name, payload, times, policy, fields_of(job, args, kwargs), priority, overlap)
 
 
 class Schedules:

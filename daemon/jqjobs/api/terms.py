@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jqjobs.jobs import moments
+from jqjobs.jobs.groups import group_fields, group_of, is_made_of_arguments
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import OUTBOX, Coalesce
 from jqjobs.jobs.registration import Settings
@@ -19,7 +20,11 @@ class Terms:
         self.options = options
         self.queue = options.queue or settings.queue
         self.job_id, self.key = options.id, options.key or ""
+        #: What the group is made of, where that is the arguments.
+        self.group_form = settings.group if options.group is None and is_made_of_arguments(settings.group) else None
         self.fields = options.fields()
+        if settings.group is not None and options.group is None and self.group_form is None:
+            self.fields = (*group_fields(group_of(settings.group, {})), *self.fields)
         self.meta = options.meta
         self.on_commit = settings.on_commit if options.on_commit is None else options.on_commit
         #: What the transaction is known by in whose outbox calls are written.
@@ -30,7 +35,7 @@ class Terms:
         self.is_moment = moments.is_moment(self._when)
         self.due_text = "" if self.is_moment or not self._when else moments.due_text(self._when, "delay", 0)
         #: Whether calls differ in more than their arguments.
-        self.varies = self.is_moment or bool(settings.limits or self.meta)
+        self.varies = self.is_moment or bool(settings.limits or self.meta or self.group_form)
         self.coalescing: tuple[str, bool] = Coalesce.UNFINISHED, False
         if options.key is not None:
             replace = settings.replace if options.replace is None else options.replace

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jqjobs.base.clock import Duration, duration_ms
+from jqjobs.inprocess.turns import Turns
+from jqjobs.jobs.groups import FIELD
 from jqjobs.jobs.limits import UNLIMITED
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, NewJob, TakenJob
 from jqjobs.store.calls.trips import Settled
@@ -109,9 +111,10 @@ class Record:
 
     def in_place_of(self, old: Record) -> Record:
         """Return it with what stays of the call that it replaces: id, counters, and the place at the same priority."""
+        is_same = (old.priority, old.group) == (self.priority, self.group)
         kept = [
             "id", "attempt", "executions", "failures", "interrupts", "throttles", "forgiven", "forgiven_throttles",
-            "hung", "snoozes", "history", "enqueued_ms", *(["number"] if old.priority == self.priority else []),
+            "hung", "snoozes", "history", "enqueued_ms", *(["number"] if is_same else []),
         ]  # fmt: skip
         return replace(self, **{name: getattr(old, name) for name in kept})
 
@@ -129,6 +132,11 @@ class Record:
     def kwargs(self) -> dict[str, Any]:
         """The named arguments, as JSON carries them."""
         return dict(json.loads(self.payload).get("kwargs", {}))
+
+    @property
+    def group(self) -> str:
+        """With which it takes turns; "" for none."""
+        return str(self.fields.get(FIELD, ""))
 
     @property
     def delay_s(self) -> float:
@@ -156,6 +164,7 @@ class Records:
         self._number = 0
         #: Schedules added at run time, by queue and name: their entries as JSON.
         self.added: dict[tuple[str, str], str] = {}
+        self._turns = Turns()
         #: Told of each start.
         self.on_start: Callable[[Record], None] = lambda record: None
         #: Told of each job that comes, that has ended, and that is retried ("again") or deleted ("gone").
@@ -197,8 +206,9 @@ class Records:
         return next((record for record in same if record.blocks()), None)
 
     def _new(self, queue: str, new: NewJob) -> Record:
-        self._number += 1
-        return Record.of(queue, new, self._number, self.clock())
+        record = Record.of(queue, new, 0, self.clock())
+        self.queue_last(record)
+        return record
 
     def _forget_old(self) -> None:
         over = [place for place, record in self._all.items() if record.state in (*_OVER, "gone")]
@@ -223,6 +233,8 @@ class Records:
         for record in self:
             if record.state == "scheduled" and record.due_ms <= now_ms:
                 record.state = "ready"
+                if record.group:
+                    self.queue_last(record)
         found = [record for record in self if record.state in states]
         for record in sorted(found, key=lambda each: each.rank):
             if int(record.fields.get("expires", now_ms + 1)) > now_ms:
@@ -237,6 +249,7 @@ class Records:
         record.attempt += 1
         record.is_snoozing = False
         record.taken_ms = self.clock()
+        self._turns.took((record.queue, record.priority), record.number)
         self.on_start(record)
         return record
 
@@ -247,9 +260,9 @@ class Records:
         return state, reason
 
     def queue_last(self, record: Record) -> None:
-        """Give a job the last place among those of its priority."""
+        """Give a job the last place among those of its priority, or of its group there."""
         self._number += 1
-        record.number = self._number
+        record.number = self._turns.next((record.queue, record.priority), record.group, self._number)
 
     def remove(self, record: Record) -> None:
         """Forget a job; of a success so much is known still."""

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from jqjobs.errors import PayloadTooLarge
+from jqjobs.jobs.groups import FIELD
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, NewJob
 
 #: Field of a job's record → key of an envelope. Limits are left out: the worker works them out.
@@ -45,6 +46,8 @@ def _head(job: NewJob, now_ms: int) -> dict[str, Any]:
     for name, value in zip(job.fields[::2], job.fields[1::2], strict=True):
         if name == "tags":
             head["tags"] = str(value).split(" ")
+        elif name == FIELD:
+            head["group"] = str(value)
         elif name in _KEYS:
             head[_KEYS[str(name)]] = int(value)
     return head

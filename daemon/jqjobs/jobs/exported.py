@@ -13,6 +13,7 @@ import msgspec
 
 from jqjobs.base.clock import LONGEST_MS
 from jqjobs.errors import InvalidArguments, PayloadTooLarge
+from jqjobs.jobs.groups import check_group, group_fields
 from jqjobs.jobs.options import check_coalesce, check_integer, check_tags, tag_fields
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, PRIORITIES, Coalesce, NewJob, check_name
 
@@ -64,6 +65,7 @@ class Line(msgspec.Struct):
     coalesce: str = Coalesce.UNFINISHED
     due_ms: int | None = None
     tags: tuple[str, ...] = ()
+    group: str | None = None
     options: Options = Options()
     payload: msgspec.Raw = msgspec.Raw()
     payload_base64: str = ""
@@ -85,8 +87,9 @@ def read_line(line: bytes) -> tuple[str, NewJob]:
     check_integer(found.priority, "priority", PRIORITIES)
     check_coalesce(found.coalesce, None)
     check_tags(found.tags)
+    check_group(found.group)
     due = str(found.due_ms) if found.state == "scheduled" and found.due_ms is not None else ""
     return check_name(found.queue, "queue"), NewJob(
         check_name(found.name, "job"), payload, check_name(found.id, "id"), found.priority, due, found.key or "",
-        (*found.options.fields(), *tag_fields(found.tags)), found.coalesce,
+        (*group_fields(found.group), *found.options.fields(), *tag_fields(found.tags)), found.coalesce,
     )  # fmt: skip

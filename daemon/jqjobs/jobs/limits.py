@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import string
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jqjobs.base.clock import LONGEST_MS
-from jqjobs.errors import InvalidArguments, InvalidOption
+from jqjobs.errors import InvalidOption
+from jqjobs.jobs.argument_text import check_form, filled_in, names_in
 from jqjobs.jobs.options import check_integer
 
 #: The times of so many starts are remembered. A larger rate is split into fractions of its window.
@@ -23,6 +23,7 @@ MAX_MOST = 1_000_000
 MAX_NAME_BYTES = 128
 #: The text of a call that has no limits, though its job may have some.
 UNLIMITED = "-"
+_KEY = "the limit's key"
 
 #: What may be in the name of a limit as it is: printable, no space; "~" marks a name that is a digest.
 _PLAIN_NAME = re.compile(r"[!-}]+")
@@ -53,7 +54,7 @@ class RateLimit:
                 f"a rate limit of {self.most} needs an interval, at most ten years",
                 hint="RateLimit(10, seconds=1), or minutes=, hours=, days=",
             )
-        _check_key(self.key)
+        check_form(self.key, _KEY)
 
     @property
     def window_ms(self) -> int:
@@ -77,7 +78,7 @@ class Concurrency:
 
     def __post_init__(self) -> None:
         _check_most(self.most)
-        _check_key(self.key)
+        check_form(self.key, _KEY)
 
     def text(self, key: str) -> str:
         """Return the limit as lua/rules/limits/gate.lua reads it."""
@@ -108,7 +109,7 @@ class Limits:
         """Raise InvalidOption when a key names an argument that no call can have."""
         for rule in (self.rate, self.concurrency):
             key = rule.key if isinstance(rule, (RateLimit, Concurrency)) else None
-            unknown = ", ".join(sorted(_names_in(key or "") - set(parameters)))
+            unknown = ", ".join(sorted(names_in(key or "") - set(parameters)))
             if unknown:
                 raise InvalidOption(f"the limit's key {key!r} names {unknown}, which is no parameter of the job")
 
@@ -125,7 +126,7 @@ class Limits:
                 continue
             if not isinstance(limit, kind):
                 raise InvalidOption(f"a function that decides about limits returned {limit!r}, not a {kind.__name__}")
-            found.append(limit.text(_filled_in(limit.key, arguments) if limit.key is not None else job_name))
+            found.append(limit.text(filled_in(limit.key, arguments, _KEY) if limit.key is not None else job_name))
         return " ".join(found) or UNLIMITED
 
 
@@ -161,30 +162,6 @@ def _check_most(most: int | None) -> None:
 
 def _is_span(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
-
-
-def _check_key(key: object) -> None:
-    if key is None:
-        return
-    try:
-        if not (isinstance(key, str) and key and all(name.isidentifier() for name in _names_in(key))):
-            raise ValueError("it is text with arguments of the job as {name}")
-    except ValueError as error:
-        raise InvalidOption(f"the limit's key {key!r} cannot be used: {error}") from None
-
-
-def _names_in(key: str) -> set[str]:
-    """Return the names of arguments in a key. Raises: ValueError when a brace is left open."""
-    fields = [field for _, field, _, _ in string.Formatter().parse(key) if field is not None]
-    return {re.split(r"[.\[]", field, maxsplit=1)[0] for field in fields}
-
-
-def _filled_in(key: str, arguments: Mapping[str, Any]) -> str:
-    try:
-        return key.format_map(arguments)
-    except (LookupError, AttributeError, TypeError, ValueError) as error:
-        why = f"there is no {error}" if isinstance(error, KeyError) else f"{error}"
-        raise InvalidArguments(f"the limit's key {key!r} cannot be made of the arguments: {why}") from None
 
 
 def _span_text(ms: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidOption
+from jqjobs.jobs.groups import check_group, group_fields
 from jqjobs.jobs.records import PRIORITIES, Coalesce, check_name
 
 MAX_KEY_BYTES = 256
@@ -107,12 +108,14 @@ class Options:
     on_commit: str | Literal[False] | None = None
     tags: Sequence[str] | None = None
     outbox: Any = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         check_coalesce(self.coalesce, self.replace)
         check_meta(self.meta)
         check_on_commit(self.on_commit)
         check_tags(self.tags)
+        check_group(self.group)
         for what, name in (("queue", self.queue), ("id", self.id)):
             if name is not None:
                 check_name(name, what)
@@ -171,7 +174,7 @@ class Options:
                 found += [name, duration_ms(span, name)]
         if self.expires is not None:
             found += ["expires", f"+{duration_ms(self.expires, 'expires')}"]
-        return (*found, *tag_fields(self.tags))
+        return (*group_fields(self.group), *found, *tag_fields(self.tags))
 
 
 NO_OPTIONS = Options()

@@ -18,6 +18,7 @@ from jqjobs.base.nearest import nearest
 from jqjobs.base.sizes import Size, size_bytes
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.backoff import Backoff, Exponential, backoff_of, published_delays
+from jqjobs.jobs.groups import check_group_form
 from jqjobs.jobs.hooks import EVENTS, Hooks, check_runs
 from jqjobs.jobs.limits import NO_LIMITS, ConcurrencyRule, Limits, RateRule
 from jqjobs.jobs.moments import check_delay, is_moment, wait_ms
@@ -36,7 +37,7 @@ from jqjobs.jobs.verdicts import NO_VERDICTS, ErrorTypes, Verdicts, verdicts_of
 APP_WIDE = (
     "queue", "priority", "max_attempts", "max_crashes", "timeout", "backoff", "keep", "memory", "coalesce", "replace",
     "rate_limit", "concurrency", "max_throttles", "throttle_counts", "redact", "on_commit", "retry_on", "discard_on",
-    "max_snoozes",
+    "max_snoozes", "group",
 )  # fmt: skip
 #: What other queues call some of them, where the nearest word means something else.
 _ELSEWHERE = {
@@ -72,6 +73,7 @@ class Settings:
     redact: tuple[str, ...] = ()
     on_commit: str | Literal[False] | None = None
     verdicts: Verdicts = NO_VERDICTS
+    group: str | None = None
     hooks: Hooks = field(default_factory=Hooks, compare=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +89,7 @@ class Settings:
             raise InvalidOption(f"throttle_counts {self.throttle_counts!r} is neither True nor False")
         check_coalesce(self.coalesce, self.replace)
         check_on_commit(self.on_commit)
+        check_group_form(self.group)
         check_delay(self.delay)
 
     def catalog_entry(self, doc: str) -> dict[str, Any]:
@@ -102,7 +105,7 @@ class Settings:
             "limited": bool(self.limits) or None, "max_throttles": self.max_throttles,
             "throttle_counts": self.throttle_counts or None, "memory_bytes": self.memory_bytes or None,
             "backoff_ms": delays_ms or None, "backoff_jitter": (bool(delays_ms) and is_spread) or None,
-            "redact": list(self.redact) or None, "delay": self.delay if waits_for_moment else None,
+            "redact": list(self.redact) or None, "group": self.group, "delay": self.delay if waits_for_moment else None,
             "delay_ms": None if waits_for_moment else wait_ms(self.delay, "delay", 0) or None,
         }  # fmt: skip
         return {key: value for key, value in entry.items() if value not in (None, "")}

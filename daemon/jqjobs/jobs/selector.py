@@ -29,9 +29,10 @@ _MOST_DIGITS = 15
 class Selector(NamedTuple):
     """What is said of jobs; None says nothing.
 
-    ``name``, ``key``: these. ``tag``: one of its tags. ``error``: a part of class or message, or the whole reason why
-    the job is dead, such as ``hung``. ``text``: a part of the arguments, in JSON as they are stored. ``since_ms``: it
-    came into its state, or into the queue, at that moment or later; ``older_than_s``: so long ago, or longer.
+    ``name``, ``key``, ``group``: these. ``tag``: one of its tags. ``error``: a part of class or message, or the whole
+    reason why the job is dead, such as ``hung``. ``text``: a part of the arguments, in JSON as they are stored.
+    ``since_ms``: it came into its state, or into the queue, at that moment or later; ``older_than_s``: so long ago, or
+    longer.
     """
 
     state: str | None = None
@@ -42,6 +43,7 @@ class Selector(NamedTuple):
     since_ms: int | None = None
     older_than_s: float | None = None
     tag: str | None = None
+    group: str | None = None
 
     def check(self) -> Selector:
         """Return it. Raises: InvalidName, InvalidOption."""
@@ -49,7 +51,7 @@ class Selector(NamedTuple):
             raise InvalidOption(f"state {self.state!r} is none of {', '.join(State)}")
         if self.name is not None:
             check_name(self.name, "job name")
-        for what in ("error", "text", "key", "tag"):
+        for what in ("error", "text", "key", "tag", "group"):
             if getattr(self, what) == "":
                 raise InvalidOption(f"{what} is empty: leave it out")
         return self
@@ -63,20 +65,20 @@ class Selector(NamedTuple):
         older_ms = None if self.older_than_s is None else round(self.older_than_s * 1000)
         said = {
             "state": state, "name": self.name, "error": self.error, "text": self.text, "key": self.key,
-            "tag": self.tag, "since_ms": self.since_ms, "older_ms": older_ms, "until_ms": until_ms,
+            "tag": self.tag, "group": self.group, "since_ms": self.since_ms, "older_ms": older_ms, "until_ms": until_ms,
         }  # fmt: skip
         return json.dumps({what: value for what, value in said.items() if value is not None}, ensure_ascii=False)
 
 
 def selector(
     *, state: str | None = None, name: str | None = None, error: str | None = None, text: str | None = None,
-    key: str | None = None, tag: str | None = None, since: datetime | Duration | None = None,
-    older_than: Duration | None = None, now_ms: int | None = None,
+    key: str | None = None, tag: str | None = None, group: str | None = None,
+    since: datetime | Duration | None = None, older_than: Duration | None = None, now_ms: int | None = None,
 ) -> Selector:  # fmt: skip
     """Return the selector that says this. ``since``, see `since_ms`. Raises: InvalidName, InvalidOption."""
     return Selector(
         state, name, error, text, key, None if since is None else since_ms(since, now_ms),
-        None if older_than is None else duration_ms(older_than, "older_than") / 1000, tag,
+        None if older_than is None else duration_ms(older_than, "older_than") / 1000, tag, group,
     ).check()  # fmt: skip
 
 

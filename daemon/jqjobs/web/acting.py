@@ -28,7 +28,7 @@ from jqjobs.web.access import Right
 from jqjobs.web.visit import Visit
 
 #: What a call to enqueue may say, beside the job and its arguments.
-_OPTIONS = ("id", "key", "priority", "delay", "due", "max_attempts", "coalesce", "replace", "tags")
+_OPTIONS = ("id", "key", "priority", "delay", "due", "max_attempts", "coalesce", "replace", "tags", "group")
 _TOLD = ("name", "queue", "args", "kwargs", "unchecked", *_OPTIONS)
 #: Daemons answer at once, or not at all.
 _PATIENCE_S = 3.0

@@ -30,7 +30,8 @@ BULK_ACTS = {Act.RETRY: Right.RETRY, Act.CANCEL: Right.CANCEL, Act.DELETE: Right
 _MOST_MS = 10**15
 _ASKED = ("queue", "state", "selector", "act", "until_ms", "cursor", "dry_run")
 _SELECTED: Mapping[str, type | tuple[type, ...]] = {
-    "name": str, "error": str, "text": str, "key": str, "tag": str, "since_ms": int, "older_than_s": (int, float),
+    "name": str, "error": str, "text": str, "key": str, "tag": str, "group": str, "since_ms": int,
+    "older_than_s": (int, float),
 }  # fmt: skip
 
 

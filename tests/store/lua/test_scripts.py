@@ -13,7 +13,17 @@ from store.lua.script_calls import CALLS, LUA, OPERATIONS, header, rule, source
 from store.queue_system import QueueSystem
 
 PACKAGE = LUA.parent.parent
-NUMBERS = {"three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "fourteen": 14, "fifteen": 15}
+NUMBERS = {
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "fourteen": 14,
+    "fifteen": 15,
+    "sixteen": 16,
+}
 
 
 def returns(name: str) -> str:

@@ -35,6 +35,7 @@ from jqjobs.store.replication import Wait
 @click.option("--id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
 @click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by; may be given several times.")
+@click.option("--group", metavar="GROUP", help="Takes turns with the other groups of the queue.")
 @click.option("--unchecked", is_flag=True, help="Also when the arguments do not fit what live workers have.")
 @speaks_to_redis
 @click.pass_obj

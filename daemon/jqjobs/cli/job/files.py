@@ -81,9 +81,10 @@ def _facts(row: JobRow, record: dict[str, Any]) -> dict[str, Any]:
     coalesce = {"coalesce": string(record["coalesce"])} if "coalesce" in record else {}
     return {
         "id": row.id, "queue": row.queue, "name": row.name, "state": row.state, "priority": row.priority,
-        "key": row.key, "tags": row.tags, **coalesce, "options": options, "enqueued_ms": row.enqueued_ms,
-        "due_ms": row.due_ms, "since_ms": row.since_ms, "attempt": row.attempt, "executions": row.executions,
-        "failures": count(record.get("failures")), "error": row.error, "reason": row.reason,
+        "key": row.key, "tags": row.tags, "group": row.group, **coalesce, "options": options,
+        "enqueued_ms": row.enqueued_ms, "due_ms": row.due_ms, "since_ms": row.since_ms, "attempt": row.attempt,
+        "executions": row.executions, "failures": count(record.get("failures")), "error": row.error,
+        "reason": row.reason,
     }  # fmt: skip
 
 

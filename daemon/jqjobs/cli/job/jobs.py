@@ -119,6 +119,7 @@ def job_parts(page: JobPage, queue: str, state: str | None) -> Iterator[Part]:
             Column("PRIORITY", right=True, goes=1), Column(_WHEN.get(state or "", "ENQUEUED"), right=True),
             Column("RUNS", right=True, goes=2), Column("WORKER" if state == "active" else "ERROR", flexible=True),
             Column("KEY", flexible=True, wide=True), Column("TAGS", flexible=True, wide=True),
+            Column("GROUP", flexible=True, wide=True),
         )  # fmt: skip
         yield Table(columns, [_cells(row, page.now_ms, state) for row in page.rows])
     yield from _end(page, f"{state} in queue {queue}" if state else f"in queue {queue}")
@@ -132,7 +133,7 @@ def _cells(row: JobRow, now_ms: int, state: str | None) -> list[str]:
     name = "(record is missing)" if row.name is None else row.name
     states = [] if state else [row.state]
     last = row.worker or error or "-"
-    marks = [row.key or "-", " ".join(row.tags) or "-"]
+    marks = [row.key or "-", " ".join(row.tags) or "-", row.group or "-"]
     return [row.id, name, *states, str(row.priority), when, str(row.executions), last, *marks]
 
 

@@ -28,6 +28,7 @@ class Said(NamedTuple):
     older_than: str | None
     key: str | None
     tag: str | None
+    group: str | None
 
     @property
     def anything(self) -> bool:
@@ -38,7 +39,7 @@ class Said(NamedTuple):
         """Return what they select, by the clock of Redis. Raises: InvalidName, InvalidOption."""
         since = None if self.since is None else since_ms(self.since, server_now_ms(store))
         older_s = None if self.older_than is None else duration_ms(self.older_than, "--older-than") / 1000
-        return Selector(state, self.name, self.error, self.text, self.key, since, older_s, self.tag).check()
+        return Selector(state, self.name, self.error, self.text, self.key, since, older_s, self.tag, self.group).check()
 
 
 class How(NamedTuple):
@@ -59,6 +60,7 @@ _SAID = (
     click.option("--older-than", metavar="TIME", help="In the state for so long: 30m, 7d."),
     click.option("--key", metavar="KEY", help="The job with this coalescing key."),
     click.option("--tag", metavar="TAG", help="Jobs with this tag."),
+    click.option("--group", metavar="GROUP", help="Jobs of this group."),
 )
 
 

@@ -67,6 +67,7 @@ def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
     yield "priority", str(info.priority)
     yield "key", info.key or ""
     yield "tags", " ".join(info.tags)
+    yield "group", info.group or ""
     yield "held by", info.held_by or ""
     yield "suspect", _suspicion(info)
     yield "enqueued", _when(info.enqueued_ms, info.now_ms)

@@ -1,35 +1,39 @@
 -- Stores new jobs of one queue.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or "" for Redis TIME
--- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only: how many, name, number of words
--- that follow; those: names and values of priority, due ("+ms" from now, "ms" absolute), key (coalescing), replace
--- (what has that key and has not started), and of fields to be stored as they are (expires as "+ms" from now); then id
--- and payload of each
--- Returns for each job that was not created: its number, from 1; 0, or 2: replaced; the id that stands for it;
--- or QUEUEFULL: with those that would be new more would wait than may, and none is stored (rules/length.lua)
+-- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only: how many, name, number of
+-- words; those: names and values of priority, due ("+ms" from now, "ms" absolute), key (coalescing), replace (what has
+-- that key, not started), and fields to be stored as they are (expires as "+ms" from now); then id and payload of each
+-- Returns for each job not created: its number, from 1; 0, or 2: replaced; the id that stands for it; or QUEUEFULL:
+-- none is stored, since more would wait than may (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
-local there = call('EXISTS', q .. 'wake', q .. 'settings', q .. 'settings')  -- two questions at the price of one
+local settings, turns, has_groups = q .. 'settings', q .. 'turns', false
+local there = call('EXISTS', q .. 'wake', settings, settings, turns, turns)
 if there > 1 then
-  --: include length arrival/new_in_call
-  local room, most = room_for_jobs(q)
-  if room and room < tonumber(total) and room < count_new(q) then return is_full(most) end
+  has_groups = call('EXISTS', turns) == 1
+  --: include arrival/new_in_call
+  local full = refuse_too_many(q, tonumber(total))
+  if full then return full end
 end
 local sequence = call('HINCRBY', q .. 'meta', 'seq', total) - total
 local time = now == '' and call('TIME')
 if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
 
 local function rare()  -- for jobs of which more is said: to build it takes as long as two commands
-  --: include arrival/add arrival/words
-  return { read_words = read_words, add = add, now = tonumber(now) }
+  --: include turns/turn arrival/add arrival/words arrival/ready
+  has_turns[q] = has_groups
+  return { read_words = read_words, add = add, write_ready = write_ready, write_turns = write_turns,
+    now = tonumber(now) }
 end
 
 local rules, reply, ready, number, at, job = nil, {}, {}, 0, 3, q .. 'job:'
 while ARGV[at] do
   local last, name, words, more = number + ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), nil
   at = at + 3
-  if words > 0 then
+  if words > 0 or has_groups then
     rules = rules or rare()
     more, at = rules.read_words(at, words, now), at + words
+    if more.fair and not has_groups then has_groups, ready = true, rules.write_ready(q, ready) end
   end
   while number < last do
     local id, payload, made = ARGV[at], ARGV[at + 1], 1
@@ -46,8 +50,9 @@ while ARGV[at] do
     if made ~= 1 then reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = number, made, id end
   end
 end
-for first = 1, #ready, 1000 do  -- Lua's stack has room for 8,000 values
-  call('ZADD', q .. 'ready', unpack(ready, first, math.min(first + 999, #ready)))
+for n = 1, #ready, 1000 do  -- as write_ready does it: most calls do without that
+  call('ZADD', q .. 'ready', unpack(ready, n, math.min(n + 999, #ready)))
 end
+if has_groups then rules.write_turns(q) end
 if there % 2 == 0 then call('ZADD', q .. 'wake', 0, '1') end
 return reply

@@ -17,9 +17,11 @@ local now, now_text = clock(ARGV[1])
 local active, standing, taken = q .. 'active:' .. worker, standing_in(q, worker, tonumber(ARGV[3]))
 if standing > 0 then return { standing } end
 
+local meta = redis.pcall('HMGET', q .. 'meta', 'served', 'turns')
+
 -- Workers guess what time it is, and lag a little.
 local function is_served()
-  local served = redis.pcall('HGET', q .. 'meta', 'served')
+  local served = meta[1]
   return type(served) == 'string' and math.abs(now - (tonumber(served) or math.huge)) < FULL_EVERY_MS
 end
 
@@ -45,5 +47,5 @@ if left > 0 then
   redis.call('DEL', unpack(ids))
 end
 local plain = {}
-if want > 0 then pcall(take_plain, q, 1, want, active, plain) end
+if want > 0 then pcall(take_plain, q, 1, want, active, plain, meta[2]) end
 return { 0, plain[5] or 0, #stale > 0 and stale, plain[2], plain[3], plain[4] }

@@ -1,5 +1,5 @@
 --: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
---: include retention parking/unpark moving/overdue trip/served flow/forget_batches
+--: include retention parking/unpark moving/overdue trip/served flow/forget_batches turns/forget
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
 -- more is 1.
@@ -32,6 +32,7 @@ local trimmed, more_dead = trim_dead(q, now, most_dead, dead_ms)
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
 local inbox = update_wake(q)
+if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end
 if reaped > 0 then wake_watcher(q, now) end
 more = more or dead_left or more_dead
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end

@@ -1,7 +1,7 @@
 --: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected length
---: include arrival/newcomers arrival/batch_word flow/begin_job
--- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at
--- most 100, and about 256 KiB, a call. Reads everything before it writes anything.
+--: include arrival/newcomers arrival/batch_word flow/begin_job turns/turn
+-- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at most 100, and
+-- about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
@@ -10,8 +10,7 @@
 -- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
 local MOST, MOST_BYTES = 100, 262144
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
-local inbox = q .. 'inbox'
-local found, bytes = {}, 0
+local inbox, found, bytes = q .. 'inbox', {}, 0
 
 -- How many come before the first that would be new and has no room.
 local function count_fitting(envelopes, room)
@@ -51,10 +50,11 @@ for i, raw in ipairs(found) do
     if created > 0 then accepted = accepted + 1 else present = present + 1 end
   end
   if reason then
-    reject(q, now, reason, raw)
     rejected = rejected + 1
+    reject(q, now, reason, raw)
   end
 end
 redis.call('LTRIM', inbox, 0, -1 - #found)
+write_turns(q)
 update_wake(q)
 return { accepted, rejected, present, redis.call('LLEN', inbox) }

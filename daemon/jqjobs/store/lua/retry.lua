@@ -1,4 +1,4 @@
---: include core wake ranks coalescing_key outcome/error_groups flow/ended
+--: include core wake coalescing_key turns/turn outcome/error_groups flow/ended
 -- A person sends dead jobs back to ready. The counters stay; what they stand at is forgiven, so that
 -- each limit starts anew.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
@@ -12,7 +12,8 @@ local function retry(which)
   local id, seen = string.match(which, '^(%S+) ?(%S*)$')
   local job, score = q .. 'job:' .. id, redis.call('ZSCORE', q .. 'dead', id)
   if not score or seen ~= '' and seen ~= score then return 0 end
-  local f = redis.call('HMGET', job, 'key', 'failures', 'crashes', 'interrupts', 'priority', 'throttles', 'group')
+  local f = redis.call('HMGET', job, 'key', 'failures', 'crashes', 'interrupts', 'priority', 'throttles', 'group',
+    'fair')
   local holder = holder_of(q, f[1])
   if holder and holder ~= id then return -1 end
   if f[1] then redis.call('HSET', q .. 'unique', f[1], id) end
@@ -20,7 +21,7 @@ local function retry(which)
   redis.call('HSET', job, 'forgiven', table.concat({ f[2] or 0, f[3] or 0, f[4] or 0, f[6] or 0 }, ' '), 'due', now)
   redis.call('HDEL', job, 'reason', 'finished', 'expires', 'lost', 'hung', 'snoozes', 'refused', 'group')
   if f[7] then uncount_death(q, id, f[7]) end
-  redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5]), id)
+  redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5], f[8]), id)
   flow_turns(q, now, id, 'again')
   return 1
 end

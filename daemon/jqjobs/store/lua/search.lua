@@ -4,7 +4,7 @@
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] what is wanted, JSON (jobs/selector.py)
 -- ARGV[3] cursor of the page before, "#n" to pass over the first n, or ""   ARGV[4] at most so many jobs
 -- Returns flat: now, jobs in that state, looked at, members left to look at, cursor or "" at the end, then
--- fifteen items a job (rules/search/row.lua)
+-- sixteen items a job (rules/search/row.lua)
 -- First write: none
 local MOST_READ = 300
 local q, now = prefix(KEYS[1]), clock(ARGV[1])

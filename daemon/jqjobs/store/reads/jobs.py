@@ -77,6 +77,7 @@ class JobInfo(NamedTuple):
     log: tuple[LogLine, ...]
     key: str | None
     tags: tuple[str, ...]
+    group: str | None
     held_by: str | None
     suspect: str | None
     history: tuple[Attempt, ...]
@@ -135,7 +136,7 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
     return JobInfo(
         id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
         args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
-        tags=words(f.get("tags")),
+        tags=words(f.get("tags")), group=string(f.get("fair")),
         held_by=string(f.get("held_by")),
         priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
         executions=count(f.get("executions")), failures=count(f.get("failures")),

@@ -25,7 +25,7 @@ from jqjobs.store.steps import Steps
 _PLACE = re.compile(rb"(?:#\d{1,15}|-?(?:inf|\d+(?:\.\d+)?(?:e[+-]?\d+)?) \S* .+)?", re.DOTALL)
 _MOST_MS = 10**15
 #: Items of one job in the answer of lua/search.lua.
-_ROW_FIELDS = 15
+_ROW_FIELDS = 16
 #: So long a page is looked for; then it ends, however short it is.
 _PATIENCE_S = 0.2
 #: Jobs of one script call.
@@ -58,6 +58,7 @@ class JobRow(NamedTuple):
     since_ms: int | None = None
     key: str | None = None
     tags: tuple[str, ...] = ()
+    group: str | None = None
     score: str = ""
 
     @property
@@ -202,7 +203,7 @@ def find_page(
 
 def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
     job_id, score, worker, name, priority, enqueued, attempt, executions, error, reason, finished, held, due = item[:13]
-    key, tags = item[13:]
+    key, tags, group = item[13:]
     enqueued_ms, finished_ms, at_ms, due_ms = integer(enqueued), integer(finished), _moment(state, score), integer(due)
     since_ms = {"dead": at_ms, "parked": at_ms, "kept": finished_ms}.get(state, enqueued_ms)
     return JobRow(
@@ -210,7 +211,7 @@ def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
         worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=enqueued_ms,
         attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
         finished_ms=finished_ms, held_by=_limit_of(string(held)), due_ms=enqueued_ms if due_ms is None else due_ms,
-        since_ms=since_ms, key=string(key), tags=words(tags), score=text(score),
+        since_ms=since_ms, key=string(key), tags=words(tags), group=string(group), score=text(score),
     )  # fmt: skip
 
 

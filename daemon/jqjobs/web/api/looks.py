@@ -70,7 +70,8 @@ def jobs(visit: Visit) -> Response:
 
 
 def _selector(visit: Visit) -> Selector:
-    asked = {word: visit.request.asked(word) or None for word in ("state", "name", "error", "text", "key", "tag")}
+    words = ("state", "name", "error", "text", "key", "tag", "group")
+    asked = {word: visit.request.asked(word) or None for word in words}
     since, older_than = visit.request.asked("since"), visit.request.asked("older_than")
     now_ms = server_now_ms(visit.store) if since else None
     return selector(**asked, since=since or None, older_than=older_than or None, now_ms=now_ms)

@@ -21,8 +21,8 @@ _STATES = {"type": "string", "enum": [*State]}
 _QUERIES: Mapping[str, Mapping[str, Any]] = {
     "/api/v1/jobs": {
         "queue": _TEXT, "state": {"type": "string", "enum": [*State, "inbox", "rejected"]}, "name": _TEXT,
-        "error": _TEXT, "text": _TEXT, "key": _TEXT, "tag": _TEXT, "since": _TEXT, "older_than": _TEXT,
-        "limit": _NUMBER, "cursor": _TEXT,
+        "error": _TEXT, "text": _TEXT, "key": _TEXT, "tag": _TEXT, "group": _TEXT, "since": _TEXT,
+        "older_than": _TEXT, "limit": _NUMBER, "cursor": _TEXT,
     },
     "/api/v1/errors": {"queue": _TEXT},
     "/api/v1/recent": {"queue": _TEXT, "name": _TEXT},
@@ -40,7 +40,7 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
         "name": _TEXT, "queue": _TEXT, "args": {"type": "array"}, "kwargs": {"type": "object"}, "id": _TEXT,
         "key": _TEXT, "priority": _NUMBER, "delay": {"type": ["string", "number"]}, "due": _TEXT,
         "max_attempts": _NUMBER, "coalesce": _TEXT, "replace": {"type": "boolean"},
-        "tags": {"type": "array", "items": _TEXT}, "unchecked": {"type": "boolean"},
+        "tags": {"type": "array", "items": _TEXT}, "group": _TEXT, "unchecked": {"type": "boolean"},
     },
     "/api/v1/jobs/{queue}/{id}/{act}": {"token": _TEXT, "result": {}, "error": _TEXT},
     "/api/v1/queues/{queue}/{act}": {"reason": _TEXT, "until": _TEXT},
@@ -50,7 +50,7 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
         "selector": {
             "type": "object", "additionalProperties": False,
             "properties": {
-                "name": _TEXT, "error": _TEXT, "text": _TEXT, "key": _TEXT, "tag": _TEXT,
+                "name": _TEXT, "error": _TEXT, "text": _TEXT, "key": _TEXT, "tag": _TEXT, "group": _TEXT,
                 "since_ms": _NUMBER, "older_than_s": {"type": "number"},
             },
         },

@@ -32,7 +32,7 @@ from jqjobs.web.visit import Visit
 #: Jobs of a page, and queues of one.
 _PAGE, _QUEUES = 50, 100
 #: What the address may say of jobs, beside queue and state.
-FILTERS = ("name", "error", "text", "key", "tag", "since", "older_than")
+FILTERS = ("name", "error", "text", "key", "tag", "group", "since", "older_than")
 _DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
 #: What becomes of jobs, as people are told.
 DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}

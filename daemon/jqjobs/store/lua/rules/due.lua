@@ -1,4 +1,4 @@
---: include wake ranks record damaged pausing scheduled outcome/give_back limits/let_go
+--: include wake record damaged pausing scheduled turns/turn outcome/give_back limits/let_go
 -- What time brings: jobs of `scheduled` that are due wait for a worker, and timers of limits and pauses go off.
 -- Gives: promote, make_ready
 
@@ -7,8 +7,8 @@ local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
 -- A job that has left `scheduled`.
 local function make_ready(q, id)
   local job = q .. 'job:' .. id
-  local f = redis.call('HMGET', job, 'priority', 'rank', 'name')
-  if has_name(job, f[3]) then give_back(q, id, f[2] or fresh_rank(q, f[1])) end
+  local f = redis.call('HMGET', job, 'priority', 'rank', 'name', 'fair')
+  if has_name(job, f[3]) then give_back(q, id, f[2] or fresh_rank(q, f[1], f[4])) end
   if f[2] then redis.call('HDEL', job, 'rank') end
 end
 

@@ -18,7 +18,7 @@ end
 
 local function is_like(pattern) return function(text) return string.find(text, pattern) end end
 local TEXT_FIELDS = { name = is_name, forgiven = is_like('^%d+ %d+ %d+ %d+$'), limits = are_limits,
-  payload = is_like(''), suspect = is_like('^%-?%d+ %d$'), held = is_like('^%d+ %d+ %d .'),
+  payload = is_like(''), fair = is_like('^[^%c ]+$'), suspect = is_like('^%-?%d+ %d$'), held = is_like('^%d+ %d+ %d .'),
   refused = is_like('^%d+ %d+ .') }
 local NEVER_ABSENT = { name = true, payload = true }
 

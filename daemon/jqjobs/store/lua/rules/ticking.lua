@@ -1,14 +1,15 @@
---: include coalescing_key arrival/add
+--: include coalescing_key arrival/add turns/turn
 -- Ticks of a schedule make jobs.
 -- Gives: make_jobs
 
 local function fields_from(entry, now)
-  local fields = {}
+  local fields, group = {}, nil
   for i, value in ipairs(type(entry.fields) == 'table' and entry.fields or {}) do fields[i] = value end
   for i = 1, #fields, 2 do
     if fields[i] == 'expires' then fields[i + 1] = now + tonumber(fields[i + 1]) end
+    if fields[i] == 'fair' then group = fields[i + 1] end
   end
-  return fields
+  return fields, group
 end
 
 -- After a failure or a crash. What was put off, by itself or for want of memory, has a rank to go back to, and is not
@@ -27,10 +28,12 @@ local function make_jobs(q, now, name, entry, ids_begin, first)
   for i = 1, ticks do
     local tick, holder = ARGV[first + i - 1], holder_of(q, key)
     local is_over = holder and waits_for_retry(q, holder)
+    local fields, group = fields_from(entry, now)
     local created, id = add(q, now, sequence + i, { id = ids_begin .. '-' .. tick, name = entry.job,
-      payload = entry.payload, priority = entry.priority or 0, due = '', fields = fields_from(entry, now),
+      payload = entry.payload, priority = entry.priority or 0, due = '', fields = fields, fair = group,
       key = key, replace = is_over })
     if created > 0 then made, ran, last_id = made + 1, tick, id end
   end
+  write_turns(q)
   return made, ran, last_id
 end

@@ -1,9 +1,10 @@
---: include ranks coalescing_key damaged arrival/place arrival/replace flow/telling
+--: include coalescing_key damaged arrival/place arrival/replace flow/telling
 -- The way into a queue: a new job, or, of one with a coalescing key, what is new about the job that has it.
 -- Gives: add
 
--- new: { id, name, payload, priority, due, fields, key, replace, batch }; key, batch: nil when there is none. ready:
--- if given, gets what the caller is to add to `ready`; not what has a key, since the next job may replace it.
+-- new: { id, name, payload, priority, due, fields, key, replace, fair, batch }; key, fair (it is one of the fields too)
+-- and batch are nil when there are none. ready: if given, gets what the caller is to add to `ready`; not what has a key,
+-- since the next job may replace it.
 -- Returns 1 created, 0 not, 2 replaced, and the id that stands for it. The caller wakes a worker.
 local function add(q, now, sequence, new, ready)
   local id, key, job = new.id, new.key, q .. 'job:' .. new.id
@@ -19,10 +20,10 @@ local function add(q, now, sequence, new, ready)
   if key then
     redis.call('HSET', job, 'attempt', 0, 'key', key)
     redis.call('HSET', q .. 'unique', key, id)
-  elseif #new.fields > 0 then
+  elseif #new.fields > (new.fair and 2 or 0) then
     redis.call('HSET', job, 'attempt', 0)  -- says: there is more to read (trip/read_job.lua)
   end
-  place(q, now, id, new.due, rank_for(new.priority, sequence), not key and ready or nil)
+  place(q, now, new, sequence, nil, not key and ready or nil)
   if new.batch then enter_batch(q, now, id, new.batch) end
   return 1, id
 end

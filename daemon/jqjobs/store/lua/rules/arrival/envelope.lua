@@ -1,5 +1,5 @@
 --: include name arrival/flow_words
--- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: the bytes are stored as they came, and the
+-- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: its bytes are stored as they are, and the
 -- worker decodes them strictly, since cjson accepts more than JSON allows.
 -- Gives: is_coalesce, is_word, check_envelope
 
@@ -11,14 +11,12 @@ local NUMBERS = {                 -- key → least, greatest
   expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
 }
 local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',
-  tags = 'table', coalesce = 'string', replace = 'boolean', batch = 'string', ['then'] = 'table', queue = 'string' }
+  tags = 'table', group = 'string', coalesce = 'string', replace = 'boolean', batch = 'string', ['then'] = 'table',
+  queue = 'string' }
 local COALESCE = { queued = true, unfinished = true, stored = true }
-
--- Up to 16 words of 1 to 64 bytes, without spaces and control characters.
+local function is_plain(text, most) return type(text) == 'string' and #text <= most and text:find('^[^%c ]+$') end
 local function are_tags(tags)
-  for at, tag in pairs(tags) do
-    if type(at) ~= 'number' or type(tag) ~= 'string' or #tag > 64 or not string.find(tag, '^[^%c ]+$') then return end
-  end
+  for at, tag in pairs(tags) do if type(at) ~= 'number' or not is_plain(tag, 64) then return end end
   return #tags <= 16
 end
 
@@ -48,12 +46,14 @@ local function check_envelope(raw)
     local wrong = complaint(key, value)
     if wrong then return nil, 'bad_field: ' .. wrong end
   end
-  local key, coalesce, wrong = envelope.key, envelope.coalesce, flow_complaint(envelope, check_envelope)
+  local key, coalesce, group = envelope.key, envelope.coalesce, envelope.group
+  local wrong = flow_complaint(envelope, check_envelope)
   if not envelope.job then return nil, 'no_job: the key "job" is missing' end
   if not is_name(envelope.job) then return nil, 'bad_name: "job" is not a valid name' end
   if envelope.id and not is_name(envelope.id) then return nil, 'bad_name: "id" is not a valid id' end
   if key and (#key == 0 or #key > 256) then return nil, 'bad_field: key takes 1 to 256 bytes' end
   if coalesce and not COALESCE[coalesce] then return nil, 'bad_field: coalesce is queued, unfinished or stored' end
+  if group and not is_plain(group, 128) then return nil, 'bad_field: group takes a word of 128 bytes' end
   if envelope.tags and not are_tags(envelope.tags) then return nil, 'bad_field: tags takes 16 words of 64 bytes' end
   if not key and (coalesce or envelope.replace) then return nil, 'bad_field: coalesce and replace go with a key' end
   return not wrong and envelope or nil, wrong

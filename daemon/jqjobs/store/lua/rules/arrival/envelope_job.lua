@@ -9,6 +9,7 @@ local function fields_of(envelope, now)
   put('max_crashes', envelope.max_crashes)
   put('timeout', envelope.timeout_ms)
   put('keep', envelope.keep_ms)
+  put('fair', envelope.group)
   put('tags', envelope.tags and #envelope.tags > 0 and table.concat(envelope.tags, ' '))
   put('expires', envelope.expires_ms and now + envelope.expires_ms)
   local steps = envelope['then'] and #envelope['then'] > 0 and envelope['then']
@@ -25,8 +26,8 @@ local function read_envelope(raw, now)
   if is_word(envelope) then return { answer = envelope } end
   local delay, due = envelope.delay_ms, envelope.due_ms and digits(envelope.due_ms)
   if delay and (delay > 0 or not due) then due = delay > 0 and '+' .. digits(delay) or '' end
-  return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority,
-    due = due, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace,
+  return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority, due = due,
+    fair = envelope.group, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace,
     batch = envelope.batch, queue = envelope.queue }
 end
 

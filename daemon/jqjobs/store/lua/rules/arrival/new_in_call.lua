@@ -1,6 +1,6 @@
---: include arrival/newcomers
--- How many of the jobs that ARGV names (enqueue.lua) would be new.
--- Gives: count_new
+--: include length arrival/newcomers
+-- Whether there is room for those of the jobs that ARGV names (enqueue.lua) which would be new.
+-- Gives: refuse_too_many
 
 local function count_new(q)
   local is_new, found, at = newcomers(q), 0, 3
@@ -16,4 +16,10 @@ local function count_new(q)
     at = at + 2 * jobs
   end
   return found
+end
+
+-- total: so many jobs are named. Returns what is answered when there is no room, else nil.
+local function refuse_too_many(q, total)
+  local room, most = room_for_jobs(q)
+  if room and room < total and room < count_new(q) then return is_full(most) end
 end

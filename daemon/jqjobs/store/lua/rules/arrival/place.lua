@@ -1,4 +1,4 @@
---: include scheduled
+--: include scheduled turns/turn
 -- Where a call is written, and where its job stands in the queue: ready, or scheduled when it is due later.
 -- Gives: write_call, place
 
@@ -8,10 +8,11 @@ local function write_call(job, new, since)
   if tonumber(new.priority) ~= 0 then redis.call('HSET', job, 'priority', new.priority) end
 end
 
--- ready: if given, gets rank and id of what is due.
-local function place(q, now, id, due, rank, ready)
-  local at = due_moment(now, due)
+-- rank: its old one, nil when it gets a new one, by `sequence`. ready: if given, gets rank and id of what is due.
+local function place(q, now, new, sequence, rank, ready)
+  local id, at = new.id, due_moment(now, new.due)
   if at > now then return schedule(q, id, at) end
+  rank = rank or turn_of(q, new.priority, new.fair, sequence)
   if not ready then return redis.call('ZADD', q .. 'ready', rank, id) end
   ready[#ready + 1] = rank
   ready[#ready + 1] = id

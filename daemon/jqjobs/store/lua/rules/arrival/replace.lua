@@ -1,4 +1,4 @@
---: include ranks limits/held arrival/place parking/parked
+--: include limits/held arrival/place parking/parked
 -- A new call takes the place of the job that has its coalescing key and has not started.
 -- Gives: replace
 
@@ -17,18 +17,19 @@ local function leave_unstarted(q, id)
   return true, redis.call('HGET', q .. 'job:' .. id, 'rank') or nil
 end
 
--- Same id, same record, its place in the order too unless the priority is another one. Returns 2, or 0 when it is
+-- Same id, same record, its place in the order too unless priority or group is another one. Returns 2, or 0 when it is
 -- too late for that.
 local function replace(q, now, sequence, id, new)
   local job = q .. 'job:' .. id
-  local old = redis.call('HMGET', job, 'enqueued', 'priority')
+  local old = redis.call('HMGET', job, 'enqueued', 'priority', 'fair')
   local is_unstarted, rank = leave_unstarted(q, id)
   if not is_unstarted then return 0 end
   -- What a producer can say of a job; all of it is gone when another call takes its place.
   redis.call('HDEL', job, 'priority', 'due', 'rank', 'max_attempts', 'max_crashes', 'timeout', 'keep', 'expires',
-    'coalesce', 'tags', 'limits', 'suspect', 'lost', 'refused')
+    'coalesce', 'tags', 'fair', 'limits', 'suspect', 'lost', 'refused')
   write_call(job, new, old[1] or now)
-  local same = rank and tonumber(old[2] or 0) == tonumber(new.priority)
-  place(q, now, id, new.due, same and rank or rank_for(new.priority, sequence))
+  local same = tonumber(old[2] or 0) == tonumber(new.priority) and (old[3] or nil) == new.fair
+  new.id = id
+  place(q, now, new, sequence, same and rank or nil)
   return 2
 end

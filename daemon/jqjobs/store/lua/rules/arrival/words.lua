@@ -7,6 +7,7 @@ local function read_words(at, words, now)
   for n = at, at + words - 1, 2 do
     local word, value = ARGV[n], ARGV[n + 1]
     if word == 'expires' then value = now + value end
+    if word == 'fair' then new.fair = value end
     if word == 'priority' or word == 'due' or word == 'key' or word == 'replace' or word == 'batch' then
       new[word] = value
     else

@@ -1,4 +1,4 @@
---: include core ranks scheduled arrival/place arrival/envelope_job arrival/rejected
+--: include core scheduled turns/turn arrival/place arrival/envelope_job arrival/rejected
 -- What follows an end begins: a job that nobody enqueues. Its id derives from what has ended, so it comes once.
 -- Gives: begin_job, queue_of
 
@@ -24,9 +24,9 @@ local function begin_job(q, now, id, raw, more)
   if redis.call('EXISTS', record) == 1 then return true end
   local is_here = (job.queue or queue_of(q)) == queue_of(q)
   if is_here then fill_in(q, job) end
-  job.payload, job.priority, job.due = raw, job.priority or 0, job.due or ''
+  job.id, job.payload, job.priority, job.due = id, raw, job.priority or 0, job.due or ''
   write_call(record, job, now)
   redis.call('HSET', record, 'attempt', 0, unpack(more))
-  if is_here then place(q, now, id, job.due, fresh_rank(q, job.priority)) else send(q, now, id, job) end
+  if is_here then place(q, now, job, 0, fresh_rank(q, job.priority, job.fair)) else send(q, now, id, job) end
   return true
 end

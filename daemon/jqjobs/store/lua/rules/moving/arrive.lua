@@ -1,4 +1,4 @@
---: include ranks coalescing_key scheduled outcome/over outcome/give_back
+--: include coalescing_key scheduled turns/turn outcome/over outcome/give_back
 --: include outcome/error_groups outcome/due_hooks moving/arrived
 -- A job comes from another queue.
 -- Gives: arrive
@@ -20,7 +20,7 @@ local function place_arrived(q, now, job)
   if job.state == 'scheduled' or job.state == 'new' and tonumber(job.score) > now then
     return set_alarm(q, job.id, job.score)
   end
-  give_back(q, job.id, fresh_rank(q, field_of(job.fields, 'priority')))
+  give_back(q, job.id, fresh_rank(q, field_of(job.fields, 'priority'), field_of(job.fields, 'fair')))
 end
 
 local function write_arrived(q, now, job, key)

@@ -2,9 +2,9 @@
 -- Gives: add_row
 
 local ROW = { 'name', 'priority', 'enqueued', 'attempt', 'executions', 'error', 'reason', 'finished', 'held', 'due',
-  'key', 'tags' }
+  'key', 'tags', 'fair' }
 
--- attempt: that of an active job, else "". Adds fifteen items a job to an answer: id, score, worker id or "", then its
+-- attempt: that of an active job, else "". Adds sixteen items a job to an answer: id, score, worker id or "", then its
 -- fields as named in ROW.
 local function add_row(reply, job, id, attempt, score, worker)
   local f, n = redis.pcall('HMGET', job, unpack(ROW)), #reply  -- a record that is no hash has none

@@ -26,6 +26,7 @@ local function matcher(now, wanted)
   for _, field in ipairs({ 'name', 'key', 'error' }) do if wanted[field] then need(field) end end
   if wanted.error then need('reason') end
   if wanted.tag then need('tags') end
+  if wanted.group then need('fair') end
   if first or last then need(moment) end
   if #fields == 0 and not wanted.text then return end
 
@@ -35,6 +36,7 @@ local function matcher(now, wanted)
       and (not wanted.error or has_part(f[at.error], wanted.error) or f[at.reason] == wanted.error)
       and (not first or since >= first) and (not last or since <= last)
       and (not wanted.tag or has_tag(f[at.tags], wanted.tag))
+      and (not wanted.group or f[at.fair] == wanted.group)
   end
 
   return function(job)  -- a record that is no hash has no fields

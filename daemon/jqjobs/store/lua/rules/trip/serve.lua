@@ -8,31 +8,33 @@
 -- Gives: serve_all
 
 -- Returns whether ready has more, nil when that is not known.
-local function take_from(t, i, q)
+local function take_from(t, i, q, has_groups)
   local active, got, bytes, aside, left = q .. 'active:' .. t.worker, 0, 0, 0, true
   if #t.jobs == 0 then
-    got, bytes, left = take_plain(q, i, t.want, active, t.plain)
+    got, bytes, left = take_plain(q, i, t.want, active, t.plain, has_groups)
     t.want = t.want - got
   end
   if not left or t.want == 0 then return left end
   t.moments[i] = nil
-  got, aside, t.stop = t.rare().take(t, q, i, active, bytes)
+  got, aside, t.stop = t.rare().take(t, q, i, active, bytes, has_groups)
   t.want = t.want - got
   if aside > 0 then t.more = 1 end
 end
 
 local function serve(t, i, q)
-  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch', 'tail', 'served', 'uncounted')
-  local paused, reaped, due, ended, ready, inbox = meta[1], meta[2], false, 0, nil, nil
+  local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch', 'tail', 'served', 'uncounted',
+    'turns')
+  local paused, reaped, has_groups, due, ended, ready, inbox = meta[1], meta[2], meta[7], false, 0, nil, nil
   t.moments[i] = t.quiet[i] and -1 or ask_again_at(q, t.now)
   if t.moments[i] == 0 then
     due, t.moments[i] = t.rare().promote(q, t.now, 100), nil
     paused = paused and redis.call('HGET', q .. 'meta', 'paused')  -- its moment may have come
+    has_groups = redis.call('HGET', q .. 'meta', 'turns')
   end
   if is_reap_due(t.now, t.lease, reaped) then
     ended, t.moments[i] = t.rare().reap(q, t.now, t.lease, reaped, t.worker, 1), nil
   end
-  if t.want > 0 and not t.stop and not paused then ready = take_from(t, i, q) end
+  if t.want > 0 and not t.stop and not paused then ready = take_from(t, i, q, has_groups) end
   if due or ended > 0 then t.more = 1 end
   if t.quiet[i] then inbox = false end
   if update_wake(q, paused, inbox, ready) then t.inboxes[#t.inboxes + 1] = i end

@@ -1,4 +1,4 @@
---: include limits/gate trip/read_plain trip/read_job trip/move_aside trip/hand_out
+--: include limits/gate turns/taken trip/read_plain trip/read_job trip/move_aside trip/hand_out
 -- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
 -- Gives: take
 
@@ -22,9 +22,9 @@ end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
 -- { failures, timeout, keep, key, limits, suspect, uncleaned, max_attempts, hung, since, snoozes, flow: nil or { flow,
--- previous, batch } }, each nil when absent. bytes: of payloads taken so far. Returns how many were taken, how many
--- only moved aside, and whether to stop taking altogether.
-local function take_head(t, q, index, want, active, bytes)
+-- previous, batch } }, each nil when absent. bytes: of payloads taken so far. has_groups: there are groups in the queue.
+-- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
+local function take_head(t, q, index, want, active, bytes, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
   local batch, got, aside, stop = new_batch(bytes), 0, 0, false
   for i = 1, #head, 2 do
@@ -44,15 +44,16 @@ local function take_head(t, q, index, want, active, bytes)
     end
   end
   move_batch(q, t.now, batch, 'ready', active, t.jobs)
+  if has_groups and got > 0 then note_taken(q, batch.entering, 1, 2 * got - 1, 2) end
   return got, aside, stop
 end
 
 -- Goes on while what it finds only moves aside.
-local function take(t, q, index, active, bytes)
+local function take(t, q, index, active, bytes, has_groups)
   local got, aside, stop = 0, 0, false
   repeat
     local taken, moved
-    taken, moved, stop = take_head(t, q, index, t.want - got, active, bytes)
+    taken, moved, stop = take_head(t, q, index, t.want - got, active, bytes, has_groups)
     got, aside = got + taken, aside + moved
   until stop or moved == 0 or got == t.want or aside >= MOST_ASIDE
   return got, aside, stop

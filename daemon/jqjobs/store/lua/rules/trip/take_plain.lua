@@ -1,12 +1,13 @@
---: include trip/head trip/read_plain
+--: include trip/head trip/read_plain turns/taken
 -- The way of most jobs, its beginning: a name and a payload, taken for the first time.
 -- Gives: take_plain
 
 -- plain: flat reply, five items a queue: its index, "id id …", runs and payloads as read_plain has them, 1 when ready
 -- has more.
+-- has_groups: there are groups in the queue, or were (turns/turn.lua).
 -- Returns how many were taken, their bytes, and whether ready has more.
-local function take_plain(q, index, want, active, plain)
-  local ids, ranks = head_of(q .. 'ready', want + 1)
+local function take_plain(q, index, want, active, plain, has_groups)
+  local ids, ranks = head_of(q .. 'ready', want + 1, has_groups)
   local got, runs, payloads, bytes = read_plain(q, ids, want)
   if got > 0 then
     local entering, n = {}, 0
@@ -16,6 +17,7 @@ local function take_plain(q, index, want, active, plain)
     end
     redis.call('ZADD', active, unpack(entering))
     redis.call('ZREMRANGEBYRANK', q .. 'ready', '0', got - 1)
+    if has_groups then note_taken(q, ranks, 1, got, 1) end
     n = #plain
     plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' ', 1, got), runs, payloads
     plain[n + 5] = #ids > got and 1 or 0

@@ -1,0 +1,124 @@
+"""Groups of jobs take turns, however many jobs one of them has (lua/rules/turns/)."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls import fast_trips, upkeep
+from store.queue_system import LEASE_MS, QueueSystem, outcome
+
+
+def add(system: QueueSystem, *ids: str, group: str = "", **options: object) -> None:
+    """Add jobs of one group."""
+    system.add(*ids, fields=("fair", group) if group else (), **options)
+
+
+def taken(system: QueueSystem, want: int = 100) -> list[str]:
+    return [job.id for job in system.take("w", want)]
+
+
+def test_a_newcomer_waits_for_one_job_of_each_group(system: QueueSystem) -> None:
+    add(system, *(f"w{n:03}" for n in range(100)), group="whale")
+    assert taken(system, 10) == [f"w{n:03}" for n in range(10)]
+    add(system, "x1", "x2", group="small")
+
+    assert taken(system, 5) == ["w010", "x1", "w011", "x2", "w012"]
+
+
+def test_jobs_of_one_group_keep_their_order(system: QueueSystem) -> None:
+    for n in range(20):
+        add(system, f"j{9 - n % 10}{n}", group="ab"[n % 2])
+
+    order = taken(system)
+    for parity in (0, 1):
+        mine = [job_id for job_id in order if int(job_id[2:]) % 2 == parity]
+        assert mine == sorted(mine, key=lambda job_id: int(job_id[2:]))
+
+
+def test_what_waits_when_the_first_group_comes_is_one_group(system: QueueSystem) -> None:
+    """Also where an old job has come back to its place at the head."""
+    add(system, *(f"old{n:02}" for n in range(40)))
+    [first, *rest] = system.take("w", 20)
+    system.trip("w", 0, [outcome(first, Kind.RELEASED), *(outcome(job, Kind.DONE) for job in rest)])
+    add(system, *(f"g{n:02}" for n in range(40)), group="g")
+    add(system, "late")
+
+    order = taken(system)
+    assert order[0] == first.id
+    assert 35 < order.index("old39") < 45
+    assert order.index("late") > order.index("old39")
+
+
+def test_a_priority_goes_before_any_turn(system: QueueSystem) -> None:
+    add(system, *(f"w{n}" for n in range(3)), group="w")
+    add(system, "x", group="x", priority=-1)
+    add(system, "u1", "u2", group="w", priority=1)
+    add(system, "v", group="v", priority=1)
+
+    assert taken(system) == ["u1", "v", "u2", "w0", "w1", "w2", "x"]
+
+
+def test_a_retry_and_what_was_put_off_take_a_turn_of_their_group(system: QueueSystem) -> None:
+    add(system, *(f"w{n}" for n in range(6)), group="whale")
+    add(system, "x", group="small", due="+1000")
+    [failing] = system.take("w", 1)
+    system.trip("w", 0, [outcome(failing, Kind.FAILED, 1000)])
+    system.clock.advance(1000)
+
+    assert taken(system) == ["w1", "x", "w2", "w3", "w4", "w5", "w0"]
+
+
+def test_what_comes_back_is_no_step_back(system: QueueSystem) -> None:
+    add(system, *(f"w{n}" for n in range(30)), group="whale")
+    first, *others = system.take("w", 20)
+    system.trip("w", 0, [outcome(first, Kind.RELEASED), *(outcome(job, Kind.DONE) for job in others)])
+    assert taken(system, 1) == [first.id]
+    add(system, *(f"x{n}" for n in range(5)), group="small")
+
+    assert set(taken(system, 4)) == {"w20", "w21", "x0", "x1"}
+
+
+def test_a_fast_trip_notes_how_far_turns_have_got(system: QueueSystem) -> None:
+    add(system, *(f"w{n:02}" for n in range(40)), group="whale")
+    system.join("w")
+    trips = count(1)
+    done = system.trip("w", 10).jobs
+    answer = system.run(fast_trips.fast_trip("q", "w", 100 + next(trips), 10, done=done, now_ms=system.clock.now_ms))
+    assert len(answer.jobs) == 10
+    add(system, "x", group="small")
+
+    assert [job.id for job in answer.jobs][-1] == "w19"
+    assert system.score("turns", "0") == system.score("ready", "x") - 1
+
+
+def test_groups_are_forgotten_once_all_of_theirs_is_taken(system: QueueSystem) -> None:
+    for n in range(50):
+        add(system, f"j{n}", group=f"g{n}")
+    add(system, *(f"w{n}" for n in range(3)), group="whale")
+    assert system.redis("ZCARD", system.key("turns")) == 52
+    taken(system, 52)
+
+    assert sorted(system.ids("turns")) == ["0", "0 whale"]
+    taken(system)
+    system.run(upkeep.housekeep("q", LEASE_MS, 1000, 10**9))
+    assert system.redis("EXISTS", system.key("turns")) == 0
+
+
+def test_a_queue_without_groups_knows_of_none(system: QueueSystem) -> None:
+    add(system, "a", "b")
+    taken(system)
+
+    assert (system.redis("EXISTS", system.key("turns")), system.meta("turns")) == (0, None)
+
+
+@pytest.mark.parametrize("priority", [0, 4095, -4096])
+def test_turns_are_taken_in_every_priority(system: QueueSystem, priority: int) -> None:
+    add(system, "a1", "a2", "a3", group="a", priority=priority)
+    add(system, "b1", group="b", priority=priority)
+    assert taken(system, 2) == ["a1", "b1"]
+    add(system, "c1", group="c", priority=priority)
+
+    assert taken(system) == ["a2", "c1", "a3"]
