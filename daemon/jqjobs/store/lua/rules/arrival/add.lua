@@ -3,8 +3,8 @@
 -- Gives: add
 
 -- new: { id, name, payload, priority, due, fields, key, replace, fair, batch }; key, fair (it is one of the fields too)
--- and batch are nil when there are none. ready: if given, gets what the caller is to add to `ready`; not what has a key,
--- since the next job may replace it.
+-- and batch are nil when there are none. ready: if given, gets what the caller is to add to `ready`; not what has a
+-- key, since the next job may replace it.
 -- Returns 1 created, 0 not, 2 replaced, and the id that stands for it. The caller wakes a worker.
 local function add(q, now, sequence, new, ready)
   local id, key, job = new.id, new.key, q .. 'job:' .. new.id

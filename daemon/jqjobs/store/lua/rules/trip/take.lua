@@ -22,7 +22,7 @@ end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
 -- { failures, timeout, keep, key, limits, suspect, uncleaned, max_attempts, hung, since, snoozes, flow: nil or { flow,
--- previous, batch } }, each nil when absent. bytes: of payloads taken so far. has_groups: there are groups in the queue.
+-- previous, batch } }, each nil when absent. bytes: of payloads taken so far. has_groups: there are, or were.
 -- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
 local function take_head(t, q, index, want, active, bytes, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
