@@ -47,5 +47,6 @@ def _info(row: Row, now_ms: int) -> JobInfo:
         interrupts=0, lost=0, throttles=0, snoozes=0, max_attempts=integer(said.get("max_attempts")), enqueued_ms=None,
         due_ms=integer(said.get("due_ms")), started_ms=None, deadline_ms=None, finished_ms=None, worker=None,
         error=None, reason=None, result=None, result_missing=None, progress=None, log=(), key=string(said.get("key")),
-        tags=tuple(said.get("tags") or ()), held_by=None, suspect=None, history=(), now_ms=now_ms,
+        tags=tuple(said.get("tags") or ()), group=string(said.get("group")), held_by=None, suspect=None, history=(),
+        now_ms=now_ms,
     )  # fmt: skip
