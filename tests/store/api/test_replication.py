@@ -16,6 +16,7 @@ from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.jobs.records import State
 from jqjobs.store.replication import Wait
 from servers import Server
+from store.cli.terminal import Terminal
 from store.fake_sentinel import SERVICE, fake_sentinel
 from waiting import eventually
 
@@ -166,3 +167,13 @@ def test_what_is_no_number_of_replicas_is_refused(app_on: AppOn, said: str) -> N
 )
 def test_what_is_said_of_replicas(said: str, meant: tuple[int, int]) -> None:
     assert Wait.parse(said, timeout_s=5.0) == Wait(*meant)
+
+
+def test_jqctl_enqueue_waits_for_replicas_too(
+    any_server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JQ_WAIT", "1:20ms")
+    terminal = Terminal(any_server.url, capsys)
+    assert terminal.run("enqueue", "note", "--queue", "q") != 0
+    assert "0 of 1 replicas have it" in terminal.err
+    assert any_server.call("ZCARD", "jq:{q}:ready") == 1
