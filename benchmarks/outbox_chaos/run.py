@@ -83,7 +83,7 @@ class Trial:
                 is_committed = n % 2 == 0
                 (self._by_session if n % 4 < 2 else self._by_connection)(connection, job_id, is_committed=is_committed)
                 (self.committed if is_committed else self.rolled_back).append(job_id)
-                self.ending.wait(0.002)
+                self.ending.wait(0.02)  # they go on for as long as relays are killed
 
     def _by_session(self, _: Any, job_id: str, *, is_committed: bool) -> None:
         with Session(self.engine) as session:
