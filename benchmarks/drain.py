@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from figures import Figure
 from jobs import noop
@@ -17,7 +18,6 @@ from machine import children, cpu_s
 from stage import Stage, daemon
 
 NAME = "drain"
-_QUEUE = noop.queue
 #: label, workers, options, jobs a run, what was asked for
 _VARIANTS: tuple[tuple[str, int, tuple[str, ...], int, str], ...] = (
     ("1 worker", 1, (), 80_000, "≥ 2.0 × GET"),
@@ -41,31 +41,33 @@ class Drain:
 def measure(stage: Stage) -> Iterator[Figure]:
     """Yield the rate of each variant, and what a job costs."""
     for label, workers, options, jobs, target in _VARIANTS:
-        yield from _figures(label, target, _drains(stage, workers, options, jobs // 10 if stage.quick else jobs))
+        yield from _figures(label, target, drains(stage, workers, options, jobs // 10 if stage.quick else jobs))
         stage.clear()
 
 
-def fill(jobs: int) -> None:
-    """Enqueue no-op jobs."""
+def fill(jobs: int, job: Any = noop) -> None:
+    """Enqueue jobs without arguments."""
     for at in range(0, jobs, 10_000):
-        noop.enqueue_many([()] * min(10_000, jobs - at))
+        job.enqueue_many([()] * min(10_000, jobs - at))
 
 
-def _drains(stage: Stage, workers: int, options: tuple[str, ...], jobs: int) -> list[Drain]:
+def drains(stage: Stage, workers: int, options: tuple[str, ...], jobs: int, job: Any = noop) -> list[Drain]:
+    """Return what each repeat came to, after a warm-up."""
     with daemon(*options, workers=workers) as pid:
-        return [_drain(stage, pid, jobs) for _ in range(stage.repeats + 1)][1:]
+        return [_drain(stage, pid, jobs, job) for _ in range(stage.repeats + 1)][1:]
 
 
-def _drain(stage: Stage, pid: int, jobs: int) -> Drain:
-    stage.pause(_QUEUE)
-    fill(jobs)
+def _drain(stage: Stage, pid: int, jobs: int, job: Any) -> Drain:
+    queue = job.queue
+    stage.pause(queue)
+    fill(jobs, job)
     before = stage.get_rate()
-    goal, workers = stage.done(_QUEUE) + jobs, children(pid)
+    goal, workers = stage.done(queue) + jobs, children(pid)
     costs = _costs(stage, workers)
     started = time.perf_counter()
-    stage.pause(_QUEUE, resume=True)
+    stage.pause(queue, resume=True)
     looks = 0
-    while stage.done(_QUEUE) < goal:
+    while stage.done(queue) < goal:
         looks += 1
         time.sleep(0.005)
     seconds = time.perf_counter() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import ledger
@@ -33,3 +34,9 @@ def nap(index: int) -> None:
 @app.job(queue="bytes")
 def take(text: str) -> None:
     """Take an argument."""
+
+
+@app.job(queue="dozes")
+async def doze() -> None:
+    """Wait 30 ms."""
+    await asyncio.sleep(0.03)

@@ -29,6 +29,7 @@ import latency
 import report
 import slow_link
 import startup
+import trips
 import versus
 from figures import Figure, load, save
 from machine import describe
@@ -38,6 +39,7 @@ from subjects import BY_NAME, JQJOBS, PEERS
 MEASURES: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     enqueue.NAME: enqueue.measure,
     drain.NAME: drain.measure,
+    trips.NAME: trips.measure,
     io_bound.NAME: io_bound.measure,
     latency.NAME: latency.measure,
     footprint.NAME: footprint.measure,
