@@ -10,7 +10,7 @@ from jqjobs.errors import StoreError
 from jqjobs.store.address import Address
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.reply_values import text
-from jqjobs.store.wire import unavailable
+from jqjobs.store.sockets import unavailable
 
 
 class AsyncSubscription:

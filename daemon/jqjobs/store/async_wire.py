@@ -14,14 +14,15 @@ from typing import Any
 
 import hiredis
 
-from jqjobs.errors import ConfigError, StoreError
+from jqjobs.errors import StoreError
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
 from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
 from jqjobs.store.sentinels import Place
-from jqjobs.store.sockets import keep_alive, poll_of
-from jqjobs.store.wire import Argument, check_still_there, located, pack, unavailable, was_unreached
+from jqjobs.store.slot_map import was_unreached
+from jqjobs.store.sockets import keep_alive, poll_of, unavailable, unusable
+from jqjobs.store.wire import Argument, check_still_there, located, pack
 
 
 class AsyncWire:
@@ -31,7 +32,8 @@ class AsyncWire:
         self.address = address
         self.timeout_s = timeout_s
         self.name = client_name(name)
-        #: As of `Wire`.
+        #: These two as of `Wire`.
+        self.tag = address.tag
         self.place: Place | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -39,11 +41,6 @@ class AsyncWire:
         self._looked_s = 0.0
         #: When what comes next must have ended, seconds of the monotonic clock.
         self.until_s = math.inf
-
-    @property
-    def tag(self) -> str:
-        """As of `Wire`."""
-        return self.address.tag
 
     @property
     def connected(self) -> bool:
@@ -84,8 +81,8 @@ class AsyncWire:
             was_unreached(self.address, self.place)
             self.place = None
             raise unavailable(self.address, error) from error
-        except ValueError as error:  # a host or path that no socket takes
-            raise ConfigError(f"the Redis URL names no usable place: {error}") from None
+        except ValueError as error:
+            raise unusable(error) from None
         self._parser, self._looked_s = hiredis.Reader(), time.monotonic()
         try:
             for greeting in greetings_of(self.address, username, password):

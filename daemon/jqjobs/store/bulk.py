@@ -99,10 +99,7 @@ def act_on_all(
     stop_s = math.inf if within_s is None else time.monotonic() + within_s
     so_far, read = BulkAnswer(), 0
     while places:
-        if dry_run and not reads_each:
-            found: JobCount | JobPage = yield count_jobs(queue, selector, places[0], _apart(act, selector))
-        else:
-            found = yield search(queue, selector, places[0], CHUNK)
+        found: JobCount | JobPage = yield _look(queue, selector, act, places[0], counts=dry_run and not reads_each)
         selector, places = _ahead(selector, places, found)
         matched, came_of = yield from _outcome(queue, act, found, selector, to, dry_run=dry_run)
         so_far, read = so_far.plus(matched, came_of, found.left, places), read + found.searched
@@ -110,6 +107,13 @@ def act_on_all(
         if time.monotonic() >= stop_s or (most_read is not None and read >= most_read):
             break
     return so_far
+
+
+def _look(queue: str, selector: Selector, act: Act, place: Cursor, *, counts: bool) -> Call[Any]:
+    """Read a page of what matches, or only count it."""
+    if counts:
+        return count_jobs(queue, selector, place, _apart(act, selector))
+    return search(queue, selector, place, CHUNK)
 
 
 def _outcome(

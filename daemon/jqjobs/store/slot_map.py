@@ -16,7 +16,8 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
 
-from jqjobs.errors import StoreBusy, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.errors import JqError, StoreBusy, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.address import Address
 from jqjobs.store.clusters import SLOTS, Cluster, slot_of
 from jqjobs.store.sentinels import Place
 
@@ -195,3 +196,18 @@ def _slot_map_of(cluster: Cluster, pid: int) -> SlotMap:
 def slot_map_of(cluster: Cluster) -> SlotMap:
     """Return what this very process knows: locks do not outlive a fork."""
     return _slot_map_of(cluster, os.getpid())
+
+
+def was_unreached(address: Address, place: Place | None) -> None:
+    """Have a cluster looked at again: the node that is said to have a queue cannot be reached."""
+    if address.cluster is not None:
+        slot_map_of(address.cluster).doubt(place)
+
+
+def sent_on(address: Address, refusal: JqError, place: Place | None) -> JqError:
+    """Return what a node says to a connection that waits there for one queue, which it has no longer."""
+    redirect = redirect_of(refusal, place or ("", 0))
+    if redirect is None or address.cluster is None:
+        return refusal
+    slot_map_of(address.cluster).note(redirect)
+    return moved()

@@ -1,4 +1,4 @@
-"""Opens sockets to an address, and has their waits end. Knows nothing of commands."""
+"""Opens sockets to an address, has their waits end, and says why one cannot be had. Knows nothing of commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from jqjobs.errors import ConfigError, StoreUnavailable
 from jqjobs.store.address import Address
+from jqjobs.store.tls import explain
 
 #: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
@@ -111,9 +113,17 @@ class Waits:
         self._until_s, self._limit_s = math.inf, timeout_s
 
     def open(self, address: Address) -> socket.socket:
-        """Connect within the time of a step, which each wait of the socket has, too. Raises: OSError, ValueError."""
+        """Connect within the time of a step, which each wait of the socket has, too.
+
+        Raises: StoreUnavailable, ConfigError.
+        """
         self._limit_s = self.step_s
-        self.sock = open_socket(address, self._limit_s)
+        try:
+            self.sock = open_socket(address, self._limit_s)
+        except OSError as error:
+            raise unavailable(address, error) from error
+        except ValueError as error:
+            raise unusable(error) from None
         return self.sock
 
     def hurry(self, until_s: float) -> None:
@@ -140,3 +150,19 @@ def keep_alive(sock: socket.socket) -> None:
     for name, value in _KEEPALIVE.items():
         if (option := getattr(socket, name, None)) is not None:  # each system has its own
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
+    """Return the error of a connection that cannot be made, or broke."""
+    is_late = isinstance(error, (TimeoutError, BlockingIOError))
+    reason, why, hint = explain(error) if address.tls else ("", "", "")
+    why = why or ("no answer in time" if is_late else (error.strerror or str(error)))
+    return StoreUnavailable(
+        f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
+        unanswered=unanswered, reason=reason,
+    )  # fmt: skip
+
+
+def unusable(error: ValueError) -> ConfigError:
+    """Return the error of a host or path that no socket takes: too long a label, a NUL."""
+    return ConfigError(f"the Redis URL names no usable place: {error}")

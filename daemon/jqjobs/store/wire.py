@@ -17,16 +17,14 @@ from typing import Any, Protocol
 
 import hiredis
 
-from jqjobs.errors import ConfigError, JqError, StoreBusy, StoreError, StoreUnavailable
+from jqjobs.errors import JqError, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.error_replies import MOVED, error_of
-from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
+from jqjobs.store.greetings import Greeting, ask_login, check_greeted, check_named, client_name, greetings_of
 from jqjobs.store.sentinels import Place, Sentinels
-from jqjobs.store.slot_map import Follower, redirect_of, slot_map_of
-from jqjobs.store.slot_map import moved as slot_moved
-from jqjobs.store.sockets import Poll, Waits, poll_of
+from jqjobs.store.slot_map import Follower, sent_on, slot_map_of, was_unreached
+from jqjobs.store.sockets import Poll, Waits, poll_of, unavailable
 from jqjobs.store.switches import switched, switches_of
-from jqjobs.store.tls import explain
 
 Argument = str | bytes | int | float
 
@@ -69,6 +67,8 @@ class Wire:
 
     def __init__(self, address: Address, *, timeout_s: float = 5.0, name: str = "jqjobs") -> None:
         self.address = address
+        #: Which queue it is for, where a cluster has them in different places.
+        self.tag = address.tag
         self.name = client_name(name)
         #: Where it leads, of all places behind its address; only kept behind sentinels, see `switches`.
         self.place: Place | None = None
@@ -82,16 +82,8 @@ class Wire:
         self.looked_s = 0.0
         #: Around a command and its reply.
         self.whole = Whole(self)
-
-    @property
-    def tag(self) -> str:
-        """Which queue it is for, where a cluster has them in different places."""
-        return self.address.tag
-
-    @property
-    def connections(self) -> Sequence[Wire]:
-        """This one; others are made of several, see `nodes`."""
-        return (self,)
+        #: This one; others are made of several, see `nodes`.
+        self.connections: Sequence[Wire] = (self,)
 
     @property
     def connected(self) -> bool:
@@ -109,15 +101,11 @@ class Wire:
         greetings, naming = greetings_of(self.address, username, password), pack(("CLIENT", "SETNAME", self.name))
         try:
             server = located(self.address, self, self.waits.step_s)
-            self._sock, self._pid, self._reader = _open(server, self.waits), os.getpid(), hiredis.Reader()
+            self._sock, self._pid, self._reader = self.waits.open(server), os.getpid(), hiredis.Reader()
             self._poll, self.looked_s = poll_of(self._sock), time.monotonic()
             # Not along with greetings: until they are answered it may be somebody else's command, in another database.
             self._write(b"".join(map(pack, greetings)) + naming + (b"" if greetings else packed))
-            for greeting in greetings:
-                check_greeted(greeting, self.reply(), username, password)
-            # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
-            check_named(self.reply())
-            check_still_there(self.address, self)
+            _hear_welcome(self, greetings, username, password)
             self.waits.limit()
             if greetings and packed:
                 self._write(packed)
@@ -233,6 +221,15 @@ class Wire:
         return [error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
 
 
+def _hear_welcome(wire: Wire, greetings: Sequence[Greeting], *secrets: str) -> None:
+    """Read what a new connection is answered. Raises: StoreError and its kinds; then it is of no use."""
+    for greeting in greetings:
+        check_greeted(greeting, wire.reply(), *secrets)
+    # Awaited, so that who selects on us takes neither this for an answer, nor the session tickets of TLS 1.3.
+    check_named(wire.reply())
+    check_still_there(wire.address, wire)
+
+
 def located(address: Address, connection: Follower, timeout_s: float) -> Address:
     """Return the address of the server that is meant by now: behind sentinels, the one that they name; of a cluster,
     the one that has the queue.
@@ -249,21 +246,6 @@ def located(address: Address, connection: Follower, timeout_s: float) -> Address
 def to_node_of(address: Address) -> Callable[[Place, float], Wire]:
     """Return what makes connections to nodes of a cluster to ask them where its slots are."""
     return lambda place, timeout_s: Wire(address.node(place), timeout_s=timeout_s, name="jqjobs-slots")
-
-
-def was_unreached(address: Address, place: Place | None) -> None:
-    """Have a cluster looked at again: the node that is said to have a queue cannot be reached."""
-    if address.cluster is not None:
-        slot_map_of(address.cluster).doubt(place)
-
-
-def sent_on(address: Address, refusal: JqError, place: Place | None) -> JqError:
-    """Return what a node says to a connection that waits there for one queue, which it has no longer."""
-    redirect = redirect_of(refusal, place or ("", 0))
-    if redirect is None or address.cluster is None:
-        return refusal
-    slot_map_of(address.cluster).note(redirect)
-    return slot_moved()
 
 
 def replicas_by_sentinels(address: Address) -> int | None:
@@ -285,26 +267,6 @@ def _to_sentinel(place: Place, sentinels: Sentinels, timeout_s: float) -> Wire:
         host=host, port=port, tls=sentinels.tls, username=sentinels.username, password=sentinels.password
     )  # fmt: skip
     return Wire(address, timeout_s=timeout_s, name="jqjobs-sentinel")
-
-
-def _open(address: Address, waits: Waits) -> socket.socket:
-    try:
-        return waits.open(address)
-    except OSError as error:
-        raise unavailable(address, error) from error
-    except ValueError as error:  # a host or path that no socket takes: too long a label, a NUL
-        raise ConfigError(f"the Redis URL names no usable place: {error}") from None
-
-
-def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -> StoreUnavailable:
-    """Return the error of a connection that cannot be made, or broke."""
-    is_late = isinstance(error, (TimeoutError, BlockingIOError))
-    reason, why, hint = explain(error) if address.tls else ("", "", "")
-    why = why or ("no answer in time" if is_late else (error.strerror or str(error)))
-    return StoreUnavailable(
-        f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
-        unanswered=unanswered, reason=reason,
-    )  # fmt: skip
 
 
 def raised(reply: Any) -> Any:

@@ -1,0 +1,111 @@
+"""The wires to nodes of a cluster: one to each node that was needed. Called by `nodes`, which knows what goes where.
+
+What goes to several nodes is sent to all of them before any is waited for.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from jqjobs.errors import StoreError
+from jqjobs.store.address import Address
+from jqjobs.store.routes import ASKING, Batch, Command, Stop
+from jqjobs.store.sentinels import Place
+from jqjobs.store.slot_map import SlotMap
+from jqjobs.store.wire import Wire, to_node_of
+
+
+class NodeWires:
+    """Made on first use; left once their nodes have no slots any more."""
+
+    def __init__(self, address: Address, slots: SlotMap, *, timeout_s: float, name: str) -> None:
+        self.waits = NodeWaits(self, timeout_s)
+        #: Why a node could not be reached; whoever wants to know about one round forgets it before.
+        self.unreached: StoreError | None = None
+        self._address = address
+        self._slots = slots
+        self._timeout_s = timeout_s
+        self._name = name
+        self._to_node = to_node_of(address)
+        self._by_place: dict[Place, Wire] = {}
+
+    @property
+    def all(self) -> Sequence[Wire]:
+        """All there are."""
+        return list(self._by_place.values())
+
+    def to(self, place: Place) -> Wire:
+        """Return the one to a node."""
+        wire = self._by_place.get(place)
+        if wire is None:
+            wire = self._by_place[place] = Wire(self._address.node(place), timeout_s=self._timeout_s, name=self._name)
+            wire.waits.hurry(self.waits.until_s)
+        return wire
+
+    def look(self) -> None:
+        """Have the map of slots right, as far as anybody knows; leave nodes that have none any more."""
+        if self._slots.is_doubted:
+            self._slots.look(self._to_node, self.waits.step_s)
+            for place in self._by_place.keys() - self._slots.primaries:
+                self._by_place.pop(place).close()
+
+    def close(self) -> None:
+        """Drop all connections."""
+        while self._by_place:
+            self._by_place.popitem()[1].close()
+
+    def ask(self, batch: Batch) -> dict[Stop, list[Any]]:
+        """Send all, then read all; an error is each reply of a node that cannot be reached."""
+        sent = {stop: self._send_all(stop, commands) for stop, commands in batch.items()}
+        return {
+            stop: self._read_all(stop, len(commands)) if sent[stop] is None else [sent[stop]] * len(commands)
+            for stop, commands in batch.items()
+        }
+
+    def _send_all(self, stop: Stop, commands: Sequence[Command]) -> StoreError | None:
+        """Write commands to one node; return what kept that from happening."""
+        asked = [part for command in commands for part in (ASKING, command)] if stop.is_for_once else commands
+        try:
+            self.to(stop.place).send(*asked)
+        except StoreError as error:
+            return self._missed(stop, error)
+        return None
+
+    def _read_all(self, stop: Stop, count: int) -> list[Any]:
+        wire, replies = self.to(stop.place), list[Any]()
+        try:
+            for _ in range(count):
+                if stop.is_for_once:
+                    wire.reply()
+                replies.append(wire.reply())
+        except StoreError as error:
+            replies += [self._missed(stop, error)] * (count - len(replies))
+        return replies
+
+    def _missed(self, stop: Stop, error: StoreError) -> StoreError:
+        self._slots.doubt(stop.place)
+        self.unreached = error
+        return error
+
+
+class NodeWaits:
+    """How long the waits at each node may take, see `sockets.Waits`."""
+
+    def __init__(self, wires: NodeWires, timeout_s: float) -> None:
+        self.until_s = math.inf
+        self._wires = wires
+        self._timeout_s = timeout_s
+
+    def hurry(self, until_s: float) -> None:
+        """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
+        self.until_s = until_s
+        for wire in self._wires.all:
+            wire.waits.hurry(until_s)
+
+    @property
+    def step_s(self) -> float:
+        """How long the next step may take."""
+        return max(0.001, min(self._timeout_s, self.until_s - time.monotonic()))
