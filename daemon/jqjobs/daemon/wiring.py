@@ -78,6 +78,11 @@ class Boot:
         return self.embedded.url if self.embedded else self.settings.redis_url
 
     @property
+    def other_children(self) -> frozenset[int]:
+        """See `Parts`."""
+        return frozenset([self.embedded.pid]) if self.embedded and self.embedded.pid else frozenset()
+
+    @property
     def address(self) -> Address:
         """Redis, with who we are there. Raises: ConfigError."""
         return address_of(self.redis_url, Environment(directory=self.release.directory))
@@ -114,12 +119,11 @@ def _make_parts(boot: Boot) -> Parts:
         settings, workers, lifecycle, leases, memory, source_changes, ending, notifier, HostFacts(boards, FreeMemory())
     )
     controls = Controls(lifecycle, source_changes, Dumps(workers), ending, notifier, shown_state)
-    others = frozenset([boot.embedded.pid]) if boot.embedded and boot.embedded.pid else frozenset()
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
         Scaler(settings, lifecycle, workers, leases, memory, source_changes),
         SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add),
-        _outbox_relay(boot, workers), others,
+        _outbox_relay(boot, workers), boot.other_children,
     )  # fmt: skip
 
 

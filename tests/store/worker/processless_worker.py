@@ -31,9 +31,11 @@ class ProcesslessWorker:
         self.worker_board = WorkerBoard(self.board.path)
         self.batch = Batch(self.worker_board)
         self.tail = Tail("w")
+        #: The queues whose wake tokens it has had.
+        self.woken: set[str] = set()
         suspects = SuspectTurn(self.worker_board, self.batch)
         self.exchanger = Exchanger(
-            store, queues, "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail, set()
+            store, queues, "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail, self.woken
         )
         system.join("w", queues=queues)
 

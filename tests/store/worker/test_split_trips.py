@@ -106,7 +106,7 @@ def test_a_token_that_was_had_is_put_back_when_another_queue_gave_enough(worker:
     worker.system.add("a", queue="q0")
     worker.system.add("b", queue="q5")
     worker.system.use_up_token("q5")
-    worker.exchanger.woken.add("q5")
+    worker.woken.add("q5")
     assert taken(worker, 1) == ["q0/a"]
     assert worker.system.wakes("q5")
 

@@ -16,7 +16,6 @@ from typing import TypeVar
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JqError, StoreError
 from jqjobs.jobs.records import Status, TakenJob
-from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Trip
 from jqjobs.store.store import Store
@@ -24,6 +23,7 @@ from jqjobs.worker.trips.answers import Answers, Fenced
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.ingestion import Ingestion
+from jqjobs.worker.trips.news import News
 from jqjobs.worker.trips.packets import Packer, Packet
 from jqjobs.worker.trips.passing_on import PassingOn
 from jqjobs.worker.trips.split_trips import SplitTrips
@@ -43,10 +43,8 @@ class Exchanger:
         """``complete``: fills in what a job leaves to its registration. ``woken``: see `SplitTrips`."""
         self._store = store
         self.queues = tuple(queues)
-        key = store.address.key
-        self._looked_at = [key(keys.queue(queue, part)) for queue in queues for part in ("ready", "inbox")]
         self.suspects = suspects
-        self._suspects_at = [key(keys.queue(queue, "suspects")) for queue in queues]
+        self._news = News(store, self.queues, suspects)
         self._worker_id = worker_id
         self._batch = batch
         self._reports = batch.reports
@@ -56,8 +54,6 @@ class Exchanger:
         self._answers = Answers(worker_id, batch, self.fast, suspects, complete, tail)
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded = self._answers.recorded
-        #: The queues whose wake tokens this worker has had, see `SplitTrips`.
-        self.woken = woken
         #: Makes whole trips where queues are in several places.
         self._split: SplitTrips | None = None
         if store.address.cluster and len(self.queues) > 1:
@@ -141,20 +137,12 @@ class Exchanger:
         return self.receive()
 
     def has_news(self) -> bool:
-        """Return whether a trip could find anything: a cheap look, for an idle worker whose poll is due.
-
-        What becomes due by time is not looked at: the last trip told when that is, and whoever schedules an earlier
-        job wakes a worker. An error counts as news; the trip will say it.
-        """
+        """Return whether a trip could find anything, for an idle worker whose poll is due; see `News`."""
         if self._resync or self._reports.pending:
             return True
         with self._lock:
             self._keep_answer()
-            suspects_at = self._suspects_at if self.suspects.may_come else ()
-            try:
-                return int(self._store.wire.call("EXISTS", *self._looked_at, *suspects_at)) > 0
-            except StoreError:
-                return True
+            return self._news.is_there()
 
     def leave_server(self) -> None:
         """Look the address up anew, between trips: a server that was demoted goes on to say that there is no news."""
