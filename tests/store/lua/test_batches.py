@@ -242,12 +242,11 @@ def test_members_of_another_queue_are_told_of_late_twice_and_in_any_order(system
     end(system, queue="other")
     told = system.run(batches.notices("other"))
     assert [notice.split(" ")[-1] for notice in told] == ["add", "dead", "again", "done"]
-    close(system, 2)
     end(system)
-    assert called(system) == []  # of the two that were added only one has been told of
 
-    for notice in (*reversed(told), *told):
+    for notice in (*told, *reversed(told)):
         system.run(batches.notify("q", [notice]))
+    close(system, 2)
 
     assert (status(system).state, status(system).total, called(system)) == (BatchState.SUCCEEDED, 2, ["always", "then"])
 
