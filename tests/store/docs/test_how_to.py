@@ -163,8 +163,17 @@ def publish_schedules(system: QueueSystem) -> None:
         system.run(plan(schedule.queue, LEASE_MS, "shop:app", {schedule.name: schedule.entry()}))
 
 
+def open_batch(system: QueueSystem) -> None:
+    """The batch of the page, with two rows, before anybody works."""
+    import shop  # the page's
+
+    with shop.app.batch("import-7", then=shop.report.call(7), always=shop.unlock.call(7)) as batch:
+        batch.add_many(shop.import_row, [(row,) for row in range(2)])
+
+
 PREPARE: dict[str, Callable[[QueueSystem], None]] = {
     "incident": kill_mails, "jqctl": kill_mails, "backup": add_mails, "periodic": publish_schedules,
+    "workflows": open_batch,
 }  # fmt: skip
 
 
