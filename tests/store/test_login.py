@@ -50,6 +50,13 @@ def change(server: Server, password: str) -> None:
     server.pipeline([(*USER, "resetpass", f">{password}"), ("CLIENT", "KILL", "USER", "ann")])
 
 
+def replace(secret: Path, password: str) -> None:
+    """Write it anew, in one: who reads it meanwhile finds no empty file."""
+    new = secret.with_suffix(".new")
+    new.write_text(password)
+    new.replace(secret)
+
+
 def enqueue(app: App) -> Any:
     return app.registry.find("send").enqueue()
 
@@ -77,7 +84,7 @@ def test_whoever_connects_while_a_password_is_being_changed_waits_for_the_new_on
     send(app)
     for password in ("two", "three"):
         change(server, password)
-        written = threading.Timer(0.2, secret.write_text, [password])
+        written = threading.Timer(0.2, replace, [secret, password])
         written.start()
         assert send(app), "Redis knows it before we do"
         written.join()
