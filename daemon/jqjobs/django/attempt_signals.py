@@ -36,7 +36,10 @@ class AttemptSignals:
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function of the task with its signals; called as no job it sends none."""
+        around = self._around_coroutine if inspect.iscoroutinefunction(function) else self._around_plain
+        return around(function)
 
+    def _around_plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def plain(*args: Any, **kwargs: Any) -> Any:
             if (job := current_job()) is None:
@@ -50,6 +53,9 @@ class AttemptSignals:
             self._succeeded(began, value)
             return value
 
+        return plain
+
+    def _around_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
             if (job := current_job()) is None:
@@ -65,7 +71,7 @@ class AttemptSignals:
             await sync_to_async(self._succeeded)(began, value)
             return value
 
-        return awaited if inspect.iscoroutinefunction(function) else plain
+        return awaited
 
     def _started(self, job: JobContext, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         result = running_result(self._task, job, args, kwargs)

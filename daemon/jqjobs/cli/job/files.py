@@ -109,21 +109,26 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
     session.answers_in(*WITHOUT_IDS)
     if queue is not None:
         check_name(queue, "queue")
-    from jqjobs.api.client import chunks  # brings asyncio, which no other command needs
-
     made = Counter[bool]()
     with session.store() as store:
         try:
             with term_as_interrupt():
-                for into, jobs in groupby(_read(file, queue), key=itemgetter(0)):
-                    store.run(upkeep.add_queues([into]))
-                    for portion in chunks(job for _, job in jobs):
-                        made.update(each.created is True for each in store.run(enqueueing.enqueue(into, portion)))
+                _import_all(store, _read(file, queue), made)
         except (KeyboardInterrupt, JqError):
             complain(f"jqctl: stopped early: {_words(made)}")
             raise
     session.show({"imported_count": made[True], "present_count": made[False]}, [_words(made)])
     return Exit.OK
+
+
+def _import_all(store: Store, read: Iterable[tuple[str, NewJob]], made: Counter[bool]) -> None:
+    """Enqueue jobs, and count in ``made`` which of them are new."""
+    from jqjobs.api.client import chunks  # brings asyncio, which no other command needs
+
+    for queue, jobs in groupby(read, key=itemgetter(0)):
+        store.run(upkeep.add_queues([queue]))
+        for portion in chunks(job for _, job in jobs):
+            made.update(each.created is True for each in store.run(enqueueing.enqueue(queue, portion)))
 
 
 def _words(made: Counter[bool]) -> str:
