@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from jqjobs.jobs import not_run
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, Status, TakenJob
@@ -121,9 +122,9 @@ class Client:
             case Kind.WAITING:
                 return Outcome.waiting(job, wait_ms=r.number, delay_ms=BACKOFF_MS)
             case Kind.THROTTLED:
-                return Outcome.throttled(job, limits="-")
+                return not_run.throttled(job, limits="-")
             case Kind.MISFIT:
-                return Outcome.misfit(
+                return not_run.misfit(
                     job, park_ms=r.park_ms, signature=r.signature, is_checked=r.is_checked, error="why", line=b"{}"
                 )
             case _:

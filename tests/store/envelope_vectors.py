@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jqjobs.jobs.payload import MalformedPayload, decode_payload
 from jqjobs.jobs.records import Kind
-from jqjobs.jobs.signature import MalformedPayload, decode_payload
 from jqjobs.store.calls.waits import expect
 from store.queue_system import QueueSystem
 

@@ -14,6 +14,7 @@ import pytest
 
 from cluster_server import ask
 from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs import not_run
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Enqueued, Kind, NewJob, Status, TakenJob
@@ -244,7 +245,7 @@ def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: by
         case Kind.WAITING:
             return Outcome.waiting(job, wait_ms=number, delay_ms=int(text or 0))
         case Kind.THROTTLED:
-            return Outcome.throttled(job, limits=text)
+            return not_run.throttled(job, limits=text)
         case Kind.MISFIT:
             return misfit(job, park_ms=number, error=text, line=line)
         case _:
@@ -256,7 +257,7 @@ def misfit(
     line: bytes = b"{}",
 ) -> Outcome:  # fmt: skip
     """The arguments of a taken job did not fit the function that a worker has."""
-    return Outcome.misfit(job, park_ms=park_ms, signature=signature, is_checked=is_checked, error=error, line=line)
+    return not_run.misfit(job, park_ms=park_ms, signature=signature, is_checked=is_checked, error=error, line=line)
 
 
 def answers(store: Store) -> bool:

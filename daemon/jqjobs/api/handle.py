@@ -14,8 +14,8 @@ from jqjobs.api import results
 from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, NotReplicated, PayloadTooLarge
+from jqjobs.jobs.payload import has_nonfinite
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, OUTBOX, Enqueued, State
-from jqjobs.jobs.signature import has_nonfinite
 from jqjobs.store.calls import cancels, moves, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.moves import Moved

@@ -12,7 +12,10 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from jqjobs.errors import ConfigError
+from jqjobs.jobs.carried_types import unknown_type
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
@@ -71,6 +74,27 @@ def place_in_code(function: Any) -> str:
     """Return module and name of a function, beneath decorators and partials, for people."""
     origin = _origin(function)
     return f"{origin.__module__}.{getattr(origin, '__qualname__', origin)}"
+
+
+def decorator_hint(function: Any) -> str:
+    """Return what to do where a call does not fit because a decorator gives some of the arguments, or ""."""
+    is_wrapped = hasattr(function, "__wrapped__")
+    return "a decorator that adds arguments names its own, or sets __signature__" if is_wrapped else ""
+
+
+def check_carriable(function: Callable[..., Any], name: str, kind: Any) -> None:
+    """Check that JSON can carry what a parameter is annotated with. Raises: ConfigError."""
+    try:
+        msgspec.json.Decoder(kind)
+        unknown = unknown_type(kind)
+        why = f"msgspec knows no {unknown}" if unknown else ""
+    except Exception as error:  # it evaluates what the annotations of a dataclass name
+        why = f"{type(error).__name__}: {error}" if isinstance(error, NameError) else str(error)
+    if why:
+        raise ConfigError(
+            f"{place_in_code(function)}: parameter {name!r} cannot be carried as JSON: {why}",
+            hint="use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models",
+        )
 
 
 def _origin(function: Any) -> Any:

@@ -1,5 +1,6 @@
 """How one attempt ended, as its worker reports it. One constructor a kind, with the fields that this kind has.
 
+Those that did not run the function are made in `not_run`.
 `store.calls.trips` puts it into the words of the exchange script; lua/rules/trip/outcomes.lua
 says what becomes of the job.
 """
@@ -74,11 +75,6 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
         return cls(job, Kind.DISCARDED, 0, error, line, group)
 
     @classmethod
-    def oversized(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
-        """It needs more memory than this machine will ever have, and did not run: the job is dead."""
-        return cls(job, Kind.OVERSIZED, 0, error, line)
-
-    @classmethod
     def cancelled(cls, job: TakenJob, *, error: str, line: bytes) -> Outcome:
         """Somebody has cancelled the job while it ran: it is dead."""
         return cls(job, Kind.CANCELLED, 0, error, line)
@@ -97,38 +93,3 @@ class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made
     def snoozed(cls, job: TakenJob, *, delay_ms: int, error: str) -> Outcome:
         """It asked to run later: it is due again then, in its old place, at no charge."""
         return cls(job, Kind.SNOOZED, delay_ms, error)
-
-    @classmethod
-    def malformed(cls, job: TakenJob, *, error: str) -> Outcome:
-        """Its payload is no JSON, or no call: the job goes to the rejected envelopes."""
-        return cls(job, Kind.MALFORMED, 0, error)
-
-    @classmethod
-    def throttled(cls, job: TakenJob, *, limits: str) -> Outcome:
-        """It came as an envelope, without ``limits``; now that they are known, they are to be kept first."""
-        return cls(job, Kind.THROTTLED, limits=limits)
-
-    @classmethod
-    def deferred(cls, job: TakenJob, *, delay_ms: int) -> Outcome:
-        """It cannot run here now, and did not: it is due again later, in its old place."""
-        return cls(job, Kind.DEFERRED, delay_ms)
-
-    @classmethod
-    def unknown(cls, job: TakenJob) -> Outcome:
-        """Nothing is registered here under its name: a worker that knows it is to take it."""
-        return cls(job, Kind.UNKNOWN)
-
-    @classmethod
-    def misfit(
-        cls, job: TakenJob, *, park_ms: int, signature: str, is_checked: bool, error: str, line: bytes
-    ) -> Outcome:  # fmt: skip
-        """Its arguments do not fit the function as it is here: a worker that has another one is to take it.
-
-        ``park_ms``: how long it may wait for that. ``is_checked`` False: dead at once if there is no such worker now.
-        """
-        return cls(job, Kind.MISFIT, park_ms, error, line, signature=signature, is_checked=is_checked)
-
-    @classmethod
-    def released(cls, job: TakenJob) -> Outcome:
-        """It was not started. The job is ready again, in its old place."""
-        return cls(job, Kind.RELEASED)

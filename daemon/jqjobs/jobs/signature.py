@@ -6,56 +6,24 @@ One `Signature` serves both ends, so what `enqueue` accepts is what the worker c
 from __future__ import annotations
 
 import inspect
-import math
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import GenericAlias
 from typing import Any
 
-import msgspec
-
-from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
-from jqjobs.jobs.annotations import name_of, place_in_code, resolved, signature_of
-from jqjobs.jobs.carried_types import encode, has_open_part, to_builtins, unknown_type
+from jqjobs.errors import InvalidArguments
+from jqjobs.jobs.annotations import check_carriable, decorator_hint, name_of, resolved, signature_of
+from jqjobs.jobs.carried_types import has_open_part
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
 from jqjobs.jobs.parameters import schema_of
+from jqjobs.jobs.payload import Payload, encode_payload
 from jqjobs.jobs.previous import previous_parameter, value_of_previous
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.jobs.signature_digest import digest_of
 
 #: So many shapes of calls that fit are remembered for each function.
 _MOST_SHAPES = 64
-
-
-class Payload(msgspec.Struct):
-    """What a job carries. Other keys (of an ingested envelope) are passed over; ``tags`` are only checked."""
-
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    meta: dict[str, Any] = {}
-    tags: list[str] | None = None
-
-
-class _Origin(msgspec.Struct):
-    job: str | None = None
-
-
-_decoder = msgspec.json.Decoder(Payload)
-
-
-def decode_payload(raw: bytes) -> Payload:
-    """Decode strictly. Raises: MalformedPayload with what is wrong, and where."""
-    try:
-        return _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedPayload(str(error)) from None
-
-
-def is_envelope(raw: bytes) -> bool:
-    """Return whether a payload came as a raw envelope, which names its job: nobody has checked its arguments."""
-    return msgspec.json.decode(raw, type=_Origin).job is not None
 
 
 class Signature:
@@ -83,32 +51,13 @@ class Signature:
             if (together := _unpacked(kind)) is not None:
                 self._unpacked.add(name)
                 found[name] = together
-            self._check_carriable(name, found[name])
+            check_carriable(self._function, name, found[name])
         return found
-
-    @property
-    def _decorated(self) -> str:
-        """What to do where the call does not fit because a decorator gives some of the arguments."""
-        is_wrapped = hasattr(self._function, "__wrapped__")
-        return "a decorator that adds arguments names its own, or sets __signature__" if is_wrapped else ""
 
     @cached_property
     def _conversion(self) -> Conversion:
         half_open = {name for name, kind in self._types.items() if has_open_part(kind)}
         return Conversion(self._name, self._signature, frozenset(half_open), frozenset(self._unpacked))
-
-    def _check_carriable(self, name: str, kind: Any) -> None:
-        try:
-            msgspec.json.Decoder(kind)
-            unknown = unknown_type(kind)
-            why = f"msgspec knows no {unknown}" if unknown else ""
-        except Exception as error:  # it evaluates what the annotations of a dataclass name
-            why = f"{type(error).__name__}: {error}" if isinstance(error, NameError) else str(error)
-        if why:
-            raise ConfigError(
-                f"{place_in_code(self._function)}: parameter {name!r} cannot be carried as JSON: {why}",
-                hint="use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models",
-            )
 
     def check(self) -> None:
         """Resolve and check the annotations now. Raises: ConfigError."""
@@ -136,21 +85,7 @@ class Signature:
             parts["kwargs"] = kwargs
         if meta:
             parts["meta"] = meta
-        return self._encoded(parts)
-
-    def _encoded(self, parts: dict[str, Any]) -> bytes:
-        try:
-            payload: bytes = encode(parts)
-        except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
-            raise InvalidArguments(f"{self._name}: not JSON: {error}") from None
-        if b"null" in payload and has_nonfinite(to_builtins(parts)):  # NaN would arrive as null
-            raise InvalidArguments(f"{self._name}: JSON has no NaN and no infinity")
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            raise PayloadTooLarge(
-                f"{self._name}: the arguments take {len(payload)} bytes as JSON, more than 1 MiB",
-                hint="store the data elsewhere and pass a reference",
-            )
-        return payload
+        return encode_payload(self._name, parts)
 
     def decode(self, payload: Payload) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of a call, converted to the annotated types. Raises: InvalidArguments."""
@@ -208,7 +143,8 @@ class Signature:
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise InvalidArguments(f"{self._name}{self._signature}: {error}", hint=self._decorated) from None
+            hint = decorator_hint(self._function)
+            raise InvalidArguments(f"{self._name}{self._signature}: {error}", hint=hint) from None
         self.check()  # also when nothing is given
         for name in self._unpacked:  # some of them may be required
             is_named = self._signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
@@ -245,12 +181,3 @@ def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
     if not kwargs:
         return tuple(map(type, args))
     return (tuple(map(type, args)), *kwargs, *map(type, kwargs.values()))
-
-
-def has_nonfinite(value: Any) -> bool:
-    """Whether there is a NaN or an infinity anywhere in plain values."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(has_nonfinite(item) for pair in value.items() for item in pair)
-    return isinstance(value, (list, tuple)) and any(map(has_nonfinite, value))

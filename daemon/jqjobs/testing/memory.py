@@ -21,7 +21,7 @@ from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.inprocess.lifetime import Lifetime
 from jqjobs.inprocess.memory_store import FrozenClock, Record
 from jqjobs.jobs.annotations import signature_of
-from jqjobs.jobs.signature import Payload, decode_payload
+from jqjobs.jobs.payload import Payload, decode_payload
 from jqjobs.testing.ticks import pass_time
 
 #: A drain that runs more than this is taken for a circle.

@@ -20,8 +20,8 @@ import pytest
 from jqjobs import App, NotReplicated, RateLimit, ResultTimeout
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.blame import Scope
+from jqjobs.jobs.payload import MalformedPayload, decode_payload
 from jqjobs.jobs.records import Kind, State
-from jqjobs.jobs.signature import MalformedPayload, decode_payload
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, job_notes, leases, moves, upkeep

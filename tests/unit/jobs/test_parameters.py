@@ -18,7 +18,8 @@ import pytest
 from jqjobs.errors import InvalidArguments
 from jqjobs.jobs.fitting import misfit, type_words
 from jqjobs.jobs.parameters import ANYTHING, MOST_BYTES
-from jqjobs.jobs.signature import Payload, Signature
+from jqjobs.jobs.payload import Payload
+from jqjobs.jobs.signature import Signature
 from unit.docs.pages import PROTOCOL
 
 

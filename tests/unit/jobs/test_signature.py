@@ -23,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jqjobs.errors import ConfigError, InvalidArguments, MalformedPayload, PayloadTooLarge
-from jqjobs.jobs.signature import Signature, decode_payload
+from jqjobs.jobs.payload import decode_payload
+from jqjobs.jobs.signature import Signature
 
 
 def travel(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

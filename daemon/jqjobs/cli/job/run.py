@@ -74,7 +74,7 @@ def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | N
     """Run one attempt. Raises: NotFound, InvalidArguments."""
     from jqjobs.inprocess.engines import MemoryEngine
     from jqjobs.inprocess.lifetime import Lifetime
-    from jqjobs.jobs.signature import decode_payload
+    from jqjobs.jobs.payload import decode_payload
 
     try:
         job = app.registry.find(name)

@@ -27,15 +27,15 @@ from jqjobs.errors import (
     Retry,
     Snooze,
 )
-from jqjobs.jobs import hooks
+from jqjobs.jobs import hooks, not_run
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
 from jqjobs.jobs.context import Waiting
 from jqjobs.jobs.fingerprints import class_path, fingerprint
 from jqjobs.jobs.flow import MAX_PREVIOUS_BYTES, Flow
 from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.payload import has_nonfinite, is_envelope
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
-from jqjobs.jobs.signature import has_nonfinite, is_envelope
 from jqjobs.worker.attempts.attempt import Attempt, most_attempts
 from jqjobs.worker.attempts.reasons import REASONS
 
@@ -129,7 +129,7 @@ class Classifier:
 
     def misfit(self, job: TakenJob, known: Job[..., Any], error: InvalidArguments) -> Outcome:
         """Return the outcome of a job whose arguments do not fit the function as it is here."""
-        return Outcome.misfit(
+        return not_run.misfit(
             job, park_ms=self._park_ms, signature=known.signature.digest, is_checked=not is_envelope(job.payload),
             **self._words(job, "failed", error),
         )  # fmt: skip
@@ -138,7 +138,7 @@ class Classifier:
         """Return the outcome of a job that this machine can never give the memory it was registered with."""
         need, most = format_size(job.memory_bytes), format_size(most_bytes)
         error = MemoryError(f"the job needs {need} of memory, and at most {most} can ever be free here")
-        return Outcome.oversized(job, **self._words(job, "oversized", error))
+        return not_run.oversized(job, **self._words(job, "oversized", error))
 
     def _delay_ms(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> int:
         if isinstance(error, (Retry, Snooze)) and error.delay is not None:

@@ -18,11 +18,12 @@ from typing import Any, Protocol
 from jqjobs.api.app import App, Job
 from jqjobs.api.calls import limits_text
 from jqjobs.errors import InvalidArguments, MalformedPayload
+from jqjobs.jobs import not_run
 from jqjobs.jobs.context import JobReporter, context_of, set_running
 from jqjobs.jobs.hooks import Hook, wrapped
 from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.payload import decode_payload
 from jqjobs.jobs.records import Kind, TakenJob
-from jqjobs.jobs.signature import decode_payload
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.classifier import MOST_ERROR, Classifier
@@ -109,7 +110,7 @@ class Runner:
     def _run(self, job: TakenJob) -> Outcome | None:
         known = self._app.jobs.get(job.name)
         if known is None:
-            return Outcome.unknown(job)
+            return not_run.unknown(job)
         interrupter, attempt = self._interrupter, None
         try:
             try:
@@ -139,7 +140,7 @@ class Runner:
         """Run one attempt like `run`, in a task and context of its own; ``work`` is how to end it from outside."""
         known = self._app.jobs.get(job.name)
         if known is None:
-            return Outcome.unknown(job)
+            return not_run.unknown(job)
         hooks_first: list[Coroutine[Any, Any, Any]] = []
         attempt = None
         try:
@@ -182,9 +183,9 @@ class Runner:
             if known.signature.previous:
                 args, kwargs = known.signature.with_previous(args, kwargs, job.previous)
             if known.settings.limits and not job.limits:  # a raw envelope: only here its limits can be computed
-                raise _NotCalled(Outcome.throttled(job, limits=limits_text(known, args, kwargs)))
+                raise _NotCalled(not_run.throttled(job, limits=limits_text(known, args, kwargs)))
         except MalformedPayload as error:
-            raise _NotCalled(Outcome.malformed(job, error=str(error)[:MOST_ERROR])) from error
+            raise _NotCalled(not_run.malformed(job, error=str(error)[:MOST_ERROR])) from error
         except InvalidArguments as error:
             raise _NotCalled(self.classifier.misfit(job, known, error)) from error
         is_hooked = known.settings.hooks.used or self._app.hooks.used

@@ -6,6 +6,7 @@ import random
 from enum import StrEnum
 
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.classifier import Classifier
@@ -51,7 +52,7 @@ class MemoryGrants:
             return self._classifier.oversized(job, self._instructions.room_bytes)
         if answer is RoomAnswer.LATER:
             delay_ms = round(_AGAIN_MS * self._rng.uniform(1 - self._jitter, 1 + self._jitter))
-            return Outcome.deferred(job, delay_ms=delay_ms)
+            return not_run.deferred(job, delay_ms=delay_ms)
         return None
 
     def ask(self, job_id: str, need_bytes: int) -> RoomAnswer:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.event_loop import LoopThread
@@ -108,7 +109,7 @@ class Pool:
         while self._dispatch.asking:
             job = self._dispatch.asking.popleft()
             if self._signals.draining:
-                self._dispatch.end(job, Outcome.released(job))
+                self._dispatch.end(job, not_run.released(job))
             elif (outcome := self._refuse(job)) is not None:
                 self._dispatch.end(job, outcome)
             else:

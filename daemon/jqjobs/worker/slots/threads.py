@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from jqjobs.base import log
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.runner import Runner
@@ -44,7 +45,7 @@ class Threads:
             if is_idle:
                 self._inbox.put(job)
             elif not self._start_thread(job):
-                following = self._turn(job, Outcome.deferred(job, delay_ms=_AGAIN_MS))
+                following = self._turn(job, not_run.deferred(job, delay_ms=_AGAIN_MS))
                 to_start.extend([following] if following else [])
 
     def _start_thread(self, job: TakenJob) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board_layout import Stage
@@ -51,7 +52,7 @@ class Reports:
     def release(self, job: TakenJob) -> None:
         """Have a job reported that goes back unstarted."""
         self._board.mark(job.place, Stage.RELEASED, 0)
-        self.outcomes.append(Outcome.released(job))
+        self.outcomes.append(not_run.released(job))
 
     def take(self) -> Report:
         """Return what is to be reported, and forget it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.channel import Channel
@@ -43,7 +44,7 @@ class Asker:
 
     def oversized(self, job: TakenJob, most_bytes: int) -> Outcome:
         """Stand in for the classifier."""
-        return Outcome.oversized(job, error=f"{most_bytes}", line=b"")
+        return not_run.oversized(job, error=f"{most_bytes}", line=b"")
 
     def ask(self, *then: Callable[[], object]) -> RoomAnswer:
         """Ask for 5 MiB for the job "mine"; at each wait the next of ``then`` happens, at the last of all nothing."""

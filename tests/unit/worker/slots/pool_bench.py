@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from jqjobs import App, current_job
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
@@ -71,7 +72,7 @@ class Bench:
 
     def refuse(self, job: TakenJob) -> Outcome | None:
         delay_ms = self.refusals.pop(0)
-        return None if delay_ms is None else Outcome.deferred(job, delay_ms=delay_ms)
+        return None if delay_ms is None else not_run.deferred(job, delay_ms=delay_ms)
 
     def begin(self) -> None:
         job = current_job()

@@ -14,6 +14,7 @@ import pytest
 from jqjobs import App
 from jqjobs.base import log
 from jqjobs.errors import Discard, JobCancelled, JobInterrupted, JobTimeout, Retry
+from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.interrupt import Interrupter
@@ -25,7 +26,7 @@ from log_lines import Lines
 JOB = TakenJob("q", "a", 2, "send", b"{}", started_ms=1000)
 SUCCESSES = [None, Outcome.done(JOB), Outcome.kept(JOB)]
 FAILURE = Outcome.failed(JOB, delay_ms=0, error="no", line=b"{}")
-NO_NEWS = [Outcome.released(JOB), Outcome.waiting(JOB, wait_ms=1, delay_ms=1), Outcome.throttled(JOB, limits="-")]
+NO_NEWS = [not_run.released(JOB), Outcome.waiting(JOB, wait_ms=1, delay_ms=1), not_run.throttled(JOB, limits="-")]
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +85,7 @@ def failed(job: TakenJob = JOB, **fields: Any) -> Outcome:
         (failed(is_last=True), "dead"),
         (Outcome.discarded(JOB, error="no", line=b"{}"), "dead"),
         (Outcome.interrupted(JOB, error="stop", line=b"{}"), "retry at once"),
-        (Outcome.unknown(JOB), None),
+        (not_run.unknown(JOB), None),
     ],
 )
 def test_a_line_says_what_comes_next(logged: Lines, outcome: Outcome, says: str | None) -> None:
