@@ -33,10 +33,12 @@ CALLS = {
     "schedule pause": "nightly", "schedule remove": "added:{form}", "schedule resume": "nightly",
     "schedule run": "nightly", "schedule show": "nightly", "status": "", "top": "--once",
 }  # fmt: skip
-#: Seen elsewhere: they need a daemon that answers, go on until they are stopped, or speak to no Redis.
+#: Seen elsewhere: they need a daemon that answers, a batch or an outbox, go on until they are stopped, or speak to no
+#: Redis.
 ELSEWHERE = {
-    "client", "completion", "daemon drain", "daemon dump", "daemon quiet", "daemon reload", "daemon resume",
-    "daemon scale", "daemon stop", "new job", "tail", "web", "web passwd",
+    "batch cancel", "batch list", "batch show", "client", "completion", "daemon drain", "daemon dump", "daemon quiet",
+    "daemon reload", "daemon resume", "daemon scale", "daemon stop", "new job", "outbox migrate", "outbox run",
+    "outbox status", "tail", "web", "web passwd",
 }  # fmt: skip
 #: What they tell names nothing that other commands take; or has a format of its own.
 REFUSED = {

@@ -92,15 +92,16 @@ def own_system(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
 
 
 def test_there_is_an_example_in_every_language() -> None:
-    assert len(list(envelopes())) == 1 + 2 + 2 + 1 + 1
-    assert len(sessions()) == 14
+    assert len(list(envelopes())) == 1 + 4 + 2 + 1 + 1
+    assert len(sessions()) == 18
 
 
 def test_every_redis_cli_example_answers_as_shown(own_system: QueueSystem) -> None:
     for command, answer in sessions():
         words = shlex.split(command)[1:]
         if words[0] != "ZADD":
-            own_system.ingest(QUEUE)
+            for queue in (QUEUE, "web", "rows"):
+                own_system.ingest(queue)
         assert _run(own_system, words) in (answer, None), command
 
 
@@ -146,7 +147,7 @@ def test_the_complete_envelope_uses_every_key_of_the_table(real_system: QueueSys
     listed = {name for name, *_ in _rows("The envelope")}
     real_system.push(complete)
 
-    assert set(complete) | {"due_ms"} == listed
+    assert set(complete) | {"due_ms", "then", "batch", "queue"} == listed
     assert real_system.ingest() == (1, 0, 0, 0)
     assert real_system.states("welcome-42") == ["scheduled"]
 
@@ -266,6 +267,14 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     on_its_way = real_system.run(moves.transfers("q")).jobs
     real_system.run(moves.delivered("q", [(job, moves.Delivered.DELIVERED) for job in on_its_way]))
     seen |= real_system.job("moved").keys()
+    real_system.push({"open": "q/b"}, {"job": "n", "id": "chain", "batch": "q/b", "then": ['{"job": "n"}'] * 2})
+    real_system.ingest()
+    seen |= real_system.job("chain").keys()
+    [job] = real_system.take("w3", want=9)
+    done = outcome(job, Kind.DONE)
+    done.result = b"[1]"
+    real_system.trip("w3", 0, [done])
+    seen |= real_system.job("chain.2").keys()
 
     assert seen - listed == set()
     assert listed - seen == {"result_missing"}
