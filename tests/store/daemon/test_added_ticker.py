@@ -15,6 +15,7 @@ from jqjobs.store.address import parse_url
 from jqjobs.store.calls.added import AddAnswer, add_schedule, added, remove_schedule
 from jqjobs.store.calls.schedules import plan, suspend
 from jqjobs.store.store import Store
+from log_lines import Lines
 from store.queue_system import START_MS, QueueSystem
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -213,3 +214,19 @@ def test_plain_commands_of_any_language_add_one(system: QueueSystem, tickers: Ca
     system.clock.advance(MINUTE_MS)
     ticker.tick(["q"])
     assert system.ids("ready") == made_at(1, name="digest-42")
+
+
+def test_an_app_that_gets_the_name_of_one_that_was_added_is_told_so_once(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]], logged: Lines
+) -> None:
+    [ticker] = tickers(1)
+    add(system, "nightly")
+    entry = {"job": "n", "payload": "{}", "cron": "* * * * *", "tz": "UTC", "missed": "latest", "catch_up_ms": 0}
+    for _ in range(2):
+        ticker.tick(["q"])
+        system.run(plan("q", HOUR_MS, "shop:app", {"nightly": json.dumps(entry)}))
+    ticker.tick(["q"])
+
+    [said] = logged
+    assert (said["event"], said["schedule"], said["apps"]) == ("schedule.clash", "q/nightly", "shop:app")
+    assert "both come" in said["hint"]

@@ -291,3 +291,74 @@ def test_a_batch_is_opened_once_and_closed_once(system: QueueSystem) -> None:
     assert system.run(batches.close_batch("q", "none", 1)) is Closed.UNKNOWN
     close(system, 1)
     assert system.run(batches.close_batch("q", "b", 2)) is Closed.TOO_LATE
+
+
+def test_members_are_cancelled_soon_although_others_end_all_the_time(system: QueueSystem) -> None:
+    open_batch(system, OnDead.CANCEL)
+    add(system, "a1", "a2", "a3")
+    end(system, Kind.FAILED)
+    system.clock.advance(1500)
+    end(system)
+    system.clock.advance(1500)
+
+    assert system.run(batches.notices("q", 2000)) == ["~cancel b"]
+
+
+def test_what_is_to_be_told_since_before_the_clock_went_back_is_not_forgotten(system: QueueSystem) -> None:
+    add(system, "far", queue="other")
+    system.clock.advance(-3_600_000)
+
+    assert system.tend("other").undelivered == 1
+
+
+def test_a_member_that_comes_home_before_anybody_has_told_of_it_is_not_waited_for_twice(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a", queue="other")
+    run_steps(system.run, moves.move_jobs("other", ["a"], "q"))
+    end(system)
+
+    tell(system, "other")
+
+    assert (status(system).total, status(system).open, status(system).succeeded) == (1, 0, 1)
+
+
+def test_the_end_of_a_batch_that_nobody_opens_is_forgotten(system: QueueSystem) -> None:
+    system.push({"close": "q/b", "count": 1})
+    assert system.ingest() == (1, 0, 0, 0)
+    system.clock.advance(8 * 86_400_000)
+    system.tend()
+
+    assert [key for key in system.redis("KEYS", "*") if b"batch" in key] == []
+
+
+def test_a_damaged_batch_keeps_no_other_from_hearing(system: QueueSystem) -> None:
+    open_batch(system, home="home")
+    add(system, "good", queue="other", home="home")
+    system.redis("SET", system.key("batch:c", "home"), "x")
+    told = ["home/c q/x 1 add", *system.run(batches.notices("other"))]
+
+    assert system.run(batches.notify("home", told)) == 2
+    assert status(system, "home").open == 1
+
+
+def test_a_dead_member_of_a_damaged_batch_is_forgotten_all_the_same(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a")
+    end(system, Kind.FAILED)
+    system.redis("SET", system.key("batch:b"), "x")
+    system.run(upkeep.housekeep("q", 30_000, 0, 1000))
+
+    assert system.states("a") == []
+
+
+@pytest.mark.parametrize("more", [("flow", "b", "batch", "q/b"), ("flow", "t", "then", written([step("n")]))])
+def test_a_call_with_a_batch_or_a_successor_replaces_none(system: QueueSystem, more: tuple[str, ...]) -> None:
+    """What one job is waited for by would be lost, or never hear of the other."""
+    open_batch(system)
+    system.add("a", key="k", fields=("flow", "b", "batch", "q/b"))
+    close(system, 1)
+    [made] = system.add("other", key="k", replace=True, fields=more)
+
+    assert (made.id, made.created, made.replaced) == ("a", False, False)
+    end(system)
+    assert status(system).state is BatchState.SUCCEEDED

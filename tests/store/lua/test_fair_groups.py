@@ -8,6 +8,7 @@ import pytest
 
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import fast_trips, upkeep
+from jqjobs.store.calls.relaying import relay
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 
@@ -122,3 +123,14 @@ def test_turns_are_taken_in_every_priority(system: QueueSystem, priority: int) -
     add(system, "c1", group="c", priority=priority)
 
     assert taken(system) == ["a2", "c1", "a3"]
+
+
+def test_what_an_outbox_brings_call_by_call_takes_turns_too(system: QueueSystem) -> None:
+    for first in (0, 10):
+        rows = [(f"w{n:02}", '{"job":"n","group":"whale"}') for n in range(first, first + 10)]
+        system.run(relay("q", rows))
+    add(system, "x", group="small")
+
+    order = taken(system)
+    assert [job_id for job_id in order if job_id != "x"] == [f"w{n:02}" for n in range(20)]
+    assert order.index("x") < 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jqjobs.base.words import moment
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.operations.schedules import Listed
-from jqjobs.store.calls.schedules import CLASH_HINT
+from jqjobs.store.calls.schedules import CLASH_HINT, DOUBLE_HINT
 
 if TYPE_CHECKING:
     pass
@@ -29,10 +29,12 @@ def schedule_parts(listed: Sequence[Listed]) -> list[Part]:
 
 
 def _clashes(listed: Sequence[Listed]) -> list[str]:
-    return [
+    of_apps = [
         f"{each.ref} is a schedule of {len(each.planned.apps)} apps, {' and '.join(each.planned.apps)}: {CLASH_HINT}"
         for each in listed if len(each.planned.apps) > 1
     ]  # fmt: skip
+    doubles = [each.ref for each in listed if each.planned.has_double]
+    return of_apps + [f"{ref} is in code, and was added at run time too: {DOUBLE_HINT}" for ref in doubles]
 
 
 def _row(each: Listed) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from jqjobs.daemon.leases.added_ticker import AddedTicker, log_ticked
 from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.jobs.timetable import Due, Policy, Timetable, due, read_entry
 from jqjobs.store.call import Call
-from jqjobs.store.calls.schedules import CLASH_HINT, Agenda, Planned, TickAnswer, Ticked, agenda, tick
+from jqjobs.store.calls.schedules import CLASH_HINT, DOUBLE_HINT, Agenda, Planned, TickAnswer, Ticked, agenda, tick
 from jqjobs.store.store import Store
 
 #: Agendas are looked at so often at least: a new schedule comes up to this late into force.
@@ -54,7 +54,7 @@ class Ticker:
         self._numbers: dict[str, int] = {}
         self._schedules: dict[str, list[_Schedule]] = {}
         self._complaints: set[str] = set()
-        self._clashes: dict[str, tuple[str, ...]] = {}
+        self._clashes: dict[str, tuple[tuple[str, ...], bool]] = {}
         self._added = AddedTicker(store, self._complain, self._forget_complaints)
 
     def tick(self, queues: Sequence[str]) -> float:
@@ -82,7 +82,7 @@ class Ticker:
         if found.schedules is None:
             return
         for planned in found.schedules:
-            self._note_apps(f"{queue}/{planned.name}", planned.apps)
+            self._note_clash(f"{queue}/{planned.name}", planned)
         made = (self._made(queue, planned) for planned in found.schedules if planned.offered)
         self._schedules[queue] = [schedule for schedule in made if schedule is not None]
         self._numbers[queue] = found.number
@@ -99,13 +99,18 @@ class Ticker:
         schedule.count_from(planned.since_ms)
         return schedule
 
-    def _note_apps(self, name: str, apps: tuple[str, ...]) -> None:
-        """Say that several apps publish one schedule. Other code of one app, as in a deploy, is no other app."""
-        if len(apps) < 2:
+    def _note_clash(self, name: str, planned: Planned) -> None:
+        """Say that several apps publish one schedule, or that one of its name was added at run time.
+
+        Other code of one app, as in a deploy, is no other app.
+        """
+        clash = (planned.apps, planned.has_double)
+        if not planned.offered or (len(planned.apps) < 2 and not planned.has_double):
             self._clashes.pop(name, None)
-        elif self._clashes.get(name) != apps:
-            self._clashes[name] = apps
-            log.event("schedule.clash", level=log.WARNING, schedule=name, apps=", ".join(apps), hint=CLASH_HINT)
+        elif self._clashes.get(name) != clash:
+            self._clashes[name] = clash
+            hint = DOUBLE_HINT if planned.has_double else CLASH_HINT
+            log.event("schedule.clash", level=log.WARNING, schedule=name, apps=", ".join(planned.apps), hint=hint)
 
     def _tick_queue(self, queue: str, now_ms: int) -> None:
         ticking = [item for schedule in self._schedules[queue] for item in _due_now(schedule, now_ms)]

@@ -20,10 +20,12 @@ from jqjobs.store.wire import Argument
 
 #: For who reads that several apps publish one schedule.
 CLASH_HINT = "each tick runs in one of them only; give each app its JQ_PREFIX, or one of the schedules another name"
+#: For who reads that one of that name was added at run time, before an app had it in its code.
+DOUBLE_HINT = "both come; give it another name in the code, or remove the other: jqctl schedule remove"
 #: "since ran id", as lua/rules/periodic.lua reads it.
 _PROGRESS = re.compile(r"([0-9]{1,14}) ([0-9]+) ?(\S*)")
 #: Items of one schedule in the answer of lua/agenda.lua.
-_FIELDS = 6
+_FIELDS = 7
 
 
 class TickAnswer(IntEnum):
@@ -42,7 +44,7 @@ class Planned(NamedTuple):
 
     ``ran_ms``: the last tick that was enqueued, as job ``ran_id``. ``offered``: a live worker has it in its code.
     ``apps``: of which apps, as --app names them; more than one do not know of each other. ``added``: at run time; no
-    code has it, and it counts as offered.
+    code has it, and it counts as offered. ``has_double``: it is in code, and another one of its name was added.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Planned(NamedTuple):
     offered: bool
     apps: tuple[str, ...] = ()
     added: bool = False
+    has_double: bool = False
 
 
 class Agenda(NamedTuple):
@@ -136,8 +139,8 @@ def entry_of(value: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any, apps: Any) -> Planned:
+def _planned(name: Any, entry: Any, progress: Any, paused: Any, offered: Any, apps: Any, double: Any) -> Planned:
     return Planned(
         text(name), entry_of(entry), *progress_of(progress), integer(paused), offered == 1,
-        tuple(sorted(text(apps).split())),
+        tuple(sorted(text(apps).split())), has_double=double == 1,
     )  # fmt: skip

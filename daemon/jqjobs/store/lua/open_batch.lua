@@ -1,4 +1,4 @@
---: include core flow/settle_batch
+--: include core wake flow/settle_batch
 -- A batch begins, in the queue that is its home; members may have been told of before.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] id   ARGV[3] who opens it: random text
 -- ARGV[4] what follows when a member is dead: "wait", "cancel" or "go"   ARGV[5] ms that it is kept when it is over
@@ -14,4 +14,5 @@ redis.call('HSETNX', batch, 'created', now)
 redis.call('HSET', batch, 'opened', ARGV[3], 'on_dead', ARGV[4], 'keep', ARGV[5], 'then', ARGV[6], 'always', ARGV[7])
 redis.call('ZADD', q .. 'batches', '+inf', id)
 settle_batch(q, now, id)
+update_wake(q)
 return 1

@@ -1,4 +1,5 @@
 --: include core wake arrival/add arrival/envelope_job arrival/rejected length arrival/newcomers
+--: include turns/turn
 -- Brings jobs that producers left in the outbox of their database, each once: whoever else has read the same row finds
 -- the marker.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] how long markers stay, ms
@@ -43,5 +44,6 @@ end
 
 local reply = {}
 for n = 1, rows do reply[n] = bring(ARGV[1 + 2 * n], ARGV[2 + 2 * n], n) end
+write_turns(q)
 update_wake(q)
 return reply

@@ -22,7 +22,7 @@ local function retry(which)
   redis.call('HDEL', job, 'reason', 'finished', 'expires', 'lost', 'hung', 'snoozes', 'refused', 'group')
   if f[7] then uncount_death(q, id, f[7]) end
   redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5], f[8]), id)
-  flow_turns(q, now, id, 'again')
+  pcall(flow_turns, q, now, id, 'again')
   return 1
 end
 local reply = {}

@@ -9,7 +9,7 @@ local function drop(q, now, state, ids)
   if #ids == 0 then return 0 end
   for _, id in ipairs(ids) do
     local f = redis.pcall('HMGET', q .. 'job:' .. id, 'key', 'group', 'flow')
-    if f[3] and state == 'dead' then flow_turns(q, now, id, 'gone') end
+    if f[3] and state == 'dead' then pcall(flow_turns, q, now, id, 'gone') end
     forget(q, id, f[1])
     if f[2] then uncount_death(q, id, f[2]) end
   end

@@ -2,6 +2,13 @@
 -- The way into a queue: a new job, or, of one with a coalescing key, what is new about the job that has it.
 -- Gives: add
 
+-- What is in a batch, or has a successor, replaces no other: each is a job of its own to who waits for it.
+local function has_flow(fields)
+  for n = 1, #fields, 2 do
+    if fields[n] == 'flow' then return true end
+  end
+end
+
 -- new: { id, name, payload, priority, due, fields, key, replace, fair, batch }; key, fair (it is one of the fields too)
 -- and batch are nil when there are none. ready: if given, gets what the caller is to add to `ready`; not what has a
 -- key, since the next job may replace it.
@@ -10,7 +17,7 @@ local function add(q, now, sequence, new, ready)
   local id, key, job = new.id, new.key, q .. 'job:' .. new.id
   if redis.call('EXISTS', job) == 1 then return 0, id end
   local holder = key and holder_of(q, key)
-  if holder and not new.replace then return 0, holder end
+  if holder and (not new.replace or has_flow(new.fields)) then return 0, holder end
   if holder then
     local fine, done = pcall(replace, q, now, sequence, holder, new)
     if fine then return done, holder end

@@ -36,10 +36,13 @@ local function open(q, now, id, envelope)
   redis.call('ZADD', q .. 'batches', '+inf', id)
 end
 
-local function close(q, id, envelope)
+local function close(q, now, id, envelope)
   local added = envelope.count
   if not added or added < 0 or added > MOST_COUNT or added ~= math.floor(added) then return 'bad_field: count' end
-  if redis.call('HSETNX', q .. 'batch:' .. id, 'expected', added) == 0 then return 'bad_field: it is closed' end
+  local batch = q .. 'batch:' .. id
+  if redis.call('HSETNX', batch, 'expected', added) == 0 then return 'bad_field: it is closed' end
+  local is_first = redis.call('HSETNX', batch, 'created', now) == 1
+  if is_first then redis.call('ZADD', q .. 'batches', now + KEPT_OVER_MS, id) end
 end
 
 -- As take_answer does. Returns nil, or the reason for refusing it.
@@ -49,7 +52,7 @@ local function take_batch_word(q, now, _, envelope)
   if wrong then return wrong end
   local id, elsewhere = batch_here(q, opens and envelope.open or envelope.close)
   if not id then return elsewhere end
-  if opens then wrong = open(q, now, id, envelope) else wrong = close(q, id, envelope) end
+  if opens then wrong = open(q, now, id, envelope) else wrong = close(q, now, id, envelope) end
   if not wrong then settle_batch(q, now, id) end
   return wrong
 end

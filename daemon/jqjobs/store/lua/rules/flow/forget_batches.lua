@@ -1,3 +1,4 @@
+--: include core
 -- Batches whose time is over are forgotten: those that ended so long ago, and those that nobody ever opened.
 -- Gives: forget_batches, overdue_notices
 
@@ -15,4 +16,7 @@ local function forget_batches(q, now)
 end
 
 -- Returns how many wait to be told whose teller did not get to it.
-local function overdue_notices(q, now) return redis.call('ZCOUNT', q .. 'notices', '-inf', now - UNTOLD_MS) end
+local function overdue_notices(q, now)
+  local ahead = redis.call('ZCOUNT', q .. 'notices', '(' .. digits(now), '+inf')  -- the clock went back
+  return redis.call('ZCOUNT', q .. 'notices', '-inf', now - UNTOLD_MS) + ahead
+end

@@ -6,15 +6,18 @@
 local UNOPENED_MS = 604800000  -- so long is remembered what is told of a batch that nobody has opened
 
 -- number: of what is told of this member, growing; what: add | again | dead | done | kept | gone. is_inner: another
--- member has added it, and whoever closes the batch does not count it. in_order: nothing can have overtaken this.
+-- member has added it, and whoever closes the batch does not count it. in_order: it is told as it happens;
+-- only of a member that came from another queue something that was before may be told later.
 local function change_batch(q, now, id, member, number, what, is_inner, in_order)
   local batch = q .. 'batch:' .. id
   if redis.call('HSETNX', batch, 'created', now) == 1 then redis.call('ZADD', q .. 'batches', now + UNOPENED_MS, id) end
   if redis.call('HEXISTS', batch, 'over') == 1 then return end
   local seen = tonumber(redis.call('HGET', batch .. ':seen', member) or nil)
   if seen and seen >= number then return end
-  if not in_order or number > 2 then redis.call('HSET', batch .. ':seen', member, number) end
   local was_there = redis.call('SREM', batch .. ':open', member) + redis.call('SREM', batch .. ':dead', member) > 0
+  if not in_order or number > 2 or number == 2 and not was_there then
+    redis.call('HSET', batch .. ':seen', member, number)
+  end
   if not (seen or was_there or is_inner) then redis.call('HINCRBY', batch, 'total', 1) end
   if what == 'add' or what == 'again' then redis.call('SADD', batch .. ':open', member) end
   if what == 'dead' then redis.call('SADD', batch .. ':dead', member) end

@@ -27,8 +27,9 @@ local function settle_batch(q, now, id)
   if not f[1] or f[8] then return end
   local open, dead = redis.call('SCARD', batch .. ':open'), redis.call('SCARD', batch .. ':dead')
   local is_cancelled = f[6] or (f[4] == 'cancel' and dead > 0)
-  -- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it.
-  if is_cancelled and open > 0 then redis.call('ZADD', q .. 'notices', now, '~cancel ' .. id) end
+  -- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it. Since when that
+  -- waits stays: else members that end all the time would put it off.
+  if is_cancelled and open > 0 then redis.call('ZADD', q .. 'notices', 'NX', now, '~cancel ' .. id) end
   if not f[2] or (tonumber(f[3]) or 0) < tonumber(f[2]) or open > 0 then return end
   if not f[5] then
     redis.call('HSET', batch, 'always_ran', now)
