@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import replace
+
 import pytest
 
 from jqjobs.jobs.outcome import Outcome
@@ -76,7 +77,7 @@ def test_the_last_failure_tells_that_it_was_the_last(system: QueueSystem) -> Non
 
 def test_nothing_is_told_of_what_came_too_late_nor_of_plain_successes(system: QueueSystem) -> None:
     first, second = taken(system, "a", "b")
-    late = outcome(msgspec.structs.replace(first, attempt=7), Kind.FAILED)
+    late = outcome(replace(first, attempt=7), Kind.FAILED)
     answer = report(system, late, outcome(second, Kind.DONE))
     assert (answer.stale, answer.settled) == (("a",), {})
     assert report(system, outcome(first, Kind.FAILED), tell_settled=False).settled == {}

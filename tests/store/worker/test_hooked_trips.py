@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from jqjobs.errors import StoreUnavailable
@@ -36,7 +36,7 @@ class HookedWorker(ProcesslessWorker):
 
 
 def _ended(job: TakenJob, kind: Kind, after: Any, attempt: int | None) -> Outcome:
-    of = msgspec.structs.replace(job, attempt=attempt or job.attempt, keep_ms=1000)
+    of = replace(job, attempt=attempt or job.attempt, keep_ms=1000)
     return Outcome(of, kind, delay_ms=1000, line=b"{}", after=after)
 
 
