@@ -53,6 +53,8 @@ class Story:
     #: root of a chain → number of steps
     chains: dict[str, int] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    #: dead jobs that retention forgot
+    forgotten: set[str] = field(default_factory=set)
     succeeded: Counter[str] = field(default_factory=Counter)
     old_notices: list[tuple[str, list[str]]] = field(default_factory=list)
     in_hand: dict[str, list[TakenJob]] = field(default_factory=dict)
@@ -229,12 +231,12 @@ class FlowMachine(RuleBasedStateMachine):
     @rule(queue=queues, keep=st.integers(0, 2))
     def the_dead_are_forgotten(self, queue: str, keep: int) -> None:
         self.count()
-        dead = [job_id for job_id in self.s.ids("dead", queue) if job_id[0] in "mc"]
-        before = {job_id: self.s.job(job_id, queue) for job_id in dead}
+        dead = {job_id: self.s.job(job_id, queue) for job_id in self.s.ids("dead", queue)}
         self.s.tend(queue, max_dead=keep)
         for job_id in set(dead) - set(self.s.ids("dead", queue)):
+            self.story.forgotten.add(job_id)
             self.story.broken.add(job_id.partition(".")[0])
-            if batch := before[job_id].get("batch"):
+            if batch := dead[job_id].get("batch"):
                 self.story.batches[batch.split(" ")[0].partition("/")[2]].lost = True
 
     @precondition(lambda self: self.story.batches)
@@ -337,9 +339,13 @@ class FlowMachine(RuleBasedStateMachine):
         found = [job_id for state in states for job_id in self.s.ids(state, queue)]
         return found + [job.id for job in self.story.in_hand[self.workers[queue]]]
 
+    def came(self, job_id: str) -> int:
+        """How often what a batch calls has come: that it succeeded, or died and was forgotten."""
+        return self.story.succeeded[job_id] + (job_id in self.story.forgotten)
+
     def check(self, name: str, known: Known) -> None:
         status = self.status(name)
-        called = {kind: self.story.succeeded[f"{name}.{kind}"] for kind in ("then", "always")}
+        called = {kind: self.came(f"{name}.{kind}") for kind in ("then", "always")}
         shown = (
             f"batch {name} {known} is {status.state}, has called {called}, and {status.open} open, {status.dead} dead"
         )

@@ -192,7 +192,7 @@ EVENTS = {
         "The new code or settings do not work: the old workers go on. Mend what `error` says."),
     "schedule.clash": Event("warning", "schedule apps hint",
         "Workers of several apps, by what `--app` names, publish this schedule: each of its ticks runs in one of them. "
-        "Said once for the same apps."),
+        "Or one of that name was added at run time too: both come. Said once for the same apps."),
     "schedule.ended": Event("info", "schedule",
         "The end that a schedule was added with has come: it is forgotten."),
     "schedule.missed": Event("warning", "schedule tick_ms late_ms",

@@ -15,7 +15,7 @@ _BUSY = (
 #: Said by a server that was a primary, or is not one yet: another one may be behind the address by now.
 MOVED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
 TOO_MANY_CLIENTS = "max number of clients"
-_CLUSTER = "this is a node of a cluster: write redis+cluster://n1:6379,n2,n3"
+_CLUSTER = "this is a node of a Redis Cluster: write redis+cluster://n1:6379,n2,n3"
 #: What to do about a refusal, by its first word.
 _REFUSED = {
     "MOVED": _CLUSTER,
