@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from jqjobs.jobs.records import Kind
-from jqjobs.store.calls import fast_trips, upkeep
+from jqjobs.jobs.records import Kind, NewJob
+from jqjobs.store.calls import enqueueing, fast_trips, upkeep
 from jqjobs.store.calls.relaying import relay
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
@@ -51,6 +51,15 @@ def test_what_waits_when_the_first_group_comes_is_one_group(system: QueueSystem)
     assert order[0] == first.id
     assert 35 < order.index("old39") < 45
     assert order.index("late") > order.index("old39")
+
+
+def test_the_first_group_of_a_priority_sees_what_comes_in_its_own_call(system: QueueSystem) -> None:
+    add(system, "x", group="x")
+    crowd = [NewJob("n", b"{}", id=f"u{n}", priority=1) for n in range(5)]
+    newcomer = NewJob("n", b"{}", id="g", priority=1, fields=("fair", "g"))
+    system.run(enqueueing.enqueue("q", [*crowd, newcomer]))
+
+    assert taken(system).index("g") <= 1
 
 
 def test_a_priority_goes_before_any_turn(system: QueueSystem) -> None:

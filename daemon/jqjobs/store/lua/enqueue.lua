@@ -23,7 +23,7 @@ local function rare()  -- for jobs of which more is said: to build it takes as l
   --: include turns/turn arrival/add arrival/words arrival/ready
   has_turns[q] = has_groups
   return { read_words = read_words, add = add, write_ready = write_ready, write_turns = write_turns,
-    now = tonumber(now) }
+    begun = {}, now = tonumber(now) }
 end
 
 local rules, reply, ready, number, at, job = nil, {}, {}, 0, 3, q .. 'job:'
@@ -33,7 +33,9 @@ while ARGV[at] do
   if words > 0 or has_groups then
     rules = rules or rare()
     more, at = rules.read_words(at, words, now), at + words
-    if more.fair and not has_groups then has_groups, ready = true, rules.write_ready(q, ready) end
+    if more.fair and not rules.begun[more.priority or 0] then  -- turns that begin look at all that waits
+      rules.begun[more.priority or 0], has_groups, ready = true, true, rules.write_ready(q, ready)
+    end
   end
   while number < last do
     local id, payload, made = ARGV[at], ARGV[at + 1], 1
