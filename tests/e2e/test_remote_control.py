@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from e2e.daemon import Daemon, Site, is_running
+from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually
@@ -42,10 +43,15 @@ def daemon(site: Site) -> Daemon:
 
 def test_a_quiet_daemon_takes_nothing_until_it_is_resumed(site: Site, daemon: Daemon) -> None:
     assert order(site, "quiet")["facts"]["state"] == "quiet"
-    job = site.send("quick")
-    [shown] = site.jqctl("daemon", "list")[1]["daemons"]
-    assert shown["state"] == "quiet"
-    assert job.state() is State.READY
+
+    def left_alone() -> JobHandle | None:
+        job = site.send("quick")
+        [shown] = site.jqctl("daemon", "list")[1]["daemons"]
+        assert shown["state"] == "quiet"
+        return job if job.state() is State.READY else None
+
+    job = eventually(left_alone, what="what was not on its way when the order came stays where it is")
+    assert job is not None
     assert order(site, "resume")["facts"]["state"] == "running"
     site.wait_for(job, State.KEPT)
 

@@ -99,6 +99,8 @@ def _to_daemons(function: Command) -> Command:
 def quiet(session: Session, **target: Any) -> int:
     """Let daemons take no new jobs until `jqctl daemon resume`; what runs goes on.
 
+    A worker that was just asking for jobs runs what that brings.
+
     \b
     Example:
       jqctl daemon quiet web-1
