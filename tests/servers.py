@@ -46,6 +46,8 @@ started: list[Server] = []
 
 #: Seconds a server may take until it answers PING; generous for a loaded machine.
 _START_TIMEOUT_S = 20.0
+#: How often it is started, each time at other ports, while somebody takes them in between.
+_TRIES = 3
 
 #: Runs before the server's exec: it dies with the test process, even a killed one (PR_SET_PDEATHSIG).
 _DIE_WITH_PARENT = """
@@ -54,6 +56,10 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 9)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+class PortTaken(RuntimeError):
+    """Somebody took a port of the server between its choice and its start; with a cluster's bus it listens on two."""
 
 
 class ServerError(Exception):
@@ -122,15 +128,25 @@ def start(kind: str, *options: str, tcp: bool = False) -> Server:
     Skips the test when this kind is not installed.
     """
     binary = require(kind)
+    for tries_left in reversed(range(_TRIES)):
+        server = _server(kind, binary, options, tcp=tcp)
+        started.append(server)
+        try:
+            server.restart()
+            return server
+        except BaseException as error:
+            server.stop()
+            if not isinstance(error, PortTaken) or not tries_left:
+                raise
+    raise AssertionError("a try returns or raises")
+
+
+def _server(kind: str, binary: str, options: Sequence[str], *, tcp: bool) -> Server:
     if kind == "fake":
-        server = Server(kind, address=("127.0.0.1", free_port()))
-    else:
-        directory = tempfile.mkdtemp(prefix="jq-", dir="/tmp")
-        address = ("127.0.0.1", free_port()) if tcp else f"{directory}/s"
-        server = Server(kind, address, binary, tuple(options), directory)
-    started.append(server)
-    server.restart()
-    return server
+        return Server(kind, address=("127.0.0.1", free_port()))
+    directory = tempfile.mkdtemp(prefix="jq-", dir="/tmp")
+    address = ("127.0.0.1", free_port()) if tcp else f"{directory}/s"
+    return Server(kind, address, binary, tuple(options), directory)
 
 
 def kill_embedded(directory: Path) -> None:
@@ -248,7 +264,8 @@ class Server:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self.alive():
             if self._process and self._process.poll() is not None:
-                raise RuntimeError(f"{self.kind} did not start:\n{self.log_text()[-2000:]}")
+                said = f"{self.kind} did not start:\n{self.log_text()[-2000:]}"
+                raise PortTaken(said) if "Address already in use" in said else RuntimeError(said)
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.kind} did not answer in time:\n{self.log_text()[-2000:]}")
             time.sleep(0.01)
