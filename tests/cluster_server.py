@@ -18,6 +18,8 @@ from jqjobs.store.nodes import Nodes
 from jqjobs.store.wire import Argument, Wire
 
 KINDS = ("valkey-cluster", "redis-cluster")
+#: A machine with much to do keeps a node silent for seconds; tests that kill one have the others be less patient.
+PATIENT_MS, HASTY_MS = 15_000, 1_500
 _OF_ALL = ("CONFIG", "ACL", "SCRIPT", "FLUSHALL", "KEYS", "DBSIZE", "PUBSUB")
 
 
@@ -27,7 +29,7 @@ class ClusterServer:
     def __init__(self, kind: str, binary: str) -> None:
         self.kind = kind
         self._directory = Path(tempfile.mkdtemp(prefix="jq-cluster-", dir="/tmp"))
-        self.nodes = Cluster(self._directory, binary)
+        self.nodes = Cluster(self._directory, binary, node_timeout_ms=PATIENT_MS)
 
     @property
     def url(self) -> str:
@@ -54,6 +56,7 @@ class ClusterServer:
         for port in set(self.nodes.ports) - set(self.nodes.living):
             self.nodes.start(port)
         self.nodes.wait_until_whole()
+        self.nodes.be_patient(PATIENT_MS)
 
     def stop(self) -> None:
         """End it and remove its directory."""
@@ -65,8 +68,7 @@ def ask(nodes: Nodes, *command: Argument) -> Any:
     """Run a command where its keys are, or on all primaries when it is about the server."""
     if command[0] not in _OF_ALL:
         return nodes.call(*command)
-    nodes.connect()
-    replies = [_ask_one(Wire(nodes.address.node(place)), command) for place in nodes.primaries]
+    replies = [_ask_one(Wire(nodes.address.node(place)), command) for place in nodes.primaries()]
     if command[0] == "KEYS":
         return [key for reply in replies for key in reply]
     if command[0] == "PUBSUB":

@@ -27,13 +27,15 @@ from jqjobs.store.wire import Wire
 
 _PATIENCE_S = 30.0
 _KEYS_AT_ONCE = 10
+#: The node timeout while they get to know each other: the shorter, the more they talk.
+_UNITING_MS = 400
 
 
 class Cluster:
     """Six processes, known by their ports. To be used by a thread that lives as long as they do: they die with it."""
 
     def __init__(self, directory: Path, binary: str = "redis-server", *, node_timeout_ms: int = 1500) -> None:
-        """``binary``: that of Redis or Valkey."""
+        """``binary``: that of Redis or Valkey. ``node_timeout_ms``: one silent for so long counts as dead."""
         self._directory = directory
         self._binary = shutil.which(binary) or binary
         self._node_timeout_ms = node_timeout_ms
@@ -56,6 +58,7 @@ class Cluster:
 
     def _unite(self) -> None:
         """Three have a third of the slots each, three follow."""
+        self.be_patient(_UNITING_MS)
         primaries, replicas = self.ports[:3], self.ports[3:]
         bounds = [SLOTS * i // 3 for i in range(4)]
         for i, port in enumerate(primaries):
@@ -67,6 +70,12 @@ class Cluster:
         for primary, replica in zip(primaries, replicas, strict=True):
             self.ask(replica, "CLUSTER", "REPLICATE", self.ask(primary, "CLUSTER", "MYID"))
         self.wait_until_whole()
+        self.be_patient(self._node_timeout_ms)
+
+    def be_patient(self, node_timeout_ms: int) -> None:
+        """Have all that live take a silent node for dead after so long; until half of it they do not ask it."""
+        for port in self.living:
+            self.ask(port, "CONFIG", "SET", "cluster-node-timeout", node_timeout_ms)
 
     def start(self, port: int) -> None:
         """Start a node (again); it loads what it has, and knows the others."""
@@ -158,9 +167,9 @@ class Cluster:
             self.ask(port, "CLUSTER", "SETSLOT", slot, "NODE", ids[to])
 
     def stop(self) -> None:
-        """End all processes."""
+        """End all processes, at once: what they have is of no use any more."""
         for port in list(self._processes):
-            self._end(port, signal.SIGTERM)
+            self._end(port, signal.SIGKILL)
 
     def _end(self, port: int, number: signal.Signals) -> None:
         process = self._processes.pop(port)

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from cluster_server import KINDS, ClusterServer
+from cluster_server import HASTY_MS, KINDS, ClusterServer
 from e2e.daemon import Site
 from jqjobs import App
 from jqjobs.cli.exit_codes import Exit
@@ -77,6 +77,7 @@ def test_a_primary_that_dies_and_a_slot_that_moves_under_load_cost_no_job_and_no
     before = len(producer.accepted["q3"])
     eventually(lambda: len(producer.accepted["q3"]) > before + 5)
 
+    nodes.be_patient(HASTY_MS)
     killed = nodes.owner("q0")
     nodes.kill(killed)
     nodes.wait_for_owner_but("q0", killed)

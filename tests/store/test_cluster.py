@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster_server import ClusterServer
+from cluster_server import HASTY_MS, ClusterServer
 from jqjobs import App, NotReplicated
 from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.errors import StoreBusy
@@ -107,6 +107,7 @@ def test_a_call_waits_for_the_replica_that_takes_over(cluster: ClusterServer, co
     system.store = connect(cluster.url, patience_s=20.0)
     system.add("a", queue="q7")
     cluster.nodes.ask(cluster.nodes.owner("q7"), "WAIT", 1, 1000)
+    cluster.nodes.be_patient(HASTY_MS)
     cluster.nodes.kill(cluster.nodes.owner("q7"))
     try:
         eventually(lambda: system.add("b", queue="q7"), timeout_s=20)

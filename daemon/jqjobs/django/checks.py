@@ -13,12 +13,13 @@ from jqjobs.api.app import App
 from jqjobs.base.config import Environment
 from jqjobs.django.project import BACKENDS, alias_of, backend_options, commit_of, project_app
 from jqjobs.embedded import is_embedded
-from jqjobs.errors import ConfigError, JqError, OutboxMissing
+from jqjobs.errors import ConfigError, JqError, OutboxMissing, StoreError, StoreUnavailable
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import check_name
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads.registry import read_registry
-from jqjobs.store.reads.server_info import read_info
+from jqjobs.store.reads.server_info import read_infos
+from jqjobs.store.store import Store
 
 
 def of_backend(alias: str, queues: Collection[str], options: Mapping[str, Any]) -> Iterator[Any]:
@@ -61,13 +62,12 @@ def of_deployment(app_configs: Any = None, **kwargs: Any) -> list[Any]:
     app = project_app().load()
     try:
         with app.client.store() as store:
-            info = read_info(store, "memory") or {}
+            policies = _policies(store)
             served = {queue for daemon in read_registry(store).daemons for queue in daemon.queues}
     except JqError as error:
         return [Error(f"Redis: {error.message}", hint=error.hint or None, id="jqjobs.E005")]
     found: list[Any] = []
-    policy = info.get("maxmemory_policy", "noeviction").strip()
-    if policy != "noeviction":
+    for policy in policies - {"noeviction"}:
         hint = "set maxmemory-policy noeviction"
         found.append(Error(f"Redis evicts keys ({policy}): jobs may be lost", hint=hint, id="jqjobs.E006"))
     found += _of_outbox(app)
@@ -75,6 +75,17 @@ def of_deployment(app_configs: Any = None, **kwargs: Any) -> list[Any]:
         hint = "jqd --app jqjobs.django:app, with --queues for all of them"
         found.append(Caution(f"no daemon serves {', '.join(unserved)}", hint=hint, id="jqjobs.W002"))
     return found
+
+
+def _policies(store: Store) -> set[str]:
+    """Return what servers do when they are full; nothing where our user may not ask. Raises: StoreUnavailable."""
+    try:
+        infos = read_infos(store, "memory")
+    except StoreUnavailable:
+        raise
+    except StoreError:
+        return set()
+    return {info.get("maxmemory_policy", "noeviction").strip() for info in infos.values()}
 
 
 def _of_outbox(app: App) -> Iterator[Any]:

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from jqjobs.jobs.statistics import added, percentile_ms
 from jqjobs.operations.status import StatusReport, queues_json
 from jqjobs.store.reads.diagnosis import died_since, last_deaths
+from jqjobs.store.reads.memory import used_memory
 from jqjobs.store.reads.search import JobRow, latest
-from jqjobs.store.reads.server_info import read_info
 from jqjobs.store.reads.statistics import latest_statistics, queue_statistics
-from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
 
 _P95 = 0.95
@@ -67,7 +66,7 @@ def read_top(store: Store, status: StatusReport, most: int, before: TopReport | 
     busiest = sorted(status.queues, key=lambda queue: (-queue.done_per_minute, -queue.done))[:_MOST_COUNTED]
     latest = latest_statistics(store, [queue.name for queue in busiest], status.registry.now_ms)
     waits = added(found.waits for found in latest)
-    used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
+    used_bytes = used_memory(store)
     head = Head(*_rates(status, before), percentile_ms(waits, _P95), used_bytes)
     return TopReport(status, head, _running(store, status), _dead(store, status, most))
 

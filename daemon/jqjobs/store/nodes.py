@@ -15,7 +15,7 @@ from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.clusters import OF_NO_QUEUE, slot_of
 from jqjobs.store.node_wires import NodeWires
-from jqjobs.store.routes import Batch, Command, Stop, guarded, hops, tag_of
+from jqjobs.store.routes import Command, Stop, guarded, hops, tag_of
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import redirect_of, slot_map_of
 from jqjobs.store.wire import Argument, Whole, Wire, raise_first, raised
@@ -45,11 +45,6 @@ class Nodes:
     def connected(self) -> bool:
         """Whether there is a connection to any node."""
         return any(wire.connected for wire in self._wires.all)
-
-    @property
-    def primaries(self) -> frozenset[Place]:
-        """The nodes that have slots, as far as is known."""
-        return self._slots.primaries
 
     def connect(self) -> None:
         """Connect to the node of what belongs to no queue. Raises: what `Wire.connect` raises."""
@@ -94,12 +89,16 @@ class Nodes:
                     return replies
                 found = self._wires.ask(batch)
 
-    def call_each(self, *command: Argument) -> list[Any]:
-        """Ask each primary, all at once; an error is the reply of one that refuses, or cannot be reached."""
+    def primaries(self) -> Sequence[Place]:
+        """Return the nodes that have slots, in an order that stays. Raises: StoreError when none tells."""
+        self._wires.look()
+        return sorted(self._slots.primaries)
+
+    def call_at(self, places: Sequence[Place], command: Command) -> dict[Place, Any]:
+        """Ask these nodes, all at once; an error is the reply of one that refuses, or cannot be reached."""
         with self.whole:
-            self._wires.look()
-            stops: Batch = {Stop(place): [command] for place in sorted(self.primaries)}
-            return [reply for replies in self._wires.ask(stops).values() for reply in replies]
+            found = self._wires.ask({Stop(place): [command] for place in places})
+        return {stop.place: replies[0] for stop, replies in found.items()}
 
     def send(self, command: Sequence[Argument]) -> None:
         """Write one command without waiting for its reply, which `reply` reads."""

@@ -131,7 +131,7 @@ def test_memory_that_is_full_in_an_hour_is_told_of_also_when_it_is_full(
     system: QueueSystem, daemons: list[AlertThread], person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = {"used_memory": "70000000", "maxmemory": "100000000"}
-    monkeypatch.setattr("jqjobs.store.reads.memory.read_info", lambda *_: info)
+    monkeypatch.setattr("jqjobs.store.reads.memory.memory_info", lambda *_: info)
     for minute in range(20):
         system.run(sample_memory(1_000_000 * minute))
         system.clock.advance(MINUTE_MS)

@@ -19,12 +19,14 @@ from jqjobs.store.calls.schedules import agenda
 from jqjobs.store.reads.diagnosis import died_since, lease_deadlines, offered_names
 from jqjobs.store.reads.error_groups import ErrorGroup, error_groups
 from jqjobs.store.reads.limits import held_limits
-from jqjobs.store.reads.memory import memory_of
+from jqjobs.store.reads.memory import fullest, memory_of
 from jqjobs.store.reads.queues import QueueStatus, server_now_ms
 from jqjobs.store.reads.raw import rejected_page
 from jqjobs.store.reads.registry import Registry
 from jqjobs.store.reads.search import Cursor, search
-from jqjobs.store.reads.server_info import read_info
+from jqjobs.store.reads.server_info import read_infos
+from jqjobs.store.reads.servers import server_name
+from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 
 T = TypeVar("T")
@@ -66,13 +68,16 @@ class Gathering:
             return otherwise
 
     def _server(self) -> ServerFacts:
-        info = read_info(self._store)
-        if info is None:
+        nothing: dict[Place, dict[str, str]] = {}
+        infos = self._ask("info", lambda: read_infos(self._store), nothing)
+        if not infos:
             self.refused["info"] = _NO_INFO
-        memory = self._ask("memory", lambda: memory_of(self._store, info or {}), None)
+        info = fullest(infos.values()) if infos else {}
+        memory = self._ask("memory", lambda: memory_of(self._store, info), None)
         round_trip_ms, ahead_s = _timed(self._store)
-        host = redis_host(info or {})
-        return ServerFacts(str(self._store.address), info or {}, memory, round_trip_ms, ahead_s, *host)
+        host = redis_host(info)
+        nodes = {server_name(place): found for place, found in infos.items()}
+        return ServerFacts(str(self._store.address), info, memory, round_trip_ms, ahead_s, *host, nodes=nodes)
 
     def _queues(self, found: Sequence[QueueStatus], registry: Registry) -> list[QueueFacts]:
         store, by_name = self._store, {status.name: status for status in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.sizes import format_size
@@ -10,7 +10,7 @@ from jqjobs.daemon.leases.server_check import complaints
 from jqjobs.operations.doctor.checks import Check
 from jqjobs.operations.doctor.cluster_checks import CLUSTER
 from jqjobs.operations.doctor.facts import Facts
-from jqjobs.operations.doctor.findings import Finding, error, fine, warning
+from jqjobs.operations.doctor.findings import Finding, Level, error, fine, warning
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reply_values import count
 
@@ -29,6 +29,23 @@ _MAKE_ROOM = "raise maxmemory, or let less stay: jqd --max-dead, keep= of jobs; 
 def _complaints(facts: Facts, topic: str, kind: Callable[[str, str, str], Finding]) -> list[Finding]:
     found = complaints(facts.server.info, is_cluster=bool(facts.server.cluster.nodes))
     return [kind(_REDIS, each.message, each.hint) for each in found if each.topic == topic]
+
+
+def _of_each(look: Callable[[Facts], Iterable[Finding]]) -> Callable[[Facts], list[Finding]]:
+    """Have a check look at each node of a cluster, and name the node; that all is well with them it says once."""
+
+    def look_at_each(facts: Facts) -> list[Finding]:
+        server = facts.server
+        if len(server.nodes) < 2:
+            return list(look(facts))
+        found = [
+            finding._replace(subject=name)
+            for name, info in server.nodes.items()
+            for finding in look(facts._replace(server=server._replace(info=info)))
+        ]
+        return [finding for finding in found if finding.level is not Level.OK] or found[:1]
+
+    return look_at_each
 
 
 def _version(facts: Facts) -> list[Finding]:
@@ -133,14 +150,14 @@ def _clients(facts: Facts) -> Iterator[Finding]:
 
 _INFO = ("info",)
 CHECKS = (
-    Check("server.version", _REDIS, "", _version, _INFO),
-    Check("server.policy", _REDIS, "it evicts nothing", _policy, _INFO),
-    Check("server.aof", _REDIS, "the append-only file is on", _append_only_file, _INFO),
-    Check("server.replicas", _REDIS, "it is a primary, and its replicas are online", _replicas, _INFO),
+    Check("server.version", _REDIS, "", _of_each(_version), _INFO),
+    Check("server.policy", _REDIS, "it evicts nothing", _of_each(_policy), _INFO),
+    Check("server.aof", _REDIS, "the append-only file is on", _of_each(_append_only_file), _INFO),
+    Check("server.replicas", _REDIS, "it is a primary, and its replicas are online", _of_each(_replicas), _INFO),
     CLUSTER,
     Check("server.memory", _REDIS, "", _memory, ("info", "memory")),
-    Check("server.evictions", _REDIS, "it has evicted nothing since its start", _evictions, _INFO),
+    Check("server.evictions", _REDIS, "it has evicted nothing since its start", _of_each(_evictions), _INFO),
     Check("server.latency", _REDIS, "", _latency),
     Check("server.clock", _REDIS, "its clock is ours", _clock),
-    Check("server.clients", _REDIS, "it has connections left", _clients, _INFO),
+    Check("server.clients", _REDIS, "it has connections left", _of_each(_clients), _INFO),
 )

@@ -2,15 +2,18 @@
 
 Redis keeps the moment at which a key expires, and no list of such keys. So the daemon that hears of it
 (lua/register.lua) walks through all keys once, some at a time, and shortens what is left to the most that its kind may
-have.
+have: of a cluster, through those of each primary, and once more when others are primaries by then.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from jqjobs.base.clock import duration_ms
-from jqjobs.errors import JqError, StoreRefused
+from jqjobs.errors import JqError, StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.reads.servers import THE_ONE, ask_servers, servers_of
+from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -36,29 +39,42 @@ class Expiries:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._start = store.address.key("")
-        self._cursor = ""
-
-    @property
-    def are_walked(self) -> bool:
-        """Whether a walk has begun and not ended."""
-        return self._cursor != ""
+        #: Where the walk is, at each server that it has still to end at; and all that there were as it began.
+        self._cursors: dict[Place, str] = {}
+        self._servers: Sequence[Place] = ()
+        self.are_walked = False
 
     def begin(self) -> None:
         """Walk from the first key on."""
-        self._cursor = "0"
+        self.are_walked, self._servers = True, ()
 
     def step(self) -> None:
         """Look at the next keys. Raises: StoreError; who may not look gives up."""
-        try:
-            reply = self._store.wire.call("SCAN", self._cursor, "MATCH", self._start + "{*", "COUNT", _STEP_KEYS)
-        except StoreRefused:
-            self._cursor = ""
-            raise
-        cursor, names = reply
+        servers = servers_of(self._store)
+        if servers != self._servers:
+            self._servers, self._cursors = servers, dict.fromkeys(servers, "0")
+        place, cursor = next(iter(self._cursors.items()))
+        scan = ("SCAN", cursor, "MATCH", self._start + "{*", "COUNT", _STEP_KEYS)
+        reply = ask_servers(self._store, [place], *scan)[place]
+        if isinstance(reply, StoreUnavailable) and place != THE_ONE:
+            self._go_on(place, "0")  # whoever takes its place is another server, and begins anew
+            return
+        if isinstance(reply, StoreError):
+            self.are_walked = self.are_walked and not isinstance(reply, StoreRefused)
+            raise reply
+        self._shorten(reply[1])
+        self._go_on(place, reply[0].decode())
+
+    def _go_on(self, place: Place, cursor: str) -> None:
+        self._cursors[place] = cursor
+        if cursor == "0":
+            del self._cursors[place]
+        self.are_walked = bool(self._cursors)
+
+    def _shorten(self, names: Sequence[bytes]) -> None:
         found = [(name, ms) for name in names if (ms := most_ms(self._without_prefix(name))) is not None]
         # Only where it shortens what is left (LT), and only of keys that expire at all (XX).
         raise_first(self._store.wire.pipeline([("PEXPIRE", name, ms, "XX", "LT") for name, ms in found]))
-        self._cursor = "" if cursor == b"0" else cursor.decode()
 
     def _without_prefix(self, key: bytes) -> str:
         return key.decode("utf-8", "replace").removeprefix(self._start)

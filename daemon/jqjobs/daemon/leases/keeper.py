@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jqjobs.base import log
@@ -20,7 +20,7 @@ from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.release_marks import ReleaseMarks
-from jqjobs.daemon.leases.server_check import complaints
+from jqjobs.daemon.leases.server_check import complaints_of_all
 from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
@@ -30,8 +30,9 @@ from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
 from jqjobs.store.reads.loads import Counts, read_loads
-from jqjobs.store.reads.server_info import info_fields
-from jqjobs.store.reply_values import count, text
+from jqjobs.store.reads.server_info import read_infos
+from jqjobs.store.reply_values import count
+from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -81,12 +82,12 @@ class LeaseKeeper:
     def check_server(self) -> None:
         """Have an answer of Redis; the first time, look whether jqjobs can work with it."""
         self._store.ping()
-        info = {} if self.has_answered else _read_info(self._store)
+        infos = {} if self.has_answered else _read_infos(self._store)
         self.has_answered = True
-        if info:
-            self.housekeeping.maxmemory_bytes = count(info.get("maxmemory"))
-        is_cluster = self._store.address.cluster is not None
-        for complaint in complaints(info, is_cluster=is_cluster) if info else ():
+        limits = [limit for info in infos.values() if (limit := count(info.get("maxmemory")))]
+        if infos:
+            self.housekeeping.maxmemory_bytes = min(limits, default=0)
+        for complaint in complaints_of_all(infos):
             log.event("redis.warning", level=log.WARNING, message=complaint.in_one_line())
             if complaint.fatal:
                 self._tell(LeaseEvent("refused", message=complaint.in_one_line()))
@@ -204,10 +205,10 @@ class LeaseKeeper:
             return
 
 
-def _read_info(store: Store) -> dict[str, str]:
+def _read_infos(store: Store) -> Mapping[Place, Mapping[str, str]]:
     """Read what Redis says of itself; nothing where we may not ask."""
     try:
-        return info_fields(text(store.wire.call("INFO")))
+        return read_infos(store)
     except StoreError as error:
         log.event("redis.unjudged", level=log.WARNING, error=str(error))
         return {}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from jqjobs.store.calls.memory import sample_memory
-from jqjobs.store.reads.server_info import read_info
-from jqjobs.store.reply_values import integer
+from jqjobs.store.reads.memory import used_memory
 from jqjobs.store.store import Store
 
 SAMPLE_EVERY_S = 60.0
@@ -12,6 +11,6 @@ SAMPLE_EVERY_S = 60.0
 
 def note_memory(store: Store) -> None:
     """Take one sample; a server that does not tell is not asked for more. Raises: StoreError."""
-    used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
+    used_bytes = used_memory(store)
     if used_bytes is not None:
         store.run(sample_memory(used_bytes))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from jqjobs.store.reads.servers import THE_ONE, server_name
+from jqjobs.store.sentinels import Place
 
 OLDEST_REDIS = 7
 #: Who says so in INFO, beside the version of Redis that they speak.
@@ -33,6 +36,14 @@ def _strangers(fields: Mapping[str, str], *, is_cluster: bool) -> Iterator[str]:
         yield "this is a Sentinel, not the Redis behind it: write redis+sentinel://HOST:PORT,…/SERVICE"
     if not is_cluster and (fields.get("redis_mode") == "cluster" or fields.get("cluster_enabled") == "1"):
         yield "this is a node of a Redis Cluster: write redis+cluster://HOST:PORT,…"
+
+
+def complaints_of_all(infos: Mapping[Place, Mapping[str, str]]) -> Iterator[Complaint]:
+    """Yield what is wrong with servers, by the INFO of each; of nodes of a cluster by name."""
+    for place, fields in infos.items():
+        name = "" if place == THE_ONE else f"{server_name(place)}: "
+        for found in complaints(fields, is_cluster=place != THE_ONE):
+            yield replace(found, message=name + found.message)
 
 
 def complaints(fields: Mapping[str, str], *, is_cluster: bool = False) -> list[Complaint]:

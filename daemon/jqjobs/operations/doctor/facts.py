@@ -15,7 +15,8 @@ from jqjobs.store.reads.registry import Registry
 
 
 class ServerFacts(NamedTuple):
-    """Redis. ``info``: the fields of INFO. ``round_trip_ms``: the median of some.
+    """Redis. ``info``: the fields of INFO, of a cluster those of its fullest node; ``nodes``: those of each that serves
+    queues, by its name. ``round_trip_ms``: the median of some.
 
     ``ahead_s``: its clock before ours, behind if negative. ``overcommit``: vm.overcommit_memory of its host;
     ``huge_pages``: whether it may use transparent ones; None: not known, since it is elsewhere. ``cluster``: its nodes,
@@ -30,6 +31,7 @@ class ServerFacts(NamedTuple):
     overcommit: int | None = None
     huge_pages: bool | None = None
     cluster: ClusterNodes = ClusterNodes()
+    nodes: Mapping[str, Mapping[str, str]] = {}
 
 
 class QueueFacts(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jqjobs.errors import StoreError
 from jqjobs.store.clusters import OF_NO_QUEUE, slot_of
-from jqjobs.store.nodes import Nodes
+from jqjobs.store.reads.servers import ask_servers, servers_of
 from jqjobs.store.reply_values import text
 from jqjobs.store.store import Store
 
@@ -35,9 +35,10 @@ class ClusterNodes(NamedTuple):
 
 def read_nodes(store: Store, queues: Iterable[str]) -> ClusterNodes:
     """Return what the primaries tell; nothing for one server, or where our user may not ask."""
-    if not isinstance(store.wire, Nodes):
+    if store.address.cluster is None:
         return ClusterNodes()
-    told = [text(reply) for reply in store.wire.call_each("CLUSTER", "NODES") if not isinstance(reply, StoreError)]
+    replies = ask_servers(store, servers_of(store), "CLUSTER", "NODES").values()
+    told = [text(reply) for reply in replies if not isinstance(reply, StoreError)]
     if not told:
         return ClusterNodes()
     leaving = {int(slot) for reply in told for slot in _LEAVES.findall(reply)}

@@ -1,12 +1,15 @@
-"""How much memory Redis takes, and when it will be full at the growth of the last hour."""
+"""How much memory Redis takes, and when it will be full at the growth of the last hour. Of a cluster: its fullest node,
+which is the first that refuses jobs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store import keys
-from jqjobs.store.reads.server_info import read_info
+from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count, integer, text
 from jqjobs.store.store import Store
 
@@ -35,8 +38,31 @@ class RedisMemory(NamedTuple):
 
 def read_memory(store: Store) -> RedisMemory | None:
     """Read how much Redis takes, and the samples of daemons; None when it does not tell. Raises: StoreError."""
-    info = read_info(store, "memory")
-    return None if info is None else memory_of(store, info)
+    return memory_of(store, memory_info(store))
+
+
+def memory_info(store: Store) -> Mapping[str, str]:
+    """Return what INFO tells of memory, nothing where our user may not ask. Raises: StoreUnavailable."""
+    try:
+        return fullest(read_infos(store, "memory").values())
+    except StoreUnavailable:
+        raise
+    except StoreError:
+        return {}
+
+
+def used_memory(store: Store) -> int | None:
+    """Return how many bytes Redis takes; None when it does not tell. Raises: StoreUnavailable."""
+    return integer(memory_info(store).get("used_memory"))
+
+
+def fullest(infos: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return, of the INFO of several nodes, that of the one that has the largest part of its memory in use."""
+    return max(infos, key=lambda info: count(info.get("used_memory")) / (_most_bytes(info) or 1))
+
+
+def _most_bytes(info: Mapping[str, str]) -> int:
+    return count(info.get("maxmemory")) or count(info.get("total_system_memory"))
 
 
 def memory_of(store: Store, info: Mapping[str, str]) -> RedisMemory | None:
@@ -44,9 +70,9 @@ def memory_of(store: Store, info: Mapping[str, str]) -> RedisMemory | None:
     used_bytes = integer(info.get("used_memory"))
     if used_bytes is None:
         return None
-    limit = count(info.get("maxmemory"))
+    is_limited = count(info.get("maxmemory")) > 0
     samples = _samples(store.wire.call("ZRANGE", store.address.key(keys.MEMORY), 0, -1))
-    return RedisMemory(used_bytes, limit or count(info.get("total_system_memory")), limit > 0, growth_per_s(samples))
+    return RedisMemory(used_bytes, _most_bytes(info), is_limited, growth_per_s(samples))
 
 
 def _samples(members: Sequence[bytes]) -> list[tuple[int, int]]:

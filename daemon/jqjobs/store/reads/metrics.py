@@ -10,11 +10,10 @@ from jqjobs.jobs.scaling import LEAD_S, UNBOUNDED, Rules, decide
 from jqjobs.jobs.statistics import BOUNDS_MS
 from jqjobs.store.reads.deploys import read_deploys
 from jqjobs.store.reads.loads import Loads, loads_of
+from jqjobs.store.reads.memory import used_memory
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import read_registry
-from jqjobs.store.reads.server_info import read_info
 from jqjobs.store.reads.statistics import NameStatistics, queue_statistics
-from jqjobs.store.reply_values import integer
 from jqjobs.store.store import Store
 
 STATES = ("inbox", "ready", "scheduled", "active", "held", "waiting", "parked", "suspects", "kept", "dead")
@@ -83,7 +82,7 @@ def _wanted_workers(loads: Loads) -> Metric:
 
 
 def _memory(store: Store) -> Iterator[Metric]:
-    used_bytes = integer((read_info(store, "memory") or {}).get("used_memory"))
+    used_bytes = used_memory(store)
     if used_bytes is not None:
         yield _MEMORY.alone(used_bytes)
 

@@ -1,20 +1,25 @@
-"""What a server says of itself: INFO, which who runs it may forbid."""
+"""What servers say of themselves: INFO, which who runs them may forbid."""
 
 from __future__ import annotations
 
 from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.store.reads.servers import ask_servers, servers_of
 from jqjobs.store.reply_values import text
+from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
 
 
-def read_info(store: Store, *sections: str) -> dict[str, str] | None:
-    """Return the fields of INFO; None when this server or our user may not tell. Raises: StoreUnavailable."""
-    try:
-        return info_fields(text(store.wire.call("INFO", *sections)))
-    except StoreUnavailable:
-        raise
-    except StoreError:
-        return None
+def read_infos(store: Store, *sections: str) -> dict[Place, dict[str, str]]:
+    """Return the fields of INFO of each server (`servers`) that tells.
+
+    Raises: StoreError when none does; StoreUnavailable when all are away.
+    """
+    told = ask_servers(store, servers_of(store), "INFO", *sections)
+    found = {place: info_fields(text(reply)) for place, reply in told.items() if not isinstance(reply, StoreError)}
+    if not found:
+        raise_first(sorted(told.values(), key=lambda error: isinstance(error, StoreUnavailable)))
+    return found
 
 
 def info_fields(info: str) -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""What concerns servers, not queues, is asked of each node of a cluster: not only of the one where daemons meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster_server import ClusterServer
+from jqjobs.base.log_lines import FIELDS
+from jqjobs.daemon.lease_messages import Report
+from jqjobs.daemon.leases import expiries
+from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreUnavailable
+from jqjobs.store.reads.memory import read_memory
+from store.cli.terminal import Terminal
+from store.queue_system import LEASE_MS, START_MS, QueueSystem
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+HOUR_MS = 3_600_000
+QUEUES = tuple(f"q{i}" for i in range(12))
+
+
+@pytest.fixture
+def lonely(cluster: ClusterServer) -> Iterator[int]:
+    """The port of a node where daemons do not meet, which evicts, and has the least memory of all."""
+    nodes = cluster.nodes
+    port = next(one for one in nodes.primaries() if one != nodes.owner("~"))
+    nodes.ask(port, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", "100mb")
+    yield port
+    nodes.ask(port, "CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "0")
+
+
+@pytest.fixture
+def keeper(cluster_system: QueueSystem, tmp_path: Path) -> LeaseKeeper:
+    settings = DaemonSettings("shop:app", cluster_system.url, lease_s=LEASE_MS / 1000)
+    return LeaseKeeper(settings, "h:1:d", cluster_system.store, tmp_path, lambda event: None)
+
+
+def names(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [(record.getMessage(), getattr(record, FIELDS)["message"]) for record in caplog.records]
+
+
+def test_a_node_that_evicts_is_told_of_by_daemon_and_doctor_and_is_the_one_that_is_full_first(
+    lonely: int, cluster_system: QueueSystem, keeper: LeaseKeeper,
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    named = f"Redis 127.0.0.1:{lonely}"
+    keeper.check_server()
+    said = f"{named}: maxmemory-policy is allkeys-lru: Redis may evict jobs; set noeviction"
+    assert names(caplog) == [("redis.warning", said)]
+    assert keeper.housekeeping.maxmemory_bytes == 100 << 20
+    memory = read_memory(cluster_system.store)
+    assert memory is not None
+    assert (memory.most_bytes, memory.is_limited) == (100 << 20, True)
+    found = Terminal(cluster_system.url, capsys).json("doctor")["checks"]
+    bad = [each for each in found if each["id"] == "server.policy"]
+    assert [(each["level"], each["subject"]) for each in bad] == [("error", named)]
+
+
+def test_keys_that_expire_are_shortened_at_each_node(cluster_system: QueueSystem, keeper: LeaseKeeper) -> None:
+    report = Report({"name": "web", "state": "running"}, {})
+    assert keeper.register(report) is None
+    fleeting = [f"jq:{{{queue}}}:minute:1" for queue in QUEUES]
+    for name in fleeting:
+        cluster_system.redis("SET", name, 1, "PX", 5 * HOUR_MS)
+    cluster_system.clock.now_ms = START_MS - 3 * HOUR_MS
+    while keeper.register(report) is not None:
+        pass
+    left = [cluster_system.redis("PTTL", name) for name in fleeting]
+    assert max(left) <= 2 * HOUR_MS
+
+
+def test_a_walk_passes_over_a_node_that_is_away_and_begins_anew_when_others_are_primaries(
+    cluster_system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers, asked = [("a", 1), ("b", 1)], list[tuple[str, int]]()
+
+    def ask(store: object, places: list[tuple[str, int]], *command: str) -> dict[tuple[str, int], Any]:
+        asked.append(places[0])
+        away = places[0] == ("a", 1)
+        return {places[0]: StoreUnavailable("away") if away else [b"7" if len(asked) < 4 else b"0", []]}
+
+    monkeypatch.setattr(expiries, "servers_of", lambda store: list(servers))
+    monkeypatch.setattr(expiries, "ask_servers", ask)
+    walk = expiries.Expiries(cluster_system.store)
+    walk.begin()
+    walk.step()
+    walk.step()
+    servers[:] = [("b", 1), ("c", 1)]
+    while walk.are_walked:
+        walk.step()
+    assert asked == [("a", 1), ("b", 1), ("b", 1), ("b", 1), ("c", 1)]
