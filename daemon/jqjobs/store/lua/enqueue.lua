@@ -3,27 +3,29 @@
 -- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only: how many, name, number of
 -- words; those: names and values of priority, due ("+ms" from now, "ms" absolute), key (coalescing), replace (what has
 -- that key, not started), and fields to be stored as they are (expires as "+ms" from now); then id and payload of each
--- Returns for each job not created: its number, from 1; 0, or 2: replaced; the id that stands for it; or QUEUEFULL:
--- none is stored, since more would wait than may (rules/length.lua)
+-- Returns for each job not created: its number, from 1; 0, or 2: replaced; the id that stands for it; or QUEUEFULL
 -- First write: HINCRBY, refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
-local settings, turns, has_groups = q .. 'settings', q .. 'turns', false
-local there = call('EXISTS', q .. 'wake', settings, settings, turns, turns)
-if there > 1 then
-  has_groups = call('EXISTS', turns) == 1
+local time = now == '' and call('TIME')
+if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
+if total == '1' and ARGV[5] == '0' then
+  --: include arrival/plain
+  if add_plain(q, now, ARGV[4], ARGV[6], ARGV[7]) then return {} end
+end
+local turns, settings = q .. 'turns', q .. 'settings'
+local there = call('EXISTS', q .. 'wake', turns, turns, settings, settings, settings, settings)
+local has_groups = there % 4 > 1
+if there > 3 then
   --: include arrival/new_in_call
   local full = refuse_too_many(q, tonumber(total))
   if full then return full end
 end
 local sequence = call('HINCRBY', q .. 'meta', 'seq', total) - total
-local time = now == '' and call('TIME')
-if time then now = time[1] .. string.sub('00000' .. time[2], -6, -4) end
-
+--: include arrival/ready
 local function rare()  -- for jobs of which more is said: to build it takes as long as two commands
-  --: include turns/turn arrival/add arrival/words arrival/ready
+  --: include turns/turn arrival/add arrival/words
   has_turns[q] = has_groups
-  return { read_words = read_words, add = add, write_ready = write_ready, write_turns = write_turns,
-    begun = {}, now = tonumber(now) }
+  return { read_words = read_words, add = add, write_turns = write_turns, begun = {}, now = tonumber(now) }
 end
 
 local rules, reply, ready, number, at, job = nil, {}, {}, 0, 3, q .. 'job:'
@@ -34,7 +36,7 @@ while ARGV[at] do
     rules = rules or rare()
     more, at = rules.read_words(at, words, now), at + words
     if more.fair and not rules.begun[more.priority or 0] then  -- turns that begin look at all that waits
-      rules.begun[more.priority or 0], has_groups, ready = true, true, rules.write_ready(q, ready)
+      rules.begun[more.priority or 0], has_groups, ready = true, true, write_ready(q, ready)
     end
   end
   while number < last do
@@ -52,9 +54,7 @@ while ARGV[at] do
     if made ~= 1 then reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = number, made, id end
   end
 end
-for n = 1, #ready, 1000 do  -- as write_ready does it: most calls do without that
-  call('ZADD', q .. 'ready', unpack(ready, n, math.min(n + 999, #ready)))
-end
+write_ready(q, ready)
 if has_groups then rules.write_turns(q) end
 if there % 2 == 0 then call('ZADD', q .. 'wake', 0, '1') end
 return reply
