@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Enqueued, Kind, NewJob
-from jqjobs.store.calls import enqueueing
+from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.wire import pack
 from store.queue_system import START_MS, QueueSystem
 
@@ -162,6 +166,64 @@ def test_a_token_that_waits_is_no_error_and_one_that_was_taken_comes_back(system
         assert system.ids("wake") == ["1"]
         if job_id == "b":
             system.redis("ZPOPMIN", system.key("wake"))
+
+
+def rules(system: QueueSystem) -> None:
+    system.run(upkeep.settings("q", {"max_length": 3}))
+
+
+def groups(system: QueueSystem) -> None:
+    system.add("g", fields=("fair", "g"))
+
+
+def one_of_them(system: QueueSystem) -> None:
+    system.add("b", payload=b"first")
+
+
+@pytest.mark.parametrize(
+    "there", [(), (rules,), (groups,), (one_of_them,), (rules, groups), (rules, one_of_them), (groups, one_of_them)],
+    ids=lambda there: " and ".join(each.__name__ for each in there) or "nothing",
+)  # fmt: skip
+@pytest.mark.parametrize("waits", [True, False], ids=["a token waits", "no token waits"])
+def test_jobs_of_several_calls_are_stored_like_those_of_one(
+    system: QueueSystem, there: tuple[Callable[[QueueSystem], None], ...], waits: bool
+) -> None:
+    """The short way of one plain job, and the long one where there is something to look at first."""
+
+    def stored(*calls: tuple[str, ...]) -> tuple[list[Enqueued], dict[bytes, Any]]:
+        system.redis("FLUSHALL")
+        for prepare in there:
+            prepare(system)
+        system.use_up_token()
+        if waits:
+            system.redis("ZADD", system.key("wake"), 0, "1")
+        return [made for ids in calls for made in system.add(*ids)], system.everything()
+
+    assert stored(("a",), ("b",)) == stored(("a", "b"))
+
+
+def test_a_full_queue_takes_no_plain_job_either_and_one_that_is_there_is_no_newcomer(system: QueueSystem) -> None:
+    rules(system)
+    for job_id in "abc":
+        system.add(job_id)
+    with pytest.raises(StoreFull, match="no more than 3 jobs may wait"):
+        system.add("d")
+
+    assert system.add("c") == [Enqueued("c", False)]
+    assert system.ids("ready") == ["a", "b", "c"]
+
+
+def test_a_plain_job_takes_four_commands_and_the_time(live_system: QueueSystem) -> None:
+    live_system.add("a")
+    live_system.redis("CONFIG", "RESETSTAT")
+    live_system.add("b")
+
+    lines = live_system.redis("INFO", "commandstats").decode().splitlines()
+    counted = {line.split(":")[0]: line.split("calls=")[1].split(",")[0] for line in lines if "calls=" in line}
+    assert counted.keys() - {"cmdstat_config|resetstat"} == {
+        f"cmdstat_{name}" for name in ("evalsha", "exists", "time", "hincrby", "hset", "zadd")
+    }
+    assert set(counted.values()) == {"1"}
 
 
 @pytest.mark.parametrize(
