@@ -111,12 +111,14 @@ class Own(NamedTuple):
 def decide_for(own: Own, load: Load, rules: Rules) -> Decision:
     """Return how many workers one daemon should have, others being there for the same queues.
 
-    When a job has waited longer than the target while all its workers are busy, what is known of such jobs was wrong.
+    When a job has waited longer than the target while all who take jobs are busy, what is known of such jobs was wrong.
+    Those that are still starting are then not too many, however long that takes them.
     """
     wanted, why = decide(load, rules._replace(least=0, most=UNBOUNDED))
     mine = wanted - max(0, load.workers - own.ready)
-    if load.oldest_s > rules.target_s and own.busy >= own.present:
-        more = min(2 * own.present, own.busy + math.ceil(load.ready / rules.at_once))
+    if load.oldest_s > rules.target_s and own.busy >= own.ready:
+        most = 2 * own.present if own.ready == own.present else own.present
+        more = min(most, own.busy + math.ceil(load.ready / rules.at_once))
         if more > mine:
             mine, why = more, f"{load.ready} ready, the oldest for {load.oldest_s:.0f} s"
     return Decision(max(own.busy, rules.least, min(mine, rules.most)), why)

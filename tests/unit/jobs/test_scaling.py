@@ -101,6 +101,9 @@ def test_jobs_that_have_waited_too_long_want_twice_as_many_whatever_was_thought_
         "one of its workers is free, or about to begin"
     )
     assert decide_for(Own(2, 2, 2), late._replace(oldest_s=4.9), DAEMON).wanted == 2
+    starting = late._replace(busy=1, in_hand=1, workers=1)
+    assert decide_for(Own(2, 1, 1), starting, DAEMON).wanted == 2, "it comes too late to be given up for that"
+    assert decide_for(Own(4, 1, 1), starting._replace(ready=1), DAEMON).wanted == 2, "nobody waits for the others"
 
 
 @pytest.mark.parametrize(
