@@ -14,7 +14,7 @@ PROCESS_TESTS  := tests/e2e
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format django reference docs bench chaos failover outbox-chaos clean
+.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format django reference docs bench chaos failover cluster cluster-carry outbox-chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -92,6 +92,12 @@ chaos: $(STAMP) ## kill, freeze and cut off a fleet for 10 minutes, and check it
 
 failover: $(STAMP) ## 50 failovers behind sentinels, under load: what is lost, when work goes on; ARGS="--wait 1"
 	PYTHONPATH=benchmarks $(BIN)/python -m failover.run $(ARGS)
+
+cluster: $(STAMP) ## primaries of a cluster killed and frozen, slots moved, 10 each, under load; ARGS="--binary valkey"
+	PYTHONPATH=benchmarks $(BIN)/python -m cluster.run $(ARGS)
+
+cluster-carry: $(STAMP) ## what a job costs on one server, one node of a cluster, three nodes of it
+	PYTHONPATH=benchmarks $(BIN)/python -m cluster.carry $(ARGS)
 
 outbox-chaos: $(STAMP) ## 200 kills of relays, 20 outages of Redis, 10,000 transactions, on three databases; ARGS="--kills 20"
 	PYTHONPATH=benchmarks:tests $(BIN)/python -W ignore -m outbox_chaos.run $(ARGS)

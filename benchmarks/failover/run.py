@@ -20,8 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from deployments.load import Balance, Load
 from failover.deployment import Deployment
-from failover.load import Load
 
 _MEMORY = Path("/dev/shm")
 #: So long a frozen server stands still: it wakes up as a primary that was replaced.
@@ -91,13 +91,13 @@ def main(words: Sequence[str] | None = None) -> int:
         while len(done) < options.failovers and time.monotonic() < until_s:
             done.append(fail_over(deployment, load, kinds.choice(options.kinds)))
             _say(len(done), done[-1], load)
-        lost = load.lost()
+        balance = load.balance()
     finally:
         load.stop()
         deployment.stop()
         shutil.rmtree(directory, ignore_errors=True)
-    _report(options.wait, done, load, lost)
-    return int(options.wait == "all" and lost > 0)
+    _report(options.wait, done, load, balance)
+    return int(options.wait == "all" and balance.lost + balance.stuck > 0)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -120,8 +120,10 @@ def _say(number: int, failover: Failover, load: Load) -> None:
     )
 
 
-def _report(wait: str, done: Sequence[Failover], load: Load, lost: int) -> None:
-    print(f"\nJQ_WAIT {wait}: {len(done)} failovers, {load.accepted} accepted, {lost} of them lost")
+def _report(wait: str, done: Sequence[Failover], load: Load, balance: Balance) -> None:
+    print(
+        f"\nJQ_WAIT {wait}: {len(done)} failovers, {load.accepted} accepted, {balance.lost} lost, {balance.stuck} stuck"
+    )
     for kind in KINDS:
         ran = sorted(failover.went_on_s for failover in done if failover.kind == kind)
         if ran:

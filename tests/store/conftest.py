@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +15,7 @@ import pytest
 from cluster_server import ClusterServer
 from jqjobs.store.address import parse_url
 from jqjobs.store.store import Store
-from servers import Server
+from servers import Server, require_program
 from store.queue_system import QueueSystem
 
 
@@ -88,3 +89,16 @@ def connect() -> Iterator[Callable[..., Store]]:
     yield one
     for store in made:
         store.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that is its own authority; its key lies beside it."""
+    path = tmp_path / "certificate.pem"
+    subprocess.run(
+        [require_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(tmp_path / "key.pem"), "-out", str(path)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -23,23 +22,10 @@ from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.trips.token_line import TokenLine
 from jqjobs.worker.trips.wake_wait import WakeWait
-from servers import Server, free_port, require_program
+from servers import Server, free_port
 
 #: A wait that ends by itself lasts as long as it was told; one that is woken by a stray byte ends at once.
 WAIT_S = 1.5
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that is its own authority; its key lies beside it."""
-    path = tmp_path / "certificate.pem"
-    subprocess.run(
-        [require_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-keyout", str(tmp_path / "key.pem"), "-out", str(path)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return path
 
 
 @pytest.fixture
