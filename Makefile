@@ -40,9 +40,10 @@ test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, th
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
-test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on a fake server, 105 kills of workers
+test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on a fake server and on clusters, 105 kills of workers
 	JQ_TEST_KILLS=105 $(BIN)/python -m pytest tests/e2e/test_supervisord.py
 	JQ_TEST_SERVERS=fake $(BIN)/python -m pytest -n 2 tests/store -k fake
+	JQ_TEST_SERVERS="valkey-cluster redis-cluster" $(BIN)/python -m pytest tests/store -k cluster
 	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property
 
 check: format-check lint types layers test ## what CI runs: format, lint, types, layers, tests

@@ -36,7 +36,7 @@ from fake_server import FakeServer
 
 KINDS = ("fake", "valkey", "redis")
 REAL_KINDS = ("valkey", "redis")
-#: What the contract suite runs on; JQ_TEST_SERVERS=fake lets it run on the fake.
+#: What the contract suite runs on; JQ_TEST_SERVERS=fake lets it run on the fake, valkey-cluster on a cluster.
 CONTRACT_KINDS = tuple(os.environ.get("JQ_TEST_SERVERS", " ".join(REAL_KINDS)).split())
 
 Word = str | bytes | int | float
