@@ -101,10 +101,12 @@ def _kill(store: Store, queue: str, jobs: int) -> None:
     _copy(store, queue, "dead", [job.id for job in new], jobs)
 
 
-#: Copies jobs, each with its history, under further ids, behind their models in the set they are in.
+#: Copies jobs, each with its history, under further ids, behind their models in the set they are in. Dead ones died
+#: before them: an act leaves alone what dies later than it began.
 _COPYING = """
 local q, set, first, last = KEYS[1], KEYS[1] .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local jobs, lives, scores = {}, {}, {}
+local step = ARGV[1] == 'dead' and -1 or 1
 for n = 4, #ARGV do
   jobs[n] = redis.call('HGETALL', q .. 'job:' .. ARGV[n])
   lives[n] = redis.call('LRANGE', q .. 'job:' .. ARGV[n] .. ':history', 0, -1)
@@ -115,7 +117,7 @@ for i = first, last do
   local id = 'copy-' .. ARGV[1] .. '-' .. i
   redis.call('HSET', q .. 'job:' .. id, unpack(jobs[n]))
   if #lives[n] > 0 then redis.call('RPUSH', q .. 'job:' .. id .. ':history', unpack(lives[n])) end
-  redis.call('ZADD', set, scores[n] + i, id)
+  redis.call('ZADD', set, scores[n] + step * i, id)
 end
 """
 
