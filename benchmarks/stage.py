@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jqjobs.embedded import EmbeddedServer
+from jqjobs.errors import StoreError
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import upkeep
 from jqjobs.store.store import Store
@@ -55,12 +56,22 @@ def _redis(binary: str, directory: Path) -> Iterator[tuple[str, int]]:
     path = directory / "redis.sock"
     where = ("--port", "0", "--unixsocket", str(path), "--dir", str(directory))
     process = subprocess.Popen([binary, *where, *_SETTINGS], stdout=subprocess.DEVNULL)
+    url = f"unix://{path}"
     try:
-        wait_until(path.exists, 10)
-        yield f"unix://{path}", process.pid
+        wait_until(lambda: _answers(url), 10)
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait()
+
+
+def _answers(url: str) -> bool:
+    """Whether the server listens; its socket is there a moment before."""
+    try:
+        Store(parse_url(url)).ping()
+    except StoreError:
+        return False
+    return True
 
 
 @contextmanager
