@@ -36,6 +36,18 @@ def take(text: str) -> None:
     """Take an argument."""
 
 
+@app.job(queue="long")
+def linger() -> None:
+    """Keep a worker busy for a second."""
+    time.sleep(1)
+
+
+@app.job(queue="long")
+def urgent(index: int) -> None:
+    """Say when this began."""
+    ledger.attach()[index] = time.monotonic_ns()
+
+
 @app.job(queue="dozes")
 async def doze() -> None:
     """Wait 30 ms."""

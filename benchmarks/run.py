@@ -24,6 +24,7 @@ import enqueue
 import envs
 import footprint
 import growth
+import inbox
 import io_bound
 import latency
 import report
@@ -46,6 +47,7 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     startup.NAME: startup.measure,
     slow_link.NAME: slow_link.measure,
     growth.NAME: growth.measure,
+    inbox.NAME: inbox.measure,
 }
 #: Only by name: they take long.
 EXTRA: dict[str, Callable[[Stage], Iterator[Figure]]] = {"files": footprint.files, "crowd": footprint.crowd}

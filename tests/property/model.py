@@ -288,8 +288,9 @@ class Model:
         q.jobs[job_id].rank = 0
         return True
 
-    def told(self, queue: str, workers: Sequence[str]) -> set[str]:
-        return {mark for mark in self.queues[queue].cancels if mark.split()[0] in workers}
+    def told(self, queue: str, workers: Sequence[str]) -> tuple[bool, set[str]]:
+        q = self.queues[queue]
+        return bool(q.inbox), {mark for mark in q.cancels if mark.split()[0] in workers}
 
     def retry(self, queue: str, ids: Sequence[str]) -> list[int]:
         q = self.queues[queue]

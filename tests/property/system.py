@@ -295,8 +295,8 @@ class System:
         self.check(word, self.model.resolve(queue, self.now, answer))
 
     def ask_for_cancels(self, queue: str, workers: list[str]) -> None:
-        told = {" ".join(map(str, mark)) for mark in self.run(cancels(queue, workers))}
-        self.check(told, self.model.told(queue, workers))
+        inbox, jobs = self.run(cancels(queue, workers))
+        self.check((inbox, {" ".join(map(str, mark)) for mark in jobs}), self.model.told(queue, workers))
 
     def retry(self, queue: str, ids: list[str]) -> None:
         self.check(self.run(upkeep.retry(queue, ids)), self.model.retry(queue, ids))

@@ -145,6 +145,22 @@ def test_a_daemon_is_in_the_registry_until_it_deregisters(kept: KeptWorkers) -> 
     assert read_registry(kept.system.store).daemons == ()
 
 
+def test_envelopes_that_a_busy_daemon_sees_are_taken_in_from_all_queues_by_turns(kept: KeptWorkers) -> None:
+    kept.join("w", "q", "r")
+    kept.system.push(*[{"job": "mail"}] * 250)
+    kept.system.push({"job": "mail"}, queue="r")
+    about = {"name": "web", "state": "running"}
+    kept.keeper.register(Report(about))
+    assert not kept.keeper.housekeeping.inboxes.are_filled, "idle workers do it themselves"
+    kept.keeper.register(Report(about, is_busy=True))
+    for _ in range(100):  # turns of the lease thread; a slow host does less in each
+        assert (kept.system.ids("ready", "r") != []) or (len(kept.system.ids("ready")) <= 100)
+        if kept.keeper.housekeeping.inboxes.are_filled:
+            kept.keeper.housekeeping.inboxes.take_in()
+    assert (len(kept.system.ids("ready")), len(kept.system.ids("ready", "r"))) == (250, 1)
+    assert not kept.keeper.housekeeping.inboxes.are_filled
+
+
 def test_the_memory_of_redis_is_noted_once_a_minute_whoever_asks(kept: KeptWorkers) -> None:
     for _ in range(2):
         kept.keeper.note_memory()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from jqjobs.base.clock import monotonic_ms
@@ -16,10 +16,13 @@ from jqjobs.store.wire import raise_first
 T = TypeVar("T")
 
 
-def run_and_pass_on_cancels(store: Store, call: Call[T], workers: Sequence[Join]) -> T:
+def run_and_pass_on_cancels(
+    store: Store, call: Call[T], workers: Sequence[Join], note_envelopes: Callable[[Sequence[str]], None]
+) -> T:  # fmt: skip
     """Run a call and return its answer; in the same round trip ask what is cancelled in the hands of these workers.
 
-    That goes to their boards: a worker looks there before it starts a job, and while the job runs.
+    That goes to their boards: a worker looks there before it starts a job, and while the job runs. ``note_envelopes``:
+    is told in which of these queues envelopes wait.
     Raises: StoreError, after all that could be done.
     """
     queues = sorted({name for join in workers for name in join.queues})
@@ -28,7 +31,11 @@ def run_and_pass_on_cancels(store: Store, call: Call[T], workers: Sequence[Join]
     first, *answers = store.run_many([call, *asked])
     boards = {join.worker_id: join.board for join in workers}
     for name, answer in zip(queues, answers, strict=True):
-        for worker_id, job_id, attempt in [] if isinstance(answer, StoreError) else answer:
+        if isinstance(answer, StoreError):
+            continue
+        if answer.inbox:
+            note_envelopes([name])
+        for worker_id, job_id, attempt in answer.jobs:
             boards[worker_id].cancel(name, job_id, attempt, monotonic_ms())
     if isinstance(first, StoreError):
         raise first

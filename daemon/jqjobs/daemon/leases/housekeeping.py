@@ -5,16 +5,16 @@ All of it is bounded inside the scripts; this only asks, for each queue, and say
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter
 from collections.abc import Sequence
 
 from jqjobs.base import log
 from jqjobs.base.clock import format_age
+from jqjobs.daemon.leases.inboxes import Inboxes
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.errors import StoreError, StoreFull
-from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.errors import StoreError
+from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.batches import deliver_flow
 from jqjobs.store.calls.upkeep import Housekept
 from jqjobs.store.reads.queues import QueueStatus, queue_status
@@ -44,6 +44,7 @@ class Housekeeping:
         self.maxmemory_bytes = 0
         self.every_s = min(_EVERY_S, settings.lease_s / 6)
         self._trimmed = Trimmed(settings)
+        self.inboxes = Inboxes(store)
 
     def do(self, queues: Sequence[str]) -> bool:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
@@ -61,6 +62,8 @@ class Housekeeping:
                 log.event("queue.damaged", level=log.ERROR, queue=name, error=found.mended)
             self._trimmed.note(name, found, most_dead)
             more = more or found.more
+            if found.inbox:
+                self.inboxes.note([name])
         problems = [
             problem for name, found in zip(queues, answers, strict=True) if (problem := self._pass_on(name, found))
         ]
@@ -68,12 +71,10 @@ class Housekeeping:
         return more
 
     def _pass_on(self, name: str, found: Housekept | StoreError) -> StoreError | None:
-        """Take in what lies in the inbox, and bring away what has left; return what kept one queue from it."""
+        """Bring away what has left a queue; return what kept it from that."""
         if isinstance(found, StoreError):
             return found
         try:
-            if found.inbox:
-                self._ingest(name)
             if found.undelivered:
                 self._deliver(name)
         except StoreError as problem:
@@ -86,12 +87,6 @@ class Housekeeping:
             return self._settings.max_dead
         fitting = int(self.maxmemory_bytes * _DEAD_SHARE / _DEAD_BYTES / max(1, queues))
         return min(self._settings.max_dead, max(_LEAST_DEAD, fitting))
-
-    def _ingest(self, name: str) -> None:
-        try:
-            self._store.run(enqueueing.ingest(name, secrets.token_hex(8)))
-        except StoreFull:
-            return  # the envelopes stay where they are until there is memory for them
 
     def _deliver(self, name: str) -> None:
         """Bring jobs and notices to the queue that they left for: nobody else has."""

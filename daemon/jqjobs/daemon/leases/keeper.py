@@ -51,7 +51,7 @@ class LeaseKeeper:
     - takes over orphans: ends workers whose daemon is dead too
     - recalls: gives back what a worker was told not to start
     - says that workers are about to end, so that nobody is charged for it
-    - keeps house in the queues, ticks their schedules, looks whether anything is left in them, and how much
+    - keeps house in the queues, ticks their schedules, looks whether anything is left, and how much
     - notes how much memory Redis takes
     - registers the daemon and its workers, notes deploys, and passes on what is cancelled in their hands
 
@@ -183,13 +183,15 @@ class LeaseKeeper:
         note_memory(self._store)
 
     def register(self, report: Report) -> float | None:
-        """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled.
+        """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled,
+        and it is noted where envelopes wait.
 
         Returns in how many seconds there is more to do: when the clock of Redis was set back, all that expires is
         looked at, some of it each time.
         """
         call = daemons.register(self._daemon_id, _REGISTERED_MS, report.about, report.workers)
-        if run_and_pass_on_cancels(self._store, call, list(self._joined.values()) if report.is_busy else []):
+        busy = list(self._joined.values()) if report.is_busy else []
+        if run_and_pass_on_cancels(self._store, call, busy, self.housekeeping.inboxes.note):
             log.event("redis.clock_back", level=log.WARNING)
             self._expiries.begin()
         self._releases.look(report)

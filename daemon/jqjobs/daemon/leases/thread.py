@@ -11,6 +11,7 @@ Redis is in `keeper`.
 
 from __future__ import annotations
 
+import math
 import queue
 import random
 import threading
@@ -57,7 +58,7 @@ class LeaseThread(threading.Thread):
     - renews the leases of all workers
     - does what the main loop has asked for: joins, ends of workers, recalls
     - takes over orphans, whose daemon is dead too
-    - keeps house in the queues, and ticks their schedules
+    - keeps house in the queues, takes envelopes in where some were seen, and ticks schedules
     - looks whether a burst is over, and how much there is to do
     - notes how much memory Redis takes
     - registers the daemon and its workers
@@ -145,6 +146,7 @@ class LeaseThread(threading.Thread):
         self._step("orphans", keeper.take_over_orphans, _orphans_every_s(_now_s() - self._started_s))
         self._step("old boards", lambda: remove_old_boards(self._boards), _OLD_BOARDS_EVERY_S)
         self._step("housekeep", keeper.keep_house, keeper.housekeeping.every_s)
+        self._step("inboxes", keeper.housekeeping.inboxes.take_in, math.inf)
         if keeper.has_joined:
             self._step("schedules", keeper.tick, LOOK_EVERY_S)
         if keeper.has_joined and settings.burst:
@@ -155,6 +157,8 @@ class LeaseThread(threading.Thread):
         if self._report.about:
             self._hasten_register()
             self._step("register", self._register, _BUSY_EVERY_S if self._report.is_busy else _REGISTER_EVERY_S)
+        if keeper.housekeeping.inboxes.are_filled:
+            self._schedule.hasten("inboxes", _now_s())
 
     def _step(self, name: str, do: Step, every_s: float) -> None:
         if self._schedule.take(name, every_s, _now_s()):

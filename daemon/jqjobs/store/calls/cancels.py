@@ -40,15 +40,24 @@ class Cancelled(NamedTuple):
     attempt: int
 
 
+class BusyNews(NamedTuple):
+    """What workers hear that are busy. ``inbox``: whether envelopes wait."""
+
+    inbox: bool
+    jobs: list[Cancelled]
+
+
 def cancel(queue: str, ids: Sequence[str]) -> Call[list[CancelAnswer]]:
     """Cancel jobs of one queue. ``ids``: each alone, or "id worker" where the holder is known."""
     return Call(script("cancel"), (keys.meta(queue),), ("", *ids), lambda reply: [_ANSWERS[item] for item in reply])
 
 
-def cancels(queue: str, workers: Sequence[str]) -> Call[list[Cancelled]]:
-    """Ask which jobs that these workers have in hand are to end."""
+def cancels(queue: str, workers: Sequence[str]) -> Call[BusyNews]:
+    """Ask which jobs that these workers have in hand are to end, and whether envelopes wait."""
 
-    def parse(flat: Any) -> list[Cancelled]:
-        return [Cancelled(text(flat[i]), text(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]
+    def parse(reply: Any) -> BusyNews:
+        inbox, *flat = reply
+        jobs = [Cancelled(text(flat[i]), text(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]
+        return BusyNews(inbox == 1, jobs)
 
     return Call(script("cancels"), (keys.meta(queue),), ("", *workers), parse, repeatable=True)

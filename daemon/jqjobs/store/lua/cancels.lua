@@ -1,10 +1,11 @@
 --: include core
--- A daemon asks which jobs in the hands of its workers somebody has cancelled.
+-- A daemon whose workers are busy asks which jobs in their hands somebody has cancelled, and whether envelopes wait.
 -- KEYS[1] the queue's meta key   ARGV[1] now (not used)   then worker ids
--- Returns flat, three items a job: worker id, job id, attempt.
+-- Returns 1 if there is anything in the inbox, else 0, then three items a job: worker id, job id, attempt.
 -- First write: none, or ZREM, passes when Redis is full
 local MOST = 500                  -- of one worker; so many it can have in hand
-local q, reply = prefix(KEYS[1]), {}
+local q = prefix(KEYS[1])
+local reply = { redis.call('EXISTS', q .. 'inbox') }
 if redis.call('EXISTS', q .. 'cancels') == 0 then return reply end
 for i = 2, #ARGV do
   local worker = ARGV[i]

@@ -29,7 +29,8 @@ class FakeKeeper:
     """Notes its steps; fails them when the test says so."""
 
     def __init__(self) -> None:
-        self.housekeeping = SimpleNamespace(every_s=2.5)
+        self.inboxes = SimpleNamespace(are_filled=False, take_in=lambda: self._step("take_in"))
+        self.housekeeping = SimpleNamespace(every_s=2.5, inboxes=self.inboxes)
         self.has_answered, self.has_joined = False, True
         self.done: Counter[str] = Counter()
         self.wrong: dict[str, Exception] = {}
@@ -119,6 +120,18 @@ def test_what_has_more_to_do_is_done_again_at_once(leases: FakeLeases) -> None:
     done = leases.turn_for(1)
     assert done["keep_house"] > 10
     assert 2 <= done["tick"] <= 3
+
+
+def test_envelopes_are_taken_in_turn_by_turn_while_there_are_any(leases: FakeLeases) -> None:
+    leases.thread.report = IDLE
+    leases.turn_for(10)
+    assert leases.turn_for(10)["take_in"] == 0
+    leases.keeper.inboxes.are_filled = True
+    leases.turn_for(2.5)
+    assert leases.turn_for(1)["take_in"] >= 90, "each turn of 10 ms"
+    leases.keeper.inboxes.are_filled = False
+    leases.turn_for(0.1)
+    assert leases.turn_for(10)["take_in"] == 0
 
 
 def test_nothing_is_registered_before_there_is_something_to_say(leases: FakeLeases) -> None:
