@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,22 +45,25 @@ def measure(stage: Stage) -> Iterator[Figure]:
         stage.clear()
 
 
-def fill(jobs: int, job: Any = noop) -> None:
-    """Enqueue jobs without arguments."""
+def fill(jobs: int, job: Any = noop, arguments: Callable[[int], tuple[Any, ...]] = lambda n: ()) -> None:
+    """Enqueue jobs; ``arguments``: of the n-th one."""
     for at in range(0, jobs, 10_000):
-        job.enqueue_many([()] * min(10_000, jobs - at))
+        job.enqueue_many([arguments(n) for n in range(at, min(at + 10_000, jobs))])
 
 
-def drains(stage: Stage, workers: int, options: tuple[str, ...], jobs: int, job: Any = noop) -> list[Drain]:
+def drains(
+    stage: Stage, workers: int, options: tuple[str, ...], jobs: int, job: Any = noop,
+    arguments: Callable[[int], tuple[Any, ...]] = lambda n: (),
+) -> list[Drain]:  # fmt: skip
     """Return what each repeat came to, after a warm-up."""
     with daemon(*options, workers=workers) as pid:
-        return [_drain(stage, pid, jobs, job) for _ in range(stage.repeats + 1)][1:]
+        return [_drain(stage, pid, jobs, job, arguments) for _ in range(stage.repeats + 1)][1:]
 
 
-def _drain(stage: Stage, pid: int, jobs: int, job: Any) -> Drain:
+def _drain(stage: Stage, pid: int, jobs: int, job: Any, arguments: Callable[[int], tuple[Any, ...]]) -> Drain:
     queue = job.queue
     stage.pause(queue)
-    fill(jobs, job)
+    fill(jobs, job, arguments)
     before = stage.get_rate()
     goal, workers = stage.done(queue) + jobs, children(pid)
     costs = _costs(stage, workers)

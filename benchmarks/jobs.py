@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import ledger
-from jqjobs import App
+from jqjobs import App, Concurrency, RateLimit
 
 app = App()
 #: Queues of `nap`: one for each link, see slow_link.py.
@@ -46,6 +46,16 @@ def linger() -> None:
 def urgent(index: int) -> None:
     """Say when this began."""
     ledger.attach()[index] = time.monotonic_ns()
+
+
+@app.job(queue="tenants", concurrency=Concurrency(1, key="{tenant}"))
+def one_at_a_time(tenant: int) -> None:
+    """Do nothing, for a tenant of whom one job runs at a time."""
+
+
+@app.job(queue="tenants", rate_limit=RateLimit(100, seconds=60, key="{tenant}"))
+def paced(tenant: int) -> None:
+    """Do nothing, for a tenant whose jobs have a rate."""
 
 
 @app.job(queue="dozes")

@@ -30,6 +30,7 @@ import latency
 import report
 import slow_link
 import startup
+import tenants
 import trips
 import versus
 from figures import Figure, load, save
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     enqueue.NAME: enqueue.measure,
     drain.NAME: drain.measure,
     trips.NAME: trips.measure,
+    tenants.NAME: tenants.measure,
     io_bound.NAME: io_bound.measure,
     latency.NAME: latency.measure,
     footprint.NAME: footprint.measure,

@@ -113,6 +113,15 @@ def _rpop(space: Keyspace, key: str, count: str = "1") -> None:
     space.drop_empty(key)
 
 
+@_command("LREM")
+def _lrem(space: Keyspace, key: str, count: str, item: str) -> None:
+    """Of what scripts use: the first one is removed."""
+    items = space.values.get(key, [])
+    if count == "1" and item in items:
+        items.remove(item)
+    space.drop_empty(key)
+
+
 @_command("LTRIM")
 def _ltrim(space: Keyspace, key: str, first: str, last: str) -> None:
     items = space.values.get(key, [])

@@ -58,7 +58,7 @@ class Concurrency:
 
 
 class Rate:
-    """Of each rate at most so many are taken in any window, by the clock of Redis."""
+    """Of each rate at most so many are taken in any window, but those given back unrun, by the clock of Redis."""
 
     tag = "limit-rate"
 
@@ -71,9 +71,16 @@ class Rate:
         while self._jumps and self._jumps[0] <= step.at_ms:
             self._jumps.popleft()
             self._starts.clear()
+        self._forget_unrun(step)
         for change in step.changes:
             if change.entered("active"):
                 yield from self._take(change.life, step)
+
+    def _forget_unrun(self, step: Step) -> None:
+        for _, key, _, moment in [words for words in step.commands if words[0] == "LREM"]:
+            queue, _, name = key.partition("{")[2].partition("}:limit:")
+            if starts := self._starts.get((queue, name)):
+                starts.remove(min(starts, key=lambda start: abs(start - int(moment))))
 
     def _take(self, life: Life, step: Step) -> Iterator[Violation]:
         for limit in limits_of(self._lives.record(life).get("limits", "")):

@@ -25,6 +25,7 @@ class Packet:
     trip: int
     want: int
     free: int
+    soon: int
     reports: tuple[Report, ...]
     in_hand: tuple[tuple[str, str, int], ...] | None
     suspects: tuple[int, Scope] | None
@@ -60,17 +61,19 @@ class Client:
                 pick(SIGNATURES, self.trip),
                 is_checked=self.trip % 5 > 0,
                 group=pick(GROUPS, self.trip),
+                taken_ms=job.taken_ms if self.trip % 4 else 0,
             )
             for job, kind in zip(ended, kinds, strict=False)
         ]
 
     def packet(
         self, want: int, reports: list[Report], forged: list[Report], free: int = 0,
-        suspects: tuple[int, Scope] | None = None,
+        suspects: tuple[int, Scope] | None = None, *, soon: int = 0,
     ) -> Packet:  # fmt: skip
         """Make the next trip; after a lost reply it is a resync and reports again. ``forged`` reports never count.
 
-        ``free``: slots that are free beside what it runs. ``suspects``: how many it asks for, if it has none in hand.
+        ``free``: slots that are free beside what it runs; ``soon``: jobs that its one slot will have begun in a moment.
+        ``suspects``: how many it asks for, if it has none in hand.
         """
         self.trip += 1
         self.pending += reports
@@ -80,10 +83,10 @@ class Client:
             suspects = None
         call = trips.exchange(
             self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], in_hand=in_hand,
-            free=free, suspects=suspects,
+            free=free, soon=0 if free else soon, suspects=suspects,
         )  # fmt: skip
         named = None if in_hand is None else tuple((job.queue, job.id, job.attempt) for job in in_hand)
-        return Packet(self.id, self.trip, want, free, sent, named, suspects, call)
+        return Packet(self.id, self.trip, want, free, soon, sent, named, suspects, call)
 
     def plain_in(self, queue: str) -> list[TakenJob]:
         """Return what it runs of this queue and could report in a fast trip, once it has succeeded."""
@@ -106,7 +109,7 @@ class Client:
         sent = (*self.pending, *forged)
         done = [TakenJob(queue, r.id, 1, "", b"") for r in sent]
         call = fast_trip(queue, self.id, self.trip, want, done=done)
-        return Packet(self.id, self.trip, want, 0, sent, None, None, call, queue)
+        return Packet(self.id, self.trip, want, 0, 0, sent, None, None, call, queue)
 
     def _in_hand(self, forged: list[Report]) -> list[TakenJob]:
         """What the worker believes to have in hand, which may be more than it does."""
@@ -115,7 +118,8 @@ class Client:
         return [TakenJob(queue, job_id, attempt, "", b"") for queue, job_id, attempt in believed]
 
     def _outcome(self, r: Report) -> Outcome:
-        job = TakenJob(r.queue, r.id, r.attempt, "", b"", keep_ms=r.number, key=self.keys.get((r.queue, r.id), ""))
+        key = self.keys.get((r.queue, r.id), "")
+        job = TakenJob(r.queue, r.id, r.attempt, "", b"", keep_ms=r.number, key=key, taken_ms=r.taken_ms)
         match r.kind:
             case Kind.KEPT:
                 return Outcome.kept(job, result=b"{}")
@@ -140,4 +144,6 @@ class Client:
         for job_id in answer.lost:
             for queue in self.queues:
                 self.running.pop((queue, job_id), None)
+        for job in answer.jobs:
+            job.taken_ms = answer.now_ms
         self.running |= {(job.queue, job.id): job for job in answer.jobs}

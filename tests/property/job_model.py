@@ -127,6 +127,8 @@ class Report:
     is_checked: bool = True
     #: what a worker makes of the error of a failure, "" when it has seen none
     group: str = ""
+    #: when it was taken, as far as its worker knows
+    taken_ms: int = 0
 
     @property
     def park_ms(self) -> int:

@@ -209,12 +209,19 @@ def _count_start(q: Queue, now: int, job_id: str, name: str) -> None:
     open_gate(q, now, name)
 
 
-def free_places(q: Queue, now: int, job_id: str, attempt: int, limits: list[Limit]) -> None:
-    """A limited job is out of a worker's hands, and where it goes from there."""
+def free_places(
+    q: Queue, now: int, job_id: str, attempt: int, limits: list[Limit], unrun_since: int | None = None
+) -> None:
+    """A limited job is out of a worker's hands, and where it goes from there; ``unrun_since``: without having run."""
     for limit in limits:
-        if limit.kind != "c":
+        if limit.kind == "c":
+            q.places[limit.name].discard(f"{job_id} {attempt}")
+        elif unrun_since in q.starts.get(limit.name, ()):
+            q.starts[limit.name].remove(unrun_since)
+            if not q.starts[limit.name]:
+                del q.starts[limit.name]
+        else:
             continue
-        q.places[limit.name].discard(f"{job_id} {attempt}")
         gate = q.gates.get(limit.name)
         is_first = gate is not None and job_id in q.ready and q.ready[job_id] < min(gate.held.values())
         if gate is not None and is_first and any(each.name == limit.name for each in q.jobs[job_id].limits):

@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         number = 1500 * (n % 2) if ms is None else ms
         suspects = (1 + n // 5 % 5, pick(list(Scope), n // 9)) if n // 4 % 2 else None
         forged = self.s.forge(client, n // 2)
-        packet = client.packet(want, client.finish(kinds, number), forged, n // 3 % 4, suspects)
+        packet = client.packet(want, client.finish(kinds, number), forged, n // 3 % 4, suspects, soon=n // 7 % 6)
         self.answered(client, packet, reply)
 
     @rule(n=some)

@@ -92,6 +92,7 @@ class Model:
     def exchange(
         self, worker: str, trip: int, want: int, now: int, reports: Sequence[Report],
         in_hand: Sequence[tuple[str, str, int]] | None, free: int = 0, suspects: tuple[int, int] | None = None,
+        soon: int = 0,
     ) -> Answer:  # fmt: skip
         for q in self.queues.values():
             if worker not in q.leases:
@@ -105,24 +106,26 @@ class Model:
             answer.stale += [r.id for r in mine if not q.settle(now, worker, r)]
             if in_hand is not None:
                 answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in in_hand if n == name])}
-        self._move(worker, trip, want, free, suspects, now, answer)
+        self._move(worker, trip, want, (free, soon), suspects, now, answer)
         return answer
 
     def _move(
-        self, worker: str, trip: int, want: int, free: int, suspects: tuple[int, int] | None, now: int, answer: Answer
-    ) -> None:
-        stop = False
+        self, worker: str, trip: int, want: int, begin_now: tuple[int, int], suspects: tuple[int, int] | None, now: int,
+        answer: Answer,
+    ) -> None:  # fmt: skip
+        free, soon = begin_now
+        most, stop = free or soon, False
         if suspects is not None and want > 0:
             answer.jobs = self._take_suspects(worker, trip, min(want, suspects[0]), suspects[1], now)
             alone = any(self.queues[name].jobs[job_id].suspect[0] in "0-" for name, job_id, _ in answer.jobs)
             stop = alone or (bool(answer.jobs) and free <= 0)
-            want, free = want - len(answer.jobs), free - len(answer.jobs)
+            want, most = want - len(answer.jobs), most - len(answer.jobs)
         for name, q in self.queues.items():
             promote(q, now, 100)
             reap(q, now, worker, 1)
             if want > 0 and not stop and q.paused is None:
-                got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), free=free)
-                want, free = want - len(got), free - len(got)
+                got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), most=most)
+                want, most = want - len(got), most - len(got)
                 answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
             q.note_served(now)
 

@@ -303,7 +303,8 @@ class Queue:
         if report.kind not in UNCLEANED:
             self.jobs[job_id].uncleaned = 0
         self._settle(now, job_id, rank, report)
-        limits.free_places(self, now, job_id, report.attempt, limited)
+        unrun_since = report.taken_ms if report.kind is Kind.RELEASED else None
+        limits.free_places(self, now, job_id, report.attempt, limited, unrun_since)
         return True
 
     def _settle(self, now: int, job_id: str, rank: int, report: Report) -> None:

@@ -173,7 +173,7 @@ class System:
         if packet.fast_in:
             return self.model.fast_trip(packet.fast_in, worker, trip, want, self.now, packet.reports)
         return self.model.exchange(
-            worker, trip, want, self.now, packet.reports, packet.in_hand, packet.free, packet.suspects
+            worker, trip, want, self.now, packet.reports, packet.in_hand, packet.free, packet.suspects, packet.soon
         )
 
     def forge(self, client: Client, n: int) -> list[Report]:

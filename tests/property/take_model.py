@@ -8,11 +8,11 @@ from property.turns_model import note_taken
 
 
 def take(
-    q: Queue, now: int, worker: str, want: int, *, alone: bool, free: int = 0
+    q: Queue, now: int, worker: str, want: int, *, alone: bool, most: int = 0
 ) -> tuple[list[tuple[str, int]], bool]:
     """Return (id, attempt) of what is taken, and whether a limited job ends the whole take; what expired is passed.
 
-    ``free``: so many jobs could start at once, beside what the worker has.
+    ``most``: so many jobs could start at once, beside what the worker has.
     """
     got: list[tuple[str, int]] = []
     while q.ready and len(got) < want:
@@ -25,12 +25,10 @@ def take(
             continue
         if job.limits and not may_start(q, now, job_id):
             continue
-        if job.limits and (got or not alone) and len(got) >= free:
+        if job.limits and (got or not alone) and len(got) >= most:
             return got, True
         _take(q, now, worker, job_id)
         got.append((job_id, job.attempt + 1))
-        if job.limits:
-            return got, True
     return got, False
 
 

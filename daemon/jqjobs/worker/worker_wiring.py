@@ -99,7 +99,7 @@ class _Wiring:
         self.rng = random.Random()
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))
-        self.batch = Batch(self.board)
+        self.batch = Batch(self.board, is_for_one_slot=config.concurrency == 1)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
         woken: set[str] = set()
         self.wake_wait = WakeWait(

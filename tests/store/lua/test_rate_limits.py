@@ -136,15 +136,16 @@ def test_what_a_limit_holds_back_does_not_hold_up_what_is_behind_it(system: Queu
     assert system.start_all() == ["a", "free"]
 
 
-def test_a_limited_job_is_handed_out_alone(system: QueueSystem) -> None:
+def test_a_limited_job_is_the_first_in_hand_where_one_slot_may_take_long(system: QueueSystem) -> None:
     system.add("before")
     system.add_limited("limited", limits=TWO)
     system.add("behind")
+    system.add_limited("other", limits=TWO)
 
     [before] = system.take("w", 5)
-    [limited] = system.trip("w", 5, [outcome(before, Kind.DONE)]).jobs
-    [behind] = system.trip("w", 5, [outcome(limited, Kind.DONE)]).jobs
-    assert [before.id, limited.id, behind.id] == ["before", "limited", "behind"]
+    limited, behind = system.trip("w", 5, [outcome(before, Kind.DONE)]).jobs
+    [other] = system.trip("w", 5, [outcome(limited, Kind.DONE), outcome(behind, Kind.DONE)]).jobs
+    assert [before.id, limited.id, behind.id, other.id] == ["before", "limited", "behind", "other"]
 
 
 def test_a_limited_job_is_not_prefetched_by_a_worker_that_holds_another_one(system: QueueSystem) -> None:

@@ -51,6 +51,7 @@ def after(*lines: str) -> dict[str, Any]:
         (["HSET h x 1", "HDEL h x"], {}),
         (["LPUSH l a b", "RPUSH l c"], {"l": ["b", "a", "c"]}),
         (["RPUSH l a b c d", "LPOP l", "RPOP l"], {"l": ["b", "c"]}),
+        (["RPUSH l a b a", "LREM l 1 a", "LREM l 1 x"], {"l": ["b", "a"]}),
         (["RPUSH l a b c d", "LTRIM l 0 1"], {"l": ["a", "b"]}),
         (["RPUSH l a b c d", "LTRIM l 0 -3"], {"l": ["a", "b"]}),
         (["RPUSH l a b c d", "LTRIM l -2 -1"], {"l": ["c", "d"]}),

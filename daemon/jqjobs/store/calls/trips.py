@@ -57,23 +57,24 @@ class Trip:
 def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
     done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), in_hand: Sequence[TakenJob] | None = None,
-    tell_settled: bool = False, free: int = 0, suspects: tuple[int, Scope] | None = None, has_others: bool = False,
+    tell_settled: bool = False, free: int = 0, soon: int = 0, suspects: tuple[int, Scope] | None = None,
+    has_others: bool = False,
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
     ``done``: jobs that succeeded with nothing to say. ``tell_settled``: ask what became of the others.
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
-    saying. A limited job is only taken where it can start at once. ``suspects``: so many suspects, of this scope or a
-    narrower one, may be taken before anything else; None: none. ``has_others``: the worker has jobs of other queues in
-    hand, which Redis cannot see here.
+    saying. ``soon``: with one slot, so many will have started in a moment, one after the other. A limited job is only
+    taken where it starts at once or soon. ``suspects``: so many suspects, of this scope or a narrower one, may be taken
+    before anything else; None: none. ``has_others``: the worker has jobs of other queues in hand, which Redis cannot
+    see here.
     """
-    said = ("" if in_hand is None else "resync", "settled" if tell_settled else "", f"free {free}" if free > 0 else "")
-    words = " ".join(filter(None, said))
-    if suspects is not None:
-        words += f" suspects {suspects[0]} {suspects[1]:d}"
+    words = "" if in_hand is None else "resync "
+    if tell_settled:
+        words += "settled "
     if has_others:
-        words += " others"
-    args: list[Argument] = ["", worker, trip, want, lease_ms, words]
+        words += "others "
+    args: list[Argument] = ["", worker, trip, want, lease_ms, words + _room(free, soon, suspects)]
     plain, others = _reports(queues, done, outcomes)
     for queue in queues:
         kept = " ".join([f"{job.id} {job.attempt}" for job in in_hand or () if job.queue == queue])
@@ -83,6 +84,13 @@ def exchange(
         script("exchange"), [keys.meta(queue) for queue in queues], args,
         lambda reply: parse_trip(reply, queues),
     )  # fmt: skip
+
+
+def _room(free: int, soon: int, suspects: tuple[int, Scope] | None) -> str:
+    words = f"free {free} " if free > 0 else ""
+    if soon > 0:
+        words += f"soon {soon} "
+    return words if suspects is None else f"{words}suspects {suspects[0]} {suspects[1]:d}"
 
 
 def _reports(

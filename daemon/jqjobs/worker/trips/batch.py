@@ -6,10 +6,12 @@ than a tenth of a microsecond a job.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Sequence
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board_layout import Stage
@@ -28,12 +30,17 @@ _STAGES = {
     Kind.THROTTLED: Stage.RELEASED, Kind.WAITING: Stage.WAITING, Kind.SNOOZED: Stage.RELEASED,
 }  # fmt: skip
 
+#: A limited job starts within so long, or goes back; a rate leaves it as much, see `OneSlotPace.soon`.
+_LIMITED_WITHIN_MS = 5
+
 
 class Batch:
     """What one worker has in hand, mirrored on its board."""
 
-    def __init__(self, board: WorkerBoard) -> None:
+    def __init__(self, board: WorkerBoard, *, is_for_one_slot: bool = False) -> None:
         self._board = board
+        #: With one slot: when jobs came last.
+        self._added_ms: float = 0 if is_for_one_slot else math.inf
         self._lock = threading.Lock()
         self._unstarted: deque[TakenJob] = deque()
         self._running: dict[int, TakenJob] = {}
@@ -80,6 +87,8 @@ class Batch:
             with self._lock:
                 self._board.add(jobs)
                 self._unstarted.extend(jobs)
+                if self._added_ms != math.inf:
+                    self._added_ms = monotonic_ms()
             if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
                 self.busy.set()
 
@@ -95,6 +104,9 @@ class Batch:
                         return None
                     self.solitude = None
                 job = self._unstarted.popleft()
+                if job.limits and _comes_too_late(self.last_start_ms, self._added_ms):
+                    self.reports.release(job)
+                    continue
                 if not self._board.start(job):
                     if self._leave(job):
                         continue
@@ -161,6 +173,14 @@ class Batch:
         with self._lock:
             if not self._unstarted and not self._running:
                 self.busy.clear()
+
+
+def _comes_too_late(last_start_ms: int, added_ms: float) -> bool:
+    """Return whether a limited job, which was counted when it was taken, is not to start now.
+
+    It came to start soon, and those before it took longer than expected. What comes first always starts.
+    """
+    return last_start_ms >= added_ms and monotonic_ms() - added_ms > _LIMITED_WITHIN_MS
 
 
 def _mark(board: WorkerBoard, outcome: Outcome) -> None:

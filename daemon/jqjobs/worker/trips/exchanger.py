@@ -50,14 +50,14 @@ class Exchanger:
         self._reports = batch.reports
         #: When the next trip can be a fast one.
         self.fast = FastTrips(has_several_queues=len(self.queues) > 1)
-        self._packer = Packer(self.queues, worker_id, lease_ms, self.fast, suspects, tail)
+        self.packer = Packer(self.queues, worker_id, lease_ms, self.fast, suspects, tail)
         self._answers = Answers(worker_id, batch, self.fast, suspects, complete, tail)
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded = self._answers.recorded
         #: Makes whole trips where queues are in several places.
         self._split: SplitTrips | None = None
         if store.address.cluster and len(self.queues) > 1:
-            self._split = SplitTrips(store, self.queues, self._packer, self._answers, batch, tail, woken)
+            self._split = SplitTrips(store, self.queues, self.packer, self._answers, batch, tail, woken)
         self._ingestion = Ingestion(store)
         self._passing_on = PassingOn(store)
         self._lock = threading.Lock()
@@ -189,7 +189,7 @@ class Exchanger:
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
-        packet = self._packer.pack(report, min(want, places), free, in_hand, self.sent_ms)
+        packet = self.packer.pack(report, min(want, places), free, in_hand, self.sent_ms)
         self._resync = True
         try:
             self._store.send(packet.call)

@@ -108,7 +108,9 @@ class OneSlot:
         """Return how many jobs to ask for; none while hooks wait. Beside others none can start."""
         if not self.may_take or self._hooks.pending:
             return 0, 0
-        return max(0, self.pace.most_in_hand - self._batch.unstarted_count), 0
+        unstarted = self._batch.unstarted_count
+        self._exchanger.packer.soon = max(0, self.pace.soon - unstarted)
+        return max(0, self.pace.most_in_hand - unstarted), 0
 
     def took(self, trip: Trip) -> None:
         """Note that a trip has brought jobs."""
@@ -158,7 +160,7 @@ class SeveralSlots:
 
     def took(self, trip: Trip) -> None:
         """Note that a trip has brought jobs."""
-        # Limited jobs come one in a trip. Otherwise there is no more now, unless a token says so.
+        # A limited job may have ended the take. Otherwise there is no more now, unless a token says so.
         if len(trip.jobs) < self._asked and not trip.more and not trip.jobs[-1].limits:
             self.lull.begin(_REPORT_AFTER_MS)
         self.pace.adapt(len(trip.jobs))

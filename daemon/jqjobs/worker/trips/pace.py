@@ -13,6 +13,11 @@ class Pace(Protocol):
     most_in_hand: int
     low: int
 
+    @property
+    def soon(self) -> int:
+        """With one slot: how many jobs will have started in a moment, one after the other."""
+        ...
+
     def adapt(self, taken: int) -> None:
         """Decide anew, after a trip that brought so many. What is in hand grows slowly and shrinks at once."""
         ...
@@ -20,6 +25,11 @@ class Pace(Protocol):
     def note(self, count: int, spent_ms: float) -> None:
         """So many jobs have ended, one at least, that took so long together."""
         ...
+
+
+#: Within so long a job starts "soon": the start of a limited one is counted when it is taken, and a rate leaves it 1 to
+#: 5 ms (lua/rules/limits/opening.lua).
+_SOON_MS = 1
 
 
 class OneSlotPace:
@@ -38,6 +48,11 @@ class OneSlotPace:
         before = max(taken, self.most_in_hand // 2)  # a queue that ran short says nothing against a large batch
         self.most_in_hand = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
         self.low = self.most_in_hand // 2
+
+    @property
+    def soon(self) -> int:
+        """See `Pace`."""
+        return min(self.most_in_hand, int(_SOON_MS / max(self._average_ms, 0.001)))
 
     def note(self, count: int, spent_ms: float) -> None:
         """So many jobs have ended, one at least, that took so long together."""
@@ -62,6 +77,11 @@ class SlotsPace:
         self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)
         self.most_in_hand = self._slots + self._ahead
         self.low = self._ahead // 2
+
+    @property
+    def soon(self) -> int:
+        """None: what may start is told by the slots that are free."""
+        return 0
 
     def note(self, count: int, spent_ms: float) -> None:
         """So many jobs have ended, one at least, that took so long together."""

@@ -50,6 +50,8 @@ class Packer:
         self._tail = tail
         #: Of the last trip.
         self.number = 0
+        #: With one slot: so many that come now will have started in a moment, see `trips.exchange`.
+        self.soon = 0
         #: Makes a whole trip; of queues in several places it makes legs, see `split_trips`.
         self.whole = self._whole_one
 
@@ -81,7 +83,7 @@ class Packer:
         call = trips.exchange(
             self._queues, self._worker_id, self.number, want, self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
-            suspects=suspects,
+            soon=self.soon, suspects=suspects,
         )  # fmt: skip
         is_resync, asked_suspects = in_hand is not None, suspects is not None
         return Packet(call, report, want, free, now_ms, is_resync=is_resync, asked_suspects=asked_suspects)

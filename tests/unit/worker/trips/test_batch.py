@@ -6,8 +6,11 @@ import pytest
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.link import worker_board as board_module
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
+from jqjobs.link.worker_board import WorkerBoard
+from jqjobs.worker.trips import batch as batch_module
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.solitude import Solitude
 from unit.worker.batches import ended, jobs, reported, started
@@ -205,3 +208,20 @@ def test_one_that_is_to_be_alone_does_not_wait_for_ever(batch: Batch) -> None:
     batch.give_back(way_for=Solitude(suspect, monotonic_ms()))
     batch.add([suspect])
     assert batch.start_next() is suspect
+
+
+def test_a_limited_job_behind_one_that_took_longer_than_expected_goes_back(
+    worker_board: WorkerBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = monotonic_ms()
+    for module in (batch_module, board_module):
+        monkeypatch.setattr(module, "monotonic_ms", lambda: now_ms)
+    batch = Batch(worker_board, is_for_one_slot=True)
+    limited = [TakenJob("q", f"l{n}", 1, "name", b"{}", limits="r 1 1000 x/1s") for n in range(3)]
+    batch.add([*limited, *jobs(1)])
+    now_ms += 1000  # the host stood still: the first one starts all the same
+    first = started(batch)
+    now_ms += 1000
+    batch.finish(first)
+    assert started(batch).id == "id-0", "one that has no limits"
+    assert reported(batch) == ["l0", "l1 released", "l2 released"]

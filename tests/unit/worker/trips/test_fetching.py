@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ class Around:
     news: bool = False
     pending: bool = False
     looks: int = 0
+    packer: SimpleNamespace = field(default_factory=SimpleNamespace)
     listened: list[tuple[int, bool]] = field(default_factory=list)
     #: Happens while the slots are told to listen.
     meanwhile: Callable[[], object] = dict
@@ -278,3 +280,16 @@ def test_in_a_lull_a_job_that_ends_meanwhile_is_reported_without_a_ring(
     around.meanwhile = lambda: end_one(batch)
     assert several.rest_s(around.listen) == 0.0, "its report is due"
     assert around.listened == [(-1, True)]
+
+
+def test_one_slot_says_how_many_jobs_will_have_started_in_a_moment(batch: Batch, around: Any, one: OneSlot) -> None:
+    one.ask()
+    assert around.packer.soon == 0, "nobody knows yet how long they take"
+    for _ in range(40):
+        one.pace.note(100, 9.5)
+        one.pace.adapt(64)
+    one.ask()
+    assert around.packer.soon == 10, "of less than 0.1 ms each"
+    batch.add(jobs(3))
+    one.ask()
+    assert around.packer.soon == 7, "those in hand come before"

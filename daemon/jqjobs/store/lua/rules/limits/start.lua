@@ -5,9 +5,10 @@
 local SPARE_MS = 60000        -- the times of starts outlive their window by this
 local MOST_GIVE_UP = 10       -- held jobs that one start may be too many for, of one limit
 
+-- Returns whether the limit holds others back, or did.
 local function count_start(q, now, id, name)
   local starts, going = read_gate(q, name)
-  if not starts then return end
+  if not starts then return false end
   starts = starts + 1
   write_gate(q, name, starts, going ~= id and going or nil)
   local patience = q .. 'patience:' .. name
@@ -16,8 +17,10 @@ local function count_start(q, now, id, name)
     if leave_held(q, spent) then unless_damaged(q, now, spent, function() give_up(q, now, spent, name) end) end
   end
   open_gate(q, now, name)
+  return true
 end
 
+-- Returns whether one of the limits holds others back, or did: somebody may have come to ready.
 local function start(q, now, id, attempt, limits)
   for _, limit in ipairs(limits) do
     local key = q .. 'limit:' .. limit.name
@@ -28,5 +31,9 @@ local function start(q, now, id, attempt, limits)
       redis.call('PEXPIRE', key, limit.window + SPARE_MS)
     end
   end
-  for _, limit in ipairs(limits) do count_start(q, now, id, limit.name) end
+  local holds_others = false
+  for _, limit in ipairs(limits) do
+    if count_start(q, now, id, limit.name) then holds_others = true end
+  end
+  return holds_others
 end

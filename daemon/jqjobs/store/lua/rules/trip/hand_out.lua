@@ -24,11 +24,14 @@ local function hand_out(q, batch, index, id, rank, name, payload, f, limits)
   found[n + 5], found[n + 6] = payload or '', extra or false
 end
 
--- Moves what was found, and adds it to the answer: only now, since what is answered is in the worker's hands.
+-- Moves what was found, and adds it to the answer: only now, since what is answered is in the worker's hands. Returns
+-- whether a limit of the one with limits holds others back. The batch may be filled anew.
 local function move_batch(q, now, batch, from, active, jobs)
   if #batch.entering > 0 then redis.call('ZADD', active, unpack(batch.entering)) end
   if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
-  if batch.limited then pcall(start, q, now, unpack(batch.limited)) end  -- what others hold up is not its fault
-  local before = #jobs
+  local before, limited, fine, holds_others = #jobs, batch.limited, true, false
+  if limited then fine, holds_others = pcall(start, q, now, unpack(limited)) end  -- what others hold up is not its fault
   for i, item in ipairs(batch.found) do jobs[before + i] = item end
+  batch.leaving, batch.entering, batch.found, batch.limited = {}, {}, {}, nil
+  return holds_others or not fine
 end

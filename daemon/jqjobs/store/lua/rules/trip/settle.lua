@@ -33,7 +33,7 @@ local function settle_one(q, now, active, taken, stale, settled, kind, id, attem
     local worker = string.sub(active, #q + #'active:' + 1)
     record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line, worker)
     told = false  -- of those that get its place, nobody is told
-    free_places(q, now, id, attempt, limits)
+    free_places(q, now, id, attempt, limits, kind == 'released' and when ~= '' and when)
   end)
   told = false
   if not settled then return end

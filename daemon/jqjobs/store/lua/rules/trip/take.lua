@@ -1,32 +1,27 @@
---: include limits/gate turns/taken trip/read_plain trip/read_job trip/move_aside trip/hand_out
+--: include limits/gate turns/taken trip/read_plain trip/read_job trip/move_aside trip/hand_out trip/begin_now
 -- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
 -- Gives: take
 
 local MOST_ASIDE = 50            -- a trip moves so many aside to find what can be taken
 local NO_LIMITS = {}
 
-local function is_alone(queues, worker)
-  for _, q in ipairs(queues) do
-    if redis.call('EXISTS', q .. 'active:' .. worker) == 1 then return false end
-  end
-  return true
-end
-
--- The start of a limited job is counted here, so it must start at once, and ends the take: either nothing is before it
--- in the worker's hands, or there is a slot for it and for all that this trip takes before it. want: at most, of this
--- batch.
-local function can_begin_now(t, want, got)
-  if got == 0 and not string.find(t.words, 'others') and is_alone(t.queues, t.worker) then return true end
-  return t.asked - want + got < tonumber(string.match(t.words, 'free (%d+)') or 0)
+-- What was found is in the worker's hands, and what starts with that is counted. Returns whether one of its limits
+-- holds others back, so that somebody else may have come to ready.
+local function take_found(t, q, batch, active, has_groups)
+  local entering = batch.entering
+  if #entering == 0 then return false end
+  local holds_others = move_batch(q, t.now, batch, 'ready', active, t.jobs)
+  if has_groups then note_taken(q, entering, 1, #entering - 1, 2) end
+  return holds_others
 end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
 -- { failures, timeout, keep, key, limits, suspect, uncleaned, max_attempts, hung, since, snoozes, flow: nil or { flow,
--- previous, batch } }, each nil when absent. bytes: of payloads taken so far. has_groups: there are, or were.
--- Returns how many were taken, how many only moved aside, and whether to stop taking altogether.
-local function take_head(t, q, index, want, active, bytes, has_groups)
+-- previous, batch } }, each nil when absent. batch: see hand_out.lua. has_groups: there are, or were.
+-- Returns how many were taken, how many only moved aside, whether to stop taking altogether, and whether to look again.
+local function take_head(t, q, index, want, batch, active, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
-  local batch, got, aside, stop = new_batch(bytes), 0, 0, false
+  local got, aside, stop, again = 0, 0, false, false
   for i = 1, #head, 2 do
     local id, rank, gone, passes_on = head[i], head[i + 1], false, false
     local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
@@ -36,25 +31,26 @@ local function take_head(t, q, index, want, active, bytes, has_groups)
       aside = aside + 1
       if passes_on or aside == MOST_ASIDE then break end
     else
-      stop = batch.bytes > MOST_TAKE_BYTES or (#limits > 0 and not can_begin_now(t, want, got))
+      stop = batch.bytes > MOST_TAKE_BYTES or (#limits > 0 and not can_begin_now(t, t.asked - want + got))
       if stop then break end
       hand_out(q, batch, index, id, rank, name, payload, f, limits)
-      got, stop = got + 1, #limits > 0
-      if stop then break end
+      got = got + 1
+      -- Whether the next one may start depends on this one.
+      again = #limits > 0 and take_found(t, q, batch, active, has_groups)
+      if again then break end
     end
   end
-  move_batch(q, t.now, batch, 'ready', active, t.jobs)
-  if has_groups and got > 0 then note_taken(q, batch.entering, 1, 2 * got - 1, 2) end
-  return got, aside, stop
+  take_found(t, q, batch, active, has_groups)
+  return got, aside, stop, again or aside > 0
 end
 
--- Goes on while what it finds only moves aside.
+-- Goes on while what it finds moves aside, or lets others come. bytes: of payloads taken so far.
 local function take(t, q, index, active, bytes, has_groups)
-  local got, aside, stop = 0, 0, false
+  local got, aside, stop, again, batch = 0, 0, false, false, new_batch(bytes)
   repeat
     local taken, moved
-    taken, moved, stop = take_head(t, q, index, t.want - got, active, bytes, has_groups)
+    taken, moved, stop, again = take_head(t, q, index, t.want - got, batch, active, has_groups)
     got, aside = got + taken, aside + moved
-  until stop or moved == 0 or got == t.want or aside >= MOST_ASIDE
+  until stop or not again or got == t.want or aside >= MOST_ASIDE
   return got, aside, stop
 end

@@ -1,0 +1,18 @@
+-- Whether a limited job would begin at once. Its start is counted when it is taken.
+-- Gives: can_begin_now
+
+local function is_alone(queues, worker)
+  for _, q in ipairs(queues) do
+    if redis.call('EXISTS', q .. 'active:' .. worker) == 1 then return false end
+  end
+  return true
+end
+
+-- Either there is a slot, or with one slot a moment that is soon enough, for it and for all that this trip takes before
+-- it, or nothing at all is before it in the worker's hands. t: the trip, see serve.lua. before: so many the trip has
+-- taken.
+local function can_begin_now(t, before)
+  local most = string.match(t.words, 'free (%d+)') or string.match(t.words, 'soon (%d+)')
+  if most and before < tonumber(most) then return true end
+  return before == 0 and not string.find(t.words, 'others') and is_alone(t.queues, t.worker)
+end
