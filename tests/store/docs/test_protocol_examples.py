@@ -343,7 +343,7 @@ def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem, p
         c, d = system.take("w", 2)
         assert system.run(expect("q", "w", "c", c.attempt, "secret"))
         assert system.run(cancel("q", ["d"])) == ["cancelling"]
-        assert [mark.id for mark in system.run(cancels("q", ["w"]))] == ["d"]
+        assert [mark.id for mark in system.run(cancels("q", ["w"])).jobs] == ["d"]
         system.trip("w", 0, [outcome(c, Kind.WAITING, 1000, line=b""), outcome(d, Kind.RELEASED)])
         assert system.run(resolve("q", "c", "secret", result=b"1")) == "resolved"
         assert system.run(leases.renew("q", 1000, ["w"], ["n"])) == [0]

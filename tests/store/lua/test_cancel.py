@@ -149,7 +149,7 @@ def test_what_a_worker_holds_is_marked_and_stays_with_it(system: QueueSystem) ->
     assert cancel_one(system) is CancelAnswer.CANCELLING
     assert system.states("a") == ["active:w"]
     assert system.job("a")["cancel"] == str(START_MS + 7)
-    assert system.run(cancels("q", ["w", "other"])) == [Cancelled("w", "a", 1)]
+    assert system.run(cancels("q", ["w", "other"])).jobs == [Cancelled("w", "a", 1)]
 
 
 def test_cancelling_twice_says_the_same_and_marks_once(system: QueueSystem) -> None:
@@ -168,16 +168,17 @@ def test_a_daemon_hears_of_its_own_workers_only(system: QueueSystem) -> None:
         system.take(worker)
     system.run(cancel("q", ["a", "b", "c"]))
 
-    assert system.run(cancels("q", ["w"])) == [Cancelled("w", "a", 1)]
-    assert system.run(cancels("q", ["w2", "w"])) == [Cancelled("w2", "b", 1), Cancelled("w", "a", 1)]
-    assert system.run(cancels("q", ["stranger"])) == []
+    assert system.run(cancels("q", ["w"])).jobs == [Cancelled("w", "a", 1)]
+    assert system.run(cancels("q", ["w2", "w"])).jobs == [Cancelled("w2", "b", 1), Cancelled("w", "a", 1)]
+    system.push({"job": "n"})
+    assert system.run(cancels("q", ["stranger"])) == (True, []), "and that an envelope waits"
 
 
 def test_nothing_cancelled_costs_a_daemon_one_look(system: QueueSystem) -> None:
     taken(system)
     before = system.everything()
 
-    assert system.run(cancels("q", ["w"])) == []
+    assert system.run(cancels("q", ["w"])).jobs == []
     assert system.everything() == before
 
 
@@ -310,7 +311,7 @@ def test_a_mark_that_a_damaged_job_left_is_swept_away(real_system: QueueSystem) 
     real_system.trip("w", 0, [outcome(TakenJob("q", "a", 1, "n", b""), Kind.FAILED)])
     assert marks(real_system) == ["w a 1"]
 
-    assert real_system.run(cancels("q", ["w"])) == []
+    assert real_system.run(cancels("q", ["w"])).jobs == []
     assert marks(real_system) == []
 
 
@@ -347,7 +348,7 @@ def test_a_full_redis_lets_jobs_be_cancelled(start_server: Callable[..., Any], c
     system.redis("CONFIG", "SET", "maxmemory", 1)
 
     assert system.run(cancel("q", ["a", "b"])) == [CancelAnswer.CANCELLING, CancelAnswer.CANCELLED]
-    assert system.run(cancels("q", ["w"])) == [Cancelled("w", "a", 1)]
+    assert system.run(cancels("q", ["w"])).jobs == [Cancelled("w", "a", 1)]
     system.store.close()
 
 
