@@ -231,7 +231,7 @@ def test_an_outcome_that_came_too_late_is_logged(worker: ProcesslessWorker, logg
     worker.exchanger.trip(1)
     job = worker.start()
     worker.system.trip("w", in_hand=(), number=2)
-    worker.exchanger._packer.number = 2
+    worker.exchanger.packer.number = 2
     worker.finish(job)
     worker.exchanger.trip(0)
     assert logged.names() == ["settle.stale"]
@@ -243,7 +243,7 @@ def test_what_goes_back_after_its_daemon_has_given_it_back_is_nothing_to_log(
     worker.system.add(*"ab")
     worker.exchanger.trip(2)
     worker.system.trip("w", in_hand=(), number=2)
-    worker.exchanger._packer.number = 2
+    worker.exchanger.packer.number = 2
     worker.batch.give_back()
     worker.exchanger.trip(0)
     assert (logged.names(), worker.system.ids(), worker.on_board()) == ([], ["a", "b"], {})

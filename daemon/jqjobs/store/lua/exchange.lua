@@ -4,7 +4,7 @@
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms
 -- ARGV[6]  words: "resync" after a connection error, "settled" to hear what became of the other outcomes, "free N" when
---          N jobs more than it has in hand could start at once, "soon N" when N will have in a moment, "suspects N S" for
+--          N jobs more than it has in hand could start at once, "soon N" when N will have in a moment, "suspects N S":
 --          N suspects of scope S or narrower (jobs/blame.py), "others" when it has jobs in hand of other queues, or ""
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)

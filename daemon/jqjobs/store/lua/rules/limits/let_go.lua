@@ -1,4 +1,4 @@
---: include limits/gate limits/opening limits/best_held
+--: include mend limits/gate limits/opening limits/best_held
 -- Where a limit lets the jobs go that it holds: one at a time, the next when that one has started.
 -- Gives: open_gate, pass_on, on_timer
 
@@ -33,5 +33,8 @@ end
 
 local function on_timer(q, now, name)
   local fine = pcall(open_gate, q, now, name, true)
+  if not fine and mend(q, { ['held:' .. name] = 'zset', ['patience:' .. name] = 'zset' }) then
+    fine = pcall(open_gate, q, now, name, true)
+  end
   if not fine then set_timer(q, name, tick_after(now, HEAL_MS)) end  -- damaged keys: others go on
 end

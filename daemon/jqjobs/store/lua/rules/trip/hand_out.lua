@@ -30,7 +30,8 @@ local function move_batch(q, now, batch, from, active, jobs)
   if #batch.entering > 0 then redis.call('ZADD', active, unpack(batch.entering)) end
   if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
   local before, limited, fine, holds_others = #jobs, batch.limited, true, false
-  if limited then fine, holds_others = pcall(start, q, now, unpack(limited)) end  -- what others hold up is not its fault
+  -- What others hold up is not its fault.
+  if limited then fine, holds_others = pcall(start, q, now, unpack(limited)) end
   for i, item in ipairs(batch.found) do jobs[before + i] = item end
   batch.leaving, batch.entering, batch.found, batch.limited = {}, {}, {}, nil
   return holds_others or not fine
