@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jqjobs.api.loop_stores import LoopStores
 from jqjobs.api.whereabouts import Whereabouts
@@ -23,10 +23,13 @@ from jqjobs.store.calls.deliveries import Answer, delivered, undelivered
 from jqjobs.store.calls.endings import Subscription, subscribe
 from jqjobs.store.freshness import freshen
 from jqjobs.store.login import Credentials
+from jqjobs.store.patience import is_unsent, may_pass
 from jqjobs.store.replication import Wait
 from jqjobs.store.store import Store
+from jqjobs.store.wire import pack
 
 if TYPE_CHECKING:
+    from jqjobs.store.aio import AsyncStore
     from jqjobs.store.async_subscriptions import AsyncSubscription
 
 T = TypeVar("T")
@@ -121,23 +124,25 @@ class Client:
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
-        store, until_s = self._loops.of_running_loop(), None
+        store, until_s = self._loops.of_running_loop(), time.monotonic() + self._whereabouts.timeout_s
         if queue not in self._known:
-            until_s = time.monotonic() + self._whereabouts.timeout_s  # as in `_add_queue`
             try:
                 await store.run(upkeep.add_queues([queue]), until_s)
             except StoreError as error:
                 raise undelivered(error, queue, jobs) from error
             self._known.add(queue)
+        wait = self._whereabouts.wait
+        if len(jobs) == 1 and wait is None and store.address.cluster is None:
+            return await _enqueue_one_async(queue, jobs, store, until_s)
         portions, answers = list(chunks(jobs)), list[Answer]()
         for portion in portions:
             try:
-                call = enqueueing.enqueue(queue, portion, self._whereabouts.wait)
-                answers.append(await store.run(call, until_s))
+                answers.append(
+                    await store.run(enqueueing.enqueue(queue, portion, wait), until_s if not answers else None)
+                )
             except StoreError as error:
                 answers.append(error)
                 break
-            until_s = None
         return delivered(queue, jobs, portions, answers)
 
     def run(self, call: Call[T]) -> T:
@@ -174,6 +179,31 @@ def _enqueue_one(
         return store.run(enqueueing.enqueue(queue, jobs), until_s or store.wire.looked_s + timeout_s)
     except StoreError as error:
         raise undelivered(error, queue, jobs, [jobs], [error]) from error
+
+
+async def _enqueue_one_async(
+    queue: str, jobs: Sequence[NewJob], store: AsyncStore, until_s: float
+) -> list[Enqueued]:  # fmt: skip
+    """Do what `_enqueue_one` does: the short way is one connection for all coroutines."""
+    try:
+        try:
+            return enqueueing.enqueued(await _asked_along(queue, jobs, store, until_s), jobs)
+        except StoreError as error:
+            may_run = is_unsent(error) or may_pass(error, store.address)
+            if error.unanswered or not may_run or time.monotonic() >= until_s:
+                raise
+        return await store.run(enqueueing.enqueue(queue, jobs), until_s)
+    except StoreError as error:
+        raise undelivered(error, queue, jobs, [jobs], [error]) from error
+
+
+async def _asked_along(queue: str, jobs: Sequence[NewJob], store: AsyncStore, until_s: float) -> Any:
+    prefix = store.address.prefix
+    try:
+        return await store.call_packed(enqueueing.packed_enqueue(prefix, queue, jobs[0]), until_s)
+    except ScriptMissing:
+        call = enqueueing.enqueue(queue, jobs)
+        return await store.call_packed(pack(("EVAL", call.script.source, *call.command(prefix)[2:])), until_s)
 
 
 def _enqueue_replicated(

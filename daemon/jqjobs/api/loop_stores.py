@@ -20,11 +20,11 @@ class LoopStores:
 
     def of_running_loop(self) -> AsyncStore:
         """Return the connections of the running event loop."""
-        from jqjobs.store.aio import AsyncStore
-
         loop = asyncio.get_running_loop()
         store = self.by_loop.get(loop)
         if store is None:
+            from jqjobs.store.aio import AsyncStore
+
             for ended in [other for other in list(self.by_loop) if other.is_closed()]:
                 self.by_loop.pop(ended, None)  # whoever ended it closed nothing
             address, timeout_s = self._whereabouts.address, self._whereabouts.timeout_s

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from jqjobs.errors import NotReplicated, ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
+from jqjobs.store.async_lane import AsyncLane
 from jqjobs.store.async_nodes import AsyncNodes
 from jqjobs.store.async_subscriptions import AsyncSubscription, AsyncSubscriptions
 from jqjobs.store.async_wire import AsyncWire
@@ -23,12 +24,13 @@ T = TypeVar("T")
 
 AsyncConnections = AsyncWire | AsyncNodes
 
-#: Of one event loop, for calls; more than that would only wait for each other in Redis.
-MOST_CONNECTIONS = 32
+#: Of one event loop, for calls one at a time; more than that would only wait for each other in Redis.
+MOST_CONNECTIONS = 31
 
 
 class AsyncStore:
     """The connections of one event loop: at most `MOST_CONNECTIONS`, each for one call at a time; who finds none waits.
+    And one for short calls of all, see `async_lane`.
 
     Each call is made once, and has ``timeout_s`` in all, as with the ``patience_s`` of `Store`. When the loop ends in
     an orderly way, as `asyncio.run` ends it, they are closed, and ``when_closed`` is called.
@@ -44,6 +46,7 @@ class AsyncStore:
         self._made = 0
         #: Who waits for a connection, the first one first.
         self._line: deque[asyncio.Future[AsyncConnections]] = deque()
+        self._lane = AsyncLane(address, timeout_s)
         self._subscriptions = AsyncSubscriptions(address, timeout_s)
         self._life: AsyncGenerator[None, None] | None = None
         self._is_closed = False
@@ -54,6 +57,7 @@ class AsyncStore:
         self._is_closed = True
         self._when_closed()
         await self._subscriptions.close()
+        await self._lane.close()
         while self._idle:
             await self._idle.pop().aclose()
 
@@ -72,6 +76,13 @@ class AsyncStore:
             return await self._run_patiently(call, wire)
         finally:
             self._take_back(wire)
+
+    async def call_packed(self, packed: bytes, until_s: float) -> Any:
+        """Send a short command along with those of others, and return its reply; not to a cluster. No second try:
+        after an error that is not ``unanswered`` `run` may do it. Raises: StoreError and its kinds."""
+        if self._life is None:
+            await self._begin()
+        return await self._lane.call(packed, until_s)
 
     async def _lend(self, until_s: float) -> AsyncConnections:
         if self._life is None:

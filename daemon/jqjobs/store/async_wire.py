@@ -101,7 +101,7 @@ class AsyncWire:
             return
         now_s = time.monotonic()
         idle_s, self._looked_s = now_s - self._looked_s, now_s
-        if _has_ended(*self._stream):
+        if has_ended(self._stream[1].transport):
             self.close()
         elif idle_s > PING_AFTER_S:
             with suppress(StoreError):  # who gets no answer closes it
@@ -117,7 +117,7 @@ class AsyncWire:
                 return await self._reply(self._stream[0])
         except (OSError, hiredis.ProtocolError) as error:  # TimeoutError is an OSError
             self.close()
-            raise _broken(self.address, error) from error
+            raise broken(self.address, error) from error
         except BaseException:  # cancelled: the reply is still to come, and is nobody else's
             self.close()
             raise
@@ -133,7 +133,7 @@ class AsyncWire:
         try:
             return await self._reply(self._stream[0])
         except (OSError, hiredis.ProtocolError) as error:
-            raise _broken(self.address, error) from error
+            raise broken(self.address, error) from error
 
     async def _reply(self, reader: asyncio.StreamReader) -> Any:
         reply = self._parser.gets()
@@ -172,6 +172,16 @@ class AsyncWire:
                 await writer.wait_closed()
 
 
+def hand_over(wire: AsyncWire, to: asyncio.Protocol) -> tuple[asyncio.WriteTransport, asyncio.BaseProtocol]:
+    """Give all that comes over a connection from now on to another protocol; return the connection's transport, and its
+    protocol so far, which must hear of the end. It is still closed, and cut, by the wire."""
+    assert wire._stream is not None
+    transport = wire._stream[1].transport
+    before = transport.get_protocol()
+    transport.set_protocol(to)
+    return transport, before
+
+
 async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if address.path:
         return await asyncio.open_unix_connection(address.path)
@@ -181,14 +191,14 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
     return reader, writer
 
 
-def _has_ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Look at the socket too: the event loop may have had no time yet to see its end."""
-    if reader.at_eof() or writer.is_closing():
-        return True
-    return bool(poll_of(writer.get_extra_info("socket")).poll(0))
+def has_ended(transport: asyncio.BaseTransport) -> bool:
+    """Return whether nothing more can be sent, where no reply is due; looks at the socket too: the event loop may have
+    had no time yet to see its end."""
+    return transport.is_closing() or bool(poll_of(transport.get_extra_info("socket")).poll(0))
 
 
-def _broken(address: Address, error: Exception) -> StoreError:
+def broken(address: Address, error: Exception) -> StoreError:
+    """Return the error of a connection that ended before a reply was there."""
     if isinstance(error, OSError):
         return unavailable(address, error, unanswered=True)
     return StoreError(f"what answers at {address} is no Redis: {error}", unanswered=True)

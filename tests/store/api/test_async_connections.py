@@ -15,7 +15,7 @@ import pytest
 from jqjobs import App
 from jqjobs.errors import StoreBusy, StoreRefused, StoreUnavailable
 from jqjobs.jobs.records import Kind
-from jqjobs.store import aio
+from jqjobs.store import aio, async_lane
 from jqjobs.store.aio import MOST_CONNECTIONS
 from servers import Server
 from store.queue_system import QueueSystem
@@ -74,7 +74,7 @@ def test_hundreds_of_coroutines_enqueue_and_wait_over_few_connections(app: App, 
     system.store._now_ms = None
     assert asyncio.run(work()) == [42] * MANY
     assert seen[0].count("jqjobs-waiter") == 1
-    assert seen[0].count("jqjobs-async") <= MOST_CONNECTIONS
+    assert seen[0].count("jqjobs-async") <= MOST_CONNECTIONS + 1
     eventually(lambda: "jqjobs-async" not in connections(server), what="they are closed with the loop")
     system.store.close()
 
@@ -105,22 +105,49 @@ def test_a_loop_that_was_closed_without_a_word_is_forgotten_by_the_next(app: App
     eventually(lambda: "jqjobs-async" not in connections(server))
 
 
-def test_who_finds_no_connection_free_waits_no_longer_than_a_call_may_take(
-    app: App, server: Server, monkeypatch: pytest.MonkeyPatch
+def test_hundreds_of_coroutines_enqueue_over_one_connection_each_its_own_job(app: App, server: Server) -> None:
+    async def work() -> tuple[list[Any], int]:
+        await enqueue(app, 0)  # the queue is known
+        jobs = await asyncio.gather(*(enqueue(app, number) for number in range(MANY)))
+        return jobs, connections(server).count("jqjobs-async")
+
+    jobs, count = asyncio.run(work())
+    assert [job.info().args for job in jobs] == [[f"{number}"] for number in range(MANY)]
+    assert all(job.created for job in jobs)
+    assert len({job.id for job in jobs}) == MANY
+    assert count == 2, "one for the queue that was new, one for all jobs"
+
+
+def one(app: App) -> Coroutine[Any, Any, Any]:
+    return enqueue(app, 1)
+
+
+def two(app: App) -> Coroutine[Any, Any, Any]:
+    mail: Any = app.registry.find("mail")
+    return mail.enqueue_many_async([("1",), ("2",)])
+
+
+@pytest.mark.parametrize(
+    ("send", "said"),
+    [(one, "none of 1 calls was answered in time; job q/"), (two, "none of 1 connections was free in time; of 2 jobs")],
+)
+def test_who_finds_no_room_waits_no_longer_than_a_call_may_take(
+    app: App, server: Server, monkeypatch: pytest.MonkeyPatch, send: Callable[[App], Any], said: str
 ) -> None:
     monkeypatch.setattr(aio, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(async_lane, "MOST_ASKED", 1)
     monkeypatch.setenv("JQ_TIMEOUT", "2s")
 
     async def work() -> list[Any]:
         await enqueue(app, 1)
         server.call("CLIENT", "PAUSE", "20000", "ALL")
-        return await asyncio.gather(*(enqueue(app, number) for number in (2, 3, 4)), return_exceptions=True)
+        return await asyncio.gather(*(send(app) for _ in range(3)), return_exceptions=True)
 
     first, *others = asyncio.run(work())
     assert isinstance(first, StoreUnavailable)
     assert first.maybe_stored
     assert all(isinstance(error, StoreUnavailable) and not error.maybe_stored for error in others)
-    assert all("none of 1 connections was free in time; job q/" in str(error) for error in others)
+    assert all(said in str(error) for error in others)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +189,7 @@ def test_a_connection_that_comes_when_its_coroutine_has_given_up_goes_to_the_nex
 
 
 def test_a_cancelled_coroutine_gives_its_place_back(app: App, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aio, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(async_lane, "MOST_ASKED", 2)
 
     async def work() -> Any:
         for _ in range(3):

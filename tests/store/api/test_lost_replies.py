@@ -17,7 +17,7 @@ from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.jobs.records import Kind
-from jqjobs.store import async_wire, freshness
+from jqjobs.store import async_pipe, async_wire, freshness
 from jqjobs.store.address import parse_url
 from proxy import Proxy, Weather
 from servers import Server
@@ -202,13 +202,17 @@ def test_a_connection_that_a_firewall_has_forgotten_is_found_out_before_anything
 
 
 def test_a_coroutine_finds_out_too(app: App, mail: Job[Any, Any], link: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(async_wire, "PING_AFTER_S", 0.0)
-    monkeypatch.setattr(async_wire, "PING_PATIENCE_S", 0.1)
+    monkeypatch.setattr(async_pipe, "_IN_USE_S", 0.0)
+    for room in (async_pipe, async_wire):
+        monkeypatch.setattr(room, "PING_AFTER_S", 0.0)
+        monkeypatch.setattr(room, "PING_PATIENCE_S", 0.1)
 
     async def produce() -> bool:
         await mail.enqueue_async("ann")
+        await mail.enqueue_many_async([("bob",), ("eve",)])  # over another connection
         link.forget()
         try:
+            assert len(await mail.enqueue_many_async([("bob",), ("eve",)])) == 2
             return (await mail.options(id="mine").enqueue_async("ann")).created
         finally:
             await app.client.close_async()
