@@ -13,6 +13,8 @@ from pathlib import Path
 
 #: Where workers and producers find the ledger of this run.
 VARIABLE = "BENCH_LEDGER"
+#: How long a `nap` waits; a mode may say otherwise.
+NAP_S = float(os.environ.get("BENCH_NAP_S", "0.01"))
 _CELL = 8
 
 

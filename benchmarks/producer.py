@@ -40,11 +40,12 @@ class Producer:
 
 
 @contextmanager
-def producer(name: str, environment: Environment, more: Mapping[str, str], log: Path) -> Iterator[Producer]:
-    """Run the producer of a subject."""
+def producer(command: str, environment: Environment, more: Mapping[str, str], log: Path) -> Iterator[Producer]:
+    """Run the producer of a subject: a program of its environment and its arguments."""
+    program, *arguments = command.split()
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [environment.program("python"), "-m", "peers.produce", name], cwd=HERE, env={**os.environ, **more},
+            [environment.program(program), *arguments], cwd=HERE, env={**os.environ, **more},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
         )  # fmt: skip
     try:

@@ -3,6 +3,7 @@
 python benchmarks/run.py                                # all of our own measures, some minutes
 python benchmarks/run.py --only drain,latency --quick   # a first look
 python benchmarks/run.py --vs rq,taskiq                 # the same measures for peers, each in an environment of its own
+python benchmarks/run.py --vs sidekiq --rows each,long  # one trip a job, jobs of 30 ms
 python benchmarks/run.py --read FILE --chart FILE       # the tables and the chart of an earlier run
 
 Timings on a shared machine are noisy, so compare the ratios of one run, not numbers of two: GETs of redis-py frame the
@@ -62,6 +63,8 @@ def options() -> argparse.Namespace:
     peers = [peer.name for peer in PEERS]
     parser.add_argument("--vs", type=_names(dict.fromkeys(["all", *peers])), default=[], help="of " + ", ".join(peers)
                         + "; or all; then our own measures run only if --only names them")  # fmt: skip
+    parser.add_argument("--rows", type=_names(versus.ROWS), default=list(versus.ROWS), help="of --vs: "
+                        + ", ".join(versus.ROWS))  # fmt: skip
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="small numbers, two repeats: shows only that it works")
     parser.add_argument("--envs", type=Path, default=envs.DEFAULT, help="where the peers are installed (%(default)s)")
@@ -112,15 +115,19 @@ def _measure(args: argparse.Namespace) -> tuple[dict[str, Any], list[Figure], in
         for name in only or []:
             failed += _collect(figures, name, (MEASURES | EXTRA)[name](stage))
         for name in [JQJOBS.name, *peers] if peers else []:
-            failed += _collect(figures, name, _versus(stage, name, args.envs, facts.setdefault("versions", {})))
+            failed += _collect(figures, name, _versus(stage, name, args, facts.setdefault("versions", {})))
     return facts, figures, failed
 
 
-def _versus(stage: Stage, name: str, folder: Path, versions: dict[str, Any]) -> Iterator[Figure]:
+def _versus(stage: Stage, name: str, args: argparse.Namespace, versions: dict[str, Any]) -> Iterator[Figure]:
     subject = BY_NAME[name]
-    environment = envs.prepare(subject, folder)
+    try:
+        environment = envs.prepare(subject, args.envs)
+    except envs.Missing as why:
+        print(f"{name} is left out: {why}", file=sys.stderr, flush=True)
+        return
     versions[name] = environment.versions
-    yield from versus.measure(stage, subject, environment)
+    yield from versus.measure(stage, subject, environment, args.rows)
 
 
 def _collect(figures: list[Figure], name: str, measured: Iterator[Figure]) -> int:

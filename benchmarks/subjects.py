@@ -25,7 +25,11 @@ class Mode:
 
 @dataclass(frozen=True)
 class Subject:
-    """A queue: what to install, and its modes for each measure. ``on_kill``: what kill -9 of a worker does to jobs."""
+    """A queue: what to install, and its modes for each measure. ``on_kill``: what kill -9 of a worker does to jobs.
+
+    ``each``: modes in which a worker goes to Redis for each job. ``comes_by``: pip, npm, or a package of Debian.
+    ``producer``: its program and arguments.
+    """
 
     name: str
     requirements: tuple[str, ...]
@@ -36,6 +40,9 @@ class Subject:
     on_kill: str
     settings: str
     has_many: bool = False
+    each: tuple[Mode, ...] = ()
+    comes_by: str = "pip"
+    producer: str = "python -m peers.produce {name}"
 
 
 _JQD = "python -m jqjobs.cli.jqd --app peers.jqjobs:app --jitter 0"
@@ -53,6 +60,9 @@ _ARQ = "arq peers.arq.WorkerSettings --custom-log-dict peers.arq.QUIET"
 _SAQ = "saq peers.saq.settings -q"
 _TASKIQ = "taskiq worker peers.taskiq:broker --log-level ERROR --no-parse --ack-type when_executed"
 _LIST = {"BENCH_BROKER": "list"}
+_SIDEKIQ = "sidekiq -r ./peers/sidekiq.rb -q bench -t 2"
+_BULLMQ = "node peers/bullmq.cjs work"
+_WAKAQ = "wakaq-worker --app peers.wakaq.wakaq"
 
 
 def _at_a_time(jobs: int, **more: str) -> dict[str, str]:
@@ -71,6 +81,7 @@ JQJOBS = Subject(
     idle=(Mode("defaults", f"{_JQD} --queues bench --processes 1"),),
     on_kill="nothing lost: runs again within 1 s",
     settings="defaults", has_many=True,
+    each=(Mode("--prefetch-ms 0", f"{_JQD} --queues bench --processes 1 --prefetch-ms 0", first=5000),),
 )  # fmt: skip
 
 PEERS = (
@@ -137,6 +148,7 @@ PEERS = (
         idle=(Mode("1 process", f"{_HUEY} -k process -w 1"),),
         on_kill="running jobs lost: taken by BRPOP, acknowledged never",
         settings="results=False, blocking reads, no periodic tasks",
+        each=(Mode("1 process", f"{_HUEY} -k process -w 1"), Mode("1 thread", f"{_HUEY} -k thread -w 1")),
     ),
     Subject(
         "arq", ("arq", "redis[hiredis]", "uvloop"),
@@ -188,6 +200,49 @@ PEERS = (
         on_kill="stream: nothing lost, claimed after 10 min; list: running and prefetched jobs lost",
         settings="no result backend, acknowledged when executed, uvloop; many: gather of 100",
         has_many=True,
+    ),
+    Subject(
+        "sidekiq", ("ruby-sidekiq",),
+        one=tuple(Mode(f"concurrency {n}", f"{_SIDEKIQ} -c {n}") for n in (1, 5, 10)),
+        cores=tuple(Mode(f"2 × concurrency {n}", f"{_SIDEKIQ} -c {n}", copies=2) for n in (1, 5, 10)),
+        naps=(
+            Mode("concurrency 100", f"{_SIDEKIQ} -c 100", job="nap"),
+            Mode("2 × concurrency 100", f"{_SIDEKIQ} -c 100", copies=2, job="nap"),
+        ),
+        idle=(Mode("concurrency 10", f"{_SIDEKIQ} -c 10"), Mode("concurrency 1", f"{_SIDEKIQ} -c 1")),
+        on_kill="running jobs lost: taken by BRPOP, acknowledged never (its paid version keeps them)",
+        settings="defaults, quiet; many: push_bulk of 1,000; a job says that it ran by a pwrite, some 1 µs",
+        has_many=True,
+        each=(Mode("concurrency 1", f"{_SIDEKIQ} -c 1"),),
+        comes_by="apt", producer="ruby peers/sidekiq.rb",
+    ),
+    Subject(
+        "bullmq", ("bullmq", "ioredis"),
+        one=tuple(Mode(f"concurrency {n}", f"{_BULLMQ} {n}") for n in (1, 50, 200)),
+        cores=tuple(Mode(f"2 × concurrency {n}", f"{_BULLMQ} {n}", copies=2) for n in (1, 50, 200)),
+        naps=(
+            Mode("concurrency 200", f"{_BULLMQ} 200", job="nap"),
+            Mode("2 × concurrency 100", f"{_BULLMQ} 100", copies=2, job="nap"),
+        ),
+        idle=(Mode("concurrency 1", f"{_BULLMQ} 1"),),
+        on_kill="nothing lost: found stalled after 30 s, and runs again",
+        settings="removeOnComplete, all else by default; many: addBulk of 200; a job says that it ran by a write",
+        has_many=True,
+        each=(Mode("concurrency 1", f"{_BULLMQ} 1"),),
+        comes_by="npm", producer="node peers/bullmq.cjs produce",
+    ),
+    Subject(
+        "wakaq", ("wakaq", "redis[hiredis]"),
+        one=(Mode("1 process", _WAKAQ),),
+        cores=(Mode("2 processes", _WAKAQ, _at_a_time(2)), Mode("4 processes", _WAKAQ, _at_a_time(4))),
+        naps=(
+            Mode("async, 1 process", _WAKAQ, job="nap"),
+            Mode("async, 2 processes", _WAKAQ, _at_a_time(2), job="nap"),
+        ),
+        idle=(Mode("1 process", _WAKAQ),),
+        on_kill="running jobs lost: taken by BLPOP, acknowledged never",
+        settings="no limits, no retries, no bound on async tasks, quiet",
+        each=(Mode("1 process", _WAKAQ),),
     ),
 )  # fmt: skip
 

@@ -91,11 +91,13 @@ class Trial:
 
     def _variables(self, mode: Mode) -> dict[str, str]:
         path = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
-        return {**mode.environment, ledger.VARIABLE: str(self._ledger), "PYTHONPATH": os.pathsep.join(path)}
+        own = {**self._environment.variables, **mode.environment}
+        return {**own, ledger.VARIABLE: str(self._ledger), "PYTHONPATH": os.pathsep.join(path)}
 
     @contextmanager
     def _producer(self, mode: Mode) -> Iterator[Producer]:
-        with producer(self._subject.name, self._environment, self._variables(mode), self._log) as source:
+        command = self._subject.producer.format(name=self._subject.name)
+        with producer(command, self._environment, self._variables(mode), self._log) as source:
             yield source
 
     @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envs import Environment
 from figures import Figure, percentile
@@ -17,6 +17,7 @@ from trial import Trial
 
 NAME = "versus"
 ONE, CORES, NAPS = "no-op, 1 worker", "no-op, best on 2 cores", "10 ms jobs, concurrency ≥ 100"
+EACH, LONG_NAPS = "no-op, 1 worker, to Redis for each job", "30 ms jobs, concurrency ≥ 100"
 P50, P99 = "idle latency p50", "idle latency p99"
 #: Jobs and seconds of the latency of one mode.
 _IDLE_JOBS, _IDLE_S = 700, 30.0
@@ -38,19 +39,42 @@ class _Tried:
         return f"{self.mode.label}: " + (f"{self.value:,.3g}" if self.samples else f"failed ({self.error})")
 
 
-def measure(stage: Stage, subject: Subject, environment: Environment) -> Iterator[Figure]:
-    """Yield the figures of one subject."""
+def measure(stage: Stage, subject: Subject, environment: Environment, rows: Sequence[str]) -> Iterator[Figure]:
+    """Yield the figures of one subject; ``rows``: of `ROWS`."""
     trial = Trial(stage, subject, environment)
+    for row in rows:
+        yield from ROWS[row](stage, trial, subject)
+
+
+def _enqueue(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
     for one_by_one, name in ((True, "enqueue, one by one"), (False, "enqueue, many")):
         if one_by_one or subject.has_many:
             samples = [trial.enqueue_rate(1000, one_by_one=one_by_one) for _ in range(_repeats(stage))]
             yield Figure(NAME, name, "jobs/s", tuple(samples), subject=subject.name)
+
+
+def _one(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
     yield from drains(stage, trial, subject, ONE, subject.one)
     if trial.pss_mib:
         yield Figure(NAME, "memory, all processes (PSS)", "MiB", (trial.pss_mib,), subject=subject.name)
+
+
+def _each(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
+    if subject.each:
+        yield from drains(stage, trial, subject, EACH, subject.each)
+
+
+def _cores(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
     yield from drains(stage, trial, subject, CORES, (*subject.cores,))
+
+
+def _naps(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
     yield from drains(stage, trial, subject, NAPS, subject.naps)
-    yield from latencies(stage, trial, subject)
+
+
+def _long_naps(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
+    modes = [replace(mode, environment={**mode.environment, "BENCH_NAP_S": "0.03"}) for mode in subject.naps]
+    yield from drains(stage, trial, subject, LONG_NAPS, modes)
 
 
 def drains(stage: Stage, trial: Trial, subject: Subject, name: str, modes: Sequence[Mode]) -> Iterator[Figure]:
@@ -75,6 +99,13 @@ def latencies(stage: Stage, trial: Trial, subject: Subject) -> Iterator[Figure]:
     for name, percent in ((P50, 50), ("idle latency p95", 95), (P99, 99)):
         if best.samples:
             yield Figure(NAME, name, "ms", (percentile(best.samples, percent),), note=note, subject=subject.name)
+
+
+#: What can be asked for, each by itself.
+ROWS: dict[str, Callable[[Stage, Trial, Subject], Iterator[Figure]]] = {
+    "enqueue": _enqueue, "one": _one, "each": _each, "cores": _cores, "naps": _naps, "long": _long_naps,
+    "latency": latencies,
+}  # fmt: skip
 
 
 def _repeats(stage: Stage) -> int:

@@ -27,8 +27,8 @@ async def noop(_: Any, index: int) -> None:
 
 
 async def nap(_: Any, index: int) -> None:
-    """Wait 10 ms."""
-    await asyncio.sleep(0.01)
+    """Wait 10 or 30 ms."""
+    await asyncio.sleep(ledger.NAP_S)
     cells[index] = time.monotonic_ns()
 
 

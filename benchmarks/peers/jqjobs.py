@@ -21,15 +21,15 @@ def noop(index: int) -> None:
 
 @app.job(queue="naps")
 async def nap(index: int) -> None:
-    """Wait 10 ms on the event loop."""
-    await asyncio.sleep(0.01)
+    """Wait 10 or 30 ms on the event loop."""
+    await asyncio.sleep(ledger.NAP_S)
     cells[index] = time.monotonic_ns()
 
 
 @app.job(queue="sync-naps")
 def nap_sync(index: int) -> None:
-    """Wait 10 ms in a thread."""
-    time.sleep(0.01)
+    """Wait 10 or 30 ms in a thread."""
+    time.sleep(ledger.NAP_S)
     cells[index] = time.monotonic_ns()
 
 

@@ -22,8 +22,8 @@ def noop(index: int) -> None:
 
 
 def nap(index: int) -> None:
-    """Wait 10 ms."""
-    time.sleep(0.01)
+    """Wait 10 or 30 ms."""
+    time.sleep(ledger.NAP_S)
     cells[index] = time.monotonic_ns()
 
 

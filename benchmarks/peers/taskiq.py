@@ -26,8 +26,8 @@ async def noop(index: int) -> None:
 
 @broker.task(task_name="nap")
 async def nap(index: int) -> None:
-    """Wait 10 ms."""
-    await asyncio.sleep(0.01)
+    """Wait 10 or 30 ms."""
+    await asyncio.sleep(ledger.NAP_S)
     cells[index] = time.monotonic_ns()
 
 
