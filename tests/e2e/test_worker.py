@@ -40,6 +40,15 @@ def test_queues_are_served_in_the_order_given(site: Site) -> None:
     assert [note.id for note in site.notes("start")] == [first.id, last.id]
 
 
+def test_queues_with_weights_share_the_workers(site: Site) -> None:
+    jobs = {queue: site.send_many([("quick",)] * 1000, queue=queue) for queue in "ab"}
+    site.start_daemon("--queues", "a:3,b:1", "--processes", "2")
+    for sent in jobs.values():
+        site.wait_for(sent[-1], State.KEPT, 60)
+    begun = [note.queue for note in site.notes("start")][:1000]
+    assert 650 <= begun.count("a") <= 850
+
+
 def test_a_delayed_job_runs_soon_after_its_time(site: Site) -> None:
     site.start_daemon("--poll", "30")
     sent_ms = monotonic_ms()

@@ -138,6 +138,7 @@ _DAEMON = {
     "unwatched": "why the system does not tell it of changed files",
     "host_facts": "memory and limits of its host, for `jqctl doctor`",
     "processes": "how many workers it may want: a number, or a range from which the jobs decide",
+    "weights": "of its queues, in their order, where `--queues` gives them any",
 }
 _WORKER = {
     "id": "host:pid:random",

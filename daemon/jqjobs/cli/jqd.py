@@ -20,19 +20,13 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidOption, JqError
 from jqjobs.link.bounds import Bounds
 from jqjobs.link.exits import DaemonExit
+from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.store.login import address_of
 from jqjobs.version import __version__
 
 
 def _span_s(text: str) -> float:
     return duration_ms(text) / 1000
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise InvalidOption("it names no queue")
-    return names
 
 
 def _yes(text: str) -> bool:
@@ -44,7 +38,11 @@ def _yes(text: str) -> bool:
 #: Setting → (how its text is read, metavar, help). The flag is --x-y, the variable JQ_X_Y.
 OPTIONS: dict[str, tuple[Any, str, str]] = {
     "app": (str, "MODULE:ATTR", "The app, such as shop.app:app."),
-    "queues": (_names, "A,B", "Queues to serve, first ones first. Default: every queue of the app."),
+    "queues": (
+        QueueChoice.parse,
+        "A,B|A:3,B:1",
+        "Queues to serve, first ones first; or each by its weight while several have jobs. Default: all of the app.",
+    ),
     "processes": (
         Bounds.parse,
         "N|MIN..MAX",
@@ -231,7 +229,7 @@ def check_app(settings: DaemonSettings) -> int:
     use_redis(url)
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
-        app = load_registered(settings.app, settings.queues)
+        app = load_registered(settings.app, settings.queues.names)
         refuse_green_threads(settings.concurrency)
         enqueue_where_we_work(app, address_of(url, environment, app.credentials))
     except BaseException as error:

@@ -21,11 +21,12 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 def make_report(settings: DaemonSettings, workers: WorkerProcesses, shown: Mapping[str, Argument]) -> Report:
     """Return the registry fields of the daemon, with those that are ``shown`` of its state, and of each worker."""
     daemon = workers.identity
-    served = settings.queues or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))
+    served = settings.queues.names or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))
     about: dict[str, Argument] = {
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
         "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__, "app": settings.app,
-        "queues": " ".join(served), "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
+        "queues": " ".join(served), "weights": " ".join(map(str, settings.queues.weights)),
+        "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
         "workers": " ".join(worker.id for worker in workers), **shown,
     }  # fmt: skip
     described = {worker.id: _about(worker) for worker in workers}

@@ -9,6 +9,7 @@ from jqjobs.base.cpus import usable_cpus
 from jqjobs.errors import ConfigError, InvalidOption
 from jqjobs.jobs.records import MAX_QUEUES, check_name
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
+from jqjobs.link.queue_choice import QueueChoice
 
 #: A worker's board has places for a few more.
 MAX_CONCURRENCY = 480
@@ -16,12 +17,12 @@ MAX_CONCURRENCY = 480
 
 @dataclass(frozen=True, slots=True)
 class DaemonSettings:
-    """One daemon. Times in the unit they are named by, memory in bytes; ``queues`` empty: every queue of the app."""
+    """One daemon. Times in the unit they are named by, memory in bytes."""
 
     app: str
     redis_url: str = field(repr=False)
     name: str = "jqd"
-    queues: tuple[str, ...] = ()
+    queues: QueueChoice = field(default_factory=QueueChoice)
     processes: Bounds = field(default_factory=lambda: Bounds.fixed(usable_cpus()))
     hold_s: float = 60.0
     concurrency: int = 1
@@ -64,10 +65,11 @@ class DaemonSettings:
 
     def _check_words(self) -> None:
         check_name(self.name, "daemon name")
-        for queue in self.queues:
+        for queue in self.queues.names:
             check_name(queue, "queue")
         _demand(bool(self.app), "no app is given", "say --app package.module:attribute, or JQ_APP")
-        _demand(len(self.queues) <= MAX_QUEUES, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
+        has_too_many = len(self.queues.names) > MAX_QUEUES
+        _demand(not has_too_many, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
         _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
         is_http = not self.alert_url or self.alert_url.startswith(("http://", "https://"))

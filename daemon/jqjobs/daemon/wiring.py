@@ -167,11 +167,12 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
     def configure(worker_id: str, board: str, channel_fd: int) -> str:
         return WorkerConfig(
             app=settings.app, redis_url=url, worker_id=worker_id, board=board, channel_fd=channel_fd,
-            daemon_pid=os.getpid(), queues=settings.queues, lease_ms=settings.lease_ms, poll_s=settings.poll_s,
-            jitter=settings.jitter, batch=settings.batch, prefetch_ms=settings.prefetch_ms,
-            max_jobs=settings.max_jobs, max_age_s=settings.max_age_s, nice=settings.nice,
-            watch_packages=settings.watch_packages, log_format=settings.log_format, log_level=settings.log_level,
-            log_jobs_ms=settings.log_jobs_ms, job_log=settings.job_log, error_log=settings.error_log,
+            daemon_pid=os.getpid(), queues=settings.queues.names, weights=settings.queues.weights,
+            lease_ms=settings.lease_ms, poll_s=settings.poll_s, jitter=settings.jitter, batch=settings.batch,
+            prefetch_ms=settings.prefetch_ms, max_jobs=settings.max_jobs, max_age_s=settings.max_age_s,
+            nice=settings.nice, watch_packages=settings.watch_packages,
+            log_format=settings.log_format, log_level=settings.log_level, log_jobs_ms=settings.log_jobs_ms,
+            job_log=settings.job_log, error_log=settings.error_log,
             concurrency=settings.concurrency, kill_after_s=settings.kill_after_s,
             park_ms=round(settings.park_s * 1000),
         ).to_json()  # fmt: skip

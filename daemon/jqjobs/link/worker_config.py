@@ -8,7 +8,10 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """All a worker needs to know. ``queues`` empty: every queue of the app. Times in the unit they are named by."""
+    """All a worker needs to know. ``queues`` empty: every queue of the app. Times in the unit they are named by.
+
+    ``weights``: of the queues, see `QueueChoice`.
+    """
 
     app: str
     redis_url: str = field(repr=False)
@@ -17,6 +20,7 @@ class WorkerConfig:
     channel_fd: int
     daemon_pid: int
     queues: tuple[str, ...] = ()
+    weights: tuple[int, ...] = ()
     lease_ms: int = 30_000
     poll_s: float = 1.0
     jitter: float = 0.25
@@ -48,4 +52,4 @@ class WorkerConfig:
     def from_json(cls, text: str) -> WorkerConfig:
         """Read the argument. Raises: ValueError, TypeError."""
         values = json.loads(text)
-        return cls(**{**values, "queues": tuple(values["queues"])})
+        return cls(**{**values, "queues": tuple(values["queues"]), "weights": tuple(values["weights"])})

@@ -36,6 +36,7 @@ from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching, OneSlot, SeveralSlots
+from jqjobs.worker.trips.queue_order import MOST_IN_A_ROW, queue_order
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 from jqjobs.worker.trips.token_line import token_lines
@@ -111,8 +112,8 @@ class _Wiring:
         self.runner = self.attempts.runner
         self.tail = Tail(name, wake=self.batch.busy.set, note_ends=self._note_ends)
         self.exchanger = Exchanger(
-            self.store, queues, name, config.lease_ms, self.batch, SuspectTurn(self.board, self.batch),
-            self.runner.complete, self.tail, woken,
+            self.store, queue_order(queues, config.weights), name, config.lease_ms, self.batch,
+            SuspectTurn(self.board, self.batch), self.runner.complete, self.tail, woken,
         )  # fmt: skip
         self.statistics = JobStatistics(
             queues, self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask,
@@ -142,11 +143,14 @@ class _Wiring:
             statistics=self.statistics, tail=self.tail,
         )  # fmt: skip
 
+    @property
+    def _most(self) -> int:
+        """Jobs of one trip."""
+        return min(self.config.batch, MOST_IN_A_ROW) if self.config.weights else self.config.batch
+
     def _one_slot(self, grants: MemoryGrants) -> tuple[Fetching, Executor, Monitor]:
         config, interrupter = self.config, self.process.interrupter
-        fetching = OneSlot(
-            self.batch, self.exchanger, self.hook_queue, prefetch_ms=config.prefetch_ms, most=config.batch
-        )
+        fetching = OneSlot(self.batch, self.exchanger, self.hook_queue, prefetch_ms=config.prefetch_ms, most=self._most)
         executor = MainThread(
             self.batch, self.runner, self.process.signals, grants.refusal,
             self.process.surroundings, interrupter.event_loop, self.job_log, self.statistics,
@@ -155,7 +159,7 @@ class _Wiring:
 
     def _several_slots(self, grants: MemoryGrants) -> tuple[Fetching, Executor, Monitor]:
         config, slots = self.config, self.config.concurrency
-        fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=config.batch)
+        fetching = SeveralSlots(self.batch, self.exchanger, slots, prefetch_ms=config.prefetch_ms, most=self._most)
         pool = Pool(
             slots, self.batch, self.runner, self.attempts.on_threads, self.process.signals, grants.refusal,
             self.attempts.loop_thread, config.hung_after_ms, self.job_log, self.statistics,

@@ -13,6 +13,7 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.queue_order import queue_order
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 from store.queue_system import LEASE_MS, QueueSystem
@@ -22,7 +23,8 @@ class ProcesslessWorker:
     """Joined, and under a lease that holds."""
 
     def __init__(
-        self, system: QueueSystem, store: Store, directory: Path, queues: Sequence[str] = ("q",)
+        self, system: QueueSystem, store: Store, directory: Path, queues: Sequence[str] = ("q",),
+        weights: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self.system = system
         self.store = store
@@ -35,7 +37,15 @@ class ProcesslessWorker:
         self.woken: set[str] = set()
         suspects = SuspectTurn(self.worker_board, self.batch)
         self.exchanger = Exchanger(
-            store, queues, "w", LEASE_MS, self.batch, suspects, lambda job: job, self.tail, self.woken
+            store,
+            queue_order(queues, weights),
+            "w",
+            LEASE_MS,
+            self.batch,
+            suspects,
+            lambda job: job,
+            self.tail,
+            self.woken,
         )
         system.join("w", queues=queues)
 

@@ -16,6 +16,7 @@ from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
+from jqjobs.worker.trips.queue_order import queue_order
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 from servers import Server
@@ -36,8 +37,8 @@ def batch(board: Board) -> Batch:
 
 
 def exchanger_of(store: Store, queues: tuple[str, ...], board: Board, batch: Batch) -> Exchanger:
-    return Exchanger(store, queues, "w", LEASE_MS, batch, SuspectTurn(WorkerBoard(board.path), batch), lambda job: job,
-                     Tail("w"), set())  # fmt: skip
+    order, suspects = queue_order(queues, ()), SuspectTurn(WorkerBoard(board.path), batch)
+    return Exchanger(store, order, "w", LEASE_MS, batch, suspects, lambda job: job, Tail("w"), set())
 
 
 @pytest.fixture

@@ -20,13 +20,17 @@ from jqjobs.daemon import main
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName
 from jqjobs.link.bounds import Bounds
+from jqjobs.link.queue_choice import QueueChoice
 
 pytestmark = pytest.mark.usefixtures("own_log")
 
 #: For each setting three texts and what they mean.
 VALUES: dict[str, tuple[list[str], list[Any]]] = {
     "app": (["a:b", "c:d", "e:f"], ["a:b", "c:d", "e:f"]),
-    "queues": (["a", "b,c", " d , e,,d"], [("a",), ("b", "c"), ("d", "e")]),
+    "queues": (
+        ["a", "b,c:2", " d , e,,d"],
+        [QueueChoice(("a",)), QueueChoice(("b", "c"), (1, 2)), QueueChoice(("d", "e"))],
+    ),
     "processes": (["1", "2..9", "3"], [Bounds(1, 1), Bounds(2, 9), Bounds(3, 3)]),
     "hold_s": (["1", "2m", "0"], [1.0, 120.0, 0.0]),
     "concurrency": (["1", "10", "480"], [1, 10, 480]),
@@ -110,7 +114,7 @@ def test_the_redis_url_too(tmp_path: Path) -> None:
     ("setting", "text"),
     [
         ("processes", "many"), ("processes", "1.5"), ("grace_s", "soon"), ("lease_s", "nan"), ("poll_s", "1e3"),
-        ("jitter", "much"),
+        ("jitter", "much"), ("queues", "a:0"), ("queues", "a:3,a:1"),
         ("batch", ""), ("prefetch_ms", "20ms"), ("log_format", "xml"), ("log_level", "loud"), ("dead_s", "inf"),
     ],
 )  # fmt: skip

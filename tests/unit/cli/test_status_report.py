@@ -155,6 +155,11 @@ def test_a_daemon_that_follows_its_jobs_says_how_far_it_may_go() -> None:
     assert "as jobs call for" not in shown(QUIET, daemons=(DAEMON._replace(processes="1"),))
 
 
+def test_queues_with_weights_are_told_as_they_were_given() -> None:
+    daemon = DAEMON._replace(queues=("emails", "reports"), weights=(3, 1))
+    assert "  queues: emails:3 reports:1" in shown(QUIET, daemons=(daemon,))
+
+
 def test_each_worker_shows_which_release_it_runs() -> None:
     commit = "83baae61804e65cc73a7201a7252750c76066a30"
     workers = (IDLE._replace(release=commit), IDLE._replace(id="b", release="v42"), IDLE._replace(id="c"))

@@ -11,6 +11,7 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, InvalidName, InvalidOption
 from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
+from jqjobs.link.queue_choice import QueueChoice
 
 
 def settings(**changes: Any) -> DaemonSettings:
@@ -22,7 +23,7 @@ def test_defaults_are_those_that_are_documented() -> None:
     assert (found.name, found.grace_s, found.kill_after_s, found.lease_s, found.poll_s, found.jitter) == (
         "jqd", 25, 5, 30, 1, 0.25,
     )  # fmt: skip
-    assert found.queues == ()
+    assert found.queues == QueueChoice()
     assert found.processes.least == found.processes.most >= 1
     assert found.hold_s == 60
     assert settings(lease_s=1.5).lease_ms == 1500
@@ -34,7 +35,7 @@ def test_defaults_are_those_that_are_documented() -> None:
         {"processes": Bounds(1, MAX_PROCESSES)}, {"hold_s": 0}, {"lease_s": 1}, {"poll_s": 0.001}, {"poll_s": 60},
         {"jitter": 0},
         {"jitter": 0.99}, {"grace_s": 0}, {"batch": 1}, {"batch": 500},
-        {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES))},
+        {"queues": QueueChoice(tuple(f"q{n}" for n in range(MAX_QUEUES)))},
         {"prefetch_ms": 0}, {"kill_after_s": 0}, {"max_dead": 0}, {"dead_s": 0}, {"park_s": 0},
     ],
     ids=lambda change: str(change)[:30],
@@ -52,7 +53,8 @@ def test_the_ends_of_each_range_are_allowed(change: dict[str, Any]) -> None:
         {"lease_s": 0},
         {"lease_s": math.nan}, {"poll_s": 0}, {"poll_s": 61}, {"poll_s": math.nan}, {"jitter": -0.1}, {"jitter": 1},
         {"jitter": math.nan}, {"grace_s": -1}, {"grace_s": math.nan}, {"batch": 0}, {"batch": 501},
-        {"queues": tuple(f"q{n}" for n in range(MAX_QUEUES + 1))}, {"prefetch_ms": -1}, {"kill_after_s": -1},
+        {"queues": QueueChoice(tuple(f"q{n}" for n in range(MAX_QUEUES + 1)))}, {"prefetch_ms": -1},
+        {"kill_after_s": -1},
         {"max_dead": -1},
         {"dead_s": -1}, {"park_s": -1}, {"alert_url": "ftp://a"}, {"alert_url": "hook"}, {"alert_wait_s": 0},
         {"alert_every_s": 59},
@@ -78,7 +80,7 @@ def test_which_successes_are_logged(change: dict[str, Any], success_ms: int) -> 
     assert settings(**change).log_jobs_ms == success_ms
 
 
-@pytest.mark.parametrize("change", [{"name": ""}, {"name": "a b"}, {"queues": ("a", "b:c")}], ids=str)
+@pytest.mark.parametrize("change", [{"name": ""}, {"name": "a b"}, {"queues": QueueChoice(("a", "b:c"))}], ids=str)
 def test_a_bad_name_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(InvalidName):
         settings(**change)

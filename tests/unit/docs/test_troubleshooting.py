@@ -15,6 +15,7 @@ from jqjobs.cli.overview.status_report import StatusReport, as_text, memory_note
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ConfigError, JqError
 from jqjobs.jobs.records import State
+from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.store.reads.jobs import Trace
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.queues import QueueStatus
@@ -81,7 +82,7 @@ def test_every_state_of_a_job_is_in_the_first_table() -> None:
     ("said", "make"),
     [
         ("no app is given", lambda _: DaemonSettings("", "redis://")),
-        ("queue 'a b' is not a valid name", lambda _: DaemonSettings("a:b", "redis://", queues=("a b",))),
+        ("queue 'a b' is not a valid name", lambda _: DaemonSettings("a:b", "redis://", queues=QueueChoice(("a b",)))),
         ("JQ_REDIS_URL says another prefix",
          lambda path: Environment({"JQ_REDIS_URL": "redis://h/0?prefix=a", "JQ_PREFIX": "b"}, path).redis_url()),
     ],

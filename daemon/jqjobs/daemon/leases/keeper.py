@@ -69,7 +69,7 @@ class LeaseKeeper:
         self._tell = tell
         self._ticker = Ticker(store)
         self._joined: dict[str, Join] = {}
-        self._queues: set[str] = set(settings.queues)
+        self._queues: set[str] = set(settings.queues.names)
         #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
         self._judged: dict[str, Words] = {}
         self._expiries = Expiries(store)

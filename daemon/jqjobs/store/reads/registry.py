@@ -57,7 +57,8 @@ class DaemonInfo(NamedTuple):
     """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered.
 
     ``processes``: how many workers it may want: a number, or a range such as 1..8, from which the jobs decide.
-    ``deaths``: of its workers, unasked, in the last hour. ``unwatched``: why inotify does not help it to watch files.
+    ``weights``: of its queues, one each, or none. ``deaths``: of its workers, unasked, in the last hour.
+    ``unwatched``: why inotify does not help it to watch files.
     """
 
     id: str
@@ -79,6 +80,14 @@ class DaemonInfo(NamedTuple):
     unwatched: str = ""
     host_facts: HostInfo | None = None
     processes: str = ""
+    weights: tuple[int, ...] = ()
+
+    @property
+    def weighed_queues(self) -> list[str]:
+        """The queues that it serves, each with its weight where they have any, as --queues has them."""
+        if len(self.weights) != len(self.queues):
+            return list(self.queues)
+        return [f"{queue}:{weight}" for queue, weight in zip(self.queues, self.weights, strict=True)]
 
     @property
     def follows_load(self) -> bool:
@@ -168,6 +177,7 @@ def _daemon(
         note=_word(entry, "note"),
         age_s=seconds_since(entry.get("started_ms"), now_ms), seen_s=max(0, now_ms - seen_ms) / 1000,
         reload=_reload(_word(entry, "reload")), processes=_word(entry, "processes"),
+        weights=tuple(map(count, _word(entry, "weights").split())),
         app=_word(entry, "app"), lease_ms=integer(entry.get("lease_ms")),
         deaths=count(entry.get("deaths")), unwatched=_word(entry, "unwatched"),
         host_facts=host_info(entry.get("host_facts")),

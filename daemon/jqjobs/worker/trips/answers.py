@@ -15,6 +15,7 @@ from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.broken_queues import BrokenQueues
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.packets import Packet
+from jqjobs.worker.trips.queue_order import QueueOrder
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
@@ -28,13 +29,14 @@ class Answers:
     """One per worker; hears what is neither lost nor FENCED nor LATE."""
 
     def __init__(
-        self, worker_id: str, batch: Batch, fast: FastTrips, suspects: SuspectTurn,
+        self, worker_id: str, batch: Batch, fast: FastTrips, order: QueueOrder, suspects: SuspectTurn,
         complete: Callable[[TakenJob], TakenJob], tail: Tail,
     ) -> None:  # fmt: skip
         """``complete``: fills in what a job leaves to its registration."""
         self._worker_id = worker_id
         self._batch = batch
         self._fast = fast
+        self._order = order
         self._suspects = suspects
         self._complete = complete
         self._tail = tail
@@ -81,6 +83,7 @@ class Answers:
         self._batch.reports.recorded(packet.report)
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
+        self._order.took(trip.jobs)
         self._batch.add([self._complete(job) for job in trip.jobs])
         self._look_at_stale(packet, trip)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.news import News
 from jqjobs.worker.trips.packets import Packer, Packet
 from jqjobs.worker.trips.passing_on import PassingOn
+from jqjobs.worker.trips.queue_order import QueueOrder
 from jqjobs.worker.trips.split_trips import SplitTrips
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
@@ -37,21 +38,21 @@ class Exchanger:
     """Owns the connection; a lock lets the monitor thread report between trips."""
 
     def __init__(
-        self, store: Store, queues: Sequence[str], worker_id: str, lease_ms: int, batch: Batch,
+        self, store: Store, order: QueueOrder, worker_id: str, lease_ms: int, batch: Batch,
         suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob], tail: Tail, woken: set[str],
     ) -> None:  # fmt: skip
         """``complete``: fills in what a job leaves to its registration. ``woken``: see `SplitTrips`."""
         self._store = store
-        self.queues = tuple(queues)
+        self.queues = tuple(order.queues)
         self.suspects = suspects
         self._news = News(store, self.queues, suspects)
         self._worker_id = worker_id
         self._batch = batch
         self._reports = batch.reports
         #: When the next trip can be a fast one.
-        self.fast = FastTrips(has_several_queues=len(self.queues) > 1)
-        self.packer = Packer(self.queues, worker_id, lease_ms, self.fast, suspects, tail)
-        self._answers = Answers(worker_id, batch, self.fast, suspects, complete, tail)
+        self.fast = FastTrips(has_several_queues=len(self.queues) > 1, most_in_a_row=order.most_in_a_row)
+        self.packer = Packer(order, worker_id, lease_ms, self.fast, suspects, tail)
+        self._answers = Answers(worker_id, batch, self.fast, order, suspects, complete, tail)
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded = self._answers.recorded
         #: Makes whole trips where queues are in several places.

@@ -6,6 +6,8 @@ Here is only known when it is not worth asking.
 
 from __future__ import annotations
 
+import math
+
 from jqjobs.jobs.records import Status
 from jqjobs.store.calls.trips import Trip
 
@@ -20,9 +22,13 @@ _MOST_IN_VAIN = 2
 class FastTrips:
     """One per worker."""
 
-    def __init__(self, *, has_several_queues: bool) -> None:
-        """``has_several_queues``: only a whole trip of its own sees what has come to the others."""
+    def __init__(self, *, has_several_queues: bool, most_in_a_row: float = math.inf) -> None:
+        """``has_several_queues``: only a whole trip of its own sees what has come to the others.
+
+        ``most_in_a_row``: jobs, those of the whole trip before them among these; then it is another queue's turn.
+        """
         self._has_several_queues = has_several_queues
+        self._most_in_a_row = self._left_in_a_row = most_in_a_row
         #: Which queue gave the last job, a plain one, and has more; None: there is nothing to be had in a fast trip.
         self.queue: str | None = None
         #: What to add to `monotonic_ms` to get the time of Redis, as the last whole trip told it.
@@ -32,7 +38,7 @@ class FastTrips:
 
     def may_go(self, now_ms: int) -> bool:
         """Return whether the next trip is to be a fast one."""
-        if self.queue is None or now_ms < self._rest_until_ms:
+        if self.queue is None or now_ms < self._rest_until_ms or self._left_in_a_row <= 0:
             return False
         if now_ms - self._whole_ms < FULL_EVERY_MS:
             return True
@@ -45,11 +51,13 @@ class FastTrips:
     def went_whole(self, trip: Trip, sent_ms: int, now_ms: int) -> None:
         """Note the answer of a whole trip, which has come now."""
         self.queue, self._whole_ms = trip.left_in, sent_ms
+        self._left_in_a_row = self._most_in_a_row - len(trip.jobs)
         self.clock_offset_ms = trip.now_ms - now_ms
 
     def went(self, trip: Trip, now_ms: int) -> bool:
         """Note the answer of a fast trip; whether that was all. Else a whole trip follows at once."""
         self.queue = trip.left_in
+        self._left_in_a_row -= len(trip.jobs)
         if trip.jobs:
             self._in_vain = 0
             return True

@@ -13,6 +13,7 @@ from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.legs import Legs
+from jqjobs.worker.trips.queue_order import QueueOrder
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import Allowed, SuspectTurn
 from jqjobs.worker.trips.tail import Tail
@@ -40,9 +41,10 @@ class Packer:
     """One per worker."""
 
     def __init__(
-        self, queues: Sequence[str], worker_id: str, lease_ms: int, fast: FastTrips, suspects: SuspectTurn, tail: Tail
+        self, order: QueueOrder, worker_id: str, lease_ms: int, fast: FastTrips, suspects: SuspectTurn, tail: Tail
     ) -> None:  # fmt: skip
-        self._queues = queues
+        #: In which whole trips ask the queues.
+        self.order = order
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._fast = fast
@@ -81,7 +83,7 @@ class Packer:
     ) -> Packet:  # fmt: skip
         suspects = self._suspects.ask(want, free)
         call = trips.exchange(
-            self._queues, self._worker_id, self.number, want, self._lease_ms,
+            self.order.of_next_trip(), self._worker_id, self.number, want, self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
             soon=self.soon, suspects=suspects,
         )  # fmt: skip

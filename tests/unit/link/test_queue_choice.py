@@ -1,0 +1,35 @@
+"""What --queues says."""
+
+from __future__ import annotations
+
+import pytest
+
+from jqjobs.errors import InvalidOption
+from jqjobs.link.queue_choice import MAX_WEIGHT, QueueChoice
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "weights"),
+    [
+        ("a", "a", ()), (" b , a,,b", "ba", ()), ("a:3", "a", ()),
+        ("a:3,b:1", "ab", (3, 1)), ("b,a:2", "ba", (1, 2)), ("a:1,b:1", "ab", (1, 1)), ("a:2, b ,a:2", "ab", (2, 1)),
+        (f"a:{MAX_WEIGHT},b", "ab", (MAX_WEIGHT, 1)),
+    ],
+)  # fmt: skip
+def test_queues_are_named_in_their_order_or_with_weights(text: str, names: str, weights: tuple[int, ...]) -> None:
+    assert QueueChoice.parse(text) == QueueChoice(tuple(names), weights)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        *[(f"b,a:{weight}", f"the weight of 'a' is '{weight}'; use a whole number, 1 to {MAX_WEIGHT}")
+          for weight in ("0", "-1", "x", "", "1.5", "2:3", "٣", str(MAX_WEIGHT + 1))],
+        ("a:3,a:1", "it names the queue 'a' twice"), ("a,b,a:3", "it names the queue 'a' twice"),
+        (" , ", "it names no queue"),
+    ],
+)  # fmt: skip
+def test_what_is_no_weight_and_two_weights_of_a_queue_are_refused(text: str, said: str) -> None:
+    with pytest.raises(InvalidOption) as refused:
+        QueueChoice.parse(text)
+    assert said in refused.value.message

@@ -1,0 +1,90 @@
+"""In which order queues are asked: by their weights, each gets its part of the jobs while it has any."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+
+from jqjobs.jobs.records import TakenJob
+from jqjobs.worker.trips.queue_order import Shares, StrictOrder, queue_order
+
+
+def jobs(queue: str, count: int) -> list[TakenJob]:
+    return [TakenJob(queue, "j", 1, "n", b"{}")] * count
+
+
+class Server:
+    """Queues that have so many jobs, and what a worker of these weights has had of them."""
+
+    def __init__(self, weights: Mapping[str, int], waiting: Mapping[str, int]) -> None:
+        self.order = Shares(list(weights), list(weights.values()))
+        self.waiting = Counter(waiting)
+        self.had: Counter[str] = Counter()
+
+    def trip(self, want: int) -> list[str]:
+        """Make one, as lua/exchange.lua does it; return the queues that gave something."""
+        givers = []
+        for queue in self.order.of_next_trip():
+            if got := min(want, self.waiting[queue]):
+                givers.append(queue)
+            want -= got
+            self.waiting[queue] -= got
+            self.had[queue] += got
+            self.order.took(jobs(queue, got))
+        return givers
+
+
+def test_without_weights_the_order_is_never_another_one() -> None:
+    order = queue_order(["b", "a"], [])
+    order.took(jobs("b", 100))
+    assert isinstance(order, StrictOrder)
+    assert list(order.of_next_trip()) == ["b", "a"]
+
+
+@pytest.mark.parametrize("want", [1, 7, 64])
+def test_each_queue_has_its_part_of_the_jobs(want: int) -> None:
+    server = Server({"a": 3, "b": 1, "c": 6}, {"a": 10_000, "b": 10_000, "c": 10_000})
+    while server.had.total() < 5000:
+        server.trip(want)
+    assert {queue: round(count / 500, 1) for queue, count in server.had.items()} == pytest.approx(
+        {"a": 3, "b": 1, "c": 6}, abs=want / 100
+    )
+
+
+def test_one_by_one_the_turns_of_a_heavy_queue_are_spread() -> None:
+    server = Server({"a": 3, "b": 1}, {"a": 100, "b": 100})
+    assert "".join(server.trip(1)[0] for _ in range(8)) == "abaaabaa"
+
+
+def test_who_had_no_work_for_long_is_next_and_has_saved_nothing_up() -> None:
+    server = Server({"a": 1, "b": 1}, {"a": 10_000, "b": 0})
+    for _ in range(1000):
+        server.trip(3)
+    server.waiting["b"] = 1000
+    assert server.trip(1) == ["b"]
+    before = Counter(server.had)
+    for _ in range(100):
+        server.trip(1)
+    assert (server.had["a"] - before["a"], server.had["b"] - before["b"]) == (50, 50)
+
+
+def test_what_one_queue_leaves_the_others_share() -> None:
+    server = Server({"a": 2, "b": 1, "c": 1}, {"a": 0, "b": 1000, "c": 1000})
+    for _ in range(500):
+        server.trip(1)
+    assert (server.had["b"], server.had["c"]) == (250, 250)
+
+
+def test_a_queue_that_gives_a_little_now_and_then_is_owed_nothing_for_the_rest() -> None:
+    server = Server({"a": 9, "b": 1}, {"a": 0, "b": 10_000})
+    for _ in range(500):
+        server.waiting["a"] += 1
+        server.trip(4)
+    assert server.had["a"] == 500
+    server.waiting["a"] = 1000
+    before = server.had["b"]
+    for _ in range(100):
+        server.trip(1)
+    assert 9 <= server.had["b"] - before <= 11
