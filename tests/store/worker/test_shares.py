@@ -13,6 +13,7 @@ from jqjobs.jobs.records import NewJob
 from jqjobs.store.calls import enqueueing
 from jqjobs.store.calls.trips import Trip
 from jqjobs.store.store import Store
+from jqjobs.worker.trips import exchanger
 from jqjobs.worker.trips.queue_order import MOST_IN_A_ROW
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -60,6 +61,18 @@ def test_of_ten_thousand_jobs_each_queue_has_its_part_within_a_twentieth(
     assert had["b"] == pytest.approx(2500, rel=0.05)
     if want == 1:
         assert any(trip.is_fast for trip in trips), "or else this says nothing of fast trips"
+
+
+def test_one_queue_does_not_have_it_all_where_fast_trips_take_no_time(
+    system: QueueSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanger, "monotonic_ms", lambda: 0)
+    for queue in "ab":
+        fill(system, queue, A_CALL)
+    with worker_of(system, system.store, tmp_path, "ab", (1, 1)) as worker:
+        had, trips = taken(worker, 1, A_CALL)
+    assert had["a"] == pytest.approx(A_CALL / 2, abs=MOST_IN_A_ROW / 2)
+    assert sum(trip.is_fast for trip in trips) > A_CALL * 0.9
 
 
 def test_without_weights_the_second_queue_is_served_when_the_first_has_nothing(
