@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from cluster_server import HASTY_MS, ClusterServer
 from jqjobs import App, NotReplicated
 from jqjobs.api.client import CHUNK_JOBS
-from jqjobs.errors import StoreBusy
+from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.jobs.records import State
 from jqjobs.store.clusters import slot_of
 from jqjobs.store.reads.cluster_nodes import read_nodes
@@ -100,6 +101,29 @@ def test_who_wants_replicas_to_have_a_job_hears_of_those_of_its_queue(
     waiting = App(redis_url=cluster.url)
     assert all(job.enqueue(0).created for job in jobs_of(waiting))
     waiting.client.close()
+
+
+def test_a_call_to_a_node_that_stands_still_ends_when_another_has_taken_over(
+    cluster: ClusterServer, connect: Callable[..., Store]
+) -> None:
+    system, nodes = QueueSystem(cluster.url, cluster.kind), cluster.nodes
+    system.store = connect(cluster.url, timeout_s=300.0)
+    system.add("a", queue="q7")
+    frozen = nodes.owner("q7")
+    nodes.ask(frozen, "WAIT", 1, 1000)
+    nodes.be_patient(HASTY_MS)
+    nodes.freeze(frozen)
+    began_s = time.monotonic()
+    try:
+        with pytest.raises(StoreUnavailable, match="another node has taken over"):
+            system.add("b", queue="q7")
+        assert time.monotonic() - began_s < 100
+        system.add("c", queue="q7")
+        assert [job.id for job in system.take(want=5, queues=("q7",))] == ["a", "c"]
+    finally:
+        nodes.thaw(frozen)
+        system.close()
+        cluster.restart()
 
 
 def test_a_call_waits_for_the_replica_that_takes_over(cluster: ClusterServer, connect: Callable[..., Store]) -> None:

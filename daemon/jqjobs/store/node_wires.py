@@ -1,21 +1,26 @@
 """The wires to nodes of a cluster: one to each node that was needed. Called by `nodes`, which knows what goes where.
 
-What goes to several nodes is sent to all of them before any is waited for.
+What goes to several nodes is sent to all of them before any is waited for. A node that stands still is left when
+another one has taken over from it, not only when its time is over.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from jqjobs.errors import StoreError
+from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.routes import ASKING, Batch, Command, Stop
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import SlotMap
+from jqjobs.store.sockets import unavailable
 from jqjobs.store.wire import Wire, to_node_of
+
+#: A node that is silent for so long is asked after, at the others, each time.
+_SILENCE_S = 1.0
 
 
 class NodeWires:
@@ -41,7 +46,9 @@ class NodeWires:
         """Return the one to a node."""
         wire = self._by_place.get(place)
         if wire is None:
-            wire = self._by_place[place] = Wire(self._address.node(place), timeout_s=self._timeout_s, name=self._name)
+            wire = self._by_place[place] = NodeWire(
+                self._address.node(place), lambda: self._is_replaced(place), timeout_s=self._timeout_s, name=self._name
+            )
             wire.waits.hurry(self.waits.until_s)
         return wire
 
@@ -51,6 +58,11 @@ class NodeWires:
             self._slots.look(self._to_node, self.waits.step_s)
             for place in self._by_place.keys() - self._slots.primaries:
                 self._by_place.pop(place).close()
+
+    def _is_replaced(self, place: Place) -> bool:
+        self._slots.doubt(place)
+        self._slots.look(self._to_node, _SILENCE_S)
+        return place not in self._slots.primaries
 
     def close(self) -> None:
         """Drop all connections."""
@@ -89,6 +101,26 @@ class NodeWires:
         self._slots.doubt(stop.place)
         self.unreached = error
         return error
+
+
+class NodeWire(Wire):
+    """A connection to one node. ``is_replaced``: asks the others whether it has no slots any more."""
+
+    def __init__(self, address: Address, is_replaced: Callable[[], bool], *, timeout_s: float, name: str) -> None:
+        super().__init__(address, timeout_s=timeout_s, name=name)
+        self._is_replaced = is_replaced
+
+    def _fill(self) -> None:
+        until_s = time.monotonic() + self.waits.step_s
+        while self.connected and not self.poll(min(_SILENCE_S, max(0.0, until_s - time.monotonic()))):
+            if time.monotonic() >= until_s:
+                self.close()
+                raise unavailable(self.address, TimeoutError(), unanswered=True)
+            if self._is_replaced():
+                self.close()
+                what = f"Redis at {self.address} did not answer, and another node has taken over from it"
+                raise StoreUnavailable(what, unanswered=True)
+        super()._fill()
 
 
 class NodeWaits:
