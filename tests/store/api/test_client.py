@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from jqjobs import App
+from jqjobs.api import client
 from jqjobs.api.app import Job
 from jqjobs.api.client import CHUNK_BYTES, CHUNK_JOBS, Client, chunks
 from jqjobs.base.config import Environment
@@ -31,6 +32,7 @@ from jqjobs.errors import (
     StoreUnavailable,
 )
 from jqjobs.jobs.records import Kind, NewJob, State
+from jqjobs.store import async_pipe
 from jqjobs.store.calls import leases
 from servers import Server, free_port
 from store.queue_system import QueueSystem
@@ -74,6 +76,13 @@ def enqueue_async(shop: Shop) -> Any:
 
 def drop_connections(server: Server) -> int:
     return int(server.call("CLIENT", "KILL", "TYPE", "normal"))
+
+
+@pytest.fixture
+def looks_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection is looked at even if it was used a moment ago: a test is quicker than trouble comes."""
+    monkeypatch.setattr(client, "_IN_USE_S", 0.0)
+    monkeypatch.setattr(async_pipe, "_IN_USE_S", 0.0)
 
 
 def test_a_job_is_ready_as_soon_as_it_is_enqueued(shop: Shop) -> None:
@@ -216,6 +225,7 @@ def test_a_forked_child_has_a_connection_of_its_own(real_shop: Shop, any_server:
     assert any_server.call("ZCARD", "jq:{default}:ready") == 41
 
 
+@pytest.mark.usefixtures("looks_each_time")
 def test_a_connection_that_broke_while_idle_is_not_noticed(real_shop: Shop, any_server: Server) -> None:
     real_shop.mail.enqueue("ann")
     for use in (
@@ -229,6 +239,7 @@ def test_a_connection_that_broke_while_idle_is_not_noticed(real_shop: Shop, any_
     assert any_server.call("ZCARD", "jq:{default}:ready") == 303
 
 
+@pytest.mark.usefixtures("looks_each_time")
 def test_an_async_connection_that_broke_while_idle_is_not_noticed(real_shop: Shop, any_server: Server) -> None:
     async def produce() -> None:
         await real_shop.mail.enqueue_async("ann")
@@ -431,6 +442,7 @@ def test_an_app_cancels_by_reference(shop: Shop) -> None:
         shop.app.cancel(handle.id)
 
 
+@pytest.mark.usefixtures("looks_each_time")
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_password_that_was_changed_is_read_again_after_a_refusal(
     start_server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_async: bool
