@@ -55,6 +55,8 @@ class Story:
     broken: set[str] = field(default_factory=set)
     #: dead jobs that retention forgot
     forgotten: set[str] = field(default_factory=set)
+    #: roots of what somebody has retried
+    retried: set[str] = field(default_factory=set)
     succeeded: Counter[str] = field(default_factory=Counter)
     old_notices: list[tuple[str, list[str]]] = field(default_factory=list)
     in_hand: dict[str, list[TakenJob]] = field(default_factory=dict)
@@ -197,7 +199,9 @@ class FlowMachine(RuleBasedStateMachine):
     @rule(queue=queues, n=some)
     def retry(self, queue: str, n: int) -> None:
         self.count()
-        self.s.run(upkeep.retry(queue, [job for i, job in enumerate(self.s.ids("dead", queue)) if n >> i & 1]))
+        again = [job for i, job in enumerate(self.s.ids("dead", queue)) if n >> i & 1]
+        self.story.retried |= {job_id.partition(".")[0] for job_id in again}
+        self.s.run(upkeep.retry(queue, again))
 
     @rule(queue=queues, n=some)
     def cancel(self, queue: str, n: int) -> None:
@@ -249,6 +253,19 @@ class FlowMachine(RuleBasedStateMachine):
         known = self.story.batches[name]
         if self.s.run(batches.cancel_batch(known.home, name)) == 1:
             known.closed = known.cancelled = True
+
+    @invariant()
+    def who_cancels_reaches_every_member(self) -> None:
+        """Once all that is to be told has been: none waits any more that nobody has retried since."""
+        cancelled = [name for name, known in self.story.batches.items() if known.cancelled]
+        if not cancelled or any(self.s.ids(key, queue) for queue in QUEUES for key in ("notices", "transfers")):
+            return
+        for queue in QUEUES:
+            waiting = [job_id for key in ("ready", "scheduled", "suspects") for job_id in self.s.ids(key, queue)]
+            for job_id in waiting:
+                batch = self.s.job(job_id, queue).get("batch", " ").split(" ")[0].partition("/")[2]
+                is_meant = batch in cancelled and job_id.partition(".")[0] not in self.story.retried
+                assert not is_meant, f"{job_id} in {queue} goes on, and {batch} is cancelled"
 
     # From queue to queue
 

@@ -6,8 +6,8 @@ with app.batch("import-7", then=report.call(7), always=unlock.call(7)) as batch:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +35,8 @@ class Batch(WatchedBatch):
     #: Whether a member adds: the batch may be closed already, and who closes it does not know of these.
     is_inside: bool = field(default=False, repr=False, compare=False)
     added: int = field(default=0, repr=False, compare=False)
+    #: "queue/id" of calls whose reply did not come: if one is found to be there when it is added again, it is this one.
+    _in_doubt: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def add(self, call: JobCall) -> JobHandle:
         """Store a call as a member, in the queue of its job; none is added where its key stands for another job.
@@ -56,14 +58,16 @@ class Batch(WatchedBatch):
         return await self._add_async(job.queue, job._many(calls))
 
     def _add(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
-        made = self._engine.enqueue(queue, self._as_members(jobs))
+        with self._noting_doubts(queue):
+            made = self._engine.enqueue(queue, self._as_members(jobs))
         if queue != self.queue:
             with suppress(*self._harmless):
                 run_steps(self._engine.run, batches.deliver_notices(queue))
         return self._added(queue, made)
 
     async def _add_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
-        made = await self._engine.enqueue_async(queue, self._as_members(jobs))
+        with self._noting_doubts(queue):
+            made = await self._engine.enqueue_async(queue, self._as_members(jobs))
         if queue != self.queue:
             with suppress(*self._harmless):
                 await run_steps_async(self._engine.run_async, batches.deliver_notices(queue))
@@ -78,8 +82,19 @@ class Batch(WatchedBatch):
         ref = f"+{self.ref}" if self.is_inside else self.ref
         return [replace(job, fields=(*job.fields, "flow", Flow.BATCH.value, "batch", ref)) for job in jobs]
 
+    @contextmanager
+    def _noting_doubts(self, queue: str) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self._in_doubt |= {f"{queue}/{job_id}" for job_id in (*error.stored, *error.unknown)}
+            raise
+
     def _added(self, queue: str, made: Sequence[Enqueued]) -> list[JobHandle]:
-        self.added += sum(each.created is True for each in made)
+        for each in made:
+            was_in_doubt = f"{queue}/{each.id}" in self._in_doubt
+            self.added += each.created is True or was_in_doubt
+            self._in_doubt.discard(f"{queue}/{each.id}")
         return [handle_of(each, queue, self._engine) for each in made]
 
     def _close(self) -> Steps[None]:

@@ -86,8 +86,8 @@ class WatchedBatch:
             cursor = page.cursor
 
     def _handles(self, page: MembersPage) -> Iterator[JobHandle]:
-        for member in page.members:
-            queue, _, job_id = member.partition("/")
+        for place in page.places:
+            queue, _, job_id = place.partition("/")
             yield JobHandle(job_id, queue, False, self._engine)
 
     def _not_found(self) -> NotFound:

@@ -22,8 +22,8 @@ class Batch:
     succeeded: int = 0
     expected: int | None = None
     open: dict[str, Record] = field(default_factory=dict)
-    dead: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
+    dead: dict[str, Record] = field(default_factory=dict)
+    kept: dict[str, Record] = field(default_factory=dict)
     has_run_always: bool = False
     is_cancelled: bool = False
     has_lost: bool = False
@@ -34,17 +34,22 @@ class Batch:
         """Note that a member is "done", "kept", "dead" or "gone", or goes on ("again")."""
         name = str(record.fields["member"])
         self.open.pop(name, None)
-        self.dead.discard(name)
+        self.dead.pop(name, None)
         if what == "again":
             self.open[name] = record
         elif what == "dead":
-            self.dead.add(name)
+            self.dead[name] = record
         elif what == "gone":
             self.has_lost = True
         else:
             self.succeeded += 1
         if what == "kept":
-            self.kept.add(name)
+            self.kept[name] = record
+
+    def places(self, which: str) -> dict[str, str]:
+        """Return the members that are "open", "dead" or "kept" by name, each with where it is now, as "queue/id"."""
+        members: dict[str, Record] = getattr(self, which)
+        return {name: record.ref for name, record in members.items()}
 
     @property
     def cancels_members(self) -> bool:

@@ -123,7 +123,15 @@ class MemoryEngine:
 
 
 class SyncEngine(MemoryEngine):
-    """Runs each job in the caller, before `enqueue` returns, retries included and without waiting for any delay."""
+    """Runs each job in the caller, before `enqueue` returns, retries included and without waiting for any delay.
+
+    So does what comes after it: the steps of its chain, what its batch calls.
+    """
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self._begun = deque[Record]()
+        self.flows.on_begin = self._begun.append
 
     def enqueue(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Run jobs."""
@@ -131,6 +139,7 @@ class SyncEngine(MemoryEngine):
         for item in made:
             if item.created:
                 self._finish(self.records.get(queue, item.id))
+        self._finish_begun()
         return made
 
     def run(self, call: Call[T]) -> T:
@@ -139,7 +148,16 @@ class SyncEngine(MemoryEngine):
         if call.script.name in ("retry", "resolve", "promote"):
             for record in self.records:
                 self._finish(record)
+        self._finish_begun()
         return answer
+
+    async def run_async(self, call: Call[T]) -> T:
+        """Do what `run` does in another thread, while the event loop goes on."""
+        return await asyncio.to_thread(self.run, call)
+
+    def _finish_begun(self) -> None:
+        while self._begun:
+            self._finish(self._begun.popleft())
 
     def _finish(self, record: Record | None) -> None:
         while record is not None and record.state in ("ready", "scheduled"):

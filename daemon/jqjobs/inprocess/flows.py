@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jqjobs.inprocess.batch import Batch
 from jqjobs.inprocess.memory_store import Record, Records
 from jqjobs.inprocess.steps import Upcoming, after_batch, after_job, new_job
 from jqjobs.jobs.flow import OnDead
+from jqjobs.jobs.records import NewJob
 
 
 class Flows:
@@ -18,6 +19,8 @@ class Flows:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._batches: dict[tuple[str, str], Batch] = {}
+        #: Told of each job that nobody enqueued: the next step of a chain, what a batch calls.
+        self.on_begin: Callable[[Record], None] = lambda record: None
 
     def added(self, record: Record) -> None:
         """Note a new member, or the next step of one."""
@@ -80,8 +83,8 @@ class Flows:
     def members(self, queue: str, args: Sequence[str]) -> list[Any]:
         """Answer as lua/batch_members.lua does, in one page."""
         batch = self._batches.get((queue, args[0]))
-        found = [] if batch is None else list(getattr(batch, args[1]))
-        return [b"0", [member.encode() for member in found]]
+        found = {} if batch is None else batch.places(args[1])
+        return [b"0", [name.encode() for name in found], [place.encode() for place in found.values()]]
 
     def _of(self, record: Record) -> Batch | None:
         queue, _, batch_id = str(record.fields.get("batch", "")).lstrip("+").partition("/")
@@ -120,13 +123,19 @@ class Flows:
             self._begin_list(upcoming.queue, upcoming.id, members, rest)
             return
         new, target = upcoming.job(first, rest)
-        self._records.add(target or upcoming.queue, new)
+        self._add(target or upcoming.queue, new)
+
+    def _add(self, queue: str, new: NewJob) -> None:
+        made = self._records.add(queue, new)
+        record = self._records.get(queue, made.id)
+        if made.created and record is not None:
+            self.on_begin(record)
 
     def _begin_list(self, queue: str, batch_id: str, members: Sequence[str], rest: bytes) -> None:
         now_ms = self._records.clock()
         batch = self._batches[queue, batch_id] = Batch(queue, batch_id, OnDead.WAIT, rest, b"", now_ms)
         for n, raw in enumerate(members, 1):
             new, target = new_job(raw.encode(), f"{batch_id}.{n}", {"batch": f"{queue}/{batch_id}"})
-            self._records.add(target or queue, new)
+            self._add(target or queue, new)
         batch.expected = len(members)
         self._settle(batch)

@@ -17,7 +17,7 @@ MAX_STEPS, MAX_STEP_BYTES = 16, 64 * 1024
 #: A step whose result takes more passes nothing on to the next one.
 MAX_PREVIOUS_BYTES = 64 * 1024
 #: Ids of what follows are longer than those they derive from.
-MAX_ROOT_LENGTH = 64
+MAX_ROOT_LENGTH, MAX_ID_LENGTH = 64, 128
 
 
 class Flow(StrEnum):

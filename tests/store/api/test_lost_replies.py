@@ -113,6 +113,21 @@ def test_a_job_that_succeeded_before_its_reply_was_lost_is_not_created_anew(
     assert system.meta("done", "default") == 1
 
 
+def test_a_member_whose_reply_was_lost_is_counted_when_it_is_added_again(
+    app: App, mail: Job[Any, Any], link: Proxy, system: QueueSystem
+) -> None:
+    with app.batch("b", then=mail.call("done")) as batch:
+        batch.add(mail.options(id="first").call("ann"))
+        link.weather.when = lambda: system.states("mine", "default") == ["ready"]
+        with pytest.raises(StoreUnavailable):
+            batch.add(mail.options(id="mine").call("bob"))
+        for _ in range(2):
+            assert not batch.add(mail.options(id="mine").call("bob")).created
+        assert batch.added == 2
+    assert succeed(system)
+    assert batch.status().open == 1
+
+
 @both
 def test_what_could_not_be_sent_is_not_said_to_be_stored(
     app: App, mail: Job[Any, Any], link: Proxy, send: Send

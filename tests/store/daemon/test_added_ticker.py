@@ -98,6 +98,37 @@ def calls(system: QueueSystem) -> int:
     return sum(n for name, n in counted.items() if "info" not in name)
 
 
+def test_a_clock_that_went_back_keeps_no_schedule_from_coming(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]]
+) -> None:
+    [ticker] = tickers(1)
+    add(system)
+    system.tend()
+    ticker.tick(["q"])
+    system.clock.advance(-3 * HOUR_MS)
+    system.tend()
+    ticker.tick(["q"])
+    system.clock.advance(MINUTE_MS)
+    ticker.tick(["q"])
+
+    assert system.ids("ready") == made_at(1 - 180)
+
+
+def test_one_in_code_and_one_added_of_one_name_make_jobs_of_their_own(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]]
+) -> None:
+    [ticker] = tickers(1)
+    once = {"overlap": False, "id": None}
+    add(system, "digest", **once)
+    in_code = {"job": "n", "payload": "{}", "cron": "* * * * *", "tz": "UTC", "missed": "latest", **once}
+    system.run(plan("q", 10**9, "shop", {"digest": json.dumps(in_code)}))
+    ticker.tick(["q"])
+    system.clock.advance(MINUTE_MS)
+    ticker.tick(["q"])
+
+    assert sorted(system.ids("ready")) == [*made_at(1, name="digest"), *made_at(1, name="digest.added")]
+
+
 def test_a_daemon_wakes_for_a_tick_and_not_before(system: QueueSystem, tickers: Callable[[int], list[Ticker]]) -> None:
     [ticker] = tickers(1)
     add(system)

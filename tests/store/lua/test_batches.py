@@ -233,6 +233,62 @@ def test_a_cancelled_batch_cancels_its_members_wherever_they_are(system: QueueSy
     assert system.ids("notices") == system.ids("notices", "other") == []
 
 
+@pytest.mark.parametrize("is_chain", [True, False])
+def test_a_cancelled_batch_finds_a_member_at_its_later_step_and_in_the_queue_it_was_moved_to(
+    system: QueueSystem, is_chain: bool
+) -> None:
+    open_batch(system)
+    if is_chain:
+        steps = written([step("n"), step("n", queue="other"), step("n")])
+        system.add("a", fields=("flow", "tb", "then", steps, "batch", "q/b"))
+        end(system)
+        end(system)
+    else:
+        add(system, "a")
+        run_steps(system.run, moves.move_jobs("q", ["a"], "third"))
+        run_steps(system.run, moves.move_jobs("third", ["a"], "other"))
+    tell(system, "q", "third", "other")
+    place = "other/a.3" if is_chain else "other/a"
+    assert system.run(batches.batch_members("q", "b", "open")) == (None, ["q/a"], [place])
+
+    system.run(batches.cancel_batch("q", "b"))
+    tell(system, "q", "other")
+
+    assert system.ids("dead", "other") == [place.partition("/")[2]]
+    assert (status(system).state, status(system).open, status(system).dead) == (BatchState.CANCELLED, 0, 1)
+
+
+def test_a_member_that_comes_while_the_others_are_cancelled_is_cancelled_too(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a1", "a2")
+    system.run(batches.cancel_batch("q", "b"))
+    told = system.run(batches.notices("q"))
+    system.run(cancels.cancel("q", ["a1"]))
+    add(system, "late")
+    system.run(batches.noticed("q", told))
+
+    tell(system)
+
+    assert (system.states("late"), system.ids("notices")) == (["dead"], [])
+
+
+def test_a_member_of_which_a_cancelled_batch_hears_when_it_is_over_is_cancelled_and_may_be_retried(
+    system: QueueSystem,
+) -> None:
+    open_batch(system)
+    add(system, "far", queue="other")
+    system.run(batches.cancel_batch("q", "b"))
+    assert status(system).state is BatchState.CANCELLED
+
+    tell(system, "other", "q")
+    assert (system.states("far", "other"), status(system).open) == (["dead"], 1)
+    tell(system, "other")
+    system.run(upkeep.retry("other", ["far"]))
+    tell(system, "other", "q")
+
+    assert (system.states("far", "other"), status(system).open) == (["ready"], 0)
+
+
 def test_members_of_another_queue_are_told_of_late_twice_and_in_any_order(system: QueueSystem) -> None:
     open_batch(system)
     add(system, "a", queue="other")
@@ -301,7 +357,7 @@ def test_members_are_cancelled_soon_although_others_end_all_the_time(system: Que
     end(system)
     system.clock.advance(1500)
 
-    assert system.run(batches.notices("q", 2000)) == ["~cancel b"]
+    assert system.run(batches.notices("q", 2000)) == ["~cancel b 0"]
 
 
 def test_what_is_to_be_told_since_before_the_clock_went_back_is_not_forgotten(system: QueueSystem) -> None:

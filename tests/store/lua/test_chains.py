@@ -85,6 +85,19 @@ def test_a_step_of_another_queue_is_brought_there_once(system: QueueSystem) -> N
     assert system.ids("ready", "other") == ["a.3"]  # a step that names no queue stays where the one before was
 
 
+def test_what_a_step_does_not_say_comes_from_what_workers_published_in_its_queue(system: QueueSystem) -> None:
+    system.join("v", queues=["other"])
+    system.run(leases.publish("other", 10**9, {"b": {"priority": 7, "delay_ms": 500}}))
+    silent, said = step("b", queue="other"), step("b", queue="other", priority=0, delay_ms=0)
+    begin(system, json.dumps({"all": [silent.decode(), said.decode()]}).encode())
+    succeed(system)
+    tell(system, "q")
+
+    assert (system.ids("scheduled", "other"), system.ids("ready", "other")) == (["a.2.1"], ["a.2.2"])
+    assert (system.job("a.2.1", "other")["priority"], system.job("a.2.2", "other")["priority"]) == ("7", "0")
+    assert int(system.job("a.2.1", "other")["due"]) == system.clock.now_ms + 500
+
+
 def test_a_step_whose_id_is_taken_in_its_queue_comes_nowhere(system: QueueSystem) -> None:
     begin(system, step("b", queue="other"))
     system.add("a.2", queue="other")
@@ -138,6 +151,8 @@ NESTED = json.dumps({"all": [step("x").decode()]})
         ({"then": ['{"all": []}']}, "bad_field: all takes 1 to 1000 envelopes"),
         ({"then": ['{"all": ["no"]}']}, "not_object"),
         ({"then": [NESTED], "batch": "q/b"}, "bad_field: a member of a batch has no lists among its steps"),
+        ({"id": "i" * 64, "then": [NESTED] * 14}, "bad_name: steps after so many lists"),
+        ({"open": f"q/{'b' * 64}", "always": [NESTED] * 14}, "bad_name: steps after so many lists"),
         ({"batch": "b"}, "bad_name: batch is no"),
         ({"batch": "q/b", "key": "k", "replace": True}, "bad_field: replace does not go with batch and then"),
         ({"queue": "other"}, "bad_field: this is the inbox of another queue"),

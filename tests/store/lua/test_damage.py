@@ -12,10 +12,11 @@ from collections.abc import Callable
 import pytest
 
 from jqjobs.jobs.blame import Scope
+from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.records import Kind, State, TakenJob
 from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import cancels, daemons, leases, recalls, upkeep, waits
+from jqjobs.store.calls import batches, cancels, daemons, leases, recalls, upkeep, waits
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.reads.jobs import job_or_trace
 from jqjobs.store.reads.queues import queue_status
@@ -261,7 +262,8 @@ KEYS = (
     "meta", "inbox", "rejected", "wake", "ready", "scheduled", "suspects", "held", "gates", "waiting", "parked",
     "misfits", "dead", "errors", "kept", "succeeded", "cancels", "unique", "hooks", "leases", "draining", "catalog",
     "stats", "recent", "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api",
-    "limit:api", "active:w", "trip:w",
+    "limit:api", "active:w", "trip:w", "transfers", "arrived", "turns", "notices", "batches", "added", "came", "comes",
+    "batch:b", "batch:b:open", "batch:b:dead", "batch:b:kept", "batch:b:seen", "batch:b:at",
 )  # fmt: skip
 #: Who writes over one of these has taken out of it what was in it: the jobs, or the leases.
 LOSES = {"ready", "held", "held:api", "active:w", "leases"}
@@ -276,7 +278,9 @@ def test_a_key_of_the_wrong_type_takes_no_settled_job_along(real_system: QueueSy
     """Successes of all sorts, a failure and a wait are recorded as what they are."""
     system = real_system
     fresh(system)
-    system.add("done", "waits", "fails", "kept", fields=("keep", 10**9))
+    system.run(batches.open_batch("q", "b", "nonce", OnDead.WAIT, 10**9))
+    system.add("done", "waits", "fails", "kept", fields=("keep", 10**9, "flow", "b", "batch", "q/b"))
+    system.add("chained", fields=("flow", "t", "then", written([b'{"job":"n"}'])))
     system.add("keyed", key="k")
     system.add_limited("limited", limits="c 2 0 api")
     system.add("plain")
@@ -287,7 +291,7 @@ def test_a_key_of_the_wrong_type_takes_no_settled_job_along(real_system: QueueSy
         system.trip("w", 0, [outcome(job, kinds.get(job_id, Kind.DONE), 10**8) for job_id, job in jobs.items()])
         system.tend()
 
-        assert [system.states(job_id) for job_id in ("done", "keyed", "limited", "plain")] == [[]] * 4
+        assert [system.states(job_id) for job_id in ("done", "keyed", "limited", "plain", "chained")] == [[]] * 5
         assert [system.states(job_id) for job_id in ("kept", "waits", "fails")] == [
             ["kept"],
             ["waiting"],
@@ -300,7 +304,8 @@ def test_a_queue_goes_on_after_a_key_of_it_was_overwritten(real_system: QueueSys
     """What is enqueued afterwards runs, and another queue has noticed nothing."""
     system = real_system
     fresh(system)
-    system.add("early")
+    system.run(batches.open_batch("q", "b", "nonce", OnDead.WAIT, 10**9))
+    system.add("early", fields=("flow", "b", "batch", "q/b"))
     system.add_limited("first", "second", limits="c 1 0 api")
     for _ in range(3):
         system.trip("w", 1)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from jqjobs import App, BatchState, Discard, Previous, current_job
+from jqjobs.errors import InvalidOption
+from jqjobs.inprocess.engines import SyncEngine
 from jqjobs.testing import InMemory, in_memory
 
 app = App()
@@ -60,6 +64,38 @@ def test_a_batch_calls_what_is_to_come_when_its_dead_member_is_retried(jobs: InM
         ({"batch": "two/b", "succeeded": 3, "dead": 0}, "then"),
     )
     assert sorted(value for _, value in batch.results()) == [2, 14, 100]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_sync_engine_runs_all_steps_of_a_chain_and_what_a_batch_calls(is_async: bool) -> None:
+    ran.clear()
+    app.use(SyncEngine(app))
+    chain = app.chain(double.call(2), [double.call(3), double.call(4)], double.call(5), note.call("last"))
+    batch = app.batch(then=note.call("then"), always=note.call("always"))
+
+    async def both() -> None:
+        await chain.enqueue_async()
+        async with batch as filled:
+            await filled.add_async(double.call(5))
+
+    try:
+        if is_async:
+            asyncio.run(both())
+        else:
+            chain.enqueue()
+            with batch as filled:
+                filled.add(double.call(5))
+    finally:
+        app.use(None)
+
+    assert [more for _, more in ran] == ["last", "always", "then"]  # type: ignore[misc]
+
+
+def test_a_chain_whose_ids_would_be_too_long_is_refused() -> None:
+    lists = [[double.call(1)]] * 14
+    app.chain(double.options(id="i" * 40).call(1), *lists)
+    with pytest.raises(InvalidOption, match="more than 128"):
+        app.chain(double.options(id="i" * 64).call(1), *lists)
 
 
 def test_a_cancelled_batch_cancels_its_members(jobs: InMemory) -> None:

@@ -24,7 +24,7 @@ from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Steps
 
-#: What a notice begins with that has members of a batch cancelled (lua/notices.lua).
+#: What a notice begins with that has members of a batch cancelled: "~cancel batch sweep" (lua/notices.lua).
 _CANCEL = "~cancel "
 
 
@@ -44,10 +44,14 @@ class Closed(IntEnum):
 
 
 class MembersPage(NamedTuple):
-    """Members of a batch, each "queue/id"; ``cursor``: of the next page, None after the last one."""
+    """Members of a batch, each "queue/id" as it was added; ``cursor``: of the next page, None after the last one.
+
+    ``places``: where each is now, as "queue/id": it may have been moved, or be at a later step of its chain.
+    """
 
     cursor: str | None
     members: list[str]
+    places: list[str]
 
 
 class Batches(NamedTuple):
@@ -107,7 +111,8 @@ def batch_members(queue: str, batch_id: str, which: str, cursor: str = "0") -> C
 
     def parse(reply: Any) -> MembersPage:
         following = text(reply[0])
-        return MembersPage(None if following == "0" else following, [text(member) for member in reply[1]])
+        members, places = ([text(item) for item in items] for items in reply[1:])
+        return MembersPage(None if following == "0" else following, members, places)
 
     args = ("", batch_id, which, cursor)
     return Call(script("batch_members"), (keys.meta(queue),), args, parse, repeatable=True)
@@ -191,10 +196,10 @@ def _home(notice: str) -> str:
 
 def _cancel_members(queue: str, bundle: Sequence[str]) -> Steps[list[str]]:
     """Cancel the open members of batches; return the notices of those that need no second look."""
-    done = []
-    for notice in bundle:
-        if (yield from _cancel_open(queue, notice.removeprefix(_CANCEL))):
-            done.append(notice)
+    done: list[str] = []
+    for batch_id, group in groupby(sorted(bundle), lambda notice: notice.split(" ")[1]):
+        if (yield from _cancel_open(queue, batch_id)):
+            done += group
     return done
 
 
@@ -202,8 +207,8 @@ def _cancel_open(queue: str, batch_id: str) -> Steps[bool]:
     cursor: str | None = "0"
     is_done = True
     while cursor is not None:
-        cursor, members = yield batch_members(queue, batch_id, "open", cursor)
-        for where, group in groupby(sorted(members), lambda member: member.partition("/")[0]):
-            answers = yield cancel(where, [member.partition("/")[2] for member in group])
+        cursor, _, places = yield batch_members(queue, batch_id, "open", cursor)
+        for where, group in groupby(sorted(places), lambda place: place.partition("/")[0]):
+            answers = yield cancel(where, [place.partition("/")[2] for place in group])
             is_done = is_done and CancelAnswer.MOVING not in answers
     return is_done

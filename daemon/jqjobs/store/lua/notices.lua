@@ -2,7 +2,7 @@
 -- What is to be told to batches in other queues, for whoever takes it there (notify.lua, noticed.lua).
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] only what waits for so long, ms
 -- Returns notices, the oldest first, at most 200: "home/batch member number what" (rules/flow/telling.lua), or
--- "~cancel batch": the open members of this batch here are to be cancelled
+-- "~cancel batch sweep": the open members of this batch here are to be cancelled
 -- First write: none
 local MOST = 200
 local q, now = prefix(KEYS[1]), clock(ARGV[1])

@@ -19,7 +19,7 @@ if not is_offered(q, now, name) then return refuse(2) end
 if tonumber(ARGV[#ARGV]) > now then return refuse(4) end
 
 if #ARGV == 4 then allow_when_full(q) end
-local made, tick, id = make_jobs(q, now, name, entry, name, 5)
+local made, tick, id = make_jobs(q, now, entry, name, 5)
 redis.call('HSET', q .. 'ticks', name, since .. ' ' .. (tick or ran) .. ' ' .. (id or last_id))
 if made > 0 then update_wake(q) end
 return { 1, since, made }

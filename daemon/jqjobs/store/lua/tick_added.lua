@@ -27,7 +27,8 @@ local is_whole = entry and type(entry.job) == 'string' and type(entry.payload) =
 local made, tick, id = 0, nil, nil
 if #ARGV == 5 then allow_when_full(q) end
 if is_whole and ARGV[6] then
-  made, tick, id = make_jobs(q, now, name, entry, type(entry.id) == 'string' and entry.id or name, 6)
+  -- One of that name in code makes jobs of its own.
+  made, tick, id = make_jobs(q, now, entry, type(entry.id) == 'string' and entry.id or name .. '.added', 6)
 end
 if ARGV[5] == '' then
   forget_added(q, name)

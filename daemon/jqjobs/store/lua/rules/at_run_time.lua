@@ -1,9 +1,10 @@
 -- Schedules that were added at run time: `added` has name → entry as JSON, `came` how far each one got, as `ticks` has
 -- it of those in code (periodic.lua), and `comes`, by score, when each is to be looked at next: at its next tick, at
 -- once where a daemon has not worked that out yet, never while it is paused. So of those that rest nobody asks.
--- Gives: NEVER, first_to_come, read_added, come_to, let_come, forget_added
+-- Gives: NEVER, first_to_come, read_added, come_to, let_come, look_at_added, forget_added
 
 local NEVER = 'inf'
+local MOST_ANEW = 5000  -- that many take some milliseconds
 
 -- Returns ms, -1 when none ever comes.
 local function first_to_come(q)
@@ -23,6 +24,15 @@ end
 
 -- at: ms, or NEVER.
 local function let_come(q, name, at) redis.call('ZADD', q .. 'comes', at, name) end
+
+-- The clock went back: a daemon works out anew when they come, at least those that were to come first.
+local function look_at_added(q, now)
+  local anew = {}
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', q .. 'comes', '(' .. digits(now), '(' .. NEVER, 'LIMIT', 0, MOST_ANEW)) do
+    anew[#anew + 1], anew[#anew + 2] = now, name
+  end
+  for n = 1, #anew, 1000 do redis.call('ZADD', q .. 'comes', unpack(anew, n, math.min(n + 999, #anew))) end
+end
 
 local function forget_added(q, name)
   local known = redis.call('HDEL', q .. 'added', name)

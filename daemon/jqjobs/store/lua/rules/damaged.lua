@@ -3,10 +3,19 @@
 -- its own record only.
 -- Gives: unless_damaged
 
--- What belongs to one job and its limits.
+local PARTS_OF_BATCH = { [''] = 'hash', [':open'] = 'set', [':dead'] = 'set', [':kept'] = 'set', [':seen'] = 'hash',
+  [':at'] = 'hash' }
+
+-- What belongs to one job, its limits, and its batch where that is kept here.
 local function keys_of(q, id)
-  local found, limits = { ['job:' .. id .. ':history'] = 'list' }, redis.pcall('HGET', q .. 'job:' .. id, 'limits')
-  for kind, name in string.gmatch(type(limits) == 'string' and limits or '', '(%a) %d+ %d+ (%S+)') do
+  local function field(name)
+    local value = redis.pcall('HGET', q .. 'job:' .. id, name)
+    return type(value) == 'string' and value or ''
+  end
+  local found = { ['job:' .. id .. ':history'] = 'list' }
+  local home, batch = string.match(field('batch'), '^%+?([^/ ]+)/(%S+) ')
+  for part, kind in pairs(home == queue_of(q) and PARTS_OF_BATCH or {}) do found['batch:' .. batch .. part] = kind end
+  for kind, name in string.gmatch(field('limits'), '(%a) %d+ %d+ (%S+)') do
     found['held:' .. name], found['patience:' .. name] = 'zset', 'zset'
     found['limit:' .. name] = kind == 'c' and 'zset' or 'list'
   end

@@ -24,7 +24,9 @@ end
 
 local function open(q, now, id, envelope)
   local steps, always, keep = envelope['then'] or {}, envelope.always or {}, envelope.keep_ms or KEPT_OVER_MS
-  local wrong = steps_complaint(steps, check_envelope, true) or steps_complaint(always, check_envelope, true)
+  local root = #id + #'.always'
+  local wrong = steps_complaint(steps, check_envelope, true, root, 1)
+    or steps_complaint(always, check_envelope, true, root, 1)
   if wrong then return wrong end
   if not ON_DEAD[envelope.on_dead or 'wait'] then return 'bad_field: on_dead is wait, cancel or go' end
   if keep < 1 or keep > MOST_KEPT_MS or keep ~= math.floor(keep) then return 'bad_field: keep_ms' end

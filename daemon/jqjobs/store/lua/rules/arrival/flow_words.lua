@@ -3,6 +3,7 @@
 -- Gives: flow_complaint, is_batch, steps_complaint
 
 local MOST_STEPS, MOST_STEP_BYTES, MOST_MEMBERS, LONGEST_ROOT = 16, 65536, 1000, 64
+local LONGEST_ID, ID_GIVEN = 128, 32
 local NOT_OF_STEPS = { 'id', 'key', 'batch', 'then', 'resolve', 'open', 'close' }
 
 -- "queue/id".
@@ -28,21 +29,36 @@ local function members_complaint(all, check)
   end
 end
 
--- has_lists: whether a step may be one. Returns nil when all steps are fine, else what is wrong.
-local function steps_complaint(steps, check, has_lists)
-  local bytes, number = 0, 0
+-- root: bytes of the id of the first, of number `number`; lists: place → how many members the list there has. Each list
+-- makes the ids of all that comes after it longer (flow/begin.lua).
+local function longest_id(root, number, steps, lists)
+  local longest = 0
+  for at = 1, #steps do
+    local id = root + (number > 1 and 1 + #tostring(number) or 0)
+    longest = math.max(longest, id + (lists[at] and 1 + #tostring(lists[at]) or 0))
+    if lists[at] then root, number = id + #'.then', 1 else number = number + 1 end
+  end
+  return longest
+end
+
+-- has_lists: whether a step may be one. root, number: as of longest_id. Returns nil when all steps are fine, else what is
+-- wrong.
+local function steps_complaint(steps, check, has_lists, root, number)
+  local bytes, found, lists = 0, 0, {}
   for at, text in pairs(steps) do
     if type(at) ~= 'number' or type(text) ~= 'string' then return 'bad_field: then takes envelopes as strings' end
-    bytes, number = bytes + #text, number + 1
+    bytes, found = bytes + #text, found + 1
     local readable, object = pcall(cjson.decode, text)
     local all = readable and type(object) == 'table' and object.all
     if all and not has_lists then return 'bad_field: a member of a batch has no lists among its steps' end
     local wrong
     if all then wrong = members_complaint(all, check) else wrong = step_complaint(text, check) end
     if wrong then return wrong end
+    lists[at] = all and #all
   end
-  if number > MOST_STEPS or number ~= #steps then return 'bad_field: then takes 16 steps' end
+  if found > MOST_STEPS or found ~= #steps then return 'bad_field: then takes 16 steps' end
   if bytes > MOST_STEP_BYTES then return 'bad_field: then takes 64 KiB' end
+  if longest_id(root, number, steps, lists) > LONGEST_ID then return 'bad_name: steps after so many lists have ids of more than 128 bytes' end
 end
 
 -- check: what judges an envelope.
@@ -53,5 +69,5 @@ local function flow_complaint(envelope, check)
   if envelope.replace then return 'bad_field: replace does not go with batch and then' end
   if batch and not is_batch(string.gsub(batch, '^%+', '')) then return 'bad_name: batch is no "queue/id"' end
   if envelope.id and #envelope.id > LONGEST_ROOT then return 'bad_name: with batch or then id takes 64 bytes' end
-  return steps and steps_complaint(steps, check, not batch)
+  return steps and steps_complaint(steps, check, not batch, envelope.id and #envelope.id or ID_GIVEN, 2)
 end

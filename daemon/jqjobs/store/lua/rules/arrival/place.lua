@@ -5,7 +5,7 @@
 -- fields: flat pairs, stored as they are.
 local function write_call(job, new, since)
   redis.call('HSET', job, 'name', new.name, 'payload', new.payload, 'enqueued', since, unpack(new.fields))
-  if tonumber(new.priority) ~= 0 then redis.call('HSET', job, 'priority', new.priority) end
+  if (tonumber(new.priority) or 0) ~= 0 then redis.call('HSET', job, 'priority', new.priority) end
 end
 
 -- rank: its old one, nil when it gets a new one, by `sequence`. ready: if given, gets rank and id of what is due.

@@ -24,8 +24,8 @@ local function begin_list(q, now, id, members, rest)
 end
 
 -- text: as steps.lua has it. root, number: of the first of them, which make its id. batch: that field of the job
--- before, or nil, which a list cannot carry on; previous: what that has returned, as JSON, or nil. Returns false when
--- the first cannot begin.
+-- before, or nil, which a list cannot carry on; previous: what that has returned, as JSON, or nil. Returns as begin_job
+-- does.
 local function begin_steps(q, now, root, number, text, batch, previous)
   local step, rest = first_step(text)
   local id, members = number > 1 and root .. '.' .. number or root, members_of(step)

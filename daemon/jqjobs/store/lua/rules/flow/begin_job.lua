@@ -4,16 +4,18 @@
 
 local function queue_of(q) return string.match(q, '{(.*)}') end
 
--- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua).
+-- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua). What it does not say
+-- is filled in there: its score is 0 where it does not say when it is due.
 local function send(q, now, id, job)
   local token = digits(now) .. '-' .. digits(redis.call('HINCRBY', q .. 'meta', 'seq', 1))
-  local due = due_moment(now, job.due)
+  local due = job.due and due_moment(now, job.due) or 0
   redis.call('HSET', q .. 'job:' .. id, 'moving', table.concat({ token, job.queue, 'new', digits(due) }, ' '))
   if due > now then redis.call('HSET', q .. 'job:' .. id, 'due', due) end
+  if job.priority then redis.call('HSET', q .. 'job:' .. id, 'priority', job.priority) end
   redis.call('ZADD', q .. 'transfers', now, id)
 end
 
--- more: fields beside those of the envelope. Returns whether there is such a job now.
+-- more: fields beside those of the envelope. Returns whether there is such a job now; then whether it has begun here.
 local function begin_job(q, now, id, raw, more)
   local job, refused = read_envelope(raw, now)
   if not job or not job.name then
@@ -24,9 +26,9 @@ local function begin_job(q, now, id, raw, more)
   if redis.call('EXISTS', record) == 1 then return true end
   local is_here = (job.queue or queue_of(q)) == queue_of(q)
   if is_here then fill_in(q, job) end
-  job.id, job.payload, job.priority, job.due = id, raw, job.priority or 0, job.due or ''
+  job.id, job.payload = id, raw
   write_call(record, job, now)
   redis.call('HSET', record, 'attempt', 0, unpack(more))
   if is_here then place(q, now, job, 0, fresh_rank(q, job.priority, job.fair)) else send(q, now, id, job) end
-  return true
+  return true, is_here
 end

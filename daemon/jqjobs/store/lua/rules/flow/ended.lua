@@ -12,8 +12,10 @@ local function flow_succeeds(q, now, id, flow, result, is_kept)
     local number = tonumber(f[2]) or 1
     local root = number > 1 and string.sub(id, 1, -2 - #f[2]) or id
     local previous = result and #result <= MOST_PREVIOUS and result or nil
-    if begin_steps(q, now, root, number + 1, f[1], f[3] or nil, previous) then return end
-    return tell_batch(q, now, id, 'gone')
+    local next_id = root .. '.' .. number + 1
+    local has_begun, is_here = begin_steps(q, now, root, number + 1, f[1], f[3] or nil, previous)
+    if not has_begun then return tell_batch(q, now, id, 'gone') end
+    return is_here and f[3] and tell_place(q, now, next_id)
   end
   tell_batch(q, now, id, is_kept and 'kept' or 'done')
 end

@@ -3,7 +3,7 @@
 -- Gives: forget_batches, overdue_notices
 
 local MOST_OVER, UNTOLD_MS = 100, 2000
-local PARTS = { '', ':open', ':dead', ':kept', ':seen' }
+local PARTS = { '', ':open', ':dead', ':kept', ':seen', ':at' }
 
 -- Returns whether there may be more.
 local function forget_batches(q, now)

@@ -7,7 +7,7 @@ local function finish(q, now, id, ended)
   local batch = q .. 'batch:' .. id
   local keep = redis.call('HGET', batch, 'keep')
   redis.call('HSET', batch, 'over', ended, 'finished', now)
-  redis.call('DEL', batch .. ':seen', batch .. ':open')
+  if ended ~= 'cancelled' then redis.call('DEL', batch .. ':seen', batch .. ':open') end
   redis.call('ZADD', q .. 'batches', now + keep, id)
 end
 
@@ -19,18 +19,24 @@ local function call_back(q, now, id, kind, dead)
   begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, string.format(summary, queue_of(q), id, f[2] or 0, dead))
 end
 
--- Something has changed: is it over, and what is to be called?
-local function settle_batch(q, now, id)
+-- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it. Since when that waits
+-- stays: else members that end all the time would put it off. What has come, or gone on, meanwhile is a notice of its
+-- own: whoever has cancelled all that was there before may take only the other one away.
+local function have_members_cancelled(q, now, id, sweep, has_come)
+  if has_come then sweep = redis.call('HINCRBY', q .. 'batch:' .. id, 'sweep', 1) end
+  redis.call('ZADD', q .. 'notices', 'NX', now, '~cancel ' .. id .. ' ' .. (sweep or 0))
+end
+
+-- Something has changed: is it over, and what is to be called? has_come: a member has come, or goes on.
+local function settle_batch(q, now, id, has_come)
   local batch = q .. 'batch:' .. id
   local f = redis.call('HMGET', batch, 'opened', 'expected', 'total', 'on_dead', 'always_ran', 'cancelled', 'failed',
-    'over')
-  if not f[1] or f[8] then return end
+    'over', 'sweep')
+  if not f[1] then return end
   local open, dead = redis.call('SCARD', batch .. ':open'), redis.call('SCARD', batch .. ':dead')
   local is_cancelled = f[6] or (f[4] == 'cancel' and dead > 0)
-  -- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it. Since when that
-  -- waits stays: else members that end all the time would put it off.
-  if is_cancelled and open > 0 then redis.call('ZADD', q .. 'notices', 'NX', now, '~cancel ' .. id) end
-  if not f[2] or (tonumber(f[3]) or 0) < tonumber(f[2]) or open > 0 then return end
+  if is_cancelled and open > 0 then have_members_cancelled(q, now, id, f[9], has_come) end
+  if f[8] or not f[2] or (tonumber(f[3]) or 0) < tonumber(f[2]) or open > 0 then return end
   if not f[5] then
     redis.call('HSET', batch, 'always_ran', now)
     call_back(q, now, id, 'always', dead)

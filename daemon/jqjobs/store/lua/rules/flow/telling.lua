@@ -1,12 +1,14 @@
 --: include core flow/begin_job flow/members
 -- What becomes of a job is told to its batch: in its home at once, else by a notice that somebody takes there.
 -- The field `batch`: "home/batch member number", the batch with a "+" before it when another member has added this one.
--- Gives: enter_batch, tell_batch
+-- What is told: a word of members.lua, with "@queue/id" behind it where the member is not where its name says any more.
+-- Gives: enter_batch, tell_batch, tell_place
 
 local function tell(q, now, field, what)
   local inner, home, id, member, number = string.match(field, '^(%+?)([^/ ]+)/(%S+) (%S+) (%d+)$')
   if home == queue_of(q) then
-    change_batch(q, now, id, member, tonumber(number), what, inner == '+', true)
+    local word, place = string.match(what, '^(%a+)@?(.*)$')
+    change_batch(q, now, id, member, tonumber(number), word, { place = place, is_inner = inner == '+', in_order = true })
   else
     redis.call('ZADD', q .. 'notices', now, field .. ' ' .. what)
   end
@@ -19,7 +21,6 @@ local function enter_batch(q, now, id, batch)
   tell(q, now, field, 'add')
 end
 
--- what: see members.lua.
 local function tell_batch(q, now, id, what)
   local job = q .. 'job:' .. id
   local head, number = string.match(redis.call('HGET', job, 'batch') or '', '^(%S+ %S+ )(%d+)$')
@@ -27,4 +28,9 @@ local function tell_batch(q, now, id, what)
   local field = head .. digits(number + 1)
   redis.call('HSET', job, 'batch', field)
   tell(q, now, field, what)
+end
+
+-- A member is here now: it was moved, or this is a step of it. It is dead, or it goes on.
+local function tell_place(q, now, id, is_dead)
+  tell_batch(q, now, id, (is_dead and 'dead' or 'again') .. '@' .. queue_of(q) .. '/' .. id)
 end

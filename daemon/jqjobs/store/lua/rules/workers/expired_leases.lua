@@ -1,4 +1,4 @@
---: include workers/reap_due workers/dead_worker
+--: include workers/reap_due workers/dead_worker at_run_time
 -- What happens when a lease runs out: nobody can tell whether its worker is dead, so nobody is charged.
 -- Gives: reap
 
@@ -11,7 +11,10 @@ local DRAINED = 'its lease ran out after its daemon had begun to drain'
 -- only shortened when the clock went back, since daemons may run with leases of different length.
 -- Offers are forgotten then; the next renewals make them again, which also frees what was parked.
 local function grant_amnesty(q, now, lease, clock_went_back)
-  if clock_went_back then redis.call('DEL', q .. 'offers') end
+  if clock_went_back then
+    redis.call('DEL', q .. 'offers')
+    look_at_added(q, now)
+  end
   for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
     if clock_went_back then
       redis.call('ZADD', q .. 'leases', now + lease, worker)
