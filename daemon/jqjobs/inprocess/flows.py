@@ -123,19 +123,20 @@ class Flows:
             self._begin_list(upcoming.queue, upcoming.id, members, rest)
             return
         new, target = upcoming.job(first, rest)
-        self._add(target or upcoming.queue, new)
-
-    def _add(self, queue: str, new: NewJob) -> None:
-        made = self._records.add(queue, new)
-        record = self._records.get(queue, made.id)
-        if made.created and record is not None:
-            self.on_begin(record)
+        _add(self._records, target or upcoming.queue, new, self.on_begin)
 
     def _begin_list(self, queue: str, batch_id: str, members: Sequence[str], rest: bytes) -> None:
         now_ms = self._records.clock()
         batch = self._batches[queue, batch_id] = Batch(queue, batch_id, OnDead.WAIT, rest, b"", now_ms)
         for n, raw in enumerate(members, 1):
             new, target = new_job(raw.encode(), f"{batch_id}.{n}", {"batch": f"{queue}/{batch_id}"})
-            self._add(target or queue, new)
+            _add(self._records, target or queue, new, self.on_begin)
         batch.expected = len(members)
         self._settle(batch)
+
+
+def _add(records: Records, queue: str, new: NewJob, on_begin: Callable[[Record], None]) -> None:
+    made = records.add(queue, new)
+    record = records.get(queue, made.id)
+    if made.created and record is not None:
+        on_begin(record)

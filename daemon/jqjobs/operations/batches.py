@@ -19,7 +19,7 @@ MOST_MEMBERS = 100
 
 
 class BatchMembers(NamedTuple):
-    """A batch, and members of it that somebody may want to look at."""
+    """A batch, and members of it that somebody may want to look at, each as ``queue/id`` where it is now."""
 
     status: BatchStatus
     open: list[str]
@@ -40,7 +40,7 @@ def find_batch(store: Store, ref: str) -> BatchMembers:
     status = store.run(batches.batch_status(queue, batch_id))
     if status.state is BatchState.UNKNOWN:
         raise _not_found(ref)
-    opened, dead = (store.run(batches.batch_members(queue, batch_id, which)).members for which in ("open", "dead"))
+    opened, dead = (store.run(batches.batch_members(queue, batch_id, which)).places for which in ("open", "dead"))
     return BatchMembers(status, sorted(opened)[:MOST_MEMBERS], sorted(dead)[:MOST_MEMBERS])
 
 
