@@ -14,7 +14,7 @@ PROCESS_TESTS  := tests/e2e
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format django reference docs bench chaos failover cluster cluster-carry outbox-chaos clean
+.PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format django reference docs bench chaos failover cluster cluster-carry outbox-chaos flow-chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -102,6 +102,9 @@ cluster-carry: $(STAMP) ## what a job costs on one server, one node of a cluster
 
 outbox-chaos: $(STAMP) ## 200 kills of relays, 20 outages of Redis, 10,000 transactions, on three databases; ARGS="--kills 20"
 	PYTHONPATH=benchmarks:tests $(BIN)/python -W ignore -m outbox_chaos.run $(ARGS)
+
+flow-chaos: $(STAMP) ## 2,000 kills of workers and daemons while 100 batches and 200 chains run; ARGS="--kills 500 --seed 7"
+	PYTHONPATH=benchmarks:tests $(BIN)/python -W ignore -m flow_chaos.run $(ARGS)
 
 clean: ## remove the virtual environment, caches and build output
 	rm -rf $(VENV) site build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
