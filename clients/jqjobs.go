@@ -49,7 +49,17 @@ type Envelope struct {
 	KeepMs      *int64         `json:"keep_ms,omitempty"`    // how long record and result of a success stay
 	Tags        []string       `json:"tags,omitempty"`       // up to 16 words to find it by
 	Group       string         `json:"group,omitempty"`      // takes turns with the other groups of the queue
+	Batch       string         `json:"batch,omitempty"`      // "queue/id" of the batch that waits for the job
+	Then        []string       `json:"then,omitempty"`       // begins when it has succeeded: up to 16 envelopes as JSON
 	Meta        map[string]any `json:"meta,omitempty"`       // passed through
+}
+
+// BatchOptions is what comes of a batch; docs/protocol.md, "Batches", says more of each.
+type BatchOptions struct {
+	Then   []string `json:"then,omitempty"`    // begins when all members have succeeded: envelopes as JSON
+	Always []string `json:"always,omitempty"`  // begins when all members have ended
+	OnDead string   `json:"on_dead,omitempty"` // "wait", "cancel" or "go": when a member is dead
+	KeepMs *int64   `json:"keep_ms,omitempty"` // how long the batch is known after its end
 }
 
 type answer struct {
@@ -153,6 +163,52 @@ func (c *Client) Resolve(ctx context.Context, queue, id, token string, result an
 // Fail answers for a job that waits: it has failed, and is tried again like after any failure.
 func (c *Client) Fail(ctx context.Context, queue, id, token, why string) error {
 	return c.answer(ctx, queue, answer{Resolve: id, Token: token, Error: &why})
+}
+
+// OpenBatch opens a batch, in the queue that its name begins with. Jobs with Batch may be enqueued before and after that.
+// batch is "queue/id", the id of 64 bytes at most.
+func (c *Client) OpenBatch(ctx context.Context, batch string, options BatchOptions) error {
+	for _, steps := range [][]string{options.Then, options.Always} {
+		if err := checkSteps(steps); err != nil {
+			return err
+		}
+	}
+	switch options.OnDead {
+	case "", "wait", "cancel", "go":
+	default:
+		return &InvalidEnvelope{"bad_field", "on_dead is wait, cancel or go"}
+	}
+	if options.KeepMs != nil && (*options.KeepMs < 1 || *options.KeepMs > tenYearsMs) {
+		return &InvalidEnvelope{"bad_field", "there is no keep_ms " + strconv.FormatInt(*options.KeepMs, 10)}
+	}
+	return c.say(ctx, batch, struct {
+		Open string `json:"open"`
+		BatchOptions
+	}{batch, options})
+}
+
+// CloseBatch closes a batch: it is over when all its members have ended. count is how many jobs were enqueued with it.
+func (c *Client) CloseBatch(ctx context.Context, batch string, count int64) error {
+	if count < 0 || count > 1<<53-1 {
+		return &InvalidEnvelope{"bad_field", "there is no count " + strconv.FormatInt(count, 10)}
+	}
+	return c.say(ctx, batch, struct {
+		Close string `json:"close"`
+		Count int64  `json:"count"`
+	}{batch, count})
+}
+
+// say tells the home of a batch something about it.
+func (c *Client) say(ctx context.Context, batch string, what any) error {
+	home, err := homeOf(batch)
+	if err != nil {
+		return err
+	}
+	text, err := encode(what)
+	if err != nil {
+		return err
+	}
+	return c.push(ctx, home, []string{text})
 }
 
 // Close closes the connection; the next call opens one.
@@ -438,7 +494,44 @@ func check(e *Envelope) error {
 	if e.Group != "" && (!wordForm.MatchString(e.Group) || len(e.Group) > 128) {
 		return &InvalidEnvelope{"bad_field", "there is no group " + strconv.Quote(e.Group)}
 	}
+	if err := checkFlow(e); err != nil {
+		return err
+	}
 	return checkKey(e)
+}
+
+func checkFlow(e *Envelope) error {
+	if e.Batch != "" {
+		if _, err := homeOf(strings.TrimPrefix(e.Batch, "+")); err != nil {
+			return err
+		}
+	}
+	if e.Batch == "" && len(e.Then) == 0 {
+		return nil
+	}
+	if e.Replace != nil && *e.Replace {
+		return &InvalidEnvelope{"bad_field", "replace does not go with batch and then"}
+	}
+	if len(e.ID) > 64 {
+		return &InvalidEnvelope{"bad_name", "with batch or then id takes 64 bytes"}
+	}
+	return checkSteps(e.Then)
+}
+
+func checkSteps(steps []string) error {
+	if len(steps) > 16 || len(strings.Join(steps, "")) > 65_536 {
+		return &InvalidEnvelope{"bad_field", "there are at most 16 steps, of 64 KiB together"}
+	}
+	return nil
+}
+
+// homeOf returns the queue in which a batch is kept.
+func homeOf(batch string) (string, error) {
+	queue, id, _ := strings.Cut(batch, "/")
+	if !nameForm.MatchString(queue) || !nameForm.MatchString(id) || len(id) > 64 {
+		return "", &InvalidEnvelope{"bad_name", strconv.Quote(batch) + " is no batch"}
+	}
+	return queue, nil
 }
 
 func checkTags(tags []string) error {

@@ -35,7 +35,19 @@ import tls from "node:tls";
  * @property {number} [keep_ms] how long record and result of a success stay
  * @property {string[]} [tags] up to 16 words to find it by
  * @property {string} [group] takes turns with the other groups of the queue
+ * @property {string} [batch] "queue/id" of the batch that waits for the job
+ * @property {string[]} [then] what begins when the job has succeeded: up to 16 envelopes as JSON
  * @property {Record<string, unknown>} [meta] passed through
+ */
+
+/**
+ * What comes of a batch; docs/protocol.md, "Batches", says more of each key.
+ *
+ * @typedef {object} BatchOptions
+ * @property {string[]} [then] what begins when all members have succeeded: envelopes as JSON
+ * @property {string[]} [always] what begins when all members have ended
+ * @property {"wait" | "cancel" | "go"} [on_dead] when a member is dead
+ * @property {number} [keep_ms] how long the batch is known after its end
  */
 
 /** @typedef {{ host: string, port: number, path?: string, tls: boolean, ca?: string, db: string, prefix: string,
@@ -65,6 +77,7 @@ export class NoAnswer extends NotStored {
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
+const BATCH = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,30}[A-Za-z0-9_.-]?$/;
 const URL_OPTIONS = ["db", "prefix", "ssl_ca_certs"];
 const MOST_BYTES = 1_048_576; // of an envelope, and about of one LPUSH
@@ -78,6 +91,9 @@ const NUMBERS = {
 const isString = (/** @type {unknown} */ value) => typeof value === "string";
 const isWord = (/** @type {unknown} */ value, /** @type {number} */ most) =>
   typeof value === "string" && /^[^\x00-\x20\x7f]+$/.test(value) && Buffer.byteLength(value) <= most;
+const areSteps = (/** @type {unknown} */ value) =>
+  Array.isArray(value) && value.length <= 16 && value.every(isString) &&
+  value.reduce((bytes, step) => bytes + Buffer.byteLength(step), 0) <= 65_536;
 const isObject = (/** @type {unknown} */ value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 /** @type {Record<string, (value: any) => boolean>} */
@@ -88,7 +104,12 @@ const OTHERS = {
   replace: (value) => typeof value === "boolean",
   tags: (value) => Array.isArray(value) && value.length <= 16 && value.every((tag) => isWord(tag, 64)),
   group: (value) => isWord(value, 128),
+  batch: isString,
+  then: areSteps, always: areSteps,
+  on_dead: (value) => ["wait", "cancel", "go"].includes(value),
+  count: (value) => Number.isSafeInteger(value) && value >= 0,
 };
+const OF_BATCHES = ["always", "on_dead", "count"];
 
 export class Client {
   #address;
@@ -157,6 +178,26 @@ export class Client {
    */
   async fail(queue, id, token, error) {
     await this.#push(queue, [encode({ resolve: checkName("id", id), token, error })]);
+  }
+
+  /**
+   * Open a batch, in the queue that its name begins with. Jobs with `batch` may be enqueued before and after that.
+   *
+   * @param {string} batch "queue/id", the id of 64 bytes at most @param {BatchOptions} [options]
+   */
+  async openBatch(batch, options = {}) {
+    checkFields(options, ["then", "always", "on_dead", "keep_ms"]);
+    await this.#push(homeOf(batch), [encode({ open: batch, ...options })]);
+  }
+
+  /**
+   * Close a batch: it is over when all its members have ended.
+   *
+   * @param {string} batch "queue/id" @param {number} count how many jobs were enqueued with it
+   */
+  async closeBatch(batch, count) {
+    checkFields({ count }, ["count"]);
+    await this.#push(homeOf(batch), [encode({ close: batch, count })]);
   }
 
   /** Close the connection, once what was asked for is answered. */
@@ -296,17 +337,34 @@ function encode(envelope) {
 
 /** Throws what the queue would refuse, so that a mistake is seen where it is made. @param {Envelope} envelope */
 function check(envelope) {
-  for (const [key, value] of Object.entries(envelope)) {
-    if (value === undefined) continue;
-    const range = NUMBERS[key];
-    const isFine = range ? Number.isInteger(value) && value >= range[0] && value <= range[1] : OTHERS[key]?.(value);
-    if (!isFine) throw new InvalidEnvelope("bad_field", `there is no ${key} ${JSON.stringify(value)}`);
-  }
+  checkFields(envelope, [...Object.keys(NUMBERS), ...Object.keys(OTHERS)].filter((key) => !OF_BATCHES.includes(key)));
   if (envelope.job === undefined) throw new InvalidEnvelope("no_job", "the job has no name");
   checkName("job", envelope.job);
   if (envelope.id !== undefined) checkName("id", envelope.id);
   const needsKey = envelope.coalesce !== undefined || envelope.replace;
   if (needsKey && envelope.key === undefined) throw new InvalidEnvelope("bad_field", "coalesce and replace go with a key");
+  if (envelope.batch !== undefined) homeOf(envelope.batch.replace(/^\+/, ""));
+  if (envelope.batch === undefined && envelope.then === undefined) return;
+  if (envelope.replace) throw new InvalidEnvelope("bad_field", "replace does not go with batch and then");
+  if ((envelope.id ?? "").length > 64) throw new InvalidEnvelope("bad_name", "with batch or then id takes 64 bytes");
+}
+
+/** @param {object} given @param {string[]} keys those that there are */
+function checkFields(given, keys) {
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const range = NUMBERS[key];
+    const isFine = range ? Number.isInteger(value) && value >= range[0] && value <= range[1] : OTHERS[key]?.(value);
+    if (!isFine || !keys.includes(key)) {
+      throw new InvalidEnvelope("bad_field", `there is no ${key} ${JSON.stringify(value)}`);
+    }
+  }
+}
+
+/** The queue in which a batch is kept. @param {string} batch */
+function homeOf(batch) {
+  if (typeof batch === "string" && BATCH.test(batch)) return batch.split("/")[0];
+  throw new InvalidEnvelope("bad_name", `${JSON.stringify(batch)} is no batch`);
 }
 
 /** @param {string} what @param {string} name */

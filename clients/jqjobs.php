@@ -19,7 +19,13 @@ namespace Jqjobs;
  * @phpstan-type Envelope array{job: string, id?: string, args?: list<mixed>, kwargs?: array<string, mixed>|\stdClass,
  *   priority?: int, delay_ms?: int, due_ms?: int, key?: string, coalesce?: 'queued'|'unfinished'|'stored',
  *   replace?: bool, max_attempts?: int, max_crashes?: int, timeout_ms?: int, expires_ms?: int, keep_ms?: int,
- *   tags?: list<string>, group?: string, meta?: array<string, mixed>|\stdClass}
+ *   tags?: list<string>, group?: string, batch?: string, then?: list<string>, meta?: array<string, mixed>|\stdClass}
+ *
+ * `batch` is the "queue/id" of a batch that waits for the job; `then` has envelopes as JSON, up to 16, which begin when
+ * the job has succeeded.
+ *
+ * @phpstan-type BatchOptions array{then?: list<string>, always?: list<string>, on_dead?: 'wait'|'cancel'|'go',
+ *   keep_ms?: int}
  */
 final class Client
 {
@@ -87,6 +93,25 @@ final class Client
     {
         $answer = ['resolve' => Check::name('id', $id), 'token' => $token, 'error' => $error];
         $this->push($queue, [Check::encode($answer)]);
+    }
+
+    /**
+     * Open a batch, in the queue that its name begins with. Jobs with `batch` may be enqueued before and after that.
+     *
+     * @param string $batch "queue/id", the id of 64 bytes at most
+     * @param BatchOptions $options
+     */
+    public function openBatch(string $batch, array $options = []): void
+    {
+        Check::fields($options, ['then', 'always', 'on_dead', 'keep_ms']);
+        $this->push(Check::home($batch), [Check::encode(['open' => $batch, ...$options])]);
+    }
+
+    /** Close a batch: it is over when all its members have ended. `$count`: how many jobs were enqueued with it. */
+    public function closeBatch(string $batch, int $count): void
+    {
+        Check::fields(['count' => $count], ['count']);
+        $this->push(Check::home($batch), [Check::encode(['close' => $batch, 'count' => $count])]);
     }
 
     public function close(): void
@@ -291,19 +316,55 @@ final class Check
         'keep_ms' => [1, self::TEN_YEARS_MS],
     ];
 
-    public static function envelope(array $envelope): void
+    private const OF_JOBS = ['job', 'id', 'args', 'kwargs', 'meta', 'key', 'coalesce', 'replace', 'group', 'tags', 'batch',
+        'then'];
+
+    /** @param list<string> $keys those that there are */
+    public static function fields(array $given, array $keys): void
     {
-        foreach ($envelope as $key => $value) {
-            if (!self::isFine((string) $key, $value)) {
+        foreach ($given as $key => $value) {
+            if (!in_array((string) $key, $keys, true) || !self::isFine((string) $key, $value)) {
                 $shown = json_encode($value, JSON_PARTIAL_OUTPUT_ON_ERROR);
                 throw new InvalidEnvelope('bad_field', "there is no $key $shown");
             }
         }
+    }
+
+    /** The queue in which a batch is kept. */
+    public static function home(string $batch): string
+    {
+        $form = '~^([A-Za-z0-9][A-Za-z0-9_.-]{0,127})/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$~D';
+        if (preg_match($form, $batch, $found) !== 1) {
+            throw new InvalidEnvelope('bad_name', json_encode($batch, JSON_INVALID_UTF8_SUBSTITUTE) . ' is no batch');
+        }
+        return $found[1];
+    }
+
+    private static function flow(array $envelope): void
+    {
+        if (isset($envelope['batch'])) {
+            self::home(preg_replace('/^\+/', '', $envelope['batch']));
+        }
+        if (!isset($envelope['batch']) && !isset($envelope['then'])) {
+            return;
+        }
+        if (!empty($envelope['replace'])) {
+            throw new InvalidEnvelope('bad_field', 'replace does not go with batch and then');
+        }
+        if (strlen($envelope['id'] ?? '') > 64) {
+            throw new InvalidEnvelope('bad_name', 'with batch or then id takes 64 bytes');
+        }
+    }
+
+    public static function envelope(array $envelope): void
+    {
+        self::fields($envelope, [...array_keys(self::NUMBERS), ...self::OF_JOBS]);
         if (!isset($envelope['job'])) {
             throw new InvalidEnvelope('no_job', 'the job has no name');
         }
         self::name('job', $envelope['job']);
         self::name('id', $envelope['id'] ?? 'made');
+        self::flow($envelope);
         if (!isset($envelope['key']) && (isset($envelope['coalesce']) || !empty($envelope['replace']))) {
             throw new InvalidEnvelope('bad_field', 'coalesce and replace go with a key');
         }
@@ -340,6 +401,11 @@ final class Check
             'coalesce' => in_array($value, ['queued', 'unfinished', 'stored'], true),
             'replace' => is_bool($value),
             'group' => self::isWord($value, 128),
+            'batch' => is_string($value),
+            'then', 'always' => is_array($value) && array_is_list($value) && count($value) <= 16
+                && $value === array_filter($value, 'is_string') && strlen(implode('', $value)) <= 65_536,
+            'on_dead' => in_array($value, ['wait', 'cancel', 'go'], true),
+            'count' => is_int($value) && $value >= 0,
             'tags' => is_array($value) && array_is_list($value) && count($value) <= 16
                 && $value === array_filter($value, fn (mixed $tag): bool => self::isWord($tag, 64)),
             default => false,

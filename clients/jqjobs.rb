@@ -22,6 +22,8 @@ require "uri"
 #     key: String   coalesce: "queued" | "unfinished" | "stored"        replace: true | false
 #     max_attempts: Integer   max_crashes: Integer   timeout_ms: Integer   expires_ms: Integer   keep_ms: Integer
 #     tags: Array of String (up to 16 words to find it by)   group: String (takes turns with the other groups)
+#     batch: String ("queue/id" of the batch that waits for the job)
+#     then: Array of String (what begins when the job has succeeded: up to 16 envelopes as JSON)
 module Jqjobs
   # The envelope is wrong, and was not sent. code: the one that the queue would refuse it with.
   class InvalidEnvelope < ArgumentError
@@ -86,6 +88,20 @@ module Jqjobs
     # Answer for a job that waits: it has failed, and is tried again like after any failure.
     def fail(queue, id, token, error)
       push(queue, [Check.encode({ resolve: Check.name("id", id), token: token, error: error })])
+    end
+
+    # Open a batch, in the queue that its name begins with. Jobs with batch: may be enqueued before and after that.
+    # batch: "queue/id", the id of 64 bytes at most. options: then: and always: (Arrays of envelopes as JSON),
+    # on_dead: "wait" | "cancel" | "go", keep_ms: Integer.
+    def open_batch(batch, **options)
+      Check.fields(options, %i[then always on_dead keep_ms])
+      push(Check.home(batch), [Check.encode({ open: batch, **options })])
+    end
+
+    # Close a batch: it is over when all its members have ended. count: how many jobs were enqueued with it.
+    def close_batch(batch, count)
+      Check.fields({ count: count }, %i[count])
+      push(Check.home(batch), [Check.encode({ close: batch, count: count })])
     end
 
     def close
@@ -279,8 +295,11 @@ module Jqjobs
       meta: Hash.method(:===), key: ->(value) { value.is_a?(String) && (1..256).cover?(value.bytesize) },
       coalesce: %w[queued unfinished stored].method(:include?), replace: [true, false].method(:include?),
       tags: ->(value) { value.is_a?(Array) && value.size <= 16 && value.all? { |tag| word?(tag, 64) } },
-      group: ->(value) { word?(value, 128) }
+      group: ->(value) { word?(value, 128) }, batch: String.method(:===), then: ->(value) { steps?(value) },
+      always: ->(value) { steps?(value) }, on_dead: %w[wait cancel go].method(:include?),
+      count: ->(value) { value.is_a?(Integer) && (0..9_007_199_254_740_991).cover?(value) }
     }.freeze
+    OF_JOBS = (NUMBERS.keys + OTHERS.keys - %i[always on_dead count]).freeze
 
     module_function
 
@@ -288,14 +307,40 @@ module Jqjobs
       word.is_a?(String) && word.bytesize <= most && word.b.match?(/\A[^\x00-\x20\x7f]+\z/n)
     end
 
-    def envelope(envelope)
-      envelope.each do |key, value|
-        raise InvalidEnvelope.new("bad_field", "there is no #{key} #{value.inspect}") unless fine?(key, value)
+    def steps?(steps)
+      steps.is_a?(Array) && steps.size <= 16 && steps.all?(String) && steps.sum(&:bytesize) <= 65_536
+    end
+
+    # The queue in which a batch is kept.
+    def home(batch)
+      form = %r{\A([A-Za-z0-9][A-Za-z0-9_.-]{0,127})/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\z}
+      found = batch.is_a?(String) && form.match(batch)
+      found ? found[1] : raise(InvalidEnvelope.new("bad_name", "#{batch.inspect} is no batch"))
+    end
+
+    def fields(given, keys)
+      given.each do |key, value|
+        next if keys.include?(key) && fine?(key, value)
+
+        raise InvalidEnvelope.new("bad_field", "there is no #{key} #{value.inspect}")
       end
+    end
+
+    def flow(envelope)
+      home(envelope[:batch].delete_prefix("+")) if envelope[:batch]
+      return unless envelope[:batch] || envelope[:then]
+
+      raise InvalidEnvelope.new("bad_field", "replace does not go with batch and then") if envelope[:replace]
+      raise InvalidEnvelope.new("bad_name", "with batch or then id takes 64 bytes") if envelope[:id].to_s.bytesize > 64
+    end
+
+    def envelope(envelope)
+      fields(envelope, OF_JOBS)
       raise InvalidEnvelope.new("no_job", "the job has no name") unless envelope[:job]
 
       name("job", envelope[:job])
       name("id", envelope[:id]) if envelope[:id]
+      flow(envelope)
       return if envelope[:key] || !(envelope[:coalesce] || envelope[:replace])
 
       raise InvalidEnvelope.new("bad_field", "coalesce and replace go with a key")

@@ -53,7 +53,18 @@ def became(system: QueueSystem, queue: str) -> dict[str, Any]:
     job: dict[str, Any] = {"state": state, "id": job_id, "args": payload.args, "kwargs": payload.kwargs}
     job |= {"meta": payload.meta} | {word: record.get(field) for field, word in _WORDS.items()}
     job |= {word: int(record[field]) for field, word in _NUMBERS.items() if field in record}
+    job |= {"batch": record.get("batch", "").split(" ")[0], "then": _steps(record.get("then", ""))}
     return {"job": {key: value for key, value in job.items() if value}}
+
+
+def _steps(text: str) -> list[str]:
+    """Steps as a record has them: each as "bytes:text" (lua/rules/flow/steps.lua)."""
+    steps, rest = [], text.encode()
+    while rest:
+        size, _, rest = rest.partition(b":")
+        steps.append(rest[: int(size)].decode())
+        rest = rest[int(size) :]
+    return steps
 
 
 def refused(system: QueueSystem, queue: str) -> str:

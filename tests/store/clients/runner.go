@@ -17,6 +17,9 @@ import (
 
 type asked struct {
 	Verb, Queue string
+	Batch       string
+	Options     jqjobs.BatchOptions
+	Count       int64
 	Envelope    json.RawMessage
 	Envelopes   []json.RawMessage
 	Answer      struct {
@@ -79,6 +82,10 @@ func run(jq *jqjobs.Client, request asked) (said, error) {
 		}
 		ids, err := jq.EnqueueMany(ctx, request.Queue, envelopes)
 		return said{"ids": ids}, err
+	case "open_batch":
+		return said{"opened": nil}, jq.OpenBatch(ctx, request.Batch, request.Options)
+	case "close_batch":
+		return said{"closed": nil}, jq.CloseBatch(ctx, request.Batch, request.Count)
 	case "close":
 		jq.Close()
 		return said{"closed": nil}, nil

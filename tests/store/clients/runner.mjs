@@ -6,9 +6,11 @@ const [, , file, url, meta] = process.argv;
 const { Client, InvalidEnvelope, NoAnswer, NotStored } = await import(pathToFileURL(file));
 const jq = new Client(url, { timeoutMs: 2000, ...(meta && { meta: () => JSON.parse(meta) }) });
 
-async function run({ verb, queue, envelope, envelopes, answer }) {
+async function run({ verb, queue, envelope, envelopes, answer, batch, options, count }) {
   if (verb === "enqueue") return { id: await jq.enqueue(queue, envelope) };
   if (verb === "enqueue_many") return { ids: await jq.enqueueMany(queue, envelopes) };
+  if (verb === "open_batch") return { opened: (await jq.openBatch(batch, options)) ?? null };
+  if (verb === "close_batch") return { closed: (await jq.closeBatch(batch, count)) ?? null };
   if (verb === "close") return { closed: (await jq.close()) ?? null };
   const { resolve: id, token } = answer;
   if ("error" in answer) return { answered: await jq.fail(queue, id, token, answer.error) };

@@ -26,6 +26,8 @@ function run(Client $jq, stdClass $asked): array
         $asked->verb === 'enqueue_many' => [
             'ids' => $jq->enqueueMany($asked->queue, array_map(fn ($one) => (array) $one, $asked->envelopes)),
         ],
+        $asked->verb === 'open_batch' => ['opened' => $jq->openBatch($asked->batch, (array) $asked->options)],
+        $asked->verb === 'close_batch' => ['closed' => $jq->closeBatch($asked->batch, $asked->count)],
         $asked->verb === 'close' => ['closed' => $jq->close()],
         isset($answer->error) => ['answered' => $jq->fail($asked->queue, $answer->resolve, $answer->token, $answer->error)],
         default => ['answered' => $jq->resolve($asked->queue, $answer->resolve, $answer->token, $answer->result)],

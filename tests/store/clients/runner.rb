@@ -7,10 +7,12 @@ require file
 
 jq = Jqjobs::Client.new(url, timeout: 2, meta: meta && -> { JSON.parse(meta) })
 
-run = lambda do |verb:, queue: nil, envelope: nil, envelopes: nil, answer: nil|
+run = lambda do |verb:, queue: nil, envelope: nil, envelopes: nil, answer: nil, batch: nil, options: nil, count: nil|
   case verb
   when "enqueue" then { id: jq.enqueue(queue, **envelope) }
   when "enqueue_many" then { ids: jq.enqueue_many(queue, envelopes) }
+  when "open_batch" then { opened: jq.open_batch(batch, **options) }
+  when "close_batch" then { closed: jq.close_batch(batch, count) }
   when "close" then { closed: jq.close }
   else
     to, token = answer.values_at(:resolve, :token)

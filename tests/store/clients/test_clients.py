@@ -127,6 +127,24 @@ def test_a_client_answers_for_a_job_as_the_vectors_say(open_client: Open, system
         assert (said if "refused" in said else answered(system, queue)) == expected, queue
 
 
+def test_a_client_opens_fills_and_closes_a_batch(open_client: Open, system: QueueSystem) -> None:
+    client, then = open_client(system.url), json.dumps({"job": "report"})
+    options = {"then": [then], "always": [then], "on_dead": "go", "keep_ms": 5000}
+    assert client.ask("open_batch", batch="q/b", options=options) == {"opened": None}
+    client.ask("enqueue", queue="q", envelope={"job": "n", "id": "m", "batch": "q/b"})
+    assert client.ask("close_batch", batch="q/b", count=1) == {"closed": None}
+    assert system.ingest() == (3, 0, 0, 0)
+    [member] = system.take("w")
+    system.settle("w", member)
+
+    assert system.ids() == ["b.always", "b.then"]
+    assert client.ask("open_batch", batch="b", options={}) == {"refused": "bad_name"}
+    assert client.ask("open_batch", batch="q/c", options={"on_dead": "so"}) == {"refused": "bad_field"}
+    assert client.ask("open_batch", batch="q/c", options={"then": [then] * 17}) == {"refused": "bad_field"}
+    assert client.ask("close_batch", batch="q/c", count=-1) == {"refused": "bad_field"}
+    assert system.redis("EXISTS", system.key("inbox")) == 0
+
+
 def test_many_are_stored_in_their_order_with_one_wake_token(open_client: Open, system: QueueSystem) -> None:
     bulk = [{"job": "j", "kwargs": {"n": n, "pad": "x" * 2000}} for n in range(1500)]  # 3 MB: several commands
     said = open_client(system.url).ask("enqueue_many", queue="q", envelopes=bulk)

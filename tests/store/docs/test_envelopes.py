@@ -78,6 +78,25 @@ def test_the_schema_is_one_and_agrees_with_every_vector() -> None:
         assert is_schematic(raw_of(vector)) is ("refused" not in vector or depends_on_job), vector["name"]
 
 
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [
+        ({"open": "q/b"}, True),
+        ({"open": "q/b", "then": ['{"job":"n"}'], "always": [], "on_dead": "go", "keep_ms": 1}, True),
+        ({"open": "q/b", "on_dead": "so"}, False),
+        ({"open": f"q/{'b' * 65}"}, False),
+        ({"open": "q/b", "count": 1}, False),
+        ({"close": "q/b", "count": 0}, True),
+        ({"close": "q/b"}, False),
+    ],
+)
+def test_the_schema_and_the_queue_agree_on_what_opens_and_closes_a_batch(
+    system: QueueSystem, word: dict[str, Any], is_one: bool
+) -> None:
+    system.push(word)
+    assert (system.ingest()[1], is_schematic(json.dumps(word).encode())) == (0 if is_one else 1, is_one)
+
+
 def test_an_envelope_of_1_mib_becomes_a_job_and_one_of_a_byte_more_does_not(system: QueueSystem) -> None:
     fitting = b'{"job":"j"}'.ljust(_MOST_BYTES)
     system.push(fitting, queue="fits")
