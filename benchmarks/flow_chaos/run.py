@@ -33,7 +33,7 @@ from jqjobs.base import log
 from servers import start
 
 _MEMBERS = 10
-_FATES = ("", "", "", "", "", "", "", "fails")
+_COURSES = ("", "", "", "", "", "", "", "fails")
 _ON_DEAD = ("wait", "wait", "cancel", "go")
 
 
@@ -76,19 +76,19 @@ class Trial:
         """Open, fill and close one; a member of it dies, for good or until it is retried."""
         on_dead = _ON_DEAD[number % len(_ON_DEAD)]
         home = self.rng.choice(QUEUES)
-        fates = [self.rng.choice(_FATES) for _ in range(_MEMBERS)]
-        fates[self.rng.randrange(_MEMBERS)] = "falls" if on_dead == "wait" else "dies"
+        courses = [self.rng.choice(_COURSES) for _ in range(_MEMBERS)]
+        courses[self.rng.randrange(_MEMBERS)] = "falls" if on_dead == "wait" else "dies"
         then, always = call(self.rng.choice(QUEUES)), call(self.rng.choice(QUEUES))
         with app.batch(f"b{number}", queue=home, then=then, always=always, on_dead=on_dead) as batch:
-            handles = {batch.add(call(self.rng.choice(QUEUES), fate)): fate for fate in fates}
-        self._fallen += [handle for handle, fate in handles.items() if fate == "falls"]
-        survivors = [handle.id for handle, fate in handles.items() if fate != "dies"]
+            handles = {batch.add(call(self.rng.choice(QUEUES), course)): course for course in courses}
+        self._fallen += [handle for handle, course in handles.items() if course == "falls"]
+        survivors = [handle.id for handle, course in handles.items() if course != "dies"]
         self.batches.append(MadeBatch(batch.id, on_dead, survivors))
         self._handles[batch.id] = batch
 
     def make_chain(self, _: int) -> None:
         """Begin one: a call, a list of two, a call, a call, each in a queue of its own choice."""
-        a, b, c, d, e = (call(self.rng.choice(QUEUES), self.rng.choice(_FATES)) for _ in range(5))
+        a, b, c, d, e = (call(self.rng.choice(QUEUES), self.rng.choice(_COURSES)) for _ in range(5))
         root = app.chain(a, [b, c], d, e).enqueue().id
         self.chains.append([[root], [f"{root}.2.1", f"{root}.2.2"], [f"{root}.2.then"], [f"{root}.2.then.2"]])
 

@@ -24,19 +24,19 @@ def note(word: str) -> None:
 
 
 @app.job(queue="one", max_attempts=1000, max_crashes=100_000, backoff=Fixed("100ms"))
-def work(fate: str = "") -> None:
-    """Take a moment. ``fate``: "fails" or "falls" (is dead) at its first attempt; "dies": at each."""
+def work(course: str = "") -> None:
+    """Take a moment. ``course``: "fails" or "falls" (is dead) at its first attempt; "dies": at each."""
     note("begin")
     time.sleep(random.uniform(0.0, 0.1))
     job = current_job()
     is_first = job is not None and job.attempt == 1
-    if fate == "dies" or (fate == "falls" and is_first):
+    if course == "dies" or (course == "falls" and is_first):
         raise Discard("as it was told")
-    if fate == "fails" and is_first:
+    if course == "fails" and is_first:
         raise RuntimeError("as it was told")
     note("end")
 
 
-def call(queue: str, fate: str = "") -> Any:
+def call(queue: str, course: str = "") -> Any:
     """Return a call that goes to a queue."""
-    return work.options(queue=queue).call(fate)
+    return work.options(queue=queue).call(course)
