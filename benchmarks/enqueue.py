@@ -14,10 +14,12 @@ from jobs import noop
 from stage import Stage, rate
 
 NAME = "enqueue"
+#: Coroutines that enqueue.
+_AT_ONCE = 100
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
-    """Yield the rates of a bare EVALSHA, of enqueue, of its async form, and of enqueue_many."""
+    """Yield the rates of a bare EVALSHA, of enqueue, of its async form, also of many at once, and of enqueue_many."""
     calls = 500 if stage.quick else 4000
     sha = stage.plain.script_load("return 1")
     bare, enqueue = _side_by_side(
@@ -29,10 +31,20 @@ def measure(stage: Stage) -> Iterator[Figure]:
     note = f"{statistics.median(shares):.2f} × the bare EVALSHA ({min(shares):.2f} – {max(shares):.2f})"
     yield Figure(NAME, "one by one", "jobs/s", *enqueue, target="≥ 0.75 × EVALSHA", note=note)
     yield Figure(NAME, "one by one, async", "jobs/s", *_framed(stage, calls, lambda: asyncio.run(_enqueue(calls))))
+    crowd, alone = _side_by_side(
+        stage, calls, lambda: asyncio.run(_enqueue_at_once(calls)), lambda: [noop.enqueue() for _ in range(calls)]
+    )
+    times = statistics.median(one / other for one, other in zip(crowd[0], alone[0], strict=True))
+    note = f"{times:.1f} × one by one from a thread"
+    yield Figure(NAME, f"{_AT_ONCE} at once, async", "jobs/s", *crowd, target="≥ 2 × one by one", note=note)
     many = calls * 10
     pairs = _framed(stage, many, lambda: noop.enqueue_many([()] * many))
     yield Figure(NAME, "many (enqueue_many)", "jobs/s", *pairs, target="≥ 5 × GET")
     stage.clear()
+
+
+async def _enqueue_at_once(calls: int) -> None:
+    await asyncio.gather(*(_enqueue(calls // _AT_ONCE) for _ in range(_AT_ONCE)))
 
 
 async def _enqueue(calls: int) -> None:
