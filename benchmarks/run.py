@@ -24,6 +24,7 @@ import drain
 import enqueue
 import envs
 import footprint
+import groups
 import growth
 import inbox
 import io_bound
@@ -50,6 +51,7 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     startup.NAME: startup.measure,
     slow_link.NAME: slow_link.measure,
     growth.NAME: growth.measure,
+    groups.NAME: groups.measure,
     inbox.NAME: inbox.measure,
 }
 #: Only by name: they take long.
