@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs import App, NotReplicated, RateLimit, ResultTimeout
+from jqjobs import App, BatchState, NotReplicated, RateLimit, ResultTimeout
 from jqjobs.errors import StoreRefused
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.payload import MalformedPayload, decode_payload
@@ -25,6 +25,7 @@ from jqjobs.jobs.records import Kind, State
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, job_notes, leases, moves, upkeep
+from jqjobs.store.calls.batches import deliver_flow
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe
@@ -35,6 +36,7 @@ from jqjobs.store.reads.jobs import job_info
 from jqjobs.store.reads.queues import queues_with
 from jqjobs.store.reads.raw import rejected_page
 from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.steps import run_steps
 from servers import REAL_KINDS, Server, program
 from store.queue_system import QueueSystem, outcome
 
@@ -314,6 +316,30 @@ def test_an_app_with_the_documented_rights_can_enqueue_into_its_queue_and_wait_a
         with pytest.raises(StoreRefused):
             web.run(leases.join(QUEUE, "w", 1000))
         app.client.close()
+
+
+def test_an_app_with_the_documented_rights_can_enqueue_chains_and_batches(own_system: QueueSystem) -> None:
+    own_system.store._now_ms = None
+    with _as_user(own_system, "flows") as flows:
+        app = App(redis_url=flows.url)
+        send, row = (app.job(name=name, queue=queue)(lambda: None) for name, queue in (("n", QUEUE), ("row", "rows")))
+        with app.batch("b", then=send.call(), always=[send.call(), row.call()], on_dead="cancel") as batch:
+            batch.add_many(row, [(), ()])
+            batch.add(send.call())
+        assert (batch.status().total, batch.status().open) == (3, 3)
+        batch.cancel()
+        run_steps(own_system.run, deliver_flow("rows"))  # a daemon does
+        assert batch.wait("10s").state is BatchState.CANCELLED
+        assert list(batch.results()) == []
+        with app.batch("empty", queue=QUEUE, then=row.options(delay="1h").call()) as empty:
+            pass
+        assert empty.status().state is BatchState.SUCCEEDED
+        chain = app.chain(send.call(), [row.call(), send.call()], send.call()).enqueue()
+        assert chain.cancel()
+        with pytest.raises(StoreRefused):
+            batch.add(send.options(queue="other").call())
+        app.client.close()
+    assert own_system.states("b.always.1", QUEUE) == ["ready"]
 
 
 @pytest.mark.parametrize("prefix", ["jq", "eu:shop-2"])
