@@ -95,7 +95,7 @@ def own_system(request: pytest.FixtureRequest, start_server: StartServer) -> Ite
 
 def test_there_is_an_example_in_every_language() -> None:
     assert len(list(envelopes())) == 1 + 4 + 2 + 1 + 1
-    assert len(sessions()) == 18
+    assert len(sessions()) == 19
 
 
 def test_every_redis_cli_example_answers_as_shown(own_system: QueueSystem) -> None:
