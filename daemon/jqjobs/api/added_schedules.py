@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from jqjobs.api.both_ways import both_ways
 from jqjobs.api.engine import Engine
 from jqjobs.api.function import Job
 from jqjobs.api.periodic import call_of, check_periodic, entry_of, timetable
@@ -18,7 +19,7 @@ from jqjobs.store.calls.added import REFUSALS, AddAnswer, AddedPage, add_schedul
 from jqjobs.store.calls.schedules import Planned
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.jobs import arguments_of
-from jqjobs.store.steps import Steps, run_steps, run_steps_async
+from jqjobs.store.steps import Steps
 
 #: Schedules of one page.
 _PAGE = 1000
@@ -52,50 +53,24 @@ class AddedSchedules:
     All raises StoreError and its kinds. Without ``queue`` it is about all queues that the jobs of this app go to.
     """
 
-    def __init__(self, engine: Callable[[], Engine], queues: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, engine: Engine, queues: Sequence[str]) -> None:
+        """``queues``: those that the jobs of the app go to."""
         self._engine = engine
         self._queues = queues
 
-    def add(self, name: str, job: Job[..., Any], cron: str | None = None, **how: Any) -> bool:
+    def _add(
+        self, /, name: str, job: Job[..., Any], cron: str | None = None, *, every: Duration | None = None,
+        tz: str | None = None, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None,
+        missed: str = Missed.LATEST, catch_up: Duration = "1h", overlap: bool = True,
+        until: datetime | Duration | None = None, replace: bool = False, **options: Any,
+    ) -> Steps[bool]:  # fmt: skip
         """Let a job run by itself from now on; return whether that changed something.
 
-        ``name``: letters, digits, ``_.:-``, such as ``"digest:42"``; one in each queue. ``how``: ``every``, ``tz``,
-        ``args``, ``kwargs``, ``missed``, ``catch_up``, ``overlap`` as of `App.periodic`; ``until``: its end, as
-        ``due`` of `Job.options`; ``replace=True``: change one that is there; and options as of `Job.options`.
-        The same again changes nothing.
+        ``name``: letters, digits, ``_.:-``, such as ``"digest:42"``; one in each queue. ``every`` … ``overlap``: as of
+        `App.periodic`; ``until``: its end, as ``due`` of `Job.options`; ``replace=True``: change one that is there;
+        ``options``: as of `Job.options`. The same again changes nothing.
         Raises: Conflict when another schedule has that name; InvalidName, InvalidOption, InvalidArguments, ConfigError.
         """
-        return run_steps(self._engine().run, self._add(name, job, cron, **how))
-
-    async def add_async(self, name: str, job: Job[..., Any], cron: str | None = None, **how: Any) -> bool:
-        """Do what `add` does, from a coroutine."""
-        return await run_steps_async(self._engine().run_async, self._add(name, job, cron, **how))
-
-    def remove(self, name: str, *, queue: str | None = None) -> bool:
-        """Let a schedule come no more; return whether there was one. Jobs that it has made stay. Raises: InvalidName.
-
-        Raises Conflict for one in code.
-        """
-        return run_steps(self._engine().run, self._remove(name, queue))
-
-    async def remove_async(self, name: str, *, queue: str | None = None) -> bool:
-        """Do what `remove` does, from a coroutine."""
-        return await run_steps_async(self._engine().run_async, self._remove(name, queue))
-
-    def list(self, *, queue: str | None = None) -> Sequence[ScheduleInfo]:
-        """Return all of them, of each queue the next to come first. Raises: InvalidName."""
-        return run_steps(self._engine().run, self._list(queue))
-
-    async def list_async(self, *, queue: str | None = None) -> Sequence[ScheduleInfo]:
-        """Do what `list` does, from a coroutine."""
-        return await run_steps_async(self._engine().run_async, self._list(queue))
-
-    def _add(
-        self, name: str, job: Job[..., Any], cron: str | None, *, every: Duration | None = None, tz: str | None = None,
-        args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, missed: str = Missed.LATEST,
-        catch_up: Duration = "1h", overlap: bool = True, until: datetime | Duration | None = None,
-        replace: bool = False, **options: Any,
-    ) -> Steps[bool]:  # fmt: skip
         job = job.options(**options) if options else job
         check_periodic(job)
         check_overlap(overlap)
@@ -108,12 +83,11 @@ class AddedSchedules:
             raise Conflict(f"schedule {job.queue}/{name} is not added: {why[0]}", hint=why[1])
         return answer is not AddAnswer.SAME
 
-    def _moment(self, until: datetime | Duration) -> int:
-        from jqjobs.jobs.moments import end_ms  # brings words and zones, which few need
+    def _remove(self, name: str, *, queue: str | None = None) -> Steps[bool]:
+        """Let a schedule come no more; return whether there was one. Jobs that it has made stay. Raises: InvalidName.
 
-        return end_ms(until, "until", self._engine().now_ms())
-
-    def _remove(self, name: str, queue: str | None) -> Steps[bool]:
+        Raises Conflict for one in code.
+        """
         check_added_name(name)
         is_in_code = False
         for each in self._named(queue):
@@ -125,7 +99,8 @@ class AddedSchedules:
             raise Conflict(f"schedule {name} is in the code of an app", hint="take it out of there")
         return False
 
-    def _list(self, queue: str | None) -> Steps[Sequence[ScheduleInfo]]:
+    def _list(self, *, queue: str | None = None) -> Steps[Sequence[ScheduleInfo]]:
+        """Return all of them, of each queue the next to come first. Raises: InvalidName."""
         found: dict[tuple[str, str], ScheduleInfo] = {}
         for each in self._named(queue):
             offset, total = 0, 1
@@ -135,8 +110,17 @@ class AddedSchedules:
                 found |= {(each, one.name): _info(each, one, page.now_ms) for one in page.schedules}
         return [*found.values()]
 
+    add, add_async = both_ways(_add)
+    remove, remove_async = both_ways(_remove)
+    list, list_async = both_ways(_list)
+
+    def _moment(self, until: datetime | Duration) -> int:
+        from jqjobs.jobs.moments import end_ms  # brings words and zones, which few need
+
+        return end_ms(until, "until", self._engine.now_ms())
+
     def _named(self, queue: str | None) -> Iterable[str]:
-        return self._queues() if queue is None else [check_name(queue, "queue")]
+        return self._queues if queue is None else [check_name(queue, "queue")]
 
 
 def _info(queue: str, planned: Planned, now_ms: int) -> ScheduleInfo:

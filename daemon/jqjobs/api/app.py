@@ -88,8 +88,6 @@ class App(Doors):
         self.credentials = credentials
         self.client = Client(redis_url, prefix, credentials)
         self._engine: Engine | None = None
-        #: Those added at run time; `periodic` is for those in code.
-        self.schedules = AddedSchedules(lambda: self.engine, self.registry.queues)
 
     @property
     def engine(self) -> Engine:
@@ -97,6 +95,11 @@ class App(Doors):
         if self._engine is None:
             self._engine = choose_engine(Environment().get("engine"), self, self.client)
         return self._engine
+
+    @property
+    def schedules(self) -> AddedSchedules:
+        """Those added at run time; `periodic` is for those in code."""
+        return AddedSchedules(self.engine, self.registry.queues())
 
     def use(self, engine: Engine | None) -> Engine | None:
         """Let calls go to another engine and return the one before; None: as JQ_ENGINE says. See `jqjobs.testing`."""

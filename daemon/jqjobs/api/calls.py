@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, ParamSpec, Self
 
 from jqjobs.api.engine import Engine
-from jqjobs.api.handle import JobHandle, handle_of, tell_handles
+from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.terms import Terms
-from jqjobs.errors import InvalidArguments, InvalidOption, NotReplicated
+from jqjobs.errors import InvalidArguments, InvalidOption
 from jqjobs.jobs.app_hooks import NewCall
 from jqjobs.jobs.groups import group_fields, group_of
 from jqjobs.jobs.observers import Observer, sending
@@ -50,11 +50,7 @@ class Calls(Generic[P]):
             with _watched(self, 1):
                 return self._stored([self._new(args, kwargs)])[0]
         engine = self._engine()
-        try:
-            return handle_of(engine.enqueue(self.queue, [self._new(args, kwargs)])[0], self.queue, engine)
-        except NotReplicated as error:
-            tell_handles(error, self.queue, engine)
-            raise
+        return handle_of(engine.enqueue(self.queue, [self._new(args, kwargs)])[0], self.queue, engine)
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
@@ -101,19 +97,11 @@ class Calls(Generic[P]):
 
     def _stored(self, new: Sequence[NewJob]) -> list[JobHandle]:
         engine = self._engine()
-        try:
-            return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
-        except NotReplicated as error:
-            tell_handles(error, self.queue, engine)
-            raise
+        return [handle_of(made, self.queue, engine) for made in engine.enqueue(self.queue, new)]
 
     async def _stored_async(self, new: Sequence[NewJob]) -> list[JobHandle]:
         engine = self._engine()
-        try:
-            return [handle_of(made, self.queue, engine) for made in await engine.enqueue_async(self.queue, new)]
-        except NotReplicated as error:
-            tell_handles(error, self.queue, engine)
-            raise
+        return [handle_of(made, self.queue, engine) for made in await engine.enqueue_async(self.queue, new)]
 
     def _many(self, calls: Iterable[Sequence[Any] | JobCall]) -> list[NewJob]:
         if self._terms.job_id is not None:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jqjobs.api.handle import handle_of
 from jqjobs.api.loop_stores import LoopStores
 from jqjobs.api.whereabouts import Whereabouts
-from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
+from jqjobs.errors import NotReplicated, ScriptMissing, StoreError, StoreUnavailable
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store import keys
 from jqjobs.store.address import Address
@@ -24,7 +25,6 @@ from jqjobs.store.calls.endings import Subscription, subscribe
 from jqjobs.store.freshness import freshen
 from jqjobs.store.login import Credentials
 from jqjobs.store.patience import is_unsent, may_pass
-from jqjobs.store.replication import Wait
 from jqjobs.store.store import Store
 from jqjobs.store.wire import pack
 
@@ -105,7 +105,7 @@ class Client:
         try:
             until_s = None if queue in self._known else self._add_queue(queue, jobs, store)
             if self._whereabouts.wait is not None:
-                return _enqueue_replicated(queue, jobs, store, until_s, self._whereabouts.wait)
+                return _enqueue_replicated(self, queue, jobs, store, until_s)
             if len(jobs) == 1:
                 return _enqueue_one(queue, jobs, store, until_s, self._whereabouts.timeout_s)
             return _enqueue_many(queue, jobs, store)
@@ -143,7 +143,7 @@ class Client:
             except StoreError as error:
                 answers.append(error)
                 break
-        return delivered(queue, jobs, portions, answers)
+        return _replicated(self, queue, jobs, portions, answers)
 
     def run(self, call: Call[T]) -> T:
         """Run a script call on any connection."""
@@ -207,18 +207,29 @@ async def _asked_along(queue: str, jobs: Sequence[NewJob], store: AsyncStore, un
 
 
 def _enqueue_replicated(
-    queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None, wait: Wait
-) -> list[Enqueued]:  # fmt: skip
+    client: Client, queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None
+) -> list[Enqueued]:
     """Send the next ones only when enough replicas have those before."""
     portions, answers = list(chunks(jobs)), list[Answer]()
     for portion in portions:
         try:
-            answers.append(store.run(enqueueing.enqueue(queue, portion, wait), until_s))
+            answers.append(store.run(enqueueing.enqueue(queue, portion, client._whereabouts.wait), until_s))
         except StoreError as error:
             answers.append(error)
             break
         until_s = None
-    return delivered(queue, jobs, portions, answers)
+    return _replicated(client, queue, jobs, portions, answers)
+
+
+def _replicated(
+    client: Client, queue: str, jobs: Sequence[NewJob], portions: Sequence[Sequence[NewJob]], answers: Sequence[Answer]
+) -> list[Enqueued]:  # fmt: skip
+    """Return what became of jobs. Raises: the first error; NotReplicated has the handles of what is stored."""
+    try:
+        return delivered(queue, jobs, portions, answers)
+    except NotReplicated as error:
+        error.handles = tuple([handle_of(made, queue, client) for made in error.made])
+        raise
 
 
 def _enqueue_many(queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqueued]:

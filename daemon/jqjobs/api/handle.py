@@ -13,7 +13,7 @@ import msgspec
 from jqjobs.api import results
 from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration
-from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, NotReplicated, PayloadTooLarge
+from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, PayloadTooLarge
 from jqjobs.jobs.payload import has_nonfinite
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, OUTBOX, Enqueued, State
 from jqjobs.store.calls import cancels, moves, upkeep, waits
@@ -188,11 +188,6 @@ class JobHandle:
 def handle_of(made: Enqueued, queue: str, engine: Engine) -> JobHandle:
     """Return the handle of a job that an engine has stored."""
     return JobHandle(made.id, queue, made.created, engine, made.replaced)
-
-
-def tell_handles(error: NotReplicated, queue: str, engine: Engine) -> None:
-    """Give an error the handles of the jobs that are stored all the same."""
-    error.handles = tuple([handle_of(made, queue, engine) for made in error.made])
 
 
 def _encoded(result: Any) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from typing import Any, TypeVar
 
@@ -11,6 +11,8 @@ import click
 
 from jqjobs.cli.session import Session
 from jqjobs.errors import JqError
+from jqjobs.jobs.records import check_name
+from jqjobs.jobs.schedule_entry import parse_schedule_ref
 from jqjobs.store.reads.queues import known_queues
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
@@ -23,15 +25,37 @@ _TIMEOUT_S = 0.5
 
 def queue_option(help_text: str, **more: Any) -> Callable[[F], F]:
     """Return the option that names a queue, for a command."""
-    return click.option("--queue", metavar="NAME", shell_complete=queue_names, help=help_text, **more)
+    return click.option(
+        "--queue", metavar="NAME", shell_complete=queue_names, callback=_checked, help=help_text, **more
+    )
 
 
 def only_queues(function: F) -> F:
     """Give a command the option --queue for any number of them, ``queues``."""
     return click.option(
-        "--queue", "queues", multiple=True, metavar="NAME", shell_complete=queue_names,
+        "--queue", "queues", multiple=True, metavar="NAME", shell_complete=queue_names, callback=_checked,
         help="Only this queue (may be repeated).",
     )(function)  # fmt: skip
+
+
+def schedule_argument(function: F) -> F:
+    """Give a command the argument ``name``, that of a schedule."""
+    return click.argument(
+        "name", metavar="[QUEUE/]NAME", shell_complete=schedule_names, callback=_checked_schedule
+    )(function)  # fmt: skip
+
+
+def _checked(_: click.Context, __: click.Parameter, said: Any) -> Any:
+    """Return one queue, or a tuple of several, or None. Raises: InvalidName."""
+    names: Sequence[str] = (said,) if isinstance(said, str) else said or ()
+    for name in names:
+        check_name(name, "queue")
+    return said
+
+
+def _checked_schedule(_: click.Context, __: click.Parameter, name: str) -> str:
+    parse_schedule_ref(name)
+    return name
 
 
 def queue_names(context: click.Context, _: click.Parameter, begun: str) -> list[str]:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 _DIALECTS = ("postgresql", "mysql", "sqlite")
 
 
+_of_app = click.option(
+    "--app", "reference", metavar="MODULE:ATTR", help="The app, such as shop.app:app. Default: JQ_APP."
+)
+
+
 @click.group("outbox")
 def outbox() -> None:
     """Make the table of an outbox, look what waits in it, bring that to Redis."""
@@ -34,7 +39,7 @@ def outbox() -> None:
 
 @outbox.command("migrate")
 @click.option("--print", "dialect", type=click.Choice(_DIALECTS), help="Print the SQL for it, and do nothing.")
-@click.option("--app", "reference", metavar="MODULE:ATTR", help="The app, such as shop.app:app. Default: JQ_APP.")
+@_of_app
 @speaks_to_redis
 @click.pass_obj
 def migrate(session: Session, dialect: str | None, reference: str | None) -> None:
@@ -56,7 +61,7 @@ def migrate(session: Session, dialect: str | None, reference: str | None) -> Non
 
 
 @outbox.command("status")
-@click.option("--app", "reference", metavar="MODULE:ATTR", help="The app, such as shop.app:app. Default: JQ_APP.")
+@_of_app
 @speaks_to_redis
 @click.pass_obj
 def status(session: Session, reference: str | None) -> None:
@@ -79,7 +84,7 @@ def status(session: Session, reference: str | None) -> None:
 
 @outbox.command("run")
 @click.option("--force", is_flag=True, help="Rows older than a week, too; some of them may have been brought before.")
-@click.option("--app", "reference", metavar="MODULE:ATTR", help="The app, such as shop.app:app. Default: JQ_APP.")
+@_of_app
 @speaks_to_redis
 @click.pass_obj
 def run(session: Session, force: bool, reference: str | None) -> None:

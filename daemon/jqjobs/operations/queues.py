@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from jqjobs.base.clock import span_text
 from jqjobs.base.nearest import nearest
@@ -45,6 +46,13 @@ def require_queue(store: Store, queue: str) -> None:
     if read_registry(store).serves(queue):
         return
     raise NotFound(f"there is no queue {queue!r}", hint=known_words(queue, known, "queues"))
+
+
+def queues_meant(store: Store, named: Sequence[str]) -> Sequence[str]:
+    """Return the queues that are named, where none is all there are. Raises: NotFound, see `require_queue`."""
+    for queue in named:
+        require_queue(store, queue)
+    return named or queues.known_queues(store)
 
 
 def due_of(until: str) -> str:

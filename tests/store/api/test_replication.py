@@ -112,6 +112,15 @@ def test_no_more_are_sent_after_those_that_too_few_replicas_have(
     assert len(raised.value.unsent) == 1
 
 
+def test_the_first_step_of_a_chain_has_its_handle_too(primary: Server, replicas: list[Server], app_on: AppOn) -> None:
+    app = app_on(primary.url, "2:100ms")
+    step = app.registry.find("send").call(id="one")
+    with frozen(replicas[0]), pytest.raises(NotReplicated) as raised:
+        app.chain(step).enqueue()
+
+    assert [handle.id for handle in raised.value.handles] == ["one"]
+
+
 def test_all_are_those_that_the_sentinels_know_not_those_that_have_left_for_another_primary(
     primary: Server, replicas: list[Server], app_on: AppOn
 ) -> None:

@@ -38,6 +38,8 @@ def test_queue_and_name_select(system: QueueSystem, terminal: Terminal) -> None:
     bring_about(system)
     assert terminal.run("recent", "--queue", "q", "-o", "ids") == 0
     assert terminal.out.split() == ["q/d", "q/c", "q/a"]
+    both = ("--queue", "q", "--queue", "r")
+    assert [job["id"] for job in terminal.json("recent", *both)["jobs"]] == ["d", "c", "b", "a"]
     assert [job["id"] for job in terminal.json("recent", "--name", "mail")["jobs"]] == ["b", "a"]
     assert terminal.error("recent", "--queue", "typo")["code"] == "not_found"
     assert terminal.code == Exit.NOT_FOUND

@@ -15,10 +15,9 @@ from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.scaling import Decision, Hold, Load, Policy, Rules, decide
-from jqjobs.operations.queues import require_queue
+from jqjobs.operations.queues import queues_meant
 from jqjobs.operations.scaling import checked_rules, scale_json
 from jqjobs.store.reads.loads import read_loads
-from jqjobs.store.reads.queues import known_queues
 
 _LEAST_EVERY_S = 0.1
 
@@ -86,9 +85,7 @@ def scale(
 
     def look() -> tuple[Load, Decision]:
         with session.store() as store:
-            for queue in queues:
-                require_queue(store, queue)
-            load = read_loads(store, queues or known_queues(store), lead_s).total
+            load = read_loads(store, queues_meant(store, queues), lead_s).total
         return load, decide(load, chosen)
 
     return _act(session, look, Hold(hold_s), every_s, line)

@@ -21,7 +21,7 @@ from jqjobs.cli.job.selecting import How, Said
 from jqjobs.cli.output import complain, write_error
 from jqjobs.cli.session import WITHOUT_IDS, Session, noted
 from jqjobs.errors import Conflict, JqError, NotFound
-from jqjobs.jobs.records import check_name, parse_ref
+from jqjobs.jobs.records import parse_ref
 from jqjobs.jobs.selector import Selector
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
@@ -88,7 +88,6 @@ def do_in_bulk(session: Session, bulk: Bulk) -> BulkAnswer:
     Raises: Abort when the answer is no, UsageError where nobody can answer, NotFound, StoreError and its kinds.
     """
     session.answers_in(*WITHOUT_IDS, where="--queue")
-    check_name(bulk.queue, "queue")
     is_asked = not (bulk.how.yes or bulk.how.dry_run)
     if is_asked:
         need_somebody()

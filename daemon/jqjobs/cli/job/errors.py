@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 import click
 
 from jqjobs.base.clock import format_age
-from jqjobs.cli.names import queue_option
+from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table, alarm
-from jqjobs.jobs.records import check_name
 from jqjobs.operations.error_groups import group_json
-from jqjobs.operations.queues import require_queue
+from jqjobs.operations.queues import queues_meant
 from jqjobs.store.reads.error_groups import ErrorGroup, error_groups
-from jqjobs.store.reads.queues import known_queues, server_now_ms
+from jqjobs.store.reads.queues import server_now_ms
 
 _COLUMNS = (
     Column("DEAD", right=True, colour=alarm), Column("QUEUE", flexible=True), Column("JOB", flexible=True),
@@ -24,10 +23,10 @@ _COLUMNS = (
 
 
 @click.command("errors")
-@queue_option("Only dead jobs of this queue.")
+@only_queues
 @speaks_to_redis
 @click.pass_obj
-def errors(session: Session, queue: str | None) -> None:
+def errors(session: Session, queues: Sequence[str]) -> None:
     """Count dead jobs by what they died of, the most frequent first.
 
     Errors are the same when job, exception and message are, whatever ids, numbers and quoted values the message has. Of
@@ -40,12 +39,8 @@ def errors(session: Session, queue: str | None) -> None:
       jqctl errors --queue emails -o wide
       jqctl errors --json | jq '.errors[] | select(.count > 100)'
     """
-    if queue:
-        check_name(queue, "queue")
     with session.store() as store:
-        if queue:
-            require_queue(store, queue)
-        groups = error_groups(store, [queue] if queue else known_queues(store))
+        groups = error_groups(store, queues_meant(store, queues))
         now_ms = 0 if session.as_json else server_now_ms(store)
     samples = [f"{group.queue}/{group.sample_id}" for group in groups if group.sample_id]
     session.show({"errors": list(map(group_json, groups))}, error_parts(groups, now_ms), samples)

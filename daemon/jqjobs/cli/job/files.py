@@ -20,7 +20,7 @@ from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import complain, write_json_lines
 from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import InvalidArguments, JqError
-from jqjobs.jobs.records import NewJob, State, check_name
+from jqjobs.jobs.records import NewJob, State
 from jqjobs.jobs.selector import Selector
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.calls import enqueueing, upkeep
@@ -51,7 +51,6 @@ def export_jobs(session: Session, queue: str, state: str | None, said: Said) -> 
       jqctl job export --queue emails --state dead --error SMTPError > dead.jsonl
     """
     session.answers_in(*WITHOUT_IDS)
-    check_name(queue, "queue")
     with session.store() as store, closing(Progress()) as progress:
         require_queue(store, queue)
         for lines, left in _exported(store, queue, said.selector(store, state)):
@@ -107,8 +106,6 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
       jqctl job import --queue emails-later < dead.jsonl
     """
     session.answers_in(*WITHOUT_IDS)
-    if queue is not None:
-        check_name(queue, "queue")
     made = Counter[bool]()
     with session.store() as store:
         try:

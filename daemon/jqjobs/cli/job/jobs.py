@@ -23,7 +23,7 @@ from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import State, check_name
+from jqjobs.jobs.records import State
 from jqjobs.operations.jobs import jobs_json, raw_json
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.reads.raw import RAW_PAGES, RawPage
@@ -83,7 +83,6 @@ def list_jobs(session: Session, queue: str, state: str | None, said: Said, limit
       jqctl job list --queue emails --name send_welcome --error SMTPError --since 2h
       jqctl job list --queue emails --state rejected --json
     """
-    check_name(queue, "queue")
     if state in RAW_PAGES:
         if said.anything:
             raise click.UsageError(f"in {state} there are no jobs yet, so nothing can be selected")

@@ -8,10 +8,9 @@ import click
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import listed
-from jqjobs.cli.names import queue_option
+from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
-from jqjobs.jobs.records import check_name
 from jqjobs.operations.offers import call_words
 from jqjobs.operations.queues import require_queue
 from jqjobs.operations.registered import offer_json
@@ -27,10 +26,10 @@ _NONE = "No job is known. Workers publish theirs when they are ready: jqd --app 
 
 
 @click.command("jobs")
-@queue_option("Only jobs that are registered for this queue.")
+@only_queues
 @speaks_to_redis
 @click.pass_obj
-def jobs(session: Session, queue: str | None) -> None:
+def jobs(session: Session, queues: Sequence[str]) -> None:
     """List the jobs that workers have registered, with what each takes, and the first line of its doc.
 
     With --json "params" is a JSON Schema of the call, with its defaults; "x-positional" names those parameters that
@@ -42,12 +41,10 @@ def jobs(session: Session, queue: str | None) -> None:
       jqctl jobs --queue emails -o wide
       jqctl jobs --json | jq '.jobs[] | {name, params}'
     """
-    if queue:
-        check_name(queue, "queue")
     with session.store() as store:
-        if queue:
+        for queue in queues:
             require_queue(store, queue)
-        offers = [offer for offer in read_offers(store) if queue in (None, offer.queue)]
+        offers = [offer for offer in read_offers(store) if not queues or offer.queue in queues]
         registry = read_registry(store)
     session.show({"jobs": [offer_json(offer, registry) for offer in offers]}, job_parts(offers, registry),
                  [offer.name for offer in offers])  # fmt: skip

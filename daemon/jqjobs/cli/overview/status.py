@@ -8,7 +8,6 @@ from jqjobs.cli.names import only_queues
 from jqjobs.cli.overview.status_report import as_text, report_broken
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import watchable
-from jqjobs.jobs.records import check_name
 from jqjobs.operations.queues import require_queue
 from jqjobs.operations.status import read_status, status_json
 
@@ -39,8 +38,6 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
       jqctl status --queue emails -o wide
       jqctl status --json | jq '.queues[] | {name, ready, dead}'
     """
-    for queue in queues:
-        check_name(queue, "queue")
     with session.store() as store:
         for queue in queues:
             require_queue(store, queue)

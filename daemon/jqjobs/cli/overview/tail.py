@@ -16,7 +16,6 @@ from jqjobs.cli.output import complain, write_json, write_lines
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import PaintedLine
 from jqjobs.errors import StoreUnavailable
-from jqjobs.jobs.records import check_name
 from jqjobs.jobs.statistics import Ended
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.calls.tail import TailEvent
@@ -65,8 +64,6 @@ def tail(session: Session, queues: tuple[str, ...], names: tuple[str, ...], stat
       jqctl tail --queue emails --state failed --state crashed
       jqctl tail --json | jq 'select(.run_ms > 1000)'
     """
-    for queue in queues:
-        check_name(queue, "queue")
     with session.store() as store:
         for queue in queues:
             require_queue(store, queue)

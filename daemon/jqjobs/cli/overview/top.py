@@ -13,7 +13,6 @@ from jqjobs.cli.overview.status_report import report_broken
 from jqjobs.cli.overview.top_report import as_text
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import EVERY, every_s, watch
-from jqjobs.jobs.records import check_name
 from jqjobs.operations.queues import require_queue
 from jqjobs.operations.status import read_status
 from jqjobs.operations.top import TopReport, read_top, top_json
@@ -51,8 +50,6 @@ def top(session: Session, once: bool, queues: tuple[str, ...], pause_s: float) -
       jqctl top --queue emails --every 1s
       jqctl top --once --json | jq '.running[] | select(.elapsed_ms > .p95_ms)'
     """
-    for queue in queues:
-        check_name(queue, "queue")
     looks = _Looks(session, queues)
     return looks.look() if once else watch(session, looks.look, pause_s)
 

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import click
 
 from jqjobs.base.words import moment
-from jqjobs.cli.names import queue_option
+from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
-from jqjobs.jobs.records import check_name
 from jqjobs.operations.batches import batch_json, cancel_batch, find_batch, list_batches
-from jqjobs.operations.queues import require_queue
-from jqjobs.store.reads.queues import known_queues
+from jqjobs.operations.queues import queues_meant
 
 _COLUMNS = (
     Column("BATCH", flexible=True), Column("STATE"), Column("OPEN", right=True), Column("SUCCEEDED", right=True),
@@ -28,10 +26,10 @@ def batch() -> None:
 
 
 @batch.command("list")
-@queue_option("Only batches that are kept in this queue.")
+@only_queues
 @speaks_to_redis
 @click.pass_obj
-def list_all(session: Session, queue: str | None) -> None:
+def list_all(session: Session, queues: Sequence[str]) -> None:
     """List batches: up to 100 of each queue, those first that still go on.
 
     \b
@@ -39,12 +37,8 @@ def list_all(session: Session, queue: str | None) -> None:
       jqctl batch list
       jqctl batch list --queue web --json
     """
-    if queue:
-        check_name(queue, "queue")
     with session.store() as store:
-        if queue:
-            require_queue(store, queue)
-        listed = list(list_batches(store, [queue] if queue else known_queues(store)))
+        listed = list(list_batches(store, queues_meant(store, queues)))
     session.show({"batches": list(map(batch_json, listed))}, _table(listed), [each.ref for each in listed])
 
 

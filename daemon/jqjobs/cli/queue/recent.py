@@ -9,13 +9,12 @@ import click
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import moment
 from jqjobs.cli.colours import Colour
-from jqjobs.cli.names import queue_option
+from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
-from jqjobs.jobs.records import check_name
 from jqjobs.jobs.statistics import MOST_RECENT, Ended
-from jqjobs.operations.queues import require_queue
-from jqjobs.store.reads.queues import known_queues, server_now_ms
+from jqjobs.operations.queues import queues_meant
+from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.recent import RecentEnd, recent_ends
 
 #: All others are red.
@@ -25,11 +24,11 @@ _COLOURS: dict[str, Colour] = {
 
 
 @click.command("recent")
-@queue_option("Only jobs of this queue.")
+@only_queues
 @click.option("--name", metavar="NAME", help="Only jobs of this name.")
 @speaks_to_redis
 @click.pass_obj
-def recent(session: Session, queue: str | None, name: str | None) -> None:
+def recent(session: Session, queues: Sequence[str], name: str | None) -> None:
     """List the last 100 attempts that have ended, the latest first, and how each ended.
 
     Each queue remembers 100 for a day, successes too, kept or not. Workers tell of theirs at most every 10 s.
@@ -44,13 +43,9 @@ def recent(session: Session, queue: str | None, name: str | None) -> None:
       jqctl recent --queue emails --name send_welcome
       jqctl recent --json | jq '.jobs[] | select(.outcome != "done")'
     """
-    if queue is not None:
-        check_name(queue, "queue")
     with session.store() as store:
-        if queue is not None:
-            require_queue(store, queue)
-        queues = known_queues(store) if queue is None else [queue]
-        found = [end for end in recent_ends(store, queues) if name in (None, end.name)][:MOST_RECENT]
+        ends = recent_ends(store, queues_meant(store, queues))
+        found = [end for end in ends if name in (None, end.name)][:MOST_RECENT]
         now_ms = 0 if session.as_json else server_now_ms(store)
     session.show({"jobs": [end._asdict() for end in found]}, recent_parts(found, now_ms),
                  [f"{end.queue}/{end.id}" for end in found])  # fmt: skip

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
-from jqjobs.cli.names import queue_option, schedule_names
+from jqjobs.cli.names import only_queues, schedule_argument
 from jqjobs.cli.output import complain
 from jqjobs.cli.queue.schedule_add import add
 from jqjobs.cli.queue.schedule_report import schedule_parts
 from jqjobs.cli.queue.schedule_show import show
 from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import StoreError
-from jqjobs.jobs.records import check_name
-from jqjobs.jobs.schedule_entry import parse_schedule_ref
-from jqjobs.operations.queues import require_queue
+from jqjobs.operations.queues import queues_meant
 from jqjobs.operations.schedules import (
     drop_schedule,
     find_schedule,
@@ -23,7 +23,7 @@ from jqjobs.operations.schedules import (
     schedule_json,
     switch_schedule,
 )
-from jqjobs.store.reads.queues import known_queues, server_now_ms
+from jqjobs.store.reads.queues import server_now_ms
 
 
 @click.group("schedule")
@@ -32,10 +32,10 @@ def schedule() -> None:
 
 
 @schedule.command("list")
-@queue_option("Only schedules of this queue.")
+@only_queues
 @speaks_to_redis
 @click.pass_obj
-def list_schedules(session: Session, queue: str | None) -> None:
+def list_schedules(session: Session, queues: Sequence[str]) -> None:
     """List the schedules of all queues: when each comes next, when it last ran, and what came of that.
 
     RUN is the state of the job of the last tick; "gone": it succeeded, and was not to be kept. A schedule in code
@@ -47,17 +47,13 @@ def list_schedules(session: Session, queue: str | None) -> None:
       jqctl schedule list
       jqctl schedule list --queue reports --json
     """
-    if queue:
-        check_name(queue, "queue")
     with session.store() as store:
-        if queue:
-            require_queue(store, queue)
-        listed = read_schedules(store, [queue] if queue else known_queues(store), _complain)
+        listed = read_schedules(store, queues_meant(store, queues), _complain)
     session.show({"schedules": list(map(schedule_json, listed))}, schedule_parts(listed), [each.ref for each in listed])
 
 
 @schedule.command("next")
-@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@schedule_argument
 @click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1, 1000), help="So many ticks.")
 @speaks_to_redis
 @click.pass_obj
@@ -71,7 +67,6 @@ def show_next(session: Session, name: str, count: int) -> None:
       jqctl schedule next reports/nightly -n 10
     """
     session.answers_in(*WITHOUT_IDS)
-    parse_schedule_ref(name)
     with session.store() as store:
         queue, planned = find_schedule(store, name)
         ticks = next_ticks(planned, server_now_ms(store), count)
@@ -84,7 +79,7 @@ schedule.add_command(show)
 
 
 @schedule.command("remove")
-@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@schedule_argument
 @speaks_to_redis
 @click.pass_obj
 def remove(session: Session, name: str) -> None:
@@ -94,7 +89,6 @@ def remove(session: Session, name: str) -> None:
     Example:
       jqctl schedule remove reports/digest:42
     """
-    parse_schedule_ref(name)
     with session.acting() as store:
         answer = drop_schedule(store, name)
     ref = f"{answer['queue']}/{answer['schedule']}"
@@ -102,7 +96,7 @@ def remove(session: Session, name: str) -> None:
 
 
 @schedule.command("pause")
-@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@schedule_argument
 @speaks_to_redis
 @click.pass_obj
 def pause(session: Session, name: str) -> None:
@@ -116,7 +110,7 @@ def pause(session: Session, name: str) -> None:
 
 
 @schedule.command("resume")
-@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@schedule_argument
 @speaks_to_redis
 @click.pass_obj
 def resume(session: Session, name: str) -> None:
@@ -130,7 +124,7 @@ def resume(session: Session, name: str) -> None:
 
 
 @schedule.command("run")
-@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@schedule_argument
 @speaks_to_redis
 @click.pass_obj
 def run(session: Session, name: str) -> None:
@@ -140,7 +134,6 @@ def run(session: Session, name: str) -> None:
     Example:
       jqctl schedule run reports/nightly
     """
-    parse_schedule_ref(name)
     with session.acting() as store:
         answer = run_schedule(store, name)
     ref = f"{answer['queue']}/{answer['id']}"
@@ -149,7 +142,6 @@ def run(session: Session, name: str) -> None:
 
 
 def _switch(session: Session, name: str, *, resume: bool) -> None:
-    parse_schedule_ref(name)
     with session.acting() as store:
         answer = switch_schedule(store, name, resume=resume)
     state, ref = "resumed" if resume else "paused", f"{answer['queue']}/{answer['schedule']}"

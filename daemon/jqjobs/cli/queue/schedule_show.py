@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from jqjobs.base.words import moment
-from jqjobs.cli.names import schedule_names
+from jqjobs.cli.names import schedule_argument
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.jobs.schedule_entry import parse_schedule_ref
 from jqjobs.operations.schedules import Listed, Tick, find_schedule, list_one, next_ticks, schedule_json
 from jqjobs.store.reads.jobs import arguments_of
 from jqjobs.store.reads.queues import server_now_ms
@@ -21,7 +20,7 @@ _TICKS = 3
 
 
 @click.command("show")
-@click.argument("name", metavar="[QUEUE/]NAME", shell_complete=schedule_names)
+@schedule_argument
 @speaks_to_redis
 @click.pass_obj
 def show(session: Session, name: str) -> None:
@@ -31,7 +30,6 @@ def show(session: Session, name: str) -> None:
     Example:
       jqctl schedule show reports/digest:42
     """
-    parse_schedule_ref(name)
     with session.store() as store:
         queue, planned = find_schedule(store, name)
         now_ms = server_now_ms(store)
