@@ -15,6 +15,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -111,9 +112,17 @@ class Trial:
         relay.wait()
 
     def _start_relay(self) -> subprocess.Popen[bytes]:
-        config = RelayConfig(app="shop:app", redis_url=self.redis.url, daemon_pid=os.getpid(), poll_s=0.05)
-        environment = self.environment(CAMPAIGN_OUTBOX=self.place.url, **{VARIABLE: config.to_json()})
-        return subprocess.Popen([sys.executable, "-m", "jqjobs.outbox"], env=environment, stderr=subprocess.PIPE)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:  # nobody listens to how it is
+            config = RelayConfig(
+                app="shop:app", redis_url=self.redis.url, daemon_pid=os.getpid(), channel_fd=theirs.fileno(),
+                poll_s=0.05,
+            )  # fmt: skip
+            environment = self.environment(CAMPAIGN_OUTBOX=self.place.url, **{VARIABLE: config.to_json()})
+            return subprocess.Popen(
+                [sys.executable, "-m", "jqjobs.outbox"], env=environment, stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+            )  # fmt: skip
 
     def take_redis_away(self) -> None:
         """Kill Redis, or have it stand still, by turns."""
@@ -138,11 +147,12 @@ class Trial:
         blows.append(threading.Thread(target=self.take_redis_away))
         writers = [threading.Thread(target=self.write, args=(self.transactions // _WRITERS,)) for _ in range(_WRITERS)]
         began_s = time.monotonic()
+        threading.Thread(target=self.tell_progress, daemon=True).start()
         for thread in (*blows, *writers):
             thread.start()
         for thread in writers:
             thread.join()
-        while self.relay_deaths < self.kills // _RELAYS * _RELAYS or self.outages_done < self.outages:
+        while all(thread.is_alive() for thread in blows) and not self.is_hit_enough():
             time.sleep(0.1)
         self._wait_for_rest()
         self.ending.set()
@@ -151,6 +161,18 @@ class Trial:
         daemon.terminate()
         daemon.wait()
         return self._judge(round(time.monotonic() - began_s))
+
+    def is_hit_enough(self) -> bool:
+        """Whether as many relays were killed, and Redis was taken away as often, as was asked for."""
+        return self.relay_deaths >= self.kills // _RELAYS * _RELAYS and self.outages_done >= self.outages
+
+    def tell_progress(self) -> None:
+        """Say twice a minute how far it is."""
+        while not self.ending.wait(30):
+            print(
+                f"{self.place.kind}: {len(self.committed)} committed, {self.relay_deaths} relays killed,"
+                f" {self.outages_done} outages", file=sys.stderr, flush=True,
+            )  # fmt: skip
 
     def _start_daemon(self) -> subprocess.Popen[bytes]:
         flags = ["--app", "shop:app", "--processes", "1", "--watch", "off", "--log-level", "error"]
@@ -192,13 +214,14 @@ class Trial:
 def _wait_for_line(relay: subprocess.Popen[bytes]) -> None:
     """Wait until a relay says that it begins, and read on so that it never waits for us."""
     assert relay.stderr is not None
-    while b"outbox.ready" not in relay.stderr.readline():
-        continue
+    while b"outbox.ready" not in (line := relay.stderr.readline()):
+        if not line:
+            raise RuntimeError(f"a relay has ended with {relay.wait()} before it began")
     threading.Thread(target=relay.stderr.read, daemon=True).start()
 
 
 def main() -> int:
-    """Run the campaign; 0 when nothing was lost, came of a rollback, or came twice."""
+    """Run the campaign; 0 when all of it was done and nothing was lost, came of a rollback, or came twice."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--databases", default=",".join(KINDS))
     parser.add_argument("--transactions", type=int, default=10_000)
@@ -220,6 +243,7 @@ def main() -> int:
                 ends.callback(trial.close)
                 found = trial.run()
                 print(json.dumps(found), flush=True)
+                bad += not trial.is_hit_enough()
                 bad += found["lost"] + found["of_the_rolled_back"] + found["double"]
     return 1 if bad else 0
 

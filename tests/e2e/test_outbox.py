@@ -15,6 +15,8 @@ from e2e.daemon import Daemon, Site, is_running
 from jqjobs import App, Job
 from jqjobs.cli import jqctl
 from jqjobs.outbox import Outbox
+from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.relays import RelayInfo
 from servers import kill_embedded
 from waiting import eventually
 
@@ -55,6 +57,13 @@ def relay_of(daemon: Daemon, nth: int) -> int:
     return int(daemon.wait_for_event("outbox.started", nth)["pid"])
 
 
+def told_of_relay(job: Job[[int], int]) -> RelayInfo | None:
+    """What the daemon tells of its relay, once that has counted."""
+    with job._engine().store() as store:  # type: ignore[attr-defined]
+        told = [daemon.outbox for daemon in read_registry(store).daemons]
+    return next((relay for relay in told if relay and relay.rows is not None), None)
+
+
 def test_a_relay_runs_beside_the_workers_is_replaced_and_ends_with_them(site: Site) -> None:
     def goes_through(number: int) -> None:
         with closing(sqlite3.connect(site.directory / "shop.sqlite3")) as connection:
@@ -67,6 +76,8 @@ def test_a_relay_runs_beside_the_workers_is_replaced_and_ends_with_them(site: Si
         daemon = site.start_daemon("--app", site.write_app("shop", _APP + _OUTBOX))
         killed = relay_of(daemon, 1)
         goes_through(1)
+        relay = eventually(lambda: told_of_relay(double), 20, "a relay that has counted its rows")
+        assert (relay.state, relay.pid, relay.rows) == ("running", killed, 0)
         os.kill(killed, signal.SIGKILL)
         old = relay_of(daemon, 2)
         goes_through(2)

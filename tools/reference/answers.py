@@ -18,6 +18,7 @@ from jqjobs.store.reads.notes import LogLine
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.recent import RecentEnd
 from jqjobs.store.reads.registry import DaemonInfo, Registry, ReloadInfo, RunningJob, WorkerInfo
+from jqjobs.store.reads.relays import RelayInfo
 from jqjobs.store.reads.search import JobRow
 from reference.markdown import code, table
 
@@ -35,7 +36,9 @@ def _row() -> Any:
 _QUEUE = _fields(QueueStatus._fields, "paused", "served")
 _RUNNING_JOB = _fields(RunningJob._fields)
 _WORKER = _fields(WorkerInfo._fields, jobs=f"[{_RUNNING_JOB}]")
-_DAEMON = _fields(DaemonInfo._fields, workers=f"[{_WORKER}]", reload=_fields(ReloadInfo._fields))
+_DAEMON = _fields(
+    DaemonInfo._fields, workers=f"[{_WORKER}]", reload=_fields(ReloadInfo._fields), outbox=_fields(RelayInfo._fields)
+)
 _JOB = _fields(JobInfo._fields, history=f"[{_fields(Attempt._fields)}]", log=f"[{_fields(LogLine._fields)}]")
 _GROUP = _fields(["count", *(name for name in ErrorGroup._fields if name != "dead")])
 _BULK = _fields(["queue", *BulkAnswer().as_json()])
@@ -80,6 +83,8 @@ ANSWERS = {
     "queue pause": "{queue, paused, changed, until_ms, by, reason}",
     "queue resume": "{queue, paused, changed}",
     "queue set": _fields(["queue", *SETTINGS]),
+    "metrics": "{metrics: [{name, kind, help, samples: [{labels: {label: value}, value}, or of histograms "
+    "{labels, buckets: {upper bound: count}, sum, count}]}]}",
     "outbox migrate": "{migrated}",
     "outbox run": "{brought, left, stuck: {queue: why}}",
     "outbox status": "{waiting, oldest_s, old}",

@@ -137,6 +137,7 @@ _DAEMON = {
     "deaths": "workers that ended unasked in the last hour",
     "unwatched": "why the system does not tell it of changed files",
     "host_facts": "memory and limits of its host, for `jqctl doctor`",
+    "outbox": "the relay of its app's outbox, if that has one: state, error, pid, age_s, rows, oldest_s, old",
     "processes": "how many workers it may want: a number, or a range from which the jobs decide",
     "weights": "of its queues, in their order, where `--queues` gives them any",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -50,6 +50,26 @@ class Family(NamedTuple):
     def alone(self, number: float) -> Metric:
         """Return it with one number, where it has no labels."""
         return self.of([((), number)])
+
+
+def metrics_json(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
+    """Return the families as a JSON value, what `exposition` tells; of histograms each bucket has its upper bound."""
+    return [
+        {
+            "name": metric.name, "kind": metric.kind, "help": metric.help,
+            "samples": [
+                {"labels": dict(zip(metric.labels, values, strict=True)), **_number_json(number)}
+                for values, number in metric.samples
+            ],
+        }
+        for metric in metrics
+    ]  # fmt: skip
+
+
+def _number_json(number: float | Histogram) -> dict[str, Any]:
+    if isinstance(number, Histogram):
+        return {"buckets": dict(number.up_to()), "sum": number.sum_s, "count": sum(number.counts)}
+    return {"value": number}
 
 
 def exposition(metrics: Iterable[Metric]) -> str:

@@ -23,6 +23,7 @@ from jqjobs.daemon.notify import Notifier
 from jqjobs.daemon.report import make_report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.worker_lifecycle import WorkerLifecycle
+from jqjobs.daemon.workers.outbox_relay import OutboxRelay
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 
 
@@ -39,6 +40,7 @@ class ShownState:
     ending: Ending
     notifier: Notifier
     host_facts: HostFacts
+    outbox_relay: OutboxRelay
     _was_ready: bool = False
     _published: tuple[str, str] = ("starting", "")
     _published_s: float = field(default_factory=lambda: time.monotonic())
@@ -70,7 +72,7 @@ class ShownState:
             "state": state, "note": note, "slots": wanted, "reload": self.source_changes.progress,
             "processes": str(self.lifecycle.size.bounds),
             "deaths": self.lifecycle.seats.deaths_in_last_hour(), "unwatched": self.source_changes.files.unwatched,
-            "host_facts": self.host_facts.as_json(),
+            "host_facts": self.host_facts.as_json(), "outbox": self.outbox_relay.as_json(),
         })  # fmt: skip
         self._published_s = time.monotonic()
 

@@ -115,25 +115,28 @@ def _make_parts(boot: Boot) -> Parts:
         lifecycle.inherit(boot.handover)
     notifier = Notifier()
     ending = Ending(settings, workers, source_changes, notifier, leases.submit)
+    outbox_relay = _outbox_relay(boot, workers)
     shown_state = ShownState(
-        settings, workers, lifecycle, leases, memory, source_changes, ending, notifier, HostFacts(boards, FreeMemory())
-    )
+        settings, workers, lifecycle, leases, memory, source_changes, ending, notifier,
+        HostFacts(boards, FreeMemory()), outbox_relay,
+    )  # fmt: skip
     controls = Controls(lifecycle, source_changes, Dumps(workers), ending, notifier, shown_state)
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
         Scaler(settings, lifecycle, workers, leases, memory, source_changes),
         SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add),
-        _outbox_relay(boot, workers), boot.other_children,
+        outbox_relay, boot.other_children,
     )  # fmt: skip
 
 
 def _outbox_relay(boot: Boot, workers: WorkerProcesses) -> OutboxRelay:
     settings, directory = boot.settings, boot.release.directory
 
-    def configure() -> str:
+    def configure(channel_fd: int) -> str:
         return RelayConfig(
-            app=settings.app, redis_url=boot.redis_url, daemon_pid=os.getpid(), poll_s=settings.poll_s,
-            jitter=settings.jitter, log_format=settings.log_format, log_level=settings.log_level,
+            app=settings.app, redis_url=boot.redis_url, daemon_pid=os.getpid(), channel_fd=channel_fd,
+            poll_s=settings.poll_s, jitter=settings.jitter, log_format=settings.log_format,
+            log_level=settings.log_level,
         ).to_json()  # fmt: skip
 
     is_told = Environment(directory=directory).get("database_url") is not None

@@ -11,11 +11,12 @@ VARIABLE = "JQ_RELAY"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
-    """All a relay needs to know."""
+    """All a relay needs to know. ``channel_fd``: the socket on which it tells how it is, see `RelayReport`."""
 
     app: str
     redis_url: str = field(repr=False)
     daemon_pid: int
+    channel_fd: int
     poll_s: float = 1.0
     jitter: float = 0.25
     log_format: str = "text"

@@ -8,6 +8,7 @@ from typing import Any
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import number, plural
 from jqjobs.store.reads.registry import DaemonInfo
+from jqjobs.store.reads.relays import RelayInfo
 
 START_ONE = "start one: jqd --app yourpackage.jobs:app"
 #: A daemon says something every few seconds; silence beyond this is worth a word.
@@ -16,6 +17,8 @@ _SILENT_S = 5.0
 _COMMIT_CHARS = 9
 #: A daemon that was not heard of for longer may be gone.
 _FRESH_S = 10.0
+#: Rows of an outbox are brought within seconds.
+_LATE_S = 60.0
 #: States in which a daemon takes no jobs, whatever its workers are.
 _UNABLE = {
     "quiet": "it is quiet (jqctl daemon resume)",
@@ -34,8 +37,8 @@ def title(daemon: DaemonInfo) -> str:
 def daemon_json(daemon: DaemonInfo) -> dict[str, Any]:
     """Return a daemon and its workers as a JSON value."""
     workers = [worker._asdict() | {"jobs": [job._asdict() for job in worker.jobs]} for worker in daemon.workers]
-    host_facts = daemon.host_facts and daemon.host_facts._asdict()
-    return daemon._asdict() | {"workers": workers, "reload": daemon.reload._asdict(), "host_facts": host_facts}
+    told = {"reload": daemon.reload, "host_facts": daemon.host_facts, "outbox": daemon.outbox}
+    return daemon._asdict() | {"workers": workers} | {name: value and value._asdict() for name, value in told.items()}
 
 
 def short_release(release: str) -> str:
@@ -47,6 +50,25 @@ def short_release(release: str) -> str:
 def silence_of(daemon: DaemonInfo) -> str:
     """Return for how long nothing was heard of a daemon, "" when it was heard of just now."""
     return f"SILENT for {format_age(daemon.seen_s)}" if daemon.seen_s > _SILENT_S else ""
+
+
+def outbox_trouble(relay: RelayInfo) -> tuple[str, str]:
+    """Return what is wrong with the relay of an outbox, and what to do; "" for nothing."""
+    if relay.state == "dead":
+        return f"the relay of the outbox is not running{_why(relay)}", "the log of the daemon says more (outbox.died)"
+    if relay.state == "waiting_database":
+        return f"the relay of the outbox waits for the database{_why(relay)}", "mend that; it tries again by itself"
+    if relay.old:
+        what = f"{plural(relay.old, 'row')} of the outbox {'is' if relay.old == 1 else 'are'} older than a week"
+        return what, "they may have been brought: look, then jqctl outbox run --force"
+    if relay.oldest_s > _LATE_S:
+        what = f"{plural(relay.rows or 0, 'row')} of the outbox wait, the oldest for {format_age(relay.oldest_s)}"
+        return what, "the log says why (outbox.blocked, outbox.bad_row); a queue may be full, or Redis"
+    return "", ""
+
+
+def _why(relay: RelayInfo) -> str:
+    return relay.error and f": {relay.error}"
 
 
 def why_unable(daemon: DaemonInfo) -> str:

@@ -9,14 +9,17 @@ import os
 import random
 import select
 import signal
+import socket
 import sys
 from contextlib import closing
 
 from jqjobs.base import log
 from jqjobs.base.config import Environment, use_redis
 from jqjobs.base.wakeup import Wakeup
+from jqjobs.link.channel import Channel
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.relay_config import VARIABLE, RelayConfig
+from jqjobs.link.relay_report import EVENT, RelayReport
 from jqjobs.outbox.outbox import Outbox, outbox_of
 from jqjobs.outbox.relay import Relay
 from jqjobs.store.address import Address
@@ -51,10 +54,17 @@ def main() -> int:
             wakeup.clear()
         return bool(ending) or os.getppid() != config.daemon_pid
 
+    channel = Channel(socket.socket(fileno=config.channel_fd))
+
+    def tell(report: RelayReport) -> None:
+        channel.send(EVENT, **report.as_message())
+
     log.event("outbox.ready")
     rng = random.Random()
     with closing(Store(found[1], timeout_s=_TIMEOUT_S, name="jqjobs-relay")) as store:
-        Relay(found[0], store, rng, wait).run(lambda: config.poll_s * (1 + rng.uniform(-config.jitter, config.jitter)))
+        Relay(found[0], store, rng, wait, tell).run(
+            lambda: config.poll_s * (1 + rng.uniform(-config.jitter, config.jitter))
+        )
     return WorkerExit.DRAINED
 
 

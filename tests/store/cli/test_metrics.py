@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from jqjobs import App
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.metrics.metrics_server import MetricsServer
 from jqjobs.cli.session import Session
 from jqjobs.jobs.statistics import BOUNDS_MS
@@ -86,6 +87,19 @@ def test_what_is_printed_is_read_by_prometheus(system: QueueSystem, terminal: Te
     bring_about(system)
     assert terminal.run("metrics") == 0
     check(told(terminal.out))
+
+
+def test_tools_are_told_the_same_as_json(system: QueueSystem, terminal: Terminal) -> None:
+    bring_about(system)
+    found = {family["name"].removesuffix("_total"): family for family in terminal.json("metrics")["metrics"]}
+    assert {name: family["kind"] for name, family in found.items()} == NAMES
+    [ready] = [
+        one["value"] for one in found["jqjobs_jobs"]["samples"] if one["labels"] == {"queue": "q", "state": "ready"}
+    ]
+    [ran] = [one for one in found["jqjobs_run_seconds"]["samples"] if one["labels"] == {"queue": "q", "job": "n"}]
+    assert (ready, ran["sum"], ran["count"], ran["buckets"]["+Inf"]) == (3, 2.5, 3, 3)
+    assert terminal.run("metrics", "--listen", "127.0.0.1:0", "--json") == Exit.USAGE
+    assert "with --listen" in terminal.err
 
 
 def test_it_is_told_by_http_too(system: QueueSystem) -> None:

@@ -30,6 +30,7 @@ class ShownDaemon:
         notifier = SimpleNamespace(tell=lambda state, status: self.told.append((state, status)))
         host_facts = SimpleNamespace(as_json=lambda: "{}")
         parts: Any = (self.lifecycle, self.leases, self.memory, self.source_changes, self.ending, notifier, host_facts)
+        parts = (*parts, SimpleNamespace(as_json=lambda: ""))
         settings = DaemonSettings("shop:app", "redis://", lease_s=30)
         self.shown = ShownState(settings, workers.processes, *parts)
 

@@ -11,9 +11,10 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import number, plural
 from jqjobs.cli.tables import Column, Part, Table, mood
-from jqjobs.operations.daemons import short_release, silence_of
+from jqjobs.operations.daemons import outbox_trouble, short_release, silence_of
 from jqjobs.store.reads.notes import progress_text
 from jqjobs.store.reads.registry import DaemonInfo, RunningJob, WorkerInfo
+from jqjobs.store.reads.relays import RelayInfo
 
 _WORKER_COLUMNS = (
     Column("PID", right=True), Column("STATE", colour=mood), Column("RSS MB", right=True, goes=1),
@@ -44,12 +45,20 @@ def daemon_parts(daemon: DaemonInfo, shown: Container[str], *, wide: bool = Fals
     yield f"  queues: {_queues(daemon.weighed_queues, len(daemon.queues) if wide else _MOST_QUEUES)}"
     if daemon.follows_load:
         yield f"  workers: {number(daemon.slots)} of {daemon.processes}, as jobs call for"
+    if daemon.outbox:
+        yield f"  outbox: {_relay(daemon.outbox)}"
     yield from (f"  ! {note}" for note in daemon_notes(daemon))
     told = [worker for worker in daemon.workers if worker.id in shown]
     if told:
         yield Table(_WORKER_COLUMNS, [_worker_cells(worker, wide=wide) for worker in told], indent="  ")
     if others := [worker for worker in daemon.workers if worker.id not in shown]:
         yield f"  {workers_in_sum(others, 'and ' if told else '', ' more' if told else '')}"
+
+
+def _relay(relay: RelayInfo) -> str:
+    waiting = "not counted yet" if relay.rows is None else f"{plural(relay.rows, 'row')} waiting"
+    oldest = f", the oldest for {format_age(relay.oldest_s)}" if relay.rows else ""
+    return f"relay {relay.state}, pid {number(relay.pid)}, up {format_age(relay.age_s)}, {waiting}{oldest}"
 
 
 def _queues(names: Sequence[str], most: int) -> str:
@@ -84,6 +93,8 @@ def daemon_notes(daemon: DaemonInfo) -> Iterator[str]:
     if daemon.slots is not None and len(daemon.workers) < daemon.slots:
         counted = f"{plural(len(daemon.workers), 'worker').upper()} OF {daemon.slots}"
         yield counted if daemon.note or state or daemon.workers else f"{counted}: {_UNEXPLAINED}"
+    if daemon.outbox and (trouble := outbox_trouble(daemon.outbox)[0]):
+        yield f"OUTBOX: {trouble} (jqctl doctor)"
     if silence := silence_of(daemon):
         yield silence
 

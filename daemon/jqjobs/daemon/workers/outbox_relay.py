@@ -6,7 +6,9 @@ the first one of a deploy is ready ─────────▶ ended, and sta
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +20,9 @@ from jqjobs.daemon.output.worker_pipes import WorkerPipes
 from jqjobs.daemon.workers.spawn import WorkerProcess, worker_environment
 from jqjobs.daemon.workers.stop_plans import Life, Restart, after_death
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.link.channel import Channel
 from jqjobs.link.relay_config import VARIABLE
+from jqjobs.link.relay_report import DEAD, RelayReport
 
 #: A relay that is told to end has so long for the rows it has in hand.
 _ENDS_WITHIN_S = 3.0
@@ -28,11 +32,11 @@ class OutboxRelay:
     """One per daemon."""
 
     def __init__(
-        self, workers: WorkerProcesses, configure: Callable[[], str], directory: Path,
+        self, workers: WorkerProcesses, configure: Callable[[int], str], directory: Path,
         pipes: Callable[[], WorkerPipes], *, is_told: bool,
     ) -> None:  # fmt: skip
-        """``configure``: returns what the process is told, as JSON. ``directory``: where workers run. ``is_told``: the
-        settings name a database, whatever the app says.
+        """``configure``: returns what the process is told, as JSON, by the descriptor of its channel. ``directory``:
+        where workers run. ``is_told``: the settings name a database, whatever the app says.
         """
         self._workers = workers
         self._is_told = is_told
@@ -40,6 +44,8 @@ class OutboxRelay:
         self._directory = directory
         self._pipes = pipes
         self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._report, self._heard_s = RelayReport(), 0.0
         self._started_s = 0.0
         self._is_wanted = False
         self._restart = Restart()
@@ -58,6 +64,7 @@ class OutboxRelay:
     def look(self) -> None:
         """See what the newest worker says and whether the process has ended; start one if it is time for that."""
         self._hear_newest()
+        self._hear_relay()
         if self._process is not None:
             self._see_end(self._process)
         if self._process is None and self._is_wanted and time.monotonic() >= self._restart.at_s:
@@ -71,6 +78,22 @@ class OutboxRelay:
         if not self._is_wanted or (self._old_since_s is not None and newest.started_s > self._old_since_s):
             self._old_since_s = None
             self._tell_to_end()
+
+    def _hear_relay(self) -> None:
+        for message in self._channel.receive() if self._channel else ():
+            self._report, self._heard_s = RelayReport.from_message(message), time.monotonic()
+
+    def as_json(self) -> str:
+        """Return how the relay is, for the registry, see `store.reads.relays`; "" where none is wanted."""
+        if not self._is_wanted and self._process is None:
+            return ""
+        now_s, report = time.monotonic(), self._report
+        oldest_s = report.oldest_s + now_s - self._heard_s if report.rows else 0.0
+        return json.dumps({
+            "state": report.state if self._process else DEAD, "error": report.error,
+            "pid": self._process.pid if self._process else None, "age_ms": round((now_s - self._started_s) * 1000),
+            "rows": report.rows, "oldest_ms": round(oldest_s * 1000), "old": report.old,
+        })  # fmt: skip
 
     def end(self) -> None:
         """End the process; return when it is gone."""
@@ -97,6 +120,7 @@ class OutboxRelay:
                 process.kill()
             return
         self._process = None
+        self._hear_relay()
         if self._kill_at_s is not None:
             self._restart, self._kill_at_s = Restart(), None
             return
@@ -110,24 +134,33 @@ class OutboxRelay:
 
     def _start_process(self) -> None:
         self._started_s = time.monotonic()
+        ours, theirs = socket.socketpair()
         try:
-            with self._pipes() as pipes:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "jqjobs.outbox"],
-                    env={**worker_environment(), VARIABLE: self._configure()},
-                    cwd=self._directory,
-                    stdin=subprocess.DEVNULL,
-                    stdout=pipes.stdout,
-                    stderr=pipes.stderr,
-                    pass_fds=pipes.read_ends,
-                    process_group=0,  # as for workers: Ctrl-C reaches the daemon only
-                )
-                pipes.belong_to(self._process.pid)
+            with self._pipes() as pipes, theirs:
+                self._process = self._spawn(pipes, theirs.fileno())
         except OSError as error:
+            ours.close()
             log.event("outbox.not_started", level=log.ERROR, error=str(error))
             self._restart = after_death(self._started_s, Life(0.0), self._restart.early_deaths)
             return
+        if self._channel is not None:
+            self._channel.close()
+        self._channel, self._report = Channel(ours, patient=False), RelayReport()
         log.event("outbox.started", pid=self._process.pid)
+
+    def _spawn(self, pipes: WorkerPipes, channel_fd: int) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jqjobs.outbox"],
+            env={**worker_environment(), VARIABLE: self._configure(channel_fd)},
+            cwd=self._directory,
+            stdin=subprocess.DEVNULL,
+            stdout=pipes.stdout,
+            stderr=pipes.stderr,
+            pass_fds=[channel_fd, *pipes.read_ends],
+            process_group=0,  # as for workers: Ctrl-C reaches the daemon only
+        )
+        pipes.belong_to(process.pid)
+        return process
 
 
 def _started_s(worker: WorkerProcess) -> float:

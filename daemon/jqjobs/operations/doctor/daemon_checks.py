@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import listed, plural
-from jqjobs.operations.daemons import START_ONE, short_release, title, why_unable
+from jqjobs.operations.daemons import START_ONE, outbox_trouble, short_release, title, why_unable
 from jqjobs.operations.doctor.checks import Check
 from jqjobs.operations.doctor.facts import Facts
 from jqjobs.operations.doctor.findings import Finding, error, fine, warning
@@ -82,6 +82,14 @@ def _reloads(facts: Facts) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _outboxes(facts: Facts) -> Iterator[Finding]:
+    for daemon in facts.registry.daemons:
+        if daemon.outbox:
+            what, hint = outbox_trouble(daemon.outbox)
+            if what:
+                yield error(_daemon(daemon), what, hint)
+
+
 def _leases(facts: Facts) -> Iterator[Finding]:
     late: dict[str, float] = {}
     for queue in facts.queues:
@@ -109,6 +117,7 @@ CHECKS = (
     Check("daemons.apps", _ALL, "the workers of a queue have the same app and code", _apps, _REGISTRY),
     Check("daemons.restarts", _ALL, "no worker died unasked in the last hour", _restarts, _REGISTRY),
     Check("daemons.reloads", _ALL, "no reload was refused", _reloads, _REGISTRY),
+    Check("daemons.outbox", _ALL, "each relay of an outbox brings what is committed", _outboxes, _REGISTRY),
     Check("daemons.leases", _ALL, "each lease is renewed in time", _leases, ("leases",)),
     Check(
         "daemons.redis",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from jqjobs.store import keys
 from jqjobs.store.reads.hosts import HostInfo, host_info
 from jqjobs.store.reads.notes import attempt_of, progress_of
+from jqjobs.store.reads.relays import RelayInfo, relay_info
 from jqjobs.store.reply_values import count, fields, integer, json_or_none, seconds_since, string, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -59,6 +60,7 @@ class DaemonInfo(NamedTuple):
     ``processes``: how many workers it may want: a number, or a range such as 1..8, from which the jobs decide.
     ``weights``: of its queues, one each, or none. ``deaths``: of its workers, unasked, in the last hour.
     ``unwatched``: why inotify does not help it to watch files.
+    ``outbox``: the relay of its app's outbox, if that has one.
     """
 
     id: str
@@ -81,6 +83,7 @@ class DaemonInfo(NamedTuple):
     host_facts: HostInfo | None = None
     processes: str = ""
     weights: tuple[int, ...] = ()
+    outbox: RelayInfo | None = None
 
     @property
     def weighed_queues(self) -> list[str]:
@@ -180,7 +183,7 @@ def _daemon(
         weights=tuple(map(count, _word(entry, "weights").split())),
         app=_word(entry, "app"), lease_ms=integer(entry.get("lease_ms")),
         deaths=count(entry.get("deaths")), unwatched=_word(entry, "unwatched"),
-        host_facts=host_info(entry.get("host_facts")),
+        host_facts=host_info(entry.get("host_facts")), outbox=relay_info(entry.get("outbox")),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from jqjobs.store.reads.limits import HeldLimit
 from jqjobs.store.reads.memory import RedisMemory
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import DaemonInfo, Registry, ReloadInfo, WorkerInfo
+from jqjobs.store.reads.relays import RelayInfo
 from jqjobs.version import __version__
 
 NOW_MS = 1_700_000_000_000
@@ -133,6 +134,13 @@ BROKEN = [
     ("daemons.restarts", daemon(deaths=3), "warning", "3 workers died in the last hour", "worker.died"),
     ("daemons.reloads", daemon(reload=ReloadInfo(1, "refused", "ImportError: x")), "error",
      "refused: ImportError: x", "jqctl daemon reload"),
+    ("daemons.outbox", daemon(outbox=RelayInfo("dead")), "error", "relay of the outbox is not running", "outbox.died"),
+    ("daemons.outbox", daemon(outbox=RelayInfo("waiting_database", "OperationalError: no route")), "error",
+     "waits for the database: OperationalError: no route", "by itself"),
+    ("daemons.outbox", daemon(outbox=RelayInfo("running", rows=9, oldest_s=700000.0, old=1)), "error",
+     "1 row of the outbox is older than a week", "jqctl outbox run --force"),
+    ("daemons.outbox", daemon(outbox=RelayInfo("running", rows=9, oldest_s=100.0)), "error",
+     "9 rows of the outbox wait, the oldest for 1m40s", "a queue may be full"),
     ("daemons.leases", queue({"late_leases": {"h:8:a": 15.0}}), "warning",
      "worker h:8:a: its lease should have been renewed 15s ago", "frozen"),
     ("daemons.redis", daemons()._replace(workers_elsewhere=2), "error",
