@@ -266,10 +266,17 @@ def plant(system: QueueSystem, number: int, text: str) -> None:
     ])  # fmt: skip
 
 
-def test_from_the_first_to_die_it_is_one_step_to_the_last(system: QueueSystem, browser: Browser) -> None:
+def test_the_dead_are_turned_round_page_by_page_also_while_others_die(system: QueueSystem, browser: Browser) -> None:
     dead(system, *(f"d{n:02}" for n in range(60)))
-    first = browser.see("/jobs?queue=q&state=dead")
-    [last] = re.findall(r'href="([^"]+)">The last to die<', first)
-    seen = re.findall(r'id="job-(d\d\d)"', browser.see(last.replace("&amp;", "&")))
-    assert seen == [f"d{n}" for n in range(10, 60)]
-    assert "The last to die" not in browser.see(last.replace("&amp;", "&"))
+    address, seen = "/jobs?queue=q&state=dead", []
+    [turned] = re.findall(r'href="([^"]+)">turn round<', browser.see(address))
+    page = browser.see(turned.replace("&amp;", "&"))
+    assert "the last first" in page
+    seen += re.findall(r'id="job-(d\d\d)"', page)
+    dead(system, "d99")
+    [further] = re.findall(r'href="([^"]*)" rel="next"', page)
+    page = browser.see(further.replace("&amp;", "&"))
+    seen += re.findall(r'id="job-(d\d\d)"', page)
+
+    assert seen == [f"d{n:02}" for n in reversed(range(60))]
+    assert 'rel="next"' not in page

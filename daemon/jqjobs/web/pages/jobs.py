@@ -7,7 +7,7 @@ at a bounded number of jobs and says at how many.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jqjobs.base.words import plural
 from jqjobs.errors import Conflict, InvalidName, InvalidOption, NotFound
@@ -37,6 +37,8 @@ _DO = {Act.RETRY: retry_one, Act.CANCEL: cancel_one, Act.DELETE: delete_one}
 #: What becomes of jobs, as people are told.
 DONE = {Act.RETRY: "sent back to ready", Act.CANCEL: "cancelled", Act.DELETE: "deleted"}
 _NOT_SEARCHED = f"; arguments above {MOST_BYTES // 1024} KiB are not looked through"
+#: States whose jobs stand in the order in which they came there, which may be turned round: how that is said.
+_FIRST_FIRST: Mapping[str, str] = {State.DEAD: "the first to die first", State.PARKED: "the first to come first"}
 #: Rows of a page that can be acted on at once.
 _MOST_CHOSEN = 200
 
@@ -80,25 +82,44 @@ def _fullest(status: QueueStatus) -> str:
 def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     said = said_of(visit.request.query)
     wanted = chosen(state, said, status.now_ms)
+    here = {"queue": status.name, "state": state, **said}
+    turned = {} if said or state not in _FIRST_FIRST else {**here, "order": "latest"}
+    if turned and visit.request.asked("order") == "latest":
+        return _latest_first(visit, status, here, turned)
     asked = visit.request.asked
     cursor = read_cursor(asked("cursor")) if asked("cursor") else None
     page = find_jobs(visit, status.name, wanted, _PAGE, cursor)
     seen = number_of(asked("seen"), 11) + page.searched
-    here = {"queue": status.name, "state": state, **said}
     further = visit.url("/jobs", **here, cursor=str(page.cursor), seen=seen) if page.cursor else ""
-    return visit.page(
-        "jobs.html", queue=status, counts=state_counts(visit, status), state=state, filters=said, here=here,
-        rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows], further=further,
-        searched=_searched(page, seen, said) if said else "", is_first=cursor is None, now_ms=page.now_ms,
-        start=visit.url("/jobs", **here), unfiltered=visit.url("/jobs", queue=status.name, state=state),
-        last="" if said else _last(visit, page, here), acts=_acts(visit, state), back=_here(visit),
+    return _page(
+        visit, status, page, here, filters=said, further=further, is_first=cursor is None,
+        start=visit.url("/jobs", **here), searched=_searched(page, seen, said) if said else "",
+        order=_FIRST_FIRST.get(state, ""), turned=visit.url("/jobs", **turned) if turned and page.rows else "",
     )  # fmt: skip
 
 
-def _last(visit: Visit, page: JobPage, here: Mapping[str, str]) -> str:
-    """Return where those are that came last, "" when that is here."""
-    passed = max(0, page.total - _PAGE)
-    return visit.url("/jobs", **here, cursor=str(Cursor(here["state"], b"#%d" % passed))) if page.cursor else ""
+def _latest_first(visit: Visit, status: QueueStatus, here: Mapping[str, str], turned: Mapping[str, str]) -> Response:
+    """Show the latest jobs of a state: by how many are before them, which stay as many whatever comes."""
+    before = number_of(visit.request.asked("before"), 11) or getattr(status, here["state"])
+    passed = max(0, before - _PAGE)
+    place = Cursor(here["state"], b"#%d" % passed)
+    page = find_jobs(visit, status.name, Selector(here["state"]), before - passed, place)
+    return _page(
+        visit, status, page._replace(rows=page.rows[::-1]), here, filters={},
+        further=visit.url("/jobs", **turned, before=passed) if passed else "",
+        is_first=not visit.request.asked("before"), start=visit.url("/jobs", **turned), searched="",
+        order="the last first", turned=visit.url("/jobs", **here),
+    )  # fmt: skip
+
+
+def _page(visit: Visit, status: QueueStatus, page: JobPage, here: Mapping[str, str], **told: Any) -> Response:
+    queue, state = status.name, here["state"]
+    return visit.page(
+        "jobs.html", queue=status, counts=state_counts(visit, status), state=state, here=here,
+        rows=[ListedJob(row, job_url(visit, row.queue, row.id), note_of(row)) for row in page.rows],
+        now_ms=page.now_ms, unfiltered=visit.url("/jobs", queue=queue, state=state), acts=_acts(visit, state),
+        back=_here(visit), **told,
+    )  # fmt: skip
 
 
 def _raw(visit: Visit, status: QueueStatus, state: str) -> Response:
