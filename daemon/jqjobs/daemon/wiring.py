@@ -113,19 +113,17 @@ def _make_parts(boot: Boot) -> Parts:
     lifecycle = WorkerLifecycle(settings, workers, leases, memory, source_changes)
     if boot.handover is not None:
         lifecycle.inherit(boot.handover)
-    notifier = Notifier()
+    notifier, relay, host_facts = Notifier(), _outbox_relay(boot, workers), HostFacts(boards, FreeMemory())
     ending = Ending(settings, workers, source_changes, notifier, leases.submit)
-    outbox_relay = _outbox_relay(boot, workers)
     shown_state = ShownState(
-        settings, workers, lifecycle, leases, memory, source_changes, ending, notifier,
-        HostFacts(boards, FreeMemory()), outbox_relay,
-    )  # fmt: skip
+        settings, workers, lifecycle, leases, memory, source_changes, ending, notifier, host_facts, relay
+    )
     controls = Controls(lifecycle, source_changes, Dumps(workers), ending, notifier, shown_state)
     return Parts(
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
         Scaler(settings, lifecycle, workers, leases, memory, source_changes),
         SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add),
-        outbox_relay, boot.other_children,
+        relay, boot.other_children,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing
 
 from jqjobs.base import log
@@ -54,18 +55,17 @@ def main() -> int:
             wakeup.clear()
         return bool(ending) or os.getppid() != config.daemon_pid
 
-    channel = Channel(socket.socket(fileno=config.channel_fd))
-
-    def tell(report: RelayReport) -> None:
-        channel.send(EVENT, **report.as_message())
-
     log.event("outbox.ready")
     rng = random.Random()
     with closing(Store(found[1], timeout_s=_TIMEOUT_S, name="jqjobs-relay")) as store:
-        Relay(found[0], store, rng, wait, tell).run(
-            lambda: config.poll_s * (1 + rng.uniform(-config.jitter, config.jitter))
-        )
+        relay = Relay(found[0], store, rng, wait, _teller(config.channel_fd))
+        relay.run(lambda: config.poll_s * (1 + rng.uniform(-config.jitter, config.jitter)))
     return WorkerExit.DRAINED
+
+
+def _teller(channel_fd: int) -> Callable[[RelayReport], None]:
+    channel = Channel(socket.socket(fileno=channel_fd))
+    return lambda report: channel.send(EVENT, **report.as_message())
 
 
 def _load(config: RelayConfig) -> tuple[Outbox, Address] | None:
