@@ -40,11 +40,10 @@ ELSEWHERE = {
     "daemon reload", "daemon resume", "daemon scale", "daemon stop", "new job", "outbox migrate", "outbox run",
     "outbox status", "tail", "web", "web passwd",
 }  # fmt: skip
-#: What they tell names nothing that other commands take; or has a format of its own.
-REFUSED = {
-    **dict.fromkeys(("audit", "doctor", "job export", "job import", "job run", "ping", "schedule next"), ("ids",)),
-    "metrics": ("json", "ids"),
-}  # fmt: skip
+#: What they tell names nothing that other commands take.
+REFUSED = dict.fromkeys(
+    ("audit", "doctor", "job export", "job import", "job run", "metrics", "ping", "schedule next"), ("ids",)
+)
 
 
 @pytest.fixture
