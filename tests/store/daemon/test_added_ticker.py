@@ -244,7 +244,7 @@ def test_plain_commands_of_any_language_add_one(system: QueueSystem, tickers: Ca
     ticker.tick(["q"])
     system.clock.advance(MINUTE_MS)
     ticker.tick(["q"])
-    assert system.ids("ready") == made_at(1, name="digest-42")
+    assert system.ids("ready") == made_at(1, name="digest-42.added")
 
 
 def test_an_app_that_gets_the_name_of_one_that_was_added_is_told_so_once(

@@ -6,9 +6,9 @@
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
 for i = 2, #ARGV do
-  local inner, id, member, number, what, place = string.match(ARGV[i],
+  local inner, id, member, number, what, at = string.match(ARGV[i],
     '^(%+?)[^/ ]+/(%S+) (%S+) (%d+) (%a+)@?(%S*)$')
-  local more = { place = place, is_inner = inner == '+', in_order = false }
+  local more = { place = at, is_inner = inner == '+', in_order = false }
   -- Of a damaged batch there is nothing to be told; others hear what they are to hear.
   if id then pcall(change_batch, q, now, id, member, tonumber(number), what, more) end
 end

@@ -1,3 +1,4 @@
+--: include core
 -- Schedules that were added at run time: `added` has name → entry as JSON, `came` how far each one got, as `ticks` has
 -- it of those in code (periodic.lua), and `comes`, by score, when each is to be looked at next: at its next tick, at
 -- once where a daemon has not worked that out yet, never while it is paused. So of those that rest nobody asks.
@@ -27,8 +28,8 @@ local function let_come(q, name, at) redis.call('ZADD', q .. 'comes', at, name) 
 
 -- The clock went back: a daemon works out anew when they come, at least those that were to come first.
 local function look_at_added(q, now)
-  local anew = {}
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', q .. 'comes', '(' .. digits(now), '(' .. NEVER, 'LIMIT', 0, MOST_ANEW)) do
+  local anew, soonest, latest = {}, '(' .. digits(now), '(' .. NEVER
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', q .. 'comes', soonest, latest, 'LIMIT', 0, MOST_ANEW)) do
     anew[#anew + 1], anew[#anew + 2] = now, name
   end
   for n = 1, #anew, 1000 do redis.call('ZADD', q .. 'comes', unpack(anew, n, math.min(n + 999, #anew))) end

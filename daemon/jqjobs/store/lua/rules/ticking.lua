@@ -18,9 +18,10 @@ local function waits_for_retry(q, id)
   return redis.call('ZSCORE', q .. 'scheduled', id) and redis.call('HEXISTS', q .. 'job:' .. id, 'rank') == 0
 end
 
--- ids_begin: with what their ids begin, and which no other schedule has; the ticks are ARGV from `first` on. A tick of a schedule without overlap takes
--- the place of a run that waits for its next try: what fails every time comes at its times all the same, and is dead
--- after as many failures. Returns how many jobs were made, and of the last of them tick and id.
+-- ids_begin: with what their ids begin, and which no other schedule has; the ticks are ARGV from `first` on.
+-- A tick of a schedule without overlap takes the place of a run that waits for its next try: what fails every time
+-- comes at its times all the same, and is dead after as many failures.
+-- Returns how many jobs were made, and of the last of them tick and id.
 local function make_jobs(q, now, entry, ids_begin, first)
   local key = entry.overlap == false and 'schedule:' .. ids_begin or nil
   local made, ran, last_id, ticks = 0, nil, nil, #ARGV - first + 1

@@ -4,8 +4,8 @@
 
 local function queue_of(q) return string.match(q, '{(.*)}') end
 
--- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua). What it does not say
--- is filled in there: its score is 0 where it does not say when it is due.
+-- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua). What it does not
+-- say is filled in there: its score is 0 where it does not say when it is due.
 local function send(q, now, id, job)
   local token = digits(now) .. '-' .. digits(redis.call('HINCRBY', q .. 'meta', 'seq', 1))
   local due = job.due and due_moment(now, job.due) or 0

@@ -5,8 +5,8 @@
 
 local UNOPENED_MS = 604800000  -- so long is remembered what is told of a batch that nobody has opened
 
-local function note_place(batch, member, what, place)
-  if place ~= '' then redis.call('HSET', batch .. ':at', member, place) end
+local function note_place(batch, member, what, at)
+  if at ~= '' then redis.call('HSET', batch .. ':at', member, at) end
   if what == 'done' or what == 'gone' then redis.call('HDEL', batch .. ':at', member) end
 end
 
@@ -24,10 +24,10 @@ local function cancel_late(q, now, id, member, seen, what, more)
   end
 end
 
--- number: of what is told of this member, growing; what: add | again | dead | done | kept | gone. more: place: "queue/id"
--- where it is, "" when that is known; is_inner: another member has added it, and whoever closes the batch does not count
--- it; in_order: it is told as it happens; only of a member that came from another queue something that was before may be
--- told later.
+-- number: of what is told of this member, growing; what: add | again | dead | done | kept | gone.
+-- more: place: "queue/id" where it is, "" when that is known; is_inner: another member has added it, and whoever closes
+-- the batch does not count it; in_order: it is told as it happens; only of a member that came from another queue
+-- something that was before may be told later.
 local function change_batch(q, now, id, member, number, what, more)
   local batch = q .. 'batch:' .. id
   if redis.call('HSETNX', batch, 'created', now) == 1 then redis.call('ZADD', q .. 'batches', now + UNOPENED_MS, id) end

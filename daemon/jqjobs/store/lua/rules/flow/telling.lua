@@ -7,8 +7,9 @@
 local function tell(q, now, field, what)
   local inner, home, id, member, number = string.match(field, '^(%+?)([^/ ]+)/(%S+) (%S+) (%d+)$')
   if home == queue_of(q) then
-    local word, place = string.match(what, '^(%a+)@?(.*)$')
-    change_batch(q, now, id, member, tonumber(number), word, { place = place, is_inner = inner == '+', in_order = true })
+    local word, at = string.match(what, '^(%a+)@?(.*)$')
+    local more = { place = at, is_inner = inner == '+', in_order = true }
+    change_batch(q, now, id, member, tonumber(number), word, more)
   else
     redis.call('ZADD', q .. 'notices', now, field .. ' ' .. what)
   end
