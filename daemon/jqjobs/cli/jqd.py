@@ -26,6 +26,8 @@ from jqjobs.version import __version__
 
 
 def _span_s(text: str) -> float:
+    if text.lstrip().startswith("-"):
+        raise InvalidOption("a time here is 0 or more")
     return duration_ms(text) / 1000
 
 
