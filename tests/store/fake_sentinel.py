@@ -42,13 +42,12 @@ class FakeSentinel:
             for command in iter(reader.gets, False):
                 words: Any = [word.decode() for word in command]
                 is_in = is_in or words == ["AUTH", "bob", self.password]
-                connection.sendall(
-                    self._answer(words, connection) if is_in else b"-NOAUTH Authentication required.\r\n"
-                )
+                connection.sendall(self._answer(words) if is_in else b"-NOAUTH Authentication required.\r\n")
+                if is_in and words[0] == "SUBSCRIBE":
+                    self.subscribers.append(connection)  # not before it has heard that it is one
 
-    def _answer(self, words: list[str], connection: socket.socket) -> bytes:
+    def _answer(self, words: list[str]) -> bytes:
         if words[0] == "SUBSCRIBE":
-            self.subscribers.append(connection)
             return b"*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"
         if words[0] != "SENTINEL":
             return b"+OK\r\n"
