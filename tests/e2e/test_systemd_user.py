@@ -170,6 +170,7 @@ def test_a_quiet_daemon_that_is_stopped_takes_no_job(site: Site, boot: Boot) -> 
     """systemd sends a CONT after its TERM, and CONT alone is the end of quiet."""
     systemd = boot()
     systemd.ctl("start", UNIT)
+    site.wait_for(site.send("quick"), State.KEPT, PATIENCE_S)  # its first trip would still be on its way
     systemd.ctl("kill", "--kill-whom=main", "--signal=USR2", UNIT)
     eventually(lambda: _state_in_registry(site) == "quiet", PATIENCE_S, "the daemon is quiet")
     job = site.send("quick")
