@@ -47,8 +47,9 @@ class Controls:
         self.lifecycle.set_quiet(is_quiet=True)
 
     def resume(self) -> None:
-        """Take jobs again."""
-        self.lifecycle.set_quiet(is_quiet=False)
+        """Take jobs again, unless it is about to end: systemd sends a CONT right after its TERM."""
+        if not self.ending.is_under_way or self.ending.wants_exec:
+            self.lifecycle.set_quiet(is_quiet=False)
 
     def reload(self) -> int:
         """Replace the workers one by one, and the daemon too when jqjobs or its settings have changed.
