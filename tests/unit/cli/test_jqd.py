@@ -113,8 +113,8 @@ def test_the_redis_url_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
-        ("processes", "many"), ("processes", "1.5"), ("grace_s", "soon"), ("grace_s", "-1"), ("lease_s", "nan"), ("poll_s", "1e3"),
-        ("jitter", "much"), ("queues", "a:0"), ("queues", "a:3,a:1"),
+        ("processes", "many"), ("processes", "1.5"), ("grace_s", "soon"), ("grace_s", "-1"), ("lease_s", "nan"),
+        ("poll_s", "1e3"), ("jitter", "much"), ("queues", "a:0"), ("queues", "a:3,a:1"),
         ("batch", ""), ("prefetch_ms", "20ms"), ("log_format", "xml"), ("log_level", "loud"), ("dead_s", "inf"),
     ],
 )  # fmt: skip
