@@ -1,4 +1,4 @@
---: include coalescing_key record mend outcome/error_groups flow/begin_job flow/ended
+--: include coalescing_key record mend queue_name outcome/error_groups flow/ended
 -- Damaged data (a key or field of the wrong type) ends neither the script nor the way of other jobs: a job is dead for
 -- its own record only.
 -- Gives: unless_damaged

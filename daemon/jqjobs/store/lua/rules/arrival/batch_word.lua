@@ -1,4 +1,4 @@
---: include arrival/envelope arrival/flow_words arrival/step_words flow/begin_job flow/steps flow/settle_batch
+--: include arrival/envelope arrival/flow_words arrival/step_words queue_name flow/steps flow/settle_batch
 -- A batch is opened or closed through the inbox of its home: {"open": "queue/id", …} or {"close": "queue/id",
 -- "count": N}.
 -- Gives: take_batch_word

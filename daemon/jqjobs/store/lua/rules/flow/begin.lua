@@ -1,4 +1,4 @@
---: include flow/begin_job flow/steps
+--: include queue_name flow/begin_job flow/steps
 -- Steps of a chain begin, each when the one before it has succeeded.
 -- Gives: begin_steps
 

@@ -1,8 +1,6 @@
---: include core scheduled turns/turn arrival/place arrival/envelope_job arrival/rejected
+--: include core queue_name scheduled turns/turn arrival/place arrival/envelope_job arrival/rejected
 -- What follows an end begins: a job that nobody enqueues. Its id derives from what has ended, so it comes once.
--- Gives: begin_job, queue_of
-
-local function queue_of(q) return string.match(q, '{(.*)}') end
+-- Gives: begin_job
 
 -- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua). What it does not
 -- say is filled in there: its score is 0 where it does not say when it is due.

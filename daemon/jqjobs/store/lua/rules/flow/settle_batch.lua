@@ -1,4 +1,4 @@
---: include flow/begin flow/begin_job
+--: include queue_name flow/begin
 -- A batch is over, in the queue that is its home, when it is closed and none of its members is open; what it calls for
 -- begins when that is seen, each once.
 -- Gives: settle_batch

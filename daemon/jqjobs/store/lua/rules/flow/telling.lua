@@ -1,4 +1,4 @@
---: include core flow/begin_job flow/members
+--: include core queue_name flow/members
 -- What becomes of a job is told to its batch: in its home at once, else by a notice that somebody takes there.
 -- The field `batch`: "home/batch member number", the batch with a "+" before it when another member has added this one.
 -- What is told: a word of members.lua, with "@queue/id" behind it where the member is not where its name says any more.
