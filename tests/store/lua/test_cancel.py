@@ -411,7 +411,7 @@ def test_where_the_holders_are_known_the_others_are_not_asked(real_system: Queue
 
 
 def test_cancelling_a_page_among_many_workers_is_quick(real_system: QueueSystem) -> None:
-    """One call asks each worker once, whatever the number of jobs."""
+    """One call asks each worker once at most, whatever the number of jobs."""
     workers = [f"w{n}" for n in range(200)]
     for worker in workers:
         real_system.run(leases.join("q", worker, LEASE_MS))
@@ -423,4 +423,4 @@ def test_cancelling_a_page_among_many_workers_is_quick(real_system: QueueSystem)
 
     info = real_system.redis("INFO", "commandstats").decode()
     asked = next(line for line in info.splitlines() if line.startswith("cmdstat_zmscore"))
-    assert int(asked.split("calls=")[1].split(",")[0]) == 200
+    assert int(asked.split("calls=")[1].split(",")[0]) <= 200

@@ -1,4 +1,4 @@
---: include core wake damaged outcome/dead withdraw
+--: include core wake damaged outcome/dead withdraw workers/hands
 -- Somebody cancels jobs. What no worker has in hand is dead at once; the rest is marked: its daemon is told
 -- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
@@ -33,8 +33,7 @@ for i = 2, #ARGV do
       reply[i - 1] = 1
     end
   else
-    local before = redis.pcall('HGET', q .. 'job:' .. id, 'attempt')
-    local member = id .. ' ' .. digits((tonumber(before or nil) or 0) + 1)
+    local member = member_in_hand(id, redis.pcall('HGET', q .. 'job:' .. id, 'attempt'))
     if redis.call('ZSCORE', q .. 'active:' .. holder, member) then
       reply[i - 1] = mark(holder, member)
     else
@@ -43,10 +42,14 @@ for i = 2, #ARGV do
   end
 end
 
-for _, worker in ipairs(#members > 0 and redis.call('ZRANGE', q .. 'leases', 0, 4999) or {}) do
-  for n, rank in ipairs(redis.call('ZMSCORE', q .. 'active:' .. worker, unpack(members))) do
-    if rank then reply[places[n]] = mark(worker, members[n]) end
-  end
+if #members > 0 then
+  local sought = #members
+  look_at_hands(q, function(worker, hand)
+    for n, rank in ipairs(redis.call('ZMSCORE', hand, unpack(members))) do
+      if rank then reply[places[n]], sought = mark(worker, members[n]), sought - 1 end
+    end
+    return sought == 0
+  end)
 end
 update_wake(q)
 return reply

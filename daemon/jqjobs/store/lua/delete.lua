@@ -1,4 +1,4 @@
---: include core wake withdraw outcome/over outcome/succeeded outcome/error_groups flow/ended
+--: include core wake withdraw outcome/over outcome/succeeded outcome/error_groups flow/ended workers/hands
 -- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id state score": its place as somebody has seen it
@@ -6,14 +6,6 @@
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
-
--- A member of an active set is "id attempt".
-local function is_in_hand(id, attempt)
-  local member = id .. ' ' .. digits((tonumber(attempt or nil) or 0) + 1)
-  for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
-    if redis.call('ZSCORE', q .. 'active:' .. worker, member) then return true end
-  end
-end
 
 -- Whether it was in a set. Damaged data is no reason to keep a job: it has left its set before that is met.
 local function leave_set(id)
@@ -36,7 +28,7 @@ local function delete(which)
   local is_kept = redis.call('ZSCORE', q .. 'kept', id)
   if not leave_set(id) then
     if not is_known then return -1 end
-    if is_in_hand(id, f[3]) or redis.call('ZSCORE', q .. 'transfers', id) then return 0 end
+    if redis.call('ZSCORE', q .. 'transfers', id) or who_has(q, member_in_hand(id, f[3])) then return 0 end
   end
   if f[2] then redis.call('ZREM', q .. 'hooks', id .. ' ' .. f[2]) end
   if not is_kept then pcall(flow_turns, q, now, id, 'gone') end

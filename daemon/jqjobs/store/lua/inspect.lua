@@ -1,4 +1,4 @@
---: include core in_hand limits/held outcome/succeeded
+--: include core in_hand limits/held outcome/succeeded workers/hands
 -- Reads one job. Its state is the set it is a member of; no field repeats it.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] job id
 -- Returns { 1 if it is among the last that succeeded, else 0, dead jobs trimmed, the queue it was moved to or nil }
@@ -30,14 +30,9 @@ do
   local score = redis.call('ZSCORE', q .. state, id)
   if score then return { now, state == 'transfers' and 'moving' or state, score, '', hash, history } end
 end
--- The attempt of an active job is in the member, not yet in the hash (rules/trip/hand_out.lua).
-local attempt = digits((tonumber(redis.pcall('HGET', job, 'attempt') or nil) or 0) + 1)
-for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
-  local score = redis.call('ZSCORE', q .. 'active:' .. worker, id .. ' ' .. attempt)
-  if score then
-    put('attempt', attempt)
-    put('taken', taken_at(redis.call('GET', q .. 'trip:' .. worker)))
-    return { now, 'active', score, worker, hash, history }
-  end
-end
-return { now, 'lost', '0', '', hash, history }
+local member = member_in_hand(id, redis.pcall('HGET', job, 'attempt'))
+local worker, rank = who_has(q, member)
+if not worker then return { now, 'lost', '0', '', hash, history } end
+put('attempt', string.match(member, '%d+$'))
+put('taken', taken_at(redis.call('GET', q .. 'trip:' .. worker)))
+return { now, 'active', rank, worker, hash, history }

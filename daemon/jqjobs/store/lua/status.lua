@@ -1,4 +1,4 @@
---: include core scheduled pausing status/oldest status/hands
+--: include core scheduled pausing status/oldest workers/hands
 -- Counts one queue. O(workers + priorities in use), whatever the number of jobs. All queues are counted again and
 -- again: what a queue seldom has is asked for together, since mostly none of it is there.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
@@ -20,8 +20,11 @@ local function size(set) return redis.call('ZCARD', q .. set) end
 local function rare(set) return has_rare and size(set) or 0 end
 local function rare_list(key) return has_rare and redis.call('LLEN', q .. key) or 0 end
 
-local workers = redis.call('ZRANGE', q .. 'leases', 0, 4999)
-local active, busy = jobs_in_hand(q, workers)
+local active, busy = 0, {}
+local workers = look_at_hands(q, function(worker, hand)
+  local jobs = redis.call('ZCARD', hand)
+  if jobs > 0 then active, busy[#busy + 1] = active + jobs, worker end
+end)
 local meta = redis.call('HMGET', q .. 'meta', 'done', 'failed', 'trimmed', 'uncounted', 'paused', 'pause_note')
 local since, until_ms, who, why = pause_of(meta[5], meta[6])
 local minute = math.floor(now / 60000)
@@ -31,7 +34,7 @@ local ready, suspects = size('ready'), rare('suspects')
 local oldest = oldest_of(q, 'suspects', suspects, oldest_of(q, 'ready', ready, false))
 local settings = has_rare and redis.call('HMGET', q .. 'settings', unpack(SETTINGS)) or { false, false, false, false }
 local reply = { now, rare_list('inbox'), ready, jobs_scheduled(q), active, rare('held'), rare('waiting'),
-  rare('parked'), suspects, rare('transfers'), rare('kept'), size('dead'), rare_list('rejected'), #workers,
+  rare('parked'), suspects, rare('transfers'), rare('kept'), size('dead'), rare_list('rejected'), workers,
   since or false, oldest, (tonumber(meta[1]) or 0) + (tonumber(meta[4]) or 0), meta[2], this[1], this[2], last[1],
   last[2], meta[3] or 0, rare('misfits'), until_ms or false, who or false, why or false, unpack(settings) }
 for i = 1, #busy do reply[#reply + 1] = busy[i] end

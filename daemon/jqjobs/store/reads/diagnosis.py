@@ -9,14 +9,10 @@ from jqjobs.store.reply_values import count, integer, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
-#: Of more names nobody is told.
-_MOST_NAMES, _MOST_WORKERS = 1000, 1000
-
 
 def offered_names(store: Store, queues: Sequence[str], now_ms: int) -> list[list[str]]:
     """Return for each queue the job names that its live workers offer."""
-    asked = [("ZRANGEBYSCORE", store.address.key(keys.queue(queue, "offers")), now_ms, "+inf", "LIMIT", 0, _MOST_NAMES)
-             for queue in queues]  # fmt: skip
+    asked = [("ZRANGEBYSCORE", store.address.key(keys.queue(queue, "offers")), now_ms, "+inf") for queue in queues]
     replies = raise_first(store.wire.pipeline(asked))
     names = [[text(member) for member in members] for members in replies]
     return [[name for name in found if " " not in name and not name.startswith("~")] for found in names]
@@ -37,7 +33,6 @@ def last_deaths(store: Store, queues: Sequence[str]) -> list[int]:
 
 def lease_deadlines(store: Store, queues: Sequence[str]) -> list[dict[str, int]]:
     """Return for each queue its workers, and until when each has its lease, ms."""
-    asked = [("ZRANGE", store.address.key(keys.queue(queue, "leases")), 0, _MOST_WORKERS - 1, "WITHSCORES")
-             for queue in queues]  # fmt: skip
+    asked = [("ZRANGE", store.address.key(keys.queue(queue, "leases")), 0, -1, "WITHSCORES") for queue in queues]
     replies = raise_first(store.wire.pipeline(asked))
     return [{text(flat[i]): integer(flat[i + 1]) or 0 for i in range(0, len(flat), 2)} for flat in replies]

@@ -7,19 +7,23 @@ or "".
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.store import keys
 from jqjobs.store.reads.hosts import HostInfo, host_info
 from jqjobs.store.reads.notes import attempt_of, progress_of
+from jqjobs.store.reads.queues import time_ms
 from jqjobs.store.reads.relays import RelayInfo, relay_info
 from jqjobs.store.reply_values import count, fields, integer, json_or_none, seconds_since, string, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
-#: More than this nobody reads; the ones heard of last are shown.
-_MOST_DAEMONS = 1000
+#: Those heard of last come first; so many are read at a time, until one was not heard of for so long that its entry has
+#: expired.
+_PAGE, _EXPIRED_MS = 1000, 60_000
+#: More workers than this no daemon has.
 _MOST_WORKERS = 1000
 
 
@@ -121,15 +125,25 @@ class Registry(NamedTuple):
 
 def read_registry(store: Store) -> Registry:
     """Read all daemons and their workers, in three round trips."""
-    latest = ("ZRANGE", store.address.key(keys.DAEMONS), 0, _MOST_DAEMONS - 1, "REV", "WITHSCORES")
-    time, registered = raise_first(store.wire.pipeline([("TIME",), latest]))
-    now_ms = int(time[0]) * 1000 + int(time[1]) // 1000
-    seen_ms = {text(registered[i]): integer(registered[i + 1]) or 0 for i in range(0, len(registered), 2)}
+    now_ms, seen_ms = _heard_of(store)
     entries = _hashes(store, [store.address.key(keys.daemon(daemon)) for daemon in seen_ms])
     present = {daemon: entry for daemon, entry in zip(seen_ms, entries, strict=True) if entry}
     workers = _read_workers(store, present, seen_ms, now_ms)
     daemons = [_daemon(daemon, present[daemon], seen_ms[daemon], now_ms, workers) for daemon in present]
     return Registry(now_ms, tuple(sorted(daemons, key=lambda daemon: (daemon.name, daemon.host, daemon.id))))
+
+
+def _heard_of(store: Store) -> tuple[int, dict[str, int]]:
+    """Return the time of Redis and when each daemon was heard of, in one round trip for a thousand of them."""
+    seen_ms: dict[str, int] = {}
+    for start in itertools.count(step=_PAGE):
+        page = ("ZRANGE", store.address.key(keys.DAEMONS), start, start + _PAGE - 1, "REV", "WITHSCORES")
+        time, found = raise_first(store.wire.pipeline([("TIME",), page]))
+        now_ms = time_ms(time)
+        seen_ms |= {text(found[i]): integer(found[i + 1]) or 0 for i in range(0, len(found), 2)}
+        if len(found) < 2 * _PAGE or (integer(found[-1]) or now_ms) < now_ms - _EXPIRED_MS:
+            break
+    return now_ms, seen_ms
 
 
 def with_progress(store: Store, registry: Registry) -> Registry:

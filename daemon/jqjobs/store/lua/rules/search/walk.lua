@@ -1,4 +1,4 @@
---: include core scheduled search/position search/selector
+--: include core scheduled search/position search/selector workers/hands
 -- Goes through the jobs of one state from a place on. Jobs that come and go between two walks are no reason to miss one
 -- that stays, or to see it twice.
 -- Gives: go_through
@@ -47,8 +47,7 @@ local function go_through(q, now, wanted, cursor, most, found)
     left = left + math.max(0, upto - at)
   end
 
-  local workers = state == 'active' and redis.call('ZRANGE', q .. 'leases', 0, 4999) or { '' }
-  table.sort(workers)  -- by name: their leases change places all the time
+  local workers = state == 'active' and hands_by_name(q) or { '' }
   for _, worker in ipairs(workers) do
     local key = q .. (state == 'moving' and 'transfers' or state) .. (state == 'active' and ':' .. worker or '')
     local size = redis.call('ZCARD', key)

@@ -2,6 +2,7 @@
 -- What happens when a lease runs out: nobody can tell whether its worker is dead, so nobody is charged.
 -- Gives: reap
 
+local AT_ONCE = 1000             -- leases of one command
 local MOST_REAPED_JOBS = 100     -- a reap ends with the worker that reaches this, so that it stays short
 local CAUSE = 'its lease ran out: its host or daemon stopped'
 local DRAINED = 'its lease ran out after its daemon had begun to drain'
@@ -15,12 +16,13 @@ local function grant_amnesty(q, now, lease, clock_went_back)
     redis.call('DEL', q .. 'offers')
     look_at_added(q, now)
   end
-  for _, worker in ipairs(redis.call('ZRANGE', q .. 'leases', 0, 4999)) do
-    if clock_went_back then
-      redis.call('ZADD', q .. 'leases', now + lease, worker)
-    else
-      redis.call('ZADD', q .. 'leases', 'GT', now + lease, worker)
+  local workers, which = redis.call('ZRANGE', q .. 'leases', 0, -1), clock_went_back and 'XX' or 'GT'
+  for first = 1, #workers, AT_ONCE do
+    local granted = {}
+    for i = first, math.min(first + AT_ONCE - 1, #workers) do
+      granted[#granted + 1], granted[#granted + 2] = now + lease, workers[i]
     end
+    redis.call('ZADD', q .. 'leases', which, unpack(granted))
   end
 end
 
