@@ -120,6 +120,15 @@ def test_the_commands_say_their_version(bare: Path) -> None:
     assert run(str(bare / "bin" / "jqctl"), "--version") == f"jqctl {__version__}\n"
 
 
+def test_both_commands_start_without_their_scripts(bare: Path, tmp_path: Path) -> None:
+    module = (str(bare / "bin" / "python"), "-m", "jqjobs")
+    assert run(*module, "jqd", "--version", cwd=tmp_path) == f"jqd, version {__version__}\n"
+    assert run(*module, "jqctl", "--version", cwd=tmp_path) == f"jqctl {__version__}\n"
+    assert "python -m jqjobs jqctl status" in run(*module, cwd=tmp_path)
+    neither = subprocess.run([*module, "status"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (neither.returncode, neither.stderr.count("\n")) == (2, 1)
+
+
 def test_an_installed_jqd_prints_its_shipped_files(bare: Path, tmp_path: Path) -> None:
     printed = run(str(bare / "bin" / "jqd"), "--print-config", "supervisor", "--app", "shop:app", cwd=tmp_path)
     assert f"command={bare}/bin/jqd\n" in printed

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
+from jqjobs.base.nearest import did_you_mean
 from jqjobs.errors import ConfigError
 
 
@@ -51,10 +54,7 @@ def _below(package: ModuleType, rest: list[str]) -> Iterator[str]:
 
 def load_app(reference: str) -> Any:
     """Return the object ``package.module:attribute``. Raises: ConfigError; import errors come through."""
-    module_name, colon, attribute = reference.partition(":")
-    names = [*module_name.split("."), *attribute.split(".")]
-    if not colon or not all(name.isidentifier() for name in names):
-        raise ConfigError(f"--app {reference!r} is not of the form package.module:attribute")
+    module_name, attribute = parts_of(reference)
     if "" not in sys.path:
         sys.path.insert(0, "")
     target: Any = importlib.import_module(module_name)
@@ -64,3 +64,27 @@ def load_app(reference: str) -> Any:
         except AttributeError:
             raise ConfigError(f"--app {reference!r}: the module has no {attribute!r}") from None
     return target
+
+
+def parts_of(reference: str) -> tuple[str, str]:
+    """Return module and attribute of ``package.module:attribute``. Raises: ConfigError when it is not of that form."""
+    module, colon, attribute = reference.partition(":")
+    if not colon or not all(name.isidentifier() for name in [*module.split("."), *attribute.split(".")]):
+        hint = "such as --app shop:app, for the name app in shop.py"
+        raise ConfigError(f"--app {reference!r} is not of the form package.module:attribute", hint=hint)
+    return module, attribute
+
+
+def require_module(reference: str, directory: str) -> None:
+    """Raise ConfigError when the module of an app is nowhere, for a process that starts in ``directory``.
+
+    It is looked for, and not imported. So only its first part is: to look inside of a package is to import that.
+    """
+    first = parts_of(reference)[0].partition(".")[0]
+    told = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    places = [directory, *(os.path.join(directory, place) for place in told if place)]
+    if first in sys.modules or PathFinder.find_spec(first, places) or importlib.util.find_spec(first):
+        return
+    meant = did_you_mean(first, {found.name for found in pkgutil.iter_modules(places)})
+    where = f"it was looked for in {directory} and on the Python path: --directory names another place"
+    raise ConfigError(f"--app {reference!r}: there is no module {first!r}", hint=" ".join(filter(None, (meant, where))))

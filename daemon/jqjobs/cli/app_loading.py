@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from jqjobs.errors import ConfigError, JqError
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
 def load_whole_app(reference: str | None) -> App:
     """Return the app with its job modules loaded. Raises: ConfigError."""
     from jqjobs.api.app import App
-    from jqjobs.base.imports import load_app
+    from jqjobs.base.imports import load_app, require_module
 
     if not reference:
         raise ConfigError("which app? --app or JQ_APP says so", hint="--app yourpackage.jobs:app")
+    require_module(reference, os.getcwd())
     try:
         app = load_app(reference)
         if isinstance(app, App):

@@ -11,6 +11,7 @@ import click
 from jqjobs.base import log
 from jqjobs.base.clock import duration_ms
 from jqjobs.base.config import Environment, use_redis, working_directory
+from jqjobs.base.imports import require_module
 from jqjobs.base.sizes import size_bytes
 from jqjobs.base.words import plural
 from jqjobs.cli.shipped import SHIPPED, Place, filled_in
@@ -228,6 +229,7 @@ def check_app(settings: DaemonSettings) -> int:
     from jqjobs.worker.life.same_redis import enqueue_where_we_work
 
     url, environment = plain_url(settings.redis_url), Environment()
+    require_module(settings.app, os.getcwd())
     use_redis(url)
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
@@ -246,7 +248,7 @@ def main() -> None:
     """Entry point: one line and a code for whatever a person can get wrong, never a traceback."""
     _open_standard_streams()
     try:
-        sys.exit(command.main(standalone_mode=False))
+        sys.exit(command.main(prog_name="jqd", standalone_mode=False))
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except click.ClickException as error:

@@ -101,8 +101,10 @@ def _is_at_home(path: str) -> bool:
 
 def _own_program() -> str:
     """Return the `jqd` of this Python: the one beside it, or how this one was called."""
-    beside = Path(sys.executable).with_name("jqd")
-    return str(beside if beside.exists() else Path(sys.argv[0]).absolute())
+    beside, called = Path(sys.executable).with_name("jqd"), Path(sys.argv[0]).absolute()
+    if not beside.exists() and called.suffix == ".py":
+        return f"{sys.executable} -m jqjobs jqd"
+    return str(beside if beside.exists() else called)
 
 
 def _own_user() -> str:

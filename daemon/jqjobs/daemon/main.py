@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from jqjobs.base import log
 from jqjobs.base.config import dotenv_of, working_directory
+from jqjobs.base.imports import require_module
 from jqjobs.base.job_files import write_jobs
 from jqjobs.daemon.deploys.new_image import command_of
 from jqjobs.daemon.deploys.release import Release
@@ -25,6 +26,8 @@ _HANDOVER = "JQ_HANDOVER"
 
 def run_daemon(settings: DaemonSettings, release: Release, reread: Reread) -> int:
     """Run one daemon in its release directory; return its exit code. Raises: ConfigError and its kin, at boot."""
+    if _HANDOVER not in os.environ:  # who worked before waits for a module that comes back
+        require_module(settings.app, str(release.directory))
     signals = SignalInbox()
     signals.install()
     who = f"jqd:{os.getpid()}"

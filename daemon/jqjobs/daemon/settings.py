@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from jqjobs.base.clock import duration_ms
 from jqjobs.base.cpus import usable_cpus
+from jqjobs.base.imports import parts_of
 from jqjobs.errors import ConfigError, InvalidOption
 from jqjobs.jobs.records import MAX_QUEUES, check_name
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
@@ -68,6 +69,7 @@ class DaemonSettings:
         for queue in self.queues.names:
             check_name(queue, "queue")
         _demand(bool(self.app), "no app is given", "say --app package.module:attribute, or JQ_APP")
+        parts_of(self.app)
         has_too_many = len(self.queues.names) > MAX_QUEUES
         _demand(not has_too_many, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jqjobs.base.words import known_words
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
 from jqjobs.store import keys
@@ -50,11 +51,14 @@ def _why_unknown(store: Store, job_id: str) -> str:
 def missing(store: Store, queue: str, job_id: str) -> NotFound:
     """Return the error of a job that a script did not find, with what is known of it."""
     found = store.run(job_or_trace(queue, job_id))
-    return _not_found(found if isinstance(found, Trace) else Trace(succeeded=False, trimmed=0), f"{queue}/{job_id}")
+    return _not_found(store, queue, job_id, found if isinstance(found, Trace) else Trace(succeeded=False, trimmed=0))
 
 
-def _not_found(trace: Trace, reference: str) -> NotFound:
-    return NotFound(trace.in_words(reference), hint=_GONE)
+def _not_found(store: Store, queue: str, job_id: str, trace: Trace) -> NotFound:
+    known = known_queues(store)
+    is_slip = queue not in known and not (trace.succeeded or trace.trimmed)
+    slip = f"there is no queue {queue!r}: {known_words(queue, known, 'queues')}"
+    return NotFound(trace.in_words(f"{queue}/{job_id}"), hint=slip if is_slip else _GONE)
 
 
 def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
@@ -63,7 +67,7 @@ def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
     if isinstance(info, Trace):
         if info.moved_to:
             return read_job(store, info.moved_to, job_id)
-        raise _not_found(info, f"{queue}/{job_id}")
+        raise _not_found(store, queue, job_id, info)
     if info.max_attempts is not None:
         return info
     published = (catalog_entry(store, queue, info.name) or {}).get("max_attempts")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jqjobs.base.nearest import did_you_mean
 from jqjobs.base.words import moment
 from jqjobs.errors import Conflict, JqError, NotFound, StoreError
 from jqjobs.jobs.records import NewJob, new_id
@@ -144,7 +145,8 @@ def find_schedule(store: Store, reference: str) -> tuple[str, Planned]:
         for planned in [one for one in (*page.schedules, *(answer.schedules or ())) if one.name == name][:1]
     ]
     if not found:
-        raise NotFound(f"there is no schedule {reference}", hint=NO_SUCH)
+        meant = did_you_mean(name, {one.name for answer in agendas for one in answer.schedules or ()})
+        raise NotFound(f"there is no schedule {reference}", hint=f"{meant} {NO_SUCH}".lstrip())
     if len(found) > 1:
         several = ", ".join(f"{each}/{name}" for each, _ in found)
         raise Conflict(f"several queues have a schedule {name}", hint=f"say which one: {several}")

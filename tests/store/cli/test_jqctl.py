@@ -352,6 +352,17 @@ def test_listing_an_unknown_queue_names_the_known_ones(system: QueueSystem, term
     assert (terminal.code, error["hint"]) == (Exit.NOT_FOUND, "did you mean 'emails'? known queues: emails")
 
 
+@pytest.mark.parametrize("command", ["show", "retry", "cancel"])
+def test_a_job_of_an_unknown_queue_is_told_which_queue_is_meant(
+    system: QueueSystem, terminal: Terminal, command: str
+) -> None:
+    system.store.run(upkeep.add_queues(["emails"]))
+    error = terminal.error("job", command, "email/a")
+    assert (terminal.code, error["hint"]) == (
+        Exit.NOT_FOUND, "there is no queue 'email': did you mean 'emails'? known queues: emails",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("act", [("cancel",), ("delete", "--yes"), ("promote",), ("retry",)])
 def test_whoever_acts_on_a_job_that_has_succeeded_is_told_so(
     system: QueueSystem, terminal: Terminal, act: tuple[str, ...]

@@ -88,6 +88,12 @@ def test_of_a_schedule_that_cannot_be_read_no_tick_is_foreseen(system: QueueSyst
     assert shell.run("next ghost") == Exit.NOT_FOUND
 
 
+def test_a_schedule_that_is_misspelt_is_told_which_one_it_is_like(system: QueueSystem, shell: Shell) -> None:
+    publish(system)
+    assert shell.run("pause reports/nigthly") == Exit.NOT_FOUND
+    assert "there is no schedule reports/nigthly (did you mean 'nightly'? see jqctl schedule list" in shell.err
+
+
 def test_a_schedule_of_two_apps_is_listed_with_both_and_what_to_do(system: QueueSystem, shell: Shell) -> None:
     publish(system)
     publish(system, app="blog:app")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.base.imports import import_all, load_app
+from jqjobs.base.imports import import_all, load_app, require_module
 from jqjobs.errors import ConfigError
 
 
@@ -68,6 +68,20 @@ def test_an_app_is_found_by_module_and_attribute(package: Path) -> None:
 def test_a_wrong_reference_is_a_configuration_error(package: Path, reference: str) -> None:
     with pytest.raises(ConfigError, match="--app"):
         load_app(reference)
+
+
+@pytest.mark.parametrize("place", ["", "src"], ids=["the directory", "PYTHONPATH below it"])
+def test_a_module_that_is_nowhere_is_refused_with_the_one_that_is_meant_and_none_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", place)
+    (tmp_path / place / "k_orders").mkdir(parents=True)
+    (tmp_path / place / "k_orders" / "__init__.py").write_text("raise RuntimeError('the daemon imports no app')")
+    require_module("k_orders.jobs:app", str(tmp_path))
+    require_module("importlib.nowhere:app", str(tmp_path))  # nobody looks inside of what there is
+    with pytest.raises(ConfigError, match="there is no module 'k_order'") as refused:
+        require_module("k_order.jobs:app", str(tmp_path))
+    assert "did you mean 'k_orders'? it was looked for in " in (refused.value.hint or "")
 
 
 def test_a_missing_module_comes_through_as_an_import_error() -> None:

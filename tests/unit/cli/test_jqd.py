@@ -170,7 +170,8 @@ def test_the_defaults_in_the_help_are_the_real_ones() -> None:
     [
         (["--nonsense"], 64, "--nonsense"), (["--processes", "x", "--app", "a:b"], 64, "--processes"), ([], 78,
         "no app"),
-        (["extra"], 64, "extra"), (["--app", "a:b", "--redis", "http://x"], 78, "scheme"), (["--help"], 0, "Usage"),
+        (["extra"], 64, "extra"), (["--app", "jqjobs:App", "--redis", "http://x"], 78, "scheme"),
+        (["--help"], 0, "Usage"), (["--app", "k_nowhere:app"], 78, "there is no module 'k_nowhere'"),
     ],
 )  # fmt: skip
 def test_what_a_person_can_get_wrong_is_a_line_and_a_code(

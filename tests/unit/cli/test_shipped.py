@@ -46,6 +46,13 @@ def test_a_percent_sign_is_written_twice_where_one_means_something() -> None:
     assert "/opt/a%b/jqd" in filled_in("runit", place)
 
 
+def test_where_there_is_no_script_a_module_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    monkeypatch.setattr(sys, "argv", ["/srv/lib/jqjobs/__main__.py"])
+    place = Place.here(tmp_path, "a:b", "")
+    assert f"command={tmp_path}/python3 -m jqjobs jqd\n" in filled_in("supervisor", place)
+
+
 def test_a_password_is_not_repeated() -> None:
     place = Place.here(Path("/opt"), "a:b", "redis://:hunter2@h/0")
     assert all("hunter2" not in filled_in(kind, place) for kind in SHIPPED)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jqjobs.base.config import Environment
+from jqjobs.base.imports import require_module
 from jqjobs.cli.daemon.daemon_report import _STATES
 from jqjobs.cli.overview.queue_report import queue_notes
 from jqjobs.cli.overview.status_report import StatusReport, as_text, memory_notes
@@ -85,6 +86,7 @@ def test_every_state_of_a_job_is_in_the_first_table() -> None:
         ("queue 'a b' is not a valid name", lambda _: DaemonSettings("a:b", "redis://", queues=QueueChoice(("a b",)))),
         ("JQ_REDIS_URL says another prefix",
          lambda path: Environment({"JQ_REDIS_URL": "redis://h/0?prefix=a", "JQ_PREFIX": "b"}, path).redis_url()),
+        ("there is no module", lambda path: require_module("nowhere_at_all:app", str(path))),
     ],
 )  # fmt: skip
 def test_what_is_said_with_exit_78_is_in_the_page(said: str, make: Any, tmp_path: Path) -> None:
