@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import upkeep
 from jqjobs.store.store import Store
 from servers import Server
 
+_KUBERNETES = Path(__file__).parents[2] / "deploy" / "kubernetes"
+#: What KEDA is told to ask.
+SCALED = next(yaml.safe_load_all((_KUBERNETES / "scaledobject.yaml").read_text("utf-8")))
 _JQCTL = [sys.executable, "-m", "jqjobs.cli.jqctl", "web"]
 
 
@@ -95,7 +99,9 @@ def test_who_has_a_password_or_a_token_comes_in(
     assert ask(url)[0] == 401
     assert ask(url, Authorization=f"Basic {b64encode(b'ann:secret').decode()}")[0] == 200
     assert ask(url, Authorization=f"Basic {b64encode(b'ann:guess').decode()}")[0] == 401
-    assert ask(f"{url}api/v1/scale", Authorization=f"Bearer {token}")[0] == 200
+    asked = SCALED["spec"]["triggers"][0]["metadata"]
+    code, answer = ask(f"{url}{asked['url'].partition('8390/')[2]}", Authorization=f"Bearer {token}")
+    assert (code, isinstance(json.loads(answer)[asked["valueLocation"]], int)) == (200, True)
     assert ask(f"{url}api/v1/jobs", "POST", Authorization=f"Bearer {token}")[0] == 403
 
 

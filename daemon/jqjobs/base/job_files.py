@@ -84,16 +84,17 @@ class JobFile(logging.Handler):
 
 def write_jobs(who: str, *, form: str, job_log: str, error_log: str) -> None:
     """Write what is logged of jobs into these files too; "": not. Raises: ConfigError."""
-    for path, only in ((job_log, None), (error_log, FAILURES)):
+    for flag, path, only in (("--job-log", job_log, None), ("--error-log", error_log, FAILURES)):
         if path:
-            _add(JobFile(path, who, form), only, path)
+            _add(JobFile(path, who, form), only, f"{flag} {path}")
 
 
-def _add(file: JobFile, only: frozenset[str] | None, path: str) -> None:
+def _add(file: JobFile, only: frozenset[str] | None, what: str) -> None:
     try:
         file.open()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
+        hint = "name a file in a directory that is there, and that this user may write"
+        raise ConfigError(f"{what} cannot be written: {error.strerror}", hint=hint) from error
     if only is not None:
         file.addFilter(lambda record: record.getMessage() in only)
     log.JOBS.addHandler(file)

@@ -11,6 +11,7 @@ import click
 from jqjobs.base import log
 from jqjobs.base.clock import duration_ms
 from jqjobs.base.config import Environment, use_redis, working_directory
+from jqjobs.base.escape import visible
 from jqjobs.base.imports import require_module
 from jqjobs.base.sizes import size_bytes
 from jqjobs.base.words import plural
@@ -252,10 +253,10 @@ def main() -> None:
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except click.ClickException as error:
-        click.echo(f"jqd: {error.format_message()}\nTry 'jqd --help'.", err=True)
+        click.echo(f"jqd: {visible(error.format_message())}\nTry 'jqd --help'.", err=True)
         sys.exit(DaemonExit.USAGE)
     except JqError as error:
-        click.echo(f"jqd: {error.in_one_line()}", err=True)
+        click.echo(f"jqd: {visible(error.in_one_line())}", err=True)
         sys.exit(DaemonExit.CONFIGURATION)
     except Exception:
         log.event("daemon.crashed", level=log.CRITICAL, exc_info=True)

@@ -24,6 +24,7 @@ SHIPPED = {
     "systemd-reload": "systemd/notify-reload.conf",
     "runit": "runit/jqd/run",
     "dockerfile": "docker/Dockerfile",
+    "dockerignore": "docker/Dockerfile.dockerignore",
     "compose": "docker/compose.yaml",
     "kubernetes": "kubernetes/worker.yaml",
     "kubernetes-dashboard": "kubernetes/dashboard.yaml",

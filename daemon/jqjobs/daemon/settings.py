@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from jqjobs.base.clock import duration_ms
 from jqjobs.base.cpus import usable_cpus
@@ -14,6 +15,8 @@ from jqjobs.link.queue_choice import QueueChoice
 
 #: A worker's board has places for a few more.
 MAX_CONCURRENCY = 480
+#: No count is meant to be larger; scripts take it for a whole number.
+_MOST = 999_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,7 @@ class DaemonSettings:
         _demand(not has_too_many, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
         _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
-        is_http = not self.alert_url or self.alert_url.startswith(("http://", "https://"))
-        _demand(is_http, "alert-url is no address", "use http:// or https://")
+        _demand(not self.alert_url or _is_http(self.alert_url), "alert-url is no address", "use https://host/path")
         _demand(self._success_ms() is not None, f"log-jobs is {self.log_jobs!r}", "use all, slow:1s or failed")
 
     def _check_sizes(self) -> None:
@@ -84,8 +86,8 @@ class DaemonSettings:
         more = f"use 1 to {MAX_CONCURRENCY}; more processes do more"
         _demand(1 <= concurrency <= MAX_CONCURRENCY, f"concurrency is {concurrency}", more)
         _demand(1 <= self.batch <= 500, f"batch is {self.batch}", "use 1 to 500")
-        _demand(self.max_dead >= 0, f"max-dead is {self.max_dead}", "use 0 or more")
-        _demand(self.max_jobs >= 0, f"max-jobs is {self.max_jobs}", "use 0 for no limit")
+        _demand(0 <= self.max_dead <= _MOST, f"max-dead is {self.max_dead}", f"use 0 to {_MOST}")
+        _demand(0 <= self.max_jobs <= _MOST, f"max-jobs is {self.max_jobs}", "use 0 for no limit")
         _demand(0 <= self.nice <= 19, f"nice is {self.nice}", "use 0 to 19")
 
     def _check_times(self) -> None:
@@ -95,7 +97,7 @@ class DaemonSettings:
         _demand(self.hold_s >= 0, f"hold is {self.hold_s:g} s", "use 0 or more seconds")
         _demand(self.grace_s >= 0, f"grace is {self.grace_s:g} s", "use 0 or more seconds")
         _demand(self.kill_after_s >= 0, f"kill-after is {self.kill_after_s:g} s", "use 0 or more seconds")
-        _demand(self.prefetch_ms >= 0, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
+        _demand(0 <= self.prefetch_ms <= _MOST, f"prefetch-ms is {self.prefetch_ms}", "use 0 or more milliseconds")
         _demand(self.dead_s >= 0, f"dead is {self.dead_s:g} s", "use 0 or more seconds")
         _demand(self.alert_wait_s > 0, f"alert-wait is {self.alert_wait_s:g} s", "use more than 0 seconds")
         _demand(self.alert_every_s >= 60, f"alert-every is {self.alert_every_s:g} s", "use a minute or more")
@@ -125,3 +127,11 @@ class DaemonSettings:
 def _demand(holds: bool, message: str, hint: str) -> None:
     if not holds:
         raise ConfigError(message, hint=hint)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half a bracket
+        return False
