@@ -51,8 +51,8 @@ LOOKS = {
     "light": "axe.run({resultTypes: ['violations']})",
     "dark": "axe.run({resultTypes: ['violations'], runOnly: ['color-contrast']})",
 }
-PAGES = ("/", "/queues/shop", "/jobs", "/jobs?queue=shop&state=dead", "/errors", "/running", "/schedules", "/limits",
-         "/daemons", "/new", "/new/shop/resize", "/find?q=nothing")  # fmt: skip
+PAGES = ("/", "/queues/shop", "/jobs", "/jobs?queue=shop&state=dead", "/errors", "/running", "/schedules", "/batches",
+         "/batches/shop/axe", "/limits", "/daemons", "/new", "/new/shop/resize", "/find?q=nothing")  # fmt: skip
 
 
 class _Quiet(WSGIRequestHandler):
@@ -158,8 +158,35 @@ def test_a_list_that_keeps_itself_up_to_date_keeps_the_box_of_its_job(chromium: 
     page.close()
 
 
+def open_batch(site: Site, batch_id: str, *jobs: dict[str, Any]) -> None:
+    """Open a batch of these jobs and close it, as a program in any language does."""
+    ref = f"shop/{batch_id}"
+    then = [json.dumps({"job": "resize", "args": [batch_id, 1]})]
+    members = [{**job, "batch": ref} for job in jobs]
+    for envelope in ({"open": ref, "then": then}, *members, {"close": ref, "count": len(jobs)}):
+        site.server.call("LPUSH", "jq:{shop}:inbox", json.dumps(envelope))
+
+
+def test_a_batch_is_watched_and_cancelled_in_the_browser(chromium: Any, address: str, site: Site) -> None:
+    open_batch(site, "night", {"job": "fail", "args": ["no"]}, {"job": "linger"}, {"job": "linger"})
+    page = chromium.new_page()
+    page.set_default_timeout(30_000)
+    page.goto(f"{address}/batches")
+    page.wait_for_selector("tr:has-text('night') >> text=waits for 2 members")  # it keeps itself up to date
+    page.get_by_role("link", name="night").click()
+    page.wait_for_selector("text=no")
+    assert page.get_by_role("button", name="Retry").count() == 1
+    page.get_by_role("button", name="Cancel").click()
+
+    assert "batch shop/night is cancelled" in page.get_by_role("status").inner_text()
+    page.wait_for_selector("h2:has-text('Dead') >> text=3")
+    assert "cancelled" in page.locator("dl.facts").inner_text()
+    page.close()
+
+
 def test_no_page_is_hard_to_use(chromium: Any, address: str, site: Site) -> None:
     site.wait_for(site.send("fail", "x" * 300, queue="shop"), State.DEAD)
+    open_batch(site, "axe", {"job": "fail", "args": ["x" * 300]}, {"job": "resize", "args": ["a.png", 3]})
     page = chromium.new_page()
     page.set_default_timeout(30_000)
     for url in PAGES:

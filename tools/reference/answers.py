@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead
+from jqjobs.operations.batches import batch_json
 from jqjobs.operations.doctor.findings import Finding
 from jqjobs.operations.status import StatusReport, status_json
 from jqjobs.operations.top import Head, Running
@@ -29,6 +31,10 @@ def _fields(names: Iterable[str], *more: str, **instead: str) -> str:
     return "{" + ", ".join(shown) + "}"
 
 
+def _batch() -> Any:
+    return batch_json(BatchStatus("q", "b", BatchState.OPEN, 0, 0, 0, 0, 0, OnDead.WAIT, 0, None))
+
+
 def _row() -> Any:
     return JobRow("i", "q", None, "dead", None, None, 0, None, 0, 0, None, None, None, None).as_json()
 
@@ -39,7 +45,11 @@ _WORKER = _fields(WorkerInfo._fields, jobs=f"[{_RUNNING_JOB}]")
 _DAEMON = _fields(
     DaemonInfo._fields, workers=f"[{_WORKER}]", reload=_fields(ReloadInfo._fields), outbox=_fields(RelayInfo._fields)
 )
-_JOB = _fields(JobInfo._fields, history=f"[{_fields(Attempt._fields)}]", log=f"[{_fields(LogLine._fields)}]")
+_STEP = "{job, queue} or {all: [job]}"
+_JOB = _fields(
+    JobInfo._fields, history=f"[{_fields(Attempt._fields)}]", log=f"[{_fields(LogLine._fields)}]", then=f"[{_STEP}]"
+)
+_BATCH = _fields([*_batch(), f"then: [{_STEP}]", "always: [as then]", "expected", "cancelling", "keep_ms"])
 _GROUP = _fields(["count", *(name for name in ErrorGroup._fields if name != "dead")])
 _BULK = _fields(["queue", *BulkAnswer().as_json()])
 _REPLY = "{id, name, host, pid, state, seen_s, ok, answered, message, facts}"
@@ -95,6 +105,9 @@ ANSWERS = {
     "schedule next": "{schedule, queue, next_ms: [ms]}",
     "schedule pause, resume": "{schedule, queue, paused, changed}",
     "schedule run": "{schedule, queue, id, created}",
+    "batch list": f"{{batches: [{_fields(_batch())}]}}",
+    "batch show": f"{{batch: {_BATCH}, open: [queue/id], dead: [queue/id], kept: [queue/id]}}",
+    "batch cancel": "{batch, cancelled}",
     "ping": "{redis, ms, ok, daemons, able, problems: [{id, name, message}]}",
     "daemon list": f"{{{_DAEMONS}}}",
     "daemon quiet, resume, reload, scale, drain, stop, dump": f"{{daemons: [{_REPLY}]}}",

@@ -50,6 +50,10 @@ _JOB = {
     "suspect": '"most scope": it may have killed a worker, and runs beside so few others; `None`: it is no suspect',
     "history": "one record for each attempt that did not succeed, the last 20",
     "now_ms": "the clock of Redis when it was read",
+    "step": "its number in a [chain](../how-to/workflows.md); `None`: it is in none, or the first",
+    "then": "the steps that come when it has succeeded: each with `names`, `queue`, `is_list`",
+    "batch": "the batch that it is a member of, `queue/id`",
+    "called_by": "the batch whose end has called for it, `queue/id`",
 }
 _ATTEMPT = {
     "attempt": "its number",

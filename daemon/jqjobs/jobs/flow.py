@@ -5,9 +5,12 @@ A step is an envelope (docs/protocol.md, "Chains"); what comes after a job is on
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import parse_ref
@@ -18,6 +21,8 @@ MAX_STEPS, MAX_STEP_BYTES = 16, 64 * 1024
 MAX_PREVIOUS_BYTES = 64 * 1024
 #: Ids of what follows are longer than those they derive from.
 MAX_ROOT_LENGTH, MAX_ID_LENGTH = 64, 128
+#: Before the text of a step its length in bytes stands.
+_LENGTH = re.compile(rb"([0-9]{1,6}):")
 
 
 class Flow(StrEnum):
@@ -46,6 +51,14 @@ class BatchState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Step(NamedTuple):
+    """A step that is to come. ``names``: its job, or those of a list. ``queue``: None: that of the job before it."""
+
+    names: tuple[str, ...]
+    queue: str | None = None
+    is_list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,36 @@ def written(steps: Sequence[bytes]) -> bytes:
     if (size := sum(map(len, steps))) > MAX_STEP_BYTES:
         raise InvalidOption(f"what comes after a job takes {size} bytes, more than 64 KiB", hint="pass references")
     return b"".join(b"%d:%b" % (len(step), step) for step in steps)
+
+
+def read_steps(written: bytes) -> tuple[Step, ...]:
+    """Return the steps of a job's field `then`, as far as they can be read; a name that says nothing is "?"."""
+    steps, at = list[Step](), 0
+    while length := _LENGTH.match(written, at):
+        at = length.end() + int(length[1])
+        steps.append(_step(_object(written[length.end() : at])))
+    return tuple(steps)
+
+
+def _step(said: dict[str, Any]) -> Step:
+    members = said.get("all")
+    if isinstance(members, list):
+        return Step(tuple(_name(_object(each)) for each in members), is_list=True)
+    queue = said.get("queue")
+    return Step((_name(said),), queue if isinstance(queue, str) else None)
+
+
+def _name(said: dict[str, Any]) -> str:
+    name = said.get("job")
+    return name if isinstance(name, str) else "?"
+
+
+def _object(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 def batch_ref(text: str) -> tuple[str, str]:

@@ -1,57 +1,89 @@
-"""Batches, for `jqctl batch`: found, listed, cancelled, as JSON."""
+"""Batches: found, listed, cancelled, as JSON and in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.base.words import plural
 from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
+from jqjobs.operations.steps import steps_json
 from jqjobs.store.calls import batches
-from jqjobs.store.calls.batches import Closed
+from jqjobs.store.calls.batches import BatchRecord, Closed
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
 #: Of each queue, so many are listed: those first that still go on.
 MOST_LISTED = 100
-#: So many open and dead members are told.
+#: So many open, dead and kept members are told.
 MOST_MEMBERS = 100
 
 
-class BatchMembers(NamedTuple):
+class FoundBatch(NamedTuple):
     """A batch, and members of it that somebody may want to look at, each as ``queue/id`` where it is now."""
 
-    status: BatchStatus
+    record: BatchRecord
     open: list[str]
     dead: list[str]
+    kept: list[str]
+
+
+class BatchPage(NamedTuple):
+    """Some batches, those first that still go on. ``total``: all, ``going_on`` of them not over.
+
+    ``next_offset``: pass over so many for the next page, None after the last one; of several queues there is only one.
+    """
+
+    batches: list[BatchRecord]
+    total: int
+    going_on: int
+    next_offset: int | None
 
 
 def list_batches(store: Store, queues: Sequence[str]) -> Iterator[BatchStatus]:
-    """Yield the batches that have their home in these queues."""
+    """Yield the batches that have their home in these queues, up to `MOST_LISTED` of each."""
     for queue in queues:
-        ids = store.run(batches.batches(queue, 0, MOST_LISTED)).ids
-        known = [store.run(batches.batch_status(queue, batch_id)) for batch_id in ids]
-        yield from (status for status in known if status.state is not BatchState.UNKNOWN)
+        yield from (record.status for record in read_batches(store, [queue], MOST_LISTED).batches)
 
 
-def find_batch(store: Store, ref: str) -> BatchMembers:
+def read_batches(store: Store, queues: Sequence[str], most: int, offset: int = 0) -> BatchPage:
+    """Return a page of the batches that have their home in these queues, in two round trips. Raises: StoreError."""
+    pages = list(zip(queues, store.run_all([batches.batches(queue, offset, most) for queue in queues]), strict=True))
+    left = {queue: max(0, page.going_on - offset) for queue, page in pages}
+    going_on = [(queue, batch_id) for queue, page in pages for batch_id in page.ids[: left[queue]]]
+    over = [(queue, batch_id) for queue, page in pages for batch_id in page.ids[left[queue] :]]
+    shown = [*going_on, *over][:most]
+    records = store.run_all([batches.batch_record(*place) for place in shown])
+    known = [record for record in records if record.status.state is not BatchState.UNKNOWN]
+    total = sum(page.total for _, page in pages)
+    following = offset + len(shown) if len(pages) == 1 and offset + len(shown) < total else None
+    return BatchPage(known, total, sum(page.going_on for _, page in pages), following)
+
+
+def find_batch(store: Store, ref: str) -> FoundBatch:
     """Return a batch by its ``queue/id``. Raises: NotFound, InvalidName, InvalidOption."""
     queue, batch_id = batch_ref(ref)
-    status = store.run(batches.batch_status(queue, batch_id))
-    if status.state is BatchState.UNKNOWN:
+    record = store.run(batches.batch_record(queue, batch_id))
+    if record.status.state is BatchState.UNKNOWN:
         raise _not_found(ref)
-    opened, dead = (store.run(batches.batch_members(queue, batch_id, which)).places for which in ("open", "dead"))
-    return BatchMembers(status, sorted(opened)[:MOST_MEMBERS], sorted(dead)[:MOST_MEMBERS])
+    asked = [batches.batch_members(queue, batch_id, which) for which in ("open", "dead", "kept")]
+    opened, dead, kept = (sorted(page.places)[:MOST_MEMBERS] for page in store.run_all(asked))
+    return FoundBatch(record, opened, dead, kept)
 
 
-def cancel_batch(store: Store, ref: str) -> None:
-    """Cancel a batch and its members. Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption."""
+def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
+    """Cancel a batch and its members; return what is told of that as JSON.
+
+    Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
+    """
     queue, batch_id = batch_ref(ref)
     answer = run_steps(store.run, batches.cancelling(queue, batch_id))
     if answer is Closed.UNKNOWN:
         raise _not_found(ref)
     if answer is Closed.TOO_LATE:
         raise Conflict(f"batch {ref} is over already")
+    return {"batch": ref, "cancelled": True}
 
 
 def batch_json(status: BatchStatus) -> dict[str, Any]:
@@ -61,6 +93,41 @@ def batch_json(status: BatchStatus) -> dict[str, Any]:
         "open": status.open, "succeeded": status.succeeded, "dead": status.dead, "kept": status.kept,
         "on_dead": status.on_dead.value, "created_ms": status.created_ms, "finished_ms": status.finished_ms,
     }  # fmt: skip
+
+
+def record_json(record: BatchRecord) -> dict[str, Any]:
+    """Return a batch with what comes after it."""
+    return batch_json(record.status) | {
+        "then": steps_json(record.then), "always": steps_json(record.always), "expected": record.expected,
+        "cancelling": record.is_cancelled and not record.status.is_over, "keep_ms": record.keep_ms,
+    }  # fmt: skip
+
+
+def found_json(found: FoundBatch) -> dict[str, Any]:
+    """Return a batch with its members, as `batch show` and the API tell it."""
+    return {"batch": record_json(found.record), "open": found.open, "dead": found.dead, "kept": found.kept}
+
+
+def what_it_waits_for(record: BatchRecord) -> str:
+    """Return what a batch waits for, or what it has come to, in words."""
+    status, dead = record.status, plural(record.status.dead, "member")
+    match status.state:
+        case BatchState.OPEN if record.expected is not None:
+            return f"waits for {record.expected - status.total} of {record.expected} members that were added"
+        case BatchState.OPEN:
+            return "not closed: more members may come"
+        case BatchState.RUNNING if record.is_cancelled:
+            return f"its members are being cancelled, {status.open} to go"
+        case BatchState.RUNNING:
+            return f"waits for {plural(status.open, 'member')}"
+        case BatchState.WAITING:
+            return f"waits for {dead} that died: retry what is dead, or cancel it"
+        case BatchState.FAILED:
+            return f"{dead} died" if status.dead else "a member was forgotten or deleted before it succeeded"
+        case BatchState.SUCCEEDED if status.dead:
+            return f"over, and {dead} died"
+        case _:
+            return ""
 
 
 def _not_found(ref: str) -> NotFound:

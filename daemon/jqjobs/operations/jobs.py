@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jqjobs.operations.steps import steps_json
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.raw import RawPage
 from jqjobs.store.reads.search import JobPage
@@ -27,4 +28,4 @@ def raw_json(page: RawPage, queue: str, state: str) -> dict[str, Any]:
 def job_json(info: JobInfo) -> dict[str, Any]:
     """Return all that is known of a job."""
     lists = {"history": [attempt._asdict() for attempt in info.history], "log": [line._asdict() for line in info.log]}
-    return info._asdict() | lists
+    return info._asdict() | lists | {"then": steps_json(info.then)}

@@ -14,6 +14,7 @@ from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import check_name, new_id
 from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_one, retry_one
 from jqjobs.operations.arguments import payload_of, result_of
+from jqjobs.operations.batches import cancel_batch
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 from jqjobs.operations.queues import due_of, require_queue
 from jqjobs.operations.remote import find_daemons, give_order
@@ -116,6 +117,15 @@ def act_on_schedule(visit: Visit, act: str, queue: str, name: str) -> dict[str, 
     if act != "run":
         return switch_schedule(visit.store, reference, resume=act == "resume")
     return run_schedule(visit.store, reference)
+
+
+BATCH_ACTS = ("cancel",)
+
+
+def act_on_batch(visit: Visit, act: str, queue: str, batch_id: str) -> dict[str, Any]:
+    """Cancel a batch and its members."""
+    visit.act(Right.CANCEL, f"{queue}/{batch_id}", act=f"{_known(act, BATCH_ACTS)} batch")
+    return cancel_batch(visit.store, f"{queue}/{batch_id}")
 
 
 def act_on_daemon(visit: Visit, act: str, daemon: str, argument: str = "") -> dict[str, Any]:

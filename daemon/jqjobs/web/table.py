@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jqjobs.web.api import paths
 from jqjobs.web.pages import (
+    batches,
     bulk,
     daemons,
     errors,
@@ -34,6 +35,9 @@ PAGES = (
     Route("GET", "/running", running.running),
     Route("GET", "/schedules", schedules.schedules),
     Route("POST", "/schedules/{queue}/{name}/{act}", schedules.act),
+    Route("GET", "/batches", batches.batches),
+    Route("GET", "/batches/{queue}/{id}", batches.batch_page),
+    Route("POST", "/batches/{queue}/{id}/{act}", batches.act),
     Route("GET", "/limits", limits.limits),
     Route("GET", "/daemons", daemons.daemons),
     Route("POST", "/daemons/{id}/{act}", daemons.act),

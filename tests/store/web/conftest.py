@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 
@@ -48,6 +49,40 @@ class Program:
         return found
 
 
+class Browser:
+    """Goes where somebody without JavaScript can go."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+
+    def ask(self, url: str, form: dict[str, str] | None = None) -> Response:
+        found = urlsplit(url)
+        headers = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
+        body = b"" if form is None else urlencode(form).encode()
+        method = "GET" if form is None else "POST"
+        return self._dashboard.handle(
+            Request(method, unquote(found.path), parse_qs(found.query), headers, body, host="h")
+        )
+
+    def see(self, url: str) -> str:
+        """Return a page, through redirects."""
+        response = self.ask(url)
+        if response.status == 303:
+            return self.see(dict(response.headers)["Location"])
+        assert response.status == 200, (url, response.status, response.body.decode())
+        return response.body.decode()
+
+    def words(self, url: str) -> str:
+        """Return what a page says, without its tags."""
+        return re.sub(r"<[^>]*>", "", self.see(url))
+
+    def press(self, url: str, **form: str) -> str:
+        """Post a form and return the page that it leads to."""
+        response = self.ask(url, form)
+        assert response.status == 303, response.body.decode()
+        return self.see(dict(response.headers)["Location"])
+
+
 @pytest.fixture
 def system(live_system: QueueSystem) -> QueueSystem:
     """One quick real server by its own clock."""
@@ -65,3 +100,10 @@ def dashboard(system: QueueSystem) -> Iterator[Dashboard]:
 @pytest.fixture
 def program(dashboard: Dashboard) -> Program:
     return Program(dashboard)
+
+
+@pytest.fixture
+def browser(system: QueueSystem) -> Iterator[Browser]:
+    dashboard = Dashboard(system.url, auth=lambda _: Access("maria", ALL))
+    yield Browser(dashboard)
+    dashboard.close()

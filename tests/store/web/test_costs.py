@@ -14,13 +14,13 @@ from store.web.conftest import Program
 
 PAGES = (
     "/", "/queues/q", "/jobs", "/jobs?queue=q&state=dead", "/jobs?queue=q&state=ready", "/jobs/q/d0", "/errors",
-    "/running", "/schedules", "/limits", "/daemons", "/new", "/find?q=d0", "/api/v1/status", "/api/v1/errors",
-    "/api/v1/jobs?queue=q&state=dead",
+    "/running", "/schedules", "/batches", "/limits", "/daemons", "/new", "/find?q=d0", "/api/v1/status",
+    "/api/v1/errors", "/api/v1/jobs?queue=q&state=dead",
 )  # fmt: skip
 #: By page, how many commands a queue more costs at most, those inside scripts among them. What is shared: counting it,
 #: its latest statistics, its last death.
 _SHARED = 32
-_OF_ITS_OWN = {"/": 1, "/errors": 1, "/schedules": 9, "/new": 1, "/find?q=d0": 1, "/api/v1/errors": 2}
+_OF_ITS_OWN = {"/": 1, "/errors": 1, "/schedules": 9, "/batches": 4, "/new": 1, "/find?q=d0": 1, "/api/v1/errors": 2}
 #: The chart of the overview adds up the minutes of twenty queues.
 _CHART = 60 * 20
 

@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote
 
 import pytest
 
+from jqjobs.jobs.flow import written
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.added import add_schedule
 from jqjobs.store.calls.schedules import plan
-from jqjobs.web import Access, Dashboard, Request
-from jqjobs.web.access import ALL, VIEW
-from jqjobs.web.http import Response
+from jqjobs.web import Access, Dashboard
+from jqjobs.web.access import VIEW
 from jqjobs.web.table import PAGES
 from store.queue_system import QueueSystem
+from store.web.conftest import Browser
 
 _PAGES = (
     "/", "/queues/q", "/jobs", "/jobs?queue=q", "/jobs?queue=q&state=dead", "/jobs?queue=q&state=ready&name=n",
     "/jobs?queue=q&state=inbox", "/jobs?queue=q&state=rejected", "/errors", "/errors?queue=q", "/running", "/schedules",
-    "/limits", "/daemons", "/new", "/find?q=q", "/jobs/bulk?queue=q&state=dead&act=retry",
+    "/batches", "/batches?queue=q", "/limits", "/daemons", "/new", "/find?q=q",
+    "/jobs/bulk?queue=q&state=dead&act=retry",
 )  # fmt: skip
-
-
-class Browser:
-    """Goes where somebody without JavaScript can go."""
-
-    def __init__(self, dashboard: Dashboard) -> None:
-        self._dashboard = dashboard
-
-    def ask(self, url: str, form: dict[str, str] | None = None) -> Response:
-        found = urlsplit(url)
-        headers = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
-        body = b"" if form is None else urlencode(form).encode()
-        method = "GET" if form is None else "POST"
-        return self._dashboard.handle(
-            Request(method, unquote(found.path), parse_qs(found.query), headers, body, host="h")
-        )
-
-    def see(self, url: str) -> str:
-        """Return a page, through redirects."""
-        response = self.ask(url)
-        if response.status == 303:
-            return self.see(dict(response.headers)["Location"])
-        assert response.status == 200, (url, response.status, response.body.decode())
-        return response.body.decode()
-
-    def press(self, url: str, **form: str) -> str:
-        """Post a form and return the page that it leads to."""
-        response = self.ask(url, form)
-        assert response.status == 303, response.body.decode()
-        return self.see(dict(response.headers)["Location"])
-
-
-@pytest.fixture
-def browser(system: QueueSystem) -> Iterator[Browser]:
-    dashboard = Dashboard(system.url, auth=lambda _: Access("maria", ALL))
-    yield Browser(dashboard)
-    dashboard.close()
 
 
 def dead(system: QueueSystem, *ids: str) -> None:
@@ -70,7 +35,9 @@ def dead(system: QueueSystem, *ids: str) -> None:
         system.round(Kind.FAILED, worker="w")
 
 
-@pytest.mark.parametrize("url", ["/", "/jobs", "/errors", "/running", "/schedules", "/limits", "/daemons", "/new"])
+@pytest.mark.parametrize(
+    "url", ["/", "/jobs", "/errors", "/running", "/schedules", "/batches", "/limits", "/daemons", "/new"]
+)
 def test_where_there_is_nothing_a_page_says_what_to_do(browser: Browser, url: str) -> None:
     assert 'class="empty"' in browser.see(url)
 
@@ -165,10 +132,10 @@ def test_who_may_only_look_is_refused_each_act(system: QueueSystem) -> None:
         **{f"/jobs/q/d/{act}": {} for act in ("retry", "promote", "cancel", "delete", "resolve")},
         **{f"/schedules/q/s/{act}": {} for act in ("pause", "resume", "run", "remove")},
         **{f"/daemons/d/{act}": {} for act in ("quiet", "resume", "reload", "scale", "drain", "stop", "dump")},
-        "/new/q/n": {},
+        "/batches/q/b/cancel": {}, "/new/q/n": {},
     }  # fmt: skip
     patterns = {route.pattern for route in PAGES if route.method == "POST"}
-    covered = {re.sub(r"^/(queues|jobs|schedules|daemons|new)/.*", r"\1", url) for url in acts}
+    covered = {re.sub(r"^/(queues|jobs|schedules|batches|daemons|new)/.*", r"\1", url) for url in acts}
 
     for url, form in acts.items():
         response = Browser(dashboard).ask(url, form)
@@ -222,7 +189,7 @@ def test_nothing_that_comes_out_of_redis_can_act_in_a_page(system: QueueSystem, 
         plant(system, number, text)
     addresses = [
         "/", "/errors", "/running", "/queues/q", "/find?q=" + quote(strings[0]), "/new", "/new/q/n",
-        "/jobs?queue=q&state=rejected", "/jobs?queue=q&state=inbox",
+        "/jobs?queue=q&state=rejected", "/jobs?queue=q&state=inbox", "/batches", "/batches/q/b",
         *(f"/jobs?queue=q&state={state}&name=&error={quote(strings[n])}" for n, state in enumerate(("ready", "dead"))),
         *(f"/jobs/q/j{number}" for number in range(len(strings))),
     ]  # fmt: skip
@@ -255,15 +222,22 @@ def plant(system: QueueSystem, number: int, text: str) -> None:
     history = b'{"attempt": 1, "reason": "failed", "error": "boom", "traceback": "' + raw.replace(b"\\", b"").replace(
         b'"', b"") + b'"}'  # fmt: skip
     fields = (b"name", raw, b"payload", payload, b"error", raw, b"reason", raw, b"key", raw, b"log", raw, b"held", raw,
-              b"result", raw, b"progress", raw, b"group", raw, b"suspect", raw)  # fmt: skip
+              b"result", raw, b"progress", raw, b"group", raw, b"suspect", raw,
+              b"batch", b"q/" + raw, b"step", 2, b"then", _steps(text))  # fmt: skip
     wire.pipeline([
         ("SADD", key("{~}:queues"), "q", raw), ("HSET", job, *fields), ("RPUSH", f"{job}:history", history, raw),
         ("ZADD", key("{q}:dead"), number + 1, f"j{number}", number + 1, raw), ("HSET", key("{q}:job:") + text, *fields),
         ("LPUSH", key("{q}:inbox"), raw), ("LPUSH", key("{q}:rejected"), b"1 " + raw + b"\n" + raw),
         ("HSET", key("{q}:catalog"), raw, raw, "n", b'{"doc": "' + raw.replace(b'"', b"") + b'"}'),
         ("HSET", key("{q}:errors"), f"f{number}", b"1 1 1 j0 n " + raw),
-        ("HSET", key("{q}:meta"), "paused_reason", raw),
+        ("HSET", key("{q}:meta"), "paused_reason", raw), ("ZADD", key("{q}:batches"), "+inf", "b", "+inf", raw),
+        ("HSET", key("{q}:batch:b"), "opened", raw, "on_dead", raw, "then", _steps(text)),
+        ("HSET", key("{q}:batch:") + text, "opened", raw), ("SADD", key("{q}:batch:b:dead"), raw, f"q/j{number}"),
     ])  # fmt: skip
+
+
+def _steps(text: str) -> bytes:
+    return written([json.dumps({"job": text, "queue": text}).encode(), json.dumps({"all": [text]}).encode()])
 
 
 def test_the_dead_are_turned_round_page_by_page_also_while_others_die(system: QueueSystem, browser: Browser) -> None:

@@ -11,8 +11,9 @@ from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
-from jqjobs.operations.batches import batch_json, cancel_batch, find_batch, list_batches
+from jqjobs.operations.batches import batch_json, cancel_batch, find_batch, found_json, list_batches
 from jqjobs.operations.queues import queues_meant
+from jqjobs.operations.steps import step_in_words
 
 _COLUMNS = (
     Column("BATCH", flexible=True), Column("STATE"), Column("OPEN", right=True), Column("SUCCEEDED", right=True),
@@ -56,13 +57,14 @@ def show(session: Session, ref: str) -> None:
     batch_ref(ref)
     with session.store() as store:
         found = find_batch(store, ref)
-    lines: list[Part] = [*_table([found.status])]
-    lines += [f"open: {member}" for member in found.open]
-    lines += [f"dead: {member}" for member in found.dead]
-    if found.status.state is BatchState.WAITING:
+    status = found.record.status
+    lines: list[Part] = [*_table([status])]
+    lines += [f"{kind}: {member}" for kind in ("open", "dead") for member in getattr(found, kind)]
+    for word, steps in (("then", found.record.then), ("always", found.record.always)):
+        lines += [f"{word}: {', '.join(map(step_in_words, steps))}"] if steps else []
+    if status.state is BatchState.WAITING:
         lines.append("it waits for dead members: jqctl job retry QUEUE/ID")
-    answer = {"batch": batch_json(found.status), "open": found.open, "dead": found.dead}
-    session.show(answer, lines, [found.status.ref])
+    session.show(found_json(found), lines, [status.ref])
 
 
 @batch.command("cancel")
@@ -78,8 +80,8 @@ def cancel(session: Session, ref: str) -> None:
     """
     batch_ref(ref)
     with session.acting() as store:
-        cancel_batch(store, ref)
-    session.show({"batch": ref, "cancelled": True}, [f"batch {ref}: cancelled"], [ref])
+        answer = cancel_batch(store, ref)
+    session.show(answer, [f"batch {ref}: cancelled"], [ref])
 
 
 def _table(listed: Sequence[BatchStatus]) -> list[Part]:

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreError
-from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
@@ -55,10 +55,28 @@ class MembersPage(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """``total``: of the queue; ``ids``: a page of them, those first that are still going on."""
+    """``total``: of the queue, ``going_on`` of them not over; ``ids``: a page of them, those first that go on."""
 
     total: int
+    going_on: int
     ids: list[str]
+
+
+class BatchRecord(NamedTuple):
+    """All that is known of a batch. ``then``, ``always``: what comes when all have succeeded, when all have ended.
+
+    ``expected``: so many members are added to it before it is closed; None: it is not closed. ``is_cancelled``: its
+    members are to be cancelled. ``has_ended``: all have ended once, so that ``always`` has begun. ``keep_ms``: so long
+    it is known after its end.
+    """
+
+    status: BatchStatus
+    then: tuple[Step, ...]
+    always: tuple[Step, ...]
+    expected: int | None
+    is_cancelled: bool
+    has_ended: bool
+    keep_ms: int | None
 
 
 def open_batch(
@@ -80,10 +98,21 @@ def cancel_batch(queue: str, batch_id: str) -> Call[Closed]:
 
 
 def batch_status(queue: str, batch_id: str) -> Call[BatchStatus]:
-    """Return what is known of a batch."""
+    """Return how far a batch is."""
+    call = batch_record(queue, batch_id)
+    return Call(call.script, call.keys, call.args, lambda reply: call.parse(reply).status, repeatable=True)
 
-    def parse(reply: Any) -> BatchStatus:
-        return _status(queue, batch_id, fields(reply[0]), *reply[1:])
+
+def batch_record(queue: str, batch_id: str) -> Call[BatchRecord]:
+    """Return all that is known of a batch."""
+
+    def parse(reply: Any) -> BatchRecord:
+        known = fields(reply[0])
+        then, always = (read_steps(known.get(word) or b"") for word in ("then", "always"))
+        return BatchRecord(
+            _status(queue, batch_id, known, *reply[1:]), then, always, integer(known.get("expected")),
+            "cancelled" in known, "always_ran" in known, integer(known.get("keep")),
+        )  # fmt: skip
 
     return Call(script("batch"), (keys.meta(queue),), ("", batch_id), parse, repeatable=True)
 
@@ -122,7 +151,7 @@ def batches(queue: str, first: int = 0, most: int = 100) -> Call[Batches]:
     """Return which batches have their home in a queue, a page."""
 
     def parse(reply: Any) -> Batches:
-        return Batches(int(reply[0]), [text(item) for item in reply[1:]])
+        return Batches(int(reply[0]), int(reply[1]), [text(item) for item in reply[2:]])
 
     return Call(script("batches"), (keys.meta(queue),), ("", first, most), parse, repeatable=True)
 

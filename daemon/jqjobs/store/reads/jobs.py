@@ -6,13 +6,17 @@ error. Records are named tuples, see `queues`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.errors import StoreError
+from jqjobs.jobs.flow import Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reads.notes import LogLine, log_lines
 from jqjobs.store.reply_values import count, fields, integer, json_or_none, strict_json, string, text, words
 from jqjobs.store.scripts import script
+from jqjobs.store.store import Store
 
 #: In the answer of lua/inspect.lua about a job without a record.
 _TRACE_ITEMS = 3
@@ -43,7 +47,9 @@ class JobInfo(NamedTuple):
     worker took it last. ``deadline_ms``: until when it waits for an answer. ``reason``: why it is dead.
     ``max_attempts``: None when the job itself does not say. ``held_by``: the limit it waits for.
     ``lost``: leases that ran out in a row. ``suspect``: "most scope", see `jobs.blame.Suspicion`; None: it is none.
-    ``progress``: what it last said, a dict of percent, text, attempt and at_ms.
+    ``progress``: what it last said, a dict of percent, text, attempt and at_ms. ``step``: its number in a chain, None:
+    it is none, or the first. ``then``: the steps that come when it has succeeded. ``batch``: that it is a member of;
+    ``called_by``: that whose end has called for it; each a queue/id.
     """
 
     id: str
@@ -82,6 +88,10 @@ class JobInfo(NamedTuple):
     suspect: str | None
     history: tuple[Attempt, ...]
     now_ms: int
+    step: int | None = None
+    then: tuple[Step, ...] = ()
+    batch: str | None = None
+    called_by: str | None = None
 
 
 class Trace(NamedTuple):
@@ -150,7 +160,22 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
         worker=string(worker) or string(f.get("worker")), error=string(f.get("error")), reason=string(f.get("reason")),
         result=json_or_none(f.get("result")), result_missing=string(f.get("result_missing")),
         progress=json_or_none(f.get("progress")), log=log_lines(f.get("log")), history=tuple(map(_attempt, history)),
+        step=integer(f.get("step")), then=read_steps(f.get("then") or b""), batch=_batch_of(f.get("batch")),
+        called_by=_caller_of(job_id, f.get("previous")),
     )  # fmt: skip
+
+
+def _batch_of(said: Any) -> str | None:
+    """Return the batch in "home/batch member number", see lua/rules/flow/telling.lua."""
+    return (string(said) or "").lstrip("+").partition(" ")[0] or None
+
+
+def _caller_of(job_id: str, previous: Any) -> str | None:
+    """Return the batch that has called for a job: it says so itself, as what came before (flow/settle_batch.lua)."""
+    if not job_id.endswith((".then", ".always")):
+        return None
+    said = json_or_none(previous)
+    return string(said.get("batch")) if isinstance(said, dict) else None
 
 
 def arguments_of(payload: Any) -> tuple[list[Any] | None, dict[str, Any] | None, str | None]:
@@ -175,3 +200,19 @@ def _attempt(line: Any) -> Attempt:
         string(found.get("traceback")), string(found.get("worker")), integer(found.get("started_ms")),
         integer(found.get("ended_ms")), string(found.get("error_class")),
     )  # fmt: skip
+
+
+class Glance(NamedTuple):
+    """A little of a job. ``name`` None: there is no record of it."""
+
+    name: str | None
+    error: str | None
+    reason: str | None
+
+
+def glances(store: Store, places: Sequence[tuple[str, str]]) -> list[Glance]:
+    """Return a little of many jobs, each named by queue and id, in one round trip."""
+    asked = [("HMGET", store.address.key(keys.job(*place)), "name", "error", "reason") for place in places]
+    replies = store.wire.pipeline(asked) if asked else []
+    return [Glance(None, None, None) if isinstance(reply, StoreError) else Glance(*map(string, reply))
+            for reply in replies]  # fmt: skip

@@ -38,6 +38,12 @@ def on_schedule(visit: Visit) -> Response:
     return json_response(200, acting.act_on_schedule(visit, params["act"], params["queue"], params["schedule"]))
 
 
+def on_batch(visit: Visit) -> Response:
+    """Cancel a batch and its members."""
+    params = visit.params
+    return json_response(200, acting.act_on_batch(visit, params["act"], params["queue"], params["id"]))
+
+
 def on_daemon(visit: Visit) -> Response:
     """Tell a daemon, by its name or id, what to do."""
     params, argument = visit.params, _text(visit.request.json(), "argument")

@@ -10,6 +10,7 @@ from jqjobs.jobs.records import check_name
 from jqjobs.jobs.scaling import decide
 from jqjobs.jobs.selector import Selector, selector
 from jqjobs.jobs.statistics import MOST_RECENT
+from jqjobs.operations.batches import find_batch, found_json, read_batches, record_json
 from jqjobs.operations.daemons import daemon_json
 from jqjobs.operations.error_groups import group_json
 from jqjobs.operations.jobs import job_json, jobs_json, raw_json
@@ -98,6 +99,21 @@ def recent(visit: Visit) -> Response:
 def schedules(visit: Visit) -> Response:
     """What runs by itself: when it comes next, and what became of the last run."""
     return json_response(200, {"schedules": list(map(schedule_json, read_schedules(visit.store, _chosen(visit))))})
+
+
+def batches(visit: Visit) -> Response:
+    """Batches, those first that still go on; of one queue page by page."""
+    names, limit = _chosen(visit), _number(visit, "limit", _USUAL_ROWS, range(1, _MOST_ROWS + 1))
+    offset = _number(visit, "cursor", 0, range(10**9)) if visit.request.asked("queue") else 0
+    found = read_batches(visit.store, names, limit, offset)
+    cursor = None if found.next_offset is None else str(found.next_offset)
+    told = {"total": found.total, "going_on": found.going_on, "cursor": cursor}
+    return json_response(200, {"batches": list(map(record_json, found.batches)), **told})
+
+
+def batch(visit: Visit) -> Response:
+    """One batch: how far it is, what comes after it, its members."""
+    return json_response(200, found_json(find_batch(visit.store, f"{visit.params['queue']}/{visit.params['id']}")))
 
 
 def limits(visit: Visit) -> Response:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jqjobs.jobs.records import State
 from jqjobs.jobs.scaling import Policy
-from jqjobs.web.acting import DAEMON_ACTS, JOB_ACTS, QUEUE_ACTS, SCHEDULE_ACTS
+from jqjobs.web.acting import BATCH_ACTS, DAEMON_ACTS, JOB_ACTS, QUEUE_ACTS, SCHEDULE_ACTS
 from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.routes import Route
 
@@ -27,6 +27,7 @@ _QUERIES: Mapping[str, Mapping[str, Any]] = {
     "/api/v1/errors": {"queue": _TEXT},
     "/api/v1/recent": {"queue": _TEXT, "name": _TEXT},
     "/api/v1/schedules": {"queue": _TEXT},
+    "/api/v1/batches": {"queue": _TEXT, "limit": _NUMBER, "cursor": _TEXT},
     "/api/v1/limits": {"queue": _TEXT},
     "/api/v1/catalog": {"queue": _TEXT},
     "/api/v1/scale": {
@@ -60,6 +61,7 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
 _ACTS: Mapping[str, Iterable[str]] = {
     "/api/v1/jobs/{queue}/{id}/{act}": JOB_ACTS, "/api/v1/queues/{queue}/{act}": QUEUE_ACTS,
     "/api/v1/schedules/{queue}/{schedule}/{act}": SCHEDULE_ACTS, "/api/v1/daemons/{daemon}/{act}": DAEMON_ACTS,
+    "/api/v1/batches/{queue}/{id}/{act}": BATCH_ACTS,
 }  # fmt: skip
 _ERROR = {"$ref": "#/components/schemas/Error"}
 _PLAIN = ("/metrics", "/api/v1/metrics")

@@ -14,6 +14,8 @@ ROUTES = (
     Route("GET", "/api/v1/errors", looks.errors),
     Route("GET", "/api/v1/recent", looks.recent),
     Route("GET", "/api/v1/schedules", looks.schedules),
+    Route("GET", "/api/v1/batches", looks.batches),
+    Route("GET", "/api/v1/batches/{queue}/{id}", looks.batch),
     Route("GET", "/api/v1/limits", looks.limits),
     Route("GET", "/api/v1/daemons", looks.daemons),
     Route("GET", "/api/v1/catalog", looks.catalog),
@@ -24,6 +26,7 @@ ROUTES = (
     Route("POST", "/api/v1/jobs/{queue}/{id}/{act}", acts.on_job),
     Route("POST", "/api/v1/queues/{queue}/{act}", acts.on_queue),
     Route("POST", "/api/v1/schedules/{queue}/{schedule}/{act}", acts.on_schedule),
+    Route("POST", "/api/v1/batches/{queue}/{id}/{act}", acts.on_batch),
     Route("POST", "/api/v1/daemons/{daemon}/{act}", acts.on_daemon),
     Route("POST", "/api/v1/bulk", acts.in_bulk),
 )  # fmt: skip

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from jqjobs.errors import InvalidName
+from jqjobs.jobs.flow import BatchState
 from jqjobs.jobs.records import parse_ref
+from jqjobs.store.calls.batches import batch_status
 from jqjobs.store.reads.catalog import read_offers
+from jqjobs.store.reads.jobs import job_info
 from jqjobs.store.reads.queues import queues_with
 from jqjobs.web.http import Response, redirect
 from jqjobs.web.pages.links import job_url, path_of
@@ -19,7 +22,7 @@ def find(visit: Visit) -> Response:
     except InvalidName:
         return _nothing(visit, words)
     if queue:
-        return redirect(job_url(visit, queue, job_id))
+        return redirect(_job_or_batch(visit, queue, job_id))
     if job_id in {status.name for status in visit.snapshot().status.queues}:
         return redirect(visit.url(path_of("queues", job_id)))
     found = queues_with(visit.store, job_id)
@@ -30,6 +33,13 @@ def find(visit: Visit) -> Response:
             "find.html", words=words, jobs=[(each, job_url(visit, each, job_id)) for each in found], names=()
         )
     return _nothing(visit, words)
+
+
+def _job_or_batch(visit: Visit, queue: str, found: str) -> str:
+    is_batch = visit.run(batch_status(queue, found)).state is not BatchState.UNKNOWN
+    if is_batch and visit.run(job_info(queue, found)) is None:
+        return visit.url(path_of("batches", queue, found))
+    return job_url(visit, queue, found)
 
 
 def _nothing(visit: Visit, words: str) -> Response:

@@ -18,6 +18,7 @@ from jqjobs.web.acting import act_on_job
 from jqjobs.web.beginnings import Beginning
 from jqjobs.web.http import Response
 from jqjobs.web.judgement import Judge
+from jqjobs.web.pages.chain import batch_url, chain_of
 from jqjobs.web.pages.links import back_or, first, path_of
 from jqjobs.web.pages.overview import why
 from jqjobs.web.visit import Visit
@@ -79,7 +80,13 @@ def job_page(visit: Visit) -> Response:
         progress=progress_text(info.progress), percent=_percent(info.progress), now_ms=info.now_ms,
         queue_url=visit.url(path_of("queues", info.queue)), again_url=visit.url(path_of("new", info.queue, info.name)),
         state_url=visit.url("/jobs", queue=info.queue, state=info.state), dump_path=_dump_path(visit, info, registry),
+        chain=chain_of(visit, info), batch_url=batch_url(visit, info.batch),
+        caller_url=batch_url(visit, info.called_by), group_url=_group_url(visit, info),
     )  # fmt: skip
+
+
+def _group_url(visit: Visit, info: JobInfo) -> str:
+    return visit.url("/jobs", queue=info.queue, state=info.state, group=info.group)
 
 
 def _dump_path(visit: Visit, info: JobInfo, registry: Registry) -> str:

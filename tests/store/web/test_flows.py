@@ -1,0 +1,133 @@
+"""Batches and chains in the dashboard and its JSON API, on a real server."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from jqjobs.jobs.flow import OnDead, written
+from jqjobs.jobs.records import Kind
+from jqjobs.store.calls import batches, upkeep
+from store.queue_system import QueueSystem
+from store.web.conftest import Browser, Program
+
+
+def step(name: str, **more: Any) -> bytes:
+    return json.dumps({"job": name} | more).encode()
+
+
+def open_batch(
+    system: QueueSystem, batch_id: str, members: int, on_dead: OnDead = OnDead.WAIT, queue: str = "q"
+) -> None:
+    """Open a batch of ready jobs "<batch>-<n>", and close it; a report comes after it, and in any case a list."""
+    then, always = written([step("report", queue="other")]), written([step("unlock"), step("tell")])
+    system.run(upkeep.add_queues([queue]))
+    system.run(batches.open_batch(queue, batch_id, "nonce", on_dead, 60_000, then, always))
+    ids = [f"{batch_id}-{n}" for n in range(members)]
+    system.add(*ids, queue=queue, fields=("flow", "b", "batch", f"{queue}/{batch_id}", "max_attempts", 1))
+    system.run(batches.close_batch(queue, batch_id, members))
+
+
+@pytest.fixture
+def waiting(system: QueueSystem) -> QueueSystem:
+    """A batch "import" that waits for its dead member, and one "go" that goes on."""
+    open_batch(system, "import", 2)
+    done, failed = system.take("w", 2)
+    system.settle("w", done, Kind.KEPT, 60_000)
+    system.settle("w", failed, Kind.FAILED)
+    open_batch(system, "go", 3, OnDead.GO)
+    return system
+
+
+def test_batches_say_what_they_wait_for_and_what_comes_then(waiting: QueueSystem, browser: Browser) -> None:
+    page = " ".join(browser.words("/batches").split())
+
+    assert "2 go on, 0 are over" in page
+    assert "waits for 1 member that died: retry what is dead, or cancel it" in page
+    assert "waits for 3 members" in page
+    assert "report in other" in page
+    assert "in any case unlock, then tell" in page
+
+
+def test_a_batch_shows_its_dead_members_and_a_retry_lets_it_succeed(waiting: QueueSystem, browser: Browser) -> None:
+    page = browser.see("/batches/q/import")
+    [retry] = re.findall(r'action="(/jobs/q/import-1/retry)"', page)
+
+    assert "Waiting" in page
+    assert re.findall(r'class="row" href="([^"]+)"', page) == ["/jobs/q/import-1", "/jobs/q/import-0"]
+    assert "q/import-1 is ready again" in browser.press(retry, back="/batches/q/import")
+    assert 'href="/jobs/q/import.always"' in page
+    for job in waiting.take("w", 9):
+        waiting.settle("w", job)
+    page = browser.see("/batches/q/import")
+    assert ("succeeded" in page, 'href="/jobs/other/import.then"' in page) == (True, True)
+    assert 'action="/batches/q/import/cancel"' not in page
+
+
+def test_a_batch_is_cancelled_by_its_button(waiting: QueueSystem, browser: Browser) -> None:
+    assert 'action="/batches/q/go/cancel"' in browser.see("/batches/q/go")
+    assert "batch q/go is cancelled" in browser.press("/batches/q/go/cancel")
+    assert [waiting.states(f"go-{n}") for n in range(3)] == [["dead"]] * 3
+    assert browser.ask("/batches/q/go/cancel", {}).status == 409
+    assert browser.ask("/batches/q/none").status == 404
+
+
+def test_many_batches_of_a_queue_come_page_by_page(system: QueueSystem, browser: Browser, program: Program) -> None:
+    for number in range(60):
+        open_batch(system, f"b{number:02}", 1, queue=f"q{number % 2}")
+    further = re.search(r'href="([^"]*)" rel="next"', browser.see("/batches?queue=q0"))
+
+    assert further is None
+    assert "and 10 more: choose a queue" in browser.see("/batches")
+    first = program.get("batches?queue=q1&limit=20")
+    rest = program.get(f"batches?queue=q1&limit=20&cursor={first['cursor']}")
+    ids = [each["id"] for each in [*first["batches"], *rest["batches"]]]
+    assert (sorted(ids), rest["cursor"]) == ([f"b{n:02}" for n in range(1, 60, 2)], None)
+
+
+def test_programs_read_and_cancel_batches(waiting: QueueSystem, program: Program) -> None:
+    found = program.get("batches/q/import")
+
+    assert (found["open"], found["dead"], found["kept"]) == ([], ["q/import-1"], ["q/import-0"])
+    assert found["batch"]["then"] == [{"job": "report", "queue": "other"}]
+    assert program.get("batches?queue=q")["going_on"] == 2
+    assert program.post("batches/q/go/cancel") == {"v": 1, "batch": "q/go", "cancelled": True}
+    assert program.refused("POST", "batches/q/go/cancel") == (409, "conflict")
+    assert program.refused("POST", "batches/q/go/explode") == (404, "not_found")
+    assert program.refused("GET", "batches/q/none") == (404, "not_found")
+
+
+def test_a_job_shows_the_steps_around_it(system: QueueSystem, browser: Browser, program: Program) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    both = json.dumps({"all": [step("thumb").decode()] * 2}).encode()
+    then = written([step("resize"), both, step("publish", queue="web")])
+    system.add("f", name="fetch", fields=("flow", "t", "then", then))
+    system.settle("w", system.take("w")[0], Kind.KEPT, 60_000)
+    first, second = browser.see("/jobs/q/f"), browser.see("/jobs/q/f.2")
+
+    assert "Step 1 of 4 of a chain" in first
+    assert 'href="/jobs/q/f.2">resize</a> → 2 × thumb side by side → publish in web' in first
+    assert "Step 2 of 4 of a chain" in second
+    assert '<a class="id" href="/jobs/q/f">f</a>' in second
+    [resized] = system.take("w")
+    system.settle("w", resized)
+    assert 'Member of batch <a href="/batches/q/f.3">q/f.3</a>' in browser.see("/jobs/q/f.3.1")
+    assert [each.get("all") for each in program.get("jobs/q/f")["job"]["then"]] == [None, ["thumb", "thumb"], None]
+    for thumb in system.take("w", 2):
+        system.settle("w", thumb)
+    assert 'Called for by the end of batch <a href="/batches/q/f.3">' in browser.see("/jobs/q/f.3.then")
+
+
+def test_a_dead_step_says_that_the_chain_stops_there(system: QueueSystem, browser: Browser) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    system.add("f", fields=("flow", "t", "then", written([step("publish")]), "max_attempts", 1))
+    system.settle("w", system.take("w")[0], Kind.FAILED)
+
+    assert "The chain stops here" in browser.see("/jobs/q/f")
+
+
+def test_find_leads_to_a_batch_by_its_name(waiting: QueueSystem, browser: Browser) -> None:
+    assert "batch of 2" in browser.see("/find?q=q/import")
