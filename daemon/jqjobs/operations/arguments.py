@@ -1,11 +1,13 @@
-"""JSON that a person writes: the arguments of a job, its result."""
+"""JSON that a person writes: the arguments of a job, its result, what an object may say."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jqjobs.errors import InvalidArguments, PayloadTooLarge
+from jqjobs.base.words import listed
+from jqjobs.errors import InvalidArguments, InvalidOption, PayloadTooLarge
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES
 from jqjobs.store.reply_values import strict_json
 
@@ -33,6 +35,12 @@ def result_of(text: str) -> bytes:
     except ValueError as error:  # an encoding error is one too: half a surrogate pair
         raise InvalidArguments(f"--result is not JSON: {error}", hint="for example --result '{\"url\": 1}'") from None
     return _checked(encoded)
+
+
+def check_known(given: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InvalidOption for words of a JSON object that mean nothing: most likely they are mistyped."""
+    if unknown := sorted(set(given) - set(known)):
+        raise InvalidOption(f"unknown: {listed(unknown)}", hint=f"there are {', '.join(known)}")
 
 
 def _read(option: str, source: str, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:

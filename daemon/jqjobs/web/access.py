@@ -19,7 +19,7 @@ class Right(StrEnum):
     DELETE = "delete"
     ENQUEUE = "enqueue"  #: make a job due now too
     PAUSE = "pause"  #: and resume, and set what a queue keeps
-    SCHEDULE = "schedule"  #: pause, resume and run one
+    SCHEDULE = "schedule"  #: pause, resume, run, remove one; with ENQUEUE, add and change
     DAEMON = "daemon"  #: any order to a daemon
     RESOLVE = "resolve"  #: answer for a job that waits
 

@@ -6,14 +6,17 @@ Each answers as the command of `jqctl` does with ``--json``. Raises: NotAllowed,
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jqjobs.errors import InvalidOption, NotFound
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import check_name, new_id
+from jqjobs.jobs.schedule_entry import check_added_name
 from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_one, retry_one
-from jqjobs.operations.arguments import payload_of, result_of
+from jqjobs.operations.adding_schedules import Spoken, WantedSchedule
+from jqjobs.operations.adding_schedules import add as add_to
+from jqjobs.operations.arguments import check_known, payload_of, result_of
 from jqjobs.operations.batches import cancel_batch
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 from jqjobs.operations.queues import due_of, require_queue
@@ -31,6 +34,13 @@ from jqjobs.web.visit import Visit
 #: What a call to enqueue may say, beside the job and its arguments.
 _OPTIONS = ("id", "key", "priority", "delay", "due", "max_attempts", "coalesce", "replace", "tags", "group")
 _TOLD = ("name", "queue", "args", "kwargs", "unchecked", *_OPTIONS)
+#: What a schedule may say: when it comes, texts among all that, options of its jobs.
+_WHEN = ("cron", "every", "tz", "until", "missed", "catch_up")
+_WORDS_OF_SCHEDULES = ("name", "job", "queue", "cron", "tz", "until", "missed")
+_OPTIONS_OF_SCHEDULES = ("priority", "max_attempts", "tags")
+_SCHEDULED = (
+    "name", "job", "queue", "args", "kwargs", *_WHEN, "overlap", *_OPTIONS_OF_SCHEDULES, "replace", "unchecked",
+)  # fmt: skip
 #: Daemons answer at once, or not at all.
 _PATIENCE_S = 3.0
 DAEMON_ACTS = tuple(verb.value for verb in Verb if verb is not Verb.PING)
@@ -119,6 +129,33 @@ def act_on_schedule(visit: Visit, act: str, queue: str, name: str) -> dict[str, 
     return run_schedule(visit.store, reference)
 
 
+def add_schedule(visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a schedule, or change one. ``given``: name, job, queue, args, kwargs; when, as `Spoken` has it; options.
+
+    It enqueues, again and again, so that it takes the right to enqueue too.
+    """
+    visit.access.require(Right.ENQUEUE)
+    visit.act(Right.SCHEDULE, f"{given.get('queue') or '-'}/{given.get('name')}", act="add", job=given.get("job"))
+    check_known(given, _SCHEDULED)
+    kinds = [(str, _WORDS_OF_SCHEDULES), (bool, ("overlap", "replace", "unchecked"))]
+    said = {word: _typed(given, word, kind) for kind, words in kinds for word in words}
+    spoken = Spoken(**{word: given[word] for word in _WHEN if given.get(word) not in (None, "")})
+    options = _options_of(given, _OPTIONS_OF_SCHEDULES)
+    payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), said["job"])
+    asked = WantedSchedule(
+        check_added_name(said["name"] or ""), said["job"] or "", payload, spoken.times(), spoken.policy(), options,
+        said["queue"] or None, said["overlap"] is not False, spoken.end_ms(),
+    )  # fmt: skip
+    return add_to(visit.store, asked, visit.seen, replace=said["replace"] is True, unchecked=said["unchecked"] is True)
+
+
+def _typed(given: Mapping[str, Any], word: str, kind: type) -> Any:
+    value = given.get(word)
+    if value is not None and not isinstance(value, kind):
+        raise InvalidOption(f"{word} {value!r} is no {'text' if kind is str else 'true or false'}")
+    return value
+
+
 BATCH_ACTS = ("cancel",)
 
 
@@ -144,17 +181,20 @@ def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
     """Enqueue a job by its name. ``given``: name, queue, args, kwargs, and options as `Job.options` has them."""
     name = given.get("name")
     visit.act(Right.ENQUEUE, f"{given.get('queue') or '-'}/{name}")
-    if unknown := sorted(set(given) - set(_TOLD)):
-        raise InvalidOption(f"unknown: {', '.join(unknown)}", hint=f"there are {', '.join(_TOLD)}")
+    check_known(given, _TOLD)
     if not isinstance(name, str):
         raise InvalidOption("name is missing", hint="the name that the job is registered under")
-    try:
-        options = Options(**{word: given[word] for word in _OPTIONS if given.get(word) is not None})
-    except TypeError as error:  # a number where text is meant, and the like
-        raise InvalidOption(f"an option has the wrong type: {error}") from None
+    options = _options_of(given, _OPTIONS)
     payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), name)
     asked = wanted(name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True)
     return enqueue_job(visit.store, asked, visit.seen)
+
+
+def _options_of(given: Mapping[str, Any], words: Iterable[str]) -> Options:
+    try:
+        return Options(**{word: given[word] for word in words if given.get(word) is not None})
+    except TypeError as error:  # a number where text is meant, and the like
+        raise InvalidOption(f"an option has the wrong type: {error}") from None
 
 
 def _known(act: str, known: Any) -> str:

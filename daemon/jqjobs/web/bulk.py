@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.selector import Selector
+from jqjobs.operations.arguments import check_known
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
 from jqjobs.store.reads.queues import server_now_ms
@@ -48,13 +49,13 @@ class Bulk(NamedTuple):
 
 def read_bulk(asked: Mapping[str, Any]) -> Bulk:
     """Return what a JSON object asks for. Raises: InvalidOption, InvalidName."""
-    _check_known(asked, _ASKED)
+    check_known(asked, _ASKED)
     act, state, chosen = asked.get("act"), asked.get("state"), asked.get("selector") or {}
     if act not in list(BULK_ACTS):
         raise InvalidOption(f"act {act!r} is not for many jobs", hint=f"there are {', '.join(BULK_ACTS)}")
     if not isinstance(chosen, dict):
         raise InvalidOption("selector is no object")
-    _check_known(chosen, _SELECTED)
+    check_known(chosen, [*_SELECTED])
     for word, value in chosen.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, _SELECTED[word])):
             raise InvalidOption(f"{word} {value!r} has the wrong type")
@@ -67,11 +68,6 @@ def read_bulk(asked: Mapping[str, Any]) -> Bulk:
         check_name(asked.get("queue") or "", "queue"), Act(act), Selector(state or None, **chosen).check(), until_ms,
         read_cursor(str(cursor)) if cursor else None, asked.get("dry_run") is True,
     )  # fmt: skip
-
-
-def _check_known(given: Mapping[str, Any], known: Any) -> None:
-    if unknown := sorted(set(given) - set(known)):
-        raise InvalidOption(f"unknown: {', '.join(unknown)}", hint=f"there are {', '.join(known)}")
 
 
 def act_in_bulk(visit: Visit, bulk: Bulk) -> tuple[BulkAnswer, int]:

@@ -13,6 +13,7 @@ from jqjobs.web.pages import (
     jobs,
     limits,
     new_job,
+    new_schedule,
     overview,
     queue,
     running,
@@ -44,6 +45,8 @@ PAGES = (
     Route("GET", "/new", new_job.choose),
     Route("GET", "/new/{queue}/{name}", new_job.form),
     Route("POST", "/new/{queue}/{name}", new_job.enqueue),
+    Route("GET", "/new/{queue}/{name}/schedule", new_schedule.form),
+    Route("POST", "/new/{queue}/{name}/schedule", new_schedule.add),
     Route("GET", "/find", find.find),
 )  # fmt: skip
 

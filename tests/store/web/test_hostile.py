@@ -35,8 +35,14 @@ _WORDS = (
     "queue", "state", "name", "error", "text", "key", "since", "older_than", "cursor", "seen", "offset", "act", "limit",
     "q", "policy", "target", "min", "max", "lead", "queues", "reason", "until", "id", "until_ms", "matched", "result",
     "workers", "priority", "delay", "p.a", "p.b", "rest", "more", "args", "kwargs", "selector", "dry_run", "token",
-    "replace", "due", "coalesce", "max_attempts",
+    "replace", "due", "coalesce", "max_attempts", "schedule", "job", "cron", "every", "tz", "missed", "catch_up",
+    "overlap", "no_overlap", "tags", "tag", "group", "edit", "for", "before", "order", "after", "back", "worker",
 )  # fmt: skip
+#: What some paths want at least, so that all else is looked at too.
+_ENOUGH = {
+    "jobs": {"name": "n"}, "bulk": {"queue": "q", "act": "cancel", "state": "ready"},
+    "schedules": {"name": "s", "job": "n", "queue": "q", "every": "1h"},
+}  # fmt: skip
 _ENTRY = {
     "queue": "q", "priority": 1, "max_attempts": 3, "timeout_ms": 1, "doc": "d", "coalesce": "running", "replace": True,
     "redact": ["a"], "delay": "10m", "delay_ms": 5,
@@ -98,8 +104,8 @@ def test_nothing_that_a_program_sends_is_a_defect(
 ) -> None:
     method, path = call
     if method == "POST" and path.startswith("/api"):
-        enough = {"name": "n"} if path.endswith("/jobs") else {"queue": "q", "act": "cancel", "state": "ready"}
-        said = {**enough, **sent} if path.endswith(("/jobs", "/bulk")) else sent
+        enough = _ENOUGH.get(path.rpartition("/")[2], {})
+        said = {**enough, **sent}
         ask(world[1], method, path, {}, json.dumps(said).encode())
 
 

@@ -132,7 +132,7 @@ def test_who_may_only_look_is_refused_each_act(system: QueueSystem) -> None:
         **{f"/jobs/q/d/{act}": {} for act in ("retry", "promote", "cancel", "delete", "resolve")},
         **{f"/schedules/q/s/{act}": {} for act in ("pause", "resume", "run", "remove")},
         **{f"/daemons/d/{act}": {} for act in ("quiet", "resume", "reload", "scale", "drain", "stop", "dump")},
-        "/batches/q/b/cancel": {}, "/new/q/n": {},
+        "/batches/q/b/cancel": {}, "/new/q/n": {}, "/new/q/n/schedule": {},
     }  # fmt: skip
     patterns = {route.pattern for route in PAGES if route.method == "POST"}
     covered = {re.sub(r"^/(queues|jobs|schedules|batches|daemons|new)/.*", r"\1", url) for url in acts}

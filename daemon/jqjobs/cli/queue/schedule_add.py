@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
 
-from jqjobs.base.clock import duration_ms
 from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.errors import InvalidOption
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.schedule_entry import check_added_name
 from jqjobs.operations.arguments import payload_of
@@ -67,23 +64,11 @@ def _wanted(
     kwargs_text: str, until: str, missed: str, catch_up: str, no_overlap: bool, **options: Any,
 ) -> Any:  # fmt: skip
     """Return what is asked for, as far as it can be judged without Redis."""
-    from jqjobs.jobs.timetable import Policy, Timetable
-    from jqjobs.operations.adding_schedules import WantedSchedule
+    from jqjobs.operations.adding_schedules import Spoken, WantedSchedule
 
     check_added_name(name)
-    if every is not None and (cron is not None or tz is not None):
-        raise InvalidOption("--every takes neither --cron nor --tz")
-    times = Timetable(cron or "", 0 if every is None else duration_ms(every, "--every"), tz or "UTC")
-    policy = Policy(missed, duration_ms(catch_up, "--catch-up"))
+    said = Spoken(cron or "", every or "", tz or "", until, missed, catch_up, mark="--")
     return WantedSchedule(
-        name, job, payload_of(args_text, kwargs_text, job), times, policy, Options(**options), queue,
-        not no_overlap, _moment(until),
+        name, job, payload_of(args_text, kwargs_text, job), said.times(), said.policy(), Options(**options), queue,
+        not no_overlap, said.end_ms(),
     )  # fmt: skip
-
-
-def _moment(until: str) -> int | None:
-    if not until:
-        return None
-    from jqjobs.jobs.moments import end_ms
-
-    return end_ms(until, "--until", time.time_ns() // 1_000_000)

@@ -33,9 +33,15 @@ def on_queue(visit: Visit) -> Response:
 
 
 def on_schedule(visit: Visit) -> Response:
-    """Pause, resume or run a schedule."""
+    """Pause, resume or run a schedule, or remove one that was added at run time."""
     params = visit.params
     return json_response(200, acting.act_on_schedule(visit, params["act"], params["queue"], params["schedule"]))
+
+
+def add_schedule(visit: Visit) -> Response:
+    """Add a schedule, or change one with replace."""
+    told = acting.add_schedule(visit, visit.request.json())
+    return json_response(201 if told["added"] else 200, told)
 
 
 def on_batch(visit: Visit) -> Response:

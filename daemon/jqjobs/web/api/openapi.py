@@ -11,6 +11,7 @@ from typing import Any
 
 from jqjobs.jobs.records import State
 from jqjobs.jobs.scaling import Policy
+from jqjobs.jobs.timetable import Missed
 from jqjobs.web.acting import BATCH_ACTS, DAEMON_ACTS, JOB_ACTS, QUEUE_ACTS, SCHEDULE_ACTS
 from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.routes import Route
@@ -42,6 +43,13 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
         "key": _TEXT, "priority": _NUMBER, "delay": {"type": ["string", "number"]}, "due": _TEXT,
         "max_attempts": _NUMBER, "coalesce": _TEXT, "replace": {"type": "boolean"},
         "tags": {"type": "array", "items": _TEXT}, "group": _TEXT, "unchecked": {"type": "boolean"},
+    },
+    "/api/v1/schedules": {
+        "name": _TEXT, "job": _TEXT, "queue": _TEXT, "args": {"type": "array"}, "kwargs": {"type": "object"},
+        "cron": _TEXT, "tz": _TEXT, "every": {"type": ["string", "number"]}, "until": _TEXT,
+        "missed": {"type": "string", "enum": [*Missed]}, "catch_up": {"type": ["string", "number"]},
+        "overlap": {"type": "boolean"}, "priority": _NUMBER, "max_attempts": _NUMBER,
+        "tags": {"type": "array", "items": _TEXT}, "replace": {"type": "boolean"}, "unchecked": {"type": "boolean"},
     },
     "/api/v1/jobs/{queue}/{id}/{act}": {"token": _TEXT, "result": {}, "error": _TEXT},
     "/api/v1/queues/{queue}/{act}": {"reason": _TEXT, "until": _TEXT},

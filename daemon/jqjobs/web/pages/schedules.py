@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from jqjobs.operations.schedules import Listed, read_schedules
 from jqjobs.store.calls.schedules import CLASH_HINT
+from jqjobs.store.reply_values import string
 from jqjobs.web.access import Right
 from jqjobs.web.acting import act_on_schedule
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import job_url, path_of
+from jqjobs.web.pages.new_job import may_schedule
 from jqjobs.web.visit import Visit
 
 #: Beside the next one.
@@ -18,15 +20,20 @@ _LATER_TICKS = 2
 
 
 class ScheduleRow(NamedTuple):
-    """A schedule. ``later_ms``: when it comes after the next time. ``trouble``: why it does not, "" when it does."""
+    """A schedule. ``later_ms``: when it comes after the next time. ``trouble``: why it does not, "" when it does.
+
+    ``edit_url``: of the form in which it is changed, "" for one in code.
+    """
 
     listed: Listed
+    job: str
     when: str
     later_ms: Sequence[int]
     trouble: str
     last_url: str
     path: str
     is_paused: bool
+    edit_url: str
 
 
 def schedules(visit: Visit) -> Response:
@@ -35,7 +42,7 @@ def schedules(visit: Visit) -> Response:
     found = read_schedules(visit.store, [queue.name for queue in report.status.queues])
     return visit.page(
         "schedules.html", rows=[_row(visit, each) for each in found], now_ms=report.now_ms,
-        may=visit.access.may(Right.SCHEDULE),
+        may=visit.access.may(Right.SCHEDULE), may_add=may_schedule(visit),
     )  # fmt: skip
 
 
@@ -44,7 +51,11 @@ def _row(visit: Visit, each: Listed) -> ScheduleRow:
     last_url = job_url(visit, each.queue, planned.ran_id) if planned.ran_id else ""
     when = str(each.times) if each.times else "?"
     path = path_of("schedules", each.queue, planned.name)
-    return ScheduleRow(each, when, _later(each), _trouble(each), last_url, path, planned.paused_ms is not None)
+    job = string((planned.entry or {}).get("job")) or "?"
+    may_edit = planned.added and may_schedule(visit)
+    edit_url = visit.url(path_of("new", each.queue, job, "schedule"), edit=planned.name) if may_edit else ""
+    is_paused = planned.paused_ms is not None
+    return ScheduleRow(each, job, when, _later(each), _trouble(each), last_url, path, is_paused, edit_url)
 
 
 def _later(each: Listed) -> list[int]:
