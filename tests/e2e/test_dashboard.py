@@ -52,7 +52,8 @@ LOOKS = {
     "dark": "axe.run({resultTypes: ['violations'], runOnly: ['color-contrast']})",
 }
 PAGES = ("/", "/queues/shop", "/jobs", "/jobs?queue=shop&state=dead", "/errors", "/running", "/schedules", "/batches",
-         "/batches/shop/axe", "/limits", "/daemons", "/new", "/new/shop/resize", "/find?q=nothing")  # fmt: skip
+         "/batches/shop/axe", "/limits", "/daemons", "/new", "/new/shop/resize",
+         "/new/shop/resize/schedule", "/find?q=nothing")  # fmt: skip
 
 
 class _Quiet(WSGIRequestHandler):

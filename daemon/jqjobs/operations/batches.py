@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from jqjobs.base.words import plural
-from jqjobs.errors import Conflict, NotFound
+from jqjobs.errors import Conflict, NotFound, StoreError, StoreUnavailable
 from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
 from jqjobs.operations.steps import steps_json
 from jqjobs.store.calls import batches
 from jqjobs.store.calls.batches import BatchRecord, Closed
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
+
+T = TypeVar("T")
 
 #: Of each queue, so many are listed: those first that still go on.
 MOST_LISTED = 100
@@ -48,17 +50,28 @@ def list_batches(store: Store, queues: Sequence[str]) -> Iterator[BatchStatus]:
 
 
 def read_batches(store: Store, queues: Sequence[str], most: int, offset: int = 0) -> BatchPage:
-    """Return a page of the batches that have their home in these queues, in two round trips. Raises: StoreError."""
-    pages = list(zip(queues, store.run_all([batches.batches(queue, offset, most) for queue in queues]), strict=True))
+    """Return a page of the batches that have their home in these queues, in two round trips; broken queues have none.
+
+    Raises: StoreUnavailable.
+    """
+    answers = store.run_many([batches.batches(queue, offset, most) for queue in queues])
+    pages = [(queue, page) for queue, page in zip(queues, map(_sound, answers), strict=True) if page is not None]
     left = {queue: max(0, page.going_on - offset) for queue, page in pages}
     going_on = [(queue, batch_id) for queue, page in pages for batch_id in page.ids[: left[queue]]]
     over = [(queue, batch_id) for queue, page in pages for batch_id in page.ids[left[queue] :]]
     shown = [*going_on, *over][:most]
-    records = store.run_all([batches.batch_record(*place) for place in shown])
-    known = [record for record in records if record.status.state is not BatchState.UNKNOWN]
+    records = map(_sound, store.run_many([batches.batch_record(*place) for place in shown]))
+    known = [record for record in records if record and record.status.state is not BatchState.UNKNOWN]
     total = sum(page.total for _, page in pages)
     following = offset + len(shown) if len(pages) == 1 and offset + len(shown) < total else None
     return BatchPage(known, total, sum(page.going_on for _, page in pages), following)
+
+
+def _sound(answer: T | StoreError) -> T | None:
+    """Return an answer, None when what was asked for is damaged. Raises: StoreUnavailable."""
+    if isinstance(answer, StoreUnavailable):
+        raise answer
+    return None if isinstance(answer, StoreError) else answer
 
 
 def find_batch(store: Store, ref: str) -> FoundBatch:

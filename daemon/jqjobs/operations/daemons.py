@@ -52,6 +52,13 @@ def silence_of(daemon: DaemonInfo) -> str:
     return f"SILENT for {format_age(daemon.seen_s)}" if daemon.seen_s > _SILENT_S else ""
 
 
+def relay_in_words(relay: RelayInfo) -> str:
+    """Return how the relay of an outbox is: ``relay running, pid 7, up 3h05m, 2 rows waiting, the oldest for 3s``."""
+    waiting = "not counted yet" if relay.rows is None else f"{plural(relay.rows, 'row')} waiting"
+    oldest = f", the oldest for {format_age(relay.oldest_s)}" if relay.rows else ""
+    return f"relay {relay.state}, pid {number(relay.pid)}, up {format_age(relay.age_s)}, {waiting}{oldest}"
+
+
 def outbox_trouble(relay: RelayInfo) -> tuple[str, str]:
     """Return what is wrong with the relay of an outbox, and what to do; "" for nothing."""
     if relay.state == "dead":

@@ -29,6 +29,8 @@ _CUT_OFF = Response(400, _PLAIN, b"the body ended before its Content-Length\n")
 
 #: So many fields a query may have.
 _MOST_FIELDS = 200
+#: No number that is meant has more digits.
+_LONGEST_NUMBER = 15
 #: So long a body takes at most, however it drips.
 BODY_S = 20.0
 
@@ -171,7 +173,9 @@ def _text(value: str) -> str:
 
 
 def _length(said: str | None) -> int:
-    return int(said) if said and said.isascii() and said.isdigit() else 0
+    if not said or not (said.isascii() and said.isdigit()):
+        return 0
+    return int(said) if len(said) <= _LONGEST_NUMBER else MOST_BODY + 1
 
 
 def _sent_headers(response: Response) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     """Return scheme, host and port of a URL; None when it has none, as "null"."""
     try:
         found = urlsplit(url)
-        port = found.port or _PORTS.get(found.scheme)
+        port = _PORTS.get(found.scheme) if found.port is None else found.port
     except ValueError:
         return None
     return (found.scheme, found.hostname, port) if found.hostname and port else None

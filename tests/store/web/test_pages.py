@@ -13,6 +13,7 @@ from jqjobs.jobs.flow import written
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.added import add_schedule
+from jqjobs.store.calls.daemons import register
 from jqjobs.store.calls.schedules import plan
 from jqjobs.web import Access, Dashboard
 from jqjobs.web.access import VIEW
@@ -254,3 +255,13 @@ def test_the_dead_are_turned_round_page_by_page_also_while_others_die(system: Qu
 
     assert seen == [f"d{n:02}" for n in reversed(range(60))]
     assert 'rel="next"' not in page
+
+
+def test_the_relay_of_an_outbox_is_shown_with_its_daemon(system: QueueSystem, browser: Browser) -> None:
+    said = {"state": "running", "pid": 7, "age_ms": 60_000, "rows": 3, "oldest_ms": 90_000}
+    system.run(register("d", 30_000, {"name": "jqd-0", "host": "h", "outbox": json.dumps(said)}, {}))
+
+    page = browser.words("/daemons")
+
+    assert "outbox: relay running, pid 7, up 1m00s, 3 rows waiting, the oldest for 1m30s" in page
+    assert "3 rows of the outbox wait, the oldest for 1m30s: the log says why" in page

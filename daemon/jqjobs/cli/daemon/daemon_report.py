@@ -11,10 +11,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import number, plural
 from jqjobs.cli.tables import Column, Part, Table, mood
-from jqjobs.operations.daemons import outbox_trouble, short_release, silence_of
+from jqjobs.operations.daemons import outbox_trouble, relay_in_words, short_release, silence_of
 from jqjobs.store.reads.notes import progress_text
 from jqjobs.store.reads.registry import DaemonInfo, RunningJob, WorkerInfo
-from jqjobs.store.reads.relays import RelayInfo
 
 _WORKER_COLUMNS = (
     Column("PID", right=True), Column("STATE", colour=mood), Column("RSS MB", right=True, goes=1),
@@ -46,19 +45,13 @@ def daemon_parts(daemon: DaemonInfo, shown: Container[str], *, wide: bool = Fals
     if daemon.follows_load:
         yield f"  workers: {number(daemon.slots)} of {daemon.processes}, as jobs call for"
     if daemon.outbox:
-        yield f"  outbox: {_relay(daemon.outbox)}"
+        yield f"  outbox: {relay_in_words(daemon.outbox)}"
     yield from (f"  ! {note}" for note in daemon_notes(daemon))
     told = [worker for worker in daemon.workers if worker.id in shown]
     if told:
         yield Table(_WORKER_COLUMNS, [_worker_cells(worker, wide=wide) for worker in told], indent="  ")
     if others := [worker for worker in daemon.workers if worker.id not in shown]:
         yield f"  {workers_in_sum(others, 'and ' if told else '', ' more' if told else '')}"
-
-
-def _relay(relay: RelayInfo) -> str:
-    waiting = "not counted yet" if relay.rows is None else f"{plural(relay.rows, 'row')} waiting"
-    oldest = f", the oldest for {format_age(relay.oldest_s)}" if relay.rows else ""
-    return f"relay {relay.state}, pid {number(relay.pid)}, up {format_age(relay.age_s)}, {waiting}{oldest}"
 
 
 def _queues(names: Sequence[str], most: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.base.words import plural
-from jqjobs.operations.daemons import short_release, silence_of, title, why_unable
+from jqjobs.operations.daemons import outbox_trouble, relay_in_words, short_release, silence_of, title, why_unable
 from jqjobs.store.calls.orders import Verb
 from jqjobs.store.reads.notes import progress_text
 from jqjobs.store.reads.registry import DaemonInfo, RunningJob, WorkerInfo
@@ -36,13 +36,18 @@ class WorkerRow(NamedTuple):
 
 
 class DaemonCard(NamedTuple):
-    """A daemon. ``unable``: why it takes no jobs; ``refused``: why it runs old code; ``notes``: what else is odd."""
+    """A daemon. ``unable``: why it takes no jobs; ``refused``: why it runs old code; ``notes``: what else is odd.
+
+    ``relay``: how that of its app's outbox is, ``stuck``: what is wrong with that, and what to do; "" for nothing.
+    """
 
     daemon: DaemonInfo
     title: str
     unable: str
     refused: str
     notes: Sequence[str]
+    relay: str
+    stuck: str
     workers: Sequence[WorkerRow]
     left_out: int
     rss_bytes: int
@@ -67,8 +72,10 @@ def daemons(visit: Visit) -> Response:
 def _card(visit: Visit, daemon: DaemonInfo) -> DaemonCard:
     busiest = sorted(daemon.workers, key=lambda worker: -max((job.running_s for job in worker.jobs), default=0.0))
     shown = [_worker(visit, worker) for worker in busiest[:_MOST_WORKERS]]
+    relay = daemon.outbox
     return DaemonCard(
-        daemon, title(daemon), why_unable(daemon), _refused(daemon), _notes(daemon), shown,
+        daemon, title(daemon), why_unable(daemon), _refused(daemon), _notes(daemon),
+        relay_in_words(relay) if relay else "", ": ".join(filter(None, outbox_trouble(relay))) if relay else "", shown,
         max(0, len(busiest) - _MOST_WORKERS), sum(worker.rss_bytes or 0 for worker in daemon.workers),
         path_of("daemons", daemon.id),
     )  # fmt: skip

@@ -13,10 +13,13 @@ from jqjobs.web.http import Response, redirect
 from jqjobs.web.pages.links import job_url, path_of
 from jqjobs.web.visit import Visit
 
+#: No id, and no name, has more characters than this.
+_MOST_WORDS = 300
+
 
 def find(visit: Visit) -> Response:
     """Go to what is meant, or say that there is nothing of it."""
-    words = visit.request.asked("q").strip()
+    words = visit.request.asked("q").strip()[:_MOST_WORDS]
     try:
         queue, job_id = parse_ref(words)
     except InvalidName:

@@ -12,6 +12,7 @@ from jqjobs.store.reply_values import integer, string
 from jqjobs.web.access import Right
 from jqjobs.web.acting import enqueue as enqueue_job
 from jqjobs.web.http import Response
+from jqjobs.web.outcomes import cut
 from jqjobs.web.pages.links import path_of
 from jqjobs.web.pages.typed_fields import arguments_of, fields_of, number_typed
 from jqjobs.web.visit import Visit
@@ -58,7 +59,7 @@ def enqueue(visit: Visit) -> Response:
         stored = enqueue_job(visit, {"name": offer.name, **arguments_of(offer, typed), **_options(offer, typed)})
     except REFUSED as error:
         visit.end_acts(error.code)
-        return _form(visit, offer, typed, error.in_one_line())
+        return _form(visit, offer, typed, cut(error.in_one_line()))
     said = "enqueued" if stored.made.created else "there already: nothing is added"
     warning = f"; but {stored.warning}" if stored.warning else ""
     return visit.done(path_of("jobs", stored.queue, stored.made.id), f"{offer.name} is {said}{warning}")

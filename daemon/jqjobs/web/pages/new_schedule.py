@@ -16,6 +16,7 @@ from jqjobs.store.reads.jobs import arguments_of as stored_arguments
 from jqjobs.store.reply_values import integer, string
 from jqjobs.web.acting import add_schedule
 from jqjobs.web.http import Response
+from jqjobs.web.outcomes import cut
 from jqjobs.web.pages.links import path_of
 from jqjobs.web.pages.new_job import REFUSED, doc_of, may_schedule, offered, typed_into
 from jqjobs.web.pages.typed_fields import arguments_of, fields_of, number_typed, typed_arguments
@@ -38,7 +39,7 @@ def add(visit: Visit) -> Response:
         told = add_schedule(visit, _given(offer, typed))
     except REFUSED as error:
         visit.end_acts(error.code)
-        return _form(visit, offer, typed, error.in_one_line())
+        return _form(visit, offer, typed, cut(error.in_one_line()))
     said = "is added" if told["added"] else "is changed" if told["changed"] else "is there already, the same"
     warning = f"; but {told['warning']}" if told["warning"] else ""
     return visit.done("/schedules", f"{told['queue']}/{told['schedule']} {said}{warning}")
