@@ -90,13 +90,10 @@ def add(
     queue, offer = destination(store, asked.queue, asked.job)
     if offer and not unchecked:
         check_arguments(offer, asked.payload, shown(offer))
-    published = integer(offer.entry.get("priority")) if offer else None
-    priority = asked.options.priority
-    if priority is None:
-        priority = published if published in PRIORITIES else 0
     entry = Entry(
-        asked.job, asked.payload, asked.times, asked.policy, asked.options.fields(), priority or 0, asked.overlap
-    )
+        asked.job, asked.payload, asked.times, asked.policy, asked.options.fields(), _priority(asked.options, offer),
+        asked.overlap,
+    )  # fmt: skip
     store.run(add_queues([queue]))
     answer = store.run(add_schedule(queue, asked.name, entry.added_as(asked.name, asked.until_ms), replace=replace))
     if (why := REFUSALS.get(answer)) is not None:
@@ -106,3 +103,10 @@ def add(
         "schedule": asked.name, "queue": queue, "added": answer is AddAnswer.ADDED,
         "changed": answer is AddAnswer.CHANGED, "warning": warning,
     }  # fmt: skip
+
+
+def _priority(options: Options, offer: Offer | None) -> int:
+    """Return what was asked for, else what workers have published of the job."""
+    published = integer(offer.entry.get("priority")) if offer else None
+    usual = published if published in PRIORITIES else 0
+    return (usual or 0) if options.priority is None else options.priority
