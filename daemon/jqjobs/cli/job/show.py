@@ -16,7 +16,7 @@ from jqjobs.jobs.records import parse_ref
 from jqjobs.operations.jobs import job_json
 from jqjobs.operations.lookup import find, read_job
 from jqjobs.operations.status import why_it_waits
-from jqjobs.operations.steps import step_in_words
+from jqjobs.operations.steps import steps_in_words
 from jqjobs.store.reads.jobs import Attempt, JobInfo
 from jqjobs.store.reads.notes import attempt_of, progress_text
 from jqjobs.store.reply_values import integer
@@ -72,7 +72,7 @@ def _facts(info: JobInfo) -> Iterator[tuple[str, str]]:
     yield "batch", info.batch or ""
     yield "called by", f"batch {info.called_by}" if info.called_by else ""
     yield "step", "" if info.step in (None, 1) else f"{info.step} of a chain"
-    yield "then", ", ".join(map(step_in_words, info.then))
+    yield "then", ", ".join(steps_in_words(info.then, info.queue))
     yield "held by", info.held_by or ""
     yield "suspect", _suspicion(info)
     yield "enqueued", _when(info.enqueued_ms, info.now_ms)

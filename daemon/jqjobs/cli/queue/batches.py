@@ -13,7 +13,7 @@ from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
 from jqjobs.operations.batches import batch_json, cancel_batch, find_batch, found_json, list_batches
 from jqjobs.operations.queues import queues_meant
-from jqjobs.operations.steps import step_in_words
+from jqjobs.operations.steps import steps_in_words
 
 _COLUMNS = (
     Column("BATCH", flexible=True), Column("STATE"), Column("OPEN", right=True), Column("SUCCEEDED", right=True),
@@ -61,7 +61,7 @@ def show(session: Session, ref: str) -> None:
     lines: list[Part] = [*_table([status])]
     lines += [f"{kind}: {member}" for kind in ("open", "dead") for member in getattr(found, kind)]
     for word, steps in (("then", found.record.then), ("always", found.record.always)):
-        lines += [f"{word}: {', '.join(map(step_in_words, steps))}"] if steps else []
+        lines += [f"{word}: {', '.join(steps_in_words(steps, status.queue))}"] if steps else []
     if status.state is BatchState.WAITING:
         lines.append("it waits for dead members: jqctl job retry QUEUE/ID")
     session.show(found_json(found), lines, [status.ref])

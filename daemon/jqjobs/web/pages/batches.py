@@ -8,7 +8,7 @@ from typing import NamedTuple
 from jqjobs.jobs.flow import BatchState, Step
 from jqjobs.operations.batches import find_batch, read_batches, what_it_waits_for
 from jqjobs.operations.queues import require_queue
-from jqjobs.operations.steps import step_in_words
+from jqjobs.operations.steps import steps_in_words
 from jqjobs.store.calls.batches import BatchRecord
 from jqjobs.store.reads.jobs import glances
 from jqjobs.web.access import Right
@@ -81,7 +81,7 @@ def _row(visit: Visit, record: BatchRecord) -> BatchRow:
     status = record.status
     return BatchRow(
         record, visit.url(path_of("batches", status.queue, status.id)), _kind(status.state), what_it_waits_for(record),
-        _words(record.then), _words(record.always),
+        _words(record.then, status.queue), _words(record.always, status.queue),
     )  # fmt: skip
 
 
@@ -90,8 +90,8 @@ def _kind(state: BatchState) -> str:
     return next((kind for kind, states in kinds if state in states), "")
 
 
-def _words(steps: Sequence[Step]) -> str:
-    return ", then ".join(map(step_in_words, steps))
+def _words(steps: Sequence[Step], queue: str) -> str:
+    return ", then ".join(steps_in_words(steps, queue))
 
 
 def batch_page(visit: Visit) -> Response:
@@ -121,7 +121,7 @@ def _after(visit: Visit, record: BatchRecord) -> list[ComesAfter]:
         queue, job_id = steps[0].queue or status.queue, f"{status.id}.{word}"
         has_begun = record.has_ended if word == "always" else status.state is BatchState.SUCCEEDED
         url = path_of("batches", queue, job_id) if steps[0].is_list else path_of("jobs", queue, job_id)
-        found.append(ComesAfter(word, _words(steps), visit.url(url) if has_begun else ""))
+        found.append(ComesAfter(word, _words(steps, status.queue), visit.url(url) if has_begun else ""))
     return found
 
 

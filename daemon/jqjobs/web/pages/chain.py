@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jqjobs.operations.steps import step_in_words
+from jqjobs.operations.steps import steps_in_words
 from jqjobs.store.reads.jobs import JobInfo, job_info
 from jqjobs.web.pages.links import job_url, path_of
 from jqjobs.web.visit import Visit
@@ -34,7 +34,7 @@ def chain_of(visit: Visit, job: JobInfo) -> Chain | None:
     before = "" if number == 1 else root if number == 2 else f"{root}.{number - 1}"
     return Chain(
         number, number + len(job.then), before, _found(visit, job.queue, before) if before else "",
-        [step_in_words(step) for step in job.then], _next_url(visit, job, f"{root}.{number + 1}"),
+        steps_in_words(job.then, job.queue), _next_url(visit, job, f"{root}.{number + 1}"),
     )  # fmt: skip
 
 
