@@ -117,7 +117,7 @@ class WorkerLifecycle:
         elif event == "loaded" and worker.state == "starting":
             worker.state = "joining"
         elif event == "files":
-            self._source_changes.files.watch(worker, message["paths"])
+            self._source_changes.files.watch(worker, message)
         elif event == "memory":
             self._memory.ask()
         elif event == "room":
@@ -165,7 +165,8 @@ class WorkerLifecycle:
     def replace_the_dead(self) -> None:
         """Have the jobs of dead workers taken back, and plan their successors."""
         for worker, code in self._workers.take_dead():
-            self._source_changes.files.watch(worker, worker.last_files)
+            for told in worker.last_files:
+                self._source_changes.files.watch(worker, told)
             life = _life(worker)  # now: its board goes to the lease thread
             why = charge(worker, code)
             if not why.was_stopped and why.only is None:

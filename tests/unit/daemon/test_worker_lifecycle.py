@@ -53,8 +53,8 @@ class SourceChanges:
         self.added: list[str] = []
         self.reload = self.files = self
 
-    def watch(self, worker: WorkerProcess, paths: list[str]) -> None:
-        self.watched.append((worker.id, list(paths)))
+    def watch(self, worker: WorkerProcess, told: dict[str, Any]) -> None:
+        self.watched.append((worker.id, list(told["paths"])))
 
     def add(self, worker: WorkerProcess) -> None:
         self.added.append(worker.id)

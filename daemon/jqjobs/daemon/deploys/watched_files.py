@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jqjobs.base.config import dotenv_of
 from jqjobs.daemon.deploys.new_image import own_digests
@@ -30,22 +31,27 @@ class WatchedFiles:
         """Why inotify does not help to see changes, "" where it does or is not asked to."""
         return self.watcher.inotify_failure if self.watcher else ""
 
-    def watch(self, worker: WorkerProcess, paths: Iterable[str]) -> None:
-        """Watch files that a worker has loaded; a retiring one may be of another release, and soon does not matter."""
+    def watch(self, worker: WorkerProcess, told: Mapping[str, Any]) -> None:
+        """Watch files that a worker has loaded; a retiring one may be of another release, and soon does not matter.
+
+        ``told``: its message, see `worker.life.loaded_files`.
+        """
         if self.watcher is None or worker.plan is not None:
             return
-        found = [sys.intern(unresolved(path, self.release)) for path in paths]
+        found = [sys.intern(unresolved(path, self.release)) for path in told["paths"]]
         worker.files.update(found)
-        self.watcher.watch(found, self._loaded_since_ns(worker))
+        self.watcher.watch(found, self._loaded_since_ns(worker, told))
 
-    def _loaded_since_ns(self, worker: WorkerProcess) -> int | None:
-        """Say from when on a worker has loaded what it tells of before it is ready, as time of the epoch.
+    def _loaded_since_ns(self, worker: WorkerProcess, told: Mapping[str, Any]) -> int:
+        """Say from when on what is written to the files is taken for a change, as time of the epoch.
 
-        None after the first reload: what was known before it is compared with that, and an app that makes new modules
-        each time it is loaded must not be reloaded for ever.
+        First from when the worker may have loaded them. After the first reload from when it had: an app that makes new
+        modules, each time it is loaded or in its jobs, must not be reloaded for ever.
         """
-        if self._has_reloaded or worker.state == "ready":
-            return None
+        if self._has_reloaded:
+            return int(told["until_ns"])
+        if worker.state == "ready":
+            return int(told["since_ns"])
         return time.time_ns() - int((time.monotonic() - worker.started_s) * 1e9)
 
     def watch_own(self) -> None:

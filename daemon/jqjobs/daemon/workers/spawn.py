@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jqjobs.base.process import host_name, identity_of
 from jqjobs.daemon.output.worker_pipes import WorkerPipes
@@ -55,7 +56,7 @@ class WorkerProcess:
     stacks: str = ""
     stacks_asked_s: float | None = None
     error: str = ""
-    last_files: list[str] = field(default_factory=list)
+    last_files: list[dict[str, Any]] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     identity: dict[str, object] = field(default_factory=dict)
 

@@ -127,7 +127,8 @@ class WorkerProcesses:
     def _hear_last_words(self, worker: WorkerProcess) -> None:
         for message in [] if worker.channel.closed else worker.channel.receive():
             worker.error = str(message.get("error", worker.error))
-            worker.last_files += message.get("paths", [])
+            if message["event"] == "files":
+                worker.last_files.append(message)
         worker.channel.close()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,14 +27,17 @@ class LoadedFiles:
         self._packages = packages
         self._seen: set[str] = set()
         self._modules = 0
+        #: When all that is loaded was told; what is told next was loaded since.
+        self._told_ns = time.time_ns()
         self._elsewhere = tuple(_library_roots())
 
     def report(self, channel: Channel) -> None:
         """Tell the daemon of files loaded since the last call; costs nothing while none were."""
-        if len(sys.modules) == self._modules:
-            return
-        self._modules = len(sys.modules)
-        self._tell(channel, _module_files())
+        now_ns = time.time_ns()
+        if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
+            self._tell(channel, _module_files())
+        self._told_ns = now_ns
 
     def report_failure(self, channel: Channel, error: BaseException) -> None:
         """Tell the daemon what the app failed to load with: a change there is a reason to try again.
@@ -48,7 +52,8 @@ class LoadedFiles:
         self._seen.update(found)
         new = list(filter(is_wanted or self._is_source, found))
         for start in range(0, len(new), _MOST_PATHS):
-            channel.send("files", paths=new[start : start + _MOST_PATHS])
+            part = new[start : start + _MOST_PATHS]
+            channel.send("files", paths=part, since_ns=self._told_ns, until_ns=time.time_ns())
 
     def _is_source(self, path: str) -> bool:
         parts = path.split(os.sep)

@@ -16,6 +16,14 @@ from jqjobs.daemon.deploys.source_changes import Step
 from log_lines import Lines
 from unit.daemon.deploys.fake_deploys import FakeDeploys, Worker
 
+#: When a worker may have loaded what it tells of.
+SINCE_NS, UNTIL_NS = 10**18, 10**18 + 5
+
+
+def told(*paths: str) -> dict[str, Any]:
+    """Return what a worker tells of files."""
+    return {"event": "files", "paths": paths, "since_ns": SINCE_NS, "until_ns": UNTIL_NS}
+
 
 @pytest.fixture
 def deploys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: Lines) -> Any:
@@ -267,27 +275,28 @@ def test_files_of_a_release_are_watched_by_the_way_that_leads_over_its_link(
     (tmp_path / "current").symlink_to("releases/1")
     deploys.files.release = resolve(tmp_path / "current")
     worker: Any = Worker()
-    deploys.files.watch(worker, [f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"])
+    deploys.files.watch(worker, told(f"{tmp_path}/releases/1/shop.py", "/opt/lib/other.py"))
     assert deploys.watcher.files == worker.files == {f"{tmp_path}/current/shop.py", "/opt/lib/other.py"}
 
 
-def test_only_what_is_loaded_before_the_first_reload_by_a_worker_not_ready_yet_may_have_been_written_meanwhile(
+def test_what_is_written_while_it_may_be_loaded_is_a_change_and_after_a_reload_only_what_is_written_later(
     deploys: FakeDeploys,
 ) -> None:
     loading: Any = Worker(started_s=time.monotonic() - 60)
     ready: Any = Worker(state="ready")
-    deploys.files.watch(loading, ["/srv/shop.py"])
+    deploys.files.watch(loading, told("/srv/shop.py"))
     assert deploys.watcher.loaded_since_ns == pytest.approx(time.time_ns() - 60e9, abs=30e9)
-    deploys.files.watch(ready, ["/srv/made.py"])
-    assert deploys.watcher.loaded_since_ns is None
+    deploys.files.watch(ready, told("/srv/in_a_job.py"))
+    assert deploys.watcher.loaded_since_ns == SINCE_NS
     deploys.files.keep([])
-    deploys.files.watch(loading, ["/srv/made_anew.py"])
-    assert deploys.watcher.loaded_since_ns is None, "an app that makes modules each time would reload for ever"
+    for number, worker in enumerate([loading, ready]):
+        deploys.files.watch(worker, told(f"/srv/made_{number}.py"))
+        assert deploys.watcher.loaded_since_ns == UNTIL_NS, "an app that makes modules would reload for ever"
 
 
 def test_what_a_worker_on_its_way_out_loads_is_not_watched(deploys: FakeDeploys) -> None:
     leaving: Any = Worker(plan=object())
-    deploys.files.watch(leaving, ["/srv/old.py"])
+    deploys.files.watch(leaving, told("/srv/old.py"))
     assert deploys.watcher.files == set()
 
 
@@ -320,7 +329,7 @@ def test_after_a_refused_reload_all_is_watched_as_before(deploys: FakeDeploys) -
 def test_without_a_watcher_hup_works_and_nothing_is_watched(deploys: FakeDeploys) -> None:
     deploys.files.watcher = None
     worker: Any = Worker()
-    deploys.files.watch(worker, ["/srv/shop.py"])
+    deploys.files.watch(worker, told("/srv/shop.py"))
     deploys.source_changes.begin()
     assert deploys.advance_to(Step.RELOADING) == [Step.RELOADING]
     deploys.reload.end()

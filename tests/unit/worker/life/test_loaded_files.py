@@ -6,9 +6,11 @@ import importlib
 import socket
 import sys
 import sysconfig
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -24,15 +26,15 @@ class Wire:
         ours, theirs = socket.socketpair()
         self.channel, self._daemon = Channel(ours, patient=False), Channel(theirs)
 
-    def messages(self) -> list[list[str]]:
-        found: list[list[str]] = []
+    def messages(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         while messages := self._daemon.receive():
-            found += [message["paths"] for message in messages]
+            found += messages
             self.channel.receive()  # offers what there was no room for
         return found
 
     def paths(self) -> set[str]:
-        return {path for paths in self.messages() for path in paths}
+        return {path for message in self.messages() for path in message["paths"]}
 
     def close(self) -> None:
         self.channel.close()
@@ -93,6 +95,22 @@ def test_files_are_told_once_and_new_ones_as_they_come(wire: Wire, write: Callab
     assert wire.paths() == {second}
 
 
+def test_with_files_goes_since_when_they_may_have_been_loaded_and_when_they_had_been(
+    wire: Wire, write: Callable[[str, str], str]
+) -> None:
+    sources = LoadedFiles()
+    sources.report(wire.channel)
+    wire.messages()
+    sources.report(wire.channel)
+    before_ns = time.time_ns()
+    write("k_timed.py", "")
+    importlib.import_module("k_timed")
+    after_ns = time.time_ns()
+    sources.report(wire.channel)
+    [message] = wire.messages()
+    assert message["since_ns"] <= before_ns <= after_ns <= message["until_ns"]
+
+
 def test_while_nothing_is_imported_nothing_is_looked_at(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = LoadedFiles()
     sources.report(wire.channel)
@@ -140,9 +158,9 @@ def test_thousands_of_files_are_told_in_messages_of_a_bounded_size(wire: Wire, m
     for number in range(1201):
         pretend(monkeypatch, f"k_many_{number}", f"/srv/shop/many/{number}.py")
     LoadedFiles().report(wire.channel)
-    messages = wire.messages()
-    assert max(map(len, messages)) <= 500
-    assert len({path for paths in messages for path in paths if path.startswith("/srv/shop/many/")}) == 1201
+    told = [message["paths"] for message in wire.messages()]
+    assert max(map(len, told)) <= 500
+    assert len({path for paths in told for path in paths if path.startswith("/srv/shop/many/")}) == 1201
 
 
 def test_a_failure_tells_the_file_that_cannot_be_read_as_python(wire: Wire, write: Callable[[str, str], str]) -> None:
