@@ -117,6 +117,15 @@ def test_the_dead_are_ended_as_their_board_says_and_not_renewed(kept: KeptWorker
     assert (kept.system.ids("leases"), kept.told) == ([], [LeaseEvent("joined", "w")])
 
 
+def test_one_that_had_very_much_in_hand_is_ended_in_parts_all_of_it(kept: KeptWorkers) -> None:
+    kept.join("w")
+    kept.system.add(*[f"j{n}" for n in range(2 * leases.MOST_ENDED + 7)])
+    kept.take("w", 2 * leases.MOST_ENDED + 7)
+    kept.end("w", Charge("killed by SIGSEGV"))
+    assert (kept.system.active(), kept.system.ids("leases")) == ({}, [])
+    assert len(kept.system.ids("ready")) == 2 * leases.MOST_ENDED + 7
+
+
 def test_a_recall_takes_back_what_has_not_started(kept: KeptWorkers) -> None:
     kept.join("w")
     kept.system.add("a")

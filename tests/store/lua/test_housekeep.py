@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+import pytest
+
+from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
-from store.queue_system import QueueSystem
+from store.queue_system import QueueSystem, outcome
 
 
 def test_an_empty_queue_needs_nothing(system: QueueSystem) -> None:
@@ -73,3 +79,48 @@ def test_a_round_that_left_something_is_gone_on_with_at_once(system: QueueSystem
     system.clock.advance(500)
     assert [system.tend(pause_ms=2000).more for _ in range(3)] == [True, False, False]
     assert len(system.ids("ready")) == 150
+
+
+@pytest.mark.parametrize("kind", [Kind.WAITING, Kind.MISFIT, Kind.KEPT, Kind.DISCARDED])
+def test_however_many_are_over_at_once_a_call_is_short_and_the_rest_follows(
+    real_system: QueueSystem, kind: Kind
+) -> None:
+    """About so many commands are 5 ms of Redis, on a slow machine; what is due moves on meanwhile."""
+    system, ids = real_system, [f"j{i}" for i in range(300)]
+    system.add(*ids)
+    for _ in range(3):
+        jobs = system.take("w", 100)
+        system.trip("w", 0, [outcome(job, kind, 1000) for job in jobs])
+    system.add("due", due="+1000")
+    system.clock.advance(1000)
+    first, commands = counted(system, lambda: system.tend(max_dead=0))
+
+    assert (first.more, system.states("due")) == (True, ["ready"])
+    assert commands < 1500
+    for _ in range(20):
+        found, commands = counted(system, lambda: system.tend(max_dead=0))
+        assert commands < 1500
+        if not found.more:
+            break
+    assert [system.ids(state) for state in ("waiting", "parked", "kept", "dead")] == [[]] * 4
+
+
+def test_no_kind_of_work_waits_until_all_others_are_done(system: QueueSystem) -> None:
+    """Deadlines leave room for what is to be forgotten, though not for all of it."""
+    system.add(*[f"j{i}" for i in range(90)])
+    jobs = system.take("w", 90)
+    system.trip("w", 0, [outcome(job, Kind.WAITING if n < 48 else Kind.KEPT, 1000) for n, job in enumerate(jobs)])
+    system.clock.advance(1000)
+    first = system.tend()
+
+    assert (system.ids("waiting"), 0 < len(system.ids("kept")) < 42, first.more) == ([], True, True)
+    assert not system.tend().more
+    assert system.ids("kept") == []
+
+
+def counted(system: QueueSystem, call: Callable[[], upkeep.Housekept]) -> tuple[upkeep.Housekept, int]:
+    """Call, and return the answer and how many commands of Redis that took."""
+    system.redis("CONFIG", "RESETSTAT")
+    answer = call()
+    told = system.redis("INFO", "commandstats").decode()
+    return answer, sum(map(int, re.findall(r"cmdstat_(?!evalsha|eval|config|info)\S+?:calls=(\d+)", told)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.jobs.records import Status
+from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
+from jqjobs.store.reads import jobs
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
 
@@ -222,3 +224,53 @@ def test_a_round_that_is_asked_to_be_repeated_reaps_the_rest_at_once(system: Que
         assert rounds < 10
 
     assert system.ids("leases") == []
+
+
+@pytest.fixture
+def laden(system: QueueSystem) -> QueueSystem:
+    """A worker had 120 jobs in hand when its lease ran out, and the first of three parts of that has been reaped."""
+    system.reaping_works_from_now()
+    system.add(*[f"j{n:03}" for n in range(120)])
+    system.take("w", 120)
+    for _ in range(4):
+        system.clock.advance(LEASE_MS // 4 - 1)
+        system.tend()
+    system.clock.advance(LEASE_MS // 4)
+    found = system.tend()
+    assert (found.more, found.reaped, len(system.ids("ready"))) == (True, 0, 50)
+    return system
+
+
+def test_one_that_had_very_much_in_hand_is_reaped_in_parts(laden: QueueSystem) -> None:
+    assert [(found.more, found.reaped) for found in (laden.tend(), laden.tend())] == [(True, 0), (False, 1)]
+    assert laden.ids("ready") == [f"j{n:03}" for n in range(120)]
+    assert (laden.active(), laden.ids("leases")) == ({}, [])
+    assert {laden.counters(job_id)["lost"] for job_id in laden.ids()} == {1}
+
+
+def test_meanwhile_it_is_fenced_and_what_it_has_is_not_lost_sight_of(laden: QueueSystem) -> None:
+    assert laden.trip("w", 1).status is Status.FENCED
+    assert laden.run(leases.renew("q", LEASE_MS, ["w"])) == [-1]
+    assert laden.run(leases.join("q", "w", LEASE_MS)) is False
+    info = laden.run(jobs.job_info("q", "j119"))
+    assert (info.state, info.worker) == ("active", "w")
+
+
+@pytest.mark.parametrize("jump_ms", [LEASE_MS, -LEASE_MS])
+def test_nor_does_amnesty_bring_it_back(laden: QueueSystem, jump_ms: int) -> None:
+    laden.clock.advance(jump_ms)
+    laden.tend()
+    assert laden.trip("w").status is Status.FENCED
+    while laden.tend().more:
+        pass
+    laden.clock.advance(LEASE_MS // 30)
+    while laden.tend().more:
+        pass
+    assert len(laden.ids("ready")) == 120
+
+
+def test_its_daemon_ends_the_rest_as_its_board_says(laden: QueueSystem) -> None:
+    board = [BoardEntry("j119", 1, "succeeded")]
+    ended = [laden.run(leases.leave("q", "w", "killed", board)) for _ in range(3)]
+    assert ended == [leases.MOST_ENDED, 20, -1]
+    assert (laden.states("j119"), len(laden.ids("ready"))) == ([], 119)

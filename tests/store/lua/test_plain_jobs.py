@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -13,8 +14,8 @@ from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, trips
 from store.queue_system import START_MS, QueueSystem, outcome
 
-#: lua/rules/trip/take_plain.lua: a trip takes payloads of about so many bytes.
-MOST_TAKE_BYTES = 1_048_576
+#: lua/rules/trip/read_plain.lua: a trip stops with the payload that is over so many bytes of them.
+MOST_TAKE_BYTES = 524_288
 
 
 def done(system: QueueSystem, jobs: list[TakenJob], want: int = 0) -> trips.Trip:
@@ -158,6 +159,32 @@ def test_the_limit_of_bytes_holds_across_plain_jobs_and_others(system: QueueSyst
     system.add("d", queue="r")
 
     assert [job.id for job in system.take("w", 10, queues=("q", "r"))] == ["a", "b"]
+
+
+def test_large_payloads_come_one_a_trip_from_all_queues_together_and_none_is_read_in_vain(
+    real_system: QueueSystem,
+) -> None:
+    """Plain jobs, others, suspects: to read, copy and send a payload of a MB takes Redis a millisecond."""
+    system, queues, large = real_system, ("q", "r", "s"), b"x" * 1_000_000
+    for queue in queues:
+        system.add("a", "b", queue=queue, payload=large)
+        system.add("c", queue=queue, payload=large, fields=("timeout", 7))
+        system.add("d", queue=queue, payload=large, fields=("suspect", "1 1", "attempt", 1))
+        system.redis("ZREM", system.key("ready", queue), "d")
+        system.redis("ZADD", system.key("suspects", queue), 1, "d")
+    system.join("w", queues=queues)
+    taken: list[tuple[str, str]] = []
+    while len(taken) < 12:
+        before = answered_bytes(system)
+        jobs = system.trip("w", 100, queues=queues, free=50, suspects=(5, Scope.WORKER)).jobs
+        assert len(jobs) == 1
+        assert answered_bytes(system) - before < 1_010_000 * 1.5
+        taken += [(job.queue, job.id) for job in jobs]
+    assert sorted(taken) == [(queue, job_id) for queue in queues for job_id in "abcd"]
+
+
+def answered_bytes(system: QueueSystem) -> int:
+    return int(re.search(rb"total_net_output_bytes:(\d+)", system.redis("INFO", "stats"))[1])  # type: ignore[index]
 
 
 def test_a_damaged_job_stops_neither_the_plain_ones_before_it_nor_those_after_it(system: QueueSystem) -> None:

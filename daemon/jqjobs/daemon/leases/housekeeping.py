@@ -30,6 +30,8 @@ _APART = 0.8
 #: Where Redis has a `maxmemory`, the dead of all queues that a daemon serves may take this part of it, at so many bytes
 #: each with small arguments; but so many a queue are kept at least.
 _DEAD_SHARE, _DEAD_BYTES, _LEAST_DEAD = 0.1, 1005, 1000
+#: A round goes on for so long at most, and a call; then it is the turn of what else the thread does.
+_TURN_S = 0.05
 #: The same queue's trimmed jobs are said together, no more often than this.
 _TRIMMED_EVERY_S = 60.0
 
@@ -48,11 +50,25 @@ class Housekeeping:
 
     def do(self, queues: Sequence[str]) -> bool:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
-        settings, more = self._settings, False
-        dead_ms, pause_ms = round(settings.dead_s * 1000), round(_APART * self.every_s * 1000)
-        most_dead = self.most_dead(len(queues))
-        rounds = [upkeep.housekeep(name, settings.lease_ms, most_dead, dead_ms, pause_ms) for name in queues]
-        answers = self._store.run_many(rounds)
+        until_s, most_dead, problems = time.monotonic() + _TURN_S, self.most_dead(len(queues)), []
+        while queues:
+            answers = self._call(queues, most_dead)
+            problems += [
+                problem for name, found in zip(queues, answers, strict=True) if (problem := self._pass_on(name, found))
+            ]
+            # A call is short: of what comes by the thousand many are needed.
+            queues = [name for name, found in zip(queues, answers, strict=True)
+                      if isinstance(found, Housekept) and found.more]  # fmt: skip
+            if time.monotonic() >= until_s:
+                break
+        raise_first(problems)
+        return bool(queues)
+
+    def _call(self, queues: Sequence[str], most_dead: int) -> list[Housekept | StoreError]:
+        settings, dead_ms = self._settings, round(self._settings.dead_s * 1000)
+        pause_ms = round(_APART * self.every_s * 1000)
+        calls = [upkeep.housekeep(name, settings.lease_ms, most_dead, dead_ms, pause_ms) for name in queues]
+        answers = self._store.run_many(calls)
         for name, found in zip(queues, answers, strict=True):
             if isinstance(found, StoreError):
                 continue
@@ -61,14 +77,9 @@ class Housekeeping:
             if found.mended:
                 log.event("queue.damaged", level=log.ERROR, queue=name, error=found.mended)
             self._trimmed.note(name, found, most_dead)
-            more = more or found.more
             if found.inbox:
                 self.inboxes.note([name])
-        problems = [
-            problem for name, found in zip(queues, answers, strict=True) if (problem := self._pass_on(name, found))
-        ]
-        raise_first(problems)
-        return more
+        return answers
 
     def _pass_on(self, name: str, found: Housekept | StoreError) -> StoreError | None:
         """Bring away what has left a queue; return what kept it from that."""

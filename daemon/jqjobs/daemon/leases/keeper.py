@@ -123,13 +123,16 @@ class LeaseKeeper:
         if first not in self._judged:
             self._judged[first] = judge(self._store, dead, scope)
         words, share = self._judged[first], random.uniform(0.5, 1)
-        self._store.run_all([
+        left = [
             leases.leave(
                 name, worker.worker_id, worker.charge.cause, board_entries(words, name), worker.stacks, share
             )
             for worker in dead
             for name in worker.queues
-        ])  # fmt: skip
+        ]  # fmt: skip
+        while left:  # each call is short, however much a worker had in hand
+            ended = self._store.run_all(left)
+            left = [call for call, jobs in zip(left, ended, strict=True) if jobs == leases.MOST_ENDED]
         del self._judged[first]
         for worker in dead:
             worker.board.remove()

@@ -14,6 +14,8 @@ from jqjobs.store.reply_values import truth
 from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
 
+#: So many jobs of a worker one call of `leave` ends (lua/rules/workers/dead_worker.lua).
+MOST_ENDED = 50
 #: Nothing is told of what jobs take.
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
@@ -50,7 +52,7 @@ def signature_offers(entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def leave(
     queue: str, worker: str, cause: str = "", board: Sequence[BoardEntry] = (), stack: str = "", share: float = 1.0
 ) -> Call[int]:
-    """End a worker: how many jobs it had in hand, -1 when it had no lease.
+    """End a worker: how many jobs it had in hand, -1 when it had no lease; `MOST_ENDED`: there may be more, call again.
 
     ``board``: what its daemon says of each job that is not just unstarted. ``share``: of the delay before such a job
     runs again, 0.5 to 1, so that not all of them come back at once.

@@ -1,4 +1,4 @@
---: include core trip/standing trip/settle_plain trip/serve trip/watch
+--: include core trip/standing trip/settle_plain trip/serve trip/watch trip/read_plain
 -- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
 -- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
@@ -49,7 +49,7 @@ for i, q in ipairs(queues) do
 end
 
 local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
-  trip = trip, want = want, asked = want, words = ARGV[6], stop = false, more = 0,
+  trip = trip, want = want, asked = want, room = MOST_TAKE_BYTES, words = ARGV[6], stop = false, more = 0,
   plain = {}, jobs = {}, inboxes = {}, tailed = {}, broken = {}, watches = {}, moments = {} }
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
 if want > 0 and t.suspects and not is_quiet then rare().suspects(t) end

@@ -1,4 +1,4 @@
---: include core trip/standing trip/leave_active trip/take_plain outcome/succeeded
+--: include core trip/standing trip/leave_active trip/take_plain outcome/succeeded trip/read_plain
 -- A trip between two whole ones (exchange.lua), in the queue that gave the last job: first attempts that succeeded with
 -- nothing to say are settled, plain jobs are taken, and nothing else is looked at. So it is allowed only while somebody
 -- has made a whole one there just now (rules/trip/served.lua), and nothing has happened since that is to be seen at
@@ -47,5 +47,5 @@ if left > 0 then
   redis.call('DEL', unpack(ids))
 end
 local plain = {}
-if want > 0 then pcall(take_plain, q, 1, want, active, plain, meta[2]) end
+if want > 0 then pcall(take_plain, q, 1, want, MOST_TAKE_BYTES, active, plain, meta[2]) end
 return { 0, plain[5] or 0, #stale > 0 and stale, plain[2], plain[3], plain[4] }

@@ -1,8 +1,8 @@
 --: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
 --: include retention parking/unpark moving/overdue trip/served flow/forget_batches turns/forget
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
--- parked jobs when somebody offers what they lack, forget what retention no longer covers. Bounded; call again while
--- more is 1.
+-- parked jobs when somebody offers what they lack, forget what retention no longer covers. A call is short, however
+-- much there is: about a thousand commands; call again while more is 1.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
@@ -10,7 +10,7 @@
 --   dead jobs trimmed, which keys of a wrong type it has set aside or "", jobs and notices that
 --   wait to be delivered elsewhere }
 -- First write: ZREM, passes when Redis is full; none within the pause
-local CHUNK = 100
+local CHUNK, COMMANDS = 100, 1000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
@@ -19,21 +19,34 @@ redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
 local mended = mend(q)
 local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted')
 
+local more, left = false, COMMANDS
+
+-- act(q, now, most, …) says whether there may be more, and how many it did; each: commands that one takes, about.
+-- What there is no room for comes with the next call.
+local function some(each, act, ...)
+  local most = math.min(CHUNK, math.floor(left / each))
+  local has_more, done = most < 1, 0
+  if most > 0 then has_more, done = act(q, now, most, ...) end
+  more, left = more or has_more, left - done * each
+  return done
+end
+
 if meta[3] then count_uncounted(q, now, meta[3]) end
-local more = promote(q, now, CHUNK)
+some(4, promote)
 end_pause(q, now)
-local reaped, dead_left = reap(q, now, lease, meta[1], '', 10)
-if pass_deadlines(q, now, CHUNK) then more = true end
-if meta[2] and unpark(q, now, tonumber(meta[2]), CHUNK) then more = true end
-if end_overdue_misfits(q, now, CHUNK) then more = true end
-if forget_kept(q, now) then more = true end
-if forget_batches(q, now) then more = true end
-local trimmed, more_dead = trim_dead(q, now, most_dead, dead_ms)
+local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
+left = left - 20 * lost
+some(20, pass_deadlines)
+if meta[2] then some(8, unpark, tonumber(meta[2])) end
+some(14, end_overdue_misfits)
+some(3, forget_kept)
+some(3, forget_batches)
+local trimmed = some(5, trim_dead, most_dead, dead_ms)
 redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
 local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
 local inbox = update_wake(q)
 if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end
-if reaped > 0 then wake_watcher(q, now) end
-more = more or dead_left or more_dead
+if reaped + lost > 0 then wake_watcher(q, now) end
+more = more or dead_left
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
 return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered }

@@ -9,6 +9,6 @@ local q, now, worker = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 redis.pcall('ZREM', q .. 'leases', '')
 mend(q, { ['trip:' .. worker] = 'string' })
 local fresh = redis.call('SET', q .. 'trip:' .. worker, 0, 'NX', 'PX', TRIP_TTL_MS)
-if not fresh and not redis.call('ZSCORE', q .. 'leases', worker) then return 0 end
+if not fresh and (tonumber(redis.call('ZSCORE', q .. 'leases', worker) or nil) or 0) == 0 then return 0 end
 redis.call('ZADD', q .. 'leases', now + tonumber(ARGV[3]), worker)
 return 1

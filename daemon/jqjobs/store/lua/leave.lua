@@ -8,7 +8,7 @@
 --     it did not heed that | "interrupted": stopped, free | "neighbour": free, the worker ended for another job
 --   of what had ended: "succeeded" | "failed" | "waiting <ms>"
 -- Jobs of the active set that the board does not name (under the same attempt) were not started: free, in place.
--- Returns how many jobs it had in hand, or -1 when it had no lease
+-- Returns how many jobs it had in hand, or -1 when it had no lease; 50: there may be more, call again with the same
 -- First write: ZREM, passes when Redis is full; none when it had no lease
 local q, now, worker = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 if not redis.call('ZSCORE', q .. 'leases', worker) then return -1 end
@@ -16,7 +16,7 @@ allow_when_full(q)
 local board = {}
 for i = 6, #ARGV, 3 do board[ARGV[i]] = { ARGV[i + 1], ARGV[i + 2] } end
 local end_of = { cause = ARGV[3], stack = ARGV[4] ~= '' and ARGV[4] or nil, share = tonumber(ARGV[5]) }
-local left = end_worker(q, now, worker, board, end_of)
+local left = end_worker(q, now, worker, board, end_of, MOST_ENDED)
 update_wake(q)
 if left > 0 then wake_watcher(q, now) end
 return left

@@ -13,7 +13,8 @@ allow_when_full(q)
 for i = 1, workers do
   local worker = ARGV[3 + i]
   reply[i] = -1
-  if redis.call('ZSCORE', q .. 'leases', worker) then
+  local until_ms = redis.call('ZSCORE', q .. 'leases', worker)
+  if until_ms and until_ms ~= '0' then  -- at 0 it is being ended (rules/workers/dead_worker.lua)
     redis.call('ZADD', q .. 'leases', now + lease, worker)
     redis.call('PEXPIRE', q .. 'trip:' .. worker, TRIP_TTL_MS)
     reply[i] = redis.call('ZCARD', q .. 'active:' .. worker)

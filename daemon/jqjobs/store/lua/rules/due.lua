@@ -23,9 +23,9 @@ local function what_is_due(q, now, most)
   return due, #due == most or timers == MOST_TIMERS
 end
 
--- Returns whether there may be more.
+-- Returns whether there may be more, and how many were due.
 local function promote(q, now, most)
-  if ask_again_at(q, now) ~= 0 then return false end
+  if ask_again_at(q, now) ~= 0 then return false, 0 end
   local due, more = what_is_due(q, now, most)
   redis.call('ZREM', q .. 'scheduled', unpack(due))
   for _, id in ipairs(due) do
@@ -37,5 +37,5 @@ local function promote(q, now, most)
       unless_damaged(q, now, id, function() make_ready(q, id) end)
     end
   end
-  return more
+  return more, #due
 end

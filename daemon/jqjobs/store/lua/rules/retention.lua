@@ -3,8 +3,6 @@
 -- as people have set it for this queue, else as its daemon says.
 -- Gives: forget_kept, trim_dead
 
-local MOST_FORGOTTEN = 100  -- for one reason, in one call
-
 local function drop(q, now, state, ids)
   if #ids == 0 then return 0 end
   for _, id in ipairs(ids) do
@@ -17,33 +15,27 @@ local function drop(q, now, state, ids)
   return #ids
 end
 
-local function first_until(q, state, moment)
-  return redis.call('ZRANGEBYSCORE', q .. state, '-inf', moment, 'LIMIT', 0, MOST_FORGOTTEN)
+-- Returns the first of those that came until a moment, or are more than may be kept: at most so many.
+local function first_over(q, state, moment, kept, most)
+  local over = redis.call('ZRANGEBYSCORE', q .. state, '-inf', moment, 'LIMIT', 0, most)
+  local surplus = math.min(most, redis.call('ZCARD', q .. state) - kept)
+  return surplus > #over and redis.call('ZRANGE', q .. state, 0, surplus - 1) or over
 end
 
-local function first_beyond(q, state, most)
-  local surplus = math.min(MOST_FORGOTTEN, redis.call('ZCARD', q .. state) - most)
-  return surplus > 0 and redis.call('ZRANGE', q .. state, 0, surplus - 1) or {}
+-- Each returns whether there may be more, and how many were forgotten; most: of one call.
+
+local function forget_kept(q, now, most)
+  local over = first_over(q, 'kept', now, setting(q, 'max_kept', math.huge), most)
+  note_successes(q, over)
+  return drop(q, now, 'kept', over) == most, #over
 end
 
-local function forget_successes(q, now, ids)
-  note_successes(q, ids)
-  return drop(q, now, 'kept', ids)
-end
-
--- Returns whether there may be more.
-local function forget_kept(q, now)
-  local over = forget_successes(q, now, first_until(q, 'kept', now))
-  local surplus = forget_successes(q, now, first_beyond(q, 'kept', setting(q, 'max_kept', math.huge)))
-  return math.max(over, surplus) == MOST_FORGOTTEN
-end
-
--- Returns how many, and whether there may be more. What was trimmed is counted for good: nothing else tells of it.
-local function trim_dead(q, now, most, ms)
-  local old = drop(q, now, 'dead', first_until(q, 'dead', now - setting(q, 'dead_ms', ms)))
-  local surplus = drop(q, now, 'dead', first_beyond(q, 'dead', setting(q, 'max_dead', most)))
-  if old + surplus > 0 then redis.call('HINCRBY', q .. 'meta', 'trimmed', old + surplus) end
+-- What was trimmed is counted for good: nothing else tells of it.
+local function trim_dead(q, now, most, most_dead, dead_ms)
+  local over = first_over(q, 'dead', now - setting(q, 'dead_ms', dead_ms), setting(q, 'max_dead', most_dead), most)
+  drop(q, now, 'dead', over)
+  if #over > 0 then redis.call('HINCRBY', q .. 'meta', 'trimmed', #over) end
   -- Of what was lost in another way nobody has counted down.
   if redis.call('EXISTS', q .. 'dead', q .. 'transfers') == 0 then redis.call('DEL', q .. 'errors') end
-  return old + surplus, math.max(old, surplus) == MOST_FORGOTTEN
+  return #over == most, #over
 end

@@ -2,11 +2,13 @@
 -- Jobs whose mover did not get to the end of it. Daemons deliver them (transfers.lua).
 -- Gives: overdue_transfers
 
-local OVERDUE_MS, MOST_SEEN = 2000, 50
+local OVERDUE_MS, MOST_SEEN, MOST_FORGOTTEN = 2000, 50, 1000
 
--- Returns how many there are; what says no longer where it was to go is dead. Forgets what came here long ago.
+-- Returns how many there are; what says no longer where it was to go is dead. Forgets what came here long ago, a part
+-- of it each time.
 local function overdue_transfers(q, now)
-  redis.call('ZREMRANGEBYSCORE', q .. 'arrived', '-inf', now)
+  local forgotten = math.min(MOST_FORGOTTEN, redis.call('ZCOUNT', q .. 'arrived', '-inf', now))
+  if forgotten > 0 then redis.call('ZREMRANGEBYRANK', q .. 'arrived', 0, forgotten - 1) end
   local found = gone_since(q, now, OVERDUE_MS, MOST_SEEN)
   local left = 0
   for _, id in ipairs(found) do

@@ -18,8 +18,8 @@ local function free(q, id, rank, refused, key)
 end
 
 -- One lap over the parked jobs, started by whoever offers what nobody offered; `unpark` in meta is how far it got.
--- Returns whether there is more of it.
-local function unpark(q, now, from, most)
+-- Returns whether there is more of it, and at how many it has looked.
+local function unpark(q, now, most, from)
   local ids = redis.call('ZRANGE', q .. 'parked', from, from + most - 1)
   local left = 0
   for _, id in ipairs(ids) do
@@ -38,7 +38,7 @@ local function unpark(q, now, from, most)
   else
     redis.call('HSET', q .. 'meta', 'unpark', from + left)
   end
-  return #ids == most
+  return #ids == most, #ids
 end
 
 local function give_up_misfit(q, now, id)
@@ -47,11 +47,11 @@ local function give_up_misfit(q, now, id)
   die(q, now, id, 'discarded', f[1])
 end
 
--- Returns whether there may be more.
+-- Returns whether there may be more, and how many there were.
 local function end_overdue_misfits(q, now, most)
   local late = redis.call('ZRANGEBYSCORE', q .. 'misfits', '-inf', now, 'LIMIT', 0, most)
   for _, id in ipairs(late) do
     if leave_parked(q, id) then unless_damaged(q, now, id, function() give_up_misfit(q, now, id) end) end
   end
-  return #late == most
+  return #late == most, #late
 end

@@ -2,17 +2,17 @@
 -- Jobs go from ready, or from suspects, into a worker's hands.
 -- Gives: new_batch, hand_out, move_batch
 
--- What one look finds to be taken. bytes: of payloads taken so far. leaving, entering: of the set and of the active
+-- What one look finds to be taken. leaving, entering: of the set and of the active
 -- set; found: for the answer, flat, six items a job; limited: the one with limits, id, attempt and limits.
-local function new_batch(bytes) return { leaving = {}, entering = {}, found = {}, bytes = bytes, limited = nil } end
+local function new_batch() return { leaving = {}, entering = {}, found = {}, limited = nil } end
 
--- f, limits: see read_job, limits_of.
-local function hand_out(q, batch, index, id, rank, name, payload, f, limits)
+-- t: the trip, see serve.lua. f, limits: see read_job, limits_of.
+local function hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
   local leaving, entering, found, n = batch.leaving, batch.entering, batch.found, #batch.found
   local attempt = f and (tonumber(f.attempt) or 0) + 1 or 1
   leaving[#leaving + 1] = id
   entering[#entering + 1], entering[#entering + 2] = rank, attempt == 1 and id .. ' 1' or id .. ' ' .. attempt
-  batch.bytes = batch.bytes + #(payload or '')
+  t.room = t.room - #(payload or '')
   if f and f.coalesce == 'queued' then
     free_key(q, id, f.key)
     f.key = false  -- of no use to the worker, whose report can be the short one

@@ -2,16 +2,18 @@
 -- What ready begins with, as far as it is plain: a name and a payload, taken for the first time.
 -- Gives: MOST_TAKE_BYTES, read_plain
 
-local MOST_TAKE_BYTES = 1048576
+local MOST_TAKE_BYTES = 524288  -- with which a trip stops: one more payload, a MiB at most, is over that
 local UNREAD = {}
 
--- Returns how many of these jobs come before the first that is not plain or was taken before, runs (name, since when it
--- waits, how often both come in a row) and payloads of those, and the bytes of these payloads.
+-- room: for so many bytes of payloads; the one that is more is the last. Returns how many of these jobs come before the
+-- first that is not plain or was taken before, runs (name, since when it waits, how often both come in a row) and
+-- payloads of those, and the bytes of these payloads.
 -- A job that is like the one before it costs a quarter less, being read without the names of its fields.
-local function read_plain(q, ids, most)
+local function read_plain(q, ids, most, room)
   local job, runs, payloads, n, bytes = q .. 'job:', {}, {}, 0, 0
   local are_alike, name, since, run, times = false, nil, false, 0, 0
   for i = 1, math.min(#ids, most) do
+    if bytes > room then break end
     local values = are_alike and redis.pcall('HVALS', job .. ids[i]) or UNREAD
     local payload = values[2]
     if values[1] ~= name or values[3] ~= since or values[4] or payload < '{' then
@@ -28,7 +30,6 @@ local function read_plain(q, ids, most)
       end
       payload = its_payload
     end
-    if bytes > MOST_TAKE_BYTES then break end
     n, times, bytes, payloads[i] = i, times + 1, bytes + #payload, payload
   end
   if name then runs[run] = times end

@@ -1,23 +1,24 @@
 --: include wake workers/reap_due trip/take_plain trip/served
 -- What a trip does in each queue of the worker once it has settled: promote, reap, take, set the wake token.
--- t, the trip: now, worker, lease, queues; want: how many more it may take; stop: it may take no more; plain, jobs,
--- inboxes, tailed, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of a queue: quiet:
--- nothing is cancelled, scheduled, suspect or in the inbox,
--- watches: its meta field `watch`, moments: ms until something is due, -1 for never, absent when that is not known;
+-- t, the trip: now, worker, lease, queues; want, room: so many may it take, and bytes of payloads; stop: it may take no
+-- more; plain, jobs, inboxes, tailed, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of
+-- a queue: quiet: nothing is cancelled, scheduled, suspect or in the inbox, watches: its meta field `watch`, moments:
+-- ms until something is due, -1 for never, absent when that is not known;
 -- rare(): what handles all that is not plain (exchange.lua).
 -- Gives: serve_all
 
 -- Returns whether ready has more, nil when that is not known.
 local function take_from(t, i, q, has_groups)
-  local active, got, bytes, aside, left = q .. 'active:' .. t.worker, 0, 0, 0, true
+  local active, got, bytes, aside, left = q .. 'active:' .. t.worker, 0, 0, 0, nil
   if #t.jobs == 0 then
-    got, bytes, left = take_plain(q, i, t.want, active, t.plain, has_groups)
-    t.want = t.want - got
+    got, bytes, left = take_plain(q, i, t.want, t.room, active, t.plain, has_groups)
+    t.want, t.room = t.want - got, t.room - bytes
+    t.stop = t.room < 0
+    if not left or t.want == 0 or t.stop then return left end
   end
-  if not left or t.want == 0 then return left end
   t.moments[i] = nil
-  got, aside, t.stop = t.rare().take(t, q, i, active, bytes, has_groups)
-  t.want = t.want - got
+  got, aside, t.stop = t.rare().take(t, q, i, active, has_groups)
+  t.want, t.stop = t.want - got, t.stop or t.room < 0
   if aside > 0 then t.more = 1 end
 end
 

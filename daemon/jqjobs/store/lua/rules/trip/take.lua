@@ -1,4 +1,4 @@
---: include limits/gate turns/taken trip/read_plain trip/read_job trip/move_aside trip/hand_out trip/begin_now
+--: include limits/gate turns/taken trip/read_job trip/move_aside trip/hand_out trip/begin_now
 -- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
 -- Gives: take
 
@@ -23,6 +23,8 @@ local function take_head(t, q, index, want, batch, active, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
   local got, aside, stop, again = 0, 0, false, false
   for i = 1, #head, 2 do
+    stop = t.room < 0
+    if stop then break end
     local id, rank, gone, passes_on = head[i], head[i + 1], false, false
     local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
     local limits = fine and f and f.limits and limits_of(f.limits) or NO_LIMITS
@@ -31,9 +33,9 @@ local function take_head(t, q, index, want, batch, active, has_groups)
       aside = aside + 1
       if passes_on or aside == MOST_ASIDE then break end
     else
-      stop = batch.bytes > MOST_TAKE_BYTES or (#limits > 0 and not can_begin_now(t, t.asked - want + got))
+      stop = #limits > 0 and not can_begin_now(t, t.asked - want + got)
       if stop then break end
-      hand_out(q, batch, index, id, rank, name, payload, f, limits)
+      hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
       got = got + 1
       -- Whether the next one may start depends on this one.
       again = #limits > 0 and take_found(t, q, batch, active, has_groups)
@@ -44,9 +46,9 @@ local function take_head(t, q, index, want, batch, active, has_groups)
   return got, aside, stop, again or aside > 0
 end
 
--- Goes on while what it finds moves aside, or lets others come. bytes: of payloads taken so far.
-local function take(t, q, index, active, bytes, has_groups)
-  local got, aside, stop, again, batch = 0, 0, false, false, new_batch(bytes)
+-- Goes on while what it finds moves aside, or lets others come.
+local function take(t, q, index, active, has_groups)
+  local got, aside, stop, again, batch = 0, 0, false, false, new_batch()
   repeat
     local taken, moved
     taken, moved, stop, again = take_head(t, q, index, t.want - got, batch, active, has_groups)

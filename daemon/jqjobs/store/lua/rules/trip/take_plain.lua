@@ -4,11 +4,11 @@
 
 -- plain: flat reply, five items a queue: its index, "id id …", runs and payloads as read_plain has them, 1 when ready
 -- has more.
--- has_groups: there are groups in the queue, or were (turns/turn.lua).
+-- room: see read_plain. has_groups: there are groups in the queue, or were (turns/turn.lua).
 -- Returns how many were taken, their bytes, and whether ready has more.
-local function take_plain(q, index, want, active, plain, has_groups)
+local function take_plain(q, index, want, room, active, plain, has_groups)
   local ids, ranks = head_of(q .. 'ready', want + 1, has_groups)
-  local got, runs, payloads, bytes = read_plain(q, ids, want)
+  local got, runs, payloads, bytes = read_plain(q, ids, want, room)
   if got > 0 then
     local entering, n = {}, 0
     -- Last one first: a short sorted set is searched from its head for where a member belongs.

@@ -25,15 +25,15 @@ local function consider_suspect(t, q, batch, index, id, rank, most, got)
   local fits = got == 0 or got < math.min(own, most)
   if scope > tonumber(t.scope) or not fits or (#limits > 0 and batch.limited) then return end
   if refusal(q, t.now, limits, -math.huge) then return end
-  hand_out(q, batch, index, id, rank, name, payload, f, limits)
+  hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
   return math.min(own, most)
 end
 
 local function take_from_suspects(t, q, index)
   local waiting = redis.call('ZRANGE', q .. 'suspects', 0, MOST_LOOKED_AT - 1, 'WITHSCORES')
-  local batch, got, most = new_batch(0), 0, math.min(tonumber(t.suspects), t.want)
+  local batch, got, most = new_batch(), 0, math.min(tonumber(t.suspects), t.want)
   for i = 1, #waiting, 2 do
-    if got >= most then break end
+    if got >= most or t.room < 0 then break end
     local allowed = consider_suspect(t, q, batch, index, waiting[i], waiting[i + 1], most, got)
     if allowed then got, most = got + 1, allowed end
   end
@@ -50,7 +50,7 @@ local function take_suspects(t)
     if not t.quiet[i] and redis.call('HEXISTS', q .. 'meta', 'paused') == 0 then
       local fine, got, alone = pcall(take_from_suspects, t, q, i)
       if fine and got > 0 then
-        t.want, t.stop = t.want - got, alone or not string.find(t.words, 'free')
+        t.want, t.stop = t.want - got, alone or t.room < 0 or not string.find(t.words, 'free')
         return
       end
     end

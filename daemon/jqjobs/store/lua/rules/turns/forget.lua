@@ -2,5 +2,5 @@
 -- Gives: forget_turns
 
 local function forget_turns(q)
-  redis.call('DEL', q .. 'turns')
+  redis.call('UNLINK', q .. 'turns')
 end

@@ -9,9 +9,9 @@ end
 
 local function pass_deadline(q, now, id) leave_waiting(q, now, id, 'deadline', 'nobody answered in time') end
 
--- Returns whether there may be more.
+-- Returns whether there may be more, and how many there were.
 local function pass_deadlines(q, now, most)
   local late = redis.call('ZRANGEBYSCORE', q .. 'waiting', '-inf', now, 'LIMIT', 0, most)
   for _, id in ipairs(late) do pass_deadline(q, now, id) end
-  return #late == most
+  return #late == most, #late
 end

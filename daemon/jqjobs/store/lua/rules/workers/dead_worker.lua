@@ -1,6 +1,9 @@
 --: include in_hand mend damaged totals outcome/leave_hand limits/places workers/board_entry
--- The end of a worker: what it had in hand goes elsewhere, its lease is gone.
--- Gives: end_worker
+-- The end of a worker: what it had in hand goes elsewhere, its lease is gone. Of one that has very much that is done in
+-- parts; meanwhile its lease is one until 0: nobody renews it, and the worker is fenced.
+-- Gives: MOST_ENDED, end_worker
+
+local MOST_ENDED = 50  -- jobs of one call
 
 local CLEAN = { unstarted = true, succeeded = true }
 
@@ -23,12 +26,12 @@ local function settle_left(q, now, worker, id, rank, word, end_of, cancelled)
 end
 
 -- board: id → {attempt, word}, or nil when nobody could read it (then all that it had in hand may have been running).
--- end_of: cause, stack, share, see leave.lua; was_draining: it had said that it would end. Returns how many jobs it had
--- in hand.
-local function end_worker(q, now, worker, board, end_of)
+-- end_of: cause, stack, share, see leave.lua; was_draining: it had said that it would end. Returns of how many jobs, at
+-- most `most`, and whether that was the last of it.
+local function end_worker(q, now, worker, board, end_of, most)
   local active = q .. 'active:' .. worker
   mend(q, { ['active:' .. worker] = 'zset', ['trip:' .. worker] = 'string' })
-  local members = redis.call('ZRANGE', active, 0, -1, 'WITHSCORES')
+  local members = redis.call('ZRANGE', active, 0, most - 1, 'WITHSCORES')
   local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
   for i = 1, #members, 2 do
     local id, attempt = string.match(members[i] .. ' 0', '(%S+) (%S+)')
@@ -44,8 +47,12 @@ local function end_worker(q, now, worker, board, end_of)
     end)
   end
   count(q, now, 'done', end_of.done or 0)
+  if redis.call('EXISTS', active) == 1 then
+    redis.call('ZADD', q .. 'leases', 0, worker)
+    return #members / 2, false
+  end
   redis.call('ZREMRANGEBYLEX', q .. 'cancels', '[' .. worker .. ' ', '(' .. worker .. '!')
   redis.call('ZREM', q .. 'draining', worker)
   redis.call('ZREM', q .. 'leases', worker)  -- last: an end that breaks off can be done again
-  return #members / 2
+  return #members / 2, true
 end

@@ -3,7 +3,6 @@
 -- Gives: reap
 
 local AT_ONCE = 1000             -- leases of one command
-local MOST_REAPED_JOBS = 100     -- a reap ends with the worker that reaches this, so that it stays short
 local CAUSE = 'its lease ran out: its host or daemon stopped'
 local DRAINED = 'its lease ran out after its daemon had begun to drain'
 
@@ -16,7 +15,8 @@ local function grant_amnesty(q, now, lease, clock_went_back)
     redis.call('DEL', q .. 'offers')
     look_at_added(q, now)
   end
-  local workers, which = redis.call('ZRANGE', q .. 'leases', 0, -1), clock_went_back and 'XX' or 'GT'
+  local workers = redis.call('ZRANGEBYSCORE', q .. 'leases', '(0', '+inf')  -- but those that are being ended
+  local which = clock_went_back and 'XX' or 'GT'
   for first = 1, #workers, AT_ONCE do
     local granted = {}
     for i = first, math.min(first + AT_ONCE - 1, #workers) do
@@ -32,25 +32,25 @@ local function end_of(q, worker)
 end
 
 -- reaped: meta field, when somebody last looked. me: a worker that is calling, hence alive, or "".
--- Returns how many workers it ended, and whether more are left: then the next look need not wait.
+-- Returns how many workers it ended, whether more are left: then the next look need not wait, and of how many jobs.
 local function reap(q, now, lease, reaped, me, most)
-  if not is_reap_due(now, lease, reaped) then return 0, false end
+  if not is_reap_due(now, lease, reaped) then return 0, false, 0 end
   local gap = now - (tonumber(reaped) or -math.huge)
   if math.abs(gap) > lease / 3 then
     redis.call('HSET', q .. 'meta', 'reaped', now)
     grant_amnesty(q, now, lease, gap < 0)
-    return 0, false
+    return 0, false, 0
   end
   if gap > 0 then redis.call('HSET', q .. 'meta', 'reaped', now) end
   local ended, jobs, left = 0, 0, false
   for _, worker in ipairs(redis.call('ZRANGEBYSCORE', q .. 'leases', '-inf', now, 'LIMIT', 0, most + 2)) do
-    left = worker ~= me and (ended == most or jobs >= MOST_REAPED_JOBS)
-    if left then break end
     if worker ~= me then
-      jobs = jobs + end_worker(q, now, worker, nil, end_of(q, worker))
-      ended = ended + 1
+      left = ended == most or jobs >= MOST_ENDED
+      if left then break end
+      local some, is_all = end_worker(q, now, worker, nil, end_of(q, worker), MOST_ENDED - jobs)
+      jobs, ended, left = jobs + some, ended + (is_all and 1 or 0), not is_all
     end
   end
   if left then redis.call('HSET', q .. 'meta', 'reaped', now - math.ceil(lease / 30)) end
-  return ended, left
+  return ended, left, jobs
 end
