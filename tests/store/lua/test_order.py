@@ -106,8 +106,8 @@ def test_a_batch_of_500_is_taken_and_settled_in_one_trip_each(system: QueueSyste
     assert system.redis("KEYS", system.key("job:*")) == []
 
 
-def test_a_take_stops_after_one_mebibyte_of_payloads(system: QueueSystem) -> None:
-    system.add("a", "b", "c", "d", payload=b"x" * 600_000)
+def test_a_take_stops_after_half_a_mebibyte_of_payloads(system: QueueSystem) -> None:
+    system.add("a", "b", "c", "d", payload=b"x" * 300_000)
 
     assert taken(system, 10) == ["a", "b"]
     assert system.ids("ready") == ["c", "d"]
