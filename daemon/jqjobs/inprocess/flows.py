@@ -130,13 +130,14 @@ class Flows:
         batch = self._batches[queue, batch_id] = Batch(queue, batch_id, OnDead.WAIT, rest, b"", now_ms)
         for n, raw in enumerate(members, 1):
             new, target = new_job(raw.encode(), f"{batch_id}.{n}", {"batch": f"{queue}/{batch_id}"})
-            _add(self._records, target or queue, new, self.on_begin)
-        batch.expected = len(members)
+            batch.has_lost |= not _add(self._records, target or queue, new, self.on_begin)
+        batch.expected = batch.total
         self._settle(batch)
 
 
-def _add(records: Records, queue: str, new: NewJob, on_begin: Callable[[Record], None]) -> None:
+def _add(records: Records, queue: str, new: NewJob, on_begin: Callable[[Record], None]) -> bool:
     made = records.add(queue, new)
     record = records.get(queue, made.id)
     if made.created and record is not None:
         on_begin(record)
+    return bool(made.created)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from jqjobs.jobs.flow import written
+from jqjobs.jobs.flow import BatchState, written
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import cancels, leases, upkeep
-from store.lua.test_batches import end, step, tell
+from store.lua.test_batches import called, end, status, step, tell
 from store.queue_system import QueueSystem, outcome
 
 
@@ -98,14 +98,60 @@ def test_what_a_step_does_not_say_comes_from_what_workers_published_in_its_queue
     assert int(system.job("a.2.1", "other")["due"]) == system.clock.now_ms + 500
 
 
-def test_a_step_whose_id_is_taken_in_its_queue_comes_nowhere(system: QueueSystem) -> None:
-    begin(system, step("b", queue="other"))
-    system.add("a.2", queue="other")
-    succeed(system)
+@pytest.mark.parametrize("queue", ["q", "other"])
+def test_a_step_whose_id_is_taken_in_its_queue_is_rejected_and_its_batch_waits_for_nothing(
+    system: QueueSystem, queue: str
+) -> None:
+    system.push({"open": "q/b", "always": [step("over").decode()]}, {"close": "q/b", "count": 1})
+    system.push({"job": "a", "id": "a", "batch": "q/b", "then": [step("b", queue=queue).decode()]})
+    system.ingest()
+    [job] = system.take("w")
+    system.add("a.2", queue=queue, name="stranger")
+    system.settle("w", job)
     tell(system, "q")
 
-    assert system.states("a.2") == []
-    assert system.redis("EXISTS", system.key("job:a.2")) == 0
+    assert system.job("a.2", queue)["name"] == "stranger"
+    assert system.rejected() == [("id_taken: there is a a.2 already", step("b", queue=queue))]
+    assert (status(system).state, called(system)) == (BatchState.FAILED, ["always"])
+    assert queue == "q" or system.redis("EXISTS", system.key("job:a.2")) == 0
+
+
+def test_a_list_whose_id_or_whose_member_is_taken_lets_nothing_come_after_it(system: QueueSystem) -> None:
+    both = json.dumps({"all": [step("b").decode(), step("c").decode()]}).encode()
+    begin(system, both, step("d"))
+    [job] = system.take("w")
+    system.add("a.2.1", name="stranger", due="+1000")
+    system.settle("w", job)
+
+    assert succeed(system) == "a.2.2"
+    assert (system.ids(), len(system.rejected())) == ([], 1)
+    begin(system, both, step("d"))
+    succeed(system)
+
+    assert (system.ids(), len(system.rejected())) == ([], 2)  # the list of the one before is known for a week
+
+
+def test_a_step_begins_where_one_of_its_id_has_gone_to_another_queue(system: QueueSystem) -> None:
+    for _ in range(2):
+        begin(system, step("b", queue="other"))
+        succeed(system)
+        tell(system, "q")
+        assert succeed(system, queue="other") == "a.2"
+    assert system.rejected() == []
+
+
+def test_a_member_that_came_twice_does_not_fail_its_batch(system: QueueSystem) -> None:
+    member = {"job": "a", "id": "a", "batch": "q/b", "then": [step("b").decode()]}
+    system.push({"open": "q/b"}, member, {"close": "q/b", "count": 1})
+    system.ingest()
+    succeed(system)
+    [second] = system.take("w")
+    system.push(member)
+    system.ingest()
+    assert succeed(system) == "a"
+    assert system.settle("w", second).stale == ()
+
+    assert status(system).state is BatchState.SUCCEEDED
 
 
 def test_a_list_is_waited_for_in_whichever_queues_its_members_are(system: QueueSystem) -> None:

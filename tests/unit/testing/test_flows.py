@@ -105,3 +105,11 @@ def test_a_cancelled_batch_cancels_its_members(jobs: InMemory) -> None:
     jobs.drain()
 
     assert (batch.status().state, [more for _, more in ran]) == (BatchState.CANCELLED, ["always"])  # type: ignore[misc]
+
+
+def test_nothing_comes_after_a_list_of_which_a_member_finds_another_job_under_its_id(jobs: InMemory) -> None:
+    app.chain(double.options(id="c").call(2), [double.call(3), double.call(4)], double.call(5)).enqueue()
+    note.options(id="c.2.1", queue="one", delay="1h").enqueue()
+    jobs.drain()
+
+    assert [app.batch_at("one/c.2").status().state, app.handle("one/c.2.2").state()] == [BatchState.FAILED, "kept"]

@@ -4,14 +4,13 @@
 
 local KEEP_MS = 604800000  -- of a batch that a chain makes
 
--- A list is a batch of this queue, and what comes after it is what its success calls for.
+-- A list is a batch of this queue, and what comes after it is what its success calls for: not if a member cannot begin.
 local function begin_list(q, now, id, members, rest)
   local batch, begun = q .. 'batch:' .. id, 0
-  if redis.call('EXISTS', batch) == 1 then return true end
   for i, raw in ipairs(members) do
     local member = id .. '.' .. i
     local name = queue_of(q) .. '/' .. member
-    if begin_job(q, now, member, raw, { 'flow', 'b', 'batch', queue_of(q) .. '/' .. id .. ' ' .. name .. ' 1' }) then
+    if begin_job(q, now, member, raw, { 'flow', 'b' }, queue_of(q) .. '/' .. id .. ' ' .. name .. ' 1') then
       redis.call('SADD', batch .. ':open', name)
       begun = begun + 1
     end
@@ -19,6 +18,7 @@ local function begin_list(q, now, id, members, rest)
   if begun == 0 then return false end
   redis.call('HSET', batch, 'created', now, 'opened', 'chain', 'expected', begun, 'total', begun, 'keep', KEEP_MS,
     'on_dead', 'wait', 'then', rest)
+  if begun < #members then redis.call('HSET', batch, 'failed', now) end
   redis.call('ZADD', q .. 'batches', '+inf', id)
   return true
 end
@@ -29,12 +29,12 @@ end
 local function begin_steps(q, now, root, number, text, batch, previous)
   local step, rest = first_step(text)
   local id, members = number > 1 and root .. '.' .. number or root, members_of(step)
+  if members and redis.call('EXISTS', q .. 'batch:' .. id) == 1 then return refuse_taken(q, now, id, step) end
   if members then return not batch and begin_list(q, now, id, members, rest) end
   local flow = (rest ~= '' and 't' or '') .. (batch and 'b' or '') .. (previous and 'p' or '')
   local more = { 'step', number, 'flow', flow }
   local function put(name, value) more[#more + 1], more[#more + 2] = name, value end
   if rest ~= '' then put('then', rest) end
-  if batch then put('batch', batch) end
   if previous then put('previous', previous) end
-  return begin_job(q, now, id, step, more)
+  return begin_job(q, now, id, step, more, batch)
 end

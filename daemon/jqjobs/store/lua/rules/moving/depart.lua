@@ -1,5 +1,5 @@
 --: include core scheduled limits/gate limits/held limits/let_go parking/parked outcome/give_back
---: include outcome/over flow/ended
+--: include outcome/over flow/begin_job flow/ended
 -- A job leaves its queue for another one (moving/transfer.lua), or comes back.
 -- Gives: leave_for, come_back
 
@@ -38,6 +38,7 @@ local function come_back(q, now, id, state, score)
   if state == 'parked' then return park(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'rank') or score) end
   if state == 'scheduled' then return set_alarm(q, id, score) end
   if state == 'new' then  -- what followed an end was never here, and another job has its id there
+    refuse_taken(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'payload') or '')
     flow_turns(q, now, id, 'gone')
     return forget(q, id)
   end
