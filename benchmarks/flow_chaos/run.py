@@ -5,8 +5,9 @@
 Batches have ten members, some of which fail once or die; what is to come when one is dead is waiting, cancelling or
 going on by turns. Chains have four steps, one of them a list. Between them jobs that belong to nothing, the bystanders.
 All are made evenly over the time of the kills. At the end the dead are retried where their batch waits for them, and
-all that was promised is looked for: `then` at most once and after all members, `always` exactly once, steps in their
-order, nothing stuck, no bystander lost, no attempt twice.
+what waits in a back-off is made due, since after five crashes it waits for minutes. Then what was promised is looked
+for: `then` at most once and after all members, `always` exactly once, steps in their order, nothing stuck, no bystander
+lost, no attempt twice. What is left is told with its state.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flow_chaos.fleet import Fleet
 from flow_chaos.judge import Journal, MadeBatch, wrong_with_batch, wrong_with_chain
+from flow_chaos.rest import BackOffs, jobs_left, open_members
 from flow_chaos.shop import QUEUES, app, call, work
 from jqjobs import BatchState, JobHandle
 from jqjobs.api.batches import Batch
@@ -35,6 +37,7 @@ from servers import start
 _MEMBERS = 10
 _COURSES = ("", "", "", "", "", "", "", "fails")
 _ON_DEAD = ("wait", "wait", "cancel", "go")
+_TELL_EVERY = 50
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Trial:
     batches: list[MadeBatch] = field(default_factory=list)
     chains: list[list[list[str]]] = field(default_factory=list)
     bystanders: list[str] = field(default_factory=list)
+    back_offs: BackOffs = field(default_factory=BackOffs)
     _handles: dict[str, Batch] = field(default_factory=dict)
     _fallen: list[JobHandle] = field(default_factory=list)
 
@@ -68,9 +72,12 @@ class Trial:
         return self._judge(round(time.monotonic() - began_s))
 
     def _strike(self) -> None:
-        until_s = time.monotonic() + self.most_s
-        while sum(self.fleet.killed.values()) < self.kills and time.monotonic() < until_s:
+        began_s = time.monotonic()
+        while (done := sum(self.fleet.killed.values())) < self.kills and time.monotonic() < began_s + self.most_s:
             self.fleet.strike()
+            if done % _TELL_EVERY == 0:
+                so_far = f"{done:,} of {self.kills:,} kills, {len(self.batches)} batches, {len(self.chains)} chains"
+                print(f"{time.monotonic() - began_s:.0f} s: {so_far}", file=sys.stderr, flush=True)
 
     def make_batch(self, number: int) -> None:
         """Open, fill and close one; a member of it dies, for good or until it is retried."""
@@ -107,6 +114,7 @@ class Trial:
         for handle in self._fallen:
             if handle.id not in journal.ended and handle.state() == "dead":
                 handle.retry()
+        self.back_offs.end()
         states = {made.id: self._handles[made.id].status().state for made in self.batches}
         calls = [f"{made.id}.always" for made in self.batches]
         calls += [f"{batch_id}.then" for batch_id, state in states.items() if state is BatchState.SUCCEEDED]
@@ -132,7 +140,8 @@ class Trial:
             "bystanders": len(self.bystanders), "jobs": len(journal.began), "attempts": sum(journal.attempts.values()),
             "then": sum(f"{made.id}.then" in journal.ended for made in self.batches),
             "always": sum(f"{made.id}.always" in journal.ended for made in self.batches),
-            "wrong": len(wrong), "what": wrong[:20],
+            "back_offs": asdict(self.back_offs), "wrong": len(wrong), "what": wrong[:20],
+            "left": [*open_members(self._handles), *jobs_left()][:100],
         }  # fmt: skip
 
 

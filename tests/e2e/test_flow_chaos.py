@@ -41,3 +41,4 @@ def test_batches_and_chains_keep_their_promises_while_workers_are_killed() -> No
     found = json.loads(campaign.stdout)
     assert (found["batches"], found["always"], found["chains"], found["wrong"]) == (4, 4, 6, 0)
     assert found["killed"]["workers"] > 0
+    assert found["left"] == []
