@@ -304,6 +304,8 @@ def test_an_app_with_the_documented_rights_can_enqueue_into_its_queue_and_wait_a
         assert send.options(key="k", delay="1h", replace=True).enqueue().created
         assert send.options(key="k", delay="1h", replace=True).enqueue().replaced
         assert len(send.enqueue_many([(), ()])) == 2
+        grouped = send.options(group="g", priority=3)
+        assert (len(grouped.enqueue_many([(), ()])), grouped.enqueue().created) == (2, True)
         with pytest.raises(ResultTimeout):
             job.result(timeout="50ms")
         monkeypatch.setenv("JQ_WAIT", "all:10ms")

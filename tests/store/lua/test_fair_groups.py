@@ -62,6 +62,25 @@ def test_the_first_group_of_a_priority_sees_what_comes_in_its_own_call(system: Q
     assert taken(system).index("g") <= 1
 
 
+def test_jobs_that_come_alone_take_the_turns_that_those_of_one_call_take(system: QueueSystem) -> None:
+    """Other commands do that (rules/arrival/alone.lua)."""
+    said = [("", 0), ("a", 0), ("a", 0), ("", 0), ("b", 5), ("", 5), ("b", 5), ("c", 0), ("a", 0), ("", -1)]
+    system.join("w", queues=["one", "many"])
+    for batch in "xy":
+        fields = [("fair", group) if group else ("keep", 1) for group, _ in said]
+        jobs = [NewJob("n", b"{}", f"{batch}{n}", said[n][1], fields=fields[n]) for n in range(len(said))]
+        for job in jobs:
+            system.run(enqueueing.enqueue("one", [job]))
+        system.run(enqueueing.enqueue("many", jobs))
+        for queue in ("one", "many"):
+            system.take("w", 4, queues=[queue])
+
+    for key in ("ready", "turns"):
+        one, many = (system.redis("ZRANGE", system.key(key, queue), 0, -1, "WITHSCORES") for queue in ("one", "many"))
+        assert one == many
+    assert all(system.job(f"y{n}", "one") == system.job(f"y{n}", "many") for n in range(len(said)))
+
+
 def test_a_priority_goes_before_any_turn(system: QueueSystem) -> None:
     add(system, *(f"w{n}" for n in range(3)), group="w")
     add(system, "x", group="x", priority=-1)

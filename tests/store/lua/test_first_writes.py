@@ -14,10 +14,10 @@ import pytest
 
 from jqjobs.errors import StoreFull
 from jqjobs.jobs.flow import OnDead
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind, NewJob, TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, moves, trips, upkeep
+from jqjobs.store.calls import batches, enqueueing, moves, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, tick_added
 from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
@@ -126,6 +126,11 @@ def an_alert_that_was_told(system: QueueSystem) -> Call[Any]:
     return CALLS["claim_alert"]
 
 
+def another_of_a_group(system: QueueSystem) -> Call[Any]:
+    system.add("first", fields=("fair", "g"))
+    return enqueueing.enqueue("q", [NewJob("n", b"{}", id="a", fields=("fair", "g"))])
+
+
 def a_batch(system: QueueSystem) -> None:
     system.run(CALLS["open_batch"])
 
@@ -155,6 +160,7 @@ MORE: dict[str, tuple[Prepare, ...]] = {
     "open_batch": (a_batch_that_another_has_opened,),
     "claim_alert": (an_alert_that_was_told,),
     "deliver": (what_was_read_just_now,),
+    "enqueue": (another_of_a_group,),
     "exchange": (settled_in_order,),
     "fast_trip": (settled_fast_and_in_order,),
     "housekeep": (housekeeping_that_was_done,),

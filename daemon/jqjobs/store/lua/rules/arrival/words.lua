@@ -1,7 +1,7 @@
 -- What is said of a run of new jobs beside id and payload (enqueue.lua).
 -- Gives: read_words
 
--- at: where its words begin in ARGV, behind name and number of words.
+-- at: where its words begin in ARGV, behind name and number of words. Returns it, and its priority and its group.
 local function read_words(at, words, now)
   local new, fields = { name = ARGV[at - 2], priority = 0, due = '', fields = {} }, 0
   for n = at, at + words - 1, 2 do
@@ -14,5 +14,5 @@ local function read_words(at, words, now)
       new.fields[fields + 1], new.fields[fields + 2], fields = word, value, fields + 2
     end
   end
-  return new
+  return new, new.priority, new.fair
 end

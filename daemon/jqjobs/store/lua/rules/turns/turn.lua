@@ -8,34 +8,48 @@
 -- Gives: has_turns, turn_of, write_turns, fresh_rank
 
 local has_turns = {}  -- q → whether it has groups, asked once a call
-local taken_of, last_of = {}, {}  -- what this call has read; and has given, to be written by `write_turns`
+-- Of each priority: its text, the highest rank taken, and the last one of each group as far as this call has read them;
+-- and has given them, to be written by `write_turns`.
+local bands = {}
 
-local function read_turns(q, band, member)
-  local found = redis.call('ZMSCORE', q .. 'turns', band, member)
-  taken_of[band], last_of[member] = tonumber(found[1] or nil), tonumber(found[2] or nil)
+local function band_of(priority)
+  local number = tonumber(priority) or 0
+  bands[number] = bands[number] or { text = digits(number), last = {} }
+  return bands[number]
+end
+
+local function read_turns(q, band, group)
+  local found = redis.call('ZMSCORE', q .. 'turns', band.text, band.text .. ' ' .. group)
+  band.is_read, band.taken, band.last[group] = true, tonumber(found[1] or nil), tonumber(found[2] or nil)
 end
 
 -- group: its field `fair`, or nil. sequence: its number where nobody takes turns; `seq` in meta has got so far.
 local function turn_of(q, priority, group, sequence)
   if has_turns[q] == nil then has_turns[q] = redis.call('EXISTS', q .. 'turns') == 1 end
   if not (group or has_turns[q]) then return rank_for(priority, sequence) end
-  local band = digits(tonumber(priority) or 0)
-  local member = band .. ' ' .. (group or '')
-  if not last_of[member] then read_turns(q, band, member) end
-  if not taken_of[band] then
-    if not group then return rank_for(priority, sequence) end
-    has_turns[q], taken_of[band], last_of[band .. ' '] = true, begin_turns(q, band, sequence)
+  local band, member = bands[priority] or band_of(priority), group or ''
+  local last = band.last[member]
+  if not last and (band.taken or not band.is_read) then
+    read_turns(q, band, member)
+    last = band.last[member]
   end
-  last_of[member] = math.max(taken_of[band], last_of[member] or -math.huge) + 1
-  return last_of[member]
+  if not band.taken then
+    if not group then return rank_for(priority, sequence) end
+    has_turns[q], band.taken, band.last[''] = true, begin_turns(q, band.text, sequence)
+  end
+  last = (last and last > band.taken and last or band.taken) + 1
+  band.last[member] = last
+  return last
 end
 
 -- After the last one of a call.
 local function write_turns(q)
-  local given = {}
-  for member, rank in pairs(last_of) do given[#given + 1], given[#given + 2] = rank, member end
-  if #given > 0 then redis.call('ZADD', q .. 'turns', unpack(given)) end  -- of 500 jobs at most
-  taken_of, last_of = {}, {}
+  local given, n = {}, 0
+  for _, band in pairs(bands) do
+    for group, rank in pairs(band.last) do given[n + 1], given[n + 2], n = rank, band.text .. ' ' .. group, n + 2 end
+  end
+  if n > 0 then redis.call('ZADD', q .. 'turns', unpack(given)) end  -- of 500 jobs at most
+  bands = {}
 end
 
 local function fresh_rank(q, priority, group)

@@ -1,0 +1,42 @@
+--: include arrival/ready arrival/said turns/turn
+-- The new jobs of one call, run by run: those of a run differ in id and payload only (enqueue.lua).
+-- Gives: add_runs
+
+-- sequence: number of the job before the first. has_groups: groups take turns in the queue. rare: builds what jobs need
+-- of which more is said, see said.lua. Returns what enqueue.lua does; wakes nobody.
+local function add_runs(q, now, sequence, has_groups, rare)
+  local call, argv, job, rules, begun, reply, ready, number, at = redis.call, ARGV, q .. 'job:', nil, {}, {}, {}, 0, 3
+  has_turns[q] = has_groups
+  while argv[at] do
+    local last, name, words, said, more = number + argv[at], argv[at + 1], tonumber(argv[at + 2]), at + 3, nil
+    local priority, group, has_more = read_said(said, words)
+    if not priority then
+      rules = rules or rare()
+      more, priority, group = rules.read_words(said, words, now)
+    end
+    -- Turns that begin look at all that waits.
+    if group and not begun[priority] then begun[priority], ready = true, write_ready(q, ready) end
+    local is_plain = words == 0 and not has_turns[q]
+    at = said + words
+    while number < last do
+      local id, payload, made = argv[at], argv[at + 1], 1
+      number, at = number + 1, at + 2
+      if more then
+        more.id, more.payload = id, payload
+        made, id = rules.add(q, tonumber(now), sequence + number, more, ready)
+      elseif call('EXISTS', job .. id) == 1 then
+        made = 0
+      elseif is_plain then
+        call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now)
+        ready[#ready + 1], ready[#ready + 2] = sequence + number, id
+      else
+        write_said(job .. id, now, name, payload, said, words, has_more)
+        ready[#ready + 1], ready[#ready + 2] = turn_of(q, priority, group, sequence + number), id
+      end
+      if made ~= 1 then reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = number, made, id end
+    end
+  end
+  write_ready(q, ready)
+  write_turns(q)
+  return reply
+end
