@@ -26,7 +26,7 @@ def test_the_table_of_envelope_keys_is_complete() -> None:
 
 
 def test_the_table_of_reason_codes_is_complete() -> None:
-    written = set(re.findall(r"'([a-z_]+): ", LUA["envelope"] + LUA["outcomes_unrun"]))
+    written = set(re.findall(r"'([a-z_]+): ", LUA["envelope"] + LUA["outcomes_unrun"] + LUA["begin_job"]))
 
     assert first_cells(section(PROTOCOL, "What is refused")) == written
 
