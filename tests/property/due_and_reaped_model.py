@@ -52,6 +52,7 @@ def reap(q: Queue, now: int, me: str, most: int) -> int:
 def _amnesty(q: Queue, now: int, *, went_back: bool) -> None:
     if went_back:
         q.offers.clear()
+        q.offered_until.clear()
     for worker, until in q.leases.items():
         q.leases[worker] = now + LEASE_MS if went_back else max(until, now + LEASE_MS)
 

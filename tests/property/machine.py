@@ -245,7 +245,10 @@ class Machine(RuleBasedStateMachine):
         workers = [client.id for i, client in enumerate(self.s.clients) if n >> i & 1]
         offered = (*NAMES, *(f"n {signature}" for signature in SIGNATURES))
         names = [name for i, name in enumerate(offered) if n >> (5 + i) & 1]
-        self.s.renew(queue, [*workers, "stranger"], names)
+        if n % 7 == 0 and not self.s.full:
+            self.s.renew_the_old_way(queue, names)
+        else:
+            self.s.renew(queue, [*workers, "stranger"], names, is_cut_off=n % 5 == 0)
 
     @rule(queue=queues, n=some)
     def housekeep(self, queue: str, n: int) -> None:

@@ -167,15 +167,32 @@ class Model:
     def recall(self, queue: str, now: int, worker: str, jobs: Sequence[tuple[str, int]]) -> int:
         return self.queues[queue].recall(now, worker, jobs)
 
-    def renew(self, queue: str, now: int, workers: Sequence[str], names: Sequence[str]) -> list[int]:
+    def renew(
+        self, queue: str, now: int, workers: Sequence[str], digests: Sequence[str]
+    ) -> tuple[list[bool], set[str]]:
         q = self.queues[queue]
         for worker in workers:
             if worker in q.leases:
                 q.leases[worker] = now + LEASE_MS
-        for name in names:
-            q.lap = q.lap or q.offers.get(name, 0) <= now
-            q.offers[name] = max(q.offers.get(name, 0), now + LEASE_MS)
-        return [len(q.active.get(worker, {})) if worker in q.leases else -1 for worker in workers]
+        known = [digest for digest in digests if digest in q.rosters]
+        for digest in known:
+            self._renew_roster(q, now, digest)
+        return [worker in q.leases for worker in workers], {*digests} - {*known}
+
+    def renew_the_old_way(self, queue: str, now: int, names: Sequence[str]) -> None:
+        q = self.queues[queue]
+        q.offers |= {name: max(q.offers.get(name, 0), now + LEASE_MS) for name in names}
+        q.lap = True
+
+    def offer(self, queue: str, now: int, digest: str, names: Sequence[str]) -> int:
+        q = self.queues[queue]
+        q.rosters[digest] = tuple(names)
+        self._renew_roster(q, now, digest)
+        return len(names)
+
+    def _renew_roster(self, q: Queue, now: int, digest: str) -> None:
+        q.lap = q.lap or q.offered_until.get(digest, 0) <= now
+        q.offered_until[digest] = max(q.offered_until.get(digest, 0), now + LEASE_MS)
 
     def publish(self, queue: str, now: int, entries: dict[str, dict[str, Any]]) -> int:
         q = self.queues[queue]
@@ -205,6 +222,7 @@ class Model:
         if not q.ready:
             q.turns.clear()
         q.offers = {name: until for name, until in q.offers.items() if until > now - LEASE_MS}
+        q.offered_until = {digest: until for digest, until in q.offered_until.items() if until > now - LEASE_MS}
         q.arrived = {token: until for token, until in q.arrived.items() if until > now}
         return reaped
 

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from property.queue_model import Queue
 
 RETRY_MS, MOST_RETRY_MS = 500, 30_000
+LATELY_MS = 3000
 
 
 def unknown(q: Queue, now: int, job_id: str, rank: int) -> None:
     q.retake_key(job_id)
-    if q.offers.get(q.jobs[job_id].name, 0) > now:
+    if q.jobs[job_id].name in q.on_offer(now):
         q.put_off(job_id, rank, now + RETRY_MS)
     else:
         _park(q, now, job_id, rank)
@@ -43,17 +44,18 @@ def _park(q: Queue, now: int, job_id: str, rank: int) -> None:
 
 
 def _is_offered_otherwise(q: Queue, now: int, job: Job) -> bool:
-    offered = {name for name, until in q.offers.items() if until > now and name.startswith(f"{job.name} ")}
+    offered = {name for name in q.on_offer(now) if name.startswith(f"{job.name} ")}
     return bool(offered - {f"{job.name} {signature}" for signature in (job.refused or (0, 0, ()))[2]})
 
 
 def unpark(q: Queue, now: int) -> None:
-    if not q.lap:
-        return
-    q.lap = False
+    """Look at all where somebody offers what nobody offered, else at those that were parked just now."""
+    is_lap, q.lap = q.lap, False
     for job_id in list(q.parked):
         job = q.jobs[job_id]
-        if _is_offered_otherwise(q, now, job) if job.refused else q.offers.get(job.name, 0) > now:
+        if not (is_lap or q.parked[job_id] >= now - LATELY_MS):
+            continue
+        if _is_offered_otherwise(q, now, job) if job.refused else job.name in q.on_offer(now):
             del q.parked[job_id]
             q.give_back(job_id, job.rank)
             job.rank = 0

@@ -70,6 +70,9 @@ class Queue:
         self.places: dict[str, set[str]] = {}
         self.catalog: dict[str, dict[str, Any]] = {}
         self.offers: dict[str, int] = {}
+        #: names by digest; digest → until when they are offered
+        self.rosters: dict[str, tuple[str, ...]] = {}
+        self.offered_until: dict[str, int] = {}
         self.inbox: list[New | Reply | None] = []
         self.seen: dict[str, int] = {}
         self.seq = self.done = self.failed = self.trimmed = self.rejected = 0
@@ -91,6 +94,10 @@ class Queue:
 
     def in_order(self) -> list[str]:
         return sorted(self.ready, key=lambda job_id: (self.ready[job_id], job_id))
+
+    def on_offer(self, now: int) -> set[str]:
+        single = {name for name, until in self.offers.items() if until > now}
+        return single.union(*(self.rosters[digest] for digest, until in self.offered_until.items() if until > now))
 
     def misfits(self) -> dict[str, int]:
         """Those parked for their arguments, and until when."""

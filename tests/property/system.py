@@ -214,9 +214,22 @@ class System:
         answer = self.run(recall(queue, worker, jobs))
         self.check(answer, self.model.recall(queue, self.now, worker, jobs))
 
-    def renew(self, queue: str, workers: list[str], names: list[str]) -> None:
-        answer = self.run(leases.renew(queue, LEASE_MS, workers, names))
-        self.check(answer, self.model.renew(queue, self.now, workers, names))
+    def renew(self, queue: str, workers: list[str], names: list[str], *, is_cut_off: bool = False) -> None:
+        """As a daemon does. ``is_cut_off``: it does not get to send names that Redis does not know."""
+        roster = leases.roster(names)
+        digests = [roster.digest] if names else []
+        answer = self.run(leases.renew(queue, LEASE_MS, workers, digests))
+        self.check(tuple(answer), self.model.renew(queue, self.now, workers, digests))
+        if answer.unknown and not is_cut_off:
+            offered = self.run(leases.offer(queue, LEASE_MS, roster))
+            self.check(offered, self.model.offer(queue, self.now, *roster))
+
+    def renew_the_old_way(self, queue: str, names: list[str]) -> None:
+        """As daemons do that know no rosters: name by name."""
+        for name in names:
+            self.store.wire.call("ZADD", f"jq:{{{queue}}}:offers", "GT", self.now + LEASE_MS, name)
+        self.store.wire.call("HSET", f"jq:{{{queue}}}:meta", "unpark", 0)
+        self.check(None, self.model.renew_the_old_way(queue, self.now, names))
 
     def housekeep(self, queue: str, max_dead: int = 1000, dead_ms: int = FOREVER_MS) -> None:
         answer = self.run(upkeep.housekeep(queue, LEASE_MS, max_dead, dead_ms))

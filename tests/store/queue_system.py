@@ -101,6 +101,12 @@ class QueueSystem:
             for queue in queues:
                 assert self.run(leases.join(queue, worker, lease_ms))
 
+    def offer(self, *names: str, queue: str = "q", lease_ms: int = LEASE_MS) -> str:
+        """Have a daemon say that its workers offer these names; return the digest under which it renews them."""
+        roster = leases.roster(names)
+        self.run(leases.offer(queue, lease_ms, roster))
+        return roster.digest
+
     def trip(
         self, worker: str, want: int = 0, outcomes: Sequence[Outcome] = (), *, number: int | None = None,
         in_hand: Sequence[TakenJob] | None = None, queues: Sequence[str] = ("q",), lease_ms: int = LEASE_MS,

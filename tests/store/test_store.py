@@ -245,7 +245,7 @@ def test_a_full_server_is_told_apart_inside_a_batch_with_forgotten_scripts(real_
         real_system.redis("CONFIG", "SET", "maxmemory", 0)
 
     assert isinstance(full, StoreFull)
-    assert held == [0]
+    assert held == leases.Renewed([True], set())
 
 
 def test_after_an_interrupt_the_next_command_gets_its_own_answer(system: QueueSystem) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from jqjobs.jobs.records import AttemptRef
 from jqjobs.link.board import Board
+from jqjobs.store.calls.leases import Roster
 from jqjobs.store.wire import Argument
 
 
@@ -15,7 +16,7 @@ class Join:
 
     worker_id: str
     queues: tuple[str, ...]
-    names: tuple[str, ...]
+    roster: Roster
     board: Board
 
 

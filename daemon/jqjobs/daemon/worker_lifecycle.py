@@ -25,6 +25,7 @@ from jqjobs.daemon.workers.worker_processes import WorkerProcesses, charge
 from jqjobs.link.board_layout import Word
 from jqjobs.link.bounds import Bounds
 from jqjobs.link.exits import WorkerExit
+from jqjobs.store.calls.leases import roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class WorkerLifecycle:
         worker.has_outbox = message.get("outbox", False)
         self._workers.describe(worker)
         self._say_unserved(message["unserved"])
-        self._leases.submit(Join(worker.id, worker.queues, worker.names, worker.board))
+        self._leases.submit(Join(worker.id, worker.queues, roster(worker.names), worker.board))
 
     def _say_unserved(self, queues: list[str]) -> None:
         """Say once that the app has queues which this daemon leaves to others."""

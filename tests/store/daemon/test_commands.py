@@ -10,6 +10,7 @@ from jqjobs.daemon.lease_messages import Command, Join, Recall
 from jqjobs.daemon.leases.commands import Commands, run_recall
 from jqjobs.errors import StoreRefused, StoreUnavailable
 from jqjobs.link.board import Board
+from jqjobs.store.calls.leases import roster
 from store.queue_system import QueueSystem
 
 
@@ -37,7 +38,7 @@ def recall_of(worker: str) -> Recall:
 
 @pytest.fixture
 def join(tmp_path: Path) -> Join:
-    return Join("w", ("q",), (), Board.create(tmp_path / "w.board"))
+    return Join("w", ("q",), roster(()), Board.create(tmp_path / "w.board"))
 
 
 def test_commands_are_done_in_order_and_once(join: Join) -> None:

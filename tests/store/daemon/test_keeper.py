@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +20,10 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
+from jqjobs.store.call import Call
 from jqjobs.store.calls import leases
 from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.rosters import offered_names
 from store.queue_system import LEASE_MS, QueueSystem
 from unit.link.boards import worker_side
 
@@ -37,9 +41,9 @@ class KeptWorkers:
         settings = DaemonSettings("shop:app", system.url, lease_s=LEASE_MS / 1000)
         self.keeper = LeaseKeeper(settings, "h:1:d", system.store, directory, self.told.append)
 
-    def join(self, worker: str, *queues: str) -> Board:
+    def join(self, worker: str, *queues: str, offers: Sequence[str] = ("mail",)) -> Board:
         board = self.boards[worker] = Board.create(self._directory / f"{worker}.board")
-        self.keeper.do(Join(worker, queues or ("q",), ("mail",), board))
+        self.keeper.do(Join(worker, queues or ("q",), leases.roster(offers), board))
         return board
 
     def take(self, worker: str, want: int = 1) -> list[TakenJob]:
@@ -92,6 +96,33 @@ def test_all_leases_are_renewed_and_who_has_lost_its_own_is_fenced(kept: KeptWor
     assert kept.system.score("leases", "stays") == before + 1000
     kept.keeper.renew()
     assert len(kept.told) == 1, "it is said once"
+
+
+def test_what_workers_offer_is_sent_once_and_renewed_by_its_digest(kept: KeptWorkers) -> None:
+    """While code is reloaded there are two rosters; of a Redis that has forgotten them, both are sent again."""
+    offers = ["mail", "report"], ["mail", "invoice"]
+    for nth, names in enumerate((*offers, *offers)):
+        kept.join(f"w{nth}", offers=names)
+    sent = Counter[str]()
+    for redis_forgets in (False, False, True):
+        if redis_forgets:
+            kept.system.redis("FLUSHALL")
+        sent.clear()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kept.system.store, "run_many", counting(kept.system.store.run_many, sent))
+            kept.keeper.renew()
+        assert sent == {"renew": 1, "offer": 2} if redis_forgets or not kept.told else {"renew": 1}
+        now_ms = kept.system.clock.now_ms
+        assert offered_names(kept.system.store, ["q"], now_ms) == [["invoice", "mail", "report"]]
+        kept.told.append(LeaseEvent("seen"))
+
+
+def counting(run: Callable[..., Any], sent: Counter[str]) -> Callable[..., Any]:
+    def run_and_count(calls: Sequence[Call[Any]]) -> Any:
+        sent.update(call.script.name for call in calls)
+        return run(calls)
+
+    return run_and_count
 
 
 def test_a_queue_that_is_broken_costs_the_others_no_lease(kept: KeptWorkers) -> None:

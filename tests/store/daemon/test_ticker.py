@@ -16,10 +16,9 @@ from jqjobs.daemon.leases.ticker import LOOK_EVERY_S, Ticker
 from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
-from jqjobs.store.calls import leases
 from jqjobs.store.calls.schedules import offers, plan, suspend
 from jqjobs.store.store import Store
-from store.queue_system import LEASE_MS, START_MS, QueueSystem
+from store.queue_system import START_MS, QueueSystem
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 #: No tick here depends on where in a minute the clock of a system begins.
@@ -278,7 +277,7 @@ def test_a_schedule_nobody_offers_rests_and_goes_on_once_somebody_does(
     sent = _count_commands(other)
     other.tick(["q"])
     assert sent == {"agenda ": 1}, "who is told that nobody offers it does not even try"
-    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
+    system.offer(*offers("q", "s", "shop:app"))
     ticker.tick(["q"])
 
     assert jobs(system) == job_at(200 * 60)

@@ -16,7 +16,7 @@ def publish(system: QueueSystem, *names: str, **entry: object) -> int:
 
 
 def offer(system: QueueSystem, *names: str) -> None:
-    system.run(leases.renew("q", LEASE_MS, [], names))
+    system.offer(*names)
 
 
 def park(system: QueueSystem, *ids: str, **job: object) -> None:
@@ -83,10 +83,10 @@ def test_an_offer_counts_until_its_lease_is_over(system: QueueSystem) -> None:
 
 
 def test_an_offer_does_not_get_shorter(system: QueueSystem) -> None:
-    system.run(leases.renew("q", 10 * LEASE_MS, [], ["n"]))
-    offer(system, "n")
+    digest = system.offer("n", lease_ms=10 * LEASE_MS)
+    assert system.run(leases.renew("q", LEASE_MS, [], [digest])).unknown == set()
 
-    assert system.score("offers", "n") == START_MS + 10 * LEASE_MS
+    assert system.score("rosters", digest) == START_MS + 10 * LEASE_MS
 
 
 def test_parked_jobs_are_freed_in_place_by_whoever_offers_their_name(system: QueueSystem) -> None:

@@ -264,13 +264,15 @@ KEYS = (
     "stats", "recent", "schedule", "ticks", "paused", "offers", "minute:{minute}", "held:api", "patience:api",
     "limit:api", "active:w", "trip:w", "transfers", "arrived", "turns", "notices", "batches", "added", "came", "comes",
     "batch:b", "batch:b:open", "batch:b:dead", "batch:b:kept", "batch:b:seen", "batch:b:at",
+    "rosters", "roster:{roster}",
 )  # fmt: skip
 #: Who writes over one of these has taken out of it what was in it: the jobs, or the leases.
 LOSES = {"ready", "held", "held:api", "active:w", "leases"}
 
 
 def overwrite(system: QueueSystem, part: str) -> None:
-    system.redis("SET", system.key(part.format(minute=system.clock.now_ms // 60_000)), "x")
+    parts = {"minute": system.clock.now_ms // 60_000, "roster": leases.roster(["n"]).digest}
+    system.redis("SET", system.key(part.format(**parts)), "x")
 
 
 @pytest.mark.parametrize("part", KEYS)

@@ -14,7 +14,18 @@ from store.lua.one_job import parked, ready, scheduled
 from store.queue_system import LEASE_MS, QueueSystem
 
 #: Keys of a queue that are not of one job, or say only that there was a worker.
-_QUEUES_OWN = {"meta", "wake", "leases", "trip:w", "offers", "catalog", "succeeded", "minute:28333333"}
+_QUEUES_OWN = {
+    "meta",
+    "wake",
+    "leases",
+    "trip:w",
+    "offers",
+    "catalog",
+    "succeeded",
+    "minute:28333333",
+    "rosters",
+    f"roster:{leases.roster(['n']).digest}",
+}
 
 
 def delete(system: QueueSystem, *ids: str) -> list[Deleted]:
@@ -95,7 +106,7 @@ def test_damaged_jobs_and_records_without_a_set_can_be_deleted(system: QueueSyst
 
 
 def test_a_promoted_job_is_due_now_and_one_that_was_put_off_has_its_old_place(system: QueueSystem) -> None:
-    system.run(leases.renew("q", LEASE_MS, [], ["n"]))
+    system.offer("n")
     system.add("aside")
     system.round(Kind.UNKNOWN)
     system.add("later", due="+5000")

@@ -55,21 +55,27 @@ def test_the_trip_number_outlives_its_worker_for_a_day(system: QueueSystem) -> N
     assert 86_000_000 < system.redis("PTTL", system.key("trip:w")) <= 86_400_000
 
 
-def test_renew_extends_leases_and_says_how_much_each_worker_holds(system: QueueSystem) -> None:
-    system.add("a", "b", "c")
-    system.take("busy", 2)
-    system.join("idle")
+def test_renew_extends_leases(system: QueueSystem) -> None:
+    system.join("busy", "idle")
     system.clock.advance(1000)
 
-    assert system.run(leases.renew("q", LEASE_MS, ["busy", "idle"])) == [2, 0]
+    assert system.run(leases.renew("q", LEASE_MS, ["busy", "gone", "idle"])).leased == [True, False, True]
     assert lease(system, "busy") == lease(system, "idle") == START_MS + 1000 + LEASE_MS
+
+
+def test_the_trip_number_of_who_is_renewed_is_kept_for_another_day_once_an_hour(system: QueueSystem) -> None:
+    system.join("w")
+    system.redis("PEXPIRE", system.key("trip:w"), 82_800_000)
+    system.clock.advance(3_600_000)
+    system.run(leases.renew("q", LEASE_MS, ["w"]))
+    assert system.redis("PTTL", system.key("trip:w")) > 86_000_000
 
 
 def test_renew_never_brings_a_lease_back(system: QueueSystem) -> None:
     system.join("gone")
     system.run(leases.leave("q", "gone"))
 
-    assert system.run(leases.renew("q", LEASE_MS, ["gone", "never"])) == [-1, -1]
+    assert system.run(leases.renew("q", LEASE_MS, ["gone", "never"])).leased == [False, False]
     assert system.ids("leases") == []
 
 
@@ -250,7 +256,7 @@ def test_one_that_had_very_much_in_hand_is_reaped_in_parts(laden: QueueSystem) -
 
 def test_meanwhile_it_is_fenced_and_what_it_has_is_not_lost_sight_of(laden: QueueSystem) -> None:
     assert laden.trip("w", 1).status is Status.FENCED
-    assert laden.run(leases.renew("q", LEASE_MS, ["w"])) == [-1]
+    assert laden.run(leases.renew("q", LEASE_MS, ["w"])).leased == [False]
     assert laden.run(leases.join("q", "w", LEASE_MS)) is False
     info = laden.run(jobs.job_info("q", "j119"))
     assert (info.state, info.worker) == ("active", "w")

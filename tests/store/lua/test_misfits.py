@@ -24,7 +24,7 @@ def publish(system: QueueSystem, *signatures: str, name: str = "n") -> None:
 
 def renew(system: QueueSystem, *signatures: str) -> None:
     """They are still there."""
-    system.run(leases.renew("q", LEASE_MS, [], ["n", *(f"n {signature}" for signature in signatures)]))
+    system.offer("n", *(f"n {signature}" for signature in signatures))
 
 
 def refuse(system: QueueSystem, signature: str = "old", park_ms: int = DAY_MS, **said: Any) -> None:

@@ -111,7 +111,7 @@ def test_a_schedule_ends_when_its_offer_does_and_begins_again_with_it(system: Qu
     system.clock.advance(1)
     assert not schedules(system)["s"].offered
     before = number(system)
-    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
+    system.offer(*offers("q", "s", "shop:app"))
 
     assert schedules(system)["s"].offered
     assert number(system) > before, "daemons must look again"
@@ -119,9 +119,11 @@ def test_a_schedule_ends_when_its_offer_does_and_begins_again_with_it(system: Qu
 
 def test_renewing_a_live_offer_keeps_it_and_tells_nobody(system: QueueSystem) -> None:
     publish(system)
+    digest = system.offer(*offers("q", "s", "shop:app"))
+    system.tend()
     before = number(system)
     system.clock.advance(LEASE_MS // 2)
-    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
+    assert system.run(leases.renew("q", LEASE_MS, [], [digest])).unknown == set()
     system.clock.advance(LEASE_MS - 1)
 
     assert schedules(system)["s"].offered
@@ -142,7 +144,7 @@ def test_publishing_an_ended_schedule_tells_daemons(system: QueueSystem) -> None
 def test_a_schedule_that_moved_to_another_queue_is_not_offered_in_the_old_one(system: QueueSystem) -> None:
     publish(system)
     system.clock.advance(LEASE_MS)
-    system.run(leases.renew("q", LEASE_MS, [], offers("new", "s", "shop:app")))
+    system.offer(*offers("new", "s", "shop:app"))
 
     assert not schedules(system)["s"].offered
 
@@ -156,7 +158,7 @@ def test_a_schedule_says_which_apps_offer_it_as_long_as_each_does(system: QueueS
     assert schedules(system)["mine"].apps == ("shop:app",)
 
     system.clock.advance(LEASE_MS - 1)
-    system.run(leases.renew("q", LEASE_MS, [], offers("q", "s", "shop:app")))
+    system.offer(*offers("q", "s", "shop:app"))
     system.clock.advance(1)
     assert schedules(system)["s"].apps == ("shop:app",)
 
@@ -178,7 +180,7 @@ def test_what_nobody_offered_for_a_year_is_forgotten_with_all_there_is_of_it(sys
 def test_what_comes_every_few_years_is_not_forgotten_while_somebody_offers_it(system: QueueSystem) -> None:
     publish(system, "leap")
     system.clock.advance(2 * YEAR_MS)
-    system.run(leases.renew("q", LEASE_MS, [], offers("q", "leap", "shop:app")))
+    system.offer(*offers("q", "leap", "shop:app"))
     publish(system, "new")
 
     assert set(schedules(system)) == {"leap", "new"}

@@ -8,8 +8,9 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.store.calls import daemons, upkeep
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.reads import jobs, queues
-from jqjobs.store.reads.diagnosis import lease_deadlines, offered_names
+from jqjobs.store.reads.diagnosis import lease_deadlines
 from jqjobs.store.reads.registry import read_registry
+from jqjobs.store.reads.rosters import offered_names
 from jqjobs.store.reads.search import Cursor, search
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
-from store.queue_system import LEASE_MS, QueueSystem, outcome
+from store.queue_system import QueueSystem, outcome
 
 
 def test_enqueue_sets_the_token(system: QueueSystem) -> None:
@@ -132,7 +132,7 @@ def test_retry_and_unparking_set_the_token(system: QueueSystem) -> None:
     assert system.wakes()
     system.round(Kind.DONE)
     assert not system.wakes()
-    system.run(leases.renew("q", LEASE_MS, [], ["n"]))
+    system.offer("n")
     system.tend()
 
     assert system.wakes()

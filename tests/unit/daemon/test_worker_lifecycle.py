@@ -18,6 +18,7 @@ from jqjobs.jobs.records import AttemptRef, TakenJob
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
 from jqjobs.link.exits import WorkerExit
+from jqjobs.store.calls.leases import roster
 from log_lines import Lines
 from unit.daemon.fake_workers import Clock, FakeWorkers
 from unit.link.boards import in_hand, run_only, worker_side
@@ -140,7 +141,7 @@ def test_loaded_ready_joined_go_is_how_a_worker_comes_into_service(daemon: FakeD
     assert (worker.state, daemon.keeper.submitted) == ("joining", []), "it has the app, and waits for Redis"
     daemon.make_joining(worker)
     assert worker.state == "joining"
-    assert daemon.keeper.submitted == [Join(worker.id, ("a", "b"), ("mail",), worker.board)]
+    assert daemon.keeper.submitted == [Join(worker.id, ("a", "b"), roster(("mail",)), worker.board)]
     assert worker.board.header["queues"] == ["a", "b"], "whoever finds its board must know where to give back"
     assert daemon.workers.heard(worker) == [], "without a lease it takes nothing"
     assert daemon.lifecycle.hear_of_lease(LeaseEvent("joined", worker.id), worker)

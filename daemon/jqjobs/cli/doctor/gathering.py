@@ -16,13 +16,14 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.operations.doctor.facts import Facts, QueueFacts, ServerFacts
 from jqjobs.operations.status import StatusReport, read_status
 from jqjobs.store.calls.schedules import agenda
-from jqjobs.store.reads.diagnosis import died_since, lease_deadlines, offered_names
+from jqjobs.store.reads.diagnosis import died_since, lease_deadlines
 from jqjobs.store.reads.error_groups import ErrorGroup, error_groups
 from jqjobs.store.reads.limits import held_limits
 from jqjobs.store.reads.memory import fullest, memory_of
 from jqjobs.store.reads.queues import QueueStatus, server_now_ms
 from jqjobs.store.reads.raw import rejected_page
 from jqjobs.store.reads.registry import Registry
+from jqjobs.store.reads.rosters import offered_names
 from jqjobs.store.reads.search import Cursor, search
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reads.servers import server_name

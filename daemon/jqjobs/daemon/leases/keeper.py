@@ -29,6 +29,7 @@ from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
+from jqjobs.store.calls.leases import Renewed, Roster
 from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count
@@ -152,12 +153,20 @@ class LeaseKeeper:
         here = {name: [join for join in self._joined.values() if name in join.queues] for name in queues}
         answers = self._store.run_many([_renewal(name, here[name], self._lease_ms) for name in queues])
         for name, answer in zip(queues, answers, strict=True):
-            for join, jobs in [] if isinstance(answer, StoreError) else zip(here[name], answer, strict=True):
-                if jobs < 0:
+            for join, is_leased in (
+                [] if isinstance(answer, StoreError) else zip(here[name], answer.leased, strict=True)
+            ):
+                if not is_leased:
                     self._fence(join)
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
-        raise_first(answers)
+        unknown = [
+            leases.offer(name, self._lease_ms, roster)
+            for name, answer in zip(queues, answers, strict=True)
+            for roster in _rosters(here[name])
+            if not isinstance(answer, StoreError) and roster.digest in answer.unknown
+        ]
+        raise_first([*answers, *self._store.run_many(unknown)])
 
     def _fence(self, join: Join) -> None:
         if self._joined.pop(join.worker_id, None) is not None:
@@ -219,9 +228,14 @@ def _read_infos(store: Store) -> Mapping[Place, Mapping[str, str]]:
         return {}
 
 
-def _renewal(name: str, here: Sequence[Join], lease_ms: int) -> Call[list[int]]:
-    names = sorted({offered for join in here for offered in join.names})
-    return leases.renew(name, lease_ms, [join.worker_id for join in here], names)
+def _renewal(name: str, here: Sequence[Join], lease_ms: int) -> Call[Renewed]:
+    digests = [roster.digest for roster in _rosters(here)]
+    return leases.renew(name, lease_ms, [join.worker_id for join in here], digests)
+
+
+def _rosters(here: Sequence[Join]) -> list[Roster]:
+    """Return what workers offer: one roster, while code is reloaded two."""
+    return list({join.roster.digest: join.roster for join in here}.values())
 
 
 def _taken_over(orphan: Orphan, charge: Charge) -> EndWorker:

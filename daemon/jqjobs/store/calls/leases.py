@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha1
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
@@ -20,17 +21,52 @@ MOST_ENDED = 50
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 
 
+class Roster(NamedTuple):
+    """All that the workers of an app offer: job names, ``name signature`` of each, schedules (`schedules.offers`).
+
+    ``digest``: what stands for it in Redis; the same for the same names.
+    """
+
+    digest: str
+    names: tuple[str, ...]
+
+
+class Renewed(NamedTuple):
+    """What came of a renewal. ``leased``: for each worker whether it has its lease still, else it is fenced.
+
+    ``unknown``: digests of the rosters that are to be offered by their names (`offer`).
+    """
+
+    leased: list[bool]
+    unknown: set[str]
+
+
+def roster(names: Iterable[str]) -> Roster:
+    """Return the roster of these names."""
+    offered = tuple(sorted(set(names)))
+    return Roster(sha1("\n".join(offered).encode(), usedforsecurity=False).hexdigest()[:20], offered)
+
+
 def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
     """Give a worker its lease; False when it was here before and is gone."""
     return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms), truth, repeatable=True)
 
 
-def renew(queue: str, lease_ms: int, workers: Sequence[str], names: Sequence[str] = ()) -> Call[list[int]]:
-    """Renew leases and offers; for each worker how many jobs it has in hand, -1 when it is fenced."""
-    args: list[Argument] = ["", lease_ms, len(workers), *workers, *names]
-    return Call(
-        script("renew"), (keys.meta(queue),), args, lambda reply: [int(jobs) for jobs in reply], repeatable=True
-    )
+def renew(queue: str, lease_ms: int, workers: Sequence[str], digests: Sequence[str] = ()) -> Call[Renewed]:
+    """Renew leases, and what is offered, by the digests of rosters."""
+
+    def parse(reply: Any) -> Renewed:
+        known = zip(digests, reply[len(workers) :], strict=True)
+        return Renewed([each == 1 for each in reply[: len(workers)]], {digest for digest, each in known if each != 1})
+
+    args: list[Argument] = ["", lease_ms, len(workers), *workers, *digests]
+    return Call(script("renew"), (keys.meta(queue),), args, parse, repeatable=True)
+
+
+def offer(queue: str, lease_ms: int, offered: Roster) -> Call[int]:
+    """Offer a roster that Redis does not know yet; how many names it has."""
+    args: list[Argument] = ["", lease_ms, offered.digest, *offered.names]
+    return Call(script("offer"), (keys.meta(queue),), args, int, repeatable=True)
 
 
 def publish(

@@ -1,5 +1,5 @@
 --: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
---: include retention parking/unpark moving/overdue trip/served flow/forget_batches turns/forget
+--: include retention parking/unpark parking/misfits moving/overdue trip/served flow/forget_batches turns/forget offers
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. A call is short, however
 -- much there is: about a thousand commands; call again while more is 1.
@@ -37,12 +37,12 @@ end_pause(q, now)
 local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
 left = left - 20 * lost
 some(20, pass_deadlines)
-if meta[2] then some(8, unpark, tonumber(meta[2])) end
+if meta[2] then some(8, unpark, tonumber(meta[2])) else some(8, unpark_latest) end
 some(14, end_overdue_misfits)
 some(3, forget_kept)
 some(3, forget_batches)
 local trimmed = some(5, trim_dead, most_dead, dead_ms)
-redis.call('ZREMRANGEBYSCORE', q .. 'offers', '-inf', now - lease)
+forget_offers(q, now - lease)
 local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
 local inbox = update_wake(q)
 if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end

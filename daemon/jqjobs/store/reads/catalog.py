@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from jqjobs.jobs.schemas import sound
 from jqjobs.store import keys
 from jqjobs.store.reads.queues import is_name, known_queues, server_now_ms
-from jqjobs.store.reply_values import fields, integer, json_or_none, string
+from jqjobs.store.reads.rosters import are_offered
+from jqjobs.store.reply_values import fields, json_or_none, string
 from jqjobs.store.store import Store
 
 _PARAMETERS = "params:"
@@ -75,12 +76,8 @@ def _at_home(store: Store, places: Sequence[tuple[str, str]]) -> list[tuple[Any,
     """Return for each (name, queue) the parameters that are published there, and whether it is offered now."""
     if not places:
         return []
-    now_ms, key = server_now_ms(store), store.address.key
+    key = store.address.key
     published = [("HGET", key(keys.queue(queue, "catalog")), f"{_PARAMETERS}{name}") for name, queue in places]
-    offered = [("ZSCORE", key(keys.queue(queue, "offers")), name) for name, queue in places]
-    replies = store.wire.pipeline(published + offered)
-    until_ms = map(integer, replies[len(places) :])
-    return [
-        (sound(json_or_none(raw)), (until or 0) > now_ms)
-        for raw, until in zip(replies[: len(places)], until_ms, strict=True)
-    ]
+    are_live = are_offered(store, places, server_now_ms(store))
+    told = zip(store.wire.pipeline(published), are_live, strict=True)
+    return [(sound(json_or_none(raw)), is_live) for raw, is_live in told]

@@ -10,14 +10,6 @@ from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
 
-def offered_names(store: Store, queues: Sequence[str], now_ms: int) -> list[list[str]]:
-    """Return for each queue the job names that its live workers offer."""
-    asked = [("ZRANGEBYSCORE", store.address.key(keys.queue(queue, "offers")), now_ms, "+inf") for queue in queues]
-    replies = raise_first(store.wire.pipeline(asked))
-    names = [[text(member) for member in members] for members in replies]
-    return [[name for name in found if " " not in name and not name.startswith("~")] for found in names]
-
-
 def died_since(store: Store, since_ms: Mapping[str, int]) -> list[int]:
     """Return for each queue how many of its dead jobs died since its moment."""
     asked = [("ZCOUNT", store.address.key(keys.queue(queue, "dead")), ms, "+inf") for queue, ms in since_ms.items()]

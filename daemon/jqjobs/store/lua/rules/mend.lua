@@ -7,7 +7,7 @@ local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset',
   transfers = 'zset', arrived = 'zset', notices = 'zset', batches = 'zset', dead = 'zset', kept = 'zset',
   succeeded = 'list', cancels = 'zset', errors = 'hash', unique = 'hash', hooks = 'zset', leases = 'zset',
   draining = 'zset', catalog = 'hash', stats = 'hash', recent = 'zset', settings = 'hash', schedule = 'hash',
-  ticks = 'hash', paused = 'hash', offers = 'zset', added = 'hash', came = 'hash', comes = 'zset',
+  ticks = 'hash', paused = 'hash', offers = 'zset', rosters = 'zset', added = 'hash', came = 'hash', comes = 'zset',
   turns = 'zset' }
 local COUNTS = { 'seq', 'done', 'failed', 'trimmed', 'rejected_bytes', 'agenda', 'reaped', 'kept_house', 'unpark',
   'counted', 'served', 'uncounted' }

@@ -1,6 +1,6 @@
---: include core
+--: include core offers
 -- Periodic schedules: `schedule` has what workers publish, `ticks` how far each one got, `paused` which ones rest.
--- A schedule lives as long as somebody offers it: the member "~queue/name" of `offers`. Names cannot begin with "~".
+-- A schedule lives as long as somebody offers it: "~queue/name" (offers.lua). Names cannot begin with "~".
 -- Beside it "~queue/name app" says which app does, for as long: two of them do not know of each other.
 -- The number `agenda` in `meta` grows with every change, so that daemons need not read it all again.
 -- Gives: offer_of, is_offered, apps_by_offer, agenda_changed, progress_of, count_from, schedule_entry, times_of
@@ -10,17 +10,16 @@ local function offer_of(q, name, app)
   return '~' .. string.match(q, '{(.*)}') .. '/' .. name .. (app and ' ' .. app or '')
 end
 
-local function is_offered(q, now, name, app)
-  return (tonumber(redis.call('ZSCORE', q .. 'offers', offer_of(q, name, app)) or nil) or 0) > now
-end
+local function is_offered(q, now, name, app) return is_on_offer(q, now, offer_of(q, name, app)) end
 
 -- "~queue/name" → the apps that offer it now, with a space between them.
 local function apps_by_offer(q, now)
-  local apps = {}
-  for _, offer in ipairs(redis.call('ZRANGEBYSCORE', q .. 'offers', '(' .. digits(now), '+inf')) do
+  local apps, seen = {}, {}
+  each_offer(q, now, function(offer)
     local of, app = string.match(offer, '^(~%S+) (%S+)$')
-    if of then apps[of] = (apps[of] and apps[of] .. ' ' or '') .. app end
-  end
+    if of and not seen[offer] then apps[of] = (apps[of] and apps[of] .. ' ' or '') .. app end
+    seen[offer] = true
+  end)
   return apps
 end
 

@@ -1,12 +1,13 @@
---: include record damaged coalescing_key outcome/give_back outcome/dead
---: include parking/parked parking/refusals parking/signatures
--- Parked jobs wait for a worker again, once one offers what they lack; or it has been too long.
--- Gives: unpark, end_overdue_misfits
+--: include offers record damaged coalescing_key outcome/give_back parking/parked parking/refusals parking/signatures
+-- Parked jobs wait for a worker again, once one offers what they lack.
+-- Gives: unpark, unpark_latest
+
+local LATELY_MS = 3000  -- longer than from one round of housekeeping to the next
 
 local function is_wanted(q, now, name, refused)
   local _, _, by = read_refusals(refused)
   if by then return is_offered_otherwise(q, now, name, by) end
-  return is_name_offered(q, now, name)
+  return is_on_offer(q, now, name)
 end
 
 local function free(q, id, rank, refused, key)
@@ -17,10 +18,8 @@ local function free(q, id, rank, refused, key)
   claim_key(q, id, key)
 end
 
--- One lap over the parked jobs, started by whoever offers what nobody offered; `unpark` in meta is how far it got.
--- Returns whether there is more of it, and at how many it has looked.
-local function unpark(q, now, most, from)
-  local ids = redis.call('ZRANGE', q .. 'parked', from, from + most - 1)
+-- Frees those of some parked jobs that somebody wants; returns how many stay.
+local function free_wanted(q, now, ids)
   local left = 0
   for _, id in ipairs(ids) do
     local f = redis.pcall('HMGET', q .. 'job:' .. id, 'name', 'rank', 'refused', 'key')
@@ -33,6 +32,14 @@ local function unpark(q, now, most, from)
       end)
     end
   end
+  return left
+end
+
+-- One lap over the parked jobs, started by whoever offers what nobody offered; `unpark` in meta is how far it got.
+-- Returns whether there is more of it, and at how many it has looked.
+local function unpark(q, now, most, from)
+  local ids = redis.call('ZRANGE', q .. 'parked', from, from + most - 1)
+  local left = free_wanted(q, now, ids)
   if #ids < most then
     redis.call('HDEL', q .. 'meta', 'unpark')
   else
@@ -41,17 +48,10 @@ local function unpark(q, now, most, from)
   return #ids == most, #ids
 end
 
-local function give_up_misfit(q, now, id)
-  local f = redis.call('HMGET', q .. 'job:' .. id, 'key', 'error')
-  redis.call('HSET', q .. 'job:' .. id, 'error', 'no worker took it while it was parked: ' .. (f[2] or ''))
-  die(q, now, id, 'discarded', f[1])
-end
-
--- Returns whether there may be more, and how many there were.
-local function end_overdue_misfits(q, now, most)
-  local late = redis.call('ZRANGEBYSCORE', q .. 'misfits', '-inf', now, 'LIMIT', 0, most)
-  for _, id in ipairs(late) do
-    if leave_parked(q, id) then unless_damaged(q, now, id, function() give_up_misfit(q, now, id) end) end
-  end
-  return #late == most, #late
+-- Looks once more at what was parked just now: maybe by a worker of a version that knows no rosters. Returns false, and
+-- at how many it has looked.
+local function unpark_latest(q, now, most)
+  local ids = redis.call('ZRANGEBYSCORE', q .. 'parked', now - LATELY_MS, '+inf', 'LIMIT', 0, most)
+  free_wanted(q, now, ids)
+  return false, #ids
 end

@@ -1,5 +1,5 @@
 --: include record scheduled coalescing_key outcome/give_back outcome/over arrival/rejected trip/outcomes
---: include parking/parked parking/refusals parking/signatures flow/ended
+--: include parking/parked parking/refusals parking/signatures offers flow/ended
 -- The same of jobs that did not run: the worker cannot, or may not now.
 -- Gives: UNRUN, has_lacked
 
@@ -26,7 +26,7 @@ function outcomes.unknown(q, now, id, rank)
   local name = redis.call('HGET', q .. 'job:' .. id, 'name')
   local wrong = wrong_text('name', name)
   if wrong then error(wrong, 0) end
-  if is_name_offered(q, now, name) then return put_off(q, id, rank, now + RETRY_UNKNOWN_MS) end
+  if is_on_offer(q, now, name) then return put_off(q, id, rank, now + RETRY_UNKNOWN_MS) end
   park(q, now, id, rank)
 end
 

@@ -1,4 +1,4 @@
---: include workers/reap_due workers/dead_worker at_run_time
+--: include workers/reap_due workers/dead_worker at_run_time offers
 -- What happens when a lease runs out: nobody can tell whether its worker is dead, so nobody is charged.
 -- Gives: reap
 
@@ -12,7 +12,7 @@ local DRAINED = 'its lease ran out after its daemon had begun to drain'
 -- Offers are forgotten then; the next renewals make them again, which also frees what was parked.
 local function grant_amnesty(q, now, lease, clock_went_back)
   if clock_went_back then
-    redis.call('DEL', q .. 'offers')
+    forget_offers(q, '+inf')
     look_at_added(q, now)
   end
   local workers = redis.call('ZRANGEBYSCORE', q .. 'leases', '(0', '+inf')  -- but those that are being ended
