@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -79,6 +81,31 @@ def test_jobs_that_come_alone_take_the_turns_that_those_of_one_call_take(system:
         one, many = (system.redis("ZRANGE", system.key(key, queue), 0, -1, "WITHSCORES") for queue in ("one", "many"))
         assert one == many
     assert all(system.job(f"y{n}", "one") == system.job(f"y{n}", "many") for n in range(len(said)))
+
+
+def test_jobs_of_one_call_that_differ_in_their_group_are_sent_group_by_group_and_answered_in_their_order(
+    system: QueueSystem,
+) -> None:
+    jobs = [NewJob("n", b"{}", f"j{n}", fields=("keep", 1, "fair", "abc"[n % 3], "tags", "x")) for n in range(30)]
+    system.run(enqueueing.enqueue("one", [jobs[7]]))
+    call = enqueueing.enqueue("one", jobs)
+    answer = system.run(call)
+    for job in (jobs[7], *jobs):
+        system.run(enqueueing.enqueue("two", [job]))
+
+    assert [made.id for made in answer] == [job.id for job in jobs]
+    assert [n for n, made in enumerate(answer) if not made.created] == [7]
+    assert list(call.args).count("fair") == 3
+    for key in ("ready", "turns"):
+        one, two = (system.redis("ZRANGE", system.key(key, queue), 0, -1, "WITHSCORES") for queue in ("one", "two"))
+        assert one == two
+
+
+@pytest.mark.parametrize("differs", [{"priority": 1}, {"key": "k"}, {"fields": ()}, {"name": "m"}], ids=str)
+def test_jobs_that_differ_in_more_are_sent_as_they_come(differs: dict[str, Any]) -> None:
+    jobs = [NewJob("n", b"{}", f"j{n}", fields=("fair", "ba"[n % 2])) for n in range(4)]
+    jobs[2] = replace(jobs[2], **differs)
+    assert [arg for arg in enqueueing.enqueue("q", jobs).args if str(arg).startswith("j")] == [job.id for job in jobs]
 
 
 def test_a_priority_goes_before_any_turn(system: QueueSystem) -> None:

@@ -34,18 +34,38 @@ class Ingested:
 def enqueue(queue: str, jobs: Sequence[NewJob], wait: Wait | None = None) -> Call[list[Enqueued]]:
     """Store new jobs of one queue. Not repeatable: a job may have succeeded, and be gone, when it comes again."""
     args: list[Argument] = ["", len(jobs)]
-    for (name, *options), same in groupby(jobs, _IN_COMMON):
+    order = _order(jobs)
+    for (name, *options), same in groupby((jobs[place] for place in order), _IN_COMMON):
         run = [item for job in same for item in (job.id, job.payload)]
         said = _said(*options)
         args += (len(run) // 2, name, len(said), *said, *run)
-    return Call(script("enqueue"), (keys.meta(queue),), args, lambda reply: enqueued(reply, jobs), wait=wait)
+    return Call(script("enqueue"), (keys.meta(queue),), args, lambda reply: enqueued(reply, jobs, order), wait=wait)
 
 
-def enqueued(reply: Any, jobs: Sequence[NewJob]) -> list[Enqueued]:
-    """Return what became of jobs that `enqueue` stored."""
+def _order(jobs: Sequence[NewJob]) -> Sequence[int]:
+    """Return the places of jobs in the order in which they are sent.
+
+    Those that differ in their group only are sent group by group, each a run: among groups their turns are the order.
+    """
+    if len(jobs) < 2 or "fair" not in jobs[0].fields[::2]:
+        return range(len(jobs))
+    at = 2 * jobs[0].fields[::2].index("fair") + 1
+
+    def apart_from_group(job: NewJob) -> tuple[object, ...]:
+        fields = job.fields
+        return (*_IN_COMMON(job)[2:], job.name, fields[:at], fields[at + 1 :])
+
+    like_the_first = apart_from_group(jobs[0])
+    if jobs[0].key or any(apart_from_group(job) != like_the_first for job in jobs):
+        return range(len(jobs))
+    return sorted(range(len(jobs)), key=lambda place: str(jobs[place].fields[at]))
+
+
+def enqueued(reply: Any, jobs: Sequence[NewJob], order: Sequence[int] = (0,)) -> list[Enqueued]:
+    """Return what became of jobs that `enqueue` stored; ``order``: see `_order`."""
     made = [Enqueued(job.id, True) for job in jobs]
     for i in range(0, len(reply), 3):
-        made[reply[i] - 1] = Enqueued(text(reply[i + 2]), False, reply[i + 1] == 2)
+        made[order[reply[i] - 1]] = Enqueued(text(reply[i + 2]), False, reply[i + 1] == 2)
     return made
 
 
