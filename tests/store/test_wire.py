@@ -43,6 +43,7 @@ from waiting import eventually
         ("DENIED Redis is running in protected mode", StoreRefused),
         ("MOVED 3999 127.0.0.1:6381", StoreRefused),
         ("CROSSSLOT Keys in request don't hash to the same slot", StoreRefused),
+        ("ERR DB index is out of range", StoreRefused),
         ("ERR SELECT is not allowed in cluster mode", StoreRefused),
         ("ERR Error running script: script tried accessing undeclared key", StoreRefused),
         ("NOSCRIPT No matching script. Please use EVAL.", ScriptMissing),

@@ -29,13 +29,14 @@ _REFUSED = {
 #: Reasons that speak against a connection as a whole, not against one command.
 OF_CREDENTIALS = ("NOAUTH", "WRONGPASS")
 #: Refusals worded as a plain ERR: what they say, the reason that is, and what to do about it. A password nobody asked
-#: for, what others than Redis cannot do, and a command denied inside a script.
+#: for, a database that is not there, what others than Redis cannot do, and a command denied inside a script.
 _WORDED = (
     (
         "without any password configured",
         "without any password configured",
         "it has no password: take ours out of JQ_REDIS_URL or JQ_REDIS_PASSWORD",
     ),
+    ("DB index is out of range", "database", "it has no database of that number: see the end of the Redis URL"),
     ("not allowed in cluster mode", "cluster", _CLUSTER),
     ("undeclared key", "undeclared key", "this is no Redis, nor Valkey, which jqjobs needs"),
     ("The user executing the script can't", "NOPERM", _REFUSED["NOPERM"]),
