@@ -4,7 +4,8 @@ Nothing runs here. What happened within the last hour is told to the scripts tha
 with the times at which it did; so it takes seconds, and is the same each time:
 
     the daemon of `emails` went away four minutes ago, the gateway of `payments` does not answer, maria has paused
-    `stock`, a report takes longer than usual, `images` waits for its two places, a reload was refused
+    `stock`, a report takes longer than usual, `images` waits for its two places, a reload was refused, a batch of
+    refunds waits for two that died, a customer's digest comes each morning at eight in Paris
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from typing import Any
 
 from jqjobs.api.calls import limits_text
 from jqjobs.jobs.fingerprints import fingerprint
+from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import NewJob, TakenJob
+from jqjobs.jobs.schedule_entry import Entry
 from jqjobs.jobs.statistics import Ended, bucket_of, end_line
+from jqjobs.jobs.timetable import Policy, Timetable
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, job_notes, leases, schedules, trips, upkeep
+from jqjobs.store.calls.added import add_schedule
+from jqjobs.store.calls.batches import close_batch, open_batch
 from jqjobs.store.calls.daemons import register
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.reads.queues import server_now_ms
@@ -102,10 +108,11 @@ class Night:
         for job in self.trip(queue, worker, 1):
             self.now_ms += ran_ms
             group = fingerprint(name, error.partition(":")[0], error)
-            line = self._line(job, error, worker, ran_ms)
+            line = self.line(job, error, worker, ran_ms)
             self.trip(queue, worker, 0, [Outcome.failed(job, delay_ms=0, error=error, line=line, group=group)])
 
-    def _line(self, job: TakenJob, error: str, worker: str, ran_ms: int) -> bytes:
+    def line(self, job: TakenJob, error: str, worker: str, ran_ms: int) -> bytes:
+        """Return an attempt that failed now, as its history has it."""
         told = {"attempt": job.attempt, "reason": "failed", "error": error, "worker": worker,
                 "traceback": _TRACEBACK.format(error.replace(": ", '("', 1) + '")') + f"market.errors.{error}\n",
                 "started_ms": self.now_ms - ran_ms, "ended_ms": self.now_ms}  # fmt: skip
@@ -118,6 +125,7 @@ def live_through(store: Store) -> None:
     night = Night(Store(store.address), end_ms - _HOUR_MS)
     night.store = Store(store.address, now_ms=lambda: night.now_ms)
     _open(night)
+    _refund(night, end_ms)
     _sell(night, end_ms)
     _trouble(night, end_ms)
     _count(night, end_ms)
@@ -143,6 +151,41 @@ def _come(night: Night, queue: str, name: str, begun_ms: int) -> None:
     night.run(schedules.tick(queue, name, begun_ms, night.now_ms, [night.now_ms]))
     worker = _WORKERS[queue][0]
     night.trip(queue, worker, 0, [Outcome.done(job) for job in night.trip(queue, worker, 1)])
+
+
+def _refund(night: Night, end_ms: int) -> None:
+    """Batches of refunds: one is over, one waits for two that died, one goes on."""
+    then, always = written([_step("monthly_report", "reports")]), written([_step("clean_up", "reports")])
+    for minutes, shop, size, dead, later in ((52, "north", 8, 0, 0), (49, "south", 14, 2, 0), (47, "west", 9, 0, 3)):
+        night.now_ms = end_ms - minutes * _MINUTE_MS
+        name = f"payments/refunds-{shop}"
+        night.run(open_batch("payments", f"refunds-{shop}", night.new_id(), OnDead.WAIT, 168 * _HOUR_MS, then, always))
+        member, orders = ("flow", "b", "batch", name, "max_attempts", 1), range(47_000 + minutes, 48_000)
+        charges = [_charge(order) for order in orders[: size - later]]
+        night.enqueue("payments", "charge_card", charges, fields=member)
+        if later:
+            due = f"+{3 * _HOUR_MS}"
+            night.enqueue(
+                "payments", "charge_card", [_charge(order) for order in orders[-later:]], fields=member, due=due
+            )
+        night.run(close_batch("payments", f"refunds-{shop}", size))
+        taken = night.trip("payments", _SHOP_1[0], size)
+        failed = [_declined(night, job, order) for job, order in zip(taken[:dead], orders, strict=False)]
+        night.trip("payments", _SHOP_1[0], 0, failed + [Outcome.done(job) for job in taken[dead:]])
+    digest = Entry("monthly_report", b'{"kwargs": {"month": "2026-10-01", "shops": [42]}}',
+                   Timetable(cron="0 8 * * *", tz="Europe/Paris"), Policy())  # fmt: skip
+    night.run(add_schedule("reports", "digest:42", digest.added_as("digest:42", None)))
+
+
+def _declined(night: Night, job: TakenJob, order: int) -> Outcome:
+    error = _DECLINED.format(order)
+    group = fingerprint(job.name, error.partition(":")[0], error)
+    line = night.line(job, error, _SHOP_1[0], 310)
+    return Outcome.failed(job, delay_ms=0, error=error, line=line, group=group)
+
+
+def _step(name: str, queue: str) -> bytes:
+    return json.dumps({"job": name, "queue": queue}).encode()
 
 
 def _sell(night: Night, end_ms: int) -> None:
@@ -197,7 +240,9 @@ def _trouble(night: Night, end_ms: int) -> None:
 def _show_running(night: Night, report: TakenJob, resizing: Sequence[TakenJob], charging: Sequence[TakenJob]) -> None:
     """Two daemons say what their workers do; one of them was told to reload and found a mistake in the new code."""
     workers = {worker: [(job, 3200 - 700 * n)] for n, (worker, job) in enumerate(zip(_SHOP_1, charging, strict=False))}
-    _register(night, "shop-1", 4019, ("payments", "stock"), {**{worker: [] for worker in _SHOP_1}, **workers}, {})
+    relay = {"state": "running", "pid": 4020, "age_ms": 30 * _HOUR_MS, "rows": 2, "oldest_ms": 1200}
+    _register(night, "shop-1", 4019, ("payments", "stock"), {**{worker: [] for worker in _SHOP_1}, **workers},
+              {"outbox": json.dumps(relay)})  # fmt: skip
     refused = "4 refused SyntaxError: '(' was never closed (reports.py, line 12)"
     _register(night, "shop-2", 908, ("images", "reports"),
               {_SHOP_2[0]: [(report, 14 * _MINUTE_MS)], _SHOP_2[1]: [(resizing[0], 800)],

@@ -31,10 +31,12 @@ _COLOURS = 96
 _MOST_BYTES = 40_000
 _DEAD = "/jobs?queue=payments&state=dead"
 _RETRY = "/jobs/bulk?queue=payments&state=dead&act=retry&error=pay.example"
+_DIGEST = "/new/reports/monthly_report/schedule?edit=digest:42"
 PAGES = {
     "overview": "/", "queue": "/queues/payments", "jobs": _DEAD, "job": _DEAD, "errors": "/errors",
     "running": "/running", "schedules": "/schedules", "limits": "/limits", "daemons": "/daemons",
-    "new-job": "/new/reports/monthly_report", "bulk": _RETRY,
+    "new-job": "/new/reports/monthly_report", "bulk": _RETRY, "batches": "/batches",
+    "batch": "/batches/payments/refunds-south", "new-schedule": _DIGEST,
 }  # fmt: skip
 
 

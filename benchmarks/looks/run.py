@@ -39,10 +39,13 @@ PAGES = {
     "Errors": "/errors",
     "Running": "/running",
     "Schedules": "/schedules",
+    "Batches": "/batches",
+    "a batch": f"/batches/{HUGE}/nightly",
     "Limits": "/limits",
     "Daemons": "/daemons",
     "New job": "/new",
     "New job: a form": f"/new/{HUGE}/send_mail",
+    "New schedule: a form": f"/new/{HUGE}/send_mail/schedule",
     "Find": "/find?q=nothing-like-it",
 }
 ANSWERS = {

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
+from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.limits import Concurrency
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import NewJob
@@ -18,6 +19,7 @@ from jqjobs.jobs.statistics import Ended, end_line
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
+from jqjobs.store.calls.batches import close_batch, open_batch
 from jqjobs.store.calls.daemons import register
 from jqjobs.store.calls.schedules import plan
 from jqjobs.store.calls.statistics import add_statistics
@@ -33,6 +35,7 @@ _ERRORS = 480
 _NAMES = ("send_mail", "charge_card", "make_report")
 _WORKERS_A_DAEMON, _QUEUES_A_DAEMON = 10, 50
 _MINUTES = 60
+_MEMBERS = 200
 _CALLS_A_TRIP, _JOBS_A_CALL, _COPIES_A_CALL = 100, 500, 10_000
 #: So many jobs come as jobs do; the others are copies.
 _MODELS = 15
@@ -69,6 +72,7 @@ def fill(store: Store, size: Size) -> None:
     _enqueue(store, HUGE, "due", size.jobs // 10, due="+86400000")
     for name in names:
         _enqueue(store, name, "more", size.jobs * 3 // 10 // others)
+    _batch(store, names[::10])
     _note_the_past(store, names)
     _man(store, names)
 
@@ -127,6 +131,17 @@ def _copy(store: Store, queue: str, state: str, models: Sequence[str], jobs: int
     for first in range(len(models), jobs, _COPIES_A_CALL):
         last = min(first + _COPIES_A_CALL, jobs) - 1
         store.wire.call("EVAL", _COPYING, 1, store.address.key(keys.queue(queue, "")), state, first, last, *models)
+
+
+def _batch(store: Store, names: Iterable[str]) -> None:
+    """Have a batch in each of these queues, of jobs that are due tomorrow; a job comes after it."""
+    then = written([json.dumps({"job": _NAMES[2]}).encode()])
+    for name in names:
+        member = ("flow", "b", "batch", f"{name}/nightly")
+        new = [NewJob(_NAMES[n % 3], _PAYLOAD, f"member-{n}", due="+86400000", fields=member) for n in range(_MEMBERS)]
+        store.run(open_batch(name, "nightly", "nonce", OnDead.WAIT, _LEASE_MS, then))
+        store.run(enqueueing.enqueue(name, new))
+        store.run(close_batch(name, "nightly", _MEMBERS))
 
 
 def _hold(store: Store, jobs: int) -> None:

@@ -219,6 +219,17 @@ def test_the_first_page_is_small_and_asks_nobody_else(chromium: Any, address: st
     page.close()
 
 
+def test_on_a_phone_the_page_that_is_open_is_seen_among_the_others(chromium: Any, address: str) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(30_000)
+    page.goto(f"{address}/daemons")
+    page.wait_for_selector("label:has([data-refresh]):visible")
+
+    place = page.locator("nav [aria-current]").bounding_box()
+    assert 0 <= place["x"] <= 390 - place["width"]
+    page.close()
+
+
 def test_keys_lead_to_search_rows_and_help(chromium: Any, address: str, site: Site) -> None:
     jobs = [site.send("fail", "x", queue="shop") for _ in range(2)]
     for job in jobs:

@@ -72,9 +72,15 @@ def batches(visit: Visit) -> Response:
     found = read_batches(visit.store, [queue] if queue else [each.name for each in report.status.queues], _PAGE, offset)
     further = visit.url("/batches", queue=queue, offset=found.next_offset) if found.next_offset else ""
     return visit.page(
-        "batches.html", rows=[_row(visit, record) for record in found.batches], queue=queue, found=found,
+        "batches.html", rows=[_row(visit, record) for record in sorted(found.batches, key=_needs_nobody)], queue=queue,
+        found=found,
         further=further, left_out=0 if queue else found.total - len(found.batches), now_ms=report.now_ms,
     )  # fmt: skip
+
+
+def _needs_nobody(record: BatchRecord) -> bool:
+    """Whether a batch goes on without a person: those that do not stand first."""
+    return record.status.state is not BatchState.WAITING
 
 
 def _row(visit: Visit, record: BatchRecord) -> BatchRow:

@@ -102,5 +102,7 @@
   });
 
   for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
+  // Where the pages do not fit side by side, the one that is open is seen.
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   begin();
 })();
