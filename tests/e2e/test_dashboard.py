@@ -226,7 +226,7 @@ def test_on_a_phone_the_page_that_is_open_is_seen_among_the_others(chromium: Any
     page.wait_for_selector("label:has([data-refresh]):visible")
 
     place = page.locator("nav [aria-current]").bounding_box()
-    assert 0 <= place["x"] <= 390 - place["width"]
+    assert 0 <= place["x"] <= 391 - place["width"]  # scrolling goes by whole pixels
     page.close()
 
 
