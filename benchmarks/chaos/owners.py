@@ -34,6 +34,7 @@ _SHARED = frozenset(
         "jq:{~}:memory",
         "jq:{~}:deploys",
         "jq:{~}:alerts",
+        "jq:{~}:rounds",
         "chaos:clock",
     }
 )

@@ -143,7 +143,8 @@ _DAEMON = {
     "host_facts": "memory and limits of its host, for `jqctl doctor`",
     "outbox": "the relay of its app's outbox, if that has one: state, error, pid, age_s, rows, oldest_s, old",
     "processes": "how many workers it may want: a number, or a range from which the jobs decide",
-    "weights": "of its queues, in their order, where `--queues` gives them any",
+    "weights": "of its queues, and then of its patterns, in their order, where `--queues` gives them any",
+    "patterns": "the queues whose names are like these have turns, such as `tenant-*`",
 }
 _WORKER = {
     "id": "host:pid:random",

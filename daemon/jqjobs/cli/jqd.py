@@ -44,8 +44,9 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "app": (str, "MODULE:ATTR", "The app, such as shop.app:app."),
     "queues": (
         QueueChoice.parse,
-        "A,B|A:3,B:1",
-        "Queues to serve, first ones first; or each by its weight while several have jobs. Default: all of the app.",
+        "A,B|A:3,B:1|A,T-*",
+        "Queues to serve, first ones first, or by weight while several have jobs; T-*: all with such names, by turns. "
+        "Default: all of the app.",
     ),
     "processes": (
         Bounds.parse,
@@ -234,7 +235,7 @@ def check_app(settings: DaemonSettings) -> int:
     use_redis(url)
     sys.path.insert(0, os.getcwd())  # as `python -m` has it
     try:
-        app = load_registered(settings.app, settings.queues.names)
+        app = load_registered(settings.app, settings.queues.names or settings.queues.patterns)
         refuse_green_threads(settings.concurrency)
         enqueue_where_we_work(app, address_of(url, environment, app.credentials))
     except BaseException as error:

@@ -86,7 +86,7 @@ class Ending:
         self.stage = stage
         for worker in self.workers:
             worker.board.set_word(Word.DRAINING, 1)
-        self.submit(Drain({worker.id: worker.queues for worker in self.workers}))
+        self.submit(Drain({worker.id: (*worker.queues, *worker.board.turns.read()) for worker in self.workers}))
         if not self.wants_exec:
             self.source_changes.abandon()
         # Patience is for who has said that it is stopping, or reloading.

@@ -26,7 +26,7 @@ def make_report(settings: DaemonSettings, workers: WorkerProcesses, shown: Mappi
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
         "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__, "app": settings.app,
         "queues": " ".join(served), "weights": " ".join(map(str, settings.queues.weights)),
-        "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
+        "patterns": " ".join(settings.queues.patterns), "lease_ms": settings.lease_ms, "started_ms": workers.started_ms,
         "workers": " ".join(worker.id for worker in workers), **shown,
     }  # fmt: skip
     described = {worker.id: _about(worker) for worker in workers}

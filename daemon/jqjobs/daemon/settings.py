@@ -73,8 +73,9 @@ class DaemonSettings:
             check_name(queue, "queue")
         _demand(bool(self.app), "no app is given", "say --app package.module:attribute, or JQ_APP")
         parts_of(self.app)
-        has_too_many = len(self.queues.names) > MAX_QUEUES
-        _demand(not has_too_many, f"more than {MAX_QUEUES} queues", "start a second daemon for the rest")
+        most = MAX_QUEUES - 1 if self.queues.patterns else MAX_QUEUES  # else no queue would ever have its turn
+        hint = "start a second daemon for the rest"
+        _demand(len(self.queues.names) <= most, f"more than {most} queues by name", hint)
         _demand(self.burst in ("", "ready", "scheduled"), f"burst is {self.burst!r}", "use ready or scheduled")
         _demand(self.watch in ("auto", "poll", "off"), f"watch is {self.watch!r}", "use auto, poll or off")
         _demand(not self.alert_url or _is_http(self.alert_url), "alert-url is no address", "use https://host/path")

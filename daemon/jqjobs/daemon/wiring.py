@@ -169,8 +169,9 @@ def _worker_config(settings: DaemonSettings, url: str) -> Configure:
         return WorkerConfig(
             app=settings.app, redis_url=url, worker_id=worker_id, board=board, channel_fd=channel_fd,
             daemon_pid=os.getpid(), queues=settings.queues.names, weights=settings.queues.weights,
-            lease_ms=settings.lease_ms, poll_s=settings.poll_s, jitter=settings.jitter, batch=settings.batch,
-            prefetch_ms=settings.prefetch_ms, max_jobs=settings.max_jobs, max_age_s=settings.max_age_s,
+            patterns=settings.queues.patterns, lease_ms=settings.lease_ms, poll_s=settings.poll_s,
+            jitter=settings.jitter, batch=settings.batch, prefetch_ms=settings.prefetch_ms,
+            max_jobs=settings.max_jobs, max_age_s=settings.max_age_s,
             nice=settings.nice, watch_packages=settings.watch_packages,
             log_format=settings.log_format, log_level=settings.log_level, log_jobs_ms=settings.log_jobs_ms,
             job_log=settings.job_log, error_log=settings.error_log,

@@ -63,7 +63,7 @@ def of_deployment(app_configs: Any = None, **kwargs: Any) -> list[Any]:
     try:
         with app.client.store() as store:
             policies = _policies(store)
-            served = {queue for daemon in read_registry(store).daemons for queue in daemon.queues}
+            registry = read_registry(store)
     except JqError as error:
         return [Error(f"Redis: {error.message}", hint=error.hint or None, id="jqjobs.E005")]
     found: list[Any] = []
@@ -71,7 +71,7 @@ def of_deployment(app_configs: Any = None, **kwargs: Any) -> list[Any]:
         hint = "set maxmemory-policy noeviction"
         found.append(Error(f"Redis evicts keys ({policy}): jobs may be lost", hint=hint, id="jqjobs.E006"))
     found += _of_outbox(app)
-    if unserved := [queue for queue in app.registry.queues() if queue not in served]:
+    if unserved := [queue for queue in app.registry.queues() if not registry.serves(queue)]:
         hint = "jqd --app jqjobs.django:app, with --queues for all of them"
         found.append(Caution(f"no daemon serves {', '.join(unserved)}", hint=hint, id="jqjobs.W002"))
     return found

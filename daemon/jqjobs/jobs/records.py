@@ -91,6 +91,11 @@ class Status(IntEnum):
 OUTBOX = "outbox"
 
 
+def is_name(name: str) -> bool:
+    """Return whether this may name a queue, a job or an id."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, what: str) -> str:
     """Return ``name`` if it may name a queue, a job or an id. Raises: InvalidName."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):

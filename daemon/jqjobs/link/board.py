@@ -24,6 +24,7 @@ from jqjobs.link.board_layout import (
     cancelled_ms,
 )
 from jqjobs.link.stacks import stacks_path
+from jqjobs.link.turn_places import TurnPlaces
 
 #: How often to read a place whose word changes meanwhile.
 _LOOKS = 3
@@ -75,6 +76,8 @@ class Board:
         self.path = path
         self._file = BoardFile(path)
         self._words, self._content = self._file.words, self._file.content
+        #: The queues that the worker is in by their turn, besides those of the header.
+        self.turns = TurnPlaces(self._file)
 
     @classmethod
     def create(cls, path: Path) -> Board:
@@ -84,6 +87,7 @@ class Board:
 
     def close(self) -> None:
         """Unmap it; the file stays."""
+        self.turns.close()
         self._file.close()
 
     def remove(self) -> None:
@@ -95,7 +99,7 @@ class Board:
     @property
     def header(self) -> dict[str, Any]:
         """What the daemon wrote about worker and daemon; empty when it did not come to that."""
-        raw = bytes(self._content[HEADER_AT:WORDS_AT]).rstrip(b"\0")
+        raw = bytes(self._content[HEADER_AT:WORDS_AT]).partition(b"\0")[0]
         try:
             found = json.loads(raw) if raw else {}
         except ValueError:
@@ -103,7 +107,10 @@ class Board:
         return found if isinstance(found, dict) else {}
 
     def write_header(self, about: dict[str, Any]) -> None:
-        """Store who worker and daemon are. Raises: ValueError when it does not fit."""
+        """Store who worker and daemon are, while the worker is in no queue by its turn.
+
+        Raises: ValueError when it does not fit.
+        """
         raw, room = json.dumps(about).encode(), WORDS_AT - HEADER_AT
         if len(raw) > room:
             raise ValueError("the board's header is too long")

@@ -4,7 +4,7 @@ The daemon makes it and reads it (`board`), also when the worker holds the GIL o
 (`worker_board`). A job has one place from its take until its outcome is recorded. Its line is written once; what
 happens to it changes one aligned 8-byte word, which no reader can see half-written.
 
-    0      magic, then the header: JSON about worker and daemon, NUL-padded
+    0      magic, then the header: JSON about worker and daemon, NUL-padded; at its end the places of `turn_places`
     8192   words: see `Word`, then one per place: 0 free, else (boottime ms << 3) | `Stage`, then one per place for
            the daemon: which job there is cancelled, and when it passed that on
     16384  one line per place: "serial queue id attempt timeout_ms name\\n"
@@ -19,7 +19,7 @@ from pathlib import Path
 
 _MAGIC = b"jqboard2"
 HEADER_AT = len(_MAGIC)
-WORDS_AT = 8192  # the header holds 32 queues of 128 bytes
+WORDS_AT = 8192  # the header holds 32 queues of 128 bytes, named ones and others
 TEXT_AT = 16384
 #: A worker has at most this many jobs in hand, those included whose outcome is not recorded yet (an exchange, too).
 PLACES = 500

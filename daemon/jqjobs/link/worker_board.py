@@ -20,6 +20,7 @@ from jqjobs.link.board_layout import (
     Word,
     cancelled_ms,
 )
+from jqjobs.link.turn_places import TurnPlaces
 
 #: As plain integers: they are looked up for each job.
 _IN_HAND, _RUNNING = int(Stage.IN_HAND), int(Stage.RUNNING)
@@ -40,11 +41,14 @@ class WorkerBoard:
         """Map the board that the daemon has made. Raises: OSError, ValueError when it is not one."""
         self._file = BoardFile(path)
         self._words, self._text = self._file.words, self._file.content
+        #: The queues that this worker is in by their turn.
+        self.turns = TurnPlaces(self._file)
         self._free = deque(range(PLACES))  # the longest unused one first: no reader takes one job for the other
         self._serial = 0
 
     def close(self) -> None:
         """Unmap it; the file stays."""
+        self.turns.close()
         self._file.close()
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 
+from jqjobs.link.queue_choice import QueueChoice
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """All a worker needs to know. ``queues`` empty: every queue of the app. Times in the unit they are named by.
+    """All a worker needs to know. Times in the unit they are named by.
 
-    ``weights``: of the queues, see `QueueChoice`.
+    ``queues``, ``weights``, ``patterns``: which queues it serves, see `QueueChoice`.
     """
 
     app: str
@@ -21,6 +23,7 @@ class WorkerConfig:
     daemon_pid: int
     queues: tuple[str, ...] = ()
     weights: tuple[int, ...] = ()
+    patterns: tuple[str, ...] = ()
     lease_ms: int = 30_000
     poll_s: float = 1.0
     jitter: float = 0.25
@@ -40,6 +43,11 @@ class WorkerConfig:
     park_ms: int = 86_400_000
 
     @property
+    def choice(self) -> QueueChoice:
+        """Which queues it serves."""
+        return QueueChoice(self.queues, self.weights, self.patterns)
+
+    @property
     def hung_after_ms(self) -> float:
         """How long a job may go on that was told to end, before more is done about it than to tell it again."""
         return self.kill_after_s * 1000 / 2  # then the daemon's turn comes
@@ -52,4 +60,4 @@ class WorkerConfig:
     def from_json(cls, text: str) -> WorkerConfig:
         """Read the argument. Raises: ValueError, TypeError."""
         values = json.loads(text)
-        return cls(**{**values, "queues": tuple(values["queues"]), "weights": tuple(values["weights"])})
+        return cls(**{**values, **{name: tuple(values[name]) for name in ("queues", "weights", "patterns")}})

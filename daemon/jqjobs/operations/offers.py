@@ -51,7 +51,11 @@ def warning_of(store: Store, queue: str, name: str, *, is_offered: bool) -> str 
         return _with_guess(f"no daemon serves queue {queue}: the job waits until one does", queue, registry.served)
     if is_offered:
         return None
-    offered = {offer.name for offer in read_offers(store)}
+    offers = list(read_offers(store))
+    # Where queues have turns, a worker says what it offers in one when it comes there first.
+    if queue not in registry.served and any(offer.name == name and offer.is_live for offer in offers):
+        return None
+    offered = {offer.name for offer in offers}
     return _with_guess(f"no worker of queue {queue} has offered a job named {name}: it is parked until one does",
                        name, offered)  # fmt: skip
 

@@ -28,4 +28,4 @@ def _offered_by(offer: Offer, registry: Registry) -> list[str]:
     """Return the daemons that serve the queue of a job which live workers offer."""
     if not offer.is_live:
         return []
-    return [daemon.name or daemon.id for daemon in registry.daemons if offer.queue in daemon.queues]
+    return [daemon.name or daemon.id for daemon in registry.daemons if daemon.serves(offer.queue)]

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.jobs.records import is_name
 from jqjobs.operations.daemons import START_ONE, daemon_json, title, why_unable
 from jqjobs.operations.queues import pause_in_words, unserved
 from jqjobs.operations.turns import in_turn
 from jqjobs.store.reads.cluster_nodes import ClusterNodes, read_nodes
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
-from jqjobs.store.reads.queues import QueueStatus, is_name, known_queues, queue_status
+from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import Registry, read_registry, with_progress
 from jqjobs.store.store import Store
 
@@ -41,7 +42,7 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
     """
     registry = with_progress(store, read_registry(store))
     if only:
-        daemons = tuple(daemon for daemon in registry.daemons if set(only) & set(daemon.queues))
+        daemons = tuple(daemon for daemon in registry.daemons if any(map(daemon.serves, only)))
         registry = Registry(registry.now_ms, daemons)
     names = sorted(set(only)) or _all_names(store, registry)
     found = {queue.name: queue for queue in before.queues} if before else {}
@@ -74,7 +75,7 @@ def why_it_waits(store: Store, job: JobInfo) -> str:
 
 def why_none_is_taken(queue: QueueStatus, registry: Registry) -> str:
     """Return why nobody takes the ready jobs of a queue, "" when a worker is free for them."""
-    serving = [daemon for daemon in registry.daemons if queue.name in daemon.queues]
+    serving = [daemon for daemon in registry.daemons if daemon.serves(queue.name)]
     if not registry.daemons:
         return f"no daemon is running ({START_ONE})"
     if not serving:

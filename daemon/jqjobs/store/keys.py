@@ -12,6 +12,7 @@ AUDIT = "{~}:audit"
 MEMORY = "{~}:memory"
 DEPLOYS = "{~}:deploys"
 ALERTS = "{~}:alerts"
+ROUNDS = "{~}:rounds"
 
 
 def queue(name: str, part: str) -> str:
@@ -63,6 +64,11 @@ def worker(worker_id: str) -> str:
 
 def control(daemon_id: str) -> str:
     return f"{{~}}:control:{daemon_id}"
+
+
+def wakes(pattern: str) -> str:
+    """Return the wake set of a pattern of queues: those where there is something to do."""
+    return f"{{~}}:wakes:{pattern}"
 
 
 def answer(nonce: str) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs.records import is_name
 from jqjobs.store.call import Call
 from jqjobs.store.reads.catalog import Offer, offer_in, offers_of
-from jqjobs.store.reads.queues import is_name
 from jqjobs.store.reads.raw import RAW_PAGES, RawEntry, RawPage
 from jqjobs.store.reply_values import json_or_none, string
 from jqjobs.store.steps import Steps, run_steps

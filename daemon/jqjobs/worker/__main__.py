@@ -98,7 +98,7 @@ def _make_process(
 def _load(process: WorkerProcess) -> WorkerParts | None:
     """Return the worker with its app begun, or None once the daemon has been told why it does not load."""
     try:
-        app = load_registered(process.config.app, process.config.queues)
+        app = load_registered(process.config.app, process.config.queues or process.config.patterns)
         refuse_green_threads(process.config.concurrency)
         enqueue_where_we_work(app, redis_of(process, app))
         parts = wire(process, app)

@@ -21,6 +21,7 @@ from jqjobs.worker.life.parts import WorkerParts
 from jqjobs.worker.life.recycling import Recycling
 from jqjobs.worker.life.retirement import Ending
 from jqjobs.worker.trips.answers import Fenced
+from jqjobs.worker.trips.turning import Turning
 
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its
 #: queues daemons do, too.
@@ -46,6 +47,7 @@ class Loop:
         self._exchanger = parts.exchanger
         self._fetching = parts.fetching
         self._pace = parts.fetching.pace
+        self._turning = parts.turning
         self._wake_wait = parts.wake_wait
         self._runner = parts.runner
         self._executor = parts.executor
@@ -62,6 +64,8 @@ class Loop:
         try:
             while not self._signals.draining and not self._channel.closed:
                 self._look_after_itself()
+                if self._turning is not None and self._turning.is_due:
+                    self._take_turns(self._turning)
                 self._run()  # what could not begin before: it needs memory, or the lease was in doubt
                 if self._fetching.is_due():
                     self._work()
@@ -84,6 +88,18 @@ class Loop:
         self._loaded_files.report(self._channel)
         if not self._exchanger.under_way:  # else it was asked before that trip was sent
             self._fetching.may_take = self._is_free_to_take()
+
+    def _take_turns(self, turning: Turning) -> None:
+        """Go on to other queues, where they are served by their turn."""
+        if not self._board.lease_holds():
+            return
+        try:
+            if turning.go_on(self._fetching.ask()[0]):
+                self._fetching.lull.end()
+                self._exchanger.fast.begin_anew()
+        except StoreError as error:
+            self._outage.note(error)
+            self._wake_wait.wait(self._outage.pause_s(), for_token=False)
 
     def _is_free_to_take(self) -> bool:
         self._look()
@@ -126,7 +142,7 @@ class Loop:
             return None
         try:
             if not self._exchanger.under_way:
-                self._hook_queue.look(self._exchanger.queues)
+                self._hook_queue.look(self._exchanger.order.queues)
                 self._exchanger.send(*self._fetching.ask())
             trip = self._exchanger.receive()
         except StoreError as error:

@@ -36,10 +36,12 @@ from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching, OneSlot, SeveralSlots
-from jqjobs.worker.trips.queue_order import MOST_IN_A_ROW, queue_order
+from jqjobs.worker.trips.offering import Offering
+from jqjobs.worker.trips.queue_order import Turns, queue_order
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
-from jqjobs.worker.trips.token_line import token_lines
+from jqjobs.worker.trips.token_line import Heard, token_lines
+from jqjobs.worker.trips.turning import Turning
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: What jobs say of themselves holds up their worker for so long at most.
@@ -96,29 +98,31 @@ class _Wiring:
         self.app = app
         self.config = config = process.config
         address, name = redis_of(process, app), config.worker_id
-        queues = list(config.queues) or app.registry.queues()
+        self.choice = config.choice
+        queues = config.queues if config.queues or config.patterns else app.registry.queues()
         self.rng = random.Random()
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))
         self.batch = Batch(self.board, is_for_one_slot=config.concurrency == 1)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
-        woken: set[str] = set()
+        self.heard = Heard()
         self.wake_wait = WakeWait(
-            token_lines(address, name, queues, woken), process.channel, process.signals.wakeup,
-            when_moved=lambda: self.exchanger.leave_server(),
+            token_lines(address, name, queues, config.patterns, self.heard), process.channel, process.signals.wakeup,
+            # Else a server that was demoted goes on to say that there is no news.
+            when_moved=lambda: self.exchanger.between_trips(Store.close),
         )  # fmt: skip
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
         self.attempts = _Attempts(process, app, self.notes, self.batch, self.rng)
         self.runner = self.attempts.runner
         self.tail = Tail(name, wake=self.batch.busy.set, note_ends=self._note_ends)
         self.exchanger = Exchanger(
-            self.store, queue_order(queues, config.weights), name, config.lease_ms, self.batch,
-            SuspectTurn(self.board, self.batch), self.runner.complete, self.tail, woken,
+            self.store, queue_order(queues, config.weights, config.patterns), name, config.lease_ms, self.batch,
+            SuspectTurn(self.board, self.batch), self.runner.complete, self.tail, self.heard.woken,
         )  # fmt: skip
+        self.offering = Offering(app.registry, config.lease_ms)
         self.statistics = JobStatistics(
-            queues, self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask,
-            self.rng,
-        )  # fmt: skip
+            self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask, self.rng
+        )
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
 
     def _note_ends(self, is_wanted: bool) -> None:
@@ -140,13 +144,22 @@ class _Wiring:
             batch=self.batch, exchanger=self.exchanger, fetching=fetching,
             runner=self.runner, executor=executor, monitor=monitor, hook_queue=self.hook_queue,
             life_hooks=LifeHooks(self.app.registry.app_hooks, self.process.interrupter),
-            statistics=self.statistics, tail=self.tail,
+            statistics=self.statistics, tail=self.tail, offering=self.offering, turning=self._turning(),
+        )  # fmt: skip
+
+    def _turning(self) -> Turning | None:
+        order = self.exchanger.order
+        if not isinstance(order, Turns):
+            return None
+        return Turning(
+            self.choice, order, self.exchanger, self.batch, self.board.turns, self.offering, self.heard.called,
+            self.config.worker_id, self.config.lease_ms,
         )  # fmt: skip
 
     @property
     def _most(self) -> int:
         """Jobs of one trip."""
-        return min(self.config.batch, MOST_IN_A_ROW) if self.config.weights else self.config.batch
+        return int(min(self.config.batch, self.exchanger.order.most_in_a_row))
 
     def _one_slot(self, grants: MemoryGrants) -> tuple[Fetching, Executor, Monitor]:
         config, interrupter = self.config, self.process.interrupter

@@ -28,6 +28,7 @@ from jqjobs.store.calls.relaying import relay, relayed
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.calls.tail import TailEvent, listen, tell
+from jqjobs.store.calls.turns import call_workers, claim_round, take_called
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads import jobs, queues, search
 from jqjobs.store.reads.limits import held_limits
@@ -86,6 +87,10 @@ CALLS: dict[str, Call[Any]] = {
     "notify": batches.notify("q", [NOTICE]),
     "noticed": batches.noticed("q", [NOTICE]),
     "audit": note_act("ann@web1", "queue pause", {"name": "q"}),
+    "call_workers": call_workers("tenant-*", ["tenant-1"]),
+    "claim_round": claim_round("tenant-*", "d", 2500),
+    "step_out": leases.step_out("q", "w"),
+    "take_called": take_called("tenant-*", 2),
     "claim_alert": claim_alert("died q", 900_000, 45_000),
     "told_alert": told_alert("died q", 1),
     "note_release": note_release("v1"),
@@ -94,7 +99,7 @@ CALLS: dict[str, Call[Any]] = {
     "settings": upkeep.settings("q", {"max_dead": 10}),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),
-    "join": leases.join("q", "w", 30_000),
+    "join": leases.join_by_turn("q", "w", 30_000, "digest"),
     "add_queues": upkeep.add_queues(["q"]),
     "leave": leases.leave("q", "w", "killed", [BoardEntry("a", 1, "crashed")], "stacks", 0.5),
     "listen": listen("q"),

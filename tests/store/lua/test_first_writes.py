@@ -17,11 +17,12 @@ from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind, NewJob, TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, enqueueing, moves, trips, upkeep
+from jqjobs.store.calls import batches, enqueueing, leases, moves, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, tick_added
 from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.schedules import plan, tick
+from jqjobs.store.calls.turns import claim_round
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Wire
 from store.lua.script_calls import CALLS, OPERATIONS, TRANSFER, header
@@ -131,6 +132,13 @@ def another_of_a_group(system: QueueSystem) -> Call[Any]:
     return enqueueing.enqueue("q", [NewJob("n", b"{}", id="a", fields=("fair", "g"))])
 
 
+def turns(system: QueueSystem) -> None:
+    """A worker that came by its turn, a call, and a round that another daemon has begun."""
+    system.run(leases.join_by_turn("q", "w", LEASE_MS, "digest"))
+    system.run(CALLS["call_workers"])
+    system.run(claim_round("tenant-*", "another", 2500))
+
+
 def a_batch(system: QueueSystem) -> None:
     system.run(CALLS["open_batch"])
 
@@ -156,6 +164,9 @@ STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
     "add_schedule": (a_schedule_that_is_there,),
     "cancel_batch": (called_when(a_batch, "cancel_batch"),),
+    "claim_round": (called_when(turns, "claim_round"),),
+    "step_out": (called_when(turns, "step_out"),),
+    "take_called": (called_when(turns, "take_called"),),
     "close_batch": (called_when(a_batch, "close_batch"),),
     "open_batch": (a_batch_that_another_has_opened,),
     "claim_alert": (an_alert_that_was_told,),

@@ -24,7 +24,7 @@ class ProcesslessWorker:
 
     def __init__(
         self, system: QueueSystem, store: Store, directory: Path, queues: Sequence[str] = ("q",),
-        weights: Sequence[int] = (),
+        weights: Sequence[int] = (), patterns: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.system = system
         self.store = store
@@ -38,7 +38,7 @@ class ProcesslessWorker:
         suspects = SuspectTurn(self.worker_board, self.batch)
         self.exchanger = Exchanger(
             store,
-            queue_order(queues, weights),
+            queue_order(queues, weights, patterns),
             "w",
             LEASE_MS,
             self.batch,

@@ -41,7 +41,7 @@ def daemon_parts(daemon: DaemonInfo, shown: Container[str], *, wide: bool = Fals
     age = "" if daemon.age_s is None else f", up {format_age(daemon.age_s)}"
     who = f"pid {number(daemon.pid)} on {daemon.host or '?'}{age}, jqjobs {daemon.version or '?'}"
     yield f"DAEMON {daemon.name or daemon.id}: {daemon.state or 'state unknown'} ({who})"
-    yield f"  queues: {_queues(daemon.weighed_queues, len(daemon.queues) if wide else _MOST_QUEUES)}"
+    yield f"  queues: {_queues(daemon.weighed_queues, len(daemon.weighed_queues) if wide else _MOST_QUEUES)}"
     if daemon.follows_load:
         yield f"  workers: {number(daemon.slots)} of {daemon.processes}, as jobs call for"
     if daemon.outbox:

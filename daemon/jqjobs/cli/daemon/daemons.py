@@ -63,7 +63,7 @@ def _cells(one: DaemonInfo) -> list[str]:
     return [
         one.name or one.id, f"{one.host or '?'}:{number(one.pid)}", one.state or "?",
         f"{one.ready_workers}/{number(one.slots)}" + (f" of {one.processes}" if one.follows_load else ""),
-        " ".join(one.queues) or "-",
+        " ".join([*one.queues, *one.patterns]) or "-",
         one.version or "?", "-" if one.age_s is None else format_age(one.age_s),
         "; ".join(filter(None, (silence_of(one), one.note))) or "-", one.id,
     ]  # fmt: skip

@@ -25,9 +25,12 @@ def run_and_pass_on_cancels(
     is told in which of these queues envelopes wait.
     Raises: StoreError, after all that could be done.
     """
-    queues = sorted({name for join in workers for name in join.queues})
-    here = [[join.worker_id for join in workers if name in join.queues] for name in queues]
-    asked: list[Call[Any]] = [cancels(name, ids) for name, ids in zip(queues, here, strict=True)]
+    here: dict[str, list[str]] = {}
+    for join in workers:
+        for name in (*join.queues, *join.board.turns.entered()):
+            here.setdefault(name, []).append(join.worker_id)
+    queues = sorted(here)
+    asked: list[Call[Any]] = [cancels(name, here[name]) for name in queues]
     first, *answers = store.run_many([call, *asked])
     boards = {join.worker_id: join.board for join in workers}
     for name, answer in zip(queues, answers, strict=True):

@@ -44,29 +44,43 @@ class Housekeeping:
         self._settings = settings
         #: What Redis may use, 0: as much as there is, or nobody has looked.
         self.maxmemory_bytes = 0
+        #: How many queues there are that share it, where they are not kept house in together.
+        self.served = 0
         self.every_s = min(_EVERY_S, settings.lease_s / 6)
         self._trimmed = Trimmed(settings)
         self.inboxes = Inboxes(store)
 
     def do(self, queues: Sequence[str]) -> bool:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
-        until_s, most_dead, problems = time.monotonic() + _TURN_S, self.most_dead(len(queues)), []
+        return 0 in self.keep_house(queues).values()
+
+    def keep_house(self, queues: Sequence[str], *, is_due: bool = False) -> dict[str, int]:
+        """Do one round for every queue; return when the next one is due, in ms, of each where that is known.
+
+        ``is_due``: also where another daemon has just done one. Raises: StoreError, at the end.
+        """
+        until_s, due_ms, problems = time.monotonic() + _TURN_S, dict[str, int](), list[StoreError]()
+        most_dead, pause_ms = self.most_dead(max(self.served, len(queues))), 0 if is_due else self._pause_ms
         while queues:
-            answers = self._call(queues, most_dead)
+            answers = self._call(queues, most_dead, pause_ms)
             problems += [
                 problem for name, found in zip(queues, answers, strict=True) if (problem := self._pass_on(name, found))
             ]
+            kept = {name: found for name, found in zip(queues, answers, strict=True) if isinstance(found, Housekept)}
+            due_ms |= {name: max(1, found.wait_ms) for name, found in kept.items() if found.wait_ms is not None}
             # A call is short: of what comes by the thousand many are needed.
-            queues = [name for name, found in zip(queues, answers, strict=True)
-                      if isinstance(found, Housekept) and found.more]  # fmt: skip
+            queues = [name for name, found in kept.items() if found.more]
             if time.monotonic() >= until_s:
                 break
         raise_first(problems)
-        return bool(queues)
+        return due_ms | dict.fromkeys(queues, 0)
 
-    def _call(self, queues: Sequence[str], most_dead: int) -> list[Housekept | StoreError]:
+    @property
+    def _pause_ms(self) -> int:
+        return round(_APART * self.every_s * 1000)
+
+    def _call(self, queues: Sequence[str], most_dead: int, pause_ms: int) -> list[Housekept | StoreError]:
         settings, dead_ms = self._settings, round(self._settings.dead_s * 1000)
-        pause_ms = round(_APART * self.every_s * 1000)
         calls = [upkeep.housekeep(name, settings.lease_ms, most_dead, dead_ms, pause_ms) for name in queues]
         answers = self._store.run_many(calls)
         for name, found in zip(queues, answers, strict=True):

@@ -19,7 +19,9 @@ from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
+from jqjobs.daemon.leases.pattern_queues import PatternQueues
 from jqjobs.daemon.leases.release_marks import ReleaseMarks
+from jqjobs.daemon.leases.renewal import Renewal
 from jqjobs.daemon.leases.server_check import complaints_of_all
 from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.settings import DaemonSettings
@@ -27,9 +29,7 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
-from jqjobs.store.call import Call
 from jqjobs.store.calls import daemons, leases, upkeep
-from jqjobs.store.calls.leases import Renewed, Roster
 from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count
@@ -70,13 +70,14 @@ class LeaseKeeper:
         self._tell = tell
         self._ticker = Ticker(store)
         self._joined: dict[str, Join] = {}
-        self._queues: set[str] = set(settings.queues.names)
+        self._named: set[str] = set(settings.queues.names)
         #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
         self._judged: dict[str, Words] = {}
         self._expiries = Expiries(store)
         self._counts = Counts()
         self._releases = ReleaseMarks(store)
         self.housekeeping = Housekeeping(store, settings)
+        self.patterns = PatternQueues(store, settings.queues, daemon_id, self.housekeeping)
         self.has_answered = False
         self.has_joined = False
 
@@ -106,13 +107,14 @@ class LeaseKeeper:
 
     def _join(self, command: Join) -> None:
         asked_ms = monotonic_ms()
-        self._store.run(upkeep.add_queues(command.queues))
+        if command.queues:
+            self._store.run(upkeep.add_queues(command.queues))
         answers = self._store.run_all([leases.join(name, command.worker_id, self._lease_ms) for name in command.queues])
         if not all(answers):
             return self._tell(LeaseEvent("fenced", command.worker_id))
         command.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
         self._joined[command.worker_id] = command
-        self._queues.update(command.queues)
+        self._named.update(command.queues)
         self.has_joined = True
         return self._tell(LeaseEvent("joined", command.worker_id))
 
@@ -129,7 +131,7 @@ class LeaseKeeper:
                 name, worker.worker_id, worker.charge.cause, board_entries(words, name), worker.stacks, share
             )
             for worker in dead
-            for name in worker.queues
+            for name in (*worker.queues, *worker.board.turns.read())
         ]  # fmt: skip
         while left:  # each call is short, however much a worker had in hand
             ended = self._store.run_all(left)
@@ -147,26 +149,16 @@ class LeaseKeeper:
 
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""
-        asked_ms, queues = monotonic_ms(), sorted(self._queues)
-        if queues:
-            self._store.run(upkeep.add_queues(queues))
-        here = {name: [join for join in self._joined.values() if name in join.queues] for name in queues}
-        answers = self._store.run_many([_renewal(name, here[name], self._lease_ms) for name in queues])
-        for name, answer in zip(queues, answers, strict=True):
-            for join, is_leased in (
-                [] if isinstance(answer, StoreError) else zip(here[name], answer.leased, strict=True)
-            ):
-                if not is_leased:
-                    self._fence(join)
+        asked_ms = monotonic_ms()
+        if self._named:
+            self._store.run(upkeep.add_queues(sorted(self._named)))
+        renewal = Renewal(self._joined.values(), {*self._named, *self.patterns.stirring}, self._lease_ms)
+        answers = self._store.run_many(renewal.calls)
+        for join in renewal.fenced(answers):
+            self._fence(join)
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
-        unknown = [
-            leases.offer(name, self._lease_ms, roster)
-            for name, answer in zip(queues, answers, strict=True)
-            for roster in _rosters(here[name])
-            if not isinstance(answer, StoreError) and roster.digest in answer.unknown
-        ]
-        raise_first([*answers, *self._store.run_many(unknown)])
+        raise_first([*answers, *self._store.run_many(renewal.offers(answers))])
 
     def _fence(self, join: Join) -> None:
         if self._joined.pop(join.worker_id, None) is not None:
@@ -175,19 +167,20 @@ class LeaseKeeper:
 
     def keep_house(self) -> float | None:
         """Do the chores of all queues; return 0 when there is more to do at once, else None."""
-        return 0.0 if self.housekeeping.do(sorted(self._queues)) else None
+        return 0.0 if self.housekeeping.do(sorted(self._named)) else None
 
     def tick(self) -> float:
         """Tick the schedules that are due; return in how many seconds to do it again."""
-        return self._ticker.tick(sorted(self._queues))
+        return self._ticker.tick(sorted({*self._named, *self.patterns.stirring}))
 
     def read_load(self) -> Load:
         """Return what there is to do in the queues of this daemon."""
-        return read_loads(self._store, sorted(self._queues), counts=self._counts).total
+        return read_loads(self._store, sorted({*self._named, *self.patterns.stirring}), counts=self._counts).total
 
     def tell_if_exhausted(self) -> None:
         """Tell the main loop when nothing is left of what a burst is for."""
-        if self.housekeeping.is_exhausted(sorted(self._queues)):
+        self.patterns.find_stirring()
+        if self.housekeeping.is_exhausted(sorted({*self._named, *self.patterns.stirring})):
             self._tell(LeaseEvent("exhausted"))
 
     def note_memory(self) -> None:
@@ -226,16 +219,6 @@ def _read_infos(store: Store) -> Mapping[Place, Mapping[str, str]]:
     except StoreError as error:
         log.event("redis.unjudged", level=log.WARNING, error=str(error))
         return {}
-
-
-def _renewal(name: str, here: Sequence[Join], lease_ms: int) -> Call[Renewed]:
-    digests = [roster.digest for roster in _rosters(here)]
-    return leases.renew(name, lease_ms, [join.worker_id for join in here], digests)
-
-
-def _rosters(here: Sequence[Join]) -> list[Roster]:
-    """Return what workers offer: one roster, while code is reloaded two."""
-    return list({join.roster.digest: join.roster for join in here}.values())
 
 
 def _taken_over(orphan: Orphan, charge: Charge) -> EndWorker:

@@ -22,6 +22,7 @@ from pathlib import Path
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.lease_messages import Command, LeaseEvent, Report
+from jqjobs.daemon.leases import pattern_queues
 from jqjobs.daemon.leases.commands import Commands
 from jqjobs.daemon.leases.due_steps import Schedule
 from jqjobs.daemon.leases.keeper import LeaseKeeper
@@ -58,7 +59,8 @@ class LeaseThread(threading.Thread):
     - renews the leases of all workers
     - does what the main loop has asked for: joins, ends of workers, recalls
     - takes over orphans, whose daemon is dead too
-    - keeps house in the queues, takes envelopes in where some were seen, and ticks schedules
+    - keeps house in the queues, and looks at those that have turns
+    - takes envelopes in where some were seen, and ticks schedules
     - looks whether a burst is over, and how much there is to do
     - notes how much memory Redis takes
     - registers the daemon and its workers
@@ -146,6 +148,8 @@ class LeaseThread(threading.Thread):
         self._step("orphans", keeper.take_over_orphans, _orphans_every_s(_now_s() - self._started_s))
         self._step("old boards", lambda: remove_old_boards(self._boards), _OLD_BOARDS_EVERY_S)
         self._step("housekeep", keeper.keep_house, keeper.housekeeping.every_s)
+        if settings.queues.patterns:
+            self._step("patterns", keeper.patterns.go_on, pattern_queues.GO_ON_EVERY_S)
         self._step("inboxes", keeper.housekeeping.inboxes.take_in, math.inf)
         if keeper.has_joined:
             self._step("schedules", keeper.tick, LOOK_EVERY_S)

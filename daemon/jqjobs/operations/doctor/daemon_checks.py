@@ -47,7 +47,7 @@ def _apps(facts: Facts) -> Iterator[Finding]:
     apps: dict[str, set[str]] = defaultdict(set)
     releases: dict[str, set[str]] = defaultdict(set)
     for daemon in facts.registry.daemons:
-        for queue in daemon.queues:
+        for queue in (*daemon.queues, *daemon.patterns):
             apps[queue] |= {daemon.app} - {""}
             releases[queue] |= {short_release(worker.release) for worker in daemon.workers if worker.release}
     for queue, found in sorted(apps.items()):

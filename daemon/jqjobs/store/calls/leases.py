@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
 from hashlib import sha1
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -52,6 +53,24 @@ def join(queue: str, worker: str, lease_ms: int) -> Call[bool]:
     return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms), truth, repeatable=True)
 
 
+class Joined(IntEnum):
+    """What came of a worker's coming to a queue by its turn (lua/join.lua)."""
+
+    REFUSED = 0
+    JOINED = 1
+    UNPUBLISHED = 2  #: joined, and what it offers is not known there
+
+
+def join_by_turn(queue: str, worker: str, lease_ms: int, digest: str) -> Call[Joined]:
+    """Give a worker a lease that it may let go of; it takes the wake token along. ``digest``: of what it offers."""
+    return Call(script("join"), (keys.meta(queue),), ("", worker, lease_ms, digest), Joined, repeatable=True)
+
+
+def step_out(queue: str, worker: str) -> Call[bool]:
+    """End the lease of a worker that has nothing in hand there, so that it may join again; False: it has."""
+    return Call(script("step_out"), (keys.meta(queue),), ("", worker), lambda reply: reply != 0, repeatable=True)
+
+
 def renew(queue: str, lease_ms: int, workers: Sequence[str], digests: Sequence[str] = ()) -> Call[Renewed]:
     """Renew leases, and what is offered, by the digests of rosters."""
 
@@ -70,10 +89,14 @@ def offer(queue: str, lease_ms: int, offered: Roster) -> Call[int]:
 
 
 def publish(
-    queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any] = NO_PARAMETERS
-) -> Call[int]:
-    """Publish what a ready worker offers: job name → catalog entry, and of those at home here → their parameters."""
-    args: list[Argument] = ["", lease_ms]
+    queue: str, lease_ms: int, entries: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any] = NO_PARAMETERS,
+    digest: str = "",
+) -> Call[int]:  # fmt: skip
+    """Publish what a ready worker offers: job name → catalog entry, and of those at home here → their parameters.
+
+    ``digest``: of all that, for who comes by its turn.
+    """
+    args: list[Argument] = ["", lease_ms, digest]
     for name, entry in entries.items():
         described = json.dumps(parameters[name]) if name in parameters else ""
         args += (name, json.dumps(entry), *(signature_offers({name: entry}) or ("",)), described)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.jobs.records import is_name
 from jqjobs.jobs.schemas import sound
 from jqjobs.store import keys
-from jqjobs.store.reads.queues import is_name, known_queues, server_now_ms
+from jqjobs.store.reads.queues import known_queues, server_now_ms
 from jqjobs.store.reads.rosters import are_offered
 from jqjobs.store.reply_values import fields, json_or_none, string
 from jqjobs.store.store import Store

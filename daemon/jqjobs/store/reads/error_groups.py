@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.jobs.records import is_name
 from jqjobs.store import keys
-from jqjobs.store.reads.queues import is_name
 from jqjobs.store.reply_values import fields, string, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first

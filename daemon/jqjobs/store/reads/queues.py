@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.errors import InvalidName
-from jqjobs.jobs.records import check_name
+from jqjobs.jobs.records import is_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import count, integer, json_or_none, seconds_since, string, text
@@ -141,11 +140,3 @@ def time_ms(reply: Sequence[bytes]) -> int:
     """Return what `TIME` says, in ms."""
     seconds, micros = reply
     return int(seconds) * 1000 + int(micros) // 1000
-
-
-def is_name(name: str) -> bool:
-    """Whether this may be the name of a queue."""
-    try:
-        return bool(check_name(name, "queue"))
-    except InvalidName:
-        return False

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.link.queue_choice import is_like
 from jqjobs.store import keys
 from jqjobs.store.reads.hosts import HostInfo, host_info
 from jqjobs.store.reads.notes import attempt_of, progress_of
@@ -62,7 +63,8 @@ class DaemonInfo(NamedTuple):
     """A daemon. ``slots``: workers it wants. ``note``: why it waits. ``seen_s``: since it last registered.
 
     ``processes``: how many workers it may want: a number, or a range such as 1..8, from which the jobs decide.
-    ``weights``: of its queues, one each, or none. ``deaths``: of its workers, unasked, in the last hour.
+    ``patterns``: the queues whose names are like these have turns. ``weights``: of its queues and then of these, one
+    each, or none. ``deaths``: of its workers, unasked, in the last hour.
     ``unwatched``: why inotify does not help it to watch files.
     ``outbox``: the relay of its app's outbox, if that has one.
     """
@@ -88,13 +90,19 @@ class DaemonInfo(NamedTuple):
     processes: str = ""
     weights: tuple[int, ...] = ()
     outbox: RelayInfo | None = None
+    patterns: tuple[str, ...] = ()
 
     @property
     def weighed_queues(self) -> list[str]:
-        """The queues that it serves, each with its weight where they have any, as --queues has them."""
-        if len(self.weights) != len(self.queues):
-            return list(self.queues)
-        return [f"{queue}:{weight}" for queue, weight in zip(self.queues, self.weights, strict=True)]
+        """The queues that it serves, by name or pattern, each with its weight where they have any: as --queues says."""
+        words = [*self.queues, *self.patterns]
+        if len(self.weights) != len(words):
+            return words
+        return [f"{word}:{weight}" for word, weight in zip(words, self.weights, strict=True)]
+
+    def serves(self, queue: str) -> bool:
+        """Whether it serves a queue, by name or by a pattern."""
+        return queue in self.queues or is_like(queue, self.patterns)
 
     @property
     def follows_load(self) -> bool:
@@ -115,12 +123,12 @@ class Registry(NamedTuple):
 
     @property
     def served(self) -> set[str]:
-        """The queues that daemons serve."""
+        """The queues that daemons serve by name."""
         return {queue for daemon in self.daemons for queue in daemon.queues}
 
     def serves(self, queue: str) -> bool:
         """Whether any daemon serves a queue."""
-        return any(queue in daemon.queues for daemon in self.daemons)
+        return any(daemon.serves(queue) for daemon in self.daemons)
 
 
 def read_registry(store: Store) -> Registry:
@@ -194,7 +202,7 @@ def _daemon(
         note=_word(entry, "note"),
         age_s=seconds_since(entry.get("started_ms"), now_ms), seen_s=max(0, now_ms - seen_ms) / 1000,
         reload=_reload(_word(entry, "reload")), processes=_word(entry, "processes"),
-        weights=tuple(map(count, _word(entry, "weights").split())),
+        weights=tuple(map(count, _word(entry, "weights").split())), patterns=tuple(_word(entry, "patterns").split()),
         app=_word(entry, "app"), lease_ms=integer(entry.get("lease_ms")),
         deaths=count(entry.get("deaths")), unwatched=_word(entry, "unwatched"),
         host_facts=host_info(entry.get("host_facts")), outbox=relay_info(entry.get("outbox")),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from jqjobs.jobs.records import is_name
 from jqjobs.jobs.statistics import BUCKETS, Ended
 from jqjobs.store import keys
-from jqjobs.store.reads.queues import is_name
 from jqjobs.store.reply_values import count, fields
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first

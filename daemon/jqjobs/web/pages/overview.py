@@ -79,11 +79,10 @@ def _rows(visit: Visit, queues: Sequence[QueueStatus], registry: Registry) -> li
         for worker in daemon.workers:
             for job in worker.jobs:
                 busy[job.queue].add(worker.id)
-    served = registry.served
     return [
         QueueRow(
             queue, visit.url(path_of("queues", queue.name)), queue.inbox + queue.ready + queue.suspects,
-            len(busy[queue.name]), queue.name in served,
+            len(busy[queue.name]), registry.serves(queue.name),
         )
         for queue in queues
     ]  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from jqjobs.errors import StoreError, StoreRefused
 from jqjobs.store.calls import leases, schedules
+from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.outage import Outage
 from jqjobs.store.patience import may_pass
 from jqjobs.worker.life.parts import WorkerParts
@@ -21,13 +22,14 @@ def join(parts: WorkerParts) -> bool:
 
     Raises: StoreRefused. Any other trouble with Redis is waited out.
     """
-    queues, registry = parts.exchanger.queues, parts.app.registry
-    catalog, plans = registry.catalog(), parts.app.registry.schedules.entries(queues)
+    queues, registry = parts.exchanger.order.queues, parts.app.registry
+    by_turn = [queue for queue in registry.queues() if parts.config.choice.has_turns(queue)]
+    plans = registry.schedules.entries([*queues, *by_turn])
     outage = Outage(parts.rng, worker=parts.config.worker_id)
     rotated_s = time.monotonic() + _ROTATION_S
     while not _is_to_end(parts):
         try:
-            _publish(parts, catalog, plans)
+            _publish(parts, [*queues, *by_turn], plans)
         except StoreError as error:
             is_rotated = may_pass(error, parts.store.address) and time.monotonic() < rotated_s
             if isinstance(error, StoreRefused) and not is_rotated:
@@ -37,24 +39,28 @@ def join(parts: WorkerParts) -> bool:
             parts.instructions.hear()
             continue
         outage.end()
-        app = parts.config.app
-        offered = [
-            each for queue, plan in plans.items() for name in plan for each in schedules.offers(queue, name, app)
-        ]
-        names = [*catalog, *leases.signature_offers(catalog), *offered]
-        unserved = [queue for queue in registry.queues() if queue not in queues]
+        names = _offered(parts, plans)
+        unserved = [queue for queue in registry.queues() if queue not in (*queues, *by_turn)]
         parts.channel.send("ready", queues=queues, names=names, unserved=unserved, outbox=registry.outbox is not None)
         return _wait_for_go(parts)
     return False
 
 
-def _publish(parts: WorkerParts, catalog: dict[str, dict[str, Any]], plans: dict[str, dict[str, str]]) -> None:
-    """Publish what the app offers: any registered job may come from any queue, see `Job.options`; and its schedules."""
-    lease_ms = parts.config.lease_ms
-    for queue in parts.exchanger.queues:
-        parts.store.run(leases.publish(queue, lease_ms, catalog, parts.app.registry.parameters(queue)))
+def _publish(parts: WorkerParts, queues: Sequence[str], plans: dict[str, dict[str, str]]) -> None:
+    """Publish what the app offers, and its schedules."""
+    for queue in queues:
+        parts.store.run(parts.offering.publication(queue))
     for queue, plan in plans.items():
-        parts.store.run(schedules.plan(queue, lease_ms, parts.config.app, plan))
+        parts.store.run(schedules.plan(queue, parts.config.lease_ms, parts.config.app, plan))
+    if queues:
+        parts.store.run(add_queues(queues))  # the daemon looks for those that have turns among the known ones
+
+
+def _offered(parts: WorkerParts, plans: dict[str, dict[str, str]]) -> list[str]:
+    """Return what the daemon is to renew: the names of jobs, their signatures, and schedules."""
+    app, catalog = parts.config.app, parts.offering.catalog
+    offered = [each for queue, plan in plans.items() for name in plan for each in schedules.offers(queue, name, app)]
+    return [*catalog, *leases.signature_offers(catalog), *offered]
 
 
 def _wait_for_go(parts: WorkerParts) -> bool:

@@ -24,7 +24,9 @@ from jqjobs.worker.slots.monitor import Monitor
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.fetching import Fetching
+from jqjobs.worker.trips.offering import Offering
 from jqjobs.worker.trips.tail import Tail
+from jqjobs.worker.trips.turning import Turning
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 
@@ -54,3 +56,5 @@ class WorkerParts:
     hook_queue: HookQueue
     statistics: JobStatistics
     tail: Tail
+    offering: Offering
+    turning: Turning | None

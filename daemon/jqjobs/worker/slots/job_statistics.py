@@ -78,6 +78,10 @@ class _Ends:
         self.ids = [job.id]
 
 
+def _latest() -> deque[_Ends]:
+    return deque(maxlen=MOST_RECENT)
+
+
 _NONE = _Ends(TakenJob("", "", 0, "", b""), Ended.DONE, -1)
 _NONE.ids.clear()
 
@@ -89,7 +93,7 @@ class JobStatistics:
     """
 
     def __init__(
-        self, queues: Sequence[str], clock: RedisClock, running: Callable[[], Sequence[TakenJob]],
+        self, clock: RedisClock, running: Callable[[], Sequence[TakenJob]],
         wake: Callable[[], None], ask: Callable[[Call[int]], int], rng: random.Random,
     ) -> None:  # fmt: skip
         """``running``: returns the jobs that run now. ``wake``: tells the monitor that there is something to write.
@@ -100,13 +104,13 @@ class JobStatistics:
         self._running = running
         self._wake = wake
         self._ask = ask
-        self._tallies: dict[str, dict[str, Tally]] = {queue: {} for queue in queues}
+        self._tallies: dict[str, dict[str, Tally]] = defaultdict(dict)
         self._written = defaultdict[tuple[str, str], Counter[str]](Counter)
         #: Not in a tally yet.
         self._alike = _NONE
         #: The latest ones that are not written yet: those that `write` has not seen, and those that it has.
-        self._latest = {queue: deque[_Ends](maxlen=MOST_RECENT) for queue in queues}
-        self._unwritten = {queue: deque[_Ends](maxlen=MOST_RECENT) for queue in queues}
+        self._latest = defaultdict[str, deque[_Ends]](_latest)
+        self._unwritten = defaultdict[str, deque[_Ends]](_latest)
         self._writing = threading.Lock()
         self._has_news = self._has_failed = False
         script("add_statistics")  # is read now: later a job may have used up all descriptors
@@ -173,7 +177,9 @@ class JobStatistics:
         """Write what is new. Without Redis it is written next time; what may have arrived is not written twice."""
         with self._writing:
             self._has_news = False
-            for queue in self._tallies:
+            # Other threads begin with a queue meanwhile.
+            running = [job.queue for job in self._running()]
+            for queue in dict.fromkeys([*self._tallies.copy(), *self._latest.copy(), *running]):
                 self._write(queue)
 
     def _write(self, queue: str) -> None:

@@ -26,7 +26,7 @@ from jqjobs.worker.trips.ingestion import Ingestion
 from jqjobs.worker.trips.news import News
 from jqjobs.worker.trips.packets import Packer, Packet
 from jqjobs.worker.trips.passing_on import PassingOn
-from jqjobs.worker.trips.queue_order import QueueOrder
+from jqjobs.worker.trips.queue_order import QueueOrder, Turns
 from jqjobs.worker.trips.split_trips import SplitTrips
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
@@ -43,26 +43,26 @@ class Exchanger:
     ) -> None:  # fmt: skip
         """``complete``: fills in what a job leaves to its registration. ``woken``: see `SplitTrips`."""
         self._store = store
-        self.queues = tuple(order.queues)
+        self.order = order
         self.suspects = suspects
-        self._news = News(store, self.queues, suspects)
+        self._news = News(store, order, suspects)
         self._worker_id = worker_id
         self._batch = batch
         self._reports = batch.reports
-        #: When the next trip can be a fast one.
-        self.fast = FastTrips(has_several_queues=len(self.queues) > 1, most_in_a_row=order.most_in_a_row)
+        has_several = len(order.queues) != 1 or isinstance(order, Turns)
+        self.fast = FastTrips(has_several_queues=has_several, most_in_a_row=order.most_in_a_row)
         self.packer = Packer(order, worker_id, lease_ms, self.fast, suspects, tail)
         self._answers = Answers(worker_id, batch, self.fast, order, suspects, complete, tail)
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded = self._answers.recorded
         #: Makes whole trips where queues are in several places.
         self._split: SplitTrips | None = None
-        if store.address.cluster and len(self.queues) > 1:
-            self._split = SplitTrips(store, self.queues, self.packer, self._answers, batch, tail, woken)
+        if store.address.cluster and has_several:
+            self._split = SplitTrips(store, order, self.packer, self._answers, batch, tail, woken)
         self._ingestion = Ingestion(store)
         self._passing_on = PassingOn(store)
         self._lock = threading.Lock()
-        self._resync = False
+        self.resyncs = False  #: Nobody knows what became of the last trip: the next one says what is in hand.
         self._sent: Packet | None = None
         self._arrived: deque[Trip | JqError] = deque()
         #: When the last trip was sent, boottime ms.
@@ -85,16 +85,24 @@ class Exchanger:
 
     def ask(self, call: Call[T]) -> T:
         """Run another call on this connection, between trips. Raises: StoreError."""
+        return self.between_trips(lambda store: store.run(call))
+
+    def between_trips(self, act: Callable[[Store], T]) -> T:
+        """Do something on this connection while no trip is under way, and none is made. Raises: what ``act`` raises."""
         with self._lock:
             self._keep_answer()
-            return self._store.run(call)
+            return act(self._store)
 
     def send(self, want: int, free: int = 0) -> None:
         """Report what is finished and ask for up to ``want`` jobs. An error is told by `receive`.
 
-        ``free``: so many could start at once beside what is in hand, see `trips.exchange`.
+        ``free``: so many could start at once beside what is in hand, see `trips.exchange`. Who is in no queue makes
+        a trip that brings nothing.
         """
         with self._lock:
+            if not self.order.queues:
+                self._arrived.append(Trip(Status.OK, monotonic_ms() + self.fast.clock_offset_ms))
+                return
             try:
                 self._send(want, free)
             except StoreError as error:
@@ -139,17 +147,11 @@ class Exchanger:
 
     def has_news(self) -> bool:
         """Return whether a trip could find anything, for an idle worker whose poll is due; see `News`."""
-        if self._resync or self._reports.pending:
+        if self.resyncs or self._reports.pending:
             return True
         with self._lock:
             self._keep_answer()
             return self._news.is_there()
-
-    def leave_server(self) -> None:
-        """Look the address up anew, between trips: a server that was demoted goes on to say that there is no news."""
-        with self._lock:
-            self._keep_answer()
-            self._store.close()
 
     def report(self, *, gives_back: bool) -> bool:
         """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced.
@@ -183,7 +185,7 @@ class Exchanger:
         it names all that is in hand here, and the rest of the active set goes back. What is in hand is listed
         before the report is taken: a job that ends in between is then named twice, never missed.
         """
-        in_hand = self._batch.in_hand() if self._resync else None
+        in_hand = self._batch.in_hand() if self.resyncs else None
         report = self._reports.take()
         if report.outcomes:
             self._passing_on.note(report.outcomes)
@@ -191,7 +193,7 @@ class Exchanger:
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
         packet = self.packer.pack(report, min(want, places), free, in_hand, self.sent_ms)
-        self._resync = True
+        self.resyncs = True
         try:
             self._store.send(packet.call)
         except BaseException:
@@ -205,7 +207,7 @@ class Exchanger:
         assert packet is not None
         if packet.legs is not None and self._split is not None:
             trip = self._split.finish(packet)
-            self._resync = False
+            self.resyncs = False
             return trip
         try:
             trip = self._store.receive(packet.call)
@@ -214,7 +216,7 @@ class Exchanger:
             raise
         if trip.status not in (Status.OK, Status.FULL):
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
-        self._resync = False
+        self.resyncs = False
         if self._answers.hear(packet, trip):
             return trip
         self._send(packet.want, packet.free)

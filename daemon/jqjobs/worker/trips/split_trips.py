@@ -19,6 +19,7 @@ from jqjobs.worker.trips.answers import Answers, Fenced
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.legs import Legs, by_queue, merged
 from jqjobs.worker.trips.packets import Packer, Packet
+from jqjobs.worker.trips.queue_order import QueueOrder
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.tail import Tail
 
@@ -30,12 +31,12 @@ class SplitTrips:
     """One per worker, for its `Exchanger`. ``woken``: queues whose wake token it has had, to be put back if need be."""
 
     def __init__(
-        self, store: Store, queues: Sequence[str], packer: Packer, answers: Answers, batch: Batch, tail: Tail,
+        self, store: Store, order: QueueOrder, packer: Packer, answers: Answers, batch: Batch, tail: Tail,
         woken: set[str],
     ) -> None:  # fmt: skip
         self._woken = woken
         self._store = store
-        self._queues = queues
+        self._order = order
         self._packer = packer
         packer.whole = self.begin
         self._answers = answers
@@ -43,16 +44,16 @@ class SplitTrips:
         self._tail = tail
         #: Where others rely on it to come when something is due.
         self._watched: set[str] = set()
-        self._parts = {queue: [store.address.key(keys.queue(queue, part)) for part in _PARTS] for queue in queues}
 
     def begin(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
         """Return the first leg; what the others are made from goes with it."""
         has_no_aim = want <= 0 and not report.done and not report.outcomes
-        must = self._watched | self._woken | set(self._queues if has_no_aim else ())
+        queues = self._packer.order.of_next_trip()
+        self._watched.intersection_update(queues)  # it may have let go of one meanwhile
+        must = self._watched | self._woken.intersection(queues) | set(queues if has_no_aim else ())
         self._woken.clear()
         suspects = self._packer.suspects_for(want, free)
         suspects_in = self._first_with_suspects() if suspects is not None else None
-        queues = self._packer.order.of_next_trip()
         legs = Legs(list(queues), by_queue(report), want, free, in_hand, suspects, suspects_in, frozenset(must))
         first = suspects_in or next((q for q in queues if want > 0 or not legs.may_be_left_out(q)), queues[0])
         return self._leg(legs, first, now_ms)
@@ -118,14 +119,16 @@ class SplitTrips:
 
     def _with_something(self, queues: Sequence[str]) -> set[str]:
         """Return which of these have anything, also those that cannot be asked: their legs will tell."""
-        looks = [("EXISTS", *self._parts[queue]) for queue in queues]
+        key = self._store.address.key
+        looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in _PARTS]) for queue in queues]
         found = self._store.wire.pipeline_in_parts(looks) if looks else []
         return {queue for queue, count in zip(queues, found, strict=True) if count != 0}
 
     def _first_with_suspects(self) -> str | None:
         """Return a queue that has suspects, which come before all else; each in its turn."""
-        start = self._packer.number % len(self._queues)
-        queues = [*self._queues[start:], *self._queues[:start]]
+        all_queues = self._order.queues
+        start = self._packer.number % len(all_queues)
+        queues = [*all_queues[start:], *all_queues[:start]]
         looks = [("EXISTS", self._store.address.key(keys.queue(queue, "suspects"))) for queue in queues]
         try:
             found = self._store.wire.pipeline_in_parts(looks)

@@ -1,13 +1,17 @@
-"""One connection of an idle worker that waits for a wake token: of all its queues, in a cluster of one of them."""
+"""One connection of an idle worker that waits for a wake token: of all its queues, in a cluster of one of them; or for
+a queue out of a wake set."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from jqjobs.errors import StoreError
 from jqjobs.store import keys
 from jqjobs.store.address import Address
+from jqjobs.store.clusters import OF_NO_QUEUE
 from jqjobs.store.wire import Wire, raised
 
 #: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
@@ -19,14 +23,23 @@ _MOST_LINES = 32
 _AGAIN_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an idle worker was woken for. ``woken``: queues whose tokens have come; ``called``: out of wake sets."""
+
+    woken: set[str] = field(default_factory=set)
+    called: deque[str] = field(default_factory=deque)
+
+
 class TokenLine:
     """Asks (BZPOPMIN), and reads the answer when there is one."""
 
-    def __init__(self, wire: Wire, queues: Sequence[str], woken: set[str]) -> None:
-        """``woken``: gets the queues whose tokens have come."""
+    def __init__(self, wire: Wire, queues: Sequence[str], patterns: Sequence[str], heard: Heard) -> None:
+        """``patterns``: those whose wake sets are asked too. ``heard``: gets what has come."""
         self._wire = wire
         self._tokens = {queue: wire.address.key(keys.wake(queue)) for queue in queues}
-        self._woken = woken
+        self._sets = [wire.address.key(keys.wakes(pattern)) for pattern in patterns]
+        self._heard = heard
         self._asked_at = self._again_at = 0.0
         #: The queues whose tokens are not waited for.
         self._but: frozenset[str] = frozenset()
@@ -41,7 +54,7 @@ class TokenLine:
             self.cancel()
         if self._asked_at:
             return True
-        tokens = [token for queue, token in self._tokens.items() if queue not in but]
+        tokens = [*[token for queue, token in self._tokens.items() if queue not in but], *self._sets]
         if not tokens or (self._again_at and time.monotonic() < self._again_at):
             return False
         self._but = but
@@ -61,8 +74,10 @@ class TokenLine:
             self._wire.close()
             self._again_at = time.monotonic() + _AGAIN_S if self._wire.address.cluster else 0.0
             return False
-        if reply is not None:
-            self._woken.update(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
+        if reply is not None and reply[0].decode() in self._sets:
+            self._heard.called.append(reply[1].decode("utf-8", "replace"))
+        elif reply is not None:
+            self._heard.woken.update(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
         return True
 
     def cancel(self) -> None:
@@ -72,8 +87,12 @@ class TokenLine:
             self._asked_at = 0.0
 
 
-def token_lines(address: Address, name: str, queues: Sequence[str], woken: set[str]) -> list[TokenLine]:
+def token_lines(
+    address: Address, name: str, queues: Sequence[str], patterns: Sequence[str], heard: Heard
+) -> list[TokenLine]:  # fmt: skip
     """Return one for all queues, or one to the place of each. Those of a cluster tell it of a queue that moves."""
     if not address.cluster:
-        return [TokenLine(Wire(address, name=name), queues, woken)]
-    return [TokenLine(Wire(address.at(queue), name=name), [queue], woken) for queue in queues[:_MOST_LINES]]
+        return [TokenLine(Wire(address, name=name), queues, patterns, heard)]
+    lines = [TokenLine(Wire(address.at(queue), name=name), [queue], (), heard) for queue in queues[:_MOST_LINES]]
+    sets = [TokenLine(Wire(address.at(OF_NO_QUEUE), name=name), (), patterns, heard)] if patterns else []
+    return lines + sets

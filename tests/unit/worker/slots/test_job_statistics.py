@@ -27,7 +27,7 @@ class Counting:
         self.error: StoreError | None = None
         self.woken = 0
         clock = SimpleNamespace(clock_offset_ms=1_000_000)
-        self.statistics = JobStatistics(["q", "p"], clock, lambda: self.running, self.wake, self.ask, random.Random(1))
+        self.statistics = JobStatistics(clock, lambda: self.running, self.wake, self.ask, random.Random(1))
 
     def wake(self) -> None:
         self.woken += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from jqjobs.jobs.records import TakenJob
-from jqjobs.worker.trips.queue_order import Shares, StrictOrder, queue_order
+from jqjobs.worker.trips.queue_order import Shares, StrictOrder, Turns, queue_order
 
 
 def jobs(queue: str, count: int) -> list[TakenJob]:
@@ -68,6 +68,29 @@ def test_who_had_no_work_for_long_is_next_and_has_saved_nothing_up() -> None:
     for _ in range(100):
         server.trip(1)
     assert (server.had["a"] - before["a"], server.had["b"] - before["b"]) == (50, 50)
+
+
+def test_queues_that_come_and_go_have_equal_shares_after_the_ones_that_are_always_there() -> None:
+    order = Turns(["first"], (), ["t-*"])
+    for queue in ("t-1", "t-2", "t-3"):
+        order.enter(queue)
+    order.took(jobs("first", 100) + jobs("t-1", 2) + jobs("t-2", 1))
+    assert list(order.of_next_trip()) == ["first", "t-3", "t-2", "t-1"]
+    order.leave("t-3")
+    order.enter("t-4")
+    assert list(order.of_next_trip()) == ["first", "t-2", "t-4", "t-1"], "a newcomer is behind who has had as little"
+    assert order.gave == {"t-1", "t-2"}
+
+
+def test_with_weights_each_queue_of_a_pattern_has_the_share_of_the_pattern() -> None:
+    order = Turns(["a"], (2, 1), ["t-*"])
+    order.enter("t-1")
+    order.enter("t-2")
+    first = []
+    for _ in range(8):
+        first.append(order.of_next_trip()[0])
+        order.took(jobs(first[-1], 1))
+    assert Counter(first) == {"a": 4, "t-1": 2, "t-2": 2}
 
 
 def test_what_one_queue_leaves_the_others_share() -> None:

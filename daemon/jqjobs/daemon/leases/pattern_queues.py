@@ -1,0 +1,133 @@
+"""The queues that a daemon serves by patterns: which there are, where anything is to be done, and who is called there.
+
+Any number of them, of which most have nothing at any moment. So they are looked at together, a question for each, and
+only those with something are treated as named queues are. Of all daemons with the same patterns one does that, once a
+second; what is to be served goes into the wake sets of the patterns, where workers wait.
+
+    jq:{~}:queues ─▶ known ─▶ stirring: anything is there ─▶ housekeeping ─▶ token stands ─▶ wake set
+         ▲                                                                  └ when something is due next: again then
+         └ names of inboxes, once a minute (`inbox_names`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.daemon.leases.housekeeping import Housekeeping
+from jqjobs.daemon.leases.inbox_names import InboxNames
+from jqjobs.link.queue_choice import QueueChoice, is_like
+from jqjobs.store import keys
+from jqjobs.store.calls.turns import call_workers, claim_round
+from jqjobs.store.store import Store
+
+#: So often it is looked whether there is anything to do; by a daemon that leaves it to another one, less often.
+_LOOK_EVERY_MS, GO_ON_EVERY_S = 950, 0.5
+_LEFT_TO_OTHERS_MS = 10_000
+#: Who has not looked for so long leaves it to others.
+_APART_MS = 2500
+#: What retention forgets nobody waits for: the queues that do nothing have housekeeping in so many looks.
+_LOOKS_A_LAP = 60
+#: A queue without any of these has nothing that a worker or a daemon is needed for.
+_PARTS = (
+    "ready", "inbox", "scheduled", "suspects", "leases", "parked", "waiting", "transfers", "notices", "hooks",
+    "schedule", "comes",
+)  # fmt: skip
+
+#: So many questions go in one round trip.
+_AT_ONCE = 1000
+
+
+class PatternQueues:
+    """Those of one daemon, on the connection of its lease thread, and in it.
+
+    ``known``: all of them. ``stirring``: those where anything is.
+    """
+
+    def __init__(self, store: Store, choice: QueueChoice, daemon_id: str, housekeeping: Housekeeping) -> None:
+        self._store = store
+        self._choice = choice
+        self._daemon_id = daemon_id
+        self._housekeeping = housekeeping
+        self._inbox_names = InboxNames(store, choice)
+        self.known: list[str] = []
+        self._names_count = -1
+        self._lap = 0
+        self._due_ms: dict[str, int] = {}
+        self._looked_ms = -_LEFT_TO_OTHERS_MS
+        self._next_ms = 0
+        self.stirring: frozenset[str] = frozenset()
+
+    def go_on(self) -> float | None:
+        """Look at all of them, if that is due, and see to those where something is due.
+
+        Returns in how many seconds something is due next, None: not before the next look. Raises: StoreError.
+        """
+        if monotonic_ms() >= self._next_ms:
+            self._next_ms = monotonic_ms() + _LOOK_EVERY_MS
+            self.look()
+        self.see_to_due()
+        return self.due_in_s
+
+    def look(self) -> None:
+        """Look at all of them, if it is this daemon's turn. Raises: StoreError."""
+        now_ms = monotonic_ms()
+        is_mine = self._store.run(claim_round(",".join(self._choice.patterns), self._daemon_id, _APART_MS))
+        if is_mine or now_ms - self._looked_ms >= _LEFT_TO_OTHERS_MS:
+            self.find_stirring()
+            self._looked_ms = now_ms
+        if is_mine:
+            self._see_to([*self.stirring, *self._next_of_lap()])
+            self._inbox_names.look()
+
+    @property
+    def due_in_s(self) -> float | None:
+        """In how many seconds something is due next; None: not before the next look."""
+        return max(0, min(self._due_ms.values()) - monotonic_ms()) / 1000 if self._due_ms else None
+
+    def see_to_due(self) -> None:
+        """See to those where something is due by now. Raises: StoreError."""
+        now_ms = monotonic_ms()
+        if due := [queue for queue, due_ms in self._due_ms.items() if due_ms <= now_ms]:
+            for queue in due:
+                del self._due_ms[queue]
+            self._see_to(due, is_due=True)
+
+    def find_stirring(self) -> None:
+        """Find out which of them have anything. Raises: StoreError."""
+        if self._choice.patterns:
+            self._learn()
+            self.stirring = frozenset(self._exist(self.known, _PARTS))
+
+    def _learn(self) -> None:
+        """Read the names of all queues anew when there are more of them."""
+        count = int(self._store.wire.call("SCARD", self._store.address.key(keys.QUEUES)))
+        if count != self._names_count:
+            self.known = [name for name in self._store.queues() if self._choice.has_turns(name)]
+            self._names_count = count
+            self._housekeeping.served = len(self._choice.names) + len(self.known)
+
+    def _exist(self, queues: Sequence[str], parts: Sequence[str]) -> list[str]:
+        """Return those that have any of these parts, also those that cannot be asked: what comes next will tell."""
+        key, replies = self._store.address.key, list[Any]()
+        for first in range(0, len(queues), _AT_ONCE):
+            looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in parts])
+                     for queue in queues[first : first + _AT_ONCE]]  # fmt: skip
+            replies += self._store.wire.pipeline_in_parts(looks)
+        return [queue for queue, count in zip(queues, replies, strict=True) if count != 0]
+
+    def _next_of_lap(self) -> list[str]:
+        self._lap = (self._lap + 1) % _LOOKS_A_LAP
+        return [queue for queue in self.known[self._lap :: _LOOKS_A_LAP] if queue not in self.stirring]
+
+    def _see_to(self, queues: Sequence[str], *, is_due: bool = False) -> None:
+        """Keep house there, and call workers to where there is something to take."""
+        now_ms = monotonic_ms()
+        self._due_ms |= {
+            queue: now_ms + in_ms for queue, in_ms in self._housekeeping.keep_house(queues, is_due=is_due).items()
+        }
+        waiting = self._exist(queues, ("wake",))
+        for pattern in self._choice.patterns:
+            if mine := [queue for queue in waiting if is_like(queue, [pattern])]:
+                self._store.run(call_workers(pattern, mine))
