@@ -98,7 +98,6 @@ class _Wiring:
         self.app = app
         self.config = config = process.config
         address, name = redis_of(process, app), config.worker_id
-        self.choice = config.choice
         queues = config.queues if config.queues or config.patterns else app.registry.queues()
         self.rng = random.Random()
         self.store = Store(address, name=name)
@@ -152,7 +151,7 @@ class _Wiring:
         if not isinstance(order, Turns):
             return None
         return Turning(
-            self.choice, order, self.exchanger, self.batch, self.board.turns, self.offering, self.heard.called,
+            self.config.choice, order, self.exchanger, self.batch, self.board.turns, self.offering, self.heard.called,
             self.config.worker_id, self.config.lease_ms,
         )  # fmt: skip
 
