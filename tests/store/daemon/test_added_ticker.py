@@ -35,7 +35,7 @@ def tickers(system: QueueSystem) -> Iterator[Callable[[int], list[Ticker]]]:
 
     def make(count: int) -> list[Ticker]:
         stores.extend(Store(parse_url(system.url), now_ms=system.clock) for _ in range(count))
-        return [Ticker(store) for store in stores[-count:]]
+        return [Ticker(store, f"d{id(store)}") for store in stores[-count:]]
 
     yield make
     for store in stores:

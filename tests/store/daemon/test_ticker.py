@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.leases.ticker import LOOK_EVERY_S, Ticker
+from jqjobs.daemon.leases.ticker import CLAIM_MS, LOOK_EVERY_S, Ticker
 from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
-from jqjobs.store.calls.schedules import offers, plan, suspend
+from jqjobs.store.calls.schedules import agenda, offers, plan, suspend
 from jqjobs.store.store import Store
 from store.queue_system import START_MS, QueueSystem
 
@@ -38,7 +38,7 @@ def tickers(system: QueueSystem) -> Iterator[Callable[[int], list[Ticker]]]:
 
     def make(count: int) -> list[Ticker]:
         stores.extend(Store(parse_url(system.url), now_ms=system.clock) for _ in range(count))
-        return [Ticker(store) for store in stores[-count:]]
+        return [Ticker(store, f"d{id(store)}") for store in stores[-count:]]
 
     yield make
     for store in stores:
@@ -95,7 +95,7 @@ def test_five_daemons_at_the_very_same_time_make_one_job_a_tick(
 ) -> None:
     real_system.clock.now_ms = BEGIN_MS
     publish(real_system)
-    fleet = [Ticker(start_store(real_system)) for _ in range(5)]
+    fleet = [Ticker(start_store(real_system), f"d{n}") for n in range(5)]
     gate = threading.Barrier(6)
     errors: list[BaseException] = []
 
@@ -134,6 +134,66 @@ def start_store() -> Iterator[Callable[[QueueSystem], Store]]:
     yield one
     for store in made:
         store.close()
+
+
+def turns(system: QueueSystem, fleet: list[Ticker], seconds: int) -> None:
+    """Let time pass, in which all of them look twice a second."""
+    for _ in range(2 * seconds):
+        system.clock.advance(500)
+        for ticker in fleet:
+            ticker.tick(["q"])
+
+
+def test_one_daemon_ticks_and_when_it_is_killed_another_one_within_seconds(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]]
+) -> None:
+    publish(system, cron="", every_ms=1000, missed="all")
+    fleet = tickers(4)
+    sent = [_count_commands(ticker) for ticker in fleet]
+    turns(system, fleet, 20)
+    assert [said.total() - said["agenda"] for said in map(by_script, sent)] == [20, 0, 0, 0]
+
+    turns(system, fleet[1:], CLAIM_MS // 1000 - 1)
+    assert len(jobs(system)) == 20, "nobody knows yet"
+    turns(system, fleet[1:], 2)
+    assert len(jobs(system)) >= 24
+    turns(system, fleet[1:], 10)
+    ticked = [by_script(said)["tick"] for said in sent]
+    assert (sum(count > 0 for count in ticked[1:]), ticked[0]) == (1, 20)
+    assert jobs(system) == [f"s-{BEGIN_MS + 1000 * n}" for n in range(1, len(jobs(system)) + 1)]
+
+
+def test_a_daemon_that_ends_lets_another_one_tick_at_once(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]]
+) -> None:
+    publish(system)
+    first, second = tickers(2)
+    system.clock.advance(MINUTE_MS - 1000)
+    for ticker in (first, second):
+        ticker.tick(["q"])
+    second.resign()
+    first.resign()
+    system.clock.advance(1000)
+    second.tick(["q"])
+
+    assert jobs(system) == job_at(1)
+
+
+def test_a_clock_that_went_back_does_not_let_a_dead_daemon_tick_for_long(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]]
+) -> None:
+    publish(system)
+    [dead] = tickers(1)
+    dead.tick(["q"])
+    system.clock.advance(-HOUR_MS)
+    assert system.run(agenda("q", None, "d", CLAIM_MS)).other_ms == 0
+
+
+def by_script(sent: Counter[str]) -> Counter[str]:
+    found = Counter[str]()
+    for said, times in sent.items():
+        found[said.split(" ")[0]] += times
+    return found
 
 
 def test_it_says_when_the_next_tick_is_due(system: QueueSystem, tickers: Callable[[int], list[Ticker]]) -> None:
@@ -406,7 +466,7 @@ def test_two_apps_that_publish_one_schedule_are_told_so_once_by_name(
 def test_an_outage_is_for_the_lease_thread_to_wait_out(start_server: Any) -> None:
     server = start_server("valkey")
     store = Store(parse_url(server.url))
-    ticker = Ticker(store)
+    ticker = Ticker(store, "d")
     ticker.tick(["q"])
     server.kill()
     with pytest.raises(StoreUnavailable):
@@ -417,7 +477,7 @@ def test_an_outage_is_for_the_lease_thread_to_wait_out(start_server: Any) -> Non
 def test_a_redis_that_only_serves_reads_is_waited_out_like_an_outage(start_server: Any) -> None:
     system = QueueSystem(start_server("valkey").url)
     publish(system)
-    ticker = Ticker(system.store)
+    ticker = Ticker(system.store, "d")
     system.clock.advance(MINUTE_MS)
     ticker.tick(["q"])
     system.redis("REPLICAOF", "127.0.0.1", "1")

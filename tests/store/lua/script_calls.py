@@ -49,7 +49,7 @@ CALLS: dict[str, Call[Any]] = {
     "add_statistics": add_statistics("q", {"n": {"started": 1, "done": 1}}, [(1, "a n done 1 -")]),
     "add_schedule": add_schedule("q", "s:1", "{}", replace=True),
     "added": added_by_name("q", ["s:1"]),
-    "agenda": agenda("q", 1),
+    "agenda": agenda("q", 1, "d", 1000),
     "coming": coming("q", 10),
     "remove_schedule": remove_schedule("q", "s:1"),
     "tick_added": tick_added("q", "s:1", 1, 2, 3, [2]),

@@ -68,7 +68,7 @@ class LeaseKeeper:
         self._store = store
         self._boards = boards
         self._tell = tell
-        self._ticker = Ticker(store)
+        self._ticker = Ticker(store, daemon_id)
         self._joined: dict[str, Join] = {}
         self._named: set[str] = set(settings.queues.names)
         #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
@@ -205,8 +205,9 @@ class LeaseKeeper:
         return _WALK_EVERY_S if self._expiries.are_walked else None
 
     def deregister(self) -> None:
-        """Take the entry out of the registry; where Redis is away it expires by itself."""
+        """Take the entry out of the registry, and let others tick; where Redis is away both expire by themselves."""
         try:
+            self._ticker.resign()
             self._store.run(daemons.register(self._daemon_id, 0, {}, {}))
         except StoreError:
             return

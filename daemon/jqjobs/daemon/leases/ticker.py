@@ -1,7 +1,8 @@
 """Ticks schedules: enqueues the jobs of those whose moment has come. In the lease thread and connection.
 
-Every daemon does it for the queues it serves; that each tick is enqueued once is decided in lua/tick.lua. The only
-clock is that of Redis, told with each look at an agenda.
+Of the daemons that serve a queue one does it, the first that looks at its agenda, as long as it goes on looking; that
+each tick is enqueued once is decided in lua/tick.lua, whoever ticks. The only clock is that of Redis, told with each
+look at an agenda.
 
     look at the agendas  →  which ticks are due by the time of Redis  →  tick them  →  when is the next one due
 """
@@ -21,6 +22,8 @@ from jqjobs.store.store import Store
 
 #: Agendas are looked at so often at least: a new schedule comes up to this late into force.
 LOOK_EVERY_S = 2.5
+#: So long after it has looked last a daemon is no longer waited for: another one ticks.
+CLAIM_MS = 5000
 #: Later than any moment.
 _NEVER_MS = 2**53
 
@@ -49,10 +52,13 @@ _Ticking = tuple[_Schedule, Due]
 class Ticker:
     """The schedules of the queues of one daemon."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, daemon_id: str) -> None:
         self._store = store
+        self._daemon_id = daemon_id
         self._numbers: dict[str, int] = {}
         self._schedules: dict[str, list[_Schedule]] = {}
+        #: Queues that another daemon ticks, so that it is not known here how far their schedules are.
+        self._of_others: set[str] = set()
         self._complaints: set[str] = set()
         self._clashes: dict[str, tuple[tuple[str, ...], bool]] = {}
         self._added = AddedTicker(store, self._complain, self._forget_complaints)
@@ -63,7 +69,7 @@ class Ticker:
         Raises: StoreUnavailable. What is wrong with one queue or schedule is logged, once, and holds up no other.
         """
         wait_s = LOOK_EVERY_S
-        answers = self._store.run_many([agenda(name, self._numbers.get(name)) for name in queues])
+        answers = self._store.run_many([self._look(name, CLAIM_MS) for name in queues])
         for queue, found in zip(queues, answers, strict=True):
             if isinstance(found, StoreError):
                 self._numbers.pop(queue, None)
@@ -71,12 +77,33 @@ class Ticker:
                 continue
             self._forget_complaints(queue)
             self._remember(queue, found)
+            if found.other_ms:
+                self._of_others.add(queue)
+                wait_s = min(wait_s, found.other_ms / 1000)
+                continue
+            if queue in self._of_others:
+                self._take_over(queue)
             self._tick_queue(queue, found.now_ms)
             added_ms = self._added.tick(queue, found.added_ms, found.now_ms)
             due_ms = min((each.wake_ms for each in self._schedules[queue]), default=_NEVER_MS)
             due_ms = due_ms if added_ms is None else min(due_ms, added_ms)
             wait_s = min(wait_s, max(0.0, (due_ms - found.now_ms) / 1000))
         return wait_s
+
+    def resign(self) -> None:
+        """Let others tick from now on. Raises: StoreError."""
+        self._store.run_all([self._look(name, 0) for name in self._numbers])
+
+    def _take_over(self, queue: str) -> None:
+        self._numbers.pop(queue, None)
+        try:
+            self._remember(queue, self._store.run(self._look(queue, CLAIM_MS)))
+        except StoreError as error:
+            return self._complain(queue, error)
+        return self._of_others.discard(queue)
+
+    def _look(self, queue: str, claim_ms: int) -> Call[Agenda]:
+        return agenda(queue, self._numbers.get(queue), self._daemon_id, claim_ms)
 
     def _remember(self, queue: str, found: Agenda) -> None:
         if found.schedules is None:

@@ -62,13 +62,15 @@ class Planned(NamedTuple):
 class Agenda(NamedTuple):
     """The schedules in code of a queue, None when nothing has changed. ``number`` grows with every change.
 
-    ``added_ms``: when the first of those added at run time is to be looked at; None: none is.
+    ``added_ms``: when the first of those added at run time is to be looked at; None: none is. ``other_ms``: for how
+    long another daemon has said that it ticks here; 0: the one that asks does.
     """
 
     now_ms: int
     number: int
     schedules: tuple[Planned, ...] | None
     added_ms: int | None = None
+    other_ms: int = 0
 
 
 class Ticked(NamedTuple):
@@ -92,17 +94,21 @@ def plan(queue: str, lease_ms: int, app: str, entries: Mapping[str, str]) -> Cal
     return Call(script("plan"), (keys.meta(queue),), args, int, repeatable=True)
 
 
-def agenda(queue: str, known: int | None = None) -> Call[Agenda]:
-    """Ask for the schedules of one queue, unless nothing has changed since the number ``known``."""
+def agenda(queue: str, known: int | None = None, daemon: str = "", claim_ms: int = 0) -> Call[Agenda]:
+    """Ask for the schedules of one queue, unless nothing has changed since the number ``known``.
+
+    ``daemon``: who asks to tick there, for ``claim_ms``; with 0 it gives that up.
+    """
 
     def parse(reply: Any) -> Agenda:
-        now_ms, number, added_ms = int(reply[0]), integer(reply[1]) or 0, moment_of(reply[2])
+        now_ms, number, added_ms, other_ms = int(reply[0]), integer(reply[1]) or 0, moment_of(reply[2]), int(reply[3])
         if number == known:
-            return Agenda(now_ms, number, None, added_ms)
-        starts = range(3, len(reply), _FIELDS)
-        return Agenda(now_ms, number, tuple(_planned(*reply[at : at + _FIELDS]) for at in starts), added_ms)
+            return Agenda(now_ms, number, None, added_ms, other_ms)
+        starts = range(4, len(reply), _FIELDS)
+        planned = tuple(_planned(*reply[at : at + _FIELDS]) for at in starts)
+        return Agenda(now_ms, number, planned, added_ms, other_ms)
 
-    args = ("", "" if known is None else known)
+    args = ("", "" if known is None else known, daemon, claim_ms)
     return Call(script("agenda"), (keys.meta(queue),), args, parse, repeatable=True)
 
 
