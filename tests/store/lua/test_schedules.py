@@ -89,11 +89,11 @@ def test_an_edit_of_anything_else_loses_no_tick(system: QueueSystem) -> None:
 
 
 def test_who_knows_the_number_is_told_nothing_but_the_time(system: QueueSystem) -> None:
-    assert system.run(agenda("q", 0)) == (START_MS, 0, None, None)
+    assert system.run(agenda("q", 0)) == (START_MS, 0, None, None, 0)
     publish(system)
     known = number(system)
 
-    assert system.run(agenda("q", known)) == (START_MS, known, None, None)
+    assert system.run(agenda("q", known)) == (START_MS, known, None, None, 0)
     assert system.run(agenda("q", known - 1)).schedules
 
 
