@@ -97,11 +97,11 @@ def test_who_knows_the_number_is_told_nothing_but_the_time(system: QueueSystem) 
     assert system.run(agenda("q", known - 1)).schedules
 
 
-def test_nothing_new_is_told_in_three_words(system: QueueSystem) -> None:
+def test_nothing_new_is_told_in_four_words(system: QueueSystem) -> None:
     publish(system)
     asked = agenda("q", number(system))
 
-    assert len(system.run(Call(asked.script, asked.keys, asked.args, list))) == 3
+    assert len(system.run(Call(asked.script, asked.keys, asked.args, list))) == 4
 
 
 def test_a_schedule_ends_when_its_offer_does_and_begins_again_with_it(system: QueueSystem) -> None:
