@@ -21,7 +21,7 @@ from jqjobs.store.calls import batches, enqueueing, leases, moves, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, tick_added
 from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
-from jqjobs.store.calls.schedules import plan, tick
+from jqjobs.store.calls.schedules import agenda, plan, tick
 from jqjobs.store.calls.turns import claim_round
 from jqjobs.store.reply_values import text
 from jqjobs.store.wire import Wire
@@ -160,9 +160,14 @@ def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:
     return prepare
 
 
+def an_agenda_that_a_person_reads(system: QueueSystem) -> Call[Any]:
+    return agenda("q")
+
+
 STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
     "add_schedule": (a_schedule_that_is_there,),
+    "agenda": (an_agenda_that_a_person_reads,),
     "cancel_batch": (called_when(a_batch, "cancel_batch"),),
     "claim_round": (called_when(turns, "claim_round"),),
     "step_out": (called_when(turns, "step_out"),),
