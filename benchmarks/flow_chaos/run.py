@@ -38,6 +38,7 @@ _MEMBERS = 10
 _COURSES = ("", "", "", "", "", "", "", "fails")
 _ON_DEAD = ("wait", "wait", "cancel", "go")
 _TELL_EVERY = 50
+_IDLE_S = 5.0
 
 
 @dataclass
@@ -63,13 +64,23 @@ class Trial:
         striking = threading.Thread(target=self._strike, daemon=True)
         striking.start()
         for number, make in enumerate(makers):
-            while striking.is_alive() and sum(self.fleet.killed.values()) < number * self.kills // len(makers):
-                time.sleep(0.02)
+            self._await_kills(striking, number * self.kills // len(makers))
             make()
         striking.join()
         self._wait_for_rest()
         self.fleet.stop()
         return self._judge(round(time.monotonic() - began_s))
+
+    def _await_kills(self, striking: threading.Thread, kills: int) -> None:
+        """Return once so many were killed, or nothing has run for a while: all that there is waits in a back-off."""
+        begun, until_s = -1, 0.0
+        while striking.is_alive() and sum(self.fleet.killed.values()) < kills:
+            before, begun = begun, len(self.journal().began)
+            if begun > before:
+                until_s = time.monotonic() + _IDLE_S
+            if time.monotonic() > until_s:
+                break
+            time.sleep(0.1)
 
     def _strike(self) -> None:
         began_s = time.monotonic()
