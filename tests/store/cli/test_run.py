@@ -197,7 +197,7 @@ def test_a_result_that_is_no_json_is_a_success_with_a_warning(shell: Shell) -> N
         (("nope",), Exit.NOT_FOUND, "known jobs: add, discards"),
         (("fail",), Exit.NOT_FOUND, "did you mean 'fails'?"),
         (("os.system",), Exit.NOT_FOUND, "no job 'os.system'"),
-        (("add", "--app", "nowhere:app"), Exit.ERROR, "does not load"),
+        (("add", "--app", "nowhere:app"), Exit.ERROR, "there is no module 'nowhere'"),
         (("add", "--app", "shop:add"), Exit.ERROR, "not a jqjobs.App"),
         (("add", "--app", "shop"), Exit.ERROR, "package.module:attribute"),
     ],

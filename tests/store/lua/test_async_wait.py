@@ -384,9 +384,11 @@ def test_many_deadlines_are_passed_in_portions(system: QueueSystem) -> None:
     system.trip("w", 0, [outcome(job, Kind.WAITING, 10, "0", b"") for job in jobs])
     system.clock.advance(10)
 
-    assert system.tend().more
-    assert len(system.ids("waiting")) == 50
-    assert not system.tend().more
+    left = [150]
+    while system.tend().more:
+        left.append(len(system.ids("waiting")))
+        assert left[-1] < left[-2]
+    assert len(left) > 1
     assert len(system.ids("ready")) == 150
 
 

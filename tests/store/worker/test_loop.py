@@ -136,7 +136,7 @@ class Shift:
             batch=batch, exchanger=exchanger, wake_wait=around, runner=jobs, monitor=around, hook_queue=around,
             fetching=OneSlot(batch, exchanger, around, prefetch_ms=config.prefetch_ms, most=config.batch),
             executor=MainThread(batch, jobs, around, lambda job: None, around, MainLoop(), JobLog(-1), around),
-            statistics=around, tail=around, life_hooks=around,
+            statistics=around, tail=around, life_hooks=around, offering=around, turning=None,
         )  # fmt: skip
         assert Loop(parts).run() is WorkerExit.DRAINED
 

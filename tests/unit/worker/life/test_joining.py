@@ -11,8 +11,10 @@ import pytest
 
 from jqjobs import App
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.store.address import Address
 from jqjobs.worker.life.joining import join
+from jqjobs.worker.trips.offering import Offering
 from log_lines import Lines
 
 
@@ -32,8 +34,10 @@ class Around:
 
     def join(self) -> bool:
         parts: Any = SimpleNamespace(
-            app=self.app, rng=random.Random(1), config=SimpleNamespace(app="a:app", worker_id="w", lease_ms=30_000),
-            exchanger=SimpleNamespace(queues=("mail",)), store=SimpleNamespace(run=self.publish, address=Address()),
+            app=self.app, rng=random.Random(1),
+            config=SimpleNamespace(app="a:app", worker_id="w", lease_ms=30_000, choice=QueueChoice.parse("mail")),
+            exchanger=SimpleNamespace(order=SimpleNamespace(queues=("mail",))),
+            store=SimpleNamespace(run=self.publish, address=Address()), offering=Offering(self.app.registry, 30_000),
             channel=self, signals=self, instructions=self, wake_wait=self,
         )  # fmt: skip
         return join(parts)
@@ -71,7 +75,7 @@ def test_it_says_what_it_serves_and_begins_when_its_daemon_says_so(around: Aroun
     signatures = [f"{job.name} {job.signature.digest}" for job in around.app.jobs.values()]
     names = ["send", "count", *signatures]
     assert around.sent == [("ready", {"queues": ("mail",), "names": names, "unserved": ["default"], "outbox": False})]
-    assert around.published == 1
+    assert around.published == 2, "what it offers, and the name of its queue"
 
 
 def test_an_outage_is_waited_out_with_growing_pauses_and_said_once(around: Around, logged: Lines) -> None:
