@@ -10,7 +10,7 @@ from chaos.lives import Lives, Name, Step, name_of
 #: Of each queue, for good.
 _LASTING = frozenset({
     "meta", "catalog", "offers", "schedule", "ticks", "paused", "wake", "rejected", "hooks", "dead", "kept",
-    "succeeded", "stats", "errors", "settings",
+    "succeeded", "stats", "errors", "settings", "rosters",
 })  # fmt: skip
 #: Of whoever runs or waits, hence of nobody now.
 _BUSY = frozenset({
@@ -21,7 +21,7 @@ _BUSY = frozenset({
 _REGISTRY_MS = {"daemon": 60_000, "worker": 60_000, "control": 90_000, "answer": 90_000}
 _FLEETING_MS = {
     "trip": 25 * 3_600_000, "stats": 25 * 3_600_000, "recent": 25 * 3_600_000,
-    "minute": 7_260_000, "limit": 120_000, "catalog": 8 * 86_400_000,
+    "minute": 7_260_000, "limit": 120_000, "catalog": 8 * 86_400_000, "roster": 8 * 86_400_000,
     **_REGISTRY_MS,
 }  # fmt: skip
 #: So soon after the clock of Redis was set back a registry must be right again; it is looked at so often.

@@ -50,6 +50,7 @@ def test_healthy_jobs_run_at_once_behind_four_that_kill_their_worker(site: Site)
         assert (info.crashes, info.reason) == (2, "crashed")
         assert second.at_ms - first.at_ms > 2500, "it waited for its back-off"
     assert max(note.at_ms for note in site.notes("start") if note.name == "quick") - ready_ms < SOON_MS
+    daemon.wait_for_event("worker.died", 8)  # the last one is said once its job is dead
     assert len(daemon.events("worker.died")) == 8, "each died for one of them"
 
 

@@ -139,6 +139,20 @@ def test_it_is_in_no_more_queues_than_a_trip_serves_and_goes_on_to_those_that_ca
     worker.board.close()
 
 
+def test_what_has_nothing_left_gives_way_at_once_where_others_call(worker: TurningWorker) -> None:
+    queues = [f"t-{number:02}" for number in range(2 * MAX_QUEUES)]
+    for queue in queues:
+        worker.system.add(f"of-{queue}", queue=queue)
+    worker.call(*queues)
+    for part in (queues[:MAX_QUEUES], queues[MAX_QUEUES:]):
+        worker.turning.go_on(500)
+        assert worker.entered() == part
+        worker.trip(500)
+        for _ in part:
+            worker.finish(worker.start())
+        worker.trip(0)
+
+
 @pytest.mark.usefixtures("patient")
 def test_each_queue_has_its_part_of_what_it_takes(worker: TurningWorker) -> None:
     for queue in ("t-whale", "t-1", "t-2"):

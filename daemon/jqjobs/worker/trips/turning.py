@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 #: So often a busy worker looks whether others call.
 _LOOK_EVERY_MS = 100
-#: What has given nothing for so long, and has nothing, is let go of.
+#: What has given nothing for so long, and has nothing, is let go of; at once, where others call and there is no place.
 _REST_MS = 1000
 #: While others call and there is no place, a queue is served for so long at least.
 _LEAST_TURN_MS = 500
@@ -99,8 +99,9 @@ class Turning:
         self._order.gave = set()
         free = [queue for queue in self._since_ms if queue not in busy]
         rested = [queue for queue in free if now_ms - self._gave_ms.get(queue, self._since_ms[queue]) >= _REST_MS]
-        left = _empty(store, rested)
-        missing = calling - self._free_places - len(left)
+        places = self._free_places
+        left = _empty(store, rested if calling <= places else free)
+        missing = calling - places - len(left)
         if missing > 0:
             served = [q for q in free if q not in left and now_ms - self._since_ms[q] >= _LEAST_TURN_MS]
             # Last who has not given anything yet.
