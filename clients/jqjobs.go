@@ -1,8 +1,8 @@
 // Package jqjobs is a producer for jqjobs: it puts jobs, and answers for jobs that wait, into the inbox of a queue.
 //
-// One file, nothing but Go 1.19 or newer. It knows LPUSH and ZADD, and AUTH and SELECT at the start, all of which answer
-// with one line. A Client may be used by many goroutines: one call at a time goes over its connection, which is opened at
-// the first call, and anew after it broke.
+// One file, nothing but Go 1.19 or newer. It knows LPUSH, ZADD and SADD, and AUTH and SELECT at the start, all of which
+// answer with one line. A Client may be used by many goroutines: one call at a time goes over its connection, which is
+// opened at the first call, and anew after it broke.
 //
 //	jq, err := jqjobs.New("redis://127.0.0.1:6379/0")
 //	id, err := jq.Enqueue(ctx, "emails", jqjobs.Envelope{Job: "send_welcome", Kwargs: map[string]any{"user_id": 42}})
@@ -260,12 +260,13 @@ func (c *Client) push(ctx context.Context, queue string, texts []string) error {
 	}
 	key := c.address.prefix + ":{" + queue + "}"
 	push := append([]string{"LPUSH", key + ":inbox"}, texts...)
-	replies, err := c.conn.call(c.deadline(ctx), push, []string{"ZADD", key + ":wake", "0", "1"})
+	wake := []string{"ZADD", key + ":wake", "0", "1"}
+	replies, err := c.conn.call(c.deadline(ctx), push, wake, []string{"SADD", c.address.prefix + ":{~}:queues", queue})
 	if err != nil {
 		c.drop()
 		return &NotStored{Unanswered: true, cause: err}
 	}
-	// The wake token is only a hint: without it the jobs are found within a second.
+	// The others are only hints: without them the jobs are found within a second, and a new queue within minutes.
 	if err := refusal(replies[0]); err != nil {
 		return &NotStored{cause: err}
 	}

@@ -2,8 +2,8 @@
 /**
  * A producer for jqjobs: puts jobs, and answers for jobs that wait, into the inbox of a queue.
  *
- * One file, nothing but Node 18 or newer. It knows three commands of Redis (LPUSH, ZADD, and AUTH and SELECT at the
- * start), all of which answer with one line. Calls may overlap: they share one connection, which is opened at the first
+ * One file, nothing but Node 18 or newer. It knows LPUSH, ZADD and SADD of Redis, and AUTH and SELECT at the
+ * start, all of which answer with one line. Calls may overlap: they share one connection, which is opened at the first
  * call, and anew after it broke.
  *
  *     const jq = new Client("redis://127.0.0.1:6379/0");
@@ -219,8 +219,11 @@ export class Client {
   async #push(queue, texts) {
     const key = `${this.#address.prefix}:{${checkName("queue", queue)}}`;
     const connection = await this.#connected();
-    const [stored] = await connection.call(["LPUSH", `${key}:inbox`, ...texts], ["ZADD", `${key}:wake`, "0", "1"]);
-    // The wake token is only a hint: without it the jobs are found within a second.
+    const known = `${this.#address.prefix}:{~}:queues`;
+    const [stored] = await connection.call(
+      ["LPUSH", `${key}:inbox`, ...texts], ["ZADD", `${key}:wake`, "0", "1"], ["SADD", known, queue],
+    );
+    // The others are only hints: without them the jobs are found within a second, and a new queue within minutes.
     if (stored.startsWith("-")) throw new NotStored(`Redis refused: ${stored.slice(1)}`);
   }
 

@@ -7,8 +7,8 @@ namespace Jqjobs;
 /**
  * A producer for jqjobs: puts jobs, and answers for jobs that wait, into the inbox of a queue.
  *
- * One file, nothing but PHP 8.1 or newer. It knows LPUSH and ZADD, and AUTH and SELECT at the start, all of which
- * answer with one line. The connection is opened at the first call, and anew after it broke.
+ * One file, nothing but PHP 8.1 or newer. It knows LPUSH, ZADD and SADD, and AUTH and SELECT at the start, all of
+ * which answer with one line. The connection is opened at the first call, and anew after it broke.
  *
  *     $jq = new Client('redis://127.0.0.1:6379/0');
  *     $id = $jq->enqueue('emails', ['job' => 'send_welcome', 'kwargs' => ['user_id' => 42]]);
@@ -148,12 +148,16 @@ final class Client
             $this->connection = new Connection($this->address, $this->timeout);
         }
         try {
-            [$stored] = $this->connection->call(['LPUSH', "$key:inbox", ...$texts], ['ZADD', "$key:wake", '0', '1']);
+            [$stored] = $this->connection->call(
+                ['LPUSH', "$key:inbox", ...$texts],
+                ['ZADD', "$key:wake", '0', '1'],
+                ['SADD', $this->address->prefix . ':{~}:queues', $queue],
+            );
         } catch (NoAnswer $error) {
             $this->close();
             throw $error;
         }
-        // The wake token is only a hint: without it the jobs are found within a second.
+        // The others are only hints: without them the jobs are found within a second, and a new queue within minutes.
         if ($stored[0] === '-') {
             throw new NotStored('Redis refused: ' . substr($stored, 1));
         }

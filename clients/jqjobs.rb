@@ -8,9 +8,9 @@ require "uri"
 
 # A producer for jqjobs: puts jobs, and answers for jobs that wait, into the inbox of a queue.
 #
-# One file, nothing but Ruby 3.0 or newer. It knows LPUSH and ZADD, and AUTH and SELECT at the start, all of which answer
-# with one line. A client may be shared by threads: one call at a time goes over its connection, which is opened at the
-# first call, and anew after it broke or the process forked.
+# One file, nothing but Ruby 3.0 or newer. It knows LPUSH, ZADD and SADD, and AUTH and SELECT at the start, all of which
+# answer with one line. A client may be shared by threads: one call at a time goes over its connection, which is opened at
+# the first call, and anew after it broke or the process forked.
 #
 #     jq = Jqjobs::Client.new("redis://127.0.0.1:6379/0")
 #     id = jq.enqueue("emails", job: "send_welcome", kwargs: { user_id: 42 })
@@ -125,12 +125,13 @@ module Jqjobs
     def push(queue, texts)
       key = "#{@address.prefix}:{#{Check.name("queue", queue)}}"
       stored, = @lock.synchronize do
-        connection.call(["LPUSH", "#{key}:inbox", *texts], ["ZADD", "#{key}:wake", "0", "1"])
+        connection.call(["LPUSH", "#{key}:inbox", *texts], ["ZADD", "#{key}:wake", "0", "1"],
+                        ["SADD", "#{@address.prefix}:{~}:queues", queue])
       rescue NoAnswer
         drop
         raise
       end
-      # The wake token is only a hint: without it the jobs are found within a second.
+      # The others are only hints: without them the jobs are found within a second, and a new queue within minutes.
       raise NotStored, "Redis refused: #{stored.delete_prefix("-")}" if stored.start_with?("-")
     end
 

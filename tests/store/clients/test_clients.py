@@ -179,6 +179,11 @@ def test_meta_of_all_jobs_and_that_of_one_travel_together(open_client: Open, sys
     assert became(system, "q")["job"]["meta"] == TRACE | {"tenant": "one"}
 
 
+def test_a_queue_by_pattern_is_found_since_its_name_is_said(open_client: Open, system: QueueSystem) -> None:
+    open_client(system.url).ask("enqueue", queue="tenant-42", envelope={"job": "j"})
+    assert system.redis("SISMEMBER", "jq:{~}:queues", "tenant-42") == 1
+
+
 def test_user_password_database_and_prefix_are_those_of_the_url(
     open_client: Open, start_server: Callable[..., Server]
 ) -> None:

@@ -222,10 +222,13 @@ def test_while_nothing_is_due_it_asks_once_a_queue(system: QueueSystem, tickers:
 def _count_commands(ticker: Ticker) -> Counter[str]:
     """The names of the scripts it calls from here on, each with its first argument after the time."""
     sent: Counter[str] = Counter()
+    seen: list[Call[Any]] = []
     command = ticker._store.command
 
     def counting(call: Call[Any]) -> Any:
-        sent[f"{call.script.name} {call.args[1]}"] += 1
+        if not any(call is each for each in seen):  # a script that the server does not know yet is sent twice
+            seen.append(call)
+            sent[f"{call.script.name} {call.args[1]}"] += 1
         return command(call)
 
     ticker._store.command = counting  # type: ignore[method-assign]
