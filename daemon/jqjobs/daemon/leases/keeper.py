@@ -152,7 +152,7 @@ class LeaseKeeper:
         asked_ms = monotonic_ms()
         if self._named:
             self._store.run(upkeep.add_queues(sorted(self._named)))
-        renewal = Renewal(self._joined.values(), {*self._named, *self.patterns.stirring}, self._lease_ms)
+        renewal = Renewal(self._joined.values(), self.patterns.with_named(self._named), self._lease_ms)
         answers = self._store.run_many(renewal.calls)
         for join in renewal.fenced(answers):
             self._fence(join)
@@ -171,16 +171,16 @@ class LeaseKeeper:
 
     def tick(self) -> float:
         """Tick the schedules that are due; return in how many seconds to do it again."""
-        return self._ticker.tick(sorted({*self._named, *self.patterns.stirring}))
+        return self._ticker.tick(self.patterns.with_named(self._named))
 
     def read_load(self) -> Load:
         """Return what there is to do in the queues of this daemon."""
-        return read_loads(self._store, sorted({*self._named, *self.patterns.stirring}), counts=self._counts).total
+        return read_loads(self._store, self.patterns.with_named(self._named), counts=self._counts).total
 
     def tell_if_exhausted(self) -> None:
         """Tell the main loop when nothing is left of what a burst is for."""
         self.patterns.find_stirring()
-        if self.housekeeping.is_exhausted(sorted({*self._named, *self.patterns.stirring})):
+        if self.housekeeping.is_exhausted(self.patterns.with_named(self._named)):
             self._tell(LeaseEvent("exhausted"))
 
     def note_memory(self) -> None:

@@ -11,7 +11,7 @@ second; what is to be served goes into the wake sets of the patterns, where work
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jqjobs.base.clock import monotonic_ms
@@ -93,6 +93,10 @@ class PatternQueues:
             for queue in due:
                 del self._due_ms[queue]
             self._see_to(due, is_due=True)
+
+    def with_named(self, named: Iterable[str]) -> list[str]:
+        """Return these queues and those where anything is, sorted: all that a daemon looks after now."""
+        return sorted({*named, *self.stirring})
 
     def find_stirring(self) -> None:
         """Find out which of them have anything. Raises: StoreError."""
