@@ -28,6 +28,7 @@ class Leftovers:
 
     directory: Path
     mark: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
+    older: frozenset[Path] = field(default_factory=lambda: frozenset(_places()))
 
     def __post_init__(self) -> None:
         os.environ[_RUN] = self.mark
@@ -41,12 +42,11 @@ class Leftovers:
 
     def directories(self) -> list[Path]:
         """Return what is left of the servers that were started here: their data, and places for boards by default."""
-        bases = [base for parent in ("/dev/shm", "/tmp") for base in Path(parent).glob("jqjobs-*")]
         with tempfile.TemporaryDirectory() as aside:
             names = {runtime_directory(parse_url(server.url), aside).name for server in servers.started}
-        places = [base / name for base in bases for name in names]
-        places += [Path(server.directory) for server in servers.started if server.directory]
-        return [place for place in places if place.exists()]
+        boards = [place for place in _places() if place.name in names and place not in self.older]
+        data = [Path(server.directory) for server in servers.started if server.directory]
+        return boards + [directory for directory in data if directory.exists()]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -55,6 +55,11 @@ class Leftovers:
             return process.environ().get(_RUN) == self.mark or self.directory in Path(process.cwd()).parents
         except psutil.Error:  # gone, or not ours
             return False
+
+
+def _places() -> list[Path]:
+    """Return where boards lie by default, one place for each Redis: a free port may have been another run's."""
+    return [place for parent in ("/dev/shm", "/tmp") for place in Path(parent).glob("jqjobs-*/*")]
 
 
 def described(process: psutil.Process) -> str:
