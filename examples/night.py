@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ from jqjobs.api.calls import limits_text
 from jqjobs.jobs.fingerprints import fingerprint
 from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import NewJob, TakenJob
+from jqjobs.jobs.records import ID_LENGTH, NewJob, TakenJob
 from jqjobs.jobs.schedule_entry import Entry
 from jqjobs.jobs.statistics import Ended, bucket_of, end_line
 from jqjobs.jobs.timetable import Policy, Timetable
@@ -43,7 +44,6 @@ _LEASE_MS = 21_600_000
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 #: So long the daemons seem to have been heard of just now, however slowly pages are made.
 _FRESH_MS = 30_000
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _SHOP_1 = ("shop-1:4021:6fd1", "shop-1:4022:0a9c", "shop-1:4023:b27e", "shop-1:4024:9e03")
 _SHOP_2 = ("shop-2:911:c41a", "shop-2:912:77d0", "shop-2:913:18be")
 _WORKERS = {"payments": _SHOP_1, "stock": _SHOP_1, "images": _SHOP_2, "reports": _SHOP_2}
@@ -92,7 +92,7 @@ class Night:
 
     def new_id(self) -> str:
         """Return an id that is the same in each run."""
-        return "".join(self.rng.choices(_LETTERS, k=16))
+        return "".join(self.rng.choices(string.ascii_letters + string.digits, k=ID_LENGTH))
 
     def trip(self, queue: str, worker: str, want: int = 0, outcomes: Sequence[Outcome] = ()) -> list[TakenJob]:
         """Let a worker report and take."""

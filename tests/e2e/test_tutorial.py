@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from servers import kill_embedded, require, require_program
-from unit.docs.pages import ROOT, TUTORIAL, Fence, commands, fences, shape
+from unit.docs.pages import ID, ROOT, TUTORIAL, Fence, commands, fences, shape
 from waiting import eventually
 
 #: Commands that run until they are told to end, and what is added to them: others may have the port of the dashboard.
@@ -116,7 +116,7 @@ def as_pattern(shown: str) -> str:
 
 
 def ids_in(text: str) -> list[str]:
-    return re.findall(r"\b[a-z0-9]{16}\b", text)
+    return re.findall(ID, text)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -16,9 +17,11 @@ from jqjobs.jobs.blame import Suspicion
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
-ID_LENGTH = 16
-#: Byte → one of 32 letters and digits, each for as many bytes as any other.
-_LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+#: With one letter more, Redis takes 16 bytes more to hold an id in a sorted set.
+ID_LENGTH = 14
+_ALPHABET = string.ascii_letters + string.digits
+#: Byte → one of 62 letters and digits: eight of them stand for 5 bytes, the others for 4.
+_LETTERS = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256)).encode()
 
 #: Priorities are -4096…4095, higher first: 13 bits above the 40 of the sequence make an exact double.
 PRIORITIES = range(-4096, 4096)
@@ -104,8 +107,13 @@ def check_name(name: str, what: str) -> str:
 
 
 def new_id() -> str:
-    """Return a fresh job id: 80 random bits as 16 letters and digits (each byte counts in Redis)."""
+    """Return a fresh job id: 83 random bits as 14 letters and digits (each byte counts in Redis)."""
     return os.urandom(ID_LENGTH).translate(_LETTERS).decode("ascii")
+
+
+def new_id_stem() -> str:
+    """Return what the ids of up to 256 jobs begin with, all but two hex digits (lua/ingest.lua)."""
+    return new_id()[2:]
 
 
 def new_ids(count: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from jqjobs.errors import InvalidName, InvalidOption
 from jqjobs.jobs.options import NO_OPTIONS, Options, check_integer
-from jqjobs.jobs.records import check_name, new_id, new_ids, parse_ref
+from jqjobs.jobs.records import check_name, new_id, new_id_stem, new_ids, parse_ref
 
 
 @pytest.mark.parametrize("name", ["a", "0", "send_welcome", "shop.mail-v2", "A" * 128])
@@ -31,6 +33,17 @@ def test_new_ids_are_valid_names_and_never_the_same() -> None:
     ids = {new_id() for _ in range(500)} | set(new_ids(500))
     assert len(ids) == 1000
     assert all(check_name(job_id, "id") for job_id in ids)
+
+
+def test_new_ids_have_eighty_random_bits_in_the_fewest_bytes_of_a_sorted_set() -> None:
+    sampled = Counter("".join(new_ids(20_000)))
+    all_of_them = sum(sampled.values())
+    bits = -math.log2(sum((count / all_of_them) ** 2 for count in sampled.values()))
+
+    assert bits * len(new_id()) > 80
+    assert {len(new_id()), *map(len, new_ids(3)), len(new_id_stem() + "ff")} == {
+        14
+    }  # with 15 Redis takes 16 bytes more
 
 
 @pytest.mark.parametrize(("text", "ref"), [("q/i", ("q", "i")), ("i", (None, "i"))])

@@ -6,11 +6,11 @@ waits for long.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable
 
 from jqjobs.errors import StoreError, StoreFull
+from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -44,7 +44,7 @@ class Inboxes:
         while self._filled and time.monotonic() < until_s:
             name = self._filled.pop(0)
             try:
-                if self._store.run(enqueueing.ingest(name, secrets.token_hex(8))).left:
+                if self._store.run(enqueueing.ingest(name, new_id_stem())).left:
                     self._filled.append(name)
             except StoreFull:
                 continue  # the envelopes stay where they are until there is memory for them

@@ -5,12 +5,12 @@ Where that does not work, the wake token of the queue means nothing, since it st
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
+from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
 from jqjobs.store.store import Store
 
@@ -34,7 +34,7 @@ class Ingestion:
 
     def _ingest(self, queue: str) -> bool:
         try:
-            done = self._store.run(enqueueing.ingest(queue, secrets.token_hex(8)))
+            done = self._store.run(enqueueing.ingest(queue, new_id_stem()))
         except StoreError as error:  # the envelopes stay where they are
             self._say_blocked(queue, error)
             return False
