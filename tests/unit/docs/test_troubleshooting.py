@@ -54,7 +54,7 @@ def notes(served: str = "emails", **numbers: Any) -> list[str]:
         ("REJECTED", notes(rejected=4)),
         ("DEAD", notes(dead=12)),
         ("NO DAEMON IS RUNNING", [str(part) for part in as_text(StatusReport("r", Registry(0, ()), [], {}))]),
-        ("The state is None", [Trace(False, 0).in_words("emails/gpzqubn5x7ly7cf7")]),
+        ("The state is None", [Trace(False, 0).in_words("emails/xrPjg2tR8HZuJe")]),
     ],
 )
 def test_a_line_that_a_person_sees_is_what_the_code_says(title: str, said: list[str]) -> None:
