@@ -108,6 +108,7 @@ ANSWERS = {
     "batch list": f"{{batches: [{_fields(_batch())}]}}",
     "batch show": f"{{batch: {_BATCH}, open: [queue/id], dead: [queue/id], kept: [queue/id]}}",
     "batch cancel": "{batch, cancelled}",
+    "batch retry": "{batch, retried_count, refused_count}",
     "ping": "{redis, ms, ok, daemons, able, problems: [{id, name, message}]}",
     "daemon list": f"{{{_DAEMONS}}}",
     "daemon quiet, resume, reload, scale, drain, stop, dump": f"{{daemons: [{_REPLY}]}}",

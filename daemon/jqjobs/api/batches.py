@@ -105,8 +105,18 @@ class Batch(WatchedBatch):
         """Cancel it: its members are, what is to come always comes when they have ended. Raises: NotFound; Conflict."""
         self._check((yield from batches.cancelling(self.queue, self.id)), "over")
 
+    def _retry(self) -> Steps[int]:
+        """Send all dead members back, whatever they died of; return how many.
+
+        One whose key belongs to a newer job by now stays dead. Raises: NotFound; Conflict when it is over.
+        """
+        answer = yield from batches.retrying(self.queue, self.id)
+        self._check(answer.batch, "over")
+        return answer.retried
+
     close, close_async = both_ways(_close)
     cancel, cancel_async = both_ways(_cancel)
+    retry, retry_async = both_ways(_retry)
 
     def _check(self, answer: Closed, what: str) -> None:
         if answer is Closed.UNKNOWN:

@@ -1,8 +1,8 @@
-"""Batches: found, listed, cancelled, as JSON and in words."""
+"""Batches: found, listed, cancelled, retried, as JSON and in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from jqjobs.base.words import plural
@@ -91,12 +91,32 @@ def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
     Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
     """
     queue, batch_id = batch_ref(ref)
-    answer = run_steps(store.run, batches.cancelling(queue, batch_id))
+    _check(run_steps(store.run, batches.cancelling(queue, batch_id)), ref)
+    return {"batch": ref, "cancelled": True}
+
+
+def retry_batch(store: Store, ref: str) -> dict[str, Any]:
+    """Send all dead members of a batch back to ready; return what is told of that as JSON, see `retried_in_words`.
+
+    Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
+    """
+    answer = run_steps(store.run, batches.retrying(*batch_ref(ref)))
+    _check(answer.batch, ref, hint="its members may be retried one by one; nothing comes after it any more")
+    return {"batch": ref, "retried_count": answer.retried, "refused_count": answer.key_taken}
+
+
+def retried_in_words(answer: Mapping[str, Any]) -> str:
+    """Return in words what `retry_batch` returns."""
+    refused = answer["refused_count"]
+    text = f"{plural(answer['retried_count'], 'dead member')} sent back"
+    return f"{text}, {refused} refused: a newer job has their key" if refused else text
+
+
+def _check(answer: Closed, ref: str, hint: str = "") -> None:
     if answer is Closed.UNKNOWN:
         raise _not_found(ref)
     if answer is Closed.TOO_LATE:
-        raise Conflict(f"batch {ref} is over already")
-    return {"batch": ref, "cancelled": True}
+        raise Conflict(f"batch {ref} is over already", hint=hint)
 
 
 def batch_json(status: BatchStatus) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_
 from jqjobs.operations.adding_schedules import Spoken, WantedSchedule
 from jqjobs.operations.adding_schedules import add as add_to
 from jqjobs.operations.arguments import check_known, payload_of, result_of
-from jqjobs.operations.batches import cancel_batch
+from jqjobs.operations.batches import cancel_batch, retry_batch
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 from jqjobs.operations.queues import due_of, require_queue
 from jqjobs.operations.remote import find_daemons, give_order
@@ -156,13 +156,14 @@ def _typed(given: Mapping[str, Any], word: str, kind: type) -> Any:
     return value
 
 
-BATCH_ACTS = ("cancel",)
+BATCH_ACTS = ("cancel", "retry")
 
 
 def act_on_batch(visit: Visit, act: str, queue: str, batch_id: str) -> dict[str, Any]:
-    """Cancel a batch and its members."""
-    visit.act(Right.CANCEL, f"{queue}/{batch_id}", act=f"{_known(act, BATCH_ACTS)} batch")
-    return cancel_batch(visit.store, f"{queue}/{batch_id}")
+    """Cancel a batch and its members, or retry those that are dead."""
+    right, do = (Right.RETRY, retry_batch) if _known(act, BATCH_ACTS) == "retry" else (Right.CANCEL, cancel_batch)
+    visit.act(right, f"{queue}/{batch_id}", act=f"{act} batch")
+    return do(visit.store, f"{queue}/{batch_id}")
 
 
 def act_on_daemon(visit: Visit, act: str, daemon: str, argument: str = "") -> dict[str, Any]:

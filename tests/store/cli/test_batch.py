@@ -1,4 +1,4 @@
-"""`jqctl batch`: which there are, how far one is, and its end."""
+"""`jqctl batch`: which there are, how far one is, its dead members sent back, and its end."""
 
 from __future__ import annotations
 
@@ -39,3 +39,15 @@ def test_a_batch_is_listed_shown_and_cancelled(system: QueueSystem, terminal: Te
     assert terminal.json("batch", "show", "q/b")["batch"]["state"] == "cancelled"
     assert terminal.run("batch", "cancel", "q/b") == Exit.CONFLICT
     assert terminal.run("batch", "show", "q/none") == Exit.NOT_FOUND
+
+
+def test_the_dead_members_of_a_batch_are_sent_back(system: QueueSystem, terminal: Terminal) -> None:
+    assert terminal.json("batch", "retry", "q/b") == {"batch": "q/b", "retried_count": 1, "refused_count": 0}
+    assert terminal.run("batch", "retry", "q/b") == Exit.OK
+
+    assert system.states("m2") == ["ready"]
+    for job in system.take("w", 2):
+        system.settle("w", job)
+    assert terminal.json("batch", "show", "q/b")["batch"]["state"] == "succeeded"
+    assert terminal.run("batch", "retry", "q/b") == Exit.CONFLICT
+    assert terminal.run("batch", "retry", "q/none") == Exit.NOT_FOUND

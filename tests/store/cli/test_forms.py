@@ -36,9 +36,9 @@ CALLS = {
 #: Seen elsewhere: they need a daemon that answers, a batch or an outbox, go on until they are stopped, or speak to no
 #: Redis.
 ELSEWHERE = {
-    "batch cancel", "batch list", "batch show", "client", "completion", "daemon drain", "daemon dump", "daemon quiet",
-    "daemon reload", "daemon resume", "daemon scale", "daemon stop", "new job", "outbox migrate", "outbox run",
-    "outbox status", "tail", "web", "web passwd",
+    "batch cancel", "batch list", "batch retry", "batch show", "client", "completion", "daemon drain", "daemon dump",
+    "daemon quiet", "daemon reload", "daemon resume", "daemon scale", "daemon stop", "new job", "outbox migrate",
+    "outbox run", "outbox status", "tail", "web", "web passwd",
 }  # fmt: skip
 #: What they tell names nothing that other commands take.
 REFUSED = dict.fromkeys(

@@ -75,6 +75,26 @@ def test_what_is_to_come_comes_once_when_the_last_member_has_succeeded(system: Q
     assert system.job("b.then")["previous"] == '{"batch":"q/b","succeeded":2,"dead":0}'
 
 
+def test_all_dead_members_are_sent_back_wherever_they_are_but_one_whose_key_is_taken(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, *(f"a{n}" for n in range(300)))
+    add(system, "far", queue="other")
+    system.add("k", key="key", fields=("flow", "b", "batch", "q/b", "max_attempts", 1))
+    close(system, 302)
+    for queue in ("q", "other"):
+        jobs = system.take(f"w{queue}", 400, queues=(queue,))
+        system.trip(f"w{queue}", 0, [outcome(job, Kind.DISCARDED) for job in jobs], queues=(queue,))
+    tell(system, "other")
+    system.add("newer", key="key")
+    assert status(system).dead == 302
+
+    answer = run_steps(system.run, batches.retrying("q", "b"))
+
+    assert answer == (Closed.DONE, 301, 1)
+    assert (status(system).state, status(system).open, status(system).dead) == (BatchState.RUNNING, 301, 1)
+    assert system.ids("dead") == ["k"]
+
+
 def test_an_empty_batch_is_over_when_it_is_closed(system: QueueSystem) -> None:
     open_batch(system)
     close(system, 0)

@@ -67,6 +67,14 @@ def test_a_batch_shows_its_dead_members_and_a_retry_lets_it_succeed(waiting: Que
     assert 'action="/batches/q/import/cancel"' not in page
 
 
+def test_all_dead_members_of_a_batch_are_retried_by_one_button(waiting: QueueSystem, browser: Browser) -> None:
+    assert 'action="/batches/q/go/retry"' not in browser.see("/batches/q/go")
+    assert 'action="/batches/q/import/retry"' in browser.see("/batches/q/import")
+    assert "batch q/import: 1 dead member sent back" in browser.press("/batches/q/import/retry")
+    assert waiting.states("import-1") == ["ready"]
+    assert "0 dead members sent back" in browser.press("/batches/q/import/retry")
+
+
 def test_a_batch_is_cancelled_by_its_button(waiting: QueueSystem, browser: Browser) -> None:
     assert 'action="/batches/q/go/cancel"' in browser.see("/batches/q/go")
     assert "batch q/go is cancelled" in browser.press("/batches/q/go/cancel")
@@ -88,12 +96,15 @@ def test_many_batches_of_a_queue_come_page_by_page(system: QueueSystem, browser:
     assert (sorted(ids), rest["cursor"]) == ([f"b{n:02}" for n in range(1, 60, 2)], None)
 
 
-def test_programs_read_and_cancel_batches(waiting: QueueSystem, program: Program) -> None:
+def test_programs_read_retry_and_cancel_batches(waiting: QueueSystem, program: Program) -> None:
     found = program.get("batches/q/import")
 
     assert (found["open"], found["dead"], found["kept"]) == ([], ["q/import-1"], ["q/import-0"])
     assert found["batch"]["then"] == [{"job": "report", "queue": "other"}]
     assert program.get("batches?queue=q")["going_on"] == 2
+    assert program.post("batches/q/import/retry") == {
+        "v": 1, "batch": "q/import", "retried_count": 1, "refused_count": 0
+    }  # fmt: skip
     assert program.post("batches/q/go/cancel") == {"v": 1, "batch": "q/go", "cancelled": True}
     assert program.refused("POST", "batches/q/go/cancel") == (409, "conflict")
     assert program.refused("POST", "batches/q/go/explode") == (404, "not_found")

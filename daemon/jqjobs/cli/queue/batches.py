@@ -1,4 +1,4 @@
-"""`jqctl batch …`: look at jobs that are waited for together, and cancel them."""
+"""`jqctl batch …`: look at jobs that are waited for together, cancel them, retry those that are dead."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from collections.abc import Sequence
 import click
 
 from jqjobs.base.words import moment
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.names import only_queues
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
-from jqjobs.operations.batches import batch_json, cancel_batch, find_batch, found_json, list_batches
+from jqjobs.operations.batches import (
+    batch_json,
+    cancel_batch,
+    find_batch,
+    found_json,
+    list_batches,
+    retried_in_words,
+    retry_batch,
+)  # fmt: skip
 from jqjobs.operations.queues import queues_meant
 from jqjobs.operations.steps import steps_in_words
 
@@ -23,7 +32,7 @@ _COLUMNS = (
 
 @click.group("batch")
 def batch() -> None:
-    """List, show and cancel batches: jobs that are waited for together."""
+    """List, show, retry and cancel batches: jobs that are waited for together."""
 
 
 @batch.command("list")
@@ -63,7 +72,7 @@ def show(session: Session, ref: str) -> None:
     for word, steps in (("then", found.record.then), ("always", found.record.always)):
         lines += [f"{word}: {', '.join(steps_in_words(steps, status.queue))}"] if steps else []
     if status.state is BatchState.WAITING:
-        lines.append("it waits for dead members: jqctl job retry QUEUE/ID")
+        lines.append(f"it waits for dead members: jqctl batch retry {status.ref}")
     session.show(found_json(found), lines, [status.ref])
 
 
@@ -82,6 +91,29 @@ def cancel(session: Session, ref: str) -> None:
     with session.acting() as store:
         answer = cancel_batch(store, ref)
     session.show(answer, [f"batch {ref}: cancelled"], [ref])
+
+
+@batch.command("retry")
+@click.argument("ref", metavar="QUEUE/ID")
+@speaks_to_redis
+@click.pass_obj
+def retry(session: Session, ref: str) -> int:
+    """Send all dead members of a batch back to ready, whatever they died of, with all their attempts before them again.
+
+    A member is refused when its coalescing key belongs to a newer job by now. Nothing can be retried in a batch that is
+    over.
+
+    Exit code 0: all went back, or none was dead; 6: some were refused, or the batch is over.
+
+    \b
+    Example:
+      jqctl batch retry web/import-7
+    """
+    batch_ref(ref)
+    with session.acting() as store:
+        answer = retry_batch(store, ref)
+    session.show(answer, [f"batch {ref}: {retried_in_words(answer)}"], [ref])
+    return Exit.CONFLICT if answer["refused_count"] else Exit.OK
 
 
 def _table(listed: Sequence[BatchStatus]) -> list[Part]:

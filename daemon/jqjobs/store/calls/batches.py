@@ -1,4 +1,4 @@
-"""Batches: opened, closed, cancelled, looked at; and what is told of their members from one queue to another.
+"""Batches: opened, closed, cancelled, retried, looked at; and what is told of their members from one queue to another.
 
 No script needs two queues: what a batch in another queue is to hear waits in `notices`, for whoever takes it there.
 
@@ -9,7 +9,9 @@ No script needs two queues: what a batch in another queue is to hear waits in `n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -20,6 +22,7 @@ from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.calls.moves import deliver_overdue
+from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Steps
@@ -36,11 +39,22 @@ class Opened(IntEnum):
 
 
 class Closed(IntEnum):
-    """What came of closing or cancelling a batch (lua/close_batch.lua, lua/cancel_batch.lua)."""
+    """What came of closing or cancelling a batch (lua/close_batch.lua, lua/cancel_batch.lua), or of retrying it."""
 
     DONE = 1
     TOO_LATE = 0
     UNKNOWN = -1
+
+
+class RetriedMembers(NamedTuple):
+    """Dead members that were sent back to ready. ``key_taken``: so many stay dead, since a newer job has their key.
+
+    ``batch``: what came of asking for it; unless it is DONE, nothing was sent back.
+    """
+
+    batch: Closed
+    retried: int = 0
+    key_taken: int = 0
 
 
 class MembersPage(NamedTuple):
@@ -164,6 +178,34 @@ def cancelling(queue: str, batch_id: str) -> Steps[Closed]:
     return answer
 
 
+def retrying(queue: str, batch_id: str) -> Steps[RetriedMembers]:
+    """Send all dead members of a batch that is not over back to ready, whatever they died of."""
+    status: BatchStatus = yield batch_status(queue, batch_id)
+    if status.state is BatchState.UNKNOWN or status.is_over:
+        return RetriedMembers(Closed.TOO_LATE if status.is_over else Closed.UNKNOWN)
+    cursor: str | None = "0"
+    came_of = Counter[Retried]()
+    while cursor is not None:
+        cursor, _, places = yield batch_members(queue, batch_id, "dead", cursor)
+        for where, ids in _by_queue(places):
+            came_of.update((yield retry(where, ids)))
+            if where != queue:
+                yield from _try_to_deliver(where)
+    return RetriedMembers(Closed.DONE, came_of[Retried.READY], came_of[Retried.KEY_TAKEN])
+
+
+def _try_to_deliver(queue: str) -> Steps[None]:
+    """Tell the batch now; where that cannot be, a daemon does."""
+    with suppress(StoreError):
+        yield from deliver_notices(queue)
+
+
+def _by_queue(places: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each queue of these "queue/id", with the ids that are there."""
+    for where, group in groupby(sorted(places), lambda place: place.partition("/")[0]):
+        yield where, [place.partition("/")[2] for place in group]
+
+
 def notices(queue: str, age_ms: int = 0) -> Call[list[str]]:
     """Read what is to be told to batches in other queues, or what waits for that since ``age_ms``."""
     return Call(script("notices"), (keys.meta(queue),), ("", age_ms), lambda reply: list(map(text, reply)))
@@ -237,7 +279,7 @@ def _cancel_open(queue: str, batch_id: str) -> Steps[bool]:
     is_done = True
     while cursor is not None:
         cursor, _, places = yield batch_members(queue, batch_id, "open", cursor)
-        for where, group in groupby(sorted(places), lambda place: place.partition("/")[0]):
-            answers = yield cancel(where, [place.partition("/")[2] for place in group])
+        for where, ids in _by_queue(places):
+            answers = yield cancel(where, ids)
             is_done = is_done and CancelAnswer.MOVING not in answers
     return is_done

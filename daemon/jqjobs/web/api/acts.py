@@ -45,7 +45,7 @@ def add_schedule(visit: Visit) -> Response:
 
 
 def on_batch(visit: Visit) -> Response:
-    """Cancel a batch and its members."""
+    """Cancel a batch and its members, or retry those that are dead."""
     params = visit.params
     return json_response(200, acting.act_on_batch(visit, params["act"], params["queue"], params["id"]))
 

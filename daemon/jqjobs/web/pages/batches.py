@@ -1,4 +1,5 @@
-"""Batches: jobs that are waited for together. What each waits for, what comes after it, its members; cancel one."""
+"""Batches: jobs that are waited for together. What each waits for, what comes after it, its members; cancel
+one, or retry all of it that is dead."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jqjobs.jobs.flow import BatchState, Step
-from jqjobs.operations.batches import find_batch, read_batches, what_it_waits_for
+from jqjobs.operations.batches import find_batch, read_batches, retried_in_words, what_it_waits_for
 from jqjobs.operations.queues import require_queue
 from jqjobs.operations.steps import steps_in_words
 from jqjobs.store.calls.batches import BatchRecord
@@ -113,6 +114,7 @@ def batch_page(visit: Visit) -> Response:
         after=_after(visit, found.record), on_dead=ON_DEAD[status.on_dead],
         queue_url=visit.url(path_of("queues", status.queue)),
         may_cancel=visit.access.may(Right.CANCEL) and not status.is_over and not found.record.is_cancelled,
+        may_retry=visit.access.may(Right.RETRY) and not status.is_over and status.dead,
         path=path_of("batches", status.queue, status.id), now_ms=visit.snapshot().now_ms,
         forgotten_ms=None if status.finished_ms is None else status.finished_ms + (found.record.keep_ms or 0),
     )  # fmt: skip
@@ -145,8 +147,10 @@ def _members(visit: Visit, kind: str, places: Sequence[str], total: int) -> Memb
 
 
 def act(visit: Visit) -> Response:
-    """Cancel a batch with its members."""
+    """Cancel a batch with its members, or retry those that are dead."""
     queue, batch_id, word = (visit.params[part] for part in ("queue", "id", "act"))
-    act_on_batch(visit, word, queue, batch_id)
+    answer = act_on_batch(visit, word, queue, batch_id)
     said = f"batch {queue}/{batch_id} is cancelled: its members end, and what comes after success does not"
+    if word == "retry":
+        said = f"batch {queue}/{batch_id}: {retried_in_words(answer)}"
     return visit.done(path_of("batches", queue, batch_id), said)
