@@ -30,6 +30,8 @@ queues = st.sampled_from(QUEUES)
 #: Ends of attempts: mostly one that leaves the batch waiting.
 ENDS = (Kind.DONE, Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.FAILED, Kind.DISCARDED, Kind.RELEASED, Kind.INTERRUPTED)
 BOARD = ("crashed", "succeeded", "hung", "unstarted", "failed", "interrupted")
+#: The name of jobs that have the id of a step or a callback, and are none.
+STRANGER = "stranger"
 IN_REACH = ("ready", "scheduled", "dead", "kept", "suspects")
 
 
@@ -60,6 +62,12 @@ class Story:
     succeeded: Counter[str] = field(default_factory=Counter)
     old_notices: list[tuple[str, list[str]]] = field(default_factory=list)
     in_hand: dict[str, list[TakenJob]] = field(default_factory=dict)
+    #: member that is a chain → its batch
+    batch_of: dict[str, str] = field(default_factory=dict)
+    #: id that a step or a callback would have → how many jobs of strangers came, are gone, have succeeded
+    strangers: Counter[str] = field(default_factory=Counter)
+    strangers_gone: Counter[str] = field(default_factory=Counter)
+    strangers_succeeded: Counter[str] = field(default_factory=Counter)
     number: int = 0
 
 
@@ -118,6 +126,7 @@ class FlowMachine(RuleBasedStateMachine):
             steps = [step("n", pick(QUEUES, n + i), max_attempts=1) for i in range(1 + n % 2)]
             fields += ("then", written(steps), "flow", "tb")
             self.story.chains |= dict.fromkeys(ids, 1 + len(steps))
+            self.story.batch_of |= dict.fromkeys(ids, name)
         else:
             fields += ("flow", "b")
         self.s.add(*ids, queue=queue, fields=(*fields, "batch", f"{known.home}/{name}"))
@@ -131,6 +140,20 @@ class FlowMachine(RuleBasedStateMachine):
         steps = [step("n", pick(QUEUES, n // (1 + i)), max_attempts=1) for i in range(1 + n % 4)]
         self.story.chains[root] = 1 + len(steps)
         self.s.add(root, queue=queue, fields=("max_attempts", 1, "flow", "t", "then", written(steps)))
+
+    @precondition(lambda self: self.has_room() and (self.story.chains or self.story.batches))
+    @rule(queue=queues, n=some)
+    def a_stranger_comes(self, queue: str, n: int) -> None:
+        """A job that is of no chain, with the id that a step or a callback is to have, or has."""
+        if n % 3:
+            return
+        self.count()
+        ids = [f"{root}.{number}" for root, steps in self.story.chains.items() for number in range(2, steps + 1)]
+        ids += [f"{name}.{kind}" for name in self.story.batches for kind in ("then", "always")]
+        job_id = pick(ids, n // 3)
+        self.story.number += 1
+        [made] = self.s.add(job_id, queue=queue, name=STRANGER, fields=("max_attempts", 1))
+        self.story.strangers[job_id] += made.created is True
 
     @precondition(open_batches)
     @rule(n=some)
@@ -169,9 +192,13 @@ class FlowMachine(RuleBasedStateMachine):
         assert trip.stale == ()
         for job in jobs:
             if ends[job.id] in (Kind.DONE, Kind.KEPT):
-                self.succeed(job.id)
+                self.succeed(job)
 
-    def succeed(self, job_id: str) -> None:
+    def succeed(self, job: TakenJob) -> None:
+        job_id = job.id
+        if job.name == STRANGER:
+            self.story.strangers_succeeded[job_id] += 1
+            return
         self.story.succeeded[job_id] += 1
         assert self.story.succeeded[job_id] == 1, f"{job_id} has succeeded twice"
         root, _, number = job_id.partition(".")
@@ -183,12 +210,14 @@ class FlowMachine(RuleBasedStateMachine):
     def a_worker_dies(self, queue: str, n: int) -> None:
         self.count()
         worker = self.workers[queue]
-        words = {job.id: pick(BOARD, n // (1 + i)) for i, job in enumerate(self.story.in_hand[worker])}
-        board = [BoardEntry(job.id, job.attempt, words[job.id]) for job in self.story.in_hand[worker]]
-        self.s.run(leases.leave(queue, worker, "killed", board))
-        for job_id, word in words.items():
-            if word == "succeeded":
-                self.succeed(job_id)
+        jobs = self.story.in_hand[worker]
+        words = {job.id: pick(BOARD, n // (1 + i)) for i, job in enumerate(jobs)}
+        self.s.run(
+            leases.leave(queue, worker, "killed", [BoardEntry(job.id, job.attempt, words[job.id]) for job in jobs])
+        )
+        for job in jobs:
+            if words[job.id] == "succeeded":
+                self.succeed(job)
         self.workers[queue] = self.hire(queue)
 
     # People, retention
@@ -221,6 +250,9 @@ class FlowMachine(RuleBasedStateMachine):
         """Note whom it concerns that this job is to be gone."""
         if job_id in self.s.ids("kept", queue):
             return
+        if self.s.job(job_id, queue)["name"] == STRANGER:
+            self.story.strangers_gone[job_id] += 1
+            return
         self.story.broken.add(job_id.partition(".")[0])
         if batch := self.s.job(job_id, queue).get("batch"):
             self.story.batches[batch.split(" ")[0].partition("/")[2]].lost = True
@@ -238,6 +270,9 @@ class FlowMachine(RuleBasedStateMachine):
         dead = {job_id: self.s.job(job_id, queue) for job_id in self.s.ids("dead", queue)}
         self.s.tend(queue, max_dead=keep)
         for job_id in set(dead) - set(self.s.ids("dead", queue)):
+            if dead[job_id]["name"] == STRANGER:
+                self.story.strangers_gone[job_id] += 1
+                continue
             self.story.forgotten.add(job_id)
             self.story.broken.add(job_id.partition(".")[0])
             if batch := dead[job_id].get("batch"):
@@ -316,8 +351,8 @@ class FlowMachine(RuleBasedStateMachine):
                 assert not self.there(f"{name}.always"), f"always of {name}, which is open"
 
     def there(self, job_id: str) -> bool:
-        keys = [self.s.key(f"job:{job_id}", queue) for queue in QUEUES]
-        return self.s.redis("EXISTS", *keys) > 0 or self.story.succeeded[job_id] > 0
+        names = [self.s.job(job_id, queue).get("name", STRANGER) for queue in QUEUES]
+        return names != [STRANGER] * len(QUEUES) or self.story.succeeded[job_id] > 0
 
     def teardown(self) -> None:
         """Close all, run all, retry all: then everything that was promised has come, and nothing is left."""
@@ -327,12 +362,24 @@ class FlowMachine(RuleBasedStateMachine):
             self.run_everything()
             if not any(self.left(queue) for queue in QUEUES):
                 break
+        refused = self.refused()
         for name, known in self.story.batches.items():
-            self.check(name, known)
+            self.check(name, known, refused)
         for root, steps in self.story.chains.items():
-            if root not in self.story.broken:
+            if root not in self.story.broken | {each.partition(".")[0] for each in refused}:
                 last = root if steps == 1 else f"{root}.{steps}"
                 assert self.story.succeeded[last] == 1, f"{last} never ran"
+
+        for job_id, came in self.story.strangers.items():
+            gone, succeeded = self.story.strangers_gone[job_id], self.story.strangers_succeeded[job_id]
+            assert came == gone + succeeded, f"of {came} strangers {job_id} {gone} were deleted, {succeeded} succeeded"
+
+    def refused(self) -> set[str]:
+        """Ids of what did not begin since a stranger had its id."""
+        said = [why for queue in QUEUES for why, _ in self.s.rejected(queue)]
+        found = {why.removeprefix("id_taken: there is a ").removesuffix(" already") for why in said}
+        assert found <= set(self.story.strangers), found
+        return found
 
     def run_everything(self) -> None:
         for queue in QUEUES:
@@ -360,9 +407,10 @@ class FlowMachine(RuleBasedStateMachine):
         """How often what a batch calls has come: that it succeeded, or died and was forgotten."""
         return self.story.succeeded[job_id] + (job_id in self.story.forgotten)
 
-    def check(self, name: str, known: Known) -> None:
+    def check(self, name: str, known: Known, refused: set[str]) -> None:
         status = self.status(name)
-        called = {kind: self.came(f"{name}.{kind}") for kind in ("then", "always")}
+        called = {kind: self.came(f"{name}.{kind}") + (f"{name}.{kind}" in refused) for kind in ("then", "always")}
+        is_lost = known.lost or name in {self.story.batch_of.get(each.partition(".")[0]) for each in refused}
         shown = (
             f"batch {name} {known} is {status.state}, has called {called}, and {status.open} open, {status.dead} dead"
         )
@@ -371,7 +419,7 @@ class FlowMachine(RuleBasedStateMachine):
         assert called["always"] == 1, shown
         assert called["then"] == (status.state is BatchState.SUCCEEDED), shown
         if known.on_dead is OnDead.WAIT and not known.cancelled:
-            assert status.state is (BatchState.FAILED if known.lost else BatchState.SUCCEEDED), shown
+            assert status.state is (BatchState.FAILED if is_lost else BatchState.SUCCEEDED), shown
 
 
 def step(name: str, queue: str, **more: int) -> bytes:
