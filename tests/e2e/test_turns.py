@@ -37,9 +37,17 @@ def leases(site: Site) -> list[str]:
     return [key.decode() for key in found]
 
 
+def is_heard_of(site: Site) -> bool:
+    """Whether a daemon hears of jobs between two looks."""
+    with site.client.store() as store:
+        clients = store.wire.call("CLIENT", "LIST").decode().splitlines()
+    return any("name=jqd-tokens" in client and "cmd=bzpopmin" in client for client in clients)
+
+
 def test_a_job_of_any_of_a_thousand_idle_queues_starts_soon_and_all_leases_are_let_go_of(site: Site) -> None:
     queues = tenants(site, 1000)
     start(site)
+    eventually(lambda: is_heard_of(site), 60, "tokens are waited for")
     for queue in queues[::250]:
         sent_ms = monotonic_ms()
         job = site.send("quick", queue=queue)

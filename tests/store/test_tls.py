@@ -77,7 +77,7 @@ def test_an_idle_worker_waits_as_long_as_it_is_told_and_a_token_ends_that(
     url: str, connect: Callable[..., Store], line: Channel, wakeup: Wakeup
 ) -> None:
     wire, store = Wire(parse_url(url)), connect(url)
-    wake_wait = WakeWait([TokenLine(wire, ["q"], (), Heard())], line, wakeup)
+    wake_wait = WakeWait([TokenLine(wire, lambda: ["q"], (), Heard())], line, wakeup)
     began_s = time.monotonic()
     assert not wake_wait.wait(WAIT_S)
     assert time.monotonic() - began_s >= WAIT_S
@@ -91,7 +91,7 @@ def test_a_worker_may_leave_out_the_token_of_a_queue_while_it_waits_for_others(
     url: str, connect: Callable[..., Store], line: Channel, wakeup: Wakeup
 ) -> None:
     wire, store, full = Wire(parse_url(url)), connect(url), frozenset({"full"})
-    wake_wait = WakeWait([TokenLine(wire, ["full", "q"], (), Heard())], line, wakeup)
+    wake_wait = WakeWait([TokenLine(wire, lambda: ["full", "q"], (), Heard())], line, wakeup)
     assert not wake_wait.wait(0)
     store.wire.call("ZADD", "jq:{full}:wake", 0, "1")
     assert wake_wait.wait(60), "it was asked for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,11 +106,7 @@ class _Wiring:
         self.batch = Batch(self.board, is_for_one_slot=config.concurrency == 1)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
         self.heard = Heard()
-        self.wake_wait = WakeWait(
-            token_lines(address, name, queues, config.patterns, self.heard), process.channel, process.signals.wakeup,
-            # Else a server that was demoted goes on to say that there is no news.
-            when_moved=lambda: self.exchanger.between_trips(Store.close),
-        )  # fmt: skip
+        self.wake_wait = self._wake_wait(address, queues)
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
         self.attempts = _Attempts(process, app, self.notes, self.batch, self.rng)
         self.runner = self.attempts.runner
@@ -123,6 +120,17 @@ class _Wiring:
             self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask, self.rng
         )
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
+
+    def _wake_wait(self, address: Address, named: Sequence[str]) -> WakeWait:
+        process, config = self.process, self.config
+        lines = token_lines(
+            address, config.worker_id, named, lambda: self.exchanger.order.queues, config.patterns, self.heard
+        )  # fmt: skip
+        return WakeWait(
+            lines, process.channel, process.signals.wakeup,
+            # Else a server that was demoted goes on to say that there is no news.
+            when_moved=lambda: self.exchanger.between_trips(Store.close),
+        )  # fmt: skip
 
     def _note_ends(self, is_wanted: bool) -> None:
         self.job_log.note_ends(self.tail.note if is_wanted else None)

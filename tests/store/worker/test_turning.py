@@ -15,9 +15,11 @@ from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.store.calls.turns import call_workers
 from jqjobs.store.store import Store
+from jqjobs.store.wire import Wire
 from jqjobs.worker.trips import turning as of_turning
 from jqjobs.worker.trips.offering import Offering
 from jqjobs.worker.trips.queue_order import Turns
+from jqjobs.worker.trips.token_line import Heard, TokenLine
 from jqjobs.worker.trips.turning import Turning
 from store.queue_system import LEASE_MS, QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -93,6 +95,19 @@ def test_an_idle_one_that_a_wake_set_has_given_a_queue_goes_there(worker: Turnin
     worker.called.append("t-1")
     assert worker.turning.go_on(1)
     assert worker.trip(1) == ["a"]
+
+
+def test_while_idle_it_hears_of_jobs_where_it_is(real_system: QueueSystem) -> None:
+    heard, queues = Heard(), ["t-1"]
+    wire = Wire(real_system.store.address)
+    line = TokenLine(wire, lambda: tuple(queues), ("t-*",), heard)
+    for queue in ("t-1", "t-2"):
+        line.ask(frozenset())
+        queues.append("t-2")
+        line.ask(frozenset())
+        real_system.add("a", queue=queue)
+        assert (line.read(), heard.called.popleft()) == (True, queue)
+    wire.close()
 
 
 @pytest.mark.usefixtures("patient")

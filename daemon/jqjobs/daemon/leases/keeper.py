@@ -206,6 +206,7 @@ class LeaseKeeper:
 
     def deregister(self) -> None:
         """Take the entry out of the registry, and let others tick; where Redis is away both expire by themselves."""
+        self.patterns.end_watch()
         try:
             self._ticker.resign()
             self._store.run(daemons.register(self._daemon_id, 0, {}, {}))

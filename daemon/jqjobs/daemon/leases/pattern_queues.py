@@ -5,7 +5,7 @@ only those with something are treated as named queues are. Of all daemons with t
 second; what is to be served goes into the wake sets of the patterns, where workers wait.
 
     jq:{~}:queues ─▶ known ─▶ stirring: anything is there ─▶ housekeeping ─▶ token stands ─▶ wake set
-         ▲                                                                  └ when something is due next: again then
+         ▲               └ between two looks: `token_watch`                 └ when something is due next: again then
          └ names of inboxes, once a minute (`inbox_names`)
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.inbox_names import InboxNames
+from jqjobs.daemon.leases.token_watch import TokenWatch
 from jqjobs.link.queue_choice import QueueChoice, is_like
 from jqjobs.store import keys
 from jqjobs.store.calls.turns import call_workers, claim_round
@@ -58,6 +59,20 @@ class PatternQueues:
         self._looked_ms = -_LEFT_TO_OTHERS_MS
         self._next_ms = 0
         self.stirring: frozenset[str] = frozenset()
+        #: Those that have had anything, the last ones last.
+        self._recent: dict[str, None] = {}
+        self._watch: TokenWatch | None = None
+
+    def begin_watch(self) -> None:
+        """Hear of jobs between two looks, on a thread of its own."""
+        if not self._store.address.cluster:
+            self._watch = TokenWatch(self._store.address, self._choice.patterns)
+            self._watch.start()
+
+    def end_watch(self) -> None:
+        """End that thread."""
+        if self._watch is not None:
+            self._watch.end()
 
     def go_on(self) -> float | None:
         """Look at all of them, if that is due, and see to those where something is due.
@@ -80,6 +95,13 @@ class PatternQueues:
         if is_mine:
             self._see_to([*self.stirring, *self._next_of_lap()])
             self._inbox_names.look()
+        if self._watch is not None:
+            self._watch.watch(self._freshest() if is_mine else ())
+
+    def _freshest(self) -> list[str]:
+        """Return all of them, first those that had something last: where there are very many, others go unwatched."""
+        self._recent = dict.fromkeys([*[queue for queue in self._recent if queue not in self.stirring], *self.stirring])
+        return [*dict.fromkeys([*reversed(self._recent), *self.known])]
 
     @property
     def due_in_s(self) -> float | None:

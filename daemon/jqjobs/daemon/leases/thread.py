@@ -116,6 +116,8 @@ class LeaseThread(threading.Thread):
 
     def run(self) -> None:
         """Serve until `end`; an outage of Redis is waited out."""
+        if self._settings.queues.patterns:
+            self._keeper.patterns.begin_watch()
         while not (self._ending.is_set() and self._commands.are_done):
             pause_s = self.turn()
             if self._ending.is_set() and self._outage.failures >= _TRIES_AT_END:

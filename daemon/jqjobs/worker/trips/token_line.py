@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from jqjobs.errors import StoreError
@@ -34,10 +34,17 @@ class Heard:
 class TokenLine:
     """Asks (BZPOPMIN), and reads the answer when there is one."""
 
-    def __init__(self, wire: Wire, queues: Sequence[str], patterns: Sequence[str], heard: Heard) -> None:
-        """``patterns``: those whose wake sets are asked too. ``heard``: gets what has come."""
+    def __init__(
+        self, wire: Wire, queues: Callable[[], Sequence[str]], patterns: Sequence[str], heard: Heard
+    ) -> None:  # fmt: skip
+        """``queues``: those of the worker as it waits. ``patterns``: those whose wake sets are asked too.
+
+        ``heard``: gets what has come.
+        """
         self._wire = wire
-        self._tokens = {queue: wire.address.key(keys.wake(queue)) for queue in queues}
+        self._queues = queues
+        self._asked: Sequence[str] = ()
+        self._tokens: dict[str, str] = {}
         self._sets = [wire.address.key(keys.wakes(pattern)) for pattern in patterns]
         self._heard = heard
         self._asked_at = self._again_at = 0.0
@@ -50,10 +57,14 @@ class TokenLine:
 
     def ask(self, but: frozenset[str]) -> bool:
         """Have Redis answer when there is a token of any queue not in ``but``; whether that could be asked."""
-        if self._asked_at and (but != self._but or time.monotonic() - self._asked_at > _SILENT_S):
+        queues = self._queues()
+        is_other = but != self._but or (queues is not self._asked and not self._tokens.keys() >= set(queues))
+        if self._asked_at and (is_other or time.monotonic() - self._asked_at > _SILENT_S):
             self.cancel()
         if self._asked_at:
             return True
+        if queues is not self._asked:
+            self._asked, self._tokens = queues, {queue: self._wire.address.key(keys.wake(queue)) for queue in queues}
         tokens = [*[token for queue, token in self._tokens.items() if queue not in but], *self._sets]
         if not tokens or (self._again_at and time.monotonic() < self._again_at):
             return False
@@ -77,7 +88,9 @@ class TokenLine:
         if reply is not None and reply[0].decode() in self._sets:
             self._heard.called.append(reply[1].decode("utf-8", "replace"))
         elif reply is not None:
-            self._heard.woken.update(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
+            queue = next(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
+            # Of those that it serves by turns it may have let go meanwhile: then it goes there again.
+            (self._heard.called.append if self._sets else self._heard.woken.add)(queue)
         return True
 
     def cancel(self) -> None:
@@ -87,12 +100,20 @@ class TokenLine:
             self._asked_at = 0.0
 
 
+def _always(queues: Sequence[str]) -> Callable[[], Sequence[str]]:
+    return lambda: queues
+
+
 def token_lines(
-    address: Address, name: str, queues: Sequence[str], patterns: Sequence[str], heard: Heard
+    address: Address, name: str, named: Sequence[str], queues: Callable[[], Sequence[str]], patterns: Sequence[str],
+    heard: Heard,
 ) -> list[TokenLine]:  # fmt: skip
-    """Return one for all queues, or one to the place of each. Those of a cluster tell it of a queue that moves."""
+    """Return one for all queues, or one to the place of each. Those of a cluster tell it of a queue that moves.
+
+    ``queues``: says in which it is; in a cluster only those count that are ``named``.
+    """
     if not address.cluster:
         return [TokenLine(Wire(address, name=name), queues, patterns, heard)]
-    lines = [TokenLine(Wire(address.at(queue), name=name), [queue], (), heard) for queue in queues[:_MOST_LINES]]
-    sets = [TokenLine(Wire(address.at(OF_NO_QUEUE), name=name), (), patterns, heard)] if patterns else []
+    lines = [TokenLine(Wire(address.at(q), name=name), _always((q,)), (), heard) for q in named[:_MOST_LINES]]
+    sets = [TokenLine(Wire(address.at(OF_NO_QUEUE), name=name), tuple, patterns, heard)] if patterns else []
     return lines + sets
