@@ -195,6 +195,13 @@ class StoreFull(StoreError):
     code = "full"
 
 
+class Repartitioned(StoreError):
+    """The queue has other partitions than was known here; those who enqueue look anew. ``made``: of what is stored."""
+
+    code = "repartitioned"
+    made: tuple[Any, ...] = ()
+
+
 class NotReplicated(StoreError):
     """Too few replicas have new jobs, which are stored: a failover may lose them (JQ_WAIT).
 

@@ -11,11 +11,11 @@ import pytest
 
 from cluster_server import HASTY_MS, ClusterServer
 from jqjobs import App, NotReplicated
-from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.jobs.records import State
 from jqjobs.store.clusters import slot_of
 from jqjobs.store.reads.cluster_nodes import read_nodes
+from jqjobs.store.spreading import CHUNK_JOBS
 from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
 from waiting import eventually

@@ -92,6 +92,7 @@ ANSWERS = {
     "queue list": f"{{{_QUEUES}}}",
     "queue pause": "{queue, paused, changed, until_ms, by, reason}",
     "queue resume": "{queue, paused, changed}",
+    "queue repartition": "{queue, partitions, earlier}",
     "queue set": _fields(["queue", *SETTINGS]),
     "metrics": "{metrics: [{name, kind, help, samples: [{labels: {label: value}, value}, or of histograms "
     "{labels, buckets: {upper bound: count}, sum, count}]}]}",

@@ -43,6 +43,8 @@ _WHEN = {
                   "repeat it later"),
     "StoreFull": ("`enqueue`: Redis is at its `maxmemory`, or the queue at its `--max-length`",
                   "give it memory; what is queued still drains"),
+    "Repartitioned": ("`enqueue`: the queue has got other partitions again and again in this moment, or is damaged",
+                      "enqueue again what is `unsent`"),
     "NotReplicated": ("`enqueue` with `JQ_WAIT`: the jobs are stored, and too few replicas have them in time. "
                       "Has `handles`", "enqueue with the same `id` again: that passes once enough have it"),
     "StoreRefused": ("Redis refuses the credentials, they lack a permission, or it cannot hold queues",

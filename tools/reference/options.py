@@ -23,6 +23,8 @@ _APP = {
     "prefix": "instead of `JQ_PREFIX`: what all keys begin with",
     "credentials": "a function that returns the password, or `(user, password)`; called before each connection",
     "defaults": "options of `@app.job` for all jobs that do not say otherwise",
+    "partitions": 'how many partitions queues get from the first worker that serves them, `{"orders": 4}`; see '
+    "[one queue on several cores](../how-to/redis.md#one-queue-on-several-cores)",
 }
 _JOB = {
     "name": "what producers call it: the function's name, unless given; two functions under one name are an error",

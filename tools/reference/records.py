@@ -54,6 +54,7 @@ _JOB = {
     "then": "the steps that come when it has succeeded: each with `names`, `queue`, `is_list`",
     "batch": "the batch that it is a member of, `queue/id`",
     "called_by": "the batch whose end has called for it, `queue/id`",
+    "partition": "the one of its queue that it is in; `None`: it is in none",
 }
 _ATTEMPT = {
     "attempt": "its number",
@@ -120,6 +121,7 @@ _QUEUE = {
     "max_dead": "how many of them; `None`: as above",
     "max_kept": "how many successes it keeps at most; `None`: as above",
     "max_length": "how many jobs may wait in it; `None`: any number",
+    "partitions": "of a queue with partitions its places in numbers, the first one its own keys; else empty",
     "busy": "the ids of the workers that have jobs of it in hand",
 }
 _DAEMON = {

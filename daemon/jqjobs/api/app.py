@@ -28,6 +28,7 @@ from jqjobs.jobs.app_hooks import CallPoint, WorkerPoint
 from jqjobs.jobs.backoff import Backoff
 from jqjobs.jobs.hooks import Hook, HookPoint, Middleware, check_middleware
 from jqjobs.jobs.limits import ConcurrencyRule, RateRule
+from jqjobs.jobs.partitions import declared_partitions
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, DEFAULT_MAX_SNOOZES, Coalesce
 from jqjobs.jobs.registration import Settings, app_defaults, check_options, settings_of
 from jqjobs.jobs.timetable import Missed, Policy
@@ -64,6 +65,7 @@ class App(Doors):
     def __init__(
         self, imports: Iterable[str] | Callable[[], Iterable[str]] = (), *, redis_url: str | None = None,
         prefix: str | None = None, credentials: Credentials | None = None, defaults: Mapping[str, Any] | None = None,
+        partitions: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
         """``imports``: modules that hold jobs, ``shop.jobs`` or with a wildcard ``shop.*.jobs``; loaded by workers.
         Or a function that returns them, called when they are loaded.
@@ -71,7 +73,8 @@ class App(Doors):
         ``redis_url``, ``prefix``: instead of JQ_REDIS_URL and JQ_PREFIX of the environment or of ``.env``; apps with
         different prefixes never meet in Redis. ``credentials``: returns the password, or ``(user, password)``; called
         before each connection, of producers and of workers, instead of what URL and settings say. ``defaults``: options
-        of `job` for all jobs that do not say otherwise, such as ``{"max_attempts": 5}``.
+        of `job` for all jobs that do not say otherwise, such as ``{"max_attempts": 5}``. ``partitions``: how many
+        queues get from the first worker that serves them, ``{"orders": 4}``; `jqctl queue repartition` changes that.
         Raises: InvalidOption, InvalidName, ConfigError.
         """
         if prefix is not None:
@@ -86,6 +89,7 @@ class App(Doors):
         self.async_middlewares = self.registry.async_middlewares
         self.put_off = Later()
         self.credentials = credentials
+        self.partitions = declared_partitions(partitions or {})
         self.client = Client(redis_url, prefix, credentials)
         self._engine: Engine | None = None
 

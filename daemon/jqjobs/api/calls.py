@@ -109,18 +109,22 @@ class Calls(Generic[P]):
         given = [_placed(self, call) for call in calls]
         ids = new_ids(len(given))
         return [
-            job._new(args, kwargs, job._terms.job_id or job_id)
+            job._new(args, kwargs, job._terms.job_id or job_id, is_fresh=job._terms.job_id is None)
             for (job, args, kwargs), job_id in zip(given, ids, strict=True)
         ]
 
-    def _new(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "") -> NewJob:
+    def _new(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: str = "", *, is_fresh: bool = False
+    ) -> NewJob:  # fmt: skip
         terms, name = self._terms, self.settings.name
-        job_id = job_id or terms.job_id or new_id()
+        job_id = job_id or terms.job_id or ""
+        if not job_id:
+            job_id, is_fresh = new_id(), True
         if terms.varies or self._on_enqueue:
             return _varying(self, terms, NewCall(name, self.queue, job_id, args, kwargs, {**(terms.meta or {})}))
         return NewJob(
             name, self.signature.encode(args, kwargs), job_id,
-            terms.priority, terms.due_text, terms.key, terms.fields, *terms.coalescing,
+            terms.priority, terms.due_text, terms.key, terms.fields, *terms.coalescing, is_fresh,
         )  # fmt: skip
 
 

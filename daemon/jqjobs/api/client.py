@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jqjobs.api.handle import handle_of
 from jqjobs.api.loop_stores import LoopStores
 from jqjobs.api.whereabouts import Whereabouts
-from jqjobs.errors import NotReplicated, ScriptMissing, StoreError, StoreUnavailable
+from jqjobs.errors import NotReplicated, Repartitioned, ScriptMissing, StoreError, StoreUnavailable
+from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store import keys
 from jqjobs.store.address import Address
@@ -22,9 +23,12 @@ from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, upkeep
 from jqjobs.store.calls.deliveries import Answer, delivered, undelivered
 from jqjobs.store.calls.endings import Subscription, subscribe
+from jqjobs.store.calls.partitions import word_of
 from jqjobs.store.freshness import freshen
 from jqjobs.store.login import Credentials
 from jqjobs.store.patience import is_unsent, may_pass
+from jqjobs.store.spreading import Spreading, chunks
+from jqjobs.store.steps import run_steps, run_steps_async
 from jqjobs.store.store import Store
 from jqjobs.store.wire import pack
 
@@ -34,9 +38,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: `enqueue_many` sends this many jobs, or this many bytes, a round trip.
-CHUNK_JOBS = 200
-CHUNK_BYTES = 512 * 1024
 #: A connection that was used so recently is not looked at: that would be a twentieth of a call.
 _IN_USE_S = 0.001
 
@@ -52,6 +53,7 @@ class Client:
         self._idle: deque[Store] = deque()
         self._loops = LoopStores(self._whereabouts)
         self._known: set[str] = set()
+        self._partitions: dict[str, Partitions] = {}
 
     @property
     def address(self) -> Address:
@@ -82,6 +84,7 @@ class Client:
         """Go there from now on."""
         self.close()
         self._known.clear()
+        self._partitions.clear()
         self._whereabouts.address = address
 
     def close(self) -> None:
@@ -101,26 +104,21 @@ class Client:
         """
         if not jobs:
             return []
+        if queue in self._partitions:
+            return _spread(self, queue, jobs)
         store = self._borrow()  # `self.store()` would take 1.5 µs more
         try:
-            until_s = None if queue in self._known else self._add_queue(queue, jobs, store)
+            until_s = None if queue in self._known else _add_queue(self, queue, jobs, store)
             if self._whereabouts.wait is not None:
                 return _enqueue_replicated(self, queue, jobs, store, until_s)
             if len(jobs) == 1:
                 return _enqueue_one(queue, jobs, store, until_s, self._whereabouts.timeout_s)
             return _enqueue_many(queue, jobs, store)
+        except Repartitioned as refused:
+            made = refused.made
         finally:
             self._idle.append(store)
-
-    def _add_queue(self, queue: str, jobs: Sequence[NewJob], store: Store) -> float:
-        """Make a queue known; return when the time is over that this and the first job in it have together."""
-        until_s = time.monotonic() + self._whereabouts.timeout_s
-        try:
-            store.run(upkeep.add_queues([queue]), until_s)
-        except StoreError as error:
-            raise undelivered(error, queue, jobs) from error
-        self._known.add(queue)
-        return until_s
+        return _spread(self, queue, jobs, made)
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
@@ -131,19 +129,15 @@ class Client:
             except StoreError as error:
                 raise undelivered(error, queue, jobs) from error
             self._known.add(queue)
-        wait = self._whereabouts.wait
-        if len(jobs) == 1 and wait is None and store.address.cluster is None:
-            return await _enqueue_one_async(queue, jobs, store, until_s)
-        portions, answers = list(chunks(jobs)), list[Answer]()
-        for portion in portions:
-            try:
-                answers.append(
-                    await store.run(enqueueing.enqueue(queue, portion, wait), until_s if not answers else None)
-                )
-            except StoreError as error:
-                answers.append(error)
-                break
-        return _replicated(self, queue, jobs, portions, answers)
+        try:
+            if queue not in self._partitions:
+                return await _enqueue_async(self, queue, jobs, store, until_s)
+            made: Sequence[Enqueued] = ()
+        except Repartitioned as refused:
+            made = refused.made
+        spreading = Spreading(self._partitions, queue, jobs, self._whereabouts.wait, made)
+        with _telling_handles(self, queue):
+            return await run_steps_async(store.run, spreading.enqueue())
 
     def run(self, call: Call[T]) -> T:
         """Run a script call on any connection."""
@@ -163,6 +157,32 @@ class Client:
         return self._loops.of_running_loop().subscribe(keys.over(queue, job_id))
 
 
+def _add_queue(client: Client, queue: str, jobs: Sequence[NewJob], store: Store) -> float:
+    """Make a queue known; return when the time is over that this and the first job in it have together."""
+    until_s = time.monotonic() + client._whereabouts.timeout_s
+    try:
+        store.run(upkeep.add_queues([queue]), until_s)
+    except StoreError as error:
+        raise undelivered(error, queue, jobs) from error
+    client._known.add(queue)
+    return until_s
+
+
+def _spread(client: Client, queue: str, jobs: Sequence[NewJob], made: Sequence[Enqueued] = ()) -> list[Enqueued]:
+    """Store jobs in the partitions of their queue; one that comes alone takes the short way."""
+    known, wait = client._partitions.get(queue), client._whereabouts.wait
+    with client.store() as store, _telling_handles(client, queue):
+        if known and len(jobs) == 1 and wait is None and not known.former:
+            try:
+                place = known.place(word_of(jobs[0]))
+                [one] = _enqueue_one(place, jobs, store, None, client._whereabouts.timeout_s)
+                one.place = place
+                return [one]
+            except Repartitioned:
+                del client._partitions[queue]
+        return run_steps(store.run, Spreading(client._partitions, queue, jobs, wait, made).enqueue())
+
+
 def _enqueue_one(
     queue: str, jobs: Sequence[NewJob], store: Store, until_s: float | None, timeout_s: float
 ) -> list[Enqueued]:  # fmt: skip
@@ -179,6 +199,23 @@ def _enqueue_one(
         return store.run(enqueueing.enqueue(queue, jobs), until_s or store.wire.looked_s + timeout_s)
     except StoreError as error:
         raise undelivered(error, queue, jobs, [jobs], [error]) from error
+
+
+async def _enqueue_async(
+    client: Client, queue: str, jobs: Sequence[NewJob], store: AsyncStore, until_s: float
+) -> list[Enqueued]:  # fmt: skip
+    wait = client._whereabouts.wait
+    if len(jobs) == 1 and wait is None and store.address.cluster is None:
+        return await _enqueue_one_async(queue, jobs, store, until_s)
+    portions, answers = list(chunks(jobs)), list[Answer]()
+    for portion in portions:
+        try:
+            answers.append(await store.run(enqueueing.enqueue(queue, portion, wait), until_s if not answers else None))
+        except StoreError as error:
+            answers.append(error)
+            break
+    with _telling_handles(client, queue):
+        return delivered(queue, jobs, portions, answers)
 
 
 async def _enqueue_one_async(
@@ -218,15 +255,15 @@ def _enqueue_replicated(
             answers.append(error)
             break
         until_s = None
-    return _replicated(client, queue, jobs, portions, answers)
-
-
-def _replicated(
-    client: Client, queue: str, jobs: Sequence[NewJob], portions: Sequence[Sequence[NewJob]], answers: Sequence[Answer]
-) -> list[Enqueued]:  # fmt: skip
-    """Return what became of jobs. Raises: the first error; NotReplicated has the handles of what is stored."""
-    try:
+    with _telling_handles(client, queue):
         return delivered(queue, jobs, portions, answers)
+
+
+@contextmanager
+def _telling_handles(client: Client, queue: str) -> Iterator[None]:
+    """Give NotReplicated the handles of what is stored."""
+    try:
+        yield
     except NotReplicated as error:
         error.handles = tuple([handle_of(made, queue, client) for made in error.made])
         raise
@@ -242,17 +279,3 @@ def _enqueue_many(queue: str, jobs: Sequence[NewJob], store: Store) -> list[Enqu
 
     with closing(store.run_ahead(calls())) as answers:
         return delivered(queue, jobs, portions, list(answers))
-
-
-def chunks(jobs: Iterable[NewJob]) -> Iterator[list[NewJob]]:
-    """Cut jobs into portions of one round trip."""
-    chunk: list[NewJob] = []
-    size = 0
-    for job in jobs:
-        if chunk and (len(chunk) == CHUNK_JOBS or size + len(job.payload) > CHUNK_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(job)
-        size += len(job.payload)
-    if chunk:
-        yield chunk

@@ -17,6 +17,7 @@ from jqjobs.api.steps import Step
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidName
 from jqjobs.jobs.flow import OnDead, batch_ref
+from jqjobs.jobs.partitions import partition_of, queue_of
 from jqjobs.jobs.records import parse_ref
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
@@ -40,7 +41,7 @@ class Doors(ABC):
         queue, job_id = parse_ref(ref)
         if queue is None:
             raise InvalidName(f"{ref!r} does not say the queue", hint="write queue/id, as in the handle's ref")
-        return JobHandle(job_id, queue, False, self.engine)
+        return JobHandle(job_id, queue_of(queue), False, self.engine, _place=partition_of(queue) or "")
 
     def batch(
         self, id: str | None = None, *, queue: str | None = None, then: Step | None = None,

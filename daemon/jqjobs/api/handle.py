@@ -20,6 +20,7 @@ from jqjobs.store.calls import cancels, moves, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.moves import Moved
 from jqjobs.store.calls.upkeep import Deleted, Retried
+from jqjobs.store.partitioning import locate
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.steps import run_steps
 
@@ -39,11 +40,18 @@ class JobHandle:
     created: bool | None
     _engine: Engine = field(repr=False, compare=False)
     replaced: bool = field(default=False, repr=False)
+    #: The partition of the queue that it is in; "": nobody has looked, or there are none.
+    _place: str = field(default="", repr=False, compare=False)
 
     @property
     def ref(self) -> str:
         """``queue/id``, as `jqctl` takes it."""
         return f"{self.queue}/{self.id}"
+
+    @property
+    def _where(self) -> str:
+        """The queue, or the partition of it, whose keys have the job."""
+        return self._place or self.queue
 
     def state(self) -> State | Literal["succeeded", "outbox"] | None:
         """Return the state the job is in now; "succeeded" when it was a success, and nothing else is known of it.
@@ -77,11 +85,11 @@ class JobHandle:
         Raises: JobFailed when it is dead; NotFound when nothing of it is kept; ResultMissing when its result
         could not be stored; ResultTimeout; StoreError and its kinds.
         """
-        return results.wait(self._engine, self.queue, self.id, timeout)
+        return results.wait(self._engine, self._where, self.id, timeout)
 
     async def result_async(self, timeout: Duration | None = None) -> Any:
         """Do what `result` does, from a coroutine."""
-        return await results.wait_async(self._engine, self.queue, self.id, timeout)
+        return await results.wait_async(self._engine, self._where, self.id, timeout)
 
     def cancel(self) -> CancelAnswer:
         """Cancel the job, for good: dead at once when it waits; when it runs, `JobCancelled` is raised in it.
@@ -90,7 +98,7 @@ class JobHandle:
         "finished": it was dead or kept already; "moving": it is on its way to another queue, try again.
         Raises: NotFound; StoreError and its kinds.
         """
-        [answer] = self._engine.run(cancels.cancel(self.queue, [self.id]))
+        [answer] = self._engine.run(cancels.cancel(self._where, [self.id]))
         if answer is CancelAnswer.UNKNOWN:
             return self._elsewhere().cancel()
         return answer
@@ -105,7 +113,7 @@ class JobHandle:
         """
         if error is not None and result is not None:
             raise InvalidOption("give a result or an error, not both")
-        call = waits.resolve(self.queue, self.id, token or "", result=_encoded(result), error=error)
+        call = waits.resolve(self._where, self.id, token or "", result=_encoded(result), error=error)
         answer = self._engine.run(call)
         if answer == waits.UNKNOWN:
             return self._elsewhere().resolve(token, result=result, error=error)
@@ -117,7 +125,7 @@ class JobHandle:
 
         Raises: NotFound; Conflict when it is not dead, or another job has its key; StoreError and its kinds.
         """
-        [answer] = self._engine.run(upkeep.retry(self.queue, [self.id]))
+        [answer] = self._engine.run(upkeep.retry(self._where, [self.id]))
         if answer is Retried.KEY_TAKEN:
             raise Conflict(f"the coalescing key of {self.ref} belongs to a newer job")
         if answer is Retried.READY:
@@ -131,7 +139,7 @@ class JobHandle:
 
         Raises: NotFound; Conflict when it is not scheduled; StoreError and its kinds.
         """
-        [was_scheduled] = self._engine.run(upkeep.promote(self.queue, [self.id]))
+        [was_scheduled] = self._engine.run(upkeep.promote(self._where, [self.id]))
         if was_scheduled:
             return
         if (found := self._found_elsewhere()) is None:
@@ -143,7 +151,7 @@ class JobHandle:
 
         Raises: NotFound; Conflict while a worker has it in hand: cancel it first; StoreError and its kinds.
         """
-        [answer] = self._engine.run(upkeep.delete(self.queue, [self.id]))
+        [answer] = self._engine.run(upkeep.delete(self._where, [self.id]))
         if answer is Deleted.UNKNOWN:
             self._elsewhere().delete()
         if answer is Deleted.IN_HAND:
@@ -157,25 +165,28 @@ class JobHandle:
         or key is taken there: it stays then; InvalidName, InvalidOption; StoreError and its kinds: if it has left by
         then, a daemon of the old queue brings it there.
         """
-        [answer] = run_steps(self._engine.run, moves.move_jobs(self.queue, [self.id], queue))
+        [answer] = run_steps(self._engine.run, moves.move_jobs(self._where, [self.id], queue))
         if answer is Moved.UNKNOWN:
             return self._elsewhere().move(queue)
         moves.check(answer, self.ref, queue)
         return JobHandle(self.id, queue, False, self._engine)
 
     def _find(self) -> JobInfo | Trace:
-        """Look the job up, in the queue that it was moved to if it was."""
-        queue: str | None = self.queue
-        while queue:
-            found = self._engine.run(job_or_trace(queue, self.id))
-            queue = found.moved_to if isinstance(found, Trace) else None
+        """Look the job up: in the queue that it was moved to if it was, and in that one's partitions."""
+        found = self._engine.run(job_or_trace(self._where, self.id))
+        if isinstance(found, Trace) and (there := self._found_elsewhere(found)):
+            return there._find()
         return found
 
-    def _found_elsewhere(self) -> JobHandle | None:
-        """Return the handle of the job in the queue that it was moved to, None when it was not."""
-        found = self._engine.run(job_or_trace(self.queue, self.id))
-        moved_to = found.moved_to if isinstance(found, Trace) else None
-        return JobHandle(self.id, moved_to, False, self._engine) if moved_to else None
+    def _found_elsewhere(self, found: JobInfo | Trace | None = None) -> JobHandle | None:
+        """Return the handle of the job where it is, None when nothing else is known than what was ``found`` here."""
+        found = found or self._engine.run(job_or_trace(self._where, self.id))
+        if not isinstance(found, Trace):
+            return None
+        if found.moved_to:
+            return JobHandle(self.id, found.moved_to, False, self._engine)
+        place = None if self._place else run_steps(self._engine.run, locate(self.queue, self.id))
+        return JobHandle(self.id, self.queue, False, self._engine, _place=place) if place else None
 
     def _elsewhere(self) -> JobHandle:
         """Return what `_found_elsewhere` does. Raises: NotFound."""
@@ -187,7 +198,7 @@ class JobHandle:
 
 def handle_of(made: Enqueued, queue: str, engine: Engine) -> JobHandle:
     """Return the handle of a job that an engine has stored."""
-    return JobHandle(made.id, queue, made.created, engine, made.replaced)
+    return JobHandle(made.id, queue, made.created, engine, made.replaced, made.place)
 
 
 def _encoded(result: Any) -> bytes:

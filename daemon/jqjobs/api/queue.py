@@ -18,9 +18,10 @@ from jqjobs.jobs.records import State, check_name
 from jqjobs.jobs.selector import Selector, selector
 from jqjobs.store.bulk import STATES, Act, BulkAnswer, act_on_all
 from jqjobs.store.calls import upkeep
-from jqjobs.store.reads.queues import QueueStatus, queue_status
-from jqjobs.store.reads.search import Cursor, JobPage, JobRow, find_page
+from jqjobs.store.reads.queues import QueueStatus
+from jqjobs.store.reads.search import Cursor, JobPage, JobRow
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
+from jqjobs.store.whole_queues import at_each_place, count_queue, find_in_places
 
 #: Jobs of one page of an iterator.
 _PAGE = 100
@@ -81,12 +82,11 @@ class Queue:
                 return
 
     def _page(self, wanted: Selector, cursor: Cursor | None) -> Steps[JobPage]:
-        return find_page(self.name, wanted, _PAGE, cursor)
+        return find_in_places(self.name, wanted, _PAGE, cursor)
 
     def _counts(self) -> Steps[QueueStatus]:
         """Return the queue in numbers."""
-        status: QueueStatus = yield queue_status(self.name)
-        return status
+        return (yield from count_queue(self.name))
 
     def _retry(self, *, dry_run: bool = False, **said: Unpack[Said]) -> Steps[BulkAnswer]:
         """Send dead jobs that match back to ready; not what somebody cancelled, unless ``error`` is "cancelled".
@@ -128,13 +128,12 @@ class Queue:
         ``until``: a duration, a datetime, or either in words, as with ``due`` of `Job.options`. ``reason``, ``by``: why
         and who, told wherever the pause is. Raises: InvalidOption.
         """
-        changed: bool = yield upkeep.pause(self.name, self._moment(until), by, reason)
-        return changed
+        moment = self._moment(until)
+        return any((yield from at_each_place(self.name, lambda place: upkeep.pause(place, moment, by, reason))))
 
     def _resume(self) -> Steps[bool]:
         """Resume it when it is paused; return whether it was."""
-        changed: bool = yield upkeep.resume(self.name)
-        return changed
+        return any((yield from at_each_place(self.name, upkeep.resume)))
 
     counts, counts_async = both_ways(_counts)
     retry, retry_async = both_ways(_retry)

@@ -14,7 +14,10 @@ from typing import Any
 from jqjobs.api.engine import Engine
 from jqjobs.base.clock import Duration, duration_ms, format_age
 from jqjobs.errors import JobFailed, NotFound, ResultMissing, ResultTimeout
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.store.calls.endings import Ending, JobEnd, job_end
+from jqjobs.store.partitioning import locate
+from jqjobs.store.steps import Steps, run_steps, run_steps_async
 
 #: Seconds until the next look without a message; the last one repeats.
 _LOOKS_S = (0.5, 1.0, 2.0, 5.0)
@@ -46,10 +49,20 @@ class Patience:
 
 def wait(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> Any:
     """Return the result of a job, see `JobHandle.result`; where it was moved to another queue, of that one."""
-    patience = Patience(f"{queue}/{job_id}", timeout)
-    while (end := _wait_here(engine, queue, job_id, patience)).ending is Ending.MOVED:
-        queue = end.moved_to
-    return value_of(f"{queue}/{job_id}", end)
+    patience, place = Patience(f"{queue_of(queue)}/{job_id}", timeout), queue
+    while end := _wait_here(engine, place, job_id, patience):
+        further = run_steps(engine.run, _where_else(end, place, job_id))
+        if further is None:
+            break
+        place = further
+    return value_of(f"{queue_of(place)}/{job_id}", end)
+
+
+def _where_else(end: JobEnd, place: str, job_id: str) -> Steps[str | None]:
+    """Return where a job is that was asked for in a place; None: what that has said is all that is known."""
+    if end.ending is Ending.MOVED:
+        return end.moved_to
+    return (yield from locate(place, job_id)) if end.ending is Ending.GONE else None
 
 
 def _wait_here(engine: Engine, queue: str, job_id: str, patience: Patience) -> JobEnd:
@@ -66,10 +79,13 @@ def _wait_here(engine: Engine, queue: str, job_id: str, patience: Patience) -> J
 
 async def wait_async(engine: Engine, queue: str, job_id: str, timeout: Duration | None) -> Any:
     """Do what `wait` does, from a coroutine."""
-    patience = Patience(f"{queue}/{job_id}", timeout)
-    while (end := await _wait_here_async(engine, queue, job_id, patience)).ending is Ending.MOVED:
-        queue = end.moved_to
-    return value_of(f"{queue}/{job_id}", end)
+    patience, place = Patience(f"{queue_of(queue)}/{job_id}", timeout), queue
+    while end := await _wait_here_async(engine, place, job_id, patience):
+        further = await run_steps_async(engine.run_async, _where_else(end, place, job_id))
+        if further is None:
+            break
+        place = further
+    return value_of(f"{queue_of(place)}/{job_id}", end)
 
 
 async def _wait_here_async(engine: Engine, queue: str, job_id: str, patience: Patience) -> JobEnd:

@@ -167,6 +167,8 @@ EVENTS = {
     "queue.damaged": Event("error", "queue error",
         "Keys of this queue had another type than they must have: they are set aside as `<key>:damaged` for a week. "
         "What was in them before was lost when somebody wrote over them. The queue goes on."),
+    "queue.partitions": Event("warning", "queue partitions app hint",
+        "The app asks for another number of partitions of this queue than it has; what it has holds."),
     "queue.mended": Event("info", "queue",
         "A queue that was broken is served again."),
     "queues.unserved": Event("warning", "queues hint",
@@ -248,7 +250,8 @@ EVENTS = {
     "worker.ready": Event("info", "worker pid",
         "A worker has loaded the app and its lease: it takes jobs."),
     "worker.recycle": Event("info", "worker pid reason rss?",
-        "A worker is to be replaced: for jobs, age, memory, limits that a job lowered or used up, or a hung job."),
+        "A worker is to be replaced: for jobs, age, memory, limits that a job lowered or used up, a hung job, or "
+        "partitions that it does not serve."),
     "worker.replaced": Event("info", "old new",
         "A successor is ready; the old worker finishes its job and ends."),
     "worker.silent": Event("error", "worker pid",

@@ -67,7 +67,10 @@ Command = Join | EndWorker | Recall | Drain
 
 @dataclass(frozen=True, slots=True)
 class LeaseEvent:
-    """Something the main loop must hear. ``kind``: joined, fenced, refused, exhausted."""
+    """Something the main loop must hear. ``kind``: joined, fenced, refused, exhausted.
+
+    Or outgrown: a queue of the worker has partitions that it does not serve.
+    """
 
     kind: str
     worker_id: str = ""

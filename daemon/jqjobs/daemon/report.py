@@ -12,6 +12,7 @@ from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.store.wire import Argument
 from jqjobs.version import __version__
 
@@ -21,7 +22,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 def make_report(settings: DaemonSettings, workers: WorkerProcesses, shown: Mapping[str, Argument]) -> Report:
     """Return the registry fields of the daemon, with those that are ``shown`` of its state, and of each worker."""
     daemon = workers.identity
-    served = settings.queues.names or tuple(dict.fromkeys(q for worker in workers for q in worker.queues))
+    served = settings.queues.names or tuple(dict.fromkeys(queue_of(q) for worker in workers for q in worker.queues))
     about: dict[str, Argument] = {
         "name": settings.name, "host": daemon.host, "pid": daemon.pid, "boot_id": daemon.boot_id,
         "pid_namespace": daemon.pid_namespace, "started": daemon.started, "version": __version__, "app": settings.app,

@@ -150,6 +150,9 @@ class WorkerLifecycle:
         if event.kind == "fenced":
             log.event("worker.fenced", level=log.WARNING, worker=worker.id, pid=worker.pid)
             self._workers.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
+        elif event.kind == "outgrown":
+            if self._source_changes.reload.add(worker):
+                log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason="partitions")
         elif worker.plan is None:
             worker.state = "ready"
             self.ever_ready, self.note = True, ""

@@ -156,7 +156,8 @@ def _added(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
 _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
     "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
     "delete": _delete, "promote": _promote,
-    "add_queues": lambda *_: 0, "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
+    "add_queues": lambda *_: 0, "read_partitions": lambda *_: None,
+    "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
 }  # fmt: skip
 
 _OF_FLOWS: dict[str, Callable[[Flows, str, Sequence[str]], Any]] = {

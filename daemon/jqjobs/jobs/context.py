@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.options import positive_ms
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, TakenJob
 
 
@@ -73,6 +74,8 @@ class JobContext:
     _reporter: JobReporter | None = field(default=None, repr=False, compare=False)
     #: The batch that it is in (`jqjobs.api.batches.Batch`), to which it may add; None: it is in none.
     batch: Any = field(default=None, repr=False, compare=False)
+    #: The queue, or the partition of it, whose keys have the job; "": the queue.
+    place: str = field(default="", repr=False, compare=False)
 
     @property
     def ref(self) -> str:
@@ -165,8 +168,9 @@ def context_of(running: Running) -> JobContext:
     if running.context is None:
         job = running.job
         running.context = JobContext(
-            job.id, job.queue, job.name, job.attempt, job.failures, running.worker, running.meta, running.args,
-            running.kwargs, running.max_attempts, job.snoozes, running.reporter, running.batch,
+            job.id, queue_of(job.queue), job.name, job.attempt, job.failures, running.worker, running.meta,
+            running.args, running.kwargs, running.max_attempts, job.snoozes, running.reporter, running.batch,
+            job.queue,
         )  # fmt: skip
     return running.context
 

@@ -16,6 +16,7 @@ from jqjobs.errors import InvalidName
 from jqjobs.jobs.blame import Suspicion
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_PLACE = re.compile(_NAME.pattern + r"(~\d{1,7})?", re.ASCII)
 
 #: With one letter more, Redis takes 16 bytes more to hold an id in a sorted set.
 ID_LENGTH = 14
@@ -99,6 +100,11 @@ def is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def is_place(name: str) -> bool:
+    """Return whether this may name a queue, or a partition of one."""
+    return _PLACE.fullmatch(name) is not None
+
+
 def check_name(name: str, what: str) -> str:
     """Return ``name`` if it may name a queue, a job or an id. Raises: InvalidName."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -124,7 +130,10 @@ def new_ids(count: int) -> list[str]:
 
 @dataclass(slots=True)
 class NewJob:
-    """A job on its way into the store. ``due``: "" now, "+ms" from now, "ms" since the epoch."""
+    """A job on its way into the store. ``due``: "" now, "+ms" from now, "ms" since the epoch.
+
+    ``is_fresh``: its id was made for it, and nobody else has it.
+    """
 
     name: str
     payload: bytes
@@ -135,6 +144,7 @@ class NewJob:
     fields: tuple[str | int | bytes, ...] = ()
     coalesce: str = Coalesce.UNFINISHED
     replace: bool = False
+    is_fresh: bool = False
 
 
 @dataclass(slots=True)  # not frozen: that costs half a microsecond a job
@@ -142,12 +152,14 @@ class Enqueued:
     """What the store made of a `NewJob`. ``created`` is False when ``id`` or ``key`` was there already.
 
     None: it waits for a commit, and nobody knows yet.
-    ``replaced``: the job that had the key had not started, and is this call now.
+    ``replaced``: the job that had the key had not started, and is this call now. ``place``: the partition of its queue
+    that it is in, "" where it has none.
     """
 
     id: str
     created: bool | None
     replaced: bool = False
+    place: str = ""
 
 
 class AttemptRef(NamedTuple):
@@ -200,8 +212,8 @@ class TakenJob:
 
 
 def parse_ref(text: str) -> tuple[str | None, str]:
-    """Return (queue or None, id) of ``queue/id`` or a bare id. Raises: InvalidName."""
+    """Return (queue or None, id) of ``queue/id`` or a bare id; the queue may be a partition. Raises: InvalidName."""
     queue, slash, job_id = text.rpartition("/")
-    if slash:
+    if slash and not is_place(queue):
         check_name(queue, "queue")
     return (queue or None, check_name(job_id, "id"))

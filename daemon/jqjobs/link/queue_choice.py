@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.records import is_name
+from jqjobs.jobs.partitions import queue_of
+from jqjobs.jobs.records import is_place
 
 MAX_WEIGHT = 1000
 _PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9_.*-]{0,127}", re.ASCII)
@@ -46,14 +47,18 @@ class QueueChoice:
         weights = tuple(chosen[word] or 1 for word in (*names, *patterns)) if has_weights else ()
         return cls(names, weights, patterns)
 
-    def has_turns(self, queue: str) -> bool:
-        """Return whether a queue is served by its turn: it is not named, and one of the patterns is like its name."""
-        return queue not in self.names and is_like(queue, self.patterns)
+    def has_turns(self, place: str) -> bool:
+        """Return whether a queue, or a partition of it, is served by its turn: the queue is not named, and one of the
+        patterns is like its name."""
+        return queue_of(place) not in self.names and is_like(place, self.patterns)
 
 
-def is_like(queue: str, patterns: Iterable[str]) -> bool:
-    """Return whether it is a name, and like one of these patterns; ``*`` stands for any characters, or none."""
-    return is_name(queue) and any(_pattern(pattern).fullmatch(queue) for pattern in patterns)
+def is_like(place: str, patterns: Iterable[str]) -> bool:
+    """Return whether it is a queue, or a partition of one, that has a name like one of these patterns.
+
+    ``*`` stands for any characters, or none.
+    """
+    return is_place(place) and any(_pattern(pattern).fullmatch(queue_of(place)) for pattern in patterns)
 
 
 @lru_cache(maxsize=256)

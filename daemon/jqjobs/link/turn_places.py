@@ -13,7 +13,7 @@ from __future__ import annotations
 from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.link.board_layout import WORDS_AT, BoardFile
 
-_NAME = 136  # more than a name has, and a whole number of words
+_NAME = 136  # what the name of a partition has at most, and a whole number of words
 _PLACE = 8 + _NAME
 #: How often to read a place whose word changes meanwhile.
 _LOOKS = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jqjobs.errors import Conflict
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.operations.lookup import find, missing, read_job
 from jqjobs.store.calls import upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
@@ -19,12 +20,12 @@ def retry_one(store: Store, reference: str) -> str:
     [answer] = store.run(upkeep.retry(queue, [job_id]))
     if answer is Retried.KEY_TAKEN:
         raise Conflict(
-            f"the coalescing key of {queue}/{job_id} belongs to a newer job",
+            f"the coalescing key of {queue_of(queue)}/{job_id} belongs to a newer job",
             hint="retry this one when that one has ended, or cancel or delete that one first",
         )
     if answer is not Retried.READY:
-        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not dead")
-    return f"{queue}/{job_id}"
+        raise Conflict(f"{queue_of(queue)}/{job_id} is {read_job(store, queue, job_id).state}, not dead")
+    return f"{queue_of(queue)}/{job_id}"
 
 
 def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
@@ -34,10 +35,10 @@ def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
     if answer is CancelAnswer.UNKNOWN:
         raise missing(store, queue, job_id)
     if answer is CancelAnswer.FINISHED:
-        raise Conflict(f"{queue}/{job_id} is over already")
+        raise Conflict(f"{queue_of(queue)}/{job_id} is over already")
     if answer is CancelAnswer.MOVING:
-        raise Conflict(f"{queue}/{job_id} is on its way to another queue", hint="cancel it when it is there")
-    return f"{queue}/{job_id}", answer
+        raise Conflict(f"{queue_of(queue)}/{job_id} is on its way to another queue", hint="cancel it when it is there")
+    return f"{queue_of(queue)}/{job_id}", answer
 
 
 def delete_one(store: Store, reference: str) -> str:
@@ -47,8 +48,11 @@ def delete_one(store: Store, reference: str) -> str:
     if answer is Deleted.UNKNOWN:
         raise missing(store, queue, job_id)
     if answer is Deleted.IN_HAND:
-        raise Conflict(f"a worker has {queue}/{job_id} in hand", hint=f"jqctl job cancel {queue}/{job_id}, then delete")
-    return f"{queue}/{job_id}"
+        raise Conflict(
+            f"a worker has {queue_of(queue)}/{job_id} in hand",
+            hint=f"jqctl job cancel {queue_of(queue)}/{job_id}, then delete",
+        )
+    return f"{queue_of(queue)}/{job_id}"
 
 
 def promote_one(store: Store, reference: str) -> str:
@@ -56,8 +60,8 @@ def promote_one(store: Store, reference: str) -> str:
     queue, job_id = find(store, reference)
     [was_scheduled] = store.run(upkeep.promote(queue, [job_id]))
     if not was_scheduled:
-        raise Conflict(f"{queue}/{job_id} is {read_job(store, queue, job_id).state}, not scheduled")
-    return f"{queue}/{job_id}"
+        raise Conflict(f"{queue_of(queue)}/{job_id} is {read_job(store, queue, job_id).state}, not scheduled")
+    return f"{queue_of(queue)}/{job_id}"
 
 
 def resolve_one(store: Store, reference: str, token: str, result: bytes, error: str | None) -> tuple[str, str]:
@@ -68,5 +72,5 @@ def resolve_one(store: Store, reference: str, token: str, result: bytes, error: 
     queue, job_id = find(store, reference)
     failed = None if error is None else error[:_MOST_ERROR]
     answer = store.run(waits.resolve(queue, job_id, token, result=result, error=failed))
-    waits.check(answer, f"{queue}/{job_id}")
-    return f"{queue}/{job_id}", answer
+    waits.check(answer, f"{queue_of(queue)}/{job_id}")
+    return f"{queue_of(queue)}/{job_id}", answer

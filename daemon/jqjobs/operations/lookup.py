@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from jqjobs.base.words import known_words
 from jqjobs.errors import Conflict, NotFound
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, parse_ref
 from jqjobs.store import keys
+from jqjobs.store.partitioning import locate
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
-from jqjobs.store.reads.queues import catalog_entry, known_queues, queues_with
+from jqjobs.store.reads.queues import catalog_entry, known_places, known_queues, queues_with
 from jqjobs.store.reply_values import integer, text
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
 
 _GONE = (
     "a job that succeeded is removed unless it asked to be kept; raw envelopes are not in before ingestion; "
@@ -18,7 +22,9 @@ _GONE = (
 
 
 def find(store: Store, reference: str) -> tuple[str, str]:
-    """Return (queue, id) of the job a person named, where it is by now if it was moved; it need not exist.
+    """Return (place, id) of the job a person named, where it is by now if it was moved; it need not exist.
+
+    The place is its queue, or the partition of it that has the job.
 
     Raises: InvalidName, NotFound; Conflict when several queues have the id.
     """
@@ -34,17 +40,21 @@ def find(store: Store, reference: str) -> tuple[str, str]:
     return follow(store, queues[0], job_id), job_id
 
 
-def follow(store: Store, queue: str, job_id: str) -> str:
-    """Return the queue that a job was moved to from this one, or this one."""
-    moved_to = store.wire.call("HGET", store.address.key(keys.job(queue, job_id)), "moved")
-    return queue if moved_to is None else follow(store, text(moved_to), job_id)
+def follow(store: Store, place: str, job_id: str) -> str:
+    """Return where a job of this place is: where it was moved to, or in which partition; else this place."""
+    key = store.address.key(keys.job(place, job_id))
+    exists, moved_to = raise_first(store.wire.pipeline([("EXISTS", key), ("HGET", key, "moved")]))
+    if moved_to is not None:
+        return follow(store, text(moved_to), job_id)
+    there = None if exists else run_steps(store.run, locate(place, job_id))
+    return follow(store, there, job_id) if there else place
 
 
 def _why_unknown(store: Store, job_id: str) -> str:
-    names = known_queues(store)
+    names = known_places(store)
     for queue, trace in zip(names, store.run_many([job_or_trace(queue, job_id) for queue in names]), strict=True):
         if isinstance(trace, Trace) and trace.succeeded:
-            return trace.in_words(f"{queue}/{job_id}")
+            return trace.in_words(f"{queue_of(queue)}/{job_id}")
     return f"there is no job {job_id}"
 
 
@@ -55,7 +65,7 @@ def missing(store: Store, queue: str, job_id: str) -> NotFound:
 
 
 def _not_found(store: Store, queue: str, job_id: str, trace: Trace) -> NotFound:
-    known = known_queues(store)
+    queue, known = queue_of(queue), known_queues(store)
     is_slip = queue not in known and not (trace.succeeded or trace.trimmed)
     slip = f"there is no queue {queue!r}: {known_words(queue, known, 'queues')}"
     return NotFound(trace.in_words(f"{queue}/{job_id}"), hint=slip if is_slip else _GONE)
@@ -65,8 +75,8 @@ def read_job(store: Store, queue: str, job_id: str) -> JobInfo:
     """Return a job, wherever it was moved, with the limit of attempts that holds for it. Raises: NotFound."""
     info = store.run(job_or_trace(queue, job_id))
     if isinstance(info, Trace):
-        if info.moved_to:
-            return read_job(store, info.moved_to, job_id)
+        if there := info.moved_to or run_steps(store.run, locate(queue, job_id)):
+            return read_job(store, there, job_id)
         raise _not_found(store, queue, job_id, info)
     if info.max_attempts is not None:
         return info

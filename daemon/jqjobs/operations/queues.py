@@ -13,6 +13,7 @@ from jqjobs.store.reads import queues
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import Registry, read_registry
 from jqjobs.store.store import Store
+from jqjobs.store.whole_queues import places_by_queue
 
 
 def settings_in_words(queue: QueueStatus) -> str:
@@ -49,10 +50,16 @@ def require_queue(store: Store, queue: str) -> None:
 
 
 def queues_meant(store: Store, named: Sequence[str]) -> Sequence[str]:
-    """Return the queues that are named, where none is all there are. Raises: NotFound, see `require_queue`."""
+    """Return the queues that are named, where none is all there are, each with its partitions.
+
+    Raises: NotFound, see `require_queue`.
+    """
+    if not named:
+        return queues.known_places(store)
     for queue in named:
         require_queue(store, queue)
-    return named or queues.known_queues(store)
+    known = places_by_queue(store)
+    return [place for queue in named for place in known.get(queue, [queue])]
 
 
 def due_of(until: str) -> str:

@@ -16,6 +16,7 @@ from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import Registry, read_registry, with_progress
 from jqjobs.store.store import Store
+from jqjobs.store.whole_queues import counts_of
 
 #: A Redis that is full by this is worth a word.
 NEAR_S = 86_400.0
@@ -48,7 +49,7 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
     found = {queue.name: queue for queue in before.queues} if before else {}
     wanted = sorted(in_turn(names, found, registry.now_ms)) if before else names
     broken: dict[str, str] = {}
-    for name, answer in zip(wanted, store.run_many([queue_status(name) for name in wanted]), strict=True):
+    for name, answer in zip(wanted, counts_of(store, wanted), strict=True):
         if isinstance(answer, (StoreUnavailable, StoreRefused)):
             raise answer
         if isinstance(answer, StoreError):
@@ -56,7 +57,8 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
         else:
             found[name] = answer
     queues = [found[name] for name in names if name in found and name not in broken]
-    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), read_nodes(store, names))
+    places = {place.name for queue in queues for place in queue.partitions or (queue,)} | set(broken)
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), read_nodes(store, places))
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:
@@ -70,7 +72,7 @@ def why_it_waits(store: Store, job: JobInfo) -> str:
         return "its arguments fit no live worker's function"
     if job.state == "parked":
         return "no live worker offers its name (jqctl jobs)"
-    return why_none_is_taken(store.run(queue_status(job.queue)), read_registry(store)) if job.state == "ready" else ""
+    return why_none_is_taken(store.run(queue_status(job.place)), read_registry(store)) if job.state == "ready" else ""
 
 
 def why_none_is_taken(queue: QueueStatus, registry: Registry) -> str:
@@ -110,7 +112,7 @@ def memory_json(memory: RedisMemory) -> dict[str, Any]:
 def queues_json(report: StatusReport) -> list[dict[str, Any]]:
     """Return the queues as JSON values; one that cannot be counted has only ``name`` and ``error``."""
     sound = [
-        queue._asdict() | {"paused": queue.paused_ms is not None, "served": report.registry.serves(queue.name)}
+        queue.as_json() | {"paused": queue.paused_ms is not None, "served": report.registry.serves(queue.name)}
         for queue in report.queues
     ]
     broken = [{"name": name, "error": why} for name, why in report.broken.items()]

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidOption
@@ -23,8 +24,20 @@ from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store.call import Call
 from jqjobs.store.calls import cancels, upkeep
 from jqjobs.store.calls.moves import MOST_MOVED, Moved, move_jobs
-from jqjobs.store.reads.search import Cursor, JobCount, JobPage, JobRow, count_jobs, search, states_from
+from jqjobs.store.calls.partitions import places_of
+from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.search import (
+    Cursor,
+    JobCount,
+    JobPage,
+    JobRow,
+    count_jobs,
+    read_cursor,
+    search,
+    states_from,
+)
 from jqjobs.store.steps import Steps
+from jqjobs.store.whole_queues import place_number
 
 _UNFINISHED = tuple(state for state in ALL_STATES if state not in (State.MOVING, State.KEPT, State.DEAD))
 _MOVABLE = tuple(state for state in ALL_STATES if state not in (State.ACTIVE, State.WAITING, State.KEPT))
@@ -70,6 +83,12 @@ class BulkAnswer(NamedTuple):
         done = sum(total[word] for word in _DONE)
         return BulkAnswer(self.matched + matched, done, left, str(places[0]) if places else None, total)
 
+    def with_place(self, place: str, further: BulkAnswer) -> BulkAnswer:
+        """Return how far it got, with what came of another place of the queue."""
+        cursor = str(read_cursor(further.cursor).at(place)) if further.cursor else None
+        total = Counter(self.came_of) + Counter(further.came_of)
+        return BulkAnswer(self.matched + further.matched, self.done + further.done, further.left, cursor, total)
+
     def count(self, word: str) -> int:
         """Return of how many jobs this came."""
         return self.came_of.get(word, 0)
@@ -89,10 +108,39 @@ def act_on_all(
     ``to``: the queue that they are moved to.
     ``until_ms``: on those alone that were in their state (or queue, see `Selector`) by then; by default, by now.
     An age is one at that moment. ``cursor``: where an earlier answer ended. ``reads_each``: who runs the steps looks at
-    each job too, also when they are only counted. ``within_s``, ``most_read``: end after so long, after so many jobs.
-    ``watch``: told after each step.
+    each job too, also when they are only counted. ``within_s``, ``most_read``: end after so long, after so many jobs;
+    in a queue with partitions, of each. ``watch``: told after each step.
     Raises: InvalidOption.
     """
+    places = yield from places_of(queue)
+    if len(places) > 1 and cursor is None and until_ms is None:
+        status: QueueStatus = yield queue_status(queue)
+        until_ms = status.now_ms  # the same for all
+    so_far = BulkAnswer()
+    for place in places[place_number(places, cursor) :]:
+        watching = partial(_watch_place, watch, so_far, place)
+        found = yield from _act_in(
+            place, selector, act, to=to, until_ms=until_ms, cursor=cursor, dry_run=dry_run, reads_each=reads_each,
+            within_s=within_s, most_read=most_read, watch=watching,
+        )  # fmt: skip
+        so_far = so_far.with_place(place, found)
+        if so_far.cursor is not None:
+            break
+        until_ms, cursor = until_ms if cursor is None else cursor.until_ms, None
+    return so_far
+
+
+def _watch_place(
+    watch: Callable[[BulkAnswer], None], before: BulkAnswer, place: str, answer: BulkAnswer
+) -> None:  # fmt: skip
+    watch(before.with_place(place, answer))
+
+
+def _act_in(
+    queue: str, selector: Selector, act: Act, *, to: str, until_ms: int | None, cursor: Cursor | None, dry_run: bool,
+    reads_each: bool, within_s: float | None, most_read: int | None, watch: Callable[[BulkAnswer], None],
+) -> Steps[BulkAnswer]:  # fmt: skip
+    """Do it in one place."""
     if cursor is None and until_ms is not None:
         selector, until_ms = selector.at(until_ms)
     places = states_from(_states_of(act, selector), cursor, until_ms)

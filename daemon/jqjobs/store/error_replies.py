@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jqjobs.errors import JqError, ScriptMissing, StoreBusy, StoreError, StoreFull, StoreRefused
+from jqjobs.errors import JqError, Repartitioned, ScriptMissing, StoreBusy, StoreError, StoreFull, StoreRefused
 
 _BUSY = (
     "LOADING",
@@ -58,6 +58,8 @@ def error_of(reply: Exception) -> JqError:
         return StoreFull("Redis is at its maxmemory and refuses new jobs", hint="raise maxmemory or let workers drain")
     if (full := text.partition("QUEUEFULL "))[1]:  # lua/rules/length.lua
         return StoreFull(f"the queue is full: {full[2]}", hint="let workers drain it, or raise its --max-length")
+    if "REPARTITIONED " in text:  # lua/rules/arrival/new_in_call.lua
+        return Repartitioned("the queue has other partitions by now", hint="enqueue with a jqjobs that knows of them")
     if word in MOVED:
         return StoreBusy(f"Redis does not serve right now: {text}", reason=word)
     if word in _BUSY or TOO_MANY_CLIENTS in text:

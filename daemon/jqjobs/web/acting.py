@@ -25,9 +25,9 @@ from jqjobs.operations.schedules import drop_schedule, run_schedule, switch_sche
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.orders import Order, Verb, is_argument
-from jqjobs.store.reads.queues import queue_status
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
+from jqjobs.store.whole_queues import at_each_place, count_queue
 from jqjobs.web.access import Right
 from jqjobs.web.visit import Visit
 
@@ -108,9 +108,10 @@ def act_on_queue(visit: Visit, act: str, queue: str, *, reason: str = "", until:
     check_name(queue, "queue")
     require_queue(visit.store, queue)
     if act == "resume":
-        return {"queue": queue, "paused": False, "changed": visit.run(upkeep.resume(queue))}
-    changed = visit.run(upkeep.pause(queue, due_of(until), visit.access.user, reason))
-    now = visit.run(queue_status(queue))
+        return {"queue": queue, "paused": False, "changed": any(visit.run(at_each_place(queue, upkeep.resume)))}
+    moment, user = due_of(until), visit.access.user
+    changed = any(visit.run(at_each_place(queue, lambda place: upkeep.pause(place, moment, user, reason))))
+    now = visit.run(count_queue(queue))
     told = {"until_ms": now.paused_until_ms, "by": now.paused_by, "reason": now.paused_reason}
     return {"queue": queue, "paused": True, "changed": changed, **told}
 

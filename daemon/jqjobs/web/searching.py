@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from jqjobs.jobs.selector import Selector
 from jqjobs.store import keys
 from jqjobs.store.reads.jobs import arguments_of
-from jqjobs.store.reads.search import Cursor, JobPage, JobRow, find_page
+from jqjobs.store.reads.search import Cursor, JobPage, JobRow
 from jqjobs.store.reply_values import integer
 from jqjobs.store.steps import Steps, run_steps
+from jqjobs.store.whole_queues import find_in_places
 from jqjobs.web.visit import Visit
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ MOST_BYTES = 16 * 1024
 
 
 def find_jobs(visit: Visit, queue: str, selector: Selector, limit: int, cursor: Cursor | None) -> JobPage:
-    """Look for a page of jobs, see `find_page`. Raises: InvalidOption."""
-    return run_seeing(visit, find_page(queue, without_text(selector), limit, cursor), selector.text)
+    """Look for a page of jobs, see `find_in_places`. Raises: InvalidOption."""
+    return run_seeing(visit, find_in_places(queue, without_text(selector), limit, cursor), selector.text)
 
 
 def without_text(selector: Selector) -> Selector:
@@ -51,7 +52,7 @@ def _with_text(visit: Visit, answer: Any, text: str) -> Any:
 
 def _payloads(visit: Visit, rows: Sequence[JobRow]) -> list[Any]:
     """Return the arguments of jobs as they are stored, None where there are none or they are large."""
-    where = [visit.store.address.key(keys.job(row.queue, row.id)) for row in rows]
+    where = [visit.store.address.key(keys.job(row.place, row.id)) for row in rows]
     ask = visit.store.wire.pipeline
     sizes = ask([("HSTRLEN", key, "payload") for key in where]) if where else []
     small = [key for key, size in zip(where, sizes, strict=True) if 0 < (integer(size) or 0) <= MOST_BYTES]

@@ -27,6 +27,7 @@ from jqjobs.worker.life.loaded_files import LoadedFiles
 from jqjobs.worker.life.memory_grants import MemoryGrants
 from jqjobs.worker.life.own_memory import OwnMemory
 from jqjobs.worker.life.parts import WorkerParts
+from jqjobs.worker.life.served_places import served_places
 from jqjobs.worker.life.surroundings import Surroundings
 from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor, MainThread
@@ -99,7 +100,7 @@ class _Wiring:
         self.app = app
         self.config = config = process.config
         address, name = redis_of(process, app), config.worker_id
-        queues = config.queues if config.queues or config.patterns else app.registry.queues()
+        queues = served_places(address, config, app)
         self.rng = random.Random()
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))

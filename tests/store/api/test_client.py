@@ -17,7 +17,7 @@ import pytest
 from jqjobs import App
 from jqjobs.api import client
 from jqjobs.api.app import Job
-from jqjobs.api.client import CHUNK_BYTES, CHUNK_JOBS, Client, chunks
+from jqjobs.api.client import Client
 from jqjobs.base.config import Environment
 from jqjobs.errors import (
     ConfigError,
@@ -34,6 +34,7 @@ from jqjobs.errors import (
 from jqjobs.jobs.records import Kind, NewJob, State
 from jqjobs.store import async_pipe
 from jqjobs.store.calls import leases
+from jqjobs.store.spreading import CHUNK_BYTES, CHUNK_JOBS, chunks
 from servers import Server, free_port
 from store.queue_system import QueueSystem
 

@@ -13,12 +13,12 @@ import pytest
 from jqjobs import App, JobHandle
 from jqjobs.api import client
 from jqjobs.api.app import Job
-from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.jobs.records import Kind
 from jqjobs.store import async_pipe, async_wire, freshness
 from jqjobs.store.address import parse_url
+from jqjobs.store.spreading import CHUNK_JOBS
 from proxy import Proxy, Weather
 from servers import Server
 from store.cli.terminal import Terminal

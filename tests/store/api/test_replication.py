@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from jqjobs import App, ConfigError, JobHandle, NotReplicated
-from jqjobs.api.client import CHUNK_JOBS
 from jqjobs.jobs.records import State
 from jqjobs.store.replication import Wait
+from jqjobs.store.spreading import CHUNK_JOBS
 from servers import Server
 from store.cli.terminal import Terminal
 from store.fake_sentinel import SERVICE, fake_sentinel

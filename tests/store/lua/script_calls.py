@@ -9,6 +9,7 @@ from typing import Any
 
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import NewJob, TakenJob
 from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
@@ -23,6 +24,7 @@ from jqjobs.store.calls.deploys import note_release
 from jqjobs.store.calls.endings import job_end
 from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.calls.memory import sample_memory
+from jqjobs.store.calls.partitions import close_place, partitions, set_partitions
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.relaying import relay, relayed
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
@@ -97,6 +99,9 @@ CALLS: dict[str, Call[Any]] = {
     "relay": relay("q", [("r", '{"job":"n","id":"r"}')]),
     "relayed": relayed("q", ["r"]),
     "settings": upkeep.settings("q", {"max_dead": 10}),
+    "read_partitions": partitions("q"),
+    "set_partitions": set_partitions(Partitions("q", range(2)), None),
+    "close_place": close_place("q", Partitions("q", range(2)), [("a", "k")]),
     "ingest": enqueueing.ingest("q", "nonce"),
     "inspect": jobs.job_info("q", "a"),
     "join": leases.join_by_turn("q", "w", 30_000, "digest"),

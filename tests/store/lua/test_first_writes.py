@@ -122,6 +122,11 @@ def a_release_that_is_known(system: QueueSystem) -> Call[Any]:
     return CALLS["note_release"]
 
 
+def a_place_that_is_closed(system: QueueSystem) -> Call[Any]:
+    system.run(CALLS["close_place"])
+    return CALLS["close_place"]
+
+
 def an_alert_that_was_told(system: QueueSystem) -> Call[Any]:
     system.run(told_alert("died q", system.clock.now_ms))
     return CALLS["claim_alert"]
@@ -181,6 +186,7 @@ MORE: dict[str, tuple[Prepare, ...]] = {
     "fast_trip": (settled_fast_and_in_order,),
     "housekeep": (housekeeping_that_was_done,),
     "note_release": (a_release_that_is_known,),
+    "close_place": (a_place_that_is_closed,),
     "sample_memory": (a_minute_that_has_its_sample,),
     "tick_added": (added_ticks(1), added_ticks(), added_ticks(1, known=5)),
     "tick": (a_tick_that_has_come, a_tick_that_is_skipped),

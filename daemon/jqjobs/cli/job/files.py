@@ -20,15 +20,18 @@ from jqjobs.cli.names import queue_option
 from jqjobs.cli.output import complain, write_json_lines
 from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import InvalidArguments, JqError
+from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import NewJob, State
 from jqjobs.jobs.selector import Selector
 from jqjobs.operations.queues import require_queue
-from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls import upkeep
 from jqjobs.store.reads.records import records_of
-from jqjobs.store.reads.search import JobRow, find_page
+from jqjobs.store.reads.search import JobRow
 from jqjobs.store.reply_values import count, integer, string
+from jqjobs.store.spreading import Spreading, chunks
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
+from jqjobs.store.whole_queues import find_in_places
 
 #: Jobs that are read at once.
 _CHUNK = 100
@@ -64,7 +67,7 @@ def _exported(store: Store, queue: str, selector: Selector) -> Iterator[tuple[li
 
     cursor = None
     while True:
-        page = run_steps(store.run, find_page(queue, selector, _CHUNK, cursor))
+        page = run_steps(store.run, find_in_places(queue, selector, _CHUNK, cursor))
         found = records_of(store, page.rows)
         yield [line_of(_facts(row, record), record.get("payload", b"")) for row, record in found], page.left
         if (cursor := page.cursor) is None:
@@ -120,12 +123,12 @@ def import_jobs(session: Session, file: BinaryIO, queue: str | None) -> int:
 
 def _import_all(store: Store, read: Iterable[tuple[str, NewJob]], made: Counter[bool]) -> None:
     """Enqueue jobs, and count in ``made`` which of them are new."""
-    from jqjobs.api.client import chunks  # brings asyncio, which no other command needs
-
+    known: dict[str, Partitions] = {}
     for queue, jobs in groupby(read, key=itemgetter(0)):
         store.run(upkeep.add_queues([queue]))
         for portion in chunks(job for _, job in jobs):
-            made.update(each.created is True for each in store.run(enqueueing.enqueue(queue, portion)))
+            stored = run_steps(store.run, Spreading(known, queue, portion).enqueue())
+            made.update(each.created is True for each in stored)
 
 
 def _words(made: Counter[bool]) -> str:

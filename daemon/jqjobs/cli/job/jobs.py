@@ -27,8 +27,9 @@ from jqjobs.jobs.records import State
 from jqjobs.operations.jobs import jobs_json, raw_json
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.reads.raw import RAW_PAGES, RawPage
-from jqjobs.store.reads.search import JobPage, JobRow, find_page, read_cursor
+from jqjobs.store.reads.search import JobPage, JobRow, read_cursor
 from jqjobs.store.steps import run_steps
+from jqjobs.store.whole_queues import find_in_places
 
 _STATES = tuple(state.value for state in State)
 _MOST_ROWS = 500
@@ -91,7 +92,7 @@ def list_jobs(session: Session, queue: str, state: str | None, said: Said, limit
     place = None if cursor is None else read_cursor(cursor)
     with session.store() as store:
         require_queue(store, queue)
-        page = run_steps(store.run, find_page(queue, said.selector(store, state), limit, place))
+        page = run_steps(store.run, find_in_places(queue, said.selector(store, state), limit, place))
     session.show(jobs_json(page), job_parts(page, queue, state), [row.ref for row in page.rows])
 
 

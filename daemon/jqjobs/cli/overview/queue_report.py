@@ -24,7 +24,8 @@ _COLUMNS = (
 #: Counters of a queue that make sense added up.
 _ADDED = tuple(
     name for name in QueueStatus._fields
-    if name not in ("name", "oldest_ready_s", "now_ms", "busy") and not name.startswith(("paused_", "max_", "dead_"))
+    if name not in ("name", "oldest_ready_s", "now_ms", "busy", "partitions")
+    and not name.startswith(("paused_", "max_", "dead_"))
 )  # fmt: skip
 
 
@@ -80,6 +81,9 @@ def queue_notes(queue: QueueStatus, registry: Registry) -> Iterator[str]:
         yield f"  ! {queue.dead} DEAD (jqctl errors --queue {queue.name})"
     if queue.trimmed:
         yield f"    {queue.trimmed} dead ones were trimmed: too many or too old (jqd --max-dead, --dead)"
+    if queue.partitions:
+        waiting = ", ".join(f"{place.name} {place.ready}" for place in queue.partitions if place.ready)
+        yield f"    {len(queue.partitions) - 1} partitions{waiting and f', ready in {waiting}'}"
     if queue.rejected:
         yield f"  ! {queue.rejected} REJECTED: raw envelopes that are not valid ({see} rejected)"
     if unknown := queue.parked - queue.misfits:

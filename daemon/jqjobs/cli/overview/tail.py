@@ -17,10 +17,9 @@ from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import PaintedLine
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.statistics import Ended
-from jqjobs.operations.queues import require_queue
+from jqjobs.operations.queues import queues_meant
 from jqjobs.store.calls.tail import TailEvent
 from jqjobs.store.calls.tail_reader import TailReader
-from jqjobs.store.reads.queues import known_queues
 
 _WAIT_S = 0.5
 #: So often is looked whether Redis is back.
@@ -65,9 +64,8 @@ def tail(session: Session, queues: tuple[str, ...], names: tuple[str, ...], stat
       jqctl tail --json | jq 'select(.run_ms > 1000)'
     """
     with session.store() as store:
-        for queue in queues:
-            require_queue(store, queue)
-        with closing(TailReader(store, lambda: queues or known_queues(store))) as reader:
+        queues_meant(store, queues)  # a mistyped one is told at once
+        with closing(TailReader(store, lambda: queues_meant(store, queues))) as reader:
             _follow(reader, session, lambda event: _is_wanted(event, names, states))
 
 

@@ -11,11 +11,15 @@ from jqjobs.cli.person import who
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
+from jqjobs.jobs.partitions import MOST_PARTITIONS
 from jqjobs.jobs.records import check_name
 from jqjobs.operations.queues import due_of, pause_in_words, require_queue, settings_in_words
 from jqjobs.operations.status import queues_json, read_status
 from jqjobs.store.calls import upkeep
-from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.partitioning import repartition, tidy
+from jqjobs.store.reads.queues import QueueStatus
+from jqjobs.store.steps import run_steps
+from jqjobs.store.whole_queues import at_each_place, count_queue
 
 #: Takes a setting away.
 DEFAULT = "default"
@@ -72,8 +76,11 @@ def pause(session: Session, name: str, reason: str, until: str, span: str, by: s
     moment = due_of(until or (span and f"{duration_ms(span, '--for')}ms"))
     with session.acting() as store:
         require_queue(store, name)
-        changed = store.run(upkeep.pause(name, moment, who() if by is None else by, reason))
-        now = store.run(queue_status(name))
+        person = who() if by is None else by
+        changed = any(
+            run_steps(store.run, at_each_place(name, lambda each: upkeep.pause(each, moment, person, reason)))
+        )
+        now = run_steps(store.run, count_queue(name))
     told = {"until_ms": now.paused_until_ms, "by": now.paused_by, "reason": now.paused_reason}
     session.show({"queue": name, "paused": True, "changed": changed, **told}, [_paused(now, changed=changed)], [name])
 
@@ -97,7 +104,7 @@ def resume(session: Session, name: str) -> None:
     check_name(name, "queue")
     with session.acting() as store:
         require_queue(store, name)
-        changed = store.run(upkeep.resume(name))
+        changed = any(run_steps(store.run, at_each_place(name, upkeep.resume)))
     said = "resumed" if changed else "not paused already"
     session.show({"queue": name, "paused": False, "changed": changed}, [f"queue {name}: {said}"], [name])
 
@@ -145,7 +152,35 @@ def set_queue(session: Session, /, name: str, **given: int | str | None) -> None
         raise click.UsageError("say what to set: --dead, --max-dead, --max-kept or --max-length")
     with session.acting() as store:
         store.run(upkeep.add_queues([name]))
-        store.run(upkeep.settings(name, values))
-        now = store.run(queue_status(name))
+        run_steps(store.run, at_each_place(name, lambda place: upkeep.settings(place, values)))
+        now = run_steps(store.run, count_queue(name))
     told = {setting: getattr(now, setting) for setting in upkeep.SETTINGS}
     session.show({"queue": name, **told}, [f"queue {name}: {settings_in_words(now) or 'nothing of its own'}"], [name])
+
+
+@queue.command("repartition")
+@click.argument("name", shell_complete=queue_names)
+@click.argument("partitions", type=click.IntRange(1, MOST_PARTITIONS))
+@speaks_to_redis
+@click.pass_obj
+def repartition_queue(session: Session, name: str, partitions: int) -> None:
+    """Give a queue so many partitions, for one that outgrows one core of Redis.
+
+    What has a place keeps it: jobs that wait, are scheduled or dead stay in the partitions that the queue had before,
+    which are served as before, and take nothing new. New jobs go to new partitions from now on. Producers hear of it
+    with the next job; daemons within seconds, and replace their workers one by one.
+
+    With the same number as before it looks which earlier partitions have no jobs any more, and forgets these.
+
+    \b
+    Examples:
+      jqctl queue repartition orders 4
+    """
+    check_name(name, "queue")
+    with session.acting() as store:
+        run_steps(store.run, repartition(name, partitions))
+        known = run_steps(store.run, tidy(name))
+    assert known is not None
+    earlier = f"; earlier jobs may be in {', '.join(known.former)}" if known.former else ""
+    said = f"queue {name}: {', '.join(known.names)} take new jobs{earlier}"
+    session.show({"queue": name, "partitions": known.names, "earlier": known.former}, [said], [name])

@@ -13,7 +13,7 @@ from jqjobs.base.escape import visible
 from jqjobs.base.words import plural
 from jqjobs.store.reads.diagnosis import died_since
 from jqjobs.store.reads.memory import RedisMemory, read_memory
-from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
+from jqjobs.store.reads.queues import QueueStatus, known_places, queue_status
 from jqjobs.store.reads.search import JobRow, latest
 from jqjobs.store.store import Store
 
@@ -42,7 +42,7 @@ def find_alerts(store: Store, wait_s: float, told: Mapping[str, int], since_ms: 
     ``wait_s``: a queue may wait so long. ``told``: until when each alert was told; deaths count from then on, or since
     ``since_ms`` where none was. Raises: StoreError.
     """
-    statuses = store.run_all([queue_status(queue) for queue in known_queues(store)])
+    statuses = store.run_all([queue_status(place) for place in known_places(store)])
     since = {one.name: told.get(f"died {one.name}", since_ms) + 1 for one in statuses if one.dead}
     return [
         *_deaths(store, {one.name: one.dead for one in statuses if one.dead}, since),

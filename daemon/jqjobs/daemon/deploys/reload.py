@@ -41,10 +41,12 @@ class Reload:
         self._old = [worker.id for worker in self.workers if worker.plan is None]
         self.refused_because = ""
 
-    def add(self, worker: WorkerProcess) -> None:
-        """Replace one worker more, after those that are due before it."""
-        if worker.plan is None and worker.id not in self._old:
+    def add(self, worker: WorkerProcess) -> bool:
+        """Replace one worker more, after those that are due before it; whether that is news."""
+        is_news = worker.plan is None and worker.id not in self._old
+        if is_news:
             self._old.append(worker.id)
+        return is_news
 
     def abandon(self) -> None:
         """Forget the reload; what was replaced stays so."""

@@ -19,7 +19,8 @@ from jqjobs.store.wire import raised
 _EVERY_S = 60.0
 #: One look: so many calls, of so many keys each.
 _CALLS, _KEYS = 20, 1000
-_INBOX = re.compile(r"\{([^{}]*)\}:inbox")
+#: Not of partitions: these are known.
+_INBOX = re.compile(r"\{([^{}~]*)\}:inbox")
 
 
 class InboxNames:

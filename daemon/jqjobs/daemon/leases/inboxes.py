@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from jqjobs.errors import StoreError, StoreFull
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
+from jqjobs.store.calls.batches import deliver_all
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -44,8 +46,11 @@ class Inboxes:
         while self._filled and time.monotonic() < until_s:
             name = self._filled.pop(0)
             try:
-                if self._store.run(enqueueing.ingest(name, new_id_stem())).left:
+                done = self._store.run(enqueueing.ingest(name, new_id_stem()))
+                if done.left:
                     self._filled.append(name)
+                if done.leaving:
+                    run_steps(self._store.run, deliver_all(name))
             except StoreFull:
                 continue  # the envelopes stay where they are until there is memory for them
             except StoreError as problem:

@@ -19,6 +19,7 @@ from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
+from jqjobs.daemon.leases.partition_watch import PartitionWatch
 from jqjobs.daemon.leases.pattern_queues import PatternQueues
 from jqjobs.daemon.leases.release_marks import ReleaseMarks
 from jqjobs.daemon.leases.renewal import Renewal
@@ -78,6 +79,7 @@ class LeaseKeeper:
         self._releases = ReleaseMarks(store)
         self.housekeeping = Housekeeping(store, settings)
         self.patterns = PatternQueues(store, settings.queues, daemon_id, self.housekeeping)
+        self.partition_watch = PartitionWatch(store, self._joined, self.patterns, tell)
         self.has_answered = False
         self.has_joined = False
 

@@ -42,6 +42,7 @@ _ORPHANS_EVERY_S, _ORPHANS_LATER_EVERY_S = 0.3, 1.5
 _YOUNG_S = 5.0
 _BURST_EVERY_S = 0.3
 _LOAD_EVERY_S = 1.0
+_PARTITIONS_EVERY_S = 2.0
 _OLD_BOARDS_EVERY_S = 3600.0
 _AFTER_ERROR_S = 1.0
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
@@ -155,6 +156,7 @@ class LeaseThread(threading.Thread):
         self._step("inboxes", keeper.housekeeping.inboxes.take_in, math.inf)
         if keeper.has_joined:
             self._step("schedules", keeper.tick, LOOK_EVERY_S)
+            self._step("partitions", keeper.partition_watch.look, _PARTITIONS_EVERY_S)
         if keeper.has_joined and settings.burst:
             self._step("burst", keeper.tell_if_exhausted, _BURST_EVERY_S)
         self._step("memory", keeper.note_memory, SAMPLE_EVERY_S)

@@ -22,7 +22,7 @@ class LostBoards:
     """One per daemon; called at each turn of its main loop."""
 
     def __init__(
-        self, workers: WorkerProcesses, make_directory: Callable[[], Path], replace: Callable[[WorkerProcess], None]
+        self, workers: WorkerProcesses, make_directory: Callable[[], Path], replace: Callable[[WorkerProcess], object]
     ) -> None:  # fmt: skip
         """``make_directory``: makes the place of the boards, and checks that it is ours, as at boot.
 

@@ -21,7 +21,7 @@ from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.calls.moves import deliver_overdue
+from jqjobs.store.calls.moves import MOST_MOVED, deliver_overdue
 from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
@@ -235,6 +235,12 @@ def deliver_flow(queue: str, age_ms: int = 0) -> Steps[int]:
     if problem:
         raise problem
     return brought
+
+
+def deliver_all(queue: str) -> Steps[None]:
+    """Take along all jobs that have left a queue for others, or for its partitions. Raises: StoreError."""
+    while (yield from deliver_overdue(queue, 0)) >= MOST_MOVED:
+        pass
 
 
 def deliver_notices(queue: str, age_ms: int = 0) -> Steps[int]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jqjobs.errors import NotReplicated, StoreError
+from jqjobs.errors import NotReplicated, Repartitioned, StoreError
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import Enqueued, NewJob
 
 Answer = list[Enqueued] | StoreError
@@ -45,14 +46,17 @@ def undelivered(
         f"{error.message}; {what}", hint or error.hint, unanswered=error.unanswered, reason=error.reason,
         ids=tuple([job.id for job in jobs]), stored=tuple(stored), unknown=tuple(unknown), unsent=tuple(unsent),
     )  # fmt: skip
+    before = [made for answer in answers if not isinstance(answer, StoreError) for made in answer]
+    if isinstance(told, Repartitioned):
+        told.made = tuple(before)
     if isinstance(error, NotReplicated) and isinstance(told, NotReplicated):
-        before = [made for answer in answers if not isinstance(answer, StoreError) for made in answer]
         told.made, told.wanted, told.reached = (*before, *error.made), error.wanted, error.reached
     return told
 
 
 def _words(queue: str, jobs: Sequence[NewJob], stored: Sequence[str], unknown: Sequence[str]) -> tuple[str, str]:
     """Return what is known of the jobs, and what to do about it; "": what the error says already."""
+    queue = queue_of(queue)
     if len(jobs) == 1:
         ref = f"{queue}/{jobs[0].id}"
         if stored:

@@ -23,12 +23,16 @@ _IN_COMMON = attrgetter("name", "fields", "priority", "due", "key", "coalesce", 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of raw envelopes. ``left``: how many are still in the inbox."""
+    """What became of raw envelopes. ``left``: how many are still in the inbox.
+
+    ``leaving``: how many jobs are on their way to another queue, or to a partition of this one.
+    """
 
     accepted: int
     rejected: int
     present: int
     left: int
+    leaving: int = 0
 
 
 def enqueue(queue: str, jobs: Sequence[NewJob], wait: Wait | None = None) -> Call[list[Enqueued]]:

@@ -2,7 +2,8 @@
 
     move         from   they leave their sets, and lie in `transfers`
     transfers    from   what goes along is read
-    deliver      to     they are there, or refused: their id or their key is taken
+    deliver      to     they are there, or refused: their id or their key is taken; of a queue with partitions, each
+                        in the one that it is for
     delivered    from   they are gone, but for a forward; or back where they were
     acknowledge  to     what was answered need not be remembered any longer
 
@@ -11,17 +12,19 @@ Whoever stops in between leaves them in `transfers`: a daemon goes on from the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum, StrEnum
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError
+from jqjobs.jobs.partitions import Partitions, queue_of, spread_word
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.endings import Ending, job_end
+from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reply_values import text
 from jqjobs.store.scripts import script
@@ -52,6 +55,7 @@ class Delivered(IntEnum):
     ID_TAKEN = 0
     KEY_TAKEN = -1
     LATE = 2
+    ELSEWHERE = 3  #: it has partitions, and the job is for one of them
 
 
 class Moved(StrEnum):
@@ -138,7 +142,7 @@ def move_jobs(queue: str, ids: Sequence[str], target: str) -> Steps[list[Moved]]
 
     What is on its way already is brought to where it goes.
     """
-    if check_name(target, "queue") == queue:
+    if check_name(target, "queue") == queue_of(queue):
         raise InvalidOption(f"the jobs are in queue {queue} already")
     yield add_queues([target])
     sent: list[Sent] = yield move(queue, target, ids)
@@ -188,12 +192,39 @@ def _by_target(jobs: Sequence[Transfer]) -> Iterator[tuple[str, list[Transfer]]]
 
 
 def _bring(queue: str, target: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[list[Delivered]]:
-    said: list[Delivered] = yield deliver(target, queue, read_ms, jobs)
-    pairs = [(job, answer) for job, answer in zip(jobs, said, strict=True) if answer is not Delivered.LATE]
+    """Bring jobs to their queue; where that has partitions, each to the one it is for."""
+    said = dict.fromkeys([job.id for job in jobs], Delivered.ELSEWHERE)
+    if queue_of(queue) != target:
+        said |= yield from _bring_to(queue, target, read_ms, jobs)
+    left = [job for job in jobs if said[job.id] is Delivered.ELSEWHERE]
+    known: Partitions | None = (yield partitions(target)) if left else None
+    for candidate in _candidates(known, queue) if known else ():
+        left = [job for job in jobs if said[job.id] is Delivered.ELSEWHERE]
+        by_place = groupby(sorted(left, key=candidate), candidate)
+        for place, bundle in [(place, list(bundle)) for place, bundle in by_place]:
+            said |= yield from _bring_to(queue, place, read_ms, bundle)
+    return [Delivered.LATE if answer is Delivered.ELSEWHERE else answer for answer in said.values()]
+
+
+def _candidates(known: Partitions, queue: str) -> list[Callable[[Transfer], str]]:
+    """Return what says where a job may be, if it came there before, the last one where it belongs now."""
+    former = [lambda job, each=each: known.place_in(each, _word_of(job)) for each in known.before]
+    return [*former, lambda job: known.place(_word_of(job))]
+
+
+def _word_of(job: Transfer) -> str:
+    said = dict(zip(map(text, job.fields[::2]), job.fields[1::2], strict=True))
+    group, key = text(said.get("fair", b"")), text(said.get("key", b""))
+    return spread_word(job.id, "" if group else key, group)  # one that is moved may have both
+
+
+def _bring_to(queue: str, place: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[dict[str, Delivered]]:
+    said: list[Delivered] = yield deliver(place, queue, read_ms, jobs)
+    pairs = [(job, answer) for job, answer in zip(jobs, said, strict=True) if answer in _CAME_OF]
     if pairs:
         yield delivered(queue, pairs)
-        yield acknowledge(target, queue, [job.token for job, _ in pairs])
-    return said
+        yield acknowledge(place, queue, [job.token for job, _ in pairs])
+    return {job.id: answer for job, answer in zip(jobs, said, strict=True)}
 
 
 def deliver_overdue(queue: str, age_ms: int) -> Steps[int]:

@@ -5,6 +5,7 @@
 -- ARGV[3] the other queue   then for each job: id, token, state, score, 1 if it has its key, number of the words of its
 -- fields, those, number of lines of its history, those
 -- Returns for each job: 1 delivered | 0 id_taken | -1 key_taken, each now or before | 2 late: read too long ago
+-- | 3 elsewhere: it is for a partition (rules/partitions.lua)
 -- First write: ZREM, passes when Redis is full; none when it is late
 local MOST_MS = 30000
 local q, now = prefix(KEYS[1]), clock(ARGV[1])

@@ -1,4 +1,4 @@
---: include core wake damaged outcome/over outcome/error_groups moving/transfer moving/depart
+--: include core queue_name wake damaged outcome/over outcome/error_groups moving/transfer moving/depart
 -- What became of jobs that were on their way: another queue has them, and what is left here for a day says which; or it
 -- has not, and they are where they were.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   then for each job: id, token, 1 delivered or 0
@@ -16,8 +16,10 @@ local function leave_forward(id, target)
   forget(q, id, f[1])
   if f[3] then uncount_death(q, id, f[3]) end
   redis.pcall('ZREM', q .. 'hooks', id .. ' ' .. (f[4] or ''))
-  redis.call('HSET', job, 'moved', target)
-  redis.call('PEXPIRE', job, FORWARD_MS)
+  if target ~= string.match(queue_of(q), '^[^~]+') then  -- in a partition of this queue it is looked for anyway
+    redis.call('HSET', job, 'moved', target)
+    redis.call('PEXPIRE', job, FORWARD_MS)
+  end
   if f[2] then announce(q, id) end
 end
 

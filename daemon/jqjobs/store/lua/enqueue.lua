@@ -3,7 +3,7 @@
 -- ARGV[2] number of jobs, then for each run of jobs that differ in id and payload only: how many, name, number of
 -- words; those: names and values of priority, due ("+ms" from now, "ms" absolute), key (coalescing), replace (what has
 -- that key, not started), and fields to be stored as they are (expires as "+ms" from now); then id and payload of each
--- Returns for each job not created: its number, from 1; 0, or 2: replaced; the id that stands for it; or QUEUEFULL
+-- Returns for each job not created: number, from 1; 0, or 2: replaced; the id for it; or QUEUEFULL or REPARTITIONED
 -- First write: HINCRBY, or ZADD of a turn; refused when Redis is full
 local call, q, now, total = redis.call, string.sub(KEYS[1], 1, -5), ARGV[1], ARGV[2]
 local time = now == '' and call('TIME')

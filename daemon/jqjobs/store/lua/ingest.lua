@@ -1,11 +1,11 @@
---: include core wake arrival/add arrival/envelope_job arrival/inbox_answer arrival/rejected length
---: include arrival/newcomers arrival/batch_word queue_name turns/turn
+--: include core wake arrival/bring_in arrival/envelope_job arrival/inbox_answer arrival/rejected length
+--: include arrival/newcomers arrival/batch_word queue_name turns/turn partitions
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at most 100, and
 -- about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
--- Returns { accepted (replacing another one too), rejected, already there (same id or key), envelopes left }
+-- Returns { accepted (replacing another one too), rejected, already there (id or key), left in the inbox, leaving it }
 -- | QUEUEFULL: the next one would be new, and no more may wait (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
 local MOST, MOST_BYTES = 100, 262144
@@ -28,8 +28,9 @@ while #found < MOST and bytes < MOST_BYTES do
   if not raw then break end
   found[#found + 1], bytes = raw, bytes + #raw
 end
-if #found == 0 then return { 0, 0, 0, 0 } end
+if #found == 0 then return { 0, 0, 0, 0, 0 } end
 local room, most = room_for_jobs(q)
+if partitions_of(q) then room = nil end
 local fitting = room and room < #found and count_fitting(found, room) or #found
 if fitting == 0 then return is_full(most) end
 for i = #found, fitting + 1, -1 do found[i] = nil end
@@ -43,11 +44,9 @@ for i, raw in ipairs(found) do
   elseif job and (job.queue or queue_of(q)) ~= queue_of(q) then
     reason = 'bad_field: this is the inbox of another queue'
   elseif job then
-    local id = job.id or ARGV[2] .. string.format('%02x', i)
-    fill_in(q, job)
-    job.id, job.payload = id, raw
-    local created = add(q, now, sequence + i, job)
-    if created > 0 then accepted = accepted + 1 else present = present + 1 end
+    local id, made = job.id or ARGV[2] .. string.format('%02x', i), nil
+    made, reason = bring_in(q, now, sequence + i, id, raw, job)
+    if made == 0 then present = present + 1 elseif made then accepted = accepted + 1 end
   end
   if reason then
     rejected = rejected + 1
@@ -57,4 +56,4 @@ end
 redis.call('LTRIM', inbox, 0, -1 - #found)
 write_turns(q)
 update_wake(q)
-return { accepted, rejected, present, redis.call('LLEN', inbox) }
+return { accepted, rejected, present, redis.call('LLEN', inbox), redis.call('ZCARD', q .. 'transfers') }

@@ -1,5 +1,5 @@
---: include core wake arrival/add arrival/envelope_job arrival/rejected length arrival/newcomers
---: include turns/turn
+--: include core wake arrival/bring_in arrival/envelope_job arrival/rejected length arrival/newcomers
+--: include turns/turn partitions
 -- Brings jobs that producers left in the outbox of their database, each once: whoever else has read the same row finds
 -- the marker.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] how long markers stay, ms
@@ -8,19 +8,15 @@
 -- before | -2 refused, see `rejected` | -3 no_room: no more may wait (rules/length.lua), try again
 -- First write: HINCRBY, refused when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
-local room = room_for_jobs(q)
+local room = not partitions_of(q) and room_for_jobs(q)
 local is_new = newcomers(q)
 local rows = (#ARGV - 2) / 2
 local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', rows) - rows
 
 -- Returns the job of a row as a table, or nil and the reason for refusing it.
-local function read_row(id, raw)
+local function read_row(raw)
   local job, reason = read_envelope(raw, now)
   if job and job.answer then job, reason = nil, 'bad_field: no answer comes through an outbox' end
-  if job then
-    fill_in(q, job)
-    job.id, job.payload = id, raw
-  end
   return job, reason
 end
 
@@ -28,12 +24,12 @@ local function bring(id, raw, nth)
   local marker = q .. 'relayed:' .. id
   if redis.call('EXISTS', marker) == 1 then return -1 end
   local job, reason, made = nil, nil, 1
-  if raw ~= '' then job, reason = read_row(id, raw) end
+  if raw ~= '' then job, reason = read_row(raw) end
   if job and room and is_new(id, job.key) then
     if room < 1 then return -3 end
     room = room - 1
   end
-  if job then made = add(q, now, sequence + nth, job) end
+  if job then made, reason = bring_in(q, now, sequence + nth, id, raw, job) end
   if reason then
     reject(q, now, reason, raw)
     made = -2

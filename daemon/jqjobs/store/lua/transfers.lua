@@ -9,7 +9,7 @@ local MOST, MOST_BYTES = 50, 1048576
 local q, now, age = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 -- What holds in this queue only.
 local STAYS = { moving = true, rank = true, held = true, refused = true, awaited = true, token = true, answer = true,
-  wait_backoff = true, cancel = true }
+  wait_backoff = true, cancel = true, spread = true }
 
 -- Of a dead job they say too whether its hooks are to be called.
 local function fields_of(id)

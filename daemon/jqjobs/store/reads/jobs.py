@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import Step, read_steps
+from jqjobs.jobs.partitions import partition_of, queue_of
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reads.notes import LogLine, log_lines
@@ -49,7 +50,8 @@ class JobInfo(NamedTuple):
     ``lost``: leases that ran out in a row. ``suspect``: "most scope", see `jobs.blame.Suspicion`; None: it is none.
     ``progress``: what it last said, a dict of percent, text, attempt and at_ms. ``step``: its number in a chain, None:
     it is none, or the first. ``then``: the steps that come when it has succeeded. ``batch``: that it is a member of;
-    ``called_by``: that whose end has called for it; each a queue/id.
+    ``called_by``: that whose end has called for it; each a queue/id. ``partition``: the one of its queue that it
+    is in; None: it is in none.
     """
 
     id: str
@@ -92,6 +94,12 @@ class JobInfo(NamedTuple):
     then: tuple[Step, ...] = ()
     batch: str | None = None
     called_by: str | None = None
+    partition: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The queue, or the partition of it, whose keys have the job."""
+        return self.partition or self.queue
 
 
 class Trace(NamedTuple):
@@ -144,7 +152,8 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
     args, kwargs, payload = arguments_of(f.get("payload"))
     enqueued_ms, due_ms = integer(f.get("enqueued")), integer(f.get("due"))
     return JobInfo(
-        id=job_id, queue=queue, name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
+        id=job_id, queue=queue_of(queue), partition=partition_of(queue),
+        name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
         args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
         tags=words(f.get("tags")), group=string(f.get("fair")),
         held_by=string(f.get("held_by")),

@@ -78,6 +78,7 @@ def loads_of(
     store: Store, statuses: Sequence[QueueStatus], lead_s: float = 0.0, counts: Counts | None = None
 ) -> Loads:  # fmt: skip
     """Return the same of queues that are counted already. Raises: StoreError."""
+    statuses = [place for one in statuses for place in one.partitions or (one,)]
     if not statuses:
         return Loads({}, Load())
     due_soon, run_s = _due_soon(store, statuses, round(lead_s * 1000)), _run_s(store, statuses, counts or Counts())

@@ -11,7 +11,7 @@ from jqjobs.jobs.statistics import BOUNDS_MS
 from jqjobs.store.reads.deploys import read_deploys
 from jqjobs.store.reads.loads import Loads, loads_of
 from jqjobs.store.reads.memory import used_memory
-from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
+from jqjobs.store.reads.queues import QueueStatus, known_places, queue_status
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reads.statistics import NameStatistics, queue_statistics
 from jqjobs.store.store import Store
@@ -47,7 +47,8 @@ def queue_metrics(store: Store, statuses: Sequence[QueueStatus] | None = None) -
     ``statuses``: of all queues, where they are counted already.
     """
     if statuses is None:
-        statuses = store.run_all([queue_status(queue) for queue in known_queues(store)])
+        statuses = store.run_all([queue_status(place) for place in known_places(store)])
+    statuses = [place for one in statuses for place in one.partitions or (one,)]
     return [
         *_of_queues(statuses), *_of_names(queue_statistics(store, [one.name for one in statuses])), _workers(store),
         _wanted_workers(loads_of(store, statuses, LEAD_S)), *_memory(store), *_last_deploy(store),

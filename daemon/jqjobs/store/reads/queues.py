@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.jobs.records import is_name
+from jqjobs.jobs.records import is_name, is_place
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import count, integer, json_or_none, seconds_since, string, text
@@ -34,7 +34,8 @@ class QueueStatus(NamedTuple):
     ``misfits``: how many of those parked wait for a worker that their arguments fit. ``paused_until_ms``: when it
     resumes by itself; ``paused_by``, ``paused_reason``: what was said with the pause. ``dead_ms`` …
     ``max_length``: what it keeps, and how many of it may wait; None: nobody has said so of this queue.
-    ``busy``: the workers that have jobs of it in hand.
+    ``busy``: the workers that have jobs of it in hand. ``partitions``: of a queue as a whole, its
+    places in numbers, the first one the queue's own keys.
     """
 
     name: str
@@ -68,6 +69,16 @@ class QueueStatus(NamedTuple):
     max_kept: int | None = None
     max_length: int | None = None
     busy: tuple[str, ...] = ()
+    partitions: tuple[Any, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON value."""
+        return self._asdict() | {"partitions": [part.as_json() for part in self.partitions]}
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether any job is in it, in whatever state, or on its way from here."""
+        return any(getattr(self, state) for state in _COUNTS[1:11])
 
     @property
     def is_empty(self) -> bool:
@@ -86,7 +97,7 @@ def queue_status(queue: str) -> Call[QueueStatus]:
 
     def parse(reply: Any) -> QueueStatus:
         now_ms = int(reply[0])
-        counts = dict(zip(_COUNTS, map(count, reply[1:14]), strict=True))
+        counts: dict[str, Any] = dict(zip(_COUNTS, map(count, reply[1:14]), strict=True))
         done, failed, done_now, failed_now, done_before, failed_before, trimmed = map(count, reply[16:23])
         return QueueStatus(
             **counts, name=queue,
@@ -107,9 +118,14 @@ def known_queues(store: Store) -> list[str]:
     return [name for name in store.queues() if is_name(name)]
 
 
+def known_places(store: Store) -> list[str]:
+    """Return the known queues, and those of their partitions that are served, sorted."""
+    return [place for place in store.queues() if is_place(place)]
+
+
 def queues_with(store: Store, job_id: str) -> list[str]:
-    """Return the known queues that have a job of this id, in one pipeline."""
-    queues = known_queues(store)
+    """Return the known queues, or partitions, that have a job of this id, in one pipeline."""
+    queues = known_places(store)
     looks = [("EXISTS", store.address.key(keys.job(queue, job_id))) for queue in queues]
     found = raise_first(store.wire.pipeline(looks))
     with_it = [queue for queue, exists in zip(queues, found, strict=True) if exists == 1]

@@ -18,7 +18,7 @@ def records_of(store: Store, rows: Sequence[JobRow]) -> Iterator[tuple[JobRow, d
     """Yield jobs with the fields of their records; what is gone by now is left out. Raises: StoreError."""
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
-        replies = store.wire.pipeline([("HGETALL", store.address.key(keys.job(row.queue, row.id))) for row in chunk])
+        replies = store.wire.pipeline([("HGETALL", store.address.key(keys.job(row.place, row.id))) for row in chunk])
         for row, reply in zip(chunk, replies, strict=True):
             if record := fields(reply):
                 yield row, record

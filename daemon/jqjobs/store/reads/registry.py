@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.link.queue_choice import is_like
 from jqjobs.store import keys
 from jqjobs.store.reads.hosts import HostInfo, host_info
@@ -100,9 +101,9 @@ class DaemonInfo(NamedTuple):
             return words
         return [f"{word}:{weight}" for word, weight in zip(words, self.weights, strict=True)]
 
-    def serves(self, queue: str) -> bool:
-        """Whether it serves a queue, by name or by a pattern."""
-        return queue in self.queues or is_like(queue, self.patterns)
+    def serves(self, place: str) -> bool:
+        """Whether it serves a queue, or a partition of one, by name or by a pattern."""
+        return queue_of(place) in self.queues or is_like(place, self.patterns)
 
     @property
     def follows_load(self) -> bool:
@@ -126,9 +127,9 @@ class Registry(NamedTuple):
         """The queues that daemons serve by name."""
         return {queue for daemon in self.daemons for queue in daemon.queues}
 
-    def serves(self, queue: str) -> bool:
-        """Whether any daemon serves a queue."""
-        return any(daemon.serves(queue) for daemon in self.daemons)
+    def serves(self, place: str) -> bool:
+        """Whether any daemon serves a queue, or a partition of one."""
+        return any(daemon.serves(place) for daemon in self.daemons)
 
 
 def read_registry(store: Store) -> Registry:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidOption
+from jqjobs.jobs.partitions import partition_of, queue_of
 from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store import keys
 from jqjobs.store.call import Call
@@ -27,7 +28,7 @@ _MOST_MS = 10**15
 #: Items of one job in the answer of lua/search.lua.
 _ROW_FIELDS = 16
 #: So long a page is looked for; then it ends, however short it is.
-_PATIENCE_S = 0.2
+PATIENCE_S = 0.2
 #: Jobs of one script call.
 _MOST_ROWS = 100
 
@@ -60,6 +61,12 @@ class JobRow(NamedTuple):
     tags: tuple[str, ...] = ()
     group: str | None = None
     score: str = ""
+    partition: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The queue, or the partition of it, whose keys have the job."""
+        return self.partition or self.queue
 
     @property
     def ref(self) -> str:
@@ -74,22 +81,35 @@ class JobRow(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Where a search goes on: in this state, after this place there. ``until_ms``: what came later is left out."""
+    """Where a search goes on: in this state, after this place there. ``until_ms``: what came later is left out.
+
+    ``partition``: "~3" of the queue's third one, "" of its home.
+    """
 
     state: str
     place: bytes = b""
     until_ms: int | None = None
+    partition: str = ""
+
+    def at(self, place: str) -> Cursor:
+        """Return it for a partition of the queue, or for its home."""
+        return self._replace(partition=place.removeprefix(queue_of(place)))
 
     def __str__(self) -> str:
         bound = b"-" if self.until_ms is None else b"%d" % self.until_ms
-        return urlsafe_b64encode(b"%s %s %s" % (bound, self.state.encode(), self.place)).decode().rstrip("=")
+        return (
+            urlsafe_b64encode(b"%s %s %s" % (bound, f"{self.state}{self.partition}".encode(), self.place))
+            .decode()
+            .rstrip("=")
+        )
 
 
 def read_cursor(said: str) -> Cursor:
     """Return what a cursor says. Raises: InvalidOption."""
     try:
         bound, state, place = urlsafe_b64decode(said.encode() + b"=" * (-len(said) % 4)).split(b" ", 2)
-        found = Cursor(state.decode(), place, None if bound == b"-" else int(bound))
+        name = queue_of(state.decode())
+        found = Cursor(name, place, None if bound == b"-" else int(bound), state.decode().removeprefix(name))
     except (ValueError, binascii.Error):
         found = Cursor("")
     if found.state not in list(ALL_STATES) or not _PLACE.fullmatch(found.place) or abs(found.until_ms or 0) > _MOST_MS:
@@ -175,7 +195,7 @@ def states_from(states: Sequence[str], cursor: Cursor | None, until_ms: int | No
 
 
 def find_page(
-    queue: str, selector: Selector, limit: int, cursor: Cursor | None = None, patience_s: float = _PATIENCE_S
+    queue: str, selector: Selector, limit: int, cursor: Cursor | None = None, patience_s: float = PATIENCE_S
 ) -> Steps[JobPage]:
     """Look for a page of jobs: until it is full, all are looked at, or it has taken long enough.
 
@@ -207,11 +227,12 @@ def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
     enqueued_ms, finished_ms, at_ms, due_ms = integer(enqueued), integer(finished), _moment(state, score), integer(due)
     since_ms = {"dead": at_ms, "parked": at_ms, "kept": finished_ms}.get(state, enqueued_ms)
     return JobRow(
-        id=text(job_id), queue=queue, name=string(name), state=state, at_ms=at_ms,
+        id=text(job_id), queue=queue_of(queue), name=string(name), state=state, at_ms=at_ms,
         worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=enqueued_ms,
         attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
         finished_ms=finished_ms, held_by=_limit_of(string(held)), due_ms=enqueued_ms if due_ms is None else due_ms,
         since_ms=since_ms, key=string(key), tags=words(tags), group=string(group), score=text(score),
+        partition=partition_of(queue),
     )  # fmt: skip
 
 

@@ -17,10 +17,11 @@ from jqjobs.operations.acts import cancel_one, delete_one, retry_one
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.bulk import STATES as BULK_STATES
 from jqjobs.store.bulk import Act
-from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.raw import RAW_PAGES
 from jqjobs.store.reads.search import Cursor, JobPage, JobRow, read_cursor
 from jqjobs.store.store import Store
+from jqjobs.store.whole_queues import count_queue
 from jqjobs.web.bulk import BULK_ACTS
 from jqjobs.web.http import Response
 from jqjobs.web.pages.links import back_or, first, job_url, number_of
@@ -57,7 +58,7 @@ def jobs(visit: Visit) -> Response:
     if not queue:
         return _all_queues(visit)
     require_queue(visit.store, check_name(queue, "queue"))
-    status = visit.run(queue_status(queue))
+    status = visit.run(count_queue(queue))
     state = visit.request.asked("state") or _fullest(status)
     if state in RAW_PAGES:
         return _raw(visit, status, state)

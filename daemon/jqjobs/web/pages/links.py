@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.web.visit import Visit
 
 #: A path as a browser writes it; it drops tabs and reads a backslash as a slash, so that it could lead to another host.
@@ -19,7 +20,7 @@ def path_of(*parts: str) -> str:
 
 def job_url(visit: Visit, queue: str, job_id: str) -> str:
     """Return the address of a job."""
-    return visit.url(path_of("jobs", queue, job_id))
+    return visit.url(path_of("jobs", queue_of(queue), job_id))
 
 
 def back_or(visit: Visit, default: str) -> str:

@@ -10,10 +10,11 @@ from jqjobs.jobs.statistics import Ended, added, percentile_ms
 from jqjobs.operations.queues import pause_in_words, require_queue, settings_in_words, unserved
 from jqjobs.store.reads.deploys import read_deploys
 from jqjobs.store.reads.limits import held_limits
-from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.rates import minute_rates
 from jqjobs.store.reads.recent import RecentEnd, recent_ends
 from jqjobs.store.reads.statistics import NameStatistics, latest_statistics
+from jqjobs.store.whole_queues import count_queue
 from jqjobs.web.acting import act_on_queue
 from jqjobs.web.http import Response
 from jqjobs.web.pages.charts import Chart, rate_chart
@@ -61,7 +62,7 @@ def queue_page(visit: Visit) -> Response:
     """Show one queue."""
     name = visit.params["queue"]
     require_queue(visit.store, name)
-    status = visit.run(queue_status(name))
+    status = visit.run(count_queue(name))
     latest = latest_statistics(visit.store, [name], status.now_ms)
     limits = limit_rows(visit, {name: visit.run(held_limits(name))}) if status.held else []
     registry = visit.snapshot().status.registry

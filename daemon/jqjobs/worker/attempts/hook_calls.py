@@ -34,6 +34,7 @@ from jqjobs.errors import (
 )
 from jqjobs.jobs.context import JobContext, context_of
 from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.payload import decode_payload
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.worker_board import WorkerBoard
@@ -178,7 +179,9 @@ class HookQueue:
         known = self._app.jobs[death.name]
         meta, args, kwargs = _read(known, death.payload)
         most = known.settings.max_attempts
-        job = JobContext(death.id, death.queue, known.name, death.attempt, death.failures, "", meta, args, kwargs, most)
+        job = JobContext(
+            death.id, queue_of(death.queue), known.name, death.attempt, death.failures, "", meta, args, kwargs, most
+        )
         if death.uncleaned:  # first, since on_failure may send it back
             self._call(known, "cleanup", replace(job, attempt=death.uncleaned))
         if death.reason != "cancelled":

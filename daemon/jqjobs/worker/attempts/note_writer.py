@@ -69,7 +69,7 @@ class NoteWriter:
         with self._writing:
             if speaker not in self._tokens:
                 token = secrets.token_urlsafe(18)
-                if not self._store.run(waits.expect(job.queue, self._worker_id, job.id, job.attempt, token)):
+                if not self._store.run(waits.expect(speaker.queue, self._worker_id, job.id, job.attempt, token)):
                     raise Conflict(f"this attempt does not hold {job.queue}/{job.id} any more")
                 if len(self._tokens) >= _MOST_TOKENS:
                     del self._tokens[next(iter(self._tokens))]
@@ -142,7 +142,8 @@ class NoteWriter:
 
 
 def _speaker(job: JobContext | TakenJob) -> AttemptRef:
-    return AttemptRef(job.queue, job.id, job.attempt)
+    place = job.queue if isinstance(job, TakenJob) else job.place or job.queue
+    return AttemptRef(place, job.id, job.attempt)
 
 
 def _opened(said: dict[str, object]) -> bytes:

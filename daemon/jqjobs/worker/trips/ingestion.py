@@ -6,12 +6,15 @@ Where that does not work, the wake token of the queue means nothing, since it st
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
+from jqjobs.store.calls.batches import deliver_all
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
 #: So often is said of a queue that its envelopes have to wait: each job that is taken makes place for one.
@@ -38,9 +41,16 @@ class Ingestion:
         except StoreError as error:  # the envelopes stay where they are
             self._say_blocked(queue, error)
             return False
+        if done.leaving:
+            self._pass_on(queue)
         if done.rejected:
             log.event("ingest.rejected", level=log.WARNING, queue=queue, rejected=done.rejected)
         return True
+
+    def _pass_on(self, queue: str) -> None:
+        """Take what has come to where it belongs; what is not done then a daemon does."""
+        with suppress(StoreError):
+            run_steps(self._store.run, deliver_all(queue))
 
     def _say_blocked(self, queue: str, error: StoreError) -> None:
         now_ms = monotonic_ms()

@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from jqjobs.api.job_registry import Registry
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.store.call import Call
 from jqjobs.store.calls.leases import publish
 
@@ -22,12 +23,12 @@ class Offering:
     def digest(self, queue: str) -> str:
         """Return a text that is another one when another thing is offered in a queue."""
         found = self._same_everywhere.copy()
-        found.update(_bytes(self._registry.parameters(queue)))
+        found.update(_bytes(self._registry.parameters(queue_of(queue))))
         return found.hexdigest()[:16]
 
     def publication(self, queue: str) -> Call[int]:
         """Publish it: any registered job may come from any queue, see `Job.options`."""
-        parameters = self._registry.parameters(queue)
+        parameters = self._registry.parameters(queue_of(queue))
         return publish(queue, self._lease_ms, self.catalog, parameters, self.digest(queue))
 
 

@@ -1,7 +1,8 @@
 """In which order a whole trip asks the queues of a worker: as they were given, or so that each has its share. Pure.
 
 What a queue has had is counted in jobs by its weight, and the one that has had least comes first. One that had no work
-catches up at once with the others (start-time fair queueing): it saves nothing up, and owes nothing.
+catches up at once with the others (start-time fair queueing): it saves nothing up, and owes nothing. The places of a
+queue, its partitions, have one turn together.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.queue_choice import is_like
 
@@ -43,56 +45,74 @@ class StrictOrder:
 
     most_in_a_row = float("inf")
 
-    def __init__(self, queues: Sequence[str]) -> None:
-        self.queues = queues
+    def __init__(self, places: Sequence[str]) -> None:
+        """``places``: those of one queue one after the other."""
+        self.queues = places
+        self._by_queue = _by_queue(places)
+        self._trips = 0
 
     def of_next_trip(self) -> Sequence[str]:
-        """Return them as they were given."""
-        return self.queues
+        """Return them as they were given; of the places of a queue another one comes first with each trip."""
+        if len(self._by_queue) == len(self.queues):
+            return self.queues
+        self._trips += 1
+        return _in_turn(self._by_queue.values(), self._trips)
 
     def took(self, jobs: Iterable[TakenJob]) -> None:
         """It makes no difference."""
 
 
 class Shares:
-    """While several queues have work, each gets its part of the jobs."""
+    """While several queues have work, each gets its part of the jobs, whatever number of places it has."""
 
     most_in_a_row = float(MOST_IN_A_ROW)
 
-    def __init__(self, queues: Sequence[str], weights: Sequence[int]) -> None:
-        self.queues: Sequence[str] = queues
-        self._asked = list(queues)
-        self._cost = {queue: 1 / weight for queue, weight in zip(queues, weights, strict=True)}
-        self._had = dict.fromkeys(queues, 0.0)
+    def __init__(self, places: Sequence[str], weights: Sequence[int]) -> None:
+        """``weights``: one each queue."""
+        self.queues: Sequence[str] = places
+        self._places = _by_queue(places)
+        self._asked = list(self._places)
+        self._cost = {queue: 1 / weight for queue, weight in zip(self._places, weights, strict=True)}
+        self._had = dict.fromkeys(self._places, 0.0)
         #: Which queues have given something since a whole trip was made.
         self._givers: set[str] = set()
+        self._trips = 0
 
     def of_next_trip(self) -> Sequence[str]:
         """Return first what has had least; of those that are equal, what was given first."""
         self._catch_up()
-        self._asked = sorted(self.queues, key=self._had.__getitem__)
+        self._asked = sorted(self._places, key=self._had.__getitem__)
         self._givers = set()
-        return self._asked
+        self._trips += 1
+        return _in_turn([self._places[queue] for queue in self._asked], self._trips)
 
     def took(self, jobs: Iterable[TakenJob]) -> None:
         """Count them."""
         for job in jobs:
-            self._had[job.queue] += self._cost[job.queue]
-            self._givers.add(job.queue)
+            queue = queue_of(job.queue)
+            self._had[queue] += self._cost[queue]
+            self._givers.add(queue)
 
-    def enter(self, queue: str, weight: int) -> None:
-        """Have a queue from now on; who has had as little as anybody goes before it."""
-        self._had[queue] = min(self._had.values(), default=0.0)
-        self._cost[queue] = 1 / weight
-        self.queues = (*self.queues, queue)
+    def enter(self, place: str, weight: int) -> None:
+        """Have a place from now on; a queue that has had as little as anybody goes before it."""
+        queue = queue_of(place)
+        if queue not in self._places:
+            self._had[queue] = min(self._had.values(), default=0.0)
+            self._cost[queue] = 1 / weight
+        self._places.setdefault(queue, []).append(place)
+        self.queues = (*self.queues, place)
 
-    def leave(self, queue: str) -> None:
+    def leave(self, place: str) -> None:
         """Have it no longer."""
+        self.queues = tuple(each for each in self.queues if each != place)
+        queue = queue_of(place)
+        self._places[queue].remove(place)
+        if self._places[queue]:
+            return
         self._catch_up()
         self._givers = set()
-        self.queues = tuple(each for each in self.queues if each != queue)
         self._asked = [each for each in self._asked if each != queue]
-        del self._had[queue], self._cost[queue]
+        del self._places[queue], self._had[queue], self._cost[queue]
 
     def _catch_up(self) -> None:
         """What was asked before another one gave something had no more: it goes on where that one is."""
@@ -113,39 +133,55 @@ class Turns:
     most_in_a_row = float(MOST_IN_A_ROW)
 
     def __init__(self, named: Sequence[str], weights: Sequence[int], patterns: Sequence[str]) -> None:
-        """``weights``: of the names and then of the patterns, one each, or none."""
-        self._first = () if weights else tuple(named)
-        self._shares = Shares(named, weights[: len(named)]) if weights else Shares((), ())
-        self._patterns = dict(zip(patterns, weights[len(named) :] or [1] * len(patterns), strict=True))
+        """``named``: the places of those. ``weights``: of the names and then of the patterns, one each, or none."""
+        count = len(_by_queue(named))
+        self._first = StrictOrder(() if weights else named)
+        self._shares = Shares(named, weights[:count]) if weights else Shares((), ())
+        self._patterns = dict(zip(patterns, weights[count:] or [1] * len(patterns), strict=True))
         #: Those that have given something since somebody looked, who empties it.
         self.gave: set[str] = set()
 
     @property
     def queues(self) -> Sequence[str]:
         """Those that it has now."""
-        return (*self._first, *self._shares.queues)
+        return (*self._first.queues, *self._shares.queues)
 
     def of_next_trip(self) -> Sequence[str]:
         """Return those of strict order, then first what has had least."""
-        return (*self._first, *self._shares.of_next_trip())
+        return (*self._first.of_next_trip(), *self._shares.of_next_trip())
 
     def took(self, jobs: Iterable[TakenJob]) -> None:
         """Count those that are not of strict order."""
-        taken = [job for job in jobs if job.queue not in self._first]
+        taken = [job for job in jobs if job.queue not in self._first.queues]
         self._shares.took(taken)
         self.gave.update(job.queue for job in taken)
 
-    def enter(self, queue: str) -> None:
-        """Have a queue from now on; its name is like one of the patterns."""
-        self._shares.enter(queue, next(self._patterns[each] for each in self._patterns if is_like(queue, [each])))
+    def enter(self, place: str) -> None:
+        """Have a place from now on; the name of its queue is like one of the patterns."""
+        self._shares.enter(place, next(self._patterns[each] for each in self._patterns if is_like(place, [each])))
 
-    def leave(self, queue: str) -> None:
+    def leave(self, place: str) -> None:
         """Have it no longer."""
-        self._shares.leave(queue)
+        self._shares.leave(place)
 
 
-def queue_order(queues: Sequence[str], weights: Sequence[int], patterns: Sequence[str] = ()) -> QueueOrder:
-    """Return the order of these queues. ``weights``: one each, and then of each pattern, or none."""
+def queue_order(places: Sequence[str], weights: Sequence[int], patterns: Sequence[str] = ()) -> QueueOrder:
+    """Return the order of queues. ``places``: of each of them, one queue after the other.
+
+    ``weights``: one each queue, and then of each pattern, or none.
+    """
     if patterns:
-        return Turns(queues, weights, patterns)
-    return Shares(queues, weights) if weights else StrictOrder(queues)
+        return Turns(places, weights, patterns)
+    return Shares(places, weights) if weights else StrictOrder(places)
+
+
+def _by_queue(places: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for place in places:
+        found.setdefault(queue_of(place), []).append(place)
+    return found
+
+
+def _in_turn(by_queue: Iterable[Sequence[str]], trips: int) -> list[str]:
+    """Return the places of queues, of each another one first with each trip."""
+    return [places[(number + trips) % len(places)] for places in by_queue for number in range(len(places))]

@@ -110,7 +110,7 @@ class Turning:
 
     @property
     def _free_places(self) -> int:
-        return MAX_QUEUES - len(self._choice.names) - len(self._since_ms) - len(self._doubtful)
+        return MAX_QUEUES - len(self._order.queues) - len(self._doubtful)
 
     def _busy(self) -> set[str]:
         """Return where it has something in hand, or to report."""

@@ -31,6 +31,7 @@ class FakeKeeper:
     def __init__(self) -> None:
         self.inboxes = SimpleNamespace(are_filled=False, take_in=lambda: self._step("take_in"))
         self.housekeeping = SimpleNamespace(every_s=2.5, inboxes=self.inboxes)
+        self.partition_watch = SimpleNamespace(look=lambda: self._step("look_at_partitions"))
         self.has_answered, self.has_joined = False, True
         self.done: Counter[str] = Counter()
         self.wrong: dict[str, Exception] = {}

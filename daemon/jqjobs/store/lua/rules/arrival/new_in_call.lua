@@ -1,4 +1,4 @@
---: include length arrival/newcomers
+--: include length arrival/newcomers partitions
 -- Whether there is room for those of the jobs that ARGV names (enqueue.lua) which would be new.
 -- Gives: refuse_too_many
 
@@ -18,8 +18,10 @@ local function count_new(q)
   return found
 end
 
--- total: so many jobs are named. Returns what is answered when there is no room, else nil.
+-- total: so many jobs are named. Returns what is answered when there is no room, or they belong elsewhere; else nil.
 local function refuse_too_many(q, total)
+  local elsewhere = partitions_of(q)
+  if elsewhere then return count_new(q) > 0 and redis.error_reply('REPARTITIONED ' .. elsewhere) or nil end
   local room, most = room_for_jobs(q)
   if room and room < total and room < count_new(q) then return is_full(most) end
 end

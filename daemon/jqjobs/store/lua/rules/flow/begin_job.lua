@@ -1,18 +1,7 @@
---: include core queue_name scheduled turns/turn arrival/place arrival/envelope_job arrival/rejected
+--: include queue_name turns/turn arrival/place arrival/envelope_job arrival/rejected moving/send
 -- What follows an end begins: a job that nobody enqueues. Its id derives from what has ended, so it comes once. Where
 -- another job has that id, the step is rejected: who waits for it hears that, and people see it.
 -- Gives: begin_job, refuse_taken
-
--- For another queue: it is written here, and goes there as what is moved does (moving/transfer.lua). What it does not
--- say is filled in there: its score is 0 where it does not say when it is due.
-local function send(q, now, id, job)
-  local token = digits(now) .. '-' .. digits(redis.call('HINCRBY', q .. 'meta', 'seq', 1))
-  local due = job.due and due_moment(now, job.due) or 0
-  redis.call('HSET', q .. 'job:' .. id, 'moving', table.concat({ token, job.queue, 'new', digits(due) }, ' '))
-  if due > now then redis.call('HSET', q .. 'job:' .. id, 'due', due) end
-  if job.priority then redis.call('HSET', q .. 'job:' .. id, 'priority', job.priority) end
-  redis.call('ZADD', q .. 'transfers', now, id)
-end
 
 local function refuse_taken(q, now, id, raw) reject(q, now, 'id_taken: there is a ' .. id .. ' already', raw) end
 
@@ -47,6 +36,6 @@ local function begin_job(q, now, id, raw, more, batch)
   write_call(record, job, now)
   redis.call('HSET', record, 'attempt', 0, unpack(more))
   if batch then redis.call('HSET', record, 'batch', batch) end
-  if is_here then place(q, now, job, 0, fresh_rank(q, job.priority, job.fair)) else send(q, now, id, job) end
+  if is_here then place(q, now, job, 0, fresh_rank(q, job.priority, job.fair)) else send(q, now, id, job, job.queue) end
   return true, is_here
 end

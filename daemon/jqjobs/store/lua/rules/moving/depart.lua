@@ -38,7 +38,8 @@ local function come_back(q, now, id, state, score)
   if state == 'parked' then return park(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'rank') or score) end
   if state == 'scheduled' then return set_alarm(q, id, score) end
   if state == 'new' then  -- what followed an end was never here, and another job has its id there
-    refuse_taken(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'payload') or '')
+    local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'spread')
+    if not f[2] then refuse_taken(q, now, id, f[1] or '') end  -- an envelope that is there changes nothing
     flow_turns(q, now, id, 'gone')
     return forget(q, id)
   end

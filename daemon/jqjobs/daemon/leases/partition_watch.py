@@ -1,0 +1,68 @@
+"""Sees to it that all partitions of a daemon's queues are served: workers that know fewer of them are replaced. Queues by
+pattern need that not, partitions of theirs have turns as they have.
+
+What Redis has forgotten while we ran (FLUSHALL) it is told again: producers go by what they know. Places that have no
+jobs any more are forgotten in time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from jqjobs.daemon.lease_messages import Join, LeaseEvent
+from jqjobs.daemon.leases.pattern_queues import PatternQueues
+from jqjobs.jobs.partitions import Partitions, partition_of, queue_of
+from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.partitioning import restore, tidy
+from jqjobs.store.steps import run_steps
+from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
+
+_TIDY_EVERY_S = 60.0
+
+
+class PartitionWatch:
+    """One per daemon, in its lease thread. ``joined``: the workers that have a lease; ``tell``: see `LeaseKeeper`."""
+
+    def __init__(
+        self, store: Store, joined: Mapping[str, Join], patterns: PatternQueues, tell: Callable[[LeaseEvent], None]
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._joined = joined
+        self._patterns = patterns
+        self._tell = tell
+        self._known: dict[str, Partitions] = {}
+        self._tidied_s = time.monotonic()
+
+    def look(self) -> None:
+        """Look which partitions there are by now. Raises: StoreError, at the end."""
+        queues = self._queues()
+        answers = self._store.run_many([partitions(queue) for queue in queues])
+        for queue, answer in zip(queues, answers, strict=True):
+            if isinstance(answer, Partitions):
+                self._known[queue] = answer
+            elif answer is None and queue in self._known:
+                run_steps(self._store.run, restore(self._known[queue]))
+        for join in self._joined.values():
+            if self._has_outgrown(join):
+                self._tell(LeaseEvent("outgrown", join.worker_id))
+        if time.monotonic() - self._tidied_s >= _TIDY_EVERY_S:
+            self.tidy()
+        raise_first(answers)
+
+    def _queues(self) -> list[str]:
+        named = [place for join in self._joined.values() for place in join.queues]
+        by_turn = [place for place in self._patterns.known if partition_of(place)]
+        return sorted({*self._known, *map(queue_of, [*named, *by_turn])})
+
+    def _has_outgrown(self, join: Join) -> bool:
+        """Whether any of a worker's queues has partitions that it does not serve."""
+        needed = [self._known[queue].places for queue in {*map(queue_of, join.queues)} if queue in self._known]
+        return not {place for places in needed for place in places} <= set(join.queues)
+
+    def tidy(self) -> None:
+        """Have places forgotten that have no jobs any more. Raises: StoreError."""
+        self._tidied_s = time.monotonic()
+        for queue in [queue for queue, known in self._known.items() if known.former]:
+            run_steps(self._store.run, tidy(queue))

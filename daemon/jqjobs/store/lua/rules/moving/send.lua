@@ -1,0 +1,14 @@
+--: include core scheduled
+-- A new job that is for another queue, or another partition: its record is written here, and goes there as what is
+-- moved does (transfer.lua). What it does not say is filled in there: its score is 0 where it does not say when it is
+-- due.
+-- Gives: send
+
+local function send(q, now, id, job, target)
+  local token = digits(now) .. '-' .. digits(redis.call('HINCRBY', q .. 'meta', 'seq', 1))
+  local due = job.due and due_moment(now, job.due) or 0
+  redis.call('HSET', q .. 'job:' .. id, 'moving', table.concat({ token, target, 'new', digits(due) }, ' '))
+  if due > now then redis.call('HSET', q .. 'job:' .. id, 'due', due) end
+  if job.priority then redis.call('HSET', q .. 'job:' .. id, 'priority', job.priority) end
+  redis.call('ZADD', q .. 'transfers', now, id)
+end

@@ -1,0 +1,286 @@
+"""A queue with partitions: where its jobs go, that they are found, and that none comes twice when there are others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from jqjobs import App, Job, JobHandle
+from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreFull
+from jqjobs.jobs.partitions import Partitions
+from jqjobs.jobs.records import Kind, State
+from jqjobs.store.calls import moves, upkeep
+from jqjobs.store.calls.batches import deliver_all
+from jqjobs.store.calls.moves import Delivered, Transfers
+from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.partitioning import repartition, tidy
+from jqjobs.store.steps import run_steps
+from store.queue_system import QueueSystem, outcome
+
+AnyJob = Job[..., None]
+
+
+@pytest.fixture
+def app(system: QueueSystem) -> Iterator[App]:
+    made = App(redis_url=system.url)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def job(app: App) -> AnyJob:
+    @app.job(queue="q", name="n", keep="1h")
+    def n(number: int = 0) -> None: ...
+
+    return n
+
+
+def split(system: QueueSystem, count: int, queue: str = "q") -> Partitions:
+    return run_steps(system.run, repartition(queue, count))
+
+
+def placed(system: QueueSystem, most: int = 12, state: str = "ready") -> dict[str, list[str]]:
+    """Place → the jobs there, of those that have any."""
+    places = ["q", *(f"q~{number}" for number in range(most))]
+    return {place: sorted(ids) for place in places if (ids := system.ids(state, place))}
+
+
+def run(system: QueueSystem, place: str) -> None:
+    """Take a job of one place and finish it, with a result that is kept."""
+    [job] = system.take(f"w-{place}", queues=(place,))
+    system.trip(f"w-{place}", 0, [outcome(job, Kind.KEPT, 60_000, line=b'"done"')], queues=(place,))
+
+
+def test_jobs_are_spread_and_each_is_found(system: QueueSystem, job: AnyJob, app: App) -> None:
+    split(system, 3)
+    handles = job.enqueue_many([(number,) for number in range(60)])
+    assert set(placed(system)) == {"q~0", "q~1", "q~2"}
+    assert sum(map(len, placed(system).values())) == 60
+    for one in (handles[0], app.handle(handles[0].ref)):
+        assert (one.queue, one.info().queue, one.state()) == ("q", "q", State.READY)
+        assert one.info().partition in ("q~0", "q~1", "q~2")
+    assert app.handle(handles[1].ref).cancel() == "cancelled"
+    app.handle(handles[1].ref).retry()
+    app.handle(handles[2].ref).delete()
+    assert handles[2].state() is None
+    with pytest.raises(NotFound):
+        app.handle(handles[2].ref).delete()
+
+
+def test_coroutines_spread_as_threads_do(system: QueueSystem, job: AnyJob, app: App) -> None:
+    split(system, 3)
+
+    async def enqueue() -> list[JobHandle]:
+        made = [await job.options(id="a").enqueue_async(1), *await job.enqueue_many_async([(2,), (3,)])]
+        run(system, place_of(system, "a"))
+        assert await app.handle("q/a").result_async(5) == "done"
+        return made
+
+    handles = asyncio.run(enqueue())
+    assert job.options(id="a").enqueue(1).created is False
+    assert [app.handle(handle.ref).info().partition for handle in handles] == [
+        place_of(system, "a"), *(place_of(system, handle.id) for handle in handles[1:]),
+    ]  # fmt: skip
+
+
+def place_of(system: QueueSystem, job_id: str) -> str:
+    [place] = [
+        f"q~{number}" for number in range(12) if system.redis("EXISTS", system.key(f"job:{job_id}", f"q~{number}"))
+    ]
+    return place
+
+
+def test_a_result_is_waited_for_where_the_job_is(system: QueueSystem, job: AnyJob, app: App) -> None:
+    split(system, 4)
+    handle = job.enqueue(1)
+    run(system, place_of(system, handle.id))
+    assert handle.result(5) == app.handle(handle.ref).result(5) == "done"
+    with pytest.raises(NotFound, match="q/none"):
+        app.handle("q/none").result(5)
+
+
+def test_what_has_a_group_or_a_key_stays_together(system: QueueSystem, job: AnyJob) -> None:
+    split(system, 4)
+    [grouped] = placed_after(system, lambda: [job.options(group="g").enqueue(number) for number in range(8)])
+    assert len(grouped) == 8
+    made = [job.options(key="k").enqueue(number) for number in range(3)]
+    assert len({handle.id for handle in made}) == 1
+    with pytest.raises(InvalidOption, match="group does not go with key"):
+        job.options(group="g", key="k").enqueue(1)
+
+
+def placed_after(system: QueueSystem, act: object) -> list[list[str]]:
+    assert callable(act)
+    before = placed(system)
+    act()
+    now = placed(system)
+    return [sorted({*now[place]} - {*before.get(place, [])}) for place in now if now[place] != before.get(place)]
+
+
+def test_who_knows_other_partitions_loses_nothing_and_enqueues_nothing_twice(
+    system: QueueSystem, job: AnyJob, app: App
+) -> None:
+    alone = job.options(id="alone").enqueue(0)
+    split(system, 2)
+    early = [job.options(id=f"i{number}").enqueue(number) for number in range(8)]
+    keyed = job.options(key="k").enqueue(1)
+    split(system, 5)  # this app has not heard of it
+
+    for job_id in ("alone", *(f"i{number}" for number in range(8))):
+        assert job.options(id=job_id).enqueue(9).created is False
+    assert job.options(key="k").enqueue(2).id == keyed.id
+    again = job.enqueue_many([job.call(1, id="i3"), job.call(2, id="new"), job.call(3, id="i3")])
+    assert [handle.created for handle in again] == [False, True, False]
+    late = job.enqueue_many([(number,) for number in range(30)])
+    assert {app.handle(handle.ref).info().partition for handle in late} <= {f"q~{number}" for number in range(2, 7)}
+    assert placed(system)["q"] == ["alone"]
+    assert all(handle.state() is State.READY for handle in (alone, *early, keyed, *late))
+
+
+def test_a_producer_that_comes_between_two_steps_of_a_change_is_not_in_two_places(
+    system: QueueSystem, job: AnyJob
+) -> None:
+    split(system, 2)
+    stale = App(redis_url=system.url)
+    late = stale.job(queue="q", name="n")(lambda: None)
+    late.options(id="first").enqueue()
+    steps = repartition("q", 3)
+    call = next(steps)
+    while call.script.name != "set_partitions":  # its former places are not closed
+        call = steps.send(system.run(call))
+    system.run(call)
+
+    assert job.options(id="x").enqueue(1).created
+    assert late.options(id="x").enqueue().created is False
+    stale.client.close()
+    steps.close()
+
+
+def test_an_error_says_of_all_partitions_what_is_stored(system: QueueSystem, job: AnyJob) -> None:
+    split(system, 2)
+    for place in ("q~0", "q~1"):
+        system.run(upkeep.settings(place, {"max_length": 3}))
+    with pytest.raises(StoreFull, match="for q ") as caught:
+        job.enqueue_many([(number,) for number in range(7)])
+    there = sum(map(len, placed(system).values()))
+    error = caught.value
+    assert (len(error.stored), len(error.unsent), len(error.ids)) == (there, 7 - there, 7)
+
+
+def test_envelopes_come_to_their_partitions_each_once(system: QueueSystem, job: AnyJob, app: App) -> None:
+    split(system, 3)
+    job.options(id="there").enqueue(1)
+    system.push(*({"job": "n", "id": f"e{number}"} for number in range(70)))
+    system.push({"job": "n", "id": "there"}, {"job": "n", "key": "k"}, {"job": "n", "key": "k"})
+    system.push({"job": "n", "key": "k", "replace": True}, {"job": "n", "key": "k", "group": "g"})
+    system.push({"job": "n", "group": "g", "delay_ms": 5000})
+    assert system.ingest() == (73, 2, 1, 0)
+    assert app.handle("q/e1").state() is State.MOVING
+    run_steps(system.run, deliver_all("q"))
+
+    assert set(placed(system)) == {"q~0", "q~1", "q~2"}
+    assert sum(map(len, placed(system).values())) == 72
+    assert sum(map(len, placed(system, state="scheduled").values())) == 1
+    assert [reason.partition(":")[0] for reason, _ in system.rejected()] == ["bad_field", "bad_field"]
+    assert (app.handle("q/e1").info().queue, app.handle("q/e1").state()) == ("q", State.READY)
+    assert system.redis("EXISTS", system.key("job:e1")) == 0, "what has gone on leaves nothing"
+    system.push({"job": "n", "id": "e1"})
+    system.ingest()
+    run_steps(system.run, deliver_all("q"))
+    assert sum(map(len, placed(system).values())) == 72
+    assert len(system.rejected()) == 2, "what is there already changes nothing"
+    assert "spread" not in system.job("e2", place_of(system, "e2"))
+
+
+def test_an_envelope_counts_in_its_batch_wherever_it_goes(system: QueueSystem, app: App) -> None:
+    split(system, 3)
+    with app.batch(queue="q", id="b"):
+        pass
+    with app.batch(queue="q", id="c") as batch:
+        system.push({"job": "n", "id": "m", "batch": "q/c"})
+        system.ingest()
+        run_steps(system.run, deliver_all("q"))
+        assert batch.status().open == 1
+
+
+def test_a_step_comes_to_a_queue_with_partitions_once_whatever_happens_in_between(system: QueueSystem) -> None:
+    split(system, 3)
+    system.add("a", queue="other", fields=("flow", "t", "then", '23:{"job":"n","queue":"q"}'))
+    [first] = system.take(queues=("other",))
+    system.settle("w", first)
+    found: Transfers = system.run(moves.transfers("other"))
+    known = split(system, 3)
+    place = known.place("a.2")
+    assert system.run(moves.deliver("q", "other", found.now_ms, found.jobs)) == [Delivered.ELSEWHERE]
+    assert system.run(moves.deliver(place, "other", found.now_ms, found.jobs)) == [Delivered.DELIVERED]
+    split(system, 7)  # before anybody noted that it is there
+    run(system, place)
+    system.run(upkeep.delete(place, ["a.2"]))
+    run_steps(system.run, deliver_all("other"))
+
+    assert placed(system) == {}
+    assert system.ids("transfers", "other") == []
+
+
+def test_a_step_may_stay_in_its_partition(system: QueueSystem) -> None:
+    split(system, 1)
+    then = '46:{"job":"n","queue":"q","tags":["t"],"priority":7}'
+    system.add("a", queue="q~0", fields=("flow", "t", "then", then.replace("46", str(len(then) - 3))))
+    [first] = system.take(queues=("q~0",))
+    system.trip("w", 0, [outcome(first, Kind.DONE)], queues=("q~0",))
+    assert system.states("a.2", "q~0") == ["transfers"]
+    run_steps(system.run, deliver_all("q~0"))
+    assert system.states("a.2", "q~0") == ["ready"]
+    assert system.job("a.2", "q~0")["tags"] == "t"
+
+
+def test_former_places_are_forgotten_when_nothing_is_there(system: QueueSystem, job: AnyJob) -> None:
+    job.options(id="alone").enqueue(0)
+    split(system, 1)
+    job.options(id="first").enqueue(0)
+    split(system, 2)
+    assert run_steps(system.run, tidy("q")) == Partitions("q", range(1, 3), (range(1),), is_home_before=True)
+    run(system, "q")
+    system.run(upkeep.delete("q", ["alone"]))
+    run(system, "q~0")
+    assert run_steps(system.run, tidy("q")) == Partitions("q", range(1, 3), (range(1),), is_home_before=False)
+    system.run(upkeep.delete("q~0", ["first"]))
+    assert run_steps(system.run, tidy("q")) == Partitions("q", range(1, 3), (), is_home_before=False)
+    job.options(id="first").enqueue(0)
+    assert "q~0" not in placed(system)
+
+
+def test_others_get_what_was_set_for_their_queue_and_its_pause(system: QueueSystem) -> None:
+    system.run(upkeep.settings("q", {"max_dead": 7}))
+    system.run(upkeep.pause("q", by="me", reason="why"))
+    known = split(system, 2)
+    for place in known.names:
+        assert system.meta("paused", place) is not None
+        assert system.redis("HGET", system.key("settings", place), "max_dead") == b"7"
+    assert system.run(partitions("q")) == known
+
+
+def test_a_change_at_the_same_time_is_refused(system: QueueSystem) -> None:
+    split(system, 2)
+    steps = repartition("q", 3)
+    call = next(steps)
+    while call.script.name != "set_partitions":
+        call = steps.send(system.run(call))
+    split(system, 4)
+    with pytest.raises(Conflict, match="somebody else"):
+        steps.send(system.run(call))
+
+
+@pytest.mark.parametrize("count", [0, 17, True, 2.0])
+def test_a_number_that_is_none_is_refused(system: QueueSystem, count: int) -> None:
+    with pytest.raises(InvalidOption, match="1 to 16"):
+        split(system, count)
+
+
+def test_more_places_than_a_worker_can_serve_are_refused(system: QueueSystem) -> None:
+    split(system, 16)
+    split(system, 15)
+    with pytest.raises(InvalidOption, match="at most 32"):
+        split(system, 14)
