@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from jqjobs.base.clock import span_text
 from jqjobs.base.nearest import nearest
 from jqjobs.base.words import known_words, moment
-from jqjobs.errors import InvalidOption, NotFound
+from jqjobs.errors import Conflict, InvalidOption, NotFound
+from jqjobs.jobs.partitions import Partitions, with_partitions
+from jqjobs.jobs.records import MAX_QUEUES
+from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.partitioning import repartition, tidy
 from jqjobs.store.reads import queues
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.reads.registry import Registry, read_registry
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.store.whole_queues import places_by_queue
 
@@ -60,6 +65,29 @@ def queues_meant(store: Store, named: Sequence[str]) -> Sequence[str]:
         require_queue(store, queue)
     known = places_by_queue(store)
     return [place for queue in named for place in known.get(queue, [queue])]
+
+
+def repartition_queue(store: Store, queue: str, count: int) -> Partitions:
+    """Give a queue so many partitions, and forget former ones that have no jobs. Return those that it has.
+
+    Raises: InvalidOption; Conflict when a daemon has too many other queues to serve them all, or somebody else does
+    the same.
+    """
+    wanted = with_partitions(queue, store.run(partitions(queue)), count)
+    by_queue = places_by_queue(store)
+    for daemon in read_registry(store).daemons:
+        others = [len(by_queue.get(name, [name])) for name in daemon.queues if name != queue]
+        most = MAX_QUEUES - bool(daemon.patterns)
+        if queue in daemon.queues and len(wanted.places) + sum(others) > most:
+            raise Conflict(
+                f"workers of daemon {daemon.name} serve at most {most} queues and partitions; with {count} of {queue} "
+                f"they would have {len(wanted.places) + sum(others)}",
+                hint=f"have {queue} served by a daemon of its own: jqd --queues {queue}",
+            )
+    run_steps(store.run, repartition(queue, count))
+    known: Partitions | None = run_steps(store.run, tidy(queue))
+    assert known is not None
+    return known
 
 
 def due_of(until: str) -> str:

@@ -56,8 +56,7 @@ def places_by_queue(store: Store) -> dict[str, list[str]]:
     spread = sorted({queue_of(place) for place in known if partition_of(place)})
     found = dict(zip(spread, store.run_all([partitions(queue) for queue in spread]), strict=True))
     return {
-        queue: there.places if (there := found.get(queue)) else [queue]
-        for queue in dict.fromkeys(map(queue_of, known))
+        queue: there.places if (there := found.get(queue)) else [queue] for queue in dict.fromkeys(map(queue_of, known))
     }
 
 

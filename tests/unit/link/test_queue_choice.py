@@ -40,6 +40,12 @@ def test_what_is_named_or_like_no_pattern_or_no_name_at_all_has_no_turn() -> Non
     assert [name for name in names if choice.has_turns(name)] == ["tenant-1", "tenant-", "a.x"]
 
 
+def test_partitions_are_served_as_their_queue_is() -> None:
+    choice = QueueChoice(("tenant-0",), (), ("tenant-*",))
+    names = ["tenant-1~0", "tenant-1~10000000", "tenant-1~", "tenant-1~x", "tenant-0~1", "other~1", "tenant-1~0~1"]
+    assert [name for name in names if choice.has_turns(name)] == ["tenant-1~0"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

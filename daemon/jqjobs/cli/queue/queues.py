@@ -13,10 +13,9 @@ from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.partitions import MOST_PARTITIONS
 from jqjobs.jobs.records import check_name
-from jqjobs.operations.queues import due_of, pause_in_words, require_queue, settings_in_words
+from jqjobs.operations.queues import due_of, pause_in_words, repartition_queue, require_queue, settings_in_words
 from jqjobs.operations.status import queues_json, read_status
 from jqjobs.store.calls import upkeep
-from jqjobs.store.partitioning import repartition, tidy
 from jqjobs.store.reads.queues import QueueStatus
 from jqjobs.store.steps import run_steps
 from jqjobs.store.whole_queues import at_each_place, count_queue
@@ -163,7 +162,7 @@ def set_queue(session: Session, /, name: str, **given: int | str | None) -> None
 @click.argument("partitions", type=click.IntRange(1, MOST_PARTITIONS))
 @speaks_to_redis
 @click.pass_obj
-def repartition_queue(session: Session, name: str, partitions: int) -> None:
+def repartition(session: Session, name: str, partitions: int) -> None:
     """Give a queue so many partitions, for one that outgrows one core of Redis.
 
     What has a place keeps it: jobs that wait, are scheduled or dead stay in the partitions that the queue had before,
@@ -178,9 +177,7 @@ def repartition_queue(session: Session, name: str, partitions: int) -> None:
     """
     check_name(name, "queue")
     with session.acting() as store:
-        run_steps(store.run, repartition(name, partitions))
-        known = run_steps(store.run, tidy(name))
-    assert known is not None
+        known = repartition_queue(store, name, partitions)
     earlier = f"; earlier jobs may be in {', '.join(known.former)}" if known.former else ""
     said = f"queue {name}: {', '.join(known.names)} take new jobs{earlier}"
     session.show({"queue": name, "partitions": known.names, "earlier": known.former}, [said], [name])

@@ -1,5 +1,6 @@
-"""Sees to it that all partitions of a daemon's queues are served: workers that know fewer of them are replaced. Queues by
-pattern need that not, partitions of theirs have turns as they have.
+"""Sees to it that all partitions of a daemon's queues are served: workers that know fewer of them are replaced.
+
+Of queues by pattern partitions have turns, as these queues have; nobody need be replaced.
 
 What Redis has forgotten while we ran (FLUSHALL) it is told again: producers go by what they know. Places that have no
 jobs any more are forgotten in time.
@@ -20,6 +21,8 @@ from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
 _TIDY_EVERY_S = 60.0
+#: A successor may be refused; then it is tried again no sooner.
+_REPLACE_EVERY_S = 60.0
 
 
 class PartitionWatch:
@@ -34,6 +37,8 @@ class PartitionWatch:
         self._tell = tell
         self._known: dict[str, Partitions] = {}
         self._tidied_s = time.monotonic()
+        #: When it was told of which worker that it has outgrown what it serves.
+        self._told_s: dict[str, float] = {}
 
     def look(self) -> None:
         """Look which partitions there are by now. Raises: StoreError, at the end."""
@@ -44,9 +49,7 @@ class PartitionWatch:
                 self._known[queue] = answer
             elif answer is None and queue in self._known:
                 run_steps(self._store.run, restore(self._known[queue]))
-        for join in self._joined.values():
-            if self._has_outgrown(join):
-                self._tell(LeaseEvent("outgrown", join.worker_id))
+        self._replace_outgrown()
         if time.monotonic() - self._tidied_s >= _TIDY_EVERY_S:
             self.tidy()
         raise_first(answers)
@@ -55,6 +58,14 @@ class PartitionWatch:
         named = [place for join in self._joined.values() for place in join.queues]
         by_turn = [place for place in self._patterns.known if partition_of(place)]
         return sorted({*self._known, *map(queue_of, [*named, *by_turn])})
+
+    def _replace_outgrown(self) -> None:
+        now_s = time.monotonic()
+        self._told_s = {worker: at_s for worker, at_s in self._told_s.items() if now_s - at_s < _REPLACE_EVERY_S}
+        for join in self._joined.values():
+            if join.worker_id not in self._told_s and self._has_outgrown(join):
+                self._told_s[join.worker_id] = now_s
+                self._tell(LeaseEvent("outgrown", join.worker_id))
 
     def _has_outgrown(self, join: Join) -> bool:
         """Whether any of a worker's queues has partitions that it does not serve."""

@@ -7,7 +7,8 @@ queue, its partitions, have one turn together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Protocol
 
 from jqjobs.jobs.partitions import queue_of
@@ -35,7 +36,7 @@ class QueueOrder(Protocol):
         """Return the queues of a whole trip that is made now."""
         ...
 
-    def took(self, jobs: Iterable[TakenJob]) -> None:
+    def took(self, jobs: Sequence[TakenJob]) -> None:
         """Note what a trip has brought."""
         ...
 
@@ -48,18 +49,17 @@ class StrictOrder:
     def __init__(self, places: Sequence[str]) -> None:
         """``places``: those of one queue one after the other."""
         self.queues = places
-        self._by_queue = _by_queue(places)
-        self._trips = 0
+        self._places = _by_queue(places)
+        self._has_partitions = len(self._places) < len(places)
 
     def of_next_trip(self) -> Sequence[str]:
-        """Return them as they were given; of the places of a queue another one comes first with each trip."""
-        if len(self._by_queue) == len(self.queues):
-            return self.queues
-        self._trips += 1
-        return _in_turn(self._by_queue.values(), self._trips)
+        """Return queues as they were given, of each first the place that gave something least lately."""
+        return list(chain(*self._places.values())) if self._has_partitions else self.queues
 
-    def took(self, jobs: Iterable[TakenJob]) -> None:
-        """It makes no difference."""
+    def took(self, jobs: Sequence[TakenJob]) -> None:
+        """It makes a difference only for the places of a queue."""
+        if self._has_partitions:
+            _put_last(self._places, jobs)
 
 
 class Shares:
@@ -76,22 +76,21 @@ class Shares:
         self._had = dict.fromkeys(self._places, 0.0)
         #: Which queues have given something since a whole trip was made.
         self._givers: set[str] = set()
-        self._trips = 0
 
     def of_next_trip(self) -> Sequence[str]:
         """Return first what has had least; of those that are equal, what was given first."""
         self._catch_up()
         self._asked = sorted(self._places, key=self._had.__getitem__)
         self._givers = set()
-        self._trips += 1
-        return _in_turn([self._places[queue] for queue in self._asked], self._trips)
+        return [place for queue in self._asked for place in self._places[queue]]
 
-    def took(self, jobs: Iterable[TakenJob]) -> None:
+    def took(self, jobs: Sequence[TakenJob]) -> None:
         """Count them."""
         for job in jobs:
             queue = queue_of(job.queue)
             self._had[queue] += self._cost[queue]
             self._givers.add(queue)
+        _put_last(self._places, jobs)
 
     def enter(self, place: str, weight: int) -> None:
         """Have a place from now on; a queue that has had as little as anybody goes before it."""
@@ -150,8 +149,9 @@ class Turns:
         """Return those of strict order, then first what has had least."""
         return (*self._first.of_next_trip(), *self._shares.of_next_trip())
 
-    def took(self, jobs: Iterable[TakenJob]) -> None:
+    def took(self, jobs: Sequence[TakenJob]) -> None:
         """Count those that are not of strict order."""
+        self._first.took([job for job in jobs if job.queue in self._first.queues])
         taken = [job for job in jobs if job.queue not in self._first.queues]
         self._shares.took(taken)
         self.gave.update(job.queue for job in taken)
@@ -182,6 +182,10 @@ def _by_queue(places: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _in_turn(by_queue: Iterable[Sequence[str]], trips: int) -> list[str]:
-    """Return the places of queues, of each another one first with each trip."""
-    return [places[(number + trips) % len(places)] for places in by_queue for number in range(len(places))]
+def _put_last(by_queue: Mapping[str, list[str]], jobs: Iterable[TakenJob]) -> None:
+    """Have the places that gave these come after the others of their queue."""
+    for place in dict.fromkeys([job.queue for job in jobs]):
+        places = by_queue[queue_of(place)]
+        if len(places) > 1:
+            places.remove(place)
+            places.append(place)

@@ -43,6 +43,45 @@ def test_without_weights_the_order_is_never_another_one() -> None:
     assert list(order.of_next_trip()) == ["b", "a"]
 
 
+def test_of_the_places_of_a_queue_those_that_gave_come_last_and_all_before_the_next_queue() -> None:
+    order = queue_order(["a", "a~0", "a~1", "b"], [])
+    order.took([*jobs("a~0", 2), *jobs("b", 1)])
+    assert list(order.of_next_trip()) == ["a", "a~1", "a~0", "b"]
+    order.took([*jobs("a", 1), *jobs("a~1", 1)])
+    assert list(order.of_next_trip()) == ["a~0", "a", "a~1", "b"]
+
+
+def test_places_have_the_weight_of_their_queue_together_however_many_have_jobs() -> None:
+    order = queue_order(["a", "a~0", "a~1", "b"], [3, 1])
+    waiting = Counter({"a~0": 10_000, "a~1": 10_000, "b": 10_000})
+    had: Counter[str] = Counter()
+    for number in range(4000):
+        if number == 2000:
+            waiting["a~1"] = 0  # the other one has all of the share from here on
+        place = next(place for place in order.of_next_trip() if waiting[place])
+        waiting[place] -= 1
+        had[place] += 1
+        order.took(jobs(place, 1))
+    assert (had["a~0"] + had["a~1"], had["b"]) == (3000, 1000)
+    assert had["a~1"] == 750, "places take turns, also where one of them has nothing"
+
+
+def test_places_of_a_queue_that_comes_and_goes_have_one_share_while_any_is_there() -> None:
+    order = Turns([], (), ["t-*"])
+    for place in ("t-1~0", "t-1~1", "t-2"):
+        order.enter(place)
+    first = []
+    for _ in range(8):
+        first.append(order.of_next_trip()[0])
+        order.took(jobs(first[-1], 1))
+    assert Counter(place.partition("~")[0] for place in first) == {"t-1": 4, "t-2": 4}
+    order.leave("t-1~0")
+    assert set(order.of_next_trip()) == set(order.queues) == {"t-1~1", "t-2"}
+    order.leave("t-1~1")
+    order.enter("t-1~0")
+    assert set(order.of_next_trip()) == {"t-1~0", "t-2"}
+
+
 @pytest.mark.parametrize("want", [1, 7, 64])
 def test_each_queue_has_its_part_of_the_jobs(want: int) -> None:
     server = Server({"a": 3, "b": 1, "c": 6}, {"a": 10_000, "b": 10_000, "c": 10_000})

@@ -1,0 +1,104 @@
+"""What a daemon does about partitions: workers that serve too few are replaced, what is empty is forgotten, what Redis
+has forgotten it is told again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jqjobs.daemon.lease_messages import Join, LeaseEvent
+from jqjobs.daemon.leases import partition_watch
+from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.partition_watch import PartitionWatch
+from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.jobs.partitions import Partitions
+from jqjobs.link.board import Board
+from jqjobs.link.queue_choice import QueueChoice
+from jqjobs.store.calls import leases
+from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.partitioning import repartition
+from jqjobs.store.steps import run_steps
+from store.queue_system import LEASE_MS, QueueSystem
+
+
+class WatchedWorkers:
+    """The watch of a daemon on a queue system, and which of its workers it has replaced."""
+
+    def __init__(self, system: QueueSystem, directory: Path) -> None:
+        self.system = system
+        self._directory = directory
+        self.told: list[LeaseEvent] = []
+        settings = DaemonSettings("shop:app", system.url, queues=QueueChoice((), (), ("t-*",)), lease_s=LEASE_MS / 1000)
+        self.keeper = LeaseKeeper(settings, "h:1:d", system.store, directory, self.told.append)
+
+    @property
+    def watch(self) -> PartitionWatch:
+        return self.keeper.partition_watch
+
+    def join(self, worker: str, *places: str) -> None:
+        self.keeper.do(Join(worker, places, leases.roster(()), Board.create(self._directory / f"{worker}.board")))
+        self.told.clear()
+
+    def replaced(self) -> list[str]:
+        """Look once; return the workers that were told of, each an outgrown one."""
+        self.told.clear()
+        self.watch.look()
+        assert {event.kind for event in self.told} <= {"outgrown"}
+        return sorted(event.worker_id for event in self.told)
+
+
+@pytest.fixture
+def workers(system: QueueSystem, tmp_path: Path) -> WatchedWorkers:
+    return WatchedWorkers(system, tmp_path)
+
+
+def split(system: QueueSystem, count: int, queue: str = "q") -> Partitions:
+    return run_steps(system.run, repartition(queue, count))
+
+
+def test_a_worker_that_does_not_serve_all_partitions_is_replaced(workers: WatchedWorkers) -> None:
+    workers.join("w", "q", "other")
+    assert workers.replaced() == []
+    known = split(workers.system, 2)
+    workers.join("other", "other")
+    workers.join("new", *known.places)
+    assert workers.replaced() == ["w"]
+
+
+def test_a_successor_that_did_not_come_is_tried_again_later(
+    workers: WatchedWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.join("w", "q")
+    split(workers.system, 2)
+    assert [workers.replaced(), workers.replaced()] == [["w"], []]
+    monkeypatch.setattr(partition_watch, "_REPLACE_EVERY_S", 0)
+    assert workers.replaced() == ["w"]
+
+
+def test_what_redis_has_forgotten_it_is_told_again(workers: WatchedWorkers) -> None:
+    split(workers.system, 2)
+    known = split(workers.system, 3)
+    workers.join("w", *known.places)
+    workers.replaced()
+    workers.system.redis("DEL", *[workers.system.key("settings", place) for place in known.places[:1]])
+    workers.system.redis("DEL", workers.system.key("settings", "q~0"))
+    assert workers.replaced() == []
+    assert workers.system.run(partitions("q")) == known
+    assert workers.system.redis("HEXISTS", workers.system.key("settings", "q~0"), "partitions") == 1
+
+
+def test_places_without_jobs_are_forgotten_in_time_of_queues_by_pattern_too(
+    workers: WatchedWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = split(workers.system, 2)
+    workers.join("w", *known.places)
+    workers.system.add("a", queue="t-1")
+    split(workers.system, 2, "t-1")
+    workers.keeper.patterns.find_stirring()
+    workers.replaced()
+    assert workers.system.run(partitions("q")) == known, "not with each look"
+    monkeypatch.setattr(partition_watch, "_TIDY_EVERY_S", 0)
+    workers.replaced()
+    assert workers.system.run(partitions("q")).former == []
+    assert workers.system.run(partitions("t-1")).former == ["t-1"], "there is a job"
