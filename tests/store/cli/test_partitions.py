@@ -61,7 +61,7 @@ def test_pause_and_settings_are_for_all_of_it_and_so_is_resume(spread: Terminal,
 def test_pages_go_through_all_of_it(spread: Terminal) -> None:
     found, cursor = list[Any](), list[str]()
     while True:
-        page = spread.json("job", "list", "orders", "--state", "ready", "--limit", "3", *cursor)
+        page = spread.json("job", "list", "--queue", "orders", "--state", "ready", "--limit", "3", *cursor)
         found += page["jobs"]
         assert page["total"] == 8
         if page["cursor"] is None:
@@ -73,13 +73,13 @@ def test_pages_go_through_all_of_it(spread: Terminal) -> None:
 
 
 def test_a_cursor_of_a_partition_that_was_forgotten_is_refused(spread: Terminal, system: QueueSystem) -> None:
-    cursor = spread.json("job", "list", "orders", "--state", "ready", "--limit", "7")["cursor"]
+    cursor = spread.json("job", "list", "--queue", "orders", "--state", "ready", "--limit", "7")["cursor"]
     spread.run("queue", "repartition", "orders", "1")
     for place in PLACES:
         for job in [*system.ids("ready", place), *system.ids("dead", place)]:
             system.run(upkeep.delete(place, [job]))
     assert spread.json("queue", "repartition", "orders", "1")["earlier"] == []
-    error = spread.error("job", "list", "orders", "--state", "ready", "--cursor", cursor)
+    error = spread.error("job", "list", "--queue", "orders", "--state", "ready", "--cursor", cursor)
     assert error["message"] == "the cursor goes on in a partition that is there no more"
 
 
@@ -87,7 +87,7 @@ def test_acts_on_all_that_match_reach_all_of_it(spread: Terminal, system: QueueS
     answer = spread.json("job", "retry", "--all-dead", "--queue", "orders", "--yes")
     assert (answer["matched"], answer["done"]) == (3, 3)
     assert [len(system.ids("dead", place)) for place in PLACES] == [0, 0, 0, 0]
-    answer = spread.json("job", "cancel", "--queue", "orders", "--state", "ready", "--yes")
+    answer = spread.json("job", "cancel", "--queue", "orders", "--state", "ready", "--all", "--yes")
     assert answer["done"] == 11
 
 
