@@ -194,6 +194,14 @@ def test_envelopes_come_to_their_partitions_each_once(system: QueueSystem, job: 
     assert "spread" not in system.job("e2", place_of(system, "e2"))
 
 
+def test_an_envelope_may_come_to_the_inbox_of_a_partition(system: QueueSystem, job: AnyJob, app: App) -> None:
+    known = split(system, 2)
+    system.push({"job": "n", "id": "a", "queue": "q"}, {"job": "n", "queue": "other"}, queue="q~1")
+    assert system.ingest("q~1") == (1, 1, 0, 0)
+    assert (placed(system), known.names) == ({"q~1": ["a"]}, ["q~0", "q~1"])
+    assert app.handle("q/a").state() is State.READY
+
+
 def test_an_envelope_counts_in_its_batch_wherever_it_goes(system: QueueSystem, app: App) -> None:
     split(system, 3)
     with app.batch(queue="q", id="b"):

@@ -16,7 +16,7 @@ local function leave_forward(id, target)
   forget(q, id, f[1])
   if f[3] then uncount_death(q, id, f[3]) end
   redis.pcall('ZREM', q .. 'hooks', id .. ' ' .. (f[4] or ''))
-  if target ~= string.match(queue_of(q), '^[^~]+') then  -- in a partition of this queue it is looked for anyway
+  if target ~= home_of(q) then  -- in a partition of this queue it is looked for anyway
     redis.call('HSET', job, 'moved', target)
     redis.call('PEXPIRE', job, FORWARD_MS)
   end

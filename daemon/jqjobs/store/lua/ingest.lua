@@ -41,7 +41,7 @@ for i, raw in ipairs(found) do
   if job and job.answer then
     reason = (job.answer.resolve and take_answer or take_batch_word)(q, now, raw, job.answer)
     if not reason then accepted = accepted + 1 end
-  elseif job and (job.queue or queue_of(q)) ~= queue_of(q) then
+  elseif job and (job.queue or home_of(q)) ~= home_of(q) then
     reason = 'bad_field: this is the inbox of another queue'
   elseif job then
     local id, made = job.id or ARGV[2] .. string.format('%02x', i), nil

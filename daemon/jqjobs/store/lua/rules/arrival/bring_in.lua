@@ -19,7 +19,7 @@ local function send_on(q, now, job)
     redis.call('HSET', q .. 'unique', job.key, job.id)
   end
   if job.batch then enter_batch(q, now, job.id, job.batch) end
-  send(q, now, job.id, job, string.match(queue_of(q), '^[^~]+'))
+  send(q, now, job.id, job, home_of(q))
   return 1
 end
 
