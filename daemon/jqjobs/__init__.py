@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         NotReplicated,
         OutboxMissing,
         PayloadTooLarge,
+        Repartitioned,
         ResultMissing,
         ResultNotRun,
         ResultTimeout,
@@ -68,7 +69,7 @@ _PUBLIC = {
     "errors": "Retry Snooze Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
               "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
-              "DrainedTooLong OutboxMissing StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated",
+              "DrainedTooLong OutboxMissing StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated Repartitioned",
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
@@ -81,7 +82,7 @@ __all__ = [  # noqa: RUF022 - grouped by what they are for
     "JqError", "ConfigError", "InvalidName", "InvalidOption", "InvalidArguments", "PayloadTooLarge",
     "DuplicateJobName", "UnknownJobName", "NotFound", "Conflict", "JobFailed", "ResultMissing", "ResultNotRun",
     "ResultTimeout", "NeedsRedis", "DrainedTooLong", "OutboxMissing",
-    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused", "NotReplicated",
+    "StoreError", "StoreUnavailable", "StoreBusy", "StoreFull", "StoreRefused", "NotReplicated", "Repartitioned",
     "__version__",
 ]  # fmt: skip
 

@@ -85,9 +85,10 @@ def by_id(site: Site, job: JobHandle) -> JobHandle:
 def test_who_waits_for_a_result_and_who_answers_find_jobs_of_before_after_a_reload_too(site: Site) -> None:
     split(site, 3)
     daemon = start(site)
-    waiting, held = site.send("hand_over", 0), site.send("hold", "gate")
-    site.wait_for(waiting, State.WAITING)
-    site.wait_for_start(held)
+    waiting = site.send("hand_over", 0)
+    site.wait_for(waiting, State.WAITING, 60)
+    held = site.send("hold", "gate")
+    site.wait_for_start(held, timeout_s=60)
     with ThreadPoolExecutor(1) as threads:
         result = threads.submit(by_id(site, held).result, 300)
         split(site, 2)
