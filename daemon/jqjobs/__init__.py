@@ -69,7 +69,8 @@ _PUBLIC = {
     "errors": "Retry Snooze Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
               "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
-              "DrainedTooLong OutboxMissing StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated Repartitioned",
+              "DrainedTooLong OutboxMissing StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated "
+              "Repartitioned",
 }  # fmt: skip
 _HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 

@@ -30,7 +30,8 @@ while #found < MOST and bytes < MOST_BYTES do
 end
 if #found == 0 then return { 0, 0, 0, 0, 0 } end
 local room, most = room_for_jobs(q)
-if partitions_of(q) then room = nil end
+local is_spread = partitions_of(q)
+if is_spread then room = nil end
 local fitting = room and room < #found and count_fitting(found, room) or #found
 if fitting == 0 then return is_full(most) end
 for i = #found, fitting + 1, -1 do found[i] = nil end
@@ -56,4 +57,4 @@ end
 redis.call('LTRIM', inbox, 0, -1 - #found)
 write_turns(q)
 update_wake(q)
-return { accepted, rejected, present, redis.call('LLEN', inbox), redis.call('ZCARD', q .. 'transfers') }
+return { accepted, rejected, present, redis.call('LLEN', inbox), is_spread and redis.call('ZCARD', q .. 'transfers') or 0 }
