@@ -29,9 +29,8 @@ while #found < MOST and bytes < MOST_BYTES do
   found[#found + 1], bytes = raw, bytes + #raw
 end
 if #found == 0 then return { 0, 0, 0, 0, 0 } end
-local room, most = room_for_jobs(q)
-local is_spread = partitions_of(q)
-if is_spread then room = nil end
+local is_spread, room, most = partitions_of(q), nil, nil
+if not is_spread then room, most = room_for_jobs(q) end
 local fitting = room and room < #found and count_fitting(found, room) or #found
 if fitting == 0 then return is_full(most) end
 for i = #found, fitting + 1, -1 do found[i] = nil end
@@ -57,4 +56,5 @@ end
 redis.call('LTRIM', inbox, 0, -1 - #found)
 write_turns(q)
 update_wake(q)
-return { accepted, rejected, present, redis.call('LLEN', inbox), is_spread and redis.call('ZCARD', q .. 'transfers') or 0 }
+local leaving = is_spread and redis.call('ZCARD', q .. 'transfers') or 0
+return { accepted, rejected, present, redis.call('LLEN', inbox), leaving }
