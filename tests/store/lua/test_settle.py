@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jqjobs.jobs.limits import Concurrency
 from jqjobs.jobs.records import Kind, NewJob, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
@@ -266,6 +267,21 @@ def test_good_and_stale_outcomes_of_one_trip_do_not_disturb_each_other(system: Q
 
     assert system.trip("w", 0, [outcome(job, kind, 10) for job, kind in kinds]).stale == ("b", "d")
     assert [system.states(job_id) for job_id in "abcd"] == [[], ["active:w"], ["scheduled"], ["active:w"]]
+
+
+def test_limited_jobs_that_succeed_together_leave_nothing_and_disturb_no_other_outcome(system: QueueSystem) -> None:
+    for job_id in "abcdef":
+        system.add_limited(job_id, limits=Concurrency(1).text(job_id), key="k" if job_id == "b" else "")
+    a, b, c, d, e, _ = system.take("w", 6, free=6)
+    d.attempt = 7
+    kinds = [(a, Kind.DONE), (b, Kind.DONE), (c, Kind.FAILED), (d, Kind.DONE), (e, Kind.DONE), (a, Kind.DONE)]
+
+    assert system.trip("w", 0, [outcome(job, kind, 10) for job, kind in kinds]).stale == ("d", "a")
+    assert [system.states(job_id) for job_id in "abcdef"] == [[], [], ["scheduled"], ["active:w"], [], ["active:w"]]
+    assert (system.meta("done"), system.redis("LRANGE", system.key("succeeded"), 0, -1)) == (3, [b"a", b"b", b"e"])
+    left = [key.decode().removeprefix(system.key("")) for key in system.everything()]
+    assert [part for part in left if part.startswith("job:")] == ["job:c", "job:c:history", "job:d", "job:f"]
+    assert [part for part in left if part.startswith("limit:")] == ["limit:d/running", "limit:f/running"]
 
 
 def test_outcomes_of_several_queues_travel_in_one_trip(system: QueueSystem) -> None:

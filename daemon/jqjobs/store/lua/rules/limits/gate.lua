@@ -2,7 +2,9 @@
 -- The gate of a limit. While a limit holds any job back, it has an entry "starts next" in `gates` (how many jobs it
 -- let start meanwhile, and which one it has sent to `ready` that did not start yet), and a timer, the member
 -- "~<limit>" of `scheduled`. Ids cannot begin with "~".
--- Gives: limits_of, read_gate, write_gate, set_timer, close_gate_if_unused
+-- Gives: limits_of, has_gates, read_gate, write_gate, set_timer, close_gate_if_unused
+
+local are_gates = {}  -- q → whether there are, as asked once a call
 
 -- text: the job's field `limits`, "-" when it has none. kind: "r" a rate, at most `most` starts in any window
 -- of `window` ms; "c" at most `most` running at once.
@@ -14,6 +16,12 @@ local function limits_of(text)
   return limits
 end
 
+-- Whether limits of the queue hold any job back, or did in this call. Where none does, none is to be asked.
+local function has_gates(q)
+  if are_gates[q] == nil then are_gates[q] = redis.call('EXISTS', q .. 'gates', q .. 'held') > 0 end
+  return are_gates[q]
+end
+
 -- Returns starts and next, both nil when there is no gate; next is nil when nobody is on its way.
 local function read_gate(q, name)
   local gate = redis.pcall('HGET', q .. 'gates', name)
@@ -22,6 +30,7 @@ local function read_gate(q, name)
 end
 
 local function write_gate(q, name, starts, going)
+  are_gates[q] = true
   redis.pcall('HSET', q .. 'gates', name, digits(starts) .. ' ' .. (going or ''))
 end
 

@@ -1,3 +1,4 @@
+--: include limits/gate
 -- When a limit is open, and when to look at it again.
 -- Gives: refusal, tick_after, look_again_at, HEAL_MS
 
@@ -48,7 +49,7 @@ local function refusal(q, now, limits, rank)
   for _, limit in ipairs(limits) do
     local at = opens_at(q, now, limit)
     if not at or at > now then return limit, false end
-    local best = redis.call('ZRANGE', q .. 'held:' .. limit.name, 0, 0, 'WITHSCORES')
-    if best[2] and tonumber(best[2]) < tonumber(rank) then return limit, true end
+    local best = has_gates(q) and redis.call('ZRANGE', q .. 'held:' .. limit.name, 0, 0, 'WITHSCORES')
+    if best and best[2] and tonumber(best[2]) < tonumber(rank) then return limit, true end
   end
 end

@@ -7,7 +7,8 @@ local MOST_GIVE_UP = 10       -- held jobs that one start may be too many for, o
 
 -- Returns whether the limit holds others back, or did.
 local function count_start(q, now, id, name)
-  local starts, going = read_gate(q, name)
+  local starts, going = nil, nil
+  if has_gates(q) then starts, going = read_gate(q, name) end
   if not starts then return false end
   starts = starts + 1
   write_gate(q, name, starts, going ~= id and going or nil)

@@ -1,10 +1,17 @@
 --: include coalescing_key limits/start
 -- Jobs go from ready, or from suspects, into a worker's hands.
--- Gives: new_batch, hand_out, move_batch
+-- Gives: new_batch, depends_on, hand_out, move_batch
 
--- What one look finds to be taken. leaving, entering: of the set and of the active
--- set; found: for the answer, flat, six items a job; limited: the one with limits, id, attempt and limits.
-local function new_batch() return { leaving = {}, entering = {}, found = {}, limited = nil } end
+-- What one look finds to be taken. leaving, entering: of the set and of the active set; found: for the answer, flat,
+-- six items a job; limited: those with limits, each id, attempt and limits; names: of these limits.
+local function new_batch() return { leaving = {}, entering = {}, found = {}, limited = {}, names = {} } end
+
+-- Whether a job may start depends on what the batch has of its limits.
+local function depends_on(batch, limits)
+  for _, limit in ipairs(limits) do
+    if batch.names[limit.name] then return true end
+  end
+end
 
 -- t: the trip, see serve.lua. f, limits: see read_job, limits_of.
 local function hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
@@ -17,7 +24,8 @@ local function hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
     free_key(q, id, f.key)
     f.key = false  -- of no use to the worker, whose report can be the short one
   end
-  if #limits > 0 then batch.limited = { id, attempt, limits } end
+  if #limits > 0 then batch.limited[#batch.limited + 1] = { id, attempt, limits } end
+  for _, limit in ipairs(limits) do batch.names[limit.name] = true end
   local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits, f.suspect, f.uncleaned, f.max_attempts, f.hung,
     f.since, f.snoozes, f.flow and redis.call('HMGET', q .. 'job:' .. id, 'flow', 'previous', 'batch') or false }
   found[n + 1], found[n + 2], found[n + 3], found[n + 4] = index, id, attempt, name
@@ -25,14 +33,16 @@ local function hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
 end
 
 -- Moves what was found, and adds it to the answer: only now, since what is answered is in the worker's hands. Returns
--- whether a limit of the one with limits holds others back. The batch may be filled anew.
+-- whether a limit of those with limits holds others back. The batch may be filled anew.
 local function move_batch(q, now, batch, from, active, jobs)
   if #batch.entering > 0 then redis.call('ZADD', active, unpack(batch.entering)) end
   if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
-  local before, limited, fine, holds_others = #jobs, batch.limited, true, false
-  -- What others hold up is not its fault.
-  if limited then fine, holds_others = pcall(start, q, now, unpack(limited)) end
+  local before, holds_others = #jobs, false
+  for _, limited in ipairs(batch.limited) do
+    local fine, holds = pcall(start, q, now, unpack(limited))  -- what others hold up is not its fault
+    if holds or not fine then holds_others = true end
+  end
   for i, item in ipairs(batch.found) do jobs[before + i] = item end
-  batch.leaving, batch.entering, batch.found, batch.limited = {}, {}, {}, nil
-  return holds_others or not fine
+  batch.leaving, batch.entering, batch.found, batch.limited, batch.names = {}, {}, {}, {}, {}
+  return holds_others
 end

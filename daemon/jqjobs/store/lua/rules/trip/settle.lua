@@ -1,52 +1,27 @@
---: include damaged outcome/leave_hand outcome/dead limits/places
---: include trip/outcomes trip/outcomes_unrun trip/resync
+--: include trip/settle_one trip/settle_done trip/outcomes_unrun trip/resync
 -- Records outcomes. A settle counts only while "id attempt" is a member of the worker's active set.
 -- Gives: settle_others
 
-local FINAL = { done = true, kept = true, malformed = true }  -- also of a cancelled job
-
--- Where a job is that was just settled, and why it is dead, for the worker that calls its hooks.
-local function where_settled(q, id)
-  for _, state in ipairs({ 'dead', 'scheduled', 'ready', 'kept', 'waiting', 'parked', 'suspects' }) do
-    if redis.call('ZSCORE', q .. state, id) then
-      return state, state == 'dead' and redis.call('HGET', q .. 'job:' .. id, 'reason') or ''
+-- when, settled: see settle_one.
+local function settle_next(q, now, active, taken, stale, settled, kind, id, attempt, number, text, line, when)
+  if kind == 'done' and line == '' and not settled then
+    local is_all, was_there = settle_done(q, active, id, attempt)
+    if is_all then
+      if not was_there then stale[#stale + 1] = id end
+      return
     end
   end
-  return 'gone', ''
-end
-
--- when: ms at which this job was taken, or "": with the worker's last batch, at `taken`.
--- settled: where to add what became of it (id, state, reason), or nil when nobody asked.
-local function settle_one(q, now, active, taken, stale, settled, kind, id, attempt, number, text, line, when)
-  local rank = redis.call('ZSCORE', active, id .. ' ' .. attempt)
-  if not rank then
-    stale[#stale + 1] = id
-    return
-  end
-  redis.call('ZREM', active, id .. ' ' .. attempt)
-  told = settled and true
-  unless_damaged(q, now, id, function()
-    local limits, cancelled, uncleaned = note_attempt(q, active, id, attempt, when ~= '' and when or taken)
-    if uncleaned and not UNRUN[kind] then redis.call('HDEL', q .. 'job:' .. id, 'uncleaned') end
-    local record = outcomes[kind] or outcomes.released  -- a word unknown here comes from a newer worker
-    if cancelled and not FINAL[kind] then record = outcomes.cancelled end
-    local worker = string.sub(active, #q + #'active:' + 1)
-    record(q, now, id, rank, redis.call('HGET', q .. 'job:' .. id, 'key'), number, text, line, worker)
-    told = false  -- of those that get its place, nobody is told
-    free_places(q, now, id, attempt, limits, kind == 'released' and when ~= '' and when)
-  end)
-  told = false
-  if not settled then return end
-  local n = #settled
-  settled[n + 1], settled[n + 2], settled[n + 3] = id, where_settled(q, id)
+  forget_done(q, now)
+  settle_one(q, now, active, taken, stale, settled, kind, id, attempt, number, text, line, when)
 end
 
 -- Settles one queue's part of ARGV from `at` on: what the worker has in hand, number of outcomes, the outcomes.
 -- Returns whether the worker gave back a job it cannot run.
 local function settle_others(q, now, active, taken, at, resyncing, stale, lost, settled)
   for i = at + 2, at + 7 * tonumber(ARGV[at + 1]), 7 do
-    settle_one(q, now, active, taken, stale, settled, unpack(ARGV, i, i + 6))
+    settle_next(q, now, active, taken, stale, settled, unpack(ARGV, i, i + 6))
   end
+  forget_done(q, now)
   if resyncing then resync(q, now, active, taken, ARGV[at], lost) end
   return has_lacked
 end

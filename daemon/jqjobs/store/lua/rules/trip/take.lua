@@ -21,13 +21,15 @@ end
 -- Returns how many were taken, how many only moved aside, whether to stop taking altogether, and whether to look again.
 local function take_head(t, q, index, want, batch, active, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
-  local got, aside, stop, again = 0, 0, false, false
+  local got, aside, stop, again, f = 0, 0, false, false, true  -- the first one is not plain
   for i = 1, #head, 2 do
     stop = t.room < 0
     if stop then break end
     local id, rank, gone, passes_on = head[i], head[i + 1], false, false
-    local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
+    local fine, name, payload
+    fine, name, payload, f = pcall(read_job, q .. 'job:' .. id, f)
     local limits = fine and f and f.limits and limits_of(f.limits) or NO_LIMITS
+    if depends_on(batch, limits) then take_found(t, q, batch, active, has_groups) end
     if not fine or not name or f then gone, passes_on = move_aside(q, t.now, id, rank, limits, fine, name, f) end
     if gone then
       aside = aside + 1
@@ -37,8 +39,7 @@ local function take_head(t, q, index, want, batch, active, has_groups)
       if stop then break end
       hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
       got = got + 1
-      -- Whether the next one may start depends on this one.
-      again = #limits > 0 and take_found(t, q, batch, active, has_groups)
+      again = #limits > 0 and has_gates(q) and take_found(t, q, batch, active, has_groups)
       if again then break end
     end
   end

@@ -23,7 +23,7 @@ local function consider_suspect(t, q, batch, index, id, rank, most, got)
   local own, scope = suspicion_of(f)
   local limits = limits_of(f.limits)
   local fits = got == 0 or got < math.min(own, most)
-  if scope > tonumber(t.scope) or not fits or (#limits > 0 and batch.limited) then return end
+  if scope > tonumber(t.scope) or not fits or (#limits > 0 and #batch.limited > 0) then return end
   if refusal(q, t.now, limits, -math.huge) then return end
   hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
   return math.min(own, most)
