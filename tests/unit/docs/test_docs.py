@@ -72,7 +72,7 @@ def test_every_outcome_is_named() -> None:
 def test_the_permissions_cover_every_command() -> None:
     granted = re.search(r"ACL SETUSER jqjobs .*", PROTOCOL)
     assert granted
-    in_scripts = {word for text in LUA.values() for word in re.findall(r"redis\.p?call\('([A-Z]+)'", text)}
+    in_scripts = {word for text in LUA.values() for word in re.findall(r"(?:call\(|forget\(key, )'([A-Z]+)'", text)}
     files = [path for room in ("store", "daemon", "worker") for path in (PACKAGE / room).rglob("*.py")]
     apart = ("wire.py", "async_wire.py", "error_replies.py")
     apart += ("greetings.py", "primary.py", "switches.py")  # what every user may say, and what sentinels are asked

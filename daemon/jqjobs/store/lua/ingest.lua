@@ -1,5 +1,5 @@
 --: include core wake arrival/bring_in arrival/envelope_job arrival/inbox_answer arrival/rejected length
---: include arrival/newcomers arrival/batch_word queue_name turns/turn partitions
+--: include arrival/newcomers arrival/batch_word arrival/ready arrival/read_inbox queue_name turns/turn partitions
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at most 100, and
 -- about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
@@ -8,9 +8,8 @@
 -- Returns { accepted (replacing another one too), rejected, already there (id or key), left in the inbox, leaving it }
 -- | QUEUEFULL: the next one would be new, and no more may wait (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
-local MOST, MOST_BYTES = 100, 262144
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
-local inbox, found, bytes = q .. 'inbox', {}, 0
+local found = read_inbox(q)
 
 -- How many come before the first that would be new and has no room.
 local function count_fitting(envelopes, room)
@@ -23,11 +22,6 @@ local function count_fitting(envelopes, room)
   return #envelopes
 end
 
-while #found < MOST and bytes < MOST_BYTES do
-  local raw = redis.call('LINDEX', inbox, -1 - #found)
-  if not raw then break end
-  found[#found + 1], bytes = raw, bytes + #raw
-end
 if #found == 0 then return { 0, 0, 0, 0, 0 } end
 local is_spread, room, most = partitions_of(q), nil, nil
 if not is_spread then room, most = room_for_jobs(q) end
@@ -35,7 +29,7 @@ local fitting = room and room < #found and count_fitting(found, room) or #found
 if fitting == 0 then return is_full(most) end
 for i = #found, fitting + 1, -1 do found[i] = nil end
 local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', #found) - #found
-local accepted, rejected, present = 0, 0, 0
+local accepted, rejected, present, ready = 0, 0, 0, {}
 for i, raw in ipairs(found) do
   local job, reason = read_envelope(raw, now)
   if job and job.answer then
@@ -45,7 +39,8 @@ for i, raw in ipairs(found) do
     reason = 'bad_field: this is the inbox of another queue'
   elseif job then
     local id, made = job.id or ARGV[2] .. string.format('%02x', i), nil
-    made, reason = bring_in(q, now, sequence + i, id, raw, job)
+    if job.fair then ready = write_ready(q, ready) end  -- turns that begin look at all that waits
+    made, reason = bring_in(q, now, sequence + i, id, raw, job, is_spread, ready)
     if made == 0 then present = present + 1 elseif made then accepted = accepted + 1 end
   end
   if reason then
@@ -53,8 +48,9 @@ for i, raw in ipairs(found) do
     reject(q, now, reason, raw)
   end
 end
-redis.call('LTRIM', inbox, 0, -1 - #found)
+redis.call('LTRIM', q .. 'inbox', 0, -1 - #found)
+write_ready(q, ready)
 write_turns(q)
 update_wake(q)
 local leaving = is_spread and redis.call('ZCARD', q .. 'transfers') or 0
-return { accepted, rejected, present, redis.call('LLEN', inbox), leaving }
+return { accepted, rejected, present, redis.call('LLEN', q .. 'inbox'), leaving }

@@ -8,7 +8,8 @@
 -- before | -2 refused, see `rejected` | -3 no_room: no more may wait (rules/length.lua), try again
 -- First write: HINCRBY, refused when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
-local room = not partitions_of(q) and room_for_jobs(q)
+local is_spread = partitions_of(q)
+local room = not is_spread and room_for_jobs(q)
 local is_new = newcomers(q)
 local rows = (#ARGV - 2) / 2
 local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', rows) - rows
@@ -29,7 +30,7 @@ local function bring(id, raw, nth)
     if room < 1 then return -3 end
     room = room - 1
   end
-  if job then made, reason = bring_in(q, now, sequence + nth, id, raw, job) end
+  if job then made, reason = bring_in(q, now, sequence + nth, id, raw, job, is_spread) end
   if reason then
     reject(q, now, reason, raw)
     made = -2

@@ -1,4 +1,4 @@
---: include arrival/add arrival/envelope_job arrival/place coalescing_key flow/telling moving/send partitions queue_name
+--: include arrival/add arrival/envelope_job arrival/place coalescing_key flow/telling moving/send queue_name
 -- A job comes in through inbox or outbox. Where its queue has partitions it is on its way to one of these from then on:
 -- who takes it there knows to which (store/calls/moves.py).
 -- Gives: bring_in
@@ -23,11 +23,12 @@ local function send_on(q, now, job)
   return 1
 end
 
--- Returns 1 created, 0 not, 2 replaced; nil and the reason for refusing it.
-local function bring_in(q, now, sequence, id, raw, job)
+-- is_spread: whether its queue has partitions. ready: see add. Returns 1 created, 0 not, 2 replaced; nil and the reason
+-- for refusing it.
+local function bring_in(q, now, sequence, id, raw, job, is_spread, ready)
   fill_in(q, job)
   job.id, job.payload = id, raw
-  if not partitions_of(q) then return (add(q, now, sequence, job)) end
+  if not is_spread then return (add(q, now, sequence, job, ready)) end
   local refused = spread_refusal(job)
   if refused then return nil, refused end
   return send_on(q, now, job)
