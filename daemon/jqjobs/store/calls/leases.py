@@ -17,7 +17,7 @@ from jqjobs.store.scripts import script
 from jqjobs.store.wire import Argument
 
 #: So many jobs of a worker one call of `leave` ends (lua/rules/workers/dead_worker.lua).
-MOST_ENDED = 50
+MOST_ENDED = 30
 #: Nothing is told of what jobs take.
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 

@@ -2,7 +2,7 @@
 -- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
 -- Gives: take
 
-local MOST_ASIDE = 50            -- a trip moves so many aside to find what can be taken
+local MOST_ASIDE = 50  -- a trip moves so many aside to find what can be taken; one counts for each of its limits
 local NO_LIMITS = {}
 
 -- What was found is in the worker's hands, and what starts with that is counted. Returns whether one of its limits
@@ -32,8 +32,8 @@ local function take_head(t, q, index, want, batch, active, has_groups)
     if depends_on(batch, limits) then take_found(t, q, batch, active, has_groups) end
     if not fine or not name or f then gone, passes_on = move_aside(q, t.now, id, rank, limits, fine, name, f) end
     if gone then
-      aside = aside + 1
-      if passes_on or aside == MOST_ASIDE then break end
+      aside = aside + math.max(1, #limits)
+      if passes_on or aside >= MOST_ASIDE then break end
     else
       stop = #limits > 0 and not can_begin_now(t, t.asked - want + got)
       if stop then break end

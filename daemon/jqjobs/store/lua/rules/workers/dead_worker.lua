@@ -3,7 +3,7 @@
 -- parts; meanwhile its lease is one until 0: nobody renews it, and the worker is fenced.
 -- Gives: MOST_ENDED, end_worker
 
-local MOST_ENDED = 50  -- jobs of one call
+local MOST_ENDED = 30  -- jobs of one call, 2 to 4 ms
 
 local CLEAN = { unstarted = true, succeeded = true }
 
