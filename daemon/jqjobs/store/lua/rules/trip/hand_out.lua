@@ -2,6 +2,9 @@
 -- Jobs go from ready, or from suspects, into a worker's hands.
 -- Gives: new_batch, depends_on, hand_out, move_batch
 
+local EXTRA = { 'failures', 'timeout', 'keep', 'key', 'limits', 'suspect', 'uncleaned', 'max_attempts', 'hung', 'since',
+  'snoozes' }
+
 -- What one look finds to be taken. leaving, entering: of the set and of the active set; found: for the answer, flat,
 -- six items a job; limited: those with limits, each id, attempt and limits; names: of these limits.
 local function new_batch() return { leaving = {}, entering = {}, found = {}, limited = {}, names = {} } end
@@ -11,6 +14,14 @@ local function depends_on(batch, limits)
   for _, limit in ipairs(limits) do
     if batch.names[limit.name] then return true end
   end
+end
+
+-- What a worker is told of a job that is not plain. A nil would end the answer.
+local function extra_of(f)
+  local extra = {}
+  for i, field in ipairs(EXTRA) do extra[i] = f[field] or false end
+  extra[#EXTRA + 1] = f.flow and { f.flow, f.previous or false, f.batch or false } or false
+  return extra
 end
 
 -- t: the trip, see serve.lua. f, limits: see read_job, limits_of.
@@ -26,10 +37,8 @@ local function hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
   end
   if #limits > 0 then batch.limited[#batch.limited + 1] = { id, attempt, limits } end
   for _, limit in ipairs(limits) do batch.names[limit.name] = true end
-  local extra = f and { f.failures, f.timeout, f.keep, f.key, f.limits, f.suspect, f.uncleaned, f.max_attempts, f.hung,
-    f.since, f.snoozes, f.flow and redis.call('HMGET', q .. 'job:' .. id, 'flow', 'previous', 'batch') or false }
   found[n + 1], found[n + 2], found[n + 3], found[n + 4] = index, id, attempt, name
-  found[n + 5], found[n + 6] = payload or '', extra or false
+  found[n + 5], found[n + 6] = payload or '', f and extra_of(f) or false
 end
 
 -- Moves what was found, and adds it to the answer: only now, since what is answered is in the worker's hands. Returns

@@ -21,13 +21,12 @@ end
 -- Returns how many were taken, how many only moved aside, whether to stop taking altogether, and whether to look again.
 local function take_head(t, q, index, want, batch, active, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
-  local got, aside, stop, again, f = 0, 0, false, false, true  -- the first one is not plain
+  local got, aside, stop, again = 0, 0, false, false
   for i = 1, #head, 2 do
     stop = t.room < 0
     if stop then break end
     local id, rank, gone, passes_on = head[i], head[i + 1], false, false
-    local fine, name, payload
-    fine, name, payload, f = pcall(read_job, q .. 'job:' .. id, f)
+    local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
     local limits = fine and f and f.limits and limits_of(f.limits) or NO_LIMITS
     if depends_on(batch, limits) then take_found(t, q, batch, active, has_groups) end
     if not fine or not name or f then gone, passes_on = move_aside(q, t.now, id, rank, limits, fine, name, f) end
