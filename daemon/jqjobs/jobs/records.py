@@ -89,6 +89,7 @@ class Status(IntEnum):
     FENCED = 1
     LATE = 2
     FULL = 3  #: of a fast trip: nothing was done, a whole one is due
+    NOTHING = 4  #: of a wake trip: there is nothing in any queue; nothing was done, its number does not count
 
 
 #: What stands for the state of a job that is in no queue yet, but in the outbox of its producer's database.

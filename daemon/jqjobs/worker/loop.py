@@ -26,6 +26,8 @@ from jqjobs.worker.trips.turning import Turning
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its
 #: queues daemons do, too.
 _IDLE_MS = 30_000
+#: A wait that Redis ends when a poll is due is ended here so much later: it looks at the clock 10 times a second.
+_LATE_S = 0.5
 #: Where jobs are quick, not before each of them: what the daemon has said, and how large this process is.
 _LOOK_EVERY_MS = 5
 
@@ -49,6 +51,7 @@ class Loop:
         self._pace = parts.fetching.pace
         self._turning = parts.turning
         self._wake_wait = parts.wake_wait
+        self._wake_trip = parts.wake_trip
         self._runner = parts.runner
         self._executor = parts.executor
         self._hook_queue = parts.hook_queue
@@ -57,6 +60,7 @@ class Loop:
         self._ending = Ending(parts)
         self._executed = 0
         self._has_room = False
+        self._has_looked = True
         self._look_ms = self._turn_ms = 0
 
     def run(self) -> WorkerExit:
@@ -81,6 +85,8 @@ class Loop:
     def _look_after_itself(self) -> None:
         self._turn_ms = monotonic_ms()
         self._board.tick()
+        if not (self._has_looked or self._surroundings.touched):
+            return  # a job waits that came while this worker was idle: it has looked before, and will after that
         self._surroundings.look()
         self._recycling.ask(
             executed=self._executed, has_hung=self._batch.has_hung, is_spoilt=self._surroundings.is_spoilt
@@ -121,6 +127,10 @@ class Loop:
         """Make a trip, and run what it brought; or call hooks; or wait when there is nothing to do."""
         self._fetching.lull.end()
         trip = self._trip()
+        if not self._has_looked:  # Redis has made that trip for it
+            self._has_looked = True
+            if not (self._has_room and self._is_fit):
+                self._batch.give_back()
         if trip is not None and trip.jobs:
             self._fetching.took(trip)
             if not self._fetching.has_free_slot:
@@ -161,6 +171,8 @@ class Loop:
 
     def _call_hooks(self) -> bool:
         """Call the hooks of all that is recorded, of one job where slots need this thread; whether there were any."""
+        if self._fetching.hooks_first and self._hook_queue.pending:
+            self._wake_wait.cancel()  # a job that comes would wait behind them
         return self._hook_queue.run() if self._fetching.hooks_first else self._hook_queue.run_next()
 
     def _send_ahead(self) -> None:
@@ -181,13 +193,17 @@ class Loop:
     def _wait(self) -> None:
         """Wait for a token, a signal, the daemon, the next due job or the next poll; or until slots need something."""
         poll_s = self._config.poll_s * self._rng.uniform(1 - self._config.jitter, 1 + self._config.jitter)
-        wait_s = min(poll_s, self._fetching.rest_s(self._executor.listen))
         wants_token = self._fetching.may_take and self._fetching.has_free_slot
         if wants_token:
             self._exchanger.fast.begin_anew()  # only a whole trip puts the token back
-        if self._wake_wait.wait(max(0.0, wait_s), for_token=wants_token, but=self._exchanger.blocked):
+            if self._wake_trip is not None:
+                is_idle = not self._batch.running_count
+                self._wake_trip.ask(*(self._fetching.ask() if is_idle else (0, 0)), poll_s)
+                poll_s += _LATE_S if is_idle else 0.0
+        wait_s = max(0.0, min(poll_s, self._fetching.rest_s(self._executor.listen)))
+        if self._wake_wait.wait(wait_s, for_token=wants_token, but=self._exchanger.blocked):
             self._fetching.lull.end()
-        self._look_ms = 0
+        self._look_ms, self._has_looked = 0, not self._exchanger.under_way
 
     def _hear_daemon(self) -> None:
         self._look()

@@ -44,6 +44,7 @@ from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 from jqjobs.worker.trips.token_line import Heard, token_lines
 from jqjobs.worker.trips.turning import Turning
+from jqjobs.worker.trips.wake_trip import WakeTrip
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 #: What jobs say of themselves holds up their worker for so long at most.
@@ -107,7 +108,6 @@ class _Wiring:
         self.batch = Batch(self.board, is_for_one_slot=config.concurrency == 1)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
         self.heard = Heard()
-        self.wake_wait = self._wake_wait(address, queues)
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
         self.attempts = _Attempts(process, app, self.notes, self.batch, self.rng)
         self.runner = self.attempts.runner
@@ -116,6 +116,8 @@ class _Wiring:
             self.store, queue_order(queues, config.weights, config.patterns), name, config.lease_ms, self.batch,
             SuspectTurn(self.board, self.batch), self.runner.complete, self.tail, self.heard.woken,
         )  # fmt: skip
+        self.wake_trip = None if address.cluster or config.patterns else WakeTrip(self.exchanger)
+        self.wake_wait = self._wake_wait(address, queues)
         self.offering = Offering(app.registry, config.lease_ms)
         self.statistics = JobStatistics(
             self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask, self.rng
@@ -125,7 +127,8 @@ class _Wiring:
     def _wake_wait(self, address: Address, named: Sequence[str]) -> WakeWait:
         process, config = self.process, self.config
         lines = token_lines(
-            address, config.worker_id, named, lambda: self.exchanger.order.queues, config.patterns, self.heard
+            address, config.worker_id, named, lambda: self.exchanger.order.queues, config.patterns, self.heard,
+            self.wake_trip,
         )  # fmt: skip
         return WakeWait(
             lines, process.channel, process.signals.wakeup,
@@ -146,6 +149,7 @@ class _Wiring:
         return WorkerParts(
             config=self.config, app=self.app, rng=self.rng,
             store=self.store, board=self.board, channel=self.process.channel, wake_wait=self.wake_wait,
+            wake_trip=self.wake_trip,
             signals=self.process.signals, instructions=self.process.instructions,
             loaded_files=self.process.loaded_files, surroundings=self.process.surroundings,
             own_memory=OwnMemory(self.board, self.process.channel),

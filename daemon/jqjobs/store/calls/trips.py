@@ -58,7 +58,7 @@ def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
     done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), in_hand: Sequence[TakenJob] | None = None,
     tell_settled: bool = False, free: int = 0, soon: int = 0, suspects: tuple[int, Scope] | None = None,
-    has_others: bool = False,
+    has_others: bool = False, is_wake: bool = False,
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
@@ -67,13 +67,15 @@ def exchange(
     saying. ``soon``: with one slot, so many will have started in a moment, one after the other. A limited job is only
     taken where it starts at once or soon. ``suspects``: so many suspects, of this scope or a narrower one, may be taken
     before anything else; None: none. ``has_others``: the worker has jobs of other queues in hand, which Redis cannot
-    see here.
+    see here. ``is_wake``: it stands behind the wait of an idle worker, and does nothing where there is nothing.
     """
     words = "" if in_hand is None else "resync "
     if tell_settled:
         words += "settled "
     if has_others:
         words += "others "
+    if is_wake:
+        words += "wake "
     args: list[Argument] = ["", worker, trip, want, lease_ms, words + _room(free, soon, suspects)]
     plain, others = _reports(queues, done, outcomes)
     for queue in queues:

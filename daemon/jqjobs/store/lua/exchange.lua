@@ -5,11 +5,11 @@
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms
 -- ARGV[6]  words: "resync" after a connection error, "settled" to hear what became of the other outcomes, "free N" when
 --          N jobs more than it has in hand could start at once, "soon N" when N will have in a moment, "suspects N S":
---          N suspects of scope S or narrower (jobs/blame.py), "others" when it has jobs in hand of other queues, or ""
+--          N suspects of scope S or narrower (jobs/blame.py), "others": it has some of other queues, "wake": a wake trip
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
 -- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, tailed, settled } or nil: all empty }
---   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen; 1 and 2 wrote nothing
+--   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen | 4 NOTHING there
 --   wait    ms until this worker should come back, or -1     more  1 when work was only moved aside
 --   inboxes, tailed  indexes: with raw envelopes; listened to   stale, lost  ids: settled too late; no longer in hand
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
@@ -22,7 +22,7 @@ for i, key in ipairs(KEYS) do
   queues[i], standing, taken[i] = prefix(key), standing_in(prefix(key), worker, trip)
   if standing > 0 then return { standing, now } end
 end
-
+if string.find(ARGV[6], 'wake') and has_nothing(queues) then return { 4, now } end
 local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end
   --: include mend trip/settle due workers/expired_leases trip/take trip/take_suspects

@@ -134,7 +134,9 @@ class HookQueue:
     def pending(self) -> bool:
         """Whether the next trip should take nothing, because hooks come first."""
         return (
-            self._exchanger.awaits_settled or self._app.put_off.pending or bool(self._exchanger.recorded or self._dead)
+            self._exchanger.reports.has_hooked
+            or self._app.put_off.pending
+            or bool(self._exchanger.recorded or self._dead)
         )
 
     @property

@@ -27,6 +27,7 @@ from jqjobs.worker.trips.fetching import Fetching
 from jqjobs.worker.trips.offering import Offering
 from jqjobs.worker.trips.tail import Tail
 from jqjobs.worker.trips.turning import Turning
+from jqjobs.worker.trips.wake_trip import WakeTrip
 from jqjobs.worker.trips.wake_wait import WakeWait
 
 
@@ -49,6 +50,7 @@ class WorkerParts:
     exchanger: Exchanger
     fetching: Fetching
     wake_wait: WakeWait
+    wake_trip: WakeTrip | None
     runner: Runner
     executor: Executor
     life_hooks: LifeHooks

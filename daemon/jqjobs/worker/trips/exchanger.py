@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JqError, StoreError
@@ -45,10 +45,11 @@ class Exchanger:
         self._store = store
         self.order = order
         self.suspects = suspects
-        self._news = News(store, order, suspects)
+        self.news = News(store, order, suspects)
         self._worker_id = worker_id
         self._batch = batch
-        self._reports = batch.reports
+        #: What the next trip reports.
+        self.reports = self._reports = batch.reports
         has_several = len(order.queues) != 1 or isinstance(order, Turns)
         self.fast = FastTrips(has_several_queues=has_several, most_in_a_row=order.most_in_a_row)
         self.packer = Packer(order, worker_id, lease_ms, self.fast, suspects, tail)
@@ -64,14 +65,11 @@ class Exchanger:
         self._lock = threading.Lock()
         self.resyncs = False  #: Nobody knows what became of the last trip: the next one says what is in hand.
         self._sent: Packet | None = None
+        #: A trip that may or may not have been made, see `WakeTrip`.
+        self.standing: Packet | None = None
         self._arrived: deque[Trip | JqError] = deque()
         #: When the last trip was sent, boottime ms.
         self.sent_ms = 0
-
-    @property
-    def awaits_settled(self) -> bool:
-        """Whether hooks wait for an outcome that is not reported yet."""
-        return self._reports.has_hooked
 
     @property
     def blocked(self) -> frozenset[str]:
@@ -151,7 +149,15 @@ class Exchanger:
             return True
         with self._lock:
             self._keep_answer()
-            return self._news.is_there()
+            return self.news.is_there()
+
+    def adopt(self, answer: Any) -> None:
+        """Have the trip under way that stood in Redis, and was made: `receive` returns its answer, which is here."""
+        with self._lock:
+            self._keep_answer()
+            if (packet := self.standing) is not None:
+                packet.answer = answer
+                self._sent, self.standing, self.resyncs = packet, None, True
 
     def report(self, *, gives_back: bool) -> bool:
         """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced.
@@ -192,6 +198,10 @@ class Exchanger:
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
+        if self.standing is not None:
+            places -= self.standing.want
+            if in_hand is not None:  # puts back what that one may have taken
+                self.standing = None
         packet = self.packer.pack(report, min(want, places), free, in_hand, self.sent_ms)
         self.resyncs = True
         try:
@@ -210,7 +220,8 @@ class Exchanger:
             self.resyncs = False
             return trip
         try:
-            trip = self._store.receive(packet.call)
+            has_come = packet.answer is not None
+            trip = packet.call.parse(packet.answer) if has_come else self._store.receive(packet.call)
         except BaseException:
             self._reports.put_back(packet.report)
             raise

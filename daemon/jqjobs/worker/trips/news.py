@@ -23,11 +23,16 @@ class News:
         self._suspects = suspects
         self._order = order
         self._queues: Sequence[str] = ()
+        #: Whether Redis has just said that there is none, so that nobody need ask; see `WakeTrip`.
+        self.is_none = False
         self._looked_at: list[str] = []
         self._suspects_at: list[str] = []
 
     def is_there(self) -> bool:
         """Ask Redis. An error counts as news; the trip will say it."""
+        if self.is_none:
+            self.is_none = False
+            return False
         if self._queues != self._order.queues:
             self._look_at(self._order.queues)
         if not self._queues:

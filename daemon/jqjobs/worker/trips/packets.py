@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import TakenJob
@@ -31,6 +32,8 @@ class Packet:
     is_fast: bool = False
     is_resync: bool = False
     asked_suspects: bool = False
+    #: What has come already, on another connection; see `WakeTrip`.
+    answer: Any = None
     #: Of a leg: its queue, all of the trip, and why it could not be sent.
     queue: str = ""
     legs: Legs | None = None
@@ -55,7 +58,7 @@ class Packer:
         #: With one slot: so many that come now will have started in a moment, see `trips.exchange`.
         self.soon = 0
         #: Makes a whole trip; of queues in several places it makes legs, see `split_trips`.
-        self.whole = self._whole_one
+        self.whole: Callable[[Report, int, int, Sequence[TakenJob] | None, int], Packet] = self._whole_one
 
     def pack(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
         """Return the trip with the next number. ``in_hand``: of a resync; None: none is called for."""
@@ -78,14 +81,20 @@ class Packer:
         call = fast_trip(self._fast.queue, self._worker_id, self.number, want, done=report.done, now_ms=redis_ms)
         return Packet(call, report, want, free, now_ms, is_fast=True)
 
+    def wake(self, want: int, free: int, now_ms: int) -> Packet:
+        """Return the trip with the next number, to stand behind the wait of an idle worker; see `WakeTrip`."""
+        self.number += 1
+        return self._whole_one(Report([], []), want, free, None, now_ms, is_wake=True)
+
     def _whole_one(
-        self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int
+        self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int, *,
+        is_wake: bool = False,
     ) -> Packet:  # fmt: skip
         suspects = self._suspects.ask(want, free)
         call = trips.exchange(
             self.order.of_next_trip(), self._worker_id, self.number, want, self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
-            soon=self.soon, suspects=suspects,
+            soon=self.soon, suspects=suspects, is_wake=is_wake,
         )  # fmt: skip
         is_resync, asked_suspects = in_hand is not None, suspects is not None
         return Packet(call, report, want, free, now_ms, is_resync=is_resync, asked_suspects=asked_suspects)

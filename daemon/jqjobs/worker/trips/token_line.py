@@ -7,12 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from jqjobs.errors import StoreError
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.clusters import OF_NO_QUEUE
-from jqjobs.store.wire import Wire, raised
+from jqjobs.store.wire import Argument, Wire, raised
 
 #: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
 _BLOCK_S = 20
@@ -31,15 +32,34 @@ class Heard:
     called: deque[str] = field(default_factory=deque)
 
 
+class Standing(Protocol):
+    """What stands in Redis behind a wait, and is done when that ends; see `WakeTrip`. ``block_s``: when it does."""
+
+    block_s: float
+
+    def command(self) -> Sequence[Argument] | None:
+        """Return it, for a wait that begins now; None: there is nothing to be done."""
+        ...
+
+    def hear(self, reply: Any, *, is_woken: bool) -> bool:
+        """Take in what it was answered; whether there is a reason to look."""
+        ...
+
+    def lose(self) -> None:
+        """Nobody will hear the answer."""
+        ...
+
+
 class TokenLine:
     """Asks (BZPOPMIN), and reads the answer when there is one."""
 
     def __init__(
-        self, wire: Wire, queues: Callable[[], Sequence[str]], patterns: Sequence[str], heard: Heard
+        self, wire: Wire, queues: Callable[[], Sequence[str]], patterns: Sequence[str], heard: Heard,
+        standing: Standing | None = None,
     ) -> None:  # fmt: skip
         """``queues``: those of the worker as it waits. ``patterns``: those whose wake sets are asked too.
 
-        ``heard``: gets what has come.
+        ``heard``: gets what has come. ``standing``: what is sent behind each wait.
         """
         self._wire = wire
         self._queues = queues
@@ -47,6 +67,10 @@ class TokenLine:
         self._tokens: dict[str, str] = {}
         self._sets = [wire.address.key(keys.wakes(pattern)) for pattern in patterns]
         self._heard = heard
+        self._standing = standing
+        self._stands = False
+        #: Whether the last answer was an error.
+        self.has_failed = False
         self._asked_at = self._again_at = 0.0
         #: The queues whose tokens are not waited for.
         self._but: frozenset[str] = frozenset()
@@ -70,34 +94,58 @@ class TokenLine:
             return False
         self._but = but
         try:
-            self._wire.send(("BZPOPMIN", *tokens, _BLOCK_S))
+            self._send(tokens)
         except StoreError:
+            self._leave()
             return False
         self._asked_at = time.monotonic()
         return True
 
+    def _send(self, tokens: Sequence[str]) -> None:
+        standing = self._standing
+        command = standing.command() if standing is not None else None
+        if standing is None or command is None:
+            return self._wire.send(("BZPOPMIN", *tokens, _BLOCK_S))
+        self._stands = True
+        return self._wire.send(("BZPOPMIN", *tokens, round(standing.block_s, 3)), command)
+
     def read(self) -> bool:
-        """Read the answer; whether it was one, not an error."""
+        """Read the answer; whether it is a reason to look, as an error is."""
         self._asked_at = 0.0
         try:
-            reply = raised(self._wire.reply())
+            token = raised(self._wire.reply())
+            done = raised(self._wire.reply()) if self._stands else None
         except StoreError:
-            self._wire.close()
+            self._leave()
             self._again_at = time.monotonic() + _AGAIN_S if self._wire.address.cluster else 0.0
-            return False
+            self.has_failed = True
+            return True
+        self.has_failed = False
+        self._hear(token)
+        if self._standing is None or not self._stands:
+            return True
+        self._stands = False
+        return self._standing.hear(done, is_woken=token is not None)
+
+    def _hear(self, reply: Any) -> None:
         if reply is not None and reply[0].decode() in self._sets:
             self._heard.called.append(reply[1].decode("utf-8", "replace"))
         elif reply is not None:
             queue = next(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
             # Of those that it serves by turns it may have let go meanwhile: then it goes there again.
             (self._heard.called.append if self._sets else self._heard.woken.add)(queue)
-        return True
 
     def cancel(self) -> None:
         """Stop waiting: a busy worker must not swallow a token that could wake an idle one."""
         if self._asked_at:
-            self._wire.close()
-            self._asked_at = 0.0
+            self._leave()
+
+    def _leave(self) -> None:
+        self._wire.close()
+        self._asked_at = 0.0
+        if self._stands and self._standing is not None:
+            self._standing.lose()
+        self._stands = False
 
 
 def _always(queues: Sequence[str]) -> Callable[[], Sequence[str]]:
@@ -106,14 +154,14 @@ def _always(queues: Sequence[str]) -> Callable[[], Sequence[str]]:
 
 def token_lines(
     address: Address, name: str, named: Sequence[str], queues: Callable[[], Sequence[str]], patterns: Sequence[str],
-    heard: Heard,
+    heard: Heard, standing: Standing | None = None,
 ) -> list[TokenLine]:  # fmt: skip
     """Return one for all queues, or one to the place of each. Those of a cluster tell it of a queue that moves.
 
     ``queues``: says in which it is; in a cluster only those count that are ``named``.
     """
     if not address.cluster:
-        return [TokenLine(Wire(address, name=name), queues, patterns, heard)]
+        return [TokenLine(Wire(address, name=name), queues, patterns, heard, standing)]
     lines = [TokenLine(Wire(address.at(q), name=name), _always((q,)), (), heard) for q in named[:_MOST_LINES]]
     sets = [TokenLine(Wire(address.at(OF_NO_QUEUE), name=name), tuple, patterns, heard)] if patterns else []
     return lines + sets

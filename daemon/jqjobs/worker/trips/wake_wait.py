@@ -44,12 +44,15 @@ class WakeWait:
         except OSError:  # a job has left a limit of descriptors below what is waited for here
             time.sleep(min(timeout_s, _LOOK_S))
             return False
-        for line in [lines[descriptor] for descriptor in ready if descriptor in lines]:
-            if not line.read() and self._when_moved is not None:
+        answered = [lines[descriptor] for descriptor in ready if descriptor in lines]
+        is_reason = len(ready) > len(answered)
+        for line in answered:
+            is_reason = line.read() or is_reason
+            if line.has_failed and self._when_moved is not None:
                 self._when_moved()
         if self._wakeup.fileno() in ready:
             self._wakeup.clear()
-        return bool(ready)
+        return is_reason
 
     def wait_for_word(self, timeout_s: float) -> None:
         """Wait for a signal or a word of the daemon only, in the middle of a batch."""

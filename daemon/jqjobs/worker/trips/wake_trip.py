@@ -1,0 +1,69 @@
+"""The trip that stands in Redis behind the wait of an idle worker, on the connection of that wait.
+
+    BZPOPMIN wake tokens ─┬─ token ─▶ exchange "wake" ─▶ token and jobs: one wake-up of the worker, where a trip of its
+                          │                              own would be a second one
+                          └─ none  ─▶ exchange "wake" ─▶ NOTHING, which is the look that the poll is due for
+
+So the worker has not looked at itself for as long as a poll when the jobs come: it looks before it begins them. And
+Redis may have made the trip when the worker leaves the wait without an answer: the next trip is a resync then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jqjobs.base.clock import monotonic_ms
+from jqjobs.jobs.records import Status
+from jqjobs.store.store import Store
+from jqjobs.store.wire import Argument
+from jqjobs.worker.trips.exchanger import Exchanger
+
+#: It ends so late at most. A host that dies with it has taken a job until then, which waits for the end of its lease.
+_MOST_BLOCK_S = 20.0
+
+
+class WakeTrip:
+    """One per worker that has all its queues in one place, and none by patterns."""
+
+    def __init__(self, exchanger: Exchanger) -> None:
+        self._exchanger = exchanger
+        self._want = self._free = self._number = 0
+        #: How long a wait that begins now takes.
+        self.block_s = _MOST_BLOCK_S
+
+    def ask(self, want: int, free: int, poll_s: float) -> None:
+        """Say what the next one asks for, see `Exchanger.send`, and when a poll is due."""
+        self._want, self._free, self.block_s = want, free, min(poll_s, _MOST_BLOCK_S)
+
+    def command(self) -> Sequence[Argument] | None:
+        """Return what is sent behind a wait that begins now; None: no trip, since one of another kind comes first."""
+        return self._exchanger.between_trips(self._command)
+
+    def _command(self, store: Store) -> Sequence[Argument] | None:
+        exchanger = self._exchanger
+        if self._want <= 0 or exchanger.resyncs or exchanger.under_way or exchanger.reports.pending:
+            return None
+        exchanger.standing = packet = exchanger.packer.wake(self._want, self._free, monotonic_ms())
+        self._number = exchanger.packer.number
+        return store.command(packet.call)
+
+    def hear(self, reply: Any, *, is_woken: bool) -> bool:
+        """Take its answer in, which `Exchanger.receive` returns then; whether there is a reason to look.
+
+        ``is_woken``: a token has come, so something has, if only a moment that somebody must watch for.
+        """
+        exchanger = self._exchanger
+        if exchanger.standing is None:  # a resync has put back what it may have taken
+            return is_woken
+        if reply[0] == Status.NOTHING or (reply[0] == Status.LATE and exchanger.packer.number != self._number):
+            exchanger.standing = None
+            exchanger.news.is_none = reply[0] == Status.NOTHING and not is_woken
+            return is_woken
+        exchanger.adopt(reply)
+        return True
+
+    def lose(self) -> None:
+        """Leave it unanswered: nobody knows whether it was made."""
+        if self._exchanger.standing is not None:
+            self._exchanger.standing, self._exchanger.resyncs = None, True
