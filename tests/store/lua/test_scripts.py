@@ -142,7 +142,7 @@ def test_the_kinds_of_outcomes_are_the_same_on_both_sides() -> None:
 
 
 def test_the_answers_of_an_exchange_are_the_same_on_both_sides() -> None:
-    words = {"OK": "0 ok", "FENCED": "1 FENCED", "LATE": "2 LATE", "FULL": "3 FULL"}
+    words = {"OK": "0 ok", "FENCED": "1 FENCED", "LATE": "2 LATE", "FULL": "3 FULL", "NOTHING": "4 NOTHING"}
     assert {status.name for status in Status} == words.keys()
     for status in Status:
         assert words[status.name] in header("fast_trip" if status is Status.FULL else "exchange")

@@ -50,10 +50,10 @@ def worker(system: QueueSystem, connect: Callable[..., Store], tmp_path: Path) -
 def test_a_trip_tells_what_became_of_each_job_with_hooks(worker: HookedWorker) -> None:
     worker.system.add(*"abcd", fields=("max_attempts", 5))
     worker.run(Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.DISCARDED)
-    assert worker.exchanger.awaits_settled
+    assert worker.exchanger.reports.has_hooked
     assert worker.recorded() == []
     worker.exchanger.trip(0)
-    assert not worker.exchanger.awaits_settled
+    assert not worker.exchanger.reports.has_hooked
     assert worker.recorded() == [
         ("a", ("gone", "")), ("b", ("kept", "")), ("c", ("scheduled", "")), ("d", ("dead", "discarded")),
     ]  # fmt: skip
@@ -69,7 +69,7 @@ def test_a_report_of_the_monitor_tells_it_too(worker: HookedWorker) -> None:
 def test_without_hooks_nothing_is_noted(worker: HookedWorker) -> None:
     worker.system.add(*"ab")
     worker.run(Kind.DONE, Kind.DISCARDED, after=None)
-    assert not worker.exchanger.awaits_settled
+    assert not worker.exchanger.reports.has_hooked
     worker.exchanger.trip(0)
     assert worker.recorded() == []
 
@@ -88,7 +88,7 @@ def test_after_a_broken_trip_hooks_wait_on(worker: HookedWorker, monkeypatch: py
         broken.setattr(worker.store, "receive", _breaks)
         with pytest.raises(StoreUnavailable):
             worker.exchanger.trip(0)
-    assert worker.exchanger.awaits_settled
+    assert worker.exchanger.reports.has_hooked
     assert worker.recorded() == []
     worker.exchanger.trip(0)
     assert worker.recorded() == [("a", ("dead", "discarded"))]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -47,22 +47,23 @@ class Around:
     @property
     def pending(self) -> bool:
         """Whether hooks come first: those of an outcome that is not reported yet, or is recorded by now."""
-        return self.exchanger.awaits_settled or bool(self.exchanger.recorded)
+        return self.exchanger.reports.has_hooked or bool(self.exchanger.recorded)
 
     @property
     def channel(self) -> Around:
         return self
 
     def wait(self, *_: Any, **__: Any) -> bool:
-        self.when_idle()
-        self.draining = True
-        return False
+        self.draining = self.when_idle() is not True
+        return not self.draining
 
     #: Nobody has touched what is around the jobs.
     touched = is_spoilt = False
 
+    has_room = True
+
     def may_take(self) -> bool:
-        return True
+        return self.has_room
 
     def nothing(self, *_: Any, **__: Any) -> Any:
         return None
@@ -117,6 +118,7 @@ class Shift:
         self.jobs = Jobs(worker)
         self.asks: list[Ask] = []
         self.unreported: list[dict[str, list[str]]] = []
+        self.when_idle: Callable[[], object] = lambda: self.unreported.append(worker.system.active())
         self._send = worker.exchanger.send
 
     def work(self, *ids: str, **options: Any) -> None:
@@ -124,9 +126,7 @@ class Shift:
         config = WorkerConfig(
             app="app", redis_url="", worker_id="w", board="", channel_fd=0, daemon_pid=0, queues=("q",), **options
         )
-        around: Any = Around(
-            self.worker.exchanger, when_idle=lambda: self.unreported.append(self.worker.system.active())
-        )
+        self.around = around = cast(Any, Around(self.worker.exchanger, when_idle=self.when_idle))
         jobs: Any = self.jobs
         batch, exchanger = self.worker.batch, self.worker.exchanger
         parts = WorkerParts(
@@ -210,3 +210,20 @@ def test_while_hooks_wait_for_an_outcome_nothing_is_asked_for_ahead(shift: Shift
     assert [ask for ask in shift.asks if ask.unstarted and ask.has_hooked] == []
     assert [ask for ask in shift.asks if ask.has_hooked], "or nothing was looked at"
     assert shift.jobs.ran == many(300)
+
+
+def test_what_has_come_while_it_waited_goes_back_if_there_is_no_room_by_then(shift: Shift) -> None:
+    worker = shift.worker
+
+    def come() -> bool:
+        if not shift.around.has_room:
+            return False
+        worker.system.add("late")
+        worker.exchanger.standing = packet = worker.exchanger.packer.wake(1, 0, 0)
+        worker.exchanger.adopt(worker.store.wire.call(*worker.store.command(packet.call)))
+        shift.around.has_room = False
+        return True
+
+    shift.when_idle = come
+    shift.work("a")
+    assert (shift.jobs.ran, worker.system.active(), worker.system.states("late")) == (["a"], {}, ["ready"])

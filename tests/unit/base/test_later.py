@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from wsgiref.handlers import SimpleHandler
 from wsgiref.util import setup_testing_defaults
@@ -312,7 +313,7 @@ def test_the_life_of_an_asgi_server_is_no_request(app: App) -> None:
 
 def test_a_worker_runs_them_between_two_batches(app: App, caplog: pytest.LogCaptureFixture) -> None:
     class Idle:
-        awaits_settled = False
+        reports = SimpleNamespace(has_hooked=False)
         recorded: tuple[Any, ...] = ()
 
         def tick(self) -> None: ...

@@ -7,6 +7,7 @@ import random
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -370,7 +371,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.recorded: Any = deque()
-        self.awaits_settled = False
+        self.reports = SimpleNamespace(has_hooked=False)
         self.deaths: list[Death] = []
         self.asked = 0
         self.is_away = False

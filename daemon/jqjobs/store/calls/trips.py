@@ -69,13 +69,11 @@ def exchange(
     before anything else; None: none. ``has_others``: the worker has jobs of other queues in hand, which Redis cannot
     see here. ``is_wake``: it stands behind the wait of an idle worker, and does nothing where there is nothing.
     """
-    words = "" if in_hand is None else "resync "
+    words = "wake " if is_wake else "" if in_hand is None else "resync "
     if tell_settled:
         words += "settled "
     if has_others:
         words += "others "
-    if is_wake:
-        words += "wake "
     args: list[Argument] = ["", worker, trip, want, lease_ms, words + _room(free, soon, suspects)]
     plain, others = _reports(queues, done, outcomes)
     for queue in queues:

@@ -5,7 +5,7 @@
 -- ARGV[4]  want, 0 to 500          ARGV[5] lease, ms
 -- ARGV[6]  words: "resync" after a connection error, "settled" to hear what became of the other outcomes, "free N" when
 --          N jobs more than it has in hand could start at once, "soon N" when N will have in a moment, "suspects N S":
---          N suspects of scope S or narrower (jobs/blame.py), "others": it has some of other queues, "wake": a wake trip
+--          N suspects of scope S or narrower (jobs/blame.py), "others": it has some of other queues, "wake": wake trip
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
 -- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, tailed, settled } or nil: all empty }

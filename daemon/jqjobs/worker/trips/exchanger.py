@@ -48,8 +48,7 @@ class Exchanger:
         self.news = News(store, order, suspects)
         self._worker_id = worker_id
         self._batch = batch
-        #: What the next trip reports.
-        self.reports = self._reports = batch.reports
+        self.reports = batch.reports
         has_several = len(order.queues) != 1 or isinstance(order, Turns)
         self.fast = FastTrips(has_several_queues=has_several, most_in_a_row=order.most_in_a_row)
         self.packer = Packer(order, worker_id, lease_ms, self.fast, suspects, tail)
@@ -65,11 +64,9 @@ class Exchanger:
         self._lock = threading.Lock()
         self.resyncs = False  #: Nobody knows what became of the last trip: the next one says what is in hand.
         self._sent: Packet | None = None
-        #: A trip that may or may not have been made, see `WakeTrip`.
-        self.standing: Packet | None = None
+        self.standing: Packet | None = None  #: May or may not have been made, see `WakeTrip`.
         self._arrived: deque[Trip | JqError] = deque()
-        #: When the last trip was sent, boottime ms.
-        self.sent_ms = 0
+        self.sent_ms = 0  #: When the last trip was sent, boottime ms.
 
     @property
     def blocked(self) -> frozenset[str]:
@@ -145,7 +142,7 @@ class Exchanger:
 
     def has_news(self) -> bool:
         """Return whether a trip could find anything, for an idle worker whose poll is due; see `News`."""
-        if self.resyncs or self._reports.pending:
+        if self.resyncs or self.reports.pending:
             return True
         with self._lock:
             self._keep_answer()
@@ -167,7 +164,7 @@ class Exchanger:
         with self._lock:
             if self._keep_answer() and gives_back:
                 self._batch.give_back()
-            if self._reports.pending:
+            if self.reports.pending:
                 try:
                     self._send(0)
                     self._read()
@@ -192,7 +189,7 @@ class Exchanger:
         before the report is taken: a job that ends in between is then named twice, never missed.
         """
         in_hand = self._batch.in_hand() if self.resyncs else None
-        report = self._reports.take()
+        report = self.reports.take()
         if report.outcomes:
             self._passing_on.note(report.outcomes)
         self.sent_ms = monotonic_ms()
@@ -207,7 +204,7 @@ class Exchanger:
         try:
             self._store.send(packet.call)
         except BaseException:
-            self._reports.put_back(report)
+            self.reports.put_back(report)
             raise
         self._sent = packet
 
@@ -223,7 +220,7 @@ class Exchanger:
             has_come = packet.answer is not None
             trip = packet.call.parse(packet.answer) if has_come else self._store.receive(packet.call)
         except BaseException:
-            self._reports.put_back(packet.report)
+            self.reports.put_back(packet.report)
             raise
         if trip.status not in (Status.OK, Status.FULL):
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
