@@ -1,4 +1,4 @@
---: include core trip/standing trip/settle_plain trip/serve trip/watch trip/read_plain
+--: include trip/nothing
 -- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
 -- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
@@ -15,6 +15,8 @@
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0
+if string.find(ARGV[6], 'wake') and has_nothing(KEYS) then return { 4, 0 } end
+--: include core trip/standing trip/settle_plain trip/serve trip/watch trip/read_plain
 local now, now_text = clock(ARGV[1])
 local worker, trip, want, resyncing = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), string.find(ARGV[6], 'resync')
 local queues, taken, settled, standing, rules = {}, {}, string.find(ARGV[6], 'settled') and {} or nil
@@ -22,7 +24,6 @@ for i, key in ipairs(KEYS) do
   queues[i], standing, taken[i] = prefix(key), standing_in(prefix(key), worker, trip)
   if standing > 0 then return { standing, now } end
 end
-if string.find(ARGV[6], 'wake') and has_nothing(queues) then return { 4, now } end
 local function rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end
   --: include mend trip/settle due workers/expired_leases trip/take trip/take_suspects
@@ -47,7 +48,6 @@ for i, q in ipairs(queues) do
   end
   at, is_quiet = at + done + 3 + 7 * tonumber(ARGV[at + done + 2]), is_quiet and quiet[i]
 end
-
 local t = { now = now, worker = worker, lease = tonumber(ARGV[5]), queues = queues, quiet = quiet, rare = rare,
   trip = trip, want = want, asked = want, room = MOST_TAKE_BYTES, words = ARGV[6], stop = false, more = 0,
   plain = {}, jobs = {}, inboxes = {}, tailed = {}, broken = {}, watches = {}, moments = {} }

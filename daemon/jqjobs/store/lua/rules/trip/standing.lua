@@ -1,6 +1,6 @@
 --: include in_hand
 -- Whether a worker may still speak in a queue: it has a lease, and this is not an old packet.
--- Gives: standing_in, has_nothing
+-- Gives: standing_in
 
 -- Returns 0 and the time at which it took jobs last | 1 FENCED: no lease, it is being ended (0, see
 -- workers/dead_worker.lua), or nobody can have one, the key being of the wrong type | 2 LATE. See exchange.lua.
@@ -10,12 +10,4 @@ local function standing_in(q, worker, trip)
   if type(seen) ~= 'string' then return 0, '' end
   if tonumber(string.match(seen, '%d+') or 0) >= trip then return 2 end
   return 0, taken_at(seen)
-end
-
--- Returns whether there is nothing in these queues for which a worker makes a trip, as `worker/trips/news` looks at it.
-local function has_nothing(queues)
-  for _, q in ipairs(queues) do
-    if redis.call('EXISTS', q .. 'ready', q .. 'inbox', q .. 'suspects') > 0 then return false end
-  end
-  return true
 end
