@@ -33,7 +33,7 @@ class Idler:
         self.worker = worker
         self.exchanger = worker.exchanger
         self.trip = WakeTrip(worker.exchanger)
-        self.line = TokenLine(Wire(address.address), ["q"], (), Heard(), self.trip)
+        self.line = TokenLine(Wire(address.address), lambda: worker.exchanger.order.queues, (), Heard(), self.trip)
         self.wakeup = Wakeup()
         self.wake_wait = WakeWait([self.line], channel, self.wakeup)
 
