@@ -71,5 +71,10 @@ def wakes(pattern: str) -> str:
     return f"{{~}}:wakes:{pattern}"
 
 
+def served(pattern: str) -> str:
+    """Return the key of what queues of a pattern have had lately, in jobs."""
+    return f"{{~}}:served:{pattern}"
+
+
 def answer(nonce: str) -> str:
     return f"{{~}}:answer:{nonce}"

@@ -89,13 +89,15 @@ def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     setting = {name for name, text in scripts.items() if re.search(r"'P?EXPIRE'|'PX'", text)}
     assert setting == {"join", "renew", "publish", "register", "post", "totals", "statistics", "start", "mend",
                        "sample_memory", "recent", "delivered", "relay", "relayed", "rosters",
-                       "call_workers"}  # fmt: skip
+                       "call_workers", "take_called"}  # fmt: skip
     # What `delivered` leaves, a forward, is a job's record: where it stays longer it harms nobody, and they are many.
     # So are the markers of the outbox, of `relay` and `relayed`: who stays longer keeps an id from coming twice.
     assert f"TRIP_TTL_MS = {MOST_MS['trip']}" in source("join")
     assert f"TRIP_TTL_MS, CATALOG_TTL_MS, HOUR_MS = {MOST_MS['trip']}, {MOST_MS['catalog']}" in source("renew")
     assert f"ROSTER_TTL_MS = {MOST_MS['roster']}" in rule("rosters")
+    assert MOST_MS["served"] == MOST_MS["wakes"]
     assert f"WAKES_TTL_MS = {MOST_MS['wakes']}" in source("call_workers")
+    assert f"WAKES_TTL_MS, FORGET_JOBS = {MOST_MS['wakes']}, " in source("take_called")
     assert f"'EXPIRE', minute, {MOST_MS['minute'] // 1000})" in rule("totals")
     assert f"KEPT_S = 600000, {MOST_MS['stats'] // 1000}\n" in rule("statistics")
     assert {MOST_MS["daemon"], MOST_MS["worker"]} == {_REGISTERED_MS}

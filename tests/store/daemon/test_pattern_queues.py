@@ -41,8 +41,7 @@ def known(system: QueueSystem, *queues: str) -> None:
 
 
 def called(system: QueueSystem, pattern: str = "t-*") -> list[str]:
-    names: list[str] = system.run(take_called(pattern, 100))
-    return sorted(names)
+    return sorted(system.run(take_called(pattern, 100, 1)).queues)
 
 
 def test_workers_are_called_to_queues_with_something_to_take(system: QueueSystem, keeper: LeaseKeeper) -> None:

@@ -30,7 +30,7 @@ from jqjobs.store.calls.relaying import relay, relayed
 from jqjobs.store.calls.schedules import agenda, plan, suspend, tick
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.calls.tail import TailEvent, listen, tell
-from jqjobs.store.calls.turns import call_workers, claim_round, take_called
+from jqjobs.store.calls.turns import Charge, call_workers, claim_round, take_called
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads import jobs, queues, search
 from jqjobs.store.reads.limits import held_limits
@@ -92,7 +92,7 @@ CALLS: dict[str, Call[Any]] = {
     "call_workers": call_workers("tenant-*", ["tenant-1"]),
     "claim_round": claim_round("tenant-*", "d", 2500),
     "step_out": leases.step_out("q", "w"),
-    "take_called": take_called("tenant-*", 2),
+    "take_called": take_called("tenant-*", 2, 64, [Charge("tenant-1", -3, True)]),
     "claim_alert": claim_alert("died q", 900_000, 45_000),
     "told_alert": told_alert("died q", 1),
     "note_release": note_release("v1"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jqjobs.jobs.records import Kind, Status
 from jqjobs.store.calls import leases
 from jqjobs.store.calls.leases import Joined
-from jqjobs.store.calls.turns import call_workers, claim_round, take_called
+from jqjobs.store.calls.turns import Charge, call_workers, claim_round, take_called
 from store.queue_system import LEASE_MS, QueueSystem
 
 
@@ -88,14 +88,48 @@ def test_a_turn_takes_the_wake_token_and_puts_it_back_while_there_is_more(system
     assert system.ids("wake") == ["1"], "it leaves something to do"
 
 
-def test_queues_are_called_once_and_taken_in_their_order(system: QueueSystem) -> None:
+def take(system: QueueSystem, most: int, *charges: Charge) -> tuple[list[str], int]:
+    called = system.run(take_called("t-*", most, 10, charges))
+    return list(called.queues), called.waiting
+
+
+def test_queues_are_called_once_and_taken(system: QueueSystem) -> None:
     assert system.run(call_workers("t-*", ["t-1", "t-2"])) == 2
-    system.clock.advance(1)
     assert system.run(call_workers("t-*", ["t-0", "t-2"])) == 1
     assert system.run(call_workers("u-*", ["u-1"])) == 1
-    assert system.run(take_called("t-*", 2)) == ["t-1", "t-2"]
-    assert system.run(take_called("t-*", 2)) == ["t-0"]
-    assert system.run(take_called("t-*", 2)) == []
+    assert take(system, 3) == (["t-0", "t-1", "t-2"], 0)
+    assert take(system, 3) == ([], 0)
+
+
+def test_while_more_call_than_are_taken_those_go_on_to_call_and_all_have_equal_turns(system: QueueSystem) -> None:
+    queues = [f"t-{number}" for number in range(5)]
+    system.run(call_workers("t-*", queues))
+    had = [queue for _ in range(10) for queue in take(system, 2)[0]]
+    assert all(sorted(had[first : first + 5]) == queues for first in range(0, 20, 5))
+
+
+def test_a_turn_is_charged_with_what_it_had_and_comes_again_accordingly(system: QueueSystem) -> None:
+    system.run(call_workers("t-*", ["t-0", "t-1", "t-2"]))
+    assert take(system, 1) == (["t-0"], 2)
+    assert take(system, 1, Charge("t-0", -9, True)) == (["t-1"], 2)
+    assert take(system, 1, Charge("t-1", +5, True)) == (["t-2"], 2)
+    assert take(system, 2) == (["t-0", "t-2"], 1), "one job, ten, fifteen"
+
+
+def test_what_calls_no_more_is_in_no_wake_set_and_whoever_comes_then_saves_nothing_up(system: QueueSystem) -> None:
+    system.run(call_workers("t-*", ["t-0", "t-1"]))
+    for _ in range(20):
+        take(system, 1)
+    assert take(system, 0, Charge("t-0", 0, False), Charge("t-1", 0, False)) == ([], 0)
+    system.run(call_workers("t-*", ["t-0", "t-1", "t-new"]))
+    had = [queue for _ in range(9) for queue in take(system, 1)[0]]
+    assert 3 <= had.count("t-new") <= 5, "its part, not all of it"
+
+
+def test_who_is_charged_while_another_one_decides_calls_as_before(system: QueueSystem) -> None:
+    system.run(call_workers("t-*", ["t-0"]))
+    take(system, 0, Charge("t-0", 10, None), Charge("t-1", 10, None))
+    assert take(system, 9) == (["t-0"], 0)
 
 
 def test_one_daemon_has_the_round_for_as_long_as_it_goes_on(system: QueueSystem) -> None:

@@ -24,22 +24,22 @@ class ProcesslessWorker:
 
     def __init__(
         self, system: QueueSystem, store: Store, directory: Path, queues: Sequence[str] = ("q",),
-        weights: Sequence[int] = (), patterns: Sequence[str] = (),
+        weights: Sequence[int] = (), patterns: Sequence[str] = (), name: str = "w",
     ) -> None:  # fmt: skip
         self.system = system
         self.store = store
-        self.board = Board.create(directory / "w.board")
+        self.board = Board.create(directory / f"{name}.board")
         self.board.set_word(Word.LEASE_UNTIL, 2**60)
         self.worker_board = WorkerBoard(self.board.path)
         self.batch = Batch(self.worker_board)
-        self.tail = Tail("w")
+        self.tail = Tail(name)
         #: The queues whose wake tokens it has had.
         self.woken: set[str] = set()
         suspects = SuspectTurn(self.worker_board, self.batch)
         self.exchanger = Exchanger(
             store,
             queue_order(queues, weights, patterns),
-            "w",
+            name,
             LEASE_MS,
             self.batch,
             suspects,
@@ -47,7 +47,7 @@ class ProcesslessWorker:
             self.tail,
             self.woken,
         )
-        system.join("w", queues=queues)
+        system.join(name, queues=queues)
 
     def start(self) -> TakenJob:
         job = self.batch.start_next()

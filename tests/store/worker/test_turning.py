@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.store.calls.turns import call_workers
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
-from jqjobs.worker.trips import turning as of_turning
+from jqjobs.worker.trips import turn_book, turning
 from jqjobs.worker.trips.offering import Offering
 from jqjobs.worker.trips.queue_order import Turns
 from jqjobs.worker.trips.token_line import Heard, TokenLine
@@ -28,8 +29,10 @@ from store.worker.processless_worker import ProcesslessWorker
 class TurningWorker(ProcesslessWorker):
     """Serves ``t-*`` and the queues that are named."""
 
-    def __init__(self, system: QueueSystem, store: Store, directory: Path, names: tuple[str, ...] = ()) -> None:
-        super().__init__(system, store, directory, names, patterns=("t-*",))
+    def __init__(
+        self, system: QueueSystem, store: Store, directory: Path, names: tuple[str, ...] = (), name: str = "w"
+    ) -> None:  # fmt: skip
+        super().__init__(system, store, directory, names, patterns=("t-*",), name=name)
         app = App()
         app.job(name="n")(lambda: None)
         self.called: deque[str] = deque()
@@ -37,7 +40,7 @@ class TurningWorker(ProcesslessWorker):
         assert isinstance(order, Turns)
         self.turning = Turning(
             QueueChoice(names, (), ("t-*",)), order, self.exchanger, self.batch, self.worker_board.turns,
-            Offering(app.registry, LEASE_MS), self.called, "w", LEASE_MS,
+            Offering(app.registry, LEASE_MS), self.called, name, LEASE_MS,
         )  # fmt: skip
 
     def call(self, *queues: str) -> None:
@@ -59,15 +62,15 @@ class TurningWorker(ProcesslessWorker):
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has given nothing just now, and has nothing, is let go of."""
-    for name in ("_REST_MS", "_LEAST_TURN_MS"):
-        monkeypatch.setattr(of_turning, name, 0)
+    """What has given nothing just now, and has nothing, is let go of; and while others wait, every turn is short."""
+    for name in ("_REST_MS", "_TURN_MS", "_LONGEST_TURN_MS"):
+        monkeypatch.setattr(turn_book, name, 0)
 
 
 @pytest.fixture
 def patient(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, but what has nothing is not let go of for that."""
-    monkeypatch.setattr(of_turning, "_REST_MS", 3_600_000)
+    monkeypatch.setattr(turn_book, "_REST_MS", 3_600_000)
 
 
 @pytest.fixture
@@ -147,6 +150,7 @@ def test_it_is_in_no_more_queues_than_a_trip_serves_and_goes_on_to_those_that_ca
     assert worker.leases() == ["named", *queues[: MAX_QUEUES - 1]]
     seen = set(worker.entered())
     for _ in range(6):
+        worker.trip(0)
         worker.turning.go_on(500)
         assert len(worker.leases()) == MAX_QUEUES
         seen |= set(worker.entered())
@@ -179,6 +183,43 @@ def test_each_queue_has_its_part_of_what_it_takes(worker: TurningWorker) -> None
     worker.turning.go_on(9)
     had = [worker.trip(1)[0].partition(".")[0] for _ in range(9)]
     assert sorted(had[:3]) == sorted(had[3:6]) == sorted(had[6:]) == ["t-1", "t-2", "t-whale"]
+
+
+def test_whoever_is_slow_full_queues_have_had_equal_parts_at_any_moment(
+    real_system: QueueSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a turn is charged, and so what queues are behind each other where the next one is given, differs by a turn,
+    and by what each worker has had beyond its own; what was taken by the turns that are not over, and that excess."""
+    turn, want, clock_ms, rng = 4, 2, [0], random.Random(7)
+    monkeypatch.setattr(turn_book, "TURN_JOBS", turn)
+    monkeypatch.setattr(turning, "TURN_JOBS", turn)
+    monkeypatch.setattr(turning, "monotonic_ms", lambda: clock_ms[0])
+    workers = [TurningWorker(real_system, real_system.store, tmp_path, name=f"w{number}") for number in range(4)]
+    most_apart = turn + len(workers) * (turn + 2 * (want - 1))
+    queues = [f"t-{number:02}" for number in range(100)]
+    for queue in queues:
+        real_system.add(*[f"{queue}.{number}" for number in range(60)], queue=queue)
+    workers[0].call(*queues)
+    had = dict.fromkeys(queues, 0)
+    stands_still_until = dict.fromkeys(workers, 0)
+    while sum(had.values()) < 3000:
+        clock_ms[0] += 1
+        (worker,) = rng.choices(workers, (1, 2, 4, 8))
+        if stands_still_until[worker] > clock_ms[0]:
+            continue
+        if worker.turning.is_due:
+            worker.turning.go_on(want)
+        for job in worker.trip(want):
+            had[job.partition(".")[0]] += 1
+        assert max(had.values()) - min(had.values()) <= most_apart
+        if rng.random() < 0.01:
+            stands_still_until[worker] = clock_ms[0] + 300
+            continue
+        while (begun := worker.batch.start_next()) is not None:
+            worker.finish(begun)
+    assert min(had.values()) > 0
+    for worker in workers:
+        worker.board.close()
 
 
 @pytest.mark.usefixtures("at_once")

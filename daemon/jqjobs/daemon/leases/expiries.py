@@ -23,7 +23,7 @@ _HOUR_MS = 3_600_000
 MOST_MS = {
     "trip": 24 * _HOUR_MS, "catalog": 7 * 24 * _HOUR_MS, "minute": 2 * _HOUR_MS, "stats": 24 * _HOUR_MS,
     "recent": 24 * _HOUR_MS, "daemon": 10_000, "worker": 10_000, "control": 60_000, "answer": 60_000,
-    "memory": _HOUR_MS, "roster": 7 * 24 * _HOUR_MS, "wakes": _HOUR_MS,
+    "memory": _HOUR_MS, "roster": 7 * 24 * _HOUR_MS, "wakes": _HOUR_MS, "served": _HOUR_MS,
 }  # fmt: skip
 #: The times of starts outlive the window of their limit by this (lua/rules/limits/start.lua).
 _SPARE_MS = 60_000

@@ -7,6 +7,7 @@ queue, its partitions, have one turn together.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Protocol
@@ -76,13 +77,16 @@ class Shares:
         self._had = dict.fromkeys(self._places, 0.0)
         #: Which queues have given something since a whole trip was made.
         self._givers: set[str] = set()
+        #: Those that come after all others.
+        self.last: set[str] = set()
 
     def of_next_trip(self) -> Sequence[str]:
         """Return first what has had least; of those that are equal, what was given first."""
         self._catch_up()
-        self._asked = sorted(self._places, key=self._had.__getitem__)
+        last = self.last
+        self._asked = sorted(self._places, key=lambda queue: (last.issuperset(self._places[queue]), self._had[queue]))
         self._givers = set()
-        return [place for queue in self._asked for place in self._places[queue]]
+        return sorted([place for queue in self._asked for place in self._places[queue]], key=last.__contains__)
 
     def took(self, jobs: Sequence[TakenJob]) -> None:
         """Count them."""
@@ -136,9 +140,12 @@ class Turns:
         count = len(_by_queue(named))
         self._first = StrictOrder(() if weights else named)
         self._shares = Shares(named, weights[:count]) if weights else Shares((), ())
-        self._patterns = dict(zip(patterns, weights[count:] or [1] * len(patterns), strict=True))
-        #: Those that have given something since somebody looked, who empties it.
-        self.gave: set[str] = set()
+        #: The weight of each.
+        self.patterns = dict(zip(patterns, weights[count:] or [1] * len(patterns), strict=True))
+        #: How many jobs each has given since somebody looked, who empties it.
+        self.gave: Counter[str] = Counter()
+        #: Those whose turn is over: they come after all others.
+        self.over = self._shares.last
 
     @property
     def queues(self) -> Sequence[str]:
@@ -154,11 +161,15 @@ class Turns:
         self._first.took([job for job in jobs if job.queue in self._first.queues])
         taken = [job for job in jobs if job.queue not in self._first.queues]
         self._shares.took(taken)
-        self.gave.update(job.queue for job in taken)
+        self.gave.update([job.queue for job in taken])
 
     def enter(self, place: str) -> None:
         """Have a place from now on; the name of its queue is like one of the patterns."""
-        self._shares.enter(place, next(self._patterns[each] for each in self._patterns if is_like(place, [each])))
+        self._shares.enter(place, self.patterns[self.pattern_of(place)])
+
+    def pattern_of(self, place: str) -> str:
+        """Return the first pattern that the name of its queue is like."""
+        return next(pattern for pattern in self.patterns if is_like(place, [pattern]))
 
     def leave(self, place: str) -> None:
         """Have it no longer."""

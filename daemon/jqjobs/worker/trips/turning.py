@@ -1,10 +1,10 @@
 """Goes from queue to queue, where they are served by their turn: as many as they are, in a few at a time.
 
     wake set ─▶ join ─▶ serve, with all others that it is in ─▶ let go: nothing is in hand there, and nothing is left
-                                                                there; or others call, and there is no place
+                                                                there; or others call, and it has had its turn
 
-What is to be served a wake set tells (lua/call_workers.lua). It gives a queue to one worker, and has it again while
-there is more to do. Who ends this worker finds on its board where it has leases (`link.turn_places`).
+What is to be served a wake set tells (lua/call_workers.lua, lua/take_called.lua): first what has had least, whoever
+served it. Who ends this worker finds on its board where it has leases (`link.turn_places`).
 """
 
 from __future__ import annotations
@@ -21,22 +21,19 @@ from jqjobs.link.turn_places import TurnPlaces
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.leases import Joined, join_by_turn, step_out
-from jqjobs.store.calls.turns import take_called
+from jqjobs.store.calls.turns import Charge, take_called
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.offering import Offering
 from jqjobs.worker.trips.queue_order import Turns
+from jqjobs.worker.trips.turn_book import TURN_JOBS, PatternOrder, TurnBook
 
 T = TypeVar("T")
 
-#: So often a busy worker looks whether others call.
+#: So often a busy worker looks whether others call; earlier when it has nothing to give any more.
 _LOOK_EVERY_MS = 100
-#: What has given nothing for so long, and has nothing, is let go of; at once, where others call and there is no place.
-_REST_MS = 1000
-#: While others call and there is no place, a queue is served for so long at least.
-_LEAST_TURN_MS = 500
 
 
 class Turning:
@@ -56,57 +53,58 @@ class Turning:
         self._called = called
         self._worker_id = worker_id
         self._lease_ms = lease_ms
-        #: Of each queue that it is in by its turn: since when, and when it gave something last.
-        self._since_ms: dict[str, int] = {}
-        self._gave_ms: dict[str, int] = {}
+        self._book = TurnBook(order)
+        self._patterns = PatternOrder(order.patterns)
+        #: What a wake set has given twice: to be charged once.
+        self._twice: list[Charge] = []
         #: Where nobody knows whether it has a lease: an answer was lost.
         self._doubtful: set[str] = set()
         self._look_ms = 0
+        self._wants = False
 
     @property
     def is_due(self) -> bool:
         """Whether to look where others call, or somebody has called."""
-        return bool(self._called) or monotonic_ms() >= self._look_ms
+        if self._called or monotonic_ms() >= self._look_ms:
+            return True
+        return self._wants and self._book.is_used_up
 
     def go_on(self, want: int) -> bool:
         """Let go of queues and join others; return whether there are new ones.
 
         ``want``: so many more jobs the worker could take; 0: none. Raises: StoreError.
         """
-        self._look_ms = monotonic_ms() + _LOOK_EVERY_MS
+        self._look_ms, self._wants = monotonic_ms() + _LOOK_EVERY_MS, want > 0
         return self._exchanger.between_trips(lambda store: self._turn(store, want))
 
     def _turn(self, store: Store, want: int) -> bool:
         if self._exchanger.resyncs:  # the next trip is about the queues of the last one
             return False
-        calling = min(want, len(self._called) + self._count_calling(store)) if want else 0
-        self._let_go(store, self._left(store, calling))
-        new = self._next(store, calling) if calling else []
+        busy = self._busy()
+        charges = self._end_turns(store, busy)
+        left = [queue for queue in self._order.over if queue not in busy]
+        names = self._next(store, min(want, self._free_places + len(left)), charges)
+        new = [name for name in names if name not in self._book.since_ms]
         is_called = bool(self._called)
         self._called.clear()  # of what is not served now the daemon reminds
+        self._begin_again([name for name in names if name not in new])
+        self._let_go(store, [queue for queue in left if queue in self._order.over])
         if new:
             self._join(store, new)
         return is_called or bool(new)
 
-    def _count_calling(self, store: Store) -> int:
-        sets = [("ZCARD", store.address.key(keys.wakes(pattern))) for pattern in self._choice.patterns]
-        return sum(map(int, raise_first(store.wire.pipeline(sets))))
-
-    def _left(self, store: Store, calling: int) -> list[str]:
-        """Return what to let go of: what has nothing, and where there is no place for others what had its turn."""
-        now_ms, busy = monotonic_ms(), self._busy()
-        self._gave_ms |= dict.fromkeys(busy | self._order.gave, now_ms)
-        self._order.gave = set()
-        free = [queue for queue in self._since_ms if queue not in busy]
-        rested = [queue for queue in free if now_ms - self._gave_ms.get(queue, self._since_ms[queue]) >= _REST_MS]
-        places = self._free_places
-        left = _empty(store, rested if calling <= places else free)
-        missing = calling - places - len(left)
-        if missing > 0:
-            served = [q for q in free if q not in left and now_ms - self._since_ms[q] >= _LEAST_TURN_MS]
-            # Last who has not given anything yet.
-            left += sorted(served, key=lambda q: (q not in self._gave_ms, self._since_ms[q]))[:missing]
-        return left
+    def _end_turns(self, store: Store, busy: set[str]) -> list[Charge]:
+        """End the turns that are over, and those where nothing is left; return what they are charged."""
+        now_ms = monotonic_ms()
+        self._book.count(now_ms, busy)
+        over = self._book.over_now(now_ms)
+        others = [queue for queue in self._book.may_go(now_ms, busy) if queue not in over]
+        ended = [*over, *_without(store, others, ("ready", "inbox"))]
+        idle = _without(store, over, ("wake",))
+        charges = [Charge(queue, self._book.end(queue), queue in over and queue not in idle) for queue in ended]
+        if self._exchanger.fast.queue in self._order.over:
+            self._exchanger.fast.begin_anew()
+        return charges
 
     @property
     def _free_places(self) -> int:
@@ -130,22 +128,38 @@ class Turning:
             self._exchanger.fast.begin_anew()
         answers = self._run(store, [step_out(queue, self._worker_id) for queue in queues], queues)
         for queue, answer in zip(queues, answers, strict=True):
-            if answer is False and queue in self._since_ms:
+            if answer is False and queue in self._book.since_ms:
                 self._places.enter(queue)
             elif not isinstance(answer, StoreError):
-                self._forget([queue])
+                self._book.forget(queue)
                 self._doubtful.discard(queue)
                 self._places.strike_out(queue)
         raise_first(answers)
 
-    def _next(self, store: Store, calling: int) -> list[str]:
-        """Return the queues that are next, as far as there are places."""
-        names = [*self._called]
-        for pattern in self._choice.patterns:
-            if (room := min(calling, self._free_places) - len(names)) > 0:
-                names += store.run(take_called(pattern, room))
-        new = [name for name in dict.fromkeys(names) if name not in self._since_ms and self._choice.has_turns(name)]
-        return new[: max(0, self._free_places)]
+    def _next(self, store: Store, most: int, charges: Sequence[Charge]) -> list[str]:
+        """Charge what has ended, and return the queues that have a turn now, as far as there are places."""
+        called = [name for name in dict.fromkeys(self._called) if self._choice.has_turns(name)]
+        names = [name for name in called if name not in self._book.since_ms][: max(0, most)]
+        charges = [*charges, *self._twice, *[Charge(name, TURN_JOBS, None) for name in names]]
+        self._twice, waiting = [], list[int]()
+        for pattern in self._patterns.next():
+            due = [charge for charge in charges if self._order.pattern_of(charge.queue) == pattern]
+            room = max(0, most - len(names))
+            if room or due:
+                answer = store.run(take_called(pattern, room, TURN_JOBS, due))
+                self._patterns.heard(pattern, len(answer.queues) + answer.waiting)
+                names += [name for name in answer.queues if self._choice.has_turns(name)]
+                waiting.append(answer.waiting)
+        if waiting:
+            self._book.is_pressed = any(waiting) or any(name not in self._book.since_ms for name in names)
+        return [*dict.fromkeys(names)]
+
+    def _begin_again(self, queues: Sequence[str]) -> None:
+        """Have another turn in queues where it is already."""
+        self._twice = [Charge(queue, -TURN_JOBS, None) for queue in queues if queue not in self._order.over]
+        for queue in queues:
+            if queue in self._order.over:
+                self._book.begin(queue, monotonic_ms())
 
     def _join(self, store: Store, queues: Sequence[str]) -> None:
         """Have leases in these queues, and take their wake tokens along."""
@@ -165,8 +179,7 @@ class Turning:
             self._places.strike_out(queue)
             return
         self._places.enter(queue)
-        self._since_ms[queue] = monotonic_ms()
-        self._order.enter(queue)
+        self._book.begin(queue, monotonic_ms())
 
     def _run(self, store: Store, calls: Sequence[Call[T]], queues: Sequence[str]) -> list[T | StoreError]:
         """Run calls; what is not answered leaves it in doubt whether there are leases in these queues."""
@@ -179,19 +192,14 @@ class Turning:
         return answers
 
     def _doubt(self, queues: Iterable[str]) -> None:
-        self._forget(queues)
-        self._doubtful.update(queues)
-
-    def _forget(self, queues: Iterable[str]) -> None:
         for queue in queues:
-            if self._since_ms.pop(queue, None) is not None:
-                self._order.leave(queue)
-            self._gave_ms.pop(queue, None)
+            self._book.forget(queue)
+            self._doubtful.add(queue)
 
 
-def _empty(store: Store, queues: Sequence[str]) -> list[str]:
-    """Return those that have nothing."""
+def _without(store: Store, queues: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """Return those that have none of these parts."""
     key = store.address.key
-    looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in ("ready", "inbox")]) for queue in queues]
+    looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in parts]) for queue in queues]
     found = store.wire.pipeline_in_parts(looks) if looks else []
     return [queue for queue, count in zip(queues, found, strict=True) if count == 0]

@@ -118,7 +118,9 @@ def test_queues_that_come_and_go_have_equal_shares_after_the_ones_that_are_alway
     order.leave("t-3")
     order.enter("t-4")
     assert list(order.of_next_trip()) == ["first", "t-2", "t-4", "t-1"], "a newcomer is behind who has had as little"
-    assert order.gave == {"t-1", "t-2"}
+    assert order.gave == {"t-1": 2, "t-2": 1}
+    order.over.add("t-2")
+    assert list(order.of_next_trip()) == ["first", "t-4", "t-1", "t-2"], "its turn is over"
 
 
 def test_with_weights_each_queue_of_a_pattern_has_the_share_of_the_pattern() -> None:
