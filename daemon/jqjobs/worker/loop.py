@@ -101,6 +101,7 @@ class Loop:
             return
         try:
             if turning.go_on(self._fetching.ask()[0]):
+                self._hook_queue.look_soon()
                 self._fetching.lull.end()
                 self._exchanger.fast.begin_anew()
         except StoreError as error:

@@ -74,6 +74,13 @@ def test_suspects_call_workers_too(system: QueueSystem, keeper: LeaseKeeper) -> 
     assert (system.ids("suspects", "t-1"), called(system)) == (["a"], ["t-1"])
 
 
+def test_hooks_of_dead_jobs_call_workers_too(system: QueueSystem, keeper: LeaseKeeper) -> None:
+    known(system, "t-1", "t-2")
+    system.redis("ZADD", system.key("hooks", "t-1"), 1, "a n")
+    keeper.patterns.look()
+    assert called(system) == ["t-1"]
+
+
 def test_what_becomes_due_is_promoted_at_its_moment(system: QueueSystem, keeper: LeaseKeeper) -> None:
     known(system, "t-1")
     system.run(enqueueing.enqueue("t-1", [NewJob("n", b"{}", id="later", due="+60")]))

@@ -435,6 +435,17 @@ def test_recorded_outcomes_are_told_in_order(shift: Shift, journal: Journal) -> 
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0), "no alarm goes off in the next job"
 
 
+def test_who_comes_to_other_queues_looks_for_deaths_there_at_once(shift: Shift, journal: Journal) -> None:
+    shift.app.job(name="job", on_failure=journal.hook("on_failure"))(lambda: None)
+    after = shift.hook_queue()
+    after.look(["a"])
+    after.look(["a", "b"])
+    assert shift.exchange.asked == 1
+    after.look_soon()
+    after.look(["a", "b"])
+    assert shift.exchange.asked == 3
+
+
 def test_a_hook_that_raises_keeps_no_other_from_being_called(
     shift: Shift, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:

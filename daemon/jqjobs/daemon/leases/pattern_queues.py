@@ -153,7 +153,8 @@ class PatternQueues:
         self._due_ms |= {
             queue: now_ms + in_ms for queue, in_ms in self._housekeeping.keep_house(queues, is_due=is_due).items()
         }
-        waiting = self._exist(queues, ("wake", "suspects"))  # no token stands for suspects: not each worker takes them
+        # No token stands for suspects, which not each worker takes, nor for hooks.
+        waiting = self._exist(queues, ("wake", "suspects", "hooks"))
         for pattern in self._choice.patterns:
             if mine := [queue for queue in waiting if is_like(queue, [pattern])]:
                 self._store.run(call_workers(pattern, mine))

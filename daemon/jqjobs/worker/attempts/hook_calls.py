@@ -144,6 +144,10 @@ class HookQueue:
         """In how many ms `look` has something to do; infinite when it never has."""
         return max(0.0, self._next_look_ms - monotonic_ms()) if self._names else math.inf
 
+    def look_soon(self) -> None:
+        """Have the next `look` ask: the worker serves queues that it did not serve before."""
+        self._next_look_ms = 0.0
+
     def run(self) -> bool:
         """Call the hooks of what is recorded by now; return whether there were any."""
         ran = False
