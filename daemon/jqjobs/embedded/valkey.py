@@ -54,6 +54,7 @@ def _arguments(directory: Path, socket_path: Path) -> list[str]:
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
+        "hash-max-listpack-value": "512",  # jobs of longer arguments than that take 200 bytes more
     }
     return [word for name, value in settings.items() for word in (f"--{name}", value)]
 

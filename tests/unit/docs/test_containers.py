@@ -172,4 +172,5 @@ def test_valkey_keeps_what_it_acknowledged() -> None:
     assert dict(zip(words[1::2], words[2::2], strict=True)) == {
         "--appendonly": "yes",
         "--maxmemory-policy": "noeviction",
+        "--hash-max-listpack-value": "512",
     }

@@ -94,7 +94,7 @@ def test_the_one_that_starts_it_owns_it_and_ends_it(place: Path) -> None:
 def test_it_is_private_durable_and_has_no_tcp_port(place: Path) -> None:
     server = ensure(place)
     settings = dict[bytes, bytes]()
-    for name in ("port", "appendonly", "appendfsync", "save", "maxmemory-policy"):
+    for name in ("port", "appendonly", "appendfsync", "save", "maxmemory-policy", "hash-max-listpack-value"):
         found = client(server).call("CONFIG", "GET", name)
         settings |= dict([found])
     server.stop()
@@ -104,6 +104,7 @@ def test_it_is_private_durable_and_has_no_tcp_port(place: Path) -> None:
         b"appendfsync": b"everysec",
         b"save": b"",
         b"maxmemory-policy": b"noeviction",
+        b"hash-max-listpack-value": b"512",
     }
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
 
