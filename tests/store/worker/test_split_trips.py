@@ -121,6 +121,15 @@ def test_who_gets_busy_watches_no_more_for_what_comes_in_queues_that_it_has_pass
     assert worker.system.wakes("q1"), "an idle one shall watch"
 
 
+def test_limited_jobs_of_several_queues_are_taken_together_where_all_have_started_in_a_moment(
+    worker: ProcesslessWorker,
+) -> None:
+    for queue in ("q2", "q5", "q9"):
+        worker.system.add_limited("a", "b", limits=Concurrency(9).text("db"), queue=queue)
+    worker.exchanger.packer.soon = 3
+    assert taken(worker, 9) == ["q2/a", "q2/b", "q5/a"]
+
+
 def test_a_limited_job_is_not_taken_beside_one_of_another_queue_that_it_would_wait_for(
     worker: ProcesslessWorker,
 ) -> None:

@@ -17,7 +17,7 @@ from jqjobs.worker.trips.suspects import Allowed
 
 @dataclass(slots=True)
 class Legs:
-    """What is left of a trip. ``want``, ``free``, ``suspects``: so many more, see `trips.exchange`.
+    """What is left of a trip. ``want``, ``free``, ``soon``, ``suspects``: so many more, see `trips.exchange`.
 
     ``waiting``: the queues that it has not come to. ``suspects_in``: the one that is asked for suspects, before all
     others. ``must``: where it goes whatever there is. ``visited``: where it has been.
@@ -27,6 +27,7 @@ class Legs:
     reports: dict[str, Report]
     want: int
     free: int
+    soon: int
     in_hand: Sequence[TakenJob] | None
     suspects: Allowed | None
     suspects_in: str | None
@@ -67,6 +68,7 @@ class Legs:
         self.trips.append(trip)
         self.want -= len(trip.jobs)
         self.free = max(0, self.free - len(trip.jobs))
+        self.soon = max(0, self.soon - len(trip.jobs))
         if queue == self.suspects_in and any(job.suspicion for job in trip.jobs):
             self.want = 0  # nothing of other queues is taken beside them
 

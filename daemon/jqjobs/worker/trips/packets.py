@@ -111,7 +111,7 @@ class Packer:
         call = trips.exchange(
             [queue], self._worker_id, self.number, max(0, legs.want), self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=legs.in_hand, tell_settled=report.has_hooked,
-            free=legs.free, suspects=suspects, has_others=has_others,
+            free=legs.free, soon=legs.soon, suspects=suspects, has_others=has_others,
         )  # fmt: skip
         return Packet(
             call, report, legs.want, legs.free, now_ms, is_resync=legs.in_hand is not None,
