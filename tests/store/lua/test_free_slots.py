@@ -61,6 +61,13 @@ def test_who_is_let_go_by_a_start_in_the_same_trip_comes_in_its_place(system: Qu
     assert taken(system, 9, 9) == ["held", "behind", "later"]
 
 
+def test_a_trip_moves_fewer_jobs_aside_that_have_several_limits(system: QueueSystem) -> None:
+    limits = " ".join(RateLimit(1, seconds=60).text(name) for name in "abcd")
+    system.add_limited(*[f"j{n:02}" for n in range(61)], limits=limits)
+    assert [job.id for job in system.take("w", 5, free=5)] == ["j00"]
+    assert len(system.ids("held")) == 13
+
+
 @pytest.mark.parametrize(("kind", "is_free"), [(Kind.RELEASED, True), (Kind.INTERRUPTED, False)])
 def test_what_a_worker_gives_back_unrun_has_used_no_slot_of_a_rate(
     system: QueueSystem, kind: Kind, is_free: bool
