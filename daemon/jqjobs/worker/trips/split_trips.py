@@ -55,7 +55,8 @@ class SplitTrips:
         suspects = self._packer.suspects_for(want, free)
         suspects_in = self._first_with_suspects() if suspects is not None else None
         legs = Legs(
-            list(queues), by_queue(report), want, free, self._packer.soon, in_hand, suspects, suspects_in, frozenset(must)
+            list(queues), by_queue(report), want, free, self._packer.soon, in_hand, suspects, suspects_in,
+            frozenset(must),
         )  # fmt: skip
         first = suspects_in or next((q for q in queues if want > 0 or not legs.may_be_left_out(q)), queues[0])
         return self._leg(legs, first, now_ms)
