@@ -9,10 +9,11 @@ import pytest
 
 from jqjobs import App, Job, JobHandle
 from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreFull
+from jqjobs.jobs.flow import BatchState
 from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import Kind, State
 from jqjobs.store.calls import moves, upkeep
-from jqjobs.store.calls.batches import deliver_all
+from jqjobs.store.calls.batches import deliver_all, deliver_flow
 from jqjobs.store.calls.moves import Delivered, Transfers
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.partitioning import repartition, tidy
@@ -211,6 +212,27 @@ def test_an_envelope_counts_in_its_batch_wherever_it_goes(system: QueueSystem, a
         system.ingest()
         run_steps(system.run, deliver_all("q"))
         assert batch.status().open == 1
+
+
+def test_members_of_a_batch_are_spread_found_and_retried_and_it_ends_with_the_last(
+    system: QueueSystem, job: AnyJob, app: App
+) -> None:
+    known = split(system, 2)
+    with app.batch(queue="q", id="b") as batch:
+        batch.add_many(job, [(number,) for number in range(8)])
+    assert set(placed(system)) == set(known.names)
+    for place in known.names:
+        for each in system.take(f"w-{place}", 8, queues=(place,)):
+            system.trip(f"w-{place}", 0, [outcome(each, Kind.DISCARDED, line=b"{}")], queues=(place,))
+        run_steps(system.run, deliver_flow(place))
+    assert (batch.status().open, batch.status().dead) == (0, 8)
+    split(system, 3)
+    assert batch.retry() == 8
+    for place in known.names:
+        for _ in range(len(system.ids("ready", place))):
+            run(system, place)
+        run_steps(system.run, deliver_flow(place))
+    assert (batch.status().state, batch.status().succeeded) == (BatchState.SUCCEEDED, 8)
 
 
 def test_a_step_comes_to_a_queue_with_partitions_once_whatever_happens_in_between(system: QueueSystem) -> None:
