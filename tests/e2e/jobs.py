@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 from jqjobs import App, current_job, wait_async
 from jqjobs.base.clock import monotonic_ms
@@ -42,6 +43,24 @@ def note(event: str) -> None:
 def quick() -> int:
     note("start")
     return os.getpid()
+
+
+_since_wake: list[str] = []
+
+
+def _note_call(frame: FrameType, event: str, _: object) -> None:
+    if event == "call":
+        if frame.f_code.co_qualname == "TokenLine.read":
+            _since_wake.clear()
+        _since_wake.append(frame.f_code.co_qualname)
+
+
+@app.job
+def calls_since_wake() -> list[str]:
+    """Return which functions of Python were called since the worker was woken; from the second time on."""
+    calls = _since_wake.copy()
+    sys.setprofile(_note_call)
+    return calls
 
 
 @app.job

@@ -176,3 +176,16 @@ def test_successes_are_logged_where_that_is_asked_for(site: Site, concurrency: s
     job = site.send("quick")
     line = daemon.wait_for_event("job.done")
     assert (line["job"], line["name"], line["attempt"], line["level"]) == (job.ref, "quick", 1, "info")
+
+
+def test_from_the_wake_up_to_the_first_line_of_a_job_few_functions_are_called(site: Site) -> None:
+    """Each is called after a pause, with cold caches, and somebody waits. Look at what is new before raising this."""
+    site.start_daemon("--processes", "1", "--watch", "off")
+    found: list[list[str]] = []
+    for _ in range(6):
+        eventually(lambda: b"cmd=bzpopmin" in site.server.call("CLIENT", "LIST"), what="the worker is idle")
+        found.append(site.wait_for(site.send("calls_since_wake"), State.KEPT).result)
+    # A job that came as the wait was just over was found by a look, not by a token.
+    woken = [calls for calls in found if calls and calls[0] == "TokenLine.read"]
+    least = min(woken, key=len)
+    assert len(least) <= 125, least

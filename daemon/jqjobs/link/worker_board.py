@@ -24,7 +24,7 @@ from jqjobs.link.turn_places import TurnPlaces
 
 #: As plain integers: they are looked up for each job.
 _IN_HAND, _RUNNING = int(Stage.IN_HAND), int(Stage.RUNNING)
-_LEASE_UNTIL, _RECALL = int(Word.LEASE_UNTIL), int(Word.RECALL)
+_TICK, _LEASE_UNTIL, _RECALL = int(Word.TICK), int(Word.LEASE_UNTIL), int(Word.RECALL)
 
 
 class Appointment(NamedTuple):
@@ -108,9 +108,10 @@ class WorkerBoard:
         """How large this process may be and still take jobs; 0: nobody has measured."""
         return self._words[Word.ALLOWANCE]
 
-    def tick(self) -> None:
-        """Say that the worker's loop turns."""
-        self._words[Word.TICK] = monotonic_ms()
+    def tick(self) -> int:
+        """Say that the worker's loop turns; return when, boottime ms."""
+        self._words[_TICK] = now_ms = monotonic_ms()
+        return now_ms
 
     def count_executed(self, executed: int) -> None:
         """Say how many jobs were run: a worker that has run some may die without being suspected itself."""

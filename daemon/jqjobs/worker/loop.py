@@ -83,17 +83,16 @@ class Loop:
             return WorkerExit.FENCED
 
     def _look_after_itself(self) -> None:
-        self._turn_ms = monotonic_ms()
-        self._board.tick()
+        self._turn_ms = self._board.tick()
         if not (self._has_looked or self._surroundings.touched):
             return  # a job waits that came while this worker was idle: it has looked before, and will after that
-        self._surroundings.look()
+        self._surroundings.look(self._turn_ms)
         self._recycling.ask(
             executed=self._executed, has_hung=self._batch.has_hung, is_spoilt=self._surroundings.is_spoilt
         )
         self._loaded_files.report(self._channel)
         if not self._exchanger.under_way:  # else it was asked before that trip was sent
-            self._fetching.may_take = self._is_free_to_take()
+            self._fetching.may_take = self._is_free_to_take(self._turn_ms)
 
     def _take_turns(self, turning: Turning) -> None:
         """Go on to other queues, where they are served by their turn."""
@@ -108,17 +107,16 @@ class Loop:
             self._outage.note(error)
             self._wake_wait.wait(self._outage.pause_s(), for_token=False)
 
-    def _is_free_to_take(self) -> bool:
-        self._look()
+    def _is_free_to_take(self, now_ms: int) -> bool:
+        self._look(now_ms)
         return self._has_room and self._is_fit and not self._exchanger.suspects.is_alone
 
     @property
     def _is_fit(self) -> bool:
         return not (self._instructions.is_quiet or self._batch.has_hung or self._surroundings.is_spoilt)
 
-    def _look(self) -> None:
+    def _look(self, now_ms: int) -> None:
         """Hear the daemon and look at the own size, unless all was well a moment ago."""
-        now_ms = monotonic_ms()
         if now_ms >= self._look_ms:
             self._instructions.hear()
             self._has_room = self._is_fit and self._own_memory.may_take()
@@ -149,7 +147,7 @@ class Loop:
 
     def _trip(self) -> Trip | None:
         """Finish the trip that is under way, or make one; None when Redis does not answer."""
-        if not self._board.lease_holds() and not self._exchanger.under_way:
+        if not self._exchanger.under_way and not self._board.lease_holds():
             return None
         try:
             if not self._exchanger.under_way:
@@ -181,7 +179,7 @@ class Loop:
         if self._batch.unstarted_count > self._pace.low or self._exchanger.under_way or self._signals.draining:
             return
         # Hears a word to be quiet, say, that came while a job ran.
-        self._fetching.may_take = self._is_free_to_take() and not self._channel.closed
+        self._fetching.may_take = self._is_free_to_take(monotonic_ms()) and not self._channel.closed
         want, free = self._fetching.ask()
         if want > 0 and self._board.lease_holds():
             self._exchanger.send(want, free)
@@ -207,6 +205,6 @@ class Loop:
         self._look_ms, self._has_looked = 0, not self._exchanger.under_way
 
     def _hear_daemon(self) -> None:
-        self._look()
+        self._look(monotonic_ms())
         if self._instructions.is_quiet or not self._fetching.may_take:
             self._wake_wait.cancel()  # the token is for those who take

@@ -75,15 +75,25 @@ def exchange(
     if has_others:
         words += "others "
     args: list[Argument] = ["", worker, trip, want, lease_ms, words + _room(free, soon, suspects)]
-    plain, others = _reports(queues, done, outcomes)
-    for queue in queues:
-        kept = " ".join([f"{job.id} {job.attempt}" for job in in_hand or () if job.queue == queue])
-        ids, rest = plain[queue], others[queue]
-        args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
+    args += _reported(queues, done, outcomes, in_hand or ())
     return Call(
         script("exchange"), [keys.meta(queue) for queue in queues], args,
         lambda reply: parse_trip(reply, queues),
     )  # fmt: skip
+
+
+def _reported(
+    queues: Sequence[str], done: Sequence[TakenJob], outcomes: Sequence[Outcome], in_hand: Sequence[TakenJob]
+) -> list[Argument]:
+    if not (done or outcomes or in_hand):
+        return [0, "", 0] * len(queues)
+    args: list[Argument] = []
+    plain, others = _reports(queues, done, outcomes)
+    for queue in queues:
+        kept = " ".join([f"{job.id} {job.attempt}" for job in in_hand if job.queue == queue])
+        ids, rest = plain[queue], others[queue]
+        args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
+    return args
 
 
 def _room(free: int, soon: int, suspects: tuple[int, Scope] | None) -> str:

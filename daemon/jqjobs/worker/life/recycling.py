@@ -29,11 +29,10 @@ class Recycling:
 
     def ask(self, *, executed: int, has_hung: bool, is_spoilt: bool) -> None:
         """Ask if there is a reason. ``executed``: jobs that it has run; ``is_spoilt``: it can run no more."""
-        now_ms = monotonic_ms()
-        reason = "max_age" if now_ms >= self._old_at_ms else "max_jobs" if executed >= self._max_jobs else ""
-        if is_spoilt:
-            reason = "limits"
-        if reason and now_ms >= self._ask_again_ms:
+        reason = "limits" if is_spoilt else "max_jobs" if executed >= self._max_jobs else ""
+        if not is_spoilt and self._old_at_ms < math.inf and monotonic_ms() >= self._old_at_ms:
+            reason = "max_age"
+        if reason and (now_ms := monotonic_ms()) >= self._ask_again_ms:
             self._ask_again_ms = now_ms + _ASK_AGAIN_MS
             self._channel.send("recycle", reason=reason)
         if has_hung and not self._said_hung:

@@ -98,9 +98,9 @@ class Surroundings:
         self._called.clear()
         self.put_right()
 
-    def look(self) -> None:
+    def look(self, now_ms: int) -> None:
         """Put right what is to be put right; called at each turn of the loop."""
-        if self.touched or self.is_spoilt or monotonic_ms() >= self._next_look_ms:
+        if self.touched or self.is_spoilt or now_ms >= self._next_look_ms:
             self.put_right()
         else:
             self.is_spoilt = not self._has_resources()

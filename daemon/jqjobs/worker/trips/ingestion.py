@@ -5,7 +5,7 @@ Where that does not work, the wake token of the queue means nothing, since it st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 
 from jqjobs.base import log
@@ -29,8 +29,11 @@ class Ingestion:
         self._store = store
         self._said_ms: dict[str, int] = {}
 
-    def take_in(self, queues: Iterable[str]) -> bool:
+    def take_in(self, queues: Collection[str]) -> bool:
         """Take envelopes in, from all queues that have any; return whether that moved some."""
+        if not queues:  # as after nearly every trip
+            self.blocked = frozenset()
+            return False
         moved = {queue: self._ingest(queue) for queue in queues}
         self.blocked = frozenset(queue for queue in moved if not moved[queue])
         return any(moved.values())

@@ -90,7 +90,7 @@ class Packer:
         self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int, *,
         is_wake: bool = False,
     ) -> Packet:  # fmt: skip
-        suspects = self._suspects.ask(want, free)
+        suspects = self._suspects.ask(want, free, now_ms)
         call = trips.exchange(
             self.order.of_next_trip(), self._worker_id, self.number, want, self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
@@ -99,9 +99,9 @@ class Packer:
         is_resync, asked_suspects = in_hand is not None, suspects is not None
         return Packet(call, report, want, free, now_ms, is_resync=is_resync, asked_suspects=asked_suspects)
 
-    def suspects_for(self, want: int, free: int) -> Allowed | None:
+    def suspects_for(self, want: int, free: int, now_ms: int) -> Allowed | None:
         """Return how many suspects the legs of a trip may bring, see `SuspectTurn.ask`."""
-        return self._suspects.ask(want, free)
+        return self._suspects.ask(want, free, now_ms)
 
     def leg(self, legs: Legs, queue: str, now_ms: int, *, has_others: bool) -> Packet:
         """Return the leg of a trip to one queue. ``has_others``: the worker has other jobs in hand."""

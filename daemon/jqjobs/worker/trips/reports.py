@@ -26,7 +26,7 @@ class Report(NamedTuple):
     @property
     def has_hooked(self) -> bool:
         """Whether hooks wait for one of them."""
-        return any(outcome.after is not None for outcome in self.outcomes)
+        return bool(self.outcomes) and any(outcome.after is not None for outcome in self.outcomes)
 
 
 class Reports:

@@ -52,7 +52,7 @@ class SplitTrips:
         self._watched.intersection_update(queues)  # it may have let go of one meanwhile
         must = self._watched | self._woken.intersection(queues) | set(queues if has_no_aim else ())
         self._woken.clear()
-        suspects = self._packer.suspects_for(want, free)
+        suspects = self._packer.suspects_for(want, free, now_ms)
         suspects_in = self._first_with_suspects() if suspects is not None else None
         legs = Legs(
             list(queues), by_queue(report), want, free, self._packer.soon, in_hand, suspects, suspects_in,

@@ -7,7 +7,6 @@ where other workers go on with what is ready, else for a while.
 
 from __future__ import annotations
 
-from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
@@ -17,6 +16,9 @@ from jqjobs.worker.trips.solitude import Solitude, solitude_of
 
 #: Looking for them makes a trip dearer, so it is done so often only.
 _LOOK_EVERY_MS = 50
+
+#: By its number, since it is looked up before most trips.
+_SCOPES = {scope.value: scope for scope in Scope}
 
 #: How many suspects a trip may bring, and of which scope at most.
 Allowed = tuple[int, Scope]
@@ -37,18 +39,17 @@ class SuspectTurn:
         """Whether this worker takes suspects at all."""
         return self._board.appointment.scope != 0
 
-    def ask(self, want: int, free: int) -> Allowed | None:
+    def ask(self, want: int, free: int, now_ms: int) -> Allowed | None:
         """Return how many to ask for in a trip that asks for ``want`` jobs; ``free``: so many slots have nothing."""
         if self._solitude is not None and not self._has_in_hand(self._solitude.job):
             self._solitude = None
-        scope = self._board.appointment.scope
-        if not scope or want <= 0 or self._is_after_suspects:
+        if want <= 0 or self._is_after_suspects or now_ms < self._ask_at_ms:
             return None
-        now_ms = monotonic_ms()
-        if now_ms < self._ask_at_ms or any(job.suspicion for job in self._batch.in_hand()):
+        scope = self._board.appointment.scope
+        if not scope or any(job.suspicion for job in self._batch.in_hand()):
             return None
         self._ask_at_ms = now_ms + _LOOK_EVERY_MS
-        return max(1, free), Scope(scope)
+        return max(1, free), _SCOPES[scope]
 
     def hear(self, trip: Trip, *, asked: bool) -> None:
         """Note what a trip will bring: after suspects the others have their turn.
