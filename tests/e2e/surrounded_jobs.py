@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import decimal
 import faulthandler
+import io
 import json
 import os
 import resource
@@ -169,6 +170,10 @@ REMAINS: dict[str, Callable[[], object]] = {
     "mask": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGUSR2]),
     "memory": lambda: resource.setrlimit(resource.RLIMIT_AS, (10**9, resource.RLIM_INFINITY)),
     "depth": lambda: sys.setrecursionlimit(100),
+    "closed output": lambda: [sys.stdout.close(), sys.stderr.close()],
+    "wrapped output": lambda: setattr(sys, "stdout", io.TextIOWrapper(sys.stdout.detach(), encoding="latin-1")),
+    "caught output": lambda: setattr(sys, "stdout", io.StringIO()),
+    "no output": lambda: [setattr(sys, name, None) for name in ("stdout", "stderr")],
     "directory": lambda: [os.chdir(place := tempfile.mkdtemp()), os.rmdir(place)],
 }
 
@@ -180,6 +185,8 @@ def leave(what: str) -> list[object]:
     while time.process_time() < until:
         sum(range(1000))
     time.sleep(0.6)
+    print("printed by a job", flush=True)
+    print("printed by a job", file=sys.stderr, flush=True)
     handlers = [signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR2)]
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     found: list[object] = [

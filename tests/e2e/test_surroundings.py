@@ -136,6 +136,7 @@ def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(
 
 REMAINS = (
     "pipe", "child", "user signal", "profiler", "virtual alarm", "watchdog", "mask", "directory", "memory", "depth",
+    "closed output", "wrapped output", "caught output", "no output",
 )  # fmt: skip
 
 
@@ -145,6 +146,13 @@ def test_what_a_job_leaves_set_armed_or_deleted_no_later_job_finds(site: Site) -
     found = [site.wait_for(job, State.KEPT).result for job in jobs]
     assert found == [found[0]] * len(jobs)
     assert daemon.events("worker.died") == []
+    eventually(lambda: daemon.log_text().count("printed by a job") == 2 * len(jobs), what="all lines are in the log")
+
+
+def test_output_that_a_job_has_closed_is_there_for_those_on_other_threads(site: Site) -> None:
+    start(site, 2)
+    for what in ("closed output", "no output", ""):
+        site.wait_for(site.send("leave", what), State.KEPT)
 
 
 # Descriptors, processes, text

@@ -19,7 +19,13 @@ _WORDS = {
     "week": "w",
 }  # fmt: skip
 _WORDS_MS = _UNITS_MS | {word + end: _UNITS_MS[unit] for word, unit in _WORDS.items() for end in ("", "s")}
-_PART = re.compile(r"(\d+(?:\.\d+)?|an?(?=\s))\s*([a-z]+)", re.ASCII)
+_NUMBERS = {
+    "half an": 0.5, "half a": 0.5, "an": 1, "a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
+    "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30,
+}  # fmt: skip
+_PART = re.compile(rf"(\d+(?:\.\d+)?|(?:{'|'.join(_NUMBERS)})(?=\s))\s*([a-z]+)", re.ASCII)
+#: Words may begin with capitals; a letter alone may not: M stands for months as well.
+_WORD = re.compile(r"[A-Za-z]{2,}")
 _DURATION = re.compile(rf"{_PART.pattern}(?:(?:\s*,\s*|\s+and\s+|\s*){_PART.pattern})*", re.ASCII)
 
 #: Longest delay, time limit or retention that is taken seriously: ten years, in ms.
@@ -62,11 +68,12 @@ def _to_ms(value: Duration, what: str) -> float:
 
 
 def span_ms(text: str) -> float | None:
-    """Return the ms of ``"90s"``, ``"1h30m"``, ``"2 days"``, ``"1 hour and 30 minutes"``; None for any other text."""
+    """Return the ms of ``"90s"``, ``"1h30m"``, ``"2 Days"``, ``"one hour and 30 minutes"``; None for any other text."""
+    text = _WORD.sub(lambda word: word[0].lower(), text)
     parts = _PART.findall(text) if _DURATION.fullmatch(text) else ()
     if not parts or any(unit not in _WORDS_MS for _, unit in parts):
         return None
-    return sum((1 if number[0] == "a" else float(number)) * _WORDS_MS[unit] for number, unit in parts)
+    return sum((_NUMBERS.get(number) or float(number)) * _WORDS_MS[unit] for number, unit in parts)
 
 
 def span_text(ms: int) -> str:

@@ -19,6 +19,7 @@ import msgspec.inspect
 
 #: Subclasses of these, such as text that a template has marked as safe, travel as what they are underneath.
 _BASES: tuple[Any, ...] = (str, int, float, list, dict)
+_WITH_FIELDS = (msgspec.inspect.TypedDictType, msgspec.inspect.DataclassType, msgspec.inspect.StructType)
 _KNOWN = (pathlib.PurePath, collections.deque, collections.OrderedDict)
 
 
@@ -87,6 +88,11 @@ def has_open_part(kind: Any) -> bool:
     """Whether an annotation says nothing of some part of what it is given, as ``list`` of its items."""
     parts = _parts(msgspec.inspect.type_info(kind), set())
     return any(isinstance(part, msgspec.inspect.AnyType) or _custom(part) in (object, *_KNOWN) for part in parts)
+
+
+def has_fields(kind: Any) -> bool:
+    """Whether something in an annotation has fields of its own, and takes a dict with their names."""
+    return any(isinstance(part, _WITH_FIELDS) for part in _parts(msgspec.inspect.type_info(kind), set()))
 
 
 def unknown_type(kind: Any) -> type | None:

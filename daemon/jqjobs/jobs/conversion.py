@@ -10,7 +10,7 @@ import msgspec
 
 from jqjobs.errors import InvalidArguments
 from jqjobs.jobs.carried_types import convert, is_open
-from jqjobs.jobs.json_changes import WouldChange, arriving, check_plain, is_plain
+from jqjobs.jobs.json_changes import WouldBeLost, WouldChange, arriving, check_plain, is_plain
 
 #: Parameters that take any number of values.
 OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -20,13 +20,14 @@ OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 class Conversion:
     """Of one function. ``name``: of the function, for people.
 
-    ``half_open``: parameters whose annotations say nothing of some part of what they are given. ``unpacked``: those
-    of which the annotation speaks of all values together.
+    ``half_open``: parameters whose annotations say nothing of some part of what they are given. ``with_fields``: those
+    with a type that has fields of its own. ``unpacked``: those of which the annotation speaks of all values together.
     """
 
     name: str
     signature: inspect.Signature
     half_open: frozenset[str]
+    with_fields: frozenset[str]
     unpacked: frozenset[str]
 
     def of_parameter(self, parameter: str, value: Any, kind: Any, *, to_plain: bool) -> Any:
@@ -53,16 +54,18 @@ class Conversion:
             if is_open(kind):
                 check_plain(value)
                 return value
-            return arriving(value, kind, has_open_part=parameter in self.half_open)
+            is_open_within, has_fields = parameter in self.half_open, parameter in self.with_fields
+            return arriving(value, kind, has_open_part=is_open_within, has_fields=has_fields)
         except Exception as error:  # converting runs code of the user: __post_init__, properties, enums
             raise self._misfit(name, value, error, to_plain=to_plain) from None
 
     def _misfit(self, name: str, value: Any, error: Exception, *, to_plain: bool) -> InvalidArguments:
         """Return what is told of an argument that cannot be converted."""
-        is_told = isinstance(error, (msgspec.ValidationError, WouldChange))
+        is_told = isinstance(error, (msgspec.ValidationError, WouldChange, WouldBeLost))
         what = f"{name!r}: {error}" if is_told else f"{name!r}: {type(error).__name__}: {error}"
         hint = ""
-        if to_plain and is_told and (isinstance(error, WouldChange) or not is_plain(value)):
+        is_misplaced = isinstance(error, WouldChange) or (is_told and not is_plain(value))
+        if to_plain and is_misplaced and not isinstance(error, WouldBeLost):
             what += ": annotate the parameter"
             hint = f"say its type, as in {name}: datetime, or pass text, numbers, lists and dicts of them"
         known = "" if to_plain else self.signature  # of a worker it may be older or newer than what the producer has

@@ -20,6 +20,7 @@ PLAIN = frozenset((int, str, bool, float, type(None)))
 _KEYS = frozenset((str,))
 #: Part of an argument: the keys, places and fields that lead to it, and itself.
 _Part = tuple[tuple[Any, ...], Any]
+_NOWHERE = object()
 
 
 class WouldChange(Exception):
@@ -27,16 +28,31 @@ class WouldChange(Exception):
 
     def __init__(self, part: _Part) -> None:
         path, value = part
-        place = f" at {''.join(f'[{key!r}]' for key in path)}" if path else ""
-        super().__init__(f"JSON would change the {type(value).__name__}{place}")
+        super().__init__(f"JSON would change the {type(value).__name__}{_place(path)}")
 
 
-def arriving(given: Any, kind: Any, *, has_open_part: bool) -> Any:
-    """Return what the worker gets of an argument with an annotation. Raises: WouldChange, and as `convert` does."""
+class WouldBeLost(Exception):
+    """A dict has a key for which there is no field where it goes: the worker would not get it."""
+
+    def __init__(self, part: _Part) -> None:
+        path, came = part
+        name = getattr(type(came), "__name__", "dict")
+        super().__init__(
+            f"no field is named {path[-1]!r}{_place(path[:-1])}" + ("" if name == "dict" else f" of {name}")
+        )
+
+
+def arriving(given: Any, kind: Any, *, has_open_part: bool, has_fields: bool) -> Any:
+    """Return what the worker gets of an argument with an annotation.
+
+    Raises: WouldChange, WouldBeLost, and as `convert` does.
+    """
+    came = convert(given, kind)  # refuses a moment where text is wanted
+    if has_fields and (part := _left_out(given, came)) is not None:
+        raise WouldBeLost(part)
     if is_plain(given):
-        return convert(given, kind)
-    meant = convert(given, kind)  # refuses a moment where text is wanted
-    came = convert(msgspec.json.decode(encode(given)), kind)
+        return came
+    meant, came = came, convert(msgspec.json.decode(encode(given)), kind)
     if has_open_part and (part := _difference(meant, came)) is not None:
         raise WouldChange(part)
     return came
@@ -73,6 +89,43 @@ def _first_changed(items: Iterable[tuple[Any, Any]]) -> _Part | None:
     return None
 
 
+def _place(path: tuple[Any, ...]) -> str:
+    return f" at {''.join(f'[{key!r}]' for key in path)}" if path else ""
+
+
+def _left_out(given: Any, came: Any) -> _Part | None:
+    """Return the first key of a dict for which there is no field in what was made of it, and that."""
+    for key, item, made in _matched(given, came):
+        if made is _NOWHERE:
+            return (key,), came
+        if (found := _left_out(item, made)) is not None:
+            return (key, *found[0]), found[1]
+    return None
+
+
+def _matched(given: Any, came: Any) -> Iterable[tuple[Any, Any, Any]]:
+    """Return the parts of what was given, each with its key or place and what was made of it."""
+    if isinstance(given, (list, tuple)) and isinstance(came, (list, tuple, deque)):
+        return zip(range(len(given)), given, came, strict=False)
+    if not isinstance(given, dict):
+        return ()
+    if isinstance(came, dict) and len(came) == len(given):  # keys may be made of text, in the same order
+        return zip(given, given.values(), came.values(), strict=True)
+    parts = came if isinstance(came, dict) else _fields(came)
+    return ((key, item, parts.get(key, _NOWHERE)) for key, item in given.items()) if parts else ()
+
+
+def _fields(made: Any) -> dict[str, Any]:
+    """Return what a value with fields has, by the names that JSON has for them; {} for any other value."""
+    if dataclasses.is_dataclass(made):
+        return {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+    if not isinstance(made, msgspec.Struct):
+        return {}
+    names = zip(made.__struct_encode_fields__, made.__struct_fields__, strict=True)
+    tag = made.__struct_config__.tag_field
+    return {name: getattr(made, field) for name, field in names} | ({tag: None} if tag else {})
+
+
 def _difference(meant: Any, came: Any) -> _Part | None:
     """Return the first part that came as another type; both values were made by one annotation."""
     if type(meant) is not type(came):
@@ -89,6 +142,8 @@ def _pairs(meant: Any, came: Any) -> Iterable[tuple[Any, Any, Any]]:
         return zip(range(len(meant)), meant, came, strict=True)
     if isinstance(meant, dict):
         return ((key, item, came[key]) if key in came else (key, key, None) for key, item in meant.items())
+    if isinstance(meant, (set, frozenset)):
+        return ((item, item, item if item in came else None) for item in meant)
     fields: Iterable[str] = getattr(meant, "__struct_fields__", ())
     if dataclasses.is_dataclass(meant):
         fields = [field.name for field in dataclasses.fields(meant)]

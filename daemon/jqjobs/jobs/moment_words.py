@@ -20,6 +20,7 @@ from jqjobs.jobs.timetable import zone_of
 _MOST_CHARACTERS = 100
 _HINT = "write it like '2 days', 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'"
 
+_MINUS = ("-", "\u2212")
 _BEFORE_ZONE = re.compile(r"(.+?)\s+([A-Za-z_]+/[A-Za-z0-9_+/-]+|UTC|GMT|Z)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _MONTH = re.compile(r"\b(jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)", re.IGNORECASE)
@@ -36,6 +37,8 @@ def understood(text: str, what: str, now_ms: int) -> datetime:
     """
     if len(text) > _MOST_CHARACTERS:
         raise InvalidOption(f"{what} {text[:_MOST_CHARACTERS]!r}… is too long to be a moment", hint=_HINT)
+    if text.strip()[:1] in _MINUS:
+        raise InvalidOption(f"{what} {text!r} is negative", hint=_HINT)
     words = _BEFORE_ZONE.fullmatch(text.strip())
     zone = zone_of("UTC" if words[2] in ("GMT", "Z") else words[2]) if words else None
     now = datetime.fromtimestamp(now_ms / 1000, zone).replace(tzinfo=None, microsecond=0)

@@ -15,7 +15,7 @@ from jqjobs.base.clock import LONGEST_MS, Duration, duration_ms, span_ms
 from jqjobs.errors import InvalidOption
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-_AROUND_SPAN = re.compile(r"(?:now\s*\+|\+|in\s)?\s*(.+?)(?:\s+(?:from now|later))?")
+_AROUND_SPAN = re.compile(r"(?:now\s*\+|\+|in\s)?\s*(.+?)(?:\s+(?:from now|later))?", re.IGNORECASE)
 
 
 def is_moment(value: object) -> TypeGuard[str]:
@@ -98,5 +98,8 @@ def _plain_span(value: Any) -> Any:
     """Return what `duration_ms` is to be asked about, None for text that is neither a number nor a span."""
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
         return value
-    inner = _AROUND_SPAN.fullmatch(value.strip())
+    words = " ".join(value.split())  # whatever spaces there are
+    if words.lower() == "now":
+        return 0
+    inner = _AROUND_SPAN.fullmatch(words)
     return inner[1] if inner and span_ms(inner[1]) is not None else None

@@ -14,7 +14,7 @@ from typing import Any
 
 from jqjobs.errors import InvalidArguments
 from jqjobs.jobs.annotations import check_carriable, decorator_hint, name_of, resolved, signature_of
-from jqjobs.jobs.carried_types import has_open_part
+from jqjobs.jobs.carried_types import has_fields, has_open_part
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
 from jqjobs.jobs.parameters import schema_of
@@ -57,7 +57,10 @@ class Signature:
     @cached_property
     def _conversion(self) -> Conversion:
         half_open = {name for name, kind in self._types.items() if has_open_part(kind)}
-        return Conversion(self._name, self._signature, frozenset(half_open), frozenset(self._unpacked))
+        with_fields = {name for name, kind in self._types.items() if has_fields(kind)}
+        return Conversion(
+            self._name, self._signature, frozenset(half_open), frozenset(with_fields), frozenset(self._unpacked)
+        )  # fmt: skip
 
     def check(self) -> None:
         """Resolve and check the annotations now. Raises: ConfigError."""

@@ -86,7 +86,7 @@ def _make_process(
     """Return what there is before the app is loaded; what is changed around jobs is noticed from now on."""
     channel = Channel(socket.socket(fileno=config.channel_fd))
     instructions = Instructions(channel, signals)
-    surroundings = Surroundings(signals, instructions, stacks)
+    surroundings = Surroundings(signals, instructions, stacks, has_one_slot=config.concurrency == 1)
     surroundings.watch()
     return WorkerProcess(
         config=config, environment=environment, channel=channel, signals=signals, interrupter=interrupter,

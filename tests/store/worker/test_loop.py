@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ class Around:
     touched = is_spoilt = False
 
     has_room = True
+
+    @property
+    def stdout(self) -> Any:
+        return sys.stdout
 
     def may_take(self) -> bool:
         return self.has_room

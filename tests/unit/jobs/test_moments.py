@@ -44,6 +44,8 @@ def read(text: str, now: datetime = FRIDAY) -> str:
     [
         ("+1 minute", 60), ("2 days", 172_800), ("in 2 hours", 7200), ("now + 5 minutes", 300), ("an hour", 3600),
         ("10 minutes from now", 600), ("1 hour and 30 minutes", 5400), ("1 day, 2 hrs", 93_600), ("90", 90),
+        ("5 Minutes", 300), ("In 5 MIN", 300), ("in one hour", 3600), ("half an hour", 1800),
+        ("Ten minutes later", 600), ("5\u00a0minutes", 300), ("in\n2 hours", 7200),
     ],
 )  # fmt: skip
 def test_a_span_in_words_is_so_many_seconds_even_across_a_change_of_the_clock(text: str, span: int) -> None:
@@ -108,12 +110,19 @@ def test_what_the_clock_leaps_over_comes_after_the_leap_and_what_it_shows_twice_
         ("1 jan 2040 8am", "more than ten years ahead: it was understood as Sunday 2040-01-01 08:00 CET"),
         ("9 o'clock or 10", "not understood"),
         ("whenever", "not understood"),
+        ("-5s", "is negative"),
+        ("\u22122 days", "is negative"),
+        ("5 M", "says no time of day"),
         ("9am " * 50, "too long"),
     ],
 )
 def test_what_is_past_or_may_mean_several_moments_is_refused_with_what_was_understood(text: str, why: str) -> None:
     with pytest.raises(InvalidOption, match=f"(?s)(delay|tz) .*{why}"):
         read(text)
+
+
+def test_now_is_at_once() -> None:
+    assert due_text("now", "delay", 0) == due_text(" Now", "due", 0) == ""
 
 
 def test_a_bare_number_is_a_delay_and_no_moment() -> None:

@@ -250,6 +250,45 @@ def test_fields_without_a_type_are_no_place_to_hide(event: Event) -> None:
         Signature(job).encode((event,), {})
 
 
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_sets_without_a_type_are_none_either(kind: type[Any]) -> None:
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": kind}
+    with pytest.raises(InvalidArguments, match="JSON would change the date at "):
+        Signature(job).encode((kind([date(2026, 1, 1), "a"]),), {})
+    assert travel(job, kind([1, "a"])) == ((kind([1, "a"]),), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "why"),
+    [
+        (Address, {"street": "x", "city": "y"}, "no field is named 'city'"),
+        (list[Point], [{"x": 1}, {"x": 1, "z": 2}], r"no field is named 'z' at \[1\] of Point"),
+        (dict[int, Order], {"7": {"id": 1, "placed": "2026-01-01T00:00:00Z", "lines": [{"x": 1, "q": 0}]}},
+         r"no field is named 'q' at \['7'\]\['lines'\]\[0\] of Point"),
+        (Point | None, {"x": 1, "zz": 1}, "no field is named 'zz' of Point"),
+    ],
+    ids=_name,
+)  # fmt: skip
+def test_a_key_that_would_not_arrive_is_refused(kind: Any, value: Any, why: str) -> None:
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": kind}
+    with pytest.raises(InvalidArguments, match=f"job: argument 'value': {why}$"):
+        Signature(job).encode((value,), {})
+
+
+def test_names_that_json_has_for_fields_are_no_strangers() -> None:
+    class Renamed(msgspec.Struct, rename="camel", tag=True):
+        one_two: int
+
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": Renamed}
+    assert travel(job, {"type": "Renamed", "oneTwo": 1})[0] == (Renamed(1),)
+
+
 @pytest.mark.parametrize(
     "value", [value for value in CHANGED if not isinstance(value, str)], ids=_name
 )  # fmt: skip

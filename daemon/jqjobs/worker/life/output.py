@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jqjobs.base import log
 
@@ -31,6 +31,49 @@ class _Whole(io.FileIO):
         return memoryview(data).nbytes
 
 
+class _Buffer(io.BufferedWriter):
+    """Stays open, whoever closes it: later jobs print, too."""
+
+    def close(self) -> None:
+        self.flush()
+
+
+class _Lines(io.TextIOWrapper):
+    """Stays open and whole, whoever closes it or takes it apart, as other text streams around it do at their end."""
+
+    def close(self) -> None:
+        self.flush()
+
+    def detach(self) -> BinaryIO:
+        self.flush()
+        return self.buffer
+
+
+class Streams:
+    """What print and tracebacks are written to, as the app has it after its import."""
+
+    def __init__(self) -> None:
+        self.keep()
+
+    def keep(self) -> None:
+        """Let jobs find what there is now."""
+        self.stdout, self._stderr = sys.stdout, sys.stderr
+
+    def put_back(self, *, always: bool) -> None:
+        """Take away what a job has left in their place: ``always``, or where nobody can write to it any more."""
+        if sys.stdout is not self.stdout and (always or _is_closed(sys.stdout)):
+            sys.stdout = self.stdout
+        if sys.stderr is not self._stderr and (always or _is_closed(sys.stderr)):
+            sys.stderr = self._stderr
+
+
+def _is_closed(stream: Any) -> bool:
+    try:
+        return stream is None or bool(stream.closed)
+    except Exception:  # it is taken apart, or no stream
+        return not hasattr(stream, "write")
+
+
 def print_lines() -> None:
     """Set up stdout and stderr of a worker."""
     for name in ("stdout", "stderr"):
@@ -42,10 +85,10 @@ def print_lines() -> None:
     os.register_at_fork(after_in_child=turn._at_fork_reinit)  # as logging does with its own
 
 
-def _line_by_line(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+def _line_by_line(stream: io.TextIOWrapper) -> _Lines:
     raw = _Whole(stream.fileno(), "w", closefd=False)
-    lines = io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True
+    lines = _Lines(
+        _Buffer(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True
     )  # fmt: skip
     # Or `print` would write a long text first, and its line end when others have had their turn.
     lines._CHUNK_SIZE = _MOST_BYTES  # type: ignore[attr-defined]

@@ -22,13 +22,14 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from signal import ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, getitimer, getsignal, pthread_sigmask, setitimer
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import Discard, Retry
 from jqjobs.link.stacks import Stacks
 from jqjobs.worker.attempts.reasons import REASONS
 from jqjobs.worker.life.instructions import Instructions
+from jqjobs.worker.life.output import Streams
 from jqjobs.worker.life.worker_signals import Signals
 
 #: What changes the surroundings.
@@ -49,7 +50,10 @@ _LOOK_EVERY_MS = 200
 class Surroundings:
     """One per worker; all of it belongs to the main thread, but `touched`, which any thread may set."""
 
-    def __init__(self, signals: Signals, instructions: Instructions, stacks: Stacks) -> None:
+    def __init__(self, signals: Signals, instructions: Instructions, stacks: Stacks, *, has_one_slot: bool) -> None:
+        """``has_one_slot``: no job runs while something is put right."""
+        self._has_one_slot = has_one_slot
+        self._streams = Streams()
         self._signals = signals
         self._instructions = instructions
         self._stacks = stacks
@@ -67,6 +71,11 @@ class Surroundings:
         self._next_look_ms = 0
         #: Whether descriptors are wanting, or a limit is lower for good: jobs would fail here for no fault of theirs.
         self.is_spoilt = False
+
+    @property
+    def stdout(self) -> TextIO | None:
+        """What jobs are to find as `sys.stdout`."""
+        return self._streams.stdout
 
     def watch(self) -> None:
         """Notice from now on when Python code changes something."""
@@ -96,6 +105,7 @@ class Surroundings:
         self._depth = sys.getrecursionlimit()
         self._limits = {limit: resource.getrlimit(limit) for limit in _LIMITS} | self._limits
         self._called.clear()
+        self._streams.keep()
         self.put_right()
 
     def look(self, now_ms: int) -> None:
@@ -125,6 +135,7 @@ class Surroundings:
         pthread_sigmask(signal.SIG_SETMASK, self._mask)
         self._signals.wakeup.ring_at_signals()
         self._leave_deleted_directory()
+        self._streams.put_back(always=self._has_one_slot)
         self.is_spoilt = not self._has_resources()
         self._hear()
 

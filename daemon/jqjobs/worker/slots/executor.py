@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.wakeup import Wakeup
@@ -31,6 +32,11 @@ class Surroundings(Protocol):
 
     touched: bool
     is_spoilt: bool
+
+    @property
+    def stdout(self) -> TextIO | None:
+        """What jobs are to find as `sys.stdout`."""
+        ...
 
     def put_right(self) -> None:
         """Make it as it was, for the next one."""
@@ -94,13 +100,13 @@ class MainThread:
         """Run what is in hand, one after the other; return how many."""
         around, signals, batch, last, outcome = self._surroundings, self._signals, self._batch, None, None
         run, note_end = self._runner.run, self._statistics.count
-        count, says_all = 0, self._job_log.has_successes
+        count, says_all, stdout = 0, self._job_log.has_successes, around.stdout
         while not (signals.draining or around.is_spoilt) and (job := batch.start_next()) is not None:
             if last is not None:  # it has just ended: that spares a look at the clock
                 note_end(last, outcome, job.started_ms)
             last, outcome = job, self._refuse(job) if job.memory_bytes else None
             outcome = outcome or run(job)
-            if around.touched or outcome is not None:
+            if around.touched or outcome is not None or sys.stdout is not stdout:
                 self._tidy_up(outcome)
             batch.finish(job, outcome)
             if outcome is not None or says_all:
@@ -116,7 +122,8 @@ class MainThread:
     def _tidy_up(self, outcome: Outcome | None) -> None:
         if outcome is not None:
             end_leftovers(outcome)
-        if self._surroundings.touched or (outcome is not None and outcome.kind is Kind.FAILED):
+        is_suspicious = outcome is not None and outcome.kind is Kind.FAILED
+        if is_suspicious or self._surroundings.touched or sys.stdout is not self._surroundings.stdout:
             self._surroundings.put_right()
 
     def listen(self, low: int, *, for_outcomes: bool) -> None:

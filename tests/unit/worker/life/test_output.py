@@ -56,3 +56,17 @@ os.wait()
 done.set()
 """
     assert printed(script) == "the child\n"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "sys.stdout.close()",
+        "with sys.stdout: pass",
+        "sys.stdout.detach()",
+        "io.TextIOWrapper(sys.stdout.buffer)",  # it closes what it is around when it goes
+        "contextlib.closing(sys.stdout.detach()).__exit__()",
+    ],
+)
+def test_who_closes_the_output_closes_it_for_nobody(how: str) -> None:
+    assert printed(f"import contextlib, io\nprint('one')\n{how}\nprint('two')") == "one\ntwo\n"
