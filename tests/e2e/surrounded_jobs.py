@@ -171,6 +171,7 @@ REMAINS: dict[str, Callable[[], object]] = {
     "memory": lambda: resource.setrlimit(resource.RLIMIT_AS, (10**9, resource.RLIM_INFINITY)),
     "depth": lambda: sys.setrecursionlimit(100),
     "closed output": lambda: [sys.stdout.close(), sys.stderr.close()],
+    "closed descriptors": lambda: [os.close(number) for number in (0, 1, 2)],
     "wrapped output": lambda: setattr(sys, "stdout", io.TextIOWrapper(sys.stdout.detach(), encoding="latin-1")),
     "caught output": lambda: setattr(sys, "stdout", io.StringIO()),
     "no output": lambda: [setattr(sys, name, None) for name in ("stdout", "stderr")],

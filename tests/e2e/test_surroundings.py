@@ -136,7 +136,7 @@ def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(
 
 REMAINS = (
     "pipe", "child", "user signal", "profiler", "virtual alarm", "watchdog", "mask", "directory", "memory", "depth",
-    "closed output", "wrapped output", "caught output", "no output",
+    "closed output", "closed descriptors", "wrapped output", "caught output", "no output",
 )  # fmt: skip
 
 

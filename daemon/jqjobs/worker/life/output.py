@@ -6,10 +6,12 @@ lines as soon as these are long.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from jqjobs.base import log
 
@@ -18,17 +20,36 @@ if TYPE_CHECKING:
 
 #: Longer lines are written in pieces.
 _MOST_BYTES = 1024 * 1024
+#: The first number that a copy of a descriptor may get: it is none of the three that everybody knows.
+_FIRST_COPY = 3
 
 
 class _Whole(io.FileIO):
-    """Writes all that it gets before anybody else in this process may."""
+    """Writes all that it gets before anybody else in this process may; also once a job has closed its descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_COPY)
 
     def write(self, data: ReadableBuffer, /) -> int:
         left = memoryview(data).cast("B")
         with log.TURN:
             while left:
-                left = left[super().write(left) or 0 :]
+                try:
+                    left = left[super().write(left) or 0 :]
+                except OSError as error:
+                    if error.errno != errno.EBADF or not self.reopen():
+                        raise
         return memoryview(data).nbytes
+
+    def reopen(self) -> bool:
+        """Open the descriptor again if it is closed, before anything else gets its number; whether it was."""
+        try:
+            os.fstat(self.fileno())
+        except OSError:
+            os.dup2(self._copy, self.fileno())
+            return True
+        return False
 
 
 class _Buffer(io.BufferedWriter):
@@ -41,10 +62,14 @@ class _Buffer(io.BufferedWriter):
 class _Lines(io.TextIOWrapper):
     """Stays open and whole, whoever closes it or takes it apart, as other text streams around it do at their end."""
 
+    def __init__(self, file: _Whole, encoding: str, errors: str | None) -> None:
+        super().__init__(_Buffer(file), encoding=encoding, errors=errors, line_buffering=True)
+        self.file = file
+
     def close(self) -> None:
         self.flush()
 
-    def detach(self) -> BinaryIO:
+    def detach(self) -> Any:
         self.flush()
         return self.buffer
 
@@ -53,6 +78,7 @@ class Streams:
     """What print and tracebacks are written to, as the app has it after its import."""
 
     def __init__(self) -> None:
+        self._files = [stream.file for stream in (sys.stdout, sys.stderr) if isinstance(stream, _Lines)]
         self.keep()
 
     def keep(self) -> None:
@@ -65,6 +91,8 @@ class Streams:
             sys.stdout = self.stdout
         if sys.stderr is not self._stderr and (always or _is_closed(sys.stderr)):
             sys.stderr = self._stderr
+        for file in self._files:
+            file.reopen()
 
 
 def _is_closed(stream: Any) -> bool:
@@ -86,10 +114,7 @@ def print_lines() -> None:
 
 
 def _line_by_line(stream: io.TextIOWrapper) -> _Lines:
-    raw = _Whole(stream.fileno(), "w", closefd=False)
-    lines = _Lines(
-        _Buffer(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True
-    )  # fmt: skip
+    lines = _Lines(_Whole(stream.fileno()), stream.encoding, stream.errors)
     # Or `print` would write a long text first, and its line end when others have had their turn.
     lines._CHUNK_SIZE = _MOST_BYTES  # type: ignore[attr-defined]
     return lines

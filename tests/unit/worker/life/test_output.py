@@ -65,8 +65,9 @@ done.set()
         "with sys.stdout: pass",
         "sys.stdout.detach()",
         "io.TextIOWrapper(sys.stdout.buffer)",  # it closes what it is around when it goes
-        "contextlib.closing(sys.stdout.detach()).__exit__()",
+        "os.close(1)",
+        "open(sys.stdout.fileno(), 'w')",  # it closes the descriptor when it goes
     ],
 )
 def test_who_closes_the_output_closes_it_for_nobody(how: str) -> None:
-    assert printed(f"import contextlib, io\nprint('one')\n{how}\nprint('two')") == "one\ntwo\n"
+    assert printed(f"import io\nprint('one')\n{how}\nprint('two')") == "one\ntwo\n"
