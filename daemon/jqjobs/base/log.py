@@ -131,7 +131,7 @@ class _ToTheApp(logging.Handler):
             if not isinstance(handler, CalmHandler) and record.levelno >= handler.level:
                 try:
                     handler.handle(record)
-                except Exception:
+                except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):  # the error's own text may exit
                     self.handleError(record)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import traceback
-from itertools import islice
+from itertools import chain, islice
 from types import AsyncGeneratorType, CoroutineType, GeneratorType, TracebackType
 from typing import Any, TypedDict
 
@@ -47,8 +47,9 @@ _OWN = (os.path.join(os.path.dirname(__file__), ""), hooks.__file__)
 #: What does its work when somebody awaits it or goes through it.
 _NOT_BEGUN = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _LAZY = (*_NOT_BEGUN, map, filter, zip, enumerate)
-#: So many parts of a result are looked at.
-_MOST_PARTS = 20
+_CONTAINERS = (list, tuple, set, dict)
+#: So many parts of a result are looked at in each layer, and so many layers.
+_MOST_PARTS, _DEEPEST = 20, 3
 
 
 class _Words(TypedDict):
@@ -210,9 +211,8 @@ def _passed_on(job: TakenJob, result: Any) -> bytes:
 def _check_has_run(result: Any) -> None:
     """Raise ResultNotRun if a job has only made what was to do its work, or a list of such things."""
     kind = type(result)
-    if kind in (list, tuple, set, dict):
-        parts = islice(result.values() if kind is dict else result, _MOST_PARTS)
-        left = [part for part in parts if issubclass(type(part), _NOT_BEGUN)]
+    if kind in _CONTAINERS:
+        left = _not_begun_within(result)
     else:
         left = [result] if _is_lazy(kind) else []
     if not left:
@@ -225,6 +225,16 @@ def _check_has_run(result: Any) -> None:
         f"the job returned {what}, and of that nothing has run, or has to have",
         hint="await it in the job, or go through it there",
     )
+
+
+def _not_begun_within(result: Any) -> list[Any]:
+    parts = [result]
+    for _ in range(_DEEPEST):
+        inner = (part.values() if type(part) is dict else part for part in parts if type(part) in _CONTAINERS)
+        parts = list(islice(chain.from_iterable(inner), _MOST_PARTS))
+        if left := [part for part in parts if issubclass(type(part), _NOT_BEGUN)]:
+            return left
+    return []
 
 
 def _is_lazy(kind: type) -> bool:
@@ -250,10 +260,17 @@ def _type_name(value: object) -> str:
 
 def frames_of(error: BaseException) -> TracebackType | None:
     """Return the job's part of the stack, which is what people look for."""
-    frames = error.__traceback__
+    frames = _traceback_of(error)
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OWN):
         frames = frames.tb_next
     return frames
+
+
+def _traceback_of(error: BaseException) -> TracebackType | None:
+    found: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(
+        error
+    )  # whatever the error's own does
+    return found
 
 
 def traceback_of(error: BaseException) -> str:

@@ -6,6 +6,7 @@ loggers (Sentry, handlers of the app) gets one event a dead job.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from jqjobs.base import log
@@ -68,12 +69,13 @@ class JobLog:
 def _say_failure(job: TakenJob, outcome: Outcome, ms: int) -> None:
     event = "job.hung" if outcome.kind is Kind.HUNG else "job.failed"
     raised, outcome.raised = outcome.raised, None  # its frames have the outcome: else it lived on in a circle
-    log.event(
-        event, level=log.ERROR if outcome.is_last else log.WARNING, logger=log.JOBS, traceback=outcome.traceback,
-        exc_info=(type(raised), raised, frames_of(raised)) if raised else None,
-        job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms, next=_next(outcome),
-        error=outcome.error,
-    )  # fmt: skip
+    with contextlib.suppress(SystemExit, KeyboardInterrupt, GeneratorExit):  # of who listens, or the error's own
+        log.event(
+            event, level=log.ERROR if outcome.is_last else log.WARNING, logger=log.JOBS, traceback=outcome.traceback,
+            exc_info=(type(raised), raised, frames_of(raised)) if raised is not None else None,
+            job=f"{job.queue}/{job.id}", name=job.name, attempt=job.attempt, ms=ms, next=_next(outcome),
+            error=outcome.error,
+        )  # fmt: skip
 
 
 def _next(outcome: Outcome) -> str:

@@ -353,6 +353,7 @@ async def _lazy_async() -> AsyncIterator[int]:
         (_lazy, "generator"), (_lazy_async, "async_generator"), (concurrent.futures.Future, "Future"),
         (lambda: map(str, [5]), "map"), (lambda: itertools.starmap(str, [(5,)]), "starmap"),
         (lambda: [_value(), _value()], "coroutine in a list"), (lambda: {"a": _lazy()}, "generator in a dict"),
+        (lambda: {"a": [1, (_lazy(),)]}, "generator in a dict"),
     ],
     ids=["generator", "async generator", "future", "map", "itertools", "list", "dict"],
 )  # fmt: skip

@@ -142,6 +142,39 @@ def test_a_dead_job_is_one_error_with_its_exception_on_a_logger_of_its_own(watch
     assert frames.tb_frame.f_code.co_name == "fails", "the job's part of the stack"
 
 
+class FalseError(ValueError):
+    def __len__(self) -> int:
+        return 0
+
+
+class ExitingError(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":  # which is looked at everywhere: such an error is replaced by one that says so
+            return ExitingError
+        raise SystemExit(name)
+
+    def __bool__(self) -> bool:
+        raise SystemExit("truth")
+
+
+@pytest.mark.parametrize("kind", [FalseError, ExitingError])
+def test_whatever_an_error_says_of_itself_its_dead_job_is_an_error_with_it(
+    watcher: Watcher, kind: type[Exception]
+) -> None:
+    run(raising(error := kind("boom")), last=True)
+    [record] = watcher.errors
+    assert record.exc_info is not None
+    assert id(record.exc_info[1]) == id(error)
+
+
+def test_a_listener_that_exits_ends_no_worker(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exits(record: logging.LogRecord) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(watcher, "emit", exits)
+    run(raising(ValueError("boom")), last=True)
+
+
 @pytest.mark.parametrize(
     ("error", "last"),
     [
