@@ -355,7 +355,7 @@ async def _lazy_async() -> AsyncIterator[int]:
         (lambda: [_value(), _value()], "coroutine in a list"), (lambda: {"a": _lazy()}, "generator in a dict"),
         (lambda: {"a": [1, (_lazy(),)]}, "generator in a dict"),
     ],
-    ids=["generator", "async generator", "future", "map", "itertools", "list", "dict"],
+    ids=["generator", "async generator", "future", "map", "itertools", "list", "dict", "deep"],
 )  # fmt: skip
 @pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
 def test_a_job_that_returns_what_has_not_run_has_failed_and_says_so(
