@@ -91,11 +91,14 @@ class TokenWatch(threading.Thread):
 
     def turn(self) -> None:
         """Wait for a token, or for whatever else there is to do next; do that. Raises: StoreError."""
+        if self._standing and time.monotonic() >= self._look_s:
+            self._look_again()
+        if self._asked and self._line.poll(0):  # else what has come is lost if Redis is asked anew
+            return self._hear()
         self._ask()
         if self._wait():
             self._hear()
-        elif self._standing and time.monotonic() >= self._look_s:
-            self._look_again()
+        return None
 
     def _ask(self) -> None:
         """Have Redis wait for the tokens that are missing in those for which it waits; for none if none is wanted."""
