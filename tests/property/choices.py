@@ -47,7 +47,7 @@ TWO, ONE = "r 2 3000 two/3s", "c 1 0 one/running"
 LIMITS = ("", "", "", "-", TWO, ONE, ONE, f"{TWO} {ONE}", "r 3 3000 two/3s", f"c 2 0 pair/running {TWO}")
 
 #: The groups that jobs take turns as; "": none.
-FAIR = ("", "", "", "g1", "g1", "g1", "g2", "g3")
+FAIR = ("", "", "", "=g1", "=g1", "=g1", "=2", "=g3")
 
 #: How a call with a key coalesces, and whether it replaces; None leaves that to the registration.
 COALESCE: tuple[tuple[str | None, bool | None], ...] = (
@@ -113,5 +113,5 @@ def envelope(job: New | Reply | None) -> str:
     if job.expires is not None:
         found["expires_ms"] = job.expires
     if job.fair:
-        found["group"] = job.fair
+        found["group"] = job.fair.removeprefix("=")
     return json.dumps(found)

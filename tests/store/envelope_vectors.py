@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jqjobs.jobs.groups import group_in
 from jqjobs.jobs.payload import MalformedPayload, decode_payload
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls.waits import expect
@@ -27,7 +28,7 @@ _NUMBERS = {
     "priority": "priority", "due": "due_ms", "max_attempts": "max_attempts", "max_crashes": "max_crashes",
     "timeout": "timeout_ms", "expires": "expires_at_ms", "keep": "keep_ms",
 }  # fmt: skip
-_WORDS = {"name": "name", "key": "key", "coalesce": "coalesce", "tags": "tags", "fair": "group"}
+_WORDS = {"name": "name", "key": "key", "coalesce": "coalesce", "tags": "tags"}
 
 
 def raw_of(vector: dict[str, Any]) -> bytes:
@@ -52,6 +53,7 @@ def became(system: QueueSystem, queue: str) -> dict[str, Any]:
         return {"refused": "malformed"}
     job: dict[str, Any] = {"state": state, "id": job_id, "args": payload.args, "kwargs": payload.kwargs}
     job |= {"meta": payload.meta} | {word: record.get(field) for field, word in _WORDS.items()}
+    job["group"] = group_in(record.get("fair"))
     job |= {word: int(record[field]) for field, word in _NUMBERS.items() if field in record}
     job |= {"batch": record.get("batch", "").split(" ")[0], "then": _steps(record.get("then", ""))}
     return {"job": {key: value for key, value in job.items() if value}}

@@ -1,4 +1,4 @@
-"""Turns of groups in memory, by the rule of lua/rules/turns/turn.lua: a job's number in its priority."""
+"""Turns of groups in memory, by the rule of lua/rules/turns/last.lua: a job's number in its priority."""
 
 from __future__ import annotations
 

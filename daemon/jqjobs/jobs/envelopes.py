@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from jqjobs.errors import PayloadTooLarge
-from jqjobs.jobs.groups import FIELD
+from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, NewJob
 
 #: Field of a job's record → key of an envelope. Limits are left out: the worker works them out.
@@ -47,7 +47,7 @@ def _head(job: NewJob, now_ms: int) -> dict[str, Any]:
         if name == "tags":
             head["tags"] = str(value).split(" ")
         elif name == FIELD:
-            head["group"] = str(value)
+            head["group"] = group_in(str(value))
         elif name in _KEYS:
             head[_KEYS[str(name)]] = int(value)
     return head

@@ -15,6 +15,9 @@ from jqjobs.jobs.argument_text import check_form, filled_in, names_in
 MAX_GROUP_BYTES = 128
 #: The field of a job's record. Its field ``group`` is another one: of dead jobs, that of their error.
 FIELD = "fair"
+#: With what its value begins, so that who takes a job knows it without the names of the fields
+#: (lua/rules/trip/plain_record.lua).
+_MARK = "="
 _WORD = re.compile(rb"[^\x00-\x20\x7f]{1,%d}" % MAX_GROUP_BYTES)
 _BREAK = re.compile(r"[\x00-\x20\x7f]")
 
@@ -51,7 +54,12 @@ def group_of(form: str, arguments: Mapping[str, Any]) -> str:
 
 def group_fields(group: str | None) -> tuple[str, ...]:
     """Return a group as a job's record has it, name and value; nothing for none."""
-    return (FIELD, group) if group else ()
+    return (FIELD, _MARK + group) if group else ()
+
+
+def group_in(value: str | None) -> str | None:
+    """Return the group of a job whose record has this as that field, None when it has none."""
+    return value.removeprefix(_MARK) if value else None
 
 
 def _is_word(value: object) -> bool:

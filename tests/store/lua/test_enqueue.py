@@ -173,7 +173,7 @@ def rules(system: QueueSystem) -> None:
 
 
 def groups(system: QueueSystem) -> None:
-    system.add("g", fields=("fair", "g"))
+    system.add("g", fields=("fair", "=g"))
 
 
 def one_of_them(system: QueueSystem) -> None:
@@ -215,7 +215,7 @@ def test_a_full_queue_takes_no_plain_job_either_and_one_that_is_there_is_no_newc
 
 @pytest.mark.parametrize(
     ("fields", "more"),
-    [((), set()), (("fair", "g"), {"zadd"}), (("timeout", 5), {"hset"})],
+    [((), set()), (("fair", "=g"), {"zadd"}), (("timeout", 5), {"hset"})],
     ids=["plain", "group", "option"],
 )
 def test_a_job_that_comes_alone_takes_four_commands_and_the_time_and_one_for_what_is_said_of_it(

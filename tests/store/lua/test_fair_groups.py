@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import pytest
 
-from jqjobs.jobs.records import Kind, NewJob
-from jqjobs.store.calls import enqueueing, fast_trips, upkeep
+from jqjobs.jobs.groups import group_fields
+from jqjobs.jobs.records import Kind, NewJob, TakenJob
+from jqjobs.store.calls import enqueueing, fast_trips, trips, upkeep
 from jqjobs.store.calls.relaying import relay
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
 
 def add(system: QueueSystem, *ids: str, group: str = "", **options: object) -> None:
     """Add jobs of one group."""
-    system.add(*ids, fields=("fair", group) if group else (), **options)
+    system.add(*ids, fields=group_fields(group), **options)
 
 
 def taken(system: QueueSystem, want: int = 100) -> list[str]:
@@ -58,7 +62,7 @@ def test_what_waits_when_the_first_group_comes_is_one_group(system: QueueSystem)
 def test_the_first_group_of_a_priority_sees_what_comes_in_its_own_call(system: QueueSystem) -> None:
     add(system, "x", group="x")
     crowd = [NewJob("n", b"{}", id=f"u{n}", priority=1) for n in range(5)]
-    newcomer = NewJob("n", b"{}", id="g", priority=1, fields=("fair", "g"))
+    newcomer = NewJob("n", b"{}", id="g", priority=1, fields=group_fields("g"))
     system.run(enqueueing.enqueue("q", [*crowd, newcomer]))
 
     assert taken(system).index("g") <= 1
@@ -69,7 +73,7 @@ def test_jobs_that_come_alone_take_the_turns_that_those_of_one_call_take(system:
     said = [("", 0), ("a", 0), ("a", 0), ("", 0), ("b", 5), ("", 5), ("b", 5), ("c", 0), ("a", 0), ("", -1)]
     system.join("w", queues=["one", "many"])
     for batch in "xy":
-        fields = [("fair", group) if group else ("keep", 1) for group, _ in said]
+        fields = [group_fields(group) or ("keep", 1) for group, _ in said]
         jobs = [NewJob("n", b"{}", f"{batch}{n}", said[n][1], fields=fields[n]) for n in range(len(said))]
         for job in jobs:
             system.run(enqueueing.enqueue("one", [job]))
@@ -86,7 +90,9 @@ def test_jobs_that_come_alone_take_the_turns_that_those_of_one_call_take(system:
 def test_jobs_of_one_call_that_differ_in_their_group_are_sent_group_by_group_and_answered_in_their_order(
     system: QueueSystem,
 ) -> None:
-    jobs = [NewJob("n", b"{}", f"j{n}", fields=("keep", 1, "fair", "abc"[n % 3], "tags", "x")) for n in range(30)]
+    jobs = [
+        NewJob("n", b"{}", f"j{n}", fields=("keep", 1, *group_fields("abc"[n % 3]), "tags", "x")) for n in range(30)
+    ]
     system.run(enqueueing.enqueue("one", [jobs[7]]))
     call = enqueueing.enqueue("one", jobs)
     answer = system.run(call)
@@ -103,7 +109,7 @@ def test_jobs_of_one_call_that_differ_in_their_group_are_sent_group_by_group_and
 
 @pytest.mark.parametrize("differs", [{"priority": 1}, {"key": "k"}, {"fields": ()}, {"name": "m"}], ids=str)
 def test_jobs_that_differ_in_more_are_sent_as_they_come(differs: dict[str, Any]) -> None:
-    jobs = [NewJob("n", b"{}", f"j{n}", fields=("fair", "ba"[n % 2])) for n in range(4)]
+    jobs = [NewJob("n", b"{}", f"j{n}", fields=group_fields("ba"[n % 2])) for n in range(4)]
     jobs[2] = replace(jobs[2], **differs)
     assert [arg for arg in enqueueing.enqueue("q", jobs).args if str(arg).startswith("j")] == [job.id for job in jobs]
 
@@ -140,9 +146,9 @@ def test_what_comes_back_is_no_step_back(system: QueueSystem) -> None:
 def test_a_fast_trip_notes_how_far_turns_have_got(system: QueueSystem) -> None:
     add(system, *(f"w{n:02}" for n in range(40)), group="whale")
     system.join("w")
-    trips = count(1)
+    numbers = count(1)
     done = system.trip("w", 10).jobs
-    answer = system.run(fast_trips.fast_trip("q", "w", 100 + next(trips), 10, done=done, now_ms=system.clock.now_ms))
+    answer = system.run(fast_trips.fast_trip("q", "w", 100 + next(numbers), 10, done=done, now_ms=system.clock.now_ms))
     assert len(answer.jobs) == 10
     add(system, "x", group="small")
 
@@ -157,7 +163,7 @@ def test_groups_are_forgotten_once_all_of_theirs_is_taken(system: QueueSystem) -
     assert system.redis("ZCARD", system.key("turns")) == 52
     taken(system, 52)
 
-    assert sorted(system.ids("turns")) == ["0", "0 whale"]
+    assert sorted(system.ids("turns")) == ["0", "0 =whale"]
     taken(system)
     system.run(upkeep.housekeep("q", LEASE_MS, 1000, 10**9))
     assert system.redis("EXISTS", system.key("turns")) == 0
@@ -168,6 +174,29 @@ def test_a_queue_without_groups_knows_of_none(system: QueueSystem) -> None:
     taken(system)
 
     assert (system.redis("EXISTS", system.key("turns")), system.meta("turns")) == (0, None)
+
+
+def commands(system: QueueSystem, queue: str, groups: Sequence[str], payload: bytes) -> Counter[str]:
+    """What Redis does for 120 jobs of these groups, by turns, that come in one call and go in three trips."""
+    system.join("w", queues=(queue,))
+    system.redis("CONFIG", "RESETSTAT")
+    each = [NewJob("n", payload, f"j{n:03}", fields=group_fields(groups[n % len(groups)])) for n in range(120)]
+    system.run(enqueueing.enqueue(queue, each))
+    done: list[TakenJob] = []
+    for number in (1, 2, 3):
+        done = system.run(trips.exchange([queue], "w", number, 40, LEASE_MS, done=done)).jobs
+        assert len(done) == 40
+    told = system.redis("INFO", "commandstats").decode()
+    return Counter({name: int(calls) for name, calls in re.findall(r"cmdstat_(\S+):calls=(\d+)", told)})
+
+
+@pytest.mark.parametrize("payload", [b"{}", b'{"args":["%b"]}' % (b"x" * 100)], ids=["short", "long"])
+def test_a_group_costs_commands_by_call_and_by_trip_and_none_by_job(live_system: QueueSystem, payload: bytes) -> None:
+    """Its name may be a number, as other fields of a record are."""
+    plain = commands(live_system, "one", ["", ""], payload)
+    for queue, groups in (("two", ["7"]), ("three", ["a", "7", "c"])):
+        more = commands(live_system, queue, groups, payload) - plain
+        assert more.total() <= 14 + 2 * len(groups), more
 
 
 @pytest.mark.parametrize("priority", [0, 4095, -4096])

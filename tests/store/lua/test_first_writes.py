@@ -133,8 +133,8 @@ def an_alert_that_was_told(system: QueueSystem) -> Call[Any]:
 
 
 def another_of_a_group(system: QueueSystem) -> Call[Any]:
-    system.add("first", fields=("fair", "g"))
-    return enqueueing.enqueue("q", [NewJob("n", b"{}", id="a", fields=("fair", "g"))])
+    system.add("first", fields=("fair", "=g"))
+    return enqueueing.enqueue("q", [NewJob("n", b"{}", id="a", fields=("fair", "=g"))])
 
 
 def turns(system: QueueSystem) -> None:

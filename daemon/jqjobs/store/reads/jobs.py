@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import Step, read_steps
+from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.jobs.partitions import partition_of, queue_of
 from jqjobs.store import keys
 from jqjobs.store.call import Call
@@ -155,7 +156,7 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
         id=job_id, queue=queue_of(queue), partition=partition_of(queue),
         name=string(f.get("name")) or "", state=state, now_ms=int(now_ms),
         args=args, kwargs=kwargs, payload=payload, key=string(f.get("key")),
-        tags=words(f.get("tags")), group=string(f.get("fair")),
+        tags=words(f.get("tags")), group=group_in(string(f.get(FIELD))),
         held_by=string(f.get("held_by")),
         priority=integer(f.get("priority")) or 0, attempt=count(f.get("attempt")),
         executions=count(f.get("executions")), failures=count(f.get("failures")),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidOption
+from jqjobs.jobs.groups import group_in
 from jqjobs.jobs.partitions import partition_of, queue_of
 from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store import keys
@@ -231,7 +232,7 @@ def _row(queue: str, state: str, item: Sequence[Any]) -> JobRow:
         worker=string(worker) or None, priority=integer(priority) or 0, enqueued_ms=enqueued_ms,
         attempt=count(attempt), executions=count(executions), error=string(error), reason=string(reason),
         finished_ms=finished_ms, held_by=_limit_of(string(held)), due_ms=enqueued_ms if due_ms is None else due_ms,
-        since_ms=since_ms, key=string(key), tags=words(tags), group=string(group), score=text(score),
+        since_ms=since_ms, key=string(key), tags=words(tags), group=group_in(string(group)), score=text(score),
         partition=partition_of(queue),
     )  # fmt: skip
 

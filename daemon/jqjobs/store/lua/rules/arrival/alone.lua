@@ -3,7 +3,7 @@
 -- it takes few commands and little code (enqueue.lua).
 -- Gives: add_alone
 
--- What turns/turn.lua does for one job; nil where the turns of its priority are yet to begin. What is known of a group
+-- What turns/last.lua does for one job; nil where the turns of its priority are yet to begin. What is known of a group
 -- is not behind what was taken, else it is forgotten (turns/taken.lua).
 local function next_turn(turns, band, group)
   local member = band .. ' ' .. (group or '')

@@ -2,14 +2,15 @@
 -- What an envelope says of its job, and what it does not say.
 -- Gives: read_envelope, fill_in
 
-local function fields_of(envelope, now)
+-- fair: that field, or nil.
+local function fields_of(envelope, fair, now)
   local fields = {}
   local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
   put('max_attempts', envelope.max_attempts)
   put('max_crashes', envelope.max_crashes)
   put('timeout', envelope.timeout_ms)
   put('keep', envelope.keep_ms)
-  put('fair', envelope.group)
+  put('fair', fair)
   put('tags', envelope.tags and #envelope.tags > 0 and table.concat(envelope.tags, ' '))
   put('expires', envelope.expires_ms and now + envelope.expires_ms)
   local steps = envelope['then'] and #envelope['then'] > 0 and envelope['then']
@@ -26,8 +27,9 @@ local function read_envelope(raw, now)
   if is_word(envelope) then return { answer = envelope } end
   local delay, due = envelope.delay_ms, envelope.due_ms and digits(envelope.due_ms)
   if delay and (delay > 0 or not due) then due = delay > 0 and '+' .. digits(delay) or '' end
+  local fair = envelope.group and '=' .. envelope.group
   return { name = envelope.job, id = envelope.id, key = envelope.key, priority = envelope.priority, due = due,
-    fair = envelope.group, fields = fields_of(envelope, now), coalesce = envelope.coalesce, replace = envelope.replace,
+    fair = fair, fields = fields_of(envelope, fair, now), coalesce = envelope.coalesce, replace = envelope.replace,
     batch = envelope.batch, queue = envelope.queue }
 end
 

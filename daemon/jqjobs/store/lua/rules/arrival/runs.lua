@@ -1,4 +1,4 @@
---: include arrival/ready arrival/said turns/turn
+--: include ranks arrival/ready arrival/said turns/last
 -- The new jobs of one call, run by run: those of a run differ in id and payload only (enqueue.lua).
 -- Gives: add_runs
 
@@ -6,6 +6,7 @@
 -- of which more is said, see said.lua. Returns what enqueue.lua does; wakes nobody.
 local function add_runs(q, now, sequence, has_groups, rare)
   local call, argv, job, rules, begun, reply, ready, number, at = redis.call, ARGV, q .. 'job:', nil, {}, {}, {}, 0, 3
+  local n = 0  -- #ready: to have it counted takes as long as to write there
   has_turns[q] = has_groups
   while argv[at] do
     local last, name, words, said, more = number + argv[at], argv[at + 1], tonumber(argv[at + 2]), at + 3, nil
@@ -15,8 +16,8 @@ local function add_runs(q, now, sequence, has_groups, rare)
       more, priority, group = rules.read_words(said, words, now)
     end
     -- Turns that begin look at all that waits.
-    if group and not begun[priority] then begun[priority], ready = true, write_ready(q, ready) end
-    local is_plain = words == 0 and not has_turns[q]
+    if group and not begun[priority] then begun[priority], ready, n = true, write_ready(q, ready), 0 end
+    local is_plain, is_grouped, rank, turns = words == 0 and not has_turns[q], words == 2 and group, nil, nil
     at = said + words
     while number < last do
       local id, payload, made = argv[at], argv[at + 1], 1
@@ -24,17 +25,30 @@ local function add_runs(q, now, sequence, has_groups, rare)
       if more then
         more.id, more.payload = id, payload
         made, id = rules.add(q, tonumber(now), sequence + number, more, ready)
+        n = #ready
       elseif call('EXISTS', job .. id) == 1 then
         made = 0
-      elseif is_plain then
-        call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now)
-        ready[#ready + 1], ready[#ready + 2] = sequence + number, id
       else
-        write_said(job .. id, now, name, payload, said, words, has_more)
-        ready[#ready + 1], ready[#ready + 2] = turn_of(q, priority, group, sequence + number), id
+        if words == 0 then
+          call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now)
+        elseif is_grouped then
+          call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now, 'fair', group)
+        else
+          write_said(job .. id, now, name, payload, said, words, has_more)
+        end
+        if is_plain then
+          rank = sequence + number
+        elseif turns then
+          rank = rank + 1
+        else
+          rank, turns = turn_before(q, priority, group, sequence + number)
+          rank = rank and rank + 1 or rank_for(priority, sequence + number)
+        end
+        ready[n + 1], ready[n + 2], n = rank, id, n + 2
       end
       if made ~= 1 then reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = number, made, id end
     end
+    if turns then turns[group or ''] = rank end
   end
   write_ready(q, ready)
   write_turns(q)

@@ -36,7 +36,7 @@ local function matcher(now, wanted)
       and (not wanted.error or has_part(f[at.error], wanted.error) or f[at.reason] == wanted.error)
       and (not first or since >= first) and (not last or since <= last)
       and (not wanted.tag or has_tag(f[at.tags], wanted.tag))
-      and (not wanted.group or f[at.fair] == wanted.group)
+      and (not wanted.group or f[at.fair] == '=' .. wanted.group)
   end
 
   return function(job)  -- a record that is no hash has no fields

@@ -23,14 +23,14 @@ local function ranks_from(first, n)
   return ranks
 end
 
--- Ranks are whole numbers, and no two jobs have the same, but where groups take turns.
+-- Ranks are whole numbers, and no two jobs have the same, but where groups take turns: they are asked for there.
 local function follow_each_other(first, last, n)
   return last - first == n - 1 and first % 1 == 0 and first > -EXACT and last < EXACT and (first > 0 or last < 0)
 end
 
 -- Returns ids and ranks of the first `most` jobs in ready.
 local function head_of(ready, most, has_groups)
-  if most < FEW then
+  if most < FEW or has_groups then
     local ids, ranks, head = {}, {}, redis.call('ZRANGE', ready, '0', most - 1, 'WITHSCORES')
     for i = 1, #head / 2 do
       ids[i], ranks[i] = head[2 * i - 1], head[2 * i]
@@ -41,6 +41,6 @@ local function head_of(ready, most, has_groups)
   if #ids == 0 then return ids, ids end
   local ends = redis.call('ZMSCORE', ready, ids[1], ids[#ids])
   local first, last = tonumber(ends[1]), tonumber(ends[2])
-  if not has_groups and follow_each_other(first, last, #ids) then return ids, ranks_from(first, #ids) end
+  if follow_each_other(first, last, #ids) then return ids, ranks_from(first, #ids) end
   return ids, redis.call('ZMSCORE', ready, unpack(ids))
 end

@@ -15,8 +15,8 @@ local function read_plain(q, ids, most, room)
   for i = 1, math.min(#ids, most) do
     if bytes > room then break end
     local values = are_alike and redis.pcall('HVALS', job .. ids[i]) or UNREAD
-    local payload = values[2]
-    if values[1] ~= name or values[3] ~= since or values[4] or payload < '{' then
+    local payload, group = values[2], values[4]
+    if values[1] ~= name or values[3] ~= since or payload < '{' or (group and not is_only_group(group, values[5])) then
       local its_name, its_payload, its_since = told_apart(values, name)
       if not its_name then
         are_alike = not name

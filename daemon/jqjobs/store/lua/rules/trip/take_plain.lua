@@ -4,7 +4,7 @@
 
 -- plain: flat reply, five items a queue: its index, "id id …", runs and payloads as read_plain has them, 1 when ready
 -- has more.
--- room: see read_plain. has_groups: there are groups in the queue, or were (turns/turn.lua).
+-- room: see read_plain. has_groups: there are groups in the queue, or were (turns/last.lua).
 -- Returns how many were taken, their bytes, and whether ready has more.
 local function take_plain(q, index, want, room, active, plain, has_groups)
   local ids, ranks = head_of(q .. 'ready', want + 1, has_groups)

@@ -1,5 +1,5 @@
 --: include ranks
--- The first job with a group comes to a priority (turns/turn.lua): what waits there already is a group now.
+-- The first job with a group comes to a priority (turns/last.lua): what waits there already is a group now.
 -- Gives: begin_turns
 
 local AHEAD = 10  -- of what waits, so many may have come back to old places

@@ -1,5 +1,5 @@
 --: include core ranks
--- How far the turns of a priority have got: the highest number that was taken (turns/turn.lua).
+-- How far the turns of a priority have got: the highest number that was taken (turns/last.lua).
 -- Gives: note_taken
 
 local function note_highest(q, rank)

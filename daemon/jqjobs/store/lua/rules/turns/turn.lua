@@ -1,55 +1,13 @@
---: include core ranks turns/begin
--- Fair turns: groups of jobs take turns, however many jobs one of them has (start-time fair queueing). Within a
--- priority a job's number is one more than that of the last job of its group, or than the highest one that was taken,
--- whichever is more: so `ready` has the right order from the start, and nobody looks for whose turn it is. Jobs without
--- a group are one group.
--- Of each priority P with groups `turns` has the highest rank taken, as "P", and the last one of each group that is
--- ahead of that, as "P group". It is there while there are groups. The mark `turns` in meta says that there were any.
--- Gives: has_turns, turn_of, write_turns, fresh_rank
+--: include ranks turns/last
+-- The turn of one job (turns/last.lua).
+-- Gives: turn_of, fresh_rank
 
-local has_turns = {}  -- q → whether it has groups, asked once a call
--- Of each priority: its text, the highest rank taken, and the last one of each group as far as this call has read them;
--- and has given them, to be written by `write_turns`.
-local bands = {}
-
-local function band_of(priority)
-  local number = tonumber(priority) or 0
-  bands[number] = bands[number] or { text = digits(number), last = {} }
-  return bands[number]
-end
-
-local function read_turns(q, band, group)
-  local found = redis.call('ZMSCORE', q .. 'turns', band.text, band.text .. ' ' .. group)
-  band.is_read, band.taken, band.last[group] = true, tonumber(found[1] or nil), tonumber(found[2] or nil)
-end
-
--- group: its field `fair`, or nil. sequence: its number where nobody takes turns; `seq` in meta has got so far.
+-- Returns its rank. group, sequence: see turn_before.
 local function turn_of(q, priority, group, sequence)
-  if has_turns[q] == nil then has_turns[q] = redis.call('EXISTS', q .. 'turns') == 1 end
-  if not (group or has_turns[q]) then return rank_for(priority, sequence) end
-  local band, member = bands[priority] or band_of(priority), group or ''
-  local last = band.last[member]
-  if not last and (band.taken or not band.is_read) then
-    read_turns(q, band, member)
-    last = band.last[member]
-  end
-  if not band.taken then
-    if not group then return rank_for(priority, sequence) end
-    has_turns[q], band.taken, band.last[''] = true, begin_turns(q, band.text, sequence)
-  end
-  last = (last and last > band.taken and last or band.taken) + 1
-  band.last[member] = last
-  return last
-end
-
--- After the last one of a call.
-local function write_turns(q)
-  local given, n = {}, 0
-  for _, band in pairs(bands) do
-    for group, rank in pairs(band.last) do given[n + 1], given[n + 2], n = rank, band.text .. ' ' .. group, n + 2 end
-  end
-  if n > 0 then redis.call('ZADD', q .. 'turns', unpack(given)) end  -- of 500 jobs at most
-  bands = {}
+  local before, last = turn_before(q, priority, group, sequence)
+  if not before then return rank_for(priority, sequence) end
+  last[group or ''] = before + 1
+  return before + 1
 end
 
 local function fresh_rank(q, priority, group)
