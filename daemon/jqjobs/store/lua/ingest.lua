@@ -1,5 +1,5 @@
 --: include core wake arrival/bring_in arrival/envelope_job arrival/inbox_answer arrival/rejected length
---: include arrival/newcomers arrival/batch_word arrival/ready arrival/read_inbox queue_name turns/turn partitions
+--: include arrival/newcomers arrival/batch_word arrival/ready arrival/read_inbox queue_name turns/last partitions
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at most 100, and
 -- about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key

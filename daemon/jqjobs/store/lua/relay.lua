@@ -1,5 +1,5 @@
 --: include core wake arrival/bring_in arrival/envelope_job arrival/rejected length arrival/newcomers
---: include turns/turn partitions
+--: include turns/last partitions
 -- Brings jobs that producers left in the outbox of their database, each once: whoever else has read the same row finds
 -- the marker.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] how long markers stay, ms

@@ -1,4 +1,4 @@
---: include coalescing_key arrival/add turns/turn
+--: include coalescing_key arrival/add turns/last
 -- Ticks of a schedule make jobs.
 -- Gives: make_jobs
 
