@@ -1,4 +1,4 @@
---: include core mend
+--: include mend
 -- Says in the wake set of a pattern that there is something to do in queues: a worker takes the one that has had least.
 -- KEYS[1] jq:{~}:wakes:<pattern>   KEYS[2] jq:{~}:served:<pattern>   ARGV[1] now (not used)   then names of queues
 -- Returns how many were not in it
