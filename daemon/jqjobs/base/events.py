@@ -167,10 +167,10 @@ EVENTS = {
     "queue.damaged": Event("error", "queue error",
         "Keys of this queue had another type than they must have: they are set aside as `<key>:damaged` for a week. "
         "What was in them before was lost when somebody wrote over them. The queue goes on."),
-    "queue.partitions": Event("warning", "queue partitions app hint",
-        "The app asks for another number of partitions of this queue than it has; what it has holds."),
     "queue.mended": Event("info", "queue",
         "A queue that was broken is served again."),
+    "queue.partitions": Event("warning", "queue partitions app hint",
+        "The app asks for another number of partitions of this queue than it has; what it has holds."),
     "queues.unserved": Event("warning", "queues hint",
         "The app has queues that `--queues` leaves to other daemons."),
     "redis.back": Event("info", "failures worker?",

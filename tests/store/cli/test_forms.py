@@ -28,7 +28,7 @@ CALLS = {
     "job list": "--queue q --state dead", "job move": "--to other q/move-{form}", "job promote": "q/soon-{form}",
     "job resolve": "q/waits-{form} --token secret", "job retry": "q/again-{form}", "job run": "n --app forms_app:app",
     "job show": "q/shown", "jobs": "", "metrics": "", "ping": "", "queue list": "", "queue pause": "q",
-    "queue resume": "q", "queue set": "q --max-dead 1000", "recent": "", "scale": "",
+    "queue repartition": "spread-{form} 2", "queue resume": "q", "queue set": "q --max-dead 1000", "recent": "", "scale": "",
     "schedule add": "added:{form} n --queue q --every 1h", "schedule list": "", "schedule next": "nightly -n 1",
     "schedule pause": "nightly", "schedule remove": "added:{form}", "schedule resume": "nightly",
     "schedule run": "nightly", "schedule show": "nightly", "status": "", "top": "--once",

@@ -171,8 +171,13 @@ def open_batch(system: QueueSystem) -> None:
         batch.add_many(shop.import_row, [(row,) for row in range(2)])
 
 
+def add_orders(system: QueueSystem) -> None:
+    system.run(upkeep.add_queues(["orders"]))
+    system.add("a", queue="orders")
+
+
 PREPARE: dict[str, Callable[[QueueSystem], None]] = {
-    "incident": kill_mails, "jqctl": kill_mails, "backup": add_mails, "periodic": publish_schedules,
+    "incident": kill_mails, "jqctl": kill_mails, "redis": add_orders, "backup": add_mails, "periodic": publish_schedules,
     "workflows": open_batch,
 }  # fmt: skip
 

@@ -14,8 +14,8 @@ from store.lua.test_keys import live_through_everything
 from store.queue_system import QueueSystem
 from waiting import eventually
 
-#: The tag of what belongs to no queue, and that of the queue of all calls.
-TAGS = ("~", "q")
+#: The tag of what belongs to no queue, that of the queue of all calls, and that of one that gets partitions.
+TAGS = ("~", "q", "p")
 
 
 @pytest.fixture(scope="module", params=REAL_KINDS)

@@ -1,5 +1,4 @@
--- What an idle worker asks whenever a poll is due, before all else that a trip needs is built: that takes ten times as
--- long.
+-- What an idle worker asks whenever a poll is due, before all that a trip needs is built: that takes ten times as long.
 -- Gives: has_nothing
 
 -- Returns whether there is nothing in the queues of these meta keys for which a worker makes a trip; see
