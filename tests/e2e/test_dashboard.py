@@ -176,7 +176,7 @@ def test_a_batch_is_watched_and_cancelled_in_the_browser(chromium: Any, address:
     page.wait_for_selector("tr:has-text('night') >> text=waits for 2 members")  # it keeps itself up to date
     page.get_by_role("link", name="night").click()
     page.wait_for_selector("text=no")
-    assert page.get_by_role("button", name="Retry").count() == 1
+    assert page.get_by_role("button", name="Retry", exact=True).count() == 1
     page.get_by_role("button", name="Cancel").click()
 
     assert "batch shop/night is cancelled" in page.get_by_role("status").inner_text()
