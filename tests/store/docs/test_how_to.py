@@ -177,8 +177,8 @@ def add_orders(system: QueueSystem) -> None:
 
 
 PREPARE: dict[str, Callable[[QueueSystem], None]] = {
-    "incident": kill_mails, "jqctl": kill_mails, "redis": add_orders, "backup": add_mails, "periodic": publish_schedules,
-    "workflows": open_batch,
+    "incident": kill_mails, "jqctl": kill_mails, "redis": add_orders, "backup": add_mails,
+    "periodic": publish_schedules, "workflows": open_batch,
 }  # fmt: skip
 
 
