@@ -40,6 +40,7 @@ for n, q in ipairs(KEYS) do
     elseif kind == 'held' or kind == 'patience' or kind == 'limit' then
       local is_list = redis.call('TYPE', key).ok == 'list'
       local n = #limits
+      if is_list then redis.call('PERSIST', key) end  -- Redis counts by its own time: on a slow host it would be gone
       limits[n + 1], limits[n + 2] = is_list and 'starts' or kind == 'limit' and 'places' or kind, rest
       limits[n + 3] = is_list and redis.call('LRANGE', key, 0, -1) or zset(key)
     end
