@@ -34,7 +34,9 @@ class Called:
 
 def call_workers(pattern: str, queues: Sequence[str]) -> Call[int]:
     """Say in the wake set of a pattern that there is something to do in these queues; how many were not in it."""
-    return Call(script("call_workers"), _keys(pattern), ("", *queues), int, repeatable=True)
+    return Call(
+        script("call_workers"), (keys.wakes(pattern), keys.served(pattern)), ("", *queues), int, repeatable=True
+    )
 
 
 def take_called(pattern: str, most: int, turn: int, charges: Sequence[Charge] = ()) -> Call[Called]:
@@ -46,13 +48,9 @@ def take_called(pattern: str, most: int, turn: int, charges: Sequence[Charge] = 
     for charge in charges:
         args += (charge.queue, charge.jobs, "" if charge.calls is None else int(charge.calls))
     return Call(
-        script("take_called"), _keys(pattern), args,
+        script("take_called"), (keys.wakes(pattern), keys.served(pattern)), args,
         lambda reply: Called([name.decode("utf-8", "replace") for name in reply[1:]], reply[0]),
     )  # fmt: skip
-
-
-def _keys(pattern: str) -> tuple[str, str]:
-    return keys.wakes(pattern), keys.served(pattern)
 
 
 def claim_round(name: str, daemon: str, apart_ms: int) -> Call[bool]:
