@@ -331,6 +331,19 @@ def test_a_queue_goes_on_after_a_key_of_it_was_overwritten(real_system: QueueSys
         assert system.redis("GET", system.key(f"{part}:damaged")) == b"x"
 
 
+def test_what_a_trip_has_set_aside_housekeeping_tells_once(real_system: QueueSystem) -> None:
+    system = real_system
+    fresh(system)
+    system.add("a")
+    overwrite(system, "ready")
+    system.trip("w", 1)
+    overwrite(system, "cancels")
+    system.trip("w", 1)
+
+    assert system.tend().mended == ", ".join(f"jq:{{q}}:{part} was a string" for part in ("ready", "cancels"))
+    assert system.tend().mended == ""
+
+
 @pytest.mark.parametrize(
     "field", ["seq", "done", "failed", "trimmed", "rejected_bytes", "agenda", "reaped", "unpark", "counted"]
 )

@@ -48,8 +48,8 @@ class Emptied(NamedTuple):
 class Housekept:
     """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten.
 
-    ``mended``: keys that had the wrong type and were set aside, in words; "" for none. ``undelivered``: jobs that left
-    for another queue, and whose mover did not bring them there.
+    ``mended``: keys that had the wrong type and were set aside, by whomever, in words; "" for none.
+    ``undelivered``: jobs that left for another queue, and whose mover did not bring them there.
     """
 
     more: bool

@@ -7,8 +7,8 @@
 -- ARGV[1] now, ms, or ""   ARGV[2] lease, ms   ARGV[3] dead jobs kept at most   ARGV[4] dead jobs kept for, ms
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
 -- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped,
---   dead jobs trimmed, which keys of a wrong type it has set aside or "", jobs and notices that
---   wait to be delivered elsewhere }
+--   dead jobs trimmed, which keys of a wrong type it or any script has set aside since it last told or "", jobs and
+--   notices that wait to be delivered elsewhere }
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK, COMMANDS = 100, 1000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
@@ -16,8 +16,9 @@ local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
 if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0 } end
 redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
-local mended = mend(q)
-local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted')
+mend(q)
+local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted', 'mended')
+if meta[4] then redis.call('HDEL', q .. 'meta', 'mended') end
 
 local more, left = false, COMMANDS
 
@@ -49,4 +50,4 @@ if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end
 if reaped + lost > 0 then wake_watcher(q, now) end
 more = more or dead_left
 if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
-return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered }
+return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, meta[4] or '', undelivered }

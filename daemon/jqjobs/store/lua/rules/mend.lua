@@ -23,8 +23,7 @@ local function set_aside(key, kind)
   return found
 end
 
--- more: part of a key → type, for keys that are not in every queue. Returns the keys that were set aside, in words,
--- or nil.
+-- more: part of a key → type, for keys that are not in every queue. Returns whether any was set aside.
 local function mend(q, more)
   local set = {}
   for _, kinds in ipairs({ KINDS, more }) do
@@ -38,5 +37,9 @@ local function mend(q, more)
     local value = values[i]
     if value and not (string.find(value, '^%d+$') and #value <= 16) then redis.call('HDEL', q .. 'meta', field) end
   end
-  return #set > 0 and table.concat(set, ', ') or nil
+  if #set == 0 then return nil end
+  local untold = redis.pcall('HGET', q .. 'meta', 'mended')
+  if type(untold) == 'string' then table.insert(set, 1, untold) end
+  redis.pcall('HSET', q .. 'meta', 'mended', table.concat(set, ', '))  -- housekeep tells it
+  return true
 end
