@@ -179,7 +179,7 @@ def _spread(client: Client, queue: str, jobs: Sequence[NewJob], made: Sequence[E
                 one.place = place
                 return [one]
             except Repartitioned:
-                del client._partitions[queue]
+                client._partitions.pop(queue, None)  # another thread may have heard it too
         return run_steps(store.run, Spreading(client._partitions, queue, jobs, wait, made).enqueue())
 
 

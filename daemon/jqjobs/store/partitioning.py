@@ -35,6 +35,7 @@ def repartition(queue: str, count: int) -> Steps[Partitions]:
         yield from _prepare(queue, now)
         if not (yield set_partitions(now, known)):
             raise Conflict(f"somebody else gives queue {queue} other partitions", hint="look, and try again")
+        yield from _prepare(queue, now)  # a pause or its end, meanwhile, was told to the places before only
     yield from _close(now)
     return now
 
@@ -47,7 +48,9 @@ def _prepare(queue: str, now: Partitions) -> Steps[None]:
     for place in now.names:
         if said:
             yield upkeep.settings(place, said)
-        if home.paused_ms is not None:
+        if home.paused_ms is None:
+            yield upkeep.resume(place)
+        else:
             until = "" if home.paused_until_ms is None else str(home.paused_until_ms)
             yield upkeep.pause(place, until, home.paused_by or "", home.paused_reason or "")
 

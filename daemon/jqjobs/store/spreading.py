@@ -68,7 +68,11 @@ class Spreading:
 
     def _send(self) -> Steps[Repartitioned | None]:
         """Send what is left; return why some of it was not taken. Raises: StoreError and its kinds, InvalidOption."""
-        for place, portion in (yield from self._portioned()):
+        try:
+            portions = yield from self._portioned()
+        except StoreError as error:
+            raise self._told(error) from error
+        for place, portion in portions:
             jobs = [self._jobs[number] for number in portion]
             try:
                 answer = yield enqueueing.enqueue(place, jobs, self._wait)

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 import pytest
 
 from jqjobs import App, Job, JobHandle
-from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreFull
+from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError, StoreFull, StoreUnavailable
 from jqjobs.jobs.flow import BatchState
 from jqjobs.jobs.partitions import Partitions
-from jqjobs.jobs.records import Kind, State
+from jqjobs.jobs.records import Kind, NewJob, State
 from jqjobs.store.calls import moves, upkeep
 from jqjobs.store.calls.batches import deliver_all, deliver_flow
 from jqjobs.store.calls.moves import Delivered, Transfers
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.partitioning import repartition, tidy
-from jqjobs.store.steps import run_steps
+from jqjobs.store.spreading import CHUNK_JOBS
+from jqjobs.store.steps import Steps, run_steps
 from store.queue_system import QueueSystem, outcome
 
 AnyJob = Job[..., None]
@@ -168,6 +169,49 @@ def test_an_error_says_of_all_partitions_what_is_stored(system: QueueSystem, job
     there = sum(map(len, placed(system).values()))
     error = caught.value
     assert (len(error.stored), len(error.unsent), len(error.ids)) == (there, 7 - there, 7)
+
+
+def test_what_was_sent_ahead_and_is_there_already_is_not_taken_for_what_was_refused(
+    system: QueueSystem, app: App
+) -> None:
+    old, new = ([NewJob("n", b"{}", id=f"{word}{number}") for number in range(CHUNK_JOBS)] for word in ("old", "new"))
+    late = [NewJob("n", b"{}", id=f"late{number}") for number in range(CHUNK_JOBS)]
+    app.client.enqueue("q", old + late)
+    split(system, 2)
+    made = app.client.enqueue("q", old + new + late)
+    assert [each.created for each in made] == [False] * CHUNK_JOBS + [True] * CHUNK_JOBS + [False] * CHUNK_JOBS
+    assert [each.id for each in made] == [job.id for job in old + new + late]
+    assert sum(len(ids) for place, ids in placed(system).items() if place != "q") == CHUNK_JOBS
+
+
+def test_an_error_while_it_is_asked_who_has_a_job_says_what_is_stored(
+    system: QueueSystem, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = ([NewJob("n", b"{}", id=f"{word}{number}") for number in range(CHUNK_JOBS)] for word in ("old", "new"))
+    app.client.enqueue("q", old)
+    split(system, 2)
+    with monkeypatch.context() as patch, pytest.raises(StoreError) as caught:
+        patch.setattr("jqjobs.store.spreading.destinations", _is_away)
+        app.client.enqueue("q", old + new)
+    assert caught.value.stored == tuple(job.id for job in old)
+    assert caught.value.unsent == tuple(job.id for job in new)
+
+
+def _is_away(*_: object) -> Steps[list[str]]:
+    raise StoreUnavailable("Redis is away")
+    yield
+
+
+def test_what_is_refused_among_many_holds_up_nothing_behind_it_and_leaves_no_key(
+    system: QueueSystem, job: AnyJob
+) -> None:
+    split(system, 2)
+    job.options(id="there", key="k").enqueue(1)
+    system.push({"job": "n", "id": "refused", "key": "k"}, *({"job": "n", "id": f"e{number}"} for number in range(99)))
+    system.ingest()
+    run_steps(system.run, deliver_all("q"))
+    assert sum(map(len, placed(system).values())) == 100
+    assert (system.ids("transfers"), system.redis("HGETALL", system.key("unique"))) == ([], [])
 
 
 def test_envelopes_come_to_their_partitions_each_once(system: QueueSystem, job: AnyJob, app: App) -> None:

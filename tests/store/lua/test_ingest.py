@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jqjobs.errors import StoreError
 from jqjobs.store.calls import leases
 from store.queue_system import START_MS, QueueSystem
 
@@ -27,6 +28,18 @@ def test_envelopes_are_taken_from_the_end_producers_pushed_first(system: QueueSy
     system.ingest()
 
     assert system.ids("ready") == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("part", ["rejected", "ready"])
+def test_where_a_key_is_damaged_no_envelope_beside_it_is_lost(system: QueueSystem, part: str) -> None:
+    system.push({"job": "n", "id": "first"}, "no envelope", {"job": "n", "id": "last"})
+    system.redis("SET", system.key(part), "x")
+    with pytest.raises(StoreError):
+        system.ingest()
+    system.tend()
+    system.ingest()
+    assert [job.id for job in system.take("w", 5)] == ["first", "last"]
+    assert system.redis("LLEN", system.key("inbox")) == 0
 
 
 def test_envelopes_without_an_id_get_different_ones(system: QueueSystem) -> None:

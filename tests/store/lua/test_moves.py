@@ -180,7 +180,7 @@ def test_what_was_read_long_ago_is_not_delivered(system: QueueSystem) -> None:
 
 
 def deliver_overdue_now(system: QueueSystem) -> None:
-    assert run_steps(system.run, moves.deliver_overdue("q", 0)) == 1
+    assert run_steps(system.run, moves.deliver_overdue("q", 0)) > 0
 
 
 def test_what_came_is_remembered_until_its_queue_knows_and_not_for_ever(system: QueueSystem) -> None:
@@ -206,7 +206,7 @@ def test_what_was_refused_is_refused_again_when_its_place_is_free(
     with pytest.raises(Killed):
         move(system, "a", steps=2)
     read_before = system.run(moves.transfers("q"))
-    assert run_steps(system.run, moves.deliver_overdue("q", 0)) == 0  # another mover: it is back
+    assert run_steps(system.run, moves.deliver_overdue("q", 0)) == 1  # another mover: it is back
     system.run(upkeep.delete("b", [taken]))
     assert system.run(moves.deliver("b", "q", read_before.now_ms, read_before.jobs)) == [answer]
     assert everywhere(system) == ["q:ready"]

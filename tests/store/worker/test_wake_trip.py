@@ -120,6 +120,18 @@ def test_who_leaves_the_wait_gets_what_had_come_with_the_next_trip(idler: Idler)
     assert (idler.worker.system.active(), idler.in_hand) == ({"w": ["a"]}, ["a"])
 
 
+def test_what_had_come_to_who_left_the_wait_does_not_wait_behind_its_long_job(idler: Idler) -> None:
+    idler.begin()
+    idler.worker.system.add("a")
+    eventually(idler.is_made, what="the trip was made")
+    idler.worker.system.add("long")
+    idler.exchanger.trip(1)
+    idler.wake_wait.cancel()
+    idler.worker.start()
+    assert idler.exchanger.report(gives_back=False), "as the monitor does, beside the job"
+    assert (idler.worker.system.active(), idler.worker.system.ids("ready")) == ({"w": ["long"]}, ["a"])
+
+
 def test_after_another_trip_it_only_wakes(idler: Idler) -> None:
     idler.begin()
     idler.exchanger.trip(1)

@@ -115,7 +115,7 @@ class Housekeeping:
 
     def _deliver(self, name: str) -> None:
         """Bring jobs and notices to the queue that they left for: nobody else has."""
-        brought = run_steps(self._store.run, deliver_flow(name, _OVERDUE_MS))
+        brought = run_steps(self._store.run, deliver_flow(name, _OVERDUE_MS, time.monotonic() + _TURN_S))
         if brought:
             log.event("jobs.delivered", queue=name, jobs=brought)
 

@@ -54,10 +54,10 @@ class Inboxes:
             name = next(iter(self._filled))
             left = self._filled.pop(name)
             calls = [enqueueing.ingest(name, new_id_stem()) for _ in range(min(_AT_ONCE, -(-left // _A_CALL)))]
-            problems += self._hear(name, self._store.run_many(calls))
+            problems += self._hear(name, self._store.run_many(calls), until_s)
         raise_first(problems)
 
-    def _hear(self, name: str, answers: Sequence[Ingested | StoreError]) -> list[StoreError]:
+    def _hear(self, name: str, answers: Sequence[Ingested | StoreError], until_s: float) -> list[StoreError]:
         """Note what is left of an inbox, and bring away what has left its queue; return what went wrong."""
         # Where there is no memory for them the envelopes stay where they are.
         problems = [each for each in answers if isinstance(each, StoreError) and not isinstance(each, StoreFull)]
@@ -68,7 +68,9 @@ class Inboxes:
             self._filled[name] = last.left
         if last.leaving:
             try:
-                run_steps(self._store.run, deliver_all(name))
+                _, has_more = run_steps(self._store.run, deliver_all(name, until_s=until_s))
+                if has_more:
+                    self.note([name])
             except StoreError as problem:
                 problems.append(problem)
         return problems

@@ -18,6 +18,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.inbox_names import InboxNames
 from jqjobs.daemon.leases.token_watch import TokenWatch
+from jqjobs.errors import StoreError
 from jqjobs.link.queue_choice import QueueChoice, is_like
 from jqjobs.store import keys
 from jqjobs.store.calls.turns import call_workers, claim_round
@@ -149,12 +150,16 @@ class PatternQueues:
 
     def _see_to(self, queues: Sequence[str], *, is_due: bool = False) -> None:
         """Keep house there, and call workers to where there is something to take."""
-        now_ms = monotonic_ms()
-        self._due_ms |= {
-            queue: now_ms + in_ms for queue, in_ms in self._housekeeping.keep_house(queues, is_due=is_due).items()
-        }
+        now_ms, problem = monotonic_ms(), None
+        try:
+            due_in_ms = self._housekeeping.keep_house(queues, is_due=is_due)
+            self._due_ms |= {queue: now_ms + in_ms for queue, in_ms in due_in_ms.items()}
+        except StoreError as error:  # of one queue, maybe: others are to be called to all the same
+            problem = error
         # No token stands for suspects, which not each worker takes, nor for hooks.
         waiting = self._exist(queues, ("wake", "suspects", "hooks"))
         for pattern in self._choice.patterns:
             if mine := [queue for queue in waiting if is_like(queue, [pattern])]:
                 self._store.run(call_workers(pattern, mine))
+        if problem is not None:
+            raise problem

@@ -9,6 +9,8 @@ No script needs two queues: what a batch in another queue is to hear waits in `n
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,7 +23,7 @@ from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.calls.moves import MOST_MOVED, deliver_overdue
+from jqjobs.store.calls.moves import deliver_overdue
 from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
@@ -221,8 +223,10 @@ def noticed(queue: str, told: Sequence[str]) -> Call[int]:
     return Call(script("noticed"), (keys.meta(queue),), ("", *told), int, repeatable=True)
 
 
-def deliver_flow(queue: str, age_ms: int = 0) -> Steps[int]:
-    """Take along what left a queue ``age_ms`` ago for others, notices and jobs; how many jobs arrived.
+def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int]:
+    """Take along what left a queue ``age_ms`` ago for others, notices and jobs; how many jobs left it for good.
+
+    ``until_s``: goes on to the next jobs until then, monotonic, s.
 
     Where one queue takes none, the others get theirs. Raises: StoreError, at the end.
     """
@@ -231,16 +235,23 @@ def deliver_flow(queue: str, age_ms: int = 0) -> Steps[int]:
         yield from deliver_notices(queue, age_ms)
     except StoreError as error:
         problem = error
-    brought = yield from deliver_overdue(queue, age_ms)
+    brought, _ = yield from deliver_all(queue, age_ms, until_s)
     if problem:
         raise problem
     return brought
 
 
-def deliver_all(queue: str) -> Steps[None]:
-    """Take along all jobs that have left a queue for others, or for its partitions. Raises: StoreError."""
-    while (yield from deliver_overdue(queue, 0)) >= MOST_MOVED:
-        pass
+def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[tuple[int, bool]]:
+    """Take along all jobs that left a queue ``age_ms`` ago for others, or for its partitions, until the time is over.
+
+    ``until_s``: monotonic, s. Returns how many left it for good, and whether there may be more. Raises: StoreError.
+    """
+    brought = 0
+    while done := (yield from deliver_overdue(queue, age_ms)):
+        brought += done
+        if time.monotonic() >= until_s:
+            return brought, True
+    return brought, False
 
 
 def deliver_notices(queue: str, age_ms: int = 0) -> Steps[int]:

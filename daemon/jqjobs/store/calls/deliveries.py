@@ -5,7 +5,8 @@ Called by all who enqueue; they differ only in how a portion is sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from jqjobs.errors import NotReplicated, Repartitioned, StoreError
 from jqjobs.jobs.partitions import queue_of
@@ -46,12 +47,16 @@ def undelivered(
         f"{error.message}; {what}", hint or error.hint, unanswered=error.unanswered, reason=error.reason,
         ids=tuple([job.id for job in jobs]), stored=tuple(stored), unknown=tuple(unknown), unsent=tuple(unsent),
     )  # fmt: skip
-    before = [made for answer in answers if not isinstance(answer, StoreError) for made in answer]
-    if isinstance(told, Repartitioned):
-        told.made = tuple(before)
+    if isinstance(told, Repartitioned):  # what was sent ahead of its answer may be there too, and is asked for again
+        told.made = tuple(_made(takewhile(lambda answer: not isinstance(answer, StoreError), answers)))
+    before = _made(answers)
     if isinstance(error, NotReplicated) and isinstance(told, NotReplicated):
         told.made, told.wanted, told.reached = (*before, *error.made), error.wanted, error.reached
     return told
+
+
+def _made(answers: Iterable[Answer]) -> list[Enqueued]:
+    return [made for answer in answers if not isinstance(answer, StoreError) for made in answer]
 
 
 def _words(queue: str, jobs: Sequence[NewJob], stored: Sequence[str], unknown: Sequence[str]) -> tuple[str, str]:

@@ -192,7 +192,11 @@ def _by_target(jobs: Sequence[Transfer]) -> Iterator[tuple[str, list[Transfer]]]
 
 
 def _bring(queue: str, target: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[list[Delivered]]:
-    """Bring jobs to their queue; where that has partitions, each to the one it is for."""
+    """Bring jobs to their queue; where that has partitions, each to the one it is for.
+
+    Raises: StoreError, at the end.
+    """
+    problem = None
     said = dict.fromkeys([job.id for job in jobs], Delivered.ELSEWHERE)
     if queue_of(queue) != target:
         said |= yield from _bring_to(queue, target, read_ms, jobs)
@@ -202,7 +206,12 @@ def _bring(queue: str, target: str, read_ms: int, jobs: Sequence[Transfer]) -> S
         left = [job for job in jobs if said[job.id] is Delivered.ELSEWHERE]
         by_place = groupby(sorted(left, key=candidate), candidate)
         for place, bundle in [(place, list(bundle)) for place, bundle in by_place]:
-            said |= yield from _bring_to(queue, place, read_ms, bundle)
+            try:
+                said |= yield from _bring_to(queue, place, read_ms, bundle)
+            except StoreError as error:  # the node of that place, maybe: the others get theirs
+                problem = problem or error
+    if problem:
+        raise problem
     return [Delivered.LATE if answer is Delivered.ELSEWHERE else answer for answer in said.values()]
 
 
@@ -228,7 +237,7 @@ def _bring_to(queue: str, place: str, read_ms: int, jobs: Sequence[Transfer]) ->
 
 
 def deliver_overdue(queue: str, age_ms: int) -> Steps[int]:
-    """Bring jobs there whose mover did not get to it, at most 50; how many are there now.
+    """Bring jobs there whose mover did not get to it, at most 50; how many are on their way no more: come, or refused.
 
     Where one queue takes none, the others get theirs. Raises: StoreError, at the end.
     """
@@ -236,7 +245,8 @@ def deliver_overdue(queue: str, age_ms: int) -> Steps[int]:
     brought, problem = 0, None
     for target, jobs in _by_target(found.jobs):
         try:
-            brought += (yield from _bring(queue, target, found.now_ms, jobs)).count(Delivered.DELIVERED)
+            answers = yield from _bring(queue, target, found.now_ms, jobs)
+            brought += sum(answer in _CAME_OF for answer in answers)
         except StoreError as error:
             problem = problem or error
     if problem:

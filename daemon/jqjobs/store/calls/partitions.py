@@ -22,6 +22,9 @@ from jqjobs.store.reply_values import text, truth
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Steps
 
+#: One call asks a former place after so many jobs at most.
+_MOST_ASKED = 200
+
 
 def partitions(queue: str) -> Call[Partitions | None]:
     """Return the partitions of a queue, None when it has none."""
@@ -65,9 +68,10 @@ def destinations(known: Partitions, jobs: Sequence[NewJob]) -> Steps[list[str]]:
     )
     for place, group in groupby(candidates, key=lambda pair: pair[0]):
         numbers = [number for _, number in group if number not in found]
-        if numbers:
-            answers = yield close_place(place, known, [(jobs[number].id, jobs[number].key) for number in numbers])
-            found |= {number: place for number, is_here in zip(numbers, answers, strict=True) if is_here}
+        for at in range(0, len(numbers), _MOST_ASKED):
+            asked = numbers[at : at + _MOST_ASKED]
+            answers = yield close_place(place, known, [(jobs[number].id, jobs[number].key) for number in asked])
+            found |= {number: place for number, is_here in zip(asked, answers, strict=True) if is_here}
     return [found.get(number) or known.place(word) for number, word in enumerate(words)]
 
 

@@ -98,6 +98,8 @@ class Streams:
 def _is_closed(stream: Any) -> bool:
     try:
         return stream is None or bool(stream.closed)
+    except ValueError:  # it has been detached from what it wrote to
+        return True
     except Exception:  # it is taken apart, or no stream
         return not hasattr(stream, "write")
 

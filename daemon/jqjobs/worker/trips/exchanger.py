@@ -164,7 +164,7 @@ class Exchanger:
         with self._lock:
             if self._keep_answer() and gives_back:
                 self._batch.give_back()
-            if self.reports.pending:
+            if self.reports.pending or self.resyncs:  # what a lost answer brought would wait behind a long job
                 try:
                     self._send(0)
                     self._read()

@@ -5,6 +5,7 @@ Where that does not work, the wake token of the queue means nothing, since it st
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -19,6 +20,8 @@ from jqjobs.store.store import Store
 
 #: So often is said of a queue that its envelopes have to wait: each job that is taken makes place for one.
 _SAID_EVERY_MS = 60_000
+#: A worker brings what has come to the partitions of its queue for so long at a time: jobs wait meanwhile.
+_PASSING_ON_S = 0.05
 
 
 class Ingestion:
@@ -51,9 +54,9 @@ class Ingestion:
         return True
 
     def _pass_on(self, queue: str) -> None:
-        """Take what has come to where it belongs; what is not done then a daemon does."""
+        """Take what has come to where it belongs, for a moment; what is not done then a daemon does."""
         with suppress(StoreError):
-            run_steps(self._store.run, deliver_all(queue))
+            run_steps(self._store.run, deliver_all(queue, until_s=time.monotonic() + _PASSING_ON_S))
 
     def _say_blocked(self, queue: str, error: StoreError) -> None:
         now_ms = monotonic_ms()
