@@ -59,11 +59,14 @@ def test_what_waits_when_the_first_group_comes_is_one_group(system: QueueSystem)
     assert order.index("late") > order.index("old39")
 
 
-def test_the_first_group_of_a_priority_sees_what_comes_in_its_own_call(system: QueueSystem) -> None:
+@pytest.mark.parametrize("due", ["", "+60000"])
+def test_the_first_group_of_a_priority_sees_what_comes_in_its_own_call(system: QueueSystem, due: str) -> None:
+    """Also where one of it comes before, which waits for its time."""
     add(system, "x", group="x")
+    early = [NewJob("n", b"{}", id="later", priority=1, due=due, fields=group_fields("g"))] if due else []
     crowd = [NewJob("n", b"{}", id=f"u{n}", priority=1) for n in range(5)]
     newcomer = NewJob("n", b"{}", id="g", priority=1, fields=group_fields("g"))
-    system.run(enqueueing.enqueue("q", [*crowd, newcomer]))
+    system.run(enqueueing.enqueue("q", [*early, *crowd, newcomer]))
 
     assert taken(system).index("g") <= 1
 

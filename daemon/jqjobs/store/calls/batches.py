@@ -242,10 +242,8 @@ def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int
 
 
 def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[tuple[int, bool]]:
-    """Take along all jobs that left a queue ``age_ms`` ago for others, or for its partitions, until the time is over.
-
-    ``until_s``: monotonic, s. Returns how many left it for good, and whether there may be more. Raises: StoreError.
-    """
+    """Take along all jobs that left a queue ``age_ms`` ago, until the time is over; how many left it for good, and
+    whether there may be more. ``until_s``: monotonic, s. Raises: StoreError."""
     brought = 0
     while done := (yield from deliver_overdue(queue, age_ms)):
         brought += done

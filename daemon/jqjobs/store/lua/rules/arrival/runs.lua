@@ -5,7 +5,7 @@
 -- sequence: number of the job before the first. has_groups: groups take turns in the queue. rare: builds what jobs need
 -- of which more is said, see said.lua. Returns what enqueue.lua does; wakes nobody.
 local function add_runs(q, now, sequence, has_groups, rare)
-  local call, argv, job, rules, begun, reply, ready, number, at = redis.call, ARGV, q .. 'job:', nil, {}, {}, {}, 0, 3
+  local call, argv, job, rules, reply, ready, number, at = redis.call, ARGV, q .. 'job:', nil, {}, {}, 0, 3
   local n = 0  -- #ready: to have it counted takes as long as to write there
   has_turns[q] = has_groups
   while argv[at] do
@@ -16,7 +16,7 @@ local function add_runs(q, now, sequence, has_groups, rare)
       more, priority, group = rules.read_words(said, words, now)
     end
     -- Turns that begin look at all that waits.
-    if group and not begun[priority] then begun[priority], ready, n = true, write_ready(q, ready), 0 end
+    if group and n > 0 and not has_begun(priority) then ready, n = write_ready(q, ready), 0 end
     local is_plain, is_grouped, rank, turns = words == 0 and not has_turns[q], words == 2 and group, nil, nil
     at = said + words
     while number < last do
