@@ -16,7 +16,7 @@ local function add_runs(q, now, sequence, has_groups, rare)
       more, priority, group = rules.read_words(said, words, now)
     end
     -- Turns that begin look at all that waits.
-    if group and n > 0 and not has_begun(priority) then ready, n = write_ready(q, ready), 0 end
+    if group and n > 0 and not have_begun(priority) then ready, n = write_ready(q, ready), 0 end
     local is_plain, is_grouped, rank, turns = words == 0 and not has_turns[q], words == 2 and group, nil, nil
     at = said + words
     while number < last do

@@ -5,7 +5,7 @@
 -- a group are one group.
 -- Of each priority P with groups `turns` has the highest rank taken, as "P", and the last one of each group that is
 -- ahead of that, as "P group". It is there while there are groups. The mark `turns` in meta says that there were any.
--- Gives: has_turns, turn_before, write_turns, has_begun
+-- Gives: has_turns, turn_before, write_turns, have_begun
 
 local has_turns = {}  -- q → whether it has groups, asked once a call
 -- Of each priority: its text, the highest rank taken, and the last one of each group as far as this call has read them;
@@ -24,7 +24,7 @@ local function read_turns(q, band, group)
 end
 
 -- Whether it is known that groups take turns in a priority: before the first does, what waits must be in `ready`.
-local function has_begun(priority) return band_of(priority).taken ~= nil end
+local function have_begun(priority) return band_of(priority).taken ~= nil end
 
 -- group: its field `fair`, or nil. sequence: its number where nobody takes turns; `seq` in meta has got so far.
 -- Returns the rank before its own, which is one more, and the table that is to have its own, by group; nil: its rank is
