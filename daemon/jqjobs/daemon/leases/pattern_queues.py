@@ -66,9 +66,14 @@ class PatternQueues:
 
     def begin_watch(self) -> None:
         """Hear of jobs between two looks, on a thread of its own."""
-        if not self._store.address.cluster:
-            self._watch = TokenWatch(self._store.address, self._choice.patterns)
-            self._watch.start()
+        if self._store.address.cluster:
+            return
+        try:
+            watch = TokenWatch(self._store.address, self._choice.patterns)
+            watch.start()
+        except (OSError, RuntimeError):  # neither a descriptor nor a thread is left: without it the look is all
+            return
+        self._watch = watch
 
     def end_watch(self) -> None:
         """End that thread."""
