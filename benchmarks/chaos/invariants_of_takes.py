@@ -66,11 +66,15 @@ class Rate:
         self._lives = lives
         self._jumps = deque(sorted(evidence.jumps_ms))
         self._starts: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+        self._redis_ms = 0
 
     def see(self, step: Step) -> Iterator[Violation]:
         while self._jumps and self._jumps[0] <= step.at_ms:
             self._jumps.popleft()
             self._starts.clear()
+        if step.redis_ms < self._redis_ms:  # it was set back, and that is in the log before the next tick of our clock
+            self._starts.clear()
+        self._redis_ms = step.redis_ms
         self._forget_unrun(step)
         for change in step.changes:
             if change.entered("active"):

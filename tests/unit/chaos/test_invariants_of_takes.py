@@ -36,6 +36,14 @@ def test_a_rate_counts_anew_when_the_clock_of_redis_was_set() -> None:
     assert history.tags() == {"limit-rate"}
 
 
+def test_that_it_was_set_back_is_seen_by_itself_before_our_own_clock_ticks_again() -> None:
+    history = History()
+    for number in range(2):
+        history.enqueue(f"a{number}", "paced", *PACED).take(f"a{number}")
+    history.now_ms -= 20_000
+    assert history.enqueue("a2", "paced", *PACED).take("a2").tags() == set()
+
+
 def test_as_many_as_a_concurrency_allows_may_run() -> None:
     history = History()
     for number in range(4):
