@@ -35,15 +35,20 @@ def repartition(queue: str, count: int) -> Steps[Partitions]:
         yield from _prepare(queue, now)
         if not (yield set_partitions(now, known)):
             raise Conflict(f"somebody else gives queue {queue} other partitions", hint="look, and try again")
-        yield from _prepare(queue, now)  # a pause or its end, meanwhile, was told to the places before only
+        yield from _follow_home(queue, now)  # a pause or its end, meanwhile, was told to the places before only
     yield from _close(now)
     return now
 
 
 def _prepare(queue: str, now: Partitions) -> Steps[None]:
-    """Have new partitions known, paused where their queue is, and kept as is said of it."""
-    home: QueueStatus = yield queue_status(queue)
+    """Have new partitions known, and as their queue is."""
     yield upkeep.add_queues([queue, *now.names])
+    yield from _follow_home(queue, now)
+
+
+def _follow_home(queue: str, now: Partitions) -> Steps[None]:
+    """Have partitions paused where their queue is, and kept as is said of it."""
+    home: QueueStatus = yield queue_status(queue)
     said = {name: value for name in upkeep.SETTINGS if (value := getattr(home, name)) is not None}
     for place in now.names:
         if said:

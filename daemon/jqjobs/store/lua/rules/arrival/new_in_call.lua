@@ -18,9 +18,9 @@ local function count_new(q)
   return found
 end
 
--- total: so many jobs are named. Returns what is answered when there is no room, or they belong elsewhere; else nil.
+-- total: so many jobs are named. Returns what is answered when there is no room, or they belong elsewhere; else nil. A
+-- queue without `settings` need not be asked.
 local function refuse_too_many(q, total)
-  if redis.call('EXISTS', q .. 'settings') == 0 then return end
   local elsewhere = partitions_of(q)
   if elsewhere then return count_new(q) > 0 and redis.error_reply('REPARTITIONED ' .. elsewhere) or nil end
   local room, most = room_for_jobs(q)
