@@ -136,12 +136,15 @@ def test_who_finds_no_room_waits_no_longer_than_a_call_may_take(
 ) -> None:
     monkeypatch.setattr(aio, "MOST_CONNECTIONS", 1)
     monkeypatch.setattr(async_lane, "MOST_ASKED", 1)
-    monkeypatch.setenv("JQ_TIMEOUT", "2s")
+    monkeypatch.setenv("JQ_TIMEOUT", "4s")
 
     async def work() -> list[Any]:
         await enqueue(app, 1)
         server.call("CLIENT", "PAUSE", "20000", "ALL")
-        return await asyncio.gather(*(send(app) for _ in range(3)), return_exceptions=True)
+        first = asyncio.ensure_future(send(app))
+        await asyncio.sleep(0)  # it has the connection, and for longer than the others may wait
+        monkeypatch.setattr(app.client._whereabouts, "timeout_s", 2.0)
+        return await asyncio.gather(first, send(app), send(app), return_exceptions=True)
 
     first, *others = asyncio.run(work())
     assert isinstance(first, StoreUnavailable)
