@@ -10,7 +10,7 @@ CODE   := daemon tests examples benchmarks tools
 PARALLEL_TESTS := tests/property tests/unit tests/store
 #: Real daemons, signals and deadlines: tests that wait most of the time. Those of one xdist_group come one after the other.
 PROCESS_TESTS  := tests/e2e
-#: How often one of them that failed may try again. Not here: a race is to be seen. In CI once, and its name is printed.
+#: How often a test that failed may try again. Not here: a race is to be seen. In CI once, and its name is printed.
 RERUNS ?= 0
 
 .DEFAULT_GOAL := help
@@ -37,7 +37,7 @@ pictures: $(STAMP) ## make the pictures of docs/dashboard.md anew; needs Chromiu
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PARALLEL_TESTS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --reruns $(RERUNS) -r R $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
 test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on a fake server and on clusters, 105 kills of workers
