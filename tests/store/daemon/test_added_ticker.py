@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from jqjobs.daemon.leases.ticker import LOOK_EVERY_S, Ticker
-from jqjobs.store.address import parse_url
 from jqjobs.store.calls.added import AddAnswer, add_schedule, added, remove_schedule
 from jqjobs.store.calls.schedules import plan, suspend
-from jqjobs.store.store import Store
 from log_lines import Lines
 from store.queue_system import START_MS, QueueSystem
 
@@ -26,20 +24,6 @@ BEGIN_MS = START_MS - START_MS % HOUR_MS
 def system(system: QueueSystem) -> QueueSystem:
     system.clock.now_ms = BEGIN_MS
     return system
-
-
-@pytest.fixture
-def tickers(system: QueueSystem) -> Iterator[Callable[[int], list[Ticker]]]:
-    """Make tickers, each on a connection of its own, by the clock of the system."""
-    stores: list[Store] = []
-
-    def make(count: int) -> list[Ticker]:
-        stores.extend(Store(parse_url(system.url), now_ms=system.clock) for _ in range(count))
-        return [Ticker(store, f"d{id(store)}") for store in stores[-count:]]
-
-    yield make
-    for store in stores:
-        store.close()
 
 
 def add(system: QueueSystem, name: str = "digest:42", *, replace: bool = False, **changes: Any) -> AddAnswer:

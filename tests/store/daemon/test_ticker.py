@@ -32,20 +32,6 @@ def system(system: QueueSystem) -> QueueSystem:
 
 
 @pytest.fixture
-def tickers(system: QueueSystem) -> Iterator[Callable[[int], list[Ticker]]]:
-    """Make tickers, each on a connection of its own, by the clock of the system."""
-    stores: list[Store] = []
-
-    def make(count: int) -> list[Ticker]:
-        stores.extend(Store(parse_url(system.url), now_ms=system.clock) for _ in range(count))
-        return [Ticker(store, f"d{id(store)}") for store in stores[-count:]]
-
-    yield make
-    for store in stores:
-        store.close()
-
-
-@pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """What the ticker logs: names of events, and their fields."""
     lines: list[tuple[str, dict[str, Any]]] = []
