@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Mapping
 
 from jqjobs.base.clock import monotonic_ms
@@ -47,9 +46,8 @@ def _about(worker: WorkerProcess) -> dict[str, Argument]:
         for e in worker.board.running()
     ]
     state = "busy" if jobs and worker.state == "ready" else worker.state
-    started_ms = (time.time() - (time.monotonic() - worker.started_s)) * 1000
     return {
-        "pid": worker.pid, "state": state, "rss_bytes": rss_bytes(worker.pid), "started_ms": round(started_ms),
+        "pid": worker.pid, "state": state, "rss_bytes": rss_bytes(worker.pid), "started_ms": worker.started_ms,
         "jobs": json.dumps(jobs), "release": worker.release,
     }  # fmt: skip
 

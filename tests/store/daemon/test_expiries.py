@@ -9,7 +9,8 @@ import pytest
 
 from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.leases.expiries import MOST_MS, most_ms
-from jqjobs.daemon.leases.keeper import _REGISTERED_MS, LeaseKeeper
+from jqjobs.daemon.leases.keeper import LeaseKeeper
+from jqjobs.daemon.leases.registration import REGISTERED_MS
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.limits import Limits, RateLimit
 from jqjobs.store.calls.daemons import _MESSAGE_TTL_MS
@@ -20,7 +21,7 @@ HOUR_MS = 3_600_000
 FLEETING = {
     "jq:{q}:trip:gone": 24 * HOUR_MS, "jq:{q}:minute:1": 2 * HOUR_MS, "jq:{q}:stats:1": 24 * HOUR_MS,
     "jq:{q}:limit:mail/1m": 120_000, "jq:{q}:ready:damaged": 7 * 24 * HOUR_MS,
-    "jq:{~}:daemon:gone": 10_000, "jq:{~}:worker:gone": 10_000,
+    "jq:{~}:daemon:gone": 10_000, "jq:{~}:worker:gone": 180_000,
     "jq:{~}:control:gone": 60_000, "jq:{~}:answer:nonce": 60_000,
 }  # fmt: skip
 LASTING = (
@@ -87,8 +88,8 @@ def test_a_limit_stays_as_long_as_its_window() -> None:
 def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     scripts = {path.stem: path.read_text("utf-8") for path in LUA.rglob("*.lua")}
     setting = {name for name, text in scripts.items() if re.search(r"'P?EXPIRE'|'PX'", text)}
-    assert setting == {"join", "renew", "publish", "register", "post", "totals", "statistics", "start", "mend",
-                       "sample_memory", "recent", "delivered", "relay", "relayed", "rosters",
+    assert setting == {"join", "renew", "publish", "beat", "signs_of_life", "post", "totals", "statistics", "start",
+                       "mend", "sample_memory", "recent", "delivered", "relay", "relayed", "rosters",
                        "call_workers", "take_called"}  # fmt: skip
     # What `delivered` leaves, a forward, is a job's record: where it stays longer it harms nobody, and they are many.
     # So are the markers of the outbox, of `relay` and `relayed`: who stays longer keeps an id from coming twice.
@@ -100,7 +101,8 @@ def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     assert f"WAKES_TTL_MS, FORGET_JOBS = {MOST_MS['wakes']}, " in source("take_called")
     assert f"'EXPIRE', minute, {MOST_MS['minute'] // 1000})" in rule("totals")
     assert f"KEPT_S = 600000, {MOST_MS['stats'] // 1000}\n" in rule("statistics")
-    assert {MOST_MS["daemon"], MOST_MS["worker"]} == {_REGISTERED_MS}
+    assert MOST_MS["daemon"] == REGISTERED_MS
+    assert f"WORKER_TTL_MS = {MOST_MS['worker']}\n" in rule("signs_of_life")
     assert f"ENDS_KEPT_S = 100, {MOST_MS['recent'] // 1000}\n" in rule("recent")
     assert f"KEPT, KEPT_MS = 60, {MOST_MS['memory']}\n" in source("sample_memory")
     assert {MOST_MS["control"], MOST_MS["answer"]} == {_MESSAGE_TTL_MS}

@@ -169,9 +169,15 @@ def an_agenda_that_a_person_reads(system: QueueSystem) -> Call[Any]:
     return agenda("q")
 
 
+def a_daemon_that_has_registered(system: QueueSystem) -> Call[Any]:
+    system.run(CALLS["register"])
+    return CALLS["beat"]
+
+
 STATES = (nothing_there, something_to_do, a_job_in_hand)
 MORE: dict[str, tuple[Prepare, ...]] = {
     "add_schedule": (a_schedule_that_is_there,),
+    "beat": (a_daemon_that_has_registered,),
     "agenda": (an_agenda_that_a_person_reads,),
     "cancel_batch": (called_when(a_batch, "cancel_batch"),),
     "claim_round": (called_when(turns, "claim_round"),),

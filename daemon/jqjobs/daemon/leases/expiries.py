@@ -1,7 +1,7 @@
 """What expires by itself in Redis, after its clock was set back: it would stay for longer, by as much.
 
 Redis keeps the moment at which a key expires, and no list of such keys. So the daemon that hears of it
-(lua/register.lua) walks through all keys once, some at a time, and shortens what is left to the most that its kind may
+(lua/beat.lua) walks through all keys once, some at a time, and shortens what is left to the most that its kind may
 have: of a cluster, through those of each primary, and once more when others are primaries by then.
 """
 
@@ -22,7 +22,7 @@ _HOUR_MS = 3_600_000
 #: How long a key of a kind stays at most, ms, as the scripts set it.
 MOST_MS = {
     "trip": 24 * _HOUR_MS, "catalog": 7 * 24 * _HOUR_MS, "minute": 2 * _HOUR_MS, "stats": 24 * _HOUR_MS,
-    "recent": 24 * _HOUR_MS, "daemon": 10_000, "worker": 10_000, "control": 60_000, "answer": 60_000,
+    "recent": 24 * _HOUR_MS, "daemon": 10_000, "worker": 180_000, "control": 60_000, "answer": 60_000,
     "memory": _HOUR_MS, "roster": 7 * 24 * _HOUR_MS, "wakes": _HOUR_MS, "served": _HOUR_MS,
 }  # fmt: skip
 #: The times of starts outlive the window of their limit by this (lua/rules/limits/start.lua).

@@ -21,6 +21,7 @@ from jqjobs.daemon.leases.memory_samples import note_memory
 from jqjobs.daemon.leases.orphans import Orphan, find_orphans
 from jqjobs.daemon.leases.partition_watch import PartitionWatch
 from jqjobs.daemon.leases.pattern_queues import PatternQueues
+from jqjobs.daemon.leases.registration import Registration
 from jqjobs.daemon.leases.release_marks import ReleaseMarks
 from jqjobs.daemon.leases.renewal import Renewal
 from jqjobs.daemon.leases.server_check import complaints_of_all
@@ -30,7 +31,8 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
-from jqjobs.store.calls import daemons, leases, upkeep
+from jqjobs.store.calls import leases, upkeep
+from jqjobs.store.calls.daemons import Heard
 from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count
@@ -38,8 +40,6 @@ from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
-#: A daemon that has not registered for this long is no longer there.
-_REGISTERED_MS = 10_000
 _WALK_EVERY_S = 0.1
 
 
@@ -66,6 +66,7 @@ class LeaseKeeper:
         """``boards``: where those of all daemons of the host lie. ``tell``: gives the main loop an event."""
         self._lease_ms = settings.lease_ms
         self._daemon_id = daemon_id
+        self._registration = Registration(daemon_id)
         self._store = store
         self._boards = boards
         self._tell = tell
@@ -190,15 +191,16 @@ class LeaseKeeper:
         note_memory(self._store)
 
     def register(self, report: Report) -> float | None:
-        """Write down who is here and what they do; busy workers hear, in the same round trip, what is cancelled,
-        and it is noted where envelopes wait.
+        """Write down what is new of who is here and what they do; busy workers hear, in the same round trip, what is
+        cancelled, and it is noted where envelopes wait.
 
         Returns in how many seconds there is more to do: when the clock of Redis was set back, all that expires is
         looked at, some of it each time.
         """
-        call = daemons.register(self._daemon_id, _REGISTERED_MS, report.about, report.workers)
         busy = list(self._joined.values()) if report.is_busy else []
-        if run_and_pass_on_cancels(self._store, call, busy, self.housekeeping.inboxes.note):
+        note = self.housekeeping.inboxes.note
+        heard = self._registration.tell(report, lambda call: run_and_pass_on_cancels(self._store, call, busy, note))
+        if heard is Heard.CLOCK_BACK:
             log.event("redis.clock_back", level=log.WARNING)
             self._expiries.begin()
         self._releases.look(report)
@@ -211,7 +213,7 @@ class LeaseKeeper:
         self.patterns.end_watch()
         try:
             self._ticker.resign()
-            self._store.run(daemons.register(self._daemon_id, 0, {}, {}))
+            self._store.run(self._registration.end())
         except StoreError:
             return
 

@@ -59,6 +59,8 @@ class WorkerProcess:
     last_files: list[dict[str, Any]] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     identity: dict[str, object] = field(default_factory=dict)
+    #: By the wall clock, as it was then: what is worked out anew each time is never the same.
+    started_ms: int = field(default_factory=lambda: round(time.time() * 1000))
 
     @property
     def pid(self) -> int:
