@@ -202,6 +202,23 @@ def test_a_group_costs_commands_by_call_and_by_trip_and_none_by_job(live_system:
         assert more.total() <= 14 + 2 * len(groups), more
 
 
+@pytest.mark.parametrize("groups", [2, 40])
+def test_what_is_taken_has_the_rank_that_it_had(system: QueueSystem, groups: int) -> None:
+    """Also where few are asked for theirs, since many have the same."""
+    for group in range(groups):
+        add(system, *(f"j{group:02}{n:02}" for n in range(200 // groups)), group=f"g{group}")
+    system.take("v", 20)
+    system.redis("ZREM", system.key("ready"), *system.ids()[10:90:3])
+    before = ranks(system, "ready")
+    assert len(system.take("w", 80)) == 80
+    assert {member.split()[0]: rank for member, rank in ranks(system, "active:w").items()}.items() <= before.items()
+
+
+def ranks(system: QueueSystem, part: str) -> dict[str, str]:
+    found = [text.decode() for text in system.redis("ZRANGE", system.key(part), 0, -1, "WITHSCORES")]
+    return dict(zip(found[::2], found[1::2], strict=True))
+
+
 @pytest.mark.parametrize("priority", [0, 4095, -4096])
 def test_turns_are_taken_in_every_priority(system: QueueSystem, priority: int) -> None:
     add(system, "a1", "a2", "a3", group="a", priority=priority)

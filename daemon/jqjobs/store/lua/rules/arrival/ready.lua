@@ -1,5 +1,14 @@
+--: include rank_texts
 -- What the jobs of one call wait with, added to `ready` in one.
--- Gives: write_ready
+-- Gives: ranks_of_run, write_ready
+
+local texts = {}  -- first rank → ranks of a run: where many groups take turns, it is the same for many
+
+-- Returns texts of `first` and what follows it, n of them or more; none where they cannot be counted.
+local function ranks_of_run(first, n)
+  if not texts[first] or #texts[first] < n then texts[first] = rank_texts(first, n) or {} end
+  return texts[first]
+end
 
 -- ready: ranks and ids, flat. Lua's stack has room for 8,000 values. Returns an empty one.
 local function write_ready(q, ready)

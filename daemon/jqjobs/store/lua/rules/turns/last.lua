@@ -5,11 +5,11 @@
 -- a group are one group.
 -- Of each priority P with groups `turns` has the highest rank taken, as "P", and the last one of each group that is
 -- ahead of that, as "P group". It is there while there are groups. The mark `turns` in meta says that there were any.
--- Gives: has_turns, turn_before, write_turns, have_begun
+-- Gives: has_turns, turn_before, write_turns, have_begun, read_turns
 
 local has_turns = {}  -- q → whether it has groups, asked once a call
--- Of each priority: its text, the highest rank taken, and the last one of each group as far as this call has read them;
--- and has given them, to be written by `write_turns`.
+-- Of each priority: its text, the highest rank taken, and the last one of each group, by its name in `turns`: false where
+-- there is none, nil where this call has not asked. What it has given is written by `write_turns`.
 local bands = {}
 
 local function band_of(priority)
@@ -18,38 +18,42 @@ local function band_of(priority)
   return bands[number]
 end
 
-local function read_turns(q, band, group)
-  local found = redis.call('ZMSCORE', q .. 'turns', band.text, band.text .. ' ' .. group)
-  band.is_read, band.taken, band.last[group] = true, tonumber(found[1] or nil), tonumber(found[2] or nil)
+-- members: names in `turns` of groups that have been given nothing in this call, one at least, 500 at most.
+local function read_turns(q, priority, members)
+  local band = band_of(priority)
+  local found = redis.call('ZMSCORE', q .. 'turns', band.text, unpack(members))
+  band.is_read, band.taken = true, tonumber(found[1] or nil)
+  for i, member in ipairs(members) do band.last[member] = tonumber(found[i + 1] or nil) or false end
 end
 
 -- Whether it is known that groups take turns in a priority: before the first does, what waits must be in `ready`.
 local function have_begun(priority) return band_of(priority).taken ~= nil end
 
 -- group: its field `fair`, or nil. sequence: its number where nobody takes turns; `seq` in meta has got so far.
--- Returns the rank before its own, which is one more, and the table that is to have its own, by group; nil: its rank is
--- by its number.
+-- Returns the rank before its own, which is one more, the table that is to have its own, and under which name; nil: its
+-- rank is by its number.
 local function turn_before(q, priority, group, sequence)
   if has_turns[q] == nil then has_turns[q] = redis.call('EXISTS', q .. 'turns') == 1 end
   if not (group or has_turns[q]) then return end
-  local band, member = band_of(priority), group or ''
-  local last = band.last[member]
-  if not last and (band.taken or not band.is_read) then
-    read_turns(q, band, member)
-    last = band.last[member]
-  end
+  local band = band_of(priority)
+  local member = band.text .. ' ' .. (group or '')
+  if band.last[member] == nil and (band.taken or not band.is_read) then read_turns(q, priority, { member }) end
   if not band.taken then
     if not group then return end
-    has_turns[q], band.taken, band.last[''] = true, begin_turns(q, band.text, sequence)
+    has_turns[q], band.taken, band.last[band.text .. ' '] = true, begin_turns(q, band.text, sequence)
   end
-  return last and last > band.taken and last or band.taken, band.last
+  local last = band.last[member]
+  return last and last > band.taken and last or band.taken, band.last, member
 end
 
 -- After the last one of a call.
 local function write_turns(q)
-  local given, n = {}, 0
+  local given, n, texts = {}, 0, {}  -- of many groups it is the same
   for _, band in pairs(bands) do
-    for group, rank in pairs(band.last) do given[n + 1], given[n + 2], n = rank, band.text .. ' ' .. group, n + 2 end
+    for member, rank in pairs(band.last) do
+      if rank then texts[rank] = texts[rank] or digits(rank) end
+      if rank then given[n + 1], given[n + 2], n = texts[rank], member, n + 2 end
+    end
   end
   if n > 0 then redis.call('ZADD', q .. 'turns', unpack(given)) end  -- of 500 jobs at most
   bands = {}

@@ -4,9 +4,9 @@
 
 -- Returns its rank. group, sequence: see turn_before.
 local function turn_of(q, priority, group, sequence)
-  local before, last = turn_before(q, priority, group, sequence)
+  local before, last, member = turn_before(q, priority, group, sequence)
   if not before then return rank_for(priority, sequence) end
-  last[group or ''] = before + 1
+  last[member] = before + 1
   return before + 1
 end
 
