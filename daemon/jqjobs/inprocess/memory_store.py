@@ -110,13 +110,17 @@ class Record:
         )  # fmt: skip
 
     def in_place_of(self, old: Record) -> Record:
-        """Return it with what stays of the call that it replaces: id, counters, and the place at the same priority."""
-        is_same = (old.priority, old.group) == (self.priority, self.group)
+        """Return it with what stays of the call that it replaces: id and counters."""
         kept = [
             "id", "attempt", "executions", "failures", "interrupts", "throttles", "forgiven", "forgiven_throttles",
-            "hung", "snoozes", "history", "enqueued_ms", *(["number"] if is_same else []),
+            "hung", "snoozes", "history", "enqueued_ms",
         ]  # fmt: skip
         return replace(self, **{name: getattr(old, name) for name in kept})
+
+    def may_have_place_of(self, old: Record) -> bool:
+        """Whether it waits where the call waited that it replaces."""
+        has_place = old.state != "scheduled" or old.is_snoozing
+        return has_place and (old.priority, old.group) == (self.priority, self.group)
 
     @property
     def ref(self) -> str:
@@ -162,6 +166,7 @@ class Records:
         self.clock = clock
         self._all: dict[tuple[str, str], Record] = {}
         self._number = 0
+        self._promoted_ms = 0
         #: Schedules added at run time, by queue and name: their entries as JSON.
         self.added: dict[tuple[str, str], str] = {}
         self._turns = Turns()
@@ -187,28 +192,42 @@ class Records:
 
     def add(self, queue: str, new: NewJob) -> Enqueued:
         """Store a new job, unless its id or key is there already."""
+        if self.clock() != self._promoted_ms:  # what was due before stands before it
+            self._promote()
         if self.get(queue, new.id) is not None:
             return Enqueued(new.id, False)
-        holder = self.holder(queue, new.key)
-        if holder is None:
-            self._all[queue, new.id] = self._new(queue, new)
-            self.on_add(self._all[queue, new.id])
-            self._forget_old()
-            return Enqueued(new.id, True)
-        replaced = new.replace and holder.state in _QUEUED
-        if replaced:
-            self._all[queue, holder.id] = self._new(queue, new).in_place_of(holder)
-        return Enqueued(holder.id, False, replaced)
+        record, holder = Record.of(queue, new, 0, self.clock()), self.holder(queue, new.key)
+        if holder is not None and not (new.replace and holder.state in _QUEUED):
+            return Enqueued(holder.id, False)
+        if holder is not None and record.may_have_place_of(holder):
+            record.number = holder.number
+        elif record.state == "ready":
+            self.make_ready(record)
+        if holder is not None:
+            self._all[queue, holder.id] = record.in_place_of(holder)
+            return Enqueued(holder.id, False, True)
+        self._all[queue, new.id] = record
+        self.on_add(record)
+        self._forget_old()
+        return Enqueued(new.id, True)
 
     def holder(self, queue: str, key: str) -> Record | None:
         """Return the job that a coalescing key stands for."""
         same = (record for record in self if key and record.queue == queue and record.key == key)
         return next((record for record in same if record.blocks()), None)
 
-    def _new(self, queue: str, new: NewJob) -> Record:
-        record = Record.of(queue, new, 0, self.clock())
-        self.queue_last(record)
-        return record
+    def _promote(self) -> None:
+        self._promoted_ms = self.clock()
+        due = [record for record in self if record.state == "scheduled" and record.due_ms <= self._promoted_ms]
+        for record in sorted(due, key=lambda each: each.due_ms):
+            self.make_ready(record)
+
+    def make_ready(self, record: Record) -> None:
+        """Let a job be the last of its priority, or of its group; one that asked to run later has its old place."""
+        record.state = "ready"
+        if not record.is_snoozing:
+            self._number += 1
+            record.number = self._turns.next((record.queue, record.priority), record.group, self._number)
 
     def _forget_old(self) -> None:
         over = [place for place, record in self._all.items() if record.state in (*_OVER, "gone")]
@@ -229,12 +248,8 @@ class Records:
 
         What has expired when its turn comes is dead.
         """
+        self._promote()
         now_ms = self.clock()
-        for record in self:
-            if record.state == "scheduled" and record.due_ms <= now_ms:
-                record.state = "ready"
-                if record.group:
-                    self.queue_last(record)
         found = [record for record in self if record.state in states]
         for record in sorted(found, key=lambda each: each.rank):
             if int(record.fields.get("expires", now_ms + 1)) > now_ms:
@@ -258,11 +273,6 @@ class Records:
         record.state, record.reason, record.finished_ms = state, reason, self.clock()
         self.on_end(record)
         return state, reason
-
-    def queue_last(self, record: Record) -> None:
-        """Give a job the last place among those of its priority, or of its group there."""
-        self._number += 1
-        record.number = self._turns.next((record.queue, record.priority), record.group, self._number)
 
     def remove(self, record: Record) -> None:
         """Forget a job; of a success so much is known still."""

@@ -92,10 +92,10 @@ def _retry_one(records: Records, record: Record | None) -> int:
     holder = records.holder(record.queue, record.key)
     if holder is not None and holder is not record:
         return -1
-    record.state, record.forgiven, record.hung = "ready", record.failures, 0
-    record.snoozes = 0
+    record.forgiven, record.hung = record.failures, 0
+    record.snoozes, record.is_snoozing = 0, False
     record.forgiven_throttles = record.throttles
-    records.queue_last(record)
+    records.make_ready(record)
     record.reason, record.finished_ms = "", None
     record.fields.pop("expires", None)
     records.on_turn(record, "again")
@@ -122,8 +122,8 @@ def _promote(records: Records, queue: str, args: Sequence[str]) -> list[int]:
 def _promote_one(records: Records, record: Record | None) -> int:
     if record is None or record.state != "scheduled":
         return 0
-    record.state, record.due_ms = "ready", records.clock()
-    records.queue_last(record)
+    record.due_ms = records.clock()
+    records.make_ready(record)
     return 1
 
 

@@ -51,7 +51,7 @@ def fail(records: Records, record: Record, reason: str, delay_ms: int) -> Settle
     record.hung += reason == Kind.HUNG
     if record.failures - record.forgiven >= record.max_attempts or record.hung >= MOST_HUNG:
         return records.end(record, "dead", reason)
-    record.due_ms = records.clock() + delay_ms
-    record.state = "scheduled" if delay_ms > 0 else "ready"
-    records.queue_last(record)
+    record.due_ms, record.state = records.clock() + delay_ms, "scheduled"
+    if delay_ms <= 0:
+        records.make_ready(record)
     return record.state, ""

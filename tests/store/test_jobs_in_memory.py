@@ -1,0 +1,71 @@
+"""Jobs in memory come in the order in which Redis would give them, whatever becomes of those before them."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from jqjobs.inprocess.memory_store import FrozenClock, Record, Records, taken_job
+from jqjobs.inprocess.settling import settle
+from jqjobs.jobs.groups import group_fields
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
+from jqjobs.store.calls import enqueueing
+from store.queue_system import START_MS, QueueSystem
+
+STEPS = 150
+ENDS = ((Kind.DONE, 0), (Kind.FAILED, 0), (Kind.FAILED, 700), (Kind.SNOOZED, 700), (Kind.INTERRUPTED, 0))
+
+
+class Both:
+    """A store and jobs in memory, to which the same is done."""
+
+    def __init__(self, system: QueueSystem) -> None:
+        self.system = system
+        self.clock = FrozenClock(START_MS)
+        self.records = Records(self.clock)
+        system.join("w")
+
+    def add(self, new: NewJob) -> None:
+        in_redis: list[Enqueued] = self.system.run(enqueueing.enqueue("q", [new]))
+        assert self.records.add("q", new) == in_redis[0], new
+
+    def pass_time(self, ms: int) -> None:
+        self.system.clock.advance(ms)
+        self.clock.now_ms += ms
+        self.system.trip("w")  # somebody is there to see what becomes due
+
+    def take(self) -> tuple[TakenJob, Record] | None:
+        jobs, record = self.system.trip("w", 1).jobs, self.records.take()
+        assert [job.id for job in jobs] == ([record.id] if record else [])
+        return (jobs[0], record) if record else None
+
+    def end(self, job: TakenJob, record: Record, kind: Kind, number: int) -> None:
+        self.system.settle("w", job, kind, number)
+        settle(self.records, record, Outcome(taken_job(record), kind, delay_ms=number))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_order_is_that_of_redis(system: QueueSystem, seed: int) -> None:
+    random, both = Random(seed), Both(system)
+    for number in range(STEPS):
+        match random.randrange(5):
+            case 0 | 1 | 2:
+                key = random.choice(("", "", "", "k1", "k2"))
+                both.add(
+                    NewJob(
+                        "n", b'{"args":[1]}', id=f"j{number:04}", priority=random.choice((0, 0, 0, 5)), key=key,
+                        due=random.choice(("", "", f"+{random.randrange(1, 2000)}")),
+                        fields=group_fields(random.choice(("a", "b", None)) if seed % 2 else None),
+                        replace=bool(key) and random.random() < 0.5,
+                    )
+                )  # fmt: skip
+            case 3:
+                both.pass_time(random.randrange(1, 900))
+            case _:
+                if taken := both.take():
+                    both.end(*taken, *random.choice(ENDS))
+    both.pass_time(5000)
+    while taken := both.take():
+        both.end(*taken, Kind.DONE, 0)
