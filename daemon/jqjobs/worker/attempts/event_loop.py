@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jqjobs.worker.attempts.async_work import AsyncWork
+from jqjobs.worker.attempts.shared_loop import SharedLoop
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +29,10 @@ class EventLoop(Protocol):
         """Run a coroutine to its end, as ``work``, in a task with the context of the caller."""
         ...
 
+    def keep(self) -> None:
+        """Let all jobs find the loop as it is set now; nothing runs on it."""
+        ...
+
     def close(self) -> None:
         """Cancel what is left, and end the loop."""
         ...
@@ -37,13 +42,15 @@ class MainLoop:
     """For the main thread, where signal handlers run: they end ``work`` and never raise anything into the loop."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._shared: SharedLoop | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, Any], work: AsyncWork) -> Any:
         """Turn until the coroutine is over; return what it returns."""
         from asyncio import CancelledError
 
-        loop = self._opened()
+        shared = self._opened()
+        shared.put_right(is_idle=True)
+        loop = shared.loop
         work.task = task = loop.create_task(coroutine)
         try:
             _turn_until_done(loop, task)
@@ -58,20 +65,25 @@ class MainLoop:
         finally:
             work.forget()
 
+    def keep(self) -> None:
+        """Let all jobs find the loop as it is set now."""
+        if self._shared is not None:
+            self._shared.keep()
+
     def close(self) -> None:
         """Cancel what is left; that is given up when it takes too long."""
-        loop, self._loop = self._loop, None
-        if loop is not None and not loop.is_closed():
-            thread = threading.Thread(target=_finish, args=(loop,), name="jqjobs-async", daemon=True)
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            thread = threading.Thread(target=_finish, args=(shared,), name="jqjobs-async", daemon=True)
             thread.start()
             thread.join(2 * _CLOSE_S)
 
-    def _opened(self) -> asyncio.AbstractEventLoop:
+    def _opened(self) -> SharedLoop:
         from asyncio import new_event_loop
 
-        if self._loop is None or self._loop.is_closed():  # jobs can get at it
-            self._loop = new_event_loop()
-        return self._loop
+        if self._shared is None:
+            self._shared = SharedLoop(new_event_loop())
+        return self._shared
 
 
 class LoopThread:
@@ -81,8 +93,12 @@ class LoopThread:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._is_closing = False
-        #: The loop; None as long as nobody has called.
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self._shared: SharedLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop; None as long as nobody has called."""
+        return None if self._shared is None else self._shared.loop
 
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Have the loop call a function, in the context of the caller."""
@@ -92,6 +108,7 @@ class LoopThread:
         """Wait until the coroutine is over; return what it returns. Not to be called by what the loop runs."""
         from asyncio import run_coroutine_threadsafe
 
+        self.call(self.put_right)
         future = run_coroutine_threadsafe(work.run(coroutine), self.started())
         try:
             return future.result()
@@ -101,11 +118,21 @@ class LoopThread:
     def started(self) -> asyncio.AbstractEventLoop:
         """Return the loop, which turns."""
         with self._lock:
-            if self.loop is None:
-                self.loop = _fastest_loop()
-                self._thread = threading.Thread(target=self._serve, args=(self.loop,), name="jqjobs-async", daemon=True)
+            if self._shared is None:
+                self._shared = shared = SharedLoop(_fastest_loop())
+                self._thread = threading.Thread(target=self._serve, args=(shared,), name="jqjobs-async", daemon=True)
                 self._thread.start()
-            return self.loop
+            return self._shared.loop
+
+    def keep(self) -> None:
+        """Let all jobs find the loop as it is set now."""
+        if self._shared is not None:
+            self._shared.keep()
+
+    def put_right(self, *, is_idle: bool = False) -> None:
+        """Let the next job find the loop as all do; called by the loop. ``is_idle``: no other one runs."""
+        if self._shared is not None:
+            self._shared.put_right(is_idle=is_idle)
 
     def close(self) -> None:
         """Cancel what is left; that is given up when it takes too long."""
@@ -115,14 +142,14 @@ class LoopThread:
                 self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(2 * _CLOSE_S)
 
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _serve(self, shared: SharedLoop) -> None:
         from asyncio import set_event_loop
 
-        set_event_loop(loop)
+        set_event_loop(shared.loop)
         while not self._is_closing:
             with contextlib.suppress(SystemExit, KeyboardInterrupt):  # raised by a task of a job, which hears it too
-                loop.run_forever()
-        _finish(loop)
+                shared.loop.run_forever()
+        _finish(shared)
 
 
 def _turn_until_done(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
@@ -143,14 +170,16 @@ def _fastest_loop() -> asyncio.AbstractEventLoop:
     return made
 
 
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
+def _finish(shared: SharedLoop) -> None:
     """Cancel what is left, as `asyncio.run` does."""
     import asyncio
 
+    shared.put_right(is_idle=True)
+    loop = shared.loop
     left: set[asyncio.Task[Any]] = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
     with contextlib.suppress(Exception):
         loop.run_until_complete(asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), _CLOSE_S))
         loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
+    shared.close()

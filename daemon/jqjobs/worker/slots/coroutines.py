@@ -88,6 +88,7 @@ class Coroutines:
 
     def _run_as_task(self, job: TakenJob) -> None:
         work = AsyncWork(self._again_ms)
+        self._event_loop.put_right(is_idle=not self._running)
         # In an empty context of its own, as in `Runner.run`: what one job sets, others do not see.
         task = self._event_loop.started().create_task(self._attempt(job, work), context=Context())
         self._running[job.place] = _Running(job, work, task)

@@ -6,13 +6,17 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop, LoopThread, MainLoop
+
+Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(params=[MainLoop, LoopThread])
@@ -79,15 +83,77 @@ def test_a_task_that_exits_ends_nobody_but_itself(event_loop: EventLoop) -> None
     assert isinstance(left[0].exception(), SystemExit)
 
 
-def test_a_job_that_stops_or_closes_it_harms_no_later_one(main_loop: MainLoop) -> None:
-    async def stops() -> int:
-        asyncio.get_running_loop().stop()
-        await asyncio.sleep(0)
-        return 5
+# What jobs do to it
 
-    assert main_loop.run(stops(), AsyncWork()) == 5
-    main_loop.run(here(), AsyncWork()).close()
-    assert not main_loop.run(here(), AsyncWork()).is_closed()
+
+def fails(*_: object, **__: object) -> None:
+    raise SystemExit(3)
+
+
+async def stops() -> None:
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0)
+
+
+async def closes() -> None:
+    with pytest.raises(RuntimeError, match="serves all async jobs"):
+        asyncio.get_running_loop().close()
+
+
+async def ends_own_threads() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+
+
+async def ends_all_threads() -> None:
+    await asyncio.to_thread(int)
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def sets_everything() -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.set_exception_handler(fails)
+    loop.set_task_factory(fails)  # type: ignore[arg-type]
+
+
+async def settings() -> list[object]:
+    loop = asyncio.get_running_loop()
+    thread = await asyncio.wait_for(asyncio.to_thread(threading.current_thread), 20)
+    return [loop.get_debug(), loop.get_exception_handler(), loop.get_task_factory(), thread.name.rpartition("_")[0]]
+
+
+@pytest.mark.parametrize("vandal", [stops, closes, ends_own_threads, ends_all_threads, sets_everything])
+def test_what_a_job_does_to_it_no_later_one_meets(event_loop: EventLoop, vandal: Job) -> None:
+    before = event_loop.run(settings(), AsyncWork())
+    event_loop.run(vandal(), AsyncWork())
+    assert event_loop.run(settings(), AsyncWork()) == before
+
+
+@pytest.mark.parametrize("ends", [stops, closes, ends_all_threads, sets_everything])
+def test_what_the_app_sets_when_its_worker_starts_is_for_all_jobs(event_loop: EventLoop, ends: Job) -> None:
+    def handler(loop: asyncio.AbstractEventLoop, context: object) -> None: ...
+
+    async def set_up() -> None:
+        asyncio.get_running_loop().set_default_executor(threads)
+        asyncio.get_running_loop().set_exception_handler(handler)
+
+    with ThreadPoolExecutor(1, "the app's") as threads:
+        event_loop.run(set_up(), AsyncWork())
+        event_loop.keep()
+        event_loop.run(ends(), AsyncWork())
+        assert event_loop.run(settings(), AsyncWork()) == [False, handler, None, "the app's"]
+
+
+def test_threads_that_a_job_has_left_busy_are_not_wanting_in_the_next_one(main_loop: MainLoop) -> None:
+    async def leaves_threads() -> None:
+        left.extend(asyncio.get_running_loop().run_in_executor(None, gate.wait, 60) for _ in range(64))
+
+    left: list[object] = []
+    gate = threading.Event()
+    main_loop.run(leaves_threads(), AsyncWork())
+    assert main_loop.run(settings(), AsyncWork())[0] is False
+    gate.set()
 
 
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals are for the main thread")

@@ -316,3 +316,27 @@ def test_a_plain_function_that_returns_a_coroutine_has_it_run(bench: Bench) -> N
     bench.send("decorated")
     bench.outcomes(1)
     assert seen == [os.getpid()]
+
+
+def test_threads_and_settings_of_an_event_loop_are_given_back_when_the_next_job_begins(bench: Bench) -> None:
+    def fails(*_: object) -> None:
+        raise SystemExit(3)
+
+    @bench.app.job(name="vandal")
+    async def vandal() -> None:
+        loop = asyncio.get_running_loop()
+        left.extend(loop.run_in_executor(None, left_threads.wait, 60) for _ in range(64))
+        loop.set_task_factory(fails)  # type: ignore[arg-type]
+
+    @bench.app.job(name="innocent")
+    async def innocent() -> None:
+        await asyncio.create_task(asyncio.to_thread(int))
+
+    left: list[object] = []
+    left_threads = threading.Event()
+    try:
+        for name in ("vandal", "innocent"):
+            [job] = bench.send(name)
+            assert bench.outcomes(1) == {job.id: "done"}
+    finally:
+        left_threads.set()
