@@ -157,6 +157,20 @@ def test_the_options_are_those_of_redis_py(url: str, how: str, change: Callable[
     ping(change(url), how)
 
 
+def test_a_file_that_went_away_is_said_as_such_and_read_when_it_is_back(
+    url: str, certificate: Path, tmp_path: Path
+) -> None:
+    ours = tmp_path / "ca.pem"
+    ours.write_bytes(certificate.read_bytes())
+    with closing(Wire(parse_url(f"{url.partition('?')[0]}?ssl_ca_certs={ours}"), timeout_s=3)) as wire:
+        ours.rename(tmp_path / "away.pem")
+        with pytest.raises(StoreUnavailable, match="No such file") as raised:
+            wire.call("PING")
+        assert (raised.value.reason, "PEM" in raised.value.hint) == ("certificate", True)
+        (tmp_path / "away.pem").rename(ours)
+        wire.call("PING")
+
+
 @both
 def test_a_server_that_wants_our_certificate_gets_it_and_without_it_that_is_said(
     url: str, certificate: Path, connect: Callable[..., Store], how: str
@@ -193,6 +207,13 @@ def test_who_does_not_check_the_certificate_is_warned(url: str, caplog: pytest.L
         send.enqueue()
     app.client.close()
     assert caplog.messages == ["redis.unverified"]
+
+
+@both
+def test_a_url_without_tls_at_a_port_with_it_is_told_to_say_so(url: str, how: str) -> None:
+    with pytest.raises(StoreUnavailable) as raised:
+        ping(url.replace("rediss://", "redis://").partition("?")[0], how)
+    assert "write rediss://" in raised.value.hint
 
 
 def test_a_server_without_tls_is_an_error_and_no_hang(start_server: Callable[..., Server]) -> None:

@@ -49,6 +49,7 @@ from waiting import eventually
         ("NOSCRIPT No matching script. Please use EVAL.", ScriptMissing),
         ("WRONGTYPE Operation against a key holding the wrong kind of value", StoreError),
         ("ERR unknown command 'FOO'", StoreError),
+        ("ERR unknown command 'EVALSHA', with args beginning with: 'ebc62' '1' ", StoreRefused),
     ],
 )
 def test_an_error_reply_is_told_by_its_first_word(reply: str, kind: type) -> None:
@@ -105,6 +106,25 @@ def test_who_repeats_what_it_was_told_is_not_repeated(peer: Callable[..., Peer],
         store.ping()
 
     assert "hunter2" not in str(raised.value) + repr(raised.value.__context__)
+
+
+def test_a_server_without_scripts_is_refused_and_arguments_of_jobs_are_not_repeated() -> None:
+    refusal = error_of(Exception("ERR unknown command 'EVALSHA', with args beginning with: 'ebc62' 'secret' "))
+    assert "rename-command" in refusal.hint
+    assert "secret" not in str(refusal)
+
+
+def test_who_answers_with_an_alert_of_tls_is_said_to_speak_it(peer: Callable[..., Peer], connect: Connect) -> None:
+    store = connect(peer(b"SETNAME", b"\x15\x03\x01\x00\x02\x02\x0a").url.format(""), timeout_s=2)
+    with pytest.raises(StoreError) as raised:
+        store.ping()
+    assert "write rediss://" in raised.value.hint
+
+
+def test_a_user_without_a_password_is_not_taken_for_the_default_one(guarded: str, connect: Connect) -> None:
+    connect(with_password(guarded, ":secret")).wire.call("ACL", "SETUSER", "default", "nopass")
+    with pytest.raises(StoreRefused, match="WRONGPASS"):
+        connect(with_password(guarded, "ghost")).ping()
 
 
 def test_the_right_password_gets_in(guarded: str, connect: Connect) -> None:

@@ -132,6 +132,8 @@ def _hint_of(url: str) -> str:
 
 
 def _address(url: str) -> Address:
+    if url[:1] in ("'", '"'):
+        raise _Malformed("has quotes around it", hint="leave them out: an env file of docker keeps them")
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in _SCHEMES:
         raise _Malformed(f"has another scheme than {', '.join(f'{known}://' for known in _SCHEMES)}")
@@ -184,6 +186,8 @@ def _socket_address(parts: SplitResult, options: dict[str, str], user: str, pass
 
 def _host_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
     host = parts.hostname or "127.0.0.1"
+    if "$" in host:
+        raise _Malformed("names a variable where its host is", hint=f"nobody has filled it in; {_HINT}")
     host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
     return Address(
         host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")), prefix=_prefix(options),

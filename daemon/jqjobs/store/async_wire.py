@@ -21,7 +21,7 @@ from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
 from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import was_unreached
-from jqjobs.store.sockets import keep_alive, poll_of, unavailable, unusable
+from jqjobs.store.sockets import keep_alive, no_redis, poll_of, unavailable, unusable
 from jqjobs.store.wire import Argument, check_still_there, located, pack
 
 
@@ -201,4 +201,4 @@ def broken(address: Address, error: Exception) -> StoreError:
     """Return the error of a connection that ended before a reply was there."""
     if isinstance(error, OSError):
         return unavailable(address, error, unanswered=True)
-    return StoreError(f"what answers at {address} is no Redis: {error}", unanswered=True)
+    return no_redis(address, error, unanswered=True)

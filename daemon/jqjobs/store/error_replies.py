@@ -38,6 +38,7 @@ _WORDED = (
     ),
     ("DB index is out of range", "database", "it has no database of that number: see the end of the Redis URL"),
     ("not allowed in cluster mode", "cluster", _CLUSTER),
+    ("unknown command 'EVAL", "EVAL", "jqjobs needs EVAL and EVALSHA: no rename-command may take them away"),
     ("undeclared key", "undeclared key", "this is no Redis, nor Valkey, which jqjobs needs"),
     ("The user executing the script can't", "NOPERM", _REFUSED["NOPERM"]),
     ("ACL failure in script", "NOPERM", _REFUSED["NOPERM"]),
@@ -62,8 +63,12 @@ def error_of(reply: Exception) -> JqError:
         return Repartitioned("the queue has other partitions by now", hint="enqueue with a jqjobs that knows of them")
     if word in MOVED:
         return StoreBusy(f"Redis does not serve right now: {text}", reason=word)
-    if word in _BUSY or TOO_MANY_CLIENTS in text:
+    if word in _BUSY:
         return StoreBusy(f"Redis does not serve right now: {text}")
+    if TOO_MANY_CLIENTS in text:
+        return StoreBusy(
+            f"Redis does not serve right now: {text}", hint="raise its maxclients; CLIENT LIST says who has so many"
+        )
     return _refusal(word, text) or StoreError(text)
 
 
@@ -71,6 +76,7 @@ def _refusal(word: str, text: str) -> StoreRefused | None:
     """Return the error of a reply that says no for good."""
     for said, reason, hint in _WORDED:
         if said in text:
+            text = text.partition(", with args")[0]  # which may be arguments of a job
             return StoreRefused(f"Redis refuses: {text}", hint, reason=reason)
     if word in _REFUSED:
         return StoreRefused(f"Redis refuses: {text}", _REFUSED[word], reason=word)

@@ -31,7 +31,7 @@ def ask_login(address: Address) -> tuple[str, str]:
 def greetings_of(address: Address, username: str, password: str) -> list[Greeting]:
     """Return what must have been answered before the first command, see `check_greeted`."""
     greetings: list[Greeting] = []
-    if password:
+    if password or username:  # a user may have none, and is not to be taken for the default one
         user = (username,) if username else ()
         greetings.append(("AUTH", *user, password))
     if address.db:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import select
 import socket
 import struct
@@ -10,22 +11,27 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from jqjobs.errors import ConfigError, StoreUnavailable
+from jqjobs.errors import ConfigError, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.tls import explain
 
 #: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+_WHERE = "JQ_REDIS_URL says where to look"
+_WITH_TLS = "if TLS is spoken at that port, write rediss://"
+#: How a record of TLS begins that says what was wrong; hiredis quotes it.
+_TLS_ALERT = r'"\x15"'
 _SHORTEST_S = 0.001  # 0 would be: never, or at once
 
 
 def open_socket(address: Address, timeout_s: float) -> socket.socket:
     """Connect within ``timeout_s``, the handshake of TLS included, and return the socket. Raises: OSError."""
     until_s = time.monotonic() + timeout_s
+    context = address.tls.context() if address.tls else None  # first: no socket is left open where files are wanting
     sock = _open_unix(address.path, timeout_s) if address.path else _open_tcp(address, until_s)
-    if address.tls:
+    if context is not None:
         sock.settimeout(_left_s(until_s))
-        sock = address.tls.context().wrap_socket(sock, server_hostname=address.host)
+        sock = context.wrap_socket(sock, server_hostname=address.host)
     limit_waits(sock, timeout_s)
     return sock
 
@@ -156,11 +162,25 @@ def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -
     """Return the error of a connection that cannot be made, or broke."""
     is_late = isinstance(error, (TimeoutError, BlockingIOError))
     reason, why, hint = explain(error) if address.tls else ("", "", "")
-    why = why or ("no answer in time" if is_late else (error.strerror or str(error)))
+    why = why or ("no answer in time" if is_late else _words_of(error))
+    if not hint and isinstance(error, ConnectionResetError) and not address.path:
+        hint = f"is it running? {_WITH_TLS}"  # a server that wants TLS hangs up on who speaks without
     return StoreUnavailable(
-        f"Redis at {address} cannot be reached: {why}", hint or "is it running? JQ_REDIS_URL says where to look",
+        f"Redis at {address} cannot be reached: {why}", hint or f"is it running? {_WHERE}",
         unanswered=unanswered, reason=reason,
     )  # fmt: skip
+
+
+def _words_of(error: OSError) -> str:
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)  # asyncio has words of its own
+    return error.strerror or str(error)
+
+
+def no_redis(address: Address, error: Exception, *, unanswered: bool = False) -> StoreError:
+    """Return the error of what answers, and in another language."""
+    hint = _WITH_TLS if _TLS_ALERT in str(error) else _WHERE
+    return StoreError(f"what answers at {address} is no Redis: {error}", hint, unanswered=unanswered)  # fmt: skip
 
 
 def unusable(error: ValueError) -> ConfigError:

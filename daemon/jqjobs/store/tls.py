@@ -18,9 +18,17 @@ _NO, _YES = ("0", "f", "false", "n", "no"), ("1", "t", "true", "y", "yes")
 
 _UNKNOWN_AUTHORITY = "name the file of the authority that signed it: ?ssl_ca_certs=FILE"
 _OTHER_NAME = "connect by a name that stands in the certificate, or say ssl_check_hostname=false"
+_FILES = "name files in PEM form that this user may read"
 _OURS = "it may want a certificate of ours, or another one: ssl_certfile, ssl_keyfile"
 #: X509_V_ERR_… of OpenSSL: expired, host name and address that do not match.
 _HINTS = {10: "it has expired: renew it on the server", 62: _OTHER_NAME, 64: _OTHER_NAME}
+
+
+class _FileRefused(OSError):
+    """A file that a URL names cannot be read, or not any more."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(0, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +53,15 @@ class Tls:
         try:
             context = ssl.create_default_context(cafile=self.ca_certs or None)
         except OSError as error:
-            raise OSError(0, f"ssl_ca_certs {self.ca_certs}: {error.strerror}") from error
+            raise _FileRefused(f"ssl_ca_certs {self.ca_certs}: {error.strerror}") from error
         context.check_hostname = self.check_hostname and not self.is_unverified
         context.verify_mode = ssl.CERT_NONE if self.is_unverified else ssl.CERT_REQUIRED
         if self.certfile:
             try:  # with a password: else OpenSSL asks the terminal for that of an encrypted key
                 context.load_cert_chain(self.certfile, self.keyfile or None, password="")
             except OSError as error:
-                raise OSError(
-                    0, f"ssl_certfile {self.certfile}, ssl_keyfile {self.keyfile}: {error.strerror}"
+                raise _FileRefused(
+                    f"ssl_certfile {self.certfile}, ssl_keyfile {self.keyfile}: {error.strerror}"
                 ) from error
         return context
 
@@ -73,9 +81,7 @@ def tls_of(options: Mapping[str, str]) -> Tls:
     try:
         tls.context()
     except OSError as error:
-        raise ConfigError(
-            f"the Redis URL: {error.strerror}", hint="name files in PEM form that this user may read"
-        ) from None
+        raise ConfigError(f"the Redis URL: {error.strerror}", hint=_FILES) from None
     return tls
 
 
@@ -83,6 +89,8 @@ def explain(error: OSError) -> tuple[str, str, str]:
     """Return the reason of a refusal in a word and what happened, "" when that is not TLS's; and what to do."""
     import ssl
 
+    if isinstance(error, _FileRefused):
+        return "certificate", str(error.args[1]), _FILES
     if isinstance(error, ssl.SSLCertVerificationError):
         what = f"its certificate is refused: {error.verify_message}"
         return "certificate", what, _HINTS.get(error.verify_code, _UNKNOWN_AUTHORITY)

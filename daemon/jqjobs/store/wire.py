@@ -23,7 +23,7 @@ from jqjobs.store.error_replies import MOVED, error_of
 from jqjobs.store.greetings import Greeting, ask_login, check_greeted, check_named, client_name, greetings_of
 from jqjobs.store.sentinels import Place, Sentinels
 from jqjobs.store.slot_map import Follower, sent_on, slot_map_of, was_unreached
-from jqjobs.store.sockets import Poll, Waits, poll_of, unavailable
+from jqjobs.store.sockets import Poll, Waits, no_redis, poll_of, unavailable
 from jqjobs.store.switches import switched, switches_of
 
 Argument = str | bytes | int | float
@@ -185,7 +185,7 @@ class Wire:
                 reply = self._reader.gets()
         except hiredis.ProtocolError as error:
             self.close()
-            raise StoreError(f"what answers at {self.address} is no Redis: {error}") from error
+            raise no_redis(self.address, error) from error
         if not isinstance(reply, hiredis.ReplyError):
             return reply
         refusal = error_of(reply)

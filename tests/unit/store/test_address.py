@@ -50,6 +50,21 @@ def test_a_raw_password_is_refused_and_no_piece_of_it_is_said(url: str) -> None:
     assert raised.value.__context__ is None, "reporters of errors follow it"
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ('"redis://:hunter2@host/0"', "quotes"),
+        ("'redis://host'", "quotes"),
+        ("redis://${REDIS_HOST}:6379/0", "variable"),
+        ("redis://:hunter2@$HOST", "variable"),
+    ],
+)
+def test_what_a_file_of_settings_has_left_as_it_was_is_said(url: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as raised:
+        parse_url(url)
+    assert "hunter2" not in raised.value.in_one_line()
+
+
 def test_who_enqueues_hears_it_before_anything_is_connected_to() -> None:
     app = App(redis_url=RAW[0])
 
