@@ -60,18 +60,21 @@ class Batch(WatchedBatch):
     def _add(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
         with self._noting_doubts(queue):
             made = self._engine.enqueue(queue, self._as_members(jobs))
-        if queue != self.queue:
-            with suppress(*self._harmless):
-                run_steps(self._engine.run, batches.deliver_notices(queue))
+        with suppress(*self._harmless):
+            run_steps(self._engine.run, self._tell(queue, made))
         return self._added(queue, made)
 
     async def _add_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
         with self._noting_doubts(queue):
             made = await self._engine.enqueue_async(queue, self._as_members(jobs))
-        if queue != self.queue:
-            with suppress(*self._harmless):
-                await run_steps_async(self._engine.run_async, batches.deliver_notices(queue))
+        with suppress(*self._harmless):
+            await run_steps_async(self._engine.run_async, self._tell(queue, made))
         return self._added(queue, made)
+
+    def _tell(self, queue: str, made: Sequence[Enqueued]) -> Steps[None]:
+        """Have the batch hear of its new members, from each place they are in that is not its own."""
+        for place in sorted({each.place or queue for each in made} - {self.queue}):
+            yield from batches.deliver_notices(place)
 
     @property
     def _harmless(self) -> tuple[type[StoreError], ...]:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from jqjobs import App, Job, JobHandle
+from jqjobs.api.batches import batch_of_running
 from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError, StoreFull, StoreUnavailable
 from jqjobs.jobs.flow import BatchState
 from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import Kind, NewJob, State
 from jqjobs.store.calls import moves, upkeep
-from jqjobs.store.calls.batches import deliver_all, deliver_flow
+from jqjobs.store.calls.batches import deliver_all, deliver_flow, deliver_notices
 from jqjobs.store.calls.moves import Delivered, Transfers
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.partitioning import repartition, tidy
@@ -247,15 +248,84 @@ def test_an_envelope_may_come_to_the_inbox_of_a_partition(system: QueueSystem, j
     assert app.handle("q/a").state() is State.READY
 
 
+def bring_envelope(system: QueueSystem, **envelope: object) -> None:
+    """An envelope comes to the inbox of the queue itself, and goes on to its partition."""
+    system.push({"job": "n", **envelope})
+    system.ingest()
+    run_steps(system.run, deliver_all("q"))
+
+
 def test_an_envelope_counts_in_its_batch_wherever_it_goes(system: QueueSystem, app: App) -> None:
     split(system, 3)
     with app.batch(queue="q", id="b"):
         pass
     with app.batch(queue="q", id="c") as batch:
-        system.push({"job": "n", "id": "m", "batch": "q/c"})
-        system.ingest()
-        run_steps(system.run, deliver_all("q"))
+        bring_envelope(system, id="m", batch="q/c")
+        run_steps(system.run, deliver_notices(place_of(system, "m")))
         assert batch.status().open == 1
+
+
+@pytest.mark.parametrize("state", ["ready", "kept"])
+def test_an_envelope_that_comes_twice_is_one_member_of_its_batch(system: QueueSystem, app: App, state: str) -> None:
+    known = split(system, 3)
+    system.push({"open": "q/c"}, {"close": "q/c", "count": 1})
+    for number in range(2):
+        bring_envelope(system, id="m", batch="q/c")
+        place = place_of(system, "m")
+        if number == 0 and state == "kept":
+            run(system, place)
+    if state == "ready":
+        run(system, place)
+    for each in ("q", *known.names):
+        run_steps(system.run, deliver_flow(each))
+    status = app.batch_at("q/c").status()
+    assert (status.state, status.total, status.succeeded) == (BatchState.SUCCEEDED, 1, 1)
+
+
+def test_what_an_envelope_finds_there_is_no_member_of_its_batch(system: QueueSystem, job: AnyJob, app: App) -> None:
+    """As in a queue without partitions: who has the id, or the key, stays what it is."""
+    split(system, 3)
+    job.options(id="there").enqueue(1)
+    job.options(key="k").enqueue(1)
+    with app.batch(queue="q", id="c") as batch:
+        bring_envelope(system, id="there", batch="q/c")
+        bring_envelope(system, key="k", batch="q/c")
+        run_steps(system.run, deliver_flow("q"))
+        assert (batch.status().total, batch.status().open) == (0, 0)
+    assert batch.status().state is not BatchState.FAILED
+
+
+def test_a_step_that_is_in_another_queue_already_fails_no_batch(system: QueueSystem, app: App) -> None:
+    """Its first job was enqueued twice: the second time when the step was under way there."""
+    then = ['{"job":"n","queue":"other"}']
+    system.push({"open": "q/c"}, {"close": "q/c", "count": 1})
+    for _ in range(2):
+        system.push({"job": "n", "id": "m", "batch": "q/c", "then": then})
+        system.ingest()
+        [first] = system.take()
+        system.settle("w", first)
+        for queue in ("q", "other"):
+            run_steps(system.run, deliver_flow(queue))
+    assert system.ids("ready", "other") == ["m.2"]
+    assert [reason for reason, _ in system.rejected()] == []
+    run(system, "other")
+    run_steps(system.run, deliver_flow("other"))
+    status = app.batch_at("q/c").status()
+    assert (status.state, status.total, status.succeeded) == (BatchState.SUCCEEDED, 1, 1)
+
+
+def test_a_batch_hears_of_what_a_member_adds_before_that_member_ends(
+    system: QueueSystem, job: AnyJob, app: App
+) -> None:
+    split(system, 3)
+    with app.batch(queue="q", id="b") as batch:
+        first = batch.add(job.call(1, id="first"))
+    [taken] = system.take(queues=(place_of(system, "first"),))
+    added = batch_of_running(job, "+q/b").add_many(job, [job.call(2, id=f"i{number}") for number in range(6)])
+    system.settle("w", taken)
+    run_steps(system.run, deliver_notices(taken.queue))
+    status = batch.status()
+    assert (status.state, status.open, status.succeeded) == (BatchState.RUNNING, len(added), 1), first
 
 
 def test_members_of_a_batch_are_spread_found_and_retried_and_it_ends_with_the_last(

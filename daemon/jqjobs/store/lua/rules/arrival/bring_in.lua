@@ -18,7 +18,7 @@ local function send_on(q, now, job)
     redis.call('HSET', record, 'key', job.key)
     redis.call('HSET', q .. 'unique', job.key, job.id)
   end
-  if job.batch then enter_batch(q, now, job.id, job.batch) end
+  if job.batch then name_batch(q, job.id, job.batch) end  -- which hears of it there: it may be there already
   send(q, now, job.id, job, home_of(q))
   return 1
 end

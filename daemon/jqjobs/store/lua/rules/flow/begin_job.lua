@@ -1,7 +1,7 @@
 --: include queue_name turns/turn arrival/place arrival/envelope_job arrival/rejected moving/send
 -- What follows an end begins: a job that nobody enqueues. Its id derives from what has ended, so it comes once. Where
 -- another job has that id, the step is rejected: who waits for it hears that, and people see it.
--- Gives: begin_job, refuse_taken
+-- Gives: begin_job, refuse_taken, is_begun
 
 local function refuse_taken(q, now, id, raw) reject(q, now, 'id_taken: there is a ' .. id .. ' already', raw) end
 
@@ -11,7 +11,7 @@ local function is_taken(record)
   return redis.pcall('HEXISTS', record, 'moved') ~= 1 or redis.call('DEL', record) == 0
 end
 
--- Whether what has the id is this very step: its first job was enqueued twice.
+-- Whether what has the id is this very step: its first job was enqueued twice. batch: that field, or nil.
 local function is_begun(record, batch)
   local there, member = redis.pcall('HGET', record, 'batch'), string.match(batch or '', '^%S+ %S+ ')
   return member and type(there) == 'string' and string.sub(there, 1, #member) == member

@@ -2,7 +2,7 @@
 -- What becomes of a job is told to its batch: in its home at once, else by a notice that somebody takes there.
 -- The field `batch`: "home/batch member number", the batch with a "+" before it when another member has added this one.
 -- What is told: a word of members.lua, with "@queue/id" behind it where the member is not where its name says any more.
--- Gives: enter_batch, tell_batch, tell_place
+-- Gives: name_batch, enter_batch, tell_batch, tell_place
 
 local function tell(q, now, field, what)
   local inner, home, id, member, number = string.match(field, '^(%+?)([^/ ]+)/(%S+) (%S+) (%d+)$')
@@ -15,12 +15,14 @@ local function tell(q, now, field, what)
   end
 end
 
--- batch: "home/batch", or that with a "+" before it.
-local function enter_batch(q, now, id, batch)
+-- batch: "home/batch", or that with a "+" before it. Returns the field.
+local function name_batch(q, id, batch)
   local field = batch .. ' ' .. queue_of(q) .. '/' .. id .. ' 1'
   redis.call('HSET', q .. 'job:' .. id, 'batch', field)
-  tell(q, now, field, 'add')
+  return field
 end
+
+local function enter_batch(q, now, id, batch) tell(q, now, name_batch(q, id, batch), 'add') end
 
 local function tell_batch(q, now, id, what)
   local job = q .. 'job:' .. id

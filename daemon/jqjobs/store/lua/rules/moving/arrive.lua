@@ -1,5 +1,5 @@
 --: include coalescing_key outcome/over moving/arrived moving/place_arrived flow/telling partitions
---: include moving/transfer queue_name
+--: include moving/transfer flow/begin_job queue_name
 -- A job comes from another queue.
 -- Gives: arrive
 
@@ -31,7 +31,8 @@ local function arrive(q, now, job)
   local is_from_here = is_own(q, job)
   local is_free = is_from_here or redis.call('EXISTS', record) == 0 or redis.pcall('HEXISTS', record, 'moved') == 1
   if not is_free then
-    return remember_answer(q, now, job.token, 0)
+    local is_there = job.state == 'new' and is_begun(record, field_of(job.fields, 'batch'))
+    return remember_answer(q, now, job.token, is_there and 1 or 0)
   end
   local holder = job.has_key and holder_of(q, key)
   if holder and holder ~= job.id then return remember_answer(q, now, job.token, -1) end

@@ -37,10 +37,12 @@ local function come_back(q, now, id, state, score)
   if state == 'ready' or state == 'suspects' then return give_back(q, id, score) end
   if state == 'parked' then return park(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'rank') or score) end
   if state == 'scheduled' then return set_alarm(q, id, score) end
-  if state == 'new' then  -- what followed an end was never here, and another job has its id there
+  if state == 'new' then  -- it was never here, and another job has its id, or its key, there
     local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'spread', 'key')
-    if not f[2] then refuse_taken(q, now, id, f[1] or '') end  -- an envelope that is there changes nothing
-    flow_turns(q, now, id, 'gone')
+    if not f[2] then  -- it follows an end; an envelope that is there already changes nothing
+      refuse_taken(q, now, id, f[1] or '')
+      flow_turns(q, now, id, 'gone')
+    end
     return forget(q, id, f[3] or nil)
   end
   redis.call('ZADD', q .. 'dead', score, id)
