@@ -10,7 +10,7 @@ import pytest
 from e2e.daemon import Site
 from jqjobs import JobHandle
 from jqjobs.jobs.records import State
-from jqjobs.store.calls import moves
+from jqjobs.store.calls import transfers
 from jqjobs.store.reads.queues import queue_status
 from waiting import eventually
 
@@ -59,4 +59,4 @@ def test_a_daemon_finishes_what_a_killed_mover_began(site: Site, steps: int) -> 
         eventually(lambda: job.state() is State.KEPT, 30)  # noqa: B023
     assert len(site.notes("start")) == 20
     assert site.client.run(queue_status("other")).done == 20
-    assert site.client.run(moves.transfers("default")).jobs == []
+    assert site.client.run(transfers.transfers("default")).jobs == []

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from jqjobs.jobs.blame import INTERRUPTED, Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
-from jqjobs.store.calls.moves import Delivered
+from jqjobs.store.calls.transfers import Delivered
 from property.choices import (
     BOARD,
     ENTRIES,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jqjobs.jobs.records import Kind, Status
-from jqjobs.store.calls.moves import Delivered, Sent
+from jqjobs.store.calls.moves import Sent
+from jqjobs.store.calls.transfers import Delivered
 from property.arrivals import add, as_registered
 from property.dead_worker_model import end_worker
 from property.due_and_reaped_model import pass_deadlines, promote, reap

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
-from jqjobs.store.calls.moves import Delivered, Sent
+from jqjobs.store.calls.moves import Sent
+from jqjobs.store.calls.transfers import Delivered
 from property.job_model import Job
 from property.limits_model import leave_held, pass_on
 from property.queue_model import Queue, Transfer

@@ -8,7 +8,7 @@ from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Enqueued, Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
-from jqjobs.store.calls import enqueueing, leases, moves, upkeep
+from jqjobs.store.calls import enqueueing, leases, moves, transfers, upkeep
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.recalls import recall
 from jqjobs.store.calls.trips import Trip
@@ -34,7 +34,7 @@ class Bundle(NamedTuple):
     """Jobs on their way out of a queue, as somebody has read them there."""
 
     queue: str
-    found: moves.Transfers
+    found: transfers.Transfers
     expected: list[Parcel]
 
 
@@ -260,26 +260,26 @@ class System:
         return [job_id for job_id, answer in zip(ids, sent, strict=True) if answer is moves.Sent.MOVING]
 
     def read_transfers(self, queue: str, ids: list[str]) -> Bundle:
-        found, expected = self.run(moves.transfers(queue, ids)), self.model.read_transfers(queue, self.now, ids)
+        found, expected = self.run(transfers.transfers(queue, ids)), self.model.read_transfers(queue, self.now, ids)
         seen = [(job.id, job.token, job.target, job.state, int(float(job.score)), job.has_key) for job in found.jobs]
         self.check(seen, [(each.id, *each.transfer, each.has_key) for each in expected])
         return Bundle(queue, found, expected)
 
-    def bring(self, bundle: Bundle, target: str) -> list[moves.Delivered]:
-        answers = self.run(moves.deliver(target, bundle.queue, bundle.found.now_ms, bundle.found.jobs))
+    def bring(self, bundle: Bundle, target: str) -> list[transfers.Delivered]:
+        answers = self.run(transfers.deliver(target, bundle.queue, bundle.found.now_ms, bundle.found.jobs))
         expected = self.model.deliver(target, self.now, bundle.queue, bundle.found.now_ms, bundle.expected)
         self.check(answers, expected)
         return expected
 
-    def conclude(self, bundle: Bundle, answers: list[moves.Delivered]) -> None:
+    def conclude(self, bundle: Bundle, answers: list[transfers.Delivered]) -> None:
         pairs = [*zip(bundle.found.jobs, answers, strict=True)]
         expected = self.model.delivered(bundle.queue, self.now, [*zip(bundle.expected, answers, strict=True)])
-        self.check(self.run(moves.delivered(bundle.queue, pairs)), expected)
+        self.check(self.run(transfers.delivered(bundle.queue, pairs)), expected)
 
     def acknowledge(self, bundle: Bundle, target: str) -> None:
         tokens = [job.token for job in bundle.found.jobs]
         expected = self.model.acknowledge(target, self.now, bundle.queue, tokens)
-        self.check(self.run(moves.acknowledge(target, bundle.queue, tokens)), expected)
+        self.check(self.run(transfers.acknowledge(target, bundle.queue, tokens)), expected)
 
     def deliver_all(self, queue: str) -> None:
         """Do what a daemon does with what it finds on its way."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,13 @@ from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError, StoreFu
 from jqjobs.jobs.flow import BatchState
 from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import Kind, NewJob, State
-from jqjobs.store.calls import moves, upkeep
-from jqjobs.store.calls.batches import deliver_all, deliver_flow, deliver_notices
-from jqjobs.store.calls.moves import Delivered, Transfers
+from jqjobs.store import keys
+from jqjobs.store.call import Call
+from jqjobs.store.calls import transfers, upkeep
+from jqjobs.store.calls.batches import deliver_flow, deliver_notices
+from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.calls.transfers import Delivered, Transfers
 from jqjobs.store.partitioning import repartition, tidy
 from jqjobs.store.spreading import CHUNK_JOBS
 from jqjobs.store.steps import Steps, run_steps
@@ -248,6 +252,46 @@ def test_an_envelope_may_come_to_the_inbox_of_a_partition(system: QueueSystem, j
     assert app.handle("q/a").state() is State.READY
 
 
+def run_but(system: QueueSystem, *silent: str) -> Callable[[Call[Any]], Any]:
+    """Run calls; the nodes of these places are down."""
+
+    def run(call: Call[Any]) -> Any:
+        if any(call.keys[0] == keys.meta(place) for place in silent):
+            raise StoreUnavailable("it is down")
+        return system.run(call)
+
+    return run
+
+
+def test_envelopes_for_a_node_that_is_down_block_none_behind_them(system: QueueSystem) -> None:
+    known = split(system, 3)
+    down = [job_id for job_id in map(str, range(400)) if known.place(job_id) == "q~0"][:120]
+    others = [job_id for job_id in map(str, range(400, 800)) if known.place(job_id) != "q~0"][:60]
+    system.push(*({"job": "n", "id": job_id} for job_id in [*down, *others]))
+    while system.ingest()[3]:
+        system.clock.advance(1)
+    for came in (50, 60):  # a turn of a daemon that has no time left brings one portion of those that can be
+        with pytest.raises(StoreUnavailable, match="it is down"):
+            run_steps(run_but(system, "q~0"), deliver_flow("q"))
+        assert sum(map(len, placed(system).values())) == came
+    assert len(system.ids("transfers")) == 120
+    run_steps(system.run, deliver_all("q"))
+    assert placed(system)["q~0"] == sorted(down)
+
+
+def test_what_may_be_in_a_place_that_is_down_goes_to_no_other_one(system: QueueSystem, job: AnyJob) -> None:
+    place = split(system, 2).place("there")
+    job.options(id="there").enqueue(1)
+    split(system, 3)
+    system.push({"job": "n", "id": "there"})
+    system.ingest()
+    with pytest.raises(StoreUnavailable):
+        run_steps(run_but(system, place), deliver_all("q"))
+    assert system.ids("transfers") == ["there"]
+    run_steps(system.run, deliver_all("q"))
+    assert placed(system) == {place: ["there"]}
+
+
 def bring_envelope(system: QueueSystem, **envelope: object) -> None:
     """An envelope comes to the inbox of the queue itself, and goes on to its partition."""
     system.push({"job": "n", **envelope})
@@ -354,11 +398,11 @@ def test_a_step_comes_to_a_queue_with_partitions_once_whatever_happens_in_betwee
     system.add("a", queue="other", fields=("flow", "t", "then", '23:{"job":"n","queue":"q"}'))
     [first] = system.take(queues=("other",))
     system.settle("w", first)
-    found: Transfers = system.run(moves.transfers("other"))
+    found: Transfers = system.run(transfers.transfers("other"))
     known = split(system, 3)
     place = known.place("a.2")
-    assert system.run(moves.deliver("q", "other", found.now_ms, found.jobs)) == [Delivered.ELSEWHERE]
-    assert system.run(moves.deliver(place, "other", found.now_ms, found.jobs)) == [Delivered.DELIVERED]
+    assert system.run(transfers.deliver("q", "other", found.now_ms, found.jobs)) == [Delivered.ELSEWHERE]
+    assert system.run(transfers.deliver(place, "other", found.now_ms, found.jobs)) == [Delivered.DELIVERED]
     split(system, 7)  # before anybody noted that it is there
     run(system, place)
     system.run(upkeep.delete(place, ["a.2"]))

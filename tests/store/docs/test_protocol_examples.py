@@ -24,7 +24,7 @@ from jqjobs.jobs.payload import MalformedPayload, decode_payload
 from jqjobs.jobs.records import Kind, State
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
-from jqjobs.store.calls import daemons, job_notes, leases, moves, upkeep
+from jqjobs.store.calls import daemons, job_notes, leases, moves, transfers, upkeep
 from jqjobs.store.calls.batches import deliver_flow
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
@@ -266,8 +266,8 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     real_system.add("moved")
     real_system.run(moves.move("q", "elsewhere", ["moved"]))
     seen |= real_system.job("moved").keys()
-    on_its_way = real_system.run(moves.transfers("q")).jobs
-    real_system.run(moves.delivered("q", [(job, moves.Delivered.DELIVERED) for job in on_its_way]))
+    on_its_way = real_system.run(transfers.transfers("q")).jobs
+    real_system.run(transfers.delivered("q", [(job, transfers.Delivered.DELIVERED) for job in on_its_way]))
     seen |= real_system.job("moved").keys()
     real_system.push({"open": "q/b"}, {"job": "n", "id": "chain", "batch": "q/b", "then": ['{"job": "n"}'] * 2})
     real_system.ingest()

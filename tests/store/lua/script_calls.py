@@ -14,7 +14,7 @@ from jqjobs.jobs.records import NewJob, TakenJob
 from jqjobs.jobs.selector import Selector
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, daemons, enqueueing, job_notes, leases, moves, trips, upkeep
+from jqjobs.store.calls import batches, daemons, enqueueing, job_notes, leases, moves, transfers, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, added_by_name, coming, remove_schedule, tick_added
 from jqjobs.store.calls.alerts import claim_alert, told_alert
 from jqjobs.store.calls.audit import note_act
@@ -42,7 +42,9 @@ OPERATIONS = sorted(path.stem for path in LUA.glob("*.lua"))
 JOB = NewJob("n", b"{}", id="a", key="k", fields=("keep", 1))
 IN_HAND = TakenJob("q", "a", 1, "n", b"{}")
 
-TRANSFER = moves.Transfer("b", "1-1", "q", "ready", b"1", [b"name", b"n", b"payload", b"{}"], [b"{}"], has_key=False)
+TRANSFER = transfers.Transfer(
+    "b", "1-1", "q", "ready", b"1", [b"name", b"n", b"payload", b"{}"], [b"{}"], has_key=False
+)
 
 NOTICE = "q/b other/a 1 add"
 
@@ -76,10 +78,11 @@ CALLS: dict[str, Call[Any]] = {
     "held_limits": held_limits("q"),
     "housekeep": upkeep.housekeep("q", 30_000, 10, 1000),
     "move": moves.move("q", "other", ["a"]),
-    "transfers": moves.transfers("q", ["a"]),
-    "deliver": moves.deliver("q", "other", 0, [TRANSFER]),
-    "delivered": moves.delivered("q", [(TRANSFER, moves.Delivered.DELIVERED)]),
-    "acknowledge": moves.acknowledge("q", "other", ["1-1"]),
+    "transfers": transfers.transfers("q", ["a"]),
+    "departures": transfers.departures("q", 0, 0),
+    "deliver": transfers.deliver("q", "other", 0, [TRANSFER]),
+    "delivered": transfers.delivered("q", [(TRANSFER, transfers.Delivered.DELIVERED)]),
+    "acknowledge": transfers.acknowledge("q", "other", ["1-1"]),
     "open_batch": batches.open_batch("q", "b", "nonce", OnDead.WAIT, 1000, b"", b""),
     "close_batch": batches.close_batch("q", "b", 1),
     "cancel_batch": batches.cancel_batch("q", "b"),

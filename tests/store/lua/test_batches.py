@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, written
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
+from jqjobs.store import keys
+from jqjobs.store.call import Call
 from jqjobs.store.calls import batches, cancels, leases, moves, upkeep
 from jqjobs.store.calls.batches import Closed, Opened
 from jqjobs.store.calls.waits import resolve
@@ -378,6 +381,42 @@ def test_members_are_cancelled_soon_although_others_end_all_the_time(system: Que
     system.clock.advance(1500)
 
     assert system.run(batches.notices("q", 2000)) == ["~cancel b 0"]
+
+
+def test_what_a_batch_on_a_node_that_is_down_is_to_hear_keeps_no_other_from_hearing(system: QueueSystem) -> None:
+    for home in ("down", "home"):
+        open_batch(system, home=home)
+    for number in range(5):
+        system.add(*(f"{number}-{i}" for i in range(50)), fields=("flow", "b", "batch", "down/b"))
+    system.clock.advance(1)
+    add(system, "last", home="home")
+
+    def run(call: Call[Any]) -> Any:
+        if call.keys[0] == keys.meta("down"):
+            raise StoreUnavailable("it is down")
+        return system.run(call)
+
+    with pytest.raises(StoreUnavailable, match="it is down"):
+        run_steps(run, batches.deliver_notices("q"))
+    assert (status(system, "home").open, len(system.ids("notices"))) == (1, 250)
+
+
+def test_members_are_cancelled_though_one_of_them_is_on_a_node_that_is_down(system: QueueSystem) -> None:
+    open_batch(system)
+    for queue in ("a-down", "other"):
+        add(system, queue, queue=queue)
+        tell(system, queue)
+
+    def run(call: Call[Any]) -> Any:
+        if call.keys[0] == keys.meta("a-down"):
+            raise StoreUnavailable("it is down")
+        return system.run(call)
+
+    with pytest.raises(StoreUnavailable, match="it is down"):
+        run_steps(run, batches.cancelling("q", "b"))
+    assert system.states("other", "other") == ["dead"]
+    tell(system)
+    assert system.states("a-down", "a-down") == ["dead"]
 
 
 def test_what_is_to_be_told_since_before_the_clock_went_back_is_not_forgotten(system: QueueSystem) -> None:

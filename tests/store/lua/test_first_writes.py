@@ -17,7 +17,7 @@ from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind, NewJob, TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, enqueueing, leases, moves, trips, upkeep
+from jqjobs.store.calls import batches, enqueueing, leases, transfers, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, tick_added
 from jqjobs.store.calls.alerts import told_alert
 from jqjobs.store.calls.fast_trips import fast_trip
@@ -154,7 +154,7 @@ def a_batch_that_another_has_opened(system: QueueSystem) -> Call[Any]:
 
 
 def what_was_read_just_now(system: QueueSystem) -> Call[Any]:
-    return moves.deliver("q", "other", system.clock.now_ms, [TRANSFER])
+    return transfers.deliver("q", "other", system.clock.now_ms, [TRANSFER])
 
 
 def called_when(state: Callable[[QueueSystem], None], name: str) -> Prepare:

@@ -13,11 +13,13 @@ from jqjobs.jobs.records import Kind, NewJob
 from jqjobs.jobs.selector import Selector
 from jqjobs.store.bulk import Act, act_on_all
 from jqjobs.store.call import Call
-from jqjobs.store.calls import cancels, endings, enqueueing, leases, moves, upkeep, waits
+from jqjobs.store.calls import cancels, endings, enqueueing, leases, moves, transfers, upkeep, waits
+from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import Ending
-from jqjobs.store.calls.moves import Delivered, Moved
+from jqjobs.store.calls.moves import Moved
+from jqjobs.store.calls.transfers import Delivered
 from jqjobs.store.calls.upkeep import Deleted
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reads.queues import queue_status
@@ -44,7 +46,7 @@ def move(system: QueueSystem, *ids: str, steps: int = 100, to: str = "b", queue:
 
 
 def deliver_overdue(system: QueueSystem) -> int:
-    return run_steps(system.run, moves.deliver_overdue("q", 2000))
+    return run_steps(system.run, deliver_all("q", 2000))[0]
 
 
 def everywhere(system: QueueSystem, job_id: str = "a") -> list[str]:
@@ -170,17 +172,17 @@ def test_what_was_read_long_ago_is_not_delivered(system: QueueSystem) -> None:
     system.add("a")
     with pytest.raises(Killed):
         move(system, "a", steps=2)
-    stale = system.run(moves.transfers("q"))
+    stale = system.run(transfers.transfers("q"))
     deliver_overdue_now(system)
     system.take("v", queues=("b",))
     for ms in (30_001, 60_000, -3_700_000):
         system.clock.advance(ms)
         system.tend("b")
-        assert system.run(moves.deliver("b", "q", stale.now_ms, stale.jobs)) == [Delivered.LATE]
+        assert system.run(transfers.deliver("b", "q", stale.now_ms, stale.jobs)) == [Delivered.LATE]
 
 
 def deliver_overdue_now(system: QueueSystem) -> None:
-    assert run_steps(system.run, moves.deliver_overdue("q", 0)) > 0
+    assert run_steps(system.run, deliver_all("q", 0))[0] > 0
 
 
 def test_what_came_is_remembered_until_its_queue_knows_and_not_for_ever(system: QueueSystem) -> None:
@@ -205,10 +207,10 @@ def test_what_was_refused_is_refused_again_when_its_place_is_free(
     system.add(taken, key=key, queue="b")
     with pytest.raises(Killed):
         move(system, "a", steps=2)
-    read_before = system.run(moves.transfers("q"))
-    assert run_steps(system.run, moves.deliver_overdue("q", 0)) == 1  # another mover: it is back
+    read_before = system.run(transfers.transfers("q"))
+    assert run_steps(system.run, deliver_all("q", 0))[0] == 1  # another mover: it is back
     system.run(upkeep.delete("b", [taken]))
-    assert system.run(moves.deliver("b", "q", read_before.now_ms, read_before.jobs)) == [answer]
+    assert system.run(transfers.deliver("b", "q", read_before.now_ms, read_before.jobs)) == [answer]
     assert everywhere(system) == ["q:ready"]
     assert move(system, "a") == [Moved.MOVED]
     system.clock.advance(60_001)
@@ -289,7 +291,7 @@ def test_what_is_read_at_once_is_bounded_with_its_history(system: QueueSystem) -
         system.redis("RPUSH", system.key(f"job:{job_id}:history"), "x" * 1_100_000)
     with pytest.raises(Killed):
         move(system, "a", "c", steps=2)
-    assert [job.id for job in system.run(moves.transfers("q")).jobs] == ["a"]
+    assert [job.id for job in system.run(transfers.transfers("q")).jobs] == ["a"]
     assert move(system, "a", "c") == [Moved.MOVED, Moved.MOVED]
 
 
@@ -306,7 +308,7 @@ def test_where_one_queue_takes_nothing_another_one_gets_its_own(real_system: Que
         return system.run(call)
 
     with pytest.raises(StoreError, match="it is away"):
-        run_steps(run, moves.deliver_overdue("q", 0))
+        run_steps(run, deliver_all("q", 0))
     assert [everywhere(system), system.ids("ready", "third")] == [["q:transfers"], ["c"]]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from jqjobs.errors import StoreError, StoreFull
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
-from jqjobs.store.calls.batches import deliver_all
+from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.enqueueing import Ingested
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store

@@ -9,10 +9,8 @@ No script needs two queues: what a batch in another queue is to hear waits in `n
 
 from __future__ import annotations
 
-import math
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from itertools import groupby
@@ -22,8 +20,8 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
+from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.calls.moves import deliver_overdue
 from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
@@ -208,9 +206,9 @@ def _by_queue(places: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         yield where, [place.partition("/")[2] for place in group]
 
 
-def notices(queue: str, age_ms: int = 0) -> Call[list[str]]:
-    """Read what is to be told to batches in other queues, or what waits for that since ``age_ms``."""
-    return Call(script("notices"), (keys.meta(queue),), ("", age_ms), lambda reply: list(map(text, reply)))
+def notices(queue: str, age_ms: int = 0, but: Iterable[str] = ()) -> Call[list[str]]:
+    """Read what is to be told to batches in other queues since ``age_ms``, all ``but`` these queues."""
+    return Call(script("notices"), (keys.meta(queue),), ("", age_ms, *but), lambda reply: list(map(text, reply)))
 
 
 def notify(home: str, told: Sequence[str]) -> Call[int]:
@@ -241,38 +239,33 @@ def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int
     return brought
 
 
-def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[tuple[int, bool]]:
-    """Take along all jobs that left a queue ``age_ms`` ago, until the time is over; how many left it for good, and
-    whether there may be more. ``until_s``: monotonic, s. Raises: StoreError."""
-    brought = 0
-    while done := (yield from deliver_overdue(queue, age_ms)):
-        brought += done
-        if time.monotonic() >= until_s:
-            return brought, True
-    return brought, False
-
-
 def deliver_notices(queue: str, age_ms: int = 0) -> Steps[int]:
     """Tell batches what they are to hear, and cancel members of those that are cancelled; how much was done.
 
     Raises: StoreError, at the end, see `deliver_flow`.
     """
-    waiting: list[str] = yield notices(queue, age_ms)
-    told, problem = 0, None
-    for home, group in groupby(sorted(waiting, key=_home), _home):
-        bundle = list(group)
-        try:
-            if home:
-                yield notify(home, bundle)
-            else:
-                bundle = yield from _cancel_members(queue, bundle)
-            if bundle:
-                told += yield noticed(queue, bundle)
-        except StoreError as error:
-            problem = problem or error
+    told, silent, problem = 0, set[str](), None
+    while waiting := (yield notices(queue, age_ms, sorted(silent))):
+        before = len(silent)
+        for home, group in groupby(sorted(waiting, key=_home), _home):
+            try:
+                told += yield from _tell(queue, home, list(group))
+            except StoreError as error:  # a node that is down, maybe: the others hear of theirs
+                silent.add(home)
+                problem = problem or error
+        if len(silent) == before:
+            break
     if problem:
         raise problem
     return told
+
+
+def _tell(queue: str, home: str, bundle: list[str]) -> Steps[int]:
+    if home:
+        yield notify(home, bundle)
+    else:
+        bundle = yield from _cancel_members(queue, bundle)
+    return (yield noticed(queue, bundle)) if bundle else 0
 
 
 def _home(notice: str) -> str:
@@ -291,10 +284,16 @@ def _cancel_members(queue: str, bundle: Sequence[str]) -> Steps[list[str]]:
 
 def _cancel_open(queue: str, batch_id: str) -> Steps[bool]:
     cursor: str | None = "0"
-    is_done = True
+    is_done, problem = True, None
     while cursor is not None:
         cursor, _, places = yield batch_members(queue, batch_id, "open", cursor)
         for where, ids in _by_queue(places):
-            answers = yield cancel(where, ids)
+            try:
+                answers = yield cancel(where, ids)
+            except StoreError as error:  # the others are cancelled
+                problem = problem or error
+                continue
             is_done = is_done and CancelAnswer.MOVING not in answers
+    if problem:
+        raise problem
     return is_done

@@ -1,40 +1,28 @@
-"""Jobs move to another queue, at most once and never into nothing, by steps of which each needs one queue only.
+"""Jobs move to another queue, at most once and never into nothing, by steps of which each needs one queue only: `move`
+has them leave their sets, and lie in `transfers`; from there they are brought to where they go (`calls.bringing`).
 
-    move         from   they leave their sets, and lie in `transfers`
-    transfers    from   what goes along is read
-    deliver      to     they are there, or refused: their id or their key is taken; of a queue with partitions, each
-                        in the one that it is for
-    delivered    from   they are gone, but for a forward; or back where they were
-    acknowledge  to     what was answered need not be remembered any longer
-
-Whoever stops in between leaves them in `transfers`: a daemon goes on from the second step (`deliver_overdue`).
+Whoever stops in between leaves them there: a daemon goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from itertools import groupby
-from operator import attrgetter
-from typing import Any, NamedTuple
 
-from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError
-from jqjobs.jobs.partitions import Partitions, queue_of, spread_word
+from jqjobs.errors import Conflict, InvalidOption, NotFound
+from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
+from jqjobs.store.calls.bringing import Bringing
 from jqjobs.store.calls.endings import Ending, job_end
-from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.calls.transfers import Delivered, Transfers, transfers
 from jqjobs.store.calls.upkeep import add_queues
-from jqjobs.store.reply_values import text
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Steps
-from jqjobs.store.wire import Argument
 
 #: Jobs that `move_jobs` takes at once.
 MOST_MOVED = 50
-#: Items of one job in the answer of lua/transfers.lua.
-_ITEMS = 8
 #: So often what was read is found to be too old (lua/deliver.lua) before it is left to a daemon.
 _MOST_LATE = 3
 
@@ -46,16 +34,6 @@ class Sent(IntEnum):
     MOVING_ALREADY = 2
     STAYS = 0
     UNKNOWN = -1
-
-
-class Delivered(IntEnum):
-    """What the other queue said of a job (lua/deliver.lua)."""
-
-    DELIVERED = 1
-    ID_TAKEN = 0
-    KEY_TAKEN = -1
-    LATE = 2
-    ELSEWHERE = 3  #: it has partitions, and the job is for one of them
 
 
 class Moved(StrEnum):
@@ -76,65 +54,9 @@ _CAME_OF = {
 }  # fmt: skip
 
 
-class Transfer(NamedTuple):
-    """A job on its way, with all that goes along. ``fields``: flat; ``score``: in the set that it was in."""
-
-    id: str
-    token: str
-    target: str
-    state: str
-    score: bytes
-    fields: Sequence[bytes]
-    history: Sequence[bytes]
-    has_key: bool
-
-
-class Transfers(NamedTuple):
-    """What was read at ``now_ms``; it may be delivered for a while."""
-
-    now_ms: int
-    jobs: Sequence[Transfer]
-
-
 def move(queue: str, target: str, ids: Sequence[str]) -> Call[list[Sent]]:
     """Let jobs leave for another queue; an answer for each. ``ids``: each alone, or "id state score" as once seen."""
     return Call(script("move"), (keys.meta(queue),), ("", target, *ids), lambda reply: [Sent(item) for item in reply])
-
-
-def transfers(queue: str, ids: Sequence[str] = (), age_ms: int = 0) -> Call[Transfers]:
-    """Read jobs on their way: these, or the oldest of those that left ``age_ms`` ago."""
-
-    def parse(reply: Any) -> Transfers:
-        now_ms, *flat = reply
-        starts = range(0, len(flat), _ITEMS)
-        return Transfers(int(now_ms), [_transfer(flat[start : start + _ITEMS]) for start in starts])
-
-    return Call(script("transfers"), (keys.meta(queue),), ("", age_ms, *ids), parse, repeatable=True)
-
-
-def _transfer(items: Sequence[Any]) -> Transfer:
-    job_id, token, target, state, score, fields, history, has_key = items
-    return Transfer(text(job_id), text(token), text(target), text(state), score, fields, history, has_key == 1)
-
-
-def deliver(target: str, queue: str, read_ms: int, jobs: Sequence[Transfer]) -> Call[list[Delivered]]:
-    """Bring jobs of ``queue`` that were read at ``read_ms``. Done twice, it does no more than done once."""
-    args: list[Argument] = ["", read_ms, queue]
-    for job in jobs:
-        args += (job.id, job.token, job.state, job.score, int(job.has_key))
-        args += (len(job.fields), *job.fields, len(job.history), *job.history)
-    return Call(script("deliver"), (keys.meta(target),), args, lambda reply: [Delivered(item) for item in reply])
-
-
-def delivered(queue: str, answers: Sequence[tuple[Transfer, Delivered]]) -> Call[int]:
-    """Note what the other queue has said; how many of these were on their way still."""
-    args = [word for job, answer in answers for word in (job.id, job.token, int(answer is Delivered.DELIVERED))]
-    return Call(script("delivered"), (keys.meta(queue),), ("", *args), int)
-
-
-def acknowledge(target: str, queue: str, tokens: Sequence[str]) -> Call[int]:
-    """Tell a queue that nobody brings these jobs again; how many it remembers."""
-    return Call(script("acknowledge"), (keys.meta(target),), ("", queue, *tokens), int)
 
 
 def move_jobs(queue: str, ids: Sequence[str], target: str) -> Steps[list[Moved]]:
@@ -162,11 +84,14 @@ def _deliver(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Move
         if not found.jobs:
             came_of |= yield from _seen_to_by_others(queue, left, named)
             continue
-        for target, jobs in _by_target(found.jobs):
-            answers = yield from _bring(queue, target, found.now_ms, jobs)
-            late += Delivered.LATE in answers
-            came = [(job.id, answer) for job, answer in zip(jobs, answers, strict=True) if answer in _CAME_OF]
-            came_of |= {job_id: _came_of(answer, target, named) for job_id, answer in came}
+        bringing = Bringing(queue)
+        answers = yield from bringing.bring(found)
+        if bringing.problem:
+            raise bringing.problem
+        late += Delivered.LATE in answers.values()
+        came_of |= {
+            job.id: _came_of(answers[job.id], job.target, named) for job in found.jobs if answers[job.id] in _CAME_OF
+        }
     return dict.fromkeys(ids, Moved.MOVING) | came_of
 
 
@@ -184,74 +109,6 @@ def _seen_to_by_others(queue: str, ids: Sequence[str], named: str) -> Steps[dict
         is_there = Delivered.DELIVERED if end.ending is Ending.MOVED else Delivered.ID_TAKEN
         came_of[job_id] = _came_of(is_there, end.moved_to, named)
     return came_of
-
-
-def _by_target(jobs: Sequence[Transfer]) -> Iterator[tuple[str, list[Transfer]]]:
-    for target, bundle in groupby(sorted(jobs, key=attrgetter("target")), attrgetter("target")):
-        yield target, list(bundle)
-
-
-def _bring(queue: str, target: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[list[Delivered]]:
-    """Bring jobs to their queue; where that has partitions, each to the one it is for.
-
-    Raises: StoreError, at the end.
-    """
-    problem = None
-    said = dict.fromkeys([job.id for job in jobs], Delivered.ELSEWHERE)
-    if queue_of(queue) != target:
-        said |= yield from _bring_to(queue, target, read_ms, jobs)
-    left = [job for job in jobs if said[job.id] is Delivered.ELSEWHERE]
-    known: Partitions | None = (yield partitions(target)) if left else None
-    for candidate in _candidates(known, queue) if known else ():
-        left = [job for job in jobs if said[job.id] is Delivered.ELSEWHERE]
-        by_place = groupby(sorted(left, key=candidate), candidate)
-        for place, bundle in [(place, list(bundle)) for place, bundle in by_place]:
-            try:
-                said |= yield from _bring_to(queue, place, read_ms, bundle)
-            except StoreError as error:  # the node of that place, maybe: the others get theirs
-                problem = problem or error
-    if problem:
-        raise problem
-    return [Delivered.LATE if answer is Delivered.ELSEWHERE else answer for answer in said.values()]
-
-
-def _candidates(known: Partitions, queue: str) -> list[Callable[[Transfer], str]]:
-    """Return what says where a job may be, if it came there before, the last one where it belongs now."""
-    former = [lambda job, each=each: known.place_in(each, _word_of(job)) for each in known.before]
-    return [*former, lambda job: known.place(_word_of(job))]
-
-
-def _word_of(job: Transfer) -> str:
-    said = dict(zip(map(text, job.fields[::2]), job.fields[1::2], strict=True))
-    group, key = text(said.get("fair", b"")), text(said.get("key", b""))
-    return spread_word(job.id, "" if group else key, group)  # one that is moved may have both
-
-
-def _bring_to(queue: str, place: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[dict[str, Delivered]]:
-    said: list[Delivered] = yield deliver(place, queue, read_ms, jobs)
-    pairs = [(job, answer) for job, answer in zip(jobs, said, strict=True) if answer in _CAME_OF]
-    if pairs:
-        yield delivered(queue, pairs)
-        yield acknowledge(place, queue, [job.token for job, _ in pairs])
-    return {job.id: answer for job, answer in zip(jobs, said, strict=True)}
-
-
-def deliver_overdue(queue: str, age_ms: int) -> Steps[int]:
-    """Bring jobs there whose mover did not get to it, at most 50; how many are on their way no more: come, or refused.
-
-    Where one queue takes none, the others get theirs. Raises: StoreError, at the end.
-    """
-    found: Transfers = yield transfers(queue, (), age_ms)
-    brought, problem = 0, None
-    for target, jobs in _by_target(found.jobs):
-        try:
-            answers = yield from _bring(queue, target, found.now_ms, jobs)
-            brought += sum(answer in _CAME_OF for answer in answers)
-        except StoreError as error:
-            problem = problem or error
-    if problem:
-        raise problem
-    return brought
 
 
 def check(answer: Moved, reference: str, target: str) -> None:

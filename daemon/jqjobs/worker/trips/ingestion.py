@@ -14,7 +14,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
-from jqjobs.store.calls.batches import deliver_all
+from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 

@@ -11,8 +11,9 @@ local function read_transfer(q, id)
 end
 
 -- Which left so long ago, ms, the oldest first; or else left in the future: before the clock went back, that is.
-local function gone_since(q, now, age, most)
-  local found = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - age, 'LIMIT', 0, most)
+-- first: if given, so many are left out.
+local function gone_since(q, now, age, most, first)
+  local found = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - age, 'LIMIT', first or 0, most)
   if #found > 0 then return found end
-  return redis.call('ZRANGEBYSCORE', q .. 'transfers', '(' .. digits(now), '+inf', 'LIMIT', 0, most)
+  return redis.call('ZRANGEBYSCORE', q .. 'transfers', '(' .. digits(now), '+inf', 'LIMIT', first or 0, most)
 end

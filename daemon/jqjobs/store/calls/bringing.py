@@ -1,0 +1,158 @@
+"""Brings jobs that left a queue to where they go. Where one place takes none, the others get theirs: one node of a
+cluster may be down for long, and what goes there is the oldest then.
+
+    transfers   the oldest, at most 50
+    deliver     to each place its own; what one did not answer to stays, and is not tried again in this round
+    departures  once some have to stay: which of those behind them go elsewhere
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from jqjobs.errors import StoreError
+from jqjobs.jobs.partitions import Partitions, queue_of, spread_word
+from jqjobs.store.calls.partitions import partitions
+from jqjobs.store.calls.transfers import (
+    Delivered,
+    Departure,
+    Transfer,
+    Transfers,
+    acknowledge,
+    deliver,
+    delivered,
+    departures,
+    transfers,
+)
+from jqjobs.store.reply_values import text
+from jqjobs.store.steps import Steps
+
+#: What a place has said of a job that it has, or does not take.
+CONCLUDED = frozenset({Delivered.DELIVERED, Delivered.ID_TAKEN, Delivered.KEY_TAKEN})
+#: Jobs that are brought at once.
+_AT_ONCE = 50
+#: A round looks for others among so many thousands of jobs that have to stay.
+_MOST_LOOKS = 20
+
+
+class Bringing:
+    """One round, from one queue. ``problem``: what the first place did not take jobs for, None as long as all do.
+
+    A job that may be in a place which does not answer goes to no other one: it may be there already.
+    """
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self.problem: StoreError | None = None
+        #: Places that did not answer; a queue whose partitions could not be read.
+        self._silent: set[str] = set()
+        self._known: dict[str, Partitions | None] = {}
+        #: Ids of those that go elsewhere, the oldest first; and how many of all have to stay before these.
+        self._others: list[str] = []
+        self._stay = 0
+
+    def bring_oldest(self, age_ms: int) -> Steps[int]:
+        """Bring the oldest jobs that left ``age_ms`` ago and can be brought, at most 50; how many left for good."""
+        while True:
+            silent = len(self._silent)
+            ids = (yield from self._next_others(age_ms)) if silent else []
+            if silent and not ids:
+                return 0
+            found: Transfers = yield transfers(self._queue, ids, age_ms)
+            answers = yield from self.bring(found)
+            if (done := sum(answer in CONCLUDED for answer in answers.values())) or len(self._silent) == silent:
+                return done
+
+    def _next_others(self, age_ms: int) -> Steps[list[str]]:
+        looks = 0
+        while not self._others and looks < _MOST_LOOKS:
+            rows: list[Departure] = yield departures(self._queue, age_ms, self._stay)
+            self._others = [row.id for row in rows if not self._silent & set(self._places(row.target, _word(row)))]
+            self._stay += len(rows) - len(self._others)
+            looks += 1 if rows else _MOST_LOOKS
+        ids, self._others = self._others[:_AT_ONCE], self._others[_AT_ONCE:]
+        return ids
+
+    def _places(self, target: str, word: str) -> list[str]:
+        """Return where a job is asked for, as far as that is known by now."""
+        home = [] if target == queue_of(self._queue) else [target]
+        known = self._known.get(target)
+        return [*home, *(place_of(word) for place_of in _candidates(known))] if known else [target]
+
+    def bring(self, found: Transfers) -> Steps[dict[str, Delivered]]:
+        """Bring jobs to their queues; return what came of each, LATE for what stays, and is to be read again."""
+        said: dict[str, Delivered] = {}
+        by_target = attrgetter("target")
+        for target, bundle in groupby(sorted(found.jobs, key=by_target), by_target):
+            said |= yield from self._bring_to_queue(target, found.now_ms, list(bundle))
+        return said
+
+    def _bring_to_queue(self, target: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[dict[str, Delivered]]:
+        """Bring jobs to their queue; where that has partitions, each to the one it is for."""
+        said = dict.fromkeys([job.id for job in jobs], Delivered.ELSEWHERE)
+        if queue_of(self._queue) != target:
+            said |= yield from self._bring_to(target, read_ms, jobs)
+        if Delivered.ELSEWHERE in said.values():
+            yield from self._look(target)
+        for place_of in _candidates(self._known.get(target)):
+            left = [(place_of(_word_of(job)), job) for job in jobs if said[job.id] is Delivered.ELSEWHERE]
+            for place, pairs in groupby(sorted(left, key=lambda pair: pair[0]), lambda pair: pair[0]):
+                said |= yield from self._bring_to(place, read_ms, [job for _, job in pairs])
+        return {job_id: Delivered.LATE if it is Delivered.ELSEWHERE else it for job_id, it in said.items()}
+
+    def _look(self, target: str) -> Steps[None]:
+        self._known[target] = None
+        try:
+            self._known[target] = yield partitions(target)
+        except StoreError as error:
+            self._note(target, error)
+
+    def _note(self, place: str, problem: StoreError) -> None:
+        self._silent.add(place)
+        self.problem = self.problem or problem
+
+    def _bring_to(self, place: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[dict[str, Delivered]]:
+        if place in self._silent:
+            return dict.fromkeys([job.id for job in jobs], Delivered.LATE)
+        try:
+            said: list[Delivered] = yield deliver(place, self._queue, read_ms, jobs)
+            pairs = [(job, answer) for job, answer in zip(jobs, said, strict=True) if answer in CONCLUDED]
+            if pairs:
+                yield delivered(self._queue, pairs)
+                yield acknowledge(place, self._queue, [job.token for job, _ in pairs])
+        except StoreError as error:
+            self._note(place, error)
+            return dict.fromkeys([job.id for job in jobs], Delivered.LATE)
+        return {job.id: answer for job, answer in zip(jobs, said, strict=True)}
+
+
+def _candidates(known: Partitions | None) -> Iterator[Callable[[str], str]]:
+    """Yield what says where a job may be, by its word, if it came there before, the last one where it belongs now."""
+    if known:
+        yield from [lambda word, each=each: known.place_in(each, word) for each in known.before]
+        yield known.place
+
+
+def _word_of(job: Transfer) -> str:
+    said = dict(zip(map(text, job.fields[::2]), job.fields[1::2], strict=True))
+    return _word(Departure(job.id, job.target, text(said.get("key", b"")), text(said.get("fair", b""))))
+
+
+def _word(job: Departure) -> str:
+    return spread_word(job.id, "" if job.group else job.key, job.group)  # one that is moved may have both
+
+
+def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[tuple[int, bool]]:
+    """Take along all jobs that left a queue ``age_ms`` ago, until the time is over; how many left it for good, and
+    whether there may be more. ``until_s``: monotonic, s. Raises: StoreError, at the end: some did not get away."""
+    bringing, brought, is_over = Bringing(queue), 0, False
+    while not is_over and (done := (yield from bringing.bring_oldest(age_ms))):
+        brought += done
+        is_over = time.monotonic() >= until_s
+    if bringing.problem:
+        raise bringing.problem
+    return brought, is_over
