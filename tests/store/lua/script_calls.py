@@ -89,7 +89,7 @@ CALLS: dict[str, Call[Any]] = {
     "batch": batches.batch_status("q", "b"),
     "batch_members": batches.batch_members("q", "b", "open"),
     "batches": batches.batches("q"),
-    "notices": batches.notices("q"),
+    "notices": batches.notices("q", 0, ["down"]),
     "notify": batches.notify("q", [NOTICE]),
     "noticed": batches.noticed("q", [NOTICE]),
     "audit": note_act("ann@web1", "queue pause", {"name": "q"}),
