@@ -58,6 +58,8 @@ def test_five_daemons_and_a_thousand_ticks_make_a_thousand_jobs(
 def test_ten_thousand_that_rest_cost_an_idle_daemon_what_ten_do(
     system: QueueSystem, tickers: Callable[[int], list[Ticker]]
 ) -> None:
+    if system.store.address.cluster:
+        pytest.skip("what a node of a cluster counts is of others too, and of its replica")
     [ticker] = tickers(1)
 
     def calls_of_an_idle_hour(count: int) -> int:
