@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import calls
 import chart
 import drain
 import enqueue
@@ -53,6 +54,7 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     growth.NAME: growth.measure,
     groups.NAME: groups.measure,
     inbox.NAME: inbox.measure,
+    calls.NAME: calls.measure,
 }
 #: Only by name: they take long.
 EXTRA: dict[str, Callable[[Stage], Iterator[Figure]]] = {"files": footprint.files, "crowd": footprint.crowd}

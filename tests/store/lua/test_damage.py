@@ -345,7 +345,7 @@ def test_what_a_trip_has_set_aside_housekeeping_tells_once(real_system: QueueSys
 
 
 @pytest.mark.parametrize(
-    "field", ["seq", "done", "failed", "trimmed", "rejected_bytes", "agenda", "reaped", "unpark", "counted"]
+    "field", ["seq", "done", "failed", "trimmed", "rejected_bytes", "agenda", "reaped", "unpark", "counted", "amnesty"]
 )
 def test_a_number_of_the_queue_that_is_none_is_forgotten(real_system: QueueSystem, field: str) -> None:
     system = real_system

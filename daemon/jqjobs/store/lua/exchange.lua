@@ -10,7 +10,7 @@
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
 -- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, tailed, settled } or nil: all empty }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen | 4 NOTHING there
---   wait    ms until this worker should come back, or -1     more  1 when work was only moved aside
+--   wait    ms until this worker should come back, or -1     more  1: moved aside, or left for the next
 --   inboxes, tailed  indexes: with raw envelopes; listened to   stale, lost  ids: settled too late; no longer in hand
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil

@@ -80,6 +80,8 @@ class Ending:
                 self._exchanger.receive()
             self._batch.give_back()
             self._exchanger.trip(0)  # also puts back a wake token that we took and do not use
+            while self._batch.reports.pending:
+                self._exchanger.trip(0)
         except StoreError:
             self._failures.add()
             self._wake_wait.wait(self._failures.pause_s(), for_token=False)

@@ -164,7 +164,7 @@ class Exchanger:
         with self._lock:
             if self._keep_answer() and gives_back:
                 self._batch.give_back()
-            if self.reports.pending or self.resyncs:  # what a lost answer brought would wait behind a long job
+            while self.reports.pending or self.resyncs:  # what a lost answer brought would wait behind a long job
                 try:
                     self._send(0)
                     self._read()
@@ -186,10 +186,10 @@ class Exchanger:
         """Send a trip. After a broken one nobody knows what became of it, so the next one is a resync:
 
         it names all that is in hand here, and the rest of the active set goes back. What is in hand is listed
-        before the report is taken: a job that ends in between is then named twice, never missed.
+        before the report, all of it, is taken: a job that ends in between is then named twice, never missed.
         """
         in_hand = self._batch.in_hand() if self.resyncs else None
-        report = self.reports.take()
+        report = self.reports.take(is_all=in_hand is not None)
         if report.outcomes:
             self._passing_on.note(report.outcomes)
         self.sent_ms = monotonic_ms()

@@ -16,6 +16,10 @@ from jqjobs.link.worker_board import WorkerBoard
 
 T = TypeVar("T")
 
+#: A report is bounded, so that the trip that takes it along is no long call: so many outcomes, one of so many bytes
+#: more counting as two. Plain successes cost next to nothing.
+_MOST_WEIGHT, _BYTES = 64, 4096
+
 
 class Report(NamedTuple):
     """What one trip reports. ``done``: jobs that succeeded with nothing to say; ``outcomes``: how the others ended."""
@@ -54,10 +58,12 @@ class Reports:
         self._board.mark(job.place, Stage.RELEASED, 0)
         self.outcomes.append(not_run.released(job))
 
-    def take(self) -> Report:
-        """Return what is to be reported, and forget it."""
+    def take(self, *, is_all: bool = False) -> Report:
+        """Return what is to be reported next, and forget it; the rest, unless ``is_all``, is still `pending`."""
         self.has_hooked = False
-        return Report(_emptied(self.done), _emptied(self.outcomes))
+        outcomes = _taken_from(self.outcomes, len(self.outcomes) if is_all else _fitting(self.outcomes))
+        self.has_hooked = self.has_hooked or any(outcome.after is not None for outcome in self.outcomes)
+        return Report(_taken_from(self.done, len(self.done)), outcomes)
 
     def put_back(self, report: Report) -> None:
         """Remember again what did not get through."""
@@ -73,8 +79,18 @@ class Reports:
             self._board.free(outcome.job.place)
 
 
-def _emptied(items: list[T]) -> list[T]:
-    """Empty a list to which other threads append, and return what was in it."""
-    taken = items[:]
-    del items[: len(taken)]
+def _fitting(outcomes: list[Outcome]) -> int:
+    """Return how many of these one trip reports, one at least."""
+    weight = 0
+    for count, outcome in enumerate(outcomes):
+        weight += 1 + (len(outcome.line) + len(outcome.result)) // _BYTES
+        if weight > _MOST_WEIGHT:
+            return max(1, count)
+    return len(outcomes)
+
+
+def _taken_from(items: list[T], count: int) -> list[T]:
+    """Take the first ones from a list to which other threads append."""
+    taken = items[:count]
+    del items[:count]
     return taken

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import PLACES
@@ -118,3 +119,30 @@ def test_slots_and_the_monitor_thread_lose_and_double_nothing(board: Board, batc
         report()
         assert sorted(seen) == sorted(job.id for job in jobs(count))
         assert (batch.free_places, board.entries(), batch.running) == (PLACES, [], [])
+
+
+def test_a_report_is_bounded_and_the_rest_comes_with_the_next_one(batch: Batch) -> None:
+    """By number, and by the bytes of what is said; one of very many bytes goes alone."""
+    sizes = [0] * 200 + [4096] * 100 + [1_000_000, 0, 1_000_000]
+    batch.add(jobs(len(sizes)))
+    all_jobs = [started(batch) for _ in sizes]
+    for job, size in zip(all_jobs, sizes, strict=True):
+        batch.finish(job, Outcome.kept(job, result=b"x" * size))
+    lengths, told = [], []
+    while batch.reports.pending:
+        report = batch.reports.take()
+        lengths.append(len(report.outcomes))
+        told += [each.job for each in report.outcomes]
+
+    assert told == all_jobs
+    assert lengths == [64, 64, 64, 36, 32, 32, 8, 1, 1, 1]
+
+
+def test_a_resync_reports_all(batch: Batch) -> None:
+    """What it does not name goes back, and would run again."""
+    batch.add(jobs(200))
+    for _ in range(200):
+        job = started(batch)
+        batch.finish(job, ended(job))
+    assert len(batch.reports.take(is_all=True).outcomes) == 200
+    assert not batch.reports.pending

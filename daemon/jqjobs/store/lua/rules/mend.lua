@@ -10,7 +10,7 @@ local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset',
   ticks = 'hash', paused = 'hash', offers = 'zset', rosters = 'zset', added = 'hash', came = 'hash', comes = 'zset',
   turns = 'zset' }
 local COUNTS = { 'seq', 'done', 'failed', 'trimmed', 'rejected_bytes', 'agenda', 'reaped', 'kept_house', 'unpark',
-  'counted', 'served', 'uncounted' }
+  'counted', 'served', 'uncounted', 'amnesty' }
 local ASIDE_MS = 604800000
 
 -- Returns what type it had, or nil: it is as it must be. Who may not look or rename (ACL) has it as it is.
