@@ -54,6 +54,8 @@ def _from_plain(kind: Any, plain: Any) -> Any:
     """Return a value of one of these types, made from JSON unless it is one already."""
     made, items = typing.get_origin(kind) or kind, typing.get_args(kind)
     if isinstance(plain, made):
+        if is_pydantic(made) and type(plain) is not made:
+            raise ValueError(f"JSON would make a {made.__name__} of this {type(plain).__name__}")
         return plain
     if is_pydantic(made):
         return made.model_validate_json(msgspec.json.encode(plain))

@@ -6,7 +6,9 @@ given, so `enqueue` asks here first. Looking at plain values costs little: types
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import enum
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +20,7 @@ from jqjobs.jobs.carried_types import convert, encode
 #: The types that JSON has for single values.
 PLAIN = frozenset((int, str, bool, float, type(None)))
 _KEYS = frozenset((str,))
+_COLLECTIONS = (list, tuple, set, frozenset)
 #: Part of an argument: the keys, places and fields that lead to it, and itself.
 _Part = tuple[tuple[Any, ...], Any]
 _NOWHERE = object()
@@ -47,7 +50,7 @@ def arriving(given: Any, kind: Any, *, has_open_part: bool, has_fields: bool) ->
 
     Raises: WouldChange, WouldBeLost, and as `convert` does.
     """
-    came = convert(given, kind)  # refuses a moment where text is wanted
+    came = _converted(given, kind)  # refuses a moment where text is wanted
     if has_fields and (part := _left_out(given, came)) is not None:
         raise WouldBeLost(part)
     if is_plain(given):
@@ -56,6 +59,35 @@ def arriving(given: Any, kind: Any, *, has_open_part: bool, has_fields: bool) ->
     if has_open_part and (part := _difference(meant, came)) is not None:
         raise WouldChange(part)
     return came
+
+
+def _converted(given: Any, kind: Any) -> Any:
+    """Do what `convert` does, which takes members of enums for what is none where their values are numbers."""
+    try:
+        return convert(given, kind)
+    except msgspec.ValidationError as refusal:
+        with contextlib.suppress(msgspec.ValidationError):
+            came = convert(_enums_as_numbers(given), kind)
+            if _has_enums_of(given, came):
+                return came
+        raise refusal
+
+
+def _enums_as_numbers(value: Any) -> Any:
+    if isinstance(value, enum.Enum) and isinstance(value.value, int):
+        return value.value
+    if type(value) is dict:
+        return {_enums_as_numbers(key): _enums_as_numbers(item) for key, item in value.items()}
+    return type(value)(map(_enums_as_numbers, value)) if type(value) in _COLLECTIONS else value
+
+
+def _has_enums_of(given: Any, came: Any) -> bool:
+    """Whether all members of enums are where they were given, and not the numbers that they stand for."""
+    if isinstance(given, (enum.Enum, set, frozenset)):
+        return type(given) is type(came) and bool(given == came)
+    if isinstance(given, dict) and isinstance(came, dict) and not _has_enums_of(list(given), list(came)):
+        return False
+    return all(_has_enums_of(item, made) for _, item, made in _matched(given, came))
 
 
 def check_plain(given: Any) -> None:

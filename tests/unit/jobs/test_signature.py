@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag, auto
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
@@ -40,6 +40,16 @@ def _name(value: Any) -> str:
 
 class Colour(Enum):
     RED = "red"
+
+
+class Size(Enum):
+    S = auto()
+    L = auto()
+
+
+class Rights(Flag):
+    READ = auto()
+    WRITE = auto()
 
 
 class Point(msgspec.Struct):
@@ -327,6 +337,46 @@ def test_positional_arguments_may_be_typed_one_by_one() -> None:
     assert travel(job, uuid.UUID(int=1), 2) == ((uuid.UUID(int=1), 2), {})
     with pytest.raises(InvalidArguments, match="pair"):
         Signature(job).encode((uuid.UUID(int=1),), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Size, Size.L), (Size | None, Size.S), (Rights, Rights.READ | Rights.WRITE), (list[Size], [Size.S, Size.L]),
+        (set[Size], {Size.S}), (dict[Size, int], {Size.L: 1}), (dict[str, list[Size]], {"a": [Size.L]}),
+    ],
+)  # fmt: skip
+def test_enums_of_numbers_arrive(kind: Any, given: object) -> None:
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": kind}
+    assert travel(job, given) == ((given,), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [(int, Size.L), (str, Size.L), (list[int], [1, Size.L]), (set[int], {Size.L}), (dict[int, int], {Size.L: 1}),
+     (Colour, Size.L), (Rights, Size.L)],
+)  # fmt: skip
+def test_a_member_of_an_enum_is_not_taken_for_its_number(kind: Any, given: object) -> None:
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": kind}
+    with pytest.raises(InvalidArguments, match="Size"):
+        Signature(job).encode((given,), {})
+
+
+def test_a_model_that_would_lose_fields_of_its_own_is_refused() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    model = pydantic.create_model("Model", a=(int, ...))
+    more = pydantic.create_model("More", __base__=model, b=(int, ...))
+
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    for kind, value in ((model, more(a=1, b=2)), (list[model], [more(a=1, b=2)])):  # type: ignore[valid-type]
+        job.__annotations__ = {"value": kind}
+        with pytest.raises(InvalidArguments, match="make a Model of this More"):
+            Signature(job).encode((value,), {})
 
 
 def test_models_of_pydantic_arrive_as_they_were_or_are_refused() -> None:
