@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import ContextVar
 from types import FrameType
@@ -50,6 +51,20 @@ async def ping_after(job: object, result: object) -> None:
 def note_hook() -> None:
     with open(os.environ["JQ_TEST_JOURNAL"] + "-hooks", "a") as journal:
         journal.write(json.dumps(id(asyncio.get_running_loop())) + "\n")
+
+
+@app.job(max_attempts=1)
+def turn_a_loop(how: str) -> bool:
+    """Return whether there was a current event loop, or one could be made; leave none, or one of no use."""
+    if how == "run":
+        asyncio.run(asyncio.sleep(0))
+        return True
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        loop = asyncio.get_event_loop()
+    loop.run_until_complete(asyncio.sleep(0))
+    if how == "close":
+        loop.close()
+    return True
 
 
 def _act_as(name: str) -> tuple[str, int]:

@@ -66,6 +66,14 @@ def test_a_time_limit_that_was_swallowed_is_raised_again_before_the_worker_is_ki
     assert daemon.events("worker.died") == []
 
 
+def test_a_plain_job_finds_an_event_loop_of_use_whoever_ran_or_closed_one_before(site: Site) -> None:
+    start(site)
+    jobs = site.send_many(
+        [("turn_a_loop", how) for how in ("get", "get", "run", "get", "close", "get", "close", "run", "get")]
+    )
+    assert [site.wait_for(job, State.KEPT).result for job in jobs] == [True] * 9
+
+
 # Signals
 
 WAYS = pytest.mark.parametrize("way", ["exit", "ignore", "default", "block"])

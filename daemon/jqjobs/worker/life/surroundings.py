@@ -28,6 +28,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import Discard, Retry
 from jqjobs.link.stacks import Stacks
 from jqjobs.worker.attempts.reasons import REASONS
+from jqjobs.worker.life.current_loop import CurrentLoop
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.output import Streams
 from jqjobs.worker.life.worker_signals import Signals
@@ -54,6 +55,7 @@ class Surroundings:
         """``has_one_slot``: no job runs while something is put right."""
         self._has_one_slot = has_one_slot
         self._streams = Streams()
+        self._current_loop = CurrentLoop()
         self._signals = signals
         self._instructions = instructions
         self._stacks = stacks
@@ -86,14 +88,18 @@ class Surroundings:
     def _noting(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def noting(*args: Any, **kwargs: Any) -> Any:
-            self._called.add(function.__name__)
-            self.touched = True
+            self._note(function.__name__)
             return function(*args, **kwargs)
 
         return noting
 
+    def _note(self, name: str) -> None:
+        self._called.add(name)
+        self.touched = True
+
     def keep(self) -> None:
         """Let jobs find what the app has set by now, but for what the worker needs itself."""
+        self._current_loop.keep()
         own = {*self._signals.handlers, self._stacks.signal}
         others = {number: getsignal(number) for number in signal.valid_signals() - own}
         self._handlers = {number: handler for number, handler in others.items() if handler is not None}
@@ -136,6 +142,9 @@ class Surroundings:
         self._signals.wakeup.ring_at_signals()
         self._leave_deleted_directory()
         self._streams.put_back(always=self._has_one_slot)
+        self._current_loop.watch(self._note)
+        if "event_loop" in called:
+            self._current_loop.put_back()
         self.is_spoilt = not self._has_resources()
         self._hear()
 
