@@ -330,5 +330,6 @@ class Model:
         job.counters["lost"] = job.counters["hung"] = job.counters["snoozes"] = 0
         job.forgiven = dict(job.counters)
         job.expires = job.refused = None
+        job.rank = 0
         q.ready[job_id] = q.fresh_rank(job_id)
         return 1

@@ -1,20 +1,28 @@
-"""Jobs in memory come in the order in which Redis would give them, whatever becomes of those before them."""
+"""Jobs in memory come in the order in which Redis would give them, whatever becomes of those before them; who acts on
+them is answered the same."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
+from jqjobs.inprocess.flows import Flows
 from jqjobs.inprocess.memory_store import FrozenClock, Record, Records, taken_job
+from jqjobs.inprocess.replies import reply_to
 from jqjobs.inprocess.settling import settle
 from jqjobs.jobs.groups import group_fields
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
-from jqjobs.store.calls import enqueueing
+from jqjobs.store.call import Call
+from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls.cancels import cancel
 from store.queue_system import START_MS, QueueSystem
 
 STEPS = 150
+ACTS: tuple[Callable[[str, Sequence[str]], Call[Any]], ...] = (cancel, upkeep.retry, upkeep.promote, upkeep.delete)
 ENDS = ((Kind.DONE, 0), (Kind.FAILED, 0), (Kind.FAILED, 700), (Kind.SNOOZED, 700), (Kind.INTERRUPTED, 0))
 
 
@@ -25,11 +33,15 @@ class Both:
         self.system = system
         self.clock = FrozenClock(START_MS)
         self.records = Records(self.clock)
+        self.flows = Flows(self.records)
         system.join("w")
 
     def add(self, new: NewJob) -> None:
         in_redis: list[Enqueued] = self.system.run(enqueueing.enqueue("q", [new]))
         assert self.records.add("q", new) == in_redis[0], new
+
+    def act(self, call: Call[Any]) -> None:
+        assert call.parse(reply_to(self.records, self.flows, call)) == self.system.run(call), call.args
 
     def pass_time(self, ms: int) -> None:
         self.system.clock.advance(ms)
@@ -50,7 +62,7 @@ class Both:
 def test_the_order_is_that_of_redis(system: QueueSystem, seed: int) -> None:
     random, both = Random(seed), Both(system)
     for number in range(STEPS):
-        match random.randrange(5):
+        match random.randrange(7):
             case 0 | 1 | 2:
                 key = random.choice(("", "", "", "k1", "k2"))
                 both.add(
@@ -63,6 +75,8 @@ def test_the_order_is_that_of_redis(system: QueueSystem, seed: int) -> None:
                 )  # fmt: skip
             case 3:
                 both.pass_time(random.randrange(1, 900))
+            case 4:
+                both.act(random.choice(ACTS)("q", [f"j{random.randrange(max(0, number - 20), number + 1):04}"]))
             case _:
                 if taken := both.take():
                     both.end(*taken, *random.choice(ENDS))

@@ -182,6 +182,8 @@ class Records:
 
     def get(self, queue: str, job_id: str) -> Record | None:
         """Return a job of which there is a record in Redis too."""
+        if self.clock() != self._promoted_ms:  # what was due before is ready, and stands before what comes now
+            self._promote()
         record = self._all.get((queue, job_id))
         return None if record is None or record.state == "gone" else record
 
@@ -192,8 +194,6 @@ class Records:
 
     def add(self, queue: str, new: NewJob) -> Enqueued:
         """Store a new job, unless its id or key is there already."""
-        if self.clock() != self._promoted_ms:  # what was due before stands before it
-            self._promote()
         if self.get(queue, new.id) is not None:
             return Enqueued(new.id, False)
         record, holder = Record.of(queue, new, 0, self.clock()), self.holder(queue, new.key)
@@ -224,10 +224,13 @@ class Records:
 
     def make_ready(self, record: Record) -> None:
         """Let a job be the last of its priority, or of its group; one that asked to run later has its old place."""
-        record.state = "ready"
         if not record.is_snoozing:
             self._number += 1
-            record.number = self._turns.next((record.queue, record.priority), record.group, self._number)
+            band = record.queue, record.priority
+            ready = (each for each in self if each.state == "ready" and (each.queue, each.priority) == band)
+            numbers = (each.number for each in ready if each is not record)
+            record.number = self._turns.next(band, record.group, self._number, lambda: list(numbers))
+        record.state = "ready"
 
     def _forget_old(self) -> None:
         over = [place for place, record in self._all.items() if record.state in (*_OVER, "gone")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jqjobs.jobs.records import Kind
 from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.cancels import cancel
 from store.queue_system import START_MS, QueueSystem
 
 DELAY_MS = 300_000
@@ -61,3 +62,18 @@ def test_a_retry_by_a_person_begins_anew(system: QueueSystem) -> None:
     system.run(upkeep.retry("q", ["a"]))
 
     assert system.round(Kind.DONE).snoozes == 0
+
+
+def test_its_place_is_not_kept_for_the_tries_of_a_later_life(system: QueueSystem) -> None:
+    """Cancelled while it was put off, and sent back by a person: when it fails then, it lines up as others do."""
+    system.add("a")
+    system.round(Kind.SNOOZED, DELAY_MS)
+    system.run(cancel("q", ["a"]))
+    system.add("b")
+    system.run(upkeep.retry("q", ["a"]))
+    [b, a] = system.take("w", 2)
+    system.settle("w", a, Kind.FAILED, 1000)
+    system.settle("w", b, Kind.RELEASED)
+    system.clock.advance(1000)
+
+    assert [job.id for job in system.take("w", 2)] == ["b", "a"]

@@ -19,7 +19,7 @@ local function retry(which)
   if f[1] then redis.call('HSET', q .. 'unique', f[1], id) end
   redis.call('ZREM', q .. 'dead', id)
   redis.call('HSET', job, 'forgiven', table.concat({ f[2] or 0, f[3] or 0, f[4] or 0, f[6] or 0 }, ' '), 'due', now)
-  redis.call('HDEL', job, 'reason', 'finished', 'expires', 'lost', 'hung', 'snoozes', 'refused', 'group')
+  redis.call('HDEL', job, 'reason', 'finished', 'expires', 'rank', 'lost', 'hung', 'snoozes', 'refused', 'group')
   if f[7] then uncount_death(q, id, f[7]) end
   redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5], f[8]), id)
   pcall(flow_turns, q, now, id, 'again')
