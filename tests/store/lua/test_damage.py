@@ -331,6 +331,36 @@ def test_a_queue_goes_on_after_a_key_of_it_was_overwritten(real_system: QueueSys
         assert system.redis("GET", system.key(f"{part}:damaged")) == b"x"
 
 
+@pytest.mark.parametrize(
+    ("part", "is_used"), [("unique", False), ("rejected", False), ("kept", True), ("waiting", True)]
+)
+def test_a_key_of_the_wrong_type_that_is_no_string_is_found_once_used_or_within_a_minute(
+    real_system: QueueSystem, part: str, is_used: bool
+) -> None:
+    system = real_system
+    fresh(system)
+    for _ in range(2):
+        system.redis("DEL", system.key(part))
+        system.redis("SADD", system.key(part), "x")
+        told = [system.tend().mended]
+        system.clock.advance(60_000)
+        told.append(system.tend().mended)
+
+        assert told == ([f"jq:{{q}}:{part} was a set", ""] if is_used else ["", f"jq:{{q}}:{part} was a set"])
+
+
+def test_the_types_of_all_keys_are_asked_for_once_a_minute(real_system: QueueSystem) -> None:
+    system = real_system
+    fresh(system)
+    asked: list[int] = []
+    for wait_ms in (0, 59_999, 1, 1):
+        system.clock.advance(wait_ms)
+        system.redis("CONFIG", "RESETSTAT")
+        system.tend()
+        asked.append(int("cmdstat_type:" in system.redis("INFO", "commandstats").decode()))
+    assert asked == [0, 0, 1, 0]
+
+
 def test_what_a_trip_has_set_aside_housekeeping_tells_once(real_system: QueueSystem) -> None:
     system = real_system
     fresh(system)

@@ -1,4 +1,4 @@
---: include core mend wake due pausing workers/expired_leases waiting/leave_waiting
+--: include core mend mend_if_due wake due pausing workers/expired_leases waiting/leave_waiting
 --: include retention parking/unpark parking/misfits moving/overdue trip/served flow/forget_batches turns/forget offers
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. A call is short, however
@@ -16,12 +16,8 @@ local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
 if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0 } end
 redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
-mend(q)
-local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted', 'mended')
-if meta[4] then redis.call('HDEL', q .. 'meta', 'mended') end
-
-local more, left = false, COMMANDS
-
+mend_if_due(q, now)
+local more, left
 -- act(q, now, most, …) says whether there may be more, and how many it did; each: commands that one takes, about.
 -- What there is no room for comes with the next call.
 local function some(each, act, ...)
@@ -32,22 +28,33 @@ local function some(each, act, ...)
   return done
 end
 
-if meta[3] then count_uncounted(q, now, meta[3]) end
-some(4, promote)
-end_pause(q, now)
-local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
-left = left - 20 * lost
-some(20, pass_deadlines)
-if meta[2] then some(8, unpark, tonumber(meta[2])) else some(8, unpark_latest) end
-some(14, end_overdue_misfits)
-some(3, forget_kept)
-some(3, forget_batches)
-local trimmed = some(5, trim_dead, most_dead, dead_ms)
-forget_offers(q, now - lease)
-local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
-local inbox = update_wake(q)
-if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end
-if reaped + lost > 0 then wake_watcher(q, now) end
-more = more or dead_left
-if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
-return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, meta[4] or '', undelivered }
+-- Once more where a key was of another type after all: each step leaves all jobs where they belong.
+local function keep_house()
+  more, left = false, COMMANDS
+  local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted')
+  if meta[3] then count_uncounted(q, now, meta[3]) end
+  some(4, promote)
+  end_pause(q, now)
+  local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
+  left = left - 20 * lost
+  some(20, pass_deadlines)
+  if meta[2] then some(8, unpark, tonumber(meta[2])) else some(8, unpark_latest) end
+  some(14, end_overdue_misfits)
+  some(3, forget_kept)
+  some(3, forget_batches)
+  local trimmed = some(5, trim_dead, most_dead, dead_ms)
+  forget_offers(q, now - lease)
+  local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
+  local inbox = update_wake(q)
+  if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end
+  if reaped + lost > 0 then wake_watcher(q, now) end
+  more = more or dead_left
+  local mended = redis.call('HGET', q .. 'meta', 'mended')
+  if mended then redis.call('HDEL', q .. 'meta', 'mended') end
+  if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
+  return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered }
+end
+local fine, answer = pcall(keep_house)
+if fine then return answer end
+mend(q)
+return keep_house()

@@ -1,6 +1,6 @@
 -- What others have done to the keys of a queue. One of another type than it must have is set aside, as "<key>:damaged",
 -- for a week: what was in it was lost when somebody wrote over it, and the queue goes on.
--- Gives: mend, set_aside
+-- Gives: KINDS, mend, set_aside, mend_counts
 
 local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset', ready = 'zset', scheduled = 'zset',
   suspects = 'zset', held = 'zset', gates = 'hash', waiting = 'zset', parked = 'zset', misfits = 'zset',
@@ -10,7 +10,7 @@ local KINDS = { meta = 'hash', inbox = 'list', rejected = 'list', wake = 'zset',
   ticks = 'hash', paused = 'hash', offers = 'zset', rosters = 'zset', added = 'hash', came = 'hash', comes = 'zset',
   turns = 'zset' }
 local COUNTS = { 'seq', 'done', 'failed', 'trimmed', 'rejected_bytes', 'agenda', 'reaped', 'kept_house', 'unpark',
-  'counted', 'served', 'uncounted', 'amnesty' }
+  'counted', 'served', 'uncounted', 'amnesty', 'typed' }
 local ASIDE_MS = 604800000
 
 -- Returns what type it had, or nil: it is as it must be. Who may not look or rename (ACL) has it as it is.
@@ -23,6 +23,16 @@ local function set_aside(key, kind)
   return found
 end
 
+-- What is no number is none. Returns when types were looked at last, ms.
+local function mend_counts(q)
+  local values = redis.call('HMGET', q .. 'meta', unpack(COUNTS))
+  for i, field in ipairs(COUNTS) do
+    local value = values[i]
+    if value and not (string.find(value, '^%d+$') and #value <= 16) then redis.call('HDEL', q .. 'meta', field) end
+  end
+  return tonumber(values[#COUNTS] or nil)
+end
+
 -- more: part of a key → type, for keys that are not in every queue. Returns whether any was set aside.
 local function mend(q, more)
   local set = {}
@@ -32,11 +42,7 @@ local function mend(q, more)
       if was then set[#set + 1] = q .. part .. ' was a ' .. was end
     end
   end
-  local values = redis.call('HMGET', q .. 'meta', unpack(COUNTS))
-  for i, field in ipairs(COUNTS) do
-    local value = values[i]
-    if value and not (string.find(value, '^%d+$') and #value <= 16) then redis.call('HDEL', q .. 'meta', field) end
-  end
+  mend_counts(q)
   if #set == 0 then return nil end
   local untold = redis.pcall('HGET', q .. 'meta', 'mended')
   if type(untold) == 'string' then table.insert(set, 1, untold) end
