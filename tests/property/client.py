@@ -11,7 +11,7 @@ from jqjobs.jobs.records import Kind, Status, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.fast_trips import fast_trip
-from jqjobs.store.calls.trips import Trip
+from jqjobs.store.calls.trips import Trip, Way
 from property.choices import GROUPS, SIGNATURES, pick
 from property.job_model import UNRUN, Report
 from property.queue_model import BACKOFF_MS, LEASE_MS
@@ -31,6 +31,7 @@ class Packet:
     suspects: tuple[int, Scope] | None
     call: Call[Trip]
     fast_in: str = ""
+    way: Way = Way.ALL
 
 
 @dataclass
@@ -68,25 +69,26 @@ class Client:
 
     def packet(
         self, want: int, reports: list[Report], forged: list[Report], free: int = 0,
-        suspects: tuple[int, Scope] | None = None, *, soon: int = 0,
+        suspects: tuple[int, Scope] | None = None, *, soon: int = 0, way: Way = Way.ALL,
     ) -> Packet:  # fmt: skip
         """Make the next trip; after a lost reply it is a resync and reports again. ``forged`` reports never count.
 
         ``free``: slots that are free beside what it runs; ``soon``: jobs that its one slot will have begun in a moment.
-        ``suspects``: how many it asks for, if it has none in hand.
+        ``suspects``: how many it asks for, if it has none in hand. ``way``: where it goes, if it is no resync.
         """
         self.trip += 1
         self.pending += reports
         sent = (*self.pending, *forged)
         in_hand = self._in_hand(forged) if self.lost_touch else None
+        way = Way.ALL if in_hand is not None else way
         if any(job.suspicion for job in self.running.values()):
             suspects = None
         call = trips.exchange(
             self.queues, self.id, self.trip, want, LEASE_MS, outcomes=[self._outcome(r) for r in sent], in_hand=in_hand,
-            free=free, soon=0 if free else soon, suspects=suspects,
+            free=free, soon=0 if free else soon, suspects=suspects, way=way,
         )  # fmt: skip
         named = None if in_hand is None else tuple((job.queue, job.id, job.attempt) for job in in_hand)
-        return Packet(self.id, self.trip, want, free, soon, sent, named, suspects, call)
+        return Packet(self.id, self.trip, want, free, soon, sent, named, suspects, call, way=way)
 
     def plain_in(self, queue: str) -> list[TakenJob]:
         """Return what it runs of this queue and could report in a fast trip, once it has succeeded."""

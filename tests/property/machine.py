@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from jqjobs.jobs.blame import INTERRUPTED, Scope, read_suspicion, verdicts
 from jqjobs.jobs.records import Kind, Status
 from jqjobs.store.calls.transfers import Delivered
+from jqjobs.store.calls.trips import Way
 from property.choices import (
     BOARD,
     ENTRIES,
@@ -165,7 +166,8 @@ class Machine(RuleBasedStateMachine):
         number = 1500 * (n % 2) if ms is None else ms
         suspects = (1 + n // 5 % 5, pick(list(Scope), n // 9)) if n // 4 % 2 else None
         forged = self.s.forge(client, n // 2)
-        packet = client.packet(want, client.finish(kinds, number), forged, n // 3 % 4, suspects, soon=n // 7 % 6)
+        reports, way = client.finish(kinds, number), pick(list(Way), n // 11)
+        packet = client.packet(want, reports, forged, n // 3 % 4, suspects, soon=n // 7 % 6, way=way)
         self.answered(client, packet, reply)
 
     @rule(n=some)

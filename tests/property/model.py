@@ -6,13 +6,14 @@ is what the keys should show. It knows nothing of connections, lost packets or w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jqjobs.jobs.records import Kind, Status
 from jqjobs.store.calls.moves import Sent
 from jqjobs.store.calls.transfers import Delivered
+from jqjobs.store.calls.trips import Way
 from property.arrivals import add, as_registered
 from property.dead_worker_model import end_worker
 from property.due_and_reaped_model import pass_deadlines, promote, reap
@@ -26,6 +27,7 @@ from property.queue_model import FAST_FOR_MS, LEASE_MS, Queue
 from property.state import State
 from property.take_model import take, take_plain, take_suspects
 from property.waiting_model import expect, resolve
+from property.way_model import Has, WayThere, way_there
 
 
 @dataclass
@@ -92,43 +94,67 @@ class Model:
 
     def exchange(
         self, worker: str, trip: int, want: int, now: int, reports: Sequence[Report],
-        in_hand: Sequence[tuple[str, str, int]] | None, free: int = 0, suspects: tuple[int, int] | None = None,
-        soon: int = 0,
+        in_hand: Sequence[tuple[str, str, int]] | None, has: Mapping[str, Has], free: int = 0,
+        suspects: tuple[int, int] | None = None, soon: int = 0, way: Way = Way.ALL,
     ) -> Answer:  # fmt: skip
-        for q in self.queues.values():
-            if worker not in q.leases:
-                return Answer(Status.FENCED)
-            if q.seen[worker] >= trip:
-                return Answer(Status.LATE)
+        has_suspects = suspects is not None and any(q.suspects for q in self.queues.values())
+        there = way_there(way, [*self.queues], {r.queue for r in reports}, has, has_suspects=has_suspects)
+        for name in self.queues:
+            if name in there.due and (refusal := self._refusal(name, worker, trip)) is not None:
+                return Answer(refusal)
         answer = Answer(Status.OK)
         for name, q in self.queues.items():
+            if name not in there.due:
+                continue
             q.seen[worker] = trip
             mine = sorted((r for r in reports if r.queue == name), key=lambda r: r.kind is not Kind.DONE)
             answer.stale += [r.id for r in mine if not q.settle(now, worker, r)]
             if in_hand is not None:
                 answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in in_hand if n == name])}
-        self._move(worker, trip, want, (free, soon), suspects, now, answer)
-        return answer
+        met = self._move(worker, trip, want, (free, soon), suspects, now, answer, there)
+        if Status.FENCED in met:
+            return Answer(Status.FENCED)
+        return Answer(Status.LATE) if Status.LATE in met and not answer.jobs else answer
+
+    def _refusal(self, queue: str, worker: str, trip: int) -> Status | None:
+        q = self.queues[queue]
+        if worker not in q.leases:
+            return Status.FENCED
+        return Status.LATE if q.seen[worker] >= trip else None
 
     def _move(
         self, worker: str, trip: int, want: int, begin_now: tuple[int, int], suspects: tuple[int, int] | None, now: int,
-        answer: Answer,
-    ) -> None:  # fmt: skip
+        answer: Answer, there: WayThere,
+    ) -> set[Status]:  # fmt: skip
+        """Serve the queues; return why some refused it that it came to on its way."""
         free, soon = begin_now
         most, stop = free or soon, False
-        if suspects is not None and want > 0:
+        if suspects is not None and want > 0 and there.way is Way.ALL:
             answer.jobs = self._take_suspects(worker, trip, min(want, suspects[0]), suspects[1], now)
             alone = any(self.queues[name].jobs[job_id].suspect[0] in "0-" for name, job_id, _ in answer.jobs)
             stop = alone or (bool(answer.jobs) and free <= 0)
             want, most = want - len(answer.jobs), most - len(answer.jobs)
-        for name, q in self.queues.items():
-            promote(q, now, 100)
-            reap(q, now, worker, 1)
-            if want > 0 and not stop and q.paused is None:
-                got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), most=most)
-                want, most = want - len(got), most - len(got)
-                answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
-            q.note_served(now)
+        met, asked, visited = set[Status](), want, set[str]()
+        for is_again in (False, True):
+            if is_again and (there.way is not Way.ENOUGH or asked <= 0 or answer.jobs):
+                break
+            there = replace(there, way=Way.FILLED) if is_again else there
+            for name, q in self.queues.items():
+                if name in visited or there.passes_by(name, is_enough=want <= 0 or stop):
+                    continue
+                if name not in there.due and (refusal := self._refusal(name, worker, trip)) is not None:
+                    met.add(refusal)
+                    continue
+                visited.add(name)
+                q.seen[worker] = trip
+                promote(q, now, 100)
+                reap(q, now, worker, 1)
+                if want > 0 and not stop and q.paused is None:
+                    got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), most=most)
+                    want, most = want - len(got), most - len(got)
+                    answer.jobs += [(name, job_id, attempt) for job_id, attempt in got]
+                q.note_served(now)
+        return met
 
     def fast_trip(self, queue: str, worker: str, trip: int, want: int, now: int, done: Sequence[Report]) -> Answer:
         q = self.queues[queue]

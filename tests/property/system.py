@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreFull
@@ -22,6 +23,7 @@ from property.model import Answer, Model
 from property.move_model import Parcel
 from property.queue_model import LEASE_MS
 from property.state import read_state
+from property.way_model import Has
 from store.queue_system import START_MS, Clock
 
 MOST_PACKETS = 30
@@ -158,9 +160,10 @@ class System:
 
     def deliver(self, packet: Packet) -> Trip:
         """Let a trip arrive."""
+        has = {queue: self._has(queue) for queue in QUEUES}
         answer = self.run(packet.call)
         self.sent = [*self.sent[-MOST_PACKETS:], packet]
-        expected = self._expected(packet)
+        expected = self._expected(packet, has)
         jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
         self.check(
             (answer.status, sorted(answer.stale), sorted(answer.lost), jobs),
@@ -168,13 +171,21 @@ class System:
         )
         return answer
 
-    def _expected(self, packet: Packet) -> Answer:
+    def _has(self, queue: str) -> Has:
+        """Look what there is for a trip; whether it should be there is compared elsewhere."""
+        call, key = self.store.wire.call, f"jq:{{{queue}}}:"
+        first = call("ZRANGE", f"{key}scheduled", 0, 0, "WITHSCORES")
+        work = call("EXISTS", f"{key}ready", f"{key}inbox") > 0
+        return Has(work, bool(first), bool(first) and float(first[1]) <= self.now)
+
+    def _expected(self, packet: Packet, has: Mapping[str, Has]) -> Answer:
         worker, trip, want = packet.worker, packet.trip, packet.want
         if packet.fast_in:
             return self.model.fast_trip(packet.fast_in, worker, trip, want, self.now, packet.reports)
         return self.model.exchange(
-            worker, trip, want, self.now, packet.reports, packet.in_hand, packet.free, packet.suspects, packet.soon
-        )
+            worker, trip, want, self.now, packet.reports, packet.in_hand, has, packet.free, packet.suspects,
+            packet.soon, packet.way,
+        )  # fmt: skip
 
     def forge(self, client: Client, n: int) -> list[Report]:
         """Now and then a report that cannot count: another's job, or an attempt that is over or to come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import chain, repeat
 from typing import Any
 
@@ -26,6 +27,17 @@ _PLAIN_ITEMS = 5
 
 #: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
 Settled = tuple[str, str]
+
+
+class Way(Enum):
+    """Where a whole trip goes (lua/rules/trip/way.lua): to all queues; to those that have something; or only until
+
+    it has enough, and not for what is due later. Queues that are reported to it never passes by.
+    """
+
+    ALL = ""
+    FILLED = "pass "
+    ENOUGH = "pass early "
 
 
 @dataclass(slots=True)  # not frozen: there is one a job where they come one by one
@@ -58,7 +70,7 @@ def exchange(
     queues: Sequence[str], worker: str, trip: int, want: int, lease_ms: int, *,
     done: Sequence[TakenJob] = (), outcomes: Sequence[Outcome] = (), in_hand: Sequence[TakenJob] | None = None,
     tell_settled: bool = False, free: int = 0, soon: int = 0, suspects: tuple[int, Scope] | None = None,
-    has_others: bool = False, is_wake: bool = False,
+    has_others: bool = False, is_wake: bool = False, way: Way = Way.ALL,
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
@@ -68,13 +80,14 @@ def exchange(
     taken where it starts at once or soon. ``suspects``: so many suspects, of this scope or a narrower one, may be taken
     before anything else; None: none. ``has_others``: the worker has jobs of other queues in hand, which Redis cannot
     see here. ``is_wake``: it stands behind the wait of an idle worker, and does nothing where there is nothing.
+    ``way``: which queues it passes by; not in a resync.
     """
     words = "wake " if is_wake else "" if in_hand is None else "resync "
     if tell_settled:
         words += "settled "
     if has_others:
         words += "others "
-    args: list[Argument] = ["", worker, trip, want, lease_ms, words + _room(free, soon, suspects)]
+    args: list[Argument] = ["", worker, trip, want, lease_ms, words + way.value + _room(free, soon, suspects)]
     args += _reported(queues, done, outcomes, in_hand or ())
     return Call(
         script("exchange"), [keys.meta(queue) for queue in queues], args,

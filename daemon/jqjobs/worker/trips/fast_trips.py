@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from jqjobs.jobs.records import Status
-from jqjobs.store.calls.trips import Trip
+from jqjobs.store.calls.trips import Trip, Way
 
 #: So long what a whole trip has found is good enough (lua/fast_trip.lua).
 FULL_EVERY_MS = 20
@@ -35,6 +35,12 @@ class FastTrips:
         self.clock_offset_ms = 0
         self._whole_ms = self._rest_until_ms = self._alone_until_ms = -FULL_EVERY_MS
         self._in_vain = 0
+        self._way = Way.ALL
+
+    @property
+    def way(self) -> Way:
+        """Where the next trip goes if it is a whole one."""
+        return self._way if self._has_several_queues else Way.ALL
 
     def may_go(self, now_ms: int) -> bool:
         """Return whether the next trip is to be a fast one."""
@@ -47,12 +53,16 @@ class FastTrips:
     def begin_anew(self) -> None:
         """Make a whole trip next: the worker has been idle, or was woken."""
         self.queue = None
+        if self._way is Way.ENOUGH:
+            self._way = Way.FILLED  # the token that it may have had is put back where there is more
 
     def went_whole(self, trip: Trip, sent_ms: int, now_ms: int) -> None:
         """Note the answer of a whole trip, which has come now."""
         self.queue, self._whole_ms = trip.left_in, sent_ms
         self._left_in_a_row = self._most_in_a_row - len(trip.jobs)
         self.clock_offset_ms = trip.now_ms - now_ms
+        # Who others rely on to come at some moment tells them that he is busy; what is broken is looked at again.
+        self._way = Way.ALL if trip.wait_ms is not None or trip.broken else Way.ENOUGH
 
     def went(self, trip: Trip, now_ms: int) -> bool:
         """Note the answer of a fast trip; whether that was all. Else a whole trip follows at once."""

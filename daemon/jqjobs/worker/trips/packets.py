@@ -11,7 +11,7 @@ from jqjobs.jobs.records import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.fast_trips import fast_trip
-from jqjobs.store.calls.trips import Trip
+from jqjobs.store.calls.trips import Trip, Way
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.legs import Legs
 from jqjobs.worker.trips.queue_order import QueueOrder
@@ -91,10 +91,11 @@ class Packer:
         is_wake: bool = False,
     ) -> Packet:  # fmt: skip
         suspects = self._suspects.ask(want, free, now_ms)
+        way = Way.ALL if in_hand is not None or self._tail.is_on else self._fast.way
         call = trips.exchange(
             self.order.of_next_trip(), self._worker_id, self.number, want, self._lease_ms,
             done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked, free=free,
-            soon=self.soon, suspects=suspects, is_wake=is_wake,
+            soon=self.soon, suspects=suspects, is_wake=is_wake, way=way,
         )  # fmt: skip
         is_resync, asked_suspects = in_hand is not None, suspects is not None
         return Packet(call, report, want, free, now_ms, is_resync=is_resync, asked_suspects=asked_suspects)

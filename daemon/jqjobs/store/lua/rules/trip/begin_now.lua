@@ -2,10 +2,9 @@
 -- Gives: can_begin_now
 
 local function is_alone(queues, worker)
-  for _, q in ipairs(queues) do
-    if redis.call('EXISTS', q .. 'active:' .. worker) == 1 then return false end
-  end
-  return true
+  local active = {}
+  for i, q in ipairs(queues) do active[i] = q .. 'active:' .. worker end
+  return redis.call('EXISTS', unpack(active)) == 0
 end
 
 -- Either there is a slot, or with one slot a moment that is soon enough, for it and for all that this trip takes before

@@ -4,9 +4,10 @@
 -- Returns whether there is nothing in the queues of these meta keys for which a worker makes a trip; see
 -- `worker/trips/news`.
 local function has_nothing(keys)
+  local names = {}
   for _, key in ipairs(keys) do
-    local q = string.sub(key, 1, -5)
-    if redis.call('EXISTS', q .. 'ready', q .. 'inbox', q .. 'suspects') > 0 then return false end
+    local q, n = string.sub(key, 1, -5), #names
+    names[n + 1], names[n + 2], names[n + 3] = q .. 'ready', q .. 'inbox', q .. 'suspects'
   end
-  return true
+  return redis.call('EXISTS', unpack(names)) == 0
 end

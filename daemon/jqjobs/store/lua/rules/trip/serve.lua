@@ -5,7 +5,7 @@
 -- a queue: quiet: nothing is cancelled, scheduled, suspect or in the inbox, watches: its meta field `watch`, moments:
 -- ms until something is due, -1 for never, absent when that is not known;
 -- rare(): what handles all that is not plain (exchange.lua).
--- Gives: serve_all
+-- Gives: serve
 
 -- Returns whether ready has more, nil when that is not known.
 local function take_from(t, i, q, has_groups)
@@ -22,7 +22,7 @@ local function take_from(t, i, q, has_groups)
   if aside > 0 then t.more = 1 end
 end
 
-local function serve(t, i, q)
+local function serve_one(t, i, q)
   local meta = redis.call('HMGET', q .. 'meta', 'paused', 'reaped', 'watch', 'tail', 'served', 'uncounted',
     'turns')
   local paused, reaped, has_groups, due, ended, ready, inbox = meta[1], meta[2], meta[7], false, 0, nil, nil
@@ -47,13 +47,12 @@ local function serve(t, i, q)
 end
 
 -- A queue with a key of the wrong type stops only itself, and only for this trip, see mend.lua.
-local function serve_all(t)
-  for i, q in ipairs(t.queues) do
-    local fine, problem = pcall(serve, t, i, q)
-    if not fine then
-      t.rare().mend(q, { ['active:' .. t.worker] = 'zset' })
-      local n = #t.broken
-      t.broken[n + 1], t.broken[n + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
-    end
+local function serve(t, i)
+  local q = t.queues[i]
+  local fine, problem = pcall(serve_one, t, i, q)
+  if not fine then
+    t.rare().mend(q, { ['active:' .. t.worker] = 'zset' })
+    local n = #t.broken
+    t.broken[n + 1], t.broken[n + 2] = i, type(problem) == 'table' and problem.err or tostring(problem)
   end
 end
