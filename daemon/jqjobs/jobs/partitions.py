@@ -19,6 +19,7 @@ from jqjobs.jobs.records import check_name
 
 #: Of a queue at a time; and all places together in which jobs of one queue may be.
 MOST_PARTITIONS, MOST_PLACES = 16, 32
+_MOST_FORGOTTEN = 1000
 _RANGE = re.compile(r"(\d{1,7})\+(\d{1,2})", re.ASCII)
 _HOME = "."
 
@@ -85,6 +86,13 @@ class Partitions:
         """Return everywhere that jobs of the queue may be, its home first."""
         earlier = [name for each in self.before for name in self._named(each)]
         return [self.queue, *self.names, *earlier]
+
+    @property
+    def forgotten(self) -> list[str]:
+        """Return the last 1,000 partitions that it had and has no more."""
+        there = {number for each in (self.now, *self.before) for number in each}
+        gone = [number for number in range(self.now.stop) if number not in there]
+        return [f"{self.queue}~{number}" for number in gone[-_MOST_FORGOTTEN:]]
 
     def place(self, word: str) -> str:
         """Return where a new job goes, by its `spread_word`."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shlex
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jqjobs import App, Job, JobHandle
+from jqjobs import App, Concurrency, Job, JobHandle, RateLimit
 from jqjobs.api.batches import batch_of_running
 from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError, StoreFull, StoreUnavailable
 from jqjobs.jobs.flow import BatchState
@@ -163,6 +167,78 @@ def test_a_producer_that_comes_between_two_steps_of_a_change_is_not_in_two_place
     assert late.options(id="x").enqueue().created is False
     stale.client.close()
     steps.close()
+
+
+def take_all(system: QueueSystem, known: Partitions) -> list[str]:
+    """Have workers start all that may start now, each one job."""
+    taken: list[str] = []
+    for place in known.places:
+        while jobs := system.take(f"w-{len(taken)}", queues=(place,)):
+            taken += [job.id for job in jobs]
+        del system.trips[f"w-{len(taken)}"]  # it joins the next place
+    return taken
+
+
+@pytest.mark.parametrize("limit", [{"concurrency": Concurrency(1)}, {"rate_limit": RateLimit(1, hours=1)}])
+def test_a_limit_holds_in_each_partition(system: QueueSystem, app: App, limit: dict[str, Any]) -> None:
+    known = split(system, 3)
+    app.job(queue="q", name="limited", **limit)(takes_tenant).enqueue_many([(str(n),) for n in range(40)])
+    assert len(take_all(system, known)) == 3
+
+
+@pytest.mark.parametrize("kind", ["concurrency", "rate_limit"])
+def test_a_limit_by_group_holds_over_all(system: QueueSystem, app: App, kind: str) -> None:
+    known = split(system, 3)
+    limit = {"concurrency": Concurrency(1, key="{tenant}"), "rate_limit": RateLimit(1, hours=1, key="{tenant}")}[kind]
+    limited = app.job(queue="q", name="limited", group="{tenant}", **{kind: limit})(takes_tenant)
+    limited.enqueue_many([(f"t{n % 5}",) for n in range(40)])
+    assert len(take_all(system, known)) == 5
+
+
+def takes_tenant(tenant: str) -> None: ...
+
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+@pytest.fixture(params=["web", "flows"])
+def limited_app(real_system: QueueSystem, request: pytest.FixtureRequest) -> Iterator[App]:
+    """An app whose user may do what docs/protocol.md grants to one that enqueues, and what the how-to adds to that."""
+    protocol, how_to = ((DOCS / name).read_text("utf-8") for name in ("protocol.md", "how-to/redis.md"))
+    granted = re.search(rf"ACL SETUSER ({request.param} .*)", protocol)
+    added = re.search(r"results: `(~jq:\{orders~\*\}:\* &jq:\{orders~\*\}:\*)`", how_to)
+    assert granted
+    assert added
+    rights = [*shlex.split(granted[1].replace("{emails}", "{q}")), *added[1].replace("orders", "q").split()]
+    real_system.redis("ACL", "SETUSER", *rights)
+    url = real_system.url.replace("unix://", f"unix://{request.param}:secret@")
+    made = App(redis_url=url)
+    yield made
+    made.client.close()
+    real_system.redis("ACL", "DELUSER", request.param)
+
+
+def test_a_producer_with_the_documented_rights_uses_all_partitions(
+    real_system: QueueSystem, limited_app: App, request: pytest.FixtureRequest
+) -> None:
+    system, known = real_system, split(real_system, 2)
+    job = limited_app.job(queue="q", name="n", keep="1h")(takes_tenant)
+    handles = [job.options(key="k").enqueue("a"), *job.enqueue_many([(str(n),) for n in range(20)])]
+    known = split(system, 3)  # its former places are asked, and closed
+    assert job.options(key="k").enqueue("b").id == handles[0].id
+    handles += job.enqueue_many([(str(n),) for n in range(20)])
+    assert set(placed(system)) == {*known.places} - {"q"}
+    place = handles[-1].info().partition
+    assert place
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(handles[-1].result, 20)
+        while system.ids("ready", place):
+            run(system, place)
+        assert result.result() == "done"
+    if request.node.callspec.params["limited_app"] == "flows":
+        with limited_app.batch(queue="q", id="b") as batch:
+            batch.add_many(job, [(str(n),) for n in range(9)])
+        assert (batch.status().state, batch.status().open) == (BatchState.RUNNING, 9)
 
 
 def test_an_error_says_of_all_partitions_what_is_stored(system: QueueSystem, job: AnyJob) -> None:

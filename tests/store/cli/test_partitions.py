@@ -38,6 +38,11 @@ def test_it_says_where_jobs_go_and_where_earlier_ones_may_be(spread: Terminal) -
     assert spread.out.startswith("queue orders: orders~3, orders~4 take new jobs; earlier jobs may be in orders~0, ")
 
 
+def test_it_says_that_limits_hold_in_each(spread: Terminal) -> None:
+    spread.run("queue", "repartition", "orders", "2")
+    assert "with Concurrency(1) one may run in every one of them" in spread.out
+
+
 def test_status_counts_it_as_one_and_tells_its_places(spread: Terminal) -> None:
     queues = {queue["name"]: queue for queue in spread.json("status")["queues"]}
     assert set(queues) == {"orders", "mails"}

@@ -88,6 +88,24 @@ def test_what_redis_has_forgotten_it_is_told_again(workers: WatchedWorkers) -> N
     assert workers.system.redis("HEXISTS", workers.system.key("settings", "q~0"), "partitions") == 1
 
 
+def test_what_comes_to_a_forgotten_partition_goes_on_to_where_it_belongs(
+    workers: WatchedWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = workers.system
+    split(system, 1)
+    known = split(system, 2)
+    workers.join("w", *known.places)
+    monkeypatch.setattr(partition_watch, "_TIDY_EVERY_S", 0)
+    workers.replaced()
+    assert system.run(partitions("q")).places == ["q", "q~1", "q~2"]
+    system.push({"job": "n", "id": "late"}, queue="q~0")
+    workers.replaced()
+    while workers.keeper.housekeeping.inboxes.are_filled:
+        workers.keeper.housekeeping.inboxes.take_in()
+    assert system.ids("ready", known.place("late")) == ["late"]
+    assert system.redis("EXISTS", system.key("inbox", "q~0"), system.key("transfers", "q~0")) == 0
+
+
 def test_places_without_jobs_are_forgotten_in_time_of_queues_by_pattern_too(
     workers: WatchedWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

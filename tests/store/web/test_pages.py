@@ -15,6 +15,8 @@ from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.added import add_schedule
 from jqjobs.store.calls.daemons import register
 from jqjobs.store.calls.schedules import plan
+from jqjobs.store.partitioning import repartition
+from jqjobs.store.steps import run_steps
 from jqjobs.web import Access, Dashboard
 from jqjobs.web.access import VIEW
 from jqjobs.web.table import PAGES
@@ -100,6 +102,20 @@ def test_chosen_jobs_are_acted_on(system: QueueSystem, browser: Browser) -> None
     assert "1 job sent back to ready" in page
     assert "/jobs/q/a" in page
     assert "/jobs/q/b" not in page
+
+
+def test_a_queue_with_partitions_is_one_queue_in_the_dashboard(system: QueueSystem, browser: Browser) -> None:
+    known = run_steps(system.run, repartition("q", 3))
+    for place in known.names:
+        system.add(f"job-{place[-1]}", queue=place)
+    for words in ("job-2", "q/job-2", "q~2/job-2"):
+        assert "/jobs/q/job-2" in str(browser.ask(f"/find?q={words}").headers), words
+    assert "q~1" in browser.see("/jobs/q/job-1")
+    listed = browser.see("/jobs?queue=q&state=ready")
+    assert all(f"/jobs/q/job-{place[-1]}" in listed for place in known.names)
+    assert "q/job-0 is cancelled" in browser.press("/jobs/q/job-0/cancel")
+    browser.press("/queues/q/pause", reason="mend the mails")
+    assert all(system.meta("paused", place) for place in known.places)
 
 
 def test_a_queue_is_paused_with_a_reason(system: QueueSystem, browser: Browser) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from jqjobs import App
+from jqjobs import App, Concurrency, RateLimit
 from jqjobs.errors import ConfigError
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import parse_url
@@ -20,11 +22,14 @@ def served(system: QueueSystem, *queues: str, patterns: tuple[str, ...] = (), **
     """Return the places that a worker of these queues serves; ``declared``: partitions of its app."""
     app = App(redis_url=system.url, partitions=declared)
     app.job(name="n", queue="default")(lambda: None)
-    config = WorkerConfig(
+    return served_places(parse_url(system.url), config_of(system, *queues, patterns=patterns), app)
+
+
+def config_of(system: QueueSystem, *queues: str, patterns: tuple[str, ...] = ()) -> WorkerConfig:
+    return WorkerConfig(
         app="a:b", redis_url=system.url, worker_id="w", board="", channel_fd=0, daemon_pid=1, queues=queues,
         patterns=patterns,
     )  # fmt: skip
-    return served_places(parse_url(system.url), config, app)
 
 
 def test_each_queue_with_its_places_in_the_order_of_queues(system: QueueSystem) -> None:
@@ -45,6 +50,25 @@ def test_a_queue_gets_what_the_app_asks_for_once(system: QueueSystem, logged: Li
     assert served(system, "a", a=3) == ["a", "a~0", "a~1"], "what it has holds"
     [said] = logged.of("queue.partitions")
     assert (said["queue"], said["partitions"], said["app"]) == ("a", 2, 3)
+
+
+def test_jobs_whose_limits_hold_in_each_partition_are_named(system: QueueSystem, logged: Lines) -> None:
+    run_steps(system.run, repartition("q", 3))
+    app = App(redis_url=system.url)
+    options: dict[str, dict[str, Any]] = {
+        "plain": {}, "one": {"concurrency": Concurrency(1)},
+        "other": {"rate_limit": RateLimit(9, minutes=1, key="{a}")},
+        "whole": {"group": "{a}", "concurrency": Concurrency(1, key="{a}")},
+        "ruled": {"group": "{a}", "concurrency": lambda call: None},
+    }  # fmt: skip
+    for name, given in options.items():
+        app.job(name=name, queue="q", **given)(takes_a)
+    served_places(parse_url(system.url), config_of(system, "q"), app)
+    [said] = logged.of("queue.limits")
+    assert (said["queue"], said["partitions"], said["jobs"]) == ("q", 3, "one other ruled")
+
+
+def takes_a(a: int) -> None: ...
 
 
 def test_one_by_pattern_gets_them_and_its_places_have_turns(system: QueueSystem) -> None:

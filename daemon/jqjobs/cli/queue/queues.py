@@ -169,6 +169,9 @@ def repartition(session: Session, name: str, partitions: int) -> None:
     which are served as before, and take nothing new. New jobs go to new partitions from now on. Producers hear of it
     with the next job; daemons within seconds, and replace their workers one by one.
 
+    Order, priority and limits hold in each partition, not over the queue: a job with Concurrency(1) may run once in
+    every partition. A limit whose key is the group of the job holds over all.
+
     With the same number as before it looks which earlier partitions have no jobs any more, and forgets these.
 
     \b
@@ -179,5 +182,9 @@ def repartition(session: Session, name: str, partitions: int) -> None:
     with session.acting() as store:
         known = repartition_queue(store, name, partitions)
     earlier = f"; earlier jobs may be in {', '.join(known.former)}" if known.former else ""
-    said = f"queue {name}: {', '.join(known.names)} take new jobs{earlier}"
-    session.show({"queue": name, "partitions": known.names, "earlier": known.former}, [said], [name])
+    said = [f"queue {name}: {', '.join(known.names)} take new jobs{earlier}"]
+    if len(known.places) > 1:
+        said.append(
+            "order, priority and limits hold in each: of a job with Concurrency(1) one may run in every one of them"
+        )
+    session.show({"queue": name, "partitions": known.names, "earlier": known.former}, said, [name])

@@ -80,7 +80,7 @@ class LeaseKeeper:
         self._releases = ReleaseMarks(store)
         self.housekeeping = Housekeeping(store, settings)
         self.patterns = PatternQueues(store, settings.queues, daemon_id, self.housekeeping)
-        self.partition_watch = PartitionWatch(store, self._joined, self.patterns, tell)
+        self.partition_watch = PartitionWatch(store, self._joined, self.patterns, self.housekeeping.inboxes, tell)
         self.has_answered = False
         self.has_joined = False
 
@@ -93,9 +93,10 @@ class LeaseKeeper:
         if infos:
             self.housekeeping.maxmemory_bytes = min(limits, default=0)
         for complaint in complaints_of_all(infos):
-            log.event("redis.warning", level=log.WARNING, message=complaint.in_one_line())
-            if complaint.fatal:
+            if complaint.fatal:  # the main loop says it
                 self._tell(LeaseEvent("refused", message=complaint.in_one_line()))
+            else:
+                log.event("redis.warning", level=log.WARNING, message=complaint.in_one_line())
 
     def do(self, command: Command) -> None:
         """Do what the main loop has asked for."""

@@ -3,7 +3,7 @@
 Of queues by pattern partitions have turns, as these queues have; nobody need be replaced.
 
 What Redis has forgotten while we ran (FLUSHALL) it is told again: producers go by what they know. Places that have no
-jobs any more are forgotten in time.
+jobs any more are forgotten in time; envelopes that come to such a one all the same are taken in, and go on.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from jqjobs.daemon.lease_messages import Join, LeaseEvent
+from jqjobs.daemon.leases.inboxes import Inboxes
 from jqjobs.daemon.leases.pattern_queues import PatternQueues
 from jqjobs.jobs.partitions import Partitions, partition_of, queue_of
 from jqjobs.store.calls.partitions import partitions
@@ -29,11 +30,13 @@ class PartitionWatch:
     """One per daemon, in its lease thread. ``joined``: the workers that have a lease; ``tell``: see `LeaseKeeper`."""
 
     def __init__(
-        self, store: Store, joined: Mapping[str, Join], patterns: PatternQueues, tell: Callable[[LeaseEvent], None]
+        self, store: Store, joined: Mapping[str, Join], patterns: PatternQueues, inboxes: Inboxes,
+        tell: Callable[[LeaseEvent], None],
     ) -> None:  # fmt: skip
         self._store = store
         self._joined = joined
         self._patterns = patterns
+        self._inboxes = inboxes
         self._tell = tell
         self._known: dict[str, Partitions] = {}
         self._tidied_s = time.monotonic()
@@ -73,7 +76,9 @@ class PartitionWatch:
         return not {place for places in needed for place in places} <= set(join.queues)
 
     def tidy(self) -> None:
-        """Have places forgotten that have no jobs any more. Raises: StoreError."""
+        """Have places forgotten that have no jobs any more, and their inboxes looked into. Raises: StoreError."""
         self._tidied_s = time.monotonic()
+        for known in self._known.values():
+            self._inboxes.note(known.forgotten)
         for queue in [queue for queue, known in self._known.items() if known.former]:
             run_steps(self._store.run, tidy(queue))

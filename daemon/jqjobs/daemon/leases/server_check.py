@@ -51,7 +51,9 @@ def complaints(fields: Mapping[str, str], *, is_cluster: bool = False) -> list[C
 
     ``is_cluster``: it is meant as a node of one.
     """
-    found = [Complaint("version", message, fatal=True) for message in _strangers(fields, is_cluster=is_cluster)]
+    if stranger := next(_strangers(fields, is_cluster=is_cluster), ""):
+        return [Complaint("version", stranger, fatal=True)]  # what else it says of itself means nothing here
+    found = []
     version = fields.get("redis_version", "")
     major = version.split(".")[0]
     if fields.get("server_name") != "valkey" and major.isdecimal() and int(major) < OLDEST_REDIS:

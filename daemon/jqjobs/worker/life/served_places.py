@@ -12,6 +12,7 @@ from jqjobs.base import log
 from jqjobs.errors import ConfigError, Conflict, StoreError
 from jqjobs.jobs.partitions import Partitions
 from jqjobs.jobs.records import MAX_QUEUES
+from jqjobs.jobs.registration import Settings
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.address import Address
 from jqjobs.store.calls.partitions import partitions
@@ -37,6 +38,9 @@ def served_places(address: Address, config: WorkerConfig, app: App) -> list[str]
         return list(queues)
     finally:
         store.close()
+    for queue, known in zip(queues, found, strict=True):
+        if known:
+            _tell_of_limits(queue, known, app)
     return _fitting(config, [known.places if known else [queue] for queue, known in zip(queues, found, strict=True)])
 
 
@@ -51,6 +55,18 @@ def _declare(store: Store, queue: str, count: int) -> None:
         hint = f"jqctl queue repartition {queue} {count}, or change the app"
         has = len(known.now)
         log.event("queue.partitions", level=log.WARNING, queue=queue, partitions=has, app=count, hint=hint)
+
+
+def _tell_of_limits(queue: str, known: Partitions, app: App) -> None:
+    jobs = {job.name for job in app.registry.jobs.values() if job.settings.queue == queue and _is_apart(job.settings)}
+    if jobs:
+        log.event("queue.limits", queue=queue, partitions=len(known.now), jobs=" ".join(sorted(jobs)))
+
+
+def _is_apart(settings: Settings) -> bool:
+    """Whether a limit of a job holds in each partition only: one by group does not, since a group is in one."""
+    rules = [rule for rule in (settings.limits.rate, settings.limits.concurrency) if rule is not None]
+    return any(settings.group is None or getattr(rule, "key", None) != settings.group for rule in rules)
 
 
 def _fitting(config: WorkerConfig, by_queue: Sequence[Sequence[str]]) -> list[str]:

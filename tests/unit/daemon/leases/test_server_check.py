@@ -36,6 +36,7 @@ def test_an_old_redis_is_fatal() -> None:
     ("line", "name"),
     [
         ("dragonfly_version:df-v1.21.2", "Dragonfly df-v1.21.2"),
+        ("redis_version:6.2.11\r\ndragonfly_version:df-v1.38.1\r\nredis_mode:cluster", "Dragonfly df-v1.38.1"),
         ("redis_mode:cluster", "Redis Cluster"),
         ("cluster_enabled:1", "Redis Cluster"),
     ],
