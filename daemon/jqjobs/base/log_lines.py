@@ -14,6 +14,8 @@ from jqjobs.base.escape import visible
 
 #: Attributes of a record: the fields of an event, and a traceback that is shown instead of its ``exc_info``.
 FIELDS, TRACEBACK = "jq_fields", "jq_traceback"
+#: How what may be half a character is escaped in JSON.
+_SURROGATE = "\\ud"
 #: The loggers whose messages are names of events.
 EVENT_LOGGERS = ("jqjobs", "jqjobs.job", "jqjobs.job.aside")
 
@@ -52,7 +54,16 @@ class JsonFormat(logging.Formatter):
         found |= getattr(record, FIELDS, {})
         if traceback := _traceback(record):
             found["exception"] = traceback
-        return json.dumps(found, default=str)
+        line = json.dumps(found, default=str)
+        return json.dumps(_without_surrogates(found), default=str) if _SURROGATE in line else line
+
+
+def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with what stands for no character as the text of its escape: no strict parser reads it."""
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
 
 
 def lost_note(who: str, form: str, count: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any, TextIO
 
+import msgspec
 import pytest
 
 from jqjobs.base import log
@@ -75,12 +76,12 @@ def test_a_json_line_is_one_line_whatever_is_in_it() -> None:
     line = JsonFormat("w").format(record(fields={"error": "a\nb\x1b\u202e\ud800", "path": os}))
     assert line.isascii()
     assert "\n" not in line
-    found = json.loads(line)
+    found = msgspec.json.decode(line)  # strict: half a character is no JSON
     assert (found["event"], found["who"], found["level"], found["error"]) == (
         "job.done",
         "w",
         "info",
-        "a\nb\x1b\u202e\ud800",
+        "a\nb\x1b\u202e\\ud800",
     )
 
 

@@ -161,13 +161,17 @@ class Relay(threading.Thread):
             self._sinks[STDERR].put(self._said.popleft())
 
 
+def _is_null(about: os.stat_result) -> bool:
+    return stat.S_ISCHR(about.st_mode) and about.st_rdev == os.stat(os.devnull).st_rdev
+
+
 def _sinks_of(who: str, form: str) -> dict[int, Sink]:
-    """Return what stdout and stderr lead to, but for terminals and the like; one and the same if that is one place."""
+    """Return what stdout and stderr lead to, but for terminals and /dev/null; one and the same if that is one place."""
     sinks: dict[int, Sink] = {}
     by_place: dict[tuple[int, int], Sink] = {}
     for descriptor in (STDOUT, STDERR):
         about = os.fstat(descriptor)
-        if not stat.S_ISCHR(about.st_mode):
+        if not (os.isatty(descriptor) or _is_null(about)):
             place = about.st_dev, about.st_ino
             by_place.setdefault(place, Sink(descriptor, partial(lost_note, who, form)))
             sinks[descriptor] = by_place[place]

@@ -25,7 +25,10 @@ _FIRST_COPY = 3
 
 
 class _Whole(io.FileIO):
-    """Writes all that it gets before anybody else in this process may; also once a job has closed its descriptor."""
+    """Writes all that it gets before anybody else in this process may; also once a job has closed its descriptor.
+
+    A terminal may go away, as the session ends in which a daemon was started: what is printed then is lost.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -38,6 +41,8 @@ class _Whole(io.FileIO):
                 try:
                     left = left[super().write(left) or 0 :]
                 except OSError as error:
+                    if error.errno == errno.EIO:
+                        break
                     if error.errno != errno.EBADF or not self.reopen():
                         raise
         return memoryview(data).nbytes
@@ -116,7 +121,8 @@ def print_lines() -> None:
 
 
 def _line_by_line(stream: io.TextIOWrapper) -> _Lines:
-    lines = _Lines(_Whole(stream.fileno()), stream.encoding, stream.errors)
+    errors = "backslashreplace" if stream.errors == "strict" else stream.errors  # no job fails of what it tells people
+    lines = _Lines(_Whole(stream.fileno()), stream.encoding, errors)
     # Or `print` would write a long text first, and its line end when others have had their turn.
     lines._CHUNK_SIZE = _MOST_BYTES  # type: ignore[attr-defined]
     return lines

@@ -78,14 +78,18 @@ def test_stdout_and_stderr_that_are_one_place_are_one_pipe_so_their_order_is_kep
         os.close(kept)
 
 
-def test_a_terminal_and_dev_null_are_handed_on_as_they_are() -> None:
+@pytest.mark.parametrize(
+    ("place", "is_handed_on"), [("terminal", True), (os.devnull, True), ("/dev/full", False)], ids=str
+)
+def test_a_terminal_and_dev_null_are_handed_on_as_they_are_and_no_other_device(place: str, is_handed_on: bool) -> None:
     kept = os.dup(1), os.dup(2)
-    terminal, null = os.openpty()[1], os.open(os.devnull, os.O_WRONLY)
-    os.dup2(terminal, 1)
-    os.dup2(null, 2)
+    output = os.openpty()[1] if place == "terminal" else os.open(place, os.O_WRONLY)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     try:
         with Relay("jqd:1", "text") as relay, relay.pipes() as pipes:
-            assert (pipes.stdout, pipes.stderr, pipes.read_ends) == (None, None, [])
+            found = (pipes.stdout, pipes.stderr, pipes.read_ends)
+        assert (found == (None, None, [])) is is_handed_on
     finally:
         for target, descriptor in enumerate(kept, 1):
             os.dup2(descriptor, target)

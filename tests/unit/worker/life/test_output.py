@@ -40,8 +40,9 @@ print(sizes)
 
 def test_a_child_can_print_whoever_was_printing_when_it_was_forked() -> None:
     script = """
-import threading
+import threading, warnings
 from jqjobs.base import log
+warnings.simplefilter("ignore")  # Python 3.12 says that forks are dangerous, and whose turn it is to print waits for us
 taken, done = threading.Event(), threading.Event()
 def hold():
     with log.TURN:
@@ -56,6 +57,23 @@ os.wait()
 done.set()
 """
     assert printed(script) == "the child\n"
+
+
+def test_a_terminal_that_is_gone_fails_nobody_who_prints() -> None:
+    script = """
+master, terminal = os.openpty()
+os.dup2(terminal, 1)
+os.close(terminal)
+os.close(master)
+print("lost")
+print("not lost", file=sys.stderr)
+"""
+    assert printed(script) == "not lost\n"
+
+
+def test_what_the_encoding_lacks_fails_nobody_who_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert printed("print('\\u20ac \\udc80')") == "\\u20ac \\udc80\n"
 
 
 @pytest.mark.parametrize(
