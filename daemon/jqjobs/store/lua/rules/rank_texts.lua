@@ -1,4 +1,4 @@
--- Ranks that follow each other, as text. They are counted here: to have Redis write each takes half as long as to read a
+-- Ranks that follow each other, as text, counted here: to have Redis write each takes half as long as to read a
 -- job.
 -- Gives: rank_texts
 

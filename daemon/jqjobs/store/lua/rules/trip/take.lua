@@ -3,9 +3,8 @@
 -- Gives: take
 
 local MOST_ASIDE = 50  -- a trip moves so many aside to find what can be taken; one counts for each of its limits
-local NO_LIMITS = {}
 -- A trip takes so many that are not plain, of those with limits half as many, and fewer the more it reports: 3 to 5 ms.
-local MOST_COSTLY, LEAST_COSTLY = 128, 16
+local MOST_COSTLY, LEAST_COSTLY, NO_LIMITS = 128, 16, {}
 
 -- What was found is in the worker's hands, and what starts with that is counted. Returns whether one of its limits
 -- holds others back, so that somebody else may have come to ready.
@@ -18,18 +17,15 @@ local function take_found(t, q, batch, active, has_groups)
 end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
--- { failures, timeout, keep, key, limits, suspect, uncleaned, max_attempts, hung, since, snoozes, flow: nil or { flow,
--- previous, batch } }, each nil when absent. batch: see hand_out.lua. has_groups: there are, or were.
+-- what EXTRA lists (hand_out.lua, as batch), then nil or { flow, previous, batch }. has_groups: there are, or were.
 -- Returns how many were taken, how many only moved aside, whether to stop taking altogether, and whether to look again.
 local function take_head(t, q, index, want, batch, active, has_groups)
   local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
   local got, aside, stop, again = 0, 0, false, false
   for i = 1, #head, 2 do
     stop = t.room < 0 or t.costly <= 0
-    if stop then
-      t.more = 1
-      break
-    end
+    t.more = stop and 1 or t.more
+    if stop then break end
     local id, rank, gone, passes_on = head[i], head[i + 1], false, false
     local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
     local limits = fine and f and f.limits and limits_of(f.limits) or NO_LIMITS

@@ -8,7 +8,7 @@
 -- Gives: has_turns, turn_before, write_turns, have_begun, read_turns
 
 local has_turns = {}  -- q → whether it has groups, asked once a call
--- Of each priority: its text, the highest rank taken, and the last one of each group, by its name in `turns`: false where
+-- Of each priority: its text, the highest rank taken, and the last one of each group, by name in `turns`: false where
 -- there is none, nil where this call has not asked. What it has given is written by `write_turns`.
 local bands = {}
 
