@@ -13,12 +13,14 @@ from jqjobs.inprocess.flows import Flows
 from jqjobs.inprocess.memory_store import FrozenClock, Record, Records, taken_job
 from jqjobs.inprocess.replies import reply_to
 from jqjobs.inprocess.settling import settle
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.groups import group_fields
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
 from jqjobs.store.call import Call
-from jqjobs.store.calls import enqueueing, upkeep
+from jqjobs.store.calls import batches, enqueueing, upkeep
 from jqjobs.store.calls.cancels import cancel
+from jqjobs.store.steps import run_steps
 from store.queue_system import START_MS, QueueSystem
 
 STEPS = 150
@@ -33,7 +35,8 @@ class Both:
         self.system = system
         self.clock = FrozenClock(START_MS)
         self.records = Records(self.clock)
-        self.flows = Flows(self.records)
+        self.flows = flows = Flows(self.records)
+        self.records.on_add, self.records.on_end, self.records.on_turn = flows.added, flows.ended, flows.turned
         system.join("w")
 
     def add(self, new: NewJob) -> None:
@@ -83,3 +86,21 @@ def test_the_order_is_that_of_redis(system: QueueSystem, seed: int) -> None:
     both.pass_time(5000)
     while taken := both.take():
         both.end(*taken, Kind.DONE, 0)
+
+
+@pytest.mark.parametrize("how", ["over", "cancelled", "a member is dead"])
+def test_a_member_that_comes_late_fares_as_in_redis(system: QueueSystem, how: str) -> None:
+    both = Both(system)
+    both.act(batches.open_batch("q", "b", "nonce", OnDead.CANCEL, 10**9))
+    if how == "a member is dead":
+        both.add(NewJob("n", b"{}", id="first", fields=("flow", "b", "batch", "q/b")))
+        both.act(cancel("q", ["first"]))
+    else:
+        both.act(batches.close_batch("q", "b", 0) if how == "over" else batches.cancel_batch("q", "b"))
+    both.add(NewJob("n", b"{}", id="late", fields=("flow", "b", "batch", "q/b")))
+    run_steps(system.run, batches.deliver_flow("q"))
+
+    both.act(batches.batch_status("q", "b"))
+    record = both.records.get("q", "late")
+    assert record is not None
+    assert system.states("late") == [record.state]

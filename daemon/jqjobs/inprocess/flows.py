@@ -23,14 +23,19 @@ class Flows:
         self.on_begin: Callable[[Record], None] = lambda record: None
 
     def added(self, record: Record) -> None:
-        """Note a new member, or the next step of one."""
+        """Note a new member, or the next step of one. A new one of a batch that is cancelled is cancelled too."""
         batch = self._of(record)
         if batch is None:
             return
-        if "member" not in record.fields:
-            record.fields["member"] = record.ref
-            batch.total += not str(record.fields["batch"]).startswith("+")
+        is_new = "member" not in record.fields
+        record.fields.setdefault("member", record.ref)
+        if batch.over == "cancelled" and is_new:  # the step of one that a person has retried goes on
+            self._records.end(record, "dead", "cancelled")
+        if batch.over:
+            return
+        batch.total += is_new and not str(record.fields["batch"]).startswith("+")
         batch.open[str(record.fields["member"])] = record
+        self._settle(batch)
 
     def ended(self, record: Record) -> None:
         """Begin what comes after a job that has succeeded; tell its batch."""
