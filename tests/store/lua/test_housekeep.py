@@ -16,6 +16,26 @@ def test_an_empty_queue_needs_nothing(system: QueueSystem) -> None:
     assert system.tend() == upkeep.Housekept(more=False, wait_ms=None, inbox=False, reaped=0)
 
 
+def test_a_queue_in_which_nothing_is_costs_a_dozen_commands(system: QueueSystem) -> None:
+    """Its workers wait, and have leases; what they do not need is not asked for."""
+    system.join("v", "w")
+    system.offer("n")
+    system.tend()
+    system.clock.advance(2500)
+
+    found, commands = counted(system, system.tend)
+    assert (found, commands <= 14) == (upkeep.Housekept(more=False, wait_ms=None, inbox=False, reaped=0), True)
+
+
+def test_what_a_dead_worker_had_in_an_idle_queue_is_there_for_others(system: QueueSystem) -> None:
+    system.add("a")
+    system.take("w")
+    system.use_up_token()
+    system.outlive_leases()
+
+    assert (system.states("a"), system.wakes()) == (["ready"], True)
+
+
 def test_it_promotes_what_is_due_and_says_when_the_next_job_is(system: QueueSystem) -> None:
     system.add("a", due="+10")
     system.add("b", due="+25")

@@ -1,5 +1,4 @@
---: include core mend mend_if_due wake due pausing workers/expired_leases waiting/leave_waiting
---: include retention parking/unpark parking/misfits moving/overdue trip/served flow/forget_batches turns/forget offers
+--: include core mend mend_if_due wake due pausing workers/expired_leases trip/served offers chores
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. A call is short, however
 -- much there is: about a thousand commands; call again while more is 1.
@@ -31,28 +30,26 @@ end
 -- Once more where a key was of another type after all: each step leaves all jobs where they belong.
 local function keep_house()
   more, left = false, COMMANDS
-  local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted')
+  local meta = redis.call('HMGET', q .. 'meta', 'reaped', 'unpark', 'uncounted', 'paused')
   if meta[3] then count_uncounted(q, now, meta[3]) end
-  some(4, promote)
-  end_pause(q, now)
+  local stirs, trimmed, undelivered, inbox = meta[2] or meta[4] or has_anything(q), 0, 0, false
+  if stirs then
+    some(4, promote)
+    end_pause(q, now)
+  end
   local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
   left = left - 20 * lost
-  some(20, pass_deadlines)
-  if meta[2] then some(8, unpark, tonumber(meta[2])) else some(8, unpark_latest) end
-  some(14, end_overdue_misfits)
-  some(3, forget_kept)
-  some(3, forget_batches)
-  local trimmed = some(5, trim_dead, most_dead, dead_ms)
+  stirs = stirs or lost > 0
+  if stirs then trimmed, undelivered = see_to_jobs(q, now, some, meta[2], most_dead, dead_ms) end
   forget_offers(q, now - lease)
-  local undelivered = overdue_transfers(q, now) + overdue_notices(q, now)
-  local inbox = update_wake(q)
-  if redis.call('EXISTS', q .. 'ready') == 0 then forget_turns(q) end
+  if stirs then inbox = update_wake(q) else update_wake(q, false, false, false) end
   if reaped + lost > 0 then wake_watcher(q, now) end
   more = more or dead_left
   local mended = redis.call('HGET', q .. 'meta', 'mended')
   if mended then redis.call('HDEL', q .. 'meta', 'mended') end
   if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
-  return { more and 1 or 0, ask_again_at(q, now), inbox and 1 or 0, reaped, trimmed, mended or '', undelivered }
+  return { more and 1 or 0, stirs and ask_again_at(q, now) or -1, inbox and 1 or 0, reaped, trimmed, mended or '',
+    undelivered }
 end
 local fine, answer = pcall(keep_house)
 if fine then return answer end
