@@ -320,6 +320,15 @@ def test_envelopes_come_to_their_partitions_each_once(system: QueueSystem, job: 
     assert "spread" not in system.job("e2", place_of(system, "e2"))
 
 
+def test_envelopes_of_a_group_stay_in_order(system: QueueSystem) -> None:
+    place = split(system, 3).place("=g")
+    ids = [f"{number * 37 % 80:02}" for number in range(80)]
+    system.push(*({"job": "n", "id": job_id, "group": "g"} for job_id in ids))
+    system.ingest()
+    run_steps(system.run, deliver_all("q"))
+    assert system.ids("ready", place) == ids
+
+
 def test_an_envelope_may_come_to_the_inbox_of_a_partition(system: QueueSystem, job: AnyJob, app: App) -> None:
     known = split(system, 2)
     system.push({"job": "n", "id": "a", "queue": "q"}, {"job": "n", "queue": "other"}, queue="q~1")

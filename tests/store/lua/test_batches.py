@@ -85,8 +85,8 @@ def test_all_dead_members_are_sent_back_wherever_they_are_but_one_whose_key_is_t
     system.add("k", key="key", fields=("flow", "b", "batch", "q/b", "max_attempts", 1))
     close(system, 302)
     for queue in ("q", "other"):
-        jobs = system.take(f"w{queue}", 400, queues=(queue,))
-        system.trip(f"w{queue}", 0, [outcome(job, Kind.DISCARDED) for job in jobs], queues=(queue,))
+        while jobs := system.take(f"w{queue}", 400, queues=(queue,)):  # a trip takes some of them
+            system.trip(f"w{queue}", 0, [outcome(job, Kind.DISCARDED) for job in jobs], queues=(queue,))
     tell(system, "other")
     system.add("newer", key="key")
     assert status(system).dead == 302

@@ -11,9 +11,10 @@ local function read_transfer(q, id)
 end
 
 -- Which left so long ago, ms, the oldest first; or else left in the future: before the clock went back, that is.
--- first: if given, so many are left out.
+-- first: if given, so many are left out. Moments have fractions (send.lua).
 local function gone_since(q, now, age, most, first)
-  local found = redis.call('ZRANGEBYSCORE', q .. 'transfers', '-inf', now - age, 'LIMIT', first or 0, most)
+  local key, latest = q .. 'transfers', '(' .. digits(now - age + 1)
+  local found = redis.call('ZRANGEBYSCORE', key, '-inf', latest, 'LIMIT', first or 0, most)
   if #found > 0 then return found end
-  return redis.call('ZRANGEBYSCORE', q .. 'transfers', '(' .. digits(now), '+inf', 'LIMIT', first or 0, most)
+  return redis.call('ZRANGEBYSCORE', key, digits(now + 1), '+inf', 'LIMIT', first or 0, most)
 end
