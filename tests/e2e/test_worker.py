@@ -188,4 +188,4 @@ def test_from_the_wake_up_to_the_first_line_of_a_job_few_functions_are_called(si
     # A job that came as the wait was just over was found by a look, not by a token.
     woken = [calls for calls in found if calls and calls[0] == "TokenLine.read"]
     least = min(woken, key=len)
-    assert len(least) <= 125, least
+    assert len(least) <= 100, least

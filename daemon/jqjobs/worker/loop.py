@@ -60,6 +60,7 @@ class Loop:
         self._ending = Ending(parts)
         self._executed = 0
         self._has_room = False
+        #: False: a trip has come that Redis has made while this worker was idle.
         self._has_looked = True
         self._look_ms = self._turn_ms = 0
 
@@ -70,8 +71,9 @@ class Loop:
                 self._look_after_itself()
                 if self._turning is not None and self._turning.is_due:
                     self._take_turns(self._turning)
-                self._run()  # what could not begin before: it needs memory, or the lease was in doubt
-                if self._fetching.is_due():
+                if self._has_looked:
+                    self._run()  # what could not begin before: it needs memory, or the lease was in doubt
+                if not self._has_looked or self._fetching.is_due():
                     self._work()
                 elif not self._hook_queue.run_next():
                     self._wait()
@@ -118,7 +120,8 @@ class Loop:
     def _look(self, now_ms: int) -> None:
         """Hear the daemon and look at the own size, unless all was well a moment ago."""
         if now_ms >= self._look_ms:
-            self._instructions.hear()
+            if self._has_looked or self._wake_wait.has_word:  # else that wait has seen that there is none
+                self._instructions.hear()
             self._has_room = self._is_fit and self._own_memory.may_take()
             self._look_ms = now_ms + _LOOK_EVERY_MS if self._has_room else 0
 
@@ -147,10 +150,10 @@ class Loop:
 
     def _trip(self) -> Trip | None:
         """Finish the trip that is under way, or make one; None when Redis does not answer."""
-        if not self._exchanger.under_way and not self._board.lease_holds():
+        if not (is_under_way := self._exchanger.under_way) and not self._board.lease_holds():
             return None
         try:
-            if not self._exchanger.under_way:
+            if not is_under_way:
                 self._hook_queue.look(self._exchanger.order.queues)
                 self._exchanger.send(*self._fetching.ask())
             trip = self._exchanger.receive()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jqjobs.api.app import App
+from jqjobs.base.alarm import alarm
 from jqjobs.base.config import Environment
 from jqjobs.link.channel import Channel
 from jqjobs.link.worker_board import WorkerBoard
@@ -33,7 +34,7 @@ from jqjobs.worker.life.worker_signals import Signals
 from jqjobs.worker.slots.executor import Executor, MainThread
 from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.slots.job_statistics import JobStatistics
-from jqjobs.worker.slots.monitor import JobInterrupter, Monitor, SlotInterrupter
+from jqjobs.worker.slots.monitor import JobInterrupter, Monitor, SlotInterrupter, look_every_s
 from jqjobs.worker.slots.pool import Pool
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.exchanger import Exchanger
@@ -105,7 +106,8 @@ class _Wiring:
         self.rng = random.Random()
         self.store = Store(address, name=name)
         self.board = WorkerBoard(Path(config.board))
-        self.batch = Batch(self.board, is_for_one_slot=config.concurrency == 1)
+        self.look_every_s = look_every_s(config.concurrency)
+        self.batch = Batch(self.board, alarm(self.look_every_s), is_for_one_slot=config.concurrency == 1)
         self.job_log = JobLog(config.log_jobs_ms, has_file=config.job_log != "")
         self.heard = Heard()
         self.notes = NoteWriter(Store(address, timeout_s=_NOTES_TIMEOUT_S, name=name), name, config.concurrency)
@@ -195,5 +197,6 @@ class _Wiring:
         return Monitor(
             batch=self.batch, board=self.board, exchanger=self.exchanger, signals=self.process.signals,
             notes=self.notes, statistics=self.statistics, tail=self.tail, interrupter=interrupter, slots=slots,
-            prefetch_ms=self.config.prefetch_ms, hung_after_ms=self.config.hung_after_ms,
+            look_every_s=self.look_every_s, prefetch_ms=self.config.prefetch_ms,
+            hung_after_ms=self.config.hung_after_ms,
         )  # fmt: skip

@@ -37,6 +37,11 @@ _REPORT_MANY_AFTER_MS = 50
 _AGAIN_MS = 100
 
 
+def look_every_s(slots: int) -> float:
+    """Return how often a monitor looks while there are jobs in hand; so long after they came it does first."""
+    return _LOOK_EVERY_S if slots == 1 else _LOOK_AT_MANY_EVERY_S
+
+
 class JobInterrupter(Protocol):
     """Raises an exception in a running job. False: it does not run, or not yet.
 
@@ -75,12 +80,15 @@ class _Told:
 
 
 class Monitor(threading.Thread):
-    """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, sleeps otherwise."""
+    """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, sleeps otherwise.
+
+    What begins does not wake it: its first look is one turn later, see `Alarm`.
+    """
 
     def __init__(
         self, *, batch: Batch, board: WorkerBoard, exchanger: Exchanger, signals: EndSignals, notes: NoteWriter,
         statistics: JobStatistics, tail: Tail, interrupter: JobInterrupter, slots: SlotInterrupter | None,
-        prefetch_ms: int, hung_after_ms: float,
+        look_every_s: float, prefetch_ms: int, hung_after_ms: float,
     ) -> None:  # fmt: skip
         """``slots``: where there are several; None: one job at a time, in the main thread."""
         super().__init__(name="jqjobs-monitor", daemon=True)
@@ -94,7 +102,7 @@ class Monitor(threading.Thread):
         self._statistics = statistics
         self._tail = tail
         self._slots = slots
-        self._look_every_s = _LOOK_EVERY_S if slots is None else _LOOK_AT_MANY_EVERY_S
+        self._look_every_s = look_every_s
         self._hung_after_ms = hung_after_ms
         #: By place.
         self._told: dict[int, _Told] = {}

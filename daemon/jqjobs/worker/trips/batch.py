@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from jqjobs.base.alarm import Alarm
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
@@ -37,7 +38,7 @@ _LIMITED_WITHIN_MS = 5
 class Batch:
     """What one worker has in hand, mirrored on its board."""
 
-    def __init__(self, board: WorkerBoard, *, is_for_one_slot: bool = False) -> None:
+    def __init__(self, board: WorkerBoard, busy: Alarm | None = None, *, is_for_one_slot: bool = False) -> None:
         self._board = board
         #: With one slot: when jobs came last.
         self._added_ms: float = 0 if is_for_one_slot else math.inf
@@ -49,8 +50,8 @@ class Batch:
         self._done = self.reports.done
         #: When a job was started last, boottime ms.
         self.last_start_ms = 0
-        #: Set while there is something for the monitor to look at.
-        self.busy = threading.Event()
+        #: Set while there is something for the monitor to look at, which need not be looked at as it comes.
+        self.busy: Alarm = busy or threading.Event()
         #: Whether a job takes no notice of its end, so that this worker is to be replaced and takes nothing more.
         self.has_hung = False
         #: Of a job in hand that does not start while others run.
@@ -89,8 +90,7 @@ class Batch:
                 self._unstarted.extend(jobs)
                 if self._added_ms != math.inf:
                     self._added_ms = monotonic_ms()
-            if not self.busy.is_set():  # `rest` clears it only when nothing is in hand
-                self.busy.set()
+            self.busy.set()  # `rest` clears it only when nothing is in hand
 
     def start_next(self) -> TakenJob | None:
         """Mark the next job as running and return it; None when there is none, or none may be started.

@@ -65,6 +65,7 @@ class TokenLine:
         self._queues = queues
         self._asked: Sequence[str] = ()
         self._tokens: dict[str, str] = {}
+        self._queue_of: dict[bytes, str] = {}
         self._sets = [wire.address.key(keys.wakes(pattern)) for pattern in patterns]
         self._heard = heard
         self._standing = standing
@@ -89,6 +90,7 @@ class TokenLine:
             return True
         if queues is not self._asked:
             self._asked, self._tokens = queues, {queue: self._wire.address.key(keys.wake(queue)) for queue in queues}
+            self._queue_of = {token.encode(): queue for queue, token in self._tokens.items()}
         tokens = [*[token for queue, token in self._tokens.items() if queue not in but], *self._sets]
         if not tokens or (self._again_at and time.monotonic() < self._again_at):
             return False
@@ -131,7 +133,7 @@ class TokenLine:
         if reply is not None and reply[0].decode() in self._sets:
             self._heard.called.append(reply[1].decode("utf-8", "replace"))
         elif reply is not None:
-            queue = next(queue for queue, token in self._tokens.items() if token.encode() == reply[0])
+            queue = self._queue_of[reply[0]]
             # Of those that it serves by turns it may have let go meanwhile: then it goes there again.
             (self._heard.called.append if self._sets else self._heard.woken.add)(queue)
 

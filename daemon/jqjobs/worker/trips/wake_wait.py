@@ -26,6 +26,8 @@ class WakeWait:
         self._channel = channel
         self._wakeup = wakeup
         self._when_moved = when_moved
+        #: Whether the daemon may have said something, as far as the last wait saw.
+        self.has_word = True
 
     def wait(self, timeout_s: float, *, for_token: bool = True, but: frozenset[str] = frozenset()) -> bool:
         """Return False after ``timeout_s``, True earlier when there is a reason to look again.
@@ -39,11 +41,13 @@ class WakeWait:
             poll.register(descriptor, select.POLLIN)
         if not self._channel.closed:
             poll.register(self._channel, select.POLLIN)
+        self.has_word = True
         try:
             ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
         except OSError:  # a job has left a limit of descriptors below what is waited for here
             time.sleep(min(timeout_s, _LOOK_S))
             return False
+        self.has_word = self._channel.closed or self._channel.fileno() in ready
         answered = [lines[descriptor] for descriptor in ready if descriptor in lines]
         is_reason = len(ready) > len(answered)
         for line in answered:
