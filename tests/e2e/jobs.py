@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import itertools
 import json
 import os
@@ -61,6 +62,12 @@ def calls_since_wake() -> list[str]:
     calls = _since_wake.copy()
     sys.setprofile(_note_call)
     return calls
+
+
+@app.job
+def count_looked_at() -> tuple[int, int]:
+    """Return how many objects the garbage collector looks at, and how many it passes over."""
+    return len(gc.get_objects()), gc.get_freeze_count()
 
 
 @app.job

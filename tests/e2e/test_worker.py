@@ -189,3 +189,9 @@ def test_from_the_wake_up_to_the_first_line_of_a_job_few_functions_are_called(si
     woken = [calls for calls in found if calls and calls[0] == "TokenLine.read"]
     least = min(woken, key=len)
     assert len(least) <= 100, least
+
+
+def test_the_garbage_collector_passes_over_what_was_loaded_before_the_first_job(site: Site) -> None:
+    site.start_daemon("--processes", "1")
+    looked_at, passed_over = site.wait_for(site.send("count_looked_at"), State.KEPT).result
+    assert looked_at * 5 < passed_over

@@ -19,7 +19,13 @@ from jqjobs.link.exits import WorkerExit
 from jqjobs.link.stacks import Stacks
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.worker.attempts.interrupt import Interrupter
-from jqjobs.worker.life.boot import describe_failure, limit_threads, load_registered, refuse_green_threads
+from jqjobs.worker.life.boot import (
+    describe_failure,
+    keep_what_is_loaded,
+    limit_threads,
+    load_registered,
+    refuse_green_threads,
+)
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.life.joining import join
 from jqjobs.worker.life.loaded_files import LoadedFiles
@@ -56,6 +62,7 @@ def main() -> int:
     if parts is None:
         return WorkerExit.BAD_APP
     process.surroundings.keep()
+    keep_what_is_loaded()
     worker_log.take_app_lines()
     signals.loading = False
     process.channel.send("loaded")

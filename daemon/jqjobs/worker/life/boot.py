@@ -1,10 +1,12 @@
-"""Loads the app with all its jobs, says in one line why it cannot be, and lets go of the threads it has started.
+"""Loads the app with all its jobs, says in one line why it cannot be, keeps the garbage collector off what was loaded,
+and lets go of the threads it has started.
 
 For workers, and for `jqd --check`.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import threading
@@ -56,6 +58,16 @@ def refuse_green_threads(concurrency: int) -> None:
         raise ConfigError("the app is monkey-patched: its slots would wait for each other", hint=hint)
     if not hasattr(select, "poll"):
         raise ConfigError("the app is monkey-patched by eventlet, under which no worker runs", hint="patch elsewhere")
+
+
+def keep_what_is_loaded() -> None:
+    """Have the garbage collector look once at all that is there, and never again.
+
+    Else one of the first jobs pays for the first look, some ms for jqjobs alone, and later ones for looks in which
+    nothing is found. What has been loaded and becomes garbage is freed all the same, unless it is in a circle.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def limit_threads(code: int) -> None:
