@@ -61,7 +61,7 @@ class Around:
     #: Nobody has touched what is around the jobs.
     touched = is_spoilt = False
 
-    has_room = True
+    has_room = has_word = True
 
     @property
     def stdout(self) -> Any:
@@ -217,16 +217,23 @@ def test_while_hooks_wait_for_an_outcome_nothing_is_asked_for_ahead(shift: Shift
     assert shift.jobs.ran == many(300)
 
 
-def test_what_has_come_while_it_waited_goes_back_if_there_is_no_room_by_then(shift: Shift) -> None:
+@pytest.mark.parametrize("what", ["no room", "a word to be quiet"])
+def test_what_has_come_while_it_waited_goes_back_if_it_may_not_begin_by_then(shift: Shift, what: str) -> None:
     worker = shift.worker
 
+    def be_quiet() -> None:
+        shift.around.is_quiet = True
+
     def come() -> bool:
-        if not shift.around.has_room:
+        if worker.system.states("late"):
             return False
         worker.system.add("late")
         worker.exchanger.standing = packet = worker.exchanger.packer.wake(1, 0, 0)
         worker.exchanger.adopt(worker.store.wire.call(*worker.store.command(packet.call)))
-        shift.around.has_room = False
+        if what == "no room":
+            shift.around.has_room = False
+        else:
+            shift.around.hear = be_quiet
         return True
 
     shift.when_idle = come
