@@ -47,8 +47,9 @@ def _sign_of_life(
         args.append(2 * len(fields))
         for field, value in fields.items():
             args += (field, value)
-    names = (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers))
-    return Call(told_by, names, args, Heard, repeatable=True)
+    return Call(
+        told_by, (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers)), args, Heard, repeatable=True
+    )  # fmt: skip
 
 
 def post_order(daemon: str, order: str) -> Call[int]:
