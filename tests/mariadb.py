@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -22,9 +23,10 @@ def mariadb(directory: Path) -> Iterator[str]:
     data, socket = directory / "data", directory / "socket"
     directory.mkdir()
     who = f"--user={getuser()}"
+    own = {**os.environ, "TMPDIR": str(directory)}  # as it starts it removes temporary tables there, whosever they are
     made = subprocess.run(
         ["mariadb-install-db", "--no-defaults", who, f"--datadir={data}", "--auth-root-authentication-method=normal"],
-        capture_output=True, timeout=120, check=False,
+        capture_output=True, timeout=120, check=False, env=own,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr.decode()
     (data / "test").mkdir(exist_ok=True)
@@ -32,7 +34,7 @@ def mariadb(directory: Path) -> Iterator[str]:
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen(
             [str(SERVER), "--no-defaults", who, f"--datadir={data}", f"--socket={socket}", *options],
-            stdout=log, stderr=log,
+            stdout=log, stderr=log, env=own,
         )  # fmt: skip
         try:
             eventually(socket.exists, 60, "a MariaDB that listens")

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from jqjobs import App
+from jqjobs.api import client
 from jqjobs.errors import StoreRefused
+from jqjobs.store import async_pipe
 from jqjobs.store.address import parse_url
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.wire import Wire
@@ -77,8 +79,10 @@ def enqueue_async(app: App) -> Any:
 
 @pytest.mark.parametrize("send", [enqueue, enqueue_many, enqueue_async])
 def test_whoever_connects_while_a_password_is_being_changed_waits_for_the_new_one(
-    app: App, server: Server, secret: Path, send: Callable[[App], Any]
+    app: App, server: Server, secret: Path, send: Callable[[App], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for lane in (client, async_pipe):
+        monkeypatch.setattr(lane, "_IN_USE_S", 0.0)  # a connection is looked at however lately it was used
     secret.write_text("one")
     change(server, "one")
     send(app)
