@@ -53,7 +53,11 @@ from waiting import eventually
     ],
 )
 def test_an_error_reply_is_told_by_its_first_word(reply: str, kind: type) -> None:
-    assert type(error_of(Exception(reply))) is kind
+    error = error_of(Exception(reply))
+    assert type(error) is kind
+    if issubclass(kind, (StoreBusy, StoreFull, StoreRefused)):
+        assert error.hint, "says what to do"
+        assert "@user_script" not in str(error)
 
 
 def test_busy_is_a_kind_of_unavailable_and_full_is_not() -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from jqjobs.errors import ConfigError
 from jqjobs.jobs.carried_types import unknown_type
+from jqjobs.jobs.model_choice import ContainsItself, taken_apart
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
@@ -82,19 +83,24 @@ def decorator_hint(function: Any) -> str:
     return "a decorator that adds arguments names its own, or sets __signature__" if is_wrapped else ""
 
 
-def check_carriable(function: Callable[..., Any], name: str, kind: Any) -> None:
-    """Check that JSON can carry what a parameter is annotated with. Raises: ConfigError."""
+def carriable(function: Callable[..., Any], name: str, annotation: Any) -> Any:
+    """Return what a parameter is annotated with as `carried_types` takes it. Raises: ConfigError when JSON cannot."""
+    hint = "use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models"
     try:
+        kind = taken_apart(annotation)
         msgspec.json.Decoder(kind)
         unknown = unknown_type(kind)
         why = f"msgspec knows no {unknown}" if unknown else ""
+    except ContainsItself as error:
+        why, hint = (
+            str(error),
+            "write a dataclass or a model that contains itself, or Any, which takes all that is JSON",
+        )
     except Exception as error:  # it evaluates what the annotations of a dataclass name
         why = f"{type(error).__name__}: {error}" if isinstance(error, NameError) else str(error)
     if why:
-        raise ConfigError(
-            f"{place_in_code(function)}: parameter {name!r} cannot be carried as JSON: {why}",
-            hint="use plain types, datetime, UUID, Decimal, Path, Enum, dataclasses, msgspec or pydantic models",
-        )
+        raise ConfigError(f"{place_in_code(function)}: parameter {name!r} cannot be carried as JSON: {why}", hint=hint)
+    return kind
 
 
 def _origin(function: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import pathlib
-import sys
 import typing
 from collections.abc import Iterator
 from types import GenericAlias
@@ -16,6 +15,8 @@ from typing import Any
 
 import msgspec
 import msgspec.inspect
+
+from jqjobs.jobs.model_choice import ModelChoice, is_model
 
 #: Subclasses of these, such as text that a template has marked as safe, travel as what they are underneath.
 _BASES: tuple[Any, ...] = (str, int, float, list, dict)
@@ -39,7 +40,7 @@ def _to_plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, collections.deque):
         return list(value)
-    if is_pydantic(type(value)):
+    if is_model(type(value)):
         return _dumped(value)
     for base in _BASES:
         if isinstance(value, base) and type(value) is not bool:
@@ -54,7 +55,7 @@ def _from_plain(kind: Any, plain: Any) -> Any:
     """Return a value of one of these types, made from JSON unless it is one already."""
     made, items = typing.get_origin(kind) or kind, typing.get_args(kind)
     if isinstance(plain, made):
-        if is_pydantic(made) and type(plain) is not made:
+        if is_pydantic(made) and type(plain) not in _models(made):
             raise ValueError(f"JSON would make a {made.__name__} of this {type(plain).__name__}")
         return plain
     if is_pydantic(made):
@@ -67,8 +68,8 @@ def _from_plain(kind: Any, plain: Any) -> Any:
 
 
 def is_pydantic(kind: Any) -> bool:
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
+    """Whether an annotation is a model of pydantic, or a choice of several."""
+    return is_model(kind) or isinstance(kind, ModelChoice)
 
 
 def _dumped(model: Any) -> Any:
@@ -81,6 +82,17 @@ def _dumped(model: Any) -> Any:
     return plain
 
 
+def _models(kind: Any) -> tuple[type, ...]:
+    return kind.members if isinstance(kind, ModelChoice) else (kind,)
+
+
+def bases_of(kind: Any) -> tuple[type, ...]:
+    """Return the classes with fields in an annotation, of which JSON does not say which subclass a value was."""
+    parts = [*_parts(msgspec.inspect.type_info(kind), set())]
+    plain = [part.cls for part in parts if isinstance(part, _WITH_FIELDS[1:])]
+    return (*plain, *(model for part in parts if is_pydantic(_custom(part)) for model in _models(_custom(part))))
+
+
 def is_open(kind: Any) -> bool:
     """Whether an annotation says nothing of what it is given."""
     return kind is Any or kind is object
@@ -89,7 +101,12 @@ def is_open(kind: Any) -> bool:
 def has_open_part(kind: Any) -> bool:
     """Whether an annotation says nothing of some part of what it is given, as ``list`` of its items."""
     parts = _parts(msgspec.inspect.type_info(kind), set())
-    return any(isinstance(part, msgspec.inspect.AnyType) or _custom(part) in (object, *_KNOWN) for part in parts)
+    return any(isinstance(part, msgspec.inspect.AnyType) or _is_open_custom(_custom(part)) for part in parts)
+
+
+def _is_open_custom(cls: type | None) -> bool:
+    """Whether JSON does not say which type a value of that one was: which model of several, say."""
+    return cls in (object, *_KNOWN) or isinstance(cls, ModelChoice)
 
 
 def has_fields(kind: Any) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from jqjobs.errors import InvalidArguments
-from jqjobs.jobs.carried_types import convert, is_open
-from jqjobs.jobs.json_changes import WouldBeLost, WouldChange, arriving, check_plain, is_plain
+from jqjobs.jobs.carried_types import bases_of, convert, is_open
+from jqjobs.jobs.json_changes import WouldBeLost, WouldChange, arriving, check_plain, derived, is_plain
 
 #: Parameters that take any number of values.
 OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -57,13 +57,19 @@ class Conversion:
             is_open_within, has_fields = parameter in self.half_open, parameter in self.with_fields
             return arriving(value, kind, has_open_part=is_open_within, has_fields=has_fields)
         except Exception as error:  # converting runs code of the user: __post_init__, properties, enums
-            raise self._misfit(name, value, error, to_plain=to_plain) from None
+            raise self._misfit(name, value, kind, error, to_plain=to_plain) from None
 
-    def _misfit(self, name: str, value: Any, error: Exception, *, to_plain: bool) -> InvalidArguments:
+    def _misfit(self, name: str, value: Any, kind: Any, error: Exception, *, to_plain: bool) -> InvalidArguments:
         """Return what is told of an argument that cannot be converted."""
         is_told = isinstance(error, (msgspec.ValidationError, WouldChange, WouldBeLost))
         what = f"{name!r}: {error}" if is_told else f"{name!r}: {type(error).__name__}: {error}"
         hint = ""
+        if to_plain and (refused := derived(value, bases_of(kind))):
+            return InvalidArguments(
+                f"{self.name}: argument {name!r}: {refused}",
+                hint="annotate the parameter with the class that is given; a union of pydantic models or of tagged "
+                "Structs takes several",
+            )
         is_misplaced = isinstance(error, WouldChange) or (is_told and not is_plain(value))
         if to_plain and is_misplaced and not isinstance(error, WouldBeLost):
             what += ": annotate the parameter"

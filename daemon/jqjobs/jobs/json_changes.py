@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import enum
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ _COLLECTIONS = (list, tuple, set, frozenset)
 #: Part of an argument: the keys, places and fields that lead to it, and itself.
 _Part = tuple[tuple[Any, ...], Any]
 _NOWHERE = object()
+_MOST_DEPTH = 50
 
 
 class WouldChange(Exception):
@@ -119,6 +120,29 @@ def _first_changed(items: Iterable[tuple[Any, Any]]) -> _Part | None:
         if (found := _changed(item)) is not None:
             return (key, *found[0]), found[1]
     return None
+
+
+def derived(given: Any, bases: tuple[type, ...]) -> str:
+    """Return why a value cannot be carried that is, or holds, one of a subclass of these; "" when none is there."""
+    for path, value in _objects(given, ()):
+        base = next((each for each in bases if isinstance(value, each)), None)
+        if base is not None and type(value) not in bases:
+            return f"JSON would make a {base.__name__} of this {type(value).__name__}{_place(path)}"
+    return ""
+
+
+def _objects(value: Any, path: tuple[Any, ...]) -> Iterator[_Part]:
+    """Return what dicts and collections hold, and not what objects do; some way down only: one may hold itself."""
+    if len(path) > _MOST_DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _objects(item, (*path, key))
+    elif isinstance(value, _COLLECTIONS):
+        for index, item in enumerate(value):
+            yield from _objects(item, (*path, index))
+    else:
+        yield path, value
 
 
 def _place(path: tuple[Any, ...]) -> str:

@@ -117,5 +117,6 @@ def _schema_of_custom(annotation: Any) -> dict[str, Any]:
         return {"type": "array"}
     if is_pydantic(kind):
         own: dict[str, Any] = kind.model_json_schema()
-        return own if "$defs" not in own else {"type": "object", "title": kind.__name__}
+        told = ("type", "title")  # of what has parts that refer to each other
+        return own if "$defs" not in own else {"title": kind.__name__} | {key: own[key] for key in told if key in own}
     return {"type": "object"} if issubclass(kind, collections.OrderedDict) else {}

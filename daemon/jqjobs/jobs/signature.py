@@ -13,10 +13,11 @@ from types import GenericAlias
 from typing import Any
 
 from jqjobs.errors import InvalidArguments
-from jqjobs.jobs.annotations import check_carriable, decorator_hint, name_of, resolved, signature_of
+from jqjobs.jobs.annotations import carriable, decorator_hint, name_of, resolved, signature_of
 from jqjobs.jobs.carried_types import has_fields, has_open_part
 from jqjobs.jobs.conversion import OPEN, Conversion
 from jqjobs.jobs.json_changes import PLAIN
+from jqjobs.jobs.model_choice import taken_apart
 from jqjobs.jobs.parameters import schema_of
 from jqjobs.jobs.payload import Payload, encode_payload
 from jqjobs.jobs.previous import previous_parameter, value_of_previous
@@ -50,8 +51,8 @@ class Signature:
         for name, kind in found.items():
             if (together := _unpacked(kind)) is not None:
                 self._unpacked.add(name)
-                found[name] = together
-            check_carriable(self._function, name, found[name])
+                kind = together
+            found[name] = carriable(self._function, name, kind)
         return found
 
     @cached_property
@@ -114,7 +115,7 @@ class Signature:
         if self._previous is None:
             return args, kwargs
         alone = self._whole.replace(parameters=[self._previous])
-        kind = resolved(self._function, alone).get(self._previous.name, Any)
+        kind = taken_apart(resolved(self._function, alone).get(self._previous.name, Any))
         given = self._signature.bind(*args, **kwargs).arguments | value_of_previous(self._previous, kind, previous)
         in_order = {name: given[name] for name in self._whole.parameters if name in given}
         whole = inspect.BoundArguments(self._whole, in_order)

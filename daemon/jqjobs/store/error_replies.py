@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from jqjobs.errors import JqError, Repartitioned, ScriptMissing, StoreBusy, StoreError, StoreFull, StoreRefused
 
-_BUSY = (
-    "LOADING",
-    "BUSY",
-    "NOREPLICAS",
-    "MISCONF",
-    "TRYAGAIN",
-    "CLUSTERDOWN",
-)
+#: What to do about a server that does not serve right now, by the first word of what it says.
+_NOT_NOW = {
+    "LOADING": "it reads its data from disk: wait; INFO persistence says how far it is",
+    "BUSY": "a script runs there for too long: SCRIPT KILL ends it",
+    "NOREPLICAS": "fewer replicas are connected than its min-replicas-to-write: see INFO replication",
+    "MISCONF": "it cannot save to its disk and takes no writes: its log says why, such as a full disk",
+    "TRYAGAIN": "the cluster moves this slot to another node: wait",
+    "CLUSTERDOWN": "the cluster is not whole: see CLUSTER INFO",
+}
+_REPLICA = "it is a replica: JQ_REDIS_URL must lead to its primary, which INFO replication names"
 #: Said by a server that was a primary, or is not one yet: another one may be behind the address by now.
-MOVED = ("READONLY", "MASTERDOWN", "UNBLOCKED")
+MOVED = {
+    "READONLY": _REPLICA,
+    "MASTERDOWN": f"{_REPLICA}, and it has lost that",
+    "UNBLOCKED": "it has just become a replica: what it was asked is asked again at the primary",
+}
 TOO_MANY_CLIENTS = "max number of clients"
 _CLUSTER = "this is a node of a Redis Cluster: write redis+cluster://n1:6379,n2,n3"
 #: What to do about a refusal, by its first word.
@@ -62,14 +68,19 @@ def error_of(reply: Exception) -> JqError:
     if "REPARTITIONED " in text:  # lua/rules/arrival/new_in_call.lua
         return Repartitioned("the queue has other partitions by now", hint="enqueue with a jqjobs that knows of them")
     if word in MOVED:
-        return StoreBusy(f"Redis does not serve right now: {text}", reason=word)
-    if word in _BUSY:
-        return StoreBusy(f"Redis does not serve right now: {text}")
+        return StoreBusy(f"Redis does not serve right now: {_less_script(text)}", MOVED[word], reason=word)
+    if word in _NOT_NOW:
+        return StoreBusy(f"Redis does not serve right now: {_less_script(text)}", _NOT_NOW[word])
     if TOO_MANY_CLIENTS in text:
         return StoreBusy(
             f"Redis does not serve right now: {text}", hint="raise its maxclients; CLIENT LIST says who has so many"
         )
     return _refusal(word, text) or StoreError(text)
+
+
+def _less_script(text: str) -> str:
+    """Return what a server says, without the place in a script where that came up."""
+    return text.partition(" script: ")[0]
 
 
 def _refusal(word: str, text: str) -> StoreRefused | None:

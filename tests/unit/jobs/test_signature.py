@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import re
+import sys
 import uuid
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, Flag, auto
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 import msgspec
 import pytest
@@ -394,6 +395,83 @@ def test_models_of_pydantic_arrive_as_they_were_or_are_refused() -> None:
         Signature(job).encode((order(secret="s3"), {}), {})
     with pytest.raises(InvalidArguments, match=r"'value'.*annotate"):
         Signature(lambda value: None).encode((given,), {})
+
+
+def test_a_union_of_models_arrives_as_the_model_that_was_given_or_is_refused() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    cat = pydantic.create_model("Cat", kind=(Literal["cat"], "cat"), lives=(int, 9))
+    dog = pydantic.create_model("Dog", kind=(Literal["dog"], "dog"))
+    hare = pydantic.create_model("Hare", lives=(int, 9))
+    pets = cat | dog | None
+
+    def job(value, more): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {
+        "value": Annotated[pets, pydantic.Field(discriminator="kind")],
+        "more": dict[str, list[pets]],
+    }
+    for pet in (cat(lives=3), dog(), None):
+        [came, more], _ = travel(job, pet, {"a": [pet]})
+        assert (came, type(came), more) == (pet, type(pet), {"a": [pet]})
+    assert travel(job, {"kind": "dog"}, {})[0] == (dog(), {})
+    assert {each.get("title") for each in Signature(job).schema()["properties"]["value"]["anyOf"]} > {"Cat | Dog"}
+    before = Signature(job).digest
+    job.__annotations__["value"] = dog | hare
+    assert Signature(job).digest != before
+    job.__annotations__["value"] = cat | hare  # what was a hare would be taken for a cat
+    with pytest.raises(InvalidArguments, match="JSON would change the Hare"):
+        Signature(job).encode((hare(), {}), {})
+    with pytest.raises(InvalidArguments, match="make a Cat of this Tabby"):
+        Signature(job).encode((pydantic.create_model("Tabby", __base__=cat)(), {}), {})
+
+
+class Circle(Point):
+    r: int = 1
+
+
+@dataclass
+class Rush(Order):
+    until: int = 1
+
+
+RUSH = Rush(1, datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "told"),
+    [
+        (Point | None, Circle(1), "a Point of this Circle$"),
+        (dict[str, list[Point]], {"a": [Point(1), Circle(2)]}, r"a Point of this Circle at \['a'\]\[1\]$"),
+        (Order, RUSH, "an? Order of this Rush$"),
+    ],
+    ids=["none", "within", "dataclass"],
+)
+def test_a_subclass_where_its_base_is_annotated_is_told_by_name(kind: Any, value: Any, told: str) -> None:
+    def job(value): ...
+
+    job.__annotations__ = {"value": kind}
+    with pytest.raises(InvalidArguments, match="JSON would make " + told) as refused:
+        Signature(job).encode((value,), {})
+    assert "the class that is given" in refused.value.hint
+
+
+Endless: Any = list["Endless"]
+
+
+def test_an_alias_that_contains_itself_is_refused_in_a_sentence() -> None:
+    kinds = [Endless]
+    if sys.version_info >= (3, 12):
+        found: dict[str, Any] = {}
+        exec("type Endless = dict[str, list[Endless]] | int", found)
+        kinds += [found["Endless"], list[found["Endless"]]]
+    for kind in kinds:
+
+        def job(value): ...
+
+        job.__annotations__ = {"value": kind}
+        with pytest.raises(ConfigError, match="the alias Endless contains itself") as refused:
+            Signature(job).check()
+        assert "a model that contains itself" in refused.value.hint
 
 
 @pytest.mark.parametrize("number", [2**63, 2**64, -(2**63) - 1, 10**60])
