@@ -18,7 +18,7 @@ _BUSY = frozenset({
     "parked", "misfits", "transfers",
 })  # fmt: skip
 #: What goes by itself, and the longest it may still have, ms.
-_REGISTRY_MS = {"daemon": 60_000, "worker": 60_000, "control": 90_000, "answer": 90_000}
+_REGISTRY_MS = {"daemon": 60_000, "worker": 240_000, "control": 90_000, "answer": 90_000}
 _FLEETING_MS = {
     "trip": 25 * 3_600_000, "stats": 25 * 3_600_000, "recent": 25 * 3_600_000,
     "minute": 7_260_000, "limit": 120_000, "catalog": 8 * 86_400_000, "roster": 8 * 86_400_000,

@@ -264,7 +264,7 @@ def test_a_module_that_a_job_imports_later_is_watched_too(site: Site, shop: Path
 def test_a_module_that_is_written_while_the_job_that_imported_it_runs_is_loaded_anew(site: Site, shop: Path) -> None:
     (shop / "shop.py").write_text(
         APP + "\n@app.job(keep='1h')\ndef late() -> int:\n    import later\n    old = later.N\n"
-        "    with open(later.__file__, 'w') as file:\n        file.write('N = 2\\n')\n    return old\n"
+        "    with open(later.__file__, 'w') as file:\n        file.write('N = 1 + 1\\n')\n    return old\n"
     )
     (shop / "later.py").write_text("N = 1\n")
     daemon = start(site, shop)

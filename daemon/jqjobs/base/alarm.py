@@ -4,6 +4,7 @@ has begun longer than to begin, and the two then want the same processor, and th
 
 from __future__ import annotations
 
+import math
 import select
 import struct
 import sys
@@ -14,6 +15,8 @@ from time import CLOCK_MONOTONIC
 from typing import Protocol
 
 _NONBLOCK_CLOEXEC = 0o2004000  # of timerfd_create(2)
+#: Nobody waits for longer without a look: a job may have closed the timer's descriptor.
+_MOST_S = 2.0
 
 
 class Alarm(Protocol):
@@ -32,7 +35,7 @@ class Alarm(Protocol):
         ...
 
     def wait(self, timeout: float | None = None) -> object:
-        """Return when it is noticed, or after ``timeout`` seconds."""
+        """Return when it is noticed, or after ``timeout`` seconds, or earlier."""
         ...
 
 
@@ -54,23 +57,32 @@ class TimerAlarm:
         """Start the timer, unless it runs."""
         if not self._is_set:
             self._is_set = True
-            self._set_timer(self._timer, 0, self._soon, None)
+            self._start(self._soon)
 
     def clear(self) -> None:
         """Stop the timer, also one that has run down."""
-        self._set_timer(self._timer, 0, self._never, None)
+        self._start(self._never)
         self._is_set = False  # last: else a `set` could come between the two, and its timer be stopped
 
     def wait(self, timeout: float | None = None) -> None:
-        """Return when the timer has run down, or after ``timeout`` seconds."""
+        """Return when the timer has run down, or after ``timeout`` seconds, or two: who waits looks then, too."""
         poll = select.poll()
         poll.register(self._timer, select.POLLIN)
         with suppress(OSError):  # a job has left a limit of no descriptors at all
-            poll.poll(None if timeout is None else timeout * 1000)
+            poll.poll(min(_MOST_S, math.inf if timeout is None else timeout) * 1000)
+
+    def _start(self, when: bytes) -> None:
+        if self._set_timer(self._timer, 0, when, None) != 0:  # its number is nobody's, or something else's
+            with suppress(OSError):
+                self._set_timer, self._timer = _new_timer()
+                self._set_timer(self._timer, 0, when, None)
 
 
 def alarm(after_s: float) -> Alarm:
-    """Return one that is noticed after so many seconds; at once where the system has no such timers."""
+    """Return one that is noticed after so many seconds; at once where the system has no such timers, or threads are not
+    the system's (gevent), and whoever polls stops them all."""
+    if type(threading.Lock()).__module__ != "_thread":
+        return threading.Event()
     try:
         return TimerAlarm(after_s)
     except OSError:

@@ -56,7 +56,9 @@ def _from_plain(kind: Any, plain: Any) -> Any:
     made, items = typing.get_origin(kind) or kind, typing.get_args(kind)
     if isinstance(plain, made):
         if is_pydantic(made) and type(plain) not in _models(made):
-            raise ValueError(f"JSON would make a {made.__name__} of this {type(plain).__name__}")
+            came = made.model_validate_json(msgspec.json.encode(_dumped(plain)))
+            if came != plain:  # of a generic one, or where the base knows its subclasses, it is the same
+                raise ValueError(f"JSON would make a {made.__name__} of this {type(plain).__name__}")
         return plain
     if is_pydantic(made):
         return made.model_validate_json(msgspec.json.encode(plain))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections.abc import Callable
@@ -77,6 +78,23 @@ def test_it_is_set_while_somebody_waits_for_it(either: Alarm) -> None:
     assert not woken.wait(0.05)
     either.set()
     assert woken.wait(30)
+
+
+@pytest.mark.parametrize("closed", ["before", "meanwhile"])
+def test_a_job_that_closes_its_descriptor_delays_it_for_a_moment(closed: str) -> None:
+    alarm = TimerAlarm(AFTER_S)
+    if closed == "before":
+        os.close(alarm._timer)
+    woken = woken_by(alarm)
+    if closed == "meanwhile":
+        assert not woken.wait(0.05)
+        os.close(alarm._timer)
+    alarm.set()
+    assert woken.wait(30)
+    began = time.monotonic()
+    alarm.wait()
+    assert alarm.is_set()
+    assert time.monotonic() - began < 30, "it is another timer"
 
 
 def test_a_limit_of_no_descriptors_ends_the_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

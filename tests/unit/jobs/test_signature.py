@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, Flag, auto
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, Unpack
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar, Unpack
 
 import msgspec
 import pytest
@@ -395,6 +395,19 @@ def test_models_of_pydantic_arrive_as_they_were_or_are_refused() -> None:
         Signature(job).encode((order(secret="s3"), {}), {})
     with pytest.raises(InvalidArguments, match=r"'value'.*annotate"):
         Signature(lambda value: None).encode((given,), {})
+
+
+def test_what_is_equal_to_what_its_annotation_makes_of_it_arrives() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    kind = TypeVar("kind")
+
+    class Box(pydantic.BaseModel, Generic[kind]):  # type: ignore[name-defined, misc]
+        x: Any
+
+    def job(value): ...  # type: ignore[no-untyped-def]
+
+    job.__annotations__ = {"value": Box}
+    assert travel(job, Box[int](x=3))[0] == (Box(x=3),)
 
 
 def test_a_union_of_models_arrives_as_the_model_that_was_given_or_is_refused() -> None:

@@ -6,15 +6,15 @@ depend on who ran before. A loop of use stays, with the clients that belong to i
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 
 class CurrentLoop:
-    """Belongs to the main thread."""
+    """Belongs to the main thread. The loops of other threads are theirs."""
 
     def __init__(self) -> None:
         self._is_watching = False
@@ -22,15 +22,17 @@ class CurrentLoop:
         self._loop: Any = None
 
     def watch(self, note: Callable[[str], None]) -> None:
-        """Have ``note`` called, from now on, when somebody sets or closes a loop; once asyncio is there."""
+        """Have ``note`` called, from now on, when this thread sets or closes a loop; once asyncio is there."""
         if self._is_watching or "asyncio" not in sys.modules:
             return
         import asyncio
 
         self._is_watching = True
-        policy: Any = next(base for base in asyncio.DefaultEventLoopPolicy.__mro__ if "set_event_loop" in vars(base))
-        policy.set_event_loop = _noting(policy.set_event_loop, note)
-        asyncio.BaseEventLoop.close = _noting(asyncio.BaseEventLoop.close, note)  # type: ignore[method-assign]
+        policies = {*asyncio.DefaultEventLoopPolicy.__mro__, *type(asyncio.get_event_loop_policy()).__mro__}
+        for kind in policies - {asyncio.AbstractEventLoopPolicy}:
+            if "set_event_loop" in vars(kind):
+                _watch(kind, "set_event_loop", note)
+        _watch(asyncio.BaseEventLoop, "close", note)
 
     def keep(self) -> None:
         """Let jobs find what the import of the app has left."""
@@ -40,31 +42,41 @@ class CurrentLoop:
             self._policy, self._loop = asyncio.get_event_loop_policy(), _current()
 
     def put_back(self) -> None:
-        """Give jobs what was kept, where there is no loop of use; somebody has set or closed one."""
+        """Give jobs what was kept, where there is no loop of use."""
+        if "asyncio" not in sys.modules:
+            return
         import asyncio
 
         if _current() is not None:
             return
-        with contextlib.suppress(Exception):  # a policy of the app may want arguments
-            # A new one makes a loop for who asks, which this one does never again.
-            asyncio.set_event_loop_policy(self._policy and type(self._policy)())
+        if self._policy is not None and asyncio.get_event_loop_policy() is not self._policy:
+            asyncio.set_event_loop_policy(self._policy)
+        if (state := _state()) is not None:  # it makes a loop for who asks, as before anybody had one
+            state._loop, state._set_called = None, False
         if self._loop is not None and not self._loop.is_closed():
             asyncio.set_event_loop(self._loop)
 
 
-def _current() -> Any:
-    """Return the current event loop, None when there is none or it is closed. Makes none."""
+def _state() -> Any:
+    """Return what the policy knows of this thread; None of a policy that is not asyncio's nor derived from that."""
     import asyncio
 
-    state = getattr(asyncio.get_event_loop_policy(), "_local", None)
-    loop = getattr(state, "_loop", None)
+    return getattr(asyncio.get_event_loop_policy(), "_local", None)
+
+
+def _current() -> Any:
+    """Return the current event loop, None when there is none or it is closed. Makes none."""
+    loop = getattr(_state(), "_loop", None)
     return None if loop is None or loop.is_closed() else loop
 
 
-def _noting(function: Callable[..., Any], note: Callable[[str], None]) -> Callable[..., Any]:
+def _watch(kind: Any, name: str, note: Callable[[str], None]) -> None:
+    function = getattr(kind, name)
+
     @functools.wraps(function)
     def noting(*args: Any, **kwargs: Any) -> Any:
-        note("event_loop")
+        if threading.current_thread() is threading.main_thread():
+            note("event_loop")
         return function(*args, **kwargs)
 
-    return noting
+    setattr(kind, name, noting)

@@ -31,7 +31,7 @@ class LifeHooks:
         """Call those of the start; jobs find the event loop as these leave it. Raises what one of them raises."""
         for function in self._hooks.on_worker_start:
             Context().run(self._call, function)
-        self._interrupter.event_loop.keep()
+            self._interrupter.event_loop.keep()
 
     def stop(self) -> None:
         """Call those of the end, the last one first."""

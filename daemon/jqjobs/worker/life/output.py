@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Longer lines are written in pieces.
 _MOST_BYTES = 1024 * 1024
+#: What these would do with a character that the encoding lacks, or half of one, is to raise; without a locale Python
+#: takes the second one.
+_RAISING = ("strict", "surrogateescape")
 #: The first number that a copy of a descriptor may get: it is none of the three that everybody knows.
 _FIRST_COPY = 3
 
@@ -121,7 +124,7 @@ def print_lines() -> None:
 
 
 def _line_by_line(stream: io.TextIOWrapper) -> _Lines:
-    errors = "backslashreplace" if stream.errors == "strict" else stream.errors  # no job fails of what it tells people
+    errors = "backslashreplace" if stream.errors in _RAISING else stream.errors  # no job fails of what it tells people
     lines = _Lines(_Whole(stream.fileno()), stream.encoding, errors)
     # Or `print` would write a long text first, and its line end when others have had their turn.
     lines._CHUNK_SIZE = _MOST_BYTES  # type: ignore[attr-defined]

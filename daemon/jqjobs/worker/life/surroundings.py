@@ -143,8 +143,7 @@ class Surroundings:
         self._leave_deleted_directory()
         self._streams.put_back(always=self._has_one_slot)
         self._current_loop.watch(self._note)
-        if "event_loop" in called:
-            self._current_loop.put_back()
+        self._current_loop.put_back()
         self.is_spoilt = not self._has_resources()
         self._hear()
 

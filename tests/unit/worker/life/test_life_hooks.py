@@ -45,6 +45,23 @@ def test_all_are_called_in_order_coroutines_in_the_event_loop_of_the_jobs(app: A
     assert said == [loop, "start", loop, "stop"]  # the end is the beginning backwards
 
 
+def test_what_one_sets_of_the_event_loop_the_next_one_leaves(app: App, interrupter: Interrupter) -> None:
+    def handler(*_: object) -> None: ...
+
+    @app.on_worker_start
+    async def set_handler() -> None:
+        asyncio.get_running_loop().set_exception_handler(handler)
+
+    @app.on_worker_start
+    async def other() -> None: ...
+
+    async def job() -> object:
+        return asyncio.get_running_loop().get_exception_handler()
+
+    LifeHooks(app.registry.app_hooks, interrupter).start()
+    assert interrupter.run_async(job()) is handler
+
+
 def test_what_the_start_raises_comes_through(app: App, interrupter: Interrupter) -> None:
     app.on_worker_start(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):

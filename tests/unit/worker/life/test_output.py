@@ -71,8 +71,9 @@ print("not lost", file=sys.stderr)
     assert printed(script) == "not lost\n"
 
 
-def test_what_the_encoding_lacks_fails_nobody_who_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+@pytest.mark.parametrize("encoding", ["ascii", "ascii:surrogateescape"])  # the latter where there is no locale
+def test_what_the_encoding_lacks_fails_nobody_who_prints(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
     assert printed("print('\\u20ac \\udc80')") == "\\u20ac \\udc80\n"
 
 
