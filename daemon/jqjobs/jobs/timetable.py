@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from jqjobs.base.clock import LONGEST_MS, span_text
+from jqjobs.base.nearest import nearest
 from jqjobs.errors import ConfigError, InvalidOption
 
 #: A tick that is no later than this is not missed, whatever the policy: daemons look every 2.5 s.
@@ -175,8 +176,10 @@ def zone_of(name: str) -> tzinfo:
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        if zoneinfo.available_timezones():
-            raise InvalidOption(f"tz {name!r} is no time zone", hint="such as Europe/Paris") from None
+        if known := {each.lower(): each for each in zoneinfo.available_timezones()}:
+            meant = known.get(nearest(str(name).lower(), known) or "")
+            hint = f"did you mean {meant!r}?" if meant else "such as Europe/Paris"
+            raise InvalidOption(f"tz {name!r} is no time zone", hint=hint) from None
     raise ConfigError(f"this host has no time zone database to find {name!r} in", hint="pip install tzdata")
 
 

@@ -323,6 +323,16 @@ def test_what_is_no_time_zone_is_refused(name: str) -> None:
         zone_of(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("utc", "'UTC'"), ("europe/paris", "'Europe/Paris'"), ("Europe/Pars", "'Europe/Paris'"), ("qqqq", "such as")],
+)
+def test_of_a_time_zone_that_is_not_there_the_nearest_is_named(name: str, meant: str) -> None:
+    with pytest.raises(InvalidOption) as refused:
+        zone_of(name)
+    assert meant in refused.value.hint
+
+
 def test_a_host_without_a_time_zone_database_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoneinfo, "available_timezones", set)
     with pytest.raises(ConfigError, match="no time zone database") as raised:

@@ -85,8 +85,11 @@ class Silence:
         for worker in workers:
             tick = worker.board.word(Word.TICK)
             known = seen.get(worker.id)
-            since_s = known[1] if known and known[0] == tick and not worker.board.running() else now_s
+            is_idle = (
+                worker.state == "ready" and not worker.board.running()
+            )  # its loop turns since it has loaded the app
+            since_s = known[1] if known and known[0] == tick and is_idle else now_s
             self._seen[worker.id] = (tick, since_s)
-            if worker.state == "ready" and now_s - since_s > self._silent_s:
+            if now_s - since_s > self._silent_s:
                 log.event("worker.silent", level=log.ERROR, worker=worker.id, pid=worker.pid)
                 worker.send(signal.SIGKILL)

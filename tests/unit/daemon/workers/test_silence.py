@@ -61,6 +61,16 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
     board.close()
 
 
+def test_the_time_that_an_app_takes_to_load_is_no_silence(watch: Watch, worker: Worker) -> None:
+    worker.state = "starting"
+    watch.turn_for(2 * LONG_S, worker)
+    worker.state = "ready"  # said before its loop has turned
+    watch.turn_for(LONG_S / 2, worker)
+    assert not worker.signals
+    watch.turn_for(LONG_S / 2, worker)
+    assert worker.signals
+
+
 def test_an_idle_worker_that_stands_still_is_killed_after_half_a_minute(watch: Watch, worker: Worker) -> None:
     watch.turn_for(30, worker)
     assert worker.signals == []
