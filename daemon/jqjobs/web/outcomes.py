@@ -16,6 +16,7 @@ from jqjobs.errors import (
     PayloadTooLarge,
     StoreError,
     StoreFull,
+    StoreRefused,
     StoreUnavailable,
     TooManyGuesses,
     Unauthenticated,
@@ -65,5 +66,6 @@ def error_object(status: int, error: JqError, *headers: tuple[str, str]) -> Resp
 
 def error_words(status: int, error: JqError) -> dict[str, Any]:
     """Return what the page of an error shows."""
-    hint = " ".join(filter(None, (error.hint and f"{error.hint[0].upper()}{cut(error.hint)[1:]}.", _HINTS.get(status))))
+    more = None if isinstance(error, StoreRefused) else _HINTS.get(status)  # which is about no key, and says all
+    hint = " ".join(filter(None, (error.hint and f"{error.hint[0].upper()}{cut(error.hint)[1:]}.", more)))
     return {"heading": _HEADINGS.get(status, "That did not work"), "message": cut(error.message), "hint": hint}
