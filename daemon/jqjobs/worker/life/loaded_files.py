@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from jqjobs.link.channel import Channel
 
@@ -69,8 +70,15 @@ def _library_roots() -> list[str]:
 
 
 def _module_files() -> list[str]:
-    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
-    return [path for path in files if isinstance(path, str)]
+    return [path for path in map(_file_of, list(sys.modules.values())) if isinstance(path, str)]
+
+
+def _file_of(module: Any) -> Any:
+    """Return the file of a module, or the zip archive that it lies in; None or anything where it says so."""
+    archive = getattr(
+        getattr(module, "__loader__", None), "archive", None
+    )  # of zipimport: no file system knows its parts
+    return archive or getattr(module, "__file__", None)
 
 
 def _files_of(error: BaseException) -> Iterator[str]:

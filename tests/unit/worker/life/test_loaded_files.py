@@ -7,6 +7,7 @@ import socket
 import sys
 import sysconfig
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +65,19 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield write
     for name in set(sys.modules) - before:
         del sys.modules[name]
+
+
+def test_of_a_module_in_a_zip_archive_the_archive_is_reported(
+    wire: Wire, write: Callable[[str, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "app.pyz"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("zipped_jobs.py", "x = 1")
+    monkeypatch.syspath_prepend(str(archive))
+    loaded = LoadedFiles()
+    importlib.import_module("zipped_jobs")
+    loaded.report(wire.channel)
+    assert str(archive) in wire.paths()
 
 
 def failure(name: str) -> BaseException:
