@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, written
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import batches, cancels, leases, moves, upkeep
+from jqjobs.store.calls import batches, bringing, cancels, leases, moves, upkeep
 from jqjobs.store.steps import run_steps
 from property.choices import pick
 from store.queue_system import QueueSystem, outcome
@@ -327,7 +327,7 @@ class FlowMachine(RuleBasedStateMachine):
     @rule(queue=queues)
     def a_daemon_delivers(self, queue: str) -> None:
         self.count()
-        run_steps(self.s.run, batches.deliver_flow(queue))
+        run_steps(self.s.run, bringing.deliver_flow(queue))
 
     @rule(ms=st.sampled_from((0, 10, 20_000)))
     def time_passes(self, ms: int) -> None:
@@ -385,7 +385,7 @@ class FlowMachine(RuleBasedStateMachine):
         for queue in QUEUES:
             for job in list(self.story.in_hand[self.workers[queue]]):
                 self.settle_as(queue, {job.id: Kind.DONE})
-            run_steps(self.s.run, batches.deliver_flow(queue))
+            run_steps(self.s.run, bringing.deliver_flow(queue))
             self.s.clock.advance(20_000)
             self.s.run(leases.renew(queue, 30_000, list(self.workers.values())))
             self.s.run(upkeep.promote(queue, self.s.ids("scheduled", queue)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from jqjobs.errors import ScriptMissing, StoreError, StoreUnavailable
+from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.clusters import OF_NO_QUEUE, slot_of
 from jqjobs.store.node_wires import NodeWires
@@ -93,6 +93,14 @@ class Nodes:
         """Return the nodes that have slots, in an order that stays. Raises: StoreError when none tells."""
         self._wires.look()
         return sorted(self._slots.primaries)
+
+    def place_of(self, command: Command) -> Place | None:
+        """Return the node that a command goes to, None where that is not known yet."""
+        tag = tag_of(command)
+        try:
+            return self._slots.owner(slot_of(OF_NO_QUEUE if tag is None else tag))
+        except StoreBusy:
+            return None
 
     def call_at(self, places: Sequence[Place], command: Command) -> dict[Place, Any]:
         """Ask these nodes, all at once; an error is the reply of one that refuses, or cannot be reached."""

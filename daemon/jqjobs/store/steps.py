@@ -6,15 +6,25 @@ run_steps(store.run, steps) · await run_steps_async(run_async, steps)
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
-from jqjobs.errors import StoreError
+from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store.call import Call
 
 T = TypeVar("T")
 #: Steps that come to a T.
 Steps = Generator[Call[Any], Any, T]
+
+
+class NotAsked(StoreUnavailable):
+    """A node is known not to answer: nobody has waited for it, see `SilentNodes`."""
+
+
+def is_costly(problem: StoreError, until_s: float) -> bool:
+    """Whether another failure like this would take too long: the time is over. ``until_s``: monotonic, s."""
+    return time.monotonic() >= until_s and not isinstance(problem, NotAsked)
 
 
 def run_steps(run: Callable[[Call[Any]], Any], steps: Steps[T]) -> T:

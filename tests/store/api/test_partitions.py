@@ -21,13 +21,13 @@ from jqjobs.jobs.records import Kind, NewJob, State
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls import transfers, upkeep
-from jqjobs.store.calls.batches import deliver_flow, deliver_notices
-from jqjobs.store.calls.bringing import deliver_all
+from jqjobs.store.calls.batches import deliver_notices
+from jqjobs.store.calls.bringing import deliver_all, deliver_flow
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.calls.transfers import Delivered, Transfers
 from jqjobs.store.partitioning import repartition, tidy
 from jqjobs.store.spreading import CHUNK_JOBS
-from jqjobs.store.steps import Steps, run_steps
+from jqjobs.store.steps import NotAsked, Steps, run_steps
 from store.queue_system import QueueSystem, outcome
 
 AnyJob = Job[..., None]
@@ -337,12 +337,14 @@ def test_an_envelope_may_come_to_the_inbox_of_a_partition(system: QueueSystem, j
     assert app.handle("q/a").state() is State.READY
 
 
-def run_but(system: QueueSystem, *silent: str) -> Callable[[Call[Any]], Any]:
+def run_but(
+    system: QueueSystem, *silent: str, why: Callable[[str], StoreError] = StoreUnavailable
+) -> Callable[[Call[Any]], Any]:
     """Run calls; the nodes of these places are down."""
 
     def run(call: Call[Any]) -> Any:
         if any(call.keys[0] == keys.meta(place) for place in silent):
-            raise StoreUnavailable("it is down")
+            raise why("it is down")
         return system.run(call)
 
     return run
@@ -355,9 +357,12 @@ def test_envelopes_for_a_node_that_is_down_block_none_behind_them(system: QueueS
     system.push(*({"job": "n", "id": job_id} for job_id in [*down, *others]))
     while system.ingest()[3]:
         system.clock.advance(1)
+    with pytest.raises(StoreUnavailable):  # a turn without time ends with the first place that lets it wait
+        run_steps(run_but(system, "q~0"), deliver_flow("q"))
+    assert sum(map(len, placed(system).values())) == 0
     for came in (50, 60):  # a turn of a daemon that has no time left brings one portion of those that can be
         with pytest.raises(StoreUnavailable, match="it is down"):
-            run_steps(run_but(system, "q~0"), deliver_flow("q"))
+            run_steps(run_but(system, "q~0", why=NotAsked), deliver_flow("q"))
         assert sum(map(len, placed(system).values())) == came
     assert len(system.ids("transfers")) == 120
     run_steps(system.run, deliver_all("q"))

@@ -13,7 +13,7 @@ from jqjobs.daemon.leases.registration import Registration
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.store.call import Call
-from jqjobs.store.calls.daemons import Heard
+from jqjobs.store.calls.daemons import SignOfLife
 from jqjobs.store.reply_values import fields
 from store.queue_system import LEASE_MS, QueueSystem
 
@@ -96,9 +96,9 @@ def test_a_beat_says_what_changed_and_no_more(system: QueueSystem) -> None:
 
     def said(*states: str) -> list[tuple[int, list[object]]]:
         workers = {f"w{n}": {"pid": n, "state": state} for n, state in enumerate(states)}
-        told: list[Call[Heard]] = []
+        told: list[Call[SignOfLife]] = []
 
-        def run(call: Call[Heard]) -> Heard:
+        def run(call: Call[SignOfLife]) -> SignOfLife:
             told.append(call)
             return system.run(call)
 

@@ -25,7 +25,7 @@ from jqjobs.jobs.records import Kind, State
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, job_notes, leases, moves, transfers, upkeep
-from jqjobs.store.calls.batches import deliver_flow
+from jqjobs.store.calls.bringing import deliver_flow
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, cancels, leases, moves, upkeep
+from jqjobs.store.calls import batches, bringing, cancels, leases, moves, upkeep
 from jqjobs.store.calls.batches import Closed, Opened
 from jqjobs.store.calls.waits import resolve
 from jqjobs.store.steps import run_steps
@@ -48,7 +49,7 @@ def status(system: QueueSystem, home: str = "q") -> BatchStatus:
 def tell(system: QueueSystem, *queues: str) -> None:
     """Take along what left these queues."""
     for queue in queues or ("q",):
-        run_steps(system.run, batches.deliver_flow(queue))
+        run_steps(system.run, bringing.deliver_flow(queue))
 
 
 def called(system: QueueSystem, home: str = "q") -> list[str]:
@@ -417,6 +418,30 @@ def test_members_are_cancelled_though_one_of_them_is_on_a_node_that_is_down(syst
     assert system.states("other", "other") == ["dead"]
     tell(system)
     assert system.states("a-down", "a-down") == ["dead"]
+
+
+@pytest.mark.parametrize(("until_s", "asked"), [(0.0, 1), (math.inf, 2)], ids=["one failure", "one of each place"])
+def test_a_place_that_is_down_is_asked_once_however_many_members_are_there(
+    system: QueueSystem, until_s: float, asked: int
+) -> None:
+    """A batch has pages of 200 members."""
+    open_batch(system)
+    for queue in ("down-1", "down-2"):
+        add(system, *(f"{queue}-{number}" for number in range(250)), queue=queue)
+        while system.run(batches.notices(queue)):
+            tell(system, queue)
+    system.run(batches.cancel_batch("q", "b"))
+    failed = list[str]()
+
+    def run(call: Call[Any]) -> Any:
+        if "down" in call.keys[0]:
+            failed.append(call.keys[0])
+            raise StoreUnavailable("it is down")
+        return system.run(call)
+
+    with pytest.raises(StoreUnavailable, match="it is down"):
+        run_steps(run, bringing.deliver_flow("q", 0, until_s))
+    assert len(failed) == asked
 
 
 def test_what_is_to_be_told_since_before_the_clock_went_back_is_not_forgotten(system: QueueSystem) -> None:

@@ -13,7 +13,7 @@ from jqjobs.errors import StoreFull
 from jqjobs.jobs.records import Kind, NewJob, Status
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import daemons, enqueueing, leases, upkeep
-from jqjobs.store.calls.daemons import Heard
+from jqjobs.store.calls.daemons import SignOfLife
 from jqjobs.store.calls.recalls import recall
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
@@ -187,7 +187,7 @@ def test_publishing_and_the_registry_work(system: QueueSystem) -> None:
 
     assert system.run(upkeep.add_queues(["new-queue"])) == 1
     assert system.run(leases.publish("q", LEASE_MS, {"n": {}})) == 1
-    assert system.run(daemons.register("d", 5000, {"pid": 1, "said": 1}, {"w": {"pid": 2}})) is Heard.YES
+    assert system.run(daemons.register("d", 5000, {"pid": 1, "said": 1}, {"w": {"pid": 2}})) is SignOfLife.YES
     assert system.redis("EXISTS", "jq:{~}:worker:w") == 1
 
 

@@ -137,6 +137,28 @@ def test_where_slots_are_free_for_them_jobs_that_the_monitor_finds_stay(worker: 
     assert (worker.system.active(), worker.on_board()) == ({"w": ["a"]}, {"a": "in_hand"})
 
 
+def test_what_ends_while_the_monitor_reports_is_left_to_the_next_trip_and_what_was_too_much_is_not(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The main thread waits for the same lock. One report has 64 outcomes."""
+    worker.system.add(*(f"j{number}" for number in range(80)))
+    while worker.exchanger.trip(80).jobs:
+        pass
+    for _ in range(70):
+        worker.finish(worker.start(), Kind.FAILED)
+    receive, trips = worker.store.receive, []
+
+    def ends_meanwhile(call: Any) -> Any:
+        trips.append(call)
+        if worker.batch.unstarted_count:
+            worker.finish(worker.start(), Kind.FAILED)
+        return receive(call)
+
+    monkeypatch.setattr(worker.store, "receive", ends_meanwhile)
+    assert worker.exchanger.report(gives_back=False)
+    assert (len(trips), worker.batch.reports.pending) == (2, True)
+
+
 def test_another_call_between_trips_takes_no_answer_away(worker: ProcesslessWorker) -> None:
     worker.system.add("a")
     worker.exchanger.send(1)

@@ -15,9 +15,10 @@ from jqjobs.daemon.leases.inboxes import Inboxes
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.store.calls import upkeep
-from jqjobs.store.calls.batches import deliver_flow
+from jqjobs.store.calls.bringing import deliver_flow
 from jqjobs.store.calls.upkeep import Housekept
 from jqjobs.store.reads.queues import QueueStatus, queue_status
+from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -48,7 +49,8 @@ class Housekeeping:
         self.served = 0
         self.every_s = min(_EVERY_S, settings.lease_s / 6)
         self._trimmed = Trimmed(settings)
-        self.inboxes = Inboxes(store)
+        self._nodes = SilentNodes(store)
+        self.inboxes = Inboxes(store, self._nodes)
 
     def do(self, queues: Sequence[str]) -> bool:
         """Do one round for every queue; True when there is more to do at once. Raises: StoreError, at the end."""
@@ -115,7 +117,7 @@ class Housekeeping:
 
     def _deliver(self, name: str) -> None:
         """Bring jobs and notices to the queue that they left for: nobody else has."""
-        brought = run_steps(self._store.run, deliver_flow(name, _OVERDUE_MS, time.monotonic() + _TURN_S))
+        brought = run_steps(self._nodes.run, deliver_flow(name, _OVERDUE_MS, time.monotonic() + _TURN_S))
         if brought:
             log.event("jobs.delivered", queue=name, jobs=brought)
 

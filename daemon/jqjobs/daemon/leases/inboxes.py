@@ -14,6 +14,7 @@ from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
 from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.enqueueing import Ingested
+from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -29,8 +30,9 @@ _A_CALL = 100
 class Inboxes:
     """The inboxes that are known to have something. Who saw it says so with `note`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, nodes: SilentNodes) -> None:
         self._store = store
+        self._nodes = nodes
         #: How many envelopes were left when last looked, by queue, the one first whose turn it is.
         self._filled: dict[str, int] = {}
 
@@ -68,7 +70,7 @@ class Inboxes:
             self._filled[name] = last.left
         if last.leaving:
             try:
-                _, has_more = run_steps(self._store.run, deliver_all(name, until_s=until_s))
+                _, has_more = run_steps(self._nodes.run, deliver_all(name, until_s=until_s))
                 if has_more:
                     self.note([name])
             except StoreError as problem:

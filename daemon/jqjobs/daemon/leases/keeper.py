@@ -32,7 +32,7 @@ from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
 from jqjobs.store.calls import leases, upkeep
-from jqjobs.store.calls.daemons import Heard
+from jqjobs.store.calls.daemons import SignOfLife
 from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count
@@ -201,7 +201,7 @@ class LeaseKeeper:
         busy = list(self._joined.values()) if report.is_busy else []
         note = self.housekeeping.inboxes.note
         heard = self._registration.tell(report, lambda call: run_and_pass_on_cancels(self._store, call, busy, note))
-        if heard is Heard.CLOCK_BACK:
+        if heard is SignOfLife.CLOCK_BACK:
             log.event("redis.clock_back", level=log.WARNING)
             self._expiries.begin()
         self._releases.look(report)

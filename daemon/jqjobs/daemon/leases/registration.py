@@ -12,7 +12,7 @@ from collections.abc import Callable
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.lease_messages import Report
 from jqjobs.store.call import Call
-from jqjobs.store.calls.daemons import Entry, Heard, beat, register
+from jqjobs.store.calls.daemons import Entry, SignOfLife, beat, register
 from jqjobs.store.wire import Argument
 
 #: A daemon that was not heard of for this long is no longer there.
@@ -32,7 +32,7 @@ class Registration:
         self._said = 0
         self._all_ms = 0
 
-    def tell(self, report: Report, run: Callable[[Call[Heard]], Heard]) -> Heard:
+    def tell(self, report: Report, run: Callable[[Call[SignOfLife]], SignOfLife]) -> SignOfLife:
         """Bring Redis from what it has to this report. ``run``: runs a call. Raises: what that raises."""
         known, self._known = self._known, None  # also after an error
         self._written.update(report.workers)
@@ -43,11 +43,11 @@ class Registration:
         self._known, self._written = report, set(report.workers)
         return heard
 
-    def end(self) -> Call[Heard]:
+    def end(self) -> Call[SignOfLife]:
         """Return the call that takes the entries away."""
         return register(self._daemon_id, 0, {}, self._gone(Report()))
 
-    def _news(self, known: Report, report: Report) -> Call[Heard]:
+    def _news(self, known: Report, report: Report) -> Call[SignOfLife]:
         workers = {name: _news(known.workers.get(name, {}), entry) for name, entry in report.workers.items()}
         news = {name: fields for name, fields in workers.items() if fields} | self._gone(report)
         about, before = _news(known.about, report.about), self._said
@@ -56,7 +56,7 @@ class Registration:
             about["said"] = self._said
         return beat(self._daemon_id, REGISTERED_MS, before, about, news)
 
-    def _all(self, report: Report) -> Call[Heard]:
+    def _all(self, report: Report) -> Call[SignOfLife]:
         self._said += 1
         self._all_ms = monotonic_ms() + _ALL_EVERY_MS
         workers = {**report.workers, **self._gone(report)}

@@ -9,6 +9,7 @@ No script needs two queues: what a batch in another queue is to hear waits in `n
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,12 +21,11 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
-from jqjobs.store.steps import Steps
+from jqjobs.store.steps import Steps, is_costly
 
 #: What a notice begins with that has members of a batch cancelled: "~cancel batch sweep" (lua/notices.lua).
 _CANCEL = "~cancel "
@@ -221,38 +221,23 @@ def noticed(queue: str, told: Sequence[str]) -> Call[int]:
     return Call(script("noticed"), (keys.meta(queue),), ("", *told), int, repeatable=True)
 
 
-def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int]:
-    """Take along what left a queue ``age_ms`` ago for others, notices and jobs; how many jobs left it for good.
-
-    ``until_s``: goes on to the next jobs until then, monotonic, s.
-
-    Where one queue takes none, the others get theirs. Raises: StoreError, at the end.
-    """
-    problem = None
-    try:
-        yield from deliver_notices(queue, age_ms)
-    except StoreError as error:
-        problem = error
-    brought, _ = yield from deliver_all(queue, age_ms, until_s)
-    if problem:
-        raise problem
-    return brought
-
-
-def deliver_notices(queue: str, age_ms: int = 0) -> Steps[int]:
+def deliver_notices(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[int]:
     """Tell batches what they are to hear, and cancel members of those that are cancelled; how much was done.
 
-    Raises: StoreError, at the end, see `deliver_flow`.
+    ``until_s``: nobody is told after the first failure past it, monotonic, s. Raises: StoreError, at the end, see
+    `bringing.deliver_flow`.
     """
     told, silent, problem = 0, set[str](), None
     while waiting := (yield notices(queue, age_ms, sorted(silent))):
         before = len(silent)
         for home, group in groupby(sorted(waiting, key=_home), _home):
             try:
-                told += yield from _tell(queue, home, list(group))
+                told += yield from _tell(queue, home, list(group), until_s)
             except StoreError as error:  # a node that is down, maybe: the others hear of theirs
                 silent.add(home)
                 problem = problem or error
+                if is_costly(error, until_s):
+                    raise problem from None
         if len(silent) == before:
             break
     if problem:
@@ -260,11 +245,11 @@ def deliver_notices(queue: str, age_ms: int = 0) -> Steps[int]:
     return told
 
 
-def _tell(queue: str, home: str, bundle: list[str]) -> Steps[int]:
+def _tell(queue: str, home: str, bundle: list[str], until_s: float) -> Steps[int]:
     if home:
         yield notify(home, bundle)
     else:
-        bundle = yield from _cancel_members(queue, bundle)
+        bundle = yield from _cancel_members(queue, bundle, until_s)
     return (yield noticed(queue, bundle)) if bundle else 0
 
 
@@ -273,25 +258,30 @@ def _home(notice: str) -> str:
     return "" if notice.startswith(_CANCEL) else notice.lstrip("+").partition("/")[0]
 
 
-def _cancel_members(queue: str, bundle: Sequence[str]) -> Steps[list[str]]:
+def _cancel_members(queue: str, bundle: Sequence[str], until_s: float) -> Steps[list[str]]:
     """Cancel the open members of batches; return the notices of those that need no second look."""
     done: list[str] = []
     for batch_id, group in groupby(sorted(bundle), lambda notice: notice.split(" ")[1]):
-        if (yield from _cancel_open(queue, batch_id)):
+        if (yield from _cancel_open(queue, batch_id, until_s)):
             done += group
     return done
 
 
-def _cancel_open(queue: str, batch_id: str) -> Steps[bool]:
+def _cancel_open(queue: str, batch_id: str, until_s: float) -> Steps[bool]:
     cursor: str | None = "0"
-    is_done, problem = True, None
+    is_done, silent, problem = True, set[str](), None
     while cursor is not None:
         cursor, _, places = yield batch_members(queue, batch_id, "open", cursor)
         for where, ids in _by_queue(places):
+            if where in silent:
+                continue
             try:
                 answers = yield cancel(where, ids)
             except StoreError as error:  # the others are cancelled
+                silent.add(where)
                 problem = problem or error
+                if is_costly(error, until_s):
+                    raise problem from None
                 continue
             is_done = is_done and CancelAnswer.MOVING not in answers
     if problem:

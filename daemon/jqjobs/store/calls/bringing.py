@@ -4,6 +4,8 @@ cluster may be down for long, and what goes there is the oldest then.
     transfers   the oldest, at most 50
     deliver     to each place its own; what one did not answer to stays, and is not tried again in this round
     departures  once some have to stay: which of those behind them go elsewhere
+
+A place that takes long not to answer ends a round whose time is over: the next one knows of it (`SilentNodes`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from operator import attrgetter
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.partitions import Partitions, queue_of, spread_word
+from jqjobs.store.calls.batches import deliver_notices
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.calls.transfers import (
     Delivered,
@@ -29,7 +32,7 @@ from jqjobs.store.calls.transfers import (
     transfers,
 )
 from jqjobs.store.reply_values import text
-from jqjobs.store.steps import Steps
+from jqjobs.store.steps import Steps, is_costly
 
 #: What a place has said of a job that it has, or does not take.
 CONCLUDED = frozenset({Delivered.DELIVERED, Delivered.ID_TAKEN, Delivered.KEY_TAKEN})
@@ -45,8 +48,11 @@ class Bringing:
     A job that may be in a place which does not answer goes to no other one: it may be there already.
     """
 
-    def __init__(self, queue: str) -> None:
+    def __init__(self, queue: str, until_s: float = math.inf) -> None:
+        """``until_s``: monotonic, s; no place is tried after the first one that fails past it."""
         self._queue = queue
+        self._until_s = until_s
+        self._has_ended = False
         self.problem: StoreError | None = None
         #: Places that did not answer; a queue whose partitions could not be read.
         self._silent: set[str] = set()
@@ -60,11 +66,15 @@ class Bringing:
         while True:
             silent = len(self._silent)
             ids = (yield from self._next_others(age_ms)) if silent else []
-            if silent and not ids:
+            if self._has_ended or (silent and not ids):
                 return 0
             found: Transfers = yield transfers(self._queue, ids, age_ms)
             answers = yield from self.bring(found)
-            if (done := sum(answer in CONCLUDED for answer in answers.values())) or len(self._silent) == silent:
+            if (
+                (done := sum(answer in CONCLUDED for answer in answers.values()))
+                or len(self._silent) == silent
+                or self._has_ended
+            ):
                 return done
 
     def _next_others(self, age_ms: int) -> Steps[list[str]]:
@@ -106,6 +116,8 @@ class Bringing:
 
     def _look(self, target: str) -> Steps[None]:
         self._known[target] = None
+        if self._has_ended:
+            return
         try:
             self._known[target] = yield partitions(target)
         except StoreError as error:
@@ -114,9 +126,10 @@ class Bringing:
     def _note(self, place: str, problem: StoreError) -> None:
         self._silent.add(place)
         self.problem = self.problem or problem
+        self._has_ended = self._has_ended or is_costly(problem, self._until_s)
 
     def _bring_to(self, place: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[dict[str, Delivered]]:
-        if place in self._silent:
+        if self._has_ended or place in self._silent:
             return dict.fromkeys([job.id for job in jobs], Delivered.LATE)
         try:
             said: list[Delivered] = yield deliver(place, self._queue, read_ms, jobs)
@@ -149,10 +162,30 @@ def _word(job: Departure) -> str:
 def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[tuple[int, bool]]:
     """Take along all jobs that left a queue ``age_ms`` ago, until the time is over; how many left it for good, and
     whether there may be more. ``until_s``: monotonic, s. Raises: StoreError, at the end: some did not get away."""
-    bringing, brought, is_over = Bringing(queue), 0, False
+    bringing, brought, is_over = Bringing(queue, until_s), 0, False
     while not is_over and (done := (yield from bringing.bring_oldest(age_ms))):
         brought += done
         is_over = time.monotonic() >= until_s
     if bringing.problem:
         raise bringing.problem
     return brought, is_over
+
+
+def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int]:
+    """Take along what left a queue ``age_ms`` ago for others, notices and jobs; how many jobs left it for good.
+
+    ``until_s``: goes on to the next jobs until then, monotonic, s.
+
+    Where one queue takes none, the others get theirs, unless it took until then to know. Raises: StoreError, at last.
+    """
+    problem = None
+    try:
+        yield from deliver_notices(queue, age_ms, until_s)
+    except StoreError as error:
+        problem = error
+        if is_costly(error, until_s):
+            raise
+    brought, _ = yield from deliver_all(queue, age_ms, until_s)
+    if problem:
+        raise problem
+    return brought

@@ -18,7 +18,7 @@ _MESSAGE_TTL_MS = 60_000
 Entry = Mapping[str, Argument]
 
 
-class Heard(IntEnum):
+class SignOfLife(IntEnum):
     """What came of a sign of life (lua/register.lua, lua/beat.lua)."""
 
     NOT_KNOWN = 0  #: what was said before is not there, or not whole: register
@@ -26,12 +26,12 @@ class Heard(IntEnum):
     CLOCK_BACK = 2  #: the clock of Redis was set back since somebody registered, and nobody else is told
 
 
-def register(daemon: str, ttl_ms: int, about: Entry, workers: Mapping[str, Entry]) -> Call[Heard]:
+def register(daemon: str, ttl_ms: int, about: Entry, workers: Mapping[str, Entry]) -> Call[SignOfLife]:
     """Register a daemon for ``ttl_ms``, and its workers; 0 takes the entries away. A worker without fields has none."""
     return _sign_of_life(script("register"), daemon, ["", ttl_ms, daemon], about, workers)
 
 
-def beat(daemon: str, ttl_ms: int, said: int, about: Entry, workers: Mapping[str, Entry]) -> Call[Heard]:
+def beat(daemon: str, ttl_ms: int, said: int, about: Entry, workers: Mapping[str, Entry]) -> Call[SignOfLife]:
     """Say that a daemon is still there, and which fields have other values by now.
 
     ``said``: the field of that name as it was last set; where anything is new, ``about`` has another one.
@@ -42,13 +42,13 @@ def beat(daemon: str, ttl_ms: int, said: int, about: Entry, workers: Mapping[str
 
 def _sign_of_life(
     told_by: Script, daemon: str, args: list[Argument], about: Entry, workers: Mapping[str, Entry]
-) -> Call[Heard]:  # fmt: skip
+) -> Call[SignOfLife]:  # fmt: skip
     for fields in (about, *workers.values()):
         args.append(2 * len(fields))
         for field, value in fields.items():
             args += (field, value)
     return Call(
-        told_by, (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers)), args, Heard, repeatable=True
+        told_by, (keys.DAEMONS, keys.daemon(daemon), *map(keys.worker, workers)), args, SignOfLife, repeatable=True
     )  # fmt: skip
 
 

@@ -30,9 +30,9 @@ Settled = tuple[str, str]
 
 
 class Way(Enum):
-    """Where a whole trip goes (lua/rules/trip/way.lua): to all queues; to those that have something; or only until
+    """Where a whole trip goes (lua/rules/trip/way.lua). Queues that are reported to it never passes by.
 
-    it has enough, and not for what is due later. Queues that are reported to it never passes by.
+    To all queues; to those that have something; or only until it has enough, and not for what is due later.
     """
 
     ALL = ""

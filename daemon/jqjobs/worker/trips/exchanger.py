@@ -18,6 +18,7 @@ from jqjobs.errors import JqError, StoreError
 from jqjobs.jobs.records import Status, TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Trip
+from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.answers import Answers, Fenced
 from jqjobs.worker.trips.batch import Batch
@@ -59,8 +60,8 @@ class Exchanger:
         self._split: SplitTrips | None = None
         if store.address.cluster and has_several:
             self._split = SplitTrips(store, order, self.packer, self._answers, batch, tail, woken)
-        self._ingestion = Ingestion(store)
-        self._passing_on = PassingOn(store)
+        nodes = SilentNodes(store)
+        self._ingestion, self._passing_on = Ingestion(store, nodes), PassingOn(nodes)
         self._lock = threading.Lock()
         self.resyncs = False  #: Nobody knows what became of the last trip: the next one says what is in hand.
         self._sent: Packet | None = None
@@ -159,17 +160,21 @@ class Exchanger:
     def report(self, *, gives_back: bool) -> bool:
         """Report what is finished, from the monitor thread; False when Redis did not hear it. Raises: Fenced.
 
+        What ends meanwhile is left to the next trip: the main thread, too, waits for this lock.
+
         ``gives_back``: what a trip that is under way brings goes back at once, since it would wait behind a long job.
         """
         with self._lock:
             if self._keep_answer() and gives_back:
                 self._batch.give_back()
-            while self.reports.pending or self.resyncs:  # what a lost answer brought would wait behind a long job
+            is_due = self.reports.pending
+            while is_due or self.resyncs:  # what a lost answer brought would wait behind a long job
                 try:
                     self._send(0)
                     self._read()
                 except StoreError:
                     return False
+                is_due = self.reports.was_cut_short
             return True
 
     def _keep_answer(self) -> bool:

@@ -15,6 +15,7 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
 from jqjobs.store.calls.bringing import deliver_all
+from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
@@ -27,9 +28,10 @@ _PASSING_ON_S = 0.05
 class Ingestion:
     """One a worker. ``blocked``: queues whose envelopes wait, since Redis is full or no more jobs may wait there."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, nodes: SilentNodes) -> None:
         self.blocked: frozenset[str] = frozenset()
         self._store = store
+        self._nodes = nodes
         self._said_ms: dict[str, int] = {}
 
     def take_in(self, queues: Collection[str]) -> bool:
@@ -56,7 +58,7 @@ class Ingestion:
     def _pass_on(self, queue: str) -> None:
         """Take what has come to where it belongs, for a moment; what is not done then a daemon does."""
         with suppress(StoreError):
-            run_steps(self._store.run, deliver_all(queue, until_s=time.monotonic() + _PASSING_ON_S))
+            run_steps(self._nodes.run, deliver_all(queue, until_s=time.monotonic() + _PASSING_ON_S))
 
     def _say_blocked(self, queue: str, error: StoreError) -> None:
         now_ms = monotonic_ms()

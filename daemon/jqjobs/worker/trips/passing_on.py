@@ -12,16 +12,16 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import Flow
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
-from jqjobs.store.calls.batches import deliver_flow
+from jqjobs.store.calls.bringing import deliver_flow
+from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
-from jqjobs.store.store import Store
 
 
 class PassingOn:
     """One a worker. ``queues``: from which something may have to be brought away."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, nodes: SilentNodes) -> None:
+        self._nodes = nodes
         self.queues: set[str] = set()
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
@@ -32,7 +32,7 @@ class PassingOn:
         """Bring it away."""
         while self.queues:
             with suppress(StoreError):  # a daemon goes on from there
-                run_steps(self._store.run, deliver_flow(self.queues.pop()))
+                run_steps(self._nodes.run, deliver_flow(self.queues.pop()))
 
 
 def _leads_on(job: TakenJob) -> bool:

@@ -42,6 +42,8 @@ class Reports:
         self.outcomes: list[Outcome] = []
         #: Whether hooks wait for one of the outcomes.
         self.has_hooked = False
+        #: Whether the last report left something out that was there already.
+        self.was_cut_short = False
 
     @property
     def pending(self) -> bool:
@@ -61,7 +63,10 @@ class Reports:
     def take(self, *, is_all: bool = False) -> Report:
         """Return what is to be reported next, and forget it; the rest, unless ``is_all``, is still `pending`."""
         self.has_hooked = False
-        outcomes = _taken_from(self.outcomes, len(self.outcomes) if is_all else _fitting(self.outcomes))
+        there = len(self.outcomes)
+        count = there if is_all else _fitting(self.outcomes)
+        self.was_cut_short = count < there
+        outcomes = _taken_from(self.outcomes, count)
         self.has_hooked = self.has_hooked or any(outcome.after is not None for outcome in self.outcomes)
         return Report(_taken_from(self.done, len(self.done)), outcomes)
 
