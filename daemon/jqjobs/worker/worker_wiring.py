@@ -136,6 +136,7 @@ class _Wiring:
             lines, process.channel, process.signals.wakeup,
             # Else a server that was demoted goes on to say that there is no news.
             when_moved=lambda: self.exchanger.between_trips(Store.close),
+            when_left=self.exchanger.fast.begin_anew,  # puts the token back
         )  # fmt: skip
 
     def _note_ends(self, is_wanted: bool) -> None:

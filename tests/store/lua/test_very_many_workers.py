@@ -63,6 +63,17 @@ def test_amnesty_is_granted_to_all(crowded: QueueSystem, jump_ms: int) -> None:
     assert calls > 2
 
 
+def test_a_daemon_with_longer_leases_reaps_none_that_has_not_had_its_amnesty(crowded: QueueSystem) -> None:
+    crowded.redis("HSET", crowded.key("meta"), "reaped", START_MS)
+    crowded.clock.advance(LEASE_MS // 2)  # an outage only to those whose leases are short
+    assert crowded.tend().more
+    assert crowded.run(upkeep.housekeep("q", 3 * LEASE_MS, 1000, 10**12, 0)).reaped == 0
+    while crowded.tend().more:
+        crowded.clock.advance(20)
+
+    assert crowded.redis("ZCOUNT", crowded.key("leases"), crowded.clock.now_ms, "+inf") == OTHERS + 1
+
+
 def test_all_names_that_are_offered_are_known(system: QueueSystem) -> None:
     names = {f"n{n}" for n in range(1001)}
     system.redis("ZADD", system.key("offers"), *(item for name in names for item in (START_MS + 1, name)))

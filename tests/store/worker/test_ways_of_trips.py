@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from jqjobs.jobs.records import Status
+from jqjobs.base.wakeup import Wakeup
+from jqjobs.jobs.outcome import Outcome
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.link.channel import Channel
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.trips import Way
+from jqjobs.store.wire import Wire
 from jqjobs.worker.trips import exchanger
 from jqjobs.worker.trips.answers import Fenced
+from jqjobs.worker.trips.token_line import Heard, TokenLine
+from jqjobs.worker.trips.wake_wait import WakeWait
 from store.queue_system import LEASE_MS, QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
 
@@ -81,14 +88,16 @@ def cost(system: QueueSystem, directory: Path, count: int, now_ms: list[int]) ->
     return (commands(system) - before) / 5
 
 
+@pytest.mark.parametrize(("later", "more"), [((), 1), (("later",), 8)])  # it is found by halving
 def test_a_job_costs_as_much_with_many_queues_as_with_two(
-    system: QueueSystem, tmp_path: Path, now_ms: list[int]
+    system: QueueSystem, tmp_path: Path, now_ms: list[int], later: Sequence[str], more: int
 ) -> None:
     if system.store.address.cluster:
         pytest.skip("in a cluster a trip for several queues is made of legs")
     with_two = cost(system, tmp_path / "two", 2, now_ms)
     system.redis("FLUSHALL")
-    assert cost(system, tmp_path / "many", MANY, now_ms) <= with_two + 1
+    system.add(*later, queue="q07", due="+3600000")
+    assert cost(system, tmp_path / "many", MANY, now_ms) <= with_two + more
 
 
 @pytest.mark.parametrize("queue", ["q00", "q30"])
@@ -152,6 +161,49 @@ def test_who_has_no_lease_in_a_queue_that_has_work_is_fenced(busy: BusyWorker) -
     with pytest.raises(Fenced):
         busy.next()
     assert busy.system.ids("ready", "q07") == ["a"]
+
+
+def test_then_too_hooks_hear_what_was_settled_and_the_next_trip_is_refused(busy: BusyWorker) -> None:
+    exchanger, worker = busy.worker.exchanger, busy.worker
+    assert [job.id for job in exchanger.trip(1).jobs] == ["j2"]
+    job = worker.start()
+    worker.batch.finish(job, Outcome(job, Kind.DISCARDED, line=b"{}", after=object()))
+    busy.system.redis("ZREM", busy.system.key("leases", "q07"), "w")
+    busy.system.add("a", queue="q07")
+
+    assert [job.id for job in exchanger.trip(1).jobs] == ["j3"]
+    assert [(outcome.job.id, settled) for outcome, settled in exchanger.recorded] == [("j2", ("dead", "discarded"))]
+    worker.finish(worker.start())
+    exchanger.fast.begin_anew()
+    with pytest.raises(Fenced):
+        exchanger.trip(1)
+
+
+def test_a_queue_whose_scheduled_is_of_the_wrong_type_is_mended_and_the_trip_goes_on(busy: BusyWorker) -> None:
+    busy.system.redis("RPUSH", busy.system.key("scheduled", "q07"), "what somebody wrote")
+
+    assert busy.next() == ["q31/j2"]
+    assert busy.system.redis("EXISTS", busy.system.key("scheduled", "q07")) == 0
+
+
+def test_a_token_that_came_as_its_wait_was_given_up_is_put_back(busy: BusyWorker) -> None:
+    daemon, channel = map(Channel, socket.socketpair())
+    wire, wakeup = Wire(busy.system.store.address), Wakeup()
+    line = TokenLine(wire, lambda: names(MANY), (), Heard())
+    wait = WakeWait([line], channel, wakeup, when_left=busy.worker.exchanger.fast.begin_anew)
+    busy.system.use_up_token("q31")
+    assert not wait.wait(0)
+    assert busy.next() == ["q31/j2"]
+    busy.system.add("a", queue="q07")
+    busy.system.add("b", queue="q09")
+    for queue in ("q07", "q09"):
+        busy.system.use_up_token(queue)
+    wait.cancel()
+
+    assert busy.next() == ["q07/a"]
+    for each in (daemon, channel, wakeup):
+        each.close()
+    assert busy.system.wakes("q09")
 
 
 @pytest.mark.parametrize("way", [Way.FILLED, Way.ENOUGH])

@@ -43,8 +43,8 @@ for i = 1, #t.queues do is_quiet = is_quiet and t.quiet[i] ~= false end
 if t.want > 0 and t.suspects and not (t.passes or is_quiet) then t.rare().suspects(t) end
 go(t)
 local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not t.lacks)
-if t.refusals[1] then return { 1, now } end
-if t.refusals[2] and #t.plain + #t.jobs == 0 then return { 2, now } end
+if t.refusals[1] and not t.settled then return { 1, now } end  -- hooks need to hear what was settled
+if t.refusals[2] and not t.settled and #t.plain + #t.jobs == 0 then return { 2, now } end
 local rest = (t.settled or #t.inboxes + #t.stale + #t.lost + #t.jobs + #t.broken + #t.tailed > 0)
   and { t.inboxes, t.stale, t.lost, t.jobs, t.broken, t.tailed, t.settled }
 return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest }

@@ -79,8 +79,9 @@ class Ending:
             if self._exchanger.under_way:
                 self._exchanger.receive()
             self._batch.give_back()
+            self._exchanger.fast.begin_anew()
             self._exchanger.trip(0)  # also puts back a wake token that we took and do not use
-            while self._batch.reports.pending:
+            while self._batch.reports.pending and self._exchanger.order.queues:
                 self._exchanger.trip(0)
         except StoreError:
             self._failures.add()

@@ -61,8 +61,10 @@ class FastTrips:
         self.queue, self._whole_ms = trip.left_in, sent_ms
         self._left_in_a_row = self._most_in_a_row - len(trip.jobs)
         self.clock_offset_ms = trip.now_ms - now_ms
-        # Who others rely on to come at some moment tells them that he is busy; what is broken is looked at again.
-        self._way = Way.ALL if trip.wait_ms is not None or trip.broken else Way.ENOUGH
+        # Who others rely on to come at some moment tells them that he is busy, as a trip that brings jobs has done;
+        # what is broken is looked at again.
+        watches = trip.wait_ms is not None and not trip.jobs
+        self._way = Way.ALL if watches or trip.broken else Way.ENOUGH
 
     def went(self, trip: Trip, now_ms: int) -> bool:
         """Note the answer of a fast trip; whether that was all. Else a whole trip follows at once."""

@@ -137,10 +137,12 @@ class TokenLine:
             # Of those that it serves by turns it may have let go meanwhile: then it goes there again.
             (self._heard.called.append if self._sets else self._heard.woken.add)(queue)
 
-    def cancel(self) -> None:
-        """Stop waiting: a busy worker must not swallow a token that could wake an idle one."""
-        if self._asked_at:
+    def cancel(self) -> bool:
+        """Stop waiting: a busy worker must not swallow a token that could wake an idle one. Whether it has waited."""
+        has_waited = self._asked_at > 0
+        if has_waited:
             self._leave()
+        return has_waited
 
     def _leave(self) -> None:
         self._wire.close()

@@ -19,13 +19,17 @@ class WakeWait:
 
     def __init__(
         self, lines: Sequence[TokenLine], channel: Channel, wakeup: Wakeup,
-        when_moved: Callable[[], None] | None = None,
+        when_moved: Callable[[], None] | None = None, when_left: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
-        """``when_moved``: called when Redis ends the wait with an error, as a primary does that is one no longer."""
+        """``when_moved``: called when Redis ends the wait with an error, as a primary does that is one no longer.
+
+        ``when_left``: called when a wait is cancelled: its token may have been on the way, and nobody has it now.
+        """
         self._lines = lines
         self._channel = channel
         self._wakeup = wakeup
         self._when_moved = when_moved
+        self._when_left = when_left
         #: Whether the daemon may have said something, as far as the last wait saw.
         self.has_word = True
 
@@ -64,5 +68,6 @@ class WakeWait:
 
     def cancel(self) -> None:
         """Stop waiting for a token: a busy worker must not swallow one that could wake an idle one."""
-        for line in self._lines:
-            line.cancel()
+        have_waited = [line.cancel() for line in self._lines]
+        if any(have_waited) and self._when_left is not None:
+            self._when_left()

@@ -24,7 +24,9 @@ class Around:
         self.batch = batch
         self.did: list[str] = []
         self.under_way = self.draining = self.stopping = self.closed = False
-        self.is_redis_away = False
+        self.is_redis_away = self.is_anew = False
+        self.order = SimpleNamespace(queues=("q",))
+        self.fast = SimpleNamespace(begin_anew=lambda: setattr(self, "is_anew", True))
         self.at_waits: list[Callable[[], object]] = []
         self.at_listens: list[Callable[[], object]] = []
         self.now_ms = 1_000_000
@@ -50,6 +52,11 @@ class Around:
 
     def trip(self, want: int) -> None:
         assert want == 0
+        assert self.is_anew, "a token that it has goes back"
+        assert len(self.did) < 20, "it ends"
+        if not self.order.queues:
+            self.did.append("no trip")
+            return
         if self.is_redis_away:
             self.did.append("lost")
             raise StoreUnavailable()
@@ -142,6 +149,15 @@ def test_when_redis_comes_back_meanwhile_all_is_reported(around: Around, batch: 
     around.at_waits = [lambda: setattr(around, "is_redis_away", False)]
     around.ending.retire()
     assert around.did == ["cancel", "lost", "wait", "trip id-0 released", "statistics", "tail", "hooks", "end", "close"]
+
+
+def test_a_worker_that_is_in_no_queue_any_more_leaves_what_it_has_to_say_to_its_daemon(
+    around: Around, batch: Batch
+) -> None:
+    batch.add(jobs(1))
+    around.order.queues = ()
+    around.ending.retire()
+    assert around.did == ["cancel", "no trip", "statistics", "tail", "hooks", "end", "close"]
 
 
 @pytest.mark.parametrize(

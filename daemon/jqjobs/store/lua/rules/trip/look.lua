@@ -16,10 +16,17 @@ local function count_keys(t, first, last, parts)
   return redis.call('EXISTS', unpack(names))
 end
 
+-- Where that cannot be told (a key of the wrong type) it is not: serve mends it.
+local function is_for_later(t, i)
+  if count_keys(t, i, i, WORK) > 0 then return false end
+  local fine, wait = pcall(ask_again_at, t.queues[i], t.now)
+  return fine and wait ~= 0
+end
+
 -- Serves a queue that has something, unless that is only for later in a trip that goes on.
 local function enter(t, i)
   local q = t.queues[i]
-  if t.taken[i] or t.early and count_keys(t, i, i, WORK) == 0 and ask_again_at(q, t.now) ~= 0 then return end
+  if t.taken[i] or t.early and is_for_later(t, i) then return end
   local standing, taken = standing_in(q, t.worker, t.trip)
   if standing > 0 then
     t.refusals[standing] = true

@@ -16,7 +16,7 @@ end
 local function reap(q, now, lease, reaped, me, most)
   if not is_reap_due(now, lease, reaped) then return 0, false, 0 end
   local gap = now - (tonumber(reaped) or -math.huge)
-  if math.abs(gap) > lease / 3 then
+  if math.abs(gap) > lease / 3 or redis.call('HEXISTS', q .. 'meta', 'amnesty') == 1 then  -- or some have it by now
     local have_all = grant_amnesty(q, now, lease, gap < 0)
     if have_all then
       redis.call('HDEL', q .. 'meta', 'amnesty')
