@@ -299,8 +299,8 @@ def test_a_plain_middleware_takes_async_jobs_to_threads_and_an_async_one_does_no
     assert not bench.runner.runs_as_task("plain")
     bench.app.middlewares.reverse()
     bench.app.async_middlewares.reverse()
-    sent = bench.send("task")
-    bench.wait_for_running(1)  # first: what is plain blocks the event loop, where its coroutine middleware has it called
+    sent = bench.send("task")  # first: what is plain blocks the event loop, where a coroutine function is around it
+    bench.wait_for_running(1)
     sent += bench.send("plain")
     bench.wait_for_running(2)
     bench.gate.set()
