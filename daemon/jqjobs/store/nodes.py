@@ -96,11 +96,14 @@ class Nodes:
 
     def place_of(self, command: Command) -> Place | None:
         """Return the node that a command goes to, None where that is not known yet."""
-        tag = tag_of(command)
         try:
-            return self._slots.owner(slot_of(OF_NO_QUEUE if tag is None else tag))
+            return self._owner(command)
         except StoreBusy:
             return None
+
+    def _owner(self, command: Command) -> Place:
+        tag = tag_of(command)
+        return self._slots.owner(slot_of(OF_NO_QUEUE if tag is None else tag))
 
     def call_at(self, places: Sequence[Place], command: Command) -> dict[Place, Any]:
         """Ask these nodes, all at once; an error is the reply of one that refuses, or cannot be reached."""
@@ -111,8 +114,7 @@ class Nodes:
     def send(self, command: Sequence[Argument]) -> None:
         """Write one command without waiting for its reply, which `reply` reads."""
         self._wires.look()
-        tag = tag_of(command)
-        place = self._slots.owner(slot_of(OF_NO_QUEUE if tag is None else tag))
+        place = self._owner(command)
         try:
             self._wires.to(place).send(guarded(command))
         except StoreError:

@@ -85,9 +85,8 @@ class Silence:
         for worker in workers:
             tick = worker.board.word(Word.TICK)
             known = seen.get(worker.id)
-            is_idle = (
-                worker.state == "ready" and not worker.board.running()
-            )  # its loop turns since it has loaded the app
+            # Before it is ready it loads the app, and its loop does not turn.
+            is_idle = worker.state == "ready" and not worker.board.running()
             since_s = known[1] if known and known[0] == tick and is_idle else now_s
             self._seen[worker.id] = (tick, since_s)
             if now_s - since_s > self._silent_s:

@@ -25,7 +25,7 @@ from jqjobs.store.calls.cancels import CancelAnswer, cancel
 from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
-from jqjobs.store.steps import Steps, is_costly
+from jqjobs.store.steps import Failures, Steps
 
 #: What a notice begins with that has members of a batch cancelled: "~cancel batch sweep" (lua/notices.lua).
 _CANCEL = "~cancel "
@@ -227,21 +227,17 @@ def deliver_notices(queue: str, age_ms: int = 0, until_s: float = math.inf) -> S
     ``until_s``: nobody is told after the first failure past it, monotonic, s. Raises: StoreError, at the end, see
     `bringing.deliver_flow`.
     """
-    told, silent, problem = 0, set[str](), None
-    while waiting := (yield notices(queue, age_ms, sorted(silent))):
-        before = len(silent)
+    told, before, failures = 0, -1, Failures(until_s)
+    while not failures.has_ended and before < len(failures.places):
+        before = len(failures.places)
+        waiting: list[str] = yield notices(queue, age_ms, sorted(failures.places))
         for home, group in groupby(sorted(waiting, key=_home), _home):
             try:
                 told += yield from _tell(queue, home, list(group), until_s)
             except StoreError as error:  # a node that is down, maybe: the others hear of theirs
-                silent.add(home)
-                problem = problem or error
-                if is_costly(error, until_s):
-                    raise problem from None
-        if len(silent) == before:
-            break
-    if problem:
-        raise problem
+                if failures.note(home, error):
+                    break
+    failures.raise_first()
     return told
 
 
@@ -269,21 +265,16 @@ def _cancel_members(queue: str, bundle: Sequence[str], until_s: float) -> Steps[
 
 def _cancel_open(queue: str, batch_id: str, until_s: float) -> Steps[bool]:
     cursor: str | None = "0"
-    is_done, silent, problem = True, set[str](), None
-    while cursor is not None:
+    is_done, failures = True, Failures(until_s)
+    while cursor is not None and not failures.has_ended:
         cursor, _, places = yield batch_members(queue, batch_id, "open", cursor)
         for where, ids in _by_queue(places):
-            if where in silent:
+            if failures.has_ended or where in failures.places:
                 continue
             try:
                 answers = yield cancel(where, ids)
+                is_done = is_done and CancelAnswer.MOVING not in answers
             except StoreError as error:  # the others are cancelled
-                silent.add(where)
-                problem = problem or error
-                if is_costly(error, until_s):
-                    raise problem from None
-                continue
-            is_done = is_done and CancelAnswer.MOVING not in answers
-    if problem:
-        raise problem
+                failures.note(where, error)
+    failures.raise_first()
     return is_done

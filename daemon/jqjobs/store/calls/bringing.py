@@ -32,7 +32,7 @@ from jqjobs.store.calls.transfers import (
     transfers,
 )
 from jqjobs.store.reply_values import text
-from jqjobs.store.steps import Steps, is_costly
+from jqjobs.store.steps import Failures, Steps, is_costly
 
 #: What a place has said of a job that it has, or does not take.
 CONCLUDED = frozenset({Delivered.DELIVERED, Delivered.ID_TAKEN, Delivered.KEY_TAKEN})
@@ -43,7 +43,7 @@ _MOST_LOOKS = 20
 
 
 class Bringing:
-    """One round, from one queue. ``problem``: what the first place did not take jobs for, None as long as all do.
+    """One round, from one queue. ``failures``: of places, and of queues whose partitions could not be read.
 
     A job that may be in a place which does not answer goes to no other one: it may be there already.
     """
@@ -51,11 +51,7 @@ class Bringing:
     def __init__(self, queue: str, until_s: float = math.inf) -> None:
         """``until_s``: monotonic, s; no place is tried after the first one that fails past it."""
         self._queue = queue
-        self._until_s = until_s
-        self._has_ended = False
-        self.problem: StoreError | None = None
-        #: Places that did not answer; a queue whose partitions could not be read.
-        self._silent: set[str] = set()
+        self.failures = Failures(until_s)
         self._known: dict[str, Partitions | None] = {}
         #: Ids of those that go elsewhere, the oldest first; and how many of all have to stay before these.
         self._others: list[str] = []
@@ -64,24 +60,23 @@ class Bringing:
     def bring_oldest(self, age_ms: int) -> Steps[int]:
         """Bring the oldest jobs that left ``age_ms`` ago and can be brought, at most 50; how many left for good."""
         while True:
-            silent = len(self._silent)
+            silent = len(self.failures.places)
             ids = (yield from self._next_others(age_ms)) if silent else []
-            if self._has_ended or (silent and not ids):
+            if self.failures.has_ended or (silent and not ids):
                 return 0
             found: Transfers = yield transfers(self._queue, ids, age_ms)
             answers = yield from self.bring(found)
-            if (
-                (done := sum(answer in CONCLUDED for answer in answers.values()))
-                or len(self._silent) == silent
-                or self._has_ended
-            ):
+            done = sum(answer in CONCLUDED for answer in answers.values())
+            if done or self.failures.has_ended or len(self.failures.places) == silent:
                 return done
 
     def _next_others(self, age_ms: int) -> Steps[list[str]]:
         looks = 0
         while not self._others and looks < _MOST_LOOKS:
             rows: list[Departure] = yield departures(self._queue, age_ms, self._stay)
-            self._others = [row.id for row in rows if not self._silent & set(self._places(row.target, _word(row)))]
+            self._others = [
+                row.id for row in rows if self.failures.places.isdisjoint(self._places(row.target, _word(row)))
+            ]
             self._stay += len(rows) - len(self._others)
             looks += 1 if rows else _MOST_LOOKS
         ids, self._others = self._others[:_AT_ONCE], self._others[_AT_ONCE:]
@@ -116,20 +111,15 @@ class Bringing:
 
     def _look(self, target: str) -> Steps[None]:
         self._known[target] = None
-        if self._has_ended:
+        if self.failures.has_ended:
             return
         try:
             self._known[target] = yield partitions(target)
         except StoreError as error:
-            self._note(target, error)
-
-    def _note(self, place: str, problem: StoreError) -> None:
-        self._silent.add(place)
-        self.problem = self.problem or problem
-        self._has_ended = self._has_ended or is_costly(problem, self._until_s)
+            self.failures.note(target, error)
 
     def _bring_to(self, place: str, read_ms: int, jobs: Sequence[Transfer]) -> Steps[dict[str, Delivered]]:
-        if self._has_ended or place in self._silent:
+        if self.failures.has_ended or place in self.failures.places:
             return dict.fromkeys([job.id for job in jobs], Delivered.LATE)
         try:
             said: list[Delivered] = yield deliver(place, self._queue, read_ms, jobs)
@@ -138,7 +128,7 @@ class Bringing:
                 yield delivered(self._queue, pairs)
                 yield acknowledge(place, self._queue, [job.token for job, _ in pairs])
         except StoreError as error:
-            self._note(place, error)
+            self.failures.note(place, error)
             return dict.fromkeys([job.id for job in jobs], Delivered.LATE)
         return {job.id: answer for job, answer in zip(jobs, said, strict=True)}
 
@@ -166,8 +156,7 @@ def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps
     while not is_over and (done := (yield from bringing.bring_oldest(age_ms))):
         brought += done
         is_over = time.monotonic() >= until_s
-    if bringing.problem:
-        raise bringing.problem
+    bringing.failures.raise_first()
     return brought, is_over
 
 
@@ -176,7 +165,8 @@ def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int
 
     ``until_s``: goes on to the next jobs until then, monotonic, s.
 
-    Where one queue takes none, the others get theirs, unless it took until then to know. Raises: StoreError, at last.
+    Where one queue takes none, the others get theirs, unless it took until then to know. Raises: StoreError, at the
+    end.
     """
     problem = None
     try:

@@ -86,8 +86,7 @@ def _deliver(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Move
             continue
         bringing = Bringing(queue)
         answers = yield from bringing.bring(found)
-        if bringing.problem:
-            raise bringing.problem
+        bringing.failures.raise_first()
         late += Delivered.LATE in answers.values()
         came_of |= {
             job.id: _came_of(answers[job.id], job.target, named) for job in found.jobs if answers[job.id] in _CAME_OF

@@ -20,8 +20,8 @@ class SharedLoop:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._close, self._give_threads = loop.close, loop.set_default_executor
-        self._threads = self._used_threads = _own_threads()
-        self._give_threads(self._threads)
+        self._threads: ThreadPoolExecutor = _Threads()
+        self.set_default_executor(self._threads)
         # Who calls these, of asyncio's loops and of uvloop's, finds what the object itself has first.
         for function in (self.set_default_executor, shutdown_default_executor, close):
             setattr(loop, function.__name__, function)
@@ -45,7 +45,7 @@ class SharedLoop:
             loop.set_exception_handler(self._handler)
         if is_idle and isinstance(self._threads, _Threads) and self._threads.unfinished:
             self._threads.shutdown(wait=False)  # what it has in hand goes on
-            self._threads = _own_threads()
+            self._threads = _Threads()
         if self._used_threads is not self._threads:
             self.set_default_executor(self._threads)
 
@@ -72,10 +72,6 @@ class _Threads(ThreadPoolExecutor):
         self.unfinished.add(future)
         future.add_done_callback(self.unfinished.discard)
         return future
-
-
-def _own_threads() -> ThreadPoolExecutor:
-    return _Threads()
 
 
 async def shutdown_default_executor(timeout: float | None = None) -> None:

@@ -6,9 +6,7 @@ depend on who ran before. A loop of use stays, with the clients that belong to i
 
 from __future__ import annotations
 
-import functools
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -21,18 +19,21 @@ class CurrentLoop:
         self._policy: Any = None
         self._loop: Any = None
 
-    def watch(self, note: Callable[[str], None]) -> None:
-        """Have ``note`` called, from now on, when this thread sets or closes a loop; once asyncio is there."""
+    def watch(self, noting: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Have it noted, from now on, when somebody sets or closes a loop; once asyncio is there.
+
+        ``noting``: makes a function one that is noticed when it is called.
+        """
         if self._is_watching or "asyncio" not in sys.modules:
             return
         import asyncio
 
         self._is_watching = True
-        policies = {*asyncio.DefaultEventLoopPolicy.__mro__, *type(asyncio.get_event_loop_policy()).__mro__}
+        policies: set[Any] = {*asyncio.DefaultEventLoopPolicy.__mro__, *type(asyncio.get_event_loop_policy()).__mro__}
         for kind in policies - {asyncio.AbstractEventLoopPolicy}:
             if "set_event_loop" in vars(kind):
-                _watch(kind, "set_event_loop", note)
-        _watch(asyncio.BaseEventLoop, "close", note)
+                kind.set_event_loop = noting(kind.set_event_loop)
+        asyncio.BaseEventLoop.close = noting(asyncio.BaseEventLoop.close)  # type: ignore[method-assign]
 
     def keep(self) -> None:
         """Let jobs find what the import of the app has left."""
@@ -68,15 +69,3 @@ def _current() -> Any:
     """Return the current event loop, None when there is none or it is closed. Makes none."""
     loop = getattr(_state(), "_loop", None)
     return None if loop is None or loop.is_closed() else loop
-
-
-def _watch(kind: Any, name: str, note: Callable[[str], None]) -> None:
-    function = getattr(kind, name)
-
-    @functools.wraps(function)
-    def noting(*args: Any, **kwargs: Any) -> Any:
-        if threading.current_thread() is threading.main_thread():
-            note("event_loop")
-        return function(*args, **kwargs)
-
-    setattr(kind, name, noting)

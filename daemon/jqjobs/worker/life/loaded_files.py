@@ -75,9 +75,7 @@ def _module_files() -> list[str]:
 
 def _file_of(module: Any) -> Any:
     """Return the file of a module, or the zip archive that it lies in; None or anything where it says so."""
-    archive = getattr(
-        getattr(module, "__loader__", None), "archive", None
-    )  # of zipimport: no file system knows its parts
+    archive = getattr(getattr(module, "__loader__", None), "archive", None)  # no file system knows its parts
     return archive or getattr(module, "__file__", None)
 
 

@@ -88,14 +88,11 @@ class Surroundings:
     def _noting(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def noting(*args: Any, **kwargs: Any) -> Any:
-            self._note(function.__name__)
+            self._called.add(function.__name__)
+            self.touched = True
             return function(*args, **kwargs)
 
         return noting
-
-    def _note(self, name: str) -> None:
-        self._called.add(name)
-        self.touched = True
 
     def keep(self) -> None:
         """Let jobs find what the app has set by now, but for what the worker needs itself."""
@@ -142,7 +139,7 @@ class Surroundings:
         self._signals.wakeup.ring_at_signals()
         self._leave_deleted_directory()
         self._streams.put_back(always=self._has_one_slot)
-        self._current_loop.watch(self._note)
+        self._current_loop.watch(self._noting)
         self._current_loop.put_back()
         self.is_spoilt = not self._has_resources()
         self._hear()
