@@ -45,7 +45,7 @@ def test_fault_01_neighbours_in_the_batch_of_a_crash_are_charged_nothing(site: S
     killer, *neighbours = site.send_many([("die_by_signal", 9), *[("quick",)] * 10], max_crashes=1)
     assert site.wait_for(killer, State.DEAD).reason == "crashed"
     seen = [site.wait_for(job, State.KEPT) for job in neighbours]
-    assert {info.attempt for info in seen} == {2}, "they were in the same batch"
+    assert min(info.attempt for info in seen) >= 2, "they were in its batch; a slow worker gives some back again"
     assert {(info.crashes, info.failures, info.interrupts, info.executions) for info in seen} == {(0, 0, 0, 1)}
     assert [note.id for note in site.notes("start")[-10:]] == [job.id for job in neighbours], "in their old order"
 
