@@ -22,12 +22,11 @@ from jqjobs.worker.life.recycling import Recycling
 from jqjobs.worker.life.retirement import Ending
 from jqjobs.worker.trips.answers import Fenced
 from jqjobs.worker.trips.turning import Turning
+from jqjobs.worker.trips.wake_trip import LATE_S
 
 #: An idle worker only looks whether there is news; so often it makes a whole trip all the same. What time does to its
 #: queues daemons do, too.
 _IDLE_MS = 30_000
-#: A wait that Redis ends when a poll is due is ended here so much later: it looks at the clock 10 times a second.
-_LATE_S = 0.5
 #: Where jobs are quick, not before each of them: what the daemon has said, and how large this process is.
 _LOOK_EVERY_MS = 5
 
@@ -201,7 +200,7 @@ class Loop:
             if self._wake_trip is not None:
                 is_idle = not self._batch.running_count
                 self._wake_trip.ask(*(self._fetching.ask() if is_idle else (0, 0)), poll_s)
-                poll_s += _LATE_S if is_idle else 0.0
+                poll_s += LATE_S if is_idle else 0.0
         wait_s = max(0.0, min(poll_s, self._fetching.rest_s(self._executor.listen)))
         if self._wake_wait.wait(wait_s, for_token=wants_token, but=self._exchanger.blocked):
             self._fetching.lull.end()

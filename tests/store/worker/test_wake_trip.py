@@ -96,6 +96,29 @@ def test_a_wait_that_ends_without_a_token_is_a_look_that_asks_nothing_more(
     assert idler.exchanger.has_news(), "it holds once only"
 
 
+def test_while_redis_is_to_look_nobody_else_asks_it(idler: Idler, monkeypatch: pytest.MonkeyPatch) -> None:
+    idler.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(idler.exchanger.news._store.wire, "call", None)
+        assert not idler.exchanger.has_news()
+    idler.worker.system.redis("RPUSH", idler.worker.system.key("inbox"), "{}")
+    assert idler.exchanger.standing is not None
+    idler.exchanger.standing.stands_until_ms = 0.0
+    assert idler.exchanger.has_news(), "Redis should have looked by now"
+
+
+@pytest.mark.parametrize(("others", "wait_s"), [(0, 2), (39, 2), (199, 10), (799, 20)])
+def test_where_many_wait_each_does_it_for_longer_so_that_all_look_no_more_often(
+    idler: Idler, others: int, wait_s: float
+) -> None:
+    for n in range(others):
+        idler.worker.system.redis("ZADD", idler.worker.system.key("leases"), 2**50, f"w{n}")
+    idler.begin(block_s=0.05)
+    assert not idler.is_woken()
+    idler.trip.ask(1, 0, 2)
+    assert idler.trip.block_s == wait_s
+
+
 def test_a_token_that_was_lost_is_found_out_when_the_wait_ends(idler: Idler) -> None:
     idler.worker.system.add("a")
     idler.worker.system.use_up_token()

@@ -10,14 +10,15 @@
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
 -- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, tailed, settled } or nil: all empty }
---   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen | 4 NOTHING there
+--   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen | 4 NOTHING there: then
+--           comes how many workers there are, and no more
 --   wait    ms until this worker should come back, or -1     more  1: moved aside, or left for the next
 --   inboxes, tailed  indexes: with raw envelopes; listened to   stale, lost  ids: settled too late; no longer in hand
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0,
 -- or it was met on the way (rules/trip/look.lua)
-if string.find(ARGV[6], 'wake') and has_nothing(KEYS) then return { 4, 0 } end
+if string.find(ARGV[6], 'wake') and has_nothing(KEYS) then return { 4, workers_here(KEYS) } end
 --: include core trip/way trip/watch trip/read_plain
 local now, now_text = clock(ARGV[1])
 local t = { now = now, now_text = now_text, worker = ARGV[2], trip = tonumber(ARGV[3]), want = tonumber(ARGV[4]),

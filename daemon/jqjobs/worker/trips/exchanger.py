@@ -145,6 +145,8 @@ class Exchanger:
         """Return whether a trip could find anything, for an idle worker whose poll is due; see `News`."""
         if self.resyncs or self.reports.pending:
             return True
+        if self.standing is not None and monotonic_ms() < self.standing.stands_until_ms:
+            return False  # Redis is to look
         with self._lock:
             self._keep_answer()
             return self.news.is_there()

@@ -32,8 +32,9 @@ class Packet:
     is_fast: bool = False
     is_resync: bool = False
     asked_suspects: bool = False
-    #: What has come already, on another connection; see `WakeTrip`.
+    #: What has come already, on another connection; see `WakeTrip`. ``stands_until_ms``: when that is overdue.
     answer: Any = None
+    stands_until_ms: float = 0.0
     #: Of a leg: its queue, all of the trip, and why it could not be sent.
     queue: str = ""
     legs: Legs | None = None
