@@ -15,6 +15,7 @@ from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Join, Lease
 from jqjobs.daemon.leases.blaming import Words, board_entries, judge
 from jqjobs.daemon.leases.cancelling import run_and_pass_on_cancels
 from jqjobs.daemon.leases.commands import run_drain, run_recall
+from jqjobs.daemon.leases.election import Election
 from jqjobs.daemon.leases.expiries import Expiries
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.memory_samples import note_memory
@@ -53,7 +54,8 @@ class LeaseKeeper:
     - takes over orphans: ends workers whose daemon is dead too
     - recalls: gives back what a worker was told not to start
     - says that workers are about to end, so that nobody is charged for it
-    - keeps house in the queues, ticks their schedules, looks whether anything is left, and how much
+    - keeps house in the queues and ticks their schedules, if it is elected to
+    - looks whether anything is left there, and how much
     - notes how much memory Redis takes
     - registers the daemon and its workers, notes deploys, and passes on what is cancelled in their hands
 
@@ -79,6 +81,7 @@ class LeaseKeeper:
         self._counts = Counts()
         self._releases = ReleaseMarks(store)
         self.housekeeping = Housekeeping(store, settings)
+        self._election = Election(store, settings, daemon_id, self.housekeeping.every_s)
         self.patterns = PatternQueues(store, settings.queues, daemon_id, self.housekeeping)
         self.partition_watch = PartitionWatch(store, self._joined, self.patterns, self.housekeeping.inboxes, tell)
         self.has_answered = False
@@ -170,11 +173,20 @@ class LeaseKeeper:
             self._tell(LeaseEvent("fenced", join.worker_id))
 
     def keep_house(self) -> float | None:
-        """Do the chores of all queues; return 0 when there is more to do at once, else None."""
-        return 0.0 if self.housekeeping.do(sorted(self._named)) else None
+        """Do the chores of all queues, if that is not another daemon's; return in how many seconds to do it again.
+
+        None: when the next round is due.
+        """
+        named = sorted(self._named)
+        if self.has_joined and not self._election.ask(named):
+            return self._election.again_s
+        return 0.0 if self.housekeeping.do(named) else None
 
     def tick(self) -> float:
-        """Tick the schedules that are due; return in how many seconds to do it again."""
+        """Tick the schedules that are due, if it keeps house; return in how many seconds to do it again."""
+        if not (self._election.is_won or self.patterns.stirring):
+            self._ticker.begin_anew()
+            return self._election.again_s
         return self._ticker.tick(self.patterns.with_named(self._named))
 
     def read_load(self) -> Load:
@@ -213,6 +225,7 @@ class LeaseKeeper:
         """Take the entry out of the registry, and let others tick; where Redis is away both expire by themselves."""
         self.patterns.end_watch()
         try:
+            self._election.resign()
             self._ticker.resign()
             self._store.run(self._registration.end())
         except StoreError:

@@ -9,12 +9,13 @@ jobs any more are forgotten in time; envelopes that come to such a one all the s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from jqjobs.daemon.lease_messages import Join, LeaseEvent
 from jqjobs.daemon.leases.inboxes import Inboxes
 from jqjobs.daemon.leases.pattern_queues import PatternQueues
 from jqjobs.jobs.partitions import Partitions, partition_of, queue_of
+from jqjobs.store import keys
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.partitioning import restore, tidy
 from jqjobs.store.steps import run_steps
@@ -45,7 +46,7 @@ class PartitionWatch:
 
     def look(self) -> None:
         """Look which partitions there are by now. Raises: StoreError, at the end."""
-        queues = self._queues()
+        queues = self._with_partitions(self._queues())
         answers = self._store.run_many([partitions(queue) for queue in queues])
         for queue, answer in zip(queues, answers, strict=True):
             if isinstance(answer, Partitions):
@@ -56,6 +57,13 @@ class PartitionWatch:
         if time.monotonic() - self._tidied_s >= _TIDY_EVERY_S:
             self.tidy()
         raise_first(answers)
+
+    def _with_partitions(self, queues: Sequence[str]) -> list[str]:
+        """Return those that have partitions, or had: most have none, and all daemons ask, so that costs little."""
+        key = self._store.address.key
+        looks = [("HEXISTS", key(keys.queue(queue, "settings")), "partitions") for queue in queues]
+        found = self._store.wire.pipeline_in_parts(looks) if looks else []
+        return [queue for queue, there in zip(queues, found, strict=True) if there != 0 or queue in self._known]
 
     def _queues(self) -> list[str]:
         named = [place for join in self._joined.values() for place in join.queues]

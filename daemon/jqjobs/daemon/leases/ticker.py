@@ -90,6 +90,10 @@ class Ticker:
             wait_s = min(wait_s, max(0.0, (due_ms - found.now_ms) / 1000))
         return wait_s
 
+    def begin_anew(self) -> None:
+        """Take nothing for known: another daemon ticks."""
+        self._numbers.clear()
+
     def resign(self) -> None:
         """Let others tick from now on. Raises: StoreError."""
         self._store.run_all([self._look(name, 0) for name in self._numbers])

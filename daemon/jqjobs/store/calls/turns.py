@@ -54,5 +54,5 @@ def take_called(pattern: str, most: int, turn: int, charges: Sequence[Charge] = 
 
 
 def claim_round(name: str, daemon: str, apart_ms: int) -> Call[bool]:
-    """Ask whether a round over all queues is ours: it is until we have not asked for ``apart_ms``."""
+    """Ask whether a round is ours: it is until we have not asked for ``apart_ms``; 0: it shall be somebody else's."""
     return Call(script("claim_round"), (keys.ROUNDS,), ("", name, daemon, apart_ms), truth, repeatable=True)
