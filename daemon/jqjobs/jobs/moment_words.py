@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.timetable import zone_of
@@ -21,7 +21,10 @@ _MOST_CHARACTERS = 100
 _HINT = "write it like '2 days', 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'"
 
 _MINUS = ("-", "\u2212")
-_BEFORE_ZONE = re.compile(r"(.+?)\s+([A-Za-z_]+/[A-Za-z0-9_+/-]+|UTC|GMT|Z)")
+_BEFORE_ZONE = re.compile(r"(.+?)\s+([A-Za-z_]+/[A-Za-z0-9_+/-]+|UTC|GMT|Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])")
+_TIME = re.compile(r"(?:at\s+)?(?:noon|(?:[01]?[0-9]|2[0-3])(?::[0-5][0-9]){0,2}\s*(?:[ap]\.?m\.?)?)", re.IGNORECASE)
+#: What Python makes of a span as text.
+_TIMEDELTA = re.compile(r"\d+ days?, \d+:\d\d:\d\d(?:\.\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 _MONTH = re.compile(r"\b(jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)", re.IGNORECASE)
 _NEXT_WEEKDAY = re.compile(r"\bnext\s+(mon|tue|wed|thu|fri|sat|sun)", re.IGNORECASE)
@@ -40,7 +43,7 @@ def understood(text: str, what: str, now_ms: int) -> datetime:
     if text.strip()[:1] in _MINUS:
         raise InvalidOption(f"{what} {text!r} is negative", hint=_HINT)
     words = _BEFORE_ZONE.fullmatch(text.strip())
-    zone = zone_of("UTC" if words[2] in ("GMT", "Z") else words[2]) if words else None
+    zone = _zone(words[2]) if words else None
     now = datetime.fromtimestamp(now_ms / 1000, zone).replace(tzinfo=None, microsecond=0)
     try:
         found = _read(words[1] if words else text.strip(), now)
@@ -50,6 +53,12 @@ def understood(text: str, what: str, now_ms: int) -> datetime:
         ).astimezone(zone)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidOption(f"{what} {text!r}: {error}", hint=_HINT) from None
+
+
+def _zone(text: str) -> tzinfo:
+    if text[0] in "+-":
+        return datetime.fromisoformat(f"2000-01-01T00{text}").tzinfo or UTC
+    return zone_of("UTC" if text in ("GMT", "Z") else text)
 
 
 def shown(moment: datetime) -> str:
@@ -71,7 +80,12 @@ def _read(text: str, now: datetime) -> datetime:
 
 def _read_words(text: str, now: datetime) -> datetime:
     if vague := _VAGUE.search(text):
-        raise ValueError(f"{vague[0]!r} says no time of day")
+        raise ValueError(f"{vague[0]!r} says no exact time of day")
+    if _TIMEDELTA.fullmatch(text):
+        raise ValueError("it may be a time of day, or a span of hours, minutes and seconds")
+    if _TIME.fullmatch(text):  # on the last day of a month dateparser takes the first of the same month for tomorrow
+        found = _read_words(f"today {text}", now)
+        return found if found > now else found + timedelta(days=1)
     other_time = now.replace(hour=(now.hour + 7) % 24, minute=(now.minute + 11) % 60)
     found, american, later = (
         _asked(text, base, order) for base, order in ((now, "DMY"), (now, "MDY"), (other_time, "DMY"))
@@ -85,7 +99,7 @@ def _read_words(text: str, now: datetime) -> datetime:
 
 def _doubts(text: str, now: datetime, found: datetime, american: datetime, later: datetime) -> Iterator[str]:
     if found.tzinfo is not None:
-        yield "its zone has no name such as Europe/Paris; an abbreviation stands for several"
+        yield "its zone is neither a name such as Europe/Paris nor +02:00; an abbreviation stands for several"
     if found != american:
         yield f"it may be {shown(found)} or {shown(american)}"
     if found > now and found.time() != later.time() and not _MONTHS.search(text):

@@ -72,6 +72,8 @@ def test_a_span_in_words_is_so_many_seconds_even_across_a_change_of_the_clock(te
         ("2026-12-24 9am", "Thu 24 Dec 2026 09:00 +0100"),
         ("2026-12-24T09:00+02:00", "Thu 24 Dec 2026 08:00 +0100"),
         ("2026-12-24T09:00Z", "Thu 24 Dec 2026 10:00 +0100"),
+        ("tomorrow 9am +02:00", "Sat 28 Mar 2026 08:00 +0100"),
+        ("2026-12-24 09:00 -05:00", "Thu 24 Dec 2026 15:00 +0100"),
     ],
 )
 def test_a_moment_is_what_a_clock_on_the_wall_shows_in_its_zone(text: str, moment: str) -> None:
@@ -96,7 +98,9 @@ def test_what_the_clock_leaps_over_comes_after_the_leap_and_what_it_shows_twice_
         ("tomorrow 9", "Saturday 2026-03-28 12:00"),
         ("tomorrow 25:00", "Saturday 2026-03-28 12:00"),
         ("next week", "says no time of day"),
-        ("tomorrow morning", "'morning' says no time of day"),
+        ("tomorrow morning", "'morning' says no exact time of day"),
+        ("midnight", "'midnight' says no exact time of day"),
+        ("1 day, 12:00:00", "may be a time of day, or a span"),
         ("01/02/2027 9am", "may be Monday 2027-02-01 09:00 or Saturday 2027-01-02 09:00"),
         ("next sunday 9am", "may be Sunday 2026-03-29 09:00 or a week later"),
         ("2027-13-01 9am", "month must be in 1..12"),
@@ -119,6 +123,15 @@ def test_what_the_clock_leaps_over_comes_after_the_leap_and_what_it_shows_twice_
 def test_what_is_past_or_may_mean_several_moments_is_refused_with_what_was_understood(text: str, why: str) -> None:
     with pytest.raises(InvalidOption, match=f"(?s)(delay|tz) .*{why}"):
         read(text)
+
+
+@pytest.mark.parametrize("text", ["9am", "at 9:00", "09:00:00", "9 a.m."])
+def test_a_time_of_day_that_has_passed_is_that_of_tomorrow_on_the_last_day_of_a_month_and_of_a_year_too(
+    text: str,
+) -> None:
+    assert read(text, datetime(2026, 11, 30, 12, tzinfo=PARIS)) == "Tue 01 Dec 2026 09:00 +0100"
+    assert read(text, datetime(2026, 12, 31, 12, tzinfo=PARIS)) == "Fri 01 Jan 2027 09:00 +0100"
+    assert read(text, datetime(2026, 12, 31, 8, tzinfo=PARIS)) == "Thu 31 Dec 2026 09:00 +0100"
 
 
 def test_now_is_at_once() -> None:
