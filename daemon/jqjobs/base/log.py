@@ -47,9 +47,11 @@ def event(
     ``traceback``: as it is to be shown, also without ``exc_info`` or instead of what that would give.
     """
     logger.disabled = False  # as dictConfig leaves each logger that an app does not name
-    if logger.isEnabledFor(level):
+    if level >= logger.getEffectiveLevel():  # apps and jobs mean their own lines when they say `logging.disable`
         shown = {key: value for key, value in fields.items() if value is not None}
-        logger.log(level, name, exc_info=exc_info, extra={FIELDS: shown, TRACEBACK: traceback})
+        told = sys.exc_info() if exc_info is True else exc_info or None
+        extra = {FIELDS: shown, TRACEBACK: traceback}
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, name, (), told, extra=extra))
 
 
 class CalmHandler(logging.StreamHandler[TextIO]):

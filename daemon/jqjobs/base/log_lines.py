@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from typing import Any
 
@@ -16,6 +17,7 @@ from jqjobs.base.escape import visible
 FIELDS, TRACEBACK = "jq_fields", "jq_traceback"
 #: How what may be half a character is escaped in JSON.
 _SURROGATE = "\\ud"
+_HALF = re.compile("[\ud800-\udfff]")
 #: The loggers whose messages are names of events.
 EVENT_LOGGERS = ("jqjobs", "jqjobs.job", "jqjobs.job.aside")
 
@@ -55,15 +57,13 @@ class JsonFormat(logging.Formatter):
         if traceback := _traceback(record):
             found["exception"] = traceback
         line = json.dumps(found, default=str)
-        return json.dumps(_without_surrogates(found), default=str) if _SURROGATE in line else line
+        return _without_halves(found) if _SURROGATE in line else line
 
 
-def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields with what stands for no character as the text of its escape: no strict parser reads it."""
-    return {
-        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
-        for key, value in fields.items()
-    }
+def _without_halves(fields: dict[str, Any]) -> str:
+    """Return JSON with half characters as the text of their escapes, wherever they are: no strict parser reads them."""
+    line = json.dumps(fields, default=str, ensure_ascii=False)
+    return json.dumps(json.loads(_HALF.sub(lambda half: rf"\\u{ord(half[0]):x}", line)))
 
 
 def lost_note(who: str, form: str, count: int) -> bytes:

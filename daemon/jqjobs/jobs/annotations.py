@@ -14,13 +14,22 @@ from typing import Any
 
 import msgspec
 
-from jqjobs.errors import ConfigError
+from jqjobs.errors import ConfigError, InvalidOption
 from jqjobs.jobs.carried_types import unknown_type
 from jqjobs.jobs.model_choice import ContainsItself, taken_apart
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of a function, with annotations as they are written."""
+    """Return the signature of a function, with annotations as they are written. Raises: InvalidOption without one."""
+    try:
+        return _signature(function)
+    except ValueError:  # of some that are written in C
+        raise InvalidOption(
+            f"{function!r} does not say what arguments it takes", hint="register a function of your own that calls it"
+        ) from None
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
     if sys.version_info >= (3, 14):  # there they are evaluated when somebody asks
         import annotationlib
 
@@ -53,6 +62,8 @@ def resolved(function: Callable[..., Any], signature: inspect.Signature) -> dict
     """Return the annotations of the parameters that have one. Raises: ConfigError when one means nothing here."""
     annotated = [each for each in signature.parameters.values() if each.annotation is not inspect.Parameter.empty]
     origin = _origin(function)
+    if getattr(origin, "__no_type_check__", False):
+        return {}
     return {parameter.name: _evaluated(origin, parameter) for parameter in annotated}
 
 

@@ -6,6 +6,7 @@ goes in and what comes out, raise, or do without the call.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -28,6 +29,9 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 Hook = Callable[..., Any]
+
+#: What runs when somebody calls a function that `contextlib` has made a context manager of: it only makes one.
+_MAKERS = {contextlib.contextmanager(iter).__code__, contextlib.asynccontextmanager(aiter).__code__}
 
 
 class Middleware(Protocol):
@@ -126,7 +130,12 @@ def _listed(functions: Hook | Sequence[Hook] | None) -> Iterator[Hook]:
 
 
 def check_runs(function: Callable[..., Any], what: str) -> None:
-    """Raise InvalidOption for a generator function: called, it makes a generator and runs nothing."""
+    """Raise InvalidOption for a generator function and a context manager: called, it makes one and runs nothing."""
+    if getattr(function, "__code__", None) in _MAKERS:
+        raise InvalidOption(
+            f"{function!r} is a context manager, so as {what} it would never run",
+            hint="write `with` in a function",
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidOption(
             f"{function!r} is a generator function, so as {what} it would never run",

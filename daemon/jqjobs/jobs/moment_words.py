@@ -84,8 +84,8 @@ def _read_words(text: str, now: datetime) -> datetime:
     if _TIMEDELTA.fullmatch(text):
         raise ValueError("it may be a time of day, or a span of hours, minutes and seconds")
     if _TIME.fullmatch(text):  # on the last day of a month dateparser takes the first of the same month for tomorrow
-        found = _read_words(f"today {text}", now)
-        return found if found > now else found + timedelta(days=1)
+        today = _read_words(f"today {text}", now)
+        return today if today > now else today + timedelta(days=1)
     other_time = now.replace(hour=(now.hour + 7) % 24, minute=(now.minute + 11) % 60)
     found, american, later = (
         _asked(text, base, order) for base, order in ((now, "DMY"), (now, "MDY"), (other_time, "DMY"))

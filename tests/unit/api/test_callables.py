@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import json
+import operator
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -84,6 +85,12 @@ def test_what_has_no_name_asks_for_one(app: App, nameless: Any) -> None:
     with pytest.raises(InvalidOption, match="no name") as refused:
         app.job(nameless)
     assert "name=" in refused.value.hint
+
+
+@pytest.mark.parametrize("built_in", [int, dict, operator.itemgetter(0)])
+def test_what_does_not_say_which_arguments_it_takes_is_refused(app: App, built_in: Any) -> None:
+    with pytest.raises(InvalidOption, match="does not say what arguments it takes"):
+        app.job(name="job")(built_in)
 
 
 def test_a_method_without_its_instance_is_refused_by_name(app: App) -> None:

@@ -73,7 +73,9 @@ def test_nothing_from_outside_acts_on_a_terminal_or_forges_a_line() -> None:
 
 
 def test_a_json_line_is_one_line_whatever_is_in_it() -> None:
-    line = JsonFormat("w").format(record(fields={"error": "a\nb\x1b\u202e\ud800", "path": os}))
+    line = JsonFormat("w").format(
+        record(fields={"error": "a\nb\x1b\u202e\ud800", "path": os, "in": [{"\udcff": "\udcfe"}]})
+    )
     assert line.isascii()
     assert "\n" not in line
     found = msgspec.json.decode(line)  # strict: half a character is no JSON
@@ -83,6 +85,7 @@ def test_a_json_line_is_one_line_whatever_is_in_it() -> None:
         "info",
         "a\nb\x1b\u202e\\ud800",
     )
+    assert found["in"] == [{"\\udcff": "\\udcfe"}]
 
 
 def test_a_traceback_goes_into_the_json() -> None:
@@ -172,6 +175,7 @@ def without_handlers(monkeypatch: pytest.MonkeyPatch) -> Callable[[], logging.Lo
         root = logging.getLogger()
         monkeypatch.setattr(root, "handlers", [])
         monkeypatch.setattr(root, "level", root.level)
+        monkeypatch.setattr(root.manager, "disable", 0)
         return root
 
     return empty
@@ -246,6 +250,8 @@ def test_an_app_that_sets_up_logging_silences_no_event(
     pipe: tuple[int, TextIO], app_with_logging: Callable[[], StringIO]
 ) -> None:
     app_with_logging()
+    logging.disable(logging.CRITICAL)  # `without_handlers` puts it back
+    os.set_blocking(pipe[0], False)
     log.event("worker.ended")
     log.event("job.failed", logger=log.JOBS)
     said = os.read(pipe[0], 10_000)

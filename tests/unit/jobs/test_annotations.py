@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, no_type_check
 
 import pytest
 
@@ -50,6 +50,13 @@ class Parcel:
 
 
 def send(parcel: Parcel) -> None: ...
+
+
+def test_annotations_that_are_said_to_be_no_types_are_none() -> None:
+    @no_type_check
+    def job(size: "five metres" = 5) -> None: ...  # type: ignore[valid-type]
+
+    Signature(job).check()
 
 
 def test_a_type_whose_own_fields_only_type_checkers_know_is_told_of_the_parameter_that_has_it() -> None:

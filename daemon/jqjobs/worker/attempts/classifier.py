@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import traceback
@@ -46,7 +47,8 @@ _OWN = (os.path.join(os.path.dirname(__file__), ""), hooks.__file__)
 
 #: What does its work when somebody awaits it or goes through it.
 _NOT_BEGUN = (CoroutineType, GeneratorType, AsyncGeneratorType)
-_LAZY = (*_NOT_BEGUN, map, filter, zip, enumerate)
+_MANAGERS = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
+_LAZY = (*_NOT_BEGUN, *_MANAGERS, map, filter, zip, enumerate)
 _CONTAINERS = (list, tuple, set, dict)
 #: So many parts of a result are looked at in each layer, and so many layers.
 _MOST_PARTS, _DEEPEST = 20, 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import functools
 import gc
 import itertools
@@ -354,8 +355,9 @@ async def _lazy_async() -> AsyncIterator[int]:
         (lambda: map(str, [5]), "map"), (lambda: itertools.starmap(str, [(5,)]), "starmap"),
         (lambda: [_value(), _value()], "coroutine in a list"), (lambda: {"a": _lazy()}, "generator in a dict"),
         (lambda: {"a": [1, (_lazy(),)]}, "generator in a dict"),
+        (lambda: contextlib.contextmanager(_lazy)(), "_GeneratorContextManager"),
     ],
-    ids=["generator", "async generator", "future", "map", "itertools", "list", "dict", "deep"],
+    ids=["generator", "async generator", "future", "map", "itertools", "list", "dict", "deep", "context"],
 )  # fmt: skip
 @pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
 def test_a_job_that_returns_what_has_not_run_has_failed_and_says_so(
@@ -395,6 +397,14 @@ def test_a_hook_or_middleware_that_would_never_run_is_refused(bench: Bench) -> N
         bench.app.middleware(lazy)
     with pytest.raises(InvalidOption, match="generator function"):
         bench.app.on_start(lazy)
+    with pytest.raises(InvalidOption, match="context manager"):
+        bench.app.middleware(contextlib.contextmanager(lazy))
+
+
+@pytest.mark.parametrize("make", [contextlib.contextmanager, contextlib.asynccontextmanager])
+def test_a_context_manager_is_refused_where_it_is_registered(bench: Bench, make: Callable[..., Any]) -> None:
+    with pytest.raises(InvalidOption, match="is a context manager, so as a job it would never run"):
+        bench.app.job(make(_lazy))
 
 
 @pytest.mark.parametrize(("was_asked", "kind"), [(True, Kind.INTERRUPTED), (False, Kind.FAILED)])
