@@ -17,7 +17,7 @@ class FakeServer:
     """A fake server that listens until it is stopped."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self._server = TcpFakeServer(address)
+        self._server = _Server(address)
         # A handler thread of a client that never hangs up must not keep pytest alive.
         self._server.daemon_threads = True
         self._server.clients = _Forgetful()
@@ -31,6 +31,10 @@ class FakeServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(_STOP_TIMEOUT_S)
+
+
+class _Server(TcpFakeServer):
+    allow_reuse_address = True
 
 
 class _Forgetful(dict[Any, Any]):

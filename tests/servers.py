@@ -32,6 +32,7 @@ import psutil
 import pytest
 
 from cluster_server import ClusterServer
+from deployments.ports import free_port
 from fake_server import FakeServer
 
 KINDS = ("fake", "valkey", "redis")
@@ -46,8 +47,6 @@ started: list[Server] = []
 
 #: Seconds a server may take until it answers PING; generous for a loaded machine.
 _START_TIMEOUT_S = 20.0
-#: How often it is started, each time at other ports, while somebody takes them in between.
-_TRIES = 3
 
 #: Runs before the server's exec: it dies with the test process, even a killed one (PR_SET_PDEATHSIG).
 _DIE_WITH_PARENT = """
@@ -56,10 +55,6 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, 9)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-
-
-class PortTaken(RuntimeError):
-    """Somebody took a port of the server between its choice and its start; with a cluster's bus it listens on two."""
 
 
 class ServerError(Exception):
@@ -106,12 +101,6 @@ def valkey_binary() -> str | None:
     return None
 
 
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def start_cluster(kind: str) -> ClusterServer:
     """Start a cluster of ``kind``, "valkey-cluster" or "redis-cluster", and wait until it is whole."""
     return ClusterServer(kind, require(kind.removesuffix("-cluster")))
@@ -127,18 +116,14 @@ def start(kind: str, *options: str, tcp: bool = False) -> Server:
 
     Skips the test when this kind is not installed.
     """
-    binary = require(kind)
-    for tries_left in reversed(range(_TRIES)):
-        server = _server(kind, binary, options, tcp=tcp)
-        started.append(server)
-        try:
-            server.restart()
-            return server
-        except BaseException as error:
-            server.stop()
-            if not isinstance(error, PortTaken) or not tries_left:
-                raise
-    raise AssertionError("a try returns or raises")
+    server = _server(kind, require(kind), options, tcp=tcp)
+    started.append(server)
+    try:
+        server.restart()
+    except BaseException:
+        server.stop()
+        raise
+    return server
 
 
 def _server(kind: str, binary: str, options: Sequence[str], *, tcp: bool) -> Server:
@@ -264,8 +249,7 @@ class Server:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self.alive():
             if self._process and self._process.poll() is not None:
-                said = f"{self.kind} did not start:\n{self.log_text()[-2000:]}"
-                raise PortTaken(said) if "Address already in use" in said else RuntimeError(said)
+                raise RuntimeError(f"{self.kind} did not start:\n{self.log_text()[-2000:]}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.kind} did not answer in time:\n{self.log_text()[-2000:]}")
             time.sleep(0.01)

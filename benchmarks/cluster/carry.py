@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cluster.deployment import Cluster
-from deployments.servers import Servers, eventually, free_port
+from deployments.ports import free_port
+from deployments.servers import Servers, eventually
 from jobs import noop
 from jqjobs import App
 from jqjobs.store.address import parse_url

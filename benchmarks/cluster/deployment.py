@@ -8,12 +8,12 @@ cluster.move("emails", to=port)          # its slot, under load
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployments.servers import Servers, eventually, free_port
+from deployments.ports import BUS, node_port
+from deployments.servers import Servers, eventually
 from jqjobs.store.clusters import SLOTS, slot_of
 
 _KEYS_AT_ONCE = 10
@@ -31,7 +31,7 @@ class Cluster(Servers):
         """``node_timeout_ms``: one silent for so long counts as dead. Otherwise as of `Servers`."""
         super().__init__(directory, binary, certificate)
         self._node_timeout_ms = node_timeout_ms
-        self.ports = _free_ports(6)
+        self.ports = [node_port() for _ in range(6)]
         try:
             for port in self.ports:
                 self._begin(port)
@@ -56,7 +56,7 @@ class Cluster(Servers):
             self.ask(port, "CLUSTER", "SET-CONFIG-EPOCH", i + 1)
             self.ask(port, "CLUSTER", "ADDSLOTSRANGE", bounds[i], bounds[i + 1] - 1)
         for port in self.ports[1:]:
-            self.ask(port, "CLUSTER", "MEET", "127.0.0.1", self.ports[0], self.ports[0] + 10000)
+            self.ask(port, "CLUSTER", "MEET", "127.0.0.1", self.ports[0], self.ports[0] + BUS)
         eventually(lambda: all(len(list(self.nodes(port))) == 6 for port in self.ports), "all nodes know each other")
         for primary, replica in zip(primaries, replicas, strict=True):
             self.ask(replica, "CLUSTER", "REPLICATE", self.ask(primary, "CLUSTER", "MYID"))
@@ -75,7 +75,7 @@ class Cluster(Servers):
 
     def _begin(self, port: int) -> None:
         self.start_redis(port, {
-            "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-port": str(port + 10000),
+            "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-port": str(port + BUS),
             "cluster-node-timeout": str(self._node_timeout_ms), "cluster-require-full-coverage": "no",
         })  # fmt: skip
 
@@ -136,22 +136,3 @@ class Cluster(Servers):
         name = self.ask(to, "CLUSTER", "MYID")
         self.ask(self.owner(tag), "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", name)
         eventually(lambda: self.owner(tag) == to, "the slot has arrived")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free, and have a neighbour 10,000 above that is free too: nodes talk there."""
-    found: list[int] = []
-    while len(found) < count:
-        port = free_port()
-        port = port - 20000 if port > 50000 else port
-        if port not in found and _is_free(port) and _is_free(port + 10000):
-            found.append(port)
-    return found
-
-
-def _is_free(port: int) -> bool:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        return False
-    return True

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -117,12 +116,6 @@ class Servers:
         """End all processes, at once: what they have is of no use any more."""
         for port in list(self._processes):
             self.kill(port)
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def eventually(is_so: Callable[[], bool], what: str) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from deployments.servers import Servers, eventually, free_port
+from deployments.ports import free_port
+from deployments.servers import Servers, eventually
 
 SERVICE = "mymaster"
 _SENTINEL = """port {port}

@@ -21,9 +21,10 @@ import psutil
 import pytest
 import yaml
 
+from deployments.ports import free_port
 from e2e.daemon import Daemon, Site
 from jqjobs.jobs.records import State
-from servers import Server, free_port
+from servers import Server
 from waiting import eventually
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "kubernetes" / "worker.yaml"

@@ -21,9 +21,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deployments.ports import free_port
 from e2e.daemon import Daemon
 from e2e.test_release import build
-from servers import Server, free_port
+from servers import Server
 from waiting import eventually
 
 pytestmark = pytest.mark.xdist_group("release")

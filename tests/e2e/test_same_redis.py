@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from deployments.ports import free_port
 from e2e.daemon import Site
 from jqjobs.jobs.records import State
-from servers import Server, free_port
+from servers import Server
 
 APP = """
 from jqjobs import App

@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deployments.ports import free_port
 from e2e.chaos.supervision import END_WITH_PARENT, PATIENCE_S
 from jqjobs.daemon.host_check import stop_wait_complaint
-from servers import free_port, require_program
+from servers import require_program
 from waiting import eventually
 
 _CONF = """\

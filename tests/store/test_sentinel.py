@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from deployments.ports import free_port
 from jqjobs import App
 from jqjobs.errors import NotFound, StoreRefused, StoreUnavailable
 from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
+from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
-from servers import Server, free_port
+from servers import Server
 from store.fake_sentinel import SERVICE, FakeSentinel, fake_sentinel
 from waiting import eventually
 
@@ -147,6 +149,15 @@ def test_a_redis_is_no_sentinel_and_one_that_is_away_may_come_back(servers: list
 
     with pytest.raises(StoreUnavailable, match=r"tells where the primary of mymaster is: .*refused"):
         connect(url_of(f"127.0.0.1:{free_port()}")).ping()
+
+
+def test_a_primary_that_cannot_be_reached_where_the_sentinels_say_is_told_as_such(sentinel: FakeSentinel) -> None:
+    sentinel.primary = ("127.0.0.1", free_port())
+    address = parse_url(url_of(sentinel))
+    for connect in (Wire(address).connect, lambda: asyncio.run(AsyncWire(address).connect())):
+        with pytest.raises(StoreUnavailable, match=str(sentinel.primary[1])) as raised:
+            connect()
+        assert "the sentinels name that address" in raised.value.hint
 
 
 def test_the_thread_that_listens_ends_with_the_last_connection(sentinel: FakeSentinel) -> None:

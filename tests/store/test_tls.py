@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.ports import free_port
 from jqjobs import App
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.errors import ConfigError, StoreUnavailable
@@ -22,7 +23,7 @@ from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
 from jqjobs.worker.trips.token_line import Heard, TokenLine
 from jqjobs.worker.trips.wake_wait import WakeWait
-from servers import Server, free_port
+from servers import Server
 
 #: A wait that ends by itself lasts as long as it was told; one that is woken by a stray byte ends at once.
 WAIT_S = 1.5
@@ -222,3 +223,11 @@ def test_a_server_without_tls_is_an_error_and_no_hang(start_server: Callable[...
     with pytest.raises(StoreUnavailable) as raised:
         wire.connect()
     assert "is TLS spoken" in raised.value.hint
+
+
+@pytest.mark.parametrize(("scheme", "hint"), [("redis", "write rediss://"), ("rediss", "ssl_ca_certs")])
+def test_what_is_wrong_with_the_tls_of_a_sentinel_is_said_as_such(url: str, scheme: str, hint: str) -> None:
+    place = url.partition("://")[2].partition("/")[0]
+    with pytest.raises(StoreUnavailable, match="none of the sentinels") as raised:
+        Wire(parse_url(f"{scheme}+sentinel://{place}/mymaster")).connect()
+    assert hint in raised.value.hint

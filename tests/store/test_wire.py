@@ -49,6 +49,7 @@ from waiting import eventually
         ("NOSCRIPT No matching script. Please use EVAL.", ScriptMissing),
         ("WRONGTYPE Operation against a key holding the wrong kind of value", StoreError),
         ("ERR unknown command 'FOO'", StoreError),
+        ("ERR unknown command 'TIME', with args beginning with: ", StoreRefused),
         ("ERR unknown command 'EVALSHA', with args beginning with: 'ebc62' '1' ", StoreRefused),
     ],
 )

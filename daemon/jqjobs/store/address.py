@@ -51,7 +51,8 @@ class Address:
     ``login``: tells who we are, in place of ``username`` and ``password``, where that may change. ``is_rotated``:
     somebody changes it while we live, so what is refused now may be right in a moment. ``sentinels``: they know where
     Redis is, in place of ``host`` and ``port``, see `store.primary`. ``cluster``: of nodes that have a part of the
-    queues each; a single connection leads to the one that has the queue ``tag``, see `store.slot_map`.
+    queues each; a single connection leads to the one that has the queue ``tag``, see `store.slot_map`. ``named_by``:
+    who says that it is there, "sentinels" or "nodes" of its cluster; "": the URL does.
     """
 
     host: str = ""
@@ -65,6 +66,7 @@ class Address:
     sentinels: Sentinels | None = None
     cluster: Cluster | None = None
     tag: str = OF_NO_QUEUE
+    named_by: str = ""
     login: Login | None = field(default=None, repr=False, compare=False)
     is_rotated: bool = field(default=False, repr=False, compare=False)
 
@@ -88,7 +90,10 @@ class Address:
     def node(self, place: Place) -> Address:
         """Return the address of one server of a cluster, or of those that sentinels watch."""
         host, port = place
-        return replace(self, host=host, port=port, sentinels=None, cluster=None)
+        named_by = (
+            "sentinels" if self.sentinels else "nodes" if self.cluster and place not in self.cluster.seeds else ""
+        )
+        return replace(self, host=host, port=port, sentinels=None, cluster=None, named_by=named_by)
 
     @property
     def _scheme(self) -> str:

@@ -69,18 +69,18 @@ class AsyncWire:
     async def connect(self) -> None:
         """Connect, authenticate, select the database, say our name. Raises: StoreError and its kinds, ConfigError."""
         self._loop = asyncio.get_running_loop()
+        server = self.address
         try:
             async with asyncio.timeout(self._step_s()):
                 # On a thread: a file, an app's function, or sentinels may take their time.
                 username, password = await asyncio.to_thread(ask_login, self.address)
-                server = self.address
                 if server.sentinels is not None or server.cluster is not None:
                     server = await asyncio.to_thread(located, server, self, self._step_s())
                 self._stream = await _open(server)
         except OSError as error:
             was_unreached(self.address, self.place)
             self.place = None
-            raise unavailable(self.address, error) from error
+            raise unavailable(server, error) from error
         except ValueError as error:
             raise unusable(error) from None
         self._parser, self._looked_s = hiredis.Reader(), time.monotonic()

@@ -21,6 +21,7 @@ MOVED = {
     "UNBLOCKED": "it has just become a replica: what it was asked is asked again at the primary",
 }
 TOO_MANY_CLIENTS = "max number of clients"
+_SENTINEL = "for a Sentinel write redis+sentinel://HOST:PORT,…/SERVICE"
 _CLUSTER = "this is a node of a Redis Cluster: write redis+cluster://n1:6379,n2,n3"
 #: What to do about a refusal, by its first word.
 _REFUSED = {
@@ -44,7 +45,12 @@ _WORDED = (
     ),
     ("DB index is out of range", "database", "it has no database of that number: see the end of the Redis URL"),
     ("not allowed in cluster mode", "cluster", _CLUSTER),
-    ("unknown command 'EVAL", "EVAL", "jqjobs needs EVAL and EVALSHA: no rename-command may take them away"),
+    (
+        "unknown command 'EVAL",
+        "EVAL",
+        f"jqjobs needs EVAL and EVALSHA: no rename-command may take them away; {_SENTINEL}",
+    ),
+    ("unknown command 'TIME'", "TIME", f"jqjobs needs TIME: no rename-command may take it away; {_SENTINEL}"),
     ("undeclared key", "undeclared key", "this is no Redis, nor Valkey, which jqjobs needs"),
     ("The user executing the script can't", "NOPERM", _REFUSED["NOPERM"]),
     ("ACL failure in script", "NOPERM", _REFUSED["NOPERM"]),

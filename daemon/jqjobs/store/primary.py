@@ -113,7 +113,7 @@ def _ask(
             return answer
         return _Silence(f"{place_text(sentinel)} does not know it", _UNKNOWN, is_final=True)
     except StoreUnavailable as error:
-        return _Silence(error.message.rpartition(": ")[2], _NOT_THERE, is_final=False)
+        return _Silence(error.message.rpartition(": ")[2], error.hint, is_final=False)
     except StoreRefused as error:
         return _Silence(f"{place_text(sentinel)}: {error.message}", _WHO_WE_ARE, is_final=True)
     except StoreError:

@@ -17,7 +17,12 @@ from jqjobs.store.tls import explain
 
 #: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-_WHERE = "JQ_REDIS_URL says where to look"
+#: By who names the server, see `Address.named_by`.
+_WHERE = {
+    "": "JQ_REDIS_URL says where to look",
+    "sentinels": "the sentinels name that address, which must lead there from here, too",
+    "nodes": "the nodes of the cluster name that address, which must lead there from here, too",
+}
 _WITH_TLS = "if TLS is spoken at that port, write rediss://"
 #: How a record of TLS begins that says what was wrong; hiredis quotes it.
 _TLS_ALERT = r'"\x15"'
@@ -163,10 +168,11 @@ def unavailable(address: Address, error: OSError, *, unanswered: bool = False) -
     is_late = isinstance(error, (TimeoutError, BlockingIOError))
     reason, why, hint = explain(error) if address.tls else ("", "", "")
     why = why or ("no answer in time" if is_late else _words_of(error))
-    if not hint and isinstance(error, ConnectionResetError) and not address.path:
-        hint = f"is it running? {_WITH_TLS}"  # a server that wants TLS hangs up on who speaks without
+    where = f"is it running? {_WHERE[address.named_by]}"
+    if isinstance(error, ConnectionResetError) and not (address.path or address.named_by == "nodes"):
+        where = f"{where}; {_WITH_TLS}"  # a server that wants TLS hangs up on who speaks without
     return StoreUnavailable(
-        f"Redis at {address} cannot be reached: {why}", hint or f"is it running? {_WHERE}",
+        f"Redis at {address} cannot be reached: {why}", hint or where,
         unanswered=unanswered, reason=reason,
     )  # fmt: skip
 
@@ -179,7 +185,7 @@ def _words_of(error: OSError) -> str:
 
 def no_redis(address: Address, error: Exception, *, unanswered: bool = False) -> StoreError:
     """Return the error of what answers, and in another language."""
-    hint = _WITH_TLS if _TLS_ALERT in str(error) else _WHERE
+    hint = _WITH_TLS if _TLS_ALERT in str(error) else _WHERE[address.named_by]
     return StoreError(f"what answers at {address} is no Redis: {error}", hint, unanswered=unanswered)  # fmt: skip
 
 

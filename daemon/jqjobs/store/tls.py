@@ -17,7 +17,10 @@ _REQUIREMENTS = ("none", "optional", "required")
 _NO, _YES = ("0", "f", "false", "n", "no"), ("1", "t", "true", "y", "yes")
 
 _UNKNOWN_AUTHORITY = "name the file of the authority that signed it: ?ssl_ca_certs=FILE"
-_OTHER_NAME = "connect by a name that stands in the certificate, or say ssl_check_hostname=false"
+_OTHER_NAME = (
+    "connect by a name that stands in the certificate, which sentinels and nodes of a cluster must announce, too;"
+    " or say ssl_check_hostname=false"
+)
 _FILES = "name files in PEM form that this user may read"
 _OURS = "it may want a certificate of ours, or another one: ssl_certfile, ssl_keyfile"
 #: X509_V_ERR_… of OpenSSL: expired, host name and address that do not match.

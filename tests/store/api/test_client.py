@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deployments.ports import free_port
 from jqjobs import App
 from jqjobs.api import client
 from jqjobs.api.app import Job
@@ -35,7 +36,7 @@ from jqjobs.jobs.records import Kind, NewJob, State
 from jqjobs.store import async_pipe
 from jqjobs.store.calls import leases
 from jqjobs.store.spreading import CHUNK_BYTES, CHUNK_JOBS, chunks
-from servers import Server, free_port
+from servers import Server
 from store.queue_system import QueueSystem
 
 

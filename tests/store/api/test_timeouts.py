@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
+from deployments.ports import free_port
 from jqjobs import App
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import ConfigError, StoreUnavailable
 from jqjobs.store.address import parse_url
 from jqjobs.store.sockets import open_socket
 from proxy import Proxy, Weather
-from servers import Server, free_port
+from servers import Server
 from store.cli.terminal import Terminal
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from servers import Server, free_port, require_program
+from deployments.ports import free_port
+from servers import Server, require_program
 
 
 @pytest.fixture

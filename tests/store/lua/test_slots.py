@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from deployments.ports import free_port
 from jqjobs.errors import StoreRefused
 from jqjobs.store.calls import trips
-from servers import REAL_KINDS, Server, free_port, start
+from servers import REAL_KINDS, Server, start
 from store.lua.script_calls import CALLS
 from store.lua.test_keys import live_through_everything
 from store.queue_system import QueueSystem
