@@ -34,9 +34,14 @@ class Environment:
         return Environment(self._own, self.directory)
 
     def get(self, name: str) -> str | None:
-        """Return the value of ``JQ_<NAME>``, or None; an empty one counts as not set."""
+        """Return the value of ``JQ_<NAME>``, or None; an empty one counts as not set.
+
+        Less white space around it: secrets and config maps of Kubernetes end in a line end, env files of docker keep a
+        CR. Of a password only line ends go.
+        """
         key = f"JQ_{name.upper()}"
-        return self._own.get(key) or self._file.get(key) or None
+        around = "\r\n" if name == "redis_password" else None
+        return self._own.get(key, "").strip(around) or self._file.get(key, "").strip(around) or None
 
     def path(self, text: str) -> Path:
         """Return a path of a setting; a relative one is beside the ``.env`` that says it, else in ``directory``."""
@@ -89,9 +94,13 @@ def working_directory() -> Path:
 
 
 def project_root(directory: Path) -> Path | None:
-    """Return the nearest directory from ``directory`` upwards that holds a project, None when there is none."""
+    """Return the nearest directory from ``directory`` upwards that holds a project, None when there is none.
+
+    One that may not be searched, as ``/root`` after ``sudo -u``, holds none for us.
+    """
     return next(
-        (place for place in (directory, *directory.parents) if any((place / name).exists() for name in _ROOT)), None
+        (place for place in (directory, *directory.parents) if any(os.path.exists(place / name) for name in _ROOT)),
+        None,
     )
 
 
@@ -102,19 +111,29 @@ def dotenv_of(directory: Path) -> Path | None:
     """
     root = project_root(directory) or directory
     inside = [place for place in (directory, *directory.parents) if place.is_relative_to(root)]
-    return next((place / ".env" for place in inside if (place / ".env").is_file()), None)
+    return next((place / ".env" for place in inside if os.path.isfile(place / ".env")), None)
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file; none when there is no such file.
 
-    Raises: ConfigError when it cannot be read. It changes nothing in the environment.
+    Raises: ConfigError when it cannot be read, or a line that names one of ours does not parse: left out without a word
+    it would be missed elsewhere. It repeats nothing of that line, and changes nothing in the environment.
     """
     if not path.is_file():
         return {}
-    from dotenv import dotenv_values  # imported only when there is a file: it costs 60 ms
+    from dotenv.main import resolve_variables  # imported only when there is a file: it costs 60 ms
+    from dotenv.parser import parse_stream
 
     try:
-        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+        with path.open(encoding="utf-8-sig") as file:
+            bindings = list(parse_stream(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
+    for binding in bindings:
+        if binding.error and "JQ_" in binding.original.string:
+            raise ConfigError(
+                f"line {binding.original.line} of {path} does not parse", hint="write NAME=value, or NAME='any value'"
+            )
+    pairs = ((binding.key, binding.value) for binding in bindings if binding.key is not None)
+    return {name: value for name, value in resolve_variables(pairs, override=True).items() if value is not None}

@@ -247,7 +247,7 @@ EVENTS = {
         "Redis has taken a worker's lease for lost: it ends, and its jobs run elsewhere."),
     "worker.gone": Event("info", "worker pid code",
         "A worker ended as it was told to."),
-    "worker.not_started": Event("error", "error",
+    "worker.not_started": Event("error", "error hint?",
         "The system did not start a worker process; it is tried again."),
     "worker.ready": Event("info", "worker pid",
         "A worker has loaded the app and its lease: it takes jobs."),

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from jqjobs.base.nearest import did_you_mean
 from jqjobs.base.prefix import DEFAULT_PREFIX, PREFIX_HINT, is_prefix
 from jqjobs.errors import ConfigError
 from jqjobs.store.clusters import OF_NO_QUEUE, Cluster, cluster_of
@@ -27,6 +28,8 @@ from jqjobs.store.tls import Tls, tls_of
 _SOCKET_PATH_BYTES = 107
 #: What urllib drops without a word, so that a password would be another one.
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+#: What neither a name nor an address has.
+_NO_HOST = re.compile(r"[^\w.:%-]")
 _SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel", "valkey+sentinel", "valkeys+sentinel")
 _CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster", "valkey+cluster", "valkeys+cluster")
 _SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix", *_SENTINEL_SCHEMES, *_CLUSTER_SCHEMES)
@@ -166,9 +169,12 @@ def _check_unambiguous(scheme: str, rest: str) -> None:
 
 def _options(parts: SplitResult) -> dict[str, str]:
     query = parts.query.replace("+", "%2B")  # which else would be a space, in a password too
-    found = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True, errors="strict").items()}
-    if not found.keys() <= _OPTIONS:
-        raise _Malformed(f"has an unknown option; there are {', '.join(sorted(_OPTIONS))}")
+    said = parse_qs(query, keep_blank_values=True, errors="strict")
+    if unknown := sorted(said.keys() - _OPTIONS):
+        raise _Malformed(f"has an unknown option; there are {', '.join(sorted(_OPTIONS))}", _option_hint(unknown[0]))
+    if any(len(values) > 1 for values in said.values()):
+        raise _Malformed("says an option twice", hint="nobody knows which is meant; keep one")
+    found = {name: values[0] for name, values in said.items()}
     if found.keys() & TLS_OPTIONS and parts.scheme not in _TLS_SCHEMES:
         raise _Malformed("has options of TLS, and is without", hint="write rediss:// or valkeys://")
     if found.keys() & SENTINEL_OPTIONS and parts.scheme not in _SENTINEL_SCHEMES:
@@ -176,6 +182,12 @@ def _options(parts: SplitResult) -> dict[str, str]:
             "has options of sentinels, and names none", hint="write redis+sentinel:// or rediss+sentinel://"
         )
     return found
+
+
+def _option_hint(name: str) -> str:
+    if "timeout" in name:
+        return "how long a call may take is a setting of its own, JQ_TIMEOUT"
+    return did_you_mean(name, _OPTIONS) or _HINT  # which repeats what we know, not what stands there
 
 
 def _socket_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
@@ -190,13 +202,9 @@ def _socket_address(parts: SplitResult, options: dict[str, str], user: str, pass
 
 
 def _host_address(parts: SplitResult, options: dict[str, str], user: str, password: str) -> Address:
-    host = parts.hostname or "127.0.0.1"
-    if "$" in host:
-        raise _Malformed("names a variable where its host is", hint=f"nobody has filled it in; {_HINT}")
-    host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
     return Address(
-        host=host, port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")), prefix=_prefix(options),
-        tls=tls_of(options) if parts.scheme in _TLS_SCHEMES else None,
+        host=_host(parts), port=_port(parts), db=_database(options.get("db") or parts.path.strip("/")),
+        prefix=_prefix(options), tls=tls_of(options) if parts.scheme in _TLS_SCHEMES else None,
         username=user, password=password,
     )  # fmt: skip
 
@@ -220,11 +228,29 @@ def _cluster_address(parts: SplitResult, options: dict[str, str], user: str, pas
     )  # fmt: skip
 
 
+def _host(parts: SplitResult) -> str:
+    place = parts.netloc.rpartition("@")[2]
+    if place.count(":") > 1 and "[" not in place:
+        raise _Malformed("has several colons in its host", hint="an IPv6 address is in brackets: redis://[::1]:6379/0")
+    host = parts.hostname or "127.0.0.1"
+    if "$" in host:
+        raise _Malformed("names a variable where its host is", hint=f"nobody has filled it in; {_HINT}")
+    if "," in host:
+        raise _Malformed("names several hosts", hint="write redis+sentinel:// or redis+cluster:// before them")
+    if _NO_HOST.search(host):
+        raise _Malformed("names a host that can be none", hint=f"options come after a ?; {_HINT}")
+    host.encode("idna")  # what a resolver would refuse much later, with a UnicodeError
+    return host
+
+
 def _port(parts: SplitResult) -> int:
     try:
-        return parts.port or 6379
+        port = parts.port
     except ValueError:
-        raise _Malformed("has a port that is no number up to 65535") from None
+        port = 0
+    if port == 0:
+        raise _Malformed("has a port that is no number from 1 to 65535")
+    return 6379 if port is None else port
 
 
 def _database(text: str | None) -> int:

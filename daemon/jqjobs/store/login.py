@@ -93,9 +93,9 @@ def _password(settings: Environment) -> str:
 
 
 def _content(file: Path) -> str:
-    """Return the password in a file, less the end of its line."""
+    """Return the password in a file, less line ends around it and what Windows puts in front of UTF-8."""
     try:
-        password = file.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        password = file.read_text("utf-8-sig").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
         refusal = ConfigError(f"JQ_REDIS_PASSWORD_FILE {file} cannot be read: {why}")

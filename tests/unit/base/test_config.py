@@ -41,6 +41,47 @@ def test_an_empty_value_counts_as_not_set(tmp_path: Path) -> None:
     assert [found.get(name) for name in ("name", "app", "grace", "poll")] == ["file", None, None, None]
 
 
+def test_white_space_around_a_value_is_none_of_it(tmp_path: Path) -> None:
+    """As `echo | base64` leaves it in a secret of Kubernetes, and env files of docker with a CR."""
+    own = {"JQ_PREFIX": "shop\n", "JQ_QUEUES": " a,b\r", "JQ_REDIS_PASSWORD": " s e \r\n", "JQ_NAME": " \n"}
+    found = Environment(own, tmp_path)
+    seen = [found.get(name) for name in ("prefix", "queues", "redis_password", "name")]
+    assert seen == ["shop", "a,b", " s e ", None]
+
+
+def test_a_file_as_windows_writes_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfJQ_NAME=first\r\nJQ_APP='a:b'\r\n")
+    found = Environment({}, tmp_path)
+    assert (found.get("name"), found.get("app")) == ("first", "a:b")
+
+
+@pytest.mark.parametrize("line", ["JQ_REDIS_PASSWORD='hunter2", "JQ_REDIS_PASSWORD: hunter2", "set JQ_NAME=hunter2"])
+def test_a_line_of_ours_that_does_not_parse_is_refused_and_another_is_nobodys_business(
+    tmp_path: Path, line: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text(f"JQ_NAME=file\nif [ -t 0 ]; then\n{line}\n")
+    with pytest.raises(ConfigError) as raised:
+        read_dotenv(tmp_path / ".env")
+    assert f"line 3 of {tmp_path / '.env'}" in raised.value.in_one_line()
+    assert "hunter2" not in raised.value.in_one_line()
+
+    (tmp_path / ".env").write_text("JQ_NAME=file\nif [ -t 0 ]; then\n")
+    assert read_dotenv(tmp_path / ".env") == {"JQ_NAME": "file"}
+    assert capsys.readouterr().err + caplog.text == "", "a log of JSON has no lines of others"
+
+
+def test_a_directory_that_may_not_be_searched_has_no_settings_and_is_no_project(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As that of root after `sudo -u`. Stands for it: whoever may look everywhere, as root may, cannot be refused."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert Environment({"JQ_NAME": "own"}, tmp_path).get("name") == "own"
+
+
 def test_where_redis_is(tmp_path: Path) -> None:
     assert Environment({}, tmp_path).redis_url() == DEFAULT_REDIS_URL
     assert Environment({"JQ_REDIS_URL": "redis://own"}, tmp_path).redis_url() == "redis://own"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.jobs.records import AttemptRef, TakenJob
-from jqjobs.link.board_layout import Stage, Word
+from jqjobs.link.board_layout import BoardFile, Stage, Word
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
 from jqjobs.link.exits import WorkerExit
 from jqjobs.store.calls.leases import roster
@@ -112,6 +114,19 @@ def daemon(workers: FakeWorkers, logged: Lines, clock: Clock) -> FakeDaemon:
     return made
 
 
+def test_a_full_place_for_boards_is_named_with_what_to_do(
+    workers: FakeWorkers, logged: Lines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(BoardFile, "create", refuse)
+    assert workers.start(0) == []
+    (refusal,) = logged.of("worker.not_started")
+    assert refusal["hint"].startswith("make room in /")
+    assert "--runtime-dir" in refusal["hint"]
+
+
 def test_every_seat_gets_one_worker_and_no_second_one(daemon: FakeDaemon) -> None:
     for _ in range(3):
         daemon.lifecycle.start_workers()
@@ -126,7 +141,9 @@ def test_a_start_that_the_system_refuses_is_tried_again_more_and_more_rarely(
     for _ in range(400):  # a minute and a half of turns
         daemon.lifecycle.start_workers()
         clock.now_s += 0.25
-    assert 5 < len(logged.of("worker.not_started")) < 15
+    refusals = logged.of("worker.not_started")
+    assert 5 < len(refusals) < 15
+    assert "limit of processes" in refusals[0]["hint"]
     assert "cannot be started" in daemon.lifecycle.note
     workers.cannot_start = False
     clock.now_s += 30

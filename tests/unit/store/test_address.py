@@ -65,6 +65,27 @@ def test_what_a_file_of_settings_has_left_as_it_was_is_said(url: str, said: str)
     assert "hunter2" not in raised.value.in_one_line()
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://:hunter2@host?pefix=shop", "did you mean 'prefix'?"),
+        ("rediss://:hunter2@host?ssl_cert_req=none", "did you mean 'ssl_cert_reqs'?"),
+        ("redis://:hunter2@host?socket_timeout=5", "JQ_TIMEOUT"),
+        ("redis://host?prefix=hunter2&prefix=shop", "says an option twice"),
+        ("redis://:hunter2@::1:6379/0", "redis://[::1]:6379/0"),
+        ("redis://:hunter2@h1,h2:6379", "redis+sentinel:// or redis+cluster://"),
+        ("redis://:hunter2@<your-host>:6379", "a host that can be none"),
+        ("redis://:hunter2@host&db=1", "options come after a ?"),
+        ("redis://:hunter2@host:0", "from 1 to 65535"),
+    ],
+)
+def test_what_nobody_can_have_meant_is_refused_with_what_was_meant(url: str, said: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_url(url)
+    assert said in raised.value.in_one_line()
+    assert "hunter2" not in raised.value.in_one_line()
+
+
 def test_who_enqueues_hears_it_before_anything_is_connected_to() -> None:
     app = App(redis_url=RAW[0])
 

@@ -38,7 +38,7 @@ def test_the_settings_say_what_the_url_leaves_open(
     assert "pw" not in repr(address)
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 def test_the_file_is_read_at_each_connect_wherever_the_process_has_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
@@ -50,7 +50,7 @@ def test_the_file_is_read_at_each_connect_wherever_the_process_has_gone(
     address = with_login(lambda _: Address(), Environment({}))
     assert address.credentials() == ("", "one")
     monkeypatch.chdir("/")
-    file.write_text(f" two {end}")
+    file.write_text(f"\ufeff two {end}")
     assert address.credentials() == ("", " two ")
     (tmp_path / ".env").write_text("JQ_REDIS_PASSWORD=three\nJQ_REDIS_USERNAME=ann\n")
     assert address.credentials() == ("ann", "three")

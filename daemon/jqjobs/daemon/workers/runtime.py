@@ -7,6 +7,7 @@ left, so the place depends on user and Redis only, not on the daemon's name.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -30,6 +31,8 @@ def runtime_directory(address: Address, chosen: str = "", environ: Mapping[str, 
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_base(base)
         _check_owner(place)
+        if not os.access(place, os.W_OK | os.X_OK):  # it was made before the file system was mounted read-only
+            raise PermissionError(errno.EACCES, "it cannot be written to")
     except OSError as error:
         raise ConfigError(
             f"the runtime directory {place} cannot be used: {error.strerror}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -20,6 +21,15 @@ from jqjobs.link.board_layout import Word
 
 #: What is said before the signal is sent: a job may keep that from its worker.
 _IN_WORDS = {signal.SIGTERM: "drain", signal.SIGQUIT: "stop"}
+_ROOM = "make room in {boards}, where the boards of workers lie, or choose another place with --runtime-dir"
+#: What to do where the system does not let a worker start.
+_HINTS = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _ROOM,
+    errno.EMFILE: "raise the limit of open files: ulimit -n, LimitNOFILE= of systemd, minfds= of supervisord",
+    errno.EAGAIN: "raise the limit of processes: ulimit -u, TasksMax= of systemd, pids of the container's cgroup",
+}
 
 
 class WorkerProcesses:
@@ -50,7 +60,8 @@ class WorkerProcesses:
             board.write_header({**self._about_us(), "worker_id": worker_id, "is_starting": True})
             worker = spawn(seat, worker_id, board, self._directory, self._configure, self._relay.pipes())
         except OSError as error:
-            log.event("worker.not_started", level=log.ERROR, error=str(error))
+            hint = _HINTS.get(error.errno or 0, "").format(boards=self._boards) or None
+            log.event("worker.not_started", level=log.ERROR, error=str(error), hint=hint)
             return None
         self.describe(worker)
         self.by_id[worker.id] = worker

@@ -78,3 +78,12 @@ def test_a_place_where_all_may_write_is_refused_unless_only_owners_may_delete(tm
     tmp_path.chmod(0o777)
     with pytest.raises(ConfigError, match="others can replace it"):
         runtime_directory(HERE, str(tmp_path))
+
+
+def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that an image brought along, on a file system that is mounted read-only."""
+    place = runtime_directory(HERE, str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != place)
+    with pytest.raises(ConfigError, match="cannot be written to") as raised:
+        runtime_directory(HERE, str(tmp_path))
+    assert "--runtime-dir" in raised.value.in_one_line()
