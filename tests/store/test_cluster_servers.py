@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster_server import ClusterServer
+from cluster_server import PATIENT_MS, ClusterServer
 from jqjobs.base.log_lines import FIELDS
 from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.leases import expiries
@@ -60,6 +60,27 @@ def test_a_node_that_evicts_is_told_of_by_daemon_and_doctor_and_is_the_one_that_
     found = Terminal(cluster_system.url, capsys).json("doctor")["checks"]
     bad = [each for each in found if each["id"] == "server.policy"]
     assert [(each["level"], each["subject"]) for each in bad] == [("error", named)]
+
+
+def test_queues_of_a_node_that_is_away_are_told_as_such_and_the_others_are_counted(
+    cluster: ClusterServer, cluster_system: QueueSystem, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = cluster.nodes
+    cluster_system.redis("SADD", "jq:{~}:queues", *QUEUES)
+    for queue in QUEUES:
+        cluster_system.add("a", queue=queue)
+    away = next(port for port in nodes.primaries() if port != nodes.owner("~"))
+    lost = {queue for queue in QUEUES if nodes.owner(queue) == away}
+    nodes.be_patient(10 * PATIENT_MS)  # nobody takes over
+    nodes.freeze(away)
+    try:
+        told = Terminal(cluster_system.url, capsys).json("status")["queues"]
+    finally:
+        nodes.thaw(away)
+        nodes.be_patient(PATIENT_MS)
+    assert {queue["name"] for queue in told if "error" in queue} == lost
+    counted = {queue["name"]: queue["ready"] for queue in told if "error" not in queue}
+    assert counted == {queue: 1 for queue in QUEUES if queue not in lost}
 
 
 def test_keys_that_expire_are_shortened_at_each_node(cluster_system: QueueSystem, keeper: LeaseKeeper) -> None:

@@ -23,7 +23,8 @@ NEAR_S = 86_400.0
 
 
 class StatusReport(NamedTuple):
-    """All that `status` shows. ``broken``: queue → why it cannot be counted. ``memory`` None: Redis does not tell.
+    """All that `status` shows. ``broken``: queue → why it cannot be counted: damage, or its node of a cluster is away.
+    ``memory`` None: Redis does not tell.
 
     ``cluster``: its nodes, none of one server.
     """
@@ -50,7 +51,7 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
     wanted = sorted(in_turn(names, found, registry.now_ms)) if before else names
     broken: dict[str, str] = {}
     for name, answer in zip(wanted, counts_of(store, wanted), strict=True):
-        if isinstance(answer, (StoreUnavailable, StoreRefused)):
+        if isinstance(answer, StoreRefused) or (isinstance(answer, StoreUnavailable) and not store.address.cluster):
             raise answer
         if isinstance(answer, StoreError):
             broken[name] = answer.message

@@ -21,6 +21,8 @@ from jqjobs.store.wire import Wire, to_node_of
 
 #: A node that is silent for so long is asked after, at the others, each time.
 _SILENCE_S = 1.0
+#: So long each has at least, where others have used up the time of a round.
+_LEAST_S = 0.5
 
 
 class NodeWires:
@@ -70,24 +72,39 @@ class NodeWires:
             self._by_place.popitem()[1].close()
 
     def ask(self, batch: Batch) -> dict[Stop, list[Any]]:
-        """Send all, then read all; an error is each reply of a node that cannot be reached."""
-        sent = {stop: self._send_all(stop, commands) for stop, commands in batch.items()}
-        return {
-            stop: self._read_all(stop, len(commands)) if sent[stop] is None else [sent[stop]] * len(commands)
-            for stop, commands in batch.items()
-        }
+        """Send all, then read all; an error is each reply of a node that cannot be reached.
 
-    def _send_all(self, stop: Stop, commands: Sequence[Command]) -> StoreError | None:
+        Several that stand still take together as long as one of them, and a moment each.
+        """
+        until_s, found = time.monotonic() + self.waits.step_s, dict[Stop, list[Any]]()
+        try:
+            sent = {stop: self._send_all(stop, commands, until_s) for stop, commands in batch.items()}
+            for stop, commands in batch.items():
+                unsent = sent[stop]
+                found[stop] = (
+                    self._read_all(stop, len(commands), until_s) if unsent is None else [unsent] * len(commands)
+                )
+        finally:
+            self.waits.hurry(self.waits.until_s)
+        return found
+
+    def _hurried(self, stop: Stop, until_s: float) -> Wire:
+        """Return the wire to a node, which does what comes next by then, or has a moment for it."""
+        wire = self.to(stop.place)
+        wire.waits.hurry(min(self.waits.until_s, max(until_s, time.monotonic() + _LEAST_S)))
+        return wire
+
+    def _send_all(self, stop: Stop, commands: Sequence[Command], until_s: float) -> StoreError | None:
         """Write commands to one node; return what kept that from happening."""
         asked = [part for command in commands for part in (ASKING, command)] if stop.is_for_once else commands
         try:
-            self.to(stop.place).send(*asked)
+            self._hurried(stop, until_s).send(*asked)
         except StoreError as error:
             return self._missed(stop, error)
         return None
 
-    def _read_all(self, stop: Stop, count: int) -> list[Any]:
-        wire, replies = self.to(stop.place), list[Any]()
+    def _read_all(self, stop: Stop, count: int, until_s: float) -> list[Any]:
+        wire, replies = self._hurried(stop, until_s), list[Any]()
         try:
             for _ in range(count):
                 if stop.is_for_once:

@@ -87,13 +87,16 @@ class _Unit:
 def hops(commands: Sequence[Command], slots: SlotMap) -> Generator[Batch, dict[Stop, list[Any]], list[Any]]:
     """Yield what to send, again and again until no node sends anything on; return the replies, in order.
 
-    Raises: StoreBusy when no node serves a slot.
+    Where no node serves a slot they are StoreBusy.
     """
     units = waiting = _units(commands)
     for _ in range(_MOST_HOPS):
         going: dict[Stop, list[_Unit]] = {}
         for unit in waiting:
-            going.setdefault(unit.stop or Stop(slots.owner(unit.slot)), []).append(unit)
+            try:
+                going.setdefault(unit.stop or Stop(slots.owner(unit.slot)), []).append(unit)
+            except StoreBusy as unserved:
+                unit.replies = [unserved] * len(unit.commands)
         found = yield {stop: [command for unit in there for command in unit.commands] for stop, there in going.items()}
         waiting = []
         for stop, there in going.items():

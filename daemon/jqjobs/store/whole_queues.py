@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from jqjobs.errors import InvalidOption, StoreError
-from jqjobs.jobs.partitions import partition_of, queue_of
+from jqjobs.jobs.partitions import Partitions, partition_of, queue_of
 from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store.call import Call
 from jqjobs.store.calls.partitions import partitions, places_of
@@ -15,6 +15,7 @@ from jqjobs.store.reads.queues import QueueStatus, known_places, queue_status
 from jqjobs.store.reads.search import PATIENCE_S, Cursor, JobPage, JobRow, find_page, states_from
 from jqjobs.store.steps import Steps
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
 
 T = TypeVar("T")
 
@@ -52,17 +53,26 @@ def at_each_place(queue: str, make: Callable[[str], Call[T]]) -> Steps[list[T]]:
 
 def places_by_queue(store: Store) -> dict[str, list[str]]:
     """Return the known queues, sorted, each with all its places, its home first. Raises: StoreError."""
+    places, problems = _places_by_queue(store)
+    raise_first(problems)
+    return places
+
+
+def _places_by_queue(store: Store) -> tuple[dict[str, list[str]], list[StoreError]]:
+    """Return the same, only its home of a queue that does not tell its places; and why some do not."""
     known = known_places(store)
     spread = sorted({queue_of(place) for place in known if partition_of(place)})
-    found = dict(zip(spread, store.run_all([partitions(queue) for queue in spread]), strict=True))
-    return {
-        queue: there.places if (there := found.get(queue)) else [queue] for queue in dict.fromkeys(map(queue_of, known))
+    found = dict(zip(spread, store.run_many([partitions(queue) for queue in spread]), strict=True))
+    places = {
+        queue: there.places if isinstance(there := found.get(queue), Partitions) else [queue]
+        for queue in dict.fromkeys(map(queue_of, known))
     }
+    return places, [there for there in found.values() if isinstance(there, StoreError)]
 
 
 def counts_of(store: Store, queues: Sequence[str]) -> list[QueueStatus | StoreError]:
     """Count queues, in one round trip; an error stands in the place of what cannot be counted."""
-    known = places_by_queue(store)
+    known, _ = _places_by_queue(store)
     places = [known.get(queue, [queue]) for queue in queues]
     answers = iter(store.run_many([queue_status(place) for each in places for place in each]))
     found: list[QueueStatus | StoreError] = []

@@ -140,6 +140,8 @@ def test_no_kind_of_work_waits_until_all_others_are_done(system: QueueSystem) ->
 
 def counted(system: QueueSystem, call: Callable[[], upkeep.Housekept]) -> tuple[upkeep.Housekept, int]:
     """Call, and return the answer and how many commands of Redis that took."""
+    if system.kind == "fake":
+        pytest.skip("the fake server counts nothing")
     system.redis("CONFIG", "RESETSTAT")
     answer = call()
     told = system.redis("INFO", "commandstats").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases
 from jqjobs.store.clusters import slot_of
+from jqjobs.store.keys import meta
+from jqjobs.store.nodes import Nodes
 from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -101,6 +104,31 @@ def test_a_queue_that_cannot_be_served_holds_up_no_other_and_its_outcomes_are_ke
     is_away = False
     worker.exchanger.trip(0)
     assert worker.system.states("a", "q3") == []
+
+
+def test_a_node_that_is_silent_has_one_leg_to_be_silent_in(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = worker.store.wire
+    assert isinstance(nodes, Nodes)
+    places = {queue: nodes.place_of(("EXISTS", meta(queue))) for queue in QUEUES}
+    away, _ = Counter(place for place in places.values() if place != places["q0"]).most_common(1)[0]
+    send, tried = worker.store.send, list[str]()
+
+    def sending(call: Call[object]) -> None:
+        queue = call.keys[0].partition("{")[2].partition("}")[0]
+        if places[queue] == away:
+            tried.append(queue)
+            raise StoreUnavailable("its node is silent")
+        send(call)
+
+    for queue in QUEUES:
+        worker.system.add("a", queue=queue)
+    monkeypatch.setattr(worker.store, "send", sending)
+    with pytest.raises(StoreError, match="its node is silent"):
+        worker.exchanger.trip(len(QUEUES))
+    assert len(tried) == 1
+    assert sorted(job.queue for job in worker.batch.in_hand()) == sorted(q for q in QUEUES if places[q] != away)
 
 
 def test_a_token_that_was_had_is_put_back_when_another_queue_gave_enough(worker: ProcesslessWorker) -> None:

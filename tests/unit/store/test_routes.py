@@ -92,6 +92,15 @@ def test_what_a_node_sends_on_is_asked_there_and_others_are_not_asked_again(slot
     assert slots.is_doubted, "others may have moved too"
 
 
+def test_a_slot_that_no_node_serves_keeps_nobody_from_the_others(slots: SlotMap) -> None:
+    queue, other = queue_of(ONE), queue_of(TWO)
+    slots._owners[slot_of(queue)] = None
+    commands = [("GET", f"jq:{{{queue}}}:a"), ("WAIT", 1, 100), ("GET", f"jq:{{{other}}}:a")]
+    sent, replies = go(commands, slots, lambda stop, _: stop.place)
+    assert ([type(reply) for reply in replies[:2]], replies[2]) == ([StoreBusy] * 2, TWO)
+    assert len(sent) == 1
+
+
 def test_a_node_that_names_no_host_means_its_own(slots: SlotMap) -> None:
     queue = queue_of(ONE)
     _, replies = go(

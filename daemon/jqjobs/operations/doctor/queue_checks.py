@@ -34,7 +34,8 @@ def _counted(counts: Mapping[str, int]) -> str:
 def _countable(facts: Facts) -> Iterator[Finding]:
     for name, why in facts.broken.items():
         what = f"it cannot be counted: {why}"
-        yield error(f"queue {name}", what, "something else wrote to its keys; see docs/protocol.md")
+        hint = "where its node is away, that must come back; else something wrote to its keys, see docs/protocol.md"
+        yield error(f"queue {name}", what, hint)
 
 
 def _served(queue: QueueFacts, registry: Registry) -> Iterator[Finding]:

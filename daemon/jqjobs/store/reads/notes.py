@@ -48,6 +48,6 @@ def progress_of(store: Store, jobs: Iterable[tuple[str, str]]) -> dict[tuple[str
     """Return (queue, id) → progress of the jobs that said something, in one round trip."""
     wanted = [job for job in jobs if all(job)]
     looks = [("HGET", store.address.key(keys.job(*job)), "progress") for job in wanted]
-    replies = store.wire.pipeline(looks) if looks else []
+    replies = store.wire.pipeline_in_parts(looks) if looks else []
     found = {job: json_or_none(reply) for job, reply in zip(wanted, replies, strict=True) if isinstance(reply, bytes)}
     return {job: progress for job, progress in found.items() if progress is not None}

@@ -2,18 +2,23 @@
 
     first leg is sent ─▶ its answer is read ─▶ which queues have anything? ─▶ leg, leg, … ─▶ one answer
 
-What legs bring is in the batch at once, whatever becomes of later ones.
+What legs bring is in the batch at once, whatever becomes of later ones. A node that stands still has one leg to be
+silent in, and where one has used up the time of a trip each further leg has a moment.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.errors import StoreError
+from jqjobs.errors import StoreBusy, StoreError, StoreUnavailable
 from jqjobs.jobs.records import Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.calls.trips import Trip
+from jqjobs.store.nodes import Nodes
+from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.answers import Answers, Fenced
 from jqjobs.worker.trips.batch import Batch
@@ -25,6 +30,9 @@ from jqjobs.worker.trips.tail import Tail
 
 #: A queue without any of these has nothing for a worker. What expires without a word a daemon sees, as it keeps house.
 _PARTS = ("ready", "inbox", "scheduled", "suspects", "cancels")
+
+#: How long a leg may take once a node has been silent: it is milliseconds, as a rule.
+_MOMENT_S = 1.0
 
 
 class SplitTrips:
@@ -44,6 +52,8 @@ class SplitTrips:
         self._tail = tail
         #: Where others rely on it to come when something is due.
         self._watched: set[str] = set()
+        #: Nodes that have not answered in this trip.
+        self._silent: set[Place] = set()
 
     def begin(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
         """Return the first leg; what the others are made from goes with it."""
@@ -75,11 +85,14 @@ class SplitTrips:
                 except StoreError as error:
                     problem = problem or error
                     self._woken.add(packet.queue)
+                    self._note_silent(packet.queue, error)
                 if (queue := self._next(legs)) is None:
                     break
                 packet = self._leg(legs, queue, monotonic_ms())
                 self._try_to_send(packet)
         finally:
+            self._silent.clear()
+            self._store.wire.waits.hurry(math.inf)
             for report in legs.reports.values():
                 self._batch.reports.put_back(report)
         trip = self._heard(legs, sent_ms) if legs.trips else None
@@ -88,12 +101,25 @@ class SplitTrips:
         assert trip is not None
         return trip
 
+    def _note_silent(self, queue: str, error: StoreError) -> None:
+        if isinstance(error, StoreUnavailable) and not isinstance(error, StoreBusy) and (place := self._place(queue)):
+            self._silent.add(place)
+
+    def _is_silent(self, queue: str) -> bool:
+        return bool(self._silent) and self._place(queue) in self._silent
+
+    def _place(self, queue: str) -> Place | None:
+        nodes, key = self._store.wire, self._store.address.key(keys.meta(queue))
+        return nodes.place_of(("EXISTS", key)) if isinstance(nodes, Nodes) else None
+
     def _heard(self, legs: Legs, sent_ms: int) -> Trip:
         trip = merged(legs.trips, self._tail.queues.difference(legs.visited))
         self._answers.hear_legs(legs.recorded, sent_ms, trip)
         return trip
 
     def _try_to_send(self, packet: Packet) -> None:
+        if self._silent:
+            self._store.wire.waits.hurry(time.monotonic() + _MOMENT_S)
         try:
             self._store.send(packet.call)
         except StoreError as error:
@@ -116,16 +142,18 @@ class SplitTrips:
             legs.sift(self._with_something([queue for queue in legs.waiting if legs.may_be_left_out(queue)]))
         while legs.waiting:
             queue = legs.waiting.pop(0)
-            if legs.want > 0 or not legs.may_be_left_out(queue):
+            if self._is_silent(queue):
+                self._woken.add(queue)
+            elif legs.want > 0 or not legs.may_be_left_out(queue):
                 return queue
         return legs.next_to_leave(self._watched)
 
     def _with_something(self, queues: Sequence[str]) -> set[str]:
         """Return which of these have anything, also those that cannot be asked: their legs will tell."""
-        key = self._store.address.key
-        looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in _PARTS]) for queue in queues]
+        key, asked = self._store.address.key, [queue for queue in queues if not self._is_silent(queue)]
+        looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in _PARTS]) for queue in asked]
         found = self._store.wire.pipeline_in_parts(looks) if looks else []
-        return {queue for queue, count in zip(queues, found, strict=True) if count != 0}
+        return set(queues) - {queue for queue, count in zip(asked, found, strict=True) if count == 0}
 
     def _first_with_suspects(self) -> str | None:
         """Return a queue that has suspects, which come before all else; each in its turn."""
