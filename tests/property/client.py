@@ -43,7 +43,8 @@ class Client:
     trip: int = 0
     running: dict[tuple[str, str], TakenJob] = field(default_factory=dict)
     pending: list[Report] = field(default_factory=list)
-    keys: dict[tuple[str, str], str] = field(default_factory=dict)
+    #: Key and limits of what has ended.
+    keys: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     lost_touch: bool = False
 
     def finish(self, kinds: list[Kind], number: int) -> list[Report]:
@@ -51,7 +52,7 @@ class Client:
         ended = list(self.running.values())[: len(kinds)]
         for job in ended:
             del self.running[job.queue, job.id]
-            self.keys[job.queue, job.id] = job.key or job.limits
+            self.keys[job.queue, job.id] = job.key, job.limits
         return [
             Report(
                 job.queue,
@@ -101,7 +102,7 @@ class Client:
         pending = [*self.pending, *forged]
         if self.lost_touch or any((r.queue, r.attempt, r.kind) != (queue, 1, Kind.DONE) for r in pending):
             return None
-        if any(self.keys.get((r.queue, r.id)) for r in pending):
+        if any(any(self.keys.get((r.queue, r.id), ())) for r in pending):
             return None
         ended = self.plain_in(queue)[:count]
         for job in ended:
@@ -120,8 +121,9 @@ class Client:
         return [TakenJob(queue, job_id, attempt, "", b"") for queue, job_id, attempt in believed]
 
     def _outcome(self, r: Report) -> Outcome:
-        key = self.keys.get((r.queue, r.id), "")
+        key, limits = self.keys.get((r.queue, r.id), ("", ""))
         job = TakenJob(r.queue, r.id, r.attempt, "", b"", keep_ms=r.number, key=key, taken_ms=r.taken_ms)
+        job.limits = limits
         match r.kind:
             case Kind.KEPT:
                 return Outcome.kept(job, result=b"{}")

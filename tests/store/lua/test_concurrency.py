@@ -10,6 +10,7 @@ from jqjobs.jobs.limits import Concurrency, RateLimit
 from jqjobs.jobs.records import Kind, TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
+from jqjobs.store.calls.cancels import cancel
 from store.queue_system import LEASE_MS, START_MS, QueueSystem, outcome
 
 ONE = Concurrency(1).text("db")
@@ -41,6 +42,37 @@ def test_who_finishes_takes_the_next_one_in_the_same_trip(system: QueueSystem) -
 
     assert [job.id for job in system.trip("w", 5, [outcome(job, Kind.DONE)]).jobs] == ["b"]
     assert (running(system), system.ids("held")) == (["b"], ["c"])
+
+
+@pytest.mark.parametrize("order", ["abc", "cab"])
+def test_successes_reported_together_free_their_places_and_what_is_not_in_hand_frees_none(
+    system: QueueSystem, order: str
+) -> None:
+    for job_id in "abc":
+        system.add_limited(job_id, limits=Concurrency(1).text(job_id))
+    jobs = {job.id: job for job in system.take("w", 3, free=3)}
+    system.add_limited("other", limits=Concurrency(1).text("d"))
+    [other] = system.take("v")
+    report = [outcome(job, Kind.DONE) for job in (jobs[order[0]], other, jobs[order[1]])]
+
+    assert system.trip("w", 0, report).stale == ("other",)
+    assert (system.active(), running(system, "d/running")) == ({"v": ["other"], "w": [order[2]]}, ["other"])
+    assert [running(system, f"{job_id}/running") for job_id in order] == [[], [], [order[2]]]
+    assert system.trip("w", 0, [outcome(jobs[order[2]], Kind.DONE)]).stale == ()
+    assert (running(system, f"{order[2]}/running"), system.redis("KEYS", system.key("job:*"))) == (
+        [],
+        [system.key("job:other").encode()],
+    )
+
+
+def test_a_success_of_a_job_that_somebody_cancels_meanwhile_leaves_no_mark(system: QueueSystem) -> None:
+    system.add_limited("a", limits=ONE)
+    [job] = system.take("w")
+    system.run(cancel("q", ["a"]))
+
+    assert system.ids("cancels") == ["w a 1"]
+    system.settle("w", job, Kind.DONE)
+    assert (system.ids("cancels"), running(system)) == ([], [])
 
 
 def leave(word: str) -> Callable[[QueueSystem, TakenJob], object]:

@@ -20,8 +20,8 @@ from jqjobs.store.wire import Argument
 #: Fields of one job in the answer of an exchange (lua/rules/trip/take.lua).
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 7
-#: Number, text and line of an outcome of which there is no more to say than its kind, see `_details`.
-_NOTHING = (0, "", b"")
+#: Number, text and line of a success of which there is no more to say, see `_details`.
+_PLAIN = (1, "", b"")
 #: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
 _PLAIN_ITEMS = 5
 
@@ -126,10 +126,10 @@ def _reports(
         if job.attempt == 1:
             plain[job.queue].append(job.id)
         else:
-            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, *_NOTHING, "")
+            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, *_PLAIN, "")
     for outcome in outcomes:
         job, details = outcome.job, _details(outcome)
-        if outcome.kind is Kind.DONE and job.attempt == 1 and details == _NOTHING:
+        if outcome.kind is Kind.DONE and job.attempt == 1 and details == _PLAIN:
             plain[job.queue].append(job.id)
         else:
             others[job.queue] += (outcome.kind.value, job.id, job.attempt, *details, job.taken_ms or "")
@@ -139,8 +139,10 @@ def _reports(
 def _details(outcome: Outcome) -> tuple[int | str, str, bytes]:
     """Return what lua/rules/trip/outcomes.lua calls number, text and line. What a kind does not have is 0 or empty."""
     match outcome.kind:
-        case Kind.DONE:  # said, so that what it has is free again: a plain success has neither
-            return 0, outcome.job.key or outcome.job.limits or outcome.job.flow, outcome.result
+        case Kind.DONE if outcome.job.key or outcome.job.flow:
+            return 0, outcome.job.key or outcome.job.flow, outcome.result
+        case Kind.DONE:  # its limits are said, so that its places are free again
+            return 1, outcome.job.limits, outcome.result
         case Kind.KEPT:
             return outcome.job.keep_ms or 0, outcome.missing, outcome.result
         case Kind.WAITING:
@@ -199,16 +201,20 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
     )  # fmt: skip
 
 
-def _add_extra(
-    job: TakenJob, failures: Any, timeout: Any, keep: Any, key: Any, limits: Any, suspect: Any, uncleaned: Any,
-    max_attempts: Any, hung: Any, since: Any, snoozes: Any = None, flow: Any = None,
+def _add_extra(job: TakenJob, since: Any, limits: Any = None, *more: Any) -> None:
+    job.ready_ms, job.limits = moment(since), text(limits or b"")
+    if more:
+        _add_more(job, *more)
+
+
+def _add_more(
+    job: TakenJob, failures: Any, timeout: Any = None, keep: Any = None, key: Any = None, suspect: Any = None,
+    uncleaned: Any = None, max_attempts: Any = None, hung: Any = None, snoozes: Any = None, flow: Any = None,
 ) -> None:  # fmt: skip
     job.failures = number(failures) or 0
     job.timeout_ms, job.keep_ms, job.key = number(timeout), number(keep), text(key or b"")
-    job.limits = text(limits or b"")
     job.suspicion = read_suspicion(text(suspect)) if suspect is not None else None
     job.uncleaned = number(uncleaned) or 0
     job.max_attempts, job.hung, job.snoozes = number(max_attempts), number(hung) or 0, number(snoozes) or 0
-    job.ready_ms = moment(since)
     if flow is not None:
         job.flow, job.previous, job.batch = text(flow[0]), flow[1], text(flow[2] or b"").partition(" ")[0]

@@ -46,9 +46,11 @@ ENDED = {"error": "why", "line": b"{}"}
         (not_run.misfit(J, park_ms=9, signature="s", is_checked=True, **ENDED), "9 s checked", "why", b"{}"),
         (not_run.misfit(J, park_ms=9, signature="s", is_checked=False, **ENDED), "9 s raw", "why", b"{}"),
         (not_run.released(J), 0, "", b""),
-        (Outcome.done(job(attempt=2)), 0, "", b""),
+        (Outcome.done(job(attempt=2)), 1, "", b""),
         (Outcome.done(job(key="k")), 0, "k", b""),
-        (Outcome.done(job(limits="c 1 0 a")), 0, "c 1 0 a", b""),
+        (Outcome.done(job(limits="c 1 0 a")), 1, "c 1 0 a", b""),
+        (Outcome.done(job(limits="c 1 0 a", key="k")), 0, "k", b""),
+        (Outcome.done(job(limits="c 1 0 a", flow="t"), result=b"7"), 0, "t", b"7"),
     ],
     ids=lambda value: str(value.kind) if isinstance(value, Outcome) else "",
 )  # fmt: skip

@@ -2,15 +2,25 @@
 -- The gate of a limit. While a limit holds any job back, it has an entry "starts next" in `gates` (how many jobs it
 -- let start meanwhile, and which one it has sent to `ready` that did not start yet), and a timer, the member
 -- "~<limit>" of `scheduled`. Ids cannot begin with "~".
--- Gives: limits_of, has_gates, read_gate, write_gate, set_timer, close_gate_if_unused
+-- Gives: number_text, limits_of, has_gates, read_gate, write_gate, set_timer, close_gate_if_unused
 
 local are_gates = {}  -- q → whether there are, as asked once a call
+
+-- Of a number that comes often in one call: Redis takes longer to write it than for most commands.
+local written = {}
+local function number_text(number)
+  written[number] = written[number] or digits(number)
+  return written[number]
+end
 
 -- text: the job's field `limits`, "-" when it has none. kind: "r" a rate, at most `most` starts in any window
 -- of `window` ms; "c" at most `most` running at once.
 local function limits_of(text)
+  if type(text) ~= 'string' then return {} end
+  local kind, most, window, name = string.match(text, '^(%a) (%d+) (%d+) (%S+)$')
+  if kind then return { { kind = kind, most = tonumber(most), window = tonumber(window), name = name } } end
   local limits = {}
-  for kind, most, window, name in string.gmatch(type(text) == 'string' and text or '', '(%a) (%d+) (%d+) (%S+)') do
+  for kind, most, window, name in string.gmatch(text, '(%a) (%d+) (%d+) (%S+)') do
     limits[#limits + 1] = { kind = kind, most = tonumber(most), window = tonumber(window), name = name }
   end
   return limits

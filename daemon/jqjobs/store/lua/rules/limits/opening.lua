@@ -34,7 +34,7 @@ end
 local function opens_at(q, now, limit)
   local key = q .. 'limit:' .. limit.name
   if limit.kind == 'c' then return (read_or_forget(key, 'ZCARD', key) or 0) < limit.most and 0 or nil end
-  local last = tonumber(read_or_forget(key, 'LINDEX', key, limit.most - 1) or nil)
+  local last = tonumber(read_or_forget(key, 'LINDEX', key, number_text(limit.most - 1)) or nil)
   if last and last > now + limit.window then
     forget_future(key, now + limit.window)
     last = nil

@@ -26,10 +26,10 @@ local function start(q, now, id, attempt, limits)
   for _, limit in ipairs(limits) do
     local key = q .. 'limit:' .. limit.name
     if limit.kind == 'c' then
-      redis.call('ZADD', key, now, id .. ' ' .. attempt)
+      redis.call('ZADD', key, number_text(now), id .. ' ' .. attempt)
     else
-      if redis.call('LPUSH', key, digits(now)) > limit.most then redis.call('LTRIM', key, 0, limit.most - 1) end
-      redis.call('PEXPIRE', key, limit.window + SPARE_MS)
+      if redis.call('LPUSH', key, number_text(now)) > limit.most then redis.call('LTRIM', key, 0, limit.most - 1) end
+      redis.call('PEXPIRE', key, number_text(limit.window + SPARE_MS))
     end
   end
   local holds_others = false

@@ -11,7 +11,7 @@ end
 -- it, or nothing at all is before it in the worker's hands. t: the trip, see serve.lua. before: so many the trip has
 -- taken.
 local function can_begin_now(t, before)
-  local most = string.match(t.words, 'free (%d+)') or string.match(t.words, 'soon (%d+)')
-  if most and before < tonumber(most) then return true end
+  t.begins = t.begins or tonumber(string.match(t.words, 'free (%d+)') or string.match(t.words, 'soon (%d+)') or 0)
+  if before < t.begins then return true end
   return before == 0 and not string.find(t.words, 'others') and is_alone(t.queues, t.worker)
 end

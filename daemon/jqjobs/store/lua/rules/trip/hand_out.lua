@@ -2,8 +2,8 @@
 -- Jobs go from ready, or from suspects, into a worker's hands.
 -- Gives: new_batch, depends_on, hand_out, move_batch
 
-local EXTRA = { 'failures', 'timeout', 'keep', 'key', 'limits', 'suspect', 'uncleaned', 'max_attempts', 'hung', 'since',
-  'snoozes' }
+local EXTRA = { 'since', 'limits', 'failures', 'timeout', 'keep', 'key', 'suspect', 'uncleaned', 'max_attempts', 'hung',
+  'snoozes', 'flow' }
 
 -- What one look finds to be taken. leaving, entering: of the set and of the active set; found: for the answer, flat,
 -- six items a job; limited: those with limits, each id, attempt and limits; names: of these limits.
@@ -16,11 +16,13 @@ local function depends_on(batch, limits)
   end
 end
 
--- What a worker is told of a job that is not plain. A nil would end the answer.
+-- What a worker is told of a job that is not plain. A nil would end the answer, so those at its end are left out.
 local function extra_of(f)
   local extra = {}
-  for i, field in ipairs(EXTRA) do extra[i] = f[field] or false end
-  extra[#EXTRA + 1] = f.flow and { f.flow, f.previous or false, f.batch or false } or false
+  for i = #EXTRA, 1, -1 do
+    if f[EXTRA[i]] or extra[i + 1] ~= nil then extra[i] = f[EXTRA[i]] or false end
+  end
+  if f.flow then extra[#EXTRA] = { f.flow, f.previous or false, f.batch or false } end
   return extra
 end
 
@@ -44,9 +46,10 @@ end
 -- Moves what was found, and adds it to the answer: only now, since what is answered is in the worker's hands. Returns
 -- whether a limit of those with limits holds others back. The batch may be filled anew.
 local function move_batch(q, now, batch, from, active, jobs)
-  if #batch.entering > 0 then redis.call('ZADD', active, unpack(batch.entering)) end
+  local n, entering, before, holds_others = #batch.entering, {}, #jobs, false
+  for i = 1, n, 2 do entering[n - i], entering[n - i + 1] = batch.entering[i], batch.entering[i + 1] end
+  if n > 0 then redis.call('ZADD', active, unpack(entering)) end  -- last one first, as in trip/take_plain.lua
   if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
-  local before, holds_others = #jobs, false
   for _, limited in ipairs(batch.limited) do
     local fine, holds = pcall(start, q, now, unpack(limited))  -- what others hold up is not its fault
     if holds or not fine then holds_others = true end

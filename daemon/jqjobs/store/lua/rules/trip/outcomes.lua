@@ -3,11 +3,11 @@
 -- What a worker's report of one attempt makes of the job, by its kind; here of those that ran.
 -- Gives: outcomes
 
--- number, text, line of the report mean: done: nothing, it has a key or limits, result if something comes after it or
--- "" · kept: keep ms, why there is no result or "", result · failed, discarded: "ms group": delay (of failed), group of
--- the error (outcome/error_groups.lua); error, history line · hung: delay ms, error, history line · interrupted,
--- cancelled, oversized: nothing, error, history line · waiting: ms it waits, ms of its back-off, nothing · snoozed:
--- delay ms, nothing, nothing
+-- number, text, line of the report mean: done: 1 and its limits where it has neither a key nor a batch nor a successor,
+-- else 0 and any text; result if something comes after it or "" · kept: keep ms, why there is no result or "", result
+-- failed, discarded: "ms group": delay (of failed), group of the error (outcome/error_groups.lua); error, history line
+-- hung: delay ms, error, history line · interrupted, cancelled, oversized: nothing, error, history line
+-- waiting: ms it waits, ms of its back-off, nothing · snoozed: delay ms, nothing, nothing
 local function group_of(number) return string.match(number, ' (%S+)$') end
 
 local outcomes = {

@@ -3,12 +3,17 @@
 -- Gives: read_job
 
 -- What a worker is told, or what decides whether it is told anything.
-local CHECKED = { 'failures', 'expires', 'timeout', 'keep', 'uncleaned', 'max_attempts', 'hung', 'snoozes' }
+local CHECKED = { 'limits', 'forgiven', 'failures', 'expires', 'timeout', 'keep', 'uncleaned', 'max_attempts', 'hung',
+  'snoozes' }
+local IS_TEXT = { limits = true, forgiven = true }
 
 local function check_fields(f)
-  local wrong = wrong_text('limits', f.limits) or wrong_text('forgiven', f.forgiven)
-  for _, field in ipairs(CHECKED) do wrong = wrong or wrong_number(field, f[field]) end
-  if wrong then error(wrong, 0) end
+  for i = 1, #CHECKED do
+    local field = CHECKED[i]
+    local value = f[field]
+    local wrong = value and (IS_TEXT[field] and wrong_text or wrong_number)(field, value)
+    if wrong then error(wrong, 0) end
+  end
 end
 
 -- Most jobs are just a name and a payload. One with options, or one that was taken before, has an `attempt`.

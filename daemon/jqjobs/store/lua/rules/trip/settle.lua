@@ -4,14 +4,9 @@
 
 -- when, settled: see settle_one.
 local function settle_next(q, now, active, taken, stale, settled, kind, id, attempt, number, text, line, when)
-  if kind == 'done' and line == '' and not settled then
-    local is_all, was_there = settle_done(q, active, id, attempt)
-    if is_all then
-      if not was_there then stale[#stale + 1] = id end
-      return
-    end
-  end
-  forget_done(q, now)
+  local is_short = kind == 'done' and number == '1' and line == '' and not settled
+  if is_short and settle_done(q, id, attempt, text) then return end
+  forget_done(q, now, active, stale)
   settle_one(q, now, active, taken, stale, settled, kind, id, attempt, number, text, line, when)
 end
 
@@ -21,7 +16,7 @@ local function settle_others(q, now, active, taken, at, resyncing, stale, lost, 
   for i = at + 2, at + 7 * tonumber(ARGV[at + 1]), 7 do
     settle_next(q, now, active, taken, stale, settled, unpack(ARGV, i, i + 6))
   end
-  forget_done(q, now)
+  forget_done(q, now, active, stale)
   if resyncing then resync(q, now, active, taken, ARGV[at], lost) end
   return has_lacked
 end

@@ -1,4 +1,4 @@
---: include limits/gate turns/taken trip/read_job trip/move_aside trip/hand_out trip/begin_now
+--: include limits/gate turns/taken trip/head trip/read_job trip/move_aside trip/hand_out trip/begin_now
 -- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
 -- Gives: take
 
@@ -17,16 +17,16 @@ local function take_found(t, q, batch, active, has_groups)
 end
 
 -- t: the trip, see serve.lua; its `jobs`, flat, six items a job: queue index, id, attempt, name, payload, extra: nil or
--- what EXTRA lists (hand_out.lua, as batch), then nil or { flow, previous, batch }. has_groups: there are, or were.
+-- what EXTRA lists (hand_out.lua, as batch), with { flow, previous, batch } for flow. has_groups: there are, or were.
 -- Returns how many were taken, how many only moved aside, whether to stop taking altogether, and whether to look again.
 local function take_head(t, q, index, want, batch, active, has_groups)
-  local head = redis.call('ZRANGE', q .. 'ready', 0, want - 1, 'WITHSCORES')
+  local ids, ranks = head_of(q .. 'ready', want, has_groups)
   local got, aside, stop, again = 0, 0, false, false
-  for i = 1, #head, 2 do
+  for i = 1, #ids do
     stop = t.room < 0 or t.costly <= 0
     t.more = stop and 1 or t.more
     if stop then break end
-    local id, rank, gone, passes_on = head[i], head[i + 1], false, false
+    local id, rank, gone, passes_on = ids[i], ranks[i], false, false
     local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
     local limits = fine and f and f.limits and limits_of(f.limits) or NO_LIMITS
     if depends_on(batch, limits) then take_found(t, q, batch, active, has_groups) end
