@@ -25,7 +25,7 @@ from jqjobs.worker.trips.exchanger import Exchanger
 #: It ends so late at most. A host that dies with it has taken a job until then, which waits for the end of its lease.
 _MOST_BLOCK_S = 20.0
 #: So many workers look once a poll; where there are more, each looks as much more rarely.
-_LOOKS_A_POLL = 40
+_LOOKS_A_POLL = 20
 #: A wait that Redis ends is over so much later at the latest: it looks at the clock 10 times a second.
 LATE_S = 0.5
 
