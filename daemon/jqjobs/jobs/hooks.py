@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol, TypeVar
@@ -29,6 +29,8 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 Hook = Callable[..., Any]
+#: Awaits a plain function, which runs outside of the event loop.
+Outside = Callable[[Callable[[], Any]], Coroutine[Any, Any, Any]]
 
 #: What runs when somebody calls a function that `contextlib` has made a context manager of: it only makes one.
 _MAKERS = {contextlib.contextmanager(iter).__code__, contextlib.asynccontextmanager(aiter).__code__}
@@ -99,20 +101,26 @@ def check_order(middlewares: Sequence[Middleware]) -> None:
 
 
 def wrapped(
-    call: Callable[[], Any], middlewares: Sequence[Middleware], job: JobContext, run: Callable[[Any], Any]
-) -> Any:
+    call: Callable[[], Any], middlewares: Sequence[Middleware], job: JobContext, run: Callable[[Any], Any],
+    outside: Outside | None = None,
+) -> Any:  # fmt: skip
     """Call a job through its middlewares, the first one outermost, and return its result or its coroutine.
 
-    ``run``: runs a coroutine to its end, for plain middlewares.
+    ``run``: runs a coroutine to its end, for plain middlewares. ``outside``: for a plain job inside of async ones.
     """
+    is_plain = True
     for middleware in reversed(middlewares):
-        call = partial(middleware, job, _inner(call, run, is_async=inspect.iscoroutinefunction(middleware)))
+        is_async = inspect.iscoroutinefunction(middleware)
+        call = partial(middleware, job, _inner(call, run, outside if is_plain else None, is_async=is_async))
+        is_plain = not is_async
     return call()
 
 
-def _inner(call: Callable[[], Any], run: Callable[[Any], Any], *, is_async: bool) -> Callable[[], Any]:
+def _inner(
+    call: Callable[[], Any], run: Callable[[Any], Any], outside: Outside | None, *, is_async: bool
+) -> Callable[[], Any]:
     async def awaited() -> Any:
-        result = call()
+        result = call() if outside is None else await outside(call)
         return await result if isinstance(result, CoroutineType) else result
 
     def finished() -> Any:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jqjobs.base.clock import monotonic_ms
+from jqjobs.worker.attempts.reasons import REASONS
 
 if TYPE_CHECKING:
     import asyncio  # costs 40 ms and 4 MB; only workers with coroutines to run pay
+    from concurrent.futures import Future
 
 
 class AsyncWork:
@@ -25,6 +29,8 @@ class AsyncWork:
         self._again_ms = again_ms
         self._reason: BaseException | None = None
         self._told_ms = 0.0
+        #: Hands a call to the thread that waits for the coroutine, if there is one.
+        self.hand_out: Callable[[Callable[[], None]], None] | None = None
 
     def end(self, reason: BaseException, others: Collection[asyncio.Task[Any]] = ()) -> bool:
         """Raise ``reason`` where the coroutine waits; False: it does not run, or not any more.
@@ -33,7 +39,7 @@ class AsyncWork:
         """
         tasks = (self.task,) if self.task is not None else tuple(others)
         cancel = self._cancel if self.task is not None else _cancel_it
-        now_ms, is_news = monotonic_ms(), type(reason) is not type(self._reason)
+        now_ms, is_news = monotonic_ms(), not isinstance(self._reason, type(reason))
         if tasks and (is_news or now_ms - self._told_ms >= self._again_ms):
             self._told_ms = now_ms if is_news else math.inf
             self._reason = reason
@@ -57,6 +63,33 @@ class AsyncWork:
             raise self.reason_for(cancelled) from None
         finally:
             self.forget()
+
+    async def outside(self, function: Callable[[], Any]) -> Any:
+        """Return what a plain function returns. The thread that waits for the coroutine calls it, not the event loop.
+
+        It gets a copy of the context of who awaits this, like what `asyncio.to_thread` calls.
+        """
+        import asyncio
+        from concurrent.futures import Future
+
+        assert self.hand_out is not None, "a thread waits"
+        future: Future[Any] = Future()
+        self.hand_out(partial(copy_context().run, self._call, function, future))
+        return await asyncio.wrap_future(future)
+
+    def _call(self, function: Callable[[], Any], future: Future[Any]) -> None:
+        """Call a function in this thread, where it is ended like any plain job."""
+        if not future.set_running_or_notify_cancel():
+            return
+        task, self.task = self.task, None
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            if isinstance(error, REASONS):  # the coroutine hears of it: nobody is to tear its cleaning up
+                self._reason, self._told_ms = error, monotonic_ms()
+            future.set_exception(error)
+        finally:
+            self.task = task
 
     def reason_for(self, cancelled: asyncio.CancelledError) -> BaseException:
         """Return what a task was cancelled for, with the place where it waited; if it was not us, that itself."""

@@ -38,7 +38,7 @@ from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.payload import has_nonfinite, is_envelope
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
 from jqjobs.worker.attempts.attempt import Attempt, most_attempts
-from jqjobs.worker.attempts.reasons import REASONS
+from jqjobs.worker.attempts.reasons import REASONS, ended_while_told, told_in
 
 MOST_ERROR = 1000
 _MOST_TRACEBACK = 16 * 1024
@@ -92,18 +92,19 @@ class Classifier:
 
     def raised(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         """Return the outcome of a job that was called and raised, or had an error raised in it."""
-        if isinstance(error, JobInterrupted):
+        is_discarded = isinstance(error, Discard) or known.settings.verdicts.discards(error)
+        is_verdict = is_discarded or isinstance(error, (Retry, Snooze))
+        if not is_verdict and ended_while_told(error, JobInterrupted):
             return self.interrupted(job, error)
-        if isinstance(error, JobCancelled):
+        if not is_verdict and ended_while_told(error, JobCancelled):
             return Outcome.cancelled(job, **self._words(job, "cancelled", error))
         if isinstance(error, Snooze):
             return self._snoozed(job, known, error)
-        if isinstance(error, Discard) or known.settings.verdicts.discards(error):
-            return self.discarded(job, error)
-        return self._failed(job, known, error)
+        return self.discarded(job, error) if is_discarded else self._failed(job, known, error)
 
     def _failed(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
-        delay_ms, trace, is_hung = self._delay_ms(job, known, error), traceback_of(error), isinstance(error, JobTimeout)
+        delay_ms, trace = self._delay_ms(job, known, error), traceback_of(error)
+        is_hung = isinstance(told_in(error), JobTimeout)
         words = self._words(job, "hung" if is_hung else "failed", error, trace)
         is_last = _is_last(job, known, is_hung=is_hung)
         if is_hung:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jqjobs.worker.attempts.async_work import AsyncWork
@@ -105,14 +106,23 @@ class LoopThread:
         self.started().call_soon_threadsafe(function, *args)
 
     def run(self, coroutine: Coroutine[Any, Any, Any], work: AsyncWork) -> Any:
-        """Wait until the coroutine is over; return what it returns. Not to be called by what the loop runs."""
+        """Wait until the coroutine is over, and call what it hands out meanwhile; return what it returns.
+
+        Not to be called by what the loop runs.
+        """
         from asyncio import run_coroutine_threadsafe
 
+        calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        before, work.hand_out = work.hand_out, calls.put
         self.call(self.put_right)
         future = run_coroutine_threadsafe(work.run(coroutine), self.started())
+        future.add_done_callback(lambda _: calls.put(None))
         try:
+            while (call := calls.get()) is not None:
+                call()
             return future.result()
         finally:
+            work.hand_out = before
             future.cancel()  # where the wait was ended, and not the coroutine
 
     def started(self) -> asyncio.AbstractEventLoop:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
+from jqjobs.jobs.hooks import Outside
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop, MainLoop
@@ -41,6 +42,8 @@ class Interrupter:
         self.armed: TakenJob | None = None
         #: Runs the coroutines of whatever runs in the main thread.
         self.event_loop: EventLoop = MainLoop()
+        #: There is no other job that a plain function could hold up there.
+        self.outside: Outside | None = None
         self._timed_out: TakenJob | None = None
         self._cancelled: TakenJob | None = None
         self._limited_until_ms = 0.0

@@ -18,6 +18,24 @@ def late(job: TakenJob) -> str:
     return f"the job ran longer than its time limit of {job.timeout_ms} ms"
 
 
+def told_in(error: BaseException) -> BaseException:
+    """Return what a job was told when its end is a group with that in it, else the error itself."""
+    told: BaseException | None = error.subgroup(REASONS) if isinstance(error, BaseExceptionGroup) else None
+    while isinstance(told, BaseExceptionGroup):
+        told = told.exceptions[0]
+    return told or error
+
+
+def ended_while_told(error: BaseException, what: type[BaseException]) -> bool:
+    """Whether a job raised an error while it heeded ``what``: its cleaning up failed, or it says that in own words."""
+    behind: BaseException | None = error
+    for _ in range(_MOST_LINKS):
+        if behind is None or isinstance(told_in(behind), what):
+            break
+        behind = behind.__context__
+    return behind is not None and isinstance(told_in(behind), what)
+
+
 def is_heeded(handled: BaseException | None) -> bool:
     """Whether a reason stands behind what is being handled: raised once more, it would tear what cleans up."""
     for _ in range(_MOST_LINKS):

@@ -20,7 +20,7 @@ from jqjobs.api.calls import limits_text
 from jqjobs.errors import InvalidArguments, MalformedPayload
 from jqjobs.jobs import not_run
 from jqjobs.jobs.context import JobReporter, context_of, set_running
-from jqjobs.jobs.hooks import Hook, wrapped
+from jqjobs.jobs.hooks import Hook, Outside, wrapped
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.payload import decode_payload
 from jqjobs.jobs.records import Kind, TakenJob
@@ -57,6 +57,11 @@ class Guard(CleanupGuard, Protocol):
 
     def disarm(self) -> None:
         """The job is over."""
+        ...
+
+    @property
+    def outside(self) -> Outside | None:
+        """How coroutines have a plain function called in this thread; None: they may call it themselves."""
         ...
 
     def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
@@ -205,7 +210,8 @@ class Runner:
         if self._app.middlewares:
             call = partial(attempt.known.function, *attempt.args, **attempt.kwargs)
             around = self._app.async_middlewares if attempt.known.is_async else self._app.middlewares
-            return wrapped(call, around, context_of(attempt), run)
+            outside = None if attempt.known.is_async else self._interrupter.outside
+            return wrapped(call, around, context_of(attempt), run, outside)
         return attempt.known.function(*attempt.args, **attempt.kwargs)
 
     def _cleanups(self, attempt: Attempt, outcome: Outcome | None) -> Sequence[Hook]:

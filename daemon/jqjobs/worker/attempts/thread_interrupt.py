@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from jqjobs.errors import JobTimeout
+from jqjobs.jobs.hooks import Outside
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop
@@ -107,6 +108,11 @@ class ThreadInterrupter:
     def run_async(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine in the event loop of this worker; an interrupt cancels its task."""
         return self._event_loop.run(coroutine, self._armed[threading.get_ident()].work)
+
+    @property
+    def outside(self) -> Outside:
+        """How coroutines of the job of this thread have a plain function called here, not by the event loop."""
+        return self._armed[threading.get_ident()].work.outside
 
 
 def _handled_on(thread: int) -> BaseException | None:

@@ -336,6 +336,39 @@ def test_a_result_with_nan_or_infinity_is_missing_and_says_so(bench: Bench, valu
     assert "no NaN and no infinity" in outcome.missing
 
 
+@pytest.mark.parametrize(
+    ("told", "said", "kind"),
+    [
+        (JobInterrupted, ValueError, Kind.INTERRUPTED), (JobCancelled, ValueError, Kind.CANCELLED),
+        (JobTimeout, ValueError, Kind.FAILED), (JobInterrupted, Discard, Kind.DISCARDED),
+        (JobInterrupted, Retry, Kind.FAILED),
+    ],
+)  # fmt: skip
+def test_a_job_whose_cleaning_up_fails_while_it_heeds_a_stop_or_a_cancel_has_ended_of_that(
+    bench: Bench, told: type[BaseException], said: type[Exception], kind: Kind
+) -> None:
+    def job() -> None:
+        try:
+            raise told("now")
+        finally:
+            raise said("while cleaning up")
+
+    bench.job(job)
+    assert bench.run().kind is kind
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [(JobInterrupted, Kind.INTERRUPTED), (JobCancelled, Kind.CANCELLED), (JobTimeout, Kind.HUNG)],
+)
+def test_what_a_job_was_told_counts_in_a_group_too(bench: Bench, told: type[BaseException], kind: Kind) -> None:
+    def job() -> None:
+        raise BaseExceptionGroup("all", [LookupError(), BaseExceptionGroup("inner", [told("now")])])
+
+    bench.job(job)
+    assert bench.run().kind is kind
+
+
 async def _value() -> int:
     return 5
 
@@ -404,7 +437,7 @@ def test_a_hook_or_middleware_that_would_never_run_is_refused(bench: Bench) -> N
 @pytest.mark.parametrize("make", [contextlib.contextmanager, contextlib.asynccontextmanager])
 def test_a_context_manager_is_refused_where_it_is_registered(bench: Bench, make: Callable[..., Any]) -> None:
     with pytest.raises(InvalidOption, match="is a context manager, so as a job it would never run"):
-        bench.app.job(make(_lazy))
+        bench.app.job(name="job")(make(_lazy))
 
 
 @pytest.mark.parametrize(("was_asked", "kind"), [(True, Kind.INTERRUPTED), (False, Kind.FAILED)])

@@ -6,7 +6,9 @@ import asyncio
 import contextvars
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -299,12 +301,73 @@ def test_a_plain_middleware_takes_async_jobs_to_threads_and_an_async_one_does_no
     assert not bench.runner.runs_as_task("plain")
     bench.app.middlewares.reverse()
     bench.app.async_middlewares.reverse()
-    sent = bench.send("task")  # first: what is plain blocks the event loop, where a coroutine function is around it
+    sent = bench.send("plain")
     bench.wait_for_running(1)
-    sent += bench.send("plain")
+    sent += bench.send("task")
     bench.wait_for_running(2)
     bench.gate.set()
     assert bench.outcomes(2) == {job.id: "done" for job in sent}
+
+
+tenant: ContextVar[str] = ContextVar("tenant", default="")
+
+
+def test_a_plain_job_inside_an_async_middleware_blocks_no_event_loop_and_sees_its_context(bench: Bench) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    @bench.app.middleware
+    async def around(job: Any, call: Any) -> Any:
+        tenant.set("ann")
+        return [await call(), await call()]
+
+    @bench.app.middleware
+    def between(job: Any, call: Any) -> Any:
+        return call()
+
+    @bench.app.middleware
+    async def innermost(job: Any, call: Any) -> Any:
+        return await call()
+
+    @bench.app.job(name="blocks")
+    def blocks() -> None:
+        bench.begin()
+        asyncio.run(asyncio.sleep(0))  # there is no event loop around it
+        seen.append((tenant.get(), bench.gate.wait(20)))
+
+    bench.send("blocks")
+    bench.wait_for_running(1)
+    bench.app.middlewares.clear()
+    bench.app.async_middlewares.clear()
+    bench.send("task")
+    bench.wait_for_running(2)
+    bench.gate.set()
+    bench.outcomes(2)
+    assert seen == [("ann", True)] * 2
+
+
+def test_a_time_limit_reaches_a_plain_job_inside_an_async_middleware_which_may_clean_up(bench: Bench) -> None:
+    cleaned: list[str] = []
+
+    @bench.app.middleware
+    async def around(job: Any, call: Any) -> Any:
+        try:
+            return await call()
+        finally:
+            await asyncio.sleep(0.3)  # it is not told again meanwhile
+            cleaned.append(job.name)
+
+    @bench.app.job(name="endless", max_attempts=1)
+    def endless() -> None:
+        bench.begin()
+        while True:
+            time.sleep(0.01)
+
+    [job] = bench.send("endless")
+    bench.wait_for_running(1)
+    assert bench.pool.time_out(job)
+    eventually(lambda: not bench.pool.time_out(job), 20, "it is over")
+    assert bench.outcomes(1) == {job.id: Kind.HUNG}
+    assert cleaned == ["endless"]
 
 
 def test_a_plain_function_that_returns_a_coroutine_has_it_run(bench: Bench) -> None:
