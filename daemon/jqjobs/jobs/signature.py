@@ -37,6 +37,8 @@ class Signature:
         #: The parameter that no caller gives: it gets what the step before in a chain has returned.
         self._whole = self._signature
         self._previous = previous_parameter(self._signature)
+        #: The name of the parameter that gets the result of the step before, None when there is none.
+        self.previous = None if self._previous is None else self._previous.name
         if self._previous is not None:
             given = [each for each in self._signature.parameters.values() if each is not self._previous]
             self._signature = self._signature.replace(parameters=given)
@@ -97,11 +99,6 @@ class Signature:
             return tuple(payload.args), payload.kwargs
         bound = self._converted(payload.args, payload.kwargs, to_plain=False)
         return bound.args, bound.kwargs
-
-    @property
-    def previous(self) -> str | None:
-        """The name of the parameter that gets the result of the step before, None when there is none."""
-        return None if self._previous is None else self._previous.name
 
     @property
     def needs_previous(self) -> bool:

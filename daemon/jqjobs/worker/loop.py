@@ -130,7 +130,7 @@ class Loop:
         trip = self._trip()
         if not self._has_looked:  # Redis has made that trip for it
             self._has_looked = True
-            if not (self._has_room and self._is_fit):
+            if not self._has_room:  # as it has looked just now
                 self._batch.give_back()
         if trip is not None and trip.jobs:
             self._fetching.took(trip)

@@ -85,7 +85,8 @@ class Answers:
             job.taken_ms = trip.now_ms
         self._order.took(trip.jobs)
         self._batch.add([self._complete(job) for job in trip.jobs])
-        self._look_at_stale(packet, trip)
+        if packet.report.outcomes or trip.stale:
+            self._look_at_stale(packet, trip)
 
     def _look_at_stale(self, packet: Packet, trip: Trip) -> None:
         for outcome in packet.report.outcomes:

@@ -41,24 +41,25 @@ class WakeWait:
         """
         poll = select.poll()  # a selector would cost four system calls more
         lines = {line.fileno(): line for line in self._lines if line.ask(but)} if for_token else {}
-        for descriptor in (self._wakeup.fileno(), *lines):
+        bell, word = self._wakeup.fileno(), self._channel.fileno()
+        for descriptor in (bell, *lines):
             poll.register(descriptor, select.POLLIN)
         if not self._channel.closed:
-            poll.register(self._channel, select.POLLIN)
+            poll.register(word, select.POLLIN)
         self.has_word = True
         try:
-            ready = [descriptor for descriptor, _ in poll.poll(timeout_s * 1000)]
+            ready = dict(poll.poll(timeout_s * 1000))
         except OSError:  # a job has left a limit of descriptors below what is waited for here
             time.sleep(min(timeout_s, _LOOK_S))
             return False
-        self.has_word = self._channel.closed or self._channel.fileno() in ready
-        answered = [lines[descriptor] for descriptor in ready if descriptor in lines]
-        is_reason = len(ready) > len(answered)
-        for line in answered:
-            is_reason = line.read() or is_reason
-            if line.has_failed and self._when_moved is not None:
-                self._when_moved()
-        if self._wakeup.fileno() in ready:
+        self.has_word = self._channel.closed or word in ready
+        is_reason = word in ready or bell in ready
+        for descriptor, line in lines.items():
+            if descriptor in ready:
+                is_reason = line.read() or is_reason
+                if line.has_failed and self._when_moved is not None:
+                    self._when_moved()
+        if bell in ready:
             self._wakeup.clear()
         return is_reason
 
@@ -68,6 +69,8 @@ class WakeWait:
 
     def cancel(self) -> None:
         """Stop waiting for a token: a busy worker must not swallow one that could wake an idle one."""
-        have_waited = [line.cancel() for line in self._lines]
-        if any(have_waited) and self._when_left is not None:
+        has_waited = False
+        for line in self._lines:
+            has_waited = line.cancel() or has_waited
+        if has_waited and self._when_left is not None:
             self._when_left()
