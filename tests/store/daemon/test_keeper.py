@@ -104,14 +104,14 @@ def test_what_workers_offer_is_sent_once_and_renewed_by_its_digest(kept: KeptWor
     for nth, names in enumerate((*offers, *offers)):
         kept.join(f"w{nth}", offers=names)
     sent = Counter[str]()
-    for redis_forgets in (False, False, True):
+    for new, redis_forgets in ((True, False), (False, False), (True, True)):
         if redis_forgets:
             kept.system.redis("FLUSHALL")
         sent.clear()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kept.system.store, "run_many", counting(kept.system.store.run_many, sent))
             kept.keeper.renew()
-        assert sent == {"renew": 1, "offer": 2} if redis_forgets or not kept.told else {"renew": 1}
+        assert sent == {"add_queues": 1, "renew": 1} | ({"offer": 2} if new else {})
         now_ms = kept.system.clock.now_ms
         assert offered_names(kept.system.store, ["q"], now_ms) == [["invoice", "mail", "report"]]
         kept.told.append(LeaseEvent("seen"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
@@ -32,6 +33,7 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
+from jqjobs.store.call import Call
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.daemons import SignOfLife
 from jqjobs.store.reads.loads import Counts, read_loads
@@ -157,15 +159,15 @@ class LeaseKeeper:
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""
         asked_ms = monotonic_ms()
-        if self._named:
-            self._store.run(upkeep.add_queues(sorted(self._named)))
         renewal = Renewal(self._joined.values(), self.patterns.with_named(self._named), self._lease_ms)
-        answers = self._store.run_many(renewal.calls)
+        naming: list[Call[Any]] = [upkeep.add_queues(sorted(self._named))] if self._named else []
+        found = self._store.run_many([*naming, *renewal.calls])
+        named, answers = found[: len(naming)], found[len(naming) :]
         for join in renewal.fenced(answers):
             self._fence(join)
         for join in self._joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
-        raise_first([*answers, *self._store.run_many(renewal.offers(answers))])
+        raise_first([*named, *answers, *self._store.run_many(renewal.offers(answers))])
 
     def _fence(self, join: Join) -> None:
         if self._joined.pop(join.worker_id, None) is not None:

@@ -45,6 +45,8 @@ _LOAD_EVERY_S = 1.0
 _PARTITIONS_EVERY_S = 2.0
 _OLD_BOARDS_EVERY_S = 3600.0
 _AFTER_ERROR_S = 1.0
+#: Once a node of a cluster has kept a step from its end, each call of a further one has so long.
+_MOMENT_S = 1.0
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
 _TRIES_AT_END = 4
 
@@ -65,6 +67,8 @@ class LeaseThread(threading.Thread):
     - looks whether a burst is over, and how much there is to do
     - notes how much memory Redis takes
     - registers the daemon and its workers
+
+    What cannot be done at one node of a cluster keeps nothing undone at the others.
     """
 
     def __init__(
@@ -79,6 +83,9 @@ class LeaseThread(threading.Thread):
         self._commands = Commands(self._keeper.do)
         self._schedule = Schedule(settings.jitter, rng)
         self._outage = Outage(rng)
+        self._store = store
+        #: What went wrong in this turn at a node of a cluster.
+        self._undone: StoreUnavailable | None = None
         self._refused_steps: dict[str, str] = {}
         self._report = self._registered = Report()
         self._nudge = threading.Event()
@@ -144,7 +151,7 @@ class LeaseThread(threading.Thread):
     def _do_what_is_due(self) -> None:
         """Take each step that is due. Raises: StoreError when Redis is away, or refuses us as a whole."""
         keeper, settings = self._keeper, self._settings
-        if not keeper.has_answered or self._outage.failures:
+        if not keeper.has_answered or (self._outage.failures and not self._store.address.cluster):
             keeper.check_server()
         self._step("renew", keeper.renew, settings.lease_s / 3)
         self._guarded("commands", self._commands.do_all)
@@ -167,6 +174,8 @@ class LeaseThread(threading.Thread):
             self._step("register", self._register, _BUSY_EVERY_S if self._report.is_busy else _REGISTER_EVERY_S)
         if keeper.housekeeping.inboxes.are_filled:
             self._schedule.hasten("inboxes", _now_s())
+        if self._undone is not None:
+            raise self._undone
 
     def _step(self, name: str, do: Step, every_s: float) -> None:
         if self._schedule.take(name, every_s, _now_s()):
@@ -174,11 +183,15 @@ class LeaseThread(threading.Thread):
 
     def _guarded(self, name: str, do: Step) -> None:
         """Do a step; what Redis refuses of it (a key of the wrong type, a missing permission) stops no other."""
+        if self._undone is not None:
+            self._store.wire.waits.hurry(time.monotonic() + _MOMENT_S)
         try:
             again_s = do()
             self._refused_steps.pop(name, None)
-        except StoreUnavailable:
-            raise
+        except StoreUnavailable as error:
+            if not self._store.address.cluster:
+                raise
+            self._undone = self._undone or error
         except StoreError as error:
             if error.reason in OF_CREDENTIALS or (isinstance(error, StoreRefused) and not self._keeper.has_joined):
                 raise
@@ -207,6 +220,9 @@ class LeaseThread(threading.Thread):
 
     def _count_failure(self, error: StoreError) -> float:
         """Note that Redis is away, or wants nothing of us; return how many seconds to wait before the next try."""
+        if self._undone is not None:
+            self._store.wire.waits.hurry(math.inf)
+            self._undone = None
         is_refused = isinstance(error, StoreRefused) and not self._keeper.has_joined
         is_no_redis = not isinstance(error, StoreUnavailable) and not self._keeper.has_answered
         if is_refused or is_no_redis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreRefused, StoreUnavailable
 from jqjobs.jobs.scaling import Load
+from jqjobs.store.address import parse_url
 from log_lines import Lines
 
 AWAY = StoreUnavailable("Redis cannot be reached")
@@ -63,7 +65,10 @@ class FakeLeases:
         monkeypatch.setattr(thread_module, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(thread_module, "LeaseKeeper", lambda *parts: self.keeper)
         settings: Any = DaemonSettings("shop:app", "redis://", lease_s=30, jitter=0, burst="ready")
-        store: Any = None
+        self.hurries: list[float] = []
+        waits = SimpleNamespace(hurry=self.hurries.append)
+        store: Any = SimpleNamespace(address=parse_url("redis://"), wire=SimpleNamespace(waits=waits))
+        self.store = store
         self.thread = LeaseThread(settings, "h:1:a", store, Path("/no/boards/here"), self._wake)
 
     def _wake(self) -> None:
@@ -207,6 +212,21 @@ def test_an_outage_is_said_once_and_everything_is_due_when_it_is_over(leases: Fa
     assert {"check_server", "renew", "keep_house", "tick"} <= (leases.keeper.done - before).keys()
     assert leases.thread.waiting_for_redis == ""
     assert logged.of("redis.back")[0]["failures"] >= 5
+
+
+def test_what_a_node_of_a_cluster_does_not_do_keeps_nothing_undone_at_the_others(
+    leases: FakeLeases, logged: Lines
+) -> None:
+    leases.store.address = parse_url("redis+cluster://n1")
+    leases.turn_for(1)
+    leases.keeper.wrong = {"renew": AWAY}
+    done = leases.turn_for(30)
+    assert min(done[step] for step in ("take_over_orphans", "keep_house", "tick", "note_memory")) > 0
+    assert (leases.thread.waiting_for_redis, done["check_server"]) == (str(AWAY), 0)
+    assert (len(leases.hurries) > 9, leases.hurries[-1]) == (True, math.inf)
+    leases.keeper.wrong = {}
+    leases.turn_for(5)
+    assert (len(logged.of("redis.lost")), len(logged.of("redis.back"))) == (1, 1)
 
 
 def test_in_an_outage_it_is_tried_within_a_quarter_of_a_lease(leases: FakeLeases) -> None:
