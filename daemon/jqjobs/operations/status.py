@@ -15,6 +15,7 @@ from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import Registry, read_registry, with_progress
+from jqjobs.store.reads.server_info import cannot_save
 from jqjobs.store.store import Store
 from jqjobs.store.whole_queues import counts_of
 
@@ -26,7 +27,7 @@ class StatusReport(NamedTuple):
     """All that `status` shows. ``broken``: queue → why it cannot be counted: damage, or its node of a cluster is away.
     ``memory`` None: Redis does not tell.
 
-    ``cluster``: its nodes, none of one server.
+    ``cluster``: its nodes, none of one server. ``is_mute``: no daemon can say that it runs, see `cannot_save`.
     """
 
     address: str
@@ -35,6 +36,7 @@ class StatusReport(NamedTuple):
     broken: Mapping[str, str]
     memory: RedisMemory | None = None
     cluster: ClusterNodes = ClusterNodes()
+    is_mute: bool = False
 
 
 def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | None = None) -> StatusReport:
@@ -59,7 +61,8 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
             found[name] = answer
     queues = [found[name] for name in names if name in found and name not in broken]
     places = {place.name for queue in queues for place in queue.partitions or (queue,)} | set(broken)
-    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), read_nodes(store, places))
+    nodes, is_mute = read_nodes(store, places), not registry.daemons and cannot_save(store)
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), nodes, is_mute)
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:

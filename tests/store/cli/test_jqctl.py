@@ -25,6 +25,8 @@ from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import daemons, enqueueing, leases, upkeep
 from jqjobs.store.calls.waits import expect
+from jqjobs.store.reads import server_info
+from jqjobs.store.reads.server_info import info_fields
 from servers import Server
 from store.cli.terminal import Terminal
 from store.queue_system import QueueSystem
@@ -106,6 +108,21 @@ def test_a_queue_that_only_a_daemon_names_is_shown_and_can_be_asked_for(
 def test_a_queue_that_only_has_an_inbox_can_be_asked_for(system: QueueSystem, terminal: Terminal) -> None:
     system.push("[]", queue="raw")
     assert terminal.json("status", "--queue", "raw")["queues"][0]["inbox"] == 1
+
+
+@pytest.mark.parametrize("command", [("status",), ("top", "--once")])
+def test_a_redis_that_cannot_save_is_told_before_somebody_starts_a_second_daemon(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """Daemons that run cannot say so where no write is taken."""
+    told = "rdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\n"
+    infos = {("h", 1): info_fields(told)}
+    monkeypatch.setattr(server_info, "read_infos", lambda *_: infos)
+    terminal.run(*command)
+    assert "NO DAEMON IS RUNNING" in terminal.out
+    infos["h", 2] = info_fields(told.replace("ok", "err", 1))
+    terminal.run(*command)
+    assert "NO DAEMON IS HEARD OF: Redis cannot save to its disk" in terminal.out
 
 
 def test_one_damaged_queue_does_not_hide_the_others(system: QueueSystem, terminal: Terminal) -> None:

@@ -37,13 +37,21 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
         yield from memory_notes(report.memory)
     yield from cluster_parts(report.cluster)
     if not daemons:
-        yield f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
+        yield no_daemon_note(report)
     if not queues:
         yield "No queue is known yet. A first job: jqctl enqueue NAME --queue default --args '[42]'"
     else:
         yield ""
         yield from queue_parts(report, None if wide else _MOST)
     yield from _daemons(daemons, wide=wide)
+
+
+def no_daemon_note(report: StatusReport) -> str:
+    """Return what to do where no daemon is heard of."""
+    if report.is_mute:
+        why = "Redis cannot save to its disk, and may take no writes until it can: its log says why"
+        return f"! NO DAEMON IS HEARD OF: {why}. If none is running, {START_ONE}"
+    return f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
 
 
 def cluster_parts(cluster: ClusterNodes) -> Iterator[Part]:

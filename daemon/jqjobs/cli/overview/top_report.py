@@ -8,8 +8,8 @@ from jqjobs.base.clock import format_age
 from jqjobs.base.sizes import format_size
 from jqjobs.cli.colours import Colour
 from jqjobs.cli.overview.queue_report import queue_table
+from jqjobs.cli.overview.status_report import no_daemon_note
 from jqjobs.cli.tables import Column, Part, Table
-from jqjobs.operations.daemons import START_ONE
 from jqjobs.operations.top import Head, Running, TopReport
 from jqjobs.store.reads.search import JobRow
 
@@ -18,7 +18,7 @@ def as_text(report: TopReport, most: int) -> Iterator[Part]:
     """Return what ``top`` tells people; ``most``: rows of each table."""
     yield _head(report.head)
     if not report.status.registry.daemons:
-        yield f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
+        yield no_daemon_note(report.status)
     if report.status.queues:
         yield ""
         yield queue_table(report.status.queues, report.status.registry, most)

@@ -9,6 +9,8 @@ from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
+_SAVED = ("rdb_last_bgsave_status", "aof_last_write_status")
+
 
 def read_infos(store: Store, *sections: str) -> dict[Place, dict[str, str]]:
     """Return the fields of INFO of each server (`servers`) that tells.
@@ -25,3 +27,12 @@ def read_infos(store: Store, *sections: str) -> dict[Place, dict[str, str]]:
 def info_fields(info: str) -> dict[str, str]:
     """Return the fields of an INFO text; lines that are none are left out."""
     return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+
+
+def cannot_save(store: Store) -> bool:
+    """Whether a server's last save to disk failed: by default it then takes no writes, until one succeeds."""
+    try:
+        infos = read_infos(store, "persistence")
+    except StoreError:  # who runs it does not let us ask
+        return False
+    return any(info.get(field) == "err" for info in infos.values() for field in _SAVED)
