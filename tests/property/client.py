@@ -32,6 +32,7 @@ class Packet:
     call: Call[Trip]
     fast_in: str = ""
     way: Way = Way.ALL
+    is_wake: bool = False
 
 
 @dataclass
@@ -90,6 +91,18 @@ class Client:
         )  # fmt: skip
         named = None if in_hand is None else tuple((job.queue, job.id, job.attempt) for job in in_hand)
         return Packet(self.id, self.trip, want, free, soon, sent, named, suspects, call, way=way)
+
+    def wake_packet(self, want: int, suspects: tuple[int, Scope] | None, *, way: Way) -> Packet | None:
+        """Make the trip that stands behind the wait of an idle worker; None where one of another kind comes first."""
+        if self.lost_touch or self.pending:
+            return None
+        self.trip += 1
+        if any(job.suspicion for job in self.running.values()):
+            suspects = None
+        call = trips.exchange(
+            self.queues, self.id, self.trip, want, LEASE_MS, suspects=suspects, is_wake=True, way=way
+        )  # fmt: skip
+        return Packet(self.id, self.trip, want, 0, 0, (), None, suspects, call, way=way, is_wake=True)
 
     def plain_in(self, queue: str) -> list[TakenJob]:
         """Return what it runs of this queue and could report in a fast trip, once it has succeeded."""

@@ -31,9 +31,9 @@ def promote(q: Queue, now: int, most: int) -> None:
         q.jobs[job_id].rank = 0
 
 
-def reap(q: Queue, now: int, me: str, most: int) -> int:
+def reap(q: Queue, now: int, me: str, most: int, *, is_wake: bool = False) -> int:
     gap = now - q.reaped
-    if 0 <= gap < LEASE_MS / 30:
+    if 0 <= gap < LEASE_MS / (3 if is_wake else 30):
         return 0
     if abs(gap) > LEASE_MS / 3:
         q.reaped = now

@@ -160,6 +160,33 @@ class Machine(RuleBasedStateMachine):
             client.hear(answer)
         return reply == "answered" and answer.status is Status.OK
 
+    @rule(n=some, acts=st.lists(some, min_size=2, max_size=12))
+    def idle_workers_are_woken(self, n: int, acts: list[int]) -> None:
+        """Nothing is left to be done, mostly; then jobs come, and with them the trips that stand behind the waits."""
+        for queue in QUEUES if n % 5 else ():
+            self.s.resume(queue)
+            if not self.s.full:
+                self.s.ingest(queue)
+            self.s.delete(queue, self.s.jobs_of(queue))
+            self.s.housekeep(queue)
+        for act in acts:
+            self.s.clock.advance(pick((0, 0, 0, 1, 9, 700, 1100), act))
+            queue = pick(QUEUES, act // 2)
+            if act % 5 == 0:
+                pick(self.disturbances, act // 5)(self, queue, act // 8)
+            elif not self.s.full and self.s.has_room():
+                fair = pick((*[""] * 9, "=g1"), act // 3)
+                self.s.enqueue(queue, [New(self.s.fresh("p"), fair=fair) for _ in range(1 + (act % 7 == 0))])
+            self.wake_trip(pick(self.s.clients, act // 3), act // 4)
+
+    def wake_trip(self, client: Client, n: int) -> None:
+        """Where one of another kind comes first, it does."""
+        self.count()
+        suspects = (1 + n % 3, pick(list(Scope), n // 3)) if n % 2 else None
+        packet = client.wake_packet(n % 4, suspects, way=pick((Way.FILLED, Way.FILLED, Way.ALL), n // 5))
+        packet = packet or client.packet(n % 3, client.finish(some_kinds(n), 0), [])
+        self.answered(client, packet, pick(REPLIES, n // 4))
+
     def trip(self, n: int, want: int, kinds: list[Kind], reply: str = "answered", ms: int | None = None) -> None:
         self.count()
         client = pick(self.s.clients, n)

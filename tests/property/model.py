@@ -95,8 +95,10 @@ class Model:
     def exchange(
         self, worker: str, trip: int, want: int, now: int, reports: Sequence[Report],
         in_hand: Sequence[tuple[str, str, int]] | None, has: Mapping[str, Has], free: int = 0,
-        suspects: tuple[int, int] | None = None, soon: int = 0, way: Way = Way.ALL,
+        suspects: tuple[int, int] | None = None, soon: int = 0, way: Way = Way.ALL, *, is_wake: bool = False,
     ) -> Answer:  # fmt: skip
+        if is_wake and not any(q.ready or q.inbox or q.suspects for q in self.queues.values()):
+            return Answer(Status.NOTHING)
         has_suspects = suspects is not None and any(q.suspects for q in self.queues.values())
         there = way_there(way, [*self.queues], {r.queue for r in reports}, has, has_suspects=has_suspects)
         for name in self.queues:
@@ -111,7 +113,7 @@ class Model:
             answer.stale += [r.id for r in mine if not q.settle(now, worker, r)]
             if in_hand is not None:
                 answer.lost |= {(name, i) for i in q.resync(now, worker, [(i, a) for n, i, a in in_hand if n == name])}
-        met = self._move(worker, trip, want, (free, soon), suspects, now, answer, there)
+        met = self._move(worker, trip, want, (free, soon), suspects, now, answer, there, is_wake=is_wake)
         if Status.FENCED in met:
             return Answer(Status.FENCED)
         return Answer(Status.LATE) if Status.LATE in met and not answer.jobs else answer
@@ -124,7 +126,7 @@ class Model:
 
     def _move(
         self, worker: str, trip: int, want: int, begin_now: tuple[int, int], suspects: tuple[int, int] | None, now: int,
-        answer: Answer, there: WayThere,
+        answer: Answer, there: WayThere, *, is_wake: bool,
     ) -> set[Status]:  # fmt: skip
         """Serve the queues; return why some refused it that it came to on its way."""
         free, soon = begin_now
@@ -148,7 +150,7 @@ class Model:
                 visited.add(name)
                 q.seen[worker] = trip
                 promote(q, now, 100)
-                reap(q, now, worker, 1)
+                reap(q, now, worker, 1, is_wake=is_wake)
                 if want > 0 and not stop and q.paused is None:
                     got, stop = take(q, now, worker, want, alone=not self.in_hand(worker), most=most)
                     want, most = want - len(got), most - len(got)

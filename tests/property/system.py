@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreFull
-from jqjobs.jobs.records import Enqueued, Kind
+from jqjobs.jobs.records import Enqueued, Kind, Status
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, leases, moves, transfers, upkeep
@@ -161,15 +161,26 @@ class System:
     def deliver(self, packet: Packet) -> Trip:
         """Let a trip arrive."""
         has = {queue: self._has(queue) for queue in QUEUES}
+        before = {name: q.served for name, q in self.model.queues.items()}
         answer = self.run(packet.call)
-        self.sent = [*self.sent[-MOST_PACKETS:], packet]
+        if answer.status is not Status.NOTHING:  # it has left no trace
+            self.sent = [*self.sent[-MOST_PACKETS:], packet]
         expected = self._expected(packet, has)
+        if packet.is_wake:
+            self._believe_what_is_noted(before)
         jobs = [(job.queue, job.id, job.attempt) for job in answer.jobs]
         self.check(
             (answer.status, sorted(answer.stale), sorted(answer.lost), jobs),
             (expected.status, sorted(expected.stale), _ids(expected.lost), expected.jobs),
         )
         return answer
+
+    def _believe_what_is_noted(self, before: Mapping[str, int | None]) -> None:
+        """A wake trip that takes all there is need not note that it was there."""
+        for name, queue in read_state(self.store, QUEUES).items():
+            q = self.model.queues[name]
+            if queue.served == before[name] and not q.ready:
+                q.served = queue.served
 
     def _has(self, queue: str) -> Has:
         """Look what there is for a trip; whether it should be there is compared elsewhere."""
@@ -184,7 +195,7 @@ class System:
             return self.model.fast_trip(packet.fast_in, worker, trip, want, self.now, packet.reports)
         return self.model.exchange(
             worker, trip, want, self.now, packet.reports, packet.in_hand, has, packet.free, packet.suspects,
-            packet.soon, packet.way,
+            packet.soon, packet.way, is_wake=packet.is_wake,
         )  # fmt: skip
 
     def forge(self, client: Client, n: int) -> list[Report]:

@@ -3,7 +3,7 @@
 -- t, the trip: now, worker, lease, queues; want, room: so many may it take, and bytes of payloads; stop: it may take no
 -- more; plain, jobs, inboxes, tailed, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of
 -- a queue: quiet: nothing is cancelled, scheduled, suspect or in the inbox, watches: its meta field `watch`, moments:
--- ms until something is due, -1 for never, absent when that is not known;
+-- ms until something is due, -1 for never, absent when that is not known; is_wake: it is a wake trip;
 -- rare(): what handles all that is not plain (exchange.lua).
 -- Gives: serve
 
@@ -32,7 +32,7 @@ local function serve_one(t, i, q)
     paused = paused and redis.call('HGET', q .. 'meta', 'paused')  -- its moment may have come
     has_groups = redis.call('HGET', q .. 'meta', 'turns')
   end
-  if is_reap_due(t.now, t.lease, reaped) then
+  if is_reap_due(t.now, t.lease, reaped, t.is_wake) then
     ended, t.moments[i] = t.rare().reap(q, t.now, t.lease, reaped, t.worker, 1), nil
   end
   if t.want > 0 and not t.stop and not paused then ready = take_from(t, i, q, has_groups) end
