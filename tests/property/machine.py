@@ -163,12 +163,8 @@ class Machine(RuleBasedStateMachine):
     @rule(n=some, acts=st.lists(some, min_size=2, max_size=12))
     def idle_workers_are_woken(self, n: int, acts: list[int]) -> None:
         """Nothing is left to be done, mostly; then jobs come, and with them the trips that stand behind the waits."""
-        for queue in QUEUES if n % 5 else ():
-            self.s.resume(queue)
-            if not self.s.full:
-                self.s.ingest(queue)
-            self.s.delete(queue, self.s.jobs_of(queue))
-            self.s.housekeep(queue)
+        if n % 5:
+            self.nothing_is_left()
         for act in acts:
             self.s.clock.advance(pick((0, 0, 0, 1, 9, 700, 1100), act))
             queue = pick(QUEUES, act // 2)
@@ -178,6 +174,17 @@ class Machine(RuleBasedStateMachine):
                 fair = pick((*[""] * 9, "=g1"), act // 3)
                 self.s.enqueue(queue, [New(self.s.fresh("p"), fair=fair) for _ in range(1 + (act % 7 == 0))])
             self.wake_trip(pick(self.s.clients, act // 3), act // 4)
+
+    def nothing_is_left(self) -> None:
+        for client in self.s.clients:
+            self.answered(client, client.packet(0, client.finish([Kind.DONE] * 20, 0), []))
+        self.s.clock.advance(3000)
+        for queue in QUEUES:
+            self.s.resume(queue)
+            if not self.s.full:
+                self.s.ingest(queue)
+            self.s.delete(queue, self.s.jobs_of(queue))
+            self.s.housekeep(queue)
 
     def wake_trip(self, client: Client, n: int) -> None:
         """Where one of another kind comes first, it does."""

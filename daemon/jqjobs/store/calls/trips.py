@@ -161,7 +161,7 @@ def _details(outcome: Outcome) -> tuple[int | str, str, bytes]:
 def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     """Return the answer of an exchange over ``queues``."""
     if reply[0] != Status.OK:
-        return Trip(Status(reply[0]), int(reply[1]))
+        return Trip(Status(reply[0]), 0 if reply[0] == Status.NOTHING else int(reply[1]))
     now, wait, more, plain, rest = reply[1:]
     jobs: list[TakenJob] = []
     left_in = None

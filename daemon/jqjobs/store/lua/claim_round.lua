@@ -4,7 +4,7 @@
 -- KEYS[1] jq:{~}:rounds   ARGV[1] now, ms, or ""   ARGV[2] which round   ARGV[3] daemon id
 -- ARGV[4] after so long, ms, another daemon may do it; 0: this one does not any more
 -- Returns 1 it is the caller's | 0 another one is at it
--- First write: HDEL, passes when Redis is full; none when the answer is 0
+-- First write: HDEL, passes when Redis is full; none when another one is at it
 local FORGOTTEN_MS = 3600000
 local key, now, name = KEYS[1], clock(ARGV[1]), ARGV[2]
 set_aside(key, 'hash')

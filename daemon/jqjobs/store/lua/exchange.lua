@@ -18,21 +18,21 @@
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0,
 -- or it was met on the way (rules/trip/look.lua)
-local is_wake = string.find(ARGV[6], 'wake')
-if is_wake and has_nothing(KEYS) then return { 4, workers_here(KEYS) } end
+local queues, is_wake = {}, string.find(ARGV[6], 'wake')
+for i, key in ipairs(KEYS) do queues[i] = string.sub(key, 1, -5) end
+if is_wake and has_nothing(queues) then return { 4, workers_here(queues[1]) } end
 --: include core trip/standing trip/read_plain trip/woken
-local answer = is_wake and take_alone(KEYS)
+local now, now_text = clock(ARGV[1])
+local answer = is_wake and take_alone(queues, now, now_text)
 if answer then return answer end
 --: include trip/way trip/watch
-local now, now_text = clock(ARGV[1])
 local t = { now = now, now_text = now_text, worker = ARGV[2], trip = tonumber(ARGV[3]), want = tonumber(ARGV[4]),
   asked = tonumber(ARGV[4]), lease = tonumber(ARGV[5]), words = ARGV[6], is_wake = is_wake, room = MOST_TAKE_BYTES,
-  stop = false, more = 0, at = {}, reports = {}, due = {}, refusals = {}, taken = {}, quiet = {}, queues = {},
+  stop = false, more = 0, at = {}, reports = {}, due = {}, refusals = {}, taken = {}, quiet = {}, queues = queues,
   stale = {}, lost = {}, plain = {}, jobs = {}, inboxes = {}, tailed = {}, broken = {}, watches = {}, moments = {} }
 t.resyncs = string.find(ARGV[6], 'resync')
 t.settled = string.find(ARGV[6], 'settled') and {} or nil
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
-for i, key in ipairs(KEYS) do t.queues[i] = prefix(key) end
 local rules
 function t.rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
   if rules then return rules end

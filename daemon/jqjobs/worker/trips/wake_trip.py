@@ -26,6 +26,8 @@ from jqjobs.worker.trips.exchanger import Exchanger
 _MOST_BLOCK_S = 20.0
 #: So many workers look once a poll; where there are more, each looks as much more rarely.
 _LOOKS_A_POLL = 20
+#: But so often all the same: the others may be busy, and no token tells of suspects.
+_RAREST_S = 10.0
 #: A wait that Redis ends is over so much later at the latest: it looks at the clock 10 times a second.
 LATE_S = 0.5
 
@@ -44,7 +46,8 @@ class WakeTrip:
     def ask(self, want: int, free: int, poll_s: float) -> None:
         """Say what the next one asks for, see `Exchanger.send`, and when a poll is due."""
         self._want, self._free = want, free
-        self.block_s = min(poll_s * max(1.0, self._workers / _LOOKS_A_POLL), _MOST_BLOCK_S)
+        in_crowd_s = min(poll_s * self._workers / _LOOKS_A_POLL, _RAREST_S)
+        self.block_s = min(max(poll_s, in_crowd_s), _MOST_BLOCK_S)
 
     def command(self) -> Sequence[Argument] | None:
         """Return what is sent behind a wait that begins now; None: no trip, since one of another kind comes first."""

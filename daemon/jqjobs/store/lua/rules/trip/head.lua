@@ -52,7 +52,8 @@ local function head_of(ready, most, has_groups)
   if #ids == 0 then return ids, ids end
   local ends = redis.call('ZMSCORE', ready, ids[1], ids[#ids])
   local first, last = tonumber(ends[1]), tonumber(ends[2])
-  -- Ranks are whole numbers, and no two jobs have the same, but where groups take turns.
+  -- Ranks are whole numbers, and no two jobs have the same, but where groups take turns. (After a damaged `seq` was
+  -- mended two may: then places are shifted by one, and no more.)
   ranks = last - first == #ids - 1 and rank_texts(first, #ids)
   return ids, ranks or redis.call('ZMSCORE', ready, unpack(ids))
 end

@@ -1,24 +1,13 @@
---: include wake trip/standing trip/report trip/serve
+--: include wake trip/nothing trip/standing trip/report trip/serve
 -- A whole trip that passes by what has nothing asks of many queues together whether there is anything: so it costs as
 -- much as there are queues with something.
--- Gives: count_keys, serve_filled
+-- Gives: serve_filled
 
 local WORK, ANY = { 'ready', 'inbox' }, { 'ready', 'inbox', 'scheduled' }
 
--- Returns how many of these parts there are, of all queues from first to last together.
-local function count_keys(t, first, last, parts)
-  local names, n = {}, 0
-  for i = first, last do
-    local q = t.queues[i]
-    for k = 1, #parts do names[n + k] = q .. parts[k] end
-    n = n + #parts
-  end
-  return redis.call('EXISTS', unpack(names))
-end
-
 -- Where that cannot be told (a key of the wrong type) it is not: serve mends it.
 local function is_for_later(t, i)
-  if count_keys(t, i, i, WORK) > 0 then return false end
+  if count_keys(t.queues, i, i, WORK) > 0 then return false end
   local fine, wait = pcall(ask_again_at, t.queues[i], t.now)
   return fine and wait ~= 0
 end
@@ -42,11 +31,11 @@ local function is_enough(t) return t.early and (t.want <= 0 or t.stop) end
 -- Halves what is left until it knows which it is. there: how many keys there are, nil when nobody has counted.
 local function serve_filled(t, first, last, there)
   if first > last or is_enough(t) then return end
-  there = there or count_keys(t, first, last, ANY)
+  there = there or count_keys(t.queues, first, last, ANY)
   if there <= 0 then return end
   if first == last then return enter(t, first) end
   local middle = math.floor((first + last) / 2)
-  local before = count_keys(t, first, middle, ANY)
+  local before = count_keys(t.queues, first, middle, ANY)
   serve_filled(t, first, middle, before)
   serve_filled(t, middle + 1, last, there - before)
 end

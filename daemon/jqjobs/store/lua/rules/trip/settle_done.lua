@@ -21,9 +21,10 @@ local function free_all(q, member, text)
   end
 end
 
--- Returns for each whether it was there. Most are the head of the set: then two texts are compared, as in
--- trip/leave_active.lua.
-local function leave_hand(active, ended)
+-- Returns for each whether it was there; none comes twice. Most are the head of the set: then two texts are compared,
+-- as in trip/leave_active.lua.
+local function leave_active_set(active, ended)
+  if #ended == 1 then return { redis.call('ZREM', active, ended[1]) == 1 } end
   local head = redis.call('ZRANGE', active, '0', #ended - 1)
   if table.concat(head, ' ') == table.concat(ended, ' ') then
     redis.call('ZREMRANGEBYRANK', active, '0', #ended - 1)
@@ -39,7 +40,7 @@ local function forget_done(q, now, active, stale)
   if #members == 0 then return end
   local ended, limits, ids, records = members, limits_said, {}, {}
   members, limits_said = {}, {}
-  for i, was_there in ipairs(leave_hand(active, ended)) do
+  for i, was_there in ipairs(leave_active_set(active, ended)) do
     local id = string.match(ended[i], '%S+')
     if was_there then
       ids[#ids + 1] = id

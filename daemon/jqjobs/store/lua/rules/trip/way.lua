@@ -1,4 +1,4 @@
---: include trip/standing trip/report trip/serve trip/look
+--: include trip/nothing trip/standing trip/report trip/serve trip/look
 -- Where a whole trip goes: to all queues in their order. With the word "pass" it passes by those that have nothing and
 -- are not reported to; with "early" too it passes by what a queue has for later, and the rest once it has enough, as
 -- long as it brings any job.
@@ -10,7 +10,7 @@ local SUSPECTS = { 'suspects' }
 -- is refused.
 local function plan(t)
   find_parts(t)
-  t.passes = string.find(t.words, 'pass') and not (t.suspects and count_keys(t, 1, #t.queues, SUSPECTS) > 0)
+  t.passes = string.find(t.words, 'pass') and not (t.suspects and count_keys(t.queues, 1, #t.queues, SUSPECTS) > 0)
   t.early = t.passes and string.find(t.words, 'early')
   local reports = false
   for i = 1, #t.queues do
