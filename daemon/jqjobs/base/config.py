@@ -6,6 +6,7 @@ The only place that reads the environment. Every setting ``x_y`` is ``--x-y`` on
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from jqjobs.errors import ConfigError, InvalidOption
 #: So long a call of a producer, or of a person, may take in all.
 DEFAULT_TIMEOUT_S = 5.0
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+#: Where a line sets a variable of ours, or means to.
+_OURS = re.compile(r"\bJQ_\w+\s*[=:]")
 #: What stands in the root of a project.
 _ROOT = ("pyproject.toml", "setup.cfg", "setup.py", ".git")
 
@@ -45,7 +48,7 @@ class Environment:
 
     def path(self, text: str) -> Path:
         """Return a path of a setting; a relative one is beside the ``.env`` that says it, else in ``directory``."""
-        base = self.dotenv.parent if self.dotenv and text in self._file.values() else self.directory
+        base = self.dotenv.parent if self.dotenv and text in map(str.strip, self._file.values()) else self.directory
         return base / Path(text).expanduser()
 
     def redis_url(self, flag: str | None = None, prefix: str | None = None) -> str:
@@ -131,7 +134,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     for binding in bindings:
-        if binding.error and "JQ_" in binding.original.string:
+        if binding.error and _OURS.search(binding.original.string):
             raise ConfigError(
                 f"line {binding.original.line} of {path} does not parse", hint="write NAME=value, or NAME='any value'"
             )

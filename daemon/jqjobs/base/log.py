@@ -47,11 +47,17 @@ def event(
     ``traceback``: as it is to be shown, also without ``exc_info`` or instead of what that would give.
     """
     logger.disabled = False  # as dictConfig leaves each logger that an app does not name
-    if level >= logger.getEffectiveLevel():  # apps and jobs mean their own lines when they say `logging.disable`
+    if level >= logger.getEffectiveLevel() and (level > logger.manager.disable or _is_our_process()):
         shown = {key: value for key, value in fields.items() if value is not None}
         told = sys.exc_info() if exc_info is True else exc_info or None
         extra = {FIELDS: shown, TRACEBACK: traceback}
-        logger.handle(logger.makeRecord(logger.name, level, "", 0, name, (), told, extra=extra))
+        path, line, function, _ = logger.findCaller(stacklevel=2)
+        logger.handle(logger.makeRecord(logger.name, level, path, line, name, (), told, function, extra))
+
+
+def _is_our_process() -> bool:
+    """Whether `configure` was called: where apps and jobs say `logging.disable` there, they mean their own lines."""
+    return any(isinstance(handler, CalmHandler) for handler in _log.handlers)
 
 
 class CalmHandler(logging.StreamHandler[TextIO]):

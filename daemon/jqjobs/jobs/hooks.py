@@ -29,7 +29,8 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 Hook = Callable[..., Any]
-#: Awaits a plain function, which runs outside of the event loop.
+#: Awaits a plain function, which runs outside of the event loop. Several at once run one after the other: all in one
+#: thread, that of the job.
 Outside = Callable[[Callable[[], Any]], Coroutine[Any, Any, Any]]
 
 #: What runs when somebody calls a function that `contextlib` has made a context manager of: it only makes one.

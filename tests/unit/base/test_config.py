@@ -31,6 +31,9 @@ def test_the_file_is_looked_for_upwards_to_the_root_of_the_project_and_no_furthe
     found = Environment({}, inside)
     assert (found.get("name"), found.dotenv) == ("root", tmp_path / "project" / ".env")
     assert found.path("secret") == tmp_path / "project" / "secret"
+    (tmp_path / "project" / ".env").write_text("JQ_NAME=root\nJQ_REDIS_PASSWORD_FILE='secret '\n")
+    found = Environment({}, inside)
+    assert found.path(str(found.get("redis_password_file"))) == tmp_path / "project" / "secret"
     (inside / ".env").write_text("JQ_NAME=near\n")
     assert Environment({}, inside).get("name") == "near"
 
@@ -65,7 +68,7 @@ def test_a_line_of_ours_that_does_not_parse_is_refused_and_another_is_nobodys_bu
     assert f"line 3 of {tmp_path / '.env'}" in raised.value.in_one_line()
     assert "hunter2" not in raised.value.in_one_line()
 
-    (tmp_path / ".env").write_text("JQ_NAME=file\nif [ -t 0 ]; then\n")
+    (tmp_path / ".env").write_text("JQ_NAME=file\nif [ -t 0 ]; then\nMYJQ_TOKEN='hunter2\n")
     assert read_dotenv(tmp_path / ".env") == {"JQ_NAME": "file"}
     assert capsys.readouterr().err + caplog.text == "", "a log of JSON has no lines of others"
 

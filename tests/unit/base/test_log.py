@@ -259,6 +259,21 @@ def test_an_app_that_sets_up_logging_silences_no_event(
     assert b"job.failed" in said
 
 
+def test_a_process_that_is_not_ours_may_silence_events_and_sees_where_they_come_from(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log.event("redis.lost", level=log.CRITICAL)
+    [seen] = caplog.records
+    assert (seen.pathname, seen.funcName, seen.lineno > 0) == (__file__, sys._getframe().f_code.co_name, True)
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        log.event("redis.lost", level=log.CRITICAL)
+    finally:
+        logging.disable(before)
+    assert caplog.records == [seen]
+
+
 def test_an_app_that_has_set_up_logging_is_shown_dead_jobs_once_and_nothing_else(
     app_with_logging: Callable[[], StringIO],
 ) -> None:

@@ -10,11 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.worker.attempts.reasons import REASONS
+from jqjobs.worker.attempts.reasons import REASONS, led_to, put_behind
 
 if TYPE_CHECKING:
     import asyncio  # costs 40 ms and 4 MB; only workers with coroutines to run pay
     from concurrent.futures import Future
+
+#: Has a coroutine's task ended from now on, not what runs in the thread that calls this.
+GoBack = Callable[["asyncio.Task[Any] | None"], None]
 
 
 class AsyncWork:
@@ -61,43 +64,88 @@ class AsyncWork:
             return await coroutine
         except asyncio.CancelledError as cancelled:
             raise self.reason_for(cancelled) from None
+        except BaseException as error:
+            self.reason_for(error)  # stands behind it from now on
+            raise
         finally:
             self.forget()
 
-    async def outside(self, function: Callable[[], Any]) -> Any:
+    async def outside(self, go_back: GoBack, function: Callable[[], Any]) -> Any:
         """Return what a plain function returns. The thread that waits for the coroutine calls it, not the event loop.
 
-        It gets a copy of the context of who awaits this, like what `asyncio.to_thread` calls.
+        It gets a copy of the context of who awaits this, like what `asyncio.to_thread` calls. ``go_back``: called there
+        with the task which is to be `task` again.
         """
         import asyncio
         from concurrent.futures import Future
 
         assert self.hand_out is not None, "a thread waits"
         future: Future[Any] = Future()
-        self.hand_out(partial(copy_context().run, self._call, function, future))
-        return await asyncio.wrap_future(future)
+        self.hand_out(partial(copy_context().run, self._call, function, future, go_back))
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del future  # it has the error, which has this frame
 
-    def _call(self, function: Callable[[], Any], future: Future[Any]) -> None:
+    def _call(self, function: Callable[[], Any], future: Future[Any], go_back: GoBack) -> None:
         """Call a function in this thread, where it is ended like any plain job."""
         if not future.set_running_or_notify_cancel():
             return
-        task, self.task = self.task, None
+        task, result, is_back = self.task, None, False
+        error: BaseException | None = None
         try:
-            future.set_result(function())
-        except BaseException as error:
-            if isinstance(error, REASONS):  # the coroutine hears of it: nobody is to tear its cleaning up
-                self._reason, self._told_ms = error, monotonic_ms()
-            future.set_exception(error)
-        finally:
-            self.task = task
+            self.task = None
+            result = function()
+        except BaseException as raised:
+            error = raised
+        while not is_back:
+            try:
+                self._hear(error)
+                go_back(task)
+                is_back = True
+            except REASONS:  # has arrived in here, too late: once more
+                continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(_awaitable(error))
+        del task, error, future  # the first and the last have the error, which has this frame
 
-    def reason_for(self, cancelled: asyncio.CancelledError) -> BaseException:
-        """Return what a task was cancelled for, with the place where it waited; if it was not us, that itself."""
-        return cancelled if self._reason is None else self._reason.with_traceback(cancelled.__traceback__)
+    def _hear(self, error: BaseException | None) -> None:
+        """Take note of what the function was told: the coroutine hears of it, nobody is to tear its cleaning up."""
+        if error is not None and issubclass(type(error), REASONS):
+            self._reason, self._told_ms = error, monotonic_ms()
+
+    def reason_for(self, error: BaseException) -> BaseException:
+        """Return what the coroutine has ended with, which has raised ``error``.
+
+        Cancelled: what it was told, with the place where it waited. An error of its own that it raised when it was
+        cancelled: that, and what it was told stands behind it.
+        """
+        reason = self._reason
+        if reason is None:
+            return error
+        from asyncio import CancelledError  # loaded by who was cancelled
+
+        if issubclass(type(error), CancelledError):
+            return reason.with_traceback(error.__traceback__)
+        with contextlib.suppress(BaseException):  # what an error has of its own may raise
+            if led_to(error, CancelledError) and not led_to(error, type(reason)):
+                put_behind(error, reason)
+        return error
 
     def forget(self) -> None:
         """The coroutine is over."""
         self.task = self._reason = None
+
+
+def _awaitable(error: BaseException) -> BaseException:
+    """Return what to raise where somebody awaits a call: StopIteration would mean that it has returned."""
+    if not issubclass(type(error), StopIteration):
+        return error
+    instead = RuntimeError("a function that a coroutine awaits raised StopIteration")
+    instead.__cause__ = error
+    return instead
 
 
 def _cancel_it(task: asyncio.Task[Any]) -> None:

@@ -58,13 +58,15 @@ class MainLoop:
             return task.result()
         except CancelledError as cancelled:
             raise work.reason_for(cancelled) from None
-        except BaseException:
+        except BaseException as error:
+            work.reason_for(error)  # stands behind it from now on
             if not task.done():  # a signal handler of the job's own has raised it; the next job is not to meet the task
                 task.cancel()
                 _turn_until_done(loop, task)
             raise
         finally:
             work.forget()
+            del task  # it has the error, which has this frame
 
     def keep(self) -> None:
         """Let all jobs find the loop as it is set now."""
@@ -124,6 +126,7 @@ class LoopThread:
         finally:
             work.hand_out = before
             future.cancel()  # where the wait was ended, and not the coroutine
+            del future  # it has the error, which has this frame
 
     def started(self) -> asyncio.AbstractEventLoop:
         """Return the loop, which turns."""

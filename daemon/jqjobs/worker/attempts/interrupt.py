@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Coroutine
 from signal import ITIMER_REAL, SIGALRM, pthread_kill, setitimer, signal
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
@@ -132,9 +132,7 @@ class Interrupter:
     def reason_for(self, job: TakenJob, error: BaseException) -> BaseException:
         """Return what a job has ended with: the reason for which its tasks were cancelled, if they were."""
         told = self._own_loop
-        if told is None or told[0] is not job or not _is_cancelled(error):
-            return error
-        return told[1].reason_for(error)
+        return error if told is None or told[0] is not job else told[1].reason_for(error)
 
     def call_limited(self, work: TakenJob, call: Callable[[], None], *, heeds_stop: bool = True) -> None:
         """Call what is no job under the time limit of ``work``, which nobody else watches.
@@ -171,9 +169,3 @@ def _tasks_here() -> Collection[asyncio.Task[Any]]:
         return asyncio.all_tasks()
     except RuntimeError:
         return ()
-
-
-def _is_cancelled(error: BaseException) -> TypeGuard[asyncio.CancelledError]:
-    from asyncio import CancelledError  # loaded by who was cancelled
-
-    return isinstance(error, CancelledError)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.records import TakenJob
 
@@ -11,6 +13,8 @@ STOPPED = "the worker must stop now"
 CANCELLED = "somebody has cancelled the job"
 #: An exception that was raised while another one was handled has that one as its context, and so on; so far we look.
 _MOST_LINKS = 100
+#: The context of any error, whatever attributes it has of its own.
+_CONTEXT: Any = BaseException.__dict__["__context__"]
 
 
 def late(job: TakenJob) -> str:
@@ -32,8 +36,34 @@ def ended_while_told(error: BaseException, what: type[BaseException]) -> bool:
     for _ in range(_MOST_LINKS):
         if behind is None or isinstance(told_in(behind), what):
             break
-        behind = behind.__context__
+        behind = _context_of(behind)
     return behind is not None and isinstance(told_in(behind), what)
+
+
+def led_to(error: BaseException, what: type[BaseException]) -> bool:
+    """Whether an error, or one in a group, is ``what`` or was raised while that was handled."""
+    left = [error]
+    for _ in range(_MOST_LINKS):
+        if not left:
+            break
+        one = left.pop()
+        if isinstance(one, what):
+            return True
+        if (behind := _context_of(one)) is not None:
+            left.append(behind)
+        if isinstance(one, BaseExceptionGroup):
+            left.extend(one.exceptions)
+    return False
+
+
+def put_behind(error: BaseException, reason: BaseException) -> None:
+    """Have an error be one that was raised while ``reason`` was handled, before all else that was."""
+    for _ in range(_MOST_LINKS):
+        behind = _context_of(error)
+        if behind is None:
+            _CONTEXT.__set__(error, reason)
+            break
+        error = behind
 
 
 def is_heeded(handled: BaseException | None) -> bool:
@@ -41,5 +71,10 @@ def is_heeded(handled: BaseException | None) -> bool:
     for _ in range(_MOST_LINKS):
         if handled is None or isinstance(handled, REASONS):
             break
-        handled = handled.__context__
+        handled = _context_of(handled)
     return isinstance(handled, REASONS)
+
+
+def _context_of(error: BaseException) -> BaseException | None:
+    found: BaseException | None = _CONTEXT.__get__(error)
+    return found

@@ -11,8 +11,8 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from jqjobs.errors import JobTimeout
 from jqjobs.jobs.hooks import Outside
@@ -20,6 +20,9 @@ from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop
 from jqjobs.worker.attempts.reasons import REASONS, is_heeded, late
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: A limit that nobody else watches is said again so often.
 _AGAIN_S = 0.1
@@ -112,7 +115,19 @@ class ThreadInterrupter:
     @property
     def outside(self) -> Outside:
         """How coroutines of the job of this thread have a plain function called here, not by the event loop."""
-        return self._armed[threading.get_ident()].work.outside
+        return partial(self._armed[threading.get_ident()].work.outside, self._go_back)
+
+    def _go_back(self, task: asyncio.Task[Any] | None) -> None:
+        """From now on the task of this thread's coroutine is ended; an exception on its way does not arrive."""
+        armed = self._armed[threading.get_ident()]
+        if self.in_child:
+            armed.work.task = task
+            return
+        with self._lock:
+            armed.work.task = task
+            if armed.was_told:
+                armed.was_told = False
+                _set_exception()(armed.thread, None)
 
 
 def _handled_on(thread: int) -> BaseException | None:

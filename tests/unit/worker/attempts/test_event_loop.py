@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
@@ -13,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from jqjobs.errors import JobTimeout
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop, LoopThread, MainLoop
 
@@ -194,3 +198,63 @@ def test_a_task_that_does_not_end_holds_up_the_end_for_a_while_only(main_loop: M
     main_loop.close()
     assert time.monotonic() - began < 30
     held.set()
+
+
+# What is called outside of it
+
+
+@pytest.fixture
+def loop_thread() -> Iterator[LoopThread]:
+    made = LoopThread()
+    yield made
+    made.close()
+
+
+class Lost(Exception):
+    pass
+
+
+def restoring(work: AsyncWork) -> Callable[[asyncio.Task[Any] | None], None]:
+    def go_back(task: asyncio.Task[Any] | None) -> None:
+        work.task = task
+
+    return go_back
+
+
+def test_a_time_limit_that_arrives_when_the_function_is_over_tears_nothing(loop_thread: LoopThread) -> None:
+    def go_back(task: asyncio.Task[Any] | None) -> None:
+        if arrivals:
+            raise arrivals.pop()
+        work.task = task
+
+    async def around() -> tuple[object, bool]:
+        result = await work.outside(go_back, lambda: 5)
+        await asyncio.sleep(0.01)  # it cleans up
+        return result, work.task is asyncio.current_task()
+
+    work, arrivals = AsyncWork(), [JobTimeout("late"), JobTimeout("late")]
+    assert loop_thread.run(around(), work) == (5, True)
+
+
+def test_what_a_function_had_in_memory_goes_with_its_error(loop_thread: LoopThread) -> None:
+    left: list[weakref.ref[Any]] = []
+
+    def fails() -> None:
+        large = Lost()
+        left.append(weakref.ref(large))
+        raise ValueError("boom")
+
+    async def around() -> None:
+        await work.outside(restoring(work), fails)
+
+    work = AsyncWork()
+    loop_thread.run(asyncio.sleep(0), AsyncWork())
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            loop_thread.run(around(), work)
+        loop_thread.run(asyncio.sleep(0), AsyncWork())  # the loop is through with the task
+        assert left[0]() is None, "a circle holds the frames of the job"
+    finally:
+        gc.enable()

@@ -36,6 +36,7 @@ from jqjobs.errors import (
 from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.classifier import describe
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 from jqjobs.worker.attempts.runner import Runner
@@ -357,6 +358,88 @@ def test_a_job_whose_cleaning_up_fails_while_it_heeds_a_stop_or_a_cancel_has_end
     assert bench.run().kind is kind
 
 
+async def cleaning_up_fails(tell: Callable[[], object], said: type[Exception]) -> None:
+    tell()
+    try:
+        await asyncio.sleep(30)
+    finally:
+        raise said("while cleaning up")
+
+
+async def children_fail(tell: Callable[[], object], said: type[Exception]) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(cleaning_up_fails(tell, said))
+
+
+async def groups_it(tell: Callable[[], object], said: type[Exception]) -> None:
+    tell()
+    try:
+        await asyncio.sleep(30)
+    except asyncio.CancelledError as error:
+        cancelled = error
+    raise BaseExceptionGroup("all", [said(), BaseExceptionGroup("inner", [cancelled])])
+
+
+def as_task(bench: Bench, told: BaseException, work: Callable[..., Any]) -> Outcome | None:
+    async def job() -> None:
+        await work(lambda: ending.end(told))
+
+    ending = AsyncWork()
+    bench.job(job)
+    return asyncio.run(bench.runner.run_as_task(bench.taken(), ending))
+
+
+def in_the_main_loop(bench: Bench, told: BaseException, work: Callable[..., Any]) -> Outcome | None:
+    async def job() -> None:
+        await work(lambda: tell(bench, told))
+
+    bench.job(job)
+    return bench.run()
+
+
+def in_a_loop_of_its_own(bench: Bench, told: BaseException, work: Callable[..., Any]) -> Outcome | None:
+    bench.job(lambda: asyncio.run(work(lambda: tell(bench, told))))
+    return bench.run()
+
+
+def tell(bench: Bench, told: BaseException) -> None:
+    assert bench.interrupter.armed is not None
+    bench.interrupter._tear_out(bench.interrupter.armed, told, None)
+
+
+@pytest.mark.parametrize("way", [as_task, in_the_main_loop, in_a_loop_of_its_own])
+@pytest.mark.parametrize(
+    ("told", "work", "said", "kind"),
+    [
+        (JobInterrupted, cleaning_up_fails, ValueError, Kind.INTERRUPTED),
+        (JobCancelled, cleaning_up_fails, ValueError, Kind.CANCELLED),
+        (JobTimeout, cleaning_up_fails, ValueError, Kind.FAILED),
+        (JobInterrupted, cleaning_up_fails, Discard, Kind.DISCARDED),
+        (JobInterrupted, cleaning_up_fails, HiddenError, Kind.FAILED),
+        (JobInterrupted, children_fail, ValueError, Kind.INTERRUPTED),
+        (JobCancelled, children_fail, ValueError, Kind.CANCELLED),
+        (JobInterrupted, groups_it, ValueError, Kind.INTERRUPTED),
+        (JobCancelled, groups_it, ValueError, Kind.CANCELLED),
+    ],
+)  # fmt: skip
+def test_a_coroutine_whose_cleaning_up_fails_while_it_heeds_a_stop_or_a_cancel_has_ended_of_that(
+    bench: Bench, way: Callable[..., Outcome | None], told: type[BaseException], work: Callable[..., Any],
+    said: type[Exception], kind: Kind,
+) -> None:  # fmt: skip
+    outcome = way(bench, told("now"), functools.partial(work, said=said))
+    assert outcome is not None
+    assert outcome.kind is kind
+
+
+def test_an_error_of_a_job_that_was_told_nothing_is_its_own(bench: Bench) -> None:
+    async def job() -> None:
+        asyncio.get_running_loop().call_soon(bench.interrupter._async_work.task.cancel)  # type: ignore[union-attr]
+        await cleaning_up_fails(int, ValueError)
+
+    bench.job(job)
+    assert bench.run().kind is Kind.FAILED
+
+
 @pytest.mark.parametrize(
     ("told", "kind"),
     [(JobInterrupted, Kind.INTERRUPTED), (JobCancelled, Kind.CANCELLED), (JobTimeout, Kind.HUNG)],
@@ -450,7 +533,8 @@ def test_who_exits_is_only_interrupted_where_the_worker_was_asked_to_end(was_ask
     assert outcome.kind is kind
 
 
-def test_what_a_failed_job_had_in_memory_goes_with_it(bench: Bench) -> None:
+@pytest.mark.parametrize("is_async", [False, True], ids=["plain", "async"])
+def test_what_a_failed_job_had_in_memory_goes_with_it(bench: Bench, *, is_async: bool) -> None:
     left: list[weakref.ref[Any]] = []
 
     def fails() -> None:
@@ -458,7 +542,12 @@ def test_what_a_failed_job_had_in_memory_goes_with_it(bench: Bench) -> None:
         left.append(weakref.ref(large))
         raise ValueError("boom")
 
-    bench.job(fails)
+    async def fails_async() -> None:
+        await asyncio.sleep(0)
+        fails()
+
+    bench.job(fails_async if is_async else fails)
+    bench.interrupter.event_loop.run(asyncio.sleep(0), AsyncWork())  # what asyncio leaves when it is loaded is not ours
     gc.collect()
     gc.disable()
     try:

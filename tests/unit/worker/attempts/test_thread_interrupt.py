@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -264,3 +265,31 @@ def test_whenever_it_comes_it_stays_inside_of_its_job(interrupter: ThreadInterru
     thread.join()
     # One that comes between the job's own `except` and `disarm` is raised there, and ends that job all the same.
     assert len(strays) <= told / 10
+
+
+def test_what_is_on_its_way_when_a_plain_function_is_over_tears_no_coroutine_that_awaited_it(
+    interrupter: ThreadInterrupter,
+) -> None:
+    went_on: list[int] = []
+
+    async def around() -> None:
+        result = await outside[0](lambda: 5)
+        await asyncio.sleep(0.01)
+        went_on.append(result)
+
+    def work() -> None:
+        outside.append(interrupter.outside)
+        assert may_begin.wait(20)
+        interrupter.run_async(around())
+
+    outside: list[Any] = []
+    may_begin, running = threading.Event(), job()
+    slot = Slot(interrupter, running, work).begin()
+    eventually(lambda: outside, 20)
+    with interrupter._lock:  # as `interrupt` has it, when the function is over
+        may_begin.set()
+        eventually(lambda: sys._current_frames()[slot.ident or 0].f_code.co_name == "_go_back", 20)
+        interrupter._armed[slot.ident or 0].was_told = True
+        thread_interrupt._set_exception()(slot.ident or 0, JobTimeout)
+    slot.join(20)
+    assert (slot.raised, went_on) == (None, [5])

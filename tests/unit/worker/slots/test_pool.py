@@ -345,6 +345,22 @@ def test_a_plain_job_inside_an_async_middleware_blocks_no_event_loop_and_sees_it
     assert seen == [("ann", True)] * 2
 
 
+@pytest.mark.parametrize(
+    "error", [StopIteration("end"), StopAsyncIteration(), GeneratorExit(), SystemExit(3)], ids=repr
+)
+def test_whatever_a_plain_job_raises_inside_an_async_middleware_ends_it(bench: Bench, error: BaseException) -> None:
+    @bench.app.middleware
+    async def around(job: Any, call: Any) -> Any:
+        return await call()
+
+    @bench.app.job(name="fails", max_attempts=1)
+    def fails() -> None:
+        raise error
+
+    [job] = bench.send("fails")
+    assert bench.outcomes(1) == {job.id: Kind.FAILED}
+
+
 def test_a_time_limit_reaches_a_plain_job_inside_an_async_middleware_which_may_clean_up(bench: Bench) -> None:
     cleaned: list[str] = []
 
