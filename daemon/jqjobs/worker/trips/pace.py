@@ -30,6 +30,10 @@ class Pace(Protocol):
 #: Within so long a job starts "soon": the start of a limited one is counted when it is taken, and a rate leaves it 1 to
 #: 5 ms (lua/rules/limits/opening.lua).
 _SOON_MS = 1
+#: What the last jobs count for in an average, see `next_average_ms`.
+_LATEST = 0.3
+#: So many must have ended for that to decide how many start soon: one that was held up says little of all others.
+_TELLING = 16
 
 
 class OneSlotPace:
@@ -39,7 +43,7 @@ class OneSlotPace:
         """``prefetch_ms``: expected work beyond what runs; ``batch``: jobs in one trip at most."""
         self._prefetch_ms = prefetch_ms
         self._batch = batch
-        self._average_ms = float(prefetch_ms or 1)
+        self._average_ms = self._steady_ms = float(prefetch_ms or 1)
         self.most_in_hand = 1
         self.low = 0
 
@@ -52,11 +56,12 @@ class OneSlotPace:
     @property
     def soon(self) -> int:
         """See `Pace`."""
-        return min(self.most_in_hand, int(_SOON_MS / max(self._average_ms, 0.001)))
+        return min(self.most_in_hand, int(_SOON_MS / max(self._steady_ms, 0.001)))
 
     def note(self, count: int, spent_ms: float) -> None:
         """So many jobs have ended, one at least, that took so long together."""
         self._average_ms = next_average_ms(self._average_ms, count, spent_ms)
+        self._steady_ms = next_average_ms(self._steady_ms, count, spent_ms, min(_LATEST, count / _TELLING))
 
 
 class SlotsPace:
@@ -88,9 +93,9 @@ class SlotsPace:
         self._average_ms = next_average_ms(self._average_ms, count, spent_ms)
 
 
-def next_average_ms(average_ms: float, count: int, spent_ms: float) -> float:
+def next_average_ms(average_ms: float, count: int, spent_ms: float, latest: float = _LATEST) -> float:
     """Return how long a job is expected to take, after so many have ended: the last ones count most."""
-    return average_ms + 0.3 * (spent_ms / count - average_ms)
+    return average_ms + latest * (spent_ms / count - average_ms)
 
 
 def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:

@@ -63,6 +63,15 @@ def test_one_slot_has_its_next_jobs_in_hand_and_one_at_least() -> None:
     assert settled(OneSlotPace(0, 64), 0.01).most_in_hand == 1
 
 
+def test_one_job_that_was_held_up_takes_most_of_the_next_ones_no_place_but_slow_ones_do() -> None:
+    pace = settled(OneSlotPace(20, 64), 0.05)
+    before = pace.soon
+    pace.note(1, 2.0)
+    assert before / 4 < pace.soon < before
+    pace.note(1, 20.0)
+    assert pace.soon == 0
+
+
 @given(st.integers(1, 480), st.integers(0, 10_000), st.integers(1, 500), st.floats(0, 1e6))
 def test_there_is_a_place_for_all_that_is_in_hand(slots: int, prefetch_ms: int, batch: int, average_ms: float) -> None:
     pace: Pace = OneSlotPace(prefetch_ms, batch) if slots == 1 else SlotsPace(slots, prefetch_ms)
