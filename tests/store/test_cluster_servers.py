@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 
 from cluster_server import PATIENT_MS, ClusterServer
 from jqjobs.base.log_lines import FIELDS
-from jqjobs.daemon.lease_messages import Report
+from jqjobs.daemon.lease_messages import Join, Report
 from jqjobs.daemon.leases import expiries
 from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreUnavailable
+from jqjobs.link.board import Board
+from jqjobs.store.address import parse_url
+from jqjobs.store.calls import leases
 from jqjobs.store.reads.memory import read_memory
+from jqjobs.store.store import Store
 from store.cli.terminal import Terminal
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
 
@@ -116,3 +121,34 @@ def test_a_walk_passes_over_a_node_that_is_away_and_begins_anew_when_others_are_
     while walk.are_walked:
         walk.step()
     assert asked == [("a", 1), ("b", 1), ("b", 1), ("b", 1), ("c", 1)]
+
+
+@pytest.fixture
+def away(cluster: ClusterServer) -> Iterator[int]:
+    """The port of the node where daemons meet, which stands still; nobody takes over."""
+    nodes = cluster.nodes
+    port = nodes.owner("~")
+    nodes.be_patient(10 * PATIENT_MS)
+    nodes.freeze(port)
+    yield port
+    nodes.thaw(port)
+    nodes.be_patient(PATIENT_MS)
+
+
+def test_where_daemons_cannot_meet_the_queues_of_other_nodes_are_looked_after_all_the_same(
+    cluster: ClusterServer, cluster_system: QueueSystem, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    queue = next(name for name in QUEUES if cluster.nodes.owner(name) != cluster.nodes.owner("~"))
+    store = Store(parse_url(cluster.url), timeout_s=1.0, now_ms=lambda: cluster_system.clock.now_ms)
+    keeper = LeaseKeeper(
+        DaemonSettings("shop:app", cluster.url, lease_s=LEASE_MS / 1000), "h:1:d", store, tmp_path, lambda event: None
+    )
+    with closing(store), closing(Board.create(tmp_path / "w.board")) as board:
+        keeper.do(Join("w", (queue,), leases.roster(["n"]), board))
+        keeper.keep_house()
+        cluster_system.join("gone", queues=(queue,), lease_ms=1000)
+        cluster_system.clock.advance(LEASE_MS // 4)
+        request.getfixturevalue("away")
+        with pytest.raises(StoreUnavailable):
+            keeper.keep_house()
+    assert cluster_system.ids("leases", queue) == ["w"]

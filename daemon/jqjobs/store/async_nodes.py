@@ -10,7 +10,7 @@ from typing import Any
 from jqjobs.errors import StoreError
 from jqjobs.store.address import Address
 from jqjobs.store.async_wire import AsyncWire
-from jqjobs.store.routes import ASKING, Batch, Command, Stop, hops
+from jqjobs.store.routes import ASKING, Batch, Command, Stop, complete, hops
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import slot_map_of
 from jqjobs.store.wire import Argument, raised, to_node_of
@@ -39,7 +39,7 @@ class AsyncNodes:
         return raised((await self.pipeline([command]))[0])
 
     async def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Do what `AsyncWire.pipeline` does. Raises: also when only one of the nodes cannot be reached."""
+        """Do what `AsyncWire.pipeline` does. Raises: also when only a part of the replies is missing."""
         steps, found = hops(commands, self._slots), None
         while True:
             if self._slots.is_doubted:  # on a thread: a node that is gone takes its time
@@ -47,8 +47,7 @@ class AsyncNodes:
             try:
                 batch = steps.send(found)  # type: ignore[arg-type]  # the first time None
             except StopIteration as end:
-                replies: list[Any] = end.value
-                return replies
+                return complete(end.value)
             found = await self._ask(batch)
 
     async def _ask(self, batch: Batch) -> dict[Stop, list[Any]]:

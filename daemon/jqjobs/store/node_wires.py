@@ -38,6 +38,8 @@ class NodeWires:
         self._name = name
         self._to_node = to_node_of(address)
         self._by_place: dict[Place, Wire] = {}
+        #: While waits are short: why these nodes are not asked again.
+        self.passed_by: dict[Place, StoreError] = {}
 
     @property
     def all(self) -> Sequence[Wire]:
@@ -74,7 +76,8 @@ class NodeWires:
     def ask(self, batch: Batch) -> dict[Stop, list[Any]]:
         """Send all, then read all; an error is each reply of a node that cannot be reached.
 
-        Several that stand still take together as long as one of them, and a moment each.
+        Several that stand still take together as long as one of them, and a moment each. One that answers may take its
+        time: after each reply it has that of a step for the next one.
         """
         until_s, found = time.monotonic() + self.waits.step_s, dict[Stop, list[Any]]()
         try:
@@ -96,6 +99,9 @@ class NodeWires:
 
     def _send_all(self, stop: Stop, commands: Sequence[Command], until_s: float) -> StoreError | None:
         """Write commands to one node; return what kept that from happening."""
+        if (silent := self.passed_by.get(stop.place)) is not None:
+            self.unreached = silent
+            return silent
         asked = [part for command in commands for part in (ASKING, command)] if stop.is_for_once else commands
         try:
             self._hurried(stop, until_s).send(*asked)
@@ -110,6 +116,7 @@ class NodeWires:
                 if stop.is_for_once:
                     wire.reply()
                 replies.append(wire.reply())
+                wire.waits.hurry(min(self.waits.until_s, time.monotonic() + self.waits.step_s))
         except StoreError as error:
             replies += [self._missed(stop, error)] * (count - len(replies))
         return replies
@@ -117,6 +124,8 @@ class NodeWires:
     def _missed(self, stop: Stop, error: StoreError) -> StoreError:
         self._slots.doubt(stop.place)
         self.unreached = error
+        if self.waits.are_short:
+            self.passed_by[stop.place] = error
         return error
 
 
@@ -147,6 +156,20 @@ class NodeWaits:
         self.until_s = math.inf
         self._wires = wires
         self._timeout_s = timeout_s
+        self._most_s = math.inf
+
+    def shorten(self, most_s: float) -> None:
+        """Do what `sockets.Waits.shorten` does, in each round over the nodes.
+
+        Until there is time again a node that was silent for so long is not asked any more.
+        """
+        self._most_s = most_s
+        self._wires.passed_by.clear()
+
+    @property
+    def are_short(self) -> bool:
+        """Whether steps have less than their time."""
+        return self._most_s < self._timeout_s
 
     def hurry(self, until_s: float) -> None:
         """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
@@ -157,4 +180,4 @@ class NodeWaits:
     @property
     def step_s(self) -> float:
         """How long the next step may take."""
-        return max(0.001, min(self._timeout_s, self.until_s - time.monotonic()))
+        return max(0.001, min(self._timeout_s, self._most_s, self.until_s - time.monotonic()))

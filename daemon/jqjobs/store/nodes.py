@@ -15,7 +15,7 @@ from jqjobs.errors import ScriptMissing, StoreBusy, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
 from jqjobs.store.clusters import OF_NO_QUEUE, slot_of
 from jqjobs.store.node_wires import NodeWires
-from jqjobs.store.routes import Command, Stop, guarded, hops, tag_of
+from jqjobs.store.routes import Command, Stop, complete, guarded, hops, tag_of
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import redirect_of, slot_map_of
 from jqjobs.store.wire import Argument, Whole, Wire, raise_first, raised
@@ -69,11 +69,11 @@ class Nodes:
         raise ScriptMissing("nothing was sent")
 
     def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Do what `Wire.pipeline` does. Raises: also when only one of the nodes cannot be reached."""
+        """Do what `Wire.pipeline` does. Raises: also when only a part of the replies is missing."""
         replies = self.pipeline_in_parts(commands)
         if self._wires.unreached is not None:
             raise self._wires.unreached
-        return replies
+        return complete(replies)
 
     def pipeline_in_parts(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Do the same, with the error in place of all replies of a node that cannot be reached."""

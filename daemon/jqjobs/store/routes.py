@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
-from jqjobs.errors import StoreBusy
+from jqjobs.errors import StoreBusy, StoreUnavailable
 from jqjobs.store.clusters import OF_NO_QUEUE, slot_of
 from jqjobs.store.scripts import guarded_sha, guarded_source
 from jqjobs.store.sentinels import Place
@@ -109,6 +109,14 @@ def hops(commands: Sequence[Command], slots: SlotMap) -> Generator[Batch, dict[S
     for unit in waiting:
         unit.replies = [moved()] * len(unit.commands)
     return [reply for unit in units for reply in unit.replies]
+
+
+def complete(replies: list[Any]) -> list[Any]:
+    """Return replies none of which is missing. Raises: StoreUnavailable; another error of Redis is a reply, too."""
+    for reply in replies:
+        if isinstance(reply, StoreUnavailable):
+            raise reply
+    return replies
 
 
 def _units(commands: Sequence[Command]) -> list[_Unit]:

@@ -121,7 +121,9 @@ class Waits:
         self.timeout_s = timeout_s
         #: Whose waits they are, while there is a connection.
         self.sock: socket.socket | None = None
-        self._until_s, self._limit_s = math.inf, timeout_s
+        #: By when what comes next is to have ended, see `hurry`.
+        self.until_s = math.inf
+        self._most_s, self._limit_s = math.inf, timeout_s
 
     def open(self, address: Address) -> socket.socket:
         """Connect within the time of a step, which each wait of the socket has, too.
@@ -139,7 +141,12 @@ class Waits:
 
     def hurry(self, until_s: float) -> None:
         """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
-        self._until_s = until_s
+        self.until_s = until_s
+        self.limit()
+
+    def shorten(self, most_s: float) -> None:
+        """Have each step from now on take no longer than that; infinity: it has its time again."""
+        self._most_s = most_s
         self.limit()
 
     def limit(self) -> None:
@@ -152,7 +159,7 @@ class Waits:
     @property
     def step_s(self) -> float:
         """How long the next step may take."""
-        return max(_SHORTEST_S, min(self.timeout_s, self._until_s - time.monotonic()))
+        return max(_SHORTEST_S, min(self.timeout_s, self._most_s, self.until_s - time.monotonic()))
 
 
 def keep_alive(sock: socket.socket) -> None:

@@ -6,7 +6,6 @@ know it yet. What went out without a reply may have been done: it is sent again 
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -66,6 +65,7 @@ class Store:
         if not self._patience_s:
             return self._run(call)
         patience = Patience(until_s or time.monotonic() + self._patience_s)
+        before_s = self.wire.waits.until_s
         freshen(self.wire)
         try:
             while True:
@@ -78,7 +78,7 @@ class Store:
                     self.wire.close()  # another server may be behind the address by now
                     time.sleep(patience.pause_s(error))
         finally:
-            self.wire.waits.hurry(math.inf)
+            self.wire.waits.hurry(before_s)
 
     def _run(self, call: Call[T]) -> T:
         was_connected = self.wire.connected

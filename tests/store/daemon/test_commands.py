@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from jqjobs.daemon.lease_messages import Command, Join, Recall
+from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Join, Recall
 from jqjobs.daemon.leases.commands import Commands, run_recall
 from jqjobs.errors import StoreRefused, StoreUnavailable
 from jqjobs.link.board import Board
+from jqjobs.store.address import parse_url
 from jqjobs.store.calls.leases import roster
 from store.queue_system import QueueSystem
 
@@ -17,10 +20,12 @@ from store.queue_system import QueueSystem
 class NotedCommands:
     """Commands whose doing is noted, and goes wrong for some workers."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str = "redis://") -> None:
         self.done: list[Command] = []
         self.wrong: dict[str, Exception] = {}
-        self.commands = Commands(self.do)
+        self.joined: dict[str, Join] = {}
+        store: Any = SimpleNamespace(address=parse_url(url), wire=SimpleNamespace(waits=SimpleNamespace(shorten=id)))
+        self.commands = Commands(store, self.do, self.joined)
 
     def do(self, command: Command) -> None:
         if command.worker_id in self.wrong:
@@ -60,6 +65,25 @@ def test_what_redis_refuses_is_kept_and_holds_up_only_what_is_said_of_the_same_w
     noted.wrong.clear()
     noted.commands.do_all()
     assert noted.done == [recall_of("v"), join]
+
+
+def test_where_a_node_of_a_cluster_is_away_the_others_hear_what_is_to_be_done(join: Join) -> None:
+    noted, dead = NotedCommands("redis+cluster://n1"), EndWorker("v", ("q",), Charge("killed"), join.board)
+    noted.wrong["w"] = StoreUnavailable()
+    noted.ask(join, dead)
+    with pytest.raises(StoreUnavailable):
+        noted.commands.do_all()
+    assert (noted.done, noted.commands.are_done) == ([dead], False)
+
+
+def test_a_server_that_is_away_costs_a_round_one_timeout_and_the_dead_their_leases(join: Join) -> None:
+    noted, dead = NotedCommands(), EndWorker("v", ("q",), Charge("killed"), join.board)
+    noted.wrong["w"] = StoreUnavailable()
+    noted.joined["v"] = join
+    noted.ask(join, dead)
+    with pytest.raises(StoreUnavailable):
+        noted.commands.do_all()
+    assert (noted.done, noted.joined) == ([], {})
 
 
 @pytest.mark.parametrize("error", [StoreRefused("no"), StoreUnavailable()], ids=["refused", "unavailable"])

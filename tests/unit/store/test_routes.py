@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 from redis.crc import key_slot
 
 from jqjobs.errors import StoreBusy, StoreError
+from jqjobs.store.address import parse_url
+from jqjobs.store.async_nodes import AsyncNodes
 from jqjobs.store.calls.enqueueing import ingest
 from jqjobs.store.clusters import SLOTS, Cluster, slot_of
 from jqjobs.store.error_replies import error_of
+from jqjobs.store.nodes import Nodes
 from jqjobs.store.routes import Batch, Command, Stop, guarded, hops, tag_of
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import SlotMap
@@ -99,6 +103,27 @@ def test_a_slot_that_no_node_serves_keeps_nobody_from_the_others(slots: SlotMap)
     sent, replies = go(commands, slots, lambda stop, _: stop.place)
     assert ([type(reply) for reply in replies[:2]], replies[2]) == ([StoreBusy] * 2, TWO)
     assert len(sent) == 1
+
+
+def test_a_pipeline_with_a_slot_that_no_node_serves_is_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, other = queue_of(ONE), queue_of(TWO)
+    commands = [("GET", f"jq:{{{gone}}}:a"), ("GET", f"jq:{{{other}}}:a")]
+    address = parse_url("redis+cluster://unserved-1:1")
+    nodes, loop = Nodes(address), AsyncNodes(address)
+    nodes._slots.look(Told, 1.0)
+    nodes._slots._owners[slot_of(gone)] = None
+    monkeypatch.setattr(SlotMap, "look", lambda *_: None)
+    monkeypatch.setattr(nodes._wires, "ask", lambda batch: {stop: [b"x"] for stop in batch})
+    assert [type(reply) for reply in nodes.pipeline_in_parts(commands)] == [StoreBusy, bytes]
+    with pytest.raises(StoreBusy):
+        nodes.pipeline(commands)
+
+    async def answer(batch: Batch) -> dict[Stop, list[Any]]:
+        return {stop: [b"x"] for stop in batch}
+
+    monkeypatch.setattr(loop, "_ask", answer)
+    with pytest.raises(StoreBusy):
+        asyncio.run(loop.pipeline(commands))
 
 
 def test_a_node_that_names_no_host_means_its_own(slots: SlotMap) -> None:

@@ -6,10 +6,11 @@ import queue
 from collections.abc import Callable
 from itertools import groupby
 
-from jqjobs.daemon.lease_messages import Command, Drain, Recall
-from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.daemon.lease_messages import Command, Drain, EndWorker, Join, Recall
+from jqjobs.errors import StoreError
 from jqjobs.store.calls.leases import drain
 from jqjobs.store.calls.recalls import recall
+from jqjobs.store.going_on import go_on_after
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -17,8 +18,11 @@ from jqjobs.store.wire import raise_first
 class Commands:
     """`put` is called by the main loop, everything else by the lease thread."""
 
-    def __init__(self, do: Callable[[Command], None]) -> None:
+    def __init__(self, store: Store, do: Callable[[Command], None], joined: dict[str, Join]) -> None:
+        """``joined``: the workers whose leases are renewed, by their ids."""
+        self._store = store
         self._do = do
+        self._joined = joined
         self._new: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._todo: list[Command] = []
 
@@ -34,10 +38,9 @@ class Commands:
     def do_all(self) -> None:
         """Do what was asked for; what Redis refuses is kept for the next round and holds up no other.
 
-        Raises: StoreError, at the end; StoreUnavailable at once.
+        Raises: StoreError, at the end; StoreUnavailable at once where there is one server only.
         """
-        while not self._new.empty():
-            self._todo.append(self._new.get())
+        self._take_in()
         refused: dict[str, StoreError] = {}
         for command in list(self._todo):
             if command.worker_id in refused:
@@ -46,14 +49,20 @@ class Commands:
                 self._todo.remove(command)  # it must not hold up the end of a worker, and is asked for anew if need be
             try:
                 self._do(command)
-            except StoreUnavailable:
-                raise
             except StoreError as error:
+                go_on_after(error, self._store)
                 refused[command.worker_id] = error
                 continue
             if not isinstance(command, Recall):
                 self._todo.remove(command)
         raise_first(list(refused.values()))
+
+    def _take_in(self) -> None:
+        while not self._new.empty():
+            command = self._new.get()
+            if isinstance(command, EndWorker):  # its lease is not renewed any more, whatever holds up its end
+                self._joined.pop(command.worker_id, None)
+            self._todo.append(command)
 
 
 def run_recall(store: Store, command: Recall) -> None:

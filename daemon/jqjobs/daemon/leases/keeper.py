@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.daemons import SignOfLife
+from jqjobs.store.going_on import go_on_after
 from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count
@@ -75,7 +77,8 @@ class LeaseKeeper:
         self._boards = boards
         self._tell = tell
         self._ticker = Ticker(store, daemon_id)
-        self._joined: dict[str, Join] = {}
+        #: The workers whose leases are renewed, by their ids.
+        self.joined: dict[str, Join] = {}
         self._named: set[str] = set(settings.queues.names)
         #: What was decided of workers that are dead and not ended in Redis yet, by the id of the first.
         self._judged: dict[str, Words] = {}
@@ -85,7 +88,7 @@ class LeaseKeeper:
         self.housekeeping = Housekeeping(store, settings)
         self._election = Election(store, settings, daemon_id, self.housekeeping.every_s)
         self.patterns = PatternQueues(store, settings.queues, daemon_id, self.housekeeping)
-        self.partition_watch = PartitionWatch(store, self._joined, self.patterns, self.housekeeping.inboxes, tell)
+        self.partition_watch = PartitionWatch(store, self.joined, self.patterns, self.housekeeping.inboxes, tell)
         self.has_answered = False
         self.has_joined = False
 
@@ -122,7 +125,7 @@ class LeaseKeeper:
         if not all(answers):
             return self._tell(LeaseEvent("fenced", command.worker_id))
         command.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
-        self._joined[command.worker_id] = command
+        self.joined[command.worker_id] = command
         self._named.update(command.queues)
         self.has_joined = True
         return self._tell(LeaseEvent("joined", command.worker_id))
@@ -131,7 +134,7 @@ class LeaseKeeper:
         """End workers that died together. What was decided once stays so, also when Redis takes it at a later try."""
         first = dead[0].worker_id
         for worker in dead:
-            self._joined.pop(worker.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
+            self.joined.pop(worker.worker_id, None)  # the lease of a dead worker is not renewed, whatever comes now
         if first not in self._judged:
             self._judged[first] = judge(self._store, dead, scope)
         words, share = self._judged[first], random.uniform(0.5, 1)
@@ -142,47 +145,62 @@ class LeaseKeeper:
             for worker in dead
             for name in (*worker.queues, *worker.board.turns.read())
         ]  # fmt: skip
+        problems = list[StoreError]()
         while left:  # each call is short, however much a worker had in hand
-            ended = self._store.run_all(left)
+            ended = self._store.run_many(left)
+            problems += [found for found in ended if isinstance(found, StoreError)]
             left = [call for call, jobs in zip(left, ended, strict=True) if jobs == leases.MOST_ENDED]
+        raise_first(problems)
         del self._judged[first]
         for worker in dead:
             worker.board.remove()
 
     def take_over_orphans(self) -> None:
         """End the workers of this host whose daemon is dead too, those of one daemon together."""
+        problems = list[StoreError]()
         for group in find_orphans(self._boards, self._daemon_id):
             was_draining = any(orphan.was_draining for orphan in group)
             charge = Charge("its daemon and its worker were killed while it may have been running", was_draining)
-            self._end_together([_taken_over(orphan, charge) for orphan in group], Scope.DAEMON)
+            try:
+                self._end_together([_taken_over(orphan, charge) for orphan in group], Scope.DAEMON)
+            except StoreError as error:
+                go_on_after(error, self._store)
+                problems.append(error)
+        raise_first(problems)
 
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""
         asked_ms = monotonic_ms()
-        renewal = Renewal(self._joined.values(), self.patterns.with_named(self._named), self._lease_ms)
+        renewal = Renewal(self.joined.values(), self.patterns.with_named(self._named), self._lease_ms)
         naming: list[Call[Any]] = [upkeep.add_queues(sorted(self._named))] if self._named else []
         found = self._store.run_many([*naming, *renewal.calls])
         named, answers = found[: len(naming)], found[len(naming) :]
         for join in renewal.fenced(answers):
             self._fence(join)
-        for join in self._joined.values():
+        for join in self.joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
         raise_first([*named, *answers, *self._store.run_many(renewal.offers(answers))])
 
     def _fence(self, join: Join) -> None:
-        if self._joined.pop(join.worker_id, None) is not None:
+        if self.joined.pop(join.worker_id, None) is not None:
             join.board.set_word(Word.LEASE_UNTIL, 0)
             self._tell(LeaseEvent("fenced", join.worker_id))
 
     def keep_house(self) -> float | None:
         """Do the chores of all queues, if that is not another daemon's; return in how many seconds to do it again.
 
-        None: when the next round is due.
+        None: when the next round is due. Where nobody can be asked whose they are, they are done all the same.
         """
-        named = sorted(self._named)
-        if self.has_joined and not self._election.ask(named):
-            return self._election.again_s
-        return 0.0 if self.housekeeping.do(named) else None
+        named, unasked = sorted(self._named), None
+        try:
+            if self.has_joined and not self._election.ask(named):
+                return self._election.again_s
+        except StoreError as error:
+            go_on_after(error, self._store)
+            unasked = error
+        has_more = self.housekeeping.do(named)
+        raise_first([unasked])
+        return 0.0 if has_more else None
 
     def tick(self) -> float:
         """Tick the schedules that are due, if it keeps house; return in how many seconds to do it again."""
@@ -212,7 +230,7 @@ class LeaseKeeper:
         Returns in how many seconds there is more to do: when the clock of Redis was set back, all that expires is
         looked at, some of it each time.
         """
-        busy = list(self._joined.values()) if report.is_busy else []
+        busy = list(self.joined.values()) if report.is_busy else []
         note = self.housekeeping.inboxes.note
         heard = self._registration.tell(report, lambda call: run_and_pass_on_cancels(self._store, call, busy, note))
         if heard is SignOfLife.CLOCK_BACK:
@@ -226,12 +244,12 @@ class LeaseKeeper:
     def deregister(self) -> None:
         """Take the entry out of the registry, and let others tick; where Redis is away both expire by themselves."""
         self.patterns.end_watch()
-        try:
-            self._election.resign()
-            self._ticker.resign()
-            self._store.run(self._registration.end())
-        except StoreError:
-            return
+        with suppress(StoreError):
+            for say in (self._election.resign, lambda: self._store.run(self._registration.end()), self._ticker.resign):
+                try:
+                    say()
+                except StoreError as error:
+                    go_on_after(error, self._store)
 
 
 def _read_infos(store: Store) -> Mapping[Place, Mapping[str, str]]:

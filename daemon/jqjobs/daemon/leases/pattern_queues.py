@@ -22,7 +22,9 @@ from jqjobs.errors import StoreError
 from jqjobs.link.queue_choice import QueueChoice, is_like
 from jqjobs.store import keys
 from jqjobs.store.calls.turns import call_workers, claim_round
+from jqjobs.store.going_on import go_on_after
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
 
 #: So often it is looked whether there is anything to do; by a daemon that leaves it to another one, less often.
 _LOOK_EVERY_MS, GO_ON_EVERY_S = 950, 0.5
@@ -92,17 +94,27 @@ class PatternQueues:
         return self.due_in_s
 
     def look(self) -> None:
-        """Look at all of them, if it is this daemon's turn. Raises: StoreError."""
-        now_ms = monotonic_ms()
-        is_mine = self._store.run(claim_round(",".join(self._choice.patterns), self._daemon_id, _APART_MS))
-        if is_mine or now_ms - self._looked_ms >= _LEFT_TO_OTHERS_MS:
-            self.find_stirring()
+        """Look at all of them, if it is this daemon's turn; at those that are known, where nobody can be asked that.
+
+        Raises: StoreError, at the end.
+        """
+        now_ms, is_mine, unasked = monotonic_ms(), True, None
+        try:
+            is_mine = self._store.run(claim_round(",".join(self._choice.patterns), self._daemon_id, _APART_MS))
+            if is_due := is_mine or now_ms - self._looked_ms >= _LEFT_TO_OTHERS_MS:
+                self._learn()
+        except StoreError as error:
+            go_on_after(error, self._store)
+            is_due, unasked = True, error
+        if is_due:
+            self.stirring = frozenset(self._exist(self.known, _PARTS))
             self._looked_ms = now_ms
         if is_mine:
             self._see_to([*self.stirring, *self._next_of_lap()])
             self._inbox_names.look()
         if self._watch is not None:
             self._watch.watch(self._freshest() if is_mine else ())
+        raise_first([unasked])
 
     def _freshest(self) -> list[str]:
         """Return all of them, first those that had something last: where there are very many, others go unwatched."""

@@ -33,8 +33,10 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.jobs.scaling import Load
 from jqjobs.store.error_replies import OF_CREDENTIALS
+from jqjobs.store.going_on import be_brief, go_on_after
 from jqjobs.store.outage import Outage
 from jqjobs.store.store import Store
+from jqjobs.store.wire import raise_first
 
 _REGISTER_EVERY_S, _BUSY_EVERY_S = 2.0, 0.5
 #: Just after the start a predecessor's workers may still be dying.
@@ -45,10 +47,9 @@ _LOAD_EVERY_S = 1.0
 _PARTITIONS_EVERY_S = 2.0
 _OLD_BOARDS_EVERY_S = 3600.0
 _AFTER_ERROR_S = 1.0
-#: Once a node of a cluster has kept a step from its end, each call of a further one has so long.
-_MOMENT_S = 1.0
 #: At the end an outage of Redis is waited out no longer: so many tries, about half a second.
 _TRIES_AT_END = 4
+_AGAIN_AT_END_S = 0.1
 
 #: Returns in how many seconds to do it again, None: as planned.
 Step = Callable[[], float | None]
@@ -80,7 +81,7 @@ class LeaseThread(threading.Thread):
         self._wake = wake
         self._boards = boards
         self._keeper = LeaseKeeper(settings, daemon_id, store, boards, self._tell)
-        self._commands = Commands(self._keeper.do)
+        self._commands = Commands(store, self._keeper.do, self._keeper.joined)
         self._schedule = Schedule(settings.jitter, rng)
         self._outage = Outage(rng)
         self._store = store
@@ -129,30 +130,43 @@ class LeaseThread(threading.Thread):
         while not (self._ending.is_set() and self._commands.are_done):
             pause_s = self.turn()
             if self._ending.is_set() and self._outage.failures >= _TRIES_AT_END:
-                return
+                break
             self.turned_s = time.monotonic()
             self._nudge.wait(pause_s)
             self._nudge.clear()
-        self._keeper.deregister()
+        be_brief(self._store)
+        if self._store.address.cluster or self._outage.failures < _TRIES_AT_END:
+            self._keeper.deregister()
 
     def turn(self) -> float:
-        """Do what is due; return for how many seconds nothing is. The thread does only this."""
+        """Do what is due, at the end only what was asked for; return for how many seconds nothing is.
+
+        The thread does only this.
+        """
         try:
-            self._do_what_is_due()
+            if not self._keeper.has_answered or (self._outage.failures and not self._store.address.cluster):
+                self._keeper.check_server()
+            if self._ending.is_set():
+                be_brief(self._store)
+                self._guarded("commands", self._commands.do_all)
+            else:
+                self._do_what_is_due()
+            raise_first([self._undone])
         except StoreError as error:
             return self._count_failure(error)
         except Exception:
             log.event("keeper.error", level=log.CRITICAL, exc_info=True)
             return _AFTER_ERROR_S
+        finally:
+            self._undone = None
+            self._store.wire.waits.shorten(math.inf)
         self._outage.end()
         self.waiting_for_redis = ""
-        return self._schedule.pause_s(_now_s())
+        return _AGAIN_AT_END_S if self._ending.is_set() else self._schedule.pause_s(_now_s())
 
     def _do_what_is_due(self) -> None:
         """Take each step that is due. Raises: StoreError when Redis is away, or refuses us as a whole."""
         keeper, settings = self._keeper, self._settings
-        if not keeper.has_answered or (self._outage.failures and not self._store.address.cluster):
-            keeper.check_server()
         self._step("renew", keeper.renew, settings.lease_s / 3)
         self._guarded("commands", self._commands.do_all)
         self._step("orphans", keeper.take_over_orphans, _orphans_every_s(_now_s() - self._started_s))
@@ -174,8 +188,6 @@ class LeaseThread(threading.Thread):
             self._step("register", self._register, _BUSY_EVERY_S if self._report.is_busy else _REGISTER_EVERY_S)
         if keeper.housekeeping.inboxes.are_filled:
             self._schedule.hasten("inboxes", _now_s())
-        if self._undone is not None:
-            raise self._undone
 
     def _step(self, name: str, do: Step, every_s: float) -> None:
         if self._schedule.take(name, every_s, _now_s()):
@@ -183,14 +195,11 @@ class LeaseThread(threading.Thread):
 
     def _guarded(self, name: str, do: Step) -> None:
         """Do a step; what Redis refuses of it (a key of the wrong type, a missing permission) stops no other."""
-        if self._undone is not None:
-            self._store.wire.waits.hurry(time.monotonic() + _MOMENT_S)
         try:
             again_s = do()
             self._refused_steps.pop(name, None)
         except StoreUnavailable as error:
-            if not self._store.address.cluster:
-                raise
+            go_on_after(error, self._store)
             self._undone = self._undone or error
         except StoreError as error:
             if error.reason in OF_CREDENTIALS or (isinstance(error, StoreRefused) and not self._keeper.has_joined):
@@ -220,9 +229,6 @@ class LeaseThread(threading.Thread):
 
     def _count_failure(self, error: StoreError) -> float:
         """Note that Redis is away, or wants nothing of us; return how many seconds to wait before the next try."""
-        if self._undone is not None:
-            self._store.wire.waits.hurry(math.inf)
-            self._undone = None
         is_refused = isinstance(error, StoreRefused) and not self._keeper.has_joined
         is_no_redis = not isinstance(error, StoreUnavailable) and not self._keeper.has_answered
         if is_refused or is_no_redis:

@@ -8,7 +8,6 @@ silent in, and where one has used up the time of a trip each further leg has a m
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 
@@ -78,6 +77,7 @@ class SplitTrips:
         """
         legs, sent_ms, problem = packet.legs, packet.sent_ms, None
         assert legs is not None
+        until_s = self._store.wire.waits.until_s
         try:
             while True:
                 try:
@@ -92,7 +92,7 @@ class SplitTrips:
                 self._try_to_send(packet)
         finally:
             self._silent.clear()
-            self._store.wire.waits.hurry(math.inf)
+            self._store.wire.waits.hurry(until_s)
             for report in legs.reports.values():
                 self._batch.reports.put_back(report)
         trip = self._heard(legs, sent_ms) if legs.trips else None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jqjobs.daemon.lease_messages import LeaseEvent, Recall, Report
+from jqjobs.daemon.lease_messages import Drain, LeaseEvent, Recall, Report
 from jqjobs.daemon.leases import thread as thread_module
 from jqjobs.daemon.leases.thread import LeaseThread
 from jqjobs.daemon.settings import DaemonSettings
@@ -35,6 +35,7 @@ class FakeKeeper:
         self.housekeeping = SimpleNamespace(every_s=2.5, inboxes=self.inboxes)
         self.partition_watch = SimpleNamespace(look=lambda: self._step("look_at_partitions"))
         self.has_answered, self.has_joined = False, True
+        self.joined: dict[str, Any] = {}
         self.done: Counter[str] = Counter()
         self.wrong: dict[str, Exception] = {}
         self.again_s: dict[str, float] = {}
@@ -65,8 +66,8 @@ class FakeLeases:
         monkeypatch.setattr(thread_module, "monotonic_ms", lambda: self.now_ms)
         monkeypatch.setattr(thread_module, "LeaseKeeper", lambda *parts: self.keeper)
         settings: Any = DaemonSettings("shop:app", "redis://", lease_s=30, jitter=0, burst="ready")
-        self.hurries: list[float] = []
-        waits = SimpleNamespace(hurry=self.hurries.append)
+        self.shortened: list[float] = []
+        waits = SimpleNamespace(shorten=self.shortened.append)
         store: Any = SimpleNamespace(address=parse_url("redis://"), wire=SimpleNamespace(waits=waits))
         self.store = store
         self.thread = LeaseThread(settings, "h:1:a", store, Path("/no/boards/here"), self._wake)
@@ -223,7 +224,7 @@ def test_what_a_node_of_a_cluster_does_not_do_keeps_nothing_undone_at_the_others
     done = leases.turn_for(30)
     assert min(done[step] for step in ("take_over_orphans", "keep_house", "tick", "note_memory")) > 0
     assert (leases.thread.waiting_for_redis, done["check_server"]) == (str(AWAY), 0)
-    assert (len(leases.hurries) > 9, leases.hurries[-1]) == (True, math.inf)
+    assert (set(leases.shortened), leases.shortened[-1]) == ({1.0, math.inf}, math.inf)
     leases.keeper.wrong = {}
     leases.turn_for(5)
     assert (len(logged.of("redis.lost")), len(logged.of("redis.back"))) == (1, 1)
@@ -257,6 +258,15 @@ def test_a_defect_of_a_step_ends_nothing(leases: FakeLeases, logged: Lines) -> N
     assert logged.of("keeper.error")
 
 
+def test_a_defect_in_an_outage_of_a_node_leaves_nothing_of_it_behind(leases: FakeLeases, logged: Lines) -> None:
+    leases.store.address = parse_url("redis+cluster://n1")
+    leases.keeper.wrong = {"renew": AWAY, "keep_house": ZeroDivisionError()}
+    leases.thread.turn()
+    leases.keeper.wrong = {}
+    leases.turn_for(5)
+    assert (logged.of("redis.lost"), leases.shortened[-1]) == ([], math.inf)
+
+
 def test_at_the_end_what_was_asked_for_is_done_first(leases: FakeLeases) -> None:
     leases.thread.submit(Recall("w", (("q", "a", 1),)))
     leases.thread.start()
@@ -271,3 +281,15 @@ def test_at_the_end_redis_is_not_waited_for(leases: FakeLeases) -> None:
     assert not leases.thread.end(10)
     assert not leases.thread.is_alive(), "it gave up by itself"
     assert leases.keeper.done["deregister"] == 0
+
+
+def test_at_the_end_a_node_that_is_away_keeps_no_daemon_from_saying_that_it_goes(leases: FakeLeases) -> None:
+    leases.store.address = parse_url("redis+cluster://n1")
+    leases.keeper.wrong = {"renew": AWAY, "do": AWAY}
+    for _ in range(6):
+        leases.thread.turn()
+    leases.thread.submit(Drain({"w": ("q",)}))
+    leases.thread.start()
+    assert not leases.thread.end(10)
+    assert not leases.thread.is_alive()
+    assert leases.keeper.done["deregister"] == 1
