@@ -148,3 +148,10 @@ def test_who_has_no_worker_yet_stands_in_nobodys_way(fleet: Fleet) -> None:
     boots.keep_house()
     assert set(fleet.sent) == {"housekeep"}
     assert fleet.elected(fleet.daemon("works")) == [True]
+
+
+def test_an_heir_comes_before_redis_takes_the_gap_for_an_outage(fleet: Fleet) -> None:
+    for lease_s in (3.0, 15.0, 60.0):
+        keeper = fleet.daemon(f"of-{lease_s}", lease_s=lease_s)
+        waited_s = keeper._election._patience_ms / 1000 + keeper._election.again_s
+        assert waited_s <= 0.9 * lease_s / 3
