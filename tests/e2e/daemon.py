@@ -36,6 +36,9 @@ from jqjobs.store.reads.queues import QueueStatus, queue_status
 from servers import Server
 from waiting import eventually
 
+#: How long to wait for what comes within a second or two: where others take the processors, a worker's boot took 13 s.
+PATIENCE_S = 60
+
 #: What daemons of tests are told unless the test says otherwise: nothing random, nothing slow.
 DEFAULT_FLAGS = {
     "--app": "jobs:app", "--processes": "1", "--jitter": "0", "--poll": "0.5", "--lease": "5",
@@ -71,7 +74,7 @@ class Daemon:
         """Return all whole log lines; what is not JSON has the event "?"."""
         return [_parsed(line) for line in self.log_text().splitlines(keepends=True) if line.endswith("\n")]
 
-    def wait_for_event(self, name: str, count: int = 1, timeout_s: float = 20) -> dict[str, Any]:
+    def wait_for_event(self, name: str, count: int = 1, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait until an event was logged ``count`` times; return the last of these lines."""
         eventually(lambda: len(self.events(name)) >= count, timeout_s, f"{count} x {name} in the log")
         return self.events(name)[count - 1]
@@ -87,7 +90,7 @@ class Daemon:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, timeout_s: float = 20) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for its end and return the exit code."""
         return self.process.wait(timeout_s)
 
@@ -226,7 +229,7 @@ class Site:
         ]  # fmt: skip
         return enqueue(self.client, new, chosen.queue or "default")
 
-    def wait_for(self, job: JobHandle, state: State, timeout_s: float = 20) -> JobInfo:
+    def wait_for(self, job: JobHandle, state: State, timeout_s: float = PATIENCE_S) -> JobInfo:
         """Wait until a job is in a state; return all that is known of it."""
 
         def seen() -> JobInfo:
@@ -250,7 +253,7 @@ class Site:
         notes = [Note(**json.loads(line)) for line in lines if line.endswith("\n")]
         return [note for note in notes if event in ("", note.event) and (job is None or note.id == job.id)]
 
-    def wait_for_start(self, job: JobHandle, nth: int = 1, timeout_s: float = 20) -> Note:
+    def wait_for_start(self, job: JobHandle, nth: int = 1, timeout_s: float = PATIENCE_S) -> Note:
         """Wait until a job was started for the ``nth`` time; return that note."""
         eventually(lambda: len(self.notes("start", job)) >= nth, timeout_s, f"start {nth} of {job.ref}")
         return self.notes("start", job)[nth - 1]
