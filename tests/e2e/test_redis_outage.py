@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from deployments.ports import free_port
 from e2e.daemon import Site
 from jqjobs import App, JobHandle
 from jqjobs.errors import StoreUnavailable
@@ -327,7 +328,7 @@ def test_a_primary_that_was_demoted_and_lives_on_holds_up_nobody(
 def test_a_redis_cluster_ends_the_boot_with_78_and_is_named(
     start_server: StartServer, site_on: SiteOn, form: str
 ) -> None:
-    server = start_server("redis", "--cluster-enabled", "yes", tcp=True)
+    server = start_server("redis", "--cluster-enabled", "yes", "--cluster-port", str(free_port()), tcp=True)
     server.call("CLUSTER", "ADDSLOTSRANGE", 0, 8000)
     daemon = site_on(server).start_daemon(wait=False, JQ_REDIS_URL=form.format(server.url))
     assert daemon.wait() == 78, daemon.log_text()
