@@ -9,7 +9,7 @@ from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.store.store import Store
 
 #: How long each call may take once a node has been silent: it is milliseconds, as a rule.
-_MOMENT_S = 1.0
+MOMENT_S = 1.0
 
 
 def go_on_after(error: StoreError, store: Store) -> None:
@@ -28,4 +28,4 @@ def go_on_after(error: StoreError, store: Store) -> None:
 def be_brief(store: Store) -> None:
     """Wait no longer than moments for a node of a cluster, and for one that is silent then, not again."""
     if store.address.cluster:
-        store.wire.waits.shorten(_MOMENT_S)
+        store.wire.waits.shorten(MOMENT_S)

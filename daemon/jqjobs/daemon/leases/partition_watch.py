@@ -15,9 +15,9 @@ from jqjobs.daemon.lease_messages import Join, LeaseEvent
 from jqjobs.daemon.leases.inboxes import Inboxes
 from jqjobs.daemon.leases.pattern_queues import PatternQueues
 from jqjobs.jobs.partitions import Partitions, partition_of, queue_of
-from jqjobs.store import keys
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.partitioning import restore, tidy
+from jqjobs.store.reads.presence import without_setting
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -60,10 +60,8 @@ class PartitionWatch:
 
     def _with_partitions(self, queues: Sequence[str]) -> list[str]:
         """Return those that have partitions, or had: most have none, and all daemons ask, so that costs little."""
-        key = self._store.address.key
-        looks = [("HEXISTS", key(keys.queue(queue, "settings")), "partitions") for queue in queues]
-        found = self._store.wire.pipeline_in_parts(looks) if looks else []
-        return [queue for queue, there in zip(queues, found, strict=True) if there != 0 or queue in self._known]
+        without = set(without_setting(self._store, queues, "partitions"))
+        return [queue for queue in queues if queue not in without or queue in self._known]
 
     def _queues(self) -> list[str]:
         named = [place for join in self._joined.values() for place in join.queues]

@@ -12,7 +12,6 @@ second; what is to be served goes into the wake sets of the patterns, where work
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.housekeeping import Housekeeping
@@ -23,6 +22,7 @@ from jqjobs.link.queue_choice import QueueChoice, is_like
 from jqjobs.store import keys
 from jqjobs.store.calls.turns import call_workers, claim_round
 from jqjobs.store.going_on import go_on_after
+from jqjobs.store.reads.presence import without_any
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -38,9 +38,6 @@ _PARTS = (
     "ready", "inbox", "scheduled", "suspects", "leases", "parked", "waiting", "transfers", "notices", "hooks",
     "schedule", "comes",
 )  # fmt: skip
-
-#: So many questions go in one round trip.
-_AT_ONCE = 1000
 
 
 class PatternQueues:
@@ -107,7 +104,7 @@ class PatternQueues:
             go_on_after(error, self._store)
             is_due, unasked = True, error
         if is_due:
-            self.stirring = frozenset(self._exist(self.known, _PARTS))
+            self._look_at_known()
             self._looked_ms = now_ms
         if is_mine:
             self._see_to([*self.stirring, *self._next_of_lap()])
@@ -142,7 +139,10 @@ class PatternQueues:
         """Find out which of them have anything. Raises: StoreError."""
         if self._choice.patterns:
             self._learn()
-            self.stirring = frozenset(self._exist(self.known, _PARTS))
+            self._look_at_known()
+
+    def _look_at_known(self) -> None:
+        self.stirring = frozenset(self.known).difference(without_any(self._store, self.known, _PARTS))
 
     def _learn(self) -> None:
         """Read the names of all queues anew when there are more of them."""
@@ -151,15 +151,6 @@ class PatternQueues:
             self.known = [name for name in self._store.queues() if self._choice.has_turns(name)]
             self._names_count = count
             self._housekeeping.served = len(self._choice.names) + len(self.known)
-
-    def _exist(self, queues: Sequence[str], parts: Sequence[str]) -> list[str]:
-        """Return those that have any of these parts, also those that cannot be asked: what comes next will tell."""
-        key, replies = self._store.address.key, list[Any]()
-        for first in range(0, len(queues), _AT_ONCE):
-            looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in parts])
-                     for queue in queues[first : first + _AT_ONCE]]  # fmt: skip
-            replies += self._store.wire.pipeline_in_parts(looks)
-        return [queue for queue, count in zip(queues, replies, strict=True) if count != 0]
 
     def _next_of_lap(self) -> list[str]:
         self._lap = (self._lap + 1) % _LOOKS_A_LAP
@@ -174,7 +165,8 @@ class PatternQueues:
         except StoreError as error:  # of one queue, maybe: others are to be called to all the same
             problem = error
         # No token stands for suspects, which not each worker takes, nor for hooks.
-        waiting = self._exist(queues, ("wake", "suspects", "hooks"))
+        nobody_waits = set(without_any(self._store, queues, ("wake", "suspects", "hooks")))
+        waiting = [queue for queue in queues if queue not in nobody_waits]
         for pattern in self._choice.patterns:
             if mine := [queue for queue in waiting if is_like(queue, [pattern])]:
                 self._store.run(call_workers(pattern, mine))

@@ -1,4 +1,4 @@
---: include trip/nothing
+--: include core trip/nothing
 -- One trip of a worker: settle what it finished, promote what is due, reap who is gone, take what is ready.
 -- KEYS[i]  meta key of each queue the worker serves, in its order (at most 32)
 -- ARGV[1]  now, ms, or ""          ARGV[2] worker id      ARGV[3] trip number, only ever growing
@@ -19,9 +19,9 @@
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0,
 -- or it was met on the way (rules/trip/look.lua)
 local queues, is_wake = {}, string.find(ARGV[6], 'wake')
-for i, key in ipairs(KEYS) do queues[i] = string.sub(key, 1, -5) end
+for i, key in ipairs(KEYS) do queues[i] = prefix(key) end
 if is_wake and has_nothing(queues) then return { 4, workers_here(queues[1]) } end
---: include core trip/standing trip/read_plain trip/woken
+--: include trip/standing trip/read_plain trip/woken
 local now, now_text = clock(ARGV[1])
 local answer = is_wake and take_alone(queues, now, now_text)
 if answer then return answer end

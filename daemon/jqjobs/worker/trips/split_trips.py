@@ -16,7 +16,9 @@ from jqjobs.errors import StoreBusy, StoreError, StoreUnavailable
 from jqjobs.jobs.records import Status, TakenJob
 from jqjobs.store import keys
 from jqjobs.store.calls.trips import Trip
+from jqjobs.store.going_on import MOMENT_S
 from jqjobs.store.nodes import Nodes
+from jqjobs.store.reads.presence import without_any
 from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.answers import Answers, Fenced
@@ -29,9 +31,6 @@ from jqjobs.worker.trips.tail import Tail
 
 #: A queue without any of these has nothing for a worker. What expires without a word a daemon sees, as it keeps house.
 _PARTS = ("ready", "inbox", "scheduled", "suspects", "cancels")
-
-#: How long a leg may take once a node has been silent: it is milliseconds, as a rule.
-_MOMENT_S = 1.0
 
 
 class SplitTrips:
@@ -119,7 +118,7 @@ class SplitTrips:
 
     def _try_to_send(self, packet: Packet) -> None:
         if self._silent:
-            self._store.wire.waits.hurry(time.monotonic() + _MOMENT_S)
+            self._store.wire.waits.hurry(time.monotonic() + MOMENT_S)
         try:
             self._store.send(packet.call)
         except StoreError as error:
@@ -150,10 +149,8 @@ class SplitTrips:
 
     def _with_something(self, queues: Sequence[str]) -> set[str]:
         """Return which of these have anything, also those that cannot be asked: their legs will tell."""
-        key, asked = self._store.address.key, [queue for queue in queues if not self._is_silent(queue)]
-        looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in _PARTS]) for queue in asked]
-        found = self._store.wire.pipeline_in_parts(looks) if looks else []
-        return set(queues) - {queue for queue, count in zip(asked, found, strict=True) if count == 0}
+        asked = [queue for queue in queues if not self._is_silent(queue)]
+        return set(queues).difference(without_any(self._store, asked, _PARTS))
 
     def _first_with_suspects(self) -> str | None:
         """Return a queue that has suspects, which come before all else; each in its turn."""

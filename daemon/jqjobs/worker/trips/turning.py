@@ -18,10 +18,10 @@ from jqjobs.errors import StoreError
 from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.link.queue_choice import QueueChoice
 from jqjobs.link.turn_places import TurnPlaces
-from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.leases import Joined, join_by_turn, step_out
 from jqjobs.store.calls.turns import Charge, take_called
+from jqjobs.store.reads.presence import without_any
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 from jqjobs.worker.trips.batch import Batch
@@ -99,8 +99,8 @@ class Turning:
         self._book.count(now_ms, busy)
         over = self._book.over_now(now_ms)
         others = [queue for queue in self._book.may_go(now_ms, busy) if queue not in over]
-        ended = [*over, *_without(store, others, ("ready", "inbox"))]
-        idle = _without(store, over, ("wake",))
+        ended = [*over, *without_any(store, others, ("ready", "inbox"))]
+        idle = without_any(store, over, ("wake",))
         charges = [Charge(queue, self._book.end(queue), queue in over and queue not in idle) for queue in ended]
         if self._exchanger.fast.queue in self._order.over:
             self._exchanger.fast.begin_anew()
@@ -195,11 +195,3 @@ class Turning:
         for queue in queues:
             self._book.forget(queue)
             self._doubtful.add(queue)
-
-
-def _without(store: Store, queues: Sequence[str], parts: Sequence[str]) -> list[str]:
-    """Return those that have none of these parts."""
-    key = store.address.key
-    looks = [("EXISTS", *[key(keys.queue(queue, part)) for part in parts]) for queue in queues]
-    found = store.wire.pipeline_in_parts(looks) if looks else []
-    return [queue for queue, count in zip(queues, found, strict=True) if count == 0]

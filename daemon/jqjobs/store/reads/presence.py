@@ -1,0 +1,35 @@
+"""Which of many queues have nothing, asked of all in a few round trips: what comes next can leave those out.
+
+Those that cannot be asked are not left out: what comes next will tell what is wrong there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jqjobs.store import keys
+from jqjobs.store.store import Store
+from jqjobs.store.wire import Argument
+
+#: So many questions go in one round trip.
+_AT_ONCE = 1000
+
+
+def without_any(store: Store, queues: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """Return those that have none of these parts, in order. One that cannot be asked may have some."""
+    key = store.address.key
+    return _nothing_counted(store, queues, lambda queue: ("EXISTS", *[key(keys.queue(queue, part)) for part in parts]))
+
+
+def without_setting(store: Store, queues: Sequence[str], name: str) -> list[str]:
+    """Return those that do not have this setting, in order. One that cannot be asked may have it."""
+    key = store.address.key
+    return _nothing_counted(store, queues, lambda queue: ("HEXISTS", key(keys.queue(queue, "settings")), name))
+
+
+def _nothing_counted(store: Store, queues: Sequence[str], look: Callable[[str], Sequence[Argument]]) -> list[str]:
+    found = list[Any]()
+    for first in range(0, len(queues), _AT_ONCE):
+        found += store.wire.pipeline_in_parts([look(queue) for queue in queues[first : first + _AT_ONCE]])
+    return [queue for queue, count in zip(queues, found, strict=True) if count == 0]
