@@ -8,11 +8,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+#: How long to wait for what comes within a second or two: where others take the processors, a worker's boot took 13 s.
+PATIENCE_S = 60.0
+
 #: Seconds between two looks.
 _POLL_S = 0.02
 
 
-def eventually(predicate: Callable[[], T], timeout_s: float = 10, what: str = "") -> T:
+def eventually(predicate: Callable[[], T], timeout_s: float = PATIENCE_S, what: str = "") -> T:
     """Return `predicate()` as soon as it is true.
 
     An AssertionError inside the predicate counts as "not yet"; the last one is shown when time is up.

@@ -34,10 +34,7 @@ from jqjobs.jobs.records import NewJob, State, new_id
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from servers import Server
-from waiting import eventually
-
-#: How long to wait for what comes within a second or two: where others take the processors, a worker's boot took 13 s.
-PATIENCE_S = 60
+from waiting import PATIENCE_S, eventually
 
 #: What daemons of tests are told unless the test says otherwise: nothing random, nothing slow.
 DEFAULT_FLAGS = {

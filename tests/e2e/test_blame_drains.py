@@ -56,13 +56,13 @@ def start_soon(site: Site, job: JobHandle, nth: int) -> int:
             site.server.call("ZADD", f"jq:{{{job.queue}}}:scheduled", "XX", 0, job.id)
         return len(site.notes("start", job)) >= nth
 
-    eventually(has_begun, 30, f"start {nth} of {job.ref}")
+    eventually(has_begun, what=f"start {nth} of {job.ref}")
     return max(delays)
 
 
 def wait_for_end(job: JobHandle, nth: int) -> None:
     """Wait until Redis knows that the ``nth`` execution is over."""
-    eventually(lambda: job.info().executions == nth, 30, f"end {nth} of {job.ref}")
+    eventually(lambda: job.info().executions == nth, what=f"end {nth} of {job.ref}")
 
 
 def running(site: Site, job: JobHandle) -> Daemon:

@@ -56,4 +56,4 @@ def test_a_campaign_that_is_interrupted_leaves_no_process_behind() -> None:
         campaign.kill()
     assert campaign.returncode != 0
     assert "broken off" in said
-    eventually(lambda: not any(process.is_running() for process in below), 20, "all of them gone")
+    eventually(lambda: not any(process.is_running() for process in below), what="all of them gone")

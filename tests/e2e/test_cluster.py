@@ -84,11 +84,11 @@ def test_a_primary_that_dies_and_a_slot_that_moves_under_load_cost_no_job_and_no
     nodes.start(killed)
     nodes.wait_until_whole()
     before = len(producer.accepted["q0"])
-    eventually(lambda: len(producer.accepted["q0"]) > before + 5, timeout_s=20)
+    eventually(lambda: len(producer.accepted["q0"]) > before + 5)
 
     producer.ended.set()
     producer.join(10)
-    eventually(lambda: producer.started(site), timeout_s=30)
+    eventually(lambda: producer.started(site))
     first_starts = list(dict.fromkeys((note.queue, note.id) for note in site.notes("start")))
     for queue, accepted in producer.accepted.items():
         started = [job for at, job in first_starts if at == queue and job in set(accepted)]

@@ -23,7 +23,7 @@ def test_so_many_jobs_run_at_once_and_not_one_more(site: Site) -> None:
         running = holding(site, *names)
         more = site.send_many([(names[0], str(site.gate())), ("quick",)])
         ids = {job.id for job in running}
-        eventually(lambda ids=ids: shown_jobs(site) == ids, 10, "status shows each running job")  # type: ignore[misc]
+        eventually(lambda ids=ids: shown_jobs(site) == ids, what="status shows each running job")  # type: ignore[misc]
         assert not started(site, more), "all slots are taken"
         site.gate().touch()
         for job in (*running, *more):
@@ -114,7 +114,7 @@ def test_term_lets_all_that_runs_finish_and_gives_back_the_rest(site: Site) -> N
     waiting = site.send_many([("quick",)] * 3)
     daemon.send(signal.SIGTERM)
     daemon.wait_for_event("signal")
-    eventually(lambda: site.status().active == 4, 10, "nothing but what runs is held")
+    eventually(lambda: site.status().active == 4, what="nothing but what runs is held")
     site.gate().touch()
     assert daemon.wait() == 0
     assert {job.info().executions for job in running if job.state() is State.KEPT} == {1}

@@ -32,8 +32,8 @@ def test_limited_jobs_run_side_by_side_as_far_as_the_limit_goes(site: Site) -> N
     start(site, 8)
     beside = holding(site, *HOLDS)
     limited = site.send_many([("guarded_hold", str(site.gate()))] * 5)
-    eventually(lambda: len(started(site, limited)) == 3, 20, "three run beside the others")
-    eventually(lambda: site.status().held == 2, 20, "the rest waits for a place")
+    eventually(lambda: len(started(site, limited)) == 3, what="three run beside the others")
+    eventually(lambda: site.status().held == 2, what="the rest waits for a place")
     assert len(started(site, limited)) == 3
     site.gate().touch()
     for job in (*beside, *limited):
@@ -66,7 +66,7 @@ def test_hooks_are_called_while_other_jobs_run(site: Site) -> None:
     running = holding(site, *HOLDS)
     jobs = site.send_many([("with_hook", 0.01), ("with_hook_async", 0.01)] * 10)
     for job in jobs:
-        eventually((site.directory / f"told-{job.id}").exists, 20, f"the hook of {job.id}")
+        eventually((site.directory / f"told-{job.id}").exists, what=f"the hook of {job.id}")
     assert all((site.directory / f"begun-{job.id}").exists() for job in jobs[1::2])
     site.gate().touch()
     for job in (*running, *jobs):
@@ -94,7 +94,7 @@ def test_without_prefetch_a_worker_holds_no_more_than_its_slots_run(site: Site) 
         site.wait_for(job, State.KEPT)
     running = holding(site, *HOLDS)
     behind = site.send_many([("quick",)] * 5)
-    eventually(lambda: site.status().ready == 5, 5, "they wait where others can take them")
+    eventually(lambda: site.status().ready == 5, what="they wait where others can take them")
     site.gate().touch()
     for job in (*running, *behind):
         assert site.wait_for(job, State.KEPT).executions == 1

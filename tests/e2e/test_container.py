@@ -147,7 +147,7 @@ def container(site_on: Callable[[Server], Site], start_server: Callable[..., Ser
 
 def test_a_pod_is_ready_runs_jobs_and_ends_in_an_orderly_way(container: Container) -> None:
     daemon = container.start()
-    eventually(lambda: container.probe("readinessProbe") == 200, 30, "the pod is ready")
+    eventually(lambda: container.probe("readinessProbe") == 200, what="the pod is ready")
     assert container.probe("livenessProbe") == 200
     seen: dict[str, Any] = container.site.wait_for(container.site.send("look_around"), State.KEPT).result
     assert seen == {"uid": USER, "daemon": 1, "refused": "Read-only file system", "tmp": str(container.tmp)}
@@ -159,7 +159,7 @@ def test_what_runs_when_a_pod_goes_is_back_in_the_queue_for_free(container: Cont
     daemon = container.start(JQ_GRACE="1s", JQ_KILL_AFTER="1s")
     job = container.site.send("stay")
     container.site.wait_for(job, State.ACTIVE, 30)
-    eventually(lambda: container.probe("readinessProbe") == 200, 30, "the pod is ready")
+    eventually(lambda: container.probe("readinessProbe") == 200, what="the pod is ready")
     assert container.terminate(daemon) == 0
     found = container.site.wait_for(job, State.READY)
     assert (found.failures, found.crashes, found.interrupts) == (0, 0, 1)

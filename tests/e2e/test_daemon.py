@@ -32,7 +32,7 @@ def test_term_lets_the_running_job_finish_and_gives_the_others_back_free_and_in_
     assert {job.state() for job in prefetched} == {State.ACTIVE}
     behind = site.send("quick")
     daemon.send(signal.SIGTERM)
-    eventually(lambda: {job.state() for job in prefetched} == {State.READY}, 5, "given back while the job runs")
+    eventually(lambda: {job.state() for job in prefetched} == {State.READY}, what="given back while the job runs")
     site.gate().touch()
     assert daemon.wait() == 0
     assert running.info().executions == 1
@@ -85,7 +85,7 @@ def test_fault_10_term_while_the_app_is_slow_to_import_is_obeyed(site: Site) -> 
     app = site.write_app("slow", "import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     site.tolerates_defects = True  # the line that the module prints is no JSON
     daemon = site.start_daemon("--app", app, wait=False)
-    eventually(lambda: "importing" in daemon.log_text(), 20, "the import has begun")
+    eventually(lambda: "importing" in daemon.log_text(), what="the import has begun")
     _ends_promptly(daemon, signal.SIGTERM)
 
 
@@ -93,7 +93,7 @@ def test_fault_10_a_stop_while_the_app_is_slow_to_import_is_obeyed(site: Site) -
     app = site.write_app("slow", "import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     site.tolerates_defects = True
     daemon = site.start_daemon("--app", app, "--kill-after", "30", wait=False)
-    eventually(lambda: "importing" in daemon.log_text(), 20, "the import has begun")
+    eventually(lambda: "importing" in daemon.log_text(), what="the import has begun")
     _ends_promptly(daemon, signal.SIGQUIT)
 
 
@@ -153,7 +153,7 @@ def test_hup_replaces_every_worker_and_interrupts_no_job(site: Site) -> None:
     other = site.send("quick")
     site.wait_for(other, State.KEPT)  # somebody serves while the reload is under way
     site.gate().touch()
-    eventually(lambda: len(daemon.workers()) == 2 and not set(daemon.workers()) & set(before), 20, "all replaced")
+    eventually(lambda: len(daemon.workers()) == 2 and not set(daemon.workers()) & set(before), what="all replaced")
     info = site.wait_for(job, State.KEPT)
     assert (info.executions, info.attempt, info.interrupts) == (1, 1, 0)
     daemon.wait_for_event("worker.ready", 4)

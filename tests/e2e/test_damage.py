@@ -36,8 +36,8 @@ def test_a_daemon_sets_a_key_of_the_wrong_type_aside_says_so_and_goes_on(site: S
     for part in ("succeeded", "kept", "unique", "meta", "catalog", "wake", "scheduled"):
         site.server.call("SET", key(part), "x")
         set_aside, said = key(f"{part}:damaged"), f"{key(part)} was a string"
-        eventually(lambda one=set_aside: site.server.call("EXISTS", one), 20, f"{part} is set aside")  # type: ignore[misc]
-        eventually(lambda words=said: words in daemon.log_text(), 10, f"{said}, it is said")  # type: ignore[misc]
-        job = eventually(lambda: site.send("quick"), 10)
+        eventually(lambda one=set_aside: site.server.call("EXISTS", one), what=f"{part} is set aside")  # type: ignore[misc]
+        eventually(lambda words=said: words in daemon.log_text(), what=f"{said}, it is said")  # type: ignore[misc]
+        job = eventually(lambda: site.send("quick"))
         site.wait_for(job, State.KEPT)
     assert len(daemon.events("worker.ready")) == 2

@@ -72,7 +72,7 @@ def test_a_rolling_deploy_kills_no_job_whose_arguments_have_changed(site: Site) 
 
     site.start_daemon("--app", site.write_app("after", AFTER))
     jobs += [new_code.jobs[name].enqueue(**kwargs) for name, kwargs, _ in CALLS]
-    eventually(lambda: any(job.state() is State.KEPT for job in jobs), 30, "new code takes what was parked")
+    eventually(lambda: any(job.state() is State.KEPT for job in jobs), what="new code takes what was parked")
     old.send(signal.SIGTERM)
     assert old.wait() == 0
     results = [site.wait_for(job, State.KEPT, 60) for job in jobs]
@@ -85,7 +85,7 @@ def test_a_typo_from_another_language_is_seen_at_once(site: Site) -> None:
     with site.client.store() as store:
         store.wire.call("LPUSH", "jq:{default}:inbox", '{"job":"added","id":"typo","kwargs":{"aa":1}}')
     typo = JobHandle("typo", "default", False, site.client)
-    eventually(lambda: site.status().dead == 1, 20, "the typo is dead")
+    eventually(lambda: site.status().dead == 1, what="the typo is dead")
     assert typo.info().reason == "discarded"
 
 

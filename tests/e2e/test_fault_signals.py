@@ -37,7 +37,7 @@ def ends_promptly_and_alone(daemon: Daemon, number: signal.Signals = signal.SIGT
     daemon.send(number)
     assert daemon.wait() == 0, daemon.log_text()
     assert time.monotonic() - began < PROMPT_S, daemon.log_text()
-    eventually(lambda: not any(map(is_running, others)), 5, "nobody is left")
+    eventually(lambda: not any(map(is_running, others)), what="nobody is left")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_fault_10_an_end_while_a_canary_boots_ends_the_canary_too(
     daemon = site.start_daemon("--app", site.write_app("shop", GOOD), "--watch", "off")
     site.write_app("shop", SLOW)
     daemon.send(signal.SIGHUP)
-    eventually(importing.exists, 20, "the canary loads the new code")
+    eventually(importing.exists, what="the canary loads the new code")
     ends_promptly_and_alone(daemon, number)
     assert not daemon.events("reload.refused"), "nothing was wrong with it"
 
@@ -63,7 +63,7 @@ def test_fault_10_an_end_while_the_new_daemon_is_tried_ends_that_too(site: Site,
     site.write_app("shop", SLOW)
     (site.directory / ".env").write_text("JQ_MAX_JOBS=1000\n")
     daemon.send(signal.SIGHUP)
-    eventually(importing.exists, 20, "jqd --check loads the app")
+    eventually(importing.exists, what="jqd --check loads the app")
     assert len(descendants(daemon)) == 2, "a worker and the check"
     ends_promptly_and_alone(daemon)
 
@@ -72,7 +72,7 @@ def test_fault_10_an_end_while_it_waits_for_its_turn_to_reload(site: Site) -> No
     first, second = (site.start_daemon("--app", site.write_app("shop", GOOD), "--watch", "off") for _ in range(2))
     site.write_app("shop", SLOW)
     first.send(signal.SIGHUP)
-    eventually((site.directory / "importing").exists, 20, "the first one has its turn")
+    eventually((site.directory / "importing").exists, what="the first one has its turn")
     second.send(signal.SIGHUP)
     second.wait_for_event("signal")
     ends_promptly_and_alone(second)
@@ -117,10 +117,10 @@ def test_fault_10_fifty_hups_a_second_are_one_reload_that_interrupts_no_job(site
         daemon.send(signal.SIGHUP)
         time.sleep(0.02)  # not to wait for something: fifty of them make a second
     started = len(daemon.events("worker.started"))
-    eventually(lambda: len(daemon.workers()) - len({*before} & {*daemon.workers()}) == 2, 30, "two new ones")
+    eventually(lambda: len(daemon.workers()) - len({*before} & {*daemon.workers()}) == 2, what="two new ones")
     site.gate().touch()
     assert site.wait_for(job, State.KEPT).interrupts == 0
-    eventually(lambda: len(daemon.workers()) == 2 and not {*before} & {*daemon.workers()}, 30, "all were replaced")
+    eventually(lambda: len(daemon.workers()) == 2 and not {*before} & {*daemon.workers()}, what="all were replaced")
     assert started < 20, "one new worker at a time"
     assert len(daemon.events("worker.started")) - started <= 3, "and then it is over"
     assert not daemon.events("reload.refused")

@@ -67,7 +67,7 @@ def test_fault_02_workers_die_with_a_killed_daemon_and_the_next_one_takes_their_
         site.wait_for_start(job)
     workers = daemon.workers()
     daemon.kill()
-    eventually(lambda: not any(map(is_running, workers)), 5, "the workers died with their daemon")
+    eventually(lambda: not any(map(is_running, workers)), what="the workers died with their daemon")
     successor = site.start_daemon("--processes", "2", "--lease", "60", wait=False)
     started_s = successor.wait_for_event("daemon.started")["ts"]
     last_taken_up_s = successor.wait_for_event("worker.taken_over", 2)["ts"]
@@ -223,5 +223,5 @@ def test_a_thread_that_a_job_left_behind_does_not_keep_its_worker_when_that_reti
     [worker] = daemon.workers()
     daemon.send(signal.SIGHUP)
     daemon.wait_for_event("worker.replaced")
-    eventually(lambda: not is_running(worker), 30, "the old worker is gone")
+    eventually(lambda: not is_running(worker), what="the old worker is gone")
     assert daemon.wait_for_event("threads.left")["threads"].count("stubborn") == 1

@@ -62,7 +62,7 @@ def test_a_result_goes_through_a_chain_over_three_queues(app: App) -> None:
     jobs = app.jobs
     chain = app.chain(jobs["fetch"].call(7), jobs["double"].call(), jobs["total"].call(more=1)).enqueue()
 
-    eventually(lambda: chain.steps[2].state() == "kept", 20, "the last step has run")
+    eventually(lambda: chain.steps[2].state() == "kept", what="the last step has run")
     assert chain.steps[2].result(5) == 43
 
 

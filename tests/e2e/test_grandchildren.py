@@ -50,7 +50,7 @@ class Behind:
     def start_job(self, *, new_session: bool = False, **options: str) -> tuple[JobHandle, int]:
         """Send the job and wait until it hangs; return it, and the pid of what it has started."""
         job = self.site.send("leave_behind", str(self.file), new_session, **options)
-        eventually(self.file.exists, 20, "the job has started a process")
+        eventually(self.file.exists, what="the job has started a process")
         left = int(self.file.read_text())
         assert is_running(left)
         return job, left
@@ -70,14 +70,14 @@ def test_fault_08_what_a_job_started_dies_with_its_killed_worker(behind: Behind)
     [worker] = daemon.workers()
     os.kill(worker, signal.SIGKILL)
     assert behind.site.wait_for(job, State.KEPT).crashes == 1
-    eventually(lambda: not is_running(left), 5, "what the job started is gone")
+    eventually(lambda: not is_running(left), what="what the job started is gone")
 
 
 def test_fault_08_what_a_job_started_dies_with_the_worker_that_was_killed_for_its_time_limit(behind: Behind) -> None:
     behind.site.start_daemon("--app", behind.app, "--kill-after", "0.5")
     job, left = behind.start_job(timeout="1s")
     assert behind.site.wait_for(job, State.DEAD).reason == "hung"
-    eventually(lambda: not is_running(left), 5, "what the job started is gone")
+    eventually(lambda: not is_running(left), what="what the job started is gone")
 
 
 def test_fault_08_who_made_a_session_of_its_own_survives_which_is_a_documented_limit(behind: Behind) -> None:
@@ -93,11 +93,11 @@ def test_fault_08_what_a_job_started_before_its_daemon_was_killed_is_ended_by_th
     job, left = behind.start_job()
     workers = daemon.workers()
     daemon.kill()
-    eventually(lambda: not any(map(is_running, workers)), 5, "the workers died with their daemon")
+    eventually(lambda: not any(map(is_running, workers)), what="the workers died with their daemon")
     assert is_running(left), "so far nobody has ended it"
     successor = behind.site.start_daemon("--app", behind.app)
     assert successor.wait_for_event("worker.taken_over")["descendants"] == "killed"
-    eventually(lambda: not is_running(left), 5, "what the job started is gone")
+    eventually(lambda: not is_running(left), what="what the job started is gone")
     assert behind.site.wait_for(job, State.KEPT).result == "another time"
 
 
@@ -107,7 +107,7 @@ def test_fault_08_a_daemon_that_runs_already_ends_what_its_neighbours_jobs_left(
     neighbour = behind.site.start_daemon("--app", behind.app)
     daemon.kill()
     assert neighbour.wait_for_event("worker.taken_over")["descendants"] == "killed"
-    eventually(lambda: not is_running(left), 5, "what the job started is gone")
+    eventually(lambda: not is_running(left), what="what the job started is gone")
 
 
 def test_a_take_over_with_nothing_left_behind_says_nothing_of_it(behind: Behind) -> None:

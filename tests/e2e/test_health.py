@@ -39,7 +39,7 @@ class Probe:
             assert (live[0], ready[0], ready[1]["state"]) == (livez, readyz, state), (live, ready)
             return True
 
-        eventually(seen, 20)
+        eventually(seen)
 
 
 def test_a_daemon_at_work_is_live_and_ready(site: Site) -> None:

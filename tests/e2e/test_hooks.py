@@ -117,7 +117,7 @@ def told(site: Site, job_id: str) -> list[tuple[Any, ...]]:
 
 
 def all_told(site: Site, job_id: str, last: str = "cleanup", count: int = 1) -> list[tuple[Any, ...]]:
-    eventually(lambda: [event for event, *_ in told(site, job_id)].count(last) == count, 30, f"{count} x {last}")
+    eventually(lambda: [event for event, *_ in told(site, job_id)].count(last) == count, what=f"{count} x {last}")
     return told(site, job_id)
 
 
@@ -130,7 +130,7 @@ def site(site: Site) -> Site:
 @pytest.mark.parametrize("name", ["add", "add_async"])
 def test_a_success_is_told_with_its_result_once_it_is_recorded(site: Site, name: str) -> None:
     job = site.send(name, 1, 2)
-    assert job.result(timeout=20) == 6
+    assert job.result(timeout=60) == 6
     assert all_told(site, job.id, "on_success") == [
         ("on_start", "active"), ("cleanup", "active"), ("on_success", 6, "kept"),
     ]  # fmt: skip
@@ -186,7 +186,7 @@ def test_hooks_of_a_job_that_ends_while_its_worker_drains_are_still_called(site:
 
 
 def test_a_worker_begins_and_ends_in_the_event_loop_of_its_jobs(site: Site) -> None:
-    site.send("add_async", 1, 2).result(timeout=20)
+    site.send("add_async", 1, 2).result(timeout=60)
     site.daemons[0].send(signal.SIGTERM)
     assert site.daemons[0].wait() == 0
     lines = (site.directory / "journal.life").read_text().splitlines()
@@ -196,7 +196,7 @@ def test_a_worker_begins_and_ends_in_the_event_loop_of_its_jobs(site: Site) -> N
 
 def test_what_a_job_puts_off_is_called_after_it_by_its_worker(site: Site) -> None:
     path = site.directory / "late"
-    assert site.send("puts_off", str(path)).result(timeout=20) is False
+    assert site.send("puts_off", str(path)).result(timeout=60) is False
     eventually(path.exists)
 
 
@@ -205,6 +205,6 @@ def test_jobs_that_jobs_enqueue_go_to_redis_whatever_engine_the_environment_name
 ) -> None:
     site = site_on(any_server)
     site.start_daemon("--app", site.write_app("hooked", APP), JQ_ENGINE="sync")
-    queue, job_id = site.send("enqueues").result(timeout=20).split("/")
+    queue, job_id = site.send("enqueues").result(timeout=60).split("/")
     inner = JobHandle(job_id, queue, True, site.client)
-    assert inner.result(timeout=20) == 6
+    assert inner.result(timeout=60) == 6

@@ -129,7 +129,7 @@ def test_what_the_dockerfile_makes_runs_jobs_is_healthy_and_ends_when_docker_sto
         eventually(lambda: image.run(*probe).returncode == 0, 60, "the container is healthy")
         eventually(lambda: bool(daemon.events("worker.ready")), 60, "a worker is ready")
         job = image.run("jqctl", "enqueue", "greet", "--args", '["ann"]', "-o", "ids", **place).stdout.strip()
-        eventually(lambda: '"hello, ann"' in image.run("jqctl", "job", "show", job, **place).stdout, 30, "it has run")
+        eventually(lambda: '"hello, ann"' in image.run("jqctl", "job", "show", job, **place).stdout, what="it has run")
         process.terminate()
         assert process.wait(timeout=int(COMPOSE["services"]["jqd"]["stop_grace_period"].rstrip("s"))) == 0
     finally:

@@ -55,7 +55,7 @@ def state_becomes(site: Site, state: str) -> dict[str, Any]:
         assert found["state"] == state, found
         return found
 
-    return eventually(seen, 20, f"the daemon's state is {state}")
+    return eventually(seen, what=f"the daemon's state is {state}")
 
 
 def never_two_at_once(daemon: Daemon) -> bool:
@@ -233,7 +233,7 @@ def test_two_workers_are_not_promised_the_same_bytes_and_who_does_not_fit_now_ru
     eventually(lambda: site.notes("start"), what="one of them runs")
     [first] = site.notes("start")
     [second] = [job for job in jobs if job.id != first.id]
-    eventually(lambda: second.info().attempt >= 2, 20, "it was put off twice")
+    eventually(lambda: second.info().attempt >= 2, what="it was put off twice")
     assert len(site.notes("start")) == 1
     for each in site.send_many([("quick",)] * 5):
         site.wait_for(each, State.KEPT)

@@ -46,7 +46,7 @@ def test_a_daemon_finishes_what_a_killed_mover_began(site: Site, steps: int) -> 
     daemon = site.start_daemon("--queues", "default")
     move_and_be_killed(site, jobs, steps)
 
-    eventually(lambda: site.status().moving == 0, 30, "they are brought there")
+    eventually(lambda: site.status().moving == 0, what="they are brought there")
     assert (site.status().scheduled, site.status("other").scheduled) == (0, 20)
     if steps < 5:
         assert daemon.wait_for_event("jobs.delivered")["jobs"] == 20
@@ -56,7 +56,7 @@ def test_a_daemon_finishes_what_a_killed_mover_began(site: Site, steps: int) -> 
         job.promote()
     site.start_daemon("--queues", "other")
     for job in jobs:
-        eventually(lambda: job.state() is State.KEPT, 30)  # noqa: B023
+        eventually(lambda: job.state() is State.KEPT)  # noqa: B023
     assert len(site.notes("start")) == 20
     assert site.client.run(queue_status("other")).done == 20
     assert site.client.run(transfers.transfers("default")).jobs == []

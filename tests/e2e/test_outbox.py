@@ -69,14 +69,14 @@ def test_a_relay_runs_beside_the_workers_is_replaced_and_ends_with_them(site: Si
         with closing(sqlite3.connect(site.directory / "shop.sqlite3")) as connection:
             job = double.options(outbox=connection).enqueue(number)
             connection.commit()
-        eventually(lambda: job.state() == "kept", 20, "a job that a relay has brought")
+        eventually(lambda: job.state() == "kept", what="a job that a relay has brought")
         assert job.result() == 2 * number
 
     with producer(site) as double:
         daemon = site.start_daemon("--app", site.write_app("shop", _APP + _OUTBOX))
         killed = relay_of(daemon, 1)
         goes_through(1)
-        relay = eventually(lambda: told_of_relay(double), 20, "a relay that has counted its rows")
+        relay = eventually(lambda: told_of_relay(double), what="a relay that has counted its rows")
         assert (relay.state, relay.pid, relay.rows) == ("running", killed, 0)
         os.kill(killed, signal.SIGKILL)
         old = relay_of(daemon, 2)
@@ -111,7 +111,7 @@ def test_jobs_of_a_producer_that_knows_no_redis_run_on_an_embedded_one(
     assert "1 row waiting" in capsys.readouterr().out
     try:
         site.start_daemon("--app", site_app, JQ_REDIS_URL=f"embedded:{place}", JQ_DATABASE_URL=url)
-        assert job.result(timeout=30) == 42
+        assert job.result(timeout=60) == 42
     finally:
         site.close()
         kill_embedded(place)

@@ -110,14 +110,14 @@ def leave_orphans(site: Site, directory: Path, count: int) -> None:
     for number in range(count):
         says_so = directory / f"orphan{number}"
         assert site.wait_for(site.send("leave_orphan", str(says_so)), State.KEPT).result == 1, "its daemon is PID 1"
-        eventually(says_so.exists, 20, "an orphan became a child of PID 1")
+        eventually(says_so.exists, what="an orphan became a child of PID 1")
 
 
 def test_orphans_of_jobs_do_not_stay_zombies(site: Site, pid_one: PidOne, tmp_path: Path) -> None:
     workers = pid_one.children()
     assert len(workers) == 2
     leave_orphans(site, tmp_path, 3)
-    eventually(lambda: pid_one.children() == workers, 10, "PID 1 has no children but its workers")
+    eventually(lambda: pid_one.children() == workers, what="PID 1 has no children but its workers")
 
 
 def test_what_a_killed_worker_leaves_is_ended_waited_for_and_hides_no_exit_status(
@@ -131,7 +131,7 @@ def test_what_a_killed_worker_leaves_is_ended_waited_for_and_hides_no_exit_statu
     assert pid_one.log.wait_for_event("worker.died")["code"] == -signal.SIGKILL
     assert "killed by SIGKILL" in (job.info().history[0].error or "")
     pid_one.log.wait_for_event("worker.ready", 3)
-    eventually(lambda: len(pid_one.children()) == 2, 10, "PID 1 has no children but its workers")
+    eventually(lambda: len(pid_one.children()) == 2, what="PID 1 has no children but its workers")
     assert pid_one.children() == pid_one.workers()
 
 
@@ -146,6 +146,6 @@ def test_a_signal_ends_pid_1_in_an_orderly_way(pid_one: PidOne, number: signal.S
 
 def test_an_orphan_that_is_still_running_does_not_keep_pid_1_from_ending(site: Site, pid_one: PidOne) -> None:
     site.send("leave_running", timeout="1s")
-    eventually(pid_one.sleepers, 20)
+    eventually(pid_one.sleepers)
     pid_one.daemon.send_signal(signal.SIGQUIT)
     assert pid_one.outside.wait(20) == 0

@@ -14,7 +14,7 @@ MOST_BEFORE_URGENT = 8
 def test_an_urgent_job_overtakes_all_but_the_few_that_a_worker_holds(site: Site) -> None:
     site.start_daemon()
     naps = site.send_many([("nap", NAP_S)] * 300)
-    eventually(lambda: len(site.notes("start")) > 60, 30, "the worker knows how long they last")
+    eventually(lambda: len(site.notes("start")) > 60, what="the worker knows how long they last")
     urgent = site.send("quick", priority=10)
     started = len(site.notes("start"))
     site.wait_for(naps[-1], State.KEPT, 60)

@@ -57,8 +57,8 @@ def _results(site: Site, world: str, prefix: str) -> list[Any]:
 
     with closing(app.client):
         handles = [send.options(id=f"job-{n}").enqueue(f"{world}-{n}") for n in range(20)]
-        child = send_another.enqueue(f"{world}-child").result(timeout=30)
-        return [handle.result(timeout=30) for handle in (*handles, app.handle(child))]
+        child = send_another.enqueue(f"{world}-child").result(timeout=60)
+        return [handle.result(timeout=60) for handle in (*handles, app.handle(child))]
 
 
 def _ran(site: Site, world: str) -> list[str]:
@@ -72,7 +72,7 @@ def test_two_apps_with_equal_names_never_meet_when_their_prefixes_differ(site: S
     assert _results(site, "shop", "shop") == ["shop"] * 21
     assert _results(site, "blog", "eu:blog") == ["blog"] * 21
     for world, other in (("shop", "blog"), ("blog", "shop")):
-        eventually(partial(lambda world: "tick" in _ran(site, world), world), 20, f"a tick of {world}")
+        eventually(partial(lambda world: "tick" in _ran(site, world), world), what=f"a tick of {world}")
         assert not [word for word in _ran(site, world) if word.startswith(other)]
     assert {key.decode().partition("{")[0] for key in site.server.call("KEYS", "*")} == {"shop:", "eu:blog:"}
 

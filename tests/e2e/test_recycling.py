@@ -34,7 +34,7 @@ def test_max_jobs_replaces_workers_with_no_gap_and_no_lost_job(site: Site) -> No
         jobs.extend(site.send_many([("quick",)] * 5))
         return len(daemon.events("worker.replaced")) >= 3
 
-    eventually(are_replaced, 30, "workers were replaced")
+    eventually(are_replaced, what="workers were replaced")
     infos = [site.wait_for(job, State.KEPT) for job in jobs]
     assert {(info.executions, info.crashes, info.interrupts) for info in infos} == {(1, 0, 0)}
     assert len(site.notes("start")) == len(jobs)
@@ -120,7 +120,7 @@ def test_a_deleted_runtime_directory_is_made_anew_and_every_worker_has_a_board_a
     boards = site.directory / "boards"
     before = {path.name for path in boards.glob("*/*.board")}
     shutil.rmtree(boards)
-    eventually(lambda: len(daemon.events("worker.replaced")) == 2, 30, "both workers were replaced")
+    eventually(lambda: len(daemon.events("worker.replaced")) == 2, what="both workers were replaced")
     after = {path.name for path in boards.glob("*/*.board")}
     assert (len(before), before & after, len(after) >= 2) == (2, set(), True)
     assert site.wait_for(site.send("quick"), State.KEPT).crashes == 0

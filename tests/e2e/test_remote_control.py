@@ -212,7 +212,7 @@ def test_orders_work_again_when_redis_is_back(
     assert (code, said["error"]["code"]) == (UNREACHABLE, "unreachable")
     daemon.wait_for_event("redis.lost")
     server.restart()
-    eventually(lambda: site.jqctl("daemon", "quiet", "web-1")[0] == OK, 30, "it hears orders again")
+    eventually(lambda: site.jqctl("daemon", "quiet", "web-1")[0] == OK, what="it hears orders again")
     assert is_running(worker), "an outage is no reason to replace a worker"
     order(site, "drain")
     assert daemon.wait() == 0

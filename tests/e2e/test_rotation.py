@@ -140,7 +140,7 @@ def test_a_worker_that_starts_while_a_password_is_being_changed_waits_for_the_ne
     server.call("ACL", "SETUSER", "ann", "resetpass", ">second")
     [worker] = daemon.workers()
     os.kill(worker, signal.SIGKILL)
-    refused = eventually(lambda: [line for line in daemon.events("redis.refused") if line.get("worker")], 20)
+    refused = eventually(lambda: [line for line in daemon.events("redis.refused") if line.get("worker")])
     secret.rotate("second")
     daemon.wait_for_event("worker.ready", 2)
     assert refused[0]["worker"] == daemon.events("worker.ready")[1]["worker"], "nobody had to start another one"

@@ -11,9 +11,7 @@ from jqjobs.store.calls.daemons import post_order
 from jqjobs.store.calls.orders import Order, Verb
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
 from jqjobs.store.store import Store
-from waiting import eventually
-
-PATIENCE_S = 60.0
+from waiting import PATIENCE_S, eventually
 
 
 def about(site: Site) -> DaemonInfo:

@@ -86,7 +86,7 @@ def test_a_quiet_worker_takes_no_wake_token_from_those_who_work(site: Site) -> N
     [worker] = site.start_daemon("--poll", "30").workers()
     eventually(lambda: waiting_for_tokens(site) == 2, what="both wait")
     make_quiet(site, quiet)
-    eventually(lambda: waiting_for_tokens(site) == 1, 5, "only the other one waits")
+    eventually(lambda: waiting_for_tokens(site) == 1, 20, "only the other one waits")
     assert site.wait_for(site.send("quick"), State.KEPT).result == worker
 
 
@@ -138,7 +138,7 @@ def test_a_worker_given_up_in_the_middle_of_a_reload_stays_away_and_refuses_no_r
         daemon.send(number)
     eventually(lambda: about(site, daemon).slots == 1, what="it wants one worker only")
     site.gate().touch()
-    eventually(lambda: len(daemon.workers()) == 1 and not set(daemon.workers()) & set(before), 20, "one, a new one")
+    eventually(lambda: len(daemon.workers()) == 1 and not set(daemon.workers()) & set(before), what="one, a new one")
     eventually(lambda: about(site, daemon).state == "running", what="the reload is over")
     assert len(daemon.workers()) == 1
     assert not daemon.events("reload.refused")

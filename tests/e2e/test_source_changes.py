@@ -15,10 +15,7 @@ import jqjobs
 from e2e.daemon import Daemon, Site
 from jqjobs.jobs.records import State
 from jqjobs.store.reads.registry import DaemonInfo, read_registry
-from waiting import eventually
-
-#: Nothing may have moved for 2 s before a change is acted on; an idle daemon looks every 10 s where no inotify is.
-PATIENCE_S = 40
+from waiting import PATIENCE_S, eventually
 
 APP = """\
 from jqjobs import App
@@ -257,7 +254,7 @@ def test_a_module_that_a_job_imports_later_is_watched_too(site: Site, shop: Path
     daemon = start(site, shop)
     assert site.wait_for(site.send("late"), State.KEPT).result == 1
     (shop / "later.py").write_text("N = 2\n")
-    daemon.wait_for_event("worker.replaced", 1, PATIENCE_S)
+    daemon.wait_for_event("worker.gone", 1, PATIENCE_S)
     assert site.wait_for(site.send("late"), State.KEPT).result == 2
 
 
@@ -269,7 +266,7 @@ def test_a_module_that_is_written_while_the_job_that_imported_it_runs_is_loaded_
     (shop / "later.py").write_text("N = 1\n")
     daemon = start(site, shop)
     assert site.wait_for(site.send("late"), State.KEPT).result == 1
-    daemon.wait_for_event("worker.replaced", 1, PATIENCE_S)
+    daemon.wait_for_event("worker.gone", 1, PATIENCE_S)
     assert site.wait_for(site.send("late"), State.KEPT).result == 2
 
 

@@ -33,7 +33,7 @@ def ends(site: Site) -> list[RecentEnd]:
 def test_a_success_of_which_nothing_is_kept_is_seen_soon(site: Site) -> None:
     site.start_daemon()
     job = site.send("quick", keep=None)
-    [end] = eventually(lambda: ends(site), 20, "its worker has told of it")
+    [end] = eventually(lambda: ends(site), what="its worker has told of it")
     assert (end.id, end.name, end.outcome) == (job.id, "quick", "done")
     assert job.state() == "succeeded"
 

@@ -105,7 +105,7 @@ def test_whatever_an_app_does_to_signals_when_it_is_imported_a_reload_and_a_drai
     daemon = site.start_daemon("--app", "surrounded_jobs:app", JQ_TEST_AT_IMPORT=way)
     [before] = daemon.workers()
     daemon.send(signal.SIGHUP)
-    eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != [before], 20, "a new one")
+    eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != [before], what="a new one")
     drains_in_order(site, daemon)
 
 
@@ -175,7 +175,7 @@ def test_a_job_that_uses_up_descriptors_fails_no_later_one(site: Site, how: str)
         assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
     if how != "soft limit":  # which is put right
         assert daemon.wait_for_event("worker.recycle")["reason"] == "limits"
-        eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != before, 20, "replaced")
+        eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != before, what="replaced")
 
 
 def test_a_job_that_is_ended_from_outside_leaves_no_process_running_or_unwaited(site: Site) -> None:

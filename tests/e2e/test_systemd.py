@@ -93,7 +93,7 @@ class Heard:
                 return self.lines.count(line)
 
     def wait_for(self, line: str, count: int = 1) -> None:
-        eventually(lambda: self.count(line) >= count, 20, f"{count} x {line} to systemd")
+        eventually(lambda: self.count(line) >= count, what=f"{count} x {line} to systemd")
 
 
 def test_jqd_tells_systemd_how_it_is_and_workers_cannot(site: Site) -> None:

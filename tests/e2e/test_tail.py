@@ -25,7 +25,7 @@ def tailed(site: Site, *words: str) -> Iterator[Path]:
         process = subprocess.Popen([sys.executable, "-m", "jqjobs.cli.jqctl", "tail", "--json", *words],
                                    env=environment, stdout=out)  # fmt: skip
         try:
-            eventually(lambda: site.server.call("HEXISTS", f"jq:{keys.meta('default')}", "tail"), 30)
+            eventually(lambda: site.server.call("HEXISTS", f"jq:{keys.meta('default')}", "tail"))
             yield path
         finally:
             process.terminate()
@@ -41,7 +41,7 @@ def test_tail_tells_in_json_of_each_attempt_that_begins_and_ends(site: Site) -> 
     site.start_daemon()
     with tailed(site) as path:
         quick, failing = site.send("quick"), site.send("sys_exit")
-        eventually(lambda: len(events_of(path, quick.id)) == 2 and len(events_of(path, failing.id)) >= 2, 30)
+        eventually(lambda: len(events_of(path, quick.id)) == 2 and len(events_of(path, failing.id)) >= 2)
     began, ended = events_of(path, quick.id)
     assert set(began) == {"v", "event", "id", "queue", "name", "attempt", "outcome", "run_ms", "at_ms"}
     assert (began["event"], began["queue"], began["name"], began["attempt"]) == ("started", "default", "quick", 1)
@@ -55,5 +55,5 @@ def test_tail_tells_of_a_job_that_killed_its_worker(site: Site) -> None:
     site.start_daemon()
     with tailed(site, "--state", "crashed") as path:
         job = site.send("die_by_signal", 9)
-        [crash] = eventually(lambda: events_of(path, job.id), 30)
+        [crash] = eventually(lambda: events_of(path, job.id))
     assert (crash["event"], crash["outcome"], crash["run_ms"]) == ("ended", "crashed", None)

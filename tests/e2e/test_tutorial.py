@@ -19,15 +19,13 @@ import pytest
 
 from servers import kill_embedded, require, require_program
 from unit.docs.pages import ID, ROOT, TUTORIAL, Fence, commands, fences, shape
-from waiting import eventually
+from waiting import PATIENCE_S, eventually
 
 #: Commands that run until they are told to end, and what is added to them: others may have the port of the dashboard.
 RUN_ON = {"jqd": "", "jqctl web": " --listen 127.0.0.1:0"}
 #: Commands that change nothing, and may be given again.
 LOOKS = ("jqctl status", "jqctl job list", "jqctl job show", "jqctl errors", "jqctl schedule list", "jqctl doctor")
 NOT_HERE = ("python3 -m venv", ". .venv", "pip install", "sleep ")
-#: How long a person looks at a screen for what the page shows.
-PATIENCE_S = 20
 
 
 class Sitting:

@@ -131,8 +131,9 @@ def test_fault_04_a_job_that_takes_its_process_down_is_a_crash_and_never_a_succe
 
 def test_dead_jobs_are_counted_by_what_they_died_of(site: Site) -> None:
     site.start_daemon()
-    for job in site.send_many([("sys_exit",), ("sys_exit",), ("exit_at_once", 0)], max_crashes=1):
-        info = site.wait_for(job, State.DEAD)
+    for job in site.send_many([("sys_exit",), ("sys_exit",)]):
+        site.wait_for(job, State.DEAD)
+    info = site.wait_for(site.send("exit_at_once", 0, max_crashes=1), State.DEAD)
     with site.client.store() as store:
         exits, crash = error_groups(store, ["default"])
     assert (exits.name, exits.error, exits.dead, len(exits.fingerprint)) == ("sys_exit", "SystemExit: 3", 2, 12)
