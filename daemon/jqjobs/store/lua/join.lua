@@ -14,7 +14,7 @@ redis.pcall('ZREM', q .. 'leases', '')
 mend(q, { ['trip:' .. worker] = 'string' })
 local fresh = redis.call('SET', trip, 0, 'NX', 'PX', TRIP_TTL_MS)
 local deadline = tonumber(redis.call('ZSCORE', q .. 'leases', worker) or nil)
-if deadline == 0 then return 0 end  -- it is being ended (rules/workers/dead_worker.lua)
+if deadline and deadline <= 0 then return 0 end  -- it is being ended (rules/workers/dead_worker.lua)
 if not fresh and not deadline then
   local last = string.match(redis.call('GET', trip), '^(.*) out$')
   if not last then return 0 end

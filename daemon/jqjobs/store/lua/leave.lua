@@ -8,7 +8,7 @@
 --     it did not heed that | "interrupted": stopped, free | "neighbour": free, the worker ended for another job
 --   of what had ended: "succeeded" | "failed" | "waiting <ms>"
 -- Jobs of the active set that the board does not name (under the same attempt) were not started: free, in place.
--- Returns how many jobs it had in hand, or -1 when it had no lease; 50: there may be more, call again with the same
+-- Returns how many jobs it had in hand, or -1 when it had no lease; 30: there may be more, call again with the same
 -- First write: ZREM, passes when Redis is full; none when it had no lease
 local q, now, worker = prefix(KEYS[1]), clock(ARGV[1]), ARGV[2]
 if not redis.call('ZSCORE', q .. 'leases', worker) then return -1 end

@@ -12,7 +12,7 @@ local reply, renewed = {}, {}
 allow_when_full(q)
 local deadlines = workers > 0 and redis.call('ZMSCORE', q .. 'leases', unpack(ARGV, 4, 3 + workers)) or {}
 for i = 1, workers do
-  local deadline = tonumber(deadlines[i] or nil) or 0  -- 0: it is being ended (rules/workers/dead_worker.lua)
+  local deadline = tonumber(deadlines[i] or nil) or 0  -- 0 or less: it is being ended (rules/workers/dead_worker.lua)
   reply[i] = deadline > 0 and 1 or 0
   if deadline > 0 then
     renewed[#renewed + 1], renewed[#renewed + 2] = now + lease, ARGV[3 + i]

@@ -16,12 +16,14 @@ local function retry(which)
     'fair')
   local holder = holder_of(q, f[1])
   if holder and holder ~= id then return -1 end
+  -- What may be damaged comes first: the job stays dead then.
+  local rank = fresh_rank(q, f[5], f[8])
   if f[1] then redis.call('HSET', q .. 'unique', f[1], id) end
+  redis.call('ZADD', q .. 'ready', rank, id)
   redis.call('ZREM', q .. 'dead', id)
   redis.call('HSET', job, 'forgiven', table.concat({ f[2] or 0, f[3] or 0, f[4] or 0, f[6] or 0 }, ' '), 'due', now)
   redis.call('HDEL', job, 'reason', 'finished', 'expires', 'rank', 'lost', 'hung', 'snoozes', 'refused', 'group')
   if f[7] then uncount_death(q, id, f[7]) end
-  redis.call('ZADD', q .. 'ready', fresh_rank(q, f[5], f[8]), id)
   pcall(flow_turns, q, now, id, 'again')
   return 1
 end

@@ -6,7 +6,7 @@
 local q, worker = prefix(KEYS[1]), ARGV[2]
 local trip = q .. 'trip:' .. worker
 local deadline = tonumber(redis.call('ZSCORE', q .. 'leases', worker) or nil) or 0
-if deadline == 0 then return -1 end  -- 0: it is being ended (rules/workers/dead_worker.lua)
+if deadline <= 0 then return -1 end  -- none, or it is being ended (rules/workers/dead_worker.lua)
 if redis.call('EXISTS', q .. 'active:' .. worker) == 1 then return 0 end
 redis.call('ZREM', q .. 'leases', worker)
 redis.call('ZREM', q .. 'draining', worker)

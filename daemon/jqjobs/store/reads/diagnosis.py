@@ -25,7 +25,7 @@ def last_deaths(store: Store, queues: Sequence[str]) -> list[int]:
 
 def lease_deadlines(store: Store, queues: Sequence[str]) -> list[dict[str, int]]:
     """Return for each queue its workers, and until when each has its lease, ms."""
-    held = ("(0", "+inf", "WITHSCORES")  # at 0 a worker is being ended (lua/rules/workers/dead_worker.lua)
+    held = ("(0", "+inf", "WITHSCORES")  # at 0 and less a worker is being ended (lua/rules/workers/dead_worker.lua)
     asked = [("ZRANGEBYSCORE", store.address.key(keys.queue(queue, "leases")), *held) for queue in queues]
     replies = raise_first(store.wire.pipeline(asked))
     return [{text(flat[i]): integer(flat[i + 1]) or 0 for i in range(0, len(flat), 2)} for flat in replies]

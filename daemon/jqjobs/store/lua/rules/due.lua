@@ -8,7 +8,8 @@ local MOST_TIMERS = 40  -- of one call: each is a good deal more work than a job
 local function make_ready(q, id)
   local job = q .. 'job:' .. id
   local f = redis.call('HMGET', job, 'priority', 'rank', 'name', 'fair')
-  if has_name(job, f[3]) then give_back(q, id, f[2] or fresh_rank(q, f[1], f[4])) end
+  if not has_name(job, f[3]) then return redis.call('DEL', job) end  -- deleted while it ran: a rest
+  give_back(q, id, f[2] or fresh_rank(q, f[1], f[4]))
   if f[2] then redis.call('HDEL', job, 'rank') end
 end
 

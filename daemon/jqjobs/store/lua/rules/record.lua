@@ -4,7 +4,7 @@
 
 local LARGEST, TEN_YEARS_MS = 9007199254740991, 316224000000
 local LEAST_NUMBER, MOST_NUMBER = { timeout = 1, keep = 1, uncleaned = 1, max_attempts = 1, max_crashes = 1,
-  priority = -4096, rank = -LARGEST }, { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = 4095 }
+  priority = -4096, rank = -LARGEST }, { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = 4095, attempt = 1e9 }
 local NUMBER_FIELDS = { 'attempt', 'timeout', 'keep', 'expires', 'due', 'failures', 'executions', 'crashes', 'lost',
   'interrupts', 'throttles', 'hung', 'snoozes', 'max_attempts', 'max_crashes', 'priority', 'rank', 'uncleaned',
   'wait_backoff' }

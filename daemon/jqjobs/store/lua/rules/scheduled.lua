@@ -19,7 +19,7 @@ end
 -- What comes next wakes a worker, so that somebody watches for it.
 local function set_alarm(q, member, at)
   redis.call('ZADD', q .. 'scheduled', at, member)
-  if redis.call('ZRANK', q .. 'scheduled', member) == 0 then redis.call('ZADD', q .. 'wake', '0', '1') end
+  if redis.call('ZRANK', q .. 'scheduled', member) == 0 then redis.pcall('ZADD', q .. 'wake', '0', '1') end
 end
 
 local function schedule(q, id, due)

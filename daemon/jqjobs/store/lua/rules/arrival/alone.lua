@@ -29,8 +29,8 @@ local function add_alone(q, now, words)
     if not rank then return false end
   end
   local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', '1')
+  redis.call('ZADD', q .. 'ready', rank or rank_for(priority, sequence), id)  -- first, as in plain.lua
   write_said(job, now, ARGV[4], ARGV[7 + words], 6, words, has_more)
-  redis.call('ZADD', q .. 'ready', rank or rank_for(priority, sequence), id)
   if there % 2 == 0 then redis.call('ZADD', wake, 0, '1') end
   return true
 end

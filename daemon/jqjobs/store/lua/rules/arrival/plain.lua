@@ -9,8 +9,8 @@ local function add_plain(q, now, name, id, payload)
   local there = redis.call('EXISTS', wake, job, job, settings, settings, turns, turns)
   if there > 1 then return false end
   local sequence = redis.call('HINCRBY', q .. 'meta', 'seq', '1')
+  redis.call('ZADD', q .. 'ready', sequence, id)  -- first: where that is damaged, nothing is stored
   redis.call('HSET', job, 'name', name, 'payload', payload, 'enqueued', now)
-  redis.call('ZADD', q .. 'ready', sequence, id)
   if there == 0 then redis.call('ZADD', wake, 0, '1') end
   return true
 end

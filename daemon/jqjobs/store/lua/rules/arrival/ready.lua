@@ -10,8 +10,15 @@ local function ranks_of_run(first, n)
   return texts[first]
 end
 
--- ready: ranks and ids, flat. Lua's stack has room for 8,000 values. Returns an empty one.
+-- ready: ranks and ids, flat. Lua's stack has room for 8,000 values. Returns an empty one. Raises: where `ready` is
+-- damaged; the records of these jobs are gone then, so that who sends them again is not told that they are there.
 local function write_ready(q, ready)
-  for n = 1, #ready, 1000 do redis.call('ZADD', q .. 'ready', unpack(ready, n, math.min(n + 999, #ready))) end
+  for n = 1, #ready, 1000 do
+    local added = redis.pcall('ZADD', q .. 'ready', unpack(ready, n, math.min(n + 999, #ready)))
+    if type(added) ~= 'number' then
+      for i = n + 1, #ready, 2 do redis.call('DEL', q .. 'job:' .. ready[i]) end
+      error(added.err, 0)
+    end
+  end
   return {}
 end

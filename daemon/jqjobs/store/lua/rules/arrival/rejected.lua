@@ -8,6 +8,7 @@ local REJECTED_COUNT, REJECTED_BYTES = 1000, 67108864
 local function reject(q, now, reason, bytes)
   local list = q .. 'rejected'
   redis.call('LPUSH', list, digits(now) .. ' ' .. string.gsub(reason, '%c', ' ') .. '\n' .. bytes)
+  if redis.call('LLEN', list) == 1 then redis.call('HDEL', q .. 'meta', 'rejected_bytes') end  -- people may delete it
   local size = redis.call('HINCRBY', q .. 'meta', 'rejected_bytes', #bytes)
   while redis.call('LLEN', list) > REJECTED_COUNT or (size > REJECTED_BYTES and redis.call('LLEN', list) > 1) do
     local oldest = redis.call('RPOP', list)

@@ -18,10 +18,11 @@ local function leave_unstarted(q, id)
 end
 
 -- Same id, same record, its place in the order too unless priority or group is another one. Returns 2, or 0 when it is
--- too late for that.
+-- too late for that, or others wait for this very job: its batch, or the next step.
 local function replace(q, now, sequence, id, new)
   local job = q .. 'job:' .. id
-  local old = redis.call('HMGET', job, 'enqueued', 'priority', 'fair')
+  local old = redis.call('HMGET', job, 'enqueued', 'priority', 'fair', 'flow')
+  if old[4] then return 0 end
   local is_unstarted, rank = leave_unstarted(q, id)
   if not is_unstarted then return 0 end
   -- What a producer can say of a job; all of it is gone when another call takes its place.

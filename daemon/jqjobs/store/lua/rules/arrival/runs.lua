@@ -24,23 +24,28 @@ local function add_runs(q, now, sequence, has_groups, rare)
       local id, payload, made = argv[at], argv[at + 1], 1
       number, at = number + 1, at + 2
       if more then
+        local fine
         more.id, more.payload = id, payload
-        made, id = rules.add(q, tonumber(now), sequence + number, more, ready)
+        fine, made, id = pcall(rules.add, q, tonumber(now), sequence + number, more, ready)
         n = #ready
+        if not fine then
+          write_ready(q, ready)  -- what came before it is stored
+          error(made, 0)
+        end
       elseif call('EXISTS', job .. id) == 1 then
         made = 0
       else
+        if not ranks then
+          first, turns, member = turn_before(q, priority, group, sequence + number)
+          first = first and first + 1 or rank_for(priority, sequence + number)
+          ranks, before = ranks_of_run(first, last - number + 1), number - 1
+        end
         if words == 0 then
           call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now)
         elseif is_grouped then
           call('HSET', job .. id, 'name', name, 'payload', payload, 'enqueued', now, 'fair', group)
         else
           write_said(job .. id, now, name, payload, said, words, has_more)
-        end
-        if not ranks then
-          first, turns, member = turn_before(q, priority, group, sequence + number)
-          first = first and first + 1 or rank_for(priority, sequence + number)
-          ranks, before = ranks_of_run(first, last - number + 1), number - 1
         end
         given = turns and given + 1 or number - before
         ready[n + 1], ready[n + 2], n = ranks[given] or first + given - 1, id, n + 2

@@ -33,9 +33,14 @@ local function begin_job(q, now, id, raw, more, batch)
   local is_here = (job.queue or queue_of(q)) == queue_of(q)
   if is_here then fill_in(q, job) end
   job.id, job.payload = id, raw
-  write_call(record, job, now)
-  redis.call('HSET', record, 'attempt', 0, unpack(more))
-  if batch then redis.call('HSET', record, 'batch', batch) end
-  if is_here then place(q, now, job, 0, fresh_rank(q, job.priority, job.fair)) else send(q, now, id, job, job.queue) end
-  return true, is_here
+  local fine, problem = pcall(function()
+    write_call(record, job, now)
+    redis.call('HSET', record, 'attempt', 0, unpack(more))
+    if batch then redis.call('HSET', record, 'batch', batch) end
+    if not is_here then return send(q, now, id, job, job.queue) end
+    place(q, now, job, 0, fresh_rank(q, job.priority, job.fair))
+  end)
+  if fine then return true, is_here end
+  redis.call('DEL', record)  -- else it would be taken by itself when this is tried again, the queue's keys being mended
+  error(problem, 0)
 end

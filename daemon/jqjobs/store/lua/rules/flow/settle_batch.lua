@@ -7,7 +7,7 @@ local function finish(q, now, id, ended)
   local batch = q .. 'batch:' .. id
   local keep = redis.call('HGET', batch, 'keep')
   redis.call('HSET', batch, 'over', ended, 'finished', now)
-  if ended ~= 'cancelled' then redis.call('DEL', batch .. ':seen', batch .. ':open') end
+  if ended ~= 'cancelled' then redis.call('UNLINK', batch .. ':seen', batch .. ':open') end
   redis.call('ZADD', q .. 'batches', now + keep, id)
 end
 

@@ -4,12 +4,18 @@
 -- What is told: a word of members.lua, with "@queue/id" behind it where the member is not where its name says any more.
 -- Gives: name_batch, enter_batch, tell_batch, tell_place
 
+local function is_wrong_type(problem)
+  return string.find(type(problem) == 'table' and problem.err or tostring(problem), 'WRONGTYPE', 1, true)
+end
+
+-- Keys of the wrong type are mended by who handles the job (damaged.lua); for fields of its batch it is not to blame.
 local function tell(q, now, field, what)
   local inner, home, id, member, number = string.match(field, '^(%+?)([^/ ]+)/(%S+) (%S+) (%d+)$')
   if home == queue_of(q) then
     local word, at = string.match(what, '^(%a+)@?(.*)$')
     local more = { place = at, is_inner = inner == '+', in_order = true }
-    change_batch(q, now, id, member, tonumber(number), word, more)
+    local fine, problem = pcall(change_batch, q, now, id, member, tonumber(number), word, more)
+    if not fine and is_wrong_type(problem) then error(problem, 0) end
   else
     redis.call('ZADD', q .. 'notices', now, field .. ' ' .. what)
   end

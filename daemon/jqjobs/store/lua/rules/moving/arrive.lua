@@ -13,7 +13,7 @@ local function write_arrived(q, now, job, key)
   remember_answer(q, now, job.token, 1)
   redis.call('ZREM', q .. 'transfers', job.id)
   place_arrived(q, now, job)
-  if field_of(job.fields, 'batch') then tell_place(q, now, job.id, job.state == 'dead') end
+  if field_of(job.fields, 'batch') then pcall(tell_place, q, now, job.id, job.state == 'dead') end
 end
 
 -- It was on its way from here: of the partitions of its queue this one is where it belongs.

@@ -28,7 +28,8 @@ local function free_wanted(q, now, ids)
     else
       leave_parked(q, id)
       unless_damaged(q, now, id, function()
-        if has_name(q .. 'job:' .. id, f[1]) then free(q, id, f[2], f[3], f[4]) end
+        local job = q .. 'job:' .. id
+        if has_name(job, f[1]) then free(q, id, f[2], f[3], f[4]) else redis.call('DEL', job) end
       end)
     end
   end

@@ -1,4 +1,4 @@
---: include outcome/unrun
+--: include damaged outcome/unrun
 -- After a trip whose answer was lost: worker and Redis agree again on what the worker has in hand.
 -- Gives: resync
 
@@ -13,7 +13,9 @@ local function resync(q, now, active, taken, in_hand, lost)
       named[inside[i]] = nil
     else
       redis.call('ZREM', active, inside[i])
-      leave_unrun(q, now, active, inside[i], inside[i + 1], taken)
+      unless_damaged(q, now, string.match(inside[i], '%S+'), function()
+        leave_unrun(q, now, active, inside[i], inside[i + 1], taken)
+      end)
     end
   end
   for member in pairs(named) do lost[#lost + 1] = string.match(member, '%S+') end

@@ -15,9 +15,9 @@ local function take_plain(q, index, want, room, active, plain, has_groups)
     for i = got, 1, -1 do
       entering[n + 1], entering[n + 2], n = ranks[i], ids[i] .. ' 1', n + 2
     end
+    if has_groups then note_taken(q, ranks, 1, got, 1) end  -- before the first move: it may find `turns` damaged
     redis.call('ZADD', active, unpack(entering))
     redis.call('ZREMRANGEBYRANK', q .. 'ready', '0', got - 1)
-    if has_groups then note_taken(q, ranks, 1, got, 1) end
     n = #plain
     plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' ', 1, got), runs, payloads
     plain[n + 5] = #ids > got and 1 or 0

@@ -15,6 +15,7 @@ end
 -- 0 or less for one that nothing is to be taken beside.
 local function consider_suspect(t, q, batch, index, id, rank, most, got)
   local fine, name, payload, f = pcall(read_job, q .. 'job:' .. id)
+  if fine and name and not f then fine, name = false, 'its field attempt is missing' end
   if not fine or not f or (f.expires and (tonumber(f.expires) or t.now) <= t.now) then
     redis.call('ZREM', q .. 'suspects', id)
     move_aside(q, t.now, id, rank, {}, fine, name, f)

@@ -1,6 +1,7 @@
 --: include in_hand mend damaged totals outcome/leave_hand limits/places workers/board_entry
 -- The end of a worker: what it had in hand goes elsewhere, its lease is gone. Of one that has very much that is done in
--- parts; meanwhile its lease is one until 0: nobody renews it, and the worker is fenced.
+-- parts; meanwhile its lease is none (0 or less): nobody renews it, and the worker is fenced. Less than 0 says when who
+-- has its board ended the last part: for a lease from then on the reaper, which has none, leaves the rest to that one.
 -- Gives: MOST_ENDED, end_worker
 
 local MOST_ENDED = 30  -- jobs of one call, 2 to 4 ms
@@ -48,7 +49,7 @@ local function end_worker(q, now, worker, board, end_of, most)
   end
   count(q, now, 'done', end_of.done or 0)
   if redis.call('EXISTS', active) == 1 then
-    redis.call('ZADD', q .. 'leases', 0, worker)
+    redis.call('ZADD', q .. 'leases', board and -now or 0, worker)
     return #members / 2, false
   end
   redis.call('ZREMRANGEBYLEX', q .. 'cancels', '[' .. worker .. ' ', '(' .. worker .. '!')

@@ -10,6 +10,7 @@ local function end_of(q, worker)
   return { cause = was_draining and DRAINED or CAUSE, share = 1, was_draining = was_draining }
 end
 
+-- Of those that are being ended (0 or less, workers/dead_worker.lua) it takes whom nobody else has ended for a lease.
 -- reaped: meta field, when somebody last looked. me: a worker that is calling, hence alive, or "".
 -- Returns how many workers it ended, whether there is more to do: then the next look need not wait, and of how many
 -- jobs.
@@ -26,7 +27,7 @@ local function reap(q, now, lease, reaped, me, most)
   end
   if gap > 0 then redis.call('HSET', q .. 'meta', 'reaped', now) end
   local ended, jobs, left = 0, 0, false
-  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', q .. 'leases', '-inf', now, 'LIMIT', 0, most + 2)) do
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', q .. 'leases', lease - now, now, 'LIMIT', 0, most + 2)) do
     if worker ~= me then
       left = ended == most or jobs >= MOST_ENDED
       if left then break end
