@@ -19,7 +19,7 @@ _STATES = {
     State.WAITING: ("its work was given to a third party", "an answer, or its deadline"),
     State.PARKED: (
         "no live worker offers its name, or a function that its arguments fit",
-        "one does, or `--park` passes",
+        "one does; where arguments fit none, `--park` too",
     ),
     State.SUSPECTS: ("it may have killed a worker: it runs apart from others", "it ends, or dies alone and is charged"),
     State.MOVING: ("on its way to another queue", "it is there, within seconds"),

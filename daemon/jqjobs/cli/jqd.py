@@ -76,8 +76,8 @@ OPTIONS: dict[str, tuple[Any, str, str]] = {
     "cooldown_s": (_span_s, "TIME", "Drain and exit after that long; 0: never. Default: 0."),
     "burst": (
         click.Choice(["ready", "scheduled"]),
-        "WHAT",
-        "Exit when nothing is ready (or scheduled).",
+        "ready|scheduled",
+        "Exit when nothing is ready; scheduled: and nothing is due later.",
     ),
     "nice": (int, "N", "Niceness added to the workers, 0 to 19. Default: 0."),
     "memory_reserve": (

@@ -8,7 +8,6 @@ import tomllib
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_CRASHES, MOST_HUNG, Kind
 from jqjobs.link.board_layout import Stage, Word
-from jqjobs.link.exits import WorkerExit
 from unit.docs.pages import ARCHITECTURE, PACKAGE, PROTOCOL, RELIABILITY, ROOT, chapter, first_cells, section
 
 FAULTS, _, CAMPAIGN = RELIABILITY.partition("## A campaign")
@@ -137,12 +136,6 @@ def test_the_board_is_as_drawn() -> None:
 
     assert [word for word in Word if f"{word.value} {word.name} " not in board] == []
     assert [stage for stage in Stage if f"{stage.value} {stage.name.lower().replace('_', ' ')}" not in board] == []
-
-
-def test_every_exit_code_of_a_worker_is_listed() -> None:
-    listed = re.findall(r"^\| (\d+) \| (\w+) \|", ARCHITECTURE, re.MULTILINE)
-
-    assert {(int(code), name) for code, name in listed} == {(int(code), code.name.lower()) for code in WorkerExit}
 
 
 def rows_of_faults() -> list[tuple[int, list[str]]]:
