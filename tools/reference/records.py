@@ -58,7 +58,7 @@ _JOB = {
 }
 _ATTEMPT = {
     "attempt": "its number",
-    "reason": "`failed`, `hung`, `crashed`, `interrupted`, `deadline`, `cancelled`, `expired`, …",
+    "reason": "`failed`, `hung`, `crashed`, `interrupted`, `lost`, `deadline` or `cancelled`",
     "error": "the message, with the name of the exception",
     "traceback": "where it was raised; of a hung job the stacks of its worker",
     "worker": "who ran it",

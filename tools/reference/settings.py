@@ -66,14 +66,15 @@ _ENDS: dict[str, tuple[type[IntEnum], dict[str, str]]] = {
     }),
     "jqctl": (Exit, {
         "OK": "done",
-        "ERROR": "an error; of `doctor`: something does harm now",
+        "ERROR": "an error; of `doctor`: something does harm now; of `ping`: nobody can take jobs; of `status`: "
+        "a queue cannot be counted; of `daemon`: one refused, or did not answer",
         "USAGE": "the command line is not understood, or a value is not allowed",
         "JOB_FAILED": "`job run`: the job failed",
-        "UNREACHABLE": "Redis cannot be reached; of `ping`: nobody takes jobs",
+        "UNREACHABLE": "Redis cannot be reached",
         "NOT_FOUND": "there is no such job, queue, schedule or daemon",
         "CONFLICT": "the state of the job does not allow that",
         "JOB_DISCARDED": "`job run`: the job discarded itself",
-        "INTERRUPTED": "Ctrl-C",
+        "INTERRUPTED": "Ctrl-C; of acts on many jobs TERM too",
         "READER_GONE": "who read the output has gone, as `head` does",
     }),
 }  # fmt: skip
