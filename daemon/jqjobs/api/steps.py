@@ -10,6 +10,7 @@ import msgspec
 from jqjobs.api.calls import JobCall
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.flow import written
+from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.jobs.records import NewJob
 
 #: What a chain consists of: a call, or a list of calls that run side by side and are waited for.
@@ -17,7 +18,6 @@ Step = JobCall | Sequence[JobCall]
 #: Fields of a record → keys of an envelope.
 _KEYS = {
     "max_attempts": "max_attempts", "max_crashes": "max_crashes", "timeout": "timeout_ms", "keep": "keep_ms",
-    "max_snoozes": "max_snoozes", "group": "group",
 }  # fmt: skip
 
 
@@ -79,6 +79,8 @@ def _envelope(call: JobCall) -> bytes:
             said["expires_ms"] = int(value)
         elif field == "tags":
             said["tags"] = str(value).split(" ")
+        elif field == FIELD:
+            said["group"] = group_in(str(value))
         elif field in _KEYS:
             said[_KEYS[str(field)]] = value
     head, payload = msgspec.json.encode(said), new.payload

@@ -9,10 +9,13 @@ from typing import Any
 
 from jqjobs.inprocess.batch import Batch
 from jqjobs.inprocess.memory_store import Record
+from jqjobs.jobs.groups import group_fields
+from jqjobs.jobs.options import tag_fields
 from jqjobs.jobs.records import NewJob
 
 _FIELDS = {
     "max_attempts": "max_attempts", "max_crashes": "max_crashes", "timeout_ms": "timeout", "keep_ms": "keep",
+    "expires_ms": "expires",
 }  # fmt: skip
 
 
@@ -67,5 +70,6 @@ def new_job(raw: bytes, job_id: str, more: dict[str, Any]) -> tuple[NewJob, str]
     letters = "".join(letter for letter, name in (("t", "then"), ("b", "batch"), ("p", "previous")) if name in fields)
     fields["flow"] = letters
     due = f"+{said['delay_ms']}" if "delay_ms" in said else str(said.get("due_ms", ""))
-    flat = tuple(item for pair in fields.items() for item in pair)
-    return NewJob(said["job"], raw, job_id, said.get("priority", 0), due, fields=flat), said.get("queue", "")
+    flat = (item for pair in fields.items() for item in pair)
+    words = (*group_fields(said.get("group")), *tag_fields(said.get("tags")), *flat)
+    return NewJob(said["job"], raw, job_id, said.get("priority", 0), due, fields=words), said.get("queue", "")
