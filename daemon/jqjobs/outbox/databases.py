@@ -7,6 +7,7 @@ returns a DB-API connection. What transactions of the application write is in `t
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -85,11 +86,14 @@ class DjangoDatabase:
 
 
 class DbApiDatabase:
-    """By a function that returns a connection. One is kept; after an error the next statement opens another."""
+    """By a function that returns a connection. Each thread keeps one: of two at once no driver tells whose is a commit.
+
+    After an error the next statement opens another.
+    """
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._connect = connect
-        self._open: Any = None
+        self._own = threading.local()
 
     @property
     def dialect(self) -> Dialect:
@@ -112,13 +116,13 @@ class DbApiDatabase:
         return rows
 
     def _connection(self) -> Any:
-        if self._open is None:
-            self._open = self._connect()
-        return self._open
+        if (found := getattr(self._own, "connection", None)) is None:
+            found = self._own.connection = self._connect()
+        return found
 
     def close(self) -> None:
-        """Close the connection; one that is broken does not mind."""
-        connection, self._open = self._open, None
+        """Close the connection of this thread; one that is broken does not mind."""
+        connection, self._own.connection = getattr(self._own, "connection", None), None
         if connection is not None:
             try:
                 connection.close()

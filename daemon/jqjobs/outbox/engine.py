@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -19,11 +20,11 @@ from jqjobs.api.engine import Engine
 from jqjobs.errors import InvalidOption, StoreUnavailable
 from jqjobs.jobs.envelopes import envelope_of
 from jqjobs.jobs.records import Enqueued, NewJob
-from jqjobs.outbox.databases import Database
+from jqjobs.outbox.databases import Database, DjangoDatabase
 from jqjobs.outbox.outbox import outbox_of
 from jqjobs.outbox.producing import Producer
 from jqjobs.outbox.rows import Row, rows_of
-from jqjobs.outbox.targets import Bring, DjangoTarget, NewRow, OwnTransaction, Target, target_of
+from jqjobs.outbox.targets import Bring, NewRow, OwnTransaction, Target, target_of
 from jqjobs.outbox.waiting_jobs import answer_of, job_of
 from jqjobs.store.call import Call
 from jqjobs.store.calls.relaying import bar
@@ -41,7 +42,7 @@ class OutboxEngine:
         self._engine = engine
         self._target = target
         # With JQ_ENGINE=database producers leave Redis alone.
-        self._bring = _producer_of(engine).bring if isinstance(engine, Client) else None
+        self._bring = partial(_producer_of(engine).bring, engine) if isinstance(engine, Client) else None
 
     def now_ms(self) -> int:
         """Return the time, in ms since the epoch."""
@@ -56,7 +57,7 @@ class OutboxEngine:
         return [Enqueued(job.id, None) for job in jobs]
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
-        """Do what `enqueue` does, from a coroutine; Django's connection is that of its own thread."""
+        """Do what `enqueue` does, from a coroutine."""
         written = await _called(self._target, self._rows(queue, jobs), self._bring)
         if written is not None:
             await written
@@ -150,19 +151,17 @@ def database_engine(app: App) -> Engine:
 
 def _producer_of(client: Client) -> Producer:
     """Return the one of a client: what it knows of an outage holds for all calls."""
-    found = _producers.get(client)
-    if found is None:
-        found = _producers.setdefault(client, Producer(client))
-    return found
+    return _producers.setdefault(client, Producer())
 
 
 _producers: WeakKeyDictionary[Client, Producer] = WeakKeyDictionary()
 
 
 async def _called(target: Target, rows: Sequence[NewRow], bring: Bring | None) -> Awaitable[None] | None:
-    if isinstance(target, DjangoTarget):
+    if isinstance(target.database, DjangoDatabase):
         from asgiref.sync import sync_to_async
 
-        await sync_to_async(target.write)(rows, bring)
-        return None
+        return await sync_to_async(target.write)(rows, bring)  # its connection is that of one thread
+    if isinstance(target, OwnTransaction):
+        return await asyncio.to_thread(target.write, rows, bring)
     return target.write(rows, bring)

@@ -22,20 +22,19 @@ _PAUSE_S = 5.0
 
 
 class Producer:
-    """Brings rows through the connections of a client."""
+    """Brings rows through the connections of its client, which it does not keep alive."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self) -> None:
         self._again_s = 0.0
 
-    def bring(self, database: Database, ids: Sequence[str]) -> None:
+    def bring(self, client: Client, database: Database, ids: Sequence[str]) -> None:
         """Bring the rows with these ids that are committed."""
         if time.monotonic() < self._again_s:
             return
         try:
             read_ms = monotonic_ms()
             if rows := rows_of(database, ids):
-                with self._client.store() as store:
+                with client.store() as store:
                     until_s = time.monotonic() + _PATIENCE_S
                     bring(database, lambda call: store.run(call, until_s), rows, read_ms)
         except Exception as error:  # of a driver too: the commit has succeeded
