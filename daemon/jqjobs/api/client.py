@@ -122,6 +122,8 @@ class Client:
 
     async def enqueue_async(self, queue: str, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Do what `enqueue` does, from a coroutine."""
+        if not jobs:
+            return []
         store, until_s = self._loops.of_running_loop(), time.monotonic() + self._whereabouts.timeout_s
         if queue not in self._known:
             try:

@@ -53,17 +53,17 @@ class WatchedBatch:
         ``timeout``: None waits for ever. Raises: ResultTimeout; NotFound.
         """
         for pause_s in self._pauses(timeout):
+            time.sleep(pause_s)
             if (found := self.status()).state not in _GOES_ON:
                 return found
-            time.sleep(pause_s)
         raise self._timed_out(timeout)
 
     async def wait_async(self, timeout: Duration | None = None) -> BatchStatus:
         """Do what `wait` does, from a coroutine."""
         for pause_s in self._pauses(timeout):
+            await asyncio.sleep(pause_s)
             if (found := await self.status_async()).state not in _GOES_ON:
                 return found
-            await asyncio.sleep(pause_s)
         raise self._timed_out(timeout)
 
     def results(self) -> Iterator[tuple[JobHandle, Any]]:
@@ -94,9 +94,10 @@ class WatchedBatch:
         return NotFound(f"there is no batch {self.ref}", hint="what is over is forgotten after its keep=")
 
     def _pauses(self, timeout: Duration | None) -> Iterator[float]:
-        """Yield how long to wait until the next look, until the time is up."""
+        """Yield how long to wait before each look: the first is at once, the last when the time is up."""
         until_s = None if timeout is None else time.monotonic() + duration_ms(timeout, "timeout") / 1000
         pause_s = _LOOK_S
+        yield 0
         while until_s is None or time.monotonic() < until_s:
             yield pause_s if until_s is None else min(pause_s, max(0.0, until_s - time.monotonic()))
             pause_s = min(_MOST_LOOK_S, 2 * pause_s)

@@ -61,6 +61,11 @@ class Batch:
         """Whether it is closed, and all its members have come and ended, and it is not over yet."""
         return not (self.over or self.open or self.expected is None or self.total < self.expected)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing goes on in it: it is over, or waits for somebody who retries what is dead."""
+        return bool(self.over) or (self.has_run_always and not self.open)
+
     def verdict(self) -> str:
         """Return how it ends when all members have ended; "": a dead one holds it up."""
         goes_on = self.on_dead == OnDead.GO

@@ -130,6 +130,7 @@ class SyncEngine(MemoryEngine):
 
     def __init__(self, app: App) -> None:
         super().__init__(app)
+        self.records.on_start = lambda record: None  # no limit holds anything back here: starts need no counting
         self._begun = deque[Record]()
         self.flows.on_begin = self._begun.append
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jqjobs.inprocess.batch import Batch
-from jqjobs.inprocess.memory_store import Record, Records
+from jqjobs.inprocess.memory_store import MOST_OVER, Record, Records
 from jqjobs.inprocess.steps import Upcoming, after_batch, after_job, new_job
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import NewJob
@@ -58,7 +58,7 @@ class Flows:
         if (queue, batch_id) in self._batches:
             return 0
         now_ms = self._records.clock()
-        self._batches[queue, batch_id] = Batch(queue, batch_id, on_dead, then.encode(), always.encode(), now_ms)
+        _hold(self._batches, Batch(queue, batch_id, on_dead, then.encode(), always.encode(), now_ms))
         return 1
 
     def close(self, queue: str, args: Sequence[str]) -> int:
@@ -132,12 +132,21 @@ class Flows:
 
     def _begin_list(self, queue: str, batch_id: str, members: Sequence[str], rest: bytes) -> None:
         now_ms = self._records.clock()
-        batch = self._batches[queue, batch_id] = Batch(queue, batch_id, OnDead.WAIT, rest, b"", now_ms)
+        batch = Batch(queue, batch_id, OnDead.WAIT, rest, b"", now_ms)
+        _hold(self._batches, batch)
         for n, raw in enumerate(members, 1):
             new, target = new_job(raw.encode(), f"{batch_id}.{n}", {"batch": f"{queue}/{batch_id}"})
             batch.has_lost |= not _add(self._records, target or queue, new, self.on_begin)
         batch.expected = batch.total
         self._settle(batch)
+
+
+def _hold(batches: dict[tuple[str, str], Batch], batch: Batch) -> None:
+    """Hold a new batch; of those that nothing goes on in, the oldest are forgotten."""
+    batches[batch.queue, batch.id] = batch
+    at_rest = [place for place, each in batches.items() if each.is_at_rest]
+    for place in at_rest[: max(0, len(at_rest) - MOST_OVER)]:
+        del batches[place]
 
 
 def _add(records: Records, queue: str, new: NewJob, on_begin: Callable[[Record], None]) -> bool:

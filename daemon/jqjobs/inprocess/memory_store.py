@@ -24,8 +24,8 @@ _FROZEN_MS = 1_767_225_600_000
 _QUEUED = ("ready", "scheduled", "held", "parked")
 _UNFINISHED = (*_QUEUED, "active", "waiting")
 _OVER = ("dead", "kept")
-#: Jobs that are over, and of which so many records stay.
-_MOST_OVER = 1000
+#: Jobs that are over, and of which so many records stay; batches that nothing goes on in.
+MOST_OVER = 1000
 
 
 class FrozenClock:
@@ -234,7 +234,7 @@ class Records:
 
     def _forget_old(self) -> None:
         over = [place for place, record in self._all.items() if record.state in (*_OVER, "gone")]
-        for place in over[: max(0, len(over) - _MOST_OVER)]:
+        for place in over[: max(0, len(over) - MOST_OVER)]:
             del self._all[place]
 
     def next_due_ms(self) -> int | None:

@@ -479,3 +479,9 @@ def test_a_password_that_was_changed_is_read_again_after_a_refusal(
     Path(".env").write_text(f"JQ_REDIS_URL=unix://:one@{server.address}")
     asyncio.run(enqueue_all())
     app.client.close()
+
+
+def test_of_no_jobs_nobody_hears() -> None:
+    nobody = Client("unix:///tmp/no-redis-here")
+
+    assert nobody.enqueue("q", []) == asyncio.run(nobody.enqueue_async("q", [])) == []

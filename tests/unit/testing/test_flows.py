@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from jqjobs import App, BatchState, Discard, Previous, current_job
-from jqjobs.errors import InvalidOption
+from jqjobs import App, BatchState, Discard, Previous, RateLimit, current_job
+from jqjobs.errors import InvalidOption, ResultTimeout
 from jqjobs.inprocess.engines import SyncEngine
 from jqjobs.testing import InMemory, in_memory
 
@@ -91,11 +92,64 @@ def test_the_sync_engine_runs_all_steps_of_a_chain_and_what_a_batch_calls(is_asy
     assert [more for _, more in ran] == ["last", "always", "then"]  # type: ignore[misc]
 
 
+def test_a_step_has_the_options_of_its_call_wherever_it_stands(jobs: InMemory) -> None:
+    said = {"group": "tenant:7", "tags": ["a", "b"], "expires": "1h", "timeout": "2m", "max_crashes": 2}
+    step = note.options(**said).call
+    app.chain(double.call(4), step("next"), [double.options(**said).call(5)]).enqueue()
+    with app.batch(then=step("then"), always=step("always")):
+        pass
+    jobs.drain()
+
+    words = ("fair", "tags", "timeout", "max_crashes")
+    found = {record.args[0]: record.fields for record in jobs.all if record.args[0] != 4}
+    assert {*found} == {"next", 5, "then", "always"}
+    for fields in found.values():
+        assert [fields[word] for word in words] == ["=tenant:7", "a b", 120_000, 2]
+        assert fields["expires"] == jobs.clock.now_ms + 3_600_000
+
+
 def test_a_chain_whose_ids_would_be_too_long_is_refused() -> None:
     lists = [[double.call(1)]] * 14
     app.chain(double.options(id="i" * 40).call(1), *lists)
     with pytest.raises(InvalidOption, match="more than 128"):
         app.chain(double.options(id="i" * 64).call(1), *lists)
+
+
+def test_who_waits_for_a_batch_looks_first_and_last(jobs: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
+    with app.batch() as batch:
+        batch.add(double.call(3))
+    with pytest.raises(ResultTimeout):
+        batch.wait(timeout=0)
+    waited_s = 0.0
+
+    def sleep(pause_s: float) -> None:
+        nonlocal waited_s
+        waited_s += pause_s
+        if waited_s >= 1:
+            jobs.drain()
+
+    with monkeypatch.context() as patch:
+        clock = SimpleNamespace(sleep=sleep, monotonic=lambda: waited_s)
+        patch.setattr("jqjobs.api.watched_batches.time", clock)
+        assert batch.wait(timeout=1).state is BatchState.SUCCEEDED
+    assert batch.wait(timeout=0).state is asyncio.run(batch.wait_async(timeout=0)).state is BatchState.SUCCEEDED
+
+
+def test_a_process_that_runs_jobs_at_once_forgets_old_batches_and_counts_no_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jqjobs.inprocess.flows.MOST_OVER", 2)
+    limited = App()
+    send = limited.job(name="send", rate_limit=RateLimit(1, seconds=60, key="{n}"))(lambda n: n)
+    engine = SyncEngine(limited)
+    limited.use(engine)
+    for n in range(5):
+        with limited.batch(str(n)) as batch:
+            batch.add(send.call(n))
+
+    assert [batch_id for _, batch_id in engine.flows._batches] == ["2", "3", "4"]
+    assert batch.status().state is BatchState.SUCCEEDED
+    assert engine.gates._starts == engine.gates._started == {}
 
 
 def test_a_cancelled_batch_cancels_its_members(jobs: InMemory) -> None:
