@@ -118,6 +118,22 @@ def test_a_queue_with_partitions_is_one_queue_in_the_dashboard(system: QueueSyst
     assert all(system.meta("paused", place) for place in known.places)
 
 
+def test_the_dead_of_several_partitions_are_not_turned_round(system: QueueSystem, browser: Browser) -> None:
+    """A number of them says no place: each partition has an order of its own."""
+    dead(system, "home")
+    for place in run_steps(system.run, repartition("q", 2)).names:
+        system.add(f"dead-{place[-1]}", queue=place, fields=("max_attempts", "1"))
+        [job] = system.take(place[-1], queues=(place,))
+        system.settle(place[-1], job, Kind.FAILED)
+
+    for url in ("/jobs?queue=q&state=dead", "/jobs?queue=q&state=dead&order=latest"):
+        page = browser.see(url)
+        assert (sorted(re.findall(r'id="job-([\w-]+)"', page)), "turn round" in page) == (
+            ["dead-0", "dead-1", "home"],
+            False,
+        )
+
+
 def test_a_queue_is_paused_with_a_reason(system: QueueSystem, browser: Browser) -> None:
     system.run(upkeep.add_queues(["q"]))
 

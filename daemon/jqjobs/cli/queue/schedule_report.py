@@ -1,17 +1,13 @@
-"""What `jqctl schedule list` tells: read from the store, as JSON, and as a table for people."""
+"""What `jqctl schedule list` tells a person: a table, and which schedules stand twice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from jqjobs.base.words import moment
 from jqjobs.cli.tables import Column, Part, Table
 from jqjobs.operations.schedules import Listed
 from jqjobs.store.calls.schedules import CLASH_HINT, DOUBLE_HINT
-
-if TYPE_CHECKING:
-    pass
 
 
 def schedule_parts(listed: Sequence[Listed]) -> list[Part]:

@@ -84,7 +84,9 @@ def _listed(visit: Visit, status: QueueStatus, state: str) -> Response:
     said = said_of(visit.request.query)
     wanted = chosen(state, said, status.now_ms)
     here = {"queue": status.name, "state": state, **said}
-    turned = {} if said or state not in _FIRST_FIRST else {**here, "order": "latest"}
+    # A number of jobs that are before some is a place in one partition only.
+    is_fixed = said or status.partitions or state not in _FIRST_FIRST
+    turned = {} if is_fixed else {**here, "order": "latest"}
     if turned and visit.request.asked("order") == "latest":
         return _latest_first(visit, status, here, turned)
     asked = visit.request.asked

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jqjobs.operations.schedules import Listed, read_schedules
-from jqjobs.store.calls.schedules import CLASH_HINT
+from jqjobs.store.calls.schedules import CLASH_HINT, DOUBLE_HINT
 from jqjobs.store.reply_values import string
 from jqjobs.web.access import Right
 from jqjobs.web.acting import act_on_schedule
@@ -71,6 +71,8 @@ def _trouble(each: Listed) -> str:
         return f"its entry cannot be used: {each.broken}"
     if not each.planned.offered:
         return "no live worker has it in its code: start the daemon of its app"
+    if each.planned.has_double:
+        return f"it is in code, and was added at run time too: {DOUBLE_HINT}"
     return f"several apps have it: {CLASH_HINT}" if len(each.planned.apps) > 1 else ""
 
 
