@@ -37,7 +37,7 @@ _TOLD = ("name", "queue", "args", "kwargs", "unchecked", *_OPTIONS)
 #: What a schedule may say: when it comes, texts among all that, options of its jobs.
 _WHEN = ("cron", "every", "tz", "until", "missed", "catch_up")
 _WORDS_OF_SCHEDULES = ("name", "job", "queue", "cron", "tz", "until", "missed")
-_OPTIONS_OF_SCHEDULES = ("priority", "max_attempts", "tags")
+_OPTIONS_OF_SCHEDULES = ("priority", "max_attempts", "max_crashes", "timeout", "expires", "keep", "tags", "group")
 _SCHEDULED = (
     "name", "job", "queue", "args", "kwargs", *_WHEN, "overlap", *_OPTIONS_OF_SCHEDULES, "replace", "unchecked",
 )  # fmt: skip

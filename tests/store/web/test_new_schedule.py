@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from html import unescape
 from typing import Any
 
 import pytest
 
+from jqjobs.jobs.options import Options
+from jqjobs.jobs.schedule_entry import Entry
+from jqjobs.jobs.timetable import Policy, Timetable
 from jqjobs.store.calls import leases, upkeep
+from jqjobs.store.calls.added import add_schedule, added_by_name
 from jqjobs.store.calls.audit import read_notes
 from jqjobs.web import Access, Dashboard
 from jqjobs.web.access import VIEW, Right
@@ -100,6 +105,25 @@ def test_what_is_wrong_is_told_above_the_form_as_it_was_typed(
     assert told in page[page.index("Not added") :]
     assert typed_into(page)["cron"] == typed.get("cron", "")
     assert program.get("schedules")["schedules"] == []
+
+
+def test_a_change_leaves_all_as_it_is_that_is_not_changed(system: QueueSystem, browser: Browser) -> None:
+    options = Options(priority=0, max_attempts=5, max_crashes=2, timeout=90, expires="1d", keep="2h", tags=["a"],
+                      group="t:7")  # fmt: skip
+    times, policy = Timetable("", 600_000), Policy("all", 0)
+    entry = Entry("digest", b'{"args":[7]}', times, policy, options.fields(), 0, overlap=False)
+    system.run(add_schedule("q", "s", entry.added_as("s", (int(time.time()) + 86_400) * 1000)))
+
+    def stored() -> dict[str, Any]:
+        [found] = [each.entry for each in system.run(added_by_name("q", ["s"])).schedules]
+        assert found is not None
+        words = found["fields"]
+        return {**found, "payload": None, "fields": sorted(zip(words[::2], words[1::2], strict=True))}
+
+    before = stored()
+    assert "is changed" in browser.press(FORM, **typed_into(browser.see(f"{FORM}?edit=s")) | {"every": "20m"})
+
+    assert stored() == before | {"every_ms": 1_200_000}
 
 
 def test_another_one_of_that_name_is_not_overwritten_unasked(browser: Browser) -> None:

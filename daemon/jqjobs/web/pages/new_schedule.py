@@ -8,12 +8,13 @@ from typing import Any
 from jqjobs.base.clock import span_text
 from jqjobs.base.words import moment
 from jqjobs.errors import NotFound
+from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.operations.offers import call_words
 from jqjobs.operations.schedules import NO_SUCH
 from jqjobs.store.calls.added import added_by_name
 from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.reads.jobs import arguments_of as stored_arguments
-from jqjobs.store.reply_values import integer, string
+from jqjobs.store.reply_values import integer, json_or_none, string
 from jqjobs.web.acting import add_schedule
 from jqjobs.web.http import Response
 from jqjobs.web.outcomes import cut
@@ -23,7 +24,9 @@ from jqjobs.web.pages.typed_fields import arguments_of, fields_of, number_typed,
 from jqjobs.web.visit import Visit
 
 #: Fields whose text is given on as it was typed.
-_TEXTS = ("cron", "every", "tz", "until", "missed", "catch_up")
+_TEXTS = ("cron", "every", "tz", "until", "missed", "catch_up", "timeout", "expires", "keep", "group")
+#: Fields that hold a number → how errors call it.
+_NUMBERS = {"priority": "priority", "max_attempts": "number of attempts", "max_crashes": "number of crashes"}
 
 
 def form(visit: Visit) -> Response:
@@ -50,7 +53,7 @@ def _form(visit: Visit, offer: Offer, typed: Mapping[str, str], wrong: str = "")
         "new_schedule.html", status=400 if wrong else 200, offer=offer, fields=fields_of(offer.parameters), typed=typed,
         wrong=wrong, doc=doc_of(offer), path=path_of("new", offer.queue, offer.name, "schedule"),
         priority=integer(offer.entry.get("priority")) or 0, may=may_schedule(visit),
-        call=call_words(offer.name, offer.parameters), hidden=typed.get("hidden", ""),
+        call=call_words(offer.name, offer.parameters), hidden=typed.get("hidden", ""), meta=typed.get("meta", ""),
     )  # fmt: skip
 
 
@@ -60,8 +63,7 @@ def _given(offer: Offer, typed: Mapping[str, str]) -> dict[str, Any]:
     said |= {
         "name": typed.get("schedule", "").strip(), "job": offer.name, "overlap": "no_overlap" not in typed,
         "queue": typed.get("queue", "").strip() or offer.queue, "replace": "replace" in typed,
-        "priority": number_typed(typed, "priority", "priority"),
-        "max_attempts": number_typed(typed, "max_attempts", "number of attempts"),
+        **{name: number_typed(typed, name, label) for name, label in _NUMBERS.items()},
     }  # fmt: skip
     tags = typed.get("tags", "").split()
     return {**said, **arguments_of(offer, typed), **({"tags": tags} if tags else {})}
@@ -73,24 +75,36 @@ def _stored(visit: Visit, offer: Offer, name: str) -> dict[str, str]:
     entry = found[0].entry if found else None
     if entry is None or entry.get("job") != offer.name:
         raise NotFound(f"there is no schedule {offer.queue}/{name} of {offer.name}", hint=NO_SUCH)
-    fields = [word for word in entry.get("fields") or () if isinstance(word, str)]
-    options = dict(zip(fields[::2], fields[1::2], strict=False))
     every_ms, catch_up_ms, until_ms = (integer(entry.get(word)) for word in ("every_ms", "catch_up_ms", "until_ms"))
     cron = string(entry.get("cron")) or ""
     return {
         "schedule": name, "cron": cron, "tz": string(entry.get("tz")) or "" if cron else "",
         "every": span_text(every_ms) if every_ms else "", "missed": string(entry.get("missed")) or "",
-        "catch_up": span_text(catch_up_ms) if catch_up_ms else "", "until": moment(until_ms) if until_ms else "",
-        "priority": str(integer(entry.get("priority")) or ""), "max_attempts": options.get("max_attempts", ""),
-        "tags": options.get("tags", ""), "replace": "yes", **({"no_overlap": "yes"} if entry.get("overlap") is False
-        else {}), **_arguments(visit, offer, entry),
+        "catch_up": "" if catch_up_ms is None else span_text(catch_up_ms),
+        "until": moment(until_ms) if until_ms else "", "replace": "yes",
+        **({"no_overlap": "yes"} if entry.get("overlap") is False else {}),
+        **_options(entry), **_arguments(visit, offer, entry),
     }  # fmt: skip
 
 
+def _options(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options of its jobs as they would be typed."""
+    fields = [word for word in entry.get("fields") or () if isinstance(word, str)]
+    stored = dict(zip(fields[::2], fields[1::2], strict=False))
+    typed = {name: stored.get(name, "") for name in ("max_attempts", "max_crashes", "tags")}
+    spans = {name: integer(stored.get(name)) for name in ("timeout", "expires", "keep")}
+    typed |= {name: span_text(ms) for name, ms in spans.items() if ms}
+    priority = integer(entry.get("priority"))
+    return typed | {"group": group_in(stored.get(FIELD)) or "", "priority": "" if priority is None else str(priority)}
+
+
 def _arguments(visit: Visit, offer: Offer, entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return its arguments as they would be typed; ``hidden`` says that some of them are not shown."""
-    args, kwargs, _ = stored_arguments(string(entry.get("payload")))
+    """Return its arguments as they would be typed; ``hidden``, ``meta``: what of them no field of the form shows."""
+    payload = string(entry.get("payload"))
+    args, kwargs, _ = stored_arguments(payload)
     judge = visit.judge(offer.queue, offer.name)
     seen_args, seen_kwargs = judge.args(args or []), judge.value(kwargs or {})
     hidden = {"hidden": "yes"} if (seen_args, seen_kwargs) != (args or [], kwargs or {}) else {}
-    return typed_arguments(offer, seen_args, seen_kwargs) | hidden
+    whole = json_or_none(payload)
+    meta = {"meta": "yes"} if isinstance(whole, dict) and whole.get("meta") else {}
+    return typed_arguments(offer, seen_args, seen_kwargs) | hidden | meta
