@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import keyword
 import sys
+import tokenize
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -57,11 +58,12 @@ def new_job(session: Session, name: str, reference: str | None, queue: str, modu
     called, source, test = _name_of_app(app, place), _source_of(place), _test_path(name)
     if name in app.jobs or hasattr(place, name):
         raise Conflict(f"there is a {name} already", hint=f"look into {source}")
-    text = with_job(source.read_text("utf-8"), text_of_job(name, called, queue))
+    with tokenize.open(source) as file:
+        text, newline = with_job(file.read(), text_of_job(name, called, queue)), file.newlines
     own, _, attribute = reference.partition(":")
     app_at = (called, place.__name__) if "." in attribute else (attribute, own)
     _write_new(test, text_of_test(name, place.__name__, *app_at))
-    source.write_text(text, "utf-8")
+    source.write_text(text, file.encoding, newline=newline if isinstance(newline, str) else "\n")
     answer = {"name": name, "queue": queue, "module": str(source), "test": str(test)}
     session.show(answer, [f"{source}: {name}", f"{test}: its test", f"try it: python -m pytest {test}"])
 

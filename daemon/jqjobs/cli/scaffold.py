@@ -45,7 +45,7 @@ def _import_order(name: str) -> tuple[int, str]:
 
 def with_job(source: str, job: str) -> str:
     """Return a module with a job at its end, before what it does as a program: that needs all jobs."""
-    lines = source.splitlines()
+    lines = source.rstrip("\n").split("\n")  # not `splitlines`: it breaks texts at characters that end no line of code
     at = next((node.lineno - 1 for node in ast.parse(source).body if _is_program(node)), len(lines))
     before, after = "\n".join(lines[:at]).rstrip(), "\n".join(lines[at:])
     return f"{before}\n\n\n{job}" + (f"\n\n{after}\n" if after else "")

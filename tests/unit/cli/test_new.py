@@ -83,3 +83,18 @@ def test_what_cannot_be_is_said_in_one_line(shop: Path, words: tuple[str, ...], 
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(Path().glob("test_*"))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_what_stands_in_the_module_stays_byte_by_byte(shop: Path, newline: str) -> None:
+    source = JOBS.replace("@app.job", 'SEPARATORS = "\x0c\x1c\x85\u2028"\n\n\n@app.job')
+    odd = source.replace("\n", newline).encode("utf-8-sig")
+    (shop / "jobs.py").write_bytes(odd)
+    before, main, after = odd.partition(b"if __name__")
+
+    assert new_job("send_invoice").returncode == 0
+    written = (shop / "jobs.py").read_bytes()
+    compile(written, "jobs.py", "exec")
+    assert written.startswith(before)
+    assert written.endswith(main + after)
+    assert written.count(b"\n") == written.count(newline.encode())
