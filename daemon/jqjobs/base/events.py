@@ -21,7 +21,8 @@ EVENTS = {
     "alert.error": Event("critical", "exception",
         "A defect of jqjobs in the thread that tells alerts; it goes on. Please report it."),
     "alert.failed": Event("error", "kind message error",
-        "`--alert-url` or `--alert-exec` did not take an alert; it is tried again. Said once for each reason."),
+        "`--alert-url` or `--alert-exec` did not take an alert; where nobody did, it is tried again. Said once for "
+        "each reason."),
     "alert.told": Event("warning", "kind message",
         "Somebody was told by `--alert-url` or `--alert-exec`: `died`, `waits` or `memory`."),
     "app.elsewhere": Event("warning", "app_redis redis hint",

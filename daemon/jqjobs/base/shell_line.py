@@ -16,10 +16,13 @@ def failure_of(line: str, patience_s: float, said: bytes = b"", variables: Mappi
     ``said``: what it reads; ``variables``: what its environment has beside ours. What takes longer than
     ``patience_s`` is killed, with all that it has started.
     """
-    process = subprocess.Popen(
-        line, shell=True, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True,
-        env={**os.environ, **(variables or {})},
-    )  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            line, shell=True, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True,
+            env={**os.environ, **(variables or {})},
+        )  # fmt: skip
+    except OSError as error:
+        return f"cannot be started: {error.strerror}"
     try:
         process.communicate(said, patience_s)
     except subprocess.TimeoutExpired:

@@ -111,6 +111,27 @@ def test_what_was_not_heard_is_told_again_by_whoever_looks_next(
     assert [line["event"] for line in logged] == ["alert.failed", "alert.told"]  # the reason is said once
 
 
+def test_of_two_who_are_told_the_one_that_hears_is_not_told_again_of_what_the_other_missed(
+    system: QueueSystem, daemons: list[AlertThread], person: Person, logged: Lines
+) -> None:
+    deaf = Person()
+    deaf.failure = "it answered 500"
+    daemon = AlertThread(DaemonSettings("a:b", system.url), system.store, [deaf, person])
+    kill(system, "a")
+    system.add("waits")
+    system.clock.advance(6 * MINUTE_MS)
+    for _ in range(3):
+        daemon.look()
+        system.clock.advance(MINUTE_MS)
+
+    assert (len(person.messages()), len(deaf.messages())) == (2, 2)
+    system.clock.advance(15 * MINUTE_MS)
+    daemon.look()
+    assert len(person.messages()) == 1
+    said = ["alert.told", "alert.failed"]
+    assert [line["event"] for line in logged] == [*said, *said, "alert.told"]  # the reason is said once for each
+
+
 def test_a_queue_that_waits_is_told_of_unless_it_is_paused(
     system: QueueSystem, daemons: list[AlertThread], person: Person
 ) -> None:
@@ -186,3 +207,7 @@ def test_a_command_reads_it_and_nothing_of_it_is_run(tmp_path: Path) -> None:
     assert told.read_text().endswith(f"died q {ALERT.message}\n")
     assert json.loads(told.read_text().partition("}")[0] + "}")["hint"] == ALERT.hint
     assert execute("exit 3", ALERT, "web1") == "failed with 3"
+
+
+def test_a_command_that_cannot_be_started_is_a_failure_like_another() -> None:
+    assert execute("true " + "x" * 3_000_000, ALERT, "d") == "cannot be started: Argument list too long"

@@ -1,9 +1,9 @@
 """The alert thread of a daemon that has `--alert-url` or `--alert-exec`: looks, and tells.
 
 look ─▶ claim: of all daemons one ─▶ tell ─▶ note that it is told
-                                       └── failed: tried again once the claim is over, by whoever looks first
+                                       └── nobody heard: tried again once the claim is over, by whoever looks first
 
-So each alert is told at least once, and then not for `--alert-every`.
+So somebody hears of each alert at least once, and then nobody for `--alert-every`.
 """
 
 from __future__ import annotations
@@ -62,11 +62,14 @@ class AlertThread(threading.Thread):
                 self._store.run(told_alert(alert.name, now_ms))
 
     def _tell(self, alert: Alert) -> bool:
-        """Tell everybody; whether all have heard it."""
+        """Tell everybody; whether somebody has heard it. Others are not told again and again of what one missed."""
         failures = [failure for tell in self._told if (failure := tell(alert))]
-        if not failures:
+        is_told = len(failures) < len(self._told)
+        if is_told:
             log.event("alert.told", level=log.WARNING, kind=alert.kind, message=alert.message)
-        elif self._failed.get(alert.name) != failures[0]:
-            log.event("alert.failed", level=log.ERROR, kind=alert.kind, message=alert.message, error=failures[0])
-        self._failed = {**self._failed, alert.name: failures[0]} if failures else {}
-        return not failures
+        before = self._failed.pop(alert.name, "")
+        if failures:
+            self._failed[alert.name] = failures[0]
+            if failures[0] != before:
+                log.event("alert.failed", level=log.ERROR, kind=alert.kind, message=alert.message, error=failures[0])
+        return is_told
