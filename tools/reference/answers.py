@@ -97,7 +97,7 @@ ANSWERS = {
     "metrics": "{metrics: [{name, kind, help, samples: [{labels: {label: value}, value}, or of histograms "
     "{labels, buckets: {upper bound: count}, sum, count}]}]}",
     "outbox migrate": "{migrated}",
-    "outbox run": "{brought, left, stuck: {queue: why}}",
+    "outbox run": "{brought, left, stuck: {queue: why}, bad: {row: why}}",
     "outbox status": "{waiting, oldest_s, old}",
     "schedule list": f"{{schedules: [{_SCHEDULE}]}}",
     "schedule show": f"{{schedule: {_SCHEDULE[:-1]}, args, kwargs, priority}}}}",

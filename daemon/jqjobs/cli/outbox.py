@@ -16,8 +16,9 @@ from jqjobs.base.clock import format_age
 from jqjobs.base.config import Environment, use_redis
 from jqjobs.base.words import plural
 from jqjobs.cli.app_loading import load_whole_app
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import write_text
-from jqjobs.cli.session import Session, speaks_to_redis
+from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.errors import ConfigError, JqError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def migrate(session: Session, dialect: str | None, reference: str | None) -> Non
       jqctl outbox migrate --app shop.app:app
       jqctl outbox migrate --print postgresql > migrations/0042_outbox.sql
     """
+    session.answers_in(*WITHOUT_IDS)
     if dialect is not None:
         from jqjobs.outbox.dialects import dialect_named
 
@@ -72,6 +74,7 @@ def status(session: Session, reference: str | None) -> None:
       jqctl outbox status --app shop.app:app
       jqctl outbox status --json | jq .oldest_s
     """
+    session.answers_in(*WITHOUT_IDS)
     with _outbox(session, reference) as found:
         waiting = found.status()
     oldest = f", the oldest for {format_age(waiting.oldest_s)}" if waiting.rows else ""
@@ -87,22 +90,26 @@ def status(session: Session, reference: str | None) -> None:
 @_of_app
 @speaks_to_redis
 @click.pass_obj
-def run(session: Session, force: bool, reference: str | None) -> None:
+def run(session: Session, force: bool, reference: str | None) -> int:
     """Bring all rows that wait to Redis, once. A daemon of the app does so by itself.
+
+    It ends with 1 when a queue takes none, or a row is no job.
 
     \b
     Examples:
       jqctl outbox run --app shop.app:app
       jqctl outbox run --force
     """
+    session.answers_in(*WITHOUT_IDS)
     with _outbox(session, reference) as found, session.acting() as store:
         brought = found.relay(store.run, also_old=force)
         left = found.status().rows
     lines = [f"{plural(brought.brought, 'row')} brought, {left} left"]
     lines += [f"! queue {queue}: {why}" for queue, why in brought.stuck.items()]
     lines += [f"! row {row}: {why}" for row, why in brought.bad.items()]
-    answer = {"brought": brought.brought, "left": left, "stuck": brought.stuck}
+    answer = {"brought": brought.brought, "left": left, "stuck": brought.stuck, "bad": brought.bad}
     session.show(answer, lines)
+    return Exit.ERROR if brought.stuck or brought.bad else Exit.OK
 
 
 @contextmanager

@@ -6,18 +6,21 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from threading import Timer
+from threading import Thread, Timer, get_ident
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from jqjobs import App
+from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import ConfigError, ResultTimeout
 from jqjobs.jobs.records import Kind
 from jqjobs.outbox import Outbox
+from jqjobs.outbox.dialects import TABLE
 from jqjobs.outbox.outbox import engine_of
 from jqjobs.testing import in_memory
+from store.cli.terminal import Terminal
 from store.outbox.conftest import NOWHERE, Shop
 from store.outbox.databases_here import Place, Places
 
@@ -116,3 +119,45 @@ def test_a_process_without_an_outbox_loads_nothing_of_it() -> None:
     code = "import sys, jqjobs; jqjobs.App().job(name='x')(lambda: 1); print([m for m in sys.modules if 'outbox' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_each_thread_writes_by_a_connection_of_its_own_and_no_event_loop_waits_for_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one that they shared, the error of one would roll back what another has written and not yet committed."""
+    opened: list[int] = []
+
+    def connect() -> object:
+        opened.append(get_ident())
+        return shop.place.connect()
+
+    monkeypatch.setenv("JQ_ENGINE", "database")
+    monkeypatch.delenv("JQ_DATABASE_URL", raising=False)
+    database = Outbox(shop.app, connect).database
+
+    def send(n: int) -> None:
+        shop.send.enqueue(n)
+        shop.send.enqueue(n)
+        database.close()
+
+    shop.send.enqueue(1)
+    for n in range(2):
+        (thread := Thread(target=send, args=(n,))).start()
+        thread.join()
+    asyncio.run(shop.send.enqueue_async(1))
+    database.close()
+
+    assert len(shop.waiting()) == 6
+    assert (len(opened), opened.count(get_ident())) == (4, 1)
+
+
+def test_a_row_that_is_no_job_is_told_to_programs_too(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JQ_DATABASE_URL", shop.place.url)
+    terminal = Terminal(shop.system.url, capsys)
+    shop.sql(f"INSERT INTO {TABLE} (id, queue, envelope) VALUES ('b', 'no queue', '{{}}')")
+
+    told = terminal.json("outbox", "run")
+    assert (terminal.code, told["left"], len(told["bad"])) == (Exit.ERROR, 1, 1)
+    assert [terminal.run("outbox", word, "-o", "ids") for word in ("run", "status", "migrate")] == [Exit.USAGE] * 3

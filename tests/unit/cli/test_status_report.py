@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.cli.overview.status_report import as_text
+from jqjobs.cli.exit_codes import Exit
+from jqjobs.cli.overview.status_report import as_text, report_broken
+from jqjobs.cli.session import Session
 from jqjobs.cli.tables import lay_out
 from jqjobs.operations.status import StatusReport, status_json, why_none_is_taken
 from jqjobs.store.reads.memory import RedisMemory
@@ -274,3 +276,9 @@ def test_a_redis_that_is_full_soon_is_told_and_one_that_is_not_is_not() -> None:
 
     assert told(100.0) == ["! REDIS IS FULL IN 2h46m at the growth of the last hour (jqctl doctor)"]
     assert told(10.0) == told(-1.0) == []
+
+
+def test_what_cannot_be_counted_is_said_on_stderr_where_no_screen_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    report = StatusReport("redis://h:6379/0", Registry(NOW_MS, ()), (), {"q": "WRONGTYPE"})
+    assert report_broken(Session(screen=lambda parts: None), report) == report_broken(Session(), report) == Exit.ERROR
+    assert capsys.readouterr().err == "jqctl: queue q cannot be counted: WRONGTYPE\n"

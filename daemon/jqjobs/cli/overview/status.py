@@ -43,4 +43,4 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
             require_queue(store, queue)
         report = read_status(store, queues)
     session.show(status_json(report), as_text(report, wide=session.is_wide), [queue.name for queue in report.queues])
-    return report_broken(report)
+    return report_broken(session, report)

@@ -14,6 +14,7 @@ from jqjobs.cli.daemon.daemon_report import daemon_notes, daemon_parts, most_tel
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.output import complain
 from jqjobs.cli.overview.queue_report import queue_table
+from jqjobs.cli.session import Session
 from jqjobs.cli.tables import Part
 from jqjobs.operations.daemons import START_ONE
 from jqjobs.operations.status import NEAR_S, StatusReport
@@ -94,8 +95,8 @@ def queue_parts(report: StatusReport, most: int | None = None) -> Iterator[Part]
         yield f"  ! CANNOT BE COUNTED: {why}"
 
 
-def report_broken(report: StatusReport) -> int:
-    """Say on stderr which queues could not be counted; return the exit code."""
-    for name, why in report.broken.items():
+def report_broken(session: Session, report: StatusReport) -> int:
+    """Say on stderr which queues could not be counted, where no screen shows it; return the exit code."""
+    for name, why in report.broken.items() if session.screen is None else ():
         complain(f"jqctl: queue {name} cannot be counted: {why}")
     return Exit.ERROR if report.broken else Exit.OK

@@ -67,7 +67,7 @@ class _Looks:
         with self._session.store() as store:
             report = self._read(store)
         self._session.show(top_json(report), as_text(report, self._rows), [each.ref for each in report.running])
-        return report_broken(report.status)
+        return report_broken(self._session, report.status)
 
     def _read(self, store: Store) -> TopReport:
         for queue in self._queues:

@@ -43,7 +43,7 @@ def list_queues(session: Session) -> int:
         report = read_status(store)
     parts = queue_parts(report) if report.queues or report.broken else ["No queue is known yet."]
     session.show({"queues": queues_json(report)}, parts, [queue.name for queue in report.queues])
-    return report_broken(report)
+    return report_broken(session, report)
 
 
 @queue.command("pause")
