@@ -315,6 +315,11 @@ class OptionsTests(BackendTestCase):
         one, other = (tasks.send_welcome.enqueue(42, template=each) for each in ("short", "long"))
         self.assertEqual(one.id, other.id)
 
+    def test_a_key_that_cannot_be_made_of_the_arguments_is_refused_as_they_are(self):
+        for key in ("welcome:{nobody}", "welcome:{0}", "welcome:{user_id.name}"):
+            with self.assertRaisesMessage(TypeError, "cannot be made of the arguments"):
+                tasks.send_welcome.using(key=key).enqueue(42)
+
     def test_using_takes_the_options_of_calls(self):
         tasks.noop_task.using(max_attempts=2, meta={"tenant": "ann"}).enqueue()
         [record] = self.jobs.all

@@ -27,6 +27,7 @@ from jqjobs.django.registered import RegisteredTasks
 from jqjobs.django.task_options import OF_CALLS, JqTask, options_of
 from jqjobs.django.task_results import new_result, stored_result
 from jqjobs.errors import InvalidArguments, InvalidName, InvalidOption, NotFound
+from jqjobs.jobs.argument_text import filled_in
 from jqjobs.jobs.records import OUTBOX
 from jqjobs.store.reads.jobs import JobInfo
 
@@ -111,7 +112,7 @@ class JqBackend(BaseTaskBackend):  # type: ignore[misc, unused-ignore]
         job = registered_tasks().job_of(task)
         key = options.get("key")
         if key and "{" in key:
-            options = options | {"key": key.format(**job.signature.named(args, kwargs))}
+            options = options | {"key": filled_in(key, job.signature.named(args, kwargs), "the key")}
         try:
             return job.options(queue=task.queue_name, priority=task.priority, due=task.run_after, **options)
         except (InvalidOption, InvalidName) as error:

