@@ -18,7 +18,7 @@ from jqjobs.jobs.records import State, check_name
 from jqjobs.jobs.selector import Selector, selector
 from jqjobs.store.bulk import STATES, Act, BulkAnswer, act_on_all
 from jqjobs.store.calls import upkeep
-from jqjobs.store.reads.queues import QueueStatus
+from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.reads.search import Cursor, JobPage, JobRow
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
 from jqjobs.store.whole_queues import at_each_place, count_queue, find_in_places
@@ -66,7 +66,7 @@ class Queue:
 
         What comes and goes meanwhile may be there or not; what stays is there once. Raises: InvalidName, InvalidOption.
         """
-        wanted, cursor = self._selector(state, said), None
+        wanted, cursor = run_steps(self._engine.run, self._selector(state, said)), None
         while page := run_steps(self._engine.run, self._page(wanted, cursor)):
             yield from page.rows
             if (cursor := page.cursor) is None:
@@ -74,7 +74,7 @@ class Queue:
 
     async def jobs_async(self, *, state: str | None = None, **said: Unpack[Said]) -> AsyncIterator[JobRow]:
         """Do what `jobs` does, from a coroutine."""
-        wanted, cursor = self._selector(state, said), None
+        wanted, cursor = await run_steps_async(self._engine.run_async, self._selector(state, said)), None
         while page := await run_steps_async(self._engine.run_async, self._page(wanted, cursor)):
             for row in page.rows:
                 yield row
@@ -93,21 +93,24 @@ class Queue:
 
         Raises: InvalidName, InvalidOption.
         """
-        return (yield from act_on_all(self.name, self._selector("dead", said), Act.RETRY, dry_run=dry_run))
+        wanted = yield from self._selector("dead", said)
+        return (yield from act_on_all(self.name, wanted, Act.RETRY, dry_run=dry_run))
 
     def _cancel(self, *, state: str | None = None, dry_run: bool = False, **said: Unpack[Said]) -> Steps[BulkAnswer]:
         """Cancel unfinished jobs that match, for good; see `JobHandle.cancel`. Raises: InvalidName, InvalidOption."""
-        return (yield from act_on_all(self.name, self._selector(state, said), Act.CANCEL, dry_run=dry_run))
+        wanted = yield from self._selector(state, said)
+        return (yield from act_on_all(self.name, wanted, Act.CANCEL, dry_run=dry_run))
 
     def _delete(self, *, state: str, dry_run: bool = False, **said: Unpack[Said]) -> Steps[BulkAnswer]:
         """Delete jobs of one state that match, with all that is known of them. Raises: InvalidName, InvalidOption."""
-        return (yield from act_on_all(self.name, self._selector(state, said), Act.DELETE, dry_run=dry_run))
+        wanted = yield from self._selector(state, said)
+        return (yield from act_on_all(self.name, wanted, Act.DELETE, dry_run=dry_run))
 
     def _move(
         self, to: str, *, state: str | None = None, dry_run: bool = False, **said: Unpack[Said]
     ) -> Steps[BulkAnswer]:
         """Move jobs that match to another queue, see `JobHandle.move`. Raises: InvalidName, InvalidOption."""
-        wanted = self._selector(state, said)
+        wanted = yield from self._selector(state, said)
         return (yield from act_on_all(self.name, wanted, Act.MOVE, to=check_name(to, "queue"), dry_run=dry_run))
 
     def _purge(self) -> Steps[int]:
@@ -144,8 +147,12 @@ class Queue:
     pause, pause_async = both_ways(_pause)
     resume, resume_async = both_ways(_resume)
 
-    def _selector(self, state: str | None, said: Any) -> Selector:
-        return selector(state=state, now_ms=self._engine.now_ms(), **said)
+    def _selector(self, state: str | None, said: Any) -> Steps[Selector]:
+        now_ms = None
+        if not isinstance(said.get("since"), datetime | None):  # a span, which ends now: by whose clock jobs have come
+            status: QueueStatus = yield queue_status(self.name)
+            now_ms = status.now_ms
+        return selector(state=state, now_ms=now_ms, **said)
 
     def _moment(self, until: datetime | Duration | None) -> str:
         if until is None:

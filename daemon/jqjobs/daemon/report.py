@@ -19,7 +19,10 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def make_report(settings: DaemonSettings, workers: WorkerProcesses, shown: Mapping[str, Argument]) -> Report:
-    """Return the registry fields of the daemon, with those that are ``shown`` of its state, and of each worker."""
+    """Return the registry fields of the daemon, with those that are ``shown`` of its state, and of each worker.
+
+    ``started_ms`` of each is by `monotonic_ms` here.
+    """
     daemon = workers.identity
     served = settings.queues.names or tuple(dict.fromkeys(queue_of(q) for worker in workers for q in worker.queues))
     about: dict[str, Argument] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from jqjobs.store.address import Address
 from jqjobs.store.error_replies import error_of
 from jqjobs.store.freshness import PING, PING_AFTER_S, PING_PATIENCE_S
 from jqjobs.store.greetings import ask_login, check_greeted, check_named, client_name, greetings_of
+from jqjobs.store.look_ups import look_up
 from jqjobs.store.sentinels import Place
 from jqjobs.store.slot_map import was_unreached
 from jqjobs.store.sockets import keep_alive, no_redis, poll_of, unavailable, unusable
@@ -76,7 +78,7 @@ class AsyncWire:
                 username, password = await asyncio.to_thread(ask_login, self.address)
                 if server.sentinels is not None or server.cluster is not None:
                     server = await asyncio.to_thread(located, server, self, self._step_s())
-                self._stream = await _open(server)
+                self._stream = await _open(server, time.monotonic() + self._step_s())
         except OSError as error:
             was_unreached(self.address, self.place)
             self.place = None
@@ -182,13 +184,31 @@ def hand_over(wire: AsyncWire, to: asyncio.Protocol) -> tuple[asyncio.WriteTrans
     return transport, before
 
 
-async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(address: Address, until_s: float) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if address.path:
         return await asyncio.open_unix_connection(address.path)
     tls = address.tls.context() if address.tls else None
-    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
-    keep_alive(writer.get_extra_info("socket"))
-    return reader, writer
+    sock = await _open_tcp(address, until_s)
+    return await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=address.host if tls else None)
+
+
+async def _open_tcp(address: Address, until_s: float) -> socket.socket:
+    """Do what `open_socket` does, before TLS: asyncio has one time for all places, which the first may use up."""
+    loop, places = asyncio.get_running_loop(), await asyncio.to_thread(look_up, address.host, address.port, until_s)
+    for tried, (family, kind, protocol, _, place) in enumerate(places):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            async with asyncio.timeout((until_s - time.monotonic()) / (len(places) - tried)):
+                await loop.sock_connect(sock, place)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError) or tried == len(places) - 1:
+                raise
+            continue
+        keep_alive(sock)
+        return sock
+    raise OSError(0, f"{address.host} has no address")
 
 
 def has_ended(transport: asyncio.BaseTransport) -> bool:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from jqjobs.errors import ConfigError, StoreError, StoreUnavailable
 from jqjobs.store.address import Address
+from jqjobs.store.look_ups import look_up
 from jqjobs.store.tls import explain
 
 #: A connection that has been idle for so long is asked by the kernel, every so often, and given up after so many times.
@@ -54,7 +55,7 @@ def _open_unix(path: str, timeout_s: float) -> socket.socket:
 
 def _open_tcp(address: Address, until_s: float) -> socket.socket:
     """Try all that the name stands for, one after the other: the time is shared among those that are left."""
-    places = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    places = look_up(address.host, address.port, until_s)
     for tried, (family, kind, protocol, _, place) in enumerate(places):
         sock = socket.socket(family, kind, protocol)
         try:

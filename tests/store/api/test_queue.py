@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +63,18 @@ def test_jobs_are_iterated_page_by_page_by_what_is_said_of_them(system: QueueSys
     assert list(queue.jobs(older_than="1h")) == []
     assert len(list(queue.jobs(since="1h"))) == 232
     assert list(queue.jobs(since=datetime(2100, 1, 1, tzinfo=UTC))) == []
+
+
+def test_a_span_ends_now_by_the_clock_of_redis(
+    system: QueueSystem, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """That of this host may be wrong, and then other jobs would be deleted."""
+    kill(system, "a")
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns + 3 * 3600 * 10**9)
+    queue = app.queue("q")
+    assert [row.id for row in queue.jobs(since="1h")] == ["a"]
+    assert in_loop(app, lambda: queue.delete_async(state="dead", since="1h")).done == 1
 
 
 def test_what_matches_is_acted_on(system: QueueSystem, app: App) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -114,3 +115,51 @@ def test_all_places_of_a_name_are_tried_and_share_the_time(monkeypatch: pytest.M
         monkeypatch.setattr(socket, "socket", Noted)
         open_socket(parse_url("redis://two.places"), 10.0).close()
     assert given == [pytest.approx(5, abs=1), pytest.approx(10, abs=1)]
+
+
+@pytest.mark.parametrize("send", [enqueue, enqueue_async])
+def test_a_place_that_says_nothing_leaves_time_for_the_next(
+    any_server: Server, monkeypatch: pytest.MonkeyPatch, send: Callable[..., Any]
+) -> None:
+    """As of a name with an IPv6 address that leads nowhere, which comes first."""
+    monkeypatch.setenv("JQ_TIMEOUT", "2s")
+    proxy = Proxy(parse_url(any_server.url), Weather()).start()
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as silent,
+        socket.socket() as first,
+        socket.socket() as second,
+    ):
+        for waiting in (first, second):  # who comes after them is not answered, listen(2)
+            waiting.setblocking(False)
+            waiting.connect_ex(silent.getsockname())
+        ports = [silent.getsockname()[1], parse_url(proxy.url).port]
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: places)
+        app = App(redis_url="redis://two.places")
+        app.job(name="mail")(lambda: None)
+        assert send(app, "q").created
+        app.client.close()
+    proxy.close()
+
+
+@pytest.mark.parametrize("send", [enqueue, enqueue_async])
+def test_a_server_of_names_that_says_nothing_is_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch, send: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv("JQ_TIMEOUT", "1s")
+    answers = threading.Event()
+
+    def ask(*_: Any, flags: int = 0, **__: Any) -> Any:
+        if not flags & socket.AI_NUMERICHOST:
+            answers.wait(30)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    app = App(redis_url="redis://redis.internal")
+    app.job(name="mail")(lambda: None)
+    began_s = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="the look-up of its name takes too long") as raised:
+        send(app, "q")
+    assert time.monotonic() - began_s < 10, "an event loop that ends waits for threads of its own"
+    assert not raised.value.maybe_stored
+    answers.set()

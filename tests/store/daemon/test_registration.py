@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.lease_messages import Report
 from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.leases.registration import Registration
@@ -14,6 +15,8 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.store.call import Call
 from jqjobs.store.calls.daemons import SignOfLife
+from jqjobs.store.reads.queues import server_now_ms
+from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reply_values import fields
 from store.queue_system import LEASE_MS, QueueSystem
 
@@ -91,8 +94,18 @@ def test_a_worker_that_cannot_be_written_is_written_with_the_next_beat(system: Q
     assert entries(system) == expected(busy)
 
 
+def test_when_somebody_started_is_said_by_the_clock_of_redis(system: QueueSystem) -> None:
+    """Else a host whose clock is wrong by hours has daemons that have been up for hours."""
+    system.store._now_ms = None  # the registry is read by the clock of Redis
+    registration = Registration(DAEMON, lambda: server_now_ms(system.store))
+    about, worker = ({"started_ms": monotonic_ms() - age_s * 1000} for age_s in (7200, 60))
+    registration.tell(Report({"name": "web", "workers": "w", **about}, {"w": {"pid": 1, **worker}}), system.store.run)
+    [daemon] = read_registry(system.store).daemons
+    assert [daemon.age_s, daemon.workers[0].age_s] == [pytest.approx(7200, abs=30), pytest.approx(60, abs=30)]
+
+
 def test_a_beat_says_what_changed_and_no_more(system: QueueSystem) -> None:
-    registration = Registration(DAEMON)
+    registration = Registration(DAEMON, lambda: 0)
 
     def said(*states: str) -> list[tuple[int, list[object]]]:
         workers = {f"w{n}": {"pid": n, "state": state} for n, state in enumerate(states)}

@@ -13,6 +13,8 @@ from jqjobs.daemon.deploys.fingerprints import Fingerprint, digest, fingerprint,
 
 #: Of a file its fingerprint, of a link its target.
 Look = Fingerprint | str | None
+#: From when until when, ns since the epoch.
+Span = tuple[int, int]
 #: Of a file that was written while it was being loaded: nothing looks like this.
 _UNKNOWN = "unknown"
 
@@ -38,14 +40,15 @@ class Snapshot:
         """Return everything that is looked at."""
         return self._known.keys()
 
-    def add_files(self, paths: Iterable[str], loaded_since_ns: Mapping[str, int] | None = None) -> None:
+    def add_files(self, paths: Iterable[str], loading_ns: Mapping[str, Span] | None = None) -> None:
         """Take files as they look now; their content is read by `read_some`.
 
-        ``loaded_since_ns``: of those that are being loaded, since when, of the epoch. What was written later differs.
+        ``loading_ns``: of those that are being loaded, between which moments of the epoch. What was written then
+        differs.
         """
         for path in self._add(paths, fingerprint):
-            known, since_ns = self._known[path], (loaded_since_ns or {}).get(path)
-            if since_ns is not None and isinstance(known.look, Fingerprint) and known.look.ctime_ns >= since_ns:
+            known, loading = self._known[path], (loading_ns or {}).get(path)
+            if loading and isinstance(known.look, Fingerprint) and loading[0] <= known.look.ctime_ns <= loading[1]:
                 known.look = _UNKNOWN
             else:
                 self._unread.append(path)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from jqjobs.base import log
 from jqjobs.daemon.deploys.inotify import InotifyWatch
-from jqjobs.daemon.deploys.snapshot import Look, Snapshot
+from jqjobs.daemon.deploys.snapshot import Look, Snapshot, Span
 
 #: More files than this are not watched. An application has some thousands.
 MOST_FILES = 20_000
@@ -27,6 +27,8 @@ _REST, _SETTLING_REST = 200, 20
 #: Contents read in one turn.
 _READ_AT_ONCE = 50
 _AFTER_ERROR_S = 5.0
+#: The clock of a file system may be ahead of ours by so much. What is later was written before our clock was set back.
+_AHEAD_NS = 60 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class SourceWatcher(threading.Thread):
         self._lock = threading.Lock()  # held for moments only, never while a file system is asked
         self._files: set[str] = set()
         self._links: set[str] = set()
-        self._loaded_since_ns: dict[str, int] = {}
+        self._loading_ns: dict[str, Span] = {}
         self._is_news = False
         self._said_full = False
         self._differing: dict[str, Look] = {}
@@ -117,7 +119,7 @@ class SourceWatcher(threading.Thread):
                 return self._say_full()
             kind |= new
             if loaded_since_ns is not None:
-                self._loaded_since_ns |= dict.fromkeys(new, loaded_since_ns)
+                self._loading_ns |= dict.fromkeys(new, (loaded_since_ns, time.time_ns() + _AHEAD_NS))
             self._is_news = self._is_news or bool(new)
         return self._nudge.set() if new else None
 
@@ -154,10 +156,10 @@ class SourceWatcher(threading.Thread):
             if not self._is_news:
                 return
             files, links, self._is_news = set(self._files), set(self._links), False
-            loaded_since_ns, self._loaded_since_ns = self._loaded_since_ns, {}
+            loading_ns, self._loading_ns = self._loading_ns, {}
         self._snapshot.forget_all_but(files | links)
         self._snapshot.add_links(sorted(links))
-        self._snapshot.add_files(sorted(files), loaded_since_ns)
+        self._snapshot.add_files(sorted(files), loading_ns)
         self._inotify.cover(self._snapshot.paths())
 
     def _due_s(self) -> float:

@@ -23,8 +23,8 @@ from jqjobs.daemon.health.http_server import Answer, Endpoint
 MAIN_LOOP_LIMIT_S = 10.0
 #: The lease thread turns at least every few seconds; half a lease is lost beyond this, whichever is longer.
 LEASE_LOOP_LIMIT_S = 15.0
-#: While Redis is away it may stand in a look-up of its name: resolv.conf(5) allows 3 servers, 2 tries, 5 s each.
-LOOK_UP_LIMIT_S = 60.0
+#: While Redis is away it is waited for at more than one step of a turn, and a restart would not mend that.
+AWAY_LIMIT_S = 60.0
 #: States in which jobs are taken. While a reload goes on the old workers do.
 _TAKING = ("running", "reloading")
 STATES = (
@@ -62,7 +62,7 @@ def judge(facts: HealthFacts) -> tuple[bool, bool, Checks]:
 
     One ready worker will do: while another is being replaced jobs are taken all the same.
     """
-    lease_limit_s = max(LOOK_UP_LIMIT_S if facts.redis_error else LEASE_LOOP_LIMIT_S, facts.lease_s / 2)
+    lease_limit_s = max(AWAY_LIMIT_S if facts.redis_error else LEASE_LOOP_LIMIT_S, facts.lease_s / 2)
     checks: Checks = {
         "main_loop": _loop(facts.main_loop_age_s, MAIN_LOOP_LIMIT_S),
         "lease_loop": _loop(facts.lease_loop_age_s, lease_limit_s),

@@ -39,6 +39,7 @@ from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.daemons import SignOfLife
 from jqjobs.store.going_on import go_on_after
 from jqjobs.store.reads.loads import Counts, read_loads
+from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.server_info import read_infos
 from jqjobs.store.reply_values import count
 from jqjobs.store.sentinels import Place
@@ -72,7 +73,7 @@ class LeaseKeeper:
         """``boards``: where those of all daemons of the host lie. ``tell``: gives the main loop an event."""
         self._lease_ms = settings.lease_ms
         self._daemon_id = daemon_id
-        self._registration = Registration(daemon_id)
+        self._registration = Registration(daemon_id, lambda: server_now_ms(store))
         self._store = store
         self._boards = boards
         self._tell = tell

@@ -8,6 +8,7 @@ writes nothing, and all is said anew at once. Once a minute all is said in any c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.lease_messages import Report
@@ -23,8 +24,12 @@ _ALL_EVERY_MS = 60_000
 class Registration:
     """Of one daemon."""
 
-    def __init__(self, daemon_id: str) -> None:
+    def __init__(self, daemon_id: str, redis_ms: Callable[[], int]) -> None:
+        """``redis_ms``: asks Redis for its time. Raises: StoreError."""
         self._daemon_id = daemon_id
+        self._redis_ms = redis_ms
+        #: How far its clock is ahead of `monotonic_ms`.
+        self._ahead_ms = 0
         #: What Redis has; None: nobody knows.
         self._known: Report | None = None
         #: Workers that may have entries.
@@ -37,9 +42,9 @@ class Registration:
         known, self._known = self._known, None  # also after an error
         self._written.update(report.workers)
         if known is None or monotonic_ms() >= self._all_ms or _lacks_fields(known, report):
-            heard = run(self._all(report))
-        else:
-            heard = run(self._news(known, report)) or run(self._all(report))
+            known, self._ahead_ms = None, self._redis_ms() - monotonic_ms()
+        report = _by_clock_of_redis(report, self._ahead_ms)
+        heard = (known and run(self._news(known, report))) or run(self._all(report))
         self._known, self._written = report, set(report.workers)
         return heard
 
@@ -64,6 +69,15 @@ class Registration:
 
     def _gone(self, report: Report) -> dict[str, Entry]:
         return {name: {} for name in self._written if name not in report.workers}
+
+
+def _by_clock_of_redis(report: Report, ahead_ms: int) -> Report:
+    """Return a report that says of everybody when he started by the clock that readers have, not by that of a host."""
+
+    def moved(entry: dict[str, Argument]) -> dict[str, Argument]:
+        return {**entry, "started_ms": int(entry["started_ms"]) + ahead_ms} if "started_ms" in entry else entry
+
+    return replace(report, about=moved(report.about), workers={name: moved(of) for name, of in report.workers.items()})
 
 
 def _news(before: Entry, now: Entry) -> dict[str, Argument]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import host_name, identity_of
 from jqjobs.daemon.output.worker_pipes import WorkerPipes
 from jqjobs.daemon.workers.code_release import release_in
@@ -59,8 +60,7 @@ class WorkerProcess:
     last_files: list[dict[str, Any]] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     identity: dict[str, object] = field(default_factory=dict)
-    #: By the wall clock, as it was then: what is worked out anew each time is never the same.
-    started_ms: int = field(default_factory=lambda: round(time.time() * 1000))
+    started_ms: int = field(default_factory=monotonic_ms)
 
     @property
     def pid(self) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import describe_exit, identity_of
 from jqjobs.daemon.lease_messages import Charge
 from jqjobs.daemon.output.relay import Relay
@@ -45,7 +46,7 @@ class WorkerProcesses:
         self._configure = configure
         self._relay = relay
         self.identity = identity_of(os.getpid())
-        self.started_ms = round(time.time() * 1000)
+        self.started_ms = monotonic_ms()
         self.by_id: dict[str, WorkerProcess] = {}
 
     def __iter__(self) -> Iterator[WorkerProcess]:

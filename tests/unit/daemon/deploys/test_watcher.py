@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,19 @@ def test_what_was_written_while_it_was_being_loaded_is_a_change(
     watched.watcher.watch([str(path)], loaded_since_ns)
     watched.pass_time(30)
     assert watched.reported() == [], "once"
+
+
+def test_what_was_written_before_our_clock_was_set_back_is_no_change(
+    tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each module that a job is the first to import would be reloaded for, until that hour is over."""
+    path = tmp_path / "jobs.py"
+    path.write_text("x = 1\n")
+    now_ns = path.stat().st_ctime_ns - 3600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    watched.watcher.watch([str(path)], now_ns - 10**9)
+    watched.pass_time(30)
+    assert watched.reported() == []
 
 
 def replace(path: Path, text: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jqjobs.daemon.health.probes import (
+    AWAY_LIMIT_S,
     LEASE_LOOP_LIMIT_S,
-    LOOK_UP_LIMIT_S,
     MAIN_LOOP_LIMIT_S,
     STATES,
     HealthFacts,
@@ -65,8 +65,8 @@ def test_a_lease_loop_that_hangs_fails_both_and_a_long_lease_gives_it_longer() -
 
 
 def test_a_lease_loop_that_stands_in_a_look_up_of_redis_is_not_taken_for_dead() -> None:
-    assert verdict(lease_loop_age_s=LOOK_UP_LIMIT_S - 1, redis_error="no such host") == (True, False)
-    assert verdict(lease_loop_age_s=LOOK_UP_LIMIT_S + 1, redis_error="no such host") == (False, False)
+    assert verdict(lease_loop_age_s=AWAY_LIMIT_S - 1, redis_error="no such host") == (True, False)
+    assert verdict(lease_loop_age_s=AWAY_LIMIT_S + 1, redis_error="no such host") == (False, False)
 
 
 def test_one_ready_worker_will_do() -> None:
