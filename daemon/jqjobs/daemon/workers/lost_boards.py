@@ -33,6 +33,7 @@ class LostBoards:
         self._replace = replace
         self._look_at_s = 0.0
         self._said: set[str] = set()
+        self._refusal = ""
 
     def look(self) -> None:
         """Look once a second."""
@@ -49,7 +50,11 @@ class LostBoards:
         self._said = {worker.id for worker in lost}
 
     def _make_directory(self) -> None:
+        refusal = ""
         try:
             self._make()
         except ConfigError as error:  # the start of a worker will say it again
-            log.event("worker.not_started", level=log.ERROR, error=error.in_one_line())
+            refusal = error.in_one_line()
+            if refusal != self._refusal:
+                log.event("worker.not_started", level=log.ERROR, error=refusal)
+        self._refusal = refusal
