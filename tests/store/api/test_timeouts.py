@@ -158,7 +158,7 @@ def test_a_server_of_names_that_says_nothing_is_given_up_in_time(
     app = App(redis_url="redis://redis.internal")
     app.job(name="mail")(lambda: None)
     began_s = time.monotonic()
-    with pytest.raises(StoreUnavailable, match="too long|no answer in time") as raised:
+    with pytest.raises(StoreUnavailable, match=r"too long|no answer in time") as raised:
         send(app, "q")
     assert time.monotonic() - began_s < 10, "an event loop that ends waits for threads of its own"
     assert not raised.value.maybe_stored

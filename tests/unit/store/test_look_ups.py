@@ -54,6 +54,17 @@ def test_a_name_is_asked_for_once_however_many_want_to_know_and_again_later(name
     assert names.asked == 2, "an address may change"
 
 
+def test_who_asks_while_a_question_has_stood_for_long_asks_anew(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    for asked, stale_s in ((1, 60.0), (1, 60.0), (2, 0.0)):
+        monkeypatch.setattr(look_ups, "_STALE_S", stale_s)
+        with pytest.raises(socket.gaierror, match="takes too long"):
+            look_up("redis", 6379, time.monotonic() + 0.05)
+        assert names.asked == asked
+    names.answers.set()
+
+
 def test_where_there_may_be_no_more_threads_it_is_asked_for_without(
     names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
