@@ -83,7 +83,8 @@ def test_what_could_not_be_stored_is_when_it_is_sent_again(real_system: QueueSys
 def test_what_a_worker_has_in_hand_it_was_told_of(real_system: QueueSystem, part: str) -> None:
     system = real_system
     fresh(system)
-    system.add("a", "b", "c", fields=("fair", "=g"))
+    system.add("a", "b", fields=("fair", "=g"))
+    system.add("c", fields=("fair", "=g", "timeout", 5000, "limits", "c 5 0 api"))
     system.add("plain")
     overwrite(system, part)
     told = [job.id for job in system.trip("w", 10, free=10).jobs]
