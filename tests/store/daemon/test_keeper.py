@@ -22,6 +22,7 @@ from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases
+from jqjobs.store.calls.cancels import cancel
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.reads.rosters import offered_names
 from store.queue_system import LEASE_MS, QueueSystem
@@ -199,6 +200,23 @@ def test_envelopes_that_a_busy_daemon_sees_are_taken_in_from_all_queues_by_turns
             kept.keeper.housekeeping.inboxes.take_in()
     assert (len(kept.system.ids("ready")), len(kept.system.ids("ready", "r"))) == (250, 1)
     assert not kept.keeper.housekeeping.inboxes.are_filled
+
+
+def test_a_busy_daemon_asks_queue_by_queue_only_when_anything_is_cancelled(kept: KeptWorkers) -> None:
+    board = kept.join("w", "q", "r")
+    kept.system.add("a")
+    [job] = kept.take("w")
+    report = Report({"name": "web", "state": "running"}, is_busy=True)
+    kept.keeper.register(report)
+    sent = Counter[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept.system.store, "run_many", counting(kept.system.store.run_many, sent))
+        kept.keeper.register(report)
+        assert sent == {"beat": 1}
+        kept.system.run(cancel("q", [job.id]))
+        kept.keeper.register(report)
+    assert sent == {"beat": 2, "cancels": 2}
+    assert [entry.cancelled_ms > 0 for entry in board.entries()] == [True]
 
 
 def test_the_memory_of_redis_is_noted_once_a_minute_whoever_asks(kept: KeptWorkers) -> None:

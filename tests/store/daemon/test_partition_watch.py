@@ -66,6 +66,18 @@ def test_a_worker_that_does_not_serve_all_partitions_is_replaced(workers: Watche
     assert workers.replaced() == ["w"]
 
 
+def test_while_no_queue_has_settings_all_are_asked_for_partitions_together(
+    real_system: QueueSystem, tmp_path: Path
+) -> None:
+    workers = WatchedWorkers(real_system, tmp_path)
+    workers.join("w", "q", "other")
+    real_system.redis("CONFIG", "RESETSTAT")
+    workers.replaced()
+    told = real_system.redis("INFO", "commandstats").decode()
+    assert "cmdstat_exists:calls=1," in told
+    assert "cmdstat_hexists" not in told
+
+
 def test_a_successor_that_did_not_come_is_tried_again_later(
     workers: WatchedWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

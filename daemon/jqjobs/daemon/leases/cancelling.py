@@ -10,6 +10,7 @@ from jqjobs.daemon.lease_messages import Join
 from jqjobs.errors import StoreError
 from jqjobs.store.call import Call
 from jqjobs.store.calls.cancels import cancels
+from jqjobs.store.reads.presence import have_nothing
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
@@ -21,15 +22,16 @@ def run_and_pass_on_cancels(
 ) -> T:  # fmt: skip
     """Run a call and return its answer; in the same round trip ask what is cancelled in the hands of these workers.
 
-    That goes to their boards: a worker looks there before it starts a job, and while the job runs. ``note_envelopes``:
-    is told in which of these queues envelopes wait.
+    But not where one question for all of their queues, before that, finds neither a cancel nor an envelope. What is
+    cancelled goes to their boards: a worker looks there before it starts a job, and while the job runs.
+    ``note_envelopes``: is told in which of these queues envelopes wait.
     Raises: StoreError, after all that could be done.
     """
     here: dict[str, list[str]] = {}
     for join in workers:
         for name in (*join.queues, *join.board.turns.entered()):
             here.setdefault(name, []).append(join.worker_id)
-    queues = sorted(here)
+    queues = [] if have_nothing(store, list(here), ["cancels", "inbox"]) else sorted(here)
     asked: list[Call[Any]] = [cancels(name, here[name]) for name in queues]
     first, *answers = store.run_many([call, *asked])
     boards = {join.worker_id: join.board for join in workers}

@@ -225,8 +225,8 @@ class LeaseKeeper:
         note_memory(self._store)
 
     def register(self, report: Report) -> float | None:
-        """Write down what is new of who is here and what they do; busy workers hear, in the same round trip, what is
-        cancelled, and it is noted where envelopes wait.
+        """Write down what is new of who is here and what they do; busy workers hear what is cancelled, and it is noted
+        where envelopes wait.
 
         Returns in how many seconds there is more to do: when the clock of Redis was set back, all that expires is
         looked at, some of it each time.

@@ -12,7 +12,7 @@ from jqjobs.store import keys
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Argument
 
-#: So many questions go in one round trip.
+#: So many questions go in one round trip, and so many keys in one question.
 _AT_ONCE = 1000
 
 
@@ -22,8 +22,19 @@ def without_any(store: Store, queues: Sequence[str], parts: Sequence[str]) -> li
     return _nothing_counted(store, queues, lambda queue: ("EXISTS", *[key(keys.queue(queue, part)) for part in parts]))
 
 
+def have_nothing(store: Store, queues: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether none of them has any of these parts; False, too, where that is not one question, or is refused."""
+    if store.address.cluster or not queues:
+        return not queues
+    names = [store.address.key(keys.queue(queue, part)) for queue in queues for part in parts]
+    asked = [("EXISTS", *names[first : first + _AT_ONCE]) for first in range(0, len(names), _AT_ONCE)]
+    return all(count == 0 for count in store.wire.pipeline_in_parts(asked))
+
+
 def without_setting(store: Store, queues: Sequence[str], name: str) -> list[str]:
     """Return those that do not have this setting, in order. One that cannot be asked may have it."""
+    if have_nothing(store, queues, ["settings"]):  # most have none at all, so that is one question
+        return list(queues)
     key = store.address.key
     return _nothing_counted(store, queues, lambda queue: ("HEXISTS", key(keys.queue(queue, "settings")), name))
 
