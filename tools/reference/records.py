@@ -134,7 +134,7 @@ _DAEMON = {
     "queues": "what it serves",
     "workers": "its workers",
     "slots": "how many workers it wants",
-    "note": "why it waits",
+    "note": "why it waits, or why a reload was refused",
     "age_s": "since its start",
     "seen_s": "since it last said that it is there",
     "reload": "its last reload",
