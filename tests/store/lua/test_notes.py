@@ -246,6 +246,18 @@ def test_what_is_just_being_written_is_still_to_be_waited_for(speaker: Speaker) 
     assert not speaker.notes.pending
 
 
+def test_what_could_not_be_written_is_not_waited_for(speaker: Speaker) -> None:
+    class Broken:
+        def run_all(self, calls: object) -> None:
+            raise MemoryError
+
+    speaker.notes._store = Broken()  # type: ignore[assignment]
+    speaker.job.progress(1)
+    with pytest.raises(MemoryError):
+        speaker.notes.write()
+    assert not speaker.notes.pending
+
+
 def test_without_redis_it_is_dropped_said_once_and_not_tried_for_a_while(
     speaker: Speaker, caplog: pytest.LogCaptureFixture
 ) -> None:

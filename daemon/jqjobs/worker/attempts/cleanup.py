@@ -68,9 +68,7 @@ async def clean_up_aside(hooks: Sequence[Hook], attempt: Attempt) -> None:
                 result = hook(job)
                 if isinstance(result, CoroutineType):
                     await result
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
+        except BaseException as error:  # CancelledError included: nobody else ends the task of a job that is over
             if isinstance(error, TimeoutError) and limit.expired():
                 _say_ended(job, f"it ran longer than {HOOK_LIMIT_MS} ms")
             else:

@@ -82,14 +82,15 @@ def call_start_hooks(app: App, attempt: Attempt, run: Callable[[Any], Any]) -> N
 
 async def after_hooks(hooks: Sequence[Coroutine[Any, Any, Any]], job: JobContext, result: Any) -> Any:
     """Await what hooks of a start have left to await, then the job's coroutine, which has not begun before that."""
-    from asyncio import CancelledError
+    from asyncio import CancelledError, current_task
 
     for hook in hooks:
         try:
             await hook
-        except CancelledError:
-            raise
-        except BaseException:
+        except BaseException as error:
+            task = current_task()
+            if isinstance(error, CancelledError) and task is not None and task.cancelling():
+                raise  # the job is told to end; else a task of the hook's own was cancelled
             log.event("hook.failed", level=log.ERROR, exc_info=True, hook="on_start", job=job.ref, name=job.name)
     return await result if isinstance(result, CoroutineType) else result
 

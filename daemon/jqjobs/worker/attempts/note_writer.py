@@ -99,9 +99,11 @@ class NoteWriter:
             return  # a child that a job has forked: the connection is not its own
         with self._writing:
             self._on_their_way = said = dict[AttemptRef, tuple[bytes, list[bytes]]]()
-            self._take(said)
-            self._send({speaker: words for speaker, words in said.items() if words != (b"", [])})
-            self._on_their_way = {}
+            try:
+                self._take(said)
+                self._send({speaker: words for speaker, words in said.items() if words != (b"", [])})
+            finally:
+                self._on_their_way = {}
 
     def _send(self, said: Mapping[AttemptRef, tuple[bytes, list[bytes]]]) -> None:
         if not said or monotonic_ms() < self._next_ms - _EVERY_MS:
@@ -120,7 +122,11 @@ class NoteWriter:
         """Write what there is now, while the event loop goes on."""
         from asyncio import get_running_loop
 
-        await get_running_loop().run_in_executor(None, self.write)
+        try:
+            writing = get_running_loop().run_in_executor(None, self.write)
+        except RuntimeError:  # a job has given the loop threads of its own, and ended them
+            return self.write()
+        return await writing
 
     def forget(self, job: TakenJob) -> None:
         """Drop what a job has said that leaves no record. Lines among those of others stay: Redis refuses them."""

@@ -94,7 +94,10 @@ class Coroutines:
         self._running[job.place] = _Running(job, work, task)
 
     async def _attempt(self, job: TakenJob, work: AsyncWork) -> None:
-        outcome = await self._runner.run_as_task(job, work)
+        try:
+            outcome = await self._runner.run_as_task(job, work)
+        except BaseException as error:  # what came when the job was over already
+            outcome = self._runner.torn(job, error)
         del self._running[job.place]
         following = self._turn(job, outcome)
         if following is not None:

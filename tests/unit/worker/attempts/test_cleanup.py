@@ -136,6 +136,26 @@ def test_what_a_cleanup_raises_is_logged_and_the_next_one_called(
     assert [record.getMessage() for record in caplog.records] == ["hook.failed"]
 
 
+@ways
+def test_a_hook_that_awaits_what_it_has_cancelled_has_failed_and_ends_nothing_else(
+    stand: Stand, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def cancels(job: JobContext) -> None:
+        task = asyncio.ensure_future(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    async def job() -> None:
+        stand.lines.append("ran")
+
+    stand.app.job(name="job", on_start=cancels, cleanup=[cancels, stand.note])(job)
+    outcome = run(stand)
+    assert outcome is not None
+    assert outcome.kind is Kind.DONE
+    assert stand.lines == ["ran", ("board", "done"), ("cleanup", 2)]
+    assert [record.getMessage() for record in caplog.records] == ["hook.failed"] * 2
+
+
 def test_a_stop_of_the_worker_ends_the_job_and_not_its_cleanup(stand: Stand) -> None:
     def job() -> None:
         stand.interrupter.stop_now()

@@ -200,6 +200,19 @@ def test_whatever_a_job_raises_its_slot_works_on(bench: Bench, error: BaseExcept
     assert bench.outcomes(10) == {job.id: Kind.FAILED for job in sent}
 
 
+@pytest.mark.parametrize("name", ["plain", "task"])
+def test_what_goes_wrong_once_a_job_is_over_is_its_end_and_costs_no_slot(bench: Bench, name: str) -> None:
+    def is_gone(_: object) -> bool:
+        raise OSError("the board is gone")
+
+    bench.runner._may_clean_up = is_gone
+    bench.app.jobs[name].hooks.add("cleanup", lambda job: None)
+    bench.gate.set()
+    for _ in range(3):
+        sent = bench.send(*[name] * 4)
+        assert bench.outcomes(4) == {job.id: Kind.FAILED for job in sent}
+
+
 def test_a_task_of_a_job_that_exits_does_not_end_the_event_loop(bench: Bench) -> None:
     @bench.app.job(name="exits", keep="1h")
     async def exits() -> str:
