@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _STDERR = 2
 
+#: Starts a process, like `subprocess.Popen`.
+Start = Callable[..., "subprocess.Popen[bytes]"]
 
-def failure_of(line: str, patience_s: float, said: bytes = b"", variables: Mapping[str, str] | None = None) -> str:
+
+def failure_of(
+    line: str, patience_s: float, said: bytes = b"", variables: Mapping[str, str] | None = None,
+    start: Start = subprocess.Popen,
+) -> str:  # fmt: skip
     """Run a line of shell; return why it failed, "" when it did not. What it writes goes to stderr.
 
     ``said``: what it reads; ``variables``: what its environment has beside ours. What takes longer than
     ``patience_s`` is killed, with all that it has started.
     """
     try:
-        process = subprocess.Popen(
+        process = start(
             line, shell=True, stdin=subprocess.PIPE, stdout=_STDERR, start_new_session=True,
             env={**os.environ, **(variables or {})},
         )  # fmt: skip

@@ -8,9 +8,10 @@ from __future__ import annotations
 import random
 import selectors
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jqjobs.base import log
+from jqjobs.base.children import Children
 from jqjobs.daemon.control.listener import ControlListener
 from jqjobs.daemon.control.order_executor import OrderExecutor
 from jqjobs.daemon.controls import Controls
@@ -49,7 +50,7 @@ class Parts:
     suspect_takers: SuspectTakers
     lost_boards: LostBoards
     outbox_relay: OutboxRelay
-    other_children: frozenset[int] = frozenset()  #: processes that somebody else waits for
+    children: Children = field(default_factory=Children)  #: processes that other threads wait for
 
 
 class Supervisor:
@@ -81,7 +82,7 @@ class Supervisor:
         self._suspect_takers = parts.suspect_takers
         self._lost_boards = parts.lost_boards
         self._outbox_relay = parts.outbox_relay
-        self._other_children = parts.other_children
+        self._children = parts.children
         self._adopts_orphans = adopts_orphans()
         self._recaller = Recaller(settings.prefetch_ms, parts.leases.submit)
         self._silence = Silence(settings.poll_s)
@@ -138,8 +139,9 @@ class Supervisor:
         self._lifecycle.replace_the_dead()
         if self._adopts_orphans:
             ours = {worker.pid for worker in self._workers}
-            ours |= self._outbox_relay.pids | self._source_changes.children() | self._other_children
-            reap_strangers(ours)
+            ours |= self._outbox_relay.pids | self._source_changes.children()
+            with self._children.lock:
+                reap_strangers(ours | self._children.pids)
         if self._lifecycle.unusable and not self._ending.is_under_way:
             self._ending.give_up()
         if not self._ending.is_under_way:
@@ -166,7 +168,7 @@ class Supervisor:
         return min(_TURN_S, look_again_s or _TURN_S)
 
     def _wait(self, timeout_s: float) -> None:
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # needs no descriptor: there may be none left
             selector.register(self._signals.wakeup, selectors.EVENT_READ)
             for worker in self._workers:
                 if not worker.channel.closed:

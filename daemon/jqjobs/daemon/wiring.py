@@ -13,6 +13,7 @@ from threading import Thread
 import click
 
 from jqjobs.base import log
+from jqjobs.base.children import Children
 from jqjobs.base.config import Environment
 from jqjobs.base.process import host_name
 from jqjobs.daemon.alerts.delivery import tellers
@@ -77,10 +78,9 @@ class Boot:
         """Where Redis is."""
         return self.embedded.url if self.embedded else self.settings.redis_url
 
-    @property
-    def other_children(self) -> frozenset[int]:
-        """See `Parts`."""
-        return frozenset([self.embedded.pid]) if self.embedded and self.embedded.pid else frozenset()
+    def children(self) -> Children:
+        """Return what knows the processes that other threads wait for, with the embedded server."""
+        return Children([self.embedded.pid] if self.embedded and self.embedded.pid else ())
 
     @property
     def address(self) -> Address:
@@ -123,7 +123,7 @@ def _make_parts(boot: Boot) -> Parts:
         boot.signals, ControlListener(daemon_id, address, wake), controls, workers, leases, memory,
         Scaler(settings, lifecycle, workers, leases, memory, source_changes),
         SuspectTakers(workers, boards), LostBoards(workers, make_directory, source_changes.reload.add),
-        relay, boot.other_children,
+        relay, boot.children(),
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def _start_threads(boot: Boot, parts: Parts, threads: ExitStack) -> None:
     if settings.watch != "off":
         _start_watcher(settings, parts.controls.source_changes, threads)
     _start_host_check(settings, parts.controls.shown_state.host_facts)
-    _start_alerts(boot, threads)
+    _start_alerts(boot, parts.children, threads)
     parts.listener.start()
     threads.callback(parts.listener.end)
     parts.leases.start()  # the supervisor ends it, once the last worker has ended
@@ -189,8 +189,8 @@ def _start_watcher(settings: DaemonSettings, source_changes: SourceChanges, thre
     threads.callback(watcher.end)
 
 
-def _start_alerts(boot: Boot, threads: ExitStack) -> None:
-    if told := tellers(boot.settings):
+def _start_alerts(boot: Boot, children: Children, threads: ExitStack) -> None:
+    if told := tellers(boot.settings, children.start):
         alerts = AlertThread(boot.settings, Store(boot.address, timeout_s=_ALERTS_TIMEOUT_S, name="jqd-alerts"), told)
         alerts.start()
         threads.callback(alerts.end)

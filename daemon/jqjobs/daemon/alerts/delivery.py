@@ -9,9 +9,10 @@ import http.client
 import json
 import urllib.request
 from collections.abc import Callable
+from subprocess import Popen
 from urllib.error import HTTPError
 
-from jqjobs.base.shell_line import failure_of
+from jqjobs.base.shell_line import Start, failure_of
 from jqjobs.daemon.alerts.conditions import Alert
 from jqjobs.daemon.settings import DaemonSettings
 
@@ -22,13 +23,13 @@ PATIENCE_S = 20.0
 Tell = Callable[[Alert], str]
 
 
-def tellers(settings: DaemonSettings) -> list[Tell]:
-    """Return who is told, by the settings."""
+def tellers(settings: DaemonSettings, start: Start = Popen) -> list[Tell]:
+    """Return who is told, by the settings. ``start``: starts processes."""
     found: list[Tell] = []
     if settings.alert_url:
         found.append(lambda alert: post(settings.alert_url, body_of(alert, settings.name)))
     if settings.alert_exec:
-        found.append(lambda alert: execute(settings.alert_exec, alert, settings.name))
+        found.append(lambda alert: execute(settings.alert_exec, alert, settings.name, start))
     return found
 
 
@@ -53,7 +54,7 @@ def post(url: str, body: bytes) -> str:
         return f"it cannot be reached: {getattr(error, 'reason', None) or type(error).__name__}"
 
 
-def execute(line: str, alert: Alert, daemon: str) -> str:
+def execute(line: str, alert: Alert, daemon: str, start: Start = Popen) -> str:
     """Run a line of shell, with the alert on stdin and in variables."""
     variables = {f"JQ_ALERT_{name.upper()}": value for name, value in alert._asdict().items()}
-    return failure_of(line, PATIENCE_S, body_of(alert, daemon), variables)
+    return failure_of(line, PATIENCE_S, body_of(alert, daemon), variables, start)

@@ -35,7 +35,7 @@ def _is_subreaper() -> bool:
 def reap_strangers(ours: Collection[int]) -> int:
     """Wait for all children that ended and are not ``ours`` (pids that somebody else waits for); return how many.
 
-    To be called by the thread that starts processes, so that ``ours`` misses none.
+    To be called by the thread that starts processes, and while no other one does, so that ``ours`` misses none.
     """
     reaped = 0
     for _ in range(_A_TURN):

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs prctl(2)"
 
 #: What each script can use. `orphans(n)`: so many processes that ended and whose parent has ended before.
 PRELUDE = """
-import ctypes, os, subprocess, sys, time
+import ctypes, os, subprocess, sys, threading, time
+from jqjobs.base.children import Children
+from jqjobs.base.shell_line import failure_of
 from jqjobs.daemon.workers import reaper
 from jqjobs.daemon.workers.reaper import adopts_orphans, reap_strangers
 from jqjobs.base.process import processes
@@ -81,6 +83,24 @@ def test_an_exit_status_that_is_ours_is_not_stolen_and_hides_nobody() -> None:
         print(reap_strangers({first.pid, second.pid}), first.wait(), second.wait())
     """)
     assert said == "3 True\n0 3 3\n"
+
+
+def test_what_another_thread_runs_tells_that_one_how_it_ended() -> None:
+    said = run("""
+        become_subreaper()
+        children, said, told = Children(), set(), threading.Event()
+
+        def tell():
+            said.update(failure_of("exit 3", 20, start=children.start) for _ in range(50))
+            told.set()
+
+        threading.Thread(target=tell).start()
+        while not told.wait(0.0005):
+            with children.lock:
+                reap_strangers(children.pids)
+        print(said, children.pids)
+    """)
+    assert said == "{'failed with 3'} frozenset()\n"
 
 
 def test_processes_that_still_run_are_not_waited_for() -> None:
