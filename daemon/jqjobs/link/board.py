@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ from jqjobs.link.turn_places import TurnPlaces
 _LOOKS = 3
 #: As a plain integer: it is looked up for each place.
 _RUNNING = int(Stage.RUNNING)
+
+
+def remove_files(board: Path) -> None:
+    """Delete the files of a board, where that is possible; nobody needs them any more."""
+    for path in (board, stacks_path(board)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,11 @@ class Board:
     def create(cls, path: Path) -> Board:
         """Make an empty board. Raises: OSError when the runtime directory is full or not writable."""
         BoardFile.create(path)
-        return cls(path)
+        try:
+            return cls(path)
+        except OSError:  # no descriptor is left
+            path.unlink()
+            raise
 
     def close(self) -> None:
         """Unmap it; the file stays."""
@@ -91,10 +103,9 @@ class Board:
         self._file.close()
 
     def remove(self) -> None:
-        """Unmap it and delete its files."""
+        """Unmap it and delete its files, where that is possible."""
         self.close()
-        self.path.unlink(missing_ok=True)
-        stacks_path(self.path).unlink(missing_ok=True)
+        remove_files(self.path)
 
     @property
     def header(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def clear_stacks(board: Path) -> None:
     try:
         with stacks_path(board).open("r+b") as file:
             file.truncate()
-    except FileNotFoundError:
+    except OSError:  # it is not there, or no descriptor is left
         return
 
 
@@ -60,7 +60,7 @@ def read_stacks(board: Path) -> str:
     """
     try:
         text = stacks_path(board).read_text("utf-8", "backslashreplace")
-    except FileNotFoundError:
+    except OSError:
         return ""
     threads = sorted(text.strip().split("\n\n"), key=lambda thread: not thread.startswith("Current thread"))
     return "\n\n".join(threads)[:_MOST_CHARS]

@@ -11,6 +11,7 @@ import pytest
 
 from jqjobs.link.board import Board, Entry
 from jqjobs.link.board_layout import Stage
+from jqjobs.link.stacks import stacks_path
 from unit.link.boards import job, worker_side
 
 
@@ -33,6 +34,15 @@ def test_a_reader_sees_what_the_writer_marked(board: Board, tmp_path: Path) -> N
     ]
     assert [entry.id for entry in reader.running()] == ["id-2"]
     reader.close()
+
+
+def test_a_file_that_cannot_be_removed_stays_and_the_other_one_goes(tmp_path: Path) -> None:
+    board = Board.create(tmp_path / "w.board")
+    board.path.unlink()
+    board.path.mkdir()
+    stacks_path(board.path).touch()
+    board.remove()
+    assert list(tmp_path.iterdir()) == [board.path]
 
 
 def test_the_header_says_who_it_is(board: Board) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.process import Identity, identity_of
 from jqjobs.daemon.leases.orphans import read_identity
-from jqjobs.link.board import Board
+from jqjobs.link.board import Board, remove_files
 from jqjobs.link.board_layout import Word
 
 _DAY_S = 86_400.0
@@ -32,7 +32,7 @@ def remove_old_boards(place: Path) -> None:
             if _FOLDER.fullmatch(folder.name) and folder.is_dir():
                 for path in folder.glob("*.board"):
                     if _age_s(path) > _DAY_S and _is_silent(path):
-                        path.unlink(missing_ok=True)
+                        remove_files(path)
                 if folder != place and _age_s(folder) > _DAY_S:
                     with suppress(OSError):  # it is not empty
                         folder.rmdir()

@@ -25,6 +25,7 @@ class WorkerPipes:
         self._serve = serve
         self._sinks = sinks
         self._ends: dict[Sink, tuple[int, int]] = {}
+        self._are_served = False
 
     def __enter__(self) -> WorkerPipes:
         try:
@@ -37,9 +38,10 @@ class WorkerPipes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for ends in self._ends.values():
-            for end in ends:
-                os.close(end)
+        for read_end, write_end in self._ends.values():
+            os.close(write_end)
+            if not self._are_served:
+                os.close(read_end)
 
     @property
     def stdout(self) -> int | None:
@@ -54,9 +56,10 @@ class WorkerPipes:
         return [read_end for read_end, _ in self._ends.values()]
 
     def belong_to(self, pid: int) -> None:
-        """Have them read: the worker is there."""
+        """Have them read: the worker is there. Raises nothing: who starts a worker must not lose it then."""
+        self._are_served = True  # whoever reads an end closes it, too
         for sink, (read_end, _) in self._ends.items():
-            self._serve(pid, os.dup(read_end), sink)
+            self._serve(pid, read_end, sink)
 
     def _write_end(self, target: int) -> int | None:
         sink = self._sinks.get(target)

@@ -134,33 +134,36 @@ class OutboxRelay:
 
     def _start_process(self) -> None:
         self._started_s = time.monotonic()
-        ours, theirs = socket.socketpair()
         try:
-            with self._pipes() as pipes, theirs:
-                self._process = self._spawn(pipes, theirs.fileno())
+            process, channel = self._spawn()
         except OSError as error:
-            ours.close()
             log.event("outbox.not_started", level=log.ERROR, error=str(error))
             self._restart = after_death(self._started_s, Life(0.0), self._restart.early_deaths)
             return
         if self._channel is not None:
             self._channel.close()
-        self._channel, self._report = Channel(ours, patient=False), RelayReport()
-        log.event("outbox.started", pid=self._process.pid)
+        self._process, self._channel, self._report = process, channel, RelayReport()
+        log.event("outbox.started", pid=process.pid)
 
-    def _spawn(self, pipes: WorkerPipes, channel_fd: int) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jqjobs.outbox"],
-            env={**worker_environment(), VARIABLE: self._configure(channel_fd)},
-            cwd=self._directory,
-            stdin=subprocess.DEVNULL,
-            stdout=pipes.stdout,
-            stderr=pipes.stderr,
-            pass_fds=[channel_fd, *pipes.read_ends],
-            process_group=0,  # as for workers: Ctrl-C reaches the daemon only
-        )
-        pipes.belong_to(process.pid)
-        return process
+    def _spawn(self) -> tuple[subprocess.Popen[bytes], Channel]:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, self._pipes() as pipes:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "jqjobs.outbox"],
+                    env={**worker_environment(), VARIABLE: self._configure(theirs.fileno())},
+                    cwd=self._directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=pipes.stdout,
+                    stderr=pipes.stderr,
+                    pass_fds=[theirs.fileno(), *pipes.read_ends],
+                    process_group=0,  # as for workers: Ctrl-C reaches the daemon only
+                )
+                pipes.belong_to(process.pid)
+        except OSError:
+            ours.close()
+            raise
+        return process, Channel(ours, patient=False)
 
 
 def _started_s(worker: WorkerProcess) -> float:

@@ -99,17 +99,15 @@ def spawn(
 
     Raises: OSError when the process cannot be made; its board is removed then.
     """
-    release = release_in(directory)
-    ours, theirs = socket.socketpair()
-    try:
-        configuration = configure(worker_id, str(board.path), theirs.fileno())
-        process = _start_process(worker_id, directory, configuration, theirs, pipes)
-    except OSError:
-        ours.close()
-        board.remove()
-        raise
-    finally:
-        theirs.close()
+    with contextlib.ExitStack() as undo:
+        undo.callback(board.remove)
+        release = release_in(directory)
+        ours, theirs = socket.socketpair()
+        undo.callback(ours.close)
+        with theirs:
+            configuration = configure(worker_id, str(board.path), theirs.fileno())
+            process = _start_process(worker_id, directory, configuration, theirs, pipes)
+        undo.pop_all()
     worker = WorkerProcess(worker_id, seat, process, Channel(ours, patient=False), board, time.monotonic(), release)
     worker.identity = dict(identity_of(process.pid).as_dict())
     return worker

@@ -14,6 +14,7 @@ from jqjobs.base.process import Identity, identity_of
 from jqjobs.daemon.leases.old_boards import remove_old_boards
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
+from jqjobs.link.stacks import stacks_path
 
 HERE = identity_of(os.getpid())
 CONTAINER = replace(HERE, host="a container", pid_namespace="pid:[1]")
@@ -55,9 +56,9 @@ def up_for_days(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("up_for_days")
 @pytest.mark.parametrize("daemon", [CONTAINER, SAME_HOST_NAME, OTHER_HOST])
 def test_a_board_of_another_namespace_or_host_goes_when_it_was_silent_for_a_day(place: Path, daemon: Identity) -> None:
-    old = make(place, daemon, silent_s=0)
+    stacks_path(make(place, daemon, silent_s=0)).touch()
     remove_old_boards(place)
-    assert not old.exists()
+    assert list(place.iterdir()) == []
 
 
 @pytest.mark.parametrize("daemon", [CONTAINER, SAME_HOST_NAME])
