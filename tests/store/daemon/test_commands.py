@@ -14,6 +14,7 @@ from jqjobs.errors import StoreRefused, StoreUnavailable
 from jqjobs.link.board import Board
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls.leases import roster
+from log_lines import Lines
 from store.queue_system import QueueSystem
 
 
@@ -98,6 +99,15 @@ def test_a_recall_that_redis_did_not_hear_is_dropped_and_holds_nothing_up(join: 
     noted.ask(join)
     noted.commands.do_all()
     assert noted.done == [join]
+
+
+def test_what_meets_a_defect_is_dropped_and_holds_nothing_up(join: Join, logged: Lines) -> None:
+    noted = NotedCommands()
+    noted.wrong["w"] = ValueError("operation forbidden on released memoryview object")
+    noted.ask(join, recall_of("w"), recall_of("v"))
+    noted.commands.do_all()
+    assert (noted.done, noted.commands.are_done) == ([recall_of("v")], True)
+    assert logged.names() == ["keeper.error"] * 2
 
 
 def test_what_is_recalled_goes_back_in_all_its_queues(system: QueueSystem) -> None:

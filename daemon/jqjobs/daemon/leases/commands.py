@@ -6,6 +6,7 @@ import queue
 from collections.abc import Callable
 from itertools import groupby
 
+from jqjobs.base import log
 from jqjobs.daemon.lease_messages import Command, Drain, EndWorker, Join, Recall
 from jqjobs.errors import StoreError
 from jqjobs.store.calls.leases import drain
@@ -53,6 +54,8 @@ class Commands:
                 go_on_after(error, self._store)
                 refused[command.worker_id] = error
                 continue
+            except Exception:  # a defect, which another try would meet again, and all that is asked for after it
+                log.event("keeper.error", level=log.CRITICAL, exc_info=True)
             if not isinstance(command, Recall):
                 self._todo.remove(command)
         raise_first(list(refused.values()))
