@@ -64,7 +64,10 @@ class FakeSentinel:
         """Tell everybody that it is there now."""
         before, self.primary = self.primary, primary
         assert before is not None
-        said = "{} {} {} {} {}".format(SERVICE, *before, *primary)
+        self.publish("{} {} {} {} {}".format(SERVICE, *before, *primary))
+
+    def publish(self, said: str) -> None:
+        """Tell everybody that something became of a primary."""
         for subscriber in self.subscribers:
             subscriber.sendall(_array("message", "+switch-master", said))
 

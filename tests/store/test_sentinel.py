@@ -13,10 +13,12 @@ from deployments.ports import free_port
 from jqjobs import App
 from jqjobs.errors import NotFound, StoreRefused, StoreUnavailable
 from jqjobs.jobs.records import State
+from jqjobs.store import switches
 from jqjobs.store.address import parse_url
 from jqjobs.store.async_wire import AsyncWire
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
+from log_lines import Lines
 from servers import Server
 from store.fake_sentinel import SERVICE, FakeSentinel, fake_sentinel
 from waiting import eventually
@@ -76,6 +78,31 @@ def test_a_producer_leaves_a_primary_that_lives_on_when_a_sentinel_says_so(
     eventually(lambda: not leads_somewhere(app))
 
     assert is_there(servers[1], enqueue(app))
+
+
+def test_a_sentinel_that_talks_nonsense_is_left_alone_for_a_moment_and_then_heard_again(
+    app: App, servers: list[Server], sentinel: FakeSentinel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches, "_AGAIN_S", 0.05)
+    enqueue(app)
+    eventually(lambda: sentinel.subscribers)
+    sentinel.subscribers.pop().sendall(b"nonsense\r\n")
+    eventually(lambda: sentinel.subscribers, 20)
+    sentinel.switch(place(servers[1]))
+    eventually(lambda: not leads_somewhere(app))
+
+
+def test_what_cannot_be_understood_of_a_switch_is_said_once_and_later_ones_are_heard(
+    app: App, servers: list[Server], sentinel: FakeSentinel, logged: Lines
+) -> None:
+    enqueue(app)
+    eventually(lambda: sentinel.subscribers)
+    for _ in range(2):
+        sentinel.publish("mymaster is elsewhere")
+    eventually(lambda: logged.of("redis.deaf"), 20)
+    sentinel.switch(place(servers[1]))
+    eventually(lambda: not leads_somewhere(app), 20)
+    eventually(lambda: logged.names() == ["redis.deaf", "redis.switched"])
 
 
 def test_a_coroutine_does_so_too_and_hears_of_ends_there(

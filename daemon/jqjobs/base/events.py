@@ -180,6 +180,9 @@ EVENTS = {
         "Redis answers again."),
     "redis.clock_back": Event("warning", "",
         "The clock of Redis was set back. Nothing is lost; what is due comes later by as much."),
+    "redis.deaf": Event("error", "service exception",
+        "The thread that hears from sentinels which server is the primary met an error and goes on; said once for each "
+        "reason. Raise the limit of open files, or report it."),
     "redis.lost": Event("warning", "error hint? worker?",
         "Redis does not answer; jobs go on, and it is tried again. Said once for each outage, and when its reason "
         "changes."),

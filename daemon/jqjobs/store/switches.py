@@ -152,15 +152,30 @@ class _Ear(threading.Thread):
         self._lines: dict[Place, Subscribed] = {}
         self._heard_s: dict[Place, float] = {}
         self._again_s = dict.fromkeys(self._sentinels.places, 0.0)
+        self._said = ""
 
     def run(self) -> None:
         while not self._switches.ends():
-            for sentinel, again_s in self._again_s.items():
-                if sentinel not in self._lines and time.monotonic() >= again_s:
-                    self._guarded(sentinel, self._subscribe)
-            self._listen()
+            try:
+                self._turn()
+            except Exception as error:  # no descriptor is left, say; there is no other ear as long as anybody connects
+                self._say(str(error))
+                time.sleep(_TURN_S)
         for line in self._lines.values():
             line.close()
+
+    def _turn(self) -> None:
+        for sentinel, again_s in self._again_s.items():
+            if sentinel not in self._lines and time.monotonic() >= again_s:
+                self._guarded(sentinel, self._subscribe)
+        self._listen()
+
+    def _say(self, error: str) -> None:
+        if error != self._said:
+            from jqjobs.base import log
+
+            log.event("redis.deaf", level=log.ERROR, exc_info=True, service=self._sentinels.service)
+        self._said = error
 
     def _guarded(self, sentinel: Place, do: Callable[[Place], None]) -> None:
         """Leave a sentinel alone for a while that cannot be heard."""

@@ -217,7 +217,11 @@ class Wire:
         """Return the replies that are here within ``wait_s`` seconds, errors among them. Raises: StoreUnavailable."""
         if self.poll(wait_s):
             self._fill()
-        replies = iter(self._reader.gets, False)
+        try:
+            replies = list(iter(self._reader.gets, False))
+        except hiredis.ProtocolError as error:
+            self.close()
+            raise no_redis(self.address, error) from error
         return [error_of(reply) if isinstance(reply, hiredis.ReplyError) else reply for reply in replies]
 
 
