@@ -101,12 +101,15 @@ class Tail:
             for end in sorted(ends, key=lambda end: end.ended_ms):
                 if end.job.queue in self._queues and end.job.id not in trip.stale:
                     self._tell_end(end)
-        if any(unsent.events for unsent in self._unsent.values()):
+            has_news = any(unsent.events for unsent in self._unsent.values())
+        if has_news:
             self._wake()
 
     def _listen(self, queues: frozenset[str]) -> None:
         if queues and not self._queues:
             self._since_ms = monotonic_ms()
+        if self._queues != queues:  # who listens again later, to one of thousands, counts anew
+            self._unsent = {queue: unsent for queue, unsent in self._unsent.items() if unsent.events or queue in queues}
         self._queues = queues
         if self.is_on is not bool(queues):
             self.is_on = bool(queues)
