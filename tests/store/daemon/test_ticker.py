@@ -165,6 +165,19 @@ def test_a_daemon_that_ends_lets_another_one_tick_at_once(
     assert jobs(system) == job_at(1)
 
 
+def test_a_queue_that_is_looked_at_no_longer_is_forgotten_and_read_anew_when_it_is_back(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]]
+) -> None:
+    publish(system)
+    [ticker] = tickers(1)
+    ticker.tick(["q"])
+    ticker.tick(["r"])
+    assert (list(ticker._numbers), list(ticker._schedules)) == (["r"], ["r"])
+    system.clock.advance(MINUTE_MS)
+    ticker.tick(["q", "r"])
+    assert jobs(system) == job_at(1)
+
+
 def test_a_clock_that_went_back_does_not_let_a_dead_daemon_tick_for_long(
     system: QueueSystem, tickers: Callable[[int], list[Ticker]]
 ) -> None:

@@ -148,7 +148,8 @@ class Trimmed:
 
     def note(self, queue: str, found: Housekept, most_dead: int) -> None:
         """Note what a round has trimmed in a queue, which keeps ``most_dead``, and say what is due."""
-        self._unsaid[queue] += found.trimmed
+        if found.trimmed:
+            self._unsaid[queue] += found.trimmed
         now_s = time.monotonic()
         is_due = now_s - self._said_s.get(queue, -_TRIMMED_EVERY_S) >= _TRIMMED_EVERY_S
         if self._unsaid[queue] and is_due and not found.more:

@@ -69,6 +69,7 @@ class Ticker:
         Raises: StoreUnavailable. What is wrong with one queue or schedule is logged, once, and holds up no other.
         """
         wait_s = LOOK_EVERY_S
+        self._forget_all_but(queues)
         answers = self._store.run_many([self._look(name, CLAIM_MS) for name in queues])
         for queue, found in zip(queues, answers, strict=True):
             if isinstance(found, StoreError):
@@ -93,6 +94,13 @@ class Ticker:
     def begin_anew(self) -> None:
         """Take nothing for known: another daemon ticks."""
         self._numbers.clear()
+
+    def _forget_all_but(self, queues: Sequence[str]) -> None:
+        """Forget what is no longer looked at: of patterns, queues that have nothing any more."""
+        for queue in self._schedules.keys() - set(queues):
+            del self._schedules[queue]
+            self._numbers.pop(queue, None)
+            self._of_others.discard(queue)
 
     def resign(self) -> None:
         """Let others tick from now on. Raises: StoreError."""

@@ -41,7 +41,8 @@ class Counts:
     def read(self, store: Store, queues: Sequence[str], now_ms: int) -> dict[str, _Counted]:
         """Return it queue by queue; what is kept is not read. Raises: StoreError."""
         now_s = time.monotonic()
-        unread = [queue for queue in queues if queue not in self._of or self._of[queue].until_s <= now_s]
+        self._of = {queue: found for queue, found in self._of.items() if found.until_s > now_s}
+        unread = [queue for queue in queues if queue not in self._of]
         if unread:
             recent = _by_queue(latest_statistics(store, unread, now_ms))
             ever = _by_queue(queue_statistics(store, unread))

@@ -89,7 +89,8 @@ _NONE.ids.clear()
 class JobStatistics:
     """One a worker. `count` is called where jobs end, by one thread at a time; `write` by the monitor and at the end.
 
-    What is counted only grows, and what has grown since it was written last is added: so the two need no lock.
+    What is counted only grows, and what has grown since it was written last is added. What is written is forgotten,
+    queue by queue, as soon as nothing of it runs: there may be thousands.
     """
 
     def __init__(
@@ -105,12 +106,13 @@ class JobStatistics:
         self._wake = wake
         self._ask = ask
         self._tallies: dict[str, dict[str, Tally]] = defaultdict(dict)
-        self._written = defaultdict[tuple[str, str], Counter[str]](Counter)
+        self._written = defaultdict[str, dict[str, Counter[str]]](lambda: defaultdict(Counter))
         #: Not in a tally yet.
         self._alike = _NONE
         #: The latest ones that are not written yet: those that `write` has not seen, and those that it has.
         self._latest = defaultdict[str, deque[_Ends]](_latest)
         self._unwritten = defaultdict[str, deque[_Ends]](_latest)
+        self._counting = threading.Lock()
         self._writing = threading.Lock()
         self._has_news = self._has_failed = False
         script("add_statistics")  # is read now: later a job may have used up all descriptors
@@ -130,17 +132,18 @@ class JobStatistics:
             self._count_other(job, outcome, ended_ms)
 
     def _count_other(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
-        if self._alike.ids:
-            self._tally(self._alike)
-        self._alike = _NONE
-        if (ended := end_of(outcome)) is not None:
-            ends = _Ends(job, ended, ended_ms)
-            if ended is not Ended.WAITING:  # the job goes on
-                self._latest[job.queue].append(ends)
-            if outcome is None and not ends.run_ms:
-                self._alike = ends
-            else:
-                self._tally(ends)
+        with self._counting:
+            if self._alike.ids:
+                self._tally(self._alike)
+            self._alike = _NONE
+            if (ended := end_of(outcome)) is not None:
+                ends = _Ends(job, ended, ended_ms)
+                if ended is not Ended.WAITING:  # the job goes on
+                    self._latest[job.queue].append(ends)
+                if outcome is None and not ends.run_ms:
+                    self._alike = ends
+                else:
+                    self._tally(ends)
         if not self._has_news:
             self._has_news = True
             self._wake()
@@ -179,17 +182,27 @@ class JobStatistics:
             self._has_news = False
             # Other threads begin with a queue meanwhile.
             running = [job.queue for job in self._running()]
-            for queue in dict.fromkeys([*self._tallies.copy(), *self._latest.copy(), *running]):
+            for queue in dict.fromkeys([*self._tallies.copy(), *self._latest.copy(), *self._unwritten, *running]):
                 self._write(queue)
+                self._forget_written(queue)
 
     def _write(self, queue: str) -> None:
-        counted = {name: fields - self._written[queue, name] for name, fields in self._counted(queue).items()}
+        written = self._written[queue]
+        counted = {name: fields - written[name] for name, fields in self._counted(queue).items()}
         grown = {name: growth for name, growth in counted.items() if growth}
         ends = self._last_ends(queue)
         if (grown or ends) and self._is_sent(queue, grown, ends):
             self._unwritten[queue].clear()
             for name, growth in grown.items():
-                self._written[queue, name] += growth
+                written[name] += growth
+
+    def _forget_written(self, queue: str) -> None:
+        """Forget a queue of which all that is written has ended, and all that has ended is written."""
+        with self._counting:
+            ended = {name: tally.fields() for name, tally in self._tallies[queue].items()}
+            if ended == self._written[queue] and not (self._latest[queue] or self._unwritten[queue]):
+                for kept in (self._tallies, self._written, self._latest, self._unwritten):
+                    kept.pop(queue, None)
 
     def _counted(self, queue: str) -> dict[str, Counter[str]]:
         """Return all there is by now, by name. A number that another thread is about to change is right next time."""
@@ -209,9 +222,9 @@ class JobStatistics:
 
         Of what is alike and ends within the ms of this call some may be left out; counted it is all the same.
         """
-        latest, unwritten = self._latest[queue], self._unwritten[queue]
-        while latest:
-            unwritten.append(latest.popleft())
+        unwritten = self._unwritten[queue]
+        with self._counting:
+            unwritten.extend(self._latest.pop(queue, ()))
         return list(islice(chain.from_iterable(map(self._lines, reversed(unwritten))), MOST_RECENT))
 
     def _lines(self, ends: _Ends) -> Iterator[tuple[int, str]]:

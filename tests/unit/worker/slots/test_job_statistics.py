@@ -131,6 +131,23 @@ def test_what_runs_has_started_and_is_not_counted_again_at_its_end(counting: Cou
     assert counting.write() == [("q", "a", {"done": 1, "run:0": 1})]
 
 
+def test_a_queue_is_forgotten_once_all_of_it_has_ended_and_is_written(counting: Counting) -> None:
+    for number in range(100):
+        counting.end("a", queue=f"q{number}", run_ms=1)
+    counting.end("a", queue="r", run_ms=1)
+    counting.running = [TakenJob("r", "id", 1, "b", b"{}")]
+    counting.write()
+    held = (counting.statistics._tallies, counting.statistics._written, counting.statistics._unwritten)
+    assert [list(each) for each in held] == [["r"]] * 3
+    counting.running = []
+    counting.end("b", queue="r", run_ms=1)
+    counting.end("a", queue="q0", run_ms=1)
+    assert [(queue, name, growth.get("started", 0)) for queue, name, growth in counting.write()] == [
+        ("q0", "a", 1), ("r", "b", 0),
+    ]  # fmt: skip
+    assert [list(each) for each in held] == [[]] * 3
+
+
 def test_without_redis_nothing_is_lost(counting: Counting) -> None:
     counting.end("a")
     counting.error = StoreUnavailable("no connection")
