@@ -45,6 +45,11 @@ class HostLock:
         _sign(self._descriptor)
         return True
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the others wait for us."""
+        return self._descriptor is not None
+
     def give_back(self) -> None:
         """Let the next one go, and forget how long we waited."""
         self._holder = None

@@ -151,7 +151,10 @@ class SourceChanges:
             self.step = Step.WAITING_FOR_EXEC
 
     def _refuse(self, reason: str) -> None:
-        self.step = Step.NONE
-        self.host_lock.give_back()
+        if self.reload.is_under_way and self.host_lock.is_held:
+            self.step = Step.RELOADING  # one that began before this change goes on
+        else:
+            self.step = Step.NONE
+            self.host_lock.give_back()
         self.refused_because = visible(reason, limit=500)
         log.event("reload.refused", level=log.ERROR, error=reason)

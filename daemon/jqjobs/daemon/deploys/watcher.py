@@ -29,6 +29,8 @@ _READ_AT_ONCE = 50
 _AFTER_ERROR_S = 5.0
 #: The clock of a file system may be ahead of ours by so much. What is later was written before our clock was set back.
 _AHEAD_NS = 60 * 10**9
+#: What stirs beside files that have changed, and rest, is waited for so long at most: it may never end.
+_STIRS_FOR_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class SourceWatcher(threading.Thread):
         self._is_news = False
         self._said_full = False
         self._differing: dict[str, Look] = {}
-        self._moved_s = 0.0
+        self._moved_s = self._differing_since_s = 0.0
         self._swept_s = clock()
         self._costs_s: deque[float] = deque([0.0], maxlen=2)
 
@@ -175,8 +177,10 @@ class SourceWatcher(threading.Thread):
         differing = self._snapshot.differing()
         self._costs_s.append(self._cpu() - began_s)
         self._swept_s = self._clock()
-        if differing != self._differing or stirred:  # inotify tells of new modules too, which no sweep knows
-            self._differing, self._moved_s = differing, self._swept_s
+        if differing != self._differing:
+            self._differing, self._moved_s, self._differing_since_s = differing, self._swept_s, self._swept_s
+        elif stirred and self._swept_s - self._differing_since_s < _STIRS_FOR_S:
+            self._moved_s = self._swept_s  # by new modules, say, which no sweep knows
         elif differing and self._swept_s - self._moved_s >= self._pace.settle_s:
             self._judge(differing)
 

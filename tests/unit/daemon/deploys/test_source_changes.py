@@ -171,6 +171,18 @@ def test_what_the_check_complains_of_refuses_the_change(
     assert deploys.source_changes.step is Step.NONE, "nothing is tried again by itself"
 
 
+def test_a_roll_goes_on_in_its_turn_though_a_later_change_is_refused(deploys: FakeDeploys) -> None:
+    deploys.change()
+    deploys.advance_to(Step.RELOADING)
+    deploys.settings = "no such queue"
+    deploys.change()
+    deploys.source_changes.advance()
+    assert (deploys.host_lock.is_held, deploys.source_changes.refusal) == (True, "no such queue")
+    deploys.reload.end()
+    assert deploys.advance_to(Step.NONE) == []
+    assert (deploys.host_lock.is_held, deploys.watcher.kept is None) == (False, False)
+
+
 def test_the_next_change_is_tried_although_the_last_one_was_refused(deploys: FakeDeploys) -> None:
     deploys.settings = "no such queue"
     deploys.change()

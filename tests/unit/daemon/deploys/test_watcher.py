@@ -244,6 +244,14 @@ def test_modules_that_are_new_in_a_deploy_are_waited_for_though_nobody_watches_t
     assert watched.reported() == ["jobs.py"]
 
 
+def test_what_stirs_for_ever_beside_a_change_does_not_hold_it_up_for_ever(watched: Watched, file: Path) -> None:
+    file.write_text("x = 22\n")
+    for _ in range(60):
+        watched.pass_time(1)
+        watched.watcher._inotify.dispatch(FileCreatedEvent(str(file.with_name("generated.py"))))
+    assert watched.reported() == ["jobs.py"]
+
+
 def test_a_file_that_moves_while_it_is_compared_waits_until_it_rests(
     watched: Watched, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
