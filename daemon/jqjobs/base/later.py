@@ -71,8 +71,9 @@ class Later:
 
     def _of_process(self) -> Calls:
         if self._pid != os.getpid():  # a forked child leaves its parent's calls to it
-            self._pid, self._process = os.getpid(), Calls()
-            atexit.register(self._run_at_exit, self._pid, self._process)
+            calls = Calls()
+            atexit.register(self._run_at_exit, os.getpid(), calls)
+            self._process, self._pid = calls, os.getpid()  # in this order: whoever sees the pid finds these calls
         return self._process
 
     @staticmethod

@@ -1,6 +1,7 @@
 """What a daemon does in Redis for its workers and queues, one step a method. Knows no time: `thread` says when.
 
-`LEASE_UNTIL` on a worker's board is counted from before a call was sent: the worker stops before Redis lets it go.
+`LEASE_UNTIL` on a worker's board is counted from before a call was sent: the worker stops before Redis lets it go. But
+while a node of a cluster is away it goes on: for the others, and with the little of that one that it has in hand.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ _LOOK_AT_MANY_EVERY_S = 0.02
 _REPORT_MANY_AFTER_MS = 50
 #: A job that goes on although it was told to end is told again after this long.
 _AGAIN_MS = 100
+_AFTER_ERROR_S = 1.0
 
 
 def look_every_s(slots: int) -> float:
@@ -127,6 +128,7 @@ class Monitor(threading.Thread):
                 self._next_report_ms = math.inf  # the main thread hears it on its own next trip
             except Exception:
                 log.event("monitor.error", level=log.ERROR, exc_info=True)
+                self._ended.wait(_AFTER_ERROR_S)
 
     @property
     def _rest_s(self) -> float | None:
