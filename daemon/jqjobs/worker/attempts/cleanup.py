@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from jqjobs.api.app import App
 from jqjobs.base import log
-from jqjobs.errors import JobTimeout
 from jqjobs.jobs.context import JobContext, context_of
 from jqjobs.jobs.hooks import Hook
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import TakenJob
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.hook_calls import HOOK_LIMIT_MS, call_hook
+from jqjobs.worker.attempts.reasons import REASONS
 
 #: Says on the board how an attempt ended; False: others may have the job by now, so nothing is to be cleaned up here.
 MayCleanUp = Callable[[Outcome], bool]
@@ -52,7 +52,7 @@ def clean_up(hooks: Sequence[Hook], attempt: Attempt, guard: CleanupGuard) -> No
         try:
             work = TakenJob("", job.ref, 0, "cleanup", b"", timeout_ms=HOOK_LIMIT_MS)
             guard.call_limited(work, partial(call_hook, "cleanup", hook, (job,), guard.run_async), heeds_stop=False)
-        except JobTimeout as error:
+        except REASONS as error:
             _say_ended(job, str(error))
 
 

@@ -23,15 +23,7 @@ from typing import Any
 from jqjobs.api.app import App, Job
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.errors import (
-    InvalidArguments,
-    JobCancelled,
-    JobFailed,
-    JobInterrupted,
-    JobTimeout,
-    MalformedPayload,
-    StoreError,
-)
+from jqjobs.errors import InvalidArguments, JobFailed, MalformedPayload, StoreError
 from jqjobs.jobs.context import JobContext, context_of
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.partitions import queue_of
@@ -42,6 +34,7 @@ from jqjobs.store.calls.deaths import Death, deaths
 from jqjobs.store.calls.trips import Settled
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.interrupt import Interrupter
+from jqjobs.worker.attempts.reasons import REASONS
 from jqjobs.worker.trips.exchanger import Exchanger
 
 #: A hook that takes longer is interrupted; a daemon takes a worker for stuck after 30 s.
@@ -60,7 +53,7 @@ def call_hook(event: str, function: Callable[..., Any], args: Sequence[Any], run
         result = function(*args)
         if isinstance(result, CoroutineType):
             run(result)
-    except (JobTimeout, JobInterrupted, JobCancelled):
+    except REASONS:
         raise
     except BaseException:  # SystemExit included: a hook ends nothing but itself
         job: JobContext = args[0]
@@ -205,7 +198,7 @@ class HookQueue:
         try:
             work = TakenJob("", job, 0, what, b"", timeout_ms=HOOK_LIMIT_MS)
             Context().run(self._interrupter.call_limited, work, call)  # what it sets is not for the next one
-        except (JobTimeout, JobInterrupted) as error:
+        except REASONS as error:
             log.event("hook.ended", level=log.ERROR, hook=what, job=job or None, error=str(error))
 
 
