@@ -29,12 +29,12 @@ def succeed(system: QueueSystem, result: bytes = b"", queue: str = "q") -> str:
 
 
 def test_steps_come_one_after_the_other_each_with_what_the_one_before_returned(system: QueueSystem) -> None:
-    begin(system, step("b", kwargs={"n": 1}, timeout_ms=5), step("c", delay_ms=500))
+    begin(system, step("b", kwargs={"n": 1}, timeout_ms=5, group="g"), step("c", delay_ms=500))
 
     assert succeed(system, b"[1]") == "a"
     [job] = system.take("w")
     assert (job.id, job.name, job.timeout_ms, job.previous) == ("a.2", "b", 5, b"[1]")
-    assert json.loads(job.payload)["kwargs"] == {"n": 1}
+    assert (json.loads(job.payload)["kwargs"], system.job("a.2")["fair"]) == ({"n": 1}, "=g")
     system.settle("w", job)
     assert system.ids("scheduled") == ["a.3"]
     system.clock.advance(500)
