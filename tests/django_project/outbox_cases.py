@@ -11,7 +11,7 @@ from django.test import TransactionTestCase
 import jqjobs.django
 from jqjobs.django import create_outbox, drop_outbox
 from jqjobs.django.framework import TaskResultDoesNotExist, TaskResultStatus
-from jqjobs.errors import OutboxMissing, StoreUnavailable
+from jqjobs.errors import OutboxMissing, ResultTimeout, StoreUnavailable
 from jqjobs.outbox.databases import DjangoDatabase
 from jqjobs.outbox.rows import count_waiting
 from jqjobs.testing import in_memory
@@ -77,6 +77,12 @@ class OutboxTests(TransactionTestCase):
         self.assertEqual(self.waiting(), 1)
         result.refresh()
         self.assertEqual((result.status, result.enqueued_at), (TaskResultStatus.READY, None))
+
+    def test_a_coroutine_asks_by_the_connection_that_has_written(self):
+        with redis_is_away(), transaction.atomic():
+            waiting = posted.enqueue()
+            with self.assertRaises(ResultTimeout):
+                async_to_sync(waiting.result_async)(timeout=0.01)
 
     def test_without_its_table_a_call_says_what_to_do(self):
         with connection.schema_editor(atomic=False) as editor:

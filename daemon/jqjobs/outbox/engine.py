@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from jqjobs.api.app import App
@@ -29,6 +29,7 @@ from jqjobs.outbox.waiting_jobs import answer_of, job_of
 from jqjobs.store.call import Call
 from jqjobs.store.calls.relaying import bar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Whoever waits for the end of a job that is in the outbox looks again so often.
@@ -79,7 +80,7 @@ class OutboxEngine:
     async def run_async(self, call: Call[T]) -> T:
         """Do what `run` does, from a coroutine."""
         if self._target.database is not None and job_of(call):
-            return await asyncio.to_thread(self.run, call)
+            return await _beside(self._target, self.run, call)
         return await self._engine.run_async(call)
 
     def _waiting(self, call: Call[Any]) -> tuple[Database | None, Row | None]:
@@ -109,7 +110,7 @@ class OutboxEngine:
     @asynccontextmanager
     async def subscribe_async(self, queue: str, job_id: str) -> AsyncIterator[Any]:
         """Do what `subscribe` does, for a coroutine."""
-        if await asyncio.to_thread(self._is_in_outbox, queue, job_id):
+        if await _beside(self._target, self._is_in_outbox, queue, job_id):
             yield _AsyncLooks()
             return
         async with self._engine.subscribe_async(queue, job_id) as subscription:
@@ -158,10 +159,15 @@ _producers: WeakKeyDictionary[Client, Producer] = WeakKeyDictionary()
 
 
 async def _called(target: Target, rows: Sequence[NewRow], bring: Bring | None) -> Awaitable[None] | None:
+    if isinstance(target, OwnTransaction) or isinstance(target.database, DjangoDatabase):
+        return await _beside(target, target.write, rows, bring)
+    return target.write(rows, bring)
+
+
+async def _beside(target: Target, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call what waits for a database, while the event loop goes on; Django's connection is that of its own thread."""
     if isinstance(target.database, DjangoDatabase):
         from asgiref.sync import sync_to_async
 
-        return await sync_to_async(target.write)(rows, bring)  # its connection is that of one thread
-    if isinstance(target, OwnTransaction):
-        return await asyncio.to_thread(target.write, rows, bring)
-    return target.write(rows, bring)
+        return await sync_to_async(do)(*args, **kwargs)
+    return await asyncio.to_thread(do, *args, **kwargs)
