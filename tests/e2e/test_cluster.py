@@ -1,4 +1,7 @@
-"""Twelve queues of a cluster under load: a primary dies, a slot moves, and nothing is lost, stuck or out of order."""
+"""Twelve queues of a cluster under load: a primary dies, a slot moves, and nothing is lost, stuck or out of order.
+
+And a shard that is lost for long, which costs the queues of others nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from e2e.daemon import Site
 from jqjobs import App
 from jqjobs.cli.exit_codes import Exit
 from jqjobs.errors import StoreError
+from jqjobs.jobs.records import State
 from servers import Server, start_cluster
 from store.cli.terminal import Terminal
 from waiting import eventually
@@ -95,3 +99,32 @@ def test_a_primary_that_dies_and_a_slot_that_moves_under_load_cost_no_job_and_no
         assert started == accepted, queue
     eventually(lambda: all(site.status(queue).ready + site.status(queue).active == 0 for queue in QUEUES))
     assert Terminal(own_cluster.url, capsys).run("daemon", "quiet", "--all") == Exit.OK, "it hears orders there, too"
+
+
+def test_where_a_shard_is_lost_workers_go_on_and_begin_with_other_queues_and_take_it_up_once_it_is_back(
+    own_cluster: ClusterServer, site_on: Callable[[Server], Site]
+) -> None:
+    site, nodes = site_on(cast(Server, own_cluster)), own_cluster.nodes
+    shards = list(zip(nodes.ports[:3], nodes.ports[3:], strict=True))
+    shard = next(each for each in shards if each[0] != nodes.owner("~"))
+    lost = next(queue for queue in QUEUES if nodes.owner(queue) == shard[0])
+    other = next(queue for queue in QUEUES if nodes.owner(queue) != shard[0])
+    flags = ("--processes", "1", "--queues", f"{lost},{other}")
+
+    before = site.start_daemon(*flags)
+    site.wait_for(site.send("quick", queue=lost), State.KEPT)
+    for port in shard:
+        nodes.kill(port)
+    before.wait_for_event("redis.lost")
+    site.wait_for(site.send("quick", queue=other), State.KEPT)
+    before.kill()
+
+    after = site.start_daemon(*flags)
+    assert after.wait_for_event("queues.left_out")["queues"] == lost
+    site.wait_for(site.send("quick", queue=other), State.KEPT)
+
+    for port in shard:
+        nodes.start(port)
+    nodes.wait_until_whole()
+    assert after.wait_for_event("worker.recycle")["reason"] == "queues"
+    site.wait_for(site.send("quick", queue=lost), State.KEPT)

@@ -11,18 +11,20 @@ import pytest
 
 from cluster_server import PATIENT_MS, ClusterServer
 from jqjobs.base.log_lines import FIELDS
-from jqjobs.daemon.lease_messages import Join, Report
+from jqjobs.daemon.lease_messages import Charge, EndWorker, Join, Report
 from jqjobs.daemon.leases import expiries
 from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreUnavailable
 from jqjobs.link.board import Board
+from jqjobs.link.board_layout import Stage
 from jqjobs.store.address import parse_url
 from jqjobs.store.calls import leases
 from jqjobs.store.reads.memory import read_memory
 from jqjobs.store.store import Store
 from store.cli.terminal import Terminal
 from store.queue_system import LEASE_MS, START_MS, QueueSystem
+from unit.link.boards import worker_side
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -152,3 +154,25 @@ def test_where_daemons_cannot_meet_the_queues_of_other_nodes_are_looked_after_al
         with pytest.raises(StoreUnavailable):
             keeper.keep_house()
     assert cluster_system.ids("leases", queue) == ["w"]
+
+
+def test_jobs_of_a_dead_worker_run_again_where_another_of_its_queues_is_lost(
+    cluster: ClusterServer, cluster_system: QueueSystem, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    lost = next(name for name in QUEUES if cluster.nodes.owner(name) == cluster.nodes.owner("~"))
+    other = next(name for name in QUEUES if cluster.nodes.owner(name) != cluster.nodes.owner("~"))
+    cluster_system.add("runs", queue=lost)
+    cluster_system.add("waits", queue=other)
+    store = Store(parse_url(cluster.url), timeout_s=1.0, now_ms=lambda: cluster_system.clock.now_ms)
+    settings = DaemonSettings("shop:app", cluster.url, lease_s=LEASE_MS / 1000)
+    keeper = LeaseKeeper(settings, "h:1:d", store, tmp_path, lambda event: None)
+    with closing(store), closing(Board.create(tmp_path / "w.board")) as board:
+        keeper.do(Join("w", (lost, other), leases.roster(["n"]), board))
+        cluster_system.trips["w"] = 0
+        jobs = [job for queue in (lost, other) for job in cluster_system.take("w", queues=(queue,))]
+        worker_side(board).add(jobs)
+        worker_side(board).mark(jobs[0].place, Stage.RUNNING, 1)
+        request.getfixturevalue("away")
+        with pytest.raises(StoreUnavailable):
+            keeper.do(EndWorker("w", (lost, other), Charge("it died"), board))
+    assert cluster_system.ids(queue=other) == ["waits"]

@@ -174,6 +174,9 @@ EVENTS = {
         "A queue that was broken is served again."),
     "queue.partitions": Event("warning", "queue partitions app hint",
         "The app asks for another number of partitions of this queue than it has; what it has holds."),
+    "queues.left_out": Event("warning", "worker queues error",
+        "A worker begins without these queues: their node of the cluster is lost, or takes no writes. Once they are "
+        "served again it is replaced by one that has them."),
     "queues.unserved": Event("warning", "queues hint",
         "The app has queues that `--queues` leaves to other daemons."),
     "redis.back": Event("info", "failures worker?",
@@ -257,7 +260,7 @@ EVENTS = {
         "A worker has loaded the app and its lease: it takes jobs."),
     "worker.recycle": Event("info", "worker pid reason rss?",
         "A worker is to be replaced: for jobs, age, memory, limits that a job lowered or used up, a hung job, or "
-        "partitions that it does not serve."),
+        "partitions or queues that it does not serve."),
     "worker.replaced": Event("info", "old new",
         "A successor is ready; the old worker finishes its job and ends."),
     "worker.silent": Event("error", "worker pid",

@@ -12,12 +12,13 @@ from jqjobs.store.wire import Argument
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Command: give a ready worker its lease."""
+    """Command: give a ready worker its lease. ``missing``: queues that it begins without, see `worker.life.joining`."""
 
     worker_id: str
     queues: tuple[str, ...]
     roster: Roster
     board: Board
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ Command = Join | EndWorker | Recall | Drain
 class LeaseEvent:
     """Something the main loop must hear. ``kind``: joined, fenced, refused, exhausted.
 
-    Or outgrown: a queue of the worker has partitions that it does not serve.
+    Or outgrown: a queue of the worker has partitions that it does not serve, or it began without a queue that is
+    served again; which of these is the message.
     """
 
     kind: str

@@ -54,7 +54,7 @@ class ShownState:
         if self.ending.wants_exec or self.source_changes.is_under_way:
             return "reloading", self.lifecycle.note
         refusal = self.source_changes.refusal
-        note = f"reload refused: {refusal}" if refusal else self.lifecycle.note
+        note = f"reload refused: {refusal}" if refusal else self.leases.missing_part or self.lifecycle.note
         if not self._was_ready:
             return "starting", note
         if self.memory.note:

@@ -135,7 +135,9 @@ class WorkerLifecycle:
         worker.has_outbox = message.get("outbox", False)
         self._workers.describe(worker)
         self._say_unserved(message["unserved"])
-        self._leases.submit(Join(worker.id, worker.queues, roster(worker.names), worker.board))
+        self._leases.submit(
+            Join(worker.id, worker.queues, roster(worker.names), worker.board, tuple(message["missing"]))
+        )
 
     def _say_unserved(self, queues: list[str]) -> None:
         """Say once that the app has queues which this daemon leaves to others."""
@@ -152,7 +154,7 @@ class WorkerLifecycle:
             self._workers.stop(worker, stop_plans.stop_plan(time.monotonic(), self._settings.kill_after_s))
         elif event.kind == "outgrown":
             if self._source_changes.reload.add(worker):
-                log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason="partitions")
+                log.event("worker.recycle", worker=worker.id, pid=worker.pid, reason=event.message)
         elif worker.plan is None:
             worker.state = "ready"
             self.ever_ready, self.note = True, ""

@@ -15,7 +15,7 @@ from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import Registry, read_registry, with_progress
-from jqjobs.store.reads.server_info import cannot_save
+from jqjobs.store.reads.server_info import why_no_writes
 from jqjobs.store.store import Store
 from jqjobs.store.whole_queues import counts_of
 
@@ -27,7 +27,7 @@ class StatusReport(NamedTuple):
     """All that `status` shows. ``broken``: queue → why it cannot be counted: damage, or its node of a cluster is away.
     ``memory`` None: Redis does not tell.
 
-    ``cluster``: its nodes, none of one server. ``is_mute``: no daemon can say that it runs, see `cannot_save`.
+    ``cluster``: its nodes, none of one server. ``why_mute``: why none of the daemons that run can say so.
     """
 
     address: str
@@ -36,7 +36,7 @@ class StatusReport(NamedTuple):
     broken: Mapping[str, str]
     memory: RedisMemory | None = None
     cluster: ClusterNodes = ClusterNodes()
-    is_mute: bool = False
+    why_mute: str = ""
 
 
 def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | None = None) -> StatusReport:
@@ -61,8 +61,8 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
             found[name] = answer
     queues = [found[name] for name in names if name in found and name not in broken]
     places = {place.name for queue in queues for place in queue.partitions or (queue,)} | set(broken)
-    nodes, is_mute = read_nodes(store, places), not registry.daemons and cannot_save(store)
-    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), nodes, is_mute)
+    nodes, why_mute = read_nodes(store, places), "" if registry.daemons else why_no_writes(store)
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), nodes, why_mute)
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:

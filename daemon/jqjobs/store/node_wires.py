@@ -53,6 +53,7 @@ class NodeWires:
             wire = self._by_place[place] = NodeWire(
                 self._address.node(place), lambda: self._is_replaced(place), timeout_s=self._timeout_s, name=self._name
             )
+            wire.waits.shorten(self.waits.most_s)
             wire.waits.hurry(self.waits.until_s)
         return wire
 
@@ -153,23 +154,24 @@ class NodeWaits:
     """How long the waits at each node may take, see `sockets.Waits`."""
 
     def __init__(self, wires: NodeWires, timeout_s: float) -> None:
-        self.until_s = math.inf
+        self.until_s = self.most_s = math.inf
         self._wires = wires
         self._timeout_s = timeout_s
-        self._most_s = math.inf
 
     def shorten(self, most_s: float) -> None:
         """Do what `sockets.Waits.shorten` does, in each round over the nodes.
 
         Until there is time again a node that was silent for so long is not asked any more.
         """
-        self._most_s = most_s
+        self.most_s = most_s
         self._wires.passed_by.clear()
+        for wire in self._wires.all:
+            wire.waits.shorten(most_s)
 
     @property
     def are_short(self) -> bool:
         """Whether steps have less than their time."""
-        return self._most_s < self._timeout_s
+        return self.most_s < self._timeout_s
 
     def hurry(self, until_s: float) -> None:
         """Have what comes next end by then, seconds of the monotonic clock; infinity: each step has its time again."""
@@ -180,4 +182,4 @@ class NodeWaits:
     @property
     def step_s(self) -> float:
         """How long the next step may take."""
-        return max(0.001, min(self._timeout_s, self._most_s, self.until_s - time.monotonic()))
+        return max(0.001, min(self._timeout_s, self.most_s, self.until_s - time.monotonic()))

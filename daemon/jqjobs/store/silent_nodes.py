@@ -1,15 +1,16 @@
-"""Runs steps that go to several nodes of a cluster: one that did not answer is not asked again for a while.
+"""Which nodes of a cluster did not answer a moment ago, and are not asked again for a while.
 
-Whoever brings away what has left a queue has other things to do: a node that stands still costs it one timeout, however
-many queues are there.
+Whoever asks several has other things to do: one that stands still costs a timeout, however many queues are there.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TypeVar
 
-from jqjobs.errors import StoreBusy, StoreUnavailable
+from jqjobs.errors import StoreBusy, StoreError, StoreUnavailable
+from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.nodes import Nodes
 from jqjobs.store.sentinels import Place
@@ -30,19 +31,43 @@ class SilentNodes:
 
     def run(self, call: Call[T]) -> T:
         """Run a call. Raises: NotAsked; what `Store.run` raises."""
-        place = self._place(call)
-        if place is None:
-            return self._store.run(call)
-        if time.monotonic() < self._until_s.get(place, 0.0):
-            raise NotAsked(f"Redis at {place[0]}:{place[1]} did not answer a moment ago, and is not asked yet again")
+        tag = call.keys[0].partition("{")[2].partition("}")[0]
+        if (unasked := self.unasked(tag)) is not None:
+            raise unasked
         try:
-            return self._store.run(call)
-        except StoreBusy:  # an answer, and a quick one
+            answer = self._store.run(call)
+        except StoreError as error:
+            self.note(tag, error)
             raise
-        except StoreUnavailable:
-            self._until_s[place] = time.monotonic() + _PASSED_BY_S
-            raise
+        self.note(tag, None)
+        return answer
 
-    def _place(self, call: Call[T]) -> Place | None:
-        nodes = self._store.wire
-        return nodes.place_of(self._store.command(call)) if isinstance(nodes, Nodes) else None
+    @property
+    def are_some(self) -> bool:
+        """Whether any was silent when it was asked last."""
+        return bool(self._until_s)
+
+    def unasked(self, tag: str) -> NotAsked | None:
+        """Return why the node that has the keys of a hash tag, a queue's name, is not asked yet; None: it may be."""
+        if not self._until_s or (place := self._place(tag)) is None:
+            return None
+        if time.monotonic() >= self._until_s.get(place, 0.0):
+            return None
+        return NotAsked(f"Redis at {place[0]}:{place[1]} did not answer a moment ago, and is not asked yet again")
+
+    def askable(self, queues: Sequence[str]) -> list[str]:
+        """Return the queues whose nodes may be asked."""
+        return [queue for queue in queues if self.unasked(queue) is None]
+
+    def note(self, tag: str, error: StoreError | None) -> None:
+        """Note what came of a call: who says that he is busy has answered."""
+        if isinstance(error, NotAsked) or not (error or self._until_s) or (place := self._place(tag)) is None:
+            return
+        if isinstance(error, StoreUnavailable) and not isinstance(error, StoreBusy):
+            self._until_s[place] = time.monotonic() + _PASSED_BY_S
+        else:
+            self._until_s.pop(place, None)
+
+    def _place(self, tag: str) -> Place | None:
+        nodes, key = self._store.wire, self._store.address.key(keys.meta(tag))
+        return nodes.place_of(("EXISTS", key)) if isinstance(nodes, Nodes) else None

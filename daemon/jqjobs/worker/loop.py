@@ -144,7 +144,8 @@ class Loop:
         elif not trip.more and (self._batch.running_count or not self._batch.reports.pending):
             # Else jobs have ended while the trip was under way, and no other one will take their outcomes along.
             wait_ms = _IDLE_MS if trip.wait_ms is None else trip.wait_ms
-            self._fetching.lull.begin(min(_IDLE_MS, wait_ms, self._hook_queue.looks_in_ms))
+            again_ms = self._outage.pause_s() * 1000 if self._outage.failures else _IDLE_MS
+            self._fetching.lull.begin(min(again_ms, wait_ms, self._hook_queue.looks_in_ms))
             self._wait()
 
     def _trip(self) -> Trip | None:
@@ -159,7 +160,10 @@ class Loop:
         except StoreError as error:
             self._outage.note(error)
             return None
-        self._outage.end()
+        if (why_unserved := self._exchanger.unserved.why) is None:
+            self._outage.end()
+        else:  # the other nodes of the cluster go on
+            self._outage.note(why_unserved)
         self._runner.classifier.clock_offset_ms = self._exchanger.fast.clock_offset_ms
         return trip
 

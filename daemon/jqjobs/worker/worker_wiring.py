@@ -130,7 +130,7 @@ class _Wiring:
         process, config = self.process, self.config
         lines = token_lines(
             address, config.worker_id, named, lambda: self.exchanger.order.queues, config.patterns, self.heard,
-            self.wake_trip,
+            self.exchanger.nodes, self.wake_trip,
         )  # fmt: skip
         return WakeWait(
             lines, process.channel, process.signals.wakeup,

@@ -111,7 +111,7 @@ def test_a_queue_that_only_has_an_inbox_can_be_asked_for(system: QueueSystem, te
 
 
 @pytest.mark.parametrize("command", [("status",), ("top", "--once")])
-def test_a_redis_that_cannot_save_is_told_before_somebody_starts_a_second_daemon(
+def test_a_redis_that_takes_no_writes_is_told_before_somebody_starts_a_second_daemon(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     """Daemons that run cannot say so where no write is taken."""
@@ -120,6 +120,9 @@ def test_a_redis_that_cannot_save_is_told_before_somebody_starts_a_second_daemon
     monkeypatch.setattr(server_info, "read_infos", lambda *_: infos)
     terminal.run(*command)
     assert "NO DAEMON IS RUNNING" in terminal.out
+    infos["h", 2] = info_fields("min_slaves_good_slaves:0\r\n")
+    terminal.run(*command)
+    assert "NO DAEMON IS HEARD OF: Redis takes no writes, since it has too few replicas" in terminal.out
     infos["h", 2] = info_fields(told.replace("ok", "err", 1))
     terminal.run(*command)
     assert "NO DAEMON IS HEARD OF: Redis cannot save to its disk" in terminal.out

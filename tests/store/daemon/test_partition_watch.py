@@ -3,7 +3,9 @@ has forgotten it is told again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,11 @@ from jqjobs.daemon.leases import partition_watch
 from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.leases.partition_watch import PartitionWatch
 from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.errors import StoreBusy
 from jqjobs.jobs.partitions import Partitions
 from jqjobs.link.board import Board
 from jqjobs.link.queue_choice import QueueChoice
+from jqjobs.store.call import Call
 from jqjobs.store.calls import leases
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.partitioning import repartition
@@ -36,8 +40,9 @@ class WatchedWorkers:
     def watch(self) -> PartitionWatch:
         return self.keeper.partition_watch
 
-    def join(self, worker: str, *places: str) -> None:
-        self.keeper.do(Join(worker, places, leases.roster(()), Board.create(self._directory / f"{worker}.board")))
+    def join(self, worker: str, *places: str, missing: tuple[str, ...] = ()) -> None:
+        board = Board.create(self._directory / f"{worker}.board")
+        self.keeper.do(Join(worker, places, leases.roster(()), board, missing))
         self.told.clear()
 
     def replaced(self) -> list[str]:
@@ -76,6 +81,28 @@ def test_while_no_queue_has_settings_all_are_asked_for_partitions_together(
     told = real_system.redis("INFO", "commandstats").decode()
     assert "cmdstat_exists:calls=1," in told
     assert "cmdstat_hexists" not in told
+
+
+def test_a_worker_that_began_without_a_queue_is_replaced_once_that_is_served_again(
+    workers: WatchedWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.keeper.renew()
+    workers.join("w", "q", missing=("lost",))
+    run_many = workers.system.store.run_many
+
+    def losing(calls: Sequence[Call[Any]]) -> list[Any]:
+        answers = run_many(calls)
+        return [StoreBusy() if "lost" in call.keys[0] else had for call, had in zip(calls, answers, strict=True)]
+
+    assert workers.replaced() == [], "nobody has looked yet"
+    monkeypatch.setattr(workers.system.store, "run_many", losing)
+    with pytest.raises(StoreBusy):
+        workers.keeper.renew()
+    assert workers.replaced() == []
+    monkeypatch.undo()
+    workers.keeper.renew()
+    assert workers.replaced() == ["w"]
+    assert [event.message for event in workers.told] == ["queues"]
 
 
 def test_a_successor_that_did_not_come_is_tried_again_later(

@@ -200,6 +200,7 @@ NESTED = json.dumps({"all": [step("x").decode()]})
         ({"id": "i" * 64, "then": [NESTED] * 14}, "bad_name: steps after so many lists"),
         ({"open": f"q/{'b' * 64}", "always": [NESTED] * 14}, "bad_name: steps after so many lists"),
         ({"batch": "b"}, "bad_name: batch is no"),
+        ({"batch": "q~1/b"}, "bad_name: batch is no"),
         ({"batch": "q/b", "key": "k", "replace": True}, "bad_field: replace does not go with batch and then"),
         ({"queue": "other"}, "bad_field: this is the inbox of another queue"),
         ({"queue": "no name"}, "bad_name"),

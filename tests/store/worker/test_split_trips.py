@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.errors import StoreError, StoreUnavailable
+from jqjobs.errors import StoreBusy, StoreError, StoreUnavailable
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.limits import Concurrency
 from jqjobs.jobs.records import Kind
@@ -16,9 +16,11 @@ from jqjobs.link.board import BoardEntry
 from jqjobs.link.board_layout import Word
 from jqjobs.store.call import Call
 from jqjobs.store.calls import leases
+from jqjobs.store.calls.trips import Trip
 from jqjobs.store.clusters import slot_of
 from jqjobs.store.keys import meta
 from jqjobs.store.nodes import Nodes
+from jqjobs.store.steps import NotAsked
 from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -83,27 +85,59 @@ def test_outcomes_of_all_queues_are_recorded_also_when_nothing_is_asked_for(
     assert worker.on_board() == {"b": "in_hand"}
 
 
+@pytest.mark.parametrize("lost", ["q0", "q3"], ids=["the first one", "a later one"])
 def test_a_queue_that_cannot_be_served_holds_up_no_other_and_its_outcomes_are_kept(
-    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
-    worker.system.add("a", queue="q3")
-    assert taken(worker, 1) == ["q3/a"]
-    worker.finish(worker.start())
+    exchanger, reports, asked = worker.exchanger, worker.batch.reports, list[str]()
+    worker.system.add("a", queue=lost)
+    assert taken(worker, 1) == [f"{lost}/a"]
+    worker.finish(worker.start(), Kind.DISCARDED)
     worker.system.add("b", queue="q8")
     send, is_away = worker.store.send, True
 
     def sending(call: Call[object]) -> None:
-        if is_away and "{q3}" in call.keys[0]:
-            raise StoreUnavailable("its node is away")
+        if is_away and f"{{{lost}}}" in call.keys[0]:
+            asked.append(lost)
+            raise StoreBusy("its node takes no writes")
         send(call)
 
     monkeypatch.setattr(worker.store, "send", sending)
-    with pytest.raises(StoreError, match="its node is away"):
-        worker.exchanger.trip(1)
-    assert [job.id for job in worker.batch.in_hand()] == ["b"], "q8 was served all the same"
+    exchanger.send(1)
+    assert [job.id for job in exchanger.receive().jobs] == ["b"], "q8 was served all the same"
+    assert str(exchanger.unserved.why) == "its node takes no writes"
+    assert (exchanger.resyncs, reports.pending) == (False, False), "nothing else is kept waiting"
+    with pytest.raises(NotAsked):
+        exchanger.trip(0)
+    assert asked == [lost], "not at once again"
+    exchanger.unserved._again_s.clear()  # it would be passed by for a moment
     is_away = False
+    exchanger.trip(0)
+    assert worker.system.states("a", lost) == ["dead"]
+    assert exchanger.unserved.why is None
+
+
+def test_what_a_lost_answer_brought_goes_back_in_its_queue_and_nothing_in_others(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.system.add("a", queue="q3")
+    worker.system.add("b", queue="q8")
+    receive, is_away = worker.store.receive, True
+
+    def receiving(call: Call[Trip]) -> Trip:
+        answer = receive(call)
+        if is_away and "{q3}" in call.keys[0]:
+            raise StoreUnavailable("its answer is lost")
+        return answer
+
+    monkeypatch.setattr(worker.store, "receive", receiving)
+    with pytest.raises(StoreError, match="its answer is lost"):
+        taken(worker, 2)
+    assert [worker.system.states(*job) for job in (("a", "q3"), ("b", "q8"))] == [["active:w"]] * 2
+    is_away = False
+    worker.exchanger.nodes._until_s.clear()  # it would be passed by for some seconds
     worker.exchanger.trip(0)
-    assert worker.system.states("a", "q3") == []
+    assert [worker.system.states(*job) for job in (("a", "q3"), ("b", "q8"))] == [["ready"], ["active:w"]]
 
 
 def test_a_node_that_is_silent_has_one_leg_to_be_silent_in(
@@ -127,6 +161,8 @@ def test_a_node_that_is_silent_has_one_leg_to_be_silent_in(
     monkeypatch.setattr(worker.store, "send", sending)
     with pytest.raises(StoreError, match="its node is silent"):
         worker.exchanger.trip(len(QUEUES))
+    with pytest.raises(NotAsked):
+        worker.exchanger.trip(0)
     assert len(tried) == 1
     assert sorted(job.queue for job in worker.batch.in_hand()) == sorted(q for q in QUEUES if places[q] != away)
 

@@ -21,7 +21,7 @@ class ShownDaemon:
         seats = SimpleNamespace(deaths_in_last_hour=lambda: 0)
         size = SimpleNamespace(bounds="1..8")
         self.lifecycle = SimpleNamespace(note="", is_quiet=False, wanted=2, seats=seats, size=size)
-        self.leases = SimpleNamespace(waiting_for_redis="", report=Report(), turned_s=0.0)
+        self.leases = SimpleNamespace(waiting_for_redis="", missing_part="", report=Report(), turned_s=0.0)
         self.memory = SimpleNamespace(note="")
         self.source_changes = SimpleNamespace(
             is_under_way=False, refusal="", progress="0 done", files=SimpleNamespace(unwatched="")
@@ -62,7 +62,7 @@ def test_a_daemon_is_starting_until_a_worker_has_been_ready(workers: FakeWorkers
 
 def test_what_matters_most_is_shown(daemon: ShownDaemon) -> None:
     shown: list[tuple[str, str]] = [daemon.shown.look()]
-    daemon.lifecycle.is_quiet = True
+    daemon.lifecycle.is_quiet, daemon.leases.missing_part = True, "a part is away"
     shown.append(daemon.shown.look())
     daemon.memory.note = "little is free"
     shown.append(daemon.shown.look())
@@ -73,7 +73,7 @@ def test_what_matters_most_is_shown(daemon: ShownDaemon) -> None:
     daemon.end("draining")
     shown.append(daemon.shown.look())
     assert shown == [
-        ("running", ""), ("quiet", ""), ("waiting_memory", "little is free"), ("reloading", ""),
+        ("running", ""), ("quiet", "a part is away"), ("waiting_memory", "little is free"), ("reloading", ""),
         ("waiting_redis", "no answer"), ("draining", ""),
     ]  # fmt: skip
 

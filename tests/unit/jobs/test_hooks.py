@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -372,11 +372,18 @@ class Exchange:
     def __init__(self) -> None:
         self.recorded: Any = deque()
         self.reports = SimpleNamespace(has_hooked=False)
+        self.nodes = SimpleNamespace(askable=list)
         self.deaths: list[Death] = []
         self.asked = 0
         self.is_away = False
 
-    def ask(self, call: Call[Any]) -> list[Death]:
+    def between_trips(self, act: Callable[[Any], list[Any]]) -> list[Any]:
+        return act(self)
+
+    def run_many(self, calls: Sequence[Call[Any]]) -> list[list[Death]]:
+        return [self.run(call) for call in calls]
+
+    def run(self, call: Call[Any]) -> list[Death]:
         self.asked += 1
         if self.is_away:
             raise StoreUnavailable()

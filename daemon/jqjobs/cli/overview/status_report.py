@@ -49,9 +49,8 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
 
 def no_daemon_note(report: StatusReport) -> str:
     """Return what to do where no daemon is heard of."""
-    if report.is_mute:
-        why = "Redis cannot save to its disk, and may take no writes until it can: its log says why"
-        return f"! NO DAEMON IS HEARD OF: {why}. If none is running, {START_ONE}"
+    if report.why_mute:
+        return f"! NO DAEMON IS HEARD OF: {report.why_mute}. If none is running, {START_ONE}"
     return f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
 
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
@@ -31,7 +31,7 @@ from jqjobs.daemon.leases.renewal import Renewal
 from jqjobs.daemon.leases.server_check import complaints_of_all
 from jqjobs.daemon.leases.ticker import Ticker
 from jqjobs.daemon.settings import DaemonSettings
-from jqjobs.errors import StoreError
+from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.scaling import Load
 from jqjobs.link.board_layout import Word
@@ -42,10 +42,13 @@ from jqjobs.store.going_on import go_on_after
 from jqjobs.store.reads.loads import Counts, read_loads
 from jqjobs.store.reads.queues import server_now_ms
 from jqjobs.store.reads.server_info import read_infos
+from jqjobs.store.reads.servers import ping_any
 from jqjobs.store.reply_values import count
 from jqjobs.store.sentinels import Place
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
+
+T = TypeVar("T")
 
 _WALK_EVERY_S = 0.1
 
@@ -92,11 +95,13 @@ class LeaseKeeper:
         self.patterns = PatternQueues(store, settings.queues, daemon_id, self.housekeeping)
         self.partition_watch = PartitionWatch(store, self.joined, self.patterns, self.housekeeping.inboxes, tell)
         self.has_answered = False
+        #: Whether leases could be renewed in any queue when that was tried last.
+        self.serves_some = False
         self.has_joined = False
 
     def check_server(self) -> None:
         """Have an answer of Redis; the first time, look whether jqjobs can work with it."""
-        self._store.ping()
+        ping_any(self._store)
         infos = {} if self.has_answered else _read_infos(self._store)
         self.has_answered = True
         limits = [limit for info in infos.values() if (limit := count(info.get("maxmemory")))]
@@ -120,15 +125,17 @@ class LeaseKeeper:
             run_drain(self._store, command)
 
     def _join(self, command: Join) -> None:
-        asked_ms = monotonic_ms()
-        if command.queues:
-            self._store.run(upkeep.add_queues(command.queues))
-        answers = self._store.run_all([leases.join(name, command.worker_id, self._lease_ms) for name in command.queues])
-        if not all(answers):
+        asked_ms, names = monotonic_ms(), [*command.queues, *command.missing]
+        joining = [leases.join(name, command.worker_id, self._lease_ms) for name in command.queues]
+        named, answers = _named_first(self._store, names, joining)
+        if not isinstance(named, StoreUnavailable):  # else it is tried again with the next renewal
+            raise_first([named])
+        if not all(raise_first(answers)):
             return self._tell(LeaseEvent("fenced", command.worker_id))
         command.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
         self.joined[command.worker_id] = command
-        self._named.update(command.queues)
+        self._named.update(names)
+        self.partition_watch.unserved.update(command.missing)
         self.has_joined = True
         return self._tell(LeaseEvent("joined", command.worker_id))
 
@@ -174,14 +181,14 @@ class LeaseKeeper:
         """Renew all leases; a worker that has lost its own is fenced."""
         asked_ms = monotonic_ms()
         renewal = Renewal(self.joined.values(), self.patterns.with_named(self._named), self._lease_ms)
-        naming: list[Call[Any]] = [upkeep.add_queues(sorted(self._named))] if self._named else []
-        found = self._store.run_many([*naming, *renewal.calls])
-        named, answers = found[: len(naming)], found[len(naming) :]
+        named, answers = _named_first(self._store, sorted(self._named), renewal.calls)
+        self.partition_watch.unserved = unserved = renewal.unserved(answers)
+        self.serves_some = len(unserved) < len(answers)
         for join in renewal.fenced(answers):
             self._fence(join)
         for join in self.joined.values():
             join.board.set_word(Word.LEASE_UNTIL, asked_ms + self._lease_ms)
-        raise_first([*named, *answers, *self._store.run_many(renewal.offers(answers))])
+        raise_first([named, *answers, *self._store.run_many(renewal.offers(answers))])
 
     def _fence(self, join: Join) -> None:
         if self.joined.pop(join.worker_id, None) is not None:
@@ -212,8 +219,9 @@ class LeaseKeeper:
         return self._ticker.tick(self.patterns.with_named(self._named))
 
     def read_load(self) -> Load:
-        """Return what there is to do in the queues of this daemon."""
-        return read_loads(self._store, self.patterns.with_named(self._named), counts=self._counts).total
+        """Return what there is to do in the queues of this daemon, as far as they are served."""
+        queues = [name for name in self.patterns.with_named(self._named) if name not in self.partition_watch.unserved]
+        return read_loads(self._store, queues, counts=self._counts).total
 
     def tell_if_exhausted(self) -> None:
         """Tell the main loop when nothing is left of what a burst is for."""
@@ -252,6 +260,13 @@ class LeaseKeeper:
                     say()
                 except StoreError as error:
                     go_on_after(error, self._store)
+
+
+def _named_first(store: Store, names: Sequence[str], calls: Sequence[Call[T]]) -> tuple[object, list[T | StoreError]]:
+    """Have queues known, and run calls, in one round trip; return what came of the one and of the others."""
+    naming: list[Call[Any]] = [upkeep.add_queues(names)] if names else []
+    found = store.run_many([*naming, *calls])
+    return (found[0] if naming else None), found[len(naming) :]
 
 
 def _read_infos(store: Store) -> Mapping[Place, Mapping[str, str]]:

@@ -1,4 +1,5 @@
-"""Sees to it that all partitions of a daemon's queues are served: workers that know fewer of them are replaced.
+"""Sees to it that all partitions of a daemon's queues are served: workers that know fewer of them are replaced, and
+those that began without a queue, since its node of a cluster was lost, once that is served again.
 
 Of queues by pattern partitions have turns, as these queues have; nobody need be replaced.
 
@@ -39,6 +40,8 @@ class PartitionWatch:
         self._patterns = patterns
         self._inboxes = inboxes
         self._tell = tell
+        #: Queues where leases could not be renewed when that was tried last.
+        self.unserved: set[str] = set()
         self._known: dict[str, Partitions] = {}
         self._tidied_s = time.monotonic()
         #: When it was told of which worker that it has outgrown what it serves.
@@ -72,14 +75,16 @@ class PartitionWatch:
         now_s = time.monotonic()
         self._told_s = {worker: at_s for worker, at_s in self._told_s.items() if now_s - at_s < _REPLACE_EVERY_S}
         for join in self._joined.values():
-            if join.worker_id not in self._told_s and self._has_outgrown(join):
+            if join.worker_id not in self._told_s and (why := self._why_outgrown(join)):
                 self._told_s[join.worker_id] = now_s
-                self._tell(LeaseEvent("outgrown", join.worker_id))
+                self._tell(LeaseEvent("outgrown", join.worker_id, why))
 
-    def _has_outgrown(self, join: Join) -> bool:
-        """Whether any of a worker's queues has partitions that it does not serve."""
+    def _why_outgrown(self, join: Join) -> str:
+        """Return why a worker does not serve all that it should, "" when it does."""
+        if not self.unserved.issuperset(join.missing):
+            return "queues"
         needed = [self._known[queue].places for queue in {*map(queue_of, join.queues)} if queue in self._known]
-        return not {place for places in needed for place in places} <= set(join.queues)
+        return "" if {place for places in needed for place in places} <= set(join.queues) else "partitions"
 
     def tidy(self) -> None:
         """Have places forgotten that have no jobs any more, and their inboxes looked into. Raises: StoreError."""

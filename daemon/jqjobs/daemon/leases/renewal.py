@@ -36,6 +36,10 @@ class Renewal:
                 if not is_leased and (name in join.queues or self._is_still_in(join, name)):
                     yield join
 
+    def unserved(self, answers: Sequence[Renewed | StoreError]) -> set[str]:
+        """Return the queues where that could not be done."""
+        return {name for name, answer in zip(self._here, answers, strict=True) if isinstance(answer, StoreError)}
+
     def offers(self, answers: Sequence[Renewed | StoreError]) -> list[Call[int]]:
         """Return the calls that say what rosters have, where that is not known."""
         return [

@@ -94,7 +94,8 @@ class LeaseThread(threading.Thread):
         self._started_s = _now_s()
         self.turned_s = time.monotonic()
         self.events: queue.SimpleQueue[LeaseEvent] = queue.SimpleQueue()
-        self.waiting_for_redis = ""
+        #: Why nothing can be done; and why not all can, where a node of a cluster is lost.
+        self.waiting_for_redis = self.missing_part = ""
         #: Set by the main loop: whether it wants to know how much there is to do.
         self.reads_load = False
         #: What there was to do when last looked; None: nobody knows.
@@ -161,7 +162,7 @@ class LeaseThread(threading.Thread):
             self._undone = None
             self._store.wire.waits.shorten(math.inf)
         self._outage.end()
-        self.waiting_for_redis = ""
+        self.waiting_for_redis = self.missing_part = ""
         return _AGAIN_AT_END_S if self._ending.is_set() else self._schedule.pause_s(_now_s())
 
     def _do_what_is_due(self) -> None:
@@ -234,8 +235,10 @@ class LeaseThread(threading.Thread):
         if is_refused or is_no_redis:
             self._tell(LeaseEvent("refused", message=error.in_one_line()))
         self._outage.note(error)
-        self.waiting_for_redis = str(error)
-        self.load = None
+        if self._store.address.cluster and self._keeper.serves_some:
+            self.waiting_for_redis, self.missing_part = "", f"a part of the cluster is away: {error}"
+        else:
+            self.waiting_for_redis, self.missing_part, self.load = str(error), "", None
         self._schedule.make_all_due()
         # After an outage the first daemon back grants everybody one lease of amnesty; all must be back within it.
         return min(self._outage.pause_s(), self._settings.lease_s / 4)

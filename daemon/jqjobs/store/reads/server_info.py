@@ -10,6 +10,9 @@ from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
 
 _SAVED = ("rdb_last_bgsave_status", "aof_last_write_status")
+#: Why a server takes no writes, as far as that shows.
+_CANNOT_SAVE = "Redis cannot save to its disk, and may take no writes until it can: its log says why"
+_TOO_FEW_REPLICAS = "Redis takes no writes, since it has too few replicas for its min-replicas-to-write"
 
 
 def read_infos(store: Store, *sections: str) -> dict[Place, dict[str, str]]:
@@ -29,10 +32,13 @@ def info_fields(info: str) -> dict[str, str]:
     return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
 
 
-def cannot_save(store: Store) -> bool:
-    """Whether a server's last save to disk failed: by default it then takes no writes, until one succeeds."""
+def why_no_writes(store: Store) -> str:
+    """Return why a server takes no writes, "" when nothing speaks for that."""
     try:
-        infos = read_infos(store, "persistence")
+        infos = read_infos(store, "persistence", "replication").values()
     except StoreError:  # who runs it does not let us ask
-        return False
-    return any(info.get(field) == "err" for info in infos.values() for field in _SAVED)
+        return ""
+    if any(info.get(field) == "err" for info in infos for field in _SAVED):  # by default, until a save succeeds
+        return _CANNOT_SAVE
+    # There only with that setting. Some may still be too few; how many must be, INFO does not tell.
+    return _TOO_FEW_REPLICAS if any(info.get("min_slaves_good_slaves") == "0" for info in infos) else ""

@@ -9,7 +9,7 @@ from jqjobs.errors import StoreError
 from jqjobs.store.nodes import Nodes
 from jqjobs.store.sentinels import Place, place_text
 from jqjobs.store.store import Store
-from jqjobs.store.wire import Argument
+from jqjobs.store.wire import Argument, raise_first
 
 #: Where a server is that is no node of a cluster: behind the address of the store.
 THE_ONE: Place = ("", 0)
@@ -23,6 +23,13 @@ def server_name(place: Place) -> str:
 def servers_of(store: Store) -> Sequence[Place]:
     """Return where all are that hold keys. Raises: StoreError when no node of a cluster tells."""
     return store.wire.primaries() if isinstance(store.wire, Nodes) else (THE_ONE,)
+
+
+def ping_any(store: Store) -> None:
+    """Raise StoreUnavailable (or its kin) unless a server answers."""
+    replies = list(ask_servers(store, servers_of(store), "PING").values())
+    if all(isinstance(reply, StoreError) for reply in replies):
+        raise_first(replies)
 
 
 def ask_servers(store: Store, places: Sequence[Place], *command: Argument) -> dict[Place, Any]:

@@ -15,8 +15,10 @@ from jqjobs.store.store import Store
 def suspicions(store: Store, jobs: Sequence[AttemptRef]) -> list[Suspicion | None]:
     """Return what each job is suspected of; None for one that is no suspect, is gone, or is damaged.
 
-    Raises: StoreUnavailable.
+    Also for one whose node of a cluster is lost: all that died with it would wait. Raises: StoreUnavailable.
     """
     key = store.address.key
-    found = store.wire.pipeline([("HGET", key(keys.job(queue, job_id)), "suspect") for queue, job_id, _ in jobs])
+    found = store.wire.pipeline_in_parts(
+        [("HGET", key(keys.job(queue, job_id)), "suspect") for queue, job_id, _ in jobs]
+    )
     return [None if reply is None or isinstance(reply, StoreError) else read_suspicion(text(reply)) for reply in found]

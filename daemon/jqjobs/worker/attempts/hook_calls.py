@@ -170,10 +170,11 @@ class HookQueue:
             return
         self._next_look_ms = now_ms + _LOOK_EVERY_MS * self._rng.uniform(0.75, 1.25)
         try:
-            for queue in queues:
-                self._dead.extend(self._exchanger.ask(deaths(queue, self._names, _MOST_DEATHS)))
-        except StoreError:
-            pass  # the next trip says so
+            calls = [deaths(queue, self._names, _MOST_DEATHS) for queue in self._exchanger.nodes.askable(queues)]
+            found = self._exchanger.between_trips(lambda store: store.run_many(calls))
+        except StoreError:  # the next trip says so
+            return
+        self._dead.extend(death for answer in found if not isinstance(answer, StoreError) for death in answer)
 
     def _tell_of_death(self, death: Death) -> None:
         known = self._app.jobs[death.name]

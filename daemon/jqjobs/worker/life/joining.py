@@ -1,15 +1,23 @@
-"""How a worker that has loaded its app begins: it publishes what that offers, says "ready", and waits for "go"."""
+"""How a worker that has loaded its app begins: it publishes what that offers, says "ready", and waits for "go".
+
+It begins without the queues of a node of a cluster that is lost, or takes no writes; once they are served again it is
+replaced (`daemon.leases.partition_watch`).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from jqjobs.errors import StoreError, StoreRefused
+from jqjobs.base import log
+from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
+from jqjobs.store.call import Call
 from jqjobs.store.calls import leases, schedules
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.outage import Outage
 from jqjobs.store.patience import may_pass
+from jqjobs.store.store import Store
 from jqjobs.worker.life.parts import WorkerParts
 
 _LOOK_S = 5.0
@@ -29,7 +37,7 @@ def join(parts: WorkerParts) -> bool:
     rotated_s = time.monotonic() + _ROTATION_S
     while not _is_to_end(parts):
         try:
-            _publish(parts, [*queues, *by_turn], plans)
+            missing = _publish(parts, [*queues, *by_turn], plans)
         except StoreError as error:
             is_rotated = may_pass(error, parts.store.address) and time.monotonic() < rotated_s
             if isinstance(error, StoreRefused) and not is_rotated:
@@ -39,21 +47,52 @@ def join(parts: WorkerParts) -> bool:
             parts.instructions.hear()
             continue
         outage.end()
-        names = _offered(parts, plans)
+        _leave_out(parts, missing)
         unserved = [queue for queue in registry.queues() if queue not in (*queues, *by_turn)]
-        parts.channel.send("ready", queues=queues, names=names, unserved=unserved, outbox=registry.outbox is not None)
+        parts.channel.send(
+            "ready", queues=parts.exchanger.order.queues, missing=list(missing), names=_offered(parts, plans),
+            unserved=unserved, outbox=registry.outbox is not None,
+        )  # fmt: skip
         return _wait_for_go(parts)
     return False
 
 
-def _publish(parts: WorkerParts, queues: Sequence[str], plans: dict[str, dict[str, str]]) -> None:
-    """Publish what the app offers, and its schedules."""
-    for queue in queues:
-        parts.store.run(parts.offering.publication(queue))
+def _leave_out(parts: WorkerParts, missing: Mapping[str, StoreError]) -> None:
+    """Begin without these queues, if there are any, and say why."""
+    order, worker = parts.exchanger.order, parts.config.worker_id
+    for queue in missing.keys() & {*order.queues}:
+        order.leave(queue)
+    if missing:
+        left_out, why = ",".join(missing), str(next(iter(missing.values())))
+        log.event("queues.left_out", level=log.WARNING, worker=worker, queues=left_out, error=why)
+
+
+def _publish(parts: WorkerParts, queues: Sequence[str], plans: dict[str, dict[str, str]]) -> dict[str, StoreError]:
+    """Publish what the app offers, and its schedules; return the queues of a cluster where that could not be, and why.
+
+    Raises: StoreError when it could not be anywhere.
+    """
+    calls: list[tuple[str, Call[Any]]] = [(queue, parts.offering.publication(queue)) for queue in queues]
     for queue, plan in plans.items():
-        parts.store.run(schedules.plan(queue, parts.config.lease_ms, parts.config.app, plan))
+        calls.append((queue, schedules.plan(queue, parts.config.lease_ms, parts.config.app, plan)))
+    answers = zip(calls, parts.store.run_many([call for _, call in calls]), strict=True)
+    problems = {queue: answer for (queue, _), answer in answers if isinstance(answer, StoreError)}
+    is_cluster = parts.store.address.cluster is not None
+    for error in problems.values():
+        if not (is_cluster and isinstance(error, StoreUnavailable)) or len(problems) == len(queues):
+            raise error
     if queues:
-        parts.store.run(add_queues(queues))  # the daemon looks for those that have turns among the known ones
+        _add(parts.store, queues)
+    return problems
+
+
+def _add(store: Store, queues: Sequence[str]) -> None:
+    """Have queues known: daemons look for those that have turns among these."""
+    try:
+        store.run(add_queues(queues))
+    except StoreUnavailable:
+        if store.address.cluster is None:
+            raise  # else their daemon says it with each renewal
 
 
 def _offered(parts: WorkerParts, plans: dict[str, dict[str, str]]) -> list[str]:

@@ -21,40 +21,51 @@ from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
 _TIMEOUT_S = 2.0
+_Found = Partitions | StoreError | None
 
 
 def served_places(address: Address, config: WorkerConfig, app: App) -> list[str]:
-    """Return the places of the queues that a worker serves by name; without Redis, its queues.
+    """Return the places of the queues that a worker serves by name; of what Redis does not tell, the queues.
 
     A queue gets the partitions that the app asks for when it has none. Raises: ConfigError.
     """
     queues = config.queues if config.queues or config.patterns else app.registry.queues()
     store = Store(address, timeout_s=_TIMEOUT_S, name=config.worker_id)
     try:
-        for queue in [queue for queue in app.partitions if queue in queues or config.choice.has_turns(queue)]:
-            _declare(store, queue, app.partitions[queue])
-        found = store.run_all([partitions(queue) for queue in queues])
+        asked = [
+            *queues,
+            *(queue for queue in app.partitions if queue not in queues and config.choice.has_turns(queue)),
+        ]
+        found = dict(zip(asked, store.run_many([partitions(queue) for queue in asked]), strict=True))
+        for queue in [queue for queue in app.partitions if queue in found]:
+            found[queue] = _declare(store, queue, app.partitions[queue], found[queue])
     except StoreError:
         return list(queues)
     finally:
         store.close()
-    for queue, known in zip(queues, found, strict=True):
-        if known:
+    by_queue = []
+    for queue in queues:
+        known = found[queue]
+        if isinstance(known, Partitions):
             _tell_of_limits(queue, known, app)
-    return _fitting(config, [known.places if known else [queue] for queue, known in zip(queues, found, strict=True)])
+        by_queue.append(known.places if isinstance(known, Partitions) else [queue])
+    return _fitting(config, by_queue)
 
 
-def _declare(store: Store, queue: str, count: int) -> None:
-    known: Partitions | None = store.run(partitions(queue))
+def _declare(store: Store, queue: str, count: int, known: _Found) -> _Found:
+    """Have a queue have partitions if it has none, and return them; an error where its node of a cluster is lost."""
     if known is None:
         try:
-            run_steps(store.run, repartition(queue, count))
+            return run_steps(store.run, repartition(queue, count))
         except Conflict:  # another worker is quicker
-            return
-    elif len(known.now) != count:
+            return store.run(partitions(queue))
+        except StoreError as error:
+            return error
+    if isinstance(known, Partitions) and len(known.now) != count:
         hint = f"jqctl queue repartition {queue} {count}, or change the app"
         has = len(known.now)
         log.event("queue.partitions", level=log.WARNING, queue=queue, partitions=has, app=count, hint=hint)
+    return known
 
 
 def _tell_of_limits(queue: str, known: Partitions, app: App) -> None:

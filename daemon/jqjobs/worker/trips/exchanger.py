@@ -31,6 +31,7 @@ from jqjobs.worker.trips.queue_order import QueueOrder, Turns
 from jqjobs.worker.trips.split_trips import SplitTrips
 from jqjobs.worker.trips.suspects import SuspectTurn
 from jqjobs.worker.trips.tail import Tail
+from jqjobs.worker.trips.unserved import Unserved
 
 T = TypeVar("T")
 
@@ -56,12 +57,11 @@ class Exchanger:
         self._answers = Answers(worker_id, batch, self.fast, order, suspects, complete, tail)
         #: Outcomes that hooks wait for and that are recorded by now, with what became of the job; see `HookQueue`.
         self.recorded = self._answers.recorded
+        self.nodes, self.unserved = SilentNodes(store), Unserved()
         #: Makes whole trips where queues are in several places.
-        self._split: SplitTrips | None = None
-        if store.address.cluster and has_several:
-            self._split = SplitTrips(store, order, self.packer, self._answers, batch, tail, woken)
-        nodes = SilentNodes(store)
-        self._ingestion, self._passing_on = Ingestion(store, nodes), PassingOn(nodes)
+        parts = (self.packer, self._answers, batch, tail, woken, self.nodes, self.unserved)
+        self._split = SplitTrips(store, order, *parts) if store.address.cluster and has_several else None
+        self._ingestion, self._passing_on = Ingestion(store, self.nodes), PassingOn(self.nodes)
         self._lock = threading.Lock()
         self.resyncs = False  #: Nobody knows what became of the last trip: the next one says what is in hand.
         self._sent: Packet | None = None
@@ -81,7 +81,7 @@ class Exchanger:
 
     def ask(self, call: Call[T]) -> T:
         """Run another call on this connection, between trips. Raises: StoreError."""
-        return self.between_trips(lambda store: store.run(call))
+        return self.between_trips(lambda _: self.nodes.run(call))
 
     def between_trips(self, act: Callable[[Store], T]) -> T:
         """Do something on this connection while no trip is under way, and none is made. Raises: what ``act`` raises."""
@@ -137,13 +137,16 @@ class Exchanger:
             return False
 
     def trip(self, want: int) -> Trip:
-        """Make a whole trip, none being under way. Raises what `receive` raises."""
+        """Make a whole trip, none being under way. Raises what `receive` raises; also where a queue is unserved."""
         self.send(want)
-        return self.receive()
+        answer = self.receive()
+        if self.unserved.why is not None:
+            raise self.unserved.why
+        return answer
 
     def has_news(self) -> bool:
         """Return whether a trip could find anything, for an idle worker whose poll is due; see `News`."""
-        if self.resyncs or self.reports.pending:
+        if self.resyncs or self.reports.pending or self.unserved.why is not None:
             return True
         if self.standing is not None and monotonic_ms() < self.standing.stands_until_ms:
             return False  # Redis is to look
@@ -169,12 +172,14 @@ class Exchanger:
         with self._lock:
             if self._keep_answer() and gives_back:
                 self._batch.give_back()
-            is_due = self.reports.pending
+            is_due = self.reports.pending or self.unserved.why is not None
             while is_due or self.resyncs:  # what a lost answer brought would wait behind a long job
                 try:
                     self._send(0)
                     self._read()
                 except StoreError:
+                    return False
+                if self.unserved.why is not None:
                     return False
                 is_due = self.reports.was_cut_short
             return True
@@ -195,7 +200,9 @@ class Exchanger:
         it names all that is in hand here, and the rest of the active set goes back. What is in hand is listed
         before the report, all of it, is taken: a job that ends in between is then named twice, never missed.
         """
-        in_hand = self._batch.in_hand() if self.resyncs else None
+        if self.resyncs:
+            self.unserved.doubtful.update(self.order.queues)
+        in_hand = self._batch.in_hand() if self.unserved.doubtful else None
         report = self.reports.take(is_all=in_hand is not None)
         if report.outcomes:
             self._passing_on.note(report.outcomes)
@@ -209,7 +216,10 @@ class Exchanger:
         packet = self.packer.pack(report, min(want, places), free, in_hand, self.sent_ms)
         self.resyncs = True
         try:
-            self._store.send(packet.call)
+            if packet.legs is not None and self._split is not None:
+                self._split.send(packet)
+            else:
+                self._store.send(packet.call)
         except BaseException:
             self.reports.put_back(report)
             raise
@@ -232,6 +242,7 @@ class Exchanger:
         if trip.status not in (Status.OK, Status.FULL):
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self.resyncs = False
+        self.unserved.doubtful.clear()
         if self._answers.hear(packet, trip):
             return trip
         self._send(packet.want, packet.free)

@@ -1,7 +1,7 @@
 """A whole trip of a worker whose queues are at several nodes of a cluster: a leg to each queue, in their order.
 
 The first queue is asked without looking; of the others those that have something, or are reported to, until there is
-enough. A queue that cannot be served holds up no other: its outcomes stay here, and the trip has failed at its end.
+enough. A queue that cannot be served holds up no other.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from jqjobs.worker.trips.suspects import Allowed
 class Legs:
     """What is left of a trip. ``want``, ``free``, ``soon``, ``suspects``: so many more, see `trips.exchange`.
 
-    ``waiting``: the queues that it has not come to. ``suspects_in``: the one that is asked for suspects, before all
-    others. ``must``: where it goes whatever there is. ``visited``: where it has been.
+    ``waiting``: the queues that it has not come to. ``doubtful``: those that are told what is ``in_hand``, since nobody
+    knows what became of the last leg there. ``suspects_in``: the one that is asked for suspects, before all others.
+    ``must``: where it goes whatever there is. ``visited``: where it has been.
     """
 
     waiting: list[str]
@@ -29,6 +30,7 @@ class Legs:
     free: int
     soon: int
     in_hand: Sequence[TakenJob] | None
+    doubtful: set[str]
     suspects: Allowed | None
     suspects_in: str | None
     must: frozenset[str]
@@ -41,7 +43,7 @@ class Legs:
 
     def may_be_left_out(self, queue: str) -> bool:
         """Whether a leg to a queue is only for the jobs that it may bring."""
-        return self.in_hand is None and queue not in self.must and queue not in self.reports
+        return not (queue in self.doubtful or queue in self.must or queue in self.reports)
 
     def sift(self, having_something: set[str]) -> None:
         """Leave out the queues that have nothing and need not be visited."""

@@ -110,12 +110,13 @@ class Packer:
         self.number += 1
         report = legs.reports.get(queue) or Report([], [])
         suspects = legs.suspects if queue == legs.suspects_in else None
+        in_hand = legs.in_hand if queue in legs.doubtful else None
         call = trips.exchange(
             [queue], self._worker_id, self.number, max(0, legs.want), self._lease_ms,
-            done=report.done, outcomes=report.outcomes, in_hand=legs.in_hand, tell_settled=report.has_hooked,
+            done=report.done, outcomes=report.outcomes, in_hand=in_hand, tell_settled=report.has_hooked,
             free=legs.free, soon=legs.soon, suspects=suspects, has_others=has_others,
         )  # fmt: skip
         return Packet(
-            call, report, legs.want, legs.free, now_ms, is_resync=legs.in_hand is not None,
+            call, report, legs.want, legs.free, now_ms, is_resync=in_hand is not None,
             asked_suspects=suspects is not None, queue=queue, legs=legs,
         )  # fmt: skip

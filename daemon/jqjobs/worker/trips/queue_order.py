@@ -41,6 +41,10 @@ class QueueOrder(Protocol):
         """Note what a trip has brought."""
         ...
 
+    def leave(self, place: str) -> None:
+        """Have a place no longer."""
+        ...
+
 
 class StrictOrder:
     """The first queue that has work is served."""
@@ -49,7 +53,7 @@ class StrictOrder:
 
     def __init__(self, places: Sequence[str]) -> None:
         """``places``: those of one queue one after the other."""
-        self.queues = places
+        self.queues: Sequence[str] = places
         self._places = _by_queue(places)
         self._has_partitions = len(self._places) < len(places)
 
@@ -61,6 +65,11 @@ class StrictOrder:
         """It makes a difference only for the places of a queue."""
         if self._has_partitions:
             _put_last(self._places, jobs)
+
+    def leave(self, place: str) -> None:
+        """Have it no longer."""
+        self.queues = [each for each in self.queues if each != place]
+        self._places[queue_of(place)].remove(place)
 
 
 class Shares:
@@ -173,7 +182,7 @@ class Turns:
 
     def leave(self, place: str) -> None:
         """Have it no longer."""
-        self._shares.leave(place)
+        (self._first if place in self._first.queues else self._shares).leave(place)
 
 
 def queue_order(places: Sequence[str], weights: Sequence[int], patterns: Sequence[str] = ()) -> QueueOrder:

@@ -3,6 +3,7 @@ a queue out of a wake set."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from jqjobs.errors import StoreError
 from jqjobs.store import keys
 from jqjobs.store.address import Address
 from jqjobs.store.clusters import OF_NO_QUEUE
+from jqjobs.store.going_on import MOMENT_S
+from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.wire import Argument, Wire, raised
 
 #: Redis ends the wait for a token after this long; a connection that says nothing for longer is half-open.
@@ -55,13 +58,15 @@ class TokenLine:
 
     def __init__(
         self, wire: Wire, queues: Callable[[], Sequence[str]], patterns: Sequence[str], heard: Heard,
-        standing: Standing | None = None,
+        standing: Standing | None = None, nodes: SilentNodes | None = None,
     ) -> None:  # fmt: skip
         """``queues``: those of the worker as it waits. ``patterns``: those whose wake sets are asked too.
 
-        ``heard``: gets what has come. ``standing``: what is sent behind each wait.
+        ``heard``: gets what has come. ``standing``: what is sent behind each wait. ``nodes``: of a cluster, which of
+        them are not asked.
         """
         self._wire = wire
+        self._nodes = nodes
         self._queues = queues
         self._asked: Sequence[str] = ()
         self._tokens: dict[str, str] = {}
@@ -92,16 +97,25 @@ class TokenLine:
             self._asked, self._tokens = queues, {queue: self._wire.address.key(keys.wake(queue)) for queue in queues}
             self._queue_of = {token.encode(): queue for queue, token in self._tokens.items()}
         tokens = [*[token for queue, token in self._tokens.items() if queue not in but], *self._sets]
-        if not tokens or (self._again_at and time.monotonic() < self._again_at):
+        if not tokens or (self._again_at and time.monotonic() < self._again_at) or self._is_silent():
             return False
         self._but = but
         try:
             self._send(tokens)
-        except StoreError:
+        except StoreError as error:
+            if self._nodes is not None:
+                self._nodes.note(self._wire.tag, error)
             self._leave()
             return False
         self._asked_at = time.monotonic()
         return True
+
+    def _is_silent(self) -> bool:
+        """Whether the node of a cluster is not to be asked; while any does not answer no wait for one is long."""
+        if self._nodes is None:
+            return False
+        self._wire.waits.shorten(MOMENT_S if self._nodes.are_some else math.inf)
+        return self._nodes.unasked(self._wire.tag) is not None
 
     def _send(self, tokens: Sequence[str]) -> None:
         standing = self._standing
@@ -152,13 +166,14 @@ class TokenLine:
         self._stands = False
 
 
-def _always(queues: Sequence[str]) -> Callable[[], Sequence[str]]:
-    return lambda: queues
+def _while_there(queue: str, queues: Callable[[], Sequence[str]]) -> Callable[[], Sequence[str]]:
+    alone = (queue,)
+    return lambda: alone if queue in queues() else ()
 
 
 def token_lines(
     address: Address, name: str, named: Sequence[str], queues: Callable[[], Sequence[str]], patterns: Sequence[str],
-    heard: Heard, standing: Standing | None = None,
+    heard: Heard, nodes: SilentNodes, standing: Standing | None = None,
 ) -> list[TokenLine]:  # fmt: skip
     """Return one for all queues, or one to the place of each. Those of a cluster tell it of a queue that moves.
 
@@ -166,6 +181,9 @@ def token_lines(
     """
     if not address.cluster:
         return [TokenLine(Wire(address, name=name), queues, patterns, heard, standing)]
-    lines = [TokenLine(Wire(address.at(q), name=name), _always((q,)), (), heard) for q in named[:_MOST_LINES]]
-    sets = [TokenLine(Wire(address.at(OF_NO_QUEUE), name=name), tuple, patterns, heard)] if patterns else []
-    return lines + sets
+
+    def line(place: str, asked: Callable[[], Sequence[str]], sets: Sequence[str]) -> TokenLine:
+        return TokenLine(Wire(address.at(place), name=name), asked, sets, heard, nodes=nodes)
+
+    lines = [line(queue, _while_there(queue, queues), ()) for queue in named[:_MOST_LINES]]
+    return [*lines, line(OF_NO_QUEUE, tuple, patterns)] if patterns else lines

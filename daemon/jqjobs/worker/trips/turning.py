@@ -116,7 +116,7 @@ class Turning:
         jobs = self._batch.in_hand()
         reports = self._batch.reports
         jobs += [*reports.done, *[outcome.job for outcome in reports.outcomes]]
-        return {job.queue for job in jobs}
+        return {job.queue for job in jobs} | self._exchanger.unserved.kept.keys()
 
     def _let_go(self, store: Store, left: Sequence[str]) -> None:
         queues = [*left, *self._doubtful]

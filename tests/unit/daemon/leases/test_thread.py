@@ -34,7 +34,7 @@ class FakeKeeper:
         self.inboxes = SimpleNamespace(are_filled=False, take_in=lambda: self._step("take_in"))
         self.housekeeping = SimpleNamespace(every_s=2.5, inboxes=self.inboxes)
         self.partition_watch = SimpleNamespace(look=lambda: self._step("look_at_partitions"))
-        self.has_answered, self.has_joined = False, True
+        self.has_answered, self.has_joined, self.serves_some = False, True, False
         self.joined: dict[str, Any] = {}
         self.done: Counter[str] = Counter()
         self.wrong: dict[str, Exception] = {}
@@ -228,6 +228,20 @@ def test_what_a_node_of_a_cluster_does_not_do_keeps_nothing_undone_at_the_others
     leases.keeper.wrong = {}
     leases.turn_for(5)
     assert (len(logged.of("redis.lost")), len(logged.of("redis.back"))) == (1, 1)
+
+
+def test_where_some_queues_are_served_it_does_not_wait_for_redis_and_knows_what_there_is_to_do(
+    leases: FakeLeases,
+) -> None:
+    leases.store.address, leases.keeper.serves_some = parse_url("redis+cluster://n1"), True
+    leases.keeper.wrong = {"renew": AWAY}
+    leases.thread.load = Load(ready=1)
+    leases.turn_for(10)
+    assert (leases.thread.waiting_for_redis, leases.thread.load) == ("", Load(ready=1))
+    assert leases.thread.missing_part == f"a part of the cluster is away: {AWAY}"
+    leases.keeper.wrong = {}
+    leases.turn_for(5)
+    assert leases.thread.missing_part == ""
 
 
 def test_in_an_outage_it_is_tried_within_a_quarter_of_a_lease(leases: FakeLeases) -> None:

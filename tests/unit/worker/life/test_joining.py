@@ -12,9 +12,11 @@ import pytest
 from jqjobs import App
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.link.queue_choice import QueueChoice
-from jqjobs.store.address import Address
+from jqjobs.store.address import Address, parse_url
+from jqjobs.store.keys import QUEUES, meta
 from jqjobs.worker.life.joining import join
 from jqjobs.worker.trips.offering import Offering
+from jqjobs.worker.trips.queue_order import queue_order
 from log_lines import Lines
 
 
@@ -27,7 +29,10 @@ class Around:
         self.app.job(name="count")(lambda: None)
         self.draining = self.closed = self.may_begin = False
         self.published = 0
+        self.address = Address()
+        self.away: set[str] = set()
         self.errors: list[StoreError] = []
+        self.queues: list[str] = ["mail"]
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.at_waits: list[Callable[[], object]] = []
         self.waits_s: list[float] = []
@@ -36,16 +41,22 @@ class Around:
         parts: Any = SimpleNamespace(
             app=self.app, rng=random.Random(1),
             config=SimpleNamespace(app="a:app", worker_id="w", lease_ms=30_000, choice=QueueChoice.parse("mail")),
-            exchanger=SimpleNamespace(order=SimpleNamespace(queues=("mail",))),
-            store=SimpleNamespace(run=self.publish, address=Address()), offering=Offering(self.app.registry, 30_000),
+            exchanger=SimpleNamespace(order=queue_order(self.queues, ())),
+            store=SimpleNamespace(run=self.publish, run_many=self.publish_many, address=self.address),
+            offering=Offering(self.app.registry, 30_000),
             channel=self, signals=self, instructions=self, wake_wait=self,
         )  # fmt: skip
         return join(parts)
 
     def publish(self, call: Any) -> None:
+        if call.keys[0] in self.away:
+            raise StoreUnavailable(call.keys[0])
         if self.errors:
             raise self.errors.pop(0)
         self.published += 1
+
+    def publish_many(self, calls: Any) -> list[Any]:
+        return [StoreUnavailable(call.keys[0]) if call.keys[0] in self.away else self.publish(call) for call in calls]
 
     def send(self, event: str, **facts: Any) -> None:
         self.sent.append((event, facts))
@@ -74,7 +85,8 @@ def test_it_says_what_it_serves_and_begins_when_its_daemon_says_so(around: Aroun
     assert around.join()
     signatures = [f"{job.name} {job.signature.digest}" for job in around.app.jobs.values()]
     names = ["send", "count", *signatures]
-    assert around.sent == [("ready", {"queues": ("mail",), "names": names, "unserved": ["default"], "outbox": False})]
+    said = {"queues": ["mail"], "missing": [], "names": names, "unserved": ["default"], "outbox": False}
+    assert around.sent == [("ready", said)]
     assert around.published == 2, "what it offers, and the name of its queue"
 
 
@@ -87,6 +99,32 @@ def test_an_outage_is_waited_out_with_growing_pauses_and_said_once(around: Aroun
     assert len(around.waits_s) == 6
     assert around.waits_s[0] < around.waits_s[-1]
     assert len(around.sent) == 1
+
+
+@pytest.fixture
+def in_cluster(around: Around) -> Around:
+    around.address, around.queues = parse_url("redis+cluster://127.0.0.1:1"), ["mail", "default"]
+    around.may_begin = True
+    return around
+
+
+def test_where_a_node_of_a_cluster_is_lost_it_begins_without_the_queues_there(
+    in_cluster: Around, logged: Lines
+) -> None:
+    in_cluster.away = {meta("mail"), QUEUES}
+    assert in_cluster.join()
+    [(_, said)] = in_cluster.sent
+    assert (said["queues"], said["missing"], said["unserved"]) == (["default"], ["mail"], [])
+    [line] = logged.of("queues.left_out")
+    assert line["queues"] == "mail"
+
+
+def test_where_all_are_lost_it_waits(in_cluster: Around) -> None:
+    in_cluster.away = {meta("mail"), meta("default")}
+    in_cluster.at_waits = [in_cluster.away.clear]
+    assert in_cluster.join()
+    assert [said["missing"] for _, said in in_cluster.sent] == [[]]
+    assert len(in_cluster.waits_s) == 1
 
 
 def test_what_redis_refuses_is_for_the_caller(around: Around) -> None:
