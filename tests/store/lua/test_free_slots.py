@@ -51,6 +51,20 @@ def test_a_worker_with_one_slot_gets_as_many_as_will_have_started_soon(system: Q
     assert [[job.id for job in system.run(call).jobs] for call in soon] == [["a"], ["b", "c"], ["d"]]
 
 
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(RateLimit(99, seconds=0.5), 3), (RateLimit(99, seconds=1), 9), (Concurrency(99), 9)],
+    ids=["short", "long", "concurrency"],
+)
+def test_of_a_rate_with_a_short_window_fewer_start_soon_enough(
+    system: QueueSystem, limit: RateLimit | Concurrency, expected: int
+) -> None:
+    """The slot of the next one comes the less late, see limits/opening.lua."""
+    system.add_limited(*[f"j{n}" for n in range(20)], limits=limit.text("api"))
+    system.join("w")
+    assert len(system.run(trips.exchange(["q"], "w", 1, 20, LEASE_MS, soon=9)).jobs) == expected
+
+
 def test_who_is_let_go_by_a_start_in_the_same_trip_comes_in_its_place(system: QueueSystem) -> None:
     rate = RateLimit(2, seconds=1).text("r")
     system.add_limited("first", "second", "held", limits=rate)

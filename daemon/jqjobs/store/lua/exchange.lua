@@ -29,20 +29,25 @@ if answer then return answer end
 local t = { now = now, now_text = now_text, worker = ARGV[2], trip = tonumber(ARGV[3]), want = tonumber(ARGV[4]),
   asked = tonumber(ARGV[4]), lease = tonumber(ARGV[5]), words = ARGV[6], is_wake = is_wake, room = MOST_TAKE_BYTES,
   stop = false, more = 0, at = {}, reports = {}, due = {}, refusals = {}, taken = {}, quiet = {}, queues = queues,
-  stale = {}, lost = {}, plain = {}, jobs = {}, inboxes = {}, tailed = {}, broken = {}, watches = {}, moments = {} }
-t.resyncs = string.find(ARGV[6], 'resync')
-t.settled = string.find(ARGV[6], 'settled') and {} or nil
+  stale = {}, lost = {}, plain = {}, jobs = {}, inboxes = {}, tailed = {}, broken = {}, watches = {}, moments = {},
+  resyncs = string.find(ARGV[6], 'resync'), settled = string.find(ARGV[6], 'settled') and {} or nil }
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
-local rules
-function t.rare()  -- built when a trip meets what is not plain: that costs as much as all its commands
-  if rules then return rules end
-  --: include mend trip/settle due workers/expired_leases trip/take trip/take_suspects
-  rules = { mend = mend, settle = settle_others, promote = promote, reap = reap, take = take, suspects = take_suspects }
-  return rules
+function t.limited()  -- built when a trip meets what is not plain
+  --: include trip/settle trip/take_limited
+  local limited = { settle = settle_others, take = take_limited }
+  function t.rare()  -- and this when it has more than a limit: that costs as much as all its commands
+    --: include mend trip/settle_one trip/resync due workers/expired_leases trip/take trip/take_suspects
+    local rules = { mend = mend, settle = settle_one, resync = resync, promote = promote, reap = reap, take = take,
+      suspects = take_suspects }
+    function t.rare() return rules end
+    return rules
+  end
+  function t.limited() return limited end
+  return limited
 end
+function t.rare() return t.limited() and t.rare() end
 local standing = set_out(t)
 if standing > 0 then return { standing, now } end
-
 local is_quiet = true
 for i = 1, #t.queues do is_quiet = is_quiet and t.quiet[i] ~= false end
 if t.want > 0 and t.suspects and not (t.passes or is_quiet) then t.rare().suspects(t) end

@@ -114,7 +114,7 @@ class OneSlot:
 
     def took(self, trip: Trip) -> None:
         """Note that a trip has brought jobs."""
-        self.pace.adapt(len(trip.jobs))
+        self.pace.adapt(len(trip.jobs), is_limited=trip.jobs[-1].limits != "")
 
     @property
     def has_free_slot(self) -> bool:

@@ -18,8 +18,11 @@ class Pace(Protocol):
         """With one slot: how many jobs will have started in a moment, one after the other."""
         ...
 
-    def adapt(self, taken: int) -> None:
-        """Decide anew, after a trip that brought so many. What is in hand grows slowly and shrinks at once."""
+    def adapt(self, taken: int, *, is_limited: bool = False) -> None:
+        """Decide anew, after a trip that brought so many. What is in hand grows slowly and shrinks at once.
+
+        ``is_limited``: the last of them has a limit, and most likely so has what comes next.
+        """
         ...
 
     def note(self, count: int, spent_ms: float) -> None:
@@ -27,9 +30,9 @@ class Pace(Protocol):
         ...
 
 
-#: Within so long a job starts "soon": the start of a limited one is counted when it is taken, and a rate leaves it 1 to
-#: 5 ms (lua/rules/limits/opening.lua).
-_SOON_MS = 1
+#: Within so long a job starts "soon": the start of a limited one is counted when it is taken; a rate leaves it 5 ms,
+#: a short one less (lua/rules/trip/begin_now.lua).
+_SOON_MS = 3
 #: What the last jobs count for in an average, see `next_average_ms`.
 _LATEST = 0.3
 #: So many must have ended for that to decide how many start soon: one that was held up says little of all others.
@@ -47,10 +50,12 @@ class OneSlotPace:
         self.most_in_hand = 1
         self.low = 0
 
-    def adapt(self, taken: int) -> None:
-        """Decide anew, see `Pace`."""
+    def adapt(self, taken: int, *, is_limited: bool = False) -> None:
+        """Decide anew, see `Pace`. Of limited ones, more than start soon are not to be had."""
         before = max(taken, self.most_in_hand // 2)  # a queue that ran short says nothing against a large batch
         self.most_in_hand = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
+        if is_limited:
+            self.most_in_hand = max(1, self.soon)
         self.low = self.most_in_hand // 2
 
     @property
@@ -76,7 +81,7 @@ class SlotsPace:
         self.most_in_hand = slots
         self.low = 0
 
-    def adapt(self, taken: int) -> None:
+    def adapt(self, taken: int, *, is_limited: bool = False) -> None:
         """Decide anew, see `Pace`; slots that are free say nothing of how many jobs there are."""
         fitting = int(self._prefetch_ms * self._slots / max(self._average_ms, 0.001))
         self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)

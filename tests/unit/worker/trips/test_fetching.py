@@ -289,7 +289,9 @@ def test_one_slot_says_how_many_jobs_will_have_started_in_a_moment(batch: Batch,
         one.pace.note(100, 9.5)
         one.pace.adapt(64)
     one.ask()
-    assert around.packer.soon == 10, "of less than 0.1 ms each"
+    assert around.packer.soon == 31, "of less than 0.1 ms each"
     batch.add(jobs(3))
     one.ask()
-    assert around.packer.soon == 7, "those in hand come before"
+    assert around.packer.soon == 28, "those in hand come before"
+    one.took(brought(3, limits="c 1 0 db/running"))
+    assert one.ask() == (28, 0), "more limited ones are not to be had"

@@ -68,8 +68,20 @@ def test_one_job_that_was_held_up_takes_most_of_the_next_ones_no_place_but_slow_
     before = pace.soon
     pace.note(1, 2.0)
     assert before / 4 < pace.soon < before
-    pace.note(1, 20.0)
+    pace.note(1, 60.0)
     assert pace.soon == 0
+
+
+def test_of_limited_jobs_one_slot_has_no_more_in_hand_than_start_soon_and_asks_again_at_half_of_them() -> None:
+    pace = settled(OneSlotPace(20, 256), 0.099)
+    pace.adapt(64, is_limited=True)
+    assert (pace.most_in_hand, pace.low, pace.soon) == (30, 15, 30)
+    pace.adapt(15)
+    pace.adapt(30)
+    assert pace.most_in_hand == 60, "of others there may be more"
+    settled(pace, 50)
+    pace.adapt(1, is_limited=True)
+    assert (pace.most_in_hand, pace.low) == (1, 0)
 
 
 @given(st.integers(1, 480), st.integers(0, 10_000), st.integers(1, 500), st.floats(0, 1e6))

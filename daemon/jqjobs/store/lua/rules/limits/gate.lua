@@ -14,11 +14,13 @@ local function number_text(number)
 end
 
 -- text: the job's field `limits`, "-" when it has none. kind: "r" a rate, at most `most` starts in any window
--- of `window` ms; "c" at most `most` running at once.
+-- of `window` ms; "c" at most `most` running at once. Returns all, and whether the text is that of one.
 local function limits_of(text)
   if type(text) ~= 'string' then return {} end
-  local kind, most, window, name = string.match(text, '^(%a) (%d+) (%d+) (%S+)$')
-  if kind then return { { kind = kind, most = tonumber(most), window = tonumber(window), name = name } } end
+  local kind, most, window, name = string.match(text, '^([rc]) (%d+) (%d+) (%S+)$')
+  if kind and #most <= 15 and #window <= 15 then
+    return { { kind = kind, most = tonumber(most), window = tonumber(window), name = name } }, true
+  end
   local limits = {}
   for kind, most, window, name in string.gmatch(text, '(%a) (%d+) (%d+) (%S+)') do
     limits[#limits + 1] = { kind = kind, most = tonumber(most), window = tonumber(window), name = name }

@@ -1,9 +1,8 @@
---: include core damaged limits/gate limits/held limits/patience limits/let_go
+--: include damaged limits/gate limits/held limits/patience limits/let_go limits/occupy
 -- What the start of a limited job means to its limits, and to the jobs that they hold. It starts with its take.
 -- Gives: start
 
-local SPARE_MS = 60000        -- the times of starts outlive their window by this
-local MOST_GIVE_UP = 10       -- held jobs that one start may be too many for, of one limit
+local MOST_GIVE_UP = 10  -- held jobs that one start may be too many for, of one limit
 
 -- Returns whether the limit holds others back, or did.
 local function count_start(q, now, id, name)
@@ -23,15 +22,7 @@ end
 
 -- Returns whether one of the limits holds others back, or did: somebody may have come to ready.
 local function start(q, now, id, attempt, limits)
-  for _, limit in ipairs(limits) do
-    local key = q .. 'limit:' .. limit.name
-    if limit.kind == 'c' then
-      redis.call('ZADD', key, number_text(now), id .. ' ' .. attempt)
-    else
-      if redis.call('LPUSH', key, number_text(now)) > limit.most then redis.call('LTRIM', key, 0, limit.most - 1) end
-      redis.call('PEXPIRE', key, number_text(limit.window + SPARE_MS))
-    end
-  end
+  for _, limit in ipairs(limits) do occupy(q, now, limit, id .. ' ' .. attempt) end
   local holds_others = false
   for _, limit in ipairs(limits) do
     if count_start(q, now, id, limit.name) then holds_others = true end

@@ -19,7 +19,7 @@ local function settle(t, i, q)
   redis.call('SET', q .. 'trip:' .. t.worker, ARGV[3] .. ' ' .. (t.asked > 0 and t.now_text or t.taken[i]), 'KEEPTTL')
   if t.resyncs or ARGV[at + done + 2] ~= '0' then
     t.quiet[i] = false
-    t.lacks = t.rare().settle(q, t.now, active, t.taken[i], at + done + 1, t.resyncs, t.stale, t.lost, t.settled)
+    t.limited().settle(t, q, active, t.taken[i], at + done + 1)
   end
 end
 

@@ -4,7 +4,7 @@
 -- more; plain, jobs, inboxes, tailed, more, broken: for the answer; suspects, scope: see take_suspects.lua; by index of
 -- a queue: quiet: nothing is cancelled, scheduled, suspect or in the inbox, watches: its meta field `watch`, moments:
 -- ms until something is due, -1 for never, absent when that is not known; is_wake: it is a wake trip;
--- rare(): what handles all that is not plain (exchange.lua).
+-- limited(), rare(): what handles jobs with limits, and all that is not plain (exchange.lua).
 -- Gives: serve
 
 -- Returns whether ready has more, nil when that is not known.
@@ -16,6 +16,8 @@ local function take_from(t, i, q, has_groups)
     t.stop = t.room < 0
     if not left or t.want == 0 or t.stop then return left end
   end
+  left = t.limited().take(t, q, i, active, has_groups)
+  if left == false or t.want == 0 or t.stop then return left end
   t.moments[i] = nil
   got, aside, t.stop = t.rare().take(t, q, i, active, has_groups)
   t.want, t.stop = t.want - got, t.stop or t.room < 0

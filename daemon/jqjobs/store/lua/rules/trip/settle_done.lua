@@ -16,8 +16,8 @@ local function settle_done(q, id, attempt, text)
 end
 
 local function free_all(q, member, text)
-  for _, limit in ipairs(limits_of(text)) do
-    if limit.kind == 'c' then redis.pcall('ZREM', q .. 'limit:' .. limit.name, member) end
+  for kind, name in string.gmatch(text, '(%a) %d+ %d+ (%S+)') do
+    if kind == 'c' then redis.pcall('ZREM', q .. 'limit:' .. name, member) end
   end
 end
 

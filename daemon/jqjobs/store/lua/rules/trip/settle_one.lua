@@ -15,7 +15,8 @@ local function where_settled(q, id)
 end
 
 -- when: ms at which this job was taken, or "": with the worker's last batch, at `taken`.
--- settled: where to add what became of it (id, state, reason), or nil when nobody asked.
+-- settled: where to add what became of it (id, state, reason), or nil when nobody asked. Returns whether the worker has
+-- given back a job that it cannot run.
 local function settle_one(q, now, active, taken, stale, settled, kind, id, attempt, number, text, line, when)
   local rank = redis.call('ZSCORE', active, id .. ' ' .. attempt)
   if not rank then
@@ -35,7 +36,9 @@ local function settle_one(q, now, active, taken, stale, settled, kind, id, attem
     free_places(q, now, id, attempt, limits, kind == 'released' and when ~= '' and when)
   end)
   told = false
-  if not settled then return end
-  local n = #settled
-  settled[n + 1], settled[n + 2], settled[n + 3] = id, where_settled(q, id)
+  if settled then
+    local n = #settled
+    settled[n + 1], settled[n + 2], settled[n + 3] = id, where_settled(q, id)
+  end
+  return has_lacked
 end

@@ -1,10 +1,9 @@
---: include limits/gate turns/taken trip/head trip/read_job trip/move_aside trip/hand_out trip/begin_now
--- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua leaves.
+--: include limits/gate turns/taken trip/head trip/read_job trip/move_aside trip/hand_out trip/begin_now trip/costly
+-- Hands ready jobs of any kind to a worker, best rank first: what take_plain.lua and take_limited.lua leave.
 -- Gives: take
 
 local MOST_ASIDE = 50  -- a trip moves so many aside to find what can be taken; one counts for each of its limits
--- A trip takes so many that are not plain, of those with limits half as many, and fewer the more it reports: 3 to 5 ms.
-local MOST_COSTLY, LEAST_COSTLY, NO_LIMITS = 128, 16, {}
+local NO_LIMITS = {}
 
 -- What was found is in the worker's hands, and what starts with that is counted. Returns whether one of its limits
 -- holds others back, so that somebody else may have come to ready.
@@ -23,7 +22,7 @@ local function take_head(t, q, index, want, batch, active, has_groups)
   local ids, ranks = head_of(q .. 'ready', want, has_groups)
   local got, aside, stop, again = 0, 0, false, false
   for i = 1, #ids do
-    stop = t.room < 0 or t.costly <= 0
+    stop = t.room < 0 or costly_left(t) <= 0
     t.more = stop and 1 or t.more
     if stop then break end
     local id, rank, gone, passes_on = ids[i], ranks[i], false, false
@@ -35,10 +34,10 @@ local function take_head(t, q, index, want, batch, active, has_groups)
       aside = aside + math.max(1, #limits)
       if passes_on or aside >= MOST_ASIDE then break end
     else
-      stop = #limits > 0 and not can_begin_now(t, t.asked - want + got)
+      stop = #limits > 0 and not can_begin_now(t, t.asked - want + got, limits)
       if stop then break end
       hand_out(t, q, batch, index, id, rank, name, payload, f, limits)
-      got, t.costly = got + 1, t.costly - (#limits > 0 and 2 or 1)
+      got, t.costly = got + 1, t.costly - (#limits > 0 and LIMITED_COSTS or 1)
       again = #limits > 0 and has_gates(q) and take_found(t, q, batch, active, has_groups)
       if again then break end
     end
@@ -50,7 +49,6 @@ end
 -- Goes on while what it finds moves aside, or lets others come.
 local function take(t, q, index, active, has_groups)
   local got, aside, stop, again, batch = 0, 0, false, false, new_batch()
-  t.costly = t.costly or math.max(LEAST_COSTLY, MOST_COSTLY - (#ARGV - 6 - 3 * #KEYS) / 7)  -- seven an outcome
   repeat
     local taken, moved
     taken, moved, stop, again = take_head(t, q, index, t.want - got, batch, active, has_groups)
