@@ -52,7 +52,7 @@ _ENDS: dict[str, tuple[type[IntEnum], dict[str, str]]] = {
         "ORDERLY": "orderly",
         "USAGE": "the command line does not parse",
         "INTERNAL": "a defect in jqjobs; see the log",
-        "TEMPORARY": "its new image could not be executed; start it again",
+        "TEMPORARY": "its new image could not be executed, or no thread may be started; start it again",
         "CONFIGURATION": "configuration: [what it may be](../troubleshooting.md#jqd-exits-with-78)",
     }),
     "a worker": (WorkerExit, {

@@ -16,6 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+#: What to do where the system lets no process or thread start.
+MORE_PROCESSES = "raise the limit of processes: ulimit -u, TasksMax= of systemd, pids of the container's cgroup"
+
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -107,6 +110,11 @@ def host_name() -> str:
     """Return the node name with the start of the machine id: cloned names stay apart."""
     machine = _read("/etc/machine-id").strip()[:8]
     return platform.node() + (f"-{machine}" if machine else "")
+
+
+def has_no_threads(error: Exception) -> bool:
+    """Return whether this is what Python raises where the system lets no thread start: it has no type of its own."""
+    return isinstance(error, RuntimeError) and str(error) == "can't start new thread"
 
 
 def describe_exit(returncode: int) -> str:

@@ -13,6 +13,7 @@ from jqjobs.base.clock import duration_ms
 from jqjobs.base.config import Environment, use_redis, working_directory
 from jqjobs.base.escape import visible
 from jqjobs.base.imports import require_module
+from jqjobs.base.process import MORE_PROCESSES, has_no_threads
 from jqjobs.base.sizes import size_bytes
 from jqjobs.base.words import plural
 from jqjobs.cli.shipped import SHIPPED, Place, filled_in
@@ -259,7 +260,10 @@ def main() -> None:
     except JqError as error:
         click.echo(f"jqd: {visible(error.in_one_line())}", err=True)
         sys.exit(DaemonExit.CONFIGURATION)
-    except Exception:
+    except Exception as error:
+        if has_no_threads(error):
+            click.echo(f"jqd: {error} ({MORE_PROCESSES})", err=True)
+            sys.exit(DaemonExit.TEMPORARY)
         log.event("daemon.crashed", level=log.CRITICAL, exc_info=True)
         sys.exit(DaemonExit.INTERNAL)
 

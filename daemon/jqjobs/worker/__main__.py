@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jqjobs.base import log
 from jqjobs.base.config import Environment, use_redis
+from jqjobs.base.process import MORE_PROCESSES, has_no_threads
 from jqjobs.errors import StoreRefused
 from jqjobs.link.channel import Channel
 from jqjobs.link.exits import WorkerExit
@@ -138,8 +139,11 @@ def _work(parts: WorkerParts) -> WorkerExit:
 if __name__ == "__main__":
     try:
         code = main()
-    except Exception:
-        log.event("worker.crashed", level=log.CRITICAL, exc_info=True)
+    except Exception as error:
+        if has_no_threads(error):
+            log.event("worker.not_started", level=log.ERROR, error=str(error), hint=MORE_PROCESSES)
+        else:
+            log.event("worker.crashed", level=log.CRITICAL, exc_info=True)
         code = WorkerExit.INTERNAL
     limit_threads(code)
     sys.exit(code)

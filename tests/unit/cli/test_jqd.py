@@ -255,6 +255,22 @@ def test_the_directory_may_come_from_the_environment_and_settings_come_from_ther
     assert run_jqd(tmp_path, "--check").stdout.startswith("shop:app loads")
 
 
+def test_where_no_thread_may_start_is_one_line_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no defect, so it ends with no traceback and with a code that says: try again."""
+
+    def start(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(jqd, "run_daemon", start)
+    monkeypatch.setattr(sys, "argv", ["jqd", "--app", "shop:app"])
+    with pytest.raises(SystemExit) as ended:
+        jqd.main()
+    assert ended.value.code == 75
+    assert capsys.readouterr().err.startswith("jqd: can't start new thread (raise the limit of processes: ulimit -u, ")
+
+
 def test_a_directory_that_is_not_there_is_one_line_and_78(tmp_path: Path) -> None:
     done = run_jqd(tmp_path, "--app", "shop:app", "--directory", "/nowhere/at/all")
     assert done.returncode == 78

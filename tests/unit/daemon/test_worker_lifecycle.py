@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import math
 import signal
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
+from jqjobs.daemon.workers.worker_processes import WorkerProcesses
 from jqjobs.jobs.records import AttemptRef, TakenJob
 from jqjobs.link.board_layout import BoardFile, Stage, Word
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
@@ -125,6 +128,18 @@ def test_a_full_place_for_boards_is_named_with_what_to_do(
     (refusal,) = logged.of("worker.not_started")
     assert refusal["hint"].startswith("make room in /")
     assert "--runtime-dir" in refusal["hint"]
+
+
+def test_a_directory_that_is_gone_is_named_with_what_to_do(tmp_path: Path, logged: Lines) -> None:
+    pipes: Any = nullcontext()
+    pipes.stdout = pipes.stderr = None
+    pipes.read_ends = []
+    relay: Any = SimpleNamespace(pipes=lambda: pipes)
+    processes = WorkerProcesses("host:1:test", tmp_path, lambda *_: "", tmp_path / "gone", relay)
+    assert processes.start(0) is None
+    (refusal,) = logged.of("worker.not_started")
+    assert refusal["error"].endswith(f": '{tmp_path}/gone'")
+    assert "--directory" in refusal["hint"]
 
 
 def test_every_seat_gets_one_worker_and_no_second_one(daemon: FakeDaemon) -> None:

@@ -120,7 +120,7 @@ def _start_process(
         process = subprocess.Popen(
             [sys.executable, "-m", "jqjobs.worker", worker_id],
             env={**worker_environment(), "JQ_WORKER": configuration},
-            cwd=directory,
+            cwd=os.fspath(directory),  # an error that names it shows it as it is written
             stdin=subprocess.DEVNULL,
             stdout=pipes.stdout,
             stderr=pipes.stderr,

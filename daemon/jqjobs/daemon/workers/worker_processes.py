@@ -12,7 +12,7 @@ from typing import Any
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.base.process import describe_exit, identity_of
+from jqjobs.base.process import MORE_PROCESSES, describe_exit, identity_of
 from jqjobs.daemon.lease_messages import Charge
 from jqjobs.daemon.output.relay import Relay
 from jqjobs.daemon.workers import stop_plans
@@ -29,7 +29,9 @@ _HINTS = {
     errno.EDQUOT: _ROOM,
     errno.EROFS: _ROOM,
     errno.EMFILE: "raise the limit of open files: ulimit -n, LimitNOFILE= of systemd, minfds= of supervisord",
-    errno.EAGAIN: "raise the limit of processes: ulimit -u, TasksMax= of systemd, pids of the container's cgroup",
+    errno.EAGAIN: MORE_PROCESSES,
+    errno.EFBIG: "raise the limit of file sizes: ulimit -f, LimitFSIZE= of systemd",
+    errno.ENOENT: "workers run in --directory, on the Python of this jqd: both must be there",
 }
 
 

@@ -12,6 +12,8 @@ from jqjobs.worker.life.parts import WorkerParts
 _TRIES = 3
 #: How often to look whether what was interrupted has ended.
 _LOOK_S = 0.1
+#: Who has nothing but a wake token to give back tries no longer than that.
+_SILENT_MS = 2000
 
 
 class Ending:
@@ -38,10 +40,13 @@ class Ending:
         self._signals.draining = True  # nothing more is begun, whatever the reason
         while self._batch.running_count:  # in one slot nothing runs now
             self._wait_for_slots()
+        silent_ms = monotonic_ms() + _SILENT_MS
         for _ in range(_TRIES):
             if self._give_back():
                 self._statistics.write()
                 self._tail.send(self._exchanger.ask)
+                break
+            if monotonic_ms() > silent_ms and not (self._batch.in_hand() or self._batch.reports.pending):
                 break
         self._hook_queue.run()
         self._close()

@@ -143,6 +143,17 @@ def test_without_redis_it_tries_three_times_and_leaves_the_rest_to_its_daemon(ar
     assert around.did == ["cancel", *["lost", "wait"] * 3, "hooks", "end", "close"]
 
 
+@pytest.mark.parametrize(("in_hand", "tries"), [(0, 1), (1, 3)])
+def test_for_a_redis_that_is_silent_only_who_has_something_to_give_back_waits_again(
+    around: Around, batch: Batch, in_hand: int, tries: int
+) -> None:
+    batch.add(jobs(in_hand))
+    around.is_redis_away = True
+    around.at_waits = [lambda: setattr(around, "now_ms", around.now_ms + 5000)] * 3
+    around.ending.retire()
+    assert around.did.count("lost") == tries
+
+
 def test_when_redis_comes_back_meanwhile_all_is_reported(around: Around, batch: Batch) -> None:
     batch.add(jobs(1))
     around.is_redis_away = True
