@@ -89,7 +89,7 @@ class FakeDaemon:
         self.lifecycle.hear_workers()
 
     def make_joining(self, worker: WorkerProcess) -> None:
-        self.say(worker, "ready", queues=["a", "b"], names=["mail"], unserved=[])
+        self.say(worker, "ready", queues=["a", "b"], names=["mail"], unserved=[], missing=[])
 
     def make_ready(self, worker: WorkerProcess) -> None:
         self.make_joining(worker)
@@ -232,7 +232,7 @@ def test_what_workers_say_reaches_whom_it_concerns(daemon: FakeDaemon) -> None:
 
 def test_queues_that_nobody_here_serves_are_said_once(daemon: FakeDaemon, logged: Lines) -> None:
     for worker in daemon.started():
-        daemon.say(worker, "ready", queues=["a"], names=[], unserved=["reports", "mails"])
+        daemon.say(worker, "ready", queues=["a"], names=[], unserved=["reports", "mails"], missing=[])
     assert [line["queues"] for line in logged.of("queues.unserved")] == ["reports,mails"]
 
 
