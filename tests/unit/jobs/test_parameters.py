@@ -7,9 +7,11 @@ import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
+from uuid import UUID
 
 import msgspec
 import pydantic
@@ -36,6 +38,10 @@ class Size(enum.Enum):
 
 class Model(pydantic.BaseModel):
     name: str
+
+
+class Lax(pydantic.BaseModel):
+    count: int
 
 
 class Options(TypedDict):
@@ -138,6 +144,14 @@ def positional(first: int, /, second: int = 0) -> None: ...
 def open_ended(first: int, *rest: int, **more: int) -> None: ...
 
 
+def modelled(
+    home: Address, size: Size = Size.SMALL, homes: list[Address] | None = None, lax: Lax | None = None
+) -> None: ...  # fmt: skip
+
+
+def written(ident: UUID, day: date | None = None, amount: Decimal = MARKER) -> None: ...  # type: ignore[assignment]
+
+
 def typed(size: Literal["s", "l"], share: float, when: datetime | None = None) -> None: ...
 
 
@@ -163,6 +177,20 @@ def typed(size: Literal["s", "l"], share: float, when: datetime | None = None) -
         (typed, ["s", 1], {"when": None}, ""),
         (typed, ["m", 1], {}, '\'size\' wants "l" or "s", and got "m"'),
         (typed, ["s", 1, 5], {}, "'when' wants string or null, and got integer"),
+        (modelled, [{"street": "s"}, "l", [{"street": "s"}], {"count": "5"}], {}, ""),
+        (modelled, [{"number": 2}], {}, "'home' is no Address: 'street' is missing"),
+        (modelled, [{"street": "s"}, "m"], {}, '\'size\' wants "l" or "s", and got "m"'),
+        (
+            modelled,
+            [{"street": "s"}],
+            {"homes": [{"street": "s"}, {"street": 5}]},
+            "'homes' at 1 is no Address: 'street' wants string, and got integer",
+        ),
+        (modelled, [{"street": "s"}], {"lax": []}, "'lax' wants Lax or null, and got array"),
+        (written, ["0" * 32, "2026-01-31", 9.99], {}, ""),
+        (written, ["7"], {}, "'ident' wants uuid, and got \"7\""),
+        (written, ["0" * 32, "31.1.2026"], {}, "'day' wants date or null, and got \"31.1.2026\""),
+        (written, ["0" * 32], {"amount": "9,99"}, "'amount' wants decimal, and got \"9,99\""),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),  # the same in every process
 )
@@ -179,7 +207,11 @@ def test_what_fits_is_what_a_worker_would_take(
         signature.decode(Payload(args, kwargs))
 
 
-@pytest.mark.parametrize("published", [None, True, [], "x", {}, {"properties": 3}, {"x-positional": 1}])
+CIRCLE = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}},
+          "x-positional": ["b"]}  # fmt: skip
+
+
+@pytest.mark.parametrize("published", [None, True, [], "x", {}, {"properties": 3}, {"x-positional": 1}, CIRCLE])
 def test_nonsense_that_was_published_refuses_nothing(published: Any) -> None:
     assert misfit(published, [1], {"a": 2}) == ""
 
