@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jqjobs.inprocess.flows import Flows
-from jqjobs.inprocess.memory_store import FrozenClock, Record, Records, taken_job
+from jqjobs.inprocess.memory_store import Record, Records, taken_job
 from jqjobs.inprocess.replies import reply_to
 from jqjobs.inprocess.settling import settle
 from jqjobs.jobs.flow import OnDead
@@ -21,6 +21,7 @@ from jqjobs.store.call import Call
 from jqjobs.store.calls import batches, bringing, enqueueing, upkeep
 from jqjobs.store.calls.cancels import cancel
 from jqjobs.store.steps import run_steps
+from jqjobs.testing import FrozenClock
 from store.queue_system import START_MS, QueueSystem
 
 STEPS = 150

@@ -11,43 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.inprocess.turns import Turns
 from jqjobs.jobs.groups import FIELD
 from jqjobs.jobs.limits import UNLIMITED
 from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, NewJob, TakenJob
 from jqjobs.store.calls.trips import Settled
 
-#: Where frozen clocks begin: 2026-01-01 00:00 UTC.
-_FROZEN_MS = 1_767_225_600_000
 #: States in which a job has not started.
 _QUEUED = ("ready", "scheduled", "held", "parked")
 _UNFINISHED = (*_QUEUED, "active", "waiting")
 _OVER = ("dead", "kept")
 #: Jobs that are over, and of which so many records stay; batches that nothing goes on in.
 MOST_OVER = 1000
-
-
-class FrozenClock:
-    """A clock that moves only when told."""
-
-    def __init__(self, now_ms: int = _FROZEN_MS, pass_time: Callable[[int, bool], None] | None = None) -> None:
-        """``pass_time``: does what is to happen until a moment, before that has come; see `advance`."""
-        self.now_ms = now_ms
-        self._pass_time = pass_time
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-    def advance(self, span: Duration, *, outage: bool = False) -> None:
-        """Let time pass: seconds, or text such as ``"10m"``; each tick of a periodic job on the way is enqueued.
-
-        ``outage``: nobody is there to see ticks until the end; what becomes of them, their schedules say.
-        """
-        until_ms = self.now_ms + duration_ms(span)
-        if self._pass_time is not None:
-            self._pass_time(until_ms, outage)
-        self.now_ms = until_ms
 
 
 @dataclass

@@ -42,10 +42,24 @@ def _to_plain(value: Any) -> Any:
         return list(value)
     if is_model(type(value)):
         return _dumped(value)
+    if (moment := plain_moment(value)) is not value:
+        return moment
     for base in _BASES:
         if isinstance(value, base) and type(value) is not bool:
             return base(value)
     raise NotImplementedError(f"objects of type {type(value).__name__} cannot be carried")
+
+
+def plain_moment(value: Any) -> Any:
+    """Return a moment of a subclass, as those of pendulum, pandas and freezegun, as what it is underneath.
+
+    Anything else as it is. freezegun has `datetime` mean its own class in each module, so the true one is looked up.
+    """
+    true: Any = next((kind for kind in type(value).__mro__ if kind.__module__ == "datetime"), None)
+    if true is None or true is type(value) or not hasattr(true, "fromisoformat"):
+        return value
+    _, state = true.__reduce_ex__(value, 4) if hasattr(true, "fold") else true.__reduce__(value)
+    return true(*state)
 
 
 encode = msgspec.json.Encoder(enc_hook=_to_plain).encode
@@ -123,7 +137,9 @@ def unknown_type(kind: Any) -> type | None:
 
 
 def _is_carried(cls: type) -> bool:
-    return cls is object or issubclass(cls, _KNOWN) or is_pydantic(cls)
+    # While time stands still, freezegun hides the true classes from msgspec's own look at types, not from its decoder.
+    is_moment = cls.__module__ == "datetime" and hasattr(cls, "fromisoformat")
+    return cls is object or is_moment or issubclass(cls, _KNOWN) or is_pydantic(cls)
 
 
 def _custom(info: Any) -> type | None:

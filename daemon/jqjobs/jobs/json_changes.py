@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from jqjobs.jobs.carried_types import convert, encode
+from jqjobs.jobs.carried_types import convert, encode, plain_moment
 
 #: The types that JSON has for single values.
 PLAIN = frozenset((int, str, bool, float, type(None)))
@@ -63,23 +63,26 @@ def arriving(given: Any, kind: Any, *, has_open_part: bool, has_fields: bool) ->
 
 
 def _converted(given: Any, kind: Any) -> Any:
-    """Do what `convert` does, which takes members of enums for what is none where their values are numbers."""
+    """Do what `convert` does, which takes for something else what is a float, a moment or a number of an enum."""
     try:
         return convert(given, kind)
     except msgspec.ValidationError as refusal:
         with contextlib.suppress(msgspec.ValidationError):
-            came = convert(_enums_as_numbers(given), kind)
+            came = convert(_underneath(given), kind)
             if _has_enums_of(given, came):
                 return came
         raise refusal
 
 
-def _enums_as_numbers(value: Any) -> Any:
+def _underneath(value: Any) -> Any:
+    """Return the numbers of enums, and floats and moments of subclasses as what they are underneath."""
     if isinstance(value, enum.Enum) and isinstance(value.value, int):
         return value.value
     if type(value) is dict:
-        return {_enums_as_numbers(key): _enums_as_numbers(item) for key, item in value.items()}
-    return type(value)(map(_enums_as_numbers, value)) if type(value) in _COLLECTIONS else value
+        return {_underneath(key): _underneath(item) for key, item in value.items()}
+    if type(value) in _COLLECTIONS:
+        return type(value)(map(_underneath, value))
+    return float(value) if isinstance(value, float) else plain_moment(value)
 
 
 def _has_enums_of(given: Any, came: Any) -> bool:

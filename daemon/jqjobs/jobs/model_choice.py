@@ -67,7 +67,9 @@ def taken_apart(kind: Any, within: tuple[Any, ...] = ()) -> Any:
     if _is_alias(alias):
         value = alias.__value__[given] if given else alias.__value__
         return taken_apart(value, (*within, alias))
-    if not given or origin is typing.Literal or origin is typing.Unpack:
+    if not given:
+        return _true(kind)
+    if origin is typing.Literal or origin is typing.Unpack:
         return kind
     parts = tuple(_part(each, within) for each in given)
     if origin in _UNIONS:
@@ -81,6 +83,13 @@ def taken_apart(kind: Any, within: tuple[Any, ...] = ()) -> Any:
 
 def _part(kind: Any, within: tuple[Any, ...]) -> Any:
     return kind if isinstance(kind, list) or kind is Ellipsis else taken_apart(kind, within)
+
+
+def _true(kind: Any) -> Any:
+    """Return what stands in the code where freezegun has its own: names are looked up while time stands still, too."""
+    if getattr(kind, "__module__", "") != "freezegun.api":
+        return kind
+    return next(each for each in kind.__mro__ if each.__module__ == "datetime")
 
 
 def _is_alias(kind: Any) -> bool:

@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jqjobs.inprocess.memory_store import FrozenClock, Record
+    from jqjobs.inprocess.memory_store import Record
+    from jqjobs.testing.frozen_clock import FrozenClock
     from jqjobs.testing.memory import InMemory, in_memory
 
 #: Name → module that has it.
 _HOMES = {
     "InMemory": "testing.memory", "in_memory": "testing.memory",
-    "FrozenClock": "inprocess.memory_store", "Record": "inprocess.memory_store",
+    "FrozenClock": "testing.frozen_clock", "Record": "inprocess.memory_store",
 }  # fmt: skip
 
 __all__ = ["FrozenClock", "InMemory", "Record", "in_memory"]

@@ -19,9 +19,10 @@ from jqjobs.errors import DrainedTooLong
 from jqjobs.inprocess.async_wait import overdue, pass_deadline
 from jqjobs.inprocess.engines import MemoryEngine
 from jqjobs.inprocess.lifetime import Lifetime
-from jqjobs.inprocess.memory_store import FrozenClock, Record
+from jqjobs.inprocess.memory_store import Record
 from jqjobs.jobs.annotations import signature_of
 from jqjobs.jobs.payload import Payload, decode_payload
+from jqjobs.testing.frozen_clock import FrozenClock
 from jqjobs.testing.ticks import pass_time
 
 #: A drain that runs more than this is taken for a circle.

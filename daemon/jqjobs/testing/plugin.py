@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("jq_app", "the app whose jobs the fixture jq holds in memory, such as shop.app:app")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def jq_app(request: pytest.FixtureRequest) -> App:
     """The app under test: what the setting ``jq_app`` names. Its job modules are loaded."""
     from jqjobs.api.app import App

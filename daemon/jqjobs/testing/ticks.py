@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from jqjobs.errors import DrainedTooLong
 from jqjobs.inprocess.engines import MemoryEngine
-from jqjobs.inprocess.memory_store import FrozenClock, Records
+from jqjobs.inprocess.memory_store import Records
 from jqjobs.jobs.records import NewJob
 from jqjobs.jobs.timetable import before_end, due, read_entry
+from jqjobs.testing.frozen_clock import FrozenClock
 
 _MOST_TICKS = 10_000
 

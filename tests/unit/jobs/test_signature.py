@@ -17,6 +17,7 @@ from decimal import Decimal
 from enum import Enum, Flag, auto
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar, Unpack
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -236,6 +237,31 @@ def test_what_derives_from_a_plain_type_travels_as_that_where_the_annotation_say
     job.__annotations__ = {"value": base}
     [came], _ = travel(job, value)
     assert (came, type(came)) == (value, base)
+
+
+class FakeDatetime(datetime): ...
+
+
+class FakeDate(date): ...
+
+
+class Measured(float): ...
+
+
+TWICE = FakeDatetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Paris"))  # the second 2:30 of that night
+
+
+@pytest.mark.parametrize("value", [TWICE, FakeDate(2026, 5, 1), Measured(1.5)], ids=_name)
+def test_a_moment_or_a_float_of_a_subclass_travels_as_what_it_is_underneath(value: Any) -> None:
+    """As those of freezegun, pendulum, pandas and numpy."""
+    [base] = type(value).__bases__
+
+    def job(value, several, maybe): ...
+
+    job.__annotations__ = {"value": base, "several": list[base], "maybe": base | None}
+    [one, [first], maybe], _ = travel(job, value, [value], value)
+    assert {type(came) for came in (one, first, maybe)} == {base}
+    assert (one, first, maybe) == (value.astimezone(UTC) if base is datetime else value,) * 3
 
 
 def test_where_a_value_hides_is_said() -> None:

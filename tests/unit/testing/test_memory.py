@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,16 @@ def test_jobs_that_enqueue_each_other_for_ever_are_stopped(
     again.enqueue()
     with pytest.raises(DrainedTooLong):
         jobs.drain()
+
+
+def test_the_clock_may_begin_where_code_says_moments_from(app: App, jobs: InMemory, lines: Lines) -> None:
+    job = app.job(name="job")(lines.note)
+    jobs.clock.now = datetime.now(UTC)
+    job.options(due=datetime.now(UTC) + timedelta(hours=1)).enqueue("soon")
+    assert jobs.drain() == 0
+    jobs.clock.advance("1h1m")
+    assert jobs.drain() == 1
+    assert jobs.clock.now > datetime.now(UTC) + timedelta(hours=1)
 
 
 def test_a_delayed_job_waits_for_the_frozen_clock(app: App, jobs: InMemory, lines: Lines) -> None:
@@ -561,11 +571,19 @@ PROJECT = {
         def sign_up(): send.enqueue(42)
     """,
     "test_shop.py": """
+        import pytest
+        from jqjobs.testing import in_memory
         from shop import send, sign_up
         def test_signing_up(jq):
             sign_up()
             jq.assert_enqueued(send, 42)
             assert jq.drain() == 1
+        @pytest.fixture(scope="module")
+        def held(jq_app):
+            with in_memory(jq_app) as jobs:
+                yield jobs
+        def test_a_fixture_of_another_scope(held):
+            assert held.app.jobs
         def test_each_test_begins_with_nothing(jq):
             jq.assert_not_enqueued(send)
     """,
@@ -587,7 +605,7 @@ def run_pytest(directory: Path, ini: str) -> subprocess.CompletedProcess[str]:
 def test_the_pytest_fixture_holds_the_jobs_of_the_app_that_is_named(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, "jq_app = shop:app")
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_the_pytest_fixture_says_what_is_missing(tmp_path: Path) -> None:
