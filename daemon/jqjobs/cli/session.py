@@ -17,6 +17,7 @@ from jqjobs.cli.output import complain, write_json, write_lines
 from jqjobs.cli.tables import Part
 from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.store.login import address_of
+from jqjobs.store.reads.damage import explain
 from jqjobs.store.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,8 +84,9 @@ class Session:
             store.wire.connect()
             self._kept = store if self._keeps else None
             yield store
-        except StoreUnavailable as error:
-            if url.startswith(_EMBEDDED) and not error.unanswered:
+        except StoreError as error:
+            explain(store, error)
+            if isinstance(error, StoreUnavailable) and url.startswith(_EMBEDDED) and not error.unanswered:
                 error.hint = _EMBEDDED_HINT
             raise
         finally:
@@ -163,8 +165,11 @@ def plain_url(url: str) -> str:
 
 
 def _remember_redis(context: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value:
-        context.ensure_object(Session).redis_flag = value
+    if value is None:
+        return
+    if not value.strip():  # a variable of a script that is not set: whose Redis would we act on?
+        raise click.BadParameter("it is empty")
+    context.ensure_object(Session).redis_flag = value
 
 
 def _remember_prefix(context: click.Context, _: click.Parameter, value: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jqjobs.base.clock import format_age
 from jqjobs.base.words import number, plural
-from jqjobs.store.reads.registry import DaemonInfo
+from jqjobs.store.reads.registry import DaemonInfo, Registry
 from jqjobs.store.reads.relays import RelayInfo
 
 START_ONE = "start one: jqd --app yourpackage.jobs:app"
@@ -27,6 +27,13 @@ _UNABLE = {
     "waiting_redis": "it waits for Redis",
     "waiting_memory": "it waits for memory",
 }
+
+
+def nobody(registry: Registry, named: str = "") -> tuple[str, str]:
+    """Return what to say where no daemon is heard of, and what to do. ``named``: words that tell which is meant."""
+    if registry.why_mute:
+        return f"no daemon{named} is heard of: {registry.why_mute}", f"if none is running, {START_ONE}"
+    return f"no daemon{named} is running", START_ONE
 
 
 def title(daemon: DaemonInfo) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jqjobs.base.words import known_words, listed, plural
 from jqjobs.errors import Conflict, NotFound, StoreError, StoreRefused, StoreUnavailable
-from jqjobs.operations.daemons import START_ONE
+from jqjobs.operations.daemons import nobody
 from jqjobs.store import keys
 from jqjobs.store.calls.daemons import post_order
 from jqjobs.store.calls.orders import Order, OrderAnswer, parse_answer
@@ -48,7 +48,7 @@ def find_daemons(registry: Registry, words: Sequence[str]) -> list[DaemonInfo]:
     Raises: NotFound; Conflict when several ids begin so.
     """
     if not registry.daemons:
-        raise NotFound("no daemon is running", hint=START_ONE)
+        raise NotFound(*nobody(registry))
     found = [daemon for word in words for daemon in _meant_by(registry, word)] if words else list(registry.daemons)
     return list(dict.fromkeys(found))
 

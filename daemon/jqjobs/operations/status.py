@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreError, StoreRefused, StoreUnavailable
 from jqjobs.jobs.records import is_name
-from jqjobs.operations.daemons import START_ONE, daemon_json, title, why_unable
+from jqjobs.operations.daemons import daemon_json, nobody, title, why_unable
 from jqjobs.operations.queues import pause_in_words, unserved
 from jqjobs.operations.turns import in_turn
 from jqjobs.store.reads.cluster_nodes import ClusterNodes, read_nodes
+from jqjobs.store.reads.damage import why_broken
 from jqjobs.store.reads.jobs import JobInfo
 from jqjobs.store.reads.memory import RedisMemory, read_memory
 from jqjobs.store.reads.queues import QueueStatus, known_queues, queue_status
 from jqjobs.store.reads.registry import Registry, read_registry, with_progress
-from jqjobs.store.reads.server_info import why_no_writes
 from jqjobs.store.store import Store
 from jqjobs.store.whole_queues import counts_of
 
@@ -27,7 +27,7 @@ class StatusReport(NamedTuple):
     """All that `status` shows. ``broken``: queue → why it cannot be counted: damage, or its node of a cluster is away.
     ``memory`` None: Redis does not tell.
 
-    ``cluster``: its nodes, none of one server. ``why_mute``: why none of the daemons that run can say so.
+    ``cluster``: its nodes, none of one server.
     """
 
     address: str
@@ -36,7 +36,6 @@ class StatusReport(NamedTuple):
     broken: Mapping[str, str]
     memory: RedisMemory | None = None
     cluster: ClusterNodes = ClusterNodes()
-    why_mute: str = ""
 
 
 def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | None = None) -> StatusReport:
@@ -47,7 +46,7 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
     registry = with_progress(store, read_registry(store))
     if only:
         daemons = tuple(daemon for daemon in registry.daemons if any(map(daemon.serves, only)))
-        registry = Registry(registry.now_ms, daemons)
+        registry = registry._replace(daemons=daemons)
     names = sorted(set(only)) or _all_names(store, registry)
     found = {queue.name: queue for queue in before.queues} if before else {}
     wanted = sorted(in_turn(names, found, registry.now_ms)) if before else names
@@ -56,13 +55,12 @@ def read_status(store: Store, only: Sequence[str] = (), before: StatusReport | N
         if isinstance(answer, StoreRefused) or (isinstance(answer, StoreUnavailable) and not store.address.cluster):
             raise answer
         if isinstance(answer, StoreError):
-            broken[name] = answer.message
+            broken[name] = why_broken(store, name, answer)
         else:
             found[name] = answer
     queues = [found[name] for name in names if name in found and name not in broken]
     places = {place.name for queue in queues for place in queue.partitions or (queue,)} | set(broken)
-    nodes, why_mute = read_nodes(store, places), "" if registry.daemons else why_no_writes(store)
-    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), nodes, why_mute)
+    return StatusReport(str(store.address), registry, queues, broken, read_memory(store), read_nodes(store, places))
 
 
 def _all_names(store: Store, registry: Registry) -> list[str]:
@@ -83,7 +81,7 @@ def why_none_is_taken(queue: QueueStatus, registry: Registry) -> str:
     """Return why nobody takes the ready jobs of a queue, "" when a worker is free for them."""
     serving = [daemon for daemon in registry.daemons if daemon.serves(queue.name)]
     if not registry.daemons:
-        return f"no daemon is running ({START_ONE})"
+        return "{} ({})".format(*nobody(registry))
     if not serving:
         return f"{unserved(queue.name, registry)} (jqd --queues)"
     if queue.paused_ms is not None:

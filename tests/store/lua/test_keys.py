@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import jqjobs.store
 from jqjobs.jobs.records import Kind
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, leases
+from jqjobs.store.reads.damage import OF_QUEUE
 from store.queue_system import QueueSystem
 
 
@@ -34,6 +39,12 @@ def test_python_and_the_scripts_build_the_same_names(system: QueueSystem) -> Non
         keys.queue("q", "job:dead:history"),
     ):  # fmt: skip
         assert system.redis("EXISTS", f"jq:{key}") == 1, key
+
+
+def test_python_and_the_scripts_know_of_the_same_types() -> None:
+    rule = (Path(jqjobs.store.__path__[0]) / "lua/rules/mend.lua").read_text("utf-8")
+    mended = dict(re.findall(r"(\w+) = '(\w+)'", rule.partition("KINDS = {")[2].partition("}")[0]))
+    assert {part: kind for kind, parts in OF_QUEUE.items() for part in parts.split()} == mended
 
 
 def test_every_key_of_a_queue_is_in_its_slot(system: QueueSystem) -> None:

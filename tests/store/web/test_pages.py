@@ -16,6 +16,7 @@ from jqjobs.store.calls.added import add_schedule
 from jqjobs.store.calls.daemons import register
 from jqjobs.store.calls.schedules import plan
 from jqjobs.store.partitioning import repartition
+from jqjobs.store.reads import server_info
 from jqjobs.store.steps import run_steps
 from jqjobs.web import Access, Dashboard
 from jqjobs.web.access import VIEW
@@ -43,6 +44,16 @@ def dead(system: QueueSystem, *ids: str) -> None:
 )
 def test_where_there_is_nothing_a_page_says_what_to_do(browser: Browser, url: str) -> None:
     assert 'class="empty"' in browser.see(url)
+
+
+@pytest.mark.parametrize("url", ["/running", "/daemons"])
+def test_where_redis_cannot_save_it_is_not_said_that_no_daemon_runs(
+    browser: Browser, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_info, "read_infos", lambda *_: {("h", 1): {"rdb_last_bgsave_status": "err"}})
+    page = browser.see(url)
+    assert "No daemon is heard of: Redis cannot save to its disk" in page
+    assert "No daemon is running" not in page
 
 
 @pytest.mark.parametrize("url", _PAGES)

@@ -17,10 +17,10 @@ from jqjobs.cli.tables import Column, Part, Table, mood
 from jqjobs.cli.watching import watchable
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import new_id
-from jqjobs.operations.daemons import START_ONE, daemon_json, silence_of, title
+from jqjobs.operations.daemons import daemon_json, nobody, silence_of, title
 from jqjobs.operations.remote import Reply, find_daemons, give_order
 from jqjobs.store.calls.orders import Order, Verb, is_argument
-from jqjobs.store.reads.registry import DaemonInfo, read_registry
+from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry
 
 Command = Callable[..., Any]
 
@@ -51,12 +51,15 @@ def daemon() -> None:
 def list_daemons(session: Session) -> None:
     """List the daemons that are running; WORKERS are those that are ready, of those that are wanted."""
     with session.store() as store:
-        daemons = read_registry(store).daemons
-    session.show({"daemons": [daemon_json(one) for one in daemons]}, _parts(daemons), [one.id for one in daemons])
+        registry = read_registry(store)
+    daemons = registry.daemons
+    session.show({"daemons": [daemon_json(one) for one in daemons]}, _parts(registry), [one.id for one in daemons])
 
 
-def _parts(daemons: Sequence[DaemonInfo]) -> list[Part]:
-    return [Table(_COLUMNS, [_cells(one) for one in daemons]) if daemons else f"No daemon is running; {START_ONE}"]
+def _parts(registry: Registry) -> list[Part]:
+    if not registry.daemons:
+        return ["! {}; {}".format(*nobody(registry))]
+    return [Table(_COLUMNS, [_cells(one) for one in registry.daemons])]
 
 
 def _cells(one: DaemonInfo) -> list[str]:

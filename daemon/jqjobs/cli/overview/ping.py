@@ -12,8 +12,8 @@ from jqjobs.cli.exit_codes import Exit
 from jqjobs.cli.names import daemon_names
 from jqjobs.cli.session import WITHOUT_IDS, Session, speaks_to_redis
 from jqjobs.jobs.records import check_name
-from jqjobs.operations.daemons import START_ONE, title, why_unable
-from jqjobs.store.reads.registry import DaemonInfo, read_registry
+from jqjobs.operations.daemons import nobody, title, why_unable
+from jqjobs.store.reads.registry import DaemonInfo, Registry, read_registry
 
 
 @click.command("ping")
@@ -40,24 +40,26 @@ def ping(session: Session, name: str | None) -> int:
         start = time.perf_counter()
         store.ping()
         ms = round((time.perf_counter() - start) * 1000, 2)
-        daemons = [one for one in read_registry(store).daemons if name in (None, one.name)]
-    problems = {one.id: why for one in daemons if (why := why_unable(one))}
-    able = len(daemons) - len(problems)
+        registry = read_registry(store)
+    daemons = [one for one in registry.daemons if name in (None, one.name)]
+    wrong = {one.id: why for one in daemons if (why := why_unable(one))}
+    able = len(daemons) - len(wrong)
     answer = {
         "redis": str(store.address), "ms": ms, "ok": able > 0, "daemons": len(daemons), "able": able,
-        "problems": [{"id": one.id, "name": one.name, "message": problems[one.id]} for one in daemons
-                     if one.id in problems],
+        "problems": [{"id": one.id, "name": one.name, "message": wrong[one.id]} for one in daemons if one.id in wrong],
     }  # fmt: skip
-    session.show(answer, [f"Redis at {store.address} answers ({ms} ms)", *_lines(daemons, problems, name)])
+    session.show(answer, [f"Redis at {store.address} answers ({ms} ms)", *_lines(registry, daemons, wrong, name)])
     return Exit.OK if able else Exit.ERROR
 
 
-def _lines(daemons: Sequence[DaemonInfo], problems: dict[str, str], name: str | None) -> Iterator[str]:
+def _lines(
+    registry: Registry, daemons: Sequence[DaemonInfo], wrong: dict[str, str], name: str | None
+) -> Iterator[str]:  # fmt: skip
     named = f" of the name {name}" if name else ""
     if not daemons:
-        yield f"! no daemon{named} is running; {START_ONE}"
-    elif len(problems) == len(daemons):
+        yield "! {}; {}".format(*nobody(registry, named))
+    elif len(wrong) == len(daemons):
         yield f"! no daemon{named} is able to take jobs"
     else:
-        yield f"{len(daemons) - len(problems)} of {plural(len(daemons), 'daemon')}{named} can take jobs"
-    yield from (f"  ! {title(one)}: {problems[one.id]}" for one in daemons if one.id in problems)
+        yield f"{len(daemons) - len(wrong)} of {plural(len(daemons), 'daemon')}{named} can take jobs"
+    yield from (f"  ! {title(one)}: {wrong[one.id]}" for one in daemons if one.id in wrong)

@@ -12,16 +12,17 @@ from jqjobs.base.clock import format_age
 from jqjobs.base.words import plural
 from jqjobs.cli.daemon.daemon_report import daemon_notes, daemon_parts, most_telling, workers_in_sum
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.output import complain
+from jqjobs.cli.output import write_error
 from jqjobs.cli.overview.queue_report import queue_table
 from jqjobs.cli.session import Session
 from jqjobs.cli.tables import Part
+from jqjobs.errors import StoreError
 from jqjobs.operations.daemons import START_ONE
 from jqjobs.operations.status import NEAR_S, StatusReport
 from jqjobs.store.clusters import OF_NO_QUEUE
 from jqjobs.store.reads.cluster_nodes import ClusterNodes
 from jqjobs.store.reads.memory import RedisMemory
-from jqjobs.store.reads.registry import DaemonInfo
+from jqjobs.store.reads.registry import DaemonInfo, Registry
 
 #: So many queues, workers, and daemons are told one by one, the others in sum; `-o wide` tells all.
 _MOST = 20
@@ -38,7 +39,7 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
         yield from memory_notes(report.memory)
     yield from cluster_parts(report.cluster)
     if not daemons:
-        yield no_daemon_note(report)
+        yield no_daemon_note(report.registry)
     if not queues:
         yield "No queue is known yet. A first job: jqctl enqueue NAME --queue default --args '[42]'"
     else:
@@ -47,10 +48,10 @@ def as_text(report: StatusReport, *, wide: bool = False) -> Iterator[Part]:
     yield from _daemons(daemons, wide=wide)
 
 
-def no_daemon_note(report: StatusReport) -> str:
+def no_daemon_note(registry: Registry) -> str:
     """Return what to do where no daemon is heard of."""
-    if report.why_mute:
-        return f"! NO DAEMON IS HEARD OF: {report.why_mute}. If none is running, {START_ONE}"
+    if registry.why_mute:
+        return f"! NO DAEMON IS HEARD OF: {registry.why_mute}. If none is running, {START_ONE}"
     return f"! NO DAEMON IS RUNNING, so no job is executed; {START_ONE}"
 
 
@@ -97,5 +98,5 @@ def queue_parts(report: StatusReport, most: int | None = None) -> Iterator[Part]
 def report_broken(session: Session, report: StatusReport) -> int:
     """Say on stderr which queues could not be counted, where no screen shows it; return the exit code."""
     for name, why in report.broken.items() if session.screen is None else ():
-        complain(f"jqctl: queue {name} cannot be counted: {why}")
+        write_error(StoreError(f"queue {name} cannot be counted: {why}"), as_json=session.as_json)
     return Exit.ERROR if report.broken else Exit.OK

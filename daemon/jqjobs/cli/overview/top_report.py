@@ -18,7 +18,7 @@ def as_text(report: TopReport, most: int) -> Iterator[Part]:
     """Return what ``top`` tells people; ``most``: rows of each table."""
     yield _head(report.head)
     if not report.status.registry.daemons:
-        yield no_daemon_note(report.status)
+        yield no_daemon_note(report.status.registry)
     if report.status.queues:
         yield ""
         yield queue_table(report.status.queues, report.status.registry, most)

@@ -11,7 +11,7 @@ from jqjobs.operations.daemons import START_ONE, outbox_trouble, short_release, 
 from jqjobs.operations.doctor.checks import Check
 from jqjobs.operations.doctor.facts import Facts
 from jqjobs.operations.doctor.findings import Finding, error, fine, warning
-from jqjobs.store.reads.registry import DaemonInfo
+from jqjobs.store.reads.registry import DaemonInfo, Registry
 from jqjobs.version import __version__
 
 _ALL = "daemons"
@@ -21,12 +21,18 @@ def _able(facts: Facts) -> Iterator[Finding]:
     daemons = facts.registry.daemons
     unable = [(daemon, why) for daemon in daemons if (why := why_unable(daemon))]
     if not daemons:
-        yield error(_ALL, "none is running, so no job is executed", START_ONE)
+        yield _none(facts.registry)
     for daemon, why in unable:
         kind = error if len(unable) == len(daemons) else warning
         yield kind(_daemon(daemon), f"it takes no jobs: {why}", "its log says more")
     if daemons and not unable:
         yield fine(_ALL, f"{plural(len(daemons), 'daemon')} can take jobs")
+
+
+def _none(registry: Registry) -> Finding:
+    if registry.why_mute:
+        return error(_ALL, f"none is heard of: {registry.why_mute}", f"if none is running, {START_ONE}")
+    return error(_ALL, "none is running, so no job is executed", START_ONE)
 
 
 def _daemon(daemon: DaemonInfo) -> str:

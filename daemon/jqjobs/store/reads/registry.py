@@ -18,6 +18,7 @@ from jqjobs.store.reads.hosts import HostInfo, host_info
 from jqjobs.store.reads.notes import attempt_of, progress_of
 from jqjobs.store.reads.queues import time_ms
 from jqjobs.store.reads.relays import RelayInfo, relay_info
+from jqjobs.store.reads.server_info import why_no_writes
 from jqjobs.store.reply_values import count, fields, integer, json_or_none, seconds_since, string, text
 from jqjobs.store.store import Store
 from jqjobs.store.wire import raise_first
@@ -117,10 +118,14 @@ class DaemonInfo(NamedTuple):
 
 
 class Registry(NamedTuple):
-    """All daemons that are there, by name. ``now_ms`` is the clock of Redis."""
+    """All daemons that are there, by name. ``now_ms`` is the clock of Redis.
+
+    ``why_mute``: why none of the daemons that run can say so, where none is heard of.
+    """
 
     now_ms: int
     daemons: tuple[DaemonInfo, ...]
+    why_mute: str = ""
 
     @property
     def served(self) -> set[str]:
@@ -133,13 +138,14 @@ class Registry(NamedTuple):
 
 
 def read_registry(store: Store) -> Registry:
-    """Read all daemons and their workers, in three round trips."""
+    """Read all daemons and their workers, in three round trips; where there is none, ask whether any could say so."""
     now_ms, seen_ms = _heard_of(store)
     entries = _hashes(store, [store.address.key(keys.daemon(daemon)) for daemon in seen_ms])
     present = {daemon: entry for daemon, entry in zip(seen_ms, entries, strict=True) if entry}
     workers = _read_workers(store, present, seen_ms, now_ms)
     daemons = [_daemon(daemon, present[daemon], seen_ms[daemon], now_ms, workers) for daemon in present]
-    return Registry(now_ms, tuple(sorted(daemons, key=lambda daemon: (daemon.name, daemon.host, daemon.id))))
+    by_name = sorted(daemons, key=lambda daemon: (daemon.name, daemon.host, daemon.id))
+    return Registry(now_ms, tuple(by_name), "" if daemons else why_no_writes(store))
 
 
 def _heard_of(store: Store) -> tuple[int, dict[str, int]]:

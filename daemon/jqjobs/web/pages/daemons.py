@@ -65,8 +65,11 @@ class StackText(NamedTuple):
 def daemons(visit: Visit) -> Response:
     """Show all daemons."""
     report = visit.snapshot()
-    cards = [_card(visit, daemon) for daemon in report.status.registry.daemons]
-    return visit.page("daemons.html", cards=cards, may=visit.access.may(Right.DAEMON), now_ms=report.now_ms)
+    registry = report.status.registry
+    return visit.page(
+        "daemons.html", cards=[_card(visit, daemon) for daemon in registry.daemons], now_ms=report.now_ms,
+        why_mute=registry.why_mute, may=visit.access.may(Right.DAEMON),
+    )  # fmt: skip
 
 
 def _card(visit: Visit, daemon: DaemonInfo) -> DaemonCard:

@@ -29,7 +29,8 @@ class RunningRow(NamedTuple):
 def running(visit: Visit) -> Response:
     """Show what runs."""
     report = visit.snapshot()
-    told = {(job.queue, job.id): (daemon.id, job) for daemon in report.status.registry.daemons
+    registry = report.status.registry
+    told = {(job.queue, job.id): (daemon.id, job) for daemon in registry.daemons
             for worker in daemon.workers for job in worker.jobs}  # fmt: skip
     rows = []
     for job in report.running[:_MOST_ROWS]:
@@ -41,6 +42,6 @@ def running(visit: Visit) -> Response:
         ))  # fmt: skip
     return visit.page(
         "running.html", rows=rows, left_out=max(0, len(report.running) - _MOST_ROWS), now_ms=report.now_ms,
-        has_daemons=bool(report.status.registry.daemons), may_cancel=visit.access.may(Right.CANCEL),
-        may_dump=visit.access.may(Right.DAEMON),
+        has_daemons=bool(registry.daemons), why_mute=registry.why_mute,
+        may_cancel=visit.access.may(Right.CANCEL), may_dump=visit.access.may(Right.DAEMON),
     )  # fmt: skip

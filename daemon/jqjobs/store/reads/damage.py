@@ -1,0 +1,61 @@
+"""Which keys have another type than they must have. Redis says that one has (WRONGTYPE), and not which.
+
+Daemons set aside those of the queues that they serve (lua/rules/mend.lua); what is left somebody has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jqjobs.errors import StoreError
+from jqjobs.store import keys
+from jqjobs.store.reply_values import text
+from jqjobs.store.store import Store
+
+#: What is in every queue, as lua/rules/mend.lua has it.
+OF_QUEUE = {
+    "hash": "meta gates errors unique catalog stats settings schedule ticks paused added came",
+    "list": "inbox rejected succeeded",
+    "zset": "wake ready scheduled suspects held waiting parked misfits transfers arrived notices batches dead kept"
+    " cancels hooks leases draining recent offers rosters comes turns",
+}  # fmt: skip
+_OF_NO_QUEUE = {
+    keys.QUEUES: "set", keys.DAEMONS: "zset", keys.AUDIT: "list", keys.MEMORY: "zset", keys.DEPLOYS: "list",
+    keys.ALERTS: "zset", keys.ROUNDS: "hash",
+}  # fmt: skip
+_DAMAGED = "WRONGTYPE"
+_MOST = 3
+
+
+def explain(store: Store, error: StoreError) -> None:
+    """Add to an error that tells of damage, as its hint, which keys are damaged."""
+    if not error.message.startswith(_DAMAGED):
+        return
+    try:
+        error.hint = damage_in_words(store, store.queues())
+    except StoreError:
+        error.hint = damage_in_words(store, ())
+
+
+def why_broken(store: Store, queue: str, error: StoreError) -> str:
+    """Return what is wrong with a queue of which Redis says this."""
+    return (error.message.startswith(_DAMAGED) and damage_in_words(store, [queue])) or error.message
+
+
+def damage_in_words(store: Store, queues: Iterable[str]) -> str:
+    """Return which keys of queues, and of none, are damaged, and what to do; "" when none of them is."""
+    kinds = {**_OF_NO_QUEUE}
+    for queue in queues:
+        kinds |= {keys.queue(queue, part): kind for kind, parts in OF_QUEUE.items() for part in parts.split()}
+    names = [store.address.key(key) for key in kinds]
+    try:
+        found = map(text, store.wire.pipeline([("TYPE", name) for name in names]))
+    except StoreError:
+        return ""
+    wrong = [
+        f"{name} is a {is_one}, not a {kind}"
+        for name, kind, is_one in zip(names, kinds.values(), found, strict=True)
+        if is_one not in (kind, "none") and " " not in is_one  # an error: who looks may not
+    ]
+    move = "somebody else wrote there; RENAME moves it away, and it is made anew"
+    return f"{', '.join(wrong[:_MOST])}: {move}" if wrong else ""
