@@ -15,7 +15,7 @@ import click
 
 from jqjobs.cli.exit_codes import Exit, exit_of
 from jqjobs.cli.lazy_group import LazyGroup
-from jqjobs.cli.output import ReaderGone, write_error
+from jqjobs.cli.output import ReaderGone, ready_streams, write_error
 from jqjobs.cli.session import Session, asks_for_json, speaks_to_redis
 from jqjobs.errors import InvalidOption, JqError
 
@@ -90,6 +90,7 @@ def cli(context: click.Context) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run jqctl with these arguments and return its exit code."""
+    ready_streams()
     try:
         _check_encoding(argv)
         returned: Any = cli.main(args=list(argv) or ["--help"], prog_name="jqctl", standalone_mode=False)

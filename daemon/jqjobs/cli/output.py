@@ -5,12 +5,13 @@ Every line for people passes `visible` here, so nothing that came out of Redis r
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from jqjobs.base.escape import visible
 from jqjobs.cli.colours import Colour, paint, wants_colours
@@ -30,6 +31,23 @@ _JSON_VERSION = 1
 
 class ReaderGone(Exception):
     """Whoever read stdout closed it."""
+
+
+def ready_streams() -> None:
+    """Have the streams of this process take what comes: a locale that lacks a character gets an escape of it.
+
+    What is closed leads to /dev/null, so that no file or socket gets its number.
+    """
+    for number in range(3):  # in this order: the lowest that is free is given out
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
 
 
 def write_json(answer: Mapping[str, Any]) -> None:
@@ -80,7 +98,7 @@ def complain(*lines: str) -> None:
     try:
         if sys.stderr is not None:
             coloured = wants_colours(sys.stderr)
-            _encodable(sys.stderr).write("".join(f"{_complaint(line, coloured=coloured)}\n" for line in lines))
+            sys.stderr.write("".join(f"{_complaint(line, coloured=coloured)}\n" for line in lines))
             sys.stderr.flush()
     except OSError:
         pass  # there is nowhere left to say it
@@ -96,23 +114,16 @@ def _write(text: str) -> None:
     if sys.stdout is None:
         return
     try:
-        stream = _encodable(sys.stdout)
         # In pieces: with PYTHONUNBUFFERED a write that the reader cuts short is not an error, the next one is.
         for start in range(0, len(text), _PIECE):
-            stream.write(text[start : start + _PIECE])
-        stream.flush()
+            sys.stdout.write(text[start : start + _PIECE])
+        sys.stdout.flush()
     except OSError as error:
         # Python flushes once more at its end and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise ReaderGone from None
         raise
-
-
-def _encodable(stream: TextIO) -> TextIO:
-    if (stream.encoding or "").lower().replace("-", "") != "utf8" and hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="backslashreplace")
-    return stream
 
 
 def width() -> int:

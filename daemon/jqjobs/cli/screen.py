@@ -38,7 +38,7 @@ class Screen:
         """Take the terminal."""
         self._handlers = {number: signal.signal(number, _leave) for number in _ENDING}
         try:
-            if sys.stdin is not None and sys.stdin.isatty():
+            if sys.stdin.isatty():
                 self._keyboard = sys.stdin.fileno()
                 self._saved = termios.tcgetattr(self._keyboard)
                 tty.setcbreak(self._keyboard)

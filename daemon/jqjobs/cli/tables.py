@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from jqjobs.base.escape import visible
 from jqjobs.cli.colours import Colour, paint
+from jqjobs.cli.text_width import fitted, width_of
 
 #: A flexible column is cut to this before others are left out, and to less only when none is left that may go.
 _READABLE_COLUMN = 16
@@ -119,7 +120,7 @@ def _kept(table: Table, shown: Sequence[Sequence[str]], most: int | None) -> tup
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(column.title), *(len(row[i]) for row in cells)) if cells else len(column.title)
+    return [max(len(column.title), *(width_of(row[i]) for row in cells)) if cells else len(column.title)
             for i, column in enumerate(columns)]  # fmt: skip
 
 
@@ -149,5 +150,6 @@ def _painted(indent: str, columns: Sequence[Column], widths: Sequence[int], cell
 
 
 def _padded(column: Column, width: int, cell: str) -> str:
-    cut = visible(cell, limit=width)
-    return cut.rjust(width) if column.right else cut.ljust(width)
+    cut = fitted(cell, width)
+    gap = " " * (width - width_of(cut))
+    return gap + cut if column.right else cut + gap

@@ -100,10 +100,19 @@ def passwd(name: str, rights: str, token: bool) -> None:
         complain(f"token: {made}")
         write_text(line)
         return
+    try:
+        line = password_line(name, _password(), rights)
+    except UnicodeError:
+        raise ConfigError("the password is not UTF-8") from None
+    write_text(line)
+
+
+def _password() -> str:
+    """Raises: ConfigError, UnicodeError, Abort."""
     if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise ConfigError("the password is empty")
-    write_text(password_line(name, password, rights))
+    return password

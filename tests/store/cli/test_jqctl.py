@@ -110,7 +110,10 @@ def test_a_queue_that_only_has_an_inbox_can_be_asked_for(system: QueueSystem, te
     assert terminal.json("status", "--queue", "raw")["queues"][0]["inbox"] == 1
 
 
-@pytest.mark.parametrize("command", [("status",), ("top", "--once")])
+@pytest.mark.parametrize(
+    "command",
+    [("status",), ("top", "--once"), ("ping",), ("daemon", "list"), ("daemon", "quiet", "--all"), ("doctor",)],
+)
 def test_a_redis_that_takes_no_writes_is_told_before_somebody_starts_a_second_daemon(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
@@ -119,13 +122,13 @@ def test_a_redis_that_takes_no_writes_is_told_before_somebody_starts_a_second_da
     infos = {("h", 1): info_fields(told)}
     monkeypatch.setattr(server_info, "read_infos", lambda *_: infos)
     terminal.run(*command)
-    assert "NO DAEMON IS RUNNING" in terminal.out
+    assert "is running" in (terminal.out + terminal.err).lower()
     infos["h", 2] = info_fields("min_slaves_good_slaves:0\r\n")
     terminal.run(*command)
-    assert "NO DAEMON IS HEARD OF: Redis takes no writes, since it has too few replicas" in terminal.out
+    assert "is heard of: redis takes no writes, since it has too few replicas" in (terminal.out + terminal.err).lower()
     infos["h", 2] = info_fields(told.replace("ok", "err", 1))
     terminal.run(*command)
-    assert "NO DAEMON IS HEARD OF: Redis cannot save to its disk" in terminal.out
+    assert "is heard of: redis cannot save to its disk" in (terminal.out + terminal.err).lower()
 
 
 def test_one_damaged_queue_does_not_hide_the_others(system: QueueSystem, terminal: Terminal) -> None:
@@ -135,7 +138,8 @@ def test_one_damaged_queue_does_not_hide_the_others(system: QueueSystem, termina
     answer = terminal.json("status")
     assert terminal.code == Exit.ERROR
     assert [set(queue) == {"name", "error"} for queue in answer["queues"]] == [True, False]
-    assert "queue bad cannot be counted: WRONGTYPE" in terminal.err
+    message = json.loads(terminal.err)["error"]["message"]
+    assert message.startswith("queue bad cannot be counted: jq:{bad}:ready is a string, not a zset")
     assert terminal.run("queue", "list") == Exit.ERROR
     assert "good" in terminal.out
 
@@ -583,6 +587,7 @@ def test_a_registry_of_another_type_is_an_error_line(system: QueueSystem, termin
     system.redis("SET", "jq:{~}:daemons", "x")
     assert terminal.run("status") == Exit.ERROR
     assert terminal.err.startswith("jqctl: WRONGTYPE")
+    assert "(jq:{~}:daemons is a string, not a zset: " in terminal.err
 
 
 # As a process
@@ -603,6 +608,12 @@ def test_closed_streams_and_a_full_disk_cause_no_traceback(system: QueueSystem, 
         assert done.returncode == Exit.ERROR
         assert done.stderr.startswith("jqctl: ")
         assert "Traceback" not in done.stderr
+
+
+def test_a_closed_stdin_says_nothing_and_one_that_is_not_text_is_refused(system: QueueSystem) -> None:
+    assert in_shell(system, "$jqctl job import <&-").stdout == "no jobs imported\n"
+    assert in_shell(system, "$jqctl web passwd ann <&-").stderr == "jqctl: the password is empty\n"
+    assert in_shell(system, "printf '\\377\\n' | $jqctl web passwd ann").stderr == "jqctl: the password is not UTF-8\n"
 
 
 def test_a_working_directory_that_is_gone_causes_no_traceback(system: QueueSystem, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from store.queue_system import QueueSystem
 
 APP = """
 import asyncio
+import os
 import sys
 
 from jqjobs import App, Discard, RateLimit, current_job, wait_async
@@ -56,6 +57,12 @@ def fails() -> None:
 @app.job
 def shouts() -> None:
     raise ValueError("first\\nsecond \\x1b[31mred")
+
+
+@app.job
+def shells() -> str:
+    os.system("echo said by a child")
+    return "no\u00a0break"
 
 
 @app.job
@@ -130,6 +137,14 @@ def test_the_result_is_all_that_is_on_stdout(shell: Shell) -> None:
     assert shell.err.splitlines() == ["before add", "adding"]
     assert shell.run("add", "--kwargs", '{"a": 1, "b": 2}', "--app", "shop:app", JQ_APP="") == Exit.OK
     assert json.loads(shell.out) == {"sum": 3}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_result_is_json_whatever_is_in_it_and_whatever_children_write(shell: Shell, form: list[str]) -> None:
+    assert shell.run("shells", *form) == Exit.OK
+    answer = json.loads(shell.out)
+    assert (answer["result"] if form else answer) == "no\u00a0break"
+    assert "said by a child" in shell.err
 
 
 def test_with_json_the_answer_says_the_outcome(shell: Shell) -> None:

@@ -133,7 +133,7 @@ def test_an_unreachable_redis_is_named_in_one_line(command: str, capsys: pytest.
 @pytest.mark.parametrize(
     ("url", "code"),
     [("http://x", Exit.ERROR), ("redis://a..b", Exit.ERROR), ("redis://h:port", Exit.ERROR), ("unix://", Exit.ERROR),
-     ("", Exit.UNREACHABLE), ("redis://127.0.0.1:1", Exit.UNREACHABLE), ("unix:///a%00b", Exit.UNREACHABLE),
+     ("", Exit.USAGE), ("redis://127.0.0.1:1", Exit.UNREACHABLE), ("unix:///a%00b", Exit.UNREACHABLE),
      ("unix:///" + "x" * 200, Exit.ERROR), ("redis://:secret@127.0.0.1:1", Exit.UNREACHABLE)],
 )  # fmt: skip
 def test_a_bad_url_is_no_traceback_and_shows_no_password(
@@ -199,10 +199,13 @@ def test_a_full_disk_below_stdout_is_an_error_line(
 
 
 def test_a_terminal_that_cannot_show_a_character_gets_an_escape(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     monkeypatch.setattr(sys, "stdout", plain)
-    output.write_lines(["Grüße"])
-    assert plain.buffer.getvalue() == b"Gr\\xfc\\xdfe\n"  # type: ignore[attr-defined]
+    assert jqctl.run(["doctor", "--help"]) == 0
+    output.write_lines(["Grüße ✔"])
+    shown = plain.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"\\u2714  all is well" in shown
+    assert shown.endswith("Grüße \\u2714\n".encode("latin-1"))
 
 
 def test_what_people_read_is_escaped_at_the_last_moment(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import io
 import sys
 
 import pytest
+from rich.cells import cell_len
 
 from jqjobs.cli import output
 from jqjobs.cli.output import complain, write_lines
@@ -52,6 +53,17 @@ def test_a_table_is_aligned_and_its_flexible_columns_give_way() -> None:
     assert [len(line) <= 100 for line in lines] == [True, True, True]
     assert lines[1].count("…") == 2
     assert lines[2].startswith("\\x1b ")
+
+
+@pytest.mark.parametrize("most", [None, 40, 41])
+def test_letters_of_two_columns_and_accents_of_none_are_aligned_and_cut_as_a_terminal_shows_them(
+    most: int | None,
+) -> None:
+    rows = [["注文", "1", "在庫切れです" * 9], ["e\u0301te\u0301", "22", "x"], ["a", "333", "ü" * 60]]
+    lines = laid_out(COLUMNS, rows, most)
+    starts = {cell_len(line.rpartition("  ")[0]) for line in lines}
+    assert len(starts) == 1
+    assert most is None or (max(map(cell_len, lines)) <= most and lines[1].endswith("…"))
 
 
 def test_a_table_without_rows_is_its_title() -> None:

@@ -161,7 +161,7 @@ def ask(question: str, *, yes: bool) -> None:
 
 def is_somebody_there() -> bool:
     """Whether a person can be asked."""
-    return sys.stdin is not None and sys.stdin.isatty()
+    return sys.stdin.isatty()
 
 
 def need_somebody() -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jqjobs.base.config import Environment, use_redis
+from jqjobs.base.escape import visible
 from jqjobs.base.words import known_words
 from jqjobs.cli.app_loading import load_whole_app
 from jqjobs.cli.exit_codes import Exit
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from jqjobs.api.app import App
     from jqjobs.inprocess.memory_store import Record
 
+_STDOUT, _STDERR = 1, 2
 _OUTCOMES = {"kept": "succeeded", "waiting": "waiting"}
 #: How the job ended, as the answer says it → the exit code.
 _EXITS = {
@@ -62,12 +66,25 @@ def run(session: Session, name: str, reference: str | None, args_text: str, kwar
     from jqjobs.base import log
 
     log.configure("jqctl", level="warning")
-    with contextlib.redirect_stdout(sys.stderr):
+    with _stdout_is_stderr():
         app = load_whole_app(reference or Environment().get("app"))
         record, error = _run(app, name, payload)
     if error is not None and not session.as_json:
         complain(*(_traceback(record) or record.error).split("\n"))
     return _tell(session, name, record)
+
+
+@contextlib.contextmanager
+def _stdout_is_stderr() -> Iterator[None]:
+    """Keep stdout for the answer: what the job prints goes to stderr, and so does what its child processes write."""
+    kept = os.dup(_STDOUT)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            os.dup2(_STDERR, _STDOUT)
+            yield
+    finally:
+        os.dup2(kept, _STDOUT)
+        os.close(kept)
 
 
 def _run(app: App, name: str, payload: bytes) -> tuple[Record, BaseException | None]:
@@ -99,8 +116,14 @@ def _tell(session: Session, name: str, record: Record) -> int:
         "name": name, "outcome": outcome, "result": result, "error": record.error or None,
         "traceback": _traceback(record) or None,
     }  # fmt: skip
-    session.show(answer, [json.dumps(result, ensure_ascii=False)] if outcome == "succeeded" else [])
+    session.show(answer, [_as_text(result)] if outcome == "succeeded" else [])
     return _EXITS.get(outcome, Exit.JOB_FAILED)
+
+
+def _as_text(result: Any) -> str:
+    """Return a result as JSON that can be read, and is JSON still once what is not visible is escaped."""
+    text = json.dumps(result, ensure_ascii=False)
+    return text if visible(text) == text else json.dumps(result)
 
 
 def _traceback(record: Record) -> str:

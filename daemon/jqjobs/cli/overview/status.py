@@ -21,11 +21,14 @@ def status(session: Session, queues: tuple[str, ...]) -> int:
     """Show queues, daemons and workers.
 
     \b
-    INBOX      raw envelopes that wait to be read       ACTIVE    in the hands of a worker
-    READY      will run as soon as a worker is free     WAITING   handed to a third party
-    SCHEDULED  due later, retries among them            DEAD      gave up; kept for you to look at
+    INBOX      raw envelopes that wait to be read
+    READY      will run as soon as a worker is free
+    SCHEDULED  due later, retries among them
     HELD       wait for a rate or concurrency limit
-    DONE/MIN, FAIL/MIN  attempts in the last 60 s       OLDEST    age of the oldest ready job
+    DEAD       gave up; kept for you to look at
+    OLDEST     age of the oldest ready job
+    ACTIVE, WAITING     in the hands of a worker, of a third party
+    DONE/MIN, FAIL/MIN  attempts in the last 60 s
 
     Lines that start with "!" want your attention. A table leaves out what does not fit the terminal, and beyond 20
     queues or workers it adds up; -o wide shows all, and also how many are parked, kept, rejected.

@@ -52,10 +52,12 @@ def tail(session: Session, queues: tuple[str, ...], names: tuple[str, ...], stat
 
     \b
     WORD is started or ended, or how it ended:
-      done          failed        raised for the last time     retried     raised, is tried again
-      hung          crashed       with its worker              cancelled
-      discarded     expired       was not started in time      interrupted
-      waiting       for the answer of a third party
+      failed       raised for the last time
+      retried      raised, is tried again
+      crashed      with its worker
+      expired      was not started in time
+      waiting      for the answer of a third party
+      done, hung, cancelled, discarded, interrupted
 
     \b
     Examples:

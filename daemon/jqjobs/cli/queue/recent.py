@@ -33,9 +33,8 @@ def recent(session: Session, queues: Sequence[str], name: str | None) -> None:
 
     Each queue remembers 100 for a day, successes too, kept or not. Workers tell of theirs at most every 10 s.
 
-    \b
-    OUTCOME: done · retried: it raised, and is tried again · failed: for the last time · hung, crashed, cancelled,
-    discarded, expired, interrupted
+    OUTCOME: done, retried (it raised, and is tried again), failed (for the last time), hung, crashed, cancelled,
+    discarded, expired, interrupted.
 
     \b
     Examples:
