@@ -11,6 +11,7 @@ import click
 
 from jqjobs.base import log
 from jqjobs.base.config import Environment
+from jqjobs.cli.interrupts import until_told
 from jqjobs.cli.output import complain, write_text
 from jqjobs.cli.session import FOR_PEOPLE, Session, speaks_to_redis
 from jqjobs.errors import ConfigError
@@ -58,15 +59,20 @@ def web(context: click.Context, /, **given: Any) -> None:
 
 
 def _serve(session: Session, given: dict[str, Any]) -> None:
-    from jqjobs.base.listening import name_of
+    from jqjobs.base.listening import name_of, remove_path
     from jqjobs.web.server import Settings, open_listener, serve
 
     settings = Settings(Environment().redis_url(session.redis_flag, session.prefix), **given)
     log.configure("jqctl", form=Environment().get("log_format") or "text")
     dashboard = settings.dashboard()
     listener = open_listener(settings)
-    complain(f"jqctl: the dashboard is at {_shown(settings, name_of(listener))}")
-    serve(dashboard, listener)
+    name = name_of(listener)
+    try:
+        with until_told():
+            complain(f"jqctl: the dashboard is at {_shown(settings, name)}")
+            serve(dashboard, listener)
+    finally:
+        remove_path(name)  # whoever ended it: uvicorn closes the socket, and leaves its path
 
 
 def _shown(settings: Settings, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jqjobs.base.listening import listen, name_of, remove_path
+from jqjobs.base.listening import listen
 from jqjobs.errors import ConfigError
 from jqjobs.web.access import Auth, everybody
 from jqjobs.web.credentials import UNIX, AuthFile, TrustedHeader
@@ -97,5 +97,4 @@ def serve(dashboard: Dashboard, listener: socket.socket) -> None:
     try:
         uvicorn.Server(config).run(sockets=[listener])
     finally:
-        remove_path(name_of(listener))
         dashboard.close()

@@ -6,16 +6,16 @@ and asks. What is done to them, and how that is told, is the command's.
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit, exit_of
+from jqjobs.cli.interrupts import term_as_interrupt
 from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import How, Said
 from jqjobs.cli.output import complain, write_error
@@ -127,20 +127,6 @@ def _run(store: Store, bulk: Bulk, selector: Selector, until_ms: int) -> BulkAns
             goes_on = f"; --cursor {so_far.cursor} goes on" if so_far.cursor else ""
             complain(f"jqctl: stopped early: {bulk.words(so_far)}{goes_on}")
             raise
-
-
-@contextmanager
-def term_as_interrupt() -> Iterator[None]:
-    """Have TERM, as `timeout` sends it, end what takes long as Ctrl-C does: with a word on how far it got."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def tell(session: Session, bulk: Bulk, answer: BulkAnswer, **more: Any) -> None:

@@ -13,7 +13,7 @@ import click
 
 from jqjobs.base.words import plural
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.job.bulk import term_as_interrupt
+from jqjobs.cli.interrupts import term_as_interrupt
 from jqjobs.cli.job.progress import Progress
 from jqjobs.cli.job.selecting import Said, selects_jobs
 from jqjobs.cli.names import queue_option

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from jqjobs.base.exposition import MEDIA_TYPE, exposition
 from jqjobs.base.listening import listen, name_of, remove_path
+from jqjobs.cli.interrupts import until_told
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session
 from jqjobs.errors import JqError
@@ -73,6 +74,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def serve(address: str, session: Session) -> None:
     """Answer until INT or TERM."""
-    with MetricsServer(address, session) as server:
+    with MetricsServer(address, session) as server, until_told():
         complain(f"jqctl: http://{server.name}/metrics")
         server.serve_forever()
