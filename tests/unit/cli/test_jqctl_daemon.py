@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("nowhere")
 
 def lines_of(*daemons: DaemonInfo) -> list[str]:
     """What `jqctl daemon list` writes into a pipe."""
-    return list(lay_out(_parts(daemons), WIDTH))
+    return list(lay_out(_parts(Registry(0, daemons)), WIDTH))
 
 
 # The command line
