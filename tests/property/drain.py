@@ -26,8 +26,8 @@ def lift_everything(s: System) -> None:
         s.clock.now_ms = max([s.now, *far])
         for _ in range(6):
             s.clock.advance(LEASE_MS // 4)
+            s.renew(QUEUES, [], [*NAMES, *(f"{name} new" for name in NAMES)])
             for queue in QUEUES:
-                s.renew(queue, [], [*NAMES, *(f"{name} new" for name in NAMES)])
                 s.housekeep(queue)
 
 

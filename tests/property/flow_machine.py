@@ -334,7 +334,7 @@ class FlowMachine(RuleBasedStateMachine):
         self.count()
         self.s.clock.advance(ms)
         for queue, worker in self.workers.items():
-            self.s.run(leases.renew(queue, 30_000, [worker]))
+            self.s.run(leases.renew([queue], 30_000, [worker]))
 
     # What holds
 
@@ -387,7 +387,7 @@ class FlowMachine(RuleBasedStateMachine):
                 self.settle_as(queue, {job.id: Kind.DONE})
             run_steps(self.s.run, bringing.deliver_flow(queue))
             self.s.clock.advance(20_000)
-            self.s.run(leases.renew(queue, 30_000, list(self.workers.values())))
+            self.s.run(leases.renew([queue], 30_000, list(self.workers.values())))
             self.s.run(upkeep.promote(queue, self.s.ids("scheduled", queue)))
             self.s.run(upkeep.retry(queue, self.s.ids("dead", queue)))
             self.suspects_are_ready(queue)

@@ -284,7 +284,7 @@ class Machine(RuleBasedStateMachine):
         if n % 7 == 0 and not self.s.full:
             self.s.renew_the_old_way(queue, names)
         else:
-            self.s.renew(queue, [*workers, "stranger"], names, is_cut_off=n % 5 == 0)
+            self.s.renew(pick((QUEUES, [queue]), n), [*workers, "stranger"], names, is_cut_off=n % 5 == 0)
 
     @rule(queue=queues, n=some)
     def housekeep(self, queue: str, n: int) -> None:
@@ -298,10 +298,9 @@ class Machine(RuleBasedStateMachine):
         renewed = [client.id for i, client in enumerate(self.s.clients) if n >> i & 1]
         for _ in range(5):
             self.s.clock.advance(7500)
-            for queue in QUEUES:
-                self.s.renew(queue, renewed, [])
-                if not busy:
-                    self.s.housekeep(queue)
+            self.s.renew(QUEUES, renewed, [])
+            for queue in () if busy else QUEUES:
+                self.s.housekeep(queue)
             if busy:
                 self.trip(n // 4, 0, [])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import StoreFull
@@ -236,15 +236,16 @@ class System:
         answer = self.run(recall(queue, worker, jobs))
         self.check(answer, self.model.recall(queue, self.now, worker, jobs))
 
-    def renew(self, queue: str, workers: list[str], names: list[str], *, is_cut_off: bool = False) -> None:
+    def renew(self, queues: Sequence[str], workers: list[str], names: list[str], *, is_cut_off: bool = False) -> None:
         """As a daemon does. ``is_cut_off``: it does not get to send names that Redis does not know."""
         roster = leases.roster(names)
         digests = [roster.digest] if names else []
-        answer = self.run(leases.renew(queue, LEASE_MS, workers, digests))
-        self.check(tuple(answer), self.model.renew(queue, self.now, workers, digests))
-        if answer.unknown and not is_cut_off:
-            offered = self.run(leases.offer(queue, LEASE_MS, roster))
-            self.check(offered, self.model.offer(queue, self.now, *roster))
+        answers = self.run(leases.renew(queues, LEASE_MS, workers, digests))
+        self.check(answers, [self.model.renew(queue, self.now, workers, digests) for queue in queues])
+        for queue in [queue for queue, answer in zip(queues, answers, strict=True) if answer.unknown]:
+            if not is_cut_off:
+                offered = self.run(leases.offer(queue, LEASE_MS, roster))
+                self.check(offered, self.model.offer(queue, self.now, *roster))
 
     def renew_the_old_way(self, queue: str, names: list[str]) -> None:
         """As daemons do that know no rosters: name by name."""

@@ -166,7 +166,7 @@ class QueueSystem:
         for _ in range(5):
             self.clock.advance(LEASE_MS // 4)
             if renewing:
-                self.run(leases.renew(queue, LEASE_MS, renewing))
+                self.run(leases.renew([queue], LEASE_MS, renewing))
             self.tend(queue)
 
     # What is really there

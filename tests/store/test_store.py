@@ -240,12 +240,12 @@ def test_a_full_server_is_told_apart_inside_a_batch_with_forgotten_scripts(real_
     forget_scripts(real_system)
     real_system.redis("CONFIG", "SET", "maxmemory", 1)
     try:
-        full, held = real_system.store.run_many([new("a"), leases.renew("q", LEASE_MS, ["w"])])
+        full, held = real_system.store.run_many([new("a"), leases.renew(["q"], LEASE_MS, ["w"])])
     finally:
         real_system.redis("CONFIG", "SET", "maxmemory", 0)
 
     assert isinstance(full, StoreFull)
-    assert held == leases.Renewed([True], set())
+    assert held == [leases.Renewed([True], set())]
 
 
 def test_after_an_interrupt_the_next_command_gets_its_own_answer(system: QueueSystem) -> None:

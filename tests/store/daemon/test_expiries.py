@@ -89,12 +89,14 @@ def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     scripts = {path.stem: path.read_text("utf-8") for path in LUA.rglob("*.lua")}
     setting = {name for name, text in scripts.items() if re.search(r"'P?EXPIRE'|'PX'", text)}
     assert setting == {"join", "renew", "publish", "beat", "signs_of_life", "post", "totals", "statistics", "start",
-                       "mend", "sample_memory", "recent", "delivered", "relay", "relayed", "rosters",
+                       "mend", "sample_memory", "recent", "delivered", "relay", "relayed", "offer", "rosters",
                        "call_workers", "take_called"}  # fmt: skip
     # What `delivered` leaves, a forward, is a job's record: where it stays longer it harms nobody, and they are many.
     # So are the markers of the outbox, of `relay` and `relayed`: who stays longer keeps an id from coming twice.
     assert f"TRIP_TTL_MS = {MOST_MS['trip']}" in source("join")
-    assert f"TRIP_TTL_MS, CATALOG_TTL_MS, HOUR_MS = {MOST_MS['trip']}, {MOST_MS['catalog']}" in source("renew")
+    assert f"TRIP_TTL_MS = {MOST_MS['trip']}" in source("renew")
+    assert f"CATALOG_TTL_MS = {MOST_MS['catalog']}" in source("publish")
+    assert MOST_MS["catalog"] == MOST_MS["roster"]
     assert f"ROSTER_TTL_MS = {MOST_MS['roster']}" in rule("rosters")
     assert MOST_MS["served"] == MOST_MS["wakes"]
     assert f"WAKES_TTL_MS = {MOST_MS['wakes']}" in source("call_workers")

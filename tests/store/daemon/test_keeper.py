@@ -103,7 +103,7 @@ def test_what_workers_offer_is_sent_once_and_renewed_by_its_digest(kept: KeptWor
     """While code is reloaded there are two rosters; of a Redis that has forgotten them, both are sent again."""
     offers = ["mail", "report"], ["mail", "invoice"]
     for nth, names in enumerate((*offers, *offers)):
-        kept.join(f"w{nth}", offers=names)
+        kept.join(f"w{nth}", "q", "r", offers=names)
     sent = Counter[str]()
     for new, redis_forgets in ((True, False), (False, False), (True, True)):
         if redis_forgets:
@@ -112,9 +112,9 @@ def test_what_workers_offer_is_sent_once_and_renewed_by_its_digest(kept: KeptWor
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kept.system.store, "run_many", counting(kept.system.store.run_many, sent))
             kept.keeper.renew()
-        assert sent == {"add_queues": 1, "renew": 1} | ({"offer": 2} if new else {})
+        assert sent == {"add_queues": 1, "renew": 1} | ({"offer": 4} if new else {})
         now_ms = kept.system.clock.now_ms
-        assert offered_names(kept.system.store, ["q"], now_ms) == [["invoice", "mail", "report"]]
+        assert offered_names(kept.system.store, ["q", "r"], now_ms) == [["invoice", "mail", "report"]] * 2
         kept.told.append(LeaseEvent("seen"))
 
 
@@ -127,14 +127,18 @@ def counting(run: Callable[..., Any], sent: Counter[str]) -> Callable[..., Any]:
 
 
 def test_a_queue_that_is_broken_costs_the_others_no_lease(kept: KeptWorkers) -> None:
-    kept.join("w")
-    kept.join("other", "r")
+    """Those that go in one call with it are renewed one by one then, and all that is told of them is heard."""
+    kept.join("w", "q", "r", "s")
+    kept.join("gone", "q", "r", "s")
     kept.system.redis("DEL", kept.system.key("leases", "r"))
     kept.system.redis("SET", kept.system.key("leases", "r"), "x")
+    kept.system.run(leases.leave("s", "gone"))
     kept.system.clock.advance(1000)
     with pytest.raises(StoreError):
         kept.keeper.renew()
-    assert kept.system.score("leases", "w") == kept.system.clock.now_ms + LEASE_MS
+    until_ms = kept.system.clock.now_ms + LEASE_MS
+    assert [kept.system.score("leases", "w", queue) for queue in ("q", "s")] == [until_ms, until_ms]
+    assert kept.told[-1] == LeaseEvent("fenced", "gone")
 
 
 def test_the_dead_are_ended_as_their_board_says_and_not_renewed(kept: KeptWorkers) -> None:

@@ -374,7 +374,7 @@ def test_a_worker_with_the_documented_rights_can_work(own_system: QueueSystem, p
         assert [mark.id for mark in system.run(cancels("q", ["w"])).jobs] == ["d"]
         system.trip("w", 0, [outcome(c, Kind.WAITING, 1000, line=b""), outcome(d, Kind.RELEASED)])
         assert system.run(resolve("q", "c", "secret", result=b"1")) == "resolved"
-        assert system.run(leases.renew("q", 60_000, ["w"], [system.offer("n")])) == leases.Renewed([True], set())
+        assert system.run(leases.renew(["q"], 60_000, ["w"], [system.offer("n")])) == [leases.Renewed([True], set())]
         system.tend()
         assert system.run(leases.leave("q", "w")) == 0
         system.run(daemons.register("d", 60_000, {"name": "x", "workers": "w"}, {"w": {"pid": 1}}))

@@ -119,7 +119,7 @@ CALLS: dict[str, Call[Any]] = {
     "publish": leases.publish("q", 30_000, {"n": {"doc": ""}}),
     "recall": recall("q", "w", [("a", 1)]),
     "offer": leases.offer("q", 30_000, leases.roster(["n"])),
-    "renew": leases.renew("q", 30_000, ["w"], ["digest"]),
+    "renew": leases.renew(["q"], 30_000, ["w"], ["digest"]),
     "result": job_end("q", "a"),
     "retry": upkeep.retry("q", ["a"]),
     "sample_memory": sample_memory(1_000_000),

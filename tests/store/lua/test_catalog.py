@@ -84,7 +84,7 @@ def test_an_offer_counts_until_its_lease_is_over(system: QueueSystem) -> None:
 
 def test_an_offer_does_not_get_shorter(system: QueueSystem) -> None:
     digest = system.offer("n", lease_ms=10 * LEASE_MS)
-    assert system.run(leases.renew("q", LEASE_MS, [], [digest])).unknown == set()
+    assert system.run(leases.renew(["q"], LEASE_MS, [], [digest]))[0].unknown == set()
 
     assert system.score("rosters", digest) == START_MS + 10 * LEASE_MS
 

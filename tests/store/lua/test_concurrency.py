@@ -203,7 +203,7 @@ def test_a_place_whose_job_runs_is_never_taken_away(system: QueueSystem) -> None
     jobs = [job.id for n in range(30) for job in system.take(f"w{n}", 5)]
     for _ in range(10):
         system.clock.advance(LEASE_MS)
-        system.run(leases.renew("q", LEASE_MS, [f"w{n}" for n in range(30)]))
+        system.run(leases.renew(["q"], LEASE_MS, [f"w{n}" for n in range(30)]))
         system.tend()
 
     assert len(jobs) == 25

@@ -215,7 +215,7 @@ def test_an_exchange_reaps_another_worker_and_asks_to_be_repeated(system: QueueS
     answers = []
     for _ in range(5):
         system.clock.advance(LEASE_MS // 4)
-        system.run(leases.renew("q", LEASE_MS, ["w"]))
+        system.run(leases.renew(["q"], LEASE_MS, ["w"]))
         answers.append(system.trip("w"))
 
     assert [answer.more for answer in answers] == [False, False, False, True, False]

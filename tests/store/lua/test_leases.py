@@ -59,7 +59,7 @@ def test_renew_extends_leases(system: QueueSystem) -> None:
     system.join("busy", "idle")
     system.clock.advance(1000)
 
-    assert system.run(leases.renew("q", LEASE_MS, ["busy", "gone", "idle"])).leased == [True, False, True]
+    assert system.run(leases.renew(["q"], LEASE_MS, ["busy", "gone", "idle"]))[0].leased == [True, False, True]
     assert lease(system, "busy") == lease(system, "idle") == START_MS + 1000 + LEASE_MS
 
 
@@ -67,15 +67,45 @@ def test_the_trip_number_of_who_is_renewed_is_kept_for_another_day_once_an_hour(
     system.join("w")
     system.redis("PEXPIRE", system.key("trip:w"), 82_800_000)
     system.clock.advance(3_600_000)
-    system.run(leases.renew("q", LEASE_MS, ["w"]))
+    system.run(leases.renew(["q"], LEASE_MS, ["w"]))
     assert system.redis("PTTL", system.key("trip:w")) > 86_000_000
+
+
+def test_one_call_renews_in_several_queues_and_tells_of_each(system: QueueSystem) -> None:
+    system.join("a")
+    system.join("b", queues=("q", "r"))
+    digest = system.offer("n", queue="r")
+    system.clock.advance(1000)
+    first, second = system.run(leases.renew(["q", "r"], LEASE_MS, ["a", "b"], [digest]))
+    assert (first, second) == (leases.Renewed([True, True], {digest}), leases.Renewed([False, True], set()))
+    assert system.score("leases", "b", "r") == system.score("leases", "a") == START_MS + 1000 + LEASE_MS
+
+
+@pytest.mark.parametrize("key", ["roster", "catalog"])
+def test_what_is_offered_is_kept_for_seven_days_more_once_an_hour(system: QueueSystem, key: str) -> None:
+    system.run(leases.publish("q", LEASE_MS, {"n": {"doc": ""}}))
+    digest = system.offer("n")
+    name = system.key(f"roster:{digest}" if key == "roster" else key)
+    system.redis("PEXPIRE", name, 1_000_000)
+    system.run(leases.renew(["q"], LEASE_MS, [], [digest]))
+    assert system.redis("PTTL", name) <= 1_000_000, "in this hour that was said"
+    system.clock.advance(3_600_000)
+    system.run(leases.renew(["q"], LEASE_MS, [], [digest]))
+    assert system.redis("PTTL", name) > 7 * 86_400_000 - 60_000
+
+
+def test_a_roster_that_was_forgotten_and_is_offered_again_in_the_same_hour_expires(system: QueueSystem) -> None:
+    digest = system.offer("n")
+    system.redis("DEL", system.key(f"roster:{digest}"))
+    assert system.offer("n") == digest
+    assert system.redis("PTTL", system.key(f"roster:{digest}")) > 0
 
 
 def test_renew_never_brings_a_lease_back(system: QueueSystem) -> None:
     system.join("gone")
     system.run(leases.leave("q", "gone"))
 
-    assert system.run(leases.renew("q", LEASE_MS, ["gone", "never"])).leased == [False, False]
+    assert system.run(leases.renew(["q"], LEASE_MS, ["gone", "never"]))[0].leased == [False, False]
     assert system.ids("leases") == []
 
 
@@ -196,7 +226,7 @@ def test_a_clock_set_forward_an_hour_reaps_nobody_who_is_renewed(system: QueueSy
     system.take("w")
     system.clock.advance(3_600_000)
     system.tend()
-    system.run(leases.renew("q", LEASE_MS, ["w"]))
+    system.run(leases.renew(["q"], LEASE_MS, ["w"]))
     system.outlive_leases(renewing=["w"])
 
     assert system.states("a") == ["active:w"]
@@ -256,7 +286,7 @@ def test_one_that_had_very_much_in_hand_is_reaped_in_parts(laden: QueueSystem) -
 
 def test_meanwhile_it_is_fenced_and_what_it_has_is_not_lost_sight_of(laden: QueueSystem) -> None:
     assert laden.trip("w", 1).status is Status.FENCED
-    assert laden.run(leases.renew("q", LEASE_MS, ["w"])).leased == [False]
+    assert laden.run(leases.renew(["q"], LEASE_MS, ["w"]))[0].leased == [False]
     assert laden.run(leases.join("q", "w", LEASE_MS)) is False
     info = laden.run(jobs.job_info("q", "j079"))
     assert (info.state, info.worker) == ("active", "w")

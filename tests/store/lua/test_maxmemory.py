@@ -134,7 +134,7 @@ def test_leases_are_given_renewed_and_reaped(system: QueueSystem) -> None:
     system.trip("gone", 1)
     system.clock.advance(1000)
     digest = system.offer("name")
-    assert system.run(leases.renew("q", LEASE_MS, ["w"], [digest])) == leases.Renewed([True], set())
+    assert system.run(leases.renew(["q"], LEASE_MS, ["w"], [digest])) == [leases.Renewed([True], set())]
     assert system.score("leases", "w") == system.clock.now_ms + LEASE_MS
     system.outlive_leases(renewing=["w"])
 

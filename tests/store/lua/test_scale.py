@@ -117,7 +117,7 @@ def test_with_a_hundred_thousand_jobs_no_call_is_slow(system: QueueSystem) -> No
                 system.run(queues.queue_status("q"))
                 system.run(jobs.job_info("q", in_hand[0].id))
                 system.run(search("q", Selector(name="other", text="x"), Cursor("ready")))
-                system.run(leases.renew("q", LEASE_MS, ["w"], [system.offer("n")]))
+                system.run(leases.renew(["q"], LEASE_MS, ["w"], [system.offer("n")]))
                 system.tend()
 
         return trips

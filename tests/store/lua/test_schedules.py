@@ -123,7 +123,7 @@ def test_renewing_a_live_offer_keeps_it_and_tells_nobody(system: QueueSystem) ->
     system.tend()
     before = number(system)
     system.clock.advance(LEASE_MS // 2)
-    assert system.run(leases.renew("q", LEASE_MS, [], [digest])).unknown == set()
+    assert system.run(leases.renew(["q"], LEASE_MS, [], [digest]))[0].unknown == set()
     system.clock.advance(LEASE_MS - 1)
 
     assert schedules(system)["s"].offered

@@ -54,7 +54,7 @@ def test_amnesty_is_granted_to_all(crowded: QueueSystem, jump_ms: int) -> None:
     while crowded.tend().more:
         calls += 1
         crowded.clock.advance(20)
-        crowded.run(leases.renew("q", LEASE_MS, ["last"], []))
+        crowded.run(leases.renew(["q"], LEASE_MS, ["last"], []))
         assert crowded.trip("w").status is Status.OK
 
     full_ms, found = began_ms + LEASE_MS, crowded.redis("ZRANGE", crowded.key("leases"), 0, -1, "WITHSCORES")

@@ -180,8 +180,10 @@ class LeaseKeeper:
     def renew(self) -> None:
         """Renew all leases; a worker that has lost its own is fenced."""
         asked_ms = monotonic_ms()
-        renewal = Renewal(self.joined.values(), self.patterns.with_named(self._named), self._lease_ms)
-        named, answers = _named_first(self._store, sorted(self._named), renewal.calls)
+        offered_in, in_one_place = self.patterns.with_named(self._named), not self._store.address.cluster
+        renewal = Renewal(self.joined.values(), offered_in, self._lease_ms, in_one_place=in_one_place)
+        named, found = _named_first(self._store, sorted(self._named), renewal.calls)
+        answers = renewal.of_each_queue(self._store, found)
         self.partition_watch.unserved = unserved = renewal.unserved(answers)
         self.serves_some = len(unserved) < len(answers)
         for join in renewal.fenced(answers):

@@ -33,7 +33,7 @@ class Roster(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """What came of a renewal. ``leased``: for each worker whether it has its lease still, else it is fenced.
+    """What came of a renewal in a queue. ``leased``: for each worker whether it has its lease still, else it is fenced.
 
     ``unknown``: digests of the rosters that are to be offered by their names (`offer`).
     """
@@ -71,15 +71,24 @@ def step_out(queue: str, worker: str) -> Call[bool]:
     return Call(script("step_out"), (keys.meta(queue),), ("", worker), lambda reply: reply != 0, repeatable=True)
 
 
-def renew(queue: str, lease_ms: int, workers: Sequence[str], digests: Sequence[str] = ()) -> Call[Renewed]:
-    """Renew leases, and what is offered, by the digests of rosters."""
+def renew(
+    queues: Sequence[str], lease_ms: int, workers: Sequence[str], digests: Sequence[str] = ()
+) -> Call[list[Renewed]]:
+    """Renew leases that the same workers have in queues, and what is offered there, by the digests of rosters.
 
-    def parse(reply: Any) -> Renewed:
-        known = zip(digests, reply[len(workers) :], strict=True)
-        return Renewed([each == 1 for each in reply[: len(workers)]], {digest for digest, each in known if each != 1})
+    An answer for each queue; an error is one of all, some of which may be done by then.
+    """
+
+    def parse(reply: Any) -> list[Renewed]:
+        size = len(workers) + len(digests)
+        return [renewed(reply[nth * size : (nth + 1) * size]) for nth in range(len(queues))]
+
+    def renewed(answer: Sequence[Any]) -> Renewed:
+        known = zip(digests, answer[len(workers) :], strict=True)
+        return Renewed([each == 1 for each in answer[: len(workers)]], {digest for digest, each in known if each != 1})
 
     args: list[Argument] = ["", lease_ms, len(workers), *workers, *digests]
-    return Call(script("renew"), (keys.meta(queue),), args, parse, repeatable=True)
+    return Call(script("renew"), [keys.meta(queue) for queue in queues], args, parse, repeatable=True)
 
 
 def offer(queue: str, lease_ms: int, offered: Roster) -> Call[int]:

@@ -16,5 +16,6 @@ for first = 4, #ARGV, AT_ONCE do
   for i = first, math.min(first + AT_ONCE - 1, #ARGV) do members[#members + 1], members[#members + 2] = 0, ARGV[i] end
   redis.call('ZADD', key, unpack(members))
 end
+redis.call('PEXPIRE', key, ROSTER_TTL_MS)
 renew_roster(q, now, tonumber(ARGV[2]), digest)
 return redis.call('ZCARD', key)
