@@ -88,7 +88,7 @@ def test_a_limit_stays_as_long_as_its_window() -> None:
 def test_the_table_knows_all_that_the_scripts_let_expire() -> None:
     scripts = {path.stem: path.read_text("utf-8") for path in LUA.rglob("*.lua")}
     setting = {name for name, text in scripts.items() if re.search(r"'P?EXPIRE'|'PX'", text)}
-    assert setting == {"join", "renew", "publish", "beat", "signs_of_life", "post", "totals", "statistics", "start",
+    assert setting == {"join", "renew", "publish", "beat", "signs_of_life", "post", "totals", "statistics", "occupy",
                        "mend", "sample_memory", "recent", "delivered", "relay", "relayed", "offer", "rosters",
                        "call_workers", "take_called"}  # fmt: skip
     # What `delivered` leaves, a forward, is a job's record: where it stays longer it harms nobody, and they are many.

@@ -25,7 +25,7 @@ MOST_MS = {
     "recent": 24 * _HOUR_MS, "daemon": 10_000, "worker": 180_000, "control": 60_000, "answer": 60_000,
     "memory": _HOUR_MS, "roster": 7 * 24 * _HOUR_MS, "wakes": _HOUR_MS, "served": _HOUR_MS,
 }  # fmt: skip
-#: The times of starts outlive the window of their limit by this (lua/rules/limits/start.lua).
+#: The times of starts outlive the window of their limit by this (lua/rules/limits/occupy.lua).
 _SPARE_MS = 60_000
 #: What was set aside (lua/rules/mend.lua).
 _ASIDE, _ASIDE_MS = ":damaged", 7 * 24 * _HOUR_MS
