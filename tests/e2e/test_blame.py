@@ -16,7 +16,7 @@ from jqjobs.jobs.records import State
 from waiting import eventually
 
 #: What is promised within 2 s may take so long here: tests allow for a machine that is slow or busy.
-SOON_MS = 10_000
+SOON_MS = 20_000
 APP = ("--app", "blame_jobs:app")
 
 

@@ -29,10 +29,11 @@ def failure_of(
         )  # fmt: skip
     except OSError as error:
         return f"cannot be started: {error.strerror}"
-    try:
-        process.communicate(said, patience_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"failed, killed after {patience_s:g} s"
+    with process:
+        try:
+            process.communicate(said, patience_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return f"failed, killed after {patience_s:g} s"
     return f"failed with {process.returncode}" if process.returncode else ""

@@ -120,8 +120,13 @@ def test_a_queue_that_cannot_be_served_holds_up_no_other_and_its_outcomes_are_ke
 def test_what_a_lost_answer_brought_goes_back_in_its_queue_and_nothing_in_others(
     worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker.system.add("a", queue="q3")
-    worker.system.add("b", queue="q8")
+    nodes = worker.store.wire
+    assert isinstance(nodes, Nodes)
+    away = nodes.place_of(("EXISTS", meta("q3")))
+    other = next(queue for queue in QUEUES if nodes.place_of(("EXISTS", meta(queue))) != away)
+    jobs = (("a", "q3"), ("b", other))
+    for job_id, queue in jobs:
+        worker.system.add(job_id, queue=queue)
     receive, is_away = worker.store.receive, True
 
     def receiving(call: Call[Trip]) -> Trip:
@@ -133,11 +138,11 @@ def test_what_a_lost_answer_brought_goes_back_in_its_queue_and_nothing_in_others
     monkeypatch.setattr(worker.store, "receive", receiving)
     with pytest.raises(StoreError, match="its answer is lost"):
         taken(worker, 2)
-    assert [worker.system.states(*job) for job in (("a", "q3"), ("b", "q8"))] == [["active:w"]] * 2
+    assert [worker.system.states(*job) for job in jobs] == [["active:w"]] * 2
     is_away = False
     worker.exchanger.nodes._until_s.clear()  # it would be passed by for some seconds
     worker.exchanger.trip(0)
-    assert [worker.system.states(*job) for job in (("a", "q3"), ("b", "q8"))] == [["ready"], ["active:w"]]
+    assert [worker.system.states(*job) for job in jobs] == [["ready"], ["active:w"]]
 
 
 def test_a_node_that_is_silent_has_one_leg_to_be_silent_in(

@@ -5,7 +5,7 @@ Daemons set aside those of the queues that they serve (lua/rules/mend.lua); what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from jqjobs.errors import StoreError
 from jqjobs.store import keys
@@ -18,10 +18,6 @@ OF_QUEUE = {
     "list": "inbox rejected succeeded",
     "zset": "wake ready scheduled suspects held waiting parked misfits transfers arrived notices batches dead kept"
     " cancels hooks leases draining recent offers rosters comes turns",
-}  # fmt: skip
-_OF_NO_QUEUE = {
-    keys.QUEUES: "set", keys.DAEMONS: "zset", keys.AUDIT: "list", keys.MEMORY: "zset", keys.DEPLOYS: "list",
-    keys.ALERTS: "zset", keys.ROUNDS: "hash",
 }  # fmt: skip
 _DAMAGED = "WRONGTYPE"
 _MOST = 3
@@ -44,18 +40,25 @@ def why_broken(store: Store, queue: str, error: StoreError) -> str:
 
 def damage_in_words(store: Store, queues: Iterable[str]) -> str:
     """Return which keys of queues, and of none, are damaged, and what to do; "" when none of them is."""
-    kinds = {**_OF_NO_QUEUE}
-    for queue in queues:
-        kinds |= {keys.queue(queue, part): kind for kind, parts in OF_QUEUE.items() for part in parts.split()}
-    names = [store.address.key(key) for key in kinds]
+    kinds = _kinds(store.address.key, queues)
     try:
-        found = map(text, store.wire.pipeline([("TYPE", name) for name in names]))
+        found = map(text, store.wire.pipeline([("TYPE", name) for name in kinds]))
     except StoreError:
         return ""
     wrong = [
         f"{name} is a {is_one}, not a {kind}"
-        for name, kind, is_one in zip(names, kinds.values(), found, strict=True)
+        for name, kind, is_one in zip(kinds, kinds.values(), found, strict=True)
         if is_one not in (kind, "none") and " " not in is_one  # an error: who looks may not
     ]
     move = "somebody else wrote there; RENAME moves it away, and it is made anew"
     return f"{', '.join(wrong[:_MOST])}: {move}" if wrong else ""
+
+
+def _kinds(key: Callable[[str], str], queues: Iterable[str]) -> dict[str, str]:
+    kinds = {
+        key(keys.QUEUES): "set", key(keys.DAEMONS): "zset", key(keys.AUDIT): "list", key(keys.MEMORY): "zset",
+        key(keys.DEPLOYS): "list", key(keys.ALERTS): "zset", key(keys.ROUNDS): "hash",
+    }  # fmt: skip
+    for queue in queues:
+        kinds |= {key(keys.queue(queue, part)): kind for kind, parts in OF_QUEUE.items() for part in parts.split()}
+    return kinds
