@@ -20,7 +20,7 @@ def failure_of(
     """Run a line of shell; return why it failed, "" when it did not. What it writes goes to stderr.
 
     ``said``: what it reads; ``variables``: what its environment has beside ours. What takes longer than
-    ``patience_s`` is killed, with all that it has started.
+    ``patience_s``, or is interrupted, is killed with all that it has started.
     """
     try:
         process = start(
@@ -32,8 +32,15 @@ def failure_of(
     with process:
         try:
             process.communicate(said, patience_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+        except BaseException as error:
+            _kill(process)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             return f"failed, killed after {patience_s:g} s"
     return f"failed with {process.returncode}" if process.returncode else ""
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -60,7 +60,7 @@ def interrupted(*_: Any, **__: Any) -> None:
 #: Who would wait there, or go on for ever, is interrupted at once.
 PATIENCE = (
     "time.sleep", "jqjobs.store.calls.tail_reader.TailReader.read", "socketserver.BaseServer.serve_forever",
-    "subprocess.Popen", "jqjobs.cli.daemon.scaling_loop._end_of_process",
+    "jqjobs.cli.daemon.scaling_loop.failure_of", "jqjobs.cli.daemon.scaling_loop._end_of_process",
 )  # fmt: skip
 
 
