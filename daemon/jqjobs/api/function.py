@@ -53,6 +53,8 @@ class Job(Calls[P], Generic[P, R]):
         self.settings = settings
         #: What is called when something becomes of it.
         self.hooks: Hooks = settings.hooks
+        #: Whether it has limits, or a function that decides about them; asked for each job that runs.
+        self.is_limited = bool(settings.limits)
         self._now = engine
         self._on_enqueue = on_enqueue
         self._observers = observers

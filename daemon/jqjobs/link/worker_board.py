@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,10 +85,12 @@ class WorkerBoard:
         """Say how far the job at ``place`` has come; ``number``: boottime ms, or what `Stage` says instead."""
         self._words[FIRST_ENTRY + place] = number << 3 | stage
 
-    def free(self, place: int) -> None:
-        """The outcome of the job there is recorded."""
-        self._words[FIRST_ENTRY + place] = 0
-        self._free.append(place)
+    def free(self, places: Iterable[int]) -> None:
+        """The outcomes of the jobs there are recorded."""
+        words, free = self._words, self._free
+        for place in places:
+            words[FIRST_ENTRY + place] = 0
+            free.append(place)
 
     def is_cancelled(self, job: TakenJob) -> bool:
         """Return whether the daemon says that this job is cancelled."""

@@ -95,7 +95,7 @@ def test_a_busy_one_never_goes_and_keeps_no_idle_one(daemon: ScaledDaemon) -> No
     daemon.hear(NOTHING._replace(in_hand=1, busy=1), 70)
     assert daemon.workers.names() == [last.id]
     for entry in last.board.entries():
-        worker_side(last.board).free(entry.place)
+        worker_side(last.board).free([entry.place])
     daemon.hear(BURST)
     assert len(daemon.workers.names()) == 2
 

@@ -36,7 +36,7 @@ def run_only(board: Board, job: TakenJob, since_ms: int = 1) -> TakenJob:
     """Have the worker run this job, and have nothing else in its hands; return the job."""
     side = worker_side(board)
     for entry in board.entries():
-        side.free(entry.place)
+        side.free([entry.place])
     side.add([job])
     side.mark(job.place, Stage.RUNNING, since_ms)
     return job

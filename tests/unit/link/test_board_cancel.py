@@ -39,7 +39,7 @@ def test_a_job_that_the_worker_does_not_have_is_nobody(board: Board, queue: str,
 
 def in_the_same_place(board: Board, number: int, earlier: TakenJob) -> TakenJob:
     """Have the worker hold a job where an earlier one was."""
-    worker_side(board).free(earlier.place)
+    worker_side(board).free([earlier.place])
     worker_side(board)._free.rotate(1)
     [one] = in_hand(board, number)
     assert one.place == earlier.place

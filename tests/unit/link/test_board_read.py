@@ -34,7 +34,7 @@ while True:
     for job in jobs:
         board.mark(job.place, Stage.RUNNING, job.attempt)
     for job in jobs:
-        board.free(job.place)
+        board.free([job.place])
 """
 
 

@@ -18,7 +18,7 @@ def test_each_job_has_a_place_of_its_own_until_it_is_freed(board: Board, worker_
     jobs = in_hand(board, *range(20))
     assert (len({one.place for one in jobs}), worker_board.free_places) == (20, PLACES - 20)
     for one in jobs[:19]:
-        worker_board.free(one.place)
+        worker_board.free([one.place])
     assert [entry.id for entry in board.entries()] == ["id-19"]
     assert worker_board.free_places == PLACES - 1
 
@@ -27,7 +27,7 @@ def test_nothing_is_left_of_a_longer_line_that_stood_at_the_same_place(board: Bo
     worker_board._free.clear()
     worker_board._free.append(7)
     worker_board.add([TakenJob("q" * 128, "i" * 128, 2**53, "n" * 128, b"")])
-    worker_board.free(7)
+    worker_board.free([7])
     in_hand(board, 1)
     assert [(entry.place, entry.queue, entry.id, entry.name) for entry in board.entries()] == [(7, "q", "id-1", "name")]
 
@@ -35,8 +35,8 @@ def test_nothing_is_left_of_a_longer_line_that_stood_at_the_same_place(board: Bo
 def test_the_place_that_was_free_the_longest_is_used_first(board: Board, worker_board: WorkerBoard) -> None:
     """So that a reader who looks twice does not find another job under the same number of ms."""
     first, second = in_hand(board, 1, 2)
-    worker_board.free(second.place)
-    worker_board.free(first.place)
+    worker_board.free([second.place])
+    worker_board.free([first.place])
     later = in_hand(board, *range(PLACES))
     assert [job.place for job in later[-2:]] == [second.place, first.place]
 

@@ -187,18 +187,18 @@ class Runner:
             args, kwargs = known.signature.decode(payload)
             if known.signature.previous:
                 args, kwargs = known.signature.with_previous(args, kwargs, job.previous)
-            if known.settings.limits and not job.limits:  # a raw envelope: only here its limits can be computed
+            if known.is_limited and not job.limits:  # a raw envelope: only here its limits can be computed
                 raise _NotCalled(not_run.throttled(job, limits=limits_text(known, args, kwargs)))
         except MalformedPayload as error:
             raise _NotCalled(not_run.malformed(job, error=str(error)[:MOST_ERROR])) from error
         except InvalidArguments as error:
             raise _NotCalled(self.classifier.misfit(job, known, error)) from error
-        is_hooked = known.settings.hooks.used or self._app.hooks.used
+        is_hooked = known.hooks.used or self._app.hooks.used
         return Attempt(job, known, is_hooked, self._worker_id, self._notes, args, kwargs, payload.meta)
 
     def _undecoded(self, job: TakenJob, known: Job[..., Any]) -> Attempt:
         """Return an attempt that did not come so far."""
-        is_hooked = known.settings.hooks.used or self._app.hooks.used
+        is_hooked = known.hooks.used or self._app.hooks.used
         return Attempt(job, known, is_hooked, self._worker_id, self._notes)
 
     def _call(self, attempt: Attempt, run: Callable[[Any], Any]) -> Any:

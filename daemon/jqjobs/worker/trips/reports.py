@@ -78,10 +78,9 @@ class Reports:
 
     def recorded(self, report: Report) -> None:
         """Free the places of what Redis has recorded."""
-        for job in report.done:
-            self._board.free(job.place)
-        for outcome in report.outcomes:
-            self._board.free(outcome.job.place)
+        self._board.free([job.place for job in report.done])
+        if report.outcomes:
+            self._board.free([outcome.job.place for outcome in report.outcomes])
 
 
 def _fitting(outcomes: list[Outcome]) -> int:
