@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cluster_server import ask
 from jqjobs.errors import StoreUnavailable
@@ -108,14 +109,18 @@ class QueueSystem:
         self.run(leases.offer(queue, lease_ms, roster))
         return roster.digest
 
+    def at_once(self, queues: Sequence[str]) -> None:
+        """Skip this test where no call can be about so many queues; workers make legs there (test_split_trips.py)."""
+        if len(queues) > 1 and self.store.address.cluster:
+            pytest.skip("in a cluster a call is about one queue")
+
     def trip(
         self, worker: str, want: int = 0, outcomes: Sequence[Outcome] = (), *, number: int | None = None,
         in_hand: Sequence[TakenJob] | None = None, queues: Sequence[str] = ("q",), lease_ms: int = LEASE_MS,
         free: int = 0, suspects: tuple[int, Scope] | None = None,
     ) -> Trip:  # fmt: skip
         """Exchange under the worker's next trip number, or under ``number``. ``free``: slots beside what it runs."""
-        if len(queues) > 1 and self.store.address.cluster:
-            pytest.skip("in a cluster a trip for several queues is made of legs: see test_split_trips.py")
+        self.at_once(queues)
         if number is None:
             number = self.trips[worker] = self.trips.get(worker, 0) + 1
         call = trips.exchange(
@@ -248,7 +253,7 @@ def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: by
     """How the attempt of a taken job ended, from what lua/rules/trip/outcomes.lua calls number, text and line."""
     match kind:
         case Kind.KEPT:
-            return Outcome.kept(replace(job, keep_ms=number), result=line, missing=text)
+            return Outcome.kept(structs.replace(job, keep_ms=number), result=line, missing=text)
         case Kind.WAITING:
             return Outcome.waiting(job, wait_ms=number, delay_ms=int(text or 0))
         case Kind.THROTTLED:
