@@ -60,16 +60,13 @@ class FakeSentinel:
             return b"*-1\r\n"
         return _array(self.primary[0], str(self.primary[1]))
 
-    def switch(self, primary: tuple[str, int]) -> None:
-        """Tell everybody that it is there now."""
+    def switch(self, primary: tuple[str, int], *before_it: str) -> None:
+        """Tell everybody that it is there now; ``before_it``: what is said in one go with that."""
         before, self.primary = self.primary, primary
         assert before is not None
-        self.publish("{} {} {} {} {}".format(SERVICE, *before, *primary))
-
-    def publish(self, said: str) -> None:
-        """Tell everybody that something became of a primary."""
+        said = (*before_it, "{} {} {} {} {}".format(SERVICE, *before, *primary))
         for subscriber in self.subscribers:
-            subscriber.sendall(_array("message", "+switch-master", said))
+            subscriber.sendall(b"".join(_array("message", "+switch-master", words) for words in said))
 
     def end(self) -> None:
         self._server.shutdown()

@@ -92,15 +92,12 @@ def test_a_sentinel_that_talks_nonsense_is_left_alone_for_a_moment_and_then_hear
     eventually(lambda: not leads_somewhere(app))
 
 
-def test_what_cannot_be_understood_of_a_switch_is_said_once_and_later_ones_are_heard(
+def test_what_cannot_be_understood_of_a_switch_is_said_once_and_what_comes_with_it_is_heard(
     app: App, servers: list[Server], sentinel: FakeSentinel, logged: Lines
 ) -> None:
     enqueue(app)
     eventually(lambda: sentinel.subscribers)
-    for _ in range(2):
-        sentinel.publish("mymaster is elsewhere")
-    eventually(lambda: logged.of("redis.deaf"), 20)
-    sentinel.switch(place(servers[1]))
+    sentinel.switch(place(servers[1]), "mymaster is elsewhere", "mymaster is elsewhere")
     eventually(lambda: not leads_somewhere(app), 20)
     eventually(lambda: logged.names() == ["redis.deaf", "redis.switched"])
 

@@ -208,11 +208,16 @@ class _Ear(threading.Thread):
     def _hear(self, sentinel: Place) -> None:
         self._heard_s[sentinel] = time.monotonic()
         for said in self._lines[sentinel].arrived(0):
-            if not isinstance(said, list) or said[0] != b"message":
-                continue
-            service, _, _, host, port = said[2].decode().split(" ")
-            if service == self._sentinels.service:
-                self._switches.has_moved((host, int(port)), sentinel, just_now=True)
+            if isinstance(said, list) and said[0] == b"message":
+                try:
+                    self._understand(said[2].decode(), sentinel)
+                except ValueError as error:  # what has come with it may be a switch
+                    self._say(str(error))
+
+    def _understand(self, said: str, sentinel: Place) -> None:
+        service, _, _, host, port = said.split(" ")
+        if service == self._sentinels.service:
+            self._switches.has_moved((host, int(port)), sentinel, just_now=True)
 
     def _ask_for_life(self, sentinel: Place) -> None:
         silent_s = time.monotonic() - self._heard_s[sentinel]
