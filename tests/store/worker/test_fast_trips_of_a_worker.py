@@ -12,6 +12,7 @@ from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import Kind
 from jqjobs.store.call import Call
 from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.fast_trips import fast_trip
 from jqjobs.store.reads.queues import queue_status
 from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
@@ -107,6 +108,8 @@ def test_after_a_broken_one_nothing_is_counted_twice_and_what_it_took_goes_back(
         store.wire.reply()
         raise StoreUnavailable()
 
+    worker.system.run(fast_trip("q", "nobody", 1, 0))  # from now on Redis knows the script
+    sent.clear()
     with monkeypatch.context() as broken:
         broken.setattr(Store, "receive", breaks)
         with pytest.raises(StoreUnavailable):
