@@ -51,6 +51,7 @@ class Loop:
         self._turning = parts.turning
         self._wake_wait = parts.wake_wait
         self._wake_trip = parts.wake_trip
+        self._tail = parts.tail
         self._runner = parts.runner
         self._executor = parts.executor
         self._hook_queue = parts.hook_queue
@@ -205,6 +206,8 @@ class Loop:
                 is_idle = not self._batch.running_count
                 self._wake_trip.ask(*(self._fetching.ask() if is_idle else (0, 0)), poll_s)
                 poll_s += LATE_S if is_idle else 0.0
+        if not self._tail.is_on:  # else the monitor has to send what has ended
+            self._batch.rest()
         wait_s = max(0.0, min(poll_s, self._fetching.rest_s(self._executor.listen)))
         if self._wake_wait.wait(wait_s, for_token=wants_token, but=self._exchanger.blocked):
             self._fetching.lull.end()

@@ -122,7 +122,7 @@ class _Wiring:
         self.wake_wait = self._wake_wait(address, queues)
         self.offering = Offering(app.registry, config.lease_ms)
         self.statistics = JobStatistics(
-            self.runner.classifier, lambda: self.batch.running, self.batch.busy.set, self.exchanger.ask, self.rng
+            self.runner.classifier, lambda: self.batch.running, self.exchanger.ask, self.rng
         )
         self.hook_queue = HookQueue(app, self.exchanger, process.interrupter, self.board, self.rng)
 

@@ -43,6 +43,8 @@ class Around:
     is_quiet: bool = False
     clock_offset_ms: int = 0
     looks_in_ms: float = 0.0
+    #: Whether somebody listens to what jobs do.
+    is_on: bool = False
     when_idle: Callable[[], object] = dict
 
     @property
@@ -124,6 +126,7 @@ class Shift:
         self.asks: list[Ask] = []
         self.unreported: list[dict[str, list[str]]] = []
         self.when_idle: Callable[[], object] = lambda: self.unreported.append(worker.system.active())
+        self.has_listener = False
         self._send = worker.exchanger.send
 
     def work(self, *ids: str, **options: Any) -> None:
@@ -131,7 +134,9 @@ class Shift:
         config = WorkerConfig(
             app="app", redis_url="", worker_id="w", board="", channel_fd=0, daemon_pid=0, queues=("q",), **options
         )
-        self.around = around = cast(Any, Around(self.worker.exchanger, when_idle=self.when_idle))
+        self.around = around = cast(
+            Any, Around(self.worker.exchanger, is_on=self.has_listener, when_idle=self.when_idle)
+        )
         jobs: Any = self.jobs
         batch, exchanger = self.worker.batch, self.worker.exchanger
         parts = WorkerParts(
@@ -177,6 +182,16 @@ def test_all_is_reported_before_the_worker_waits(shift: Shift) -> None:
     """Also what has ended while the last trip was under way, which finds that there is nothing left."""
     shift.work(*many(700))
     assert shift.unreported == [{}]
+
+
+@pytest.mark.parametrize("has_listener", [False, True])
+def test_the_monitor_need_not_look_when_all_is_over_unless_somebody_hears_of_it(
+    shift: Shift, has_listener: bool
+) -> None:
+    looks: list[bool] = []
+    shift.has_listener, shift.when_idle = has_listener, lambda: looks.append(shift.worker.batch.busy.is_set())
+    shift.work(*many(3))
+    assert looks == [has_listener]
 
 
 def test_the_next_trip_is_sent_when_half_of_what_was_asked_for_is_left(shift: Shift) -> None:

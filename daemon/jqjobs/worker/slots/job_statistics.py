@@ -95,15 +95,11 @@ class JobStatistics:
 
     def __init__(
         self, clock: RedisClock, running: Callable[[], Sequence[TakenJob]],
-        wake: Callable[[], None], ask: Callable[[Call[int]], int], rng: random.Random,
+        ask: Callable[[Call[int]], int], rng: random.Random,
     ) -> None:  # fmt: skip
-        """``running``: returns the jobs that run now. ``wake``: tells the monitor that there is something to write.
-
-        ``ask``: runs a call; raises StoreError.
-        """
+        """``running``: returns the jobs that run now. ``ask``: runs a call; raises StoreError."""
         self._clock = clock
         self._running = running
-        self._wake = wake
         self._ask = ask
         self._tallies: dict[str, dict[str, Tally]] = defaultdict(dict)
         self._written = defaultdict[str, dict[str, Counter[str]]](lambda: defaultdict(Counter))
@@ -144,9 +140,7 @@ class JobStatistics:
                     self._alike = ends
                 else:
                     self._tally(ends)
-        if not self._has_news:
-            self._has_news = True
-            self._wake()
+        self._has_news = True
 
     def _tally(self, ends: _Ends) -> None:
         tallies = self._tallies[ends.queue]
@@ -159,11 +153,6 @@ class JobStatistics:
             return None
         # The two clocks are compared once a trip, so it may seem to start before it was there.
         return max(0, ends.started_ms + self._clock.clock_offset_ms - ends.ready_ms)
-
-    @property
-    def rest_s(self) -> float | None:
-        """How long the monitor of an idle worker may rest until there is something to write; None: for good."""
-        return max(0, self._next_ms - monotonic_ms()) / 1000 if self._has_news else None
 
     def write_due(self) -> None:
         """Write what is new, unless that was done in the last 10 s."""

@@ -36,6 +36,8 @@ _REPORT_MANY_AFTER_MS = 50
 #: A job that goes on although it was told to end is told again after this long.
 _AGAIN_MS = 100
 _AFTER_ERROR_S = 1.0
+#: While nothing is in hand it looks so often whether counts are to be written.
+_REST_S = 2.0
 
 
 def look_every_s(slots: int) -> float:
@@ -83,7 +85,8 @@ class _Told:
 class Monitor(threading.Thread):
     """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, sleeps otherwise.
 
-    What begins does not wake it: its first look is one turn later, see `Alarm`.
+    What begins does not wake it: its first look is one turn later, see `Alarm`. Nor does it wake for what is over by
+    then, where the main thread waits for more.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class Monitor(threading.Thread):
     def run(self) -> None:
         """Look until told to end."""
         while not self._ended.wait(self._look_every_s):
-            self._batch.busy.wait(self._rest_s)
+            self._batch.busy.wait(min(_REST_S, self._tail.rest_s))
             try:
                 self.look()
                 self._statistics.write_due()
@@ -129,12 +132,6 @@ class Monitor(threading.Thread):
             except Exception:
                 log.event("monitor.error", level=log.ERROR, exc_info=True)
                 self._ended.wait(_AFTER_ERROR_S)
-
-    @property
-    def _rest_s(self) -> float | None:
-        """How long to rest at most while nothing is in hand."""
-        found = [rest_s for rest_s in (self._statistics.rest_s, self._tail.rest_s) if rest_s is not None]
-        return min(found, default=None)
 
     def look(self) -> None:
         """Do what the age of the running jobs, or the end of the worker, calls for."""

@@ -169,7 +169,7 @@ class Batch:
         return released
 
     def rest(self) -> None:
-        """Clear `busy` when there is nothing in hand."""
+        """Clear `busy` when there is nothing in hand, so that the monitor need not look."""
         with self._lock:
             if not self._unstarted and not self._running:
                 self.busy.clear()

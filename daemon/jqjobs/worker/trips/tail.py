@@ -10,6 +10,7 @@ thread sees what runs, and sends:
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -166,8 +167,8 @@ class Tail:
                     pass  # the numbers of those that come later show that some are missing
 
     @property
-    def rest_s(self) -> float | None:
-        """How long the monitor of an idle worker may rest until there is something to send; None: for good."""
+    def rest_s(self) -> float:
+        """How long the monitor of an idle worker may rest until there is something to send; inf: for good."""
         if not any(unsent.events for unsent in self._unsent.copy().values()):
-            return None
+            return math.inf
         return max(0, self._next_ms - monotonic_ms()) / 1000

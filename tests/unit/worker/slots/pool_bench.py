@@ -55,7 +55,7 @@ class Bench:
         self.job_log = JobLog(log_jobs_ms)
         self.counted: list[Call[int]] = []
         self.statistics = JobStatistics(
-            SimpleNamespace(clock_offset_ms=0), list, lambda: None, self.counted.append, random.Random(1)  # type: ignore[arg-type]
+            SimpleNamespace(clock_offset_ms=0), list, self.counted.append, random.Random(1)  # type: ignore[arg-type]
         )  # fmt: skip
         event_loop = LoopThread()
         interrupter = ThreadInterrupter(lambda: False, event_loop)

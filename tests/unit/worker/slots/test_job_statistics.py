@@ -25,12 +25,8 @@ class Counting:
         self.written: list[tuple[str, str, dict[str, int]]] = []
         self.ends: list[tuple[int, str]] = []
         self.error: StoreError | None = None
-        self.woken = 0
         clock = SimpleNamespace(clock_offset_ms=1_000_000)
-        self.statistics = JobStatistics(clock, lambda: self.running, self.wake, self.ask, random.Random(1))
-
-    def wake(self) -> None:
-        self.woken += 1
+        self.statistics = JobStatistics(clock, lambda: self.running, self.ask, random.Random(1))
 
     def ask(self, call: Call[int]) -> int:
         if self.error is not None:
@@ -152,7 +148,6 @@ def test_without_redis_nothing_is_lost(counting: Counting) -> None:
     counting.end("a")
     counting.error = StoreUnavailable("no connection")
     assert counting.write() == []
-    assert counting.statistics.rest_s is not None, "it is tried again"
     counting.error = None
     assert counting.write() == [("q", "a", {"started": 1, "done": 1, "run:0": 1})]
 
@@ -187,17 +182,6 @@ def test_it_is_written_every_ten_seconds_while_there_is_something(
             moments.append(now_ms)
         now_ms += 500
     assert [later - earlier for earlier, later in pairwise(moments)] == [WRITE_EVERY_MS] * 2
-
-
-def test_an_idle_worker_is_woken_for_what_is_new_and_rests_for_good_afterwards(counting: Counting) -> None:
-    assert counting.statistics.rest_s is None
-    counting.end("a", None, None, None)
-    assert counting.woken == 1
-    rest_s = counting.statistics.rest_s
-    assert rest_s is not None
-    assert 0 <= rest_s <= WRITE_EVERY_MS / 1000
-    counting.write()
-    assert counting.statistics.rest_s is None
 
 
 def test_what_ended_last_is_written_with_its_moment_by_the_clock_of_redis(counting: Counting) -> None:
