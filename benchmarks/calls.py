@@ -13,7 +13,8 @@ from unittest.mock import Mock
 
 from figures import Figure
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import NewJob, TakenJob
+from jqjobs.jobs.records import NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
 from jqjobs.worker.trips.reports import Reports

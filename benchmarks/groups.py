@@ -15,7 +15,8 @@ from typing import NamedTuple
 import ledger
 from figures import Figure, percentile
 from jobs import turn
-from jqjobs.jobs.records import NewJob, TakenJob
+from jqjobs.jobs.records import NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls import enqueueing, leases, trips
 from stage import Stage, daemon, wait_until
 

@@ -22,9 +22,10 @@ from jqjobs.api.calls import limits_text
 from jqjobs.jobs.fingerprints import fingerprint
 from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import ID_LENGTH, NewJob, TakenJob
+from jqjobs.jobs.records import ID_LENGTH, NewJob
 from jqjobs.jobs.schedule_entry import Entry
 from jqjobs.jobs.statistics import Ended, bucket_of, end_line
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.jobs.timetable import Policy, Timetable
 from jqjobs.store import keys
 from jqjobs.store.call import Call

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from jqjobs.jobs import not_run
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, Status, TakenJob
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.fast_trips import fast_trip

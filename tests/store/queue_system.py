@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cluster_server import ask
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs import not_run
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Enqueued, Kind, NewJob, Status, TakenJob
+from jqjobs.jobs.records import Enqueued, Kind, NewJob, Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
@@ -252,7 +254,7 @@ def outcome(job: TakenJob, kind: Kind, number: int = 0, text: str = "", line: by
     """How the attempt of a taken job ended, from what lua/rules/trip/outcomes.lua calls number, text and line."""
     match kind:
         case Kind.KEPT:
-            return Outcome.kept(replace(job, keep_ms=number), result=line, missing=text)
+            return Outcome.kept(structs.replace(job, keep_ms=number), result=line, missing=text)
         case Kind.WAITING:
             return Outcome.waiting(job, wait_ms=number, delay_ms=int(text or 0))
         case Kind.THROTTLED:

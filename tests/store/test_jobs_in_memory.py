@@ -16,7 +16,8 @@ from jqjobs.inprocess.settling import settle
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.groups import group_fields
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
+from jqjobs.jobs.records import Enqueued, Kind, NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import batches, bringing, enqueueing, upkeep
 from jqjobs.store.calls.cancels import cancel

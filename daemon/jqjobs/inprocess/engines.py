@@ -27,7 +27,8 @@ from jqjobs.inprocess.replies import reply_to
 from jqjobs.inprocess.settling import settle
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Enqueued, Kind, NewJob, TakenJob
+from jqjobs.jobs.records import Enqueued, Kind, NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Settled
 from jqjobs.worker.attempts.hook_calls import call_hook, events_of

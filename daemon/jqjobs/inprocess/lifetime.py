@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from jqjobs.api.app import App
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.life.life_hooks import LifeHooks
 

@@ -14,7 +14,8 @@ from typing import Any
 from jqjobs.inprocess.turns import Turns
 from jqjobs.jobs.groups import FIELD
 from jqjobs.jobs.limits import UNLIMITED
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, NewJob, TakenJob
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, Coalesce, Enqueued, NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.trips import Settled
 
 #: States in which a job has not started.

@@ -12,7 +12,8 @@ from jqjobs.base.clock import Duration
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.options import positive_ms
 from jqjobs.jobs.partitions import queue_of
-from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS, TakenJob
+from jqjobs.jobs.records import DEFAULT_MAX_ATTEMPTS
+from jqjobs.jobs.taken_job import TakenJob
 
 
 class JobReporter(Protocol):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 
 
 def released(job: TakenJob) -> Outcome:

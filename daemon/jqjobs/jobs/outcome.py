@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 
 
 class Outcome(msgspec.Struct):  # one a job, unless it was a plain success: made in half the time of a dataclass

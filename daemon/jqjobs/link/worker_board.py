@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import (
     FIRST_CANCEL,
     FIRST_ENTRY,

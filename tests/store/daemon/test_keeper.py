@@ -17,7 +17,7 @@ from jqjobs.daemon.lease_messages import Charge, EndWorker, Join, LeaseEvent, Re
 from jqjobs.daemon.leases.keeper import LeaseKeeper
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
 from jqjobs.store.call import Call

@@ -10,8 +10,9 @@ from typing import Any
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.partitions import Partitions
-from jqjobs.jobs.records import NewJob, TakenJob
+from jqjobs.jobs.records import NewJob
 from jqjobs.jobs.selector import Selector
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
 from jqjobs.store.calls import batches, daemons, enqueueing, job_notes, leases, moves, transfers, trips, upkeep

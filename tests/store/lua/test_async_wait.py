@@ -14,7 +14,8 @@ from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import ResultMissing
 from jqjobs.jobs.blame import Scope
-from jqjobs.jobs.records import Enqueued, Kind, TakenJob
+from jqjobs.jobs.records import Enqueued, Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
 from jqjobs.store.calls.cancels import CancelAnswer, cancel

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jqjobs.jobs.records import Enqueued, Kind, TakenJob
+from jqjobs.jobs.records import Enqueued, Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.cancels import CancelAnswer, Cancelled, cancel, cancels

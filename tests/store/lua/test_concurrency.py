@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from jqjobs.jobs.limits import Concurrency, RateLimit
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases
 from jqjobs.store.calls.cancels import cancel

@@ -13,8 +13,9 @@ import pytest
 
 from jqjobs.jobs.blame import Scope
 from jqjobs.jobs.flow import OnDead, written
-from jqjobs.jobs.records import Kind, State, TakenJob
+from jqjobs.jobs.records import Kind, State
 from jqjobs.jobs.selector import Selector
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import batches, cancels, daemons, leases, recalls, upkeep, waits
 from jqjobs.store.calls.deaths import deaths

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from jqjobs.jobs.groups import group_fields
-from jqjobs.jobs.records import Kind, NewJob, TakenJob
+from jqjobs.jobs.records import Kind, NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls import enqueueing, fast_trips, trips, upkeep
 from jqjobs.store.calls.relaying import relay
 from store.queue_system import LEASE_MS, QueueSystem, outcome

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from jqjobs.jobs.blame import Scope
-from jqjobs.jobs.records import Kind, Status, TakenJob
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.cancels import cancel

@@ -14,7 +14,8 @@ import pytest
 
 from jqjobs.errors import StoreFull
 from jqjobs.jobs.flow import OnDead
-from jqjobs.jobs.records import Kind, NewJob, TakenJob
+from jqjobs.jobs.records import Kind, NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.address import parse_url
 from jqjobs.store.call import Call
 from jqjobs.store.calls import batches, enqueueing, leases, transfers, trips, upkeep

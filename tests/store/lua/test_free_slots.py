@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.jobs.limits import Concurrency, RateLimit
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls import trips
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 

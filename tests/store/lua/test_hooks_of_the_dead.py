@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, trips, upkeep
 from jqjobs.store.calls.deaths import Death, deaths
@@ -77,7 +77,7 @@ def test_the_last_failure_tells_that_it_was_the_last(system: QueueSystem) -> Non
 
 def test_nothing_is_told_of_what_came_too_late_nor_of_plain_successes(system: QueueSystem) -> None:
     first, second = taken(system, "a", "b")
-    late = outcome(replace(first, attempt=7), Kind.FAILED)
+    late = outcome(structs.replace(first, attempt=7), Kind.FAILED)
     answer = report(system, late, outcome(second, Kind.DONE))
     assert (answer.stale, answer.settled) == (("a",), {})
     assert report(system, outcome(first, Kind.FAILED), tell_settled=False).settled == {}

@@ -11,7 +11,8 @@ import pytest
 from jqjobs.errors import Conflict
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls import job_notes
 from jqjobs.store.reads.jobs import JobInfo, job_info
 from jqjobs.store.reads.notes import LogLine

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from jqjobs.jobs.blame import Scope
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, trips
 from store.queue_system import START_MS, QueueSystem, outcome

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.jobs.limits import Concurrency
-from jqjobs.jobs.records import Kind, NewJob, TakenJob
+from jqjobs.jobs.records import Kind, NewJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
 from store.queue_system import START_MS, QueueSystem, outcome

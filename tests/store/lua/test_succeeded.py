@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, trips
 from jqjobs.store.reads.jobs import Trace, job_or_trace

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jqjobs.jobs.blame import Scope
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import leases, upkeep
 from store.queue_system import QueueSystem, outcome

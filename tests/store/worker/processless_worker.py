@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard

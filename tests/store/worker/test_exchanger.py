@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreUnavailable
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import PLACES
 from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.store import Store

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
@@ -36,7 +37,7 @@ class HookedWorker(ProcesslessWorker):
 
 
 def _ended(job: TakenJob, kind: Kind, after: Any, attempt: int | None) -> Outcome:
-    of = replace(job, attempt=attempt or job.attempt, keep_ms=1000)
+    of = structs.replace(job, attempt=attempt or job.attempt, keep_ms=1000)
     return Outcome(of, kind, delay_ms=1000, line=b"{}", after=after)
 
 

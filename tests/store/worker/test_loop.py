@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.exits import WorkerExit
 from jqjobs.link.worker_config import WorkerConfig
 from jqjobs.store.store import Store

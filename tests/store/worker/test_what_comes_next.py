@@ -9,7 +9,8 @@ import pytest
 from jqjobs import App
 from jqjobs.errors import JobTimeout
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import MOST_HUNG, Kind, TakenJob
+from jqjobs.jobs.records import MOST_HUNG, Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.upkeep import retry
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner

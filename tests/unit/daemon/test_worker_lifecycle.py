@@ -19,7 +19,8 @@ from jqjobs.daemon.worker_lifecycle import Handover, WorkerLifecycle
 from jqjobs.daemon.workers import stop_plans
 from jqjobs.daemon.workers.spawn import WorkerProcess
 from jqjobs.daemon.workers.worker_processes import WorkerProcesses
-from jqjobs.jobs.records import AttemptRef, TakenJob
+from jqjobs.jobs.records import AttemptRef
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import BoardFile, Stage, Word
 from jqjobs.link.bounds import MAX_PROCESSES, Bounds
 from jqjobs.link.exits import WorkerExit

@@ -10,7 +10,8 @@ import pytest
 from jqjobs import App, current_job
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner
 

@@ -17,7 +17,8 @@ from jqjobs.errors import ConfigError, Discard, InvalidOption, JobFailed, JobInt
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.hooks import EVENTS, Hooks
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.deaths import Death
 from jqjobs.store.calls.trips import Settled

@@ -18,7 +18,8 @@ from jqjobs import App, Concurrency, RateLimit
 from jqjobs.api.function import Job
 from jqjobs.errors import InvalidArguments, InvalidOption
 from jqjobs.jobs.limits import MAX_NAME_BYTES, MOST_STARTS, UNLIMITED, Limits, limit_name
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner
 

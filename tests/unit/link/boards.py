@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard

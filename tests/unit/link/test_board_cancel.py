@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board, Entry
 from jqjobs.link.board_layout import PLACES
 from unit.link.boards import in_hand, worker_side

@@ -22,7 +22,7 @@ from collections import deque
 from pathlib import Path
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 board, number = WorkerBoard(Path(sys.argv[1])), 0
 board._free = deque(range(5))
 while True:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import PLACES, Stage, Word
 from jqjobs.link.worker_board import WorkerBoard

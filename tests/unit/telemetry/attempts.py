@@ -9,7 +9,7 @@ from typing import Any
 
 from jqjobs import App
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.attempts.thread_interrupt import ThreadInterrupter

@@ -21,7 +21,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from jqjobs import App, Discard, InvalidArguments, Retry, Snooze, current_job
 from jqjobs.jobs.payload import decode_payload
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.otel import instrument
 from jqjobs.testing import in_memory
 from jqjobs.worker.attempts.async_work import AsyncWork

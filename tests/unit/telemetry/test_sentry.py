@@ -17,7 +17,7 @@ from jqjobs import App, Discard, Retry, Snooze
 from jqjobs.api import job_registry
 from jqjobs.base import log
 from jqjobs.errors import JobInterrupted
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.sentry import JqIntegration
 from jqjobs.testing import in_memory
 from jqjobs.worker.attempts.async_work import AsyncWork

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.trips.batch import Batch
 
 

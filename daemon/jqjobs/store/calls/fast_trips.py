@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.jobs.records import Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Trip, plain_jobs

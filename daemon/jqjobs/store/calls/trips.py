@@ -10,7 +10,8 @@ from typing import Any
 
 from jqjobs.jobs.blame import Scope, read_suspicion
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, Status, TakenJob
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.reply_values import moment, number, text

@@ -12,7 +12,7 @@ from jqjobs.api.app import Job
 from jqjobs.api.batches import Batch, batch_of_running
 from jqjobs.jobs.context import JobContext, JobReporter
 from jqjobs.jobs.observers import Ending
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 

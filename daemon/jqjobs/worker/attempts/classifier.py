@@ -36,7 +36,8 @@ from jqjobs.jobs.flow import MAX_PREVIOUS_BYTES, Flow
 from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.payload import has_nonfinite, is_envelope
-from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG, TakenJob
+from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.attempt import Attempt, most_attempts
 from jqjobs.worker.attempts.reasons import REASONS, ended_while_told, told_in
 

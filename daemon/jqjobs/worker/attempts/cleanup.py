@@ -17,7 +17,7 @@ from jqjobs.base import log
 from jqjobs.jobs.context import JobContext, context_of
 from jqjobs.jobs.hooks import Hook
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.hook_calls import HOOK_LIMIT_MS, call_hook
 from jqjobs.worker.attempts.reasons import REASONS

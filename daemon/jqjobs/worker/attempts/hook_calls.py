@@ -28,7 +28,8 @@ from jqjobs.jobs.context import JobContext, context_of
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.payload import decode_payload
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.calls.deaths import Death, deaths
 from jqjobs.store.calls.trips import Settled

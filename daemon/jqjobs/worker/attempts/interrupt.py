@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs.hooks import Outside
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop, MainLoop
 from jqjobs.worker.attempts.reasons import CANCELLED, STOPPED, is_heeded, late

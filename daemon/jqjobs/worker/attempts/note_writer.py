@@ -20,7 +20,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import Conflict, StoreError
 from jqjobs.jobs.context import JobContext
-from jqjobs.jobs.records import AttemptRef, TakenJob
+from jqjobs.jobs.records import AttemptRef
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls import job_notes, waits
 from jqjobs.store.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 
 #: What is raised in jobs from outside.
 REASONS = (JobTimeout, JobCancelled, JobInterrupted)

@@ -23,7 +23,8 @@ from jqjobs.jobs.context import JobReporter, context_of, set_running
 from jqjobs.jobs.hooks import Hook, Outside, wrapped
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.payload import decode_payload
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.attempt import Attempt
 from jqjobs.worker.attempts.classifier import MOST_ERROR, Classifier

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jqjobs.errors import JobTimeout
 from jqjobs.jobs.hooks import Outside
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import EventLoop
 from jqjobs.worker.attempts.reasons import REASONS, is_heeded, late

@@ -15,7 +15,7 @@ from typing import Any
 from jqjobs.base import log
 from jqjobs.errors import JobTimeout
 from jqjobs.jobs.app_hooks import AppHooks
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.hook_calls import HOOK_LIMIT_MS
 from jqjobs.worker.attempts.interrupt import Interrupter
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.classifier import Classifier
 from jqjobs.worker.life.instructions import Instructions
 from jqjobs.worker.trips.wake_wait import WakeWait

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.runner import Runner

@@ -11,7 +11,7 @@ from collections import deque
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.slots.executor import EndSignals
 from jqjobs.worker.slots.job_log import JobLog
 from jqjobs.worker.slots.job_statistics import JobStatistics

@@ -10,7 +10,8 @@ from typing import Protocol, TextIO
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.base.wakeup import Wakeup
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.event_loop import EventLoop
 from jqjobs.worker.attempts.leftovers import end_leftovers
 from jqjobs.worker.attempts.runner import Runner

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from jqjobs.base import log
 from jqjobs.base.clock import format_age, monotonic_ms
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.classifier import frames_of
 
 _SUCCESSES = (Kind.DONE, Kind.KEPT)

@@ -18,8 +18,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
 from jqjobs.jobs.statistics import BUCKETS, MOST_RECENT, Ended, bucket_of, end_line, end_of
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.statistics import add_statistics
 from jqjobs.store.scripts import script

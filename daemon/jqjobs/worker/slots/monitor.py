@@ -16,7 +16,7 @@ from typing import Protocol
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.outage import Failures
 from jqjobs.worker.attempts.note_writer import NoteWriter

@@ -13,7 +13,7 @@ from functools import partial
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.reasons import CANCELLED, STOPPED, late
 from jqjobs.worker.attempts.runner import Runner

@@ -9,7 +9,8 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JqError
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, Status, TakenJob
+from jqjobs.jobs.records import Kind, Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.trips import Settled, Trip
 from jqjobs.worker.trips.batch import Batch
 from jqjobs.worker.trips.broken_queues import BrokenQueues

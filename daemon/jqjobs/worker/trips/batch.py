@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from jqjobs.base.alarm import Alarm
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.worker.trips.reports import Reports

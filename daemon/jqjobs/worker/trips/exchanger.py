@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import JqError, StoreError
-from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.jobs.records import Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.trips import Trip
 from jqjobs.store.silent_nodes import SilentNodes

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.reports import Report
 from jqjobs.worker.trips.suspects import Allowed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jqjobs.errors import StoreError
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
 from jqjobs.store.calls.fast_trips import fast_trip

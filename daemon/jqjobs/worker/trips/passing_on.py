@@ -11,7 +11,7 @@ from contextlib import suppress
 from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import Flow
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.bringing import deliver_flow
 from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps

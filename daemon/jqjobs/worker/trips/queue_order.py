@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Protocol
 
 from jqjobs.jobs.partitions import queue_of
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.queue_choice import is_like
 
 #: With weights a queue gives no more jobs in a row while another one may have work.

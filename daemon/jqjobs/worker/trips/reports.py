@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import Stage
 from jqjobs.link.worker_board import WorkerBoard
 

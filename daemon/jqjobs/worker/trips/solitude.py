@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
-from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.jobs.records import Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store import keys
 from jqjobs.store.calls.trips import Trip
 from jqjobs.store.going_on import be_brief

@@ -8,7 +8,7 @@ where other workers go on with what is ready, else for a while.
 from __future__ import annotations
 
 from jqjobs.jobs.blame import Scope
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.batch import Batch

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
 from jqjobs.jobs.statistics import end_of
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.tail import TailEvent, tell
 from jqjobs.store.calls.trips import Trip

@@ -17,7 +17,7 @@ import pytest
 from jqjobs.daemon.memory.free_memory import MemorySample
 from jqjobs.daemon.memory.guard import MemoryGuard
 from jqjobs.daemon.workers.stop_plans import StopPlan
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
 from unit.link.boards import mark_all, run_only

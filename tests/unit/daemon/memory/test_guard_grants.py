@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import Stage
 from unit.daemon.memory.memory_host import RESERVE_MIB, TOTAL_MIB, Host
 from unit.link.boards import worker_side

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jqjobs.daemon.workers.dumps import Dumps
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.stacks import stacks_path
 from log_lines import Lines

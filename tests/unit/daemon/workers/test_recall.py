@@ -9,7 +9,7 @@ import pytest
 from jqjobs.daemon.lease_messages import Recall
 from jqjobs.daemon.workers.recall import Recaller
 from jqjobs.daemon.workers.spawn import WorkerProcess
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import Stage, Word
 from unit.daemon.fake_workers import FakeWorkers
 from unit.link.boards import in_hand, worker_side

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jqjobs.daemon.workers.time_limits import Silence
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word
 from unit.link.boards import mark_all, run_only

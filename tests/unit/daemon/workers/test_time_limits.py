@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.workers.time_limits import enforce_time_limits
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage
 from unit.link.boards import mark_all, run_only

@@ -8,7 +8,8 @@ import pytest
 
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.trips import exchange
 
 

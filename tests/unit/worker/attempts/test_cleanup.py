@@ -15,7 +15,8 @@ from jqjobs import App
 from jqjobs.errors import JobCancelled
 from jqjobs.jobs.context import JobContext
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts import cleanup
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.event_loop import LoopThread

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts import runner
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter
 

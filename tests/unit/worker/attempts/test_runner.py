@@ -35,7 +35,8 @@ from jqjobs.errors import (
 )
 from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.classifier import describe
 from jqjobs.worker.attempts.interrupt import TIME_LIMIT_SIGNAL, Interrupter

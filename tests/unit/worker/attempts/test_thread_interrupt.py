@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import JobCancelled, JobInterrupted, JobTimeout
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts import thread_interrupt
 from jqjobs.worker.attempts.event_loop import LoopThread
 from jqjobs.worker.attempts.reasons import REASONS

@@ -11,7 +11,8 @@ import pytest
 
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.channel import Channel
 from jqjobs.worker.life import memory_grants
 from jqjobs.worker.life.instructions import Instructions

@@ -11,7 +11,7 @@ from typing import Any
 from jqjobs import App, current_job
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.worker_board import WorkerBoard
 from jqjobs.store.call import Call
 from jqjobs.worker.attempts.event_loop import LoopThread

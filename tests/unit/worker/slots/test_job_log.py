@@ -16,7 +16,7 @@ from jqjobs.base import log
 from jqjobs.errors import Discard, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs import not_run
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.interrupt import Interrupter
 from jqjobs.worker.attempts.runner import Runner
 from jqjobs.worker.slots import job_log

@@ -12,7 +12,8 @@ import pytest
 
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.worker.slots.job_statistics import WRITE_EVERY_MS, JobStatistics
 

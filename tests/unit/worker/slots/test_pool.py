@@ -15,7 +15,8 @@ import pytest
 
 from jqjobs import current_job
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Word
 from jqjobs.link.worker_board import WorkerBoard

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jqjobs.base.clock import monotonic_ms
-from jqjobs.jobs.records import Kind, TakenJob
+from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link import worker_board as board_module
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import Stage, Word

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import Board
 from jqjobs.link.board_layout import PLACES
 from jqjobs.worker.trips.batch import Batch

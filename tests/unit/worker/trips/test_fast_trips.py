@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.jobs.records import Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.fast_trips import FULL_EVERY_MS, FastTrips
 

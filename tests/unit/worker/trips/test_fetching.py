@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.jobs.records import Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips import fetching
 from jqjobs.worker.trips.batch import Batch

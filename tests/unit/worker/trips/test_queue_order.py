@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from jqjobs.jobs.records import TakenJob
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.trips.queue_order import Shares, StrictOrder, Turns, queue_order
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from jqjobs.jobs.records import Status, TakenJob
+from jqjobs.jobs.records import Status
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls.tail import TailEvent
 from jqjobs.store.calls.trips import Trip
 from jqjobs.worker.trips.reports import Report
