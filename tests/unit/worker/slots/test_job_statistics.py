@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind
+from jqjobs.jobs.statistics import bucket_of
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.worker.slots.job_statistics import WRITE_EVERY_MS, JobStatistics
@@ -26,8 +30,8 @@ class Counting:
         self.written: list[tuple[str, str, dict[str, int]]] = []
         self.ends: list[tuple[int, str]] = []
         self.error: StoreError | None = None
-        clock = SimpleNamespace(clock_offset_ms=1_000_000)
-        self.statistics = JobStatistics(clock, lambda: self.running, self.ask, random.Random(1))
+        self.clock = SimpleNamespace(clock_offset_ms=1_000_000)
+        self.statistics = JobStatistics(self.clock, lambda: self.running, self.ask, random.Random(1))
 
     def ask(self, call: Call[int]) -> int:
         if self.error is not None:
@@ -91,17 +95,33 @@ def test_what_did_not_run_is_not_counted(counting: Counting, kind: Kind) -> None
     assert counting.write() == []
 
 
-def test_short_jobs_that_are_alike_are_not_mixed_up_with_others(counting: Counting) -> None:
-    for name, queue, started_ms, ready_ms in (
-        ("a", "q", 1000, 0), ("a", "q", 1000, 0), ("a", "p", 1000, 0), ("b", "p", 1000, 0),
-        ("b", "p", 1000, 1_000_000), ("b", "p", 1003, 1_000_000),
-    ):  # fmt: skip
-        counting.end(name, queue=queue, started_ms=started_ms, ready_ms=ready_ms)
-    assert counting.write() == [
-        ("p", "a", {"started": 1, "done": 1, "run:0": 1}),
-        ("p", "b", {"started": 3, "done": 3, "run:0": 3, "wait_ms": 2003, "wait:8": 2}),
-        ("q", "a", {"started": 2, "done": 2, "run:0": 2}),
-    ]  # fmt: skip
+_ATTEMPT = st.tuples(
+    st.sampled_from("pq"), st.sampled_from("ab"), st.sampled_from([None, Kind.HUNG, Kind.WAITING]),
+    st.sampled_from([0, 4, 5, 9, 10]), st.sampled_from([None, -1, 0, 4, 5, 10**9]),
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(_ATTEMPT, max_size=12), max_size=4))
+def test_jobs_that_are_alike_are_counted_and_told_as_if_each_was_alone(
+    rounds: list[list[tuple[str, str, Kind | None, int, int | None]]],
+) -> None:
+    counting, total = Counting(), Counter[tuple[str, str, str]]()
+    expected, ends = Counter[tuple[str, str, str]](), 0
+    for attempts in rounds:
+        for queue, name, kind, run_ms, wait_ms in attempts:
+            ready_ms = 0 if wait_ms is None else 2 * 10**9 - wait_ms
+            started_ms = 2 * 10**9 - counting.clock.clock_offset_ms
+            counting.end(name, kind, run_ms=run_ms, started_ms=started_ms, queue=queue, ready_ms=ready_ms)
+            waited_ms = None if wait_ms is None else max(0, wait_ms)
+            found = {"started": 1, kind or "done": 1, "run_ms": run_ms, f"run:{bucket_of(run_ms)}": 1}
+            if waited_ms is not None:
+                found |= {"wait_ms": waited_ms, f"wait:{bucket_of(waited_ms)}": 1}
+            expected += Counter({(queue, name, field): n for field, n in found.items()})
+            ends += kind is not Kind.WAITING
+        for queue, name, growth in counting.write():
+            total += Counter({(queue, name, field): n for field, n in growth.items()})
+        ends -= len(counting.ends)
+    assert (total, ends) == (expected, 0)
 
 
 def test_a_wait_is_from_ready_to_start_by_the_clock_of_redis(counting: Counting) -> None:
@@ -142,7 +162,7 @@ def test_a_queue_is_forgotten_once_all_of_it_has_ended_and_is_written(counting: 
     assert [(queue, name, growth.get("started", 0)) for queue, name, growth in counting.write()] == [
         ("q0", "a", 1), ("r", "b", 0),
     ]  # fmt: skip
-    assert [list(each) for each in held] == [[]] * 3
+    assert [list(each) for each in held] == [["q0"]] * 3, "its next job may be like the last one"
 
 
 def test_without_redis_nothing_is_lost(counting: Counting) -> None:
