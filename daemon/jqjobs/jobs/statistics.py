@@ -60,12 +60,6 @@ def bucket_of(ms: int) -> int:
     return min((ms // SMALLEST_MS).bit_length(), BUCKETS - 1)
 
 
-def bucket_around(ms: int) -> range:
-    """Return which durations are counted in the same bucket as this one, whole ms; none is longer than 30 years."""
-    bucket = bucket_of(ms)
-    return range(BOUNDS_MS[bucket - 1] if bucket else 0, BOUNDS_MS[bucket] if bucket < BUCKETS - 1 else 10**12)
-
-
 def end_line(job_id: str, name: str, ended: Ended, run_ms: int, wait_ms: int | None) -> str:
     """Return the end of an attempt as the store remembers it; ``wait_ms`` None: nobody knows."""
     return f"{job_id} {name} {ended} {run_ms} {'-' if wait_ms is None else wait_ms}"

@@ -1,8 +1,8 @@
 """Counts what became of the attempts of one worker, by job name, and now and then adds that to what Redis has, with the
 latest of them.
 
-Counting is a few additions a job, in this process only. The monitor thread writes every 10 s what is new, so a worker
-that is killed loses that much; one that drains loses nothing.
+Counting is one look-up and a few additions a job, in this process only. The monitor thread writes every 10 s what is
+new, so a worker that is killed loses that much; one that drains loses nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.statistics import BUCKETS, MOST_RECENT, Ended, bucket_around, bucket_of, end_line, end_of
+from jqjobs.jobs.statistics import BUCKETS, MOST_RECENT, Ended, bucket_of, end_line, end_of
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls.statistics import add_statistics
@@ -43,14 +43,14 @@ class Tally:
         self.runs = [0] * BUCKETS
         self.waits = [0] * BUCKETS
 
-    def add(self, alike: Alike) -> None:
-        """Count attempts that are alike."""
-        self.ends[alike.ended] += alike.count
-        self.run_ms += alike.run_ms
-        self.runs[bucket_of(alike.runs[0])] += alike.count
-        if alike.waits:
-            self.wait_ms += alike.wait_ms
-            self.waits[bucket_of(alike.waits[0])] += alike.count
+    def add(self, run_ms: int, wait_ms: int | None, ended: Ended, count: int) -> None:
+        """Count attempts that ran and waited for so long; ``wait_ms`` None: that is not known, or no news."""
+        self.ends[ended] += count
+        self.run_ms += run_ms * count
+        self.runs[bucket_of(run_ms)] += count
+        if wait_ms is not None:
+            self.wait_ms += wait_ms * count
+            self.waits[bucket_of(wait_ms)] += count
 
     def fields(self) -> Counter[str]:
         """Return what is counted, as the store has it."""
@@ -61,28 +61,32 @@ class Tally:
         return found
 
 
-class Alike:
-    """Attempts of one name that ended alike, and whose times are counted in the same buckets."""
+class _Ends:
+    """Attempts that ended alike; more than one only where they are successes of no length, begun within one ms.
 
-    __slots__ = ("count", "ended", "latest", "name", "queue", "run_ms", "runs", "wait_ms", "waits")
+    Copied from the first one, since a job has its payload with it.
+    """
 
-    def __init__(self, queue: str, name: str, ended: Ended, run_ms: int, wait_ms: int | None, latest: Latest) -> None:
-        """One attempt; ``wait_ms`` None: that is not known, or no news."""
-        self.queue, self.name, self.ended, self.latest = queue, name, ended, latest
-        self.count, self.run_ms, self.wait_ms = 1, run_ms, wait_ms or 0
-        self.runs = bucket_around(run_ms)
-        self.waits = range(0) if wait_ms is None else bucket_around(wait_ms)
+    __slots__ = ("count", "ended", "ended_ms", "name", "queue", "ready_ms", "run_ms", "started_ms")
 
-
-#: The last attempts of a queue that ended: id, name, how, when (boottime), for how long it ran and had waited (all ms).
-Latest = deque[tuple[str, str, Ended, int, int, int | None]]
+    def __init__(self, job: TakenJob, ended: Ended, ended_ms: int) -> None:
+        self.queue, self.name = job.queue, job.name
+        self.ready_ms, self.started_ms, self.ended_ms = job.ready_ms, job.started_ms, ended_ms
+        self.run_ms = ended_ms - job.started_ms
+        self.ended, self.count = ended, 1
 
 
-def _latest() -> Latest:
+#: Ids of the jobs of a queue that ended last, and how each did. No more than are wanted: the ids of ten seconds of a
+#: drain would take so much memory that it takes a tenth more CPU.
+_Latest = deque[tuple[str, _Ends]]
+
+
+def _latest() -> _Latest:
     return deque(maxlen=MOST_RECENT)
 
 
-_DONE, _NONE = Ended.DONE, Alike("", "", Ended.DONE, 0, None, _latest())
+_NONE = _Ends(TakenJob("", "", 0, "", b""), Ended.DONE, -1)
+_NONE.count = 0
 
 
 class JobStatistics:
@@ -102,11 +106,11 @@ class JobStatistics:
         self._ask = ask
         self._tallies: dict[str, dict[str, Tally]] = defaultdict(dict)
         self._written = defaultdict[str, dict[str, Counter[str]]](lambda: defaultdict(Counter))
-        #: Not in a tally yet.
-        self._alike = _NONE
-        #: Those that `write` has not seen, and those that it has seen and not written.
-        self._latest = defaultdict[str, Latest](_latest)
-        self._unwritten = defaultdict[str, Latest](_latest)
+        #: Not in a tally yet, and the latest ones of that queue.
+        self._alike, self._like_it = _NONE, _latest()
+        #: The latest ones that are not written yet: those that `write` has not seen, and those that it has.
+        self._latest = defaultdict[str, _Latest](_latest)
+        self._unwritten = defaultdict[str, _Latest](_latest)
         self._counting = threading.Lock()
         self._writing = threading.Lock()
         self._has_news = self._has_failed = False
@@ -116,49 +120,50 @@ class JobStatistics:
 
     def count(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
         """An attempt has ended, at ``ended_ms`` boottime; None: a success with nothing to say."""
-        started_ms, ready_ms, alike = job.started_ms, job.ready_ms, self._alike
-        run_ms, wait_ms = ended_ms - started_ms, started_ms + self._clock.clock_offset_ms - ready_ms
-        # Most jobs are like the one before: then this is a tenth as long.
+        alike = self._alike
+        # Most jobs of a drain are like the one before: then this is a third as long.
         if (
-            outcome is None and ready_ms and wait_ms in alike.waits and run_ms in alike.runs
-            and job.name == alike.name and job.queue == alike.queue
+            outcome is None and ended_ms == job.started_ms == alike.started_ms and job.name is alike.name
+            and job.ready_ms == alike.ready_ms and job.queue is alike.queue
         ):  # fmt: skip
             alike.count += 1
-            alike.run_ms += run_ms
-            alike.wait_ms += wait_ms
-            alike.latest.append((job.id, job.name, _DONE, ended_ms, run_ms, wait_ms))
-        elif (ended := end_of(outcome)) is not None:
-            # The two clocks are compared once a trip, so it may seem to start before it was there.
-            self._count_other(job, ended, ended_ms, max(0, wait_ms) if ready_ms else None)
+            self._like_it.append((job.id, alike))
+        else:
+            self._count_other(job, outcome, ended_ms)
 
-    def _count_other(self, job: TakenJob, ended: Ended, ended_ms: int, wait_ms: int | None) -> None:
-        run_ms = ended_ms - job.started_ms
+    def _count_other(self, job: TakenJob, outcome: Outcome | None, ended_ms: int) -> None:
         with self._counting:
-            if (before := self._alike) is not _NONE:
-                self._tally(before)
-            latest = self._latest[job.queue]
-            self._alike = Alike(job.queue, job.name, ended, run_ms, wait_ms, latest)
-            if ended is not Ended.WAITING:  # the job goes on
-                latest.append((job.id, job.name, ended, ended_ms, run_ms, wait_ms))
-            if ended is not Ended.DONE:
+            if self._alike.count:
                 self._tally(self._alike)
-                self._alike = _NONE
-            self._has_news = True
+            self._alike = _NONE
+            if (ended := end_of(outcome)) is not None:
+                ends, latest = _Ends(job, ended, ended_ms), self._latest[job.queue]
+                if ended is not Ended.WAITING:  # the job goes on
+                    latest.append((job.id, ends))
+                if outcome is None and not ends.run_ms:
+                    self._alike, self._like_it = ends, latest
+                else:
+                    self._tally(ends)
+        self._has_news = True
 
-    def _tally(self, alike: Alike) -> None:
-        tallies = self._tallies[alike.queue]
-        if alike.name not in tallies:
-            tallies[alike.name] = Tally()
-        tallies[alike.name].add(alike)
+    def _tally(self, ends: _Ends) -> None:
+        tallies = self._tallies[ends.queue]
+        if ends.name not in tallies:
+            tallies[ends.name] = Tally()
+        tallies[ends.name].add(ends.run_ms, self._wait_ms(ends), ends.ended, ends.count)
+
+    def _wait_ms(self, ends: _Ends) -> int | None:
+        if not ends.ready_ms:
+            return None
+        # The two clocks are compared once a trip, so it may seem to start before it was there.
+        return max(0, ends.started_ms + self._clock.clock_offset_ms - ends.ready_ms)
 
     def write_due(self) -> None:
         """Write what is new, unless that was done in the last 10 s."""
         now_ms = monotonic_ms()
-        if now_ms >= self._next_ms:
-            has_ended = self._has_news or self._alike.latest
-            if has_ended or self._runs_since(now_ms - WRITE_EVERY_MS):
-                self._next_ms = now_ms + WRITE_EVERY_MS
-                self.write()
+        if now_ms >= self._next_ms and (self._has_news or self._runs_since(now_ms - WRITE_EVERY_MS)):
+            self._next_ms = now_ms + WRITE_EVERY_MS
+            self.write()
 
     def _runs_since(self, moment_ms: int) -> bool:
         """Whether a job runs for so long that others shall hear of it; else it is said when it has ended."""
@@ -196,9 +201,9 @@ class JobStatistics:
         """Return all there is by now, by name. A number that another thread is about to change is right next time."""
         alike = self._alike
         found = defaultdict(Counter[str], {name: tally.fields() for name, tally in self._tallies[queue].copy().items()})
-        if alike.queue == queue:
+        if alike.count and alike.queue == queue:
             pending = Tally()
-            pending.add(alike)
+            pending.add(0, self._wait_ms(alike), Ended.DONE, alike.count)
             found[alike.name] += pending.fields()
         for job in self._running():
             if job.queue == queue:
@@ -207,13 +212,14 @@ class JobStatistics:
 
     def _last_ends(self, queue: str) -> list[tuple[int, str]]:
         """Return those not written yet, each with its moment by the clock of Redis, latest first."""
-        latest, unwritten, offset_ms = self._latest[queue], self._unwritten[queue], self._clock.clock_offset_ms
-        for _ in range(len(latest)):  # one by one: others add to it meanwhile
+        latest, unwritten = self._latest[queue], self._unwritten[queue]
+        for _ in range(len(latest)):  # one by one: another thread adds to it
             unwritten.append(latest.popleft())
-        return [
-            (ended_ms + offset_ms, end_line(job_id, name, ended, run_ms, wait_ms))
-            for job_id, name, ended, ended_ms, run_ms, wait_ms in reversed(unwritten)
-        ]
+        return [self._line(job_id, ends) for job_id, ends in reversed(unwritten)]
+
+    def _line(self, job_id: str, ends: _Ends) -> tuple[int, str]:
+        line = end_line(job_id, ends.name, ends.ended, ends.run_ms, self._wait_ms(ends))
+        return ends.ended_ms + self._clock.clock_offset_ms, line
 
     def _is_sent(self, queue: str, grown: Mapping[str, Mapping[str, int]], ends: Sequence[tuple[int, str]]) -> bool:
         """Return whether it counts as written: what may have arrived is rather lost than counted twice."""
