@@ -47,7 +47,7 @@ class TimerAlarm:
         self._set_timer, self._timer = _new_timer()
         self._soon = struct.pack("@4l", 0, 0, *_seconds_and_ns(after_s))  # struct itimerspec: once, and then
         self._never = bytes(len(self._soon))
-        self._is_set = False
+        self._is_set = self._has_run_down = False
 
     def is_set(self) -> bool:
         """Whether it was set, noticed or not."""
@@ -62,14 +62,16 @@ class TimerAlarm:
     def clear(self) -> None:
         """Stop the timer, also one that has run down."""
         self._start(self._never)
-        self._is_set = False  # last: else a `set` could come between the two, and its timer be stopped
+        self._is_set = self._has_run_down = False  # last: else a `set` could come between, and its timer be stopped
 
     def wait(self, timeout: float | None = None) -> None:
         """Return when the timer has run down, or after ``timeout`` seconds, or two: who waits looks then, too."""
+        if self._has_run_down:
+            return  # and is not looked at: that takes a busy thread its GIL
         poll = select.poll()
         poll.register(self._timer, select.POLLIN)
         with suppress(OSError):  # a job has left a limit of no descriptors at all
-            poll.poll(min(_MOST_S, math.inf if timeout is None else timeout) * 1000)
+            self._has_run_down = bool(poll.poll(min(_MOST_S, math.inf if timeout is None else timeout) * 1000))
 
     def _start(self, when: bytes) -> None:
         if self._set_timer(self._timer, 0, when, None) != 0:  # its number is nobody's, or something else's

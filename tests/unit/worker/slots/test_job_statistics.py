@@ -96,8 +96,8 @@ def test_what_did_not_run_is_not_counted(counting: Counting, kind: Kind) -> None
 
 
 _ATTEMPT = st.tuples(
-    st.sampled_from("pq"), st.sampled_from("ab"), st.sampled_from([None, Kind.HUNG, Kind.WAITING]),
-    st.sampled_from([0, 4, 5, 9, 10]), st.sampled_from([None, -1, 0, 4, 5, 10**9]),
+    st.sampled_from("pq"), st.sampled_from("ab"), st.sampled_from([None, None, Kind.HUNG, Kind.WAITING]),
+    st.sampled_from([0, 0, 5]), st.sampled_from([None, -1, 4, 5]),
 )  # fmt: skip
 
 
