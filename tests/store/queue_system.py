@@ -110,7 +110,7 @@ class QueueSystem:
         self.run(leases.offer(queue, lease_ms, roster))
         return roster.digest
 
-    def at_once(self, queues: Sequence[str]) -> None:
+    def skip_unless_one_call(self, queues: Sequence[str]) -> None:
         """Skip this test where no call can be about so many queues; workers make legs there (test_split_trips.py)."""
         if len(queues) > 1 and self.store.address.cluster:
             pytest.skip("in a cluster a call is about one queue")
@@ -121,7 +121,7 @@ class QueueSystem:
         free: int = 0, suspects: tuple[int, Scope] | None = None,
     ) -> Trip:  # fmt: skip
         """Exchange under the worker's next trip number, or under ``number``. ``free``: slots beside what it runs."""
-        self.at_once(queues)
+        self.skip_unless_one_call(queues)
         if number is None:
             number = self.trips[worker] = self.trips.get(worker, 0) + 1
         call = trips.exchange(

@@ -20,7 +20,7 @@ QUEUES = ("q", "r")
 
 def wake(system: QueueSystem, *queues: str, number: int = 9, want: int = 2, is_wake: bool = True) -> Trip:
     """Make the trip that stands behind the wait of worker w."""
-    system.at_once(queues)
+    system.skip_unless_one_call(queues)
     call = trips.exchange(
         queues, "w", number, want, LEASE_MS, suspects=(1, Scope.HOST), is_wake=is_wake, way=Way.FILLED
     )

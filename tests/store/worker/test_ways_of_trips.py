@@ -61,7 +61,7 @@ def now_ms(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def busy(system: QueueSystem, tmp_path: Path, now_ms: list[int]) -> Iterator[BusyWorker]:
     """It works on the last of many queues, and has been there before."""
-    system.at_once(names(MANY))
+    system.skip_unless_one_call(names(MANY))
     made = BusyWorker(system, tmp_path, names(MANY), now_ms)
     system.add(*[f"j{n}" for n in range(9)], queue="q31")
     assert [made.next(), made.next()] == [["q31/j0"], ["q31/j1"]]
