@@ -98,7 +98,8 @@ class MemoryEngine:
             self._lifetime.begin()
         errors: list[BaseException] = []
         runner = Runner(self.app, WORKER, self._guard, self.rng, _Notebook(record, self.clock), errors.append)
-        job = runner.complete(taken_job(record))
+        job = taken_job(record)
+        runner.complete([job])
         record.keep_ms = job.keep_ms
         record.max_attempts = int(
             record.fields.get("max_attempts", self.app.registry.find(job.name).settings.max_attempts)

@@ -44,7 +44,7 @@ class ProcesslessWorker:
             LEASE_MS,
             self.batch,
             suspects,
-            lambda job: job,
+            lambda jobs: None,
             self.tail,
             self.woken,
         )

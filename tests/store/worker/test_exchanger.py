@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ def test_a_trip_reports_what_is_finished_and_brings_jobs_into_the_batch(worker: 
 def test_what_a_job_leaves_to_its_registration_is_filled_in_before_it_is_on_the_board(
     worker: ProcesslessWorker,
 ) -> None:
-    def complete(job: TakenJob) -> TakenJob:
-        job.timeout_ms = 1234
-        return job
+    def complete(jobs: Iterable[TakenJob]) -> None:
+        for job in jobs:
+            job.timeout_ms = 1234
 
     worker.exchanger._answers._complete = complete
     worker.system.add("a")

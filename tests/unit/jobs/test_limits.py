@@ -33,7 +33,9 @@ def stored(job: Job[..., Any], *args: Any, **kwargs: Any) -> str:
 def run_raw(app: App, payload: bytes, name: str = "job") -> Any:
     """What a worker makes of a call without stored limits."""
     runner = Runner(app, "w:1:x", Interrupter(), random.Random(1))
-    return runner.run(runner.complete(TakenJob("q", "id", 1, name, payload)))
+    job = TakenJob("q", "id", 1, name, payload)
+    runner.complete([job])
+    return runner.run(job)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextvars import Context
 from functools import partial
 from inspect import iscoroutinefunction
@@ -93,17 +93,20 @@ class Runner:
         self._may_clean_up = may_clean_up
         self.classifier = Classifier(worker_id, rng, park_ms)
 
-    def complete(self, job: TakenJob) -> TakenJob:
-        """Fill in what the job leaves to its registration: time limit, retention, memory."""
-        known = self._app.jobs.get(job.name)
-        if known is not None:
+    def complete(self, jobs: Iterable[TakenJob]) -> None:
+        """Fill in what jobs leave to their registration: time limit, retention, memory."""
+        registered = self._app.jobs
+        for job in jobs:
+            known = registered.get(job.name)
+            if known is None:
+                continue
             settings = known.settings
             if job.timeout_ms is None:
                 job.timeout_ms = settings.timeout_ms
-            if job.keep_ms is None:
+            if job.keep_ms is None and settings.keep_ms is not None:
                 job.keep_ms = settings.keep_ms
-            job.memory_bytes = settings.memory_bytes
-        return job
+            if settings.memory_bytes:
+                job.memory_bytes = settings.memory_bytes
 
     def run(self, job: TakenJob) -> Outcome | None:
         """Run one attempt and return how it ended, None when that was a success with nothing to say.
@@ -185,9 +188,10 @@ class Runner:
         """Read the payload, convert the arguments: return an attempt that can be called. Raises: _NotCalled."""
         try:
             payload = decode_payload(job.payload)
-            args, kwargs = known.signature.decode(payload)
-            if known.signature.previous:
-                args, kwargs = known.signature.with_previous(args, kwargs, job.previous)
+            signature = known.signature
+            args, kwargs = signature.decode(payload)
+            if signature.previous:
+                args, kwargs = signature.with_previous(args, kwargs, job.previous)
             if known.is_limited and not job.limits:  # a raw envelope: only here its limits can be computed
                 raise _NotCalled(not_run.throttled(job, limits=limits_text(known, args, kwargs)))
         except MalformedPayload as error:

@@ -99,25 +99,26 @@ class MainThread:
 
     def _run_batch(self, between: Callable[[], None]) -> int:
         """Run what is in hand, one after the other; return how many."""
-        around, signals, batch, last, outcome = self._surroundings, self._signals, self._batch, None, None
+        around, signals, last, outcome = self._surroundings, self._signals, None, None
+        start_next, finish = self._batch.start_next, self._batch.finish
         run, note_end = self._runner.run, self._statistics.count
         count, says_all, stdout = 0, self._job_log.has_successes, around.stdout
-        while not (signals.draining or around.is_spoilt) and (job := batch.start_next()) is not None:
+        while not (signals.draining or around.is_spoilt) and (job := start_next()) is not None:
             if last is not None:  # it has just ended: that spares a look at the clock
                 note_end(last, outcome, job.started_ms)
-            last, outcome = job, self._refuse(job) if job.memory_bytes else None
-            outcome = outcome or run(job)
-            if around.touched or outcome is not None or sys.stdout is not stdout:
+            last = job
+            outcome = (self._refuse(job) if job.memory_bytes else None) or run(job)
+            if outcome is not None or around.touched or sys.stdout is not stdout:
                 self._tidy_up(outcome)
-            batch.finish(job, outcome)
+            finish(job, outcome)
             if outcome is not None or says_all:
                 self._job_log.say(job, outcome)
             count += 1
             between()
         if last is not None:
             note_end(last, outcome, monotonic_ms())
-        if batch.unstarted_count:
-            batch.give_back()
+        if self._batch.unstarted_count:
+            self._batch.give_back()
         return count
 
     def _tidy_up(self, outcome: Outcome | None) -> None:

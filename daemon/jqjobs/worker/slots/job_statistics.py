@@ -2,7 +2,7 @@
 latest of them.
 
 Counting is one look-up and a few additions a job, in this process only. The monitor thread writes every 10 s what is
-new, so a worker that is killed loses that much; one that drains loses nothing.
+new, so a worker that is killed loses that much, or two seconds more where it was idle; one that drains loses nothing.
 """
 
 from __future__ import annotations

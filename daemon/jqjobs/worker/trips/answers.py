@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from jqjobs.base import log
 from jqjobs.base.clock import monotonic_ms
@@ -31,9 +31,9 @@ class Answers:
 
     def __init__(
         self, worker_id: str, batch: Batch, fast: FastTrips, order: QueueOrder, suspects: SuspectTurn,
-        complete: Callable[[TakenJob], TakenJob], tail: Tail,
+        complete: Callable[[Iterable[TakenJob]], None], tail: Tail,
     ) -> None:  # fmt: skip
-        """``complete``: fills in what a job leaves to its registration."""
+        """``complete``: fills in what jobs leave to their registration."""
         self._worker_id = worker_id
         self._batch = batch
         self._fast = fast
@@ -85,7 +85,8 @@ class Answers:
         for job in trip.jobs:
             job.taken_ms = trip.now_ms
         self._order.took(trip.jobs)
-        self._batch.add([self._complete(job) for job in trip.jobs])
+        self._complete(trip.jobs)
+        self._batch.add(trip.jobs)
         if packet.report.outcomes or trip.stale:
             self._look_at_stale(packet, trip)
 

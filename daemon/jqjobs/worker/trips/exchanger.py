@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -42,9 +42,9 @@ class Exchanger:
 
     def __init__(
         self, store: Store, order: QueueOrder, worker_id: str, lease_ms: int, batch: Batch,
-        suspects: SuspectTurn, complete: Callable[[TakenJob], TakenJob], tail: Tail, woken: set[str],
+        suspects: SuspectTurn, complete: Callable[[Iterable[TakenJob]], None], tail: Tail, woken: set[str],
     ) -> None:  # fmt: skip
-        """``complete``: fills in what a job leaves to its registration. ``woken``: see `SplitTrips`."""
+        """``complete``: fills in what jobs leave to their registration. ``woken``: see `SplitTrips`."""
         self._store = store
         self.order = order
         self.suspects = suspects

@@ -68,7 +68,8 @@ class Bench:
         return self.runner.run(self.taken(payload, name=name, **fields))
 
     def taken(self, payload: bytes = b"{}", *, name: str = "job", **fields: Any) -> TakenJob:
-        job = self.runner.complete(TakenJob("q", "id-1", 3, name, payload, **fields))
+        job = TakenJob("q", "id-1", 3, name, payload, **fields)
+        self.runner.complete([job])
         job.started_ms, self.runner.classifier.clock_offset_ms = monotonic_ms(), OFFSET_MS
         return job
 
@@ -639,12 +640,12 @@ def test_who_names_the_job_in_the_payload_has_not_checked_its_arguments(bench: B
 
 def test_the_time_limit_is_the_jobs_own_or_that_of_its_registration(bench: Bench) -> None:
     bench.job(lambda: None, timeout=5, keep=1)
-    job = bench.runner.complete(TakenJob("q", "i", 1, "job", b""))
-    assert (job.timeout_ms, job.keep_ms) == (5000, 1000)
-    job = bench.runner.complete(TakenJob("q", "i", 1, "job", b"", timeout_ms=7, keep_ms=8))
-    assert (job.timeout_ms, job.keep_ms) == (7, 8)
-    job = bench.runner.complete(TakenJob("q", "i", 1, "nope", b""))
-    assert (job.timeout_ms, job.keep_ms) == (None, None)
+    jobs = [
+        TakenJob("q", "i", 1, "job", b""), TakenJob("q", "i", 1, "nope", b""),
+        TakenJob("q", "i", 1, "job", b"", timeout_ms=7, keep_ms=8),
+    ]  # fmt: skip
+    bench.runner.complete(jobs)
+    assert [(job.timeout_ms, job.keep_ms) for job in jobs] == [(5000, 1000), (None, None), (7, 8)]
 
 
 def test_a_coroutine_function_is_run_to_its_end(bench: Bench) -> None:
