@@ -181,15 +181,23 @@ class Loop:
             self._wake_wait.cancel()  # a job that comes would wait behind them
         return self._hook_queue.run() if self._fetching.hooks_first else self._hook_queue.run_next()
 
-    def _send_ahead(self) -> None:
-        """Ask for more before there is nothing to run, or at once when there is, so that Redis works meanwhile."""
-        if self._batch.unstarted_count > self._pace.low or self._exchanger.under_way or self._signals.draining:
-            return
-        # Hears a word to be quiet, say, that came while a job ran.
-        self._fetching.may_take = self._is_free_to_take(monotonic_ms()) and not self._channel.closed
-        want, free = self._fetching.ask()
-        if want > 0 and self._board.lease_holds():
-            self._exchanger.send(want, free)
+    def _send_ahead(self) -> int:
+        """Ask for more before there is nothing to run, or at once when there is, so that Redis works meanwhile.
+
+        Returns after how many more jobs it may have to.
+        """
+        unstarted = self._batch.unstarted_count
+        if unstarted > self._pace.low:
+            return unstarted - self._pace.low
+        if self._exchanger.under_way:
+            return unstarted or 1
+        if not self._signals.draining:
+            # Hears a word to be quiet, say, that came while a job ran.
+            self._fetching.may_take = self._is_free_to_take(monotonic_ms()) and not self._channel.closed
+            want, free = self._fetching.ask()
+            if want > 0 and self._board.lease_holds():
+                self._exchanger.send(want, free)
+        return 1
 
     def _bring(self) -> bool:
         """Whether a fast trip has brought the next job, where they come one by one; others set the pace anew."""

@@ -75,7 +75,7 @@ class Ending:
         self._executor.listen(-1, for_outcomes=True)
         if not self._batch.reports.pending:
             self._wake_wait.wait(self._config.poll_s, for_token=False)
-        self._executor.run(lambda: None)
+        self._executor.run(lambda: 1)
         self._instructions.hear()
 
     def _give_back(self) -> bool:

@@ -51,11 +51,11 @@ def _nothing() -> bool:
 class Executor(Protocol):
     """Runs what is in the batch."""
 
-    def run(self, between: Callable[[], None], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
+    def run(self, between: Callable[[], int], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
         """Run what is in hand, or have others begin it; return how many ended since last time, and their ms.
 
-        If the caller's thread runs them, calls ``between`` after each one, and ``bring`` when there are none left:
-        whether there are now.
+        If the caller's thread runs them, calls ``between`` after the first one and whenever as many more have ended as
+        it said last, and ``bring`` when there are none left: whether there are now.
         """
         ...
 
@@ -86,7 +86,7 @@ class MainThread:
         self._job_log = job_log
         self._statistics = statistics
 
-    def run(self, between: Callable[[], None], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
+    def run(self, between: Callable[[], int], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
         """Run what is in hand, and then what is brought."""
         count, spent_ms = 0, 0.0
         while self._batch.unstarted_count:
@@ -97,12 +97,12 @@ class MainThread:
                 break
         return count, spent_ms
 
-    def _run_batch(self, between: Callable[[], None]) -> int:
+    def _run_batch(self, between: Callable[[], int]) -> int:
         """Run what is in hand, one after the other; return how many."""
         around, signals, last, outcome = self._surroundings, self._signals, None, None
         start_next, finish = self._batch.start_next, self._batch.finish
         run, note_end = self._runner.run, self._statistics.count
-        count, says_all, stdout = 0, self._job_log.has_successes, around.stdout
+        count, pause_at, says_all, stdout = 0, 1, self._job_log.has_successes, around.stdout
         while not (signals.draining or around.is_spoilt) and (job := start_next()) is not None:
             if last is not None:  # it has just ended: that spares a look at the clock
                 note_end(last, outcome, job.started_ms)
@@ -114,7 +114,8 @@ class MainThread:
             if outcome is not None or says_all:
                 self._job_log.say(job, outcome)
             count += 1
-            between()
+            if count == pause_at:
+                pause_at += between()
         if last is not None:
             note_end(last, outcome, monotonic_ms())
         if self._batch.unstarted_count:

@@ -49,7 +49,7 @@ class Pool:
         self._coroutines = Coroutines(runner, partial(self._turn, is_task=True), event_loop, again_ms)
         self._kinds: dict[str, bool] = {}
 
-    def run(self, between: Callable[[], None], bring: Callable[[], bool] | None = None) -> tuple[int, float]:
+    def run(self, between: Callable[[], int], bring: Callable[[], bool] | None = None) -> tuple[int, float]:
         """Have the slots begin what is in hand; return at once how many jobs ended since last time, and their ms."""
         jobs = list(iter(self._dispatch.next, None))
         self._threads.start([job for job in jobs if not self._is_task(job)])
