@@ -55,7 +55,7 @@ class Executor(Protocol):
         """Run what is in hand, or have others begin it; return how many ended since last time, and their ms.
 
         If the caller's thread runs them, calls ``between`` after the first one and whenever as many more have ended as
-        it said last, and ``bring`` when there are none left: whether there are now.
+        it said last, one at least, and ``bring`` when there are none left: whether there are now.
         """
         ...
 

@@ -67,12 +67,14 @@ class _Ends:
     Copied from the first one, since a job has its payload with it.
     """
 
-    __slots__ = ("count", "ended", "ended_ms", "name", "queue", "ready_ms", "run_ms", "started_ms")
+    __slots__ = ("count", "ended", "ended_ms", "name", "queue", "ready_ms", "run_ms", "started_ms", "wait_ms")
 
-    def __init__(self, job: TakenJob, ended: Ended, ended_ms: int) -> None:
+    def __init__(self, job: TakenJob, ended: Ended, ended_ms: int, clock_offset_ms: int) -> None:
         self.queue, self.name = job.queue, job.name
         self.ready_ms, self.started_ms, self.ended_ms = job.ready_ms, job.started_ms, ended_ms
         self.run_ms = ended_ms - job.started_ms
+        # The two clocks are compared once a trip, so it may seem to start before it was there.
+        self.wait_ms = max(0, job.started_ms + clock_offset_ms - job.ready_ms) if job.ready_ms else None
         self.ended, self.count = ended, 1
 
 
@@ -85,7 +87,7 @@ def _latest() -> _Latest:
     return deque(maxlen=MOST_RECENT)
 
 
-_NONE = _Ends(TakenJob("", "", 0, "", b""), Ended.DONE, -1)
+_NONE = _Ends(TakenJob("", "", 0, "", b""), Ended.DONE, -1, 0)
 _NONE.count = 0
 
 
@@ -137,7 +139,8 @@ class JobStatistics:
                 self._tally(self._alike)
             self._alike = _NONE
             if (ended := end_of(outcome)) is not None:
-                ends, latest = _Ends(job, ended, ended_ms), self._latest[job.queue]
+                ends = _Ends(job, ended, ended_ms, self._clock.clock_offset_ms)
+                latest = self._latest[job.queue]
                 if ended is not Ended.WAITING:  # the job goes on
                     latest.append((job.id, ends))
                 if outcome is None and not ends.run_ms:
@@ -150,18 +153,13 @@ class JobStatistics:
         tallies = self._tallies[ends.queue]
         if ends.name not in tallies:
             tallies[ends.name] = Tally()
-        tallies[ends.name].add(ends.run_ms, self._wait_ms(ends), ends.ended, ends.count)
-
-    def _wait_ms(self, ends: _Ends) -> int | None:
-        if not ends.ready_ms:
-            return None
-        # The two clocks are compared once a trip, so it may seem to start before it was there.
-        return max(0, ends.started_ms + self._clock.clock_offset_ms - ends.ready_ms)
+        tallies[ends.name].add(ends.run_ms, ends.wait_ms, ends.ended, ends.count)
 
     def write_due(self) -> None:
         """Write what is new, unless that was done in the last 10 s."""
         now_ms = monotonic_ms()
-        if now_ms >= self._next_ms and (self._has_news or self._runs_since(now_ms - WRITE_EVERY_MS)):
+        has_news = self._has_news or self._like_it
+        if now_ms >= self._next_ms and (has_news or self._runs_since(now_ms - WRITE_EVERY_MS)):
             self._next_ms = now_ms + WRITE_EVERY_MS
             self.write()
 
@@ -193,17 +191,18 @@ class JobStatistics:
         """Forget a queue of which all that is written has ended, and all that has ended is written."""
         with self._counting:
             ended = {name: tally.fields() for name, tally in self._tallies[queue].items()}
-            if ended == self._written[queue] and not (self._latest[queue] or self._unwritten[queue]):
+            is_told = ended == self._written[queue] and not (self._latest[queue] or self._unwritten[queue])
+            if is_told and self._alike.queue != queue:  # else the next one may be counted there
                 for kept in (self._tallies, self._written, self._latest, self._unwritten):
                     kept.pop(queue, None)
 
     def _counted(self, queue: str) -> dict[str, Counter[str]]:
         """Return all there is by now, by name. A number that another thread is about to change is right next time."""
-        alike = self._alike
         found = defaultdict(Counter[str], {name: tally.fields() for name, tally in self._tallies[queue].copy().items()})
+        alike = self._alike  # looked at later: what has gone from here to there meanwhile is missed, not counted twice
         if alike.count and alike.queue == queue:
             pending = Tally()
-            pending.add(0, self._wait_ms(alike), Ended.DONE, alike.count)
+            pending.add(0, alike.wait_ms, Ended.DONE, alike.count)
             found[alike.name] += pending.fields()
         for job in self._running():
             if job.queue == queue:
@@ -212,13 +211,15 @@ class JobStatistics:
 
     def _last_ends(self, queue: str) -> list[tuple[int, str]]:
         """Return those not written yet, each with its moment by the clock of Redis, latest first."""
-        latest, unwritten = self._latest[queue], self._unwritten[queue]
+        with self._counting:  # or it might be made twice
+            latest = self._latest[queue]
+        unwritten = self._unwritten[queue]
         for _ in range(len(latest)):  # one by one: another thread adds to it
             unwritten.append(latest.popleft())
         return [self._line(job_id, ends) for job_id, ends in reversed(unwritten)]
 
     def _line(self, job_id: str, ends: _Ends) -> tuple[int, str]:
-        line = end_line(job_id, ends.name, ends.ended, ends.run_ms, self._wait_ms(ends))
+        line = end_line(job_id, ends.name, ends.ended, ends.run_ms, ends.wait_ms)
         return ends.ended_ms + self._clock.clock_offset_ms, line
 
     def _is_sent(self, queue: str, grown: Mapping[str, Mapping[str, int]], ends: Sequence[tuple[int, str]]) -> bool:

@@ -83,7 +83,7 @@ class _Told:
 
 
 class Monitor(threading.Thread):
-    """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, sleeps otherwise.
+    """Looks every 5 ms (with several slots 20 ms) while there are jobs in hand, and every 2 s otherwise.
 
     What begins does not wake it: its first look is one turn later, see `Alarm`. Nor does it wake for what is over by
     then, where the main thread waits for more.

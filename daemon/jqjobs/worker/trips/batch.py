@@ -170,7 +170,7 @@ class Batch:
         return released
 
     def rest(self) -> None:
-        """Clear `busy` when there is nothing in hand, so that the monitor need not look."""
+        """Clear `busy` when there is nothing in hand, so that the monitor need not look; what comes sets it anew."""
         with self._lock:
             if not self._unstarted and not self._running:
                 self.busy.clear()

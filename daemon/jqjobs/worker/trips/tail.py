@@ -168,7 +168,7 @@ class Tail:
 
     @property
     def rest_s(self) -> float:
-        """How long the monitor of an idle worker may rest until there is something to send; inf: for good."""
+        """How long the monitor of an idle worker may rest until something is to be sent; inf: there is nothing."""
         if not self._unsent or not any(unsent.events for unsent in self._unsent.copy().values()):
             return math.inf
         return max(0, self._next_ms - monotonic_ms()) / 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +32,13 @@ class Counting:
         self.ends: list[tuple[int, str]] = []
         self.error: StoreError | None = None
         self.clock = SimpleNamespace(clock_offset_ms=1_000_000)
-        self.statistics = JobStatistics(self.clock, lambda: self.running, self.ask, random.Random(1))
+        self.statistics = JobStatistics(self.clock, self.look, self.ask, random.Random(1))
+        #: What happens while something is counted.
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def look(self) -> list[TakenJob]:
+        self.meanwhile()
+        return self.running
 
     def ask(self, call: Call[int]) -> int:
         if self.error is not None:
@@ -138,6 +145,25 @@ def test_only_what_has_grown_is_written(counting: Counting) -> None:
     assert counting.write() == []
     counting.end("a", run_ms=9)
     assert counting.write() == [("q", "a", {"started": 1, "run_ms": 9, "done": 1, "run:1": 1})]
+
+
+def test_what_ends_while_others_are_written_and_what_is_like_it_is_written_later(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = 10**9
+    monkeypatch.setattr("jqjobs.worker.slots.job_statistics.monotonic_ms", lambda: now_ms)
+    counting.end("a")
+    looks = iter([lambda: None, lambda: counting.end("b")])  # the second one is in the middle of counting
+    counting.meanwhile = lambda: next(looks, lambda: None)()
+    for _ in range(3):
+        counting.statistics.write_due()
+        counting.end("b")
+        now_ms += 2 * WRITE_EVERY_MS
+    counting.statistics.write_due()
+    done = Counter[str]()
+    for _, name, growth in counting.written:
+        done[name] += growth.get("done", 0)
+    assert (done, len(counting.ends)) == ({"a": 1, "b": 4}, 5)
 
 
 def test_what_runs_has_started_and_is_not_counted_again_at_its_end(counting: Counting) -> None:
