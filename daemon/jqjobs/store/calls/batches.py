@@ -274,7 +274,16 @@ def _cancel_open(queue: str, batch_id: str, until_s: float) -> Steps[bool]:
             try:
                 answers = yield cancel(where, ids)
                 is_done = is_done and CancelAnswer.MOVING not in answers
+                if where != queue:
+                    yield from _tell_home(where, queue)
             except StoreError as error:  # the others are cancelled
                 failures.note(where, error)
     failures.raise_first()
     return is_done
+
+
+def _tell_home(queue: str, home: str) -> Steps[None]:
+    """Tell this home what it is to hear from another queue; of others' a daemon, or who settles there, takes care."""
+    if told := [notice for notice in (yield notices(queue)) if _home(notice) == home]:
+        yield notify(home, told)
+        yield noticed(queue, told)
