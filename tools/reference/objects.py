@@ -14,7 +14,10 @@ from jqjobs.jobs.context import JobContext
 from jqjobs.testing.memory import InMemory
 from reference.markdown import code, prose, signature
 
-_CLASSES = (jqjobs.App, jqjobs.Job, jqjobs.JobHandle, jqjobs.Queue, AddedSchedules, JobContext)
+_CLASSES = (
+    jqjobs.App, jqjobs.Job, jqjobs.JobHandle, jqjobs.Batch, jqjobs.ChainHandle, jqjobs.Queue, AddedSchedules,
+    JobContext,
+)  # fmt: skip
 _FUNCTIONS = (jqjobs.current_job, jqjobs.wait_async)
 
 

@@ -15,7 +15,7 @@ from jqjobs.errors import Conflict
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.schedule_entry import check_added_name, check_overlap
 from jqjobs.jobs.timetable import Missed, Policy, next_tick
-from jqjobs.store.calls.added import REFUSALS, AddAnswer, AddedPage, add_schedule, added, remove_schedule
+from jqjobs.store.calls.added import REFUSALS, AddAnswer, AddedPage, add_schedule, added, added_by_name, remove_schedule
 from jqjobs.store.calls.schedules import Planned
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.jobs import arguments_of
@@ -86,11 +86,14 @@ class AddedSchedules:
     def _remove(self, name: str, *, queue: str | None = None) -> Steps[bool]:
         """Let a schedule come no more; return whether there was one. Jobs that it has made stay. Raises: InvalidName.
 
-        Raises Conflict for one in code.
+        Raises Conflict for one in code, and where several queues have one of that name.
         """
         check_added_name(name)
+        queues = [*self._named(queue)]
+        if len(queues) > 1:
+            queues = (yield from self._having(name, queues)) or queues
         is_in_code = False
-        for each in self._named(queue):
+        for each in queues:
             answer = yield remove_schedule(each, name)
             if answer > 0:
                 return True
@@ -98,6 +101,18 @@ class AddedSchedules:
         if is_in_code:
             raise Conflict(f"schedule {name} is in the code of an app", hint="take it out of there")
         return False
+
+    def _having(self, name: str, queues: Sequence[str]) -> Steps[list[str]]:
+        """Return the queue that has a schedule of this name, if one does. Raises: Conflict when several do."""
+        having: list[str] = []
+        for each in queues:
+            page: AddedPage = yield added_by_name(each, [name])
+            having += [each] * bool(page.schedules)
+        if len(having) > 1:
+            raise Conflict(
+                f"several queues have a schedule {name}", hint=f"say which one: queue= one of {', '.join(having)}"
+            )
+        return having
 
     def _list(self, *, queue: str | None = None) -> Steps[Sequence[ScheduleInfo]]:
         """Return all of them, of each queue the next to come first. Raises: InvalidName."""

@@ -35,6 +35,8 @@ class Batch(WatchedBatch):
     #: Whether a member adds: the batch may be closed already, and who closes it does not know of these.
     is_inside: bool = field(default=False, repr=False, compare=False)
     added: int = field(default=0, repr=False, compare=False)
+    #: Whether this object has closed or cancelled it.
+    is_ended: bool = field(default=False, repr=False, compare=False)
     #: "queue/id" of calls whose reply did not come: if one is found to be there when it is added again, it is this one.
     _in_doubt: set[str] = field(default_factory=set, repr=False, compare=False)
 
@@ -43,11 +45,13 @@ class Batch(WatchedBatch):
 
         Raises: what `Job.enqueue` does.
         """
-        return self._add(call.job.queue, [new_job(call)])[0]
+        new = new_job(call)
+        return self._add(call.job.queue, [new])[0]
 
     async def add_async(self, call: JobCall) -> JobHandle:
         """Do what `add` does, from a coroutine."""
-        return (await self._add_async(call.job.queue, [new_job(call)]))[0]
+        new = new_job(call)
+        return (await self._add_async(call.job.queue, [new]))[0]
 
     def add_many(self, job: Calls[...], calls: Iterable[Sequence[Any] | JobCall]) -> list[JobHandle]:
         """Store many calls of a job as members; ``calls``: as `Job.enqueue_many` takes them."""
@@ -103,10 +107,12 @@ class Batch(WatchedBatch):
     def _close(self) -> Steps[None]:
         """Let nobody add to it but members. The end of a ``with`` block does. Raises: NotFound; Conflict."""
         self._check((yield batches.close_batch(self.queue, self.id, self.added)), "closed")
+        self.is_ended = True
 
     def _cancel(self) -> Steps[None]:
         """Cancel it: its members are, what is to come always comes when they have ended. Raises: NotFound; Conflict."""
         self._check((yield from batches.cancelling(self.queue, self.id)), "over")
+        self.is_ended = True
 
     def _retry(self) -> Steps[int]:
         """Send all dead members back, whatever they died of; return how many.
@@ -125,7 +131,9 @@ class Batch(WatchedBatch):
         if answer is Closed.UNKNOWN:
             raise self._not_found()
         if answer is Closed.TOO_LATE:
-            raise Conflict(f"batch {self.ref} is {what} already")
+            raise Conflict(
+                f"batch {self.ref} is {what} already", hint=f"jqctl batch show {self.ref} tells how it stands"
+            )
 
 
 def batch_of_running(known: Job[..., Any], ref: str) -> Batch:

@@ -6,6 +6,7 @@ app.chain(fetch.call(url), [resize.call(200), resize.call(800)], publish.call())
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from jqjobs.api.batches import Batch
@@ -23,23 +24,25 @@ _KEEP_MS = 604_800_000
 
 @dataclass(frozen=True, slots=True)
 class ChainHandle:
-    """A chain in the store. ``steps``: each a job, or the batch that a list is; most are not there yet."""
+    """A chain in the store. ``steps``: each a job, or the batch that a list is; most are not there yet.
+
+    ``created``: False when the id or the key of its first job was there already: then nothing was stored, and ``id`` is
+    that of the job which is there. None: it waits for a commit.
+    """
 
     id: str
     steps: Sequence[JobHandle | Batch]
+    created: bool | None = True
 
     def cancel(self) -> bool:
         """Cancel the step that is there now; what was to come after it does not. Return whether there was one.
 
         Raises: StoreError and its kinds.
         """
-        return any(_is_cancelled(step) for step in reversed(self.steps))
-
-
-def _is_cancelled(step: JobHandle | Batch) -> bool:
-    try:
-        return step.cancel() is not CancelAnswer.FINISHED
-    except (NotFound, Conflict):
+        for step in reversed(self.steps):
+            with suppress(NotFound, Conflict):
+                if step.cancel() is not CancelAnswer.FINISHED:
+                    return True
         return False
 
 
@@ -57,9 +60,9 @@ class Chain:
             with self._first_list(root) as batch:
                 for call in calls_of(first):
                     batch.add(call)
-        else:
-            self._engine.enqueue(calls_of(first)[0].job.queue, [self._first(root)])
-        return ChainHandle(root, list(self._places(root)))
+            return self._handle(root)
+        [made] = self._engine.enqueue(calls_of(first)[0].job.queue, [self._first(root)])
+        return self._handle(made.id, created=made.created)
 
     async def enqueue_async(self) -> ChainHandle:
         """Do what `enqueue` does, from a coroutine."""
@@ -68,9 +71,12 @@ class Chain:
             async with self._first_list(root) as batch:
                 for call in calls_of(first):
                     await batch.add_async(call)
-        else:
-            await self._engine.enqueue_async(calls_of(first)[0].job.queue, [self._first(root)])
-        return ChainHandle(root, list(self._places(root)))
+            return self._handle(root)
+        [made] = await self._engine.enqueue_async(calls_of(first)[0].job.queue, [self._first(root)])
+        return self._handle(made.id, created=made.created)
+
+    def _handle(self, root: str, *, created: bool | None = True) -> ChainHandle:
+        return ChainHandle(root, list(self._places(root)), created)
 
     @property
     def _root(self) -> str:

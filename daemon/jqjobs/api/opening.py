@@ -40,7 +40,8 @@ class Opening:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, frames: TracebackType | None) -> None:
         if kind is None:
-            self.batch.close()
+            if not self.batch.is_ended:
+                self.batch.close()
             return
         try:
             self.batch.cancel()
@@ -53,7 +54,8 @@ class Opening:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, frames: TracebackType | None) -> None:
         if kind is None:
-            await self.batch.close_async()
+            if not self.batch.is_ended:
+                await self.batch.close_async()
             return
         try:
             await self.batch.cancel_async()

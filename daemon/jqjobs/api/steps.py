@@ -29,7 +29,7 @@ def is_list(step: Step) -> bool:
 def calls_of(step: Step) -> Sequence[JobCall]:
     """Return the calls that a step has. Raises: InvalidOption."""
     calls = [step] if isinstance(step, JobCall) else step
-    if not calls or not all(isinstance(call, JobCall) for call in calls):
+    if not isinstance(calls, Sequence) or not calls or not all(isinstance(call, JobCall) for call in calls):
         raise InvalidOption(f"{step!r} is no step", hint="a step is job.call(…), or a list of them")
     return list(calls)
 
@@ -60,6 +60,8 @@ def _encoded(step: Step) -> bytes:
 
 def new_job(call: JobCall, job_id: str = "") -> NewJob:
     """Return the job of a call that is stored at once. Raises: InvalidOption."""
+    if not isinstance(call, JobCall):
+        raise InvalidOption(f"{call!r} is no call", hint="what a batch has is job.call(…)")
     if call.job._terms.on_commit:
         raise InvalidOption(f"{call.job!r} waits for a commit; chains and batches do not", hint="on_commit=False")
     return call.job._new(call.args, call.kwargs, job_id or call.job._terms.job_id or "")

@@ -148,7 +148,9 @@ def _remove_schedule(records: Records, queue: str, args: Sequence[str]) -> int:
 
 
 def _added(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
-    found = [(name, entry) for (of, name), entry in records.added.items() if of == queue]
+    names = args[2:]
+    kept = [(name, entry) for (of, name), entry in records.added.items() if of == queue]
+    found = [(name, entry) for name, entry in kept if not names or name in names]
     flat = [item for name, entry in found for item in (name.encode(), entry.encode(), None, None)]
     return [records.clock(), len(found), *flat]
 

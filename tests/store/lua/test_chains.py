@@ -72,6 +72,15 @@ def test_a_success_that_only_the_board_tells_of_counts(system: QueueSystem) -> N
     assert system.ids() == ["a.2"]
 
 
+def test_a_queue_that_a_step_is_the_first_to_need_is_known(system: QueueSystem) -> None:
+    """Who serves queues by a pattern finds it by that."""
+    begin(system, step("b", queue="new"))
+    succeed(system)
+    tell(system)
+
+    assert b"new" in system.redis("SMEMBERS", "jq:{~}:queues")
+
+
 def test_a_step_of_another_queue_is_brought_there_once(system: QueueSystem) -> None:
     begin(system, step("b", queue="other"), step("c"))
     succeed(system, b"1")

@@ -89,3 +89,15 @@ def test_what_can_be_no_schedule_is_refused_before_anything_is_sent(
         app.schedules.add(name, job, **({"args": [1]} | how))
     with in_memory(app):
         assert app.schedules.list() == []
+
+
+def test_a_name_that_several_queues_have_is_removed_from_the_one_that_is_meant(app: App) -> None:
+    mails, reports = app.job(queue="mails")(digest), app.job(queue="reports", name="report")(digest)
+    with in_memory(app):
+        for job in (mails, reports):
+            app.schedules.add("s", job, every="1h", args=[1])
+        with pytest.raises(Conflict, match="several queues"):
+            app.schedules.remove("s")
+        assert app.schedules.remove("s", queue="mails")
+        assert app.schedules.remove("s")
+        assert app.schedules.list() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -167,3 +168,29 @@ def test_nothing_comes_after_a_list_of_which_a_member_finds_another_job_under_it
     jobs.drain()
 
     assert [app.batch_at("one/c.2").status().state, app.handle("one/c.2.2").state()] == [BatchState.FAILED, "kept"]
+
+
+def test_a_chain_whose_first_job_is_there_already_says_so(jobs: InMemory) -> None:
+    there = double.options(key="k", delay="1h").enqueue(2)
+    chain = app.chain(double.options(key="k").call(3), note.call()).enqueue()
+    assert (chain.created, chain.id, len(jobs.all)) == (False, there.id, 1)
+    assert app.chain(double.call(4)).enqueue().created
+
+
+@pytest.mark.parametrize(("end", "state"), [("close", "kept"), ("cancel", "dead")])
+def test_a_batch_that_is_ended_inside_its_block_is_not_closed_again(jobs: InMemory, end: str, state: str) -> None:
+    with app.batch("b") as batch:
+        batch.add(double.call(2))
+        getattr(batch, end)()
+    jobs.drain()
+    assert [record.state for record in jobs.all] == [state]
+
+
+@pytest.mark.parametrize("what", [double, app.chain(double.call(2))], ids=["a job", "a chain"])
+def test_what_is_no_call_is_refused_with_what_is_meant(jobs: InMemory, what: Any) -> None:
+    with pytest.raises(InvalidOption, match=r"no step"):
+        app.chain(what)
+    with pytest.raises(InvalidOption, match=r"no step"):
+        app.batch(then=what)
+    with app.batch() as batch, pytest.raises(InvalidOption, match=r"no call"):
+        batch.add(what)

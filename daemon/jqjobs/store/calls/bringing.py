@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
 
@@ -31,6 +32,7 @@ from jqjobs.store.calls.transfers import (
     departures,
     transfers,
 )
+from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reply_values import text
 from jqjobs.store.steps import Failures, Steps, is_costly
 
@@ -65,6 +67,11 @@ class Bringing:
             if self.failures.has_ended or (silent and not ids):
                 return 0
             found: Transfers = yield transfers(self._queue, ids, age_ms)
+            if targets := sorted({job.target for job in found.jobs} - {queue_of(self._queue)}):
+                with suppress(
+                    StoreError
+                ):  # the node of the names may be down; who names a queue serves it all the same
+                    yield add_queues(targets)
             answers = yield from self.bring(found)
             done = sum(answer in CONCLUDED for answer in answers.values())
             if done or self.failures.has_ended or len(self.failures.places) == silent:
