@@ -8,7 +8,7 @@ from typing import Any
 
 from jqjobs.inprocess.batch import Batch
 from jqjobs.inprocess.memory_store import MOST_OVER, Record, Records
-from jqjobs.inprocess.steps import Upcoming, after_batch, after_job, new_job
+from jqjobs.inprocess.steps import Upcoming, after_batch, after_job
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import NewJob
 
@@ -125,18 +125,17 @@ class Flows:
             return
         first, rest = upcoming.parts()
         if (members := json.loads(first).get("all")) is not None:
-            self._begin_list(upcoming.queue, upcoming.id, members, rest)
+            self._begin_list(upcoming, members, rest)
             return
         new, target = upcoming.job(first, rest)
         _add(self._records, target or upcoming.queue, new, self.on_begin)
 
-    def _begin_list(self, queue: str, batch_id: str, members: Sequence[str], rest: bytes) -> None:
-        now_ms = self._records.clock()
-        batch = Batch(queue, batch_id, OnDead.WAIT, rest, b"", now_ms)
+    def _begin_list(self, upcoming: Upcoming, members: Sequence[str], rest: bytes) -> None:
+        batch = Batch(upcoming.queue, upcoming.id, OnDead.WAIT, rest, b"", self._records.clock())
         _hold(self._batches, batch)
         for n, raw in enumerate(members, 1):
-            new, target = new_job(raw.encode(), f"{batch_id}.{n}", {"batch": f"{queue}/{batch_id}"})
-            batch.has_lost |= not _add(self._records, target or queue, new, self.on_begin)
+            new, target = upcoming.member(n, raw)
+            batch.has_lost |= not _add(self._records, target or upcoming.queue, new, self.on_begin)
         batch.expected = batch.total
         self._settle(batch)
 

@@ -45,8 +45,12 @@ class Upcoming:
 
     def job(self, first: bytes, rest: bytes) -> tuple[NewJob, str]:
         """Return the job of the first step, and its queue or ""."""
-        more = {"step": self.number, "then": rest, "previous": self.previous, **self.kept}
-        return new_job(first, self.id, {name: value for name, value in more.items() if value})
+        return _new_job(first, self.id, {"step": self.number, "then": rest, "previous": self.previous, **self.kept})
+
+    def member(self, n: int, raw: str) -> tuple[NewJob, str]:
+        """Return the job of the ``n``-th call of the first step, which is a list, and its queue or ""."""
+        more = {"previous": self.previous, "batch": f"{self.queue}/{self.id}"}
+        return _new_job(raw.encode(), f"{self.id}.{n}", more)
 
 
 def after_job(record: Record) -> Upcoming:
@@ -63,10 +67,11 @@ def after_batch(batch: Batch, kind: str, steps: bytes) -> Upcoming:
     return Upcoming(batch.queue, f"{batch.id}.{kind}", 1, steps, json.dumps(said).encode())
 
 
-def new_job(raw: bytes, job_id: str, more: dict[str, Any]) -> tuple[NewJob, str]:
+def _new_job(raw: bytes, job_id: str, more: dict[str, Any]) -> tuple[NewJob, str]:
     """Return the job of a step, and its queue or ""."""
     said = json.loads(raw)
-    fields = {name: said[key] for key, name in _FIELDS.items() if key in said} | more
+    fields = {name: said[key] for key, name in _FIELDS.items() if key in said}
+    fields |= {name: value for name, value in more.items() if value}
     letters = "".join(letter for letter, name in (("t", "then"), ("b", "batch"), ("p", "previous")) if name in fields)
     fields["flow"] = letters
     due = f"+{said['delay_ms']}" if "delay_ms" in said else str(said.get("due_ms", ""))

@@ -28,6 +28,11 @@ def succeed(system: QueueSystem, result: bytes = b"", queue: str = "q") -> str:
     return job.id
 
 
+def all_of(*members: bytes) -> bytes:
+    """Return the step that is a list of these."""
+    return json.dumps({"all": [member.decode() for member in members]}).encode()
+
+
 def test_steps_come_one_after_the_other_each_with_what_the_one_before_returned(system: QueueSystem) -> None:
     begin(system, step("b", kwargs={"n": 1}, timeout_ms=5, group="g"), step("c", delay_ms=500))
 
@@ -98,7 +103,7 @@ def test_what_a_step_does_not_say_comes_from_what_workers_published_in_its_queue
     system.join("v", queues=["other"])
     system.run(leases.publish("other", 10**9, {"b": {"priority": 7, "delay_ms": 500}}))
     silent, said = step("b", queue="other"), step("b", queue="other", priority=0, delay_ms=0)
-    begin(system, json.dumps({"all": [silent.decode(), said.decode()]}).encode())
+    begin(system, all_of(silent, said))
     succeed(system)
     tell(system, "q")
 
@@ -126,7 +131,7 @@ def test_a_step_whose_id_is_taken_in_its_queue_is_rejected_and_its_batch_waits_f
 
 
 def test_a_list_whose_id_or_whose_member_is_taken_lets_nothing_come_after_it(system: QueueSystem) -> None:
-    both = json.dumps({"all": [step("b").decode(), step("c").decode()]}).encode()
+    both = all_of(step("b"), step("c"))
     begin(system, both, step("d"))
     [job] = system.take("w")
     system.add("a.2.1", name="stranger", due="+1000")
@@ -164,8 +169,7 @@ def test_a_member_that_came_twice_does_not_fail_its_batch(system: QueueSystem) -
 
 
 def test_a_list_is_waited_for_in_whichever_queues_its_members_are(system: QueueSystem) -> None:
-    members = [step("b").decode(), step("b", queue="other").decode()]
-    begin(system, json.dumps({"all": members}).encode(), step("c"))
+    begin(system, all_of(step("b"), step("b", queue="other")), step("c"))
     succeed(system, b"1")
     tell(system, "q")
     assert succeed(system) == "a.2.1"
@@ -175,6 +179,22 @@ def test_a_list_is_waited_for_in_whichever_queues_its_members_are(system: QueueS
     tell(system, "other")
 
     assert system.ids() == ["a.2.then"]
+
+
+def test_each_member_of_a_list_has_what_the_step_before_returned_also_when_it_is_retried(system: QueueSystem) -> None:
+    begin(system, all_of(step("b", max_attempts=1), step("b", queue="other", max_attempts=1)), all_of(step("c")))
+    succeed(system, b'"path"')
+    tell(system, "q")
+    for queue, member in (("q", "a.2.1"), ("other", "a.2.2")):
+        end(system, Kind.FAILED, queue=queue)
+        system.run(upkeep.retry(queue, [member]))
+        [job] = system.take(f"w{queue}", queues=(queue,))
+        assert (job.id, job.flow, job.previous) == (member, "bp", b'"path"')
+        system.settle(f"w{queue}", job)
+    tell(system, "other")
+
+    [job] = system.take("w")
+    assert (job.id, job.previous) == ("a.2.then.1", b'{"batch":"q/a.2","succeeded":2,"dead":0}')
 
 
 def test_a_chain_is_one_member_of_a_batch_until_its_last_step_has_ended(system: QueueSystem) -> None:
@@ -191,7 +211,7 @@ def test_a_chain_is_one_member_of_a_batch_until_its_last_step_has_ended(system: 
     assert system.ids() == ["b.then"]
 
 
-NESTED = json.dumps({"all": [step("x").decode()]})
+NESTED = all_of(step("x")).decode()
 
 
 @pytest.mark.parametrize(

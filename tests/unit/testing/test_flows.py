@@ -47,6 +47,16 @@ def test_a_chain_runs_step_by_step_and_waits_for_lists(jobs: InMemory) -> None:
     assert [record.state for record in jobs.all if record.name == "double"] == ["kept"] * 5
 
 
+def test_each_member_of_a_list_has_what_the_step_before_returned(jobs: InMemory) -> None:
+    app.chain(double.call(4), [note.call("a"), note.options(queue="one").call("b")], double.call(5)).enqueue()
+    with app.batch("b", then=[note.call("then")]):
+        pass
+    jobs.drain()
+
+    said = ({"batch": "two/b", "succeeded": 0, "dead": 0}, "then")
+    assert sorted(ran, key=str) == [(8, "a"), (8, "b"), said]
+
+
 def test_a_batch_calls_what_is_to_come_when_its_dead_member_is_retried(jobs: InMemory) -> None:
     with app.batch("b", then=note.call("then"), always=note.call("always")) as batch:
         batch.add_many(double, [(1,), (13,)])

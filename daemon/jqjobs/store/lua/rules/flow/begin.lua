@@ -5,12 +5,14 @@
 local KEEP_MS = 604800000  -- of a batch that a chain makes
 
 -- A list is a batch of this queue, and what comes after it is what its success calls for: not if a member cannot begin.
-local function begin_list(q, now, id, members, rest)
+-- previous: what each member gets, or nil.
+local function begin_list(q, now, id, members, rest, previous)
   local batch, begun = q .. 'batch:' .. id, 0
+  local more = previous and { 'flow', 'bp', 'previous', previous } or { 'flow', 'b' }
   for i, raw in ipairs(members) do
     local member = id .. '.' .. i
     local name = queue_of(q) .. '/' .. member
-    if begin_job(q, now, member, raw, { 'flow', 'b' }, queue_of(q) .. '/' .. id .. ' ' .. name .. ' 1') then
+    if begin_job(q, now, member, raw, more, queue_of(q) .. '/' .. id .. ' ' .. name .. ' 1') then
       redis.call('SADD', batch .. ':open', name)
       begun = begun + 1
     end
@@ -30,7 +32,7 @@ local function begin_steps(q, now, root, number, text, batch, previous)
   local step, rest = first_step(text)
   local id, members = number > 1 and root .. '.' .. number or root, members_of(step)
   if members and redis.call('EXISTS', q .. 'batch:' .. id) == 1 then return refuse_taken(q, now, id, step) end
-  if members then return not batch and begin_list(q, now, id, members, rest) end
+  if members then return not batch and begin_list(q, now, id, members, rest, previous) end
   local flow = (rest ~= '' and 't' or '') .. (batch and 'b' or '') .. (previous and 'p' or '')
   local more = { 'step', number, 'flow', flow }
   local function put(name, value) more[#more + 1], more[#more + 2] = name, value end
