@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreUnavailable
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import PLACES
-from jqjobs.store.calls import leases, upkeep
+from jqjobs.store.calls import batches, leases, upkeep
+from jqjobs.store.calls.bringing import deliver_flow
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 from jqjobs.worker.trips.answers import Fenced
 from log_lines import Lines
@@ -45,6 +48,20 @@ def test_a_trip_reports_what_is_finished_and_brings_jobs_into_the_batch(worker: 
     assert worker.system.active() == {"w": ["c"]}
     assert worker.system.states("b") == ["dead"]
     assert worker.on_board() == {"c": "in_hand"}
+
+
+@pytest.mark.parametrize("home", ["q", "home"])
+def test_who_settles_a_death_has_the_other_members_of_its_batch_cancelled(worker: ProcesslessWorker, home: str) -> None:
+    worker.system.run(batches.open_batch(home, "b", "nonce", OnDead.CANCEL, 1000))
+    for queue, ids in (("q", "ab"), ("other", "c")):
+        worker.system.add(*ids, queue=queue, fields=("flow", "b", "batch", f"{home}/b"))
+        run_steps(worker.system.run, deliver_flow(queue))
+    worker.system.run(batches.close_batch(home, "b", 3))
+    worker.exchanger.trip(1)
+    worker.finish(worker.start(), Kind.DISCARDED)
+    worker.exchanger.trip(0)
+    assert (worker.system.ids("dead"), worker.system.ids("dead", "other")) == (["a", "b"], ["c"])
+    assert worker.system.run(batches.batch_status(home, "b")).is_over
 
 
 def test_what_a_job_leaves_to_its_registration_is_filled_in_before_it_is_on_the_board(

@@ -246,7 +246,12 @@ def _tell(queue: str, home: str, bundle: list[str], until_s: float) -> Steps[int
         yield notify(home, bundle)
     else:
         bundle = yield from _cancel_members(queue, bundle, until_s)
-    return (yield noticed(queue, bundle)) if bundle else 0
+    told: int = (yield noticed(queue, bundle)) if bundle else 0
+    if home and any(notice.rpartition(" ")[2].startswith("dead") for notice in bundle):
+        cancels = [notice for notice in (yield notices(home)) if not _home(notice)]
+        if cancels:  # a batch is not to go on without its dead member
+            yield from _tell(home, "", cancels, until_s)
+    return told
 
 
 def _home(notice: str) -> str:

@@ -1,4 +1,5 @@
 """Brings away what leaves a queue with the end of a job: a step of another queue, a word to a batch that is kept there.
+Where a death has a batch cancel its other members, they are cancelled.
 
 A worker does it at once after the trip that has settled the job; where it does not get to it, a daemon does, 2 s later.
 """
@@ -11,10 +12,13 @@ from contextlib import suppress
 from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import Flow
 from jqjobs.jobs.outcome import Outcome
-from jqjobs.jobs.taken_job import TakenJob
+from jqjobs.jobs.records import Kind
 from jqjobs.store.calls.bringing import deliver_flow
 from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
+
+#: Of what ends otherwise a batch may have heard that it is dead.
+_SUCCESSES = frozenset({Kind.DONE, Kind.KEPT})
 
 
 class PassingOn:
@@ -26,7 +30,7 @@ class PassingOn:
 
     def note(self, outcomes: Iterable[Outcome]) -> None:
         """Note what a trip reports."""
-        self.queues |= {outcome.job.queue for outcome in outcomes if outcome.job.flow and _leads_on(outcome.job)}
+        self.queues |= {outcome.job.queue for outcome in outcomes if outcome.job.flow and _leads_on(outcome)}
 
     def do(self) -> None:
         """Bring it away."""
@@ -35,5 +39,7 @@ class PassingOn:
                 run_steps(self._nodes.run, deliver_flow(self.queues.pop()))
 
 
-def _leads_on(job: TakenJob) -> bool:
-    return Flow.THEN in job.flow or job.batch.lstrip("+").partition("/")[0] != job.queue
+def _leads_on(outcome: Outcome) -> bool:
+    job = outcome.job
+    is_of_here = job.batch.lstrip("+").partition("/")[0] == job.queue
+    return Flow.THEN in job.flow or not is_of_here or outcome.kind not in _SUCCESSES
