@@ -295,6 +295,13 @@ def test_a_cancelled_batch_finds_a_member_at_its_later_step_and_in_the_queue_it_
     assert (status(system).state, status(system).open, status(system).dead) == (BatchState.CANCELLED, 0, 1)
 
 
+def test_who_brings_a_member_to_another_queue_tells_its_batch_where_it_is(system: QueueSystem) -> None:
+    open_batch(system)
+    add(system, "a")
+    run_steps(system.run, moves.move_jobs("q", ["a"], "other"))
+    assert system.run(batches.batch_members("q", "b", "open")) == (None, ["q/a"], ["other/a"])
+
+
 def test_a_member_that_comes_while_the_others_are_cancelled_is_cancelled_too(system: QueueSystem) -> None:
     open_batch(system)
     add(system, "a1", "a2")
