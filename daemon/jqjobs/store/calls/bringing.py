@@ -68,9 +68,8 @@ class Bringing:
                 return 0
             found: Transfers = yield transfers(self._queue, ids, age_ms)
             if targets := sorted({job.target for job in found.jobs} - {queue_of(self._queue)}):
-                with suppress(
-                    StoreError
-                ):  # the node of the names may be down; who names a queue serves it all the same
+                # The node of the names may be down; who names a queue serves it all the same.
+                with suppress(StoreError):
                     yield add_queues(targets)
             answers = yield from self.bring(found)
             done = sum(answer in CONCLUDED for answer in answers.values())
