@@ -107,7 +107,8 @@ class AddedSchedules:
         having: list[str] = []
         for each in queues:
             page: AddedPage = yield added_by_name(each, [name])
-            having += [each] * bool(page.schedules)
+            if page.schedules:
+                having.append(each)
         if len(having) > 1:
             raise Conflict(
                 f"several queues have a schedule {name}", hint=f"say which one: queue= one of {', '.join(having)}"

@@ -78,8 +78,7 @@ class _Ends:
         self.ended, self.count = ended, 1
 
 
-#: Ids of the jobs of a queue that ended last, and how each did. No more than are wanted: the ids of ten seconds of a
-#: drain would take so much memory that it takes a tenth more CPU.
+#: Ids of the jobs of a queue that ended last, and how each did. No more than are wanted, however many jobs end alike.
 _Latest = deque[tuple[str, _Ends]]
 
 
