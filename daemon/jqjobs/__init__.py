@@ -41,7 +41,6 @@ if TYPE_CHECKING:
         ResultNotRun,
         ResultTimeout,
         Retry,
-        Snooze,
         StoreBusy,
         StoreError,
         StoreFull,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from jqjobs.jobs.limits import Concurrency, RateLimit
     from jqjobs.jobs.previous import Previous
     from jqjobs.jobs.records import State
+    from jqjobs.jobs.snooze import Snooze
     from jqjobs.store.calls.cancels import CancelAnswer
     from jqjobs.store.reads.jobs import JobInfo
 
@@ -66,7 +66,8 @@ _PUBLIC = {
     "jobs.records": "State", "store.reads.jobs": "JobInfo", "store.calls.cancels": "CancelAnswer",
     "jobs.app_hooks": "NewCall", "jobs.context": "JobContext current_job wait_async",
     "jobs.backoff": "Exponential Fixed Delays", "jobs.limits": "RateLimit Concurrency",
-    "errors": "Retry Snooze Discard JobTimeout JobInterrupted JobCancelled "
+    "jobs.snooze": "Snooze",
+    "errors": "Retry Discard JobTimeout JobInterrupted JobCancelled "
               "JqError ConfigError InvalidName InvalidOption InvalidArguments PayloadTooLarge DuplicateJobName "
               "UnknownJobName NotFound Conflict JobFailed ResultMissing ResultNotRun ResultTimeout NeedsRedis "
               "DrainedTooLong OutboxMissing StoreError StoreUnavailable StoreBusy StoreFull StoreRefused NotReplicated "

@@ -1,7 +1,7 @@
 """Every error jqjobs raises, in one place.
 
 The class docstring is the message; facts are attributes; ``hint`` says what to do.
-Callers catch the narrowest class. Job code may raise `Retry`, `Snooze` and `Discard`.
+Callers catch the narrowest class. Job code may raise `Retry` and `Discard`, and `jqjobs.jobs.snooze.Snooze`.
 """
 
 from __future__ import annotations
@@ -235,17 +235,6 @@ class Retry(Exception):
     """
 
     def __init__(self, reason: str = "retry requested", *, delay: Any = None) -> None:
-        super().__init__(reason)
-        self.delay = delay
-
-
-class Snooze(Exception):
-    """Raised by a job: not now. It runs again after ``delay``, in its old place, and that costs no attempt.
-
-    ``delay``: as of `Retry`. So often as ``max_snoozes`` of the job allows; then it is dead, and its error says so.
-    """
-
-    def __init__(self, delay: Any, reason: str = "not now") -> None:
         super().__init__(reason)
         self.delay = delay
 

@@ -80,11 +80,14 @@ def test_the_order_is_that_of_redis(system: QueueSystem, seed: int) -> None:
                 )  # fmt: skip
             case 3:
                 both.pass_time(random.randrange(1, 900))
+            case 4 if random.random() < 0.3:
+                both.act(random.choice((upkeep.pause("q"), upkeep.pause("q", "+400"), upkeep.resume("q"))))
             case 4:
                 both.act(random.choice(ACTS)("q", [f"j{random.randrange(max(0, number - 20), number + 1):04}"]))
             case _:
                 if taken := both.take():
                     both.end(*taken, *random.choice(ENDS))
+    both.act(upkeep.resume("q"))
     both.pass_time(5000)
     while taken := both.take():
         both.end(*taken, Kind.DONE, 0)

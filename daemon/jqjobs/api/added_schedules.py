@@ -11,7 +11,7 @@ from jqjobs.api.engine import Engine
 from jqjobs.api.function import Job
 from jqjobs.api.periodic import call_of, check_periodic, entry_of, timetable
 from jqjobs.base.clock import Duration, duration_ms
-from jqjobs.errors import Conflict
+from jqjobs.errors import Conflict, InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.schedule_entry import check_added_name, check_overlap
 from jqjobs.jobs.timetable import Missed, Policy, next_tick
@@ -71,6 +71,10 @@ class AddedSchedules:
         ``options``: as of `Job.options`. The same again changes nothing.
         Raises: Conflict when another schedule has that name; InvalidName, InvalidOption, InvalidArguments, ConfigError.
         """
+        if not isinstance(job, Job):
+            raise InvalidOption(
+                f"{job!r} is no job", hint="a function that @app.job registered; args=, kwargs= are its"
+            )
         job = job.options(**options) if options else job
         check_periodic(job)
         check_overlap(overlap)

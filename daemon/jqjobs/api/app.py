@@ -168,7 +168,8 @@ class App(Doors):
         one job can have several: each needs its own name, ``schedule``, which is otherwise that of the job. ``args``,
         ``kwargs``: what it is called with. ``missed``: when no daemon was there, run the latest tick ("latest"), none
         ("skip"), or "all"; in any case only those younger than ``catch_up``. ``overlap`` False: not while an earlier
-        run has not ended. Raises: InvalidOption, InvalidName, DuplicateJobName; ConfigError without a zone database.
+        run has not ended. Raises: InvalidOption, InvalidName, InvalidArguments, DuplicateJobName; ConfigError without a
+        zone database.
         """
         times, policy = timetable(cron, every, tz), Policy(missed, duration_ms(catch_up, "catch_up"))
         call = call_of(args, kwargs)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jqjobs.api.both_ways import both_ways
-from jqjobs.api.calls import Calls, JobCall
+from jqjobs.api.calls import Calls, JobCall, check_begins
 from jqjobs.api.function import Job
 from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.steps import new_job
 from jqjobs.api.watched_batches import WatchedBatch
-from jqjobs.errors import Conflict, StoreError
+from jqjobs.errors import Conflict, InvalidOption, StoreError
 from jqjobs.jobs.flow import Flow, batch_ref
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store.calls import batches
@@ -45,21 +45,23 @@ class Batch(WatchedBatch):
 
         Raises: what `Job.enqueue` does.
         """
-        new = new_job(call)
+        new = _new_member(call)
         return self._add(call.job.queue, [new])[0]
 
     async def add_async(self, call: JobCall) -> JobHandle:
         """Do what `add` does, from a coroutine."""
-        new = new_job(call)
+        new = _new_member(call)
         return (await self._add_async(call.job.queue, [new]))[0]
 
     def add_many(self, job: Calls[...], calls: Iterable[Sequence[Any] | JobCall]) -> list[JobHandle]:
         """Store many calls of a job as members; ``calls``: as `Job.enqueue_many` takes them."""
-        return self._add(job.queue, job._many(calls))
+        new = _new_members(job, calls)
+        return self._add(job.queue, new)
 
     async def add_many_async(self, job: Calls[...], calls: Iterable[Sequence[Any] | JobCall]) -> list[JobHandle]:
         """Do what `add_many` does, from a coroutine."""
-        return await self._add_async(job.queue, job._many(calls))
+        new = _new_members(job, calls)
+        return await self._add_async(job.queue, new)
 
     def _add(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
         with self._noting_doubts(queue):
@@ -134,6 +136,18 @@ class Batch(WatchedBatch):
             raise Conflict(
                 f"batch {self.ref} is {what} already", hint=f"jqctl batch show {self.ref} tells how it stands"
             )
+
+
+def _new_member(call: JobCall) -> NewJob:
+    new = new_job(call)
+    check_begins(call.job)
+    return new
+
+
+def _new_members(job: Calls[...], calls: Iterable[Sequence[Any] | JobCall]) -> list[NewJob]:
+    if not isinstance(job, Calls):
+        raise InvalidOption(f"{job!r} is no job", hint="add_many takes a job, then the arguments of its calls")
+    return job._many(calls)
 
 
 def batch_of_running(known: Job[..., Any], ref: str) -> Batch:

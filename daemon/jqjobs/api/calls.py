@@ -46,6 +46,7 @@ class Calls(Generic[P]):
 
         Raises: InvalidArguments (also PayloadTooLarge), StoreUnavailable, StoreFull, NotReplicated, StoreError.
         """
+        check_begins(self)
         if self._observers:
             with _watched(self, 1):
                 return self._stored([self._new(args, kwargs)])[0]
@@ -54,6 +55,7 @@ class Calls(Generic[P]):
 
     async def enqueue_async(self, /, *args: P.args, **kwargs: P.kwargs) -> JobHandle:
         """Do what `enqueue` does, from a coroutine."""
+        check_begins(self)
         with _watched(self, 1):
             [handle] = await self._stored_async([self._new(args, kwargs)])
         return handle
@@ -106,6 +108,7 @@ class Calls(Generic[P]):
     def _many(self, calls: Iterable[Sequence[Any] | JobCall]) -> list[NewJob]:
         if self._terms.job_id is not None:
             raise InvalidOption("an id names one job; enqueue_many makes many")
+        check_begins(self)
         given = [_placed(self, call) for call in calls]
         ids = new_ids(len(given))
         return [
@@ -135,6 +138,15 @@ class JobCall:
     job: Calls[...]
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
+
+
+def check_begins(job: Calls[...]) -> None:
+    """Raise InvalidArguments when a job wants what the step before has returned: a call of it comes after another."""
+    if job.signature.needs_previous:
+        raise InvalidArguments(
+            f"nothing is before {job!r}, which wants the result of that as {job.signature.previous!r}",
+            hint="give that a default, or make it a later step: app.chain(…, job.call(…))",
+        )
 
 
 def _watched(job: Calls[...], count: int) -> AbstractContextManager[object]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from jqjobs.api.batches import Batch
+from jqjobs.api.both_ways import both_ways
 from jqjobs.api.engine import Engine
 from jqjobs.api.handle import JobHandle
 from jqjobs.api.opening import Opening
@@ -18,6 +19,7 @@ from jqjobs.errors import Conflict, InvalidOption, NotFound
 from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_ROOT_LENGTH, Flow, OnDead
 from jqjobs.jobs.records import NewJob, new_id
 from jqjobs.store.calls.cancels import CancelAnswer
+from jqjobs.store.steps import Steps
 
 _KEEP_MS = 604_800_000
 
@@ -32,18 +34,21 @@ class ChainHandle:
 
     id: str
     steps: Sequence[JobHandle | Batch]
+    _engine: Engine = field(repr=False, compare=False)
     created: bool | None = True
 
-    def cancel(self) -> bool:
+    def _cancel(self) -> Steps[bool]:
         """Cancel the step that is there now; what was to come after it does not. Return whether there was one.
 
         Raises: StoreError and its kinds.
         """
         for step in reversed(self.steps):
             with suppress(NotFound, Conflict):
-                if step.cancel() is not CancelAnswer.FINISHED:
+                if (yield from step._cancel()) is not CancelAnswer.FINISHED:
                     return True
         return False
+
+    cancel, cancel_async = both_ways(_cancel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Chain:
         return self._handle(made.id, created=made.created)
 
     def _handle(self, root: str, *, created: bool | None = True) -> ChainHandle:
-        return ChainHandle(root, list(self._places(root)), created)
+        return ChainHandle(root, list(self._places(root)), self._engine, created)
 
     @property
     def _root(self) -> str:

@@ -90,6 +90,16 @@ class Doors(ABC):
         """Cancel the job of that ``queue/id``, see `JobHandle.cancel`."""
         return self.handle(ref).cancel()
 
+    async def cancel_async(self, ref: str) -> CancelAnswer:
+        """Do what `cancel` does, from a coroutine."""
+        return await self.handle(ref).cancel_async()
+
     def resolve(self, ref: str, token: str | None = None, *, result: Any = None, error: str | None = None) -> str:
         """Answer for the job of that ``queue/id``, see `JobHandle.resolve`."""
         return self.handle(ref).resolve(token, result=result, error=error)
+
+    async def resolve_async(
+        self, ref: str, token: str | None = None, *, result: Any = None, error: str | None = None
+    ) -> str:  # fmt: skip
+        """Do what `resolve` does, from a coroutine."""
+        return await self.handle(ref).resolve_async(token, result=result, error=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
 
 from jqjobs.api.batches import Batch
 from jqjobs.api.engine import Engine
@@ -33,6 +34,17 @@ class Opening:
     always: bytes
     _engine: Engine = field(repr=False)
     _nonce: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Raise InvalidOption where somebody takes this for the batch."""
+            if name.startswith("_") or not hasattr(Batch, name):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise InvalidOption(
+                f"batch {self.batch.ref} is not open: {name!r} is for its block",
+                hint=f"with app.batch(…) as batch: batch.{name}…; one that is there already: app.batch_at('queue/id')",
+            )
 
     def __enter__(self) -> Batch:
         run_steps(self._engine.run, self._open())
@@ -81,8 +93,7 @@ def opening(
     after = [then] if then is not None else []
     finally_ = [always] if always is not None else []
     home = queue or next((call.job.queue for step in (*after, *finally_) for call in calls_of(step)), "default")
-    batch_id = new_id() if batch_id is None else batch_id
-    batch_ref(f"{home}/{batch_id}")
+    home, batch_id = batch_ref(f"{home}/{new_id() if batch_id is None else batch_id}")
     return Opening(
         Batch(home, batch_id, engine), OnDead(on_dead), positive_ms(keep, "keep"),
         written_steps(after), written_steps(finally_), engine,

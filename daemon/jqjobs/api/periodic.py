@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jqjobs.api.calls import fields_of
+from jqjobs.api.calls import check_begins, fields_of
 from jqjobs.api.function import Job
 from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import InvalidOption
@@ -64,7 +64,11 @@ class Schedule:
 
 
 def check_periodic(job: Job[..., Any]) -> None:
-    """Raise InvalidOption when a job, or an option that was chosen for it, is not for ticks."""
+    """Raise InvalidOption when a job, or an option that was chosen for it, is not for ticks.
+
+    Raises InvalidArguments when it wants the result of a step before it.
+    """
+    check_begins(job)
     if job.settings.delay:
         raise InvalidOption(f"{job!r} has a delay, and ticks come at their time", hint="delay calls by options(…)")
     unfit = [name for name in ("id", "key", "delay", "due", "coalesce", "replace") if getattr(job.chosen, name)]
@@ -131,7 +135,9 @@ def timetable(cron: str | None, every: Duration | None, tz: str | None) -> Timet
 
 
 def call_of(args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """Return the arguments of a schedule's calls. Raises: InvalidOption for a text, whose letters would be meant."""
-    if isinstance(args, str):
-        raise InvalidOption(f"args is a list of arguments, not the text {args!r}")
+    """Return the arguments of a schedule's calls. Raises: InvalidOption; a text is none: its letters would be meant."""
+    if isinstance(args, str) or not isinstance(args, Sequence):
+        raise InvalidOption(f"args {args!r} is no list of arguments")
+    if not isinstance(kwargs, Mapping | None):
+        raise InvalidOption(f"kwargs {kwargs!r} is no dict of arguments")
     return tuple(args), dict(kwargs or {})

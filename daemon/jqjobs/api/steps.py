@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from jqjobs.api.calls import JobCall
+from jqjobs.api.calls import JobCall, check_begins
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.flow import written
 from jqjobs.jobs.groups import FIELD, group_in
@@ -35,15 +35,17 @@ def calls_of(step: Step) -> Sequence[JobCall]:
 
 
 def check_previous(step: Step, before: Step | None) -> None:
-    """Raise InvalidOption when a step wants the result of the one before, and there is none, or several."""
+    """Raise when a step wants the result of the one before, and there is none, or several.
+
+    Raises: InvalidArguments, InvalidOption.
+    """
     for call in calls_of(step):
-        name = call.job.signature.previous
-        if name is None or not call.job.signature.needs_previous:
-            continue
         if before is None:
-            raise InvalidOption(f"nothing is before {call.job!r}, which wants the result of that as {name!r}")
-        if is_list(before):
-            raise InvalidOption(f"{call.job!r} wants one result as {name!r}, and a list is before it")
+            check_begins(call.job)
+        elif is_list(before) and call.job.signature.needs_previous:
+            raise InvalidOption(
+                f"{call.job!r} wants one result as {call.job.signature.previous!r}, and a list is before it"
+            )
 
 
 def written_steps(steps: Sequence[Step]) -> bytes:

@@ -84,7 +84,8 @@ EVENTS = {
     "job.bad_backoff": Event("warning", "job name error",
         "The `backoff` of a job raised; the default was used. Mend it."),
     "job.bad_retry_delay": Event("warning", "job name error",
-        "A job raised `Retry` with a delay that is none; its back-off was used."),
+        "A job raised `Retry` with a delay that is none, or it or `Snooze` with a moment that is past; its "
+        "back-off was used."),
     "job.cancelled": Event("warning", "job name attempt ms next? error?",
         "Somebody cancelled the job while a worker had it; it is dead."),
     "job.crashed": Event("warning", "job name attempt error worker",

@@ -19,8 +19,9 @@ from django.utils import timezone
 
 from jqjobs.django.framework import TaskResultStatus, task_finished, task_started
 from jqjobs.django.task_results import error_of, running_result
-from jqjobs.errors import Discard, JobCancelled, JobInterrupted, JobTimeout, Retry, Snooze
+from jqjobs.errors import Discard, JobCancelled, JobInterrupted, JobTimeout, Retry
 from jqjobs.jobs.context import JobContext, current_job
+from jqjobs.jobs.snooze import Snooze
 from jqjobs.jobs.verdicts import Verdicts
 
 _FROM_OUTSIDE = (CancelledError, JobCancelled, JobInterrupted, JobTimeout)

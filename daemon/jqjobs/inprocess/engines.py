@@ -53,6 +53,9 @@ class MemoryEngine:
         self._guard = lifetime.guard if lifetime else Unwatched(run_alone)
         self.clock = clock or (lambda: time.time_ns() // 1_000_000)
         self.records = Records(self.clock)
+        self.records.is_in_code = lambda *place: any(
+            (each.queue, each.name) == place for each in app.registry.schedules
+        )
         self.gates = LimitGates(self.records, lambda name: app.registry.find(name).settings)
         self.records.on_start = self.gates.started
         self.flows = Flows(self.records)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jqjobs.inprocess.pauses import Pauses
 from jqjobs.inprocess.turns import Turns
 from jqjobs.jobs.groups import FIELD
 from jqjobs.jobs.limits import UNLIMITED
@@ -145,6 +146,9 @@ class Records:
         self._promoted_ms = 0
         #: Schedules added at run time, by queue and name: their entries as JSON.
         self.added: dict[tuple[str, str], str] = {}
+        #: Whether code has a schedule, by queue and name.
+        self.is_in_code: Callable[[str, str], bool] = lambda queue, name: False
+        self.pauses = Pauses(clock)
         self._turns = Turns()
         #: Told of each start.
         self.on_start: Callable[[Record], None] = lambda record: None
@@ -214,8 +218,10 @@ class Records:
             del self._all[place]
 
     def next_due_ms(self) -> int | None:
-        """Return when the next scheduled job is due or a deadline passes, None when there is none."""
-        return min((record.due_ms for record in self if record.state in ("scheduled", "waiting")), default=None)
+        """Return when the next job is due, a deadline passes or a pause ends that holds jobs, None for never."""
+        moments = [record.due_ms for record in self if record.state in ("scheduled", "waiting")]
+        end_ms = self.pauses.next_end_ms(record.queue for record in self if record.state in ("ready", "held"))
+        return min(moments if end_ms is None else [*moments, end_ms], default=None)
 
     def take(self) -> Record | None:
         """Return the job whose turn it is, whatever limits say, active now."""
@@ -225,11 +231,11 @@ class Records:
     def in_order(self, *states: str) -> Iterator[Record]:
         """Yield the jobs of these states in the order in which they start; what is due becomes ready before.
 
-        What has expired when its turn comes is dead.
+        What has expired when its turn comes is dead. Of paused queues nothing has its turn.
         """
         self._promote()
         now_ms = self.clock()
-        found = [record for record in self if record.state in states]
+        found = [record for record in self if record.state in states and record.queue not in self.pauses]
         for record in sorted(found, key=lambda each: each.rank):
             if int(record.fields.get("expires", now_ms + 1)) > now_ms:
                 yield record

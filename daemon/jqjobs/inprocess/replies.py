@@ -132,8 +132,15 @@ def _resolve(records: Records, queue: str, args: Sequence[str]) -> bytes:
     return resolve(records, records.get(queue, job_id), token, kind, payload.encode()).encode()
 
 
+def _pause(records: Records, queue: str, args: Sequence[str]) -> int:
+    what, until, _, reason = args
+    return records.pauses.pause(queue, until, reason) if what == "pause" else records.pauses.resume(queue)
+
+
 def _add_schedule(records: Records, queue: str, args: Sequence[str]) -> int:
     name, entry, how = args
+    if records.is_in_code(queue, name):
+        return AddAnswer.IN_CODE
     known = records.added.get((queue, name))
     if known == entry:
         return AddAnswer.SAME
@@ -144,7 +151,9 @@ def _add_schedule(records: Records, queue: str, args: Sequence[str]) -> int:
 
 
 def _remove_schedule(records: Records, queue: str, args: Sequence[str]) -> int:
-    return int(records.added.pop((queue, args[0]), None) is not None)
+    if records.added.pop((queue, args[0]), None) is not None:
+        return 1
+    return -1 if records.is_in_code(queue, args[0]) else 0
 
 
 def _added(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
@@ -157,7 +166,7 @@ def _added(records: Records, queue: str, args: Sequence[str]) -> list[Any]:
 
 _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
     "inspect": _inspect, "result": _result, "cancel": _cancel, "retry": _retry, "resolve": _resolve,
-    "delete": _delete, "promote": _promote,
+    "delete": _delete, "promote": _promote, "pause": _pause,
     "add_queues": lambda *_: 0, "read_partitions": lambda *_: None,
     "add_schedule": _add_schedule, "remove_schedule": _remove_schedule, "added": _added,
 }  # fmt: skip

@@ -70,12 +70,12 @@ def moment_ms(text: str, what: str, now_ms: int) -> int:
     return found_ms
 
 
-def check_delay(value: Duration) -> None:
+def check_delay(value: Duration, what: str = "delay") -> None:
     """Raise InvalidOption for what can be no delay. A moment may be past by now, and in time at the next call."""
     if is_moment(value):
-        _check_words(value, "delay")
+        _check_words(value, what)
     else:
-        duration_ms(_plain_span(value), "delay")
+        duration_ms(_plain_span(value), what)
 
 
 def check_due(value: object) -> None:

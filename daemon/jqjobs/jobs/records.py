@@ -172,6 +172,8 @@ class AttemptRef(NamedTuple):
 
 def parse_ref(text: str) -> tuple[str | None, str]:
     """Return (queue or None, id) of ``queue/id`` or a bare id; the queue may be a partition. Raises: InvalidName."""
+    if not isinstance(text, str):
+        raise InvalidName(f"{text!r} is not text", hint="such as queue/id")
     queue, slash, job_id = text.rpartition("/")
     if slash and not is_place(queue):
         check_name(queue, "queue")

@@ -42,6 +42,8 @@ class Signature:
         if self._previous is not None:
             given = [each for each in self._signature.parameters.values() if each is not self._previous]
             self._signature = self._signature.replace(parameters=given)
+        #: Whether it cannot do without that.
+        self.needs_previous = self._previous is not None and self._previous.default is inspect.Parameter.empty
         self._fitting: set[tuple[Any, ...]] = set()
         #: Parameters of which the annotation speaks of all values together: ``**options: Unpack[Options]``.
         self._unpacked: set[str] = set()
@@ -99,11 +101,6 @@ class Signature:
             return tuple(payload.args), payload.kwargs
         bound = self._converted(payload.args, payload.kwargs, to_plain=False)
         return bound.args, bound.kwargs
-
-    @property
-    def needs_previous(self) -> bool:
-        """Whether it cannot do without."""
-        return self._previous is not None and self._previous.default is inspect.Parameter.empty
 
     def with_previous(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], previous: bytes | None

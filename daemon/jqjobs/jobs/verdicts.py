@@ -6,15 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from jqjobs.errors import (
-    Discard,
-    InvalidOption,
-    JobCancelled,
-    JobInterrupted,
-    JobTimeout,
-    Retry,
-    Snooze,
-)
+from jqjobs.errors import Discard, InvalidOption, JobCancelled, JobInterrupted, JobTimeout, Retry
+from jqjobs.jobs.snooze import Snooze
 
 ErrorTypes = type[BaseException] | Iterable[type[BaseException]]
 

@@ -42,6 +42,21 @@ def test_a_name_is_not_written_over_unless_that_is_said(app: App) -> None:
         assert [(record.args, record.priority) for record in jobs.all] == [([2], 3)]
 
 
+def test_a_name_that_code_has_is_taken(app: App) -> None:
+    job = app.periodic(every="1h", schedule="s", args=[1])(app.job(digest))
+    with in_memory(app):
+        with pytest.raises(Conflict, match="code"):
+            app.schedules.add("s", job, every="2h", args=[1], replace=True)
+        with pytest.raises(Conflict, match="code"):
+            app.schedules.remove("s")
+
+
+@pytest.mark.parametrize(("job", "how"), [("digest", {}), (digest, {}), (None, {"args": 5}), (None, {"kwargs": [1]})])
+def test_what_is_no_job_and_what_are_no_arguments_are_refused_in_words(app: App, job: Any, how: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="is no "), in_memory(app):
+        app.schedules.add("s", job or app.job(digest), every="1h", **how)
+
+
 def test_one_with_an_end_comes_until_then(app: App) -> None:
     with in_memory(app) as jobs:
         app.schedules.add("s", app.job(digest), every="1h", args=[1], until="in 150 minutes")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from jqjobs import App
-from jqjobs.errors import Discard, InvalidOption, JobTimeout, Retry, Snooze
+from jqjobs.errors import Discard, InvalidOption, JobTimeout, Retry
+from jqjobs.jobs.snooze import Snooze
 from jqjobs.jobs.verdicts import verdicts_of
 
 

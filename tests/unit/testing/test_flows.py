@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jqjobs import App, BatchState, Discard, Previous, RateLimit, current_job
-from jqjobs.errors import InvalidOption, ResultTimeout
+from jqjobs.errors import InvalidArguments, InvalidOption, NotFound, ResultTimeout
 from jqjobs.inprocess.engines import SyncEngine
 from jqjobs.testing import InMemory, in_memory
 
@@ -174,7 +175,7 @@ def test_a_cancelled_batch_cancels_its_members(jobs: InMemory) -> None:
 
 def test_nothing_comes_after_a_list_of_which_a_member_finds_another_job_under_its_id(jobs: InMemory) -> None:
     app.chain(double.options(id="c").call(2), [double.call(3), double.call(4)], double.call(5)).enqueue()
-    note.options(id="c.2.1", queue="one", delay="1h").enqueue()
+    double.options(id="c.2.1", delay="1h").enqueue(1)
     jobs.drain()
 
     assert [app.batch_at("one/c.2").status().state, app.handle("one/c.2.2").state()] == [BatchState.FAILED, "kept"]
@@ -194,6 +195,57 @@ def test_a_batch_that_is_ended_inside_its_block_is_not_closed_again(jobs: InMemo
         getattr(batch, end)()
     jobs.drain()
     assert [record.state for record in jobs.all] == [state]
+
+
+@pytest.mark.parametrize("way", [
+    lambda: note.enqueue(), lambda: asyncio.run(note.enqueue_async()), lambda: note.enqueue_many([()]),
+    lambda: asyncio.run(note.enqueue_many_async([note.call()])), lambda: app.batch_at("one/b").add(note.call()),
+    lambda: app.batch_at("one/b").add_many(note, [()]), lambda: app.chain([double.call(1), note.call()]),
+    lambda: app.periodic(every="1h")(note), lambda: app.schedules.add("n", note, every="1h"),
+])  # fmt: skip
+def test_nobody_enqueues_alone_what_cannot_do_without_the_step_before(
+    jobs: InMemory, way: Callable[[], object]
+) -> None:
+    with pytest.raises(InvalidArguments, match=r"nothing is before <Job two/note>, which wants .* as 'what'"):
+        way()
+    assert (jobs.all, [*app.registry.schedules]) == ([], [])
+
+
+def test_what_has_a_default_may_be_enqueued_alone(jobs: InMemory) -> None:
+    @App().job
+    def report(before: Previous[int] = 7) -> None:
+        ran.append(before)
+
+    alone = App()
+    with in_memory(alone) as held:
+        alone.job(report.function).enqueue()
+        held.drain()
+    assert ran == [7]
+
+
+def test_a_batch_outside_of_its_block_says_where_it_is_open(jobs: InMemory) -> None:
+    opening: Any = app.batch("b", queue="one")
+    for name in ("add", "add_many_async", "status", "ref"):
+        with pytest.raises(InvalidOption, match=f"batch one/b is not open: '{name}' is for its block"):
+            getattr(opening, name)
+    assert not hasattr(opening, "ad")
+    with pytest.raises(InvalidOption, match="is no job"), opening as batch:
+        batch.add_many(double.call(1), [(1,)])
+
+
+def test_a_coroutine_does_with_chains_and_jobs_what_others_do(jobs: InMemory) -> None:
+    async def all_of_it() -> list[object]:
+        chain = await app.chain(double.call(2), note.call()).enqueue_async()
+        job = await double.options(delay="1h").enqueue_async(3)
+        told: list[object] = [await job.state_async(), await job.promote_async(), (await job.info_async()).state]
+        told += [await chain.cancel_async(), await chain.cancel_async(), await chain.steps[0].retry_async()]
+        told += [await app.cancel_async(job.ref), await job.retry_async(), await job.delete_async()]
+        with pytest.raises(NotFound):
+            await job.cancel_async()
+        return told
+
+    told = ["scheduled", None, "ready", True, False, None, "cancelled", None, None]
+    assert asyncio.run(all_of_it()) == told
 
 
 @pytest.mark.parametrize("what", [double, app.chain(double.call(2))], ids=["a job", "a chain"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,7 @@ from jqjobs.errors import (
     Conflict,
     DrainedTooLong,
     InvalidArguments,
+    InvalidOption,
     JobFailed,
     NeedsRedis,
     NotFound,
@@ -30,7 +32,6 @@ from jqjobs.inprocess.engines import NullEngine, SyncEngine
 from jqjobs.jobs.context import wait_async
 from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.records import State
-from jqjobs.store.calls import upkeep
 from jqjobs.testing import InMemory, in_memory, plugin
 
 
@@ -203,6 +204,24 @@ def test_a_job_that_asks_to_run_later_does_free_of_charge_until_it_may_no_more(a
     assert [(each.reason, each.snoozes, each.error) for each in jobs.dead] == [
         ("discarded", 2, "Snooze: busy (it has snoozed 2 times, which is max_snoozes)")
     ]
+
+
+@pytest.mark.parametrize("delay", [0, -5, "0s", "-5m", "5 parsecs", float("nan"), [5]], ids=repr)
+def test_a_snooze_for_no_time_fails_where_it_is_written_and_says_so(app: App, jobs: InMemory, delay: Any) -> None:
+    @app.job(max_attempts=1)
+    def busy() -> None:
+        raise Snooze(delay)
+
+    busy.enqueue()
+    with pytest.raises(InvalidOption, match="Snooze"):
+        jobs.drain(raise_errors=True)
+
+    assert [(each.reason, each.error.partition(" ")[0]) for each in jobs.dead] == [("failed", "InvalidOption:")]
+
+
+def test_a_snooze_is_the_same_in_another_process() -> None:
+    there = pickle.loads(pickle.dumps(Snooze("5m", "busy")))
+    assert (str(there), there.delay) == ("busy", "5m")
 
 
 def test_errors_can_be_raised_in_the_test(app: App, jobs: InMemory, lines: Lines) -> None:
@@ -403,8 +422,27 @@ def test_limits_hold_nothing_back_here(app: App, jobs: InMemory, lines: Lines) -
 
 
 def test_what_only_redis_can_do_says_so(app: App, jobs: InMemory) -> None:
-    with pytest.raises(NeedsRedis, match="pause"):
-        app.engine.run(upkeep.pause("q"))
+    with pytest.raises(NeedsRedis, match="move"):
+        app.handle("q/x").move("other")
+
+
+def test_a_paused_queue_holds_its_jobs_until_it_is_resumed_or_its_time_is_up(
+    app: App, jobs: InMemory, lines: Lines
+) -> None:
+    job, queue = app.job(queue="held")(lines.note), app.queue("held")
+    job.options(queue="other").enqueue("other")
+    assert (queue.pause(until="10m"), queue.pause(), queue.resume(), queue.resume()) == (True, False, True, False)
+    queue.pause(until="10m")
+    job.enqueue("held")
+    assert (jobs.drain(), jobs.run(limits=True), lines) == (1, 0, ["other"])
+    jobs.clock.advance("9m")
+    assert jobs.drain() == 0
+    assert jobs.drain(delayed=True) == 1
+    assert (jobs.clock.now.minute, lines) == (10, ["other", "held"])
+
+    assert asyncio.run(queue.pause_async())
+    job.enqueue("again")
+    assert (jobs.drain(delayed=True), asyncio.run(queue.resume_async()), jobs.drain()) == (0, True, 1)
 
 
 def test_the_engine_before_comes_back(app: App) -> None:

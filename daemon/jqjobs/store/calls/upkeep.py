@@ -87,7 +87,7 @@ def resume(queue: str) -> Call[bool]:
 
 
 def _one_line(said: str, most: int) -> str:
-    return visible(" ".join(said.split()), limit=most)
+    return visible(" ".join(str(said).split()), limit=most)
 
 
 def settings(queue: str, values: Mapping[str, int | None]) -> Call[dict[str, int]]:

@@ -26,7 +26,6 @@ from jqjobs.errors import (
     JobTimeout,
     ResultNotRun,
     Retry,
-    Snooze,
 )
 from jqjobs.jobs import hooks, not_run
 from jqjobs.jobs.backoff import backoff_of, bounded_ms
@@ -37,6 +36,7 @@ from jqjobs.jobs.moments import wait_ms
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.payload import has_nonfinite, is_envelope
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, MOST_HUNG
+from jqjobs.jobs.snooze import Snooze
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.attempt import Attempt, most_attempts
 from jqjobs.worker.attempts.reasons import REASONS, ended_while_told, told_in

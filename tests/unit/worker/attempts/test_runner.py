@@ -31,11 +31,11 @@ from jqjobs.errors import (
     JobTimeout,
     MalformedPayload,
     Retry,
-    Snooze,
 )
 from jqjobs.jobs.limits import RateLimit
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Kind
+from jqjobs.jobs.snooze import Snooze
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.worker.attempts.async_work import AsyncWork
 from jqjobs.worker.attempts.classifier import describe
