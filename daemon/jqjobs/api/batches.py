@@ -18,7 +18,7 @@ from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.steps import new_job
 from jqjobs.api.watched_batches import WatchedBatch
 from jqjobs.errors import Conflict, InvalidOption, StoreError
-from jqjobs.jobs.flow import Flow, batch_ref
+from jqjobs.jobs.flow import batch_ref, flow_fields
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store.calls import batches
 from jqjobs.store.calls.batches import Closed
@@ -89,7 +89,7 @@ class Batch(WatchedBatch):
 
     def _as_members(self, jobs: Sequence[NewJob]) -> list[NewJob]:
         ref = f"+{self.ref}" if self.is_inside else self.ref
-        return [replace(job, fields=(*job.fields, "flow", Flow.BATCH.value, "batch", ref)) for job in jobs]
+        return [replace(job, fields=(*job.fields, *flow_fields(batch=ref))) for job in jobs]
 
     @contextmanager
     def _noting_doubts(self, queue: str) -> Iterator[None]:

@@ -16,7 +16,7 @@ from jqjobs.api.handle import JobHandle
 from jqjobs.api.opening import Opening
 from jqjobs.api.steps import Step, calls_of, check_previous, is_list, new_job, written_steps
 from jqjobs.errors import Conflict, InvalidOption, NotFound
-from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_ROOT_LENGTH, Flow, OnDead
+from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_ROOT_LENGTH, OnDead, flow_fields, longest_id
 from jqjobs.jobs.records import NewJob, new_id
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.steps import Steps
@@ -92,17 +92,12 @@ class Chain:
         new = new_job(calls_of(self.steps[0])[0], root)
         if len(self.steps) == 1:
             return new
-        return replace(new, fields=(*new.fields, "flow", Flow.THEN.value, "then", written_steps(self.steps[1:])))
+        return replace(new, fields=(*new.fields, *flow_fields(written_steps(self.steps[1:]))))
 
     def _first_list(self, root: str) -> Opening:
         home = calls_of(self.steps[0])[0].job.queue
         batch = Batch(home, root, self._engine)
         return Opening(batch, OnDead.WAIT, _KEEP_MS, written_steps(self.steps[1:]), b"", self._engine)
-
-    @property
-    def _longest_id(self) -> int:
-        places = zip(self.steps, self._places(self._root), strict=True)
-        return max(len(place.id) + (len(f".{len(calls_of(step))}") if is_list(step) else 0) for step, place in places)
 
     def _places(self, root: str) -> Iterator[JobHandle | Batch]:
         """Yield where each step is when it is there (lua/rules/flow/begin.lua)."""
@@ -132,7 +127,8 @@ def chain_of(engine: Engine, steps: Sequence[Step]) -> Chain:
             raise InvalidOption("replace does not go with a chain")
     written_steps(steps[1:])
     chain = Chain(steps, engine)
-    if chain._longest_id > MAX_ID_LENGTH:
+    members = [len(calls_of(step)) if is_list(step) else 0 for step in steps]
+    if longest_id(len(chain._root), 1, members) > MAX_ID_LENGTH:
         raise InvalidOption(
             f"steps after so many lists would have ids of more than {MAX_ID_LENGTH} characters",
             hint="give the chain a shorter id, or none",

@@ -100,6 +100,26 @@ def written(steps: Sequence[bytes]) -> bytes:
     return b"".join(b"%d:%b" % (len(step), step) for step in steps)
 
 
+def flow_fields(then: bytes = b"", batch: str | None = None) -> tuple[str | bytes, ...]:
+    """Return the fields of a job after which steps come, as `written` has them, or that a batch waits for, flat."""
+    flow = (Flow.THEN if then else "") + (Flow.BATCH if batch else "")
+    after, within = ("then", then) if then else (), ("batch", batch) if batch else ()
+    return ("flow", flow, *after, *within) if flow else ()
+
+
+def longest_id(root: int, number: int, members: Sequence[int]) -> int:
+    """Return how long the ids of steps get (lua/rules/arrival/step_words.lua).
+
+    ``root``: length of the id of the first, which has that number; ``members``: of each, how many a list has, else 0.
+    """
+    longest = 0
+    for count in members:
+        step = root + (len(f".{number}") if number > 1 else 0)
+        longest = max(longest, step + (len(f".{count}") if count else 0))
+        root, number = (step + len(".then"), 1) if count else (root, number + 1)
+    return longest
+
+
 def read_steps(written: bytes) -> tuple[Step, ...]:
     """Return the steps of a job's field `then`, as far as they can be read; a name that says nothing is "?"."""
     steps, at = list[Step](), 0

@@ -11,8 +11,7 @@ from jqjobs.base.clock import Duration, duration_ms
 from jqjobs.errors import Conflict, InvalidOption
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import PRIORITIES, check_name
-from jqjobs.operations.enqueueing import destination
-from jqjobs.operations.offers import check_arguments, warning_of
+from jqjobs.operations.offers import check_arguments, destination, warning_of
 from jqjobs.store.calls.added import REFUSALS, AddAnswer, add_schedule
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.catalog import Offer

@@ -20,11 +20,15 @@ def payload_of(args_text: str, kwargs_text: str, job: str = "") -> bytes:
     """
     args, kwargs = _read("--args", args_text, list), _read("--kwargs", kwargs_text, dict)
     given = {"job": job, "args": args, "kwargs": kwargs}
+    return _checked(as_json_bytes({key: value for key, value in given.items() if value}))
+
+
+def as_json_bytes(value: Any) -> bytes:
+    """Return a value as it is stored. Raises: InvalidArguments."""
     try:
-        payload = json.dumps({key: value for key, value in given.items() if value}, ensure_ascii=False).encode()
+        return json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise InvalidArguments("the arguments hold half a surrogate pair, which is no character") from None
-    return _checked(payload)
 
 
 def result_of(text: str) -> bytes:

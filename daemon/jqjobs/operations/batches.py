@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from jqjobs.base.words import plural
@@ -93,6 +94,23 @@ def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
     queue, batch_id = batch_ref(ref)
     _check(run_steps(store.run, batches.cancelling(queue, batch_id)), ref)
     return {"batch": ref, "cancelled": True}
+
+
+def check_is_open(store: Store, ref: str) -> None:
+    """Raise NotFound or Conflict unless somebody may add to a batch who is no member of it."""
+    status = store.run(batches.batch_status(*batch_ref(ref)))
+    if status.state is BatchState.UNKNOWN:
+        raise _not_found(ref)
+    if status.state is not BatchState.OPEN:
+        how = "over already" if status.is_over else "closed: nobody adds to it but its members"
+        raise Conflict(f"batch {ref} is {how}", hint=f"jqctl batch show {ref} tells how it stands")
+
+
+def tell_batch(store: Store, place: str, ref: str) -> None:
+    """Have a batch hear of a member that was added in this queue, or partition; if that cannot be, a daemon does."""
+    if place != batch_ref(ref)[0]:
+        with suppress(StoreError):
+            run_steps(store.run, batches.deliver_notices(place))
 
 
 def retry_batch(store: Store, ref: str) -> dict[str, Any]:

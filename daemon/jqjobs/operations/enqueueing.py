@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from jqjobs.errors import InvalidOption
+from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_ROOT_LENGTH, batch_ref, flow_fields, longest_id
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, check_name, new_id
-from jqjobs.operations.offers import check_arguments, find_offer, warning_of
+from jqjobs.operations.batches import check_is_open, tell_batch
+from jqjobs.operations.offers import check_arguments, destination, warning_of
 from jqjobs.operations.storing import store_job
-from jqjobs.store.reads.catalog import Offer, offer_in
+from jqjobs.operations.wanted_steps import WantedStep, read_steps, written_steps
+from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.replication import Wait
 from jqjobs.store.reply_values import integer, string
 from jqjobs.store.store import Store
@@ -33,26 +37,53 @@ class Stored(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A job that somebody wants, as far as it can be judged without Redis. ``queue`` None: where it is registered."""
+    """A job that somebody wants, as far as it can be judged without Redis. ``queue`` None: where it is registered.
+
+    ``then``: what is to come after it; ``batch``: the one that is to wait for it, "queue/id".
+    """
 
     job: NewJob
     options: Options
     queue: str | None
     is_unchecked: bool
+    then: Sequence[WantedStep] = ()
+    batch: str | None = None
 
 
 def wanted(
-    name: str, payload: bytes, options: Options, queue: str | None = None, *, unchecked: bool = False
+    name: str, payload: bytes, options: Options, queue: str | None = None, *, unchecked: bool = False,
+    then: Iterable[Any] = (), batch: str | None = None,
 ) -> Wanted:  # fmt: skip
     """Return a job that is wanted. ``unchecked``: also when the arguments do not fit what live workers have.
 
-    Raises: InvalidName, InvalidOption.
+    ``then``: as `read_steps` takes it. Raises: InvalidName, InvalidOption, InvalidArguments.
     """
     check_name(name, "job name")
     if queue is not None:
         check_name(queue, "queue")
     options.check_key()
-    return Wanted(_new_job(name, payload, options), options, queue, unchecked)
+    asked = Wanted(_new_job(name, payload, options), options, queue, unchecked, read_steps(then), batch)
+    _check_flow(asked)
+    return asked
+
+
+def _check_flow(asked: Wanted) -> None:
+    """Raise InvalidOption for what an inbox refuses of a job that others wait for (rules/arrival/flow_words.lua)."""
+    if asked.batch is not None:
+        batch_ref(asked.batch)
+    if not (asked.then or asked.batch):
+        return
+    if asked.options.replace:
+        raise InvalidOption("replace goes neither with what comes after a job, nor with a batch")
+    if asked.batch and any(step.is_list for step in asked.then):
+        raise InvalidOption("a member of a batch has no lists among its steps")
+    root = len(asked.job.id)
+    if root > MAX_ROOT_LENGTH or longest_id(root, 2, [step.members for step in asked.then]) > MAX_ID_LENGTH:
+        raise InvalidOption(
+            f"with what comes after it, or in a batch, a job has an id of at most {MAX_ROOT_LENGTH} characters, "
+            f"and no step one of more than {MAX_ID_LENGTH}",
+            hint="give it a shorter one, or none",
+        )
 
 
 def enqueue_job(
@@ -60,14 +91,21 @@ def enqueue_job(
 ) -> Stored:  # fmt: skip
     """Store a job that is wanted. ``shown``: what of an offer who asks may see. ``wait``: for replicas, see JQ_WAIT.
 
-    Raises: InvalidArguments, NotFound, Conflict, StoreError and its kinds.
+    Raises: InvalidArguments, InvalidOption, NotFound, Conflict, StoreError and its kinds.
     """
     queue, offer = destination(store, asked.queue, asked.job.name)
     if offer and not asked.is_unchecked:
         check_arguments(offer, asked.job.payload, shown(offer))
     job = _completed(asked.job, asked.options, offer.entry if offer else {})
-    warning = warning_of(store, queue, job.name, is_offered=offer is not None)
-    return Stored(queue, job.due, store_job(store, queue, job, wait), warning)
+    steps = written_steps(store, asked.then, shown, unchecked=asked.is_unchecked)
+    job = dataclasses.replace(job, fields=(*job.fields, *flow_fields(steps.text, asked.batch)))
+    warning = warning_of(store, queue, job.name, is_offered=offer is not None) or steps.warning
+    if asked.batch:
+        check_is_open(store, asked.batch)
+    made = store_job(store, queue, job, wait)
+    if asked.batch:
+        tell_batch(store, made.place or queue, asked.batch)
+    return Stored(queue, job.due, made, warning)
 
 
 def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
@@ -75,14 +113,6 @@ def _new_job(name: str, payload: bytes, options: Options) -> NewJob:
         name, payload, options.id or new_id(), options.priority or 0, options.due_text(), options.key or "",
         options.fields(),
     )  # fmt: skip
-
-
-def destination(store: Store, queue: str | None, name: str) -> tuple[str, Offer | None]:
-    """Return the queue that is meant, and what is offered there under this name."""
-    if queue is not None:
-        return queue, offer_in(store, queue, name)
-    offer = find_offer(store, name)
-    return offer.queue, offer
 
 
 def _completed(job: NewJob, options: Options, entry: dict[str, Any]) -> NewJob:

@@ -9,27 +9,41 @@ from typing import Any
 from jqjobs.base.nearest import did_you_mean, nearest
 from jqjobs.errors import Conflict, InvalidArguments, NotFound
 from jqjobs.jobs.fitting import misfit, type_words
-from jqjobs.store.reads.catalog import Offer, offers_of, read_offers
+from jqjobs.store.reads.catalog import Offer, offer_in, offers_of, read_offers
 from jqjobs.store.reads.registry import read_registry
 from jqjobs.store.store import Store
 
-_LIST = "jqctl jobs lists what workers offer; --queue NAME stores it all the same"
+_LIST = "jqctl jobs lists what workers offer"
 
 
-def find_offer(store: Store, name: str) -> Offer:
+def find_offer(store: Store, name: str, naming: str = "--queue") -> Offer:
     """Return the job of that name in the one queue it is registered for; a live worker's word goes first.
 
+    ``naming``: what stands before the name of a queue where that is said.
     Raises: NotFound; Conflict when it is registered for several queues.
     """
     offers = offers_of(store, name)
     found = [offer for offer in offers if offer.is_live] or offers
     if not found:
         meant = did_you_mean(name, {offer.name for offer in read_offers(store)})
-        raise NotFound(f"no queue offers a job {name!r}", hint=" ".join(filter(None, (meant, _LIST))))
+        raise NotFound(
+            f"no queue offers a job {name!r}",
+            hint=" ".join(filter(None, (meant, f"{_LIST}; {naming} NAME stores it all the same"))),
+        )
     if len(found) > 1:
-        several = " or ".join(f"--queue {offer.queue}" for offer in found)
+        several = " or ".join(f"{naming} {offer.queue}" for offer in found)
         raise Conflict(f"several queues offer a job {name!r}", hint=f"say which one: {several}")
     return found[0]
+
+
+def destination(
+    store: Store, queue: str | None, name: str, naming: str = "--queue"
+) -> tuple[str, Offer | None]:  # fmt: skip
+    """Return the queue that is meant, and what is offered there under this name. ``naming``: as of `find_offer`."""
+    if queue is not None:
+        return queue, offer_in(store, queue, name)
+    offer = find_offer(store, name, naming)
+    return offer.queue, offer
 
 
 def check_arguments(offer: Offer, payload: bytes, shown: Offer) -> None:

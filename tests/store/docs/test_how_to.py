@@ -22,7 +22,7 @@ import pytest
 from jqjobs import App
 from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import new_ids
-from jqjobs.store.calls import upkeep
+from jqjobs.store.calls import leases, upkeep
 from jqjobs.store.calls.schedules import plan
 from servers import Server
 from store.cli.terminal import Terminal
@@ -164,9 +164,11 @@ def publish_schedules(system: QueueSystem) -> None:
 
 
 def open_batch(system: QueueSystem) -> None:
-    """The batch of the page, with two rows, before anybody works."""
+    """The batch of the page, with two rows, before anybody works; and what a worker of the page's app publishes."""
     import shop  # the page's
 
+    for queue in shop.app.registry.queues():
+        system.run(leases.publish(queue, LEASE_MS, shop.app.registry.catalog(), shop.app.registry.parameters(queue)))
     with shop.app.batch("import-7", then=shop.report.call(7), always=shop.unlock.call(7)) as batch:
         batch.add_many(shop.import_row, [(row,) for row in range(2)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,16 +37,28 @@ from jqjobs.store.replication import Wait
 @click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by; may be given several times.")
 @click.option("--group", metavar="GROUP", help="Takes turns with the other groups of the queue.")
+@click.option(
+    "--then", multiple=True, metavar="STEP", shell_complete=job_names,
+    help="What begins when it has succeeded: a job's name, or JSON, see below; up to 16 in turn, 64 KiB together.",
+)  # fmt: skip
+@click.option("--batch", metavar="QUEUE/ID", help="The open batch that is to wait for it.")
 @click.option("--unchecked", is_flag=True, help="Also when the arguments do not fit what live workers have.")
 @speaks_to_redis
 @click.pass_obj
 def enqueue(
-    session: Session, /, name: str, queue: str | None, args_text: str, kwargs_text: str, unchecked: bool, **given: Any
-) -> None:
+    session: Session, /, name: str, queue: str | None, args_text: str, kwargs_text: str, unchecked: bool,
+    then: Sequence[str], batch: str | None, **given: Any,
+) -> None:  # fmt: skip
     """Enqueue one job. NAME is the name it is registered under in the app; `jqctl jobs` lists them.
 
     Its arguments are checked as far as live workers have published what it takes. A warning on stderr tells when no
     daemon serves the queue, or no worker there has offered this name.
+
+    A STEP is the name of a job, or an envelope as docs/protocol.md has it, without id and key: {"job": "publish",
+    "args": [7]}. {"all": [...]} has steps that run side by side; what comes after them waits for all. A step goes to
+    the queue that its job is registered for, unless it has "queue".
+
+    Exit code 5: there is no such batch; 6: it is closed or over. Nothing is enqueued then.
 
     \b
     Examples:
@@ -54,8 +67,11 @@ def enqueue(
       jqctl enqueue send_report --at 'friday 17:00 America/New_York'
       jqctl enqueue nightly_report --key nightly --json
       jqctl enqueue reindex --key shop --delay 30s --coalesce queued --replace
+      jqctl enqueue fetch --args '["a.png"]' --then '{"job": "resize", "kwargs": {"width": 200}}' --then publish
+      jqctl enqueue import_row --args '[1]' --batch web/import-7
     """
-    asked = wanted(name, payload_of(args_text, kwargs_text, name), Options(**given), queue, unchecked=unchecked)
+    payload = payload_of(args_text, kwargs_text, name)
+    asked = wanted(name, payload, Options(**given), queue, unchecked=unchecked, then=then, batch=batch)
     with session.store() as store:
         stored = enqueue_job(store, asked, wait=Wait.from_settings(Environment()))
     _show(session, stored)
