@@ -108,6 +108,8 @@ ANSWERS = {
     "schedule run": "{schedule, queue, id, created}",
     "batch list": f"{{batches: [{_fields(_batch())}]}}",
     "batch show": f"{{batch: {_BATCH}, open: [queue/id], dead: [queue/id], kept: [queue/id]}}",
+    "batch open": "{batch, opened, warning}",
+    "batch close": "{batch, closed, count}",
     "batch cancel": "{batch, cancelled}",
     "batch retry": "{batch, retried_count, refused_count}",
     "ping": "{redis, ms, ok, daemons, able, problems: [{id, name, message}]}",

@@ -1,17 +1,24 @@
-"""Batches: found, listed, cancelled, retried, as JSON and in words."""
+"""Batches: found, listed, opened, closed, cancelled, retried, as JSON and in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from hashlib import blake2s
 from typing import Any, NamedTuple, TypeVar
 
+from jqjobs.base.clock import Duration
 from jqjobs.base.words import plural
-from jqjobs.errors import Conflict, NotFound, StoreError, StoreUnavailable
-from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
+from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError, StoreUnavailable
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, batch_ref
+from jqjobs.jobs.options import positive_ms
+from jqjobs.jobs.records import check_name
 from jqjobs.operations.steps import steps_json
+from jqjobs.operations.wanted_steps import WantedStep, check_ids, read_steps, written_steps
 from jqjobs.store.calls import batches
-from jqjobs.store.calls.batches import BatchRecord, Closed
+from jqjobs.store.calls.batches import BatchRecord, Closed, Opened
+from jqjobs.store.calls.upkeep import add_queues
+from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
@@ -19,6 +26,8 @@ T = TypeVar("T")
 
 #: Of each queue, so many are listed: those first that still go on.
 MOST_LISTED = 100
+#: For so long a batch is known after its end, unless it says otherwise.
+KEPT = "7d"
 #: So many open, dead and kept members are told.
 MOST_MEMBERS = 100
 
@@ -30,6 +39,17 @@ class FoundBatch(NamedTuple):
     open: list[str]
     dead: list[str]
     kept: list[str]
+
+
+class WantedBatch(NamedTuple):
+    """A batch that somebody wants to be open, as far as it can be judged without Redis."""
+
+    queue: str
+    id: str
+    then: Sequence[WantedStep]
+    always: Sequence[WantedStep]
+    on_dead: OnDead
+    keep_ms: int
 
 
 class BatchPage(NamedTuple):
@@ -96,6 +116,58 @@ def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
     return {"batch": ref, "cancelled": True}
 
 
+def wanted_batch(
+    ref: str, then: Iterable[Any] = (), always: Iterable[Any] = (), on_dead: str = OnDead.WAIT,
+    keep: Duration = KEPT,
+) -> WantedBatch:  # fmt: skip
+    """Return a batch that is wanted; ``then``, ``always``: as `read_steps` takes them.
+
+    Raises: InvalidName, InvalidOption, InvalidArguments.
+    """
+    queue, batch_id = batch_ref(ref)
+    check_name(queue, "queue")
+    if on_dead not in list(OnDead):
+        raise InvalidOption(f"on_dead {on_dead!r} is none of {', '.join(OnDead)}")
+    asked = WantedBatch(
+        queue, batch_id, read_steps(then), read_steps(always), OnDead(on_dead), positive_ms(keep, "keep")
+    )
+    for steps in (asked.then, asked.always):
+        check_ids(len(batch_id) + len(".always"), 1, steps)
+    return asked
+
+
+def open_batch(
+    store: Store, asked: WantedBatch, shown: Callable[[Offer], Offer] = lambda offer: offer, *, unchecked: bool = False
+) -> dict[str, Any]:  # fmt: skip
+    """Open a batch; return what is told of that as JSON. The same again changes nothing.
+
+    ``shown``, ``unchecked``: as of `enqueueing`. Raises: what `written_steps` does; Conflict when there is another one.
+    """
+    ref, home = f"{asked.queue}/{asked.id}", (asked.queue, asked.id)
+    then, always = (written_steps(store, each, shown, unchecked=unchecked) for each in (asked.then, asked.always))
+    said = repr((asked.on_dead.value, asked.keep_ms, then.text, always.text)).encode()
+    store.run(add_queues([asked.queue]))
+    before = store.run(batches.batch_status(*home))
+    who = blake2s(said, digest_size=8).hexdigest()  # so that the same one is known when it comes again
+    opened = store.run(batches.open_batch(*home, who, asked.on_dead, asked.keep_ms, then.text, always.text))
+    if opened is Opened.TAKEN or before.is_over:
+        raise Conflict(f"there is a batch {ref} already", hint="each batch has an id of its own")
+    return {"batch": ref, "opened": before.state is BatchState.UNKNOWN, "warning": then.warning or always.warning}
+
+
+def close_batch(store: Store, ref: str, count: int | None = None) -> dict[str, Any]:
+    """Let nobody add to a batch but its members; return what is told of that as JSON.
+
+    ``count``: so many were added from outside; None: those that it has heard of.
+    Raises: NotFound; Conflict when somebody has closed it before; InvalidName, InvalidOption.
+    """
+    queue, batch_id = batch_ref(ref)
+    if count is None:
+        count = store.run(batches.batch_status(queue, batch_id)).total
+    _check(store.run(batches.close_batch(queue, batch_id, count)), ref, how="closed")
+    return {"batch": ref, "closed": True, "count": count}
+
+
 def check_is_open(store: Store, ref: str) -> None:
     """Raise NotFound or Conflict unless somebody may add to a batch who is no member of it."""
     status = store.run(batches.batch_status(*batch_ref(ref)))
@@ -130,11 +202,11 @@ def retried_in_words(answer: Mapping[str, Any]) -> str:
     return f"{text}, {refused} refused: a newer job has their key" if refused else text
 
 
-def _check(answer: Closed, ref: str, hint: str = "") -> None:
+def _check(answer: Closed, ref: str, hint: str = "", how: str = "over") -> None:
     if answer is Closed.UNKNOWN:
         raise _not_found(ref)
     if answer is Closed.TOO_LATE:
-        raise Conflict(f"batch {ref} is over already", hint=hint)
+        raise Conflict(f"batch {ref} is {how} already", hint=hint)
 
 
 def batch_json(status: BatchStatus) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_ROOT_LENGTH, batch_ref, flow_fields, longest_id
+from jqjobs.jobs.flow import MAX_ROOT_LENGTH, batch_ref, flow_fields
 from jqjobs.jobs.options import Options
 from jqjobs.jobs.records import PRIORITIES, Coalesce, Enqueued, NewJob, check_name, new_id
 from jqjobs.operations.batches import check_is_open, tell_batch
 from jqjobs.operations.offers import check_arguments, destination, warning_of
 from jqjobs.operations.storing import store_job
-from jqjobs.operations.wanted_steps import WantedStep, read_steps, written_steps
+from jqjobs.operations.wanted_steps import WantedStep, check_ids, read_steps, written_steps
 from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.replication import Wait
 from jqjobs.store.reply_values import integer, string
@@ -77,13 +77,11 @@ def _check_flow(asked: Wanted) -> None:
         raise InvalidOption("replace goes neither with what comes after a job, nor with a batch")
     if asked.batch and any(step.is_list for step in asked.then):
         raise InvalidOption("a member of a batch has no lists among its steps")
-    root = len(asked.job.id)
-    if root > MAX_ROOT_LENGTH or longest_id(root, 2, [step.members for step in asked.then]) > MAX_ID_LENGTH:
+    if len(asked.job.id) > MAX_ROOT_LENGTH:
         raise InvalidOption(
-            f"with what comes after it, or in a batch, a job has an id of at most {MAX_ROOT_LENGTH} characters, "
-            f"and no step one of more than {MAX_ID_LENGTH}",
-            hint="give it a shorter one, or none",
+            f"with steps after it, or in a batch, a job has an id of at most {MAX_ROOT_LENGTH} characters"
         )
+    check_ids(len(asked.job.id), 2, asked.then)
 
 
 def enqueue_job(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from jqjobs.base.clock import LONGEST_MS
 from jqjobs.base.words import listed
 from jqjobs.errors import InvalidArguments, InvalidOption
-from jqjobs.jobs.flow import written
+from jqjobs.jobs.flow import MAX_ID_LENGTH, longest_id, written
 from jqjobs.jobs.groups import check_group
 from jqjobs.jobs.options import check_integer, check_meta, check_tags
 from jqjobs.jobs.records import PRIORITIES, check_name
@@ -104,6 +104,14 @@ def _envelope(said: Any) -> dict[str, Any]:
     if not isinstance(said.get("args", []), list) or not isinstance(said.get("kwargs", {}), dict):
         raise InvalidArguments("args of a step are a JSON list, kwargs a JSON object", hint=_EXAMPLE)
     return said
+
+
+def check_ids(root: int, number: int, steps: Sequence[WantedStep]) -> None:
+    """Raise InvalidOption unless their ids are names; ``root``, ``number``: as of `longest_id`."""
+    if longest_id(root, number, [step.members for step in steps]) > MAX_ID_LENGTH:
+        raise InvalidOption(
+            f"steps after so many lists would have ids of more than {MAX_ID_LENGTH} characters", hint="a shorter id"
+        )
 
 
 def written_steps(

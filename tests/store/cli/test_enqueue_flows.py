@@ -84,7 +84,7 @@ def test_steps_come_in_turn_where_their_jobs_are_registered(system: QueueSystem,
         (("--then", "publish") * 17, "17 steps come after a job, more than 16"),
         (("--then", json.dumps({"job": "publish", "meta": {"text": "x" * 65_536}})), "more than 64 KiB"),
         (("--then", "publish", "--id", "i" * 65), "an id of at most 64 characters"),
-        (("--id", "i" * 64, *("--then", '{"all": ["publish"]}') * 16), "no step one of more than 128"),
+        (("--id", "i" * 64, *("--then", '{"all": ["publish"]}') * 16), "ids of more than 128"),
         (("--then", "publish", "--key", "k", "--replace"), "replace goes neither with"),
         (("--batch", "web/b", "--then", '{"all": ["publish"]}'), "a member of a batch has no lists among its steps"),
         (("--batch", "b"), "b names no batch"),
@@ -131,3 +131,47 @@ def test_to_a_batch_that_takes_no_members_none_is_added(system: QueueSystem, ter
     assert status(system).state is BatchState.SUCCEEDED
     assert (terminal.error(*words)["message"], terminal.code) == ("batch web/b is over already", Exit.CONFLICT)
     assert system.ids("ready", "web") == []
+
+
+def test_a_batch_is_opened_filled_and_closed_and_what_is_to_come_comes(system: QueueSystem, terminal: Terminal) -> None:
+    steps = ("--then", '{"job": "publish", "args": [2]}', "--then", "publish", "--always", "fetch", "--unchecked")
+    words = ("batch", "open", "web/b", *steps, "--on-dead", "go", "--keep", "1h")
+    assert terminal.json(*words) == {"batch": "web/b", "opened": True, "warning": None}
+    assert not terminal.json(*words)["opened"]
+    assert (terminal.run(*words, "--on-dead", "wait"), terminal.run("batch", "open", "web/b")) == (Exit.CONFLICT,) * 2
+    terminal.run("enqueue", "resize", "--args", "[200]", "--batch", "web/b")
+    assert terminal.json("batch", "close", "web/b") == {"batch": "web/b", "closed": True, "count": 1}
+    assert terminal.run("batch", "close", "web/b") == Exit.CONFLICT
+    assert (status(system).state, status(system).on_dead) == (BatchState.RUNNING, OnDead.GO)
+
+    run_next(system, "images")
+    assert system.ids("ready", "web") == ["b.always", "b.then"]
+    assert [run_next(system, "web").id for _ in "123"] == ["b.always", "b.then", "b.then.2"]
+    assert (terminal.error(*words)["message"], terminal.code) == ("there is a batch web/b already", Exit.CONFLICT)
+
+
+def test_a_batch_is_closed_when_it_has_heard_of_as_many_as_were_added(system: QueueSystem, terminal: Terminal) -> None:
+    assert terminal.run("batch", "close", "web/b") == Exit.NOT_FOUND
+    terminal.run("batch", "open", "web/b")
+    terminal.run("batch", "close", "web/b", "--count", "1")
+    assert status(system).state is BatchState.OPEN
+    terminal.run("enqueue", "publish", "--batch", "web/b")
+    run_next(system, "web")
+    assert status(system).state is BatchState.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("b",), "b names no batch"),
+        (("web~1/b",), "queue 'web~1' is not a valid name"),
+        (("web/b", "--always", "publsh"), "no queue offers a job 'publsh'"),
+        (("web/b", "--then", "resize"), "'width' is missing"),
+        (("web/b", "--keep", "0"), "keep '0' leaves no time"),
+        ((f"web/{'b' * 64}", *("--then", '{"all": ["publish"]}') * 16), "ids of more than 128"),
+    ],
+    ids=str,
+)
+def test_a_batch_that_could_not_end_well_is_not_opened(terminal: Terminal, words: tuple[str, ...], said: str) -> None:
+    assert said in terminal.error("batch", "open", *words)["message"]
+    assert terminal.json("batch", "list")["batches"] == []

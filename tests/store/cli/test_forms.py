@@ -22,7 +22,8 @@ from store.queue_system import QueueSystem
 
 #: One call of each command; {form} tells apart what it acts on, and what it makes.
 CALLS = {
-    "audit": "", "daemon list": "", "doctor": "", "enqueue": "n --queue q --id made-{form}", "errors": "",
+    "audit": "", "batch open": "q/b-{form}", "daemon list": "", "doctor": "",
+    "enqueue": "n --queue q --id made-{form}", "errors": "",
     "job cancel": "q/later-{form}", "job delete": "--yes q/dead-{form}",
     "job enqueue": "n --queue q --id also-{form}", "job export": "--queue q --state dead", "job import": "none.jsonl",
     "job list": "--queue q --state dead", "job move": "--to other q/move-{form}", "job promote": "q/soon-{form}",
@@ -37,9 +38,9 @@ CALLS = {
 #: Seen elsewhere: they need a daemon that answers, a batch or an outbox, go on until they are stopped, or speak to no
 #: Redis.
 ELSEWHERE = {
-    "batch cancel", "batch list", "batch retry", "batch show", "client", "completion", "daemon drain", "daemon dump",
-    "daemon quiet", "daemon reload", "daemon resume", "daemon scale", "daemon stop", "new job", "outbox migrate",
-    "outbox run", "outbox status", "tail", "web", "web passwd",
+    "batch cancel", "batch close", "batch list", "batch retry", "batch show", "client", "completion",
+    "daemon drain", "daemon dump", "daemon quiet", "daemon reload", "daemon resume", "daemon scale",
+    "daemon stop", "new job", "outbox migrate", "outbox run", "outbox status", "tail", "web", "web passwd",
 }  # fmt: skip
 #: What they tell names nothing that other commands take.
 REFUSED = dict.fromkeys(

@@ -1,25 +1,31 @@
-"""`jqctl batch …`: look at jobs that are waited for together, cancel them, retry those that are dead."""
+"""`jqctl batch …`: jobs that are waited for together: open, close, look at, cancel them, retry those that are dead."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from jqjobs.base.words import moment
+from jqjobs.base.words import moment, plural
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.cli.names import only_queues
+from jqjobs.cli.names import job_names, only_queues
+from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
 from jqjobs.cli.tables import Column, Part, Table
-from jqjobs.jobs.flow import BatchState, BatchStatus, batch_ref
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, batch_ref
 from jqjobs.operations.batches import (
+    KEPT,
     batch_json,
     cancel_batch,
+    close_batch,
     find_batch,
     found_json,
     list_batches,
+    open_batch,
     retried_in_words,
     retry_batch,
+    wanted_batch,
 )  # fmt: skip
 from jqjobs.operations.queues import queues_meant
 from jqjobs.operations.steps import steps_in_words
@@ -32,7 +38,58 @@ _COLUMNS = (
 
 @click.group("batch")
 def batch() -> None:
-    """List, show, retry and cancel batches: jobs that are waited for together."""
+    """Open, close, list, show, retry and cancel batches: jobs that are waited for together."""
+
+
+@batch.command("open")
+@click.argument("ref", metavar="QUEUE/ID")
+@click.option("--then", multiple=True, metavar="STEP", shell_complete=job_names,
+              help="What begins when all members have succeeded, as of `jqctl enqueue`.")  # fmt: skip
+@click.option("--always", multiple=True, metavar="STEP", shell_complete=job_names,
+              help="What begins when all members have ended.")  # fmt: skip
+@click.option("--on-dead", type=click.Choice([*map(str, OnDead)]), default=str(OnDead.WAIT), show_default=True,
+              help="With a dead member: wait for its retry, cancel the others, or go on to --then.")  # fmt: skip
+@click.option("--keep", default=KEPT, show_default=True, metavar="TIME", help="It is known for so long after its end.")
+@click.option("--unchecked", is_flag=True, help="Also when arguments of steps do not fit what live workers have.")
+@speaks_to_redis
+@click.pass_obj
+def open_new(session: Session, /, ref: str, unchecked: bool, **said: Any) -> None:
+    """Open a batch, kept in QUEUE: `jqctl enqueue --batch QUEUE/ID` adds to it until it is closed.
+
+    The same again changes nothing, as long as it is not over. Exit code 6: there is another one of that name.
+
+    \b
+    Example:
+      jqctl batch open web/import-7 --then '{"job": "report", "args": [7]}' --always unlock --on-dead go
+    """
+    asked = wanted_batch(ref, **said)
+    with session.acting() as store:
+        answer = open_batch(store, asked, unchecked=unchecked)
+    if answer["warning"]:
+        complain(f"jqctl: warning: {answer['warning']}")
+    session.show(answer, [f"batch {ref}: {'opened' if answer['opened'] else 'there already, the same'}"], [ref])
+
+
+@batch.command("close")
+@click.argument("ref", metavar="QUEUE/ID")
+@click.option("--count", type=click.IntRange(0, 2**53 - 1), metavar="N",
+              help="So many were added: it waits until it has heard of all. Default: as many as it knows.")  # fmt: skip
+@speaks_to_redis
+@click.pass_obj
+def close(session: Session, ref: str, count: int | None) -> None:
+    """Close a batch: nobody adds to it any more but its members, and what comes after it may come.
+
+    Exit code 6: it was closed before, or is cancelled.
+
+    \b
+    Examples:
+      jqctl batch close web/import-7
+      jqctl batch close web/import-7 --count 1000
+    """
+    batch_ref(ref)
+    with session.acting() as store:
+        answer = close_batch(store, ref, count)
+    session.show(answer, [f"batch {ref}: closed, of {plural(answer['count'], 'member')}"], [ref])
 
 
 @batch.command("list")
