@@ -16,13 +16,13 @@ class Snooze(Exception):
     """
 
     def __init__(self, delay: Any, reason: str = "not now") -> None:
-        super().__init__(reason)
+        super().__init__(delay, reason)  # both: who copies it gives them again
         if delay is not None:
             _check(delay)
-        self.delay = delay
+        self.delay, self.reason = delay, reason
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.delay, *self.args), self.__dict__
+    def __str__(self) -> str:
+        return self.reason
 
 
 def _check(delay: Any) -> None:
