@@ -163,11 +163,13 @@ def test_enqueue_answers_with_id_queue_and_created(system: QueueSystem, terminal
 
 
 def test_job_enqueue_is_the_same_and_takes_every_option(system: QueueSystem, terminal: Terminal) -> None:
-    words = ("--queue", "default", "--id", "mine", "--priority", "-3", "--delay", "10m", "--max-attempts", "9")
+    words = ("--queue", "default", "--id", "mine", "--priority", "-3", "--delay", "10m", "--max-attempts", "9",
+             "--max-crashes", "2", "--timeout", "90s", "--keep", "2h", "--tag", "a", "--group", "t:7")  # fmt: skip
     assert terminal.run("job", "enqueue", "send", *words) == 0
     assert terminal.out == "enqueued default/mine\n"
     job = system.job("mine", "default")
-    assert (job["priority"], job["max_attempts"]) == ("-3", "9")
+    assert (job["priority"], job["max_attempts"], job["max_crashes"]) == ("-3", "9", "2")
+    assert (job["timeout"], job["keep"], job["tags"], job["fair"]) == ("90000", "7200000", "a", "=t:7")
     assert system.states("mine", "default") == ["scheduled"]
     assert terminal.run("enqueue", "send", "--queue", "default", "--id", "mine") == 0
     assert "there already" in terminal.out

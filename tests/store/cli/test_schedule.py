@@ -247,6 +247,16 @@ def test_a_damaged_queue_is_named_and_the_others_are_listed(system: QueueSystem,
     assert "bad" in shell.err
 
 
+def test_jobs_of_an_added_one_are_as_it_was_said(system: QueueSystem, shell: Shell) -> None:
+    said = "--group t:7 --max-crashes 2 --timeout 90s --keep 2h --tag a --max-attempts 9"
+    shell.run(f"add s report --queue reports --every 1h {said}")
+
+    job = system.job(shell.json("run s")["id"], "reports")
+
+    assert (job["fair"], job["max_crashes"], job["max_attempts"]) == ("=t:7", "2", "9")
+    assert (job["timeout"], job["keep"], job["tags"]) == ("90000", "7200000", "a")
+
+
 def test_one_is_added_shown_paused_and_removed_without_code(system: QueueSystem, shell: Shell) -> None:
     words = "add digest:42 report --queue reports --cron @daily --tz Europe/Paris --args [42] --no-overlap"
     answer = shell.json(words)

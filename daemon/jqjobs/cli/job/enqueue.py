@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jqjobs.base.config import Environment
+from jqjobs.cli.job_options import job_options
 from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
@@ -24,7 +25,6 @@ from jqjobs.store.replication import Wait
 @queue_option("Queue to put it in. Default: the one it is registered for.")
 @click.option("--args", "args_text", default="[]", metavar="JSON", help="Positional arguments: a JSON list.")
 @click.option("--kwargs", "kwargs_text", default="{}", metavar="JSON", help="Named arguments: a JSON object.")
-@click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")
 @click.option("--delay", metavar="TIME", help="Not before this much time has passed: 10s, 1h30m, '2 days'.")
 @click.option("--at", "due", metavar="MOMENT", help="Not before then: 'tomorrow 9am', '2027-01-31 18:00 Europe/Paris'.")
 @click.option("--key", help="Coalescing key: while a job has this key, nothing is added.")
@@ -34,9 +34,7 @@ from jqjobs.store.replication import Wait
 )  # fmt: skip
 @click.option("--replace", is_flag=True, default=None, help="With --key: a job that waits under it becomes this one.")
 @click.option("--id", metavar="ID", help="Its id; enqueueing the same id again changes nothing.")
-@click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find it by; may be given several times.")
-@click.option("--group", metavar="GROUP", help="Takes turns with the other groups of the queue.")
+@job_options
 @click.option(
     "--then", multiple=True, metavar="STEP", shell_complete=job_names,
     help="What begins when it has succeeded: a job's name, or JSON, see below; up to 16 in turn, 64 KiB together.",

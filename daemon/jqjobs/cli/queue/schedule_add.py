@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from jqjobs.cli.job_options import job_options
 from jqjobs.cli.names import job_names, queue_option
 from jqjobs.cli.output import complain
 from jqjobs.cli.session import Session, speaks_to_redis
@@ -30,9 +31,7 @@ _MISSED = ("latest", "skip", "all")
               help="Of ticks that no daemon was there for: which run.")  # fmt: skip
 @click.option("--catch-up", default="1h", show_default=True, metavar="TIME", help="Ticks missed longer ago never run.")
 @click.option("--no-overlap", is_flag=True, help="No run while an earlier one has not ended.")
-@click.option("--priority", type=int, metavar="N", help="-4096 to 4095, higher first. Default: the job's own.")
-@click.option("--max-attempts", type=int, metavar="N", help="Give up after so many failures.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="A word to find jobs by; may be given several times.")
+@job_options
 @click.option("--replace", is_flag=True, help="Change the one that is there under this name.")
 @click.option("--unchecked", is_flag=True, help="Also when the arguments do not fit what live workers have.")
 @speaks_to_redis
