@@ -19,7 +19,7 @@ from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, written
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import batches, bringing, cancels, leases, moves, upkeep
+from jqjobs.store.calls import batches, cancels, flows, leases, moves, telling, upkeep
 from jqjobs.store.steps import run_steps
 from property.choices import pick
 from store.queue_system import QueueSystem, outcome
@@ -309,26 +309,26 @@ class FlowMachine(RuleBasedStateMachine):
     def notices_arrive(self, queue: str, n: int) -> None:
         """Some of them, in any order; whoever has brought them may die before that is noted."""
         self.count()
-        waiting = [each for each in self.s.run(batches.notices(queue)) if not each.startswith("~")]
+        waiting = [each for each in self.s.run(telling.notices(queue)) if not each.startswith("~")]
         for home in QUEUES:
             told = [each for i, each in enumerate(waiting) if each.lstrip("+").startswith(f"{home}/") and n >> i & 1]
             if told:
-                self.s.run(batches.notify(home, told[:: -1 if n % 2 else 1]))
+                self.s.run(telling.notify(home, told[:: -1 if n % 2 else 1]))
                 self.story.old_notices.append((home, told))
                 if n % 3:
-                    self.s.run(batches.noticed(queue, told))
+                    self.s.run(telling.noticed(queue, told))
 
     @precondition(lambda self: self.story.old_notices)
     @rule(n=some)
     def a_late_notice_arrives(self, n: int) -> None:
         self.count()
         home, told = pick(self.story.old_notices, n)
-        self.s.run(batches.notify(home, told))
+        self.s.run(telling.notify(home, told))
 
     @rule(queue=queues)
     def a_daemon_delivers(self, queue: str) -> None:
         self.count()
-        run_steps(self.s.run, bringing.deliver_flow(queue))
+        run_steps(self.s.run, flows.deliver_flow(queue))
 
     @rule(ms=st.sampled_from((0, 10, 20_000)))
     def time_passes(self, ms: int) -> None:
@@ -386,7 +386,7 @@ class FlowMachine(RuleBasedStateMachine):
         for queue in QUEUES:
             for job in list(self.story.in_hand[self.workers[queue]]):
                 self.settle_as(queue, {job.id: Kind.DONE})
-            run_steps(self.s.run, bringing.deliver_flow(queue))
+            run_steps(self.s.run, flows.deliver_flow(queue))
             self.s.clock.advance(20_000)
             self.s.run(leases.renew([queue], 30_000, list(self.workers.values())))
             self.s.run(upkeep.promote(queue, self.s.ids("scheduled", queue)))

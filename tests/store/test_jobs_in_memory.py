@@ -19,7 +19,7 @@ from jqjobs.jobs.outcome import Outcome
 from jqjobs.jobs.records import Enqueued, Kind, NewJob
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, bringing, enqueueing, upkeep
+from jqjobs.store.calls import batches, enqueueing, flows, upkeep
 from jqjobs.store.calls.cancels import cancel
 from jqjobs.store.steps import run_steps
 from jqjobs.testing import FrozenClock
@@ -103,7 +103,7 @@ def test_a_member_that_comes_late_fares_as_in_redis(system: QueueSystem, how: st
     else:
         both.act(batches.close_batch("q", "b", 0) if how == "over" else batches.cancel_batch("q", "b"))
     both.add(NewJob("n", b"{}", id="late", fields=("flow", "b", "batch", "q/b")))
-    run_steps(system.run, bringing.deliver_flow("q"))
+    run_steps(system.run, flows.deliver_flow("q"))
 
     both.act(batches.batch_status("q", "b"))
     record = both.records.get("q", "late")

@@ -20,8 +20,9 @@ from jqjobs.api.watched_batches import WatchedBatch
 from jqjobs.errors import Conflict, InvalidOption, StoreError
 from jqjobs.jobs.flow import batch_ref, flow_fields
 from jqjobs.jobs.records import Enqueued, NewJob
-from jqjobs.store.calls import batches
+from jqjobs.store.calls import batches, flows
 from jqjobs.store.calls.batches import Closed
+from jqjobs.store.calls.telling import Telling
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
 
 
@@ -80,7 +81,7 @@ class Batch(WatchedBatch):
     def _tell(self, queue: str, made: Sequence[Enqueued]) -> Steps[None]:
         """Have the batch hear of its new members, from each place they are in that is not its own."""
         for place in sorted({each.place or queue for each in made} - {self.queue}):
-            yield from batches.deliver_notices(place)
+            yield from Telling(place).go_through(0)
 
     @property
     def _harmless(self) -> tuple[type[StoreError], ...]:
@@ -113,7 +114,7 @@ class Batch(WatchedBatch):
 
     def _cancel(self) -> Steps[None]:
         """Cancel it: its members are, what is to come always comes when they have ended. Raises: NotFound; Conflict."""
-        self._check((yield from batches.cancelling(self.queue, self.id)), "over")
+        self._check((yield from flows.cancelling(self.queue, self.id)), "over")
         self.is_ended = True
 
     def _retry(self) -> Steps[int]:
@@ -121,7 +122,7 @@ class Batch(WatchedBatch):
 
         One whose key belongs to a newer job by now stays dead. Raises: NotFound; Conflict when it is over.
         """
-        answer = yield from batches.retrying(self.queue, self.id)
+        answer = yield from flows.retrying(self.queue, self.id)
         self._check(answer.batch, "over")
         return answer.retried
 

@@ -173,5 +173,5 @@ _ANSWERS: dict[str, Callable[[Records, str, Sequence[str]], Any]] = {
 
 _OF_FLOWS: dict[str, Callable[[Flows, str, Sequence[str]], Any]] = {
     "open_batch": Flows.open, "close_batch": Flows.close, "cancel_batch": Flows.cancel, "batch": Flows.status,
-    "batch_members": Flows.members, "notices": lambda *_: [], "noticed": lambda *_: 0,
+    "batch_members": Flows.members, "notices": lambda *_: [], "transfers": lambda *_: [0],
 }  # fmt: skip

@@ -17,6 +17,7 @@ from jqjobs.operations.steps import steps_json
 from jqjobs.operations.wanted_steps import WantedStep, check_ids, read_steps, written_steps
 from jqjobs.store.calls import batches
 from jqjobs.store.calls.batches import BatchRecord, Closed, Opened
+from jqjobs.store.calls.flows import cancelling, deliver_flow, retrying
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.steps import run_steps
@@ -112,7 +113,7 @@ def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
     Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
     """
     queue, batch_id = batch_ref(ref)
-    _check(run_steps(store.run, batches.cancelling(queue, batch_id)), ref)
+    _check(run_steps(store.run, cancelling(queue, batch_id)), ref)
     return {"batch": ref, "cancelled": True}
 
 
@@ -182,7 +183,7 @@ def tell_batch(store: Store, place: str, ref: str) -> None:
     """Have a batch hear of a member that was added in this queue, or partition; if that cannot be, a daemon does."""
     if place != batch_ref(ref)[0]:
         with suppress(StoreError):
-            run_steps(store.run, batches.deliver_notices(place))
+            run_steps(store.run, deliver_flow(place))
 
 
 def retry_batch(store: Store, ref: str) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def retry_batch(store: Store, ref: str) -> dict[str, Any]:
 
     Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
     """
-    answer = run_steps(store.run, batches.retrying(*batch_ref(ref)))
+    answer = run_steps(store.run, retrying(*batch_ref(ref)))
     _check(answer.batch, ref, hint="its members may be retried one by one; nothing comes after it any more")
     return {"batch": ref, "retried_count": answer.retried, "refused_count": answer.key_taken}
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 from jqjobs.errors import Conflict
 from jqjobs.jobs.partitions import Partitions, partition_of, with_partitions
 from jqjobs.store.calls import upkeep
-from jqjobs.store.calls.batches import Batches, batches, notices
+from jqjobs.store.calls.batches import Batches, batches
 from jqjobs.store.calls.partitions import close_place, partitions, places_of, set_partitions
+from jqjobs.store.calls.telling import notices
 from jqjobs.store.calls.transfers import acknowledge
 from jqjobs.store.reads.jobs import JobInfo, Trace, job_or_trace
 from jqjobs.store.reads.queues import QueueStatus, queue_status

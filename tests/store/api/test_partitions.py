@@ -21,8 +21,7 @@ from jqjobs.jobs.records import Kind, NewJob, State
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls import transfers, upkeep
-from jqjobs.store.calls.batches import deliver_notices
-from jqjobs.store.calls.bringing import deliver_all, deliver_flow
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.calls.transfers import Delivered, Transfers
 from jqjobs.store.partitioning import repartition, tidy
@@ -290,7 +289,7 @@ def test_what_is_refused_among_many_holds_up_nothing_behind_it_and_leaves_no_key
     job.options(id="there", key="k").enqueue(1)
     system.push({"job": "n", "id": "refused", "key": "k"}, *({"job": "n", "id": f"e{number}"} for number in range(99)))
     system.ingest()
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
     assert sum(map(len, placed(system).values())) == 100
     assert (system.ids("transfers"), system.redis("HGETALL", system.key("unique"))) == ([], [])
 
@@ -304,7 +303,7 @@ def test_envelopes_come_to_their_partitions_each_once(system: QueueSystem, job: 
     system.push({"job": "n", "group": "g", "delay_ms": 5000})
     assert system.ingest() == (73, 2, 1, 0)
     assert app.handle("q/e1").state() is State.MOVING
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
 
     assert set(placed(system)) == {"q~0", "q~1", "q~2"}
     assert sum(map(len, placed(system).values())) == 72
@@ -314,7 +313,7 @@ def test_envelopes_come_to_their_partitions_each_once(system: QueueSystem, job: 
     assert system.redis("EXISTS", system.key("job:e1")) == 0, "what has gone on leaves nothing"
     system.push({"job": "n", "id": "e1"})
     system.ingest()
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
     assert sum(map(len, placed(system).values())) == 72
     assert len(system.rejected()) == 2, "what is there already changes nothing"
     assert "spread" not in system.job("e2", place_of(system, "e2"))
@@ -325,7 +324,7 @@ def test_envelopes_of_a_group_stay_in_order(system: QueueSystem) -> None:
     ids = [f"{number * 37 % 80:02}" for number in range(80)]
     system.push(*({"job": "n", "id": job_id, "group": "g"} for job_id in ids))
     system.ingest()
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
     assert system.ids("ready", place) == ids
 
 
@@ -358,14 +357,14 @@ def test_envelopes_for_a_node_that_is_down_block_none_behind_them(system: QueueS
     while system.ingest()[3]:
         system.clock.advance(1)
     with pytest.raises(StoreUnavailable):  # a turn without time ends with the first place that lets it wait
-        run_steps(run_but(system, "q~0"), deliver_flow("q"))
+        run_steps(run_but(system, "q~0"), deliver_flow("q", until_s=0.0))
     assert sum(map(len, placed(system).values())) == 0
     for came in (50, 60):  # a turn of a daemon that has no time left brings one portion of those that can be
         with pytest.raises(StoreUnavailable, match="it is down"):
-            run_steps(run_but(system, "q~0", why=NotAsked), deliver_flow("q"))
+            run_steps(run_but(system, "q~0", why=NotAsked), deliver_flow("q", until_s=0.0))
         assert sum(map(len, placed(system).values())) == came
     assert len(system.ids("transfers")) == 120
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
     assert placed(system)["q~0"] == sorted(down)
 
 
@@ -376,9 +375,9 @@ def test_what_may_be_in_a_place_that_is_down_goes_to_no_other_one(system: QueueS
     system.push({"job": "n", "id": "there"})
     system.ingest()
     with pytest.raises(StoreUnavailable):
-        run_steps(run_but(system, place), deliver_all("q"))
+        run_steps(run_but(system, place), deliver_flow("q"))
     assert system.ids("transfers") == ["there"]
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
     assert placed(system) == {place: ["there"]}
 
 
@@ -386,7 +385,7 @@ def bring_envelope(system: QueueSystem, **envelope: object) -> None:
     """An envelope comes to the inbox of the queue itself, and goes on to its partition."""
     system.push({"job": "n", **envelope})
     system.ingest()
-    run_steps(system.run, deliver_all("q"))
+    run_steps(system.run, deliver_flow("q"))
 
 
 def test_an_envelope_counts_in_its_batch_wherever_it_goes(system: QueueSystem, app: App) -> None:
@@ -395,7 +394,7 @@ def test_an_envelope_counts_in_its_batch_wherever_it_goes(system: QueueSystem, a
         pass
     with app.batch(queue="q", id="c") as batch:
         bring_envelope(system, id="m", batch="q/c")
-        run_steps(system.run, deliver_notices(place_of(system, "m")))
+        run_steps(system.run, deliver_flow(place_of(system, "m")))
         assert batch.status().open == 1
 
 
@@ -457,7 +456,7 @@ def test_a_batch_hears_of_what_a_member_adds_before_that_member_ends(
     [taken] = system.take(queues=(place_of(system, "first"),))
     added = batch_of_running(job, "+q/b").add_many(job, [job.call(2, id=f"i{number}") for number in range(6)])
     system.settle("w", taken)
-    run_steps(system.run, deliver_notices(taken.queue))
+    run_steps(system.run, deliver_flow(taken.queue))
     status = batch.status()
     assert (status.state, status.open, status.succeeded) == (BatchState.RUNNING, len(added), 1), first
 
@@ -496,7 +495,7 @@ def test_a_step_comes_to_a_queue_with_partitions_once_whatever_happens_in_betwee
     split(system, 7)  # before anybody noted that it is there
     run(system, place)
     system.run(upkeep.delete(place, ["a.2"]))
-    run_steps(system.run, deliver_all("other"))
+    run_steps(system.run, deliver_flow("other"))
 
     assert placed(system) == {}
     assert system.ids("transfers", "other") == []
@@ -509,7 +508,7 @@ def test_a_step_may_stay_in_its_partition(system: QueueSystem) -> None:
     [first] = system.take(queues=("q~0",))
     system.trip("w", 0, [outcome(first, Kind.DONE)], queues=("q~0",))
     assert system.states("a.2", "q~0") == ["transfers"]
-    run_steps(system.run, deliver_all("q~0"))
+    run_steps(system.run, deliver_flow("q~0"))
     assert system.states("a.2", "q~0") == ["ready"]
     assert system.job("a.2", "q~0")["tags"] == "t"
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
+
+from jqjobs.daemon.leases import housekeeping
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.settings import DaemonSettings
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import leases, moves
+from jqjobs.store.calls import batches, leases, moves
 from log_lines import Lines
 from store.queue_system import QueueSystem
 
@@ -33,6 +39,20 @@ def test_with_a_small_maxmemory_fewer_dead_are_kept_and_never_less_than_a_thousa
     assert chores.most_dead(400) == 1_000
     chores.maxmemory_bytes = 64 * 1024**3
     assert chores.most_dead(4) == 100_000
+
+
+def test_members_of_a_cancelled_batch_are_cancelled_turn_by_turn_and_no_round_is_waited_for_between(
+    system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_TURN_S", 0)
+    system.run(batches.open_batch("q", "b", "nonce", OnDead.WAIT, 1000))
+    system.add(*(f"m{number}" for number in range(1000)), fields=("flow", "b", "batch", "q/b"))
+    system.run(batches.cancel_batch("q", "b"))
+    chores, dead = Housekeeping(system.store, DaemonSettings("shop:app", "redis://")), [0]
+    while chores.do(["q"]):
+        dead.append(len(system.ids("dead")))
+    assert max((after - before for before, after in pairwise(dead)), default=1000) < 250
+    assert (len(system.ids("dead")), system.ids("notices")) == (1000, [])
 
 
 def test_a_burst_is_not_over_while_suspects_wait(system: QueueSystem) -> None:

@@ -25,10 +25,10 @@ from jqjobs.jobs.records import Kind, State
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, job_notes, leases, moves, transfers, upkeep
-from jqjobs.store.calls.bringing import deliver_flow
 from jqjobs.store.calls.cancels import cancel, cancels
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import job_end, subscribe
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.calls.schedules import TickAnswer, agenda, plan, suspend, tick
 from jqjobs.store.calls.waits import expect, resolve
 from jqjobs.store.reads.catalog import offer_in, offers_of, read_offers

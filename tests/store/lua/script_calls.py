@@ -15,7 +15,7 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, daemons, enqueueing, job_notes, leases, moves, transfers, trips, upkeep
+from jqjobs.store.calls import batches, daemons, enqueueing, job_notes, leases, moves, telling, transfers, trips, upkeep
 from jqjobs.store.calls.added import add_schedule, added_by_name, coming, remove_schedule, tick_added
 from jqjobs.store.calls.alerts import claim_alert, told_alert
 from jqjobs.store.calls.audit import note_act
@@ -90,9 +90,9 @@ CALLS: dict[str, Call[Any]] = {
     "batch": batches.batch_status("q", "b"),
     "batch_members": batches.batch_members("q", "b", "open"),
     "batches": batches.batches("q"),
-    "notices": batches.notices("q", 0, ["down"]),
-    "notify": batches.notify("q", [NOTICE]),
-    "noticed": batches.noticed("q", [NOTICE]),
+    "notices": telling.notices("q", 0, ["down"]),
+    "notify": telling.notify("q", [NOTICE]),
+    "noticed": telling.noticed("q", [NOTICE]),
     "audit": note_act("ann@web1", "queue pause", {"name": "q"}),
     "call_workers": call_workers("tenant-*", ["tenant-1"]),
     "claim_round": claim_round("tenant-*", "d", 2500),

@@ -15,7 +15,7 @@ from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls import batches, bringing, cancels, leases, moves, upkeep
+from jqjobs.store.calls import batches, cancels, flows, leases, moves, telling, upkeep
 from jqjobs.store.calls.batches import Closed, Opened
 from jqjobs.store.calls.waits import resolve
 from jqjobs.store.steps import run_steps
@@ -49,7 +49,7 @@ def status(system: QueueSystem, home: str = "q") -> BatchStatus:
 def tell(system: QueueSystem, *queues: str) -> None:
     """Take along what left these queues."""
     for queue in queues or ("q",):
-        run_steps(system.run, bringing.deliver_flow(queue))
+        run_steps(system.run, flows.deliver_flow(queue))
 
 
 def called(system: QueueSystem, home: str = "q") -> list[str]:
@@ -92,7 +92,7 @@ def test_all_dead_members_are_sent_back_wherever_they_are_but_one_whose_key_is_t
     system.add("newer", key="key")
     assert status(system).dead == 302
 
-    answer = run_steps(system.run, batches.retrying("q", "b"))
+    answer = run_steps(system.run, flows.retrying("q", "b"))
 
     assert answer == (Closed.DONE, 301, 1)
     assert (status(system).state, status(system).open, status(system).dead) == (BatchState.RUNNING, 301, 1)
@@ -261,10 +261,10 @@ def test_who_cancels_a_batch_has_it_hear_of_the_members_in_other_queues(system: 
     open_batch(system)
     add(system, *(f"far{n}" for n in range(250)), queue="other")
     close(system, 250)
-    while system.run(batches.notices("other")):
+    while system.run(telling.notices("other")):
         tell(system, "other")
 
-    assert run_steps(system.run, batches.cancelling("q", "b")) is Closed.DONE
+    assert run_steps(system.run, flows.cancelling("q", "b")) is Closed.DONE
 
     assert (status(system).state, status(system).dead, called(system)) == (BatchState.CANCELLED, 250, ["always"])
     assert system.ids("notices") == system.ids("notices", "other") == []
@@ -306,10 +306,10 @@ def test_a_member_that_comes_while_the_others_are_cancelled_is_cancelled_too(sys
     open_batch(system)
     add(system, "a1", "a2")
     system.run(batches.cancel_batch("q", "b"))
-    told = system.run(batches.notices("q"))
+    told = system.run(telling.notices("q"))
     system.run(cancels.cancel("q", ["a1"]))
     add(system, "late")
-    system.run(batches.noticed("q", told))
+    system.run(telling.noticed("q", told))
 
     tell(system)
 
@@ -339,12 +339,12 @@ def test_members_of_another_queue_are_told_of_late_twice_and_in_any_order(system
     end(system, Kind.FAILED, queue="other")
     system.run(upkeep.retry("other", ["a"]))
     end(system, queue="other")
-    told = system.run(batches.notices("other"))
+    told = system.run(telling.notices("other"))
     assert [notice.split(" ")[-1] for notice in told] == ["add", "dead", "again", "done"]
     end(system)
 
     for notice in (*told, *reversed(told)):
-        system.run(batches.notify("q", [notice]))
+        system.run(telling.notify("q", [notice]))
     close(system, 2)
 
     assert (status(system).state, status(system).total, called(system)) == (BatchState.SUCCEEDED, 2, ["always", "then"])
@@ -400,7 +400,7 @@ def test_members_are_cancelled_soon_although_others_end_all_the_time(system: Que
     end(system)
     system.clock.advance(1500)
 
-    assert system.run(batches.notices("q", 2000)) == ["~cancel b 0"]
+    assert system.run(telling.notices("q", 2000)) == ["~cancel b 0"]
 
 
 def test_what_a_batch_on_a_node_that_is_down_is_to_hear_keeps_no_other_from_hearing(system: QueueSystem) -> None:
@@ -417,7 +417,7 @@ def test_what_a_batch_on_a_node_that_is_down_is_to_hear_keeps_no_other_from_hear
         return system.run(call)
 
     with pytest.raises(StoreUnavailable, match="it is down"):
-        run_steps(run, batches.deliver_notices("q"))
+        run_steps(run, telling.Telling("q").go_through(0))
     assert (status(system, "home").open, len(system.ids("notices"))) == (1, 250)
 
 
@@ -433,7 +433,7 @@ def test_members_are_cancelled_though_one_of_them_is_on_a_node_that_is_down(syst
         return system.run(call)
 
     with pytest.raises(StoreUnavailable, match="it is down"):
-        run_steps(run, batches.cancelling("q", "b"))
+        run_steps(run, flows.cancelling("q", "b"))
     assert system.states("other", "other") == ["dead"]
     tell(system)
     assert system.states("a-down", "a-down") == ["dead"]
@@ -447,7 +447,7 @@ def test_a_place_that_is_down_is_asked_once_however_many_members_are_there(
     open_batch(system)
     for queue in ("down-1", "down-2"):
         add(system, *(f"{queue}-{number}" for number in range(250)), queue=queue)
-        while system.run(batches.notices(queue)):
+        while system.run(telling.notices(queue)):
             tell(system, queue)
     system.run(batches.cancel_batch("q", "b"))
     failed = list[str]()
@@ -459,7 +459,7 @@ def test_a_place_that_is_down_is_asked_once_however_many_members_are_there(
         return system.run(call)
 
     with pytest.raises(StoreUnavailable, match="it is down"):
-        run_steps(run, bringing.deliver_flow("q", 0, until_s))
+        run_steps(run, flows.deliver_flow("q", 0, until_s))
     assert len(failed) == asked
 
 
@@ -494,9 +494,9 @@ def test_a_damaged_batch_keeps_no_other_from_hearing(system: QueueSystem) -> Non
     open_batch(system, home="home")
     add(system, "good", queue="other", home="home")
     system.redis("SET", system.key("batch:c", "home"), "x")
-    told = ["home/c q/x 1 add", *system.run(batches.notices("other"))]
+    told = ["home/c q/x 1 add", *system.run(telling.notices("other"))]
 
-    assert system.run(batches.notify("home", told)) == 2
+    assert system.run(telling.notify("home", told)) == 2
     assert status(system, "home").open == 1
 
 

@@ -14,7 +14,7 @@ from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.records import Kind, NewJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import batches, enqueueing, leases, relaying, upkeep
-from jqjobs.store.calls.bringing import deliver_all
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.steps import run_steps
 from store.lua.test_damage import KEYS, fresh, overwrite, work_on
 from store.lua.test_moves import Killed, move
@@ -161,7 +161,7 @@ def test_one_that_cannot_come_does_not_keep_others_from_coming(system: QueueSyst
     system.redis("HSET", system.key("job:bad"), "moving", f"{token} r dead soon")
     system.clock.advance(10_000)
     with pytest.raises(StoreError, match="not a valid float"):  # once it is alone
-        run_steps(system.run, deliver_all("q", 2000))
+        run_steps(system.run, deliver_flow("q", 2000))
 
     assert [system.states(job_id, "r") for job_id in ("first", "last")] == [["ready"]] * 2
     assert (system.states("bad"), system.states("bad", "r")) == (["transfers"], [])

@@ -14,10 +14,10 @@ from jqjobs.jobs.selector import Selector
 from jqjobs.store.bulk import Act, act_on_all
 from jqjobs.store.call import Call
 from jqjobs.store.calls import cancels, endings, enqueueing, leases, moves, transfers, upkeep, waits
-from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.deaths import deaths
 from jqjobs.store.calls.endings import Ending
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.calls.moves import Moved
 from jqjobs.store.calls.transfers import Delivered
 from jqjobs.store.calls.upkeep import Deleted
@@ -46,7 +46,7 @@ def move(system: QueueSystem, *ids: str, steps: int = 100, to: str = "b", queue:
 
 
 def deliver_overdue(system: QueueSystem) -> int:
-    return run_steps(system.run, deliver_all("q", 2000))[0]
+    return run_steps(system.run, deliver_flow("q", 2000))[0]
 
 
 def everywhere(system: QueueSystem, job_id: str = "a") -> list[str]:
@@ -182,7 +182,7 @@ def test_what_was_read_long_ago_is_not_delivered(system: QueueSystem) -> None:
 
 
 def deliver_overdue_now(system: QueueSystem) -> None:
-    assert run_steps(system.run, deliver_all("q", 0))[0] > 0
+    assert run_steps(system.run, deliver_flow("q", 0))[0] > 0
 
 
 def test_what_came_is_remembered_until_its_queue_knows_and_not_for_ever(system: QueueSystem) -> None:
@@ -208,7 +208,7 @@ def test_what_was_refused_is_refused_again_when_its_place_is_free(
     with pytest.raises(Killed):
         move(system, "a", steps=2)
     read_before = system.run(transfers.transfers("q"))
-    assert run_steps(system.run, deliver_all("q", 0))[0] == 1  # another mover: it is back
+    assert run_steps(system.run, deliver_flow("q", 0))[0] == 1  # another mover: it is back
     system.run(upkeep.delete("b", [taken]))
     assert system.run(transfers.deliver("b", "q", read_before.now_ms, read_before.jobs)) == [answer]
     assert everywhere(system) == ["q:ready"]
@@ -308,7 +308,7 @@ def test_where_one_queue_takes_nothing_another_one_gets_its_own(real_system: Que
         return system.run(call)
 
     with pytest.raises(StoreError, match="it is away"):
-        run_steps(run, deliver_all("q", 0))
+        run_steps(run, deliver_flow("q", 0))
     assert [everywhere(system), system.ids("ready", "third")] == [["q:transfers"], ["c"]]
 
 

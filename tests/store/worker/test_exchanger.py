@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jqjobs.errors import StoreUnavailable
-from jqjobs.jobs.flow import OnDead
+from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board_layout import PLACES
 from jqjobs.store.calls import batches, leases, upkeep
-from jqjobs.store.calls.bringing import deliver_flow
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
+from jqjobs.worker.trips import passing_on
 from jqjobs.worker.trips.answers import Fenced
 from log_lines import Lines
 from store.queue_system import QueueSystem
@@ -62,6 +64,24 @@ def test_who_settles_a_death_has_the_other_members_of_its_batch_cancelled(worker
     worker.exchanger.trip(0)
     assert (worker.system.ids("dead"), worker.system.ids("dead", "other")) == (["a", "b"], ["c"])
     assert worker.system.run(batches.batch_status(home, "b")).is_over
+
+
+def test_who_settles_a_death_cancels_some_members_after_each_trip_and_jobs_wait_for_no_more(
+    worker: ProcesslessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many at a time as a batch has in a page: 200 or a few more."""
+    monkeypatch.setattr(passing_on, "_FOR_S", 0)
+    always = written([b'{"job":"always"}'])
+    worker.system.run(batches.open_batch("q", "b", "nonce", OnDead.CANCEL, 1000, b"", always))
+    worker.system.add(*(f"m{number}" for number in range(1000)), fields=("flow", "b", "batch", "q/b"))
+    worker.system.run(batches.close_batch("q", "b", 1000))
+    worker.exchanger.trip(1)
+    worker.finish(worker.start(), Kind.DISCARDED)
+    dead = [0]
+    while worker.exchanger.trip(0).more:
+        dead.append(len(worker.system.ids("dead")))
+    assert max((after - before for before, after in pairwise(dead)), default=1000) < 250
+    assert (len(worker.system.ids("dead")), worker.system.ids()) == (1000, ["b.always"])
 
 
 def test_what_a_job_leaves_to_its_registration_is_filled_in_before_it_is_on_the_board(

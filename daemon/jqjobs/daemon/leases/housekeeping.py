@@ -15,7 +15,7 @@ from jqjobs.daemon.leases.inboxes import Inboxes
 from jqjobs.daemon.settings import DaemonSettings
 from jqjobs.errors import StoreError
 from jqjobs.store.calls import upkeep
-from jqjobs.store.calls.bringing import deliver_flow
+from jqjobs.store.calls.flows import deliver_flows
 from jqjobs.store.calls.upkeep import Housekept
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.silent_nodes import SilentNodes
@@ -50,6 +50,8 @@ class Housekeeping:
         self.every_s = min(_EVERY_S, settings.lease_s / 6)
         self._trimmed = Trimmed(settings)
         self._nodes = SilentNodes(store)
+        #: By queue: what there was no time for when it was looked at last, see `deliver_flows`.
+        self._undelivered: dict[str, dict[str, int]] = {}
         self.inboxes = Inboxes(store, self._nodes)
 
     def do(self, queues: Sequence[str]) -> bool:
@@ -71,7 +73,7 @@ class Housekeeping:
             kept = {name: found for name, found in zip(queues, answers, strict=True) if isinstance(found, Housekept)}
             due_ms |= {name: max(1, found.wait_ms) for name, found in kept.items() if found.wait_ms is not None}
             # A call is short: of what comes by the thousand many are needed.
-            queues = [name for name, found in kept.items() if found.more]
+            queues = [name for name, found in kept.items() if found.more or name in self._undelivered]
             if time.monotonic() >= until_s:
                 break
         raise_first(problems)
@@ -102,7 +104,7 @@ class Housekeeping:
         if isinstance(found, StoreError):
             return found
         try:
-            if found.undelivered:
+            if found.undelivered or name in self._undelivered:
                 self._deliver(name)
         except StoreError as problem:
             return problem
@@ -116,8 +118,11 @@ class Housekeeping:
         return min(self._settings.max_dead, max(_LEAST_DEAD, fitting))
 
     def _deliver(self, name: str) -> None:
-        """Bring jobs and notices to the queue that they left for: nobody else has."""
-        brought = run_steps(self._nodes.run, deliver_flow(name, _OVERDUE_MS, time.monotonic() + _TURN_S))
+        """Bring jobs and notices to the queue that they left for: nobody else has. For a while, then it goes on."""
+        waiting = self._undelivered.pop(name, {name: _OVERDUE_MS})
+        brought, left = run_steps(self._nodes.run, deliver_flows(waiting, time.monotonic() + _TURN_S))
+        if left:
+            self._undelivered[name] = left
         if brought:
             log.event("jobs.delivered", queue=name, jobs=brought)
 

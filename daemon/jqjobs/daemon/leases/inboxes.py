@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from jqjobs.errors import StoreError, StoreFull
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
-from jqjobs.store.calls.bringing import deliver_all
 from jqjobs.store.calls.enqueueing import Ingested
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
@@ -70,8 +70,8 @@ class Inboxes:
             self._filled[name] = last.left
         if last.leaving:
             try:
-                _, has_more = run_steps(self._nodes.run, deliver_all(name, until_s=until_s))
-                if has_more:
+                _, left = run_steps(self._nodes.run, deliver_flow(name, until_s=until_s))
+                if left:
                     self.note([name])
             except StoreError as problem:
                 problems.append(problem)

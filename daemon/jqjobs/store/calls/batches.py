@@ -1,34 +1,17 @@
-"""Batches: opened, closed, cancelled, retried, looked at; and what is told of their members from one queue to another.
-
-No script needs two queues: what a batch in another queue is to hear waits in `notices`, for whoever takes it there.
-
-    notices   from   what is to be told is read
-    notify    home   it is told; late, twice or in another order is harmless
-    noticed   from   it need not be told again
+"""Batches: opened, closed, cancelled and looked at, in their home. What has to do with other queues is in `telling` and
+`flows`.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from enum import IntEnum
-from itertools import groupby
 from typing import Any, NamedTuple
 
-from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
-from jqjobs.store.steps import Failures, Steps
-
-#: What a notice begins with that has members of a batch cancelled: "~cancel batch sweep" (lua/notices.lua).
-_CANCEL = "~cancel "
 
 
 class Opened(IntEnum):
@@ -44,17 +27,6 @@ class Closed(IntEnum):
     DONE = 1
     TOO_LATE = 0
     UNKNOWN = -1
-
-
-class RetriedMembers(NamedTuple):
-    """Dead members that were sent back to ready. ``key_taken``: so many stay dead, since a newer job has their key.
-
-    ``batch``: what came of asking for it; unless it is DONE, nothing was sent back.
-    """
-
-    batch: Closed
-    retried: int = 0
-    key_taken: int = 0
 
 
 class MembersPage(NamedTuple):
@@ -107,7 +79,7 @@ def close_batch(queue: str, batch_id: str, count: int) -> Call[Closed]:
 
 
 def cancel_batch(queue: str, batch_id: str) -> Call[Closed]:
-    """Cancel a batch; `deliver_notices` of its queue then cancels its members."""
+    """Cancel a batch; who delivers what leaves its queue then cancels its members (`flows.deliver_flow`)."""
     return Call(script("cancel_batch"), (keys.meta(queue),), ("", batch_id), Closed, repeatable=True)
 
 
@@ -168,127 +140,3 @@ def batches(queue: str, first: int = 0, most: int = 100) -> Call[Batches]:
         return Batches(int(reply[0]), int(reply[1]), [text(item) for item in reply[2:]])
 
     return Call(script("batches"), (keys.meta(queue),), ("", first, most), parse, repeatable=True)
-
-
-def cancelling(queue: str, batch_id: str) -> Steps[Closed]:
-    """Cancel a batch and its members; what is not done then a daemon does."""
-    answer: Closed = yield cancel_batch(queue, batch_id)
-    if answer is Closed.DONE:
-        yield from deliver_notices(queue)
-    return answer
-
-
-def retrying(queue: str, batch_id: str) -> Steps[RetriedMembers]:
-    """Send all dead members of a batch that is not over back to ready, whatever they died of."""
-    status: BatchStatus = yield batch_status(queue, batch_id)
-    if status.state is BatchState.UNKNOWN or status.is_over:
-        return RetriedMembers(Closed.TOO_LATE if status.is_over else Closed.UNKNOWN)
-    cursor: str | None = "0"
-    came_of = Counter[Retried]()
-    while cursor is not None:
-        cursor, _, places = yield batch_members(queue, batch_id, "dead", cursor)
-        for where, ids in _by_queue(places):
-            came_of.update((yield retry(where, ids)))
-            if where != queue:
-                yield from _try_to_deliver(where)
-    return RetriedMembers(Closed.DONE, came_of[Retried.READY], came_of[Retried.KEY_TAKEN])
-
-
-def _try_to_deliver(queue: str) -> Steps[None]:
-    """Tell the batch now; where that cannot be, a daemon does."""
-    with suppress(StoreError):
-        yield from deliver_notices(queue)
-
-
-def _by_queue(places: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each queue of these "queue/id", with the ids that are there."""
-    for where, group in groupby(sorted(places), lambda place: place.partition("/")[0]):
-        yield where, [place.partition("/")[2] for place in group]
-
-
-def notices(queue: str, age_ms: int = 0, but: Iterable[str] = ()) -> Call[list[str]]:
-    """Read what is to be told to batches in other queues since ``age_ms``, all ``but`` these queues."""
-    return Call(script("notices"), (keys.meta(queue),), ("", age_ms, *but), lambda reply: list(map(text, reply)))
-
-
-def notify(home: str, told: Sequence[str]) -> Call[int]:
-    """Tell batches of ``home`` what has become of members. Done twice, it does no more than done once."""
-    return Call(script("notify"), (keys.meta(home),), ("", *told), int, repeatable=True)
-
-
-def noticed(queue: str, told: Sequence[str]) -> Call[int]:
-    """Note that this has been told; how much of it was still to be."""
-    return Call(script("noticed"), (keys.meta(queue),), ("", *told), int, repeatable=True)
-
-
-def deliver_notices(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[int]:
-    """Tell batches what they are to hear, and cancel members of those that are cancelled; how much was done.
-
-    ``until_s``: nobody is told after the first failure past it, monotonic, s. Raises: StoreError, at the end, see
-    `bringing.deliver_flow`.
-    """
-    told, before, failures = 0, -1, Failures(until_s)
-    while not failures.has_ended and before < len(failures.places):
-        before = len(failures.places)
-        waiting: list[str] = yield notices(queue, age_ms, sorted(failures.places))
-        for home, group in groupby(sorted(waiting, key=_home), _home):
-            try:
-                told += yield from _tell(queue, home, list(group), until_s)
-            except StoreError as error:  # a node that is down, maybe: the others hear of theirs
-                if failures.note(home, error):
-                    break
-    failures.raise_first()
-    return told
-
-
-def _tell(queue: str, home: str, bundle: list[str], until_s: float) -> Steps[int]:
-    if home:
-        yield notify(home, bundle)
-    else:
-        bundle = yield from _cancel_members(queue, bundle, until_s)
-    told: int = (yield noticed(queue, bundle)) if bundle else 0
-    if home and any(notice.rpartition(" ")[2].startswith("dead") for notice in bundle):
-        cancels = [notice for notice in (yield notices(home)) if not _home(notice)]
-        if cancels:  # a batch is not to go on without its dead member
-            yield from _tell(home, "", cancels, until_s)
-    return told
-
-
-def _home(notice: str) -> str:
-    """Return the queue that a notice goes to, "" for the one that it lies in."""
-    return "" if notice.startswith(_CANCEL) else notice.lstrip("+").partition("/")[0]
-
-
-def _cancel_members(queue: str, bundle: Sequence[str], until_s: float) -> Steps[list[str]]:
-    """Cancel the open members of batches; return the notices of those that need no second look."""
-    done: list[str] = []
-    for batch_id, group in groupby(sorted(bundle), lambda notice: notice.split(" ")[1]):
-        if (yield from _cancel_open(queue, batch_id, until_s)):
-            done += group
-    return done
-
-
-def _cancel_open(queue: str, batch_id: str, until_s: float) -> Steps[bool]:
-    cursor: str | None = "0"
-    is_done, failures = True, Failures(until_s)
-    while cursor is not None and not failures.has_ended:
-        cursor, _, places = yield batch_members(queue, batch_id, "open", cursor)
-        for where, ids in _by_queue(places):
-            if failures.has_ended or where in failures.places:
-                continue
-            try:
-                answers = yield cancel(where, ids)
-                is_done = is_done and CancelAnswer.MOVING not in answers
-                if where != queue:
-                    yield from _tell_home(where, queue)
-            except StoreError as error:  # the others are cancelled
-                failures.note(where, error)
-    failures.raise_first()
-    return is_done
-
-
-def _tell_home(queue: str, home: str) -> Steps[None]:
-    """Tell this home what it is to hear from another queue; of others' a daemon, or who settles there, takes care."""
-    if told := [notice for notice in (yield notices(queue)) if _home(notice) == home]:
-        yield notify(home, told)
-        yield noticed(queue, told)

@@ -19,7 +19,6 @@ from operator import attrgetter
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.partitions import Partitions, queue_of, spread_word
-from jqjobs.store.calls.batches import deliver_notices
 from jqjobs.store.calls.partitions import partitions
 from jqjobs.store.calls.transfers import (
     Delivered,
@@ -34,7 +33,7 @@ from jqjobs.store.calls.transfers import (
 )
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reply_values import text
-from jqjobs.store.steps import Failures, Steps, is_costly
+from jqjobs.store.steps import Failures, Steps
 
 #: What a place has said of a job that it has, or does not take.
 CONCLUDED = frozenset({Delivered.DELIVERED, Delivered.ID_TAKEN, Delivered.KEY_TAKEN})
@@ -48,18 +47,34 @@ class Bringing:
     """One round, from one queue. ``failures``: of places, and of queues whose partitions could not be read.
 
     A job that may be in a place which does not answer goes to no other one: it may be there already.
+    ``brought``: so many jobs left for good. ``onward``: queues from which more is to be taken along by that.
+    ``has_more``: the time was over.
     """
 
     def __init__(self, queue: str, until_s: float = math.inf) -> None:
         """``until_s``: monotonic, s; no place is tried after the first one that fails past it."""
         self._queue = queue
+        self._until_s = until_s
         self.failures = Failures(until_s)
+        self.brought = 0
+        self.onward: set[str] = set()
+        self.has_more = False
         self._known: dict[str, Partitions | None] = {}
         #: Ids of those that go elsewhere, the oldest first; and how many of all have to stay before these.
         self._others: list[str] = []
         self._stay = 0
 
-    def bring_oldest(self, age_ms: int) -> Steps[int]:
+    def go_through(self, age_ms: int) -> Steps[None]:
+        """Bring all jobs that left ``age_ms`` ago, until the time is over.
+
+        Raises: StoreError, at the end: some did not get away.
+        """
+        while not self.has_more and (done := (yield from self._bring_oldest(age_ms))):
+            self.brought += done
+            self.has_more = time.monotonic() >= self._until_s
+        self.failures.raise_first()
+
+    def _bring_oldest(self, age_ms: int) -> Steps[int]:
         """Bring the oldest jobs that left ``age_ms`` ago and can be brought, at most 50; how many left for good."""
         while True:
             silent = len(self.failures.places)
@@ -137,8 +152,7 @@ class Bringing:
             self.failures.note(place, error)
             return dict.fromkeys([job.id for job in jobs], Delivered.LATE)
         if any(b"batch" in job.fields[::2] for job, _ in pairs):
-            with suppress(StoreError):  # a daemon tells it
-                yield from deliver_notices(place, 0, 0.0)
+            self.onward.add(place)  # the batch is to hear where it is
         return {job.id: answer for job, answer in zip(jobs, said, strict=True)}
 
 
@@ -156,35 +170,3 @@ def _word_of(job: Transfer) -> str:
 
 def _word(job: Departure) -> str:
     return spread_word(job.id, "" if job.group else job.key, job.group)  # one that is moved may have both
-
-
-def deliver_all(queue: str, age_ms: int = 0, until_s: float = math.inf) -> Steps[tuple[int, bool]]:
-    """Take along all jobs that left a queue ``age_ms`` ago, until the time is over; how many left it for good, and
-    whether there may be more. ``until_s``: monotonic, s. Raises: StoreError, at the end: some did not get away."""
-    bringing, brought, is_over = Bringing(queue, until_s), 0, False
-    while not is_over and (done := (yield from bringing.bring_oldest(age_ms))):
-        brought += done
-        is_over = time.monotonic() >= until_s
-    bringing.failures.raise_first()
-    return brought, is_over
-
-
-def deliver_flow(queue: str, age_ms: int = 0, until_s: float = 0.0) -> Steps[int]:
-    """Take along what left a queue ``age_ms`` ago for others, notices and jobs; how many jobs left it for good.
-
-    ``until_s``: goes on to the next jobs until then, monotonic, s.
-
-    Where one queue takes none, the others get theirs, unless it took until then to know. Raises: StoreError, at the
-    end.
-    """
-    problem = None
-    try:
-        yield from deliver_notices(queue, age_ms, until_s)
-    except StoreError as error:
-        problem = error
-        if is_costly(error, until_s):
-            raise
-    brought, _ = yield from deliver_all(queue, age_ms, until_s)
-    if problem:
-        raise problem
-    return brought

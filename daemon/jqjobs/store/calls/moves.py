@@ -7,15 +7,17 @@ Whoever stops in between leaves them there: a daemon goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum, StrEnum
 
-from jqjobs.errors import Conflict, InvalidOption, NotFound
+from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError
 from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.bringing import Bringing
 from jqjobs.store.calls.endings import Ending, job_end
+from jqjobs.store.calls.flows import deliver_flows
 from jqjobs.store.calls.transfers import Delivered, Transfers, transfers
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.scripts import script
@@ -86,6 +88,8 @@ def _deliver(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Move
             continue
         bringing = Bringing(queue)
         answers = yield from bringing.bring(found)
+        with suppress(StoreError):  # a daemon tells batches where their members are
+            yield from deliver_flows(dict.fromkeys(bringing.onward, 0))
         bringing.failures.raise_first()
         late += Delivered.LATE in answers.values()
         came_of |= {

@@ -115,12 +115,12 @@ class Exchanger:
             answer = self._arrived.popleft()
             if isinstance(answer, JqError):
                 raise answer
-            if self._passing_on.queues:
+            if self._passing_on.waiting:
                 self._passing_on.do()
             if answer.is_fast:
                 return answer  # it has not looked into inboxes
             has_moved = self._ingestion.take_in(answer.inboxes)
-        return replace(answer, more=True) if has_moved else answer
+        return replace(answer, more=True) if has_moved or self._passing_on.waiting else answer
 
     def bring(self) -> bool:
         """Wait for the answer of a fast trip that is under way; whether it has brought jobs into the batch.

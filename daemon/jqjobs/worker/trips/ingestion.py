@@ -14,7 +14,7 @@ from jqjobs.base.clock import monotonic_ms
 from jqjobs.errors import StoreError
 from jqjobs.jobs.records import new_id_stem
 from jqjobs.store.calls import enqueueing
-from jqjobs.store.calls.bringing import deliver_all
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
@@ -58,7 +58,7 @@ class Ingestion:
     def _pass_on(self, queue: str) -> None:
         """Take what has come to where it belongs, for a moment; what is not done then a daemon does."""
         with suppress(StoreError):
-            run_steps(self._nodes.run, deliver_all(queue, until_s=time.monotonic() + _PASSING_ON_S))
+            run_steps(self._nodes.run, deliver_flow(queue, until_s=time.monotonic() + _PASSING_ON_S))
 
     def _say_blocked(self, queue: str, error: StoreError) -> None:
         now_ms = monotonic_ms()

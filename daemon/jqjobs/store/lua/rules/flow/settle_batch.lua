@@ -19,12 +19,12 @@ local function call_back(q, now, id, kind, dead)
   begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, string.format(summary, queue_of(q), id, f[2] or 0, dead))
 end
 
--- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it. Since when that waits
--- stays: else members that end all the time would put it off. What has come, or gone on, meanwhile is a notice of its
--- own: whoever has cancelled all that was there before may take only the other one away.
-local function have_members_cancelled(q, now, id, sweep, has_come)
+-- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it, and daemons do not
+-- wait until that is overdue, since of many members it is only begun. What has come, or gone on, meanwhile is a notice
+-- of its own: whoever has cancelled all that was there before may take only the other one away.
+local function have_members_cancelled(q, id, sweep, has_come)
   if has_come then sweep = redis.call('HINCRBY', q .. 'batch:' .. id, 'sweep', 1) end
-  redis.call('ZADD', q .. 'notices', 'NX', now, '~cancel ' .. id .. ' ' .. (sweep or 0))
+  redis.call('ZADD', q .. 'notices', 0, '~cancel ' .. id .. ' ' .. (sweep or 0))
 end
 
 -- Something has changed: is it over, and what is to be called? has_come: a member has come, or goes on.
@@ -35,7 +35,7 @@ local function settle_batch(q, now, id, has_come)
   if not f[1] then return end
   local open, dead = redis.call('SCARD', batch .. ':open'), redis.call('SCARD', batch .. ':dead')
   local is_cancelled = f[6] or (f[4] == 'cancel' and dead > 0)
-  if is_cancelled and open > 0 then have_members_cancelled(q, now, id, f[9], has_come) end
+  if is_cancelled and open > 0 then have_members_cancelled(q, id, f[9], has_come) end
   if f[8] or not f[2] or (tonumber(f[3]) or 0) < tonumber(f[2]) or open > 0 then return end
   if not f[5] then
     redis.call('HSET', batch, 'always_ran', now)
