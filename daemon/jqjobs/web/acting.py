@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jqjobs.errors import InvalidOption, NotFound
-from jqjobs.jobs.options import Options
+from jqjobs.jobs.options import Options, check_integer
 from jqjobs.jobs.records import check_name, new_id
 from jqjobs.jobs.schedule_entry import check_added_name
 from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_one, retry_one
 from jqjobs.operations.adding_schedules import Spoken, WantedSchedule
 from jqjobs.operations.adding_schedules import add as add_to
 from jqjobs.operations.arguments import check_known, payload_of, result_of
-from jqjobs.operations.batches import cancel_batch, retry_batch
+from jqjobs.operations.batches import cancel_batch, close_batch, retry_batch, wanted_batch
+from jqjobs.operations.batches import open_batch as open_new_batch
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
 from jqjobs.operations.queues import due_of, require_queue
 from jqjobs.operations.remote import find_daemons, give_order
@@ -32,15 +33,19 @@ from jqjobs.web.access import Right
 from jqjobs.web.visit import Visit
 
 #: What a call to enqueue may say, beside the job and its arguments.
-_OPTIONS = ("id", "key", "priority", "delay", "due", "max_attempts", "coalesce", "replace", "tags", "group")
-_TOLD = ("name", "queue", "args", "kwargs", "unchecked", *_OPTIONS)
+_OPTIONS_OF_MANY = ("priority", "max_attempts", "max_crashes", "timeout", "expires", "keep", "tags", "group")
+_OPTIONS = ("id", "key", "delay", "due", "coalesce", "replace", *_OPTIONS_OF_MANY)
+_TOLD = ("name", "queue", "args", "kwargs", "then", "batch", "unchecked", *_OPTIONS)
+#: What a call to open a batch may say; what follows a death, and for how long it is known, have defaults.
+_CHOSEN_OF_BATCHES = ("on_dead", "keep")
+_OPENED = ("batch", "then", "always", "unchecked", *_CHOSEN_OF_BATCHES)
 #: What a schedule may say: when it comes, texts among all that, options of its jobs.
 _WHEN = ("cron", "every", "tz", "until", "missed", "catch_up")
 _WORDS_OF_SCHEDULES = ("name", "job", "queue", "cron", "tz", "until", "missed")
-_OPTIONS_OF_SCHEDULES = ("priority", "max_attempts", "max_crashes", "timeout", "expires", "keep", "tags", "group")
 _SCHEDULED = (
-    "name", "job", "queue", "args", "kwargs", *_WHEN, "overlap", *_OPTIONS_OF_SCHEDULES, "replace", "unchecked",
+    "name", "job", "queue", "args", "kwargs", *_WHEN, "overlap", *_OPTIONS_OF_MANY, "replace", "unchecked",
 )  # fmt: skip
+_KINDS = {str: "text", bool: "true or false", list: "list"}
 #: Daemons answer at once, or not at all.
 _PATIENCE_S = 3.0
 DAEMON_ACTS = tuple(verb.value for verb in Verb if verb is not Verb.PING)
@@ -141,7 +146,7 @@ def add_schedule(visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
     kinds = [(str, _WORDS_OF_SCHEDULES), (bool, ("overlap", "replace", "unchecked"))]
     said = {word: _typed(given, word, kind) for kind, words in kinds for word in words}
     spoken = Spoken(**{word: given[word] for word in _WHEN if given.get(word) not in (None, "")})
-    options = _options_of(given, _OPTIONS_OF_SCHEDULES)
+    options = _options_of(given, _OPTIONS_OF_MANY)
     payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), said["job"])
     asked = WantedSchedule(
         check_added_name(said["name"] or ""), said["job"] or "", payload, spoken.times(), spoken.policy(), options,
@@ -153,18 +158,33 @@ def add_schedule(visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
 def _typed(given: Mapping[str, Any], word: str, kind: type) -> Any:
     value = given.get(word)
     if value is not None and not isinstance(value, kind):
-        raise InvalidOption(f"{word} {value!r} is no {'text' if kind is str else 'true or false'}")
+        raise InvalidOption(f"{word} {value!r} is no {_KINDS[kind]}")
     return value
 
 
-BATCH_ACTS = ("cancel", "retry")
+#: What can be done to a batch that is there, and the right that it takes.
+BATCH_ACTS = {"cancel": Right.CANCEL, "retry": Right.RETRY, "close": Right.ENQUEUE}
 
 
-def act_on_batch(visit: Visit, act: str, queue: str, batch_id: str) -> dict[str, Any]:
-    """Cancel a batch and its members, or retry those that are dead."""
-    right, do = (Right.RETRY, retry_batch) if _known(act, BATCH_ACTS) == "retry" else (Right.CANCEL, cancel_batch)
-    visit.act(right, f"{queue}/{batch_id}", act=f"{act} batch")
-    return do(visit.store, f"{queue}/{batch_id}")
+def act_on_batch(visit: Visit, act: str, queue: str, batch_id: str, count: int | None = None) -> dict[str, Any]:
+    """Cancel a batch and its members, retry those that are dead, or close it. ``count``: as of `close_batch`."""
+    ref = f"{queue}/{batch_id}"
+    visit.act(BATCH_ACTS[_known(act, BATCH_ACTS)], ref, act=f"{act} batch")
+    if act == "close":
+        check_integer(count, "count", range(2**53))
+        return close_batch(visit.store, ref, count)
+    return (retry_batch if act == "retry" else cancel_batch)(visit.store, ref)
+
+
+def open_batch(visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Open a batch. ``given``: batch, "queue/id"; then and always, lists of steps; on_dead, keep."""
+    ref = _typed(given, "batch", str) or ""
+    visit.act(Right.ENQUEUE, ref or "-", act="open batch")
+    check_known(given, _OPENED)
+    chosen = {word: given[word] for word in _CHOSEN_OF_BATCHES if given.get(word) is not None}
+    then, always = (_typed(given, word, list) or () for word in ("then", "always"))
+    asked = wanted_batch(ref, then, always, **chosen)
+    return open_new_batch(visit.store, asked, visit.seen, unchecked=given.get("unchecked") is True)
 
 
 def act_on_daemon(visit: Visit, act: str, daemon: str, argument: str = "") -> dict[str, Any]:
@@ -180,7 +200,7 @@ def act_on_daemon(visit: Visit, act: str, daemon: str, argument: str = "") -> di
 
 
 def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
-    """Enqueue a job by its name. ``given``: name, queue, args, kwargs, and options as `Job.options` has them."""
+    """Enqueue a job by its name. ``given``: name, queue, args, kwargs, options as of `Job.options`; then, batch."""
     name = given.get("name")
     visit.act(Right.ENQUEUE, f"{given.get('queue') or '-'}/{name}")
     check_known(given, _TOLD)
@@ -188,7 +208,10 @@ def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
         raise InvalidOption("name is missing", hint="the name that the job is registered under")
     options = _options_of(given, _OPTIONS)
     payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), name)
-    asked = wanted(name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True)
+    asked = wanted(
+        name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True,
+        then=_typed(given, "then", list) or (), batch=_typed(given, "batch", str),
+    )  # fmt: skip
     return enqueue_job(visit.store, asked, visit.seen)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from jqjobs.jobs.flow import OnDead, written
 from jqjobs.jobs.records import Kind
-from jqjobs.store.calls import batches, upkeep
+from jqjobs.store.calls import batches, leases, upkeep
 from store.queue_system import QueueSystem
 from store.web.conftest import Browser, Program
 
@@ -142,3 +142,67 @@ def test_a_dead_step_says_that_the_chain_stops_there(system: QueueSystem, browse
 
 def test_find_leads_to_a_batch_by_its_name(waiting: QueueSystem, browser: Browser) -> None:
     assert "batch of 2" in browser.see("/find?q=q/import")
+
+
+NOBODY = "no daemon serves queue q: the job waits until one does"
+
+
+def offer(system: QueueSystem, *names: str) -> None:
+    """Say, as a worker does, that there are jobs of these names, which take nothing."""
+    system.run(upkeep.add_queues(["q"]))
+    entries = {name: {"queue": "q"} for name in names}
+    system.run(leases.publish("q", 30_000, entries, {name: {"type": "object", "properties": {}} for name in names}))
+
+
+def test_programs_make_chains_and_batches(system: QueueSystem, program: Program, browser: Browser) -> None:
+    opened = {"batch": "q/b", "always": ["tell"], "then": [{"all": ["thumb", {"job": "thumb"}]}], "on_dead": "go"}
+    offer(system, "thumb", "tell", "resize")
+    assert program.post("batches", **opened) == {"v": 1, "batch": "q/b", "opened": True, "warning": NOBODY}
+    assert not program.post("batches", **opened)["opened"]
+    assert program.refused("POST", "batches", {"batch": "q/b"}) == (409, "conflict")
+    made = program.post("jobs", name="resize", id="r", batch="q/b", then=[{"job": "tell", "delay_ms": 1}], timeout="9s")
+    assert (made["created"], system.job("r")["flow"], system.job("r")["timeout"]) == (True, "tb", "9000")
+    assert program.post("batches/q/b/close", count=2)["count"] == 2
+    assert program.get("batches/q/b")["batch"]["state"] == "open"
+    assert 'action="/batches/q/b/close"' not in browser.see("/batches/q/b")
+    assert program.refused("POST", "batches/q/b/close") == (409, "conflict")
+    assert [step.get("all") for step in program.get("batches/q/b")["batch"]["then"]] == [["thumb", "thumb"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "refusal"),
+    [
+        ("jobs", {"name": "n", "queue": "q", "then": "tell"}, (400, "invalid_option")),
+        ("jobs", {"name": "n", "queue": "q", "then": [["tell"]]}, (400, "invalid_option")),
+        ("jobs", {"name": "n", "queue": "q", "then": ["tell"]}, (404, "not_found")),
+        ("jobs", {"name": "n", "queue": "q", "batch": 7}, (400, "invalid_option")),
+        ("jobs", {"name": "n", "queue": "q", "batch": "q/none"}, (404, "not_found")),
+        ("batches", {"then": []}, (400, "invalid_name")),
+        ("batches", {"batch": "q/b", "queue": "q"}, (400, "invalid_option")),
+        ("batches", {"batch": "q/b", "on_dead": ["go"]}, (400, "invalid_option")),
+        ("batches/q/b/close", {"count": "2"}, (400, "invalid_option")),
+    ],
+    ids=str,
+)
+def test_flows_that_cannot_be_are_refused(
+    system: QueueSystem, program: Program, path: str, given: dict[str, Any], refusal: tuple[int, str]
+) -> None:
+    system.run(upkeep.add_queues(["q"]))
+    assert program.refused("POST", path, given) == refusal
+    assert (system.ids(), program.get("batches")["batches"]) == ([], [])
+
+
+def test_a_form_enqueues_a_chain_into_an_open_batch_that_a_button_closes(
+    system: QueueSystem, browser: Browser, program: Program
+) -> None:
+    offer(system, "resize", "tell")
+    program.post("batches", batch="q/b")
+    wrong = browser.ask("/new/q/resize", {"then": "tel"}).body.decode()
+    assert ("no queue offers a job &#39;tel&#39;" in wrong, ">tel</textarea>" in wrong) == (True, True)
+
+    browser.press("/new/q/resize", then='tell\r\n\r\n{"job": "tell"}', batch="q/b", group="g")
+    [job_id] = system.ids()
+    assert (system.job(job_id)["flow"], system.job(job_id)["fair"]) == ("tb", "=g")
+    assert 'action="/batches/q/b/close"' in browser.see("/batches/q/b")
+    assert "q/b is closed, of 1 member" in browser.press("/batches/q/b/close")
+    assert 'action="/batches/q/b/close"' not in browser.see("/batches/q/b")

@@ -45,9 +45,15 @@ def add_schedule(visit: Visit) -> Response:
 
 
 def on_batch(visit: Visit) -> Response:
-    """Cancel a batch and its members, or retry those that are dead."""
-    params = visit.params
-    return json_response(200, acting.act_on_batch(visit, params["act"], params["queue"], params["id"]))
+    """Cancel a batch and its members, retry those that are dead, or close it."""
+    params, count = visit.params, visit.request.json().get("count")
+    return json_response(200, acting.act_on_batch(visit, params["act"], params["queue"], params["id"], count))
+
+
+def open_batch(visit: Visit) -> Response:
+    """Open a batch; the same again changes nothing."""
+    told = acting.open_batch(visit, visit.request.json())
+    return json_response(201 if told["opened"] else 200, told)
 
 
 def on_daemon(visit: Visit) -> Response:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import State
 from jqjobs.jobs.scaling import Policy
 from jqjobs.jobs.timetable import Missed
@@ -18,6 +19,10 @@ from jqjobs.web.routes import Route
 
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
 _STATES = {"type": "string", "enum": [*State]}
+_SPAN: Mapping[str, Any] = {"type": ["string", "number"]}
+_SPANS = dict.fromkeys(("timeout", "expires", "keep"), _SPAN)
+#: Each the name of a job, an envelope (docs/envelope.schema.json), or {"all": a list of these}.
+_STEPS: Mapping[str, Any] = {"type": "array", "items": {"type": ["string", "object"]}}
 #: What the query of a path may say.
 _QUERIES: Mapping[str, Mapping[str, Any]] = {
     "/api/v1/jobs": {
@@ -41,16 +46,21 @@ _BODIES: Mapping[str, Mapping[str, Any]] = {
     "/api/v1/jobs": {
         "name": _TEXT, "queue": _TEXT, "args": {"type": "array"}, "kwargs": {"type": "object"}, "id": _TEXT,
         "key": _TEXT, "priority": _NUMBER, "delay": {"type": ["string", "number"]}, "due": _TEXT,
-        "max_attempts": _NUMBER, "coalesce": _TEXT, "replace": {"type": "boolean"},
-        "tags": {"type": "array", "items": _TEXT}, "group": _TEXT, "unchecked": {"type": "boolean"},
+        "max_attempts": _NUMBER, "max_crashes": _NUMBER, **_SPANS, "coalesce": _TEXT, "replace": {"type": "boolean"},
+        "tags": {"type": "array", "items": _TEXT}, "group": _TEXT, "then": _STEPS, "batch": _TEXT,
+        "unchecked": {"type": "boolean"},
     },
+    "/api/v1/batches": {
+        "batch": _TEXT, "then": _STEPS, "always": _STEPS, "on_dead": {"type": "string", "enum": [*OnDead]},
+        "keep": _SPAN, "unchecked": {"type": "boolean"},
+    },
+    "/api/v1/batches/{queue}/{id}/{act}": {"count": _NUMBER},
     "/api/v1/schedules": {
         "name": _TEXT, "job": _TEXT, "queue": _TEXT, "args": {"type": "array"}, "kwargs": {"type": "object"},
         "cron": _TEXT, "tz": _TEXT, "every": {"type": ["string", "number"]}, "until": _TEXT,
         "missed": {"type": "string", "enum": [*Missed]}, "catch_up": {"type": ["string", "number"]},
         "overlap": {"type": "boolean"}, "priority": _NUMBER, "max_attempts": _NUMBER, "max_crashes": _NUMBER,
-        **{span: {"type": ["string", "number"]} for span in ("timeout", "expires", "keep")},
-        "tags": {"type": "array", "items": _TEXT}, "group": _TEXT, "replace": {"type": "boolean"},
+        **_SPANS, "tags": {"type": "array", "items": _TEXT}, "group": _TEXT, "replace": {"type": "boolean"},
         "unchecked": {"type": "boolean"},
     },
     "/api/v1/jobs/{queue}/{id}/{act}": {"token": _TEXT, "result": {}, "error": _TEXT},

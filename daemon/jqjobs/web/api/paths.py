@@ -27,6 +27,7 @@ ROUTES = (
     Route("POST", "/api/v1/queues/{queue}/{act}", acts.on_queue),
     Route("POST", "/api/v1/schedules", acts.add_schedule),
     Route("POST", "/api/v1/schedules/{queue}/{schedule}/{act}", acts.on_schedule),
+    Route("POST", "/api/v1/batches", acts.open_batch),
     Route("POST", "/api/v1/batches/{queue}/{id}/{act}", acts.on_batch),
     Route("POST", "/api/v1/daemons/{daemon}/{act}", acts.on_daemon),
     Route("POST", "/api/v1/bulk", acts.in_bulk),

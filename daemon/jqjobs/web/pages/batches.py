@@ -1,4 +1,4 @@
-"""Batches: jobs that are waited for together. What each waits for, what comes after it, its members; cancel
+"""Batches: jobs that are waited for together. What each waits for, what comes after it, its members; close or cancel
 one, or retry all of it that is dead."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from jqjobs.base.words import plural
 from jqjobs.jobs.flow import BatchState, Step
 from jqjobs.operations.batches import find_batch, read_batches, retried_in_words, what_it_waits_for
 from jqjobs.operations.queues import require_queue
@@ -114,6 +115,7 @@ def batch_page(visit: Visit) -> Response:
         after=_after(visit, found.record), on_dead=ON_DEAD[status.on_dead],
         queue_url=visit.url(path_of("queues", status.queue)),
         may_cancel=visit.access.may(Right.CANCEL) and not status.is_over and not found.record.is_cancelled,
+        may_close=visit.access.may(Right.ENQUEUE) and status.state is BatchState.OPEN and found.record.expected is None,
         may_retry=visit.access.may(Right.RETRY) and not status.is_over and status.dead,
         path=path_of("batches", status.queue, status.id), now_ms=visit.snapshot().now_ms,
         forgotten_ms=None if status.finished_ms is None else status.finished_ms + (found.record.keep_ms or 0),
@@ -147,10 +149,12 @@ def _members(visit: Visit, kind: str, places: Sequence[str], total: int) -> Memb
 
 
 def act(visit: Visit) -> Response:
-    """Cancel a batch with its members, or retry those that are dead."""
+    """Cancel a batch with its members, retry those that are dead, or close it."""
     queue, batch_id, word = (visit.params[part] for part in ("queue", "id", "act"))
     answer = act_on_batch(visit, word, queue, batch_id)
-    said = f"batch {queue}/{batch_id} is cancelled: its members end, and what comes after success does not"
+    said = " is cancelled: its members end, and what comes after success does not"
     if word == "retry":
-        said = f"batch {queue}/{batch_id}: {retried_in_words(answer)}"
-    return visit.done(path_of("batches", queue, batch_id), said)
+        said = f": {retried_in_words(answer)}"
+    elif word == "close":
+        said = f" is closed, of {plural(answer['count'], 'member')}"
+    return visit.done(path_of("batches", queue, batch_id), f"batch {queue}/{batch_id}{said}")

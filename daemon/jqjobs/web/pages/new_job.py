@@ -18,7 +18,7 @@ from jqjobs.web.pages.typed_fields import arguments_of, fields_of, number_typed
 from jqjobs.web.visit import Visit
 
 #: What a form may be told that is refused: it is shown again, with that.
-REFUSED = (Conflict, InvalidArguments, InvalidName, InvalidOption, PayloadTooLarge)
+REFUSED = (Conflict, InvalidArguments, InvalidName, InvalidOption, NotFound, PayloadTooLarge)
 
 
 class OfferRow(NamedTuple):
@@ -95,7 +95,9 @@ def may_schedule(visit: Visit) -> bool:
 
 def _options(offer: Offer, typed: Mapping[str, str]) -> dict[str, Any]:
     """Return what was typed of when and how. Raises: InvalidOption."""
-    said: dict[str, Any] = {name: text for name in ("delay", "key") if (text := typed.get(name, "").strip())}
+    words = ("delay", "key", "group", "batch")
+    said: dict[str, Any] = {name: text for name in words if (text := typed.get(name, "").strip())}
+    said["then"] = [step for line in typed.get("then", "").splitlines() if (step := line.strip())]
     said["queue"] = typed.get("queue", "").strip() or offer.queue
     said["priority"] = number_typed(typed, "priority", "priority")
     return said
