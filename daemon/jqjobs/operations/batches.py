@@ -17,7 +17,8 @@ from jqjobs.operations.steps import steps_json
 from jqjobs.operations.wanted_steps import WantedStep, check_ids, read_steps, written_steps
 from jqjobs.store.calls import batches
 from jqjobs.store.calls.batches import BatchRecord, Closed, Opened
-from jqjobs.store.calls.flows import cancelling, deliver_flow, retrying
+from jqjobs.store.calls.flows import cancelling, retrying
+from jqjobs.store.calls.telling import Telling
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.steps import run_steps
@@ -183,7 +184,7 @@ def tell_batch(store: Store, place: str, ref: str) -> None:
     """Have a batch hear of a member that was added in this queue, or partition; if that cannot be, a daemon does."""
     if place != batch_ref(ref)[0]:
         with suppress(StoreError):
-            run_steps(store.run, deliver_flow(place))
+            run_steps(store.run, Telling(place).go_through(0))
 
 
 def retry_batch(store: Store, ref: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from jqjobs.cli.exit_codes import Exit
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead
 from jqjobs.jobs.records import Kind
 from jqjobs.jobs.taken_job import TakenJob
-from jqjobs.store.calls import batches, bringing, daemons
+from jqjobs.store.calls import batches, daemons
+from jqjobs.store.calls.flows import deliver_flow
 from jqjobs.store.steps import run_steps
 from store.cli.terminal import Terminal
 from store.cli.test_offers import offer
@@ -47,7 +48,7 @@ def run_next(system: QueueSystem, queue: str, result: bytes = b"") -> TakenJob:
     done.result = result
     system.trip(f"w-{queue}", 0, [done], queues=(queue,))
     for each in (queue, "images"):
-        run_steps(system.run, bringing.deliver_flow(each))
+        run_steps(system.run, deliver_flow(each))
     return job
 
 
