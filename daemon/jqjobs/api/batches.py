@@ -109,7 +109,9 @@ class Batch(WatchedBatch):
 
     def _close(self) -> Steps[None]:
         """Let nobody add to it but members. The end of a ``with`` block does. Raises: NotFound; Conflict."""
-        self._check((yield batches.close_batch(self.queue, self.id, self.added)), "closed")
+        self._check(
+            (yield from flows.acting(self.queue, batches.close_batch(self.queue, self.id, self.added))), "closed"
+        )
         self.is_ended = True
 
     def _cancel(self) -> Steps[None]:

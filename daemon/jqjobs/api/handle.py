@@ -20,6 +20,7 @@ from jqjobs.jobs.payload import has_nonfinite
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, OUTBOX, Enqueued, State
 from jqjobs.store.calls import cancels, moves, upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer
+from jqjobs.store.calls.flows import acting
 from jqjobs.store.calls.moves import Moved
 from jqjobs.store.calls.upkeep import Deleted, Retried
 from jqjobs.store.partitioning import locate
@@ -100,7 +101,7 @@ class JobHandle:
         "finished": it was dead or kept already; "moving": it is on its way to another queue, try again.
         Raises: NotFound; StoreError and its kinds.
         """
-        [answer] = yield cancels.cancel(self._where, [self.id])
+        [answer] = yield from acting(self._where, cancels.cancel(self._where, [self.id]))
         if answer is CancelAnswer.UNKNOWN:
             return (yield from (yield from self._elsewhere())._cancel())
         return CancelAnswer(answer)
@@ -115,7 +116,8 @@ class JobHandle:
         """
         if error is not None and result is not None:
             raise InvalidOption("give a result or an error, not both")
-        answer: str = yield waits.resolve(self._where, self.id, token or "", result=_encoded(result), error=error)
+        call = waits.resolve(self._where, self.id, token or "", result=_encoded(result), error=error)
+        answer = yield from acting(self._where, call)
         if answer == waits.UNKNOWN:
             return (yield from (yield from self._elsewhere())._resolve(token, result=result, error=error))
         waits.check(answer, self.ref)
@@ -126,7 +128,7 @@ class JobHandle:
 
         Raises: NotFound; Conflict when it is not dead, or another job has its key; StoreError and its kinds.
         """
-        [answer] = yield upkeep.retry(self._where, [self.id])
+        [answer] = yield from acting(self._where, upkeep.retry(self._where, [self.id]))
         if answer is Retried.KEY_TAKEN:
             raise Conflict(f"the coalescing key of {self.ref} belongs to a newer job")
         if answer is Retried.READY:
@@ -152,7 +154,7 @@ class JobHandle:
 
         Raises: NotFound; Conflict while a worker has it in hand: cancel it first; StoreError and its kinds.
         """
-        [answer] = yield upkeep.delete(self._where, [self.id])
+        [answer] = yield from acting(self._where, upkeep.delete(self._where, [self.id]))
         if answer is Deleted.UNKNOWN:
             yield from (yield from self._elsewhere())._delete()
         if answer is Deleted.IN_HAND:

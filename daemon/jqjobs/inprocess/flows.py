@@ -61,14 +61,14 @@ class Flows:
         _hold(self._batches, Batch(queue, batch_id, on_dead, then.encode(), always.encode(), now_ms))
         return 1
 
-    def close(self, queue: str, args: Sequence[str]) -> int:
+    def close(self, queue: str, args: Sequence[str]) -> list[int]:
         """Answer as lua/close_batch.lua does."""
         batch = self._batches.get((queue, args[0]))
         if batch is None or batch.expected is not None:
-            return -1 if batch is None else 0
+            return [-1 if batch is None else 0]
         batch.expected = int(args[1])
         self._settle(batch)
-        return 1
+        return [1]
 
     def cancel(self, queue: str, args: Sequence[str]) -> int:
         """Answer as lua/cancel_batch.lua does, the members included."""

@@ -127,9 +127,9 @@ def _promote_one(records: Records, record: Record | None) -> int:
     return 1
 
 
-def _resolve(records: Records, queue: str, args: Sequence[str]) -> bytes:
+def _resolve(records: Records, queue: str, args: Sequence[str]) -> list[bytes]:
     job_id, token, kind, payload = args
-    return resolve(records, records.get(queue, job_id), token, kind, payload.encode()).encode()
+    return [resolve(records, records.get(queue, job_id), token, kind, payload.encode()).encode()]
 
 
 def _pause(records: Records, queue: str, args: Sequence[str]) -> int:

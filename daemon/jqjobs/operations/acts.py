@@ -7,7 +7,9 @@ from jqjobs.jobs.partitions import queue_of
 from jqjobs.operations.lookup import find, missing, read_job
 from jqjobs.store.calls import upkeep, waits
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
+from jqjobs.store.calls.flows import acting
 from jqjobs.store.calls.upkeep import Deleted, Retried
+from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
 #: Characters of an error that somebody answers with.
@@ -17,7 +19,7 @@ _MOST_ERROR = 1000
 def retry_one(store: Store, reference: str) -> str:
     """Send one dead job back and return it as queue/id. Raises: NotFound, Conflict."""
     queue, job_id = find(store, reference)
-    [answer] = store.run(upkeep.retry(queue, [job_id]))
+    [answer] = run_steps(store.run, acting(queue, upkeep.retry(queue, [job_id])))
     if answer is Retried.KEY_TAKEN:
         raise Conflict(
             f"the coalescing key of {queue_of(queue)}/{job_id} belongs to a newer job",
@@ -31,7 +33,7 @@ def retry_one(store: Store, reference: str) -> str:
 def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
     """Cancel one job; return it as queue/id, and what came of it. Raises: NotFound, Conflict when it is over."""
     queue, job_id = find(store, reference)
-    [answer] = store.run(cancel(queue, [job_id]))
+    [answer] = run_steps(store.run, acting(queue, cancel(queue, [job_id])))
     if answer is CancelAnswer.UNKNOWN:
         raise missing(store, queue, job_id)
     if answer is CancelAnswer.FINISHED:
@@ -44,7 +46,7 @@ def cancel_one(store: Store, reference: str) -> tuple[str, CancelAnswer]:
 def delete_one(store: Store, reference: str) -> str:
     """Delete one job and return it as queue/id. Raises: NotFound; Conflict while a worker has it in hand."""
     queue, job_id = find(store, reference)
-    [answer] = store.run(upkeep.delete(queue, [job_id]))
+    [answer] = run_steps(store.run, acting(queue, upkeep.delete(queue, [job_id])))
     if answer is Deleted.UNKNOWN:
         raise missing(store, queue, job_id)
     if answer is Deleted.IN_HAND:
@@ -71,6 +73,6 @@ def resolve_one(store: Store, reference: str, token: str, result: bytes, error: 
     """
     queue, job_id = find(store, reference)
     failed = None if error is None else error[:_MOST_ERROR]
-    answer = store.run(waits.resolve(queue, job_id, token, result=result, error=failed))
+    answer = run_steps(store.run, acting(queue, waits.resolve(queue, job_id, token, result=result, error=failed)))
     waits.check(answer, f"{queue_of(queue)}/{job_id}")
     return f"{queue_of(queue)}/{job_id}", answer

@@ -17,7 +17,7 @@ from jqjobs.operations.steps import steps_json
 from jqjobs.operations.wanted_steps import WantedStep, check_ids, read_steps, written_steps
 from jqjobs.store.calls import batches
 from jqjobs.store.calls.batches import BatchRecord, Closed, Opened
-from jqjobs.store.calls.flows import cancelling, retrying
+from jqjobs.store.calls.flows import acting, cancelling, retrying
 from jqjobs.store.calls.telling import Telling
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.catalog import Offer
@@ -166,7 +166,7 @@ def close_batch(store: Store, ref: str, count: int | None = None) -> dict[str, A
     queue, batch_id = batch_ref(ref)
     if count is None:
         count = store.run(batches.batch_status(queue, batch_id)).total
-    _check(store.run(batches.close_batch(queue, batch_id, count)), ref, how="closed")
+    _check(run_steps(store.run, acting(queue, batches.close_batch(queue, batch_id, count))), ref, how="closed")
     return {"batch": ref, "closed": True, "count": count}
 
 

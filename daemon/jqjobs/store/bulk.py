@@ -23,6 +23,7 @@ from jqjobs.jobs.records import State
 from jqjobs.jobs.selector import ALL_STATES, Selector
 from jqjobs.store.call import Call
 from jqjobs.store.calls import cancels, upkeep
+from jqjobs.store.calls.flows import acting
 from jqjobs.store.calls.moves import MOST_MOVED, Moved, move_jobs
 from jqjobs.store.calls.partitions import places_of
 from jqjobs.store.reads.queues import QueueStatus, queue_status
@@ -220,7 +221,8 @@ def _do(queue: str, act: Act, rows: Sequence[JobRow], to: str) -> Steps[Counter[
             for start in range(0, len(rows), MOST_MOVED):
                 moved += yield from move_jobs(queue, _places(rows[start : start + MOST_MOVED]), to)
             return Counter(each.value for each in moved)
-    return Counter(each.name.lower() for each in (yield call))
+    answers: Any = yield from acting(queue, call)
+    return Counter(each.name.lower() for each in answers)
 
 
 def _places(rows: Sequence[JobRow]) -> list[str]:

@@ -375,3 +375,13 @@ def test_a_job_that_says_no_longer_where_it_goes_is_dead(system: QueueSystem, va
     system.tend()
     assert everywhere(system) == ["q:dead"]
     assert (system.job("a")["reason"], system.clock.now_ms) == ("damaged", START_MS + 2000)
+
+
+def test_who_may_not_read_what_goes_along_with_a_job_does_not_take_it_there_without(real_system: QueueSystem) -> None:
+    real_system.add("a")
+    real_system.run(moves.move("q", "other", ["a"]))
+    rights = ("reader", "on", ">secret", "~*", "&*", "+@all", "-lrange")
+    limited = QueueSystem(real_system.url, real_system.kind, rights, real_system.clock)
+    with pytest.raises(StoreError, match=r"ACL|can.t run"):
+        limited.run(transfers.transfers("q"))
+    limited.close()

@@ -53,7 +53,10 @@ def test_a_trip_reports_what_is_finished_and_brings_jobs_into_the_batch(worker: 
 
 
 @pytest.mark.parametrize("home", ["q", "home"])
-def test_who_settles_a_death_has_the_other_members_of_its_batch_cancelled(worker: ProcesslessWorker, home: str) -> None:
+def test_who_settles_a_death_has_the_other_members_of_its_batch_cancelled(
+    worker: ProcesslessWorker, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing_on, "_FOR_S", 60.0)
     worker.system.run(batches.open_batch(home, "b", "nonce", OnDead.CANCEL, 1000))
     for queue, ids in (("q", "ab"), ("other", "c")):
         worker.system.add(*ids, queue=queue, fields=("flow", "b", "batch", f"{home}/b"))

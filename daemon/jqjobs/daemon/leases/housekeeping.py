@@ -17,6 +17,7 @@ from jqjobs.errors import StoreError
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.flows import deliver_flows
 from jqjobs.store.calls.upkeep import Housekept
+from jqjobs.store.reads.presence import without_any
 from jqjobs.store.reads.queues import QueueStatus, queue_status
 from jqjobs.store.silent_nodes import SilentNodes
 from jqjobs.store.steps import run_steps
@@ -104,8 +105,8 @@ class Housekeeping:
         if isinstance(found, StoreError):
             return found
         try:
-            if found.undelivered or name in self._undelivered:
-                self._deliver(name)
+            if found.undelivered or found.leaving or name in self._undelivered:
+                self._deliver(name, _OVERDUE_MS if found.undelivered and not found.leaving else 0)
         except StoreError as problem:
             return problem
         return None
@@ -117,9 +118,15 @@ class Housekeeping:
         fitting = int(self.maxmemory_bytes * _DEAD_SHARE / _DEAD_BYTES / max(1, queues))
         return min(self._settings.max_dead, max(_LEAST_DEAD, fitting))
 
-    def _deliver(self, name: str) -> None:
+    def deliver_from(self, queues: Sequence[str]) -> None:
+        """Bring away what is for others in these queues, where this daemon has just ended jobs."""
+        nothing = without_any(self._store, queues, ("notices", "transfers"))
+        for name in {*queues} - {*nothing}:
+            self._deliver(name, 0)
+
+    def _deliver(self, name: str, age_ms: int) -> None:
         """Bring jobs and notices to the queue that they left for: nobody else has. For a while, then it goes on."""
-        waiting = self._undelivered.pop(name, {name: _OVERDUE_MS})
+        waiting = self._undelivered.pop(name, {}) | {name: age_ms}
         brought, left = run_steps(self._nodes.run, deliver_flows(waiting, time.monotonic() + _TURN_S))
         if left:
             self._undelivered[name] = left

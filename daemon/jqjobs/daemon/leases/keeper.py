@@ -147,12 +147,12 @@ class LeaseKeeper:
         if first not in self._judged:
             self._judged[first] = judge(self._store, dead, scope)
         words, share = self._judged[first], random.uniform(0.5, 1)
+        places = [(name, worker) for worker in dead for name in (*worker.queues, *worker.board.turns.read())]
         left = [
             leases.leave(
                 name, worker.worker_id, worker.charge.cause, board_entries(words, name), worker.stacks, share
             )
-            for worker in dead
-            for name in (*worker.queues, *worker.board.turns.read())
+            for name, worker in places
         ]  # fmt: skip
         problems = list[StoreError]()
         while left:  # each call is short, however much a worker had in hand
@@ -163,6 +163,8 @@ class LeaseKeeper:
         del self._judged[first]
         for worker in dead:
             worker.board.remove()
+        with suppress(StoreError):  # what is not done now housekeeping does
+            self.housekeeping.deliver_from([name for name, _ in places])
 
     def take_over_orphans(self) -> None:
         """End the workers of this host whose daemon is dead too, those of one daemon together."""

@@ -75,7 +75,7 @@ def open_batch(
 
 def close_batch(queue: str, batch_id: str, count: int) -> Call[Closed]:
     """Close a batch to which ``count`` members were added."""
-    return Call(script("close_batch"), (keys.meta(queue),), ("", batch_id, count), Closed)
+    return Call(script("close_batch"), (keys.meta(queue),), ("", batch_id, count), lambda reply: Closed(reply[0]))
 
 
 def cancel_batch(queue: str, batch_id: str) -> Call[Closed]:

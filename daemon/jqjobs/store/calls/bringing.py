@@ -147,6 +147,8 @@ class Bringing:
             pairs = [(job, answer) for job, answer in zip(jobs, said, strict=True) if answer in CONCLUDED]
             if pairs:
                 yield delivered(self._queue, pairs)
+                if any(answer is not Delivered.DELIVERED for _, answer in pairs):
+                    self.onward.add(self._queue)  # what has to stay may be waited for
                 yield acknowledge(place, self._queue, [job.token for job, _ in pairs])
         except StoreError as error:
             self.failures.note(place, error)

@@ -49,7 +49,9 @@ class BusyNews(NamedTuple):
 
 def cancel(queue: str, ids: Sequence[str]) -> Call[list[CancelAnswer]]:
     """Cancel jobs of one queue. ``ids``: each alone, or "id worker" where the holder is known."""
-    return Call(script("cancel"), (keys.meta(queue),), ("", *ids), lambda reply: [_ANSWERS[item] for item in reply])
+    return Call(
+        script("cancel"), (keys.meta(queue),), ("", *ids), lambda reply: [_ANSWERS[item] for item in reply[: len(ids)]]
+    )
 
 
 def cancels(queue: str, workers: Sequence[str]) -> Call[BusyNews]:

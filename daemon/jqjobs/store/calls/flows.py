@@ -12,10 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import BatchState, BatchStatus
+from jqjobs.store.call import Call
 from jqjobs.store.calls.batches import Closed, batch_members, batch_status, cancel_batch
 from jqjobs.store.calls.bringing import Bringing
 from jqjobs.store.calls.telling import Telling, by_queue
@@ -23,8 +24,10 @@ from jqjobs.store.calls.upkeep import Retried, retry
 from jqjobs.store.steps import Steps, is_costly
 from jqjobs.store.wire import raise_first
 
-#: Who cancels a batch cancels its members for so long; daemons go on from there.
-_CANCELS_FOR_S = 1.0
+T = TypeVar("T")
+
+#: Who has asked for something waits so long for what it leads to; daemons go on from there.
+_GOES_ON_FOR_S = 1.0
 
 
 class RetriedMembers(NamedTuple):
@@ -71,11 +74,25 @@ def deliver_flows(waiting: Mapping[str, int], until_s: float = math.inf) -> Step
     return brought, left
 
 
+def acting(queue: str, call: Call[T]) -> Steps[T]:
+    """Do something in a queue, and take along what leaves it by that; what is not done in a second daemons do.
+
+    ``call``: one that answers as lua/rules/flow/and_leaving.lua has it.
+    """
+    told = Call(call.script, call.keys, call.args, lambda reply: (call.parse(reply), reply[-1:] == [b"leaving"]))
+    answer: T
+    answer, leads_on = yield told
+    if leads_on:
+        with suppress(StoreError):
+            yield from deliver_flow(queue, until_s=time.monotonic() + _GOES_ON_FOR_S)
+    return answer
+
+
 def cancelling(queue: str, batch_id: str) -> Steps[Closed]:
     """Cancel a batch and its members; what is not done in a second daemons do."""
     answer: Closed = yield cancel_batch(queue, batch_id)
     if answer is Closed.DONE:
-        yield from deliver_flow(queue, until_s=time.monotonic() + _CANCELS_FOR_S)
+        yield from deliver_flow(queue, until_s=time.monotonic() + _GOES_ON_FOR_S)
     return answer
 
 

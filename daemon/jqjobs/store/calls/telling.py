@@ -19,7 +19,7 @@ from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.batches import batch_members
 from jqjobs.store.calls.cancels import CancelAnswer, cancel
-from jqjobs.store.reply_values import text
+from jqjobs.store.reply_values import text, truth
 from jqjobs.store.scripts import script
 from jqjobs.store.steps import Failures, Steps
 
@@ -34,9 +34,12 @@ def notices(queue: str, age_ms: int = 0, but: Iterable[str] = ()) -> Call[list[s
     return Call(script("notices"), (keys.meta(queue),), ("", age_ms, *but), lambda reply: list(map(text, reply)))
 
 
-def notify(home: str, told: Sequence[str]) -> Call[int]:
-    """Tell batches of ``home`` what has become of members. Done twice, it does no more than done once."""
-    return Call(script("notify"), (keys.meta(home),), ("", *told), int, repeatable=True)
+def notify(home: str, told: Sequence[str]) -> Call[bool]:
+    """Tell batches of ``home`` what has become of members; whether something leaves ``home`` by that.
+
+    Done twice, it does no more than done once.
+    """
+    return Call(script("notify"), (keys.meta(home),), ("", *told), truth, repeatable=True)
 
 
 def noticed(queue: str, told: Sequence[str]) -> Call[int]:
@@ -82,10 +85,9 @@ class Telling:
         return time.monotonic() >= self._until_s
 
     def _tell(self, home: str, bundle: Sequence[str]) -> Steps[int]:
-        yield notify(home, bundle)
+        leads_on: bool = yield notify(home, bundle)
+        self.onward |= {home} if leads_on else set()
         told: int = yield noticed(self._queue, bundle)
-        if any(notice.rpartition(" ")[2].startswith("dead") for notice in bundle):
-            self.onward.add(home)  # a batch is not to go on without its dead member, maybe
         return told
 
     def _cancel(self, bundle: Sequence[str]) -> Steps[int]:

@@ -49,7 +49,8 @@ class Trip:
     they are dead or "", by id; only if asked for, and not for plain successes. ``lost``: what a resync named and Redis
     has given to others or forgotten; a worker has no need to look, since what it reports of them is stale.
     ``tailed``: queues to which somebody listens. ``left_in``: the queue that gave the last job, if that was a plain one
-    and there are more, for a fast trip. ``is_fast``: it is the answer of one.
+    and there are more, for a fast trip. ``is_fast``: it is the answer of one. ``leaving``: queues from which something
+    is to be taken to others, by this trip.
     """
 
     status: Status
@@ -65,6 +66,7 @@ class Trip:
     tailed: tuple[str, ...] = ()
     left_in: str | None = None
     is_fast: bool = False
+    leaving: tuple[str, ...] = ()
 
 
 def exchange(
@@ -184,7 +186,7 @@ def plain_jobs(queue: str, ids: bytes, runs: Any, payloads: Sequence[bytes]) -> 
 
 
 def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
-    inboxes, stale, lost, flat, broken, tailed, *settled = rest
+    inboxes, stale, lost, flat, broken, tailed, leaving, *settled = rest
     for i in range(0, len(flat), _TAKEN_FIELDS):
         index, job_id, attempt, name, payload, extra = flat[i : i + _TAKEN_FIELDS]
         job = TakenJob(queues[index - 1], job_id.decode(), attempt, name.decode(), payload)
@@ -199,6 +201,7 @@ def _with_rest(trip: Trip, rest: Any, queues: Sequence[str]) -> Trip:
         {text(told[i]): (text(told[i + 1]), text(told[i + 2])) for i in range(0, len(told), 3)},
         tuple(queues[i - 1] for i in tailed),
         None if flat else trip.left_in,
+        leaving=tuple(queues[i - 1] for i in leaving),
     )  # fmt: skip
 
 

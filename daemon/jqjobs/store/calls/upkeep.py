@@ -49,7 +49,7 @@ class Housekept:
     """What a round of housekeeping found. ``more``: call again at once. ``trimmed``: dead jobs that were forgotten.
 
     ``mended``: keys that had the wrong type and were set aside, by whomever, in words; "" for none.
-    ``undelivered``: jobs that left for another queue, and whose mover did not bring them there.
+    ``undelivered``: what is for another queue, and was not taken there in time; ``leaving``: what is so by this call.
     """
 
     more: bool
@@ -59,6 +59,7 @@ class Housekept:
     trimmed: int = 0
     mended: str = ""
     undelivered: int = 0
+    leaving: bool = False
 
 
 def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: int = 0) -> Call[Housekept]:
@@ -67,7 +68,7 @@ def housekeep(queue: str, lease_ms: int, max_dead: int, dead_ms: int, pause_ms: 
     def parse(reply: Any) -> Housekept:
         more, wait_ms, inbox, reaped, trimmed = map(int, reply[:5])
         wait = None if wait_ms < 0 else wait_ms
-        return Housekept(more == 1, wait, inbox == 1, reaped, trimmed, text(reply[5]), int(reply[6]))
+        return Housekept(more == 1, wait, inbox == 1, reaped, trimmed, text(reply[5]), reply[6], reply[7] == 1)
 
     return Call(script("housekeep"), (keys.meta(queue),), ("", lease_ms, max_dead, dead_ms, pause_ms), parse)
 
@@ -113,7 +114,9 @@ def retry(queue: str, ids: Sequence[str]) -> Call[list[Retried]]:
 
     ``ids``: each alone, or "id score": only if it has that score in `dead` still, so not when it has died anew.
     """
-    return Call(script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [Retried(item) for item in reply])
+    return Call(
+        script("retry"), (keys.meta(queue),), ("", *ids), lambda reply: [Retried(item) for item in reply[: len(ids)]]
+    )
 
 
 def delete(queue: str, ids: Sequence[str]) -> Call[list[Deleted]]:
@@ -121,7 +124,9 @@ def delete(queue: str, ids: Sequence[str]) -> Call[list[Deleted]]:
 
     ``ids``: each alone, or "id state score": only if it has that score in that state still.
     """
-    return Call(script("delete"), (keys.meta(queue),), ("", *ids), lambda reply: [Deleted(item) for item in reply])
+    return Call(
+        script("delete"), (keys.meta(queue),), ("", *ids), lambda reply: [Deleted(item) for item in reply[: len(ids)]]
+    )
 
 
 def empty_inbox(queue: str) -> Call[Emptied]:

@@ -41,4 +41,6 @@ def resolve(queue: str, job_id: str, token: str, *, result: bytes = b"null", err
     Not repeatable: the second one would be told that the first one has used up the token.
     """
     kind, payload = ("result", result) if error is None else ("failed", error.encode("utf-8", "backslashreplace"))
-    return Call(script("resolve"), (keys.meta(queue),), ("", job_id, token, kind, payload), text)
+    return Call(
+        script("resolve"), (keys.meta(queue),), ("", job_id, token, kind, payload), lambda reply: text(reply[0])
+    )

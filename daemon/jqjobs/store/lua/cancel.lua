@@ -1,10 +1,10 @@
---: include core wake damaged outcome/dead withdraw workers/hands
+--: include core wake damaged outcome/dead withdraw workers/hands flow/and_leaving
 -- Somebody cancels jobs. What no worker has in hand is dead at once; the rest is marked: its daemon is told
 -- (cancels.lua), and whoever puts the job back makes it dead instead. Of a job that succeeds first, it is a success.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id worker": who is believed to have it, which saves asking all of them
 -- Returns for each id: 1 cancelled | 2 cancelling: a worker has it | 0 finished: it is over | -1 unknown: no such job
--- | 3 moving: it is on its way to another queue
+-- | 3 moving: it is on its way to another queue; then "leaving", see rules/flow/and_leaving.lua
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local members, places, reply = {}, {}, {}
@@ -52,4 +52,4 @@ if #members > 0 then
   end)
 end
 update_wake(q)
-return reply
+return and_leaving(q, reply)

@@ -1,8 +1,10 @@
 --: include core wake withdraw outcome/over outcome/succeeded outcome/error_groups flow/ended workers/hands
+--: include flow/and_leaving
 -- A person deletes jobs: nothing of them stays, wherever they waited or lay. One that a worker has in hand is let be.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id state score": its place as somebody has seen it
--- Returns for each id: 1 deleted | 0 a worker, or who moves it, has it in hand | -1 unknown: not there, or not any more
+-- Returns for each id: 1 deleted | 0 a worker, or who moves it, has it in hand | -1 unknown: not there, or not any
+-- more; then "leaving", see rules/flow/and_leaving.lua
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
@@ -41,4 +43,4 @@ end
 local reply = {}
 for i = 2, #ARGV do reply[i - 1] = delete(ARGV[i]) end
 update_wake(q)
-return reply
+return and_leaving(q, reply)

@@ -9,11 +9,12 @@
 --          "pass", "early": it need not go to all queues (rules/trip/way.lua)
 -- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
 -- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
--- Returns { status, now, wait, more, plain, { inboxes, stale, lost, jobs, broken, tailed, settled } or nil: all empty }
+-- Returns { status, now, wait, more, plain, nil or { inboxes, stale, lost, jobs, broken, tailed, leaving, settled } }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen | 4 NOTHING there: then
 --           comes how many workers there are, and no more
 --   wait    ms until this worker should come back, or -1     more  1: moved aside, or left for the next
---   inboxes, tailed  indexes: with raw envelopes; listened to   stale, lost  ids: settled too late; no longer in hand
+--   inboxes, tailed, leaving  indexes: with raw envelopes; listened to; something is to be taken to another queue
+--   stale, lost  ids: settled too late; no longer in hand
 --   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0,
@@ -25,7 +26,7 @@ if is_wake and has_nothing(queues) then return { 4, workers_here(queues[1]) } en
 local now, now_text = clock(ARGV[1])
 local answer = is_wake and take_alone(queues, now, now_text)
 if answer then return answer end
---: include trip/way trip/watch
+--: include trip/way trip/watch trip/rest
 local t = { now = now, now_text = now_text, worker = ARGV[2], trip = tonumber(ARGV[3]), want = tonumber(ARGV[4]),
   asked = tonumber(ARGV[4]), lease = tonumber(ARGV[5]), words = ARGV[6], is_wake = is_wake, room = MOST_TAKE_BYTES,
   stop = false, more = 0, at = {}, reports = {}, due = {}, refusals = {}, taken = {}, quiet = {}, queues = queues,
@@ -33,8 +34,9 @@ local t = { now = now, now_text = now_text, worker = ARGV[2], trip = tonumber(AR
   resyncs = string.find(ARGV[6], 'resync'), settled = string.find(ARGV[6], 'settled') and {} or nil }
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
 function t.limited()  -- built when a trip meets what is not plain
-  --: include trip/settle trip/take_limited
+  --: include flow/outgoing trip/settle trip/take_limited
   local limited = { settle = settle_others, take = take_limited }
+  t.outgoing = outgoing
   function t.rare()  -- and this when it has more than a limit: that costs as much as all its commands
     --: include mend trip/settle_one trip/resync due workers/expired_leases trip/take trip/take_suspects
     local rules = { mend = mend, settle = settle_one, resync = resync, promote = promote, reap = reap, take = take,
@@ -55,6 +57,4 @@ go(t)
 local wait = watch_queues(t, t.want > 0 and #t.plain + #t.jobs == 0 and not t.lacks)
 if t.refusals[1] and not t.settled then return { 1, now } end  -- hooks need to hear what was settled
 if t.refusals[2] and not t.settled and #t.plain + #t.jobs == 0 then return { 2, now } end
-local rest = (t.settled or #t.inboxes + #t.stale + #t.lost + #t.jobs + #t.broken + #t.tailed > 0)
-  and { t.inboxes, t.stale, t.lost, t.jobs, t.broken, t.tailed, t.settled }
-return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest }
+return { 0, now, wait, t.more, #t.plain > 0 and t.plain, rest_of(t) }

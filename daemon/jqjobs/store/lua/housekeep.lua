@@ -1,4 +1,4 @@
---: include core mend mend_if_due wake due pausing workers/expired_leases trip/served offers chores
+--: include core mend mend_if_due wake due pausing workers/expired_leases trip/served offers chores flow/outgoing
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. A call is short, however
 -- much there is: about a thousand commands; call again while more is 1.
@@ -7,13 +7,15 @@
 -- ARGV[5] pause, ms: nothing is done when somebody did all of it less than this ago; one daemon in a fleet is enough
 -- Returns { more, ms until the next scheduled job or -1, 1 if there is anything in the inbox, workers reaped,
 --   dead jobs trimmed, which keys of a wrong type it or any script has set aside since it last told or "", jobs and
---   notices that wait to be delivered elsewhere }
+--   notices that wait to be delivered elsewhere since 2 s, 1 if there are such by this call }
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK, COMMANDS = 100, 1000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
 local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
-local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
-if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0 } end
+do
+  local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
+  if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0, 0 } end
+end
 redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
 mend_if_due(q, now)
 local more, left
@@ -49,7 +51,7 @@ local function keep_house()
   if mended then redis.call('HDEL', q .. 'meta', 'mended') end
   if not more then redis.call('HSET', q .. 'meta', 'kept_house', now) end
   return { more and 1 or 0, stirs and ask_again_at(q, now) or -1, inbox and 1 or 0, reaped, trimmed, mended or '',
-    undelivered }
+    undelivered, outgoing[q] and 1 or 0 }
 end
 local fine, answer = pcall(keep_house)
 if fine then return answer end

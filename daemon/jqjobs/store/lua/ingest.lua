@@ -1,11 +1,12 @@
 --: include core wake arrival/bring_in arrival/envelope_job arrival/inbox_answer arrival/rejected length
---: include arrival/batch_word arrival/ready arrival/read_inbox queue_name turns/last partitions
+--: include arrival/batch_word arrival/ready arrival/read_inbox queue_name turns/last partitions flow/outgoing
 -- Moves raw envelopes from the inbox into the queue, and hands answers to the jobs that wait for them: at most 100, and
 -- about 256 KiB, a call. Reads everything before it writes anything.
 -- KEYS[1] the queue's meta key
 -- ARGV[1] now, ms, or ""
 -- ARGV[2] random text that makes the ids of envelopes without one
--- Returns { accepted (replacing another one too), rejected, already there (id or key), left in the inbox, leaving it }
+-- Returns { accepted (replacing another one too), rejected, already there (id or key), left in the inbox, how much is
+--   to be taken to other queues or partitions }
 -- | QUEUEFULL: the next one would be new, and no more may wait (rules/length.lua)
 -- First write: HINCRBY, refused when Redis is full; none when the inbox is empty
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
@@ -51,5 +52,5 @@ write_ready(q, ready)
 write_turns(q)
 if not fine then error(problem, 0) end
 update_wake(q)
-local leaving = is_spread and redis.call('ZCARD', q .. 'transfers') or 0
-return { accepted, rejected, present, redis.call('LLEN', q .. 'inbox'), leaving }
+local leaves = is_spread and redis.call('ZCARD', q .. 'transfers') or outgoing[q] and 1 or 0
+return { accepted, rejected, present, redis.call('LLEN', q .. 'inbox'), leaves }

@@ -1,10 +1,10 @@
---: include core wake coalescing_key turns/turn outcome/error_groups flow/ended
+--: include core wake coalescing_key turns/turn outcome/error_groups flow/ended flow/and_leaving
 -- A person sends dead jobs back to ready. The counters stay; what they stand at is forgiven, so that
 -- each limit starts anew.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""
 -- then job ids, each alone or "id score": its score in `dead` as somebody has seen it
 -- Returns for each id: 1 ready again | 0 not dead, or since another moment
--- | -1 its coalescing key belongs to another job now
+-- | -1 its coalescing key belongs to another job now; then "leaving", see rules/flow/and_leaving.lua
 -- First write: ZREM, passes when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 allow_when_full(q)
@@ -33,4 +33,4 @@ for i = 2, #ARGV do
   reply[i - 1] = fine and answer or 0  -- a record that is no hash is of no job
 end
 update_wake(q)
-return reply
+return and_leaving(q, reply)

@@ -32,6 +32,7 @@ for i = 1, math.min(MOST, #ids) do
   if token and bytes < MOST_BYTES then
     local fields, size, has_key = fields_of(id)
     local history = redis.pcall('LRANGE', q .. 'job:' .. id .. ':history', 0, -1)
+    if history.err and not string.find(history.err, 'WRONGTYPE') then error(history.err, 0) end
     if history.err then history = {} end
     for _, line in ipairs(history) do size = size + #line end
     for _, item in ipairs({ id, token, target, state, score, fields, history, has_key }) do

@@ -183,6 +183,8 @@ class Exchanger:
                 if self.unserved.why is not None:
                     return False
                 is_due = self.reports.was_cut_short
+            if self._passing_on.waiting:
+                self._passing_on.do()
             return True
 
     def _keep_answer(self) -> bool:
@@ -205,8 +207,6 @@ class Exchanger:
             self.unserved.doubtful.update(self.order.queues)
         in_hand = self._batch.in_hand() if self.unserved.doubtful else None
         report = self.reports.take(is_all=in_hand is not None)
-        if report.outcomes:
-            self._passing_on.note(report.outcomes)
         self.sent_ms = monotonic_ms()
         # Places are free again before what comes needs them: an answer that settles is one that brings jobs.
         places = self._batch.free_places + len(report.done) + len(report.outcomes)
@@ -233,6 +233,7 @@ class Exchanger:
         if packet.legs is not None and self._split is not None:
             trip = self._split.finish(packet)
             self.resyncs = False
+            self._passing_on.note(trip.leaving)
             return trip
         try:
             has_come = packet.answer is not None
@@ -244,6 +245,8 @@ class Exchanger:
             raise Fenced(f"worker {self._worker_id} is fenced ({trip.status.name})")
         self.resyncs = False
         self.unserved.doubtful.clear()
+        if trip.leaving:
+            self._passing_on.note(trip.leaving)
         if self._answers.hear(packet, trip):
             return trip
         self._send(packet.want, packet.free)

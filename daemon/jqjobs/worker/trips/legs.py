@@ -98,4 +98,5 @@ def merged(trips: Sequence[Trip], tailed: Iterable[str]) -> Trip:
         {job_id: settled for trip in trips for job_id, settled in trip.settled.items()},
         (*tailed, *(queue for trip in trips for queue in trip.tailed)),
         next((trip.left_in for trip in reversed(trips) if trip.jobs), None),
+        leaving=tuple(queue for trip in trips for queue in trip.leaving),
     )  # fmt: skip

@@ -1,4 +1,4 @@
---: include queue_name flow/begin
+--: include queue_name flow/begin flow/outgoing
 -- A batch is over, in the queue that is its home, when it is closed and none of its members is open; what it calls for
 -- begins when that is seen, each once.
 -- Gives: settle_batch
@@ -24,7 +24,8 @@ end
 -- of its own: whoever has cancelled all that was there before may take only the other one away.
 local function have_members_cancelled(q, id, sweep, has_come)
   if has_come then sweep = redis.call('HINCRBY', q .. 'batch:' .. id, 'sweep', 1) end
-  redis.call('ZADD', q .. 'notices', 0, '~cancel ' .. id .. ' ' .. (sweep or 0))
+  local is_new = redis.call('ZADD', q .. 'notices', 0, '~cancel ' .. id .. ' ' .. (sweep or 0)) == 1
+  outgoing[q] = outgoing[q] or is_new  -- else somebody is at it
 end
 
 -- Something has changed: is it over, and what is to be called? has_come: a member has come, or goes on.

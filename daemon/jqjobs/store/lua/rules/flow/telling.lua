@@ -1,4 +1,4 @@
---: include core queue_name flow/members
+--: include core queue_name flow/members flow/outgoing
 -- What becomes of a job is told to its batch: in its home at once, else by a notice that somebody takes there.
 -- The field `batch`: "home/batch member number", the batch with a "+" before it when another member has added this one.
 -- What is told: a word of members.lua, with "@queue/id" behind it where the member is not where its name says any more.
@@ -18,6 +18,7 @@ local function tell(q, now, field, what)
     if not fine and is_wrong_type(problem) then error(problem, 0) end
   else
     redis.call('ZADD', q .. 'notices', now, field .. ' ' .. what)
+    outgoing[q] = true
   end
 end
 

@@ -1,4 +1,4 @@
---: include core scheduled
+--: include core scheduled flow/outgoing
 -- A new job that is for another queue, or another partition: its record is written here, and goes there as what is
 -- moved does (transfer.lua). What it does not say is filled in there: its score is 0 where it does not say when it is
 -- due.
@@ -17,4 +17,5 @@ local function send(q, now, id, job, target)
   if due > now then redis.call('HSET', q .. 'job:' .. id, 'due', due) end
   if job.priority then redis.call('HSET', q .. 'job:' .. id, 'priority', job.priority) end
   redis.call('ZADD', q .. 'transfers', moment_of_leaving(q, now), id)
+  outgoing[q] = true
 end
