@@ -124,6 +124,9 @@ class WorkerBoard:
         """What the daemon says of suspects now."""
         return Appointment(self._words[Word.SUSPECTS], self._words[Word.OTHERS])
 
-    def lease_holds(self) -> bool:
-        """Return whether the daemon has renewed the lease in time, as far as this host can know."""
-        return self._words[_LEASE_UNTIL] > monotonic_ms()
+    def lease_holds(self, now_ms: int | None = None) -> bool:
+        """Return whether the daemon has renewed the lease in time, as far as this host can know.
+
+        ``now_ms``: for who has just looked at the clock.
+        """
+        return self._words[_LEASE_UNTIL] > (monotonic_ms() if now_ms is None else now_ms)

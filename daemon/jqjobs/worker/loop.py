@@ -193,9 +193,10 @@ class Loop:
             return unstarted or 1
         if not self._signals.draining:
             # Hears a word to be quiet, say, that came while a job ran.
-            self._fetching.may_take = self._is_free_to_take(monotonic_ms()) and not self._channel.closed
+            now_ms = monotonic_ms()
+            self._fetching.may_take = self._is_free_to_take(now_ms) and not self._channel.closed
             want, free = self._fetching.ask()
-            if want > 0 and self._board.lease_holds():
+            if want > 0 and self._board.lease_holds(now_ms):
                 self._exchanger.send(want, free)
         return 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import Kind
+from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import upkeep
 from jqjobs.store.calls.fast_trips import fast_trip
@@ -18,7 +19,7 @@ from jqjobs.store.store import Store
 from store.queue_system import QueueSystem
 from store.worker.processless_worker import ProcesslessWorker
 
-WHOLE, FAST = "exchange", "fast_trip"
+WHOLE, FAST = "exchange", "single_trip"
 
 
 @pytest.fixture
@@ -108,7 +109,9 @@ def test_after_a_broken_one_nothing_is_counted_twice_and_what_it_took_goes_back(
         store.wire.reply()
         raise StoreUnavailable()
 
-    worker.system.run(fast_trip("q", "nobody", 1, 0))  # from now on Redis knows the script
+    worker.system.run(
+        fast_trip("q", "nobody", 1, 1, done=[TakenJob("q", "a", 1, "", b"")])
+    )  # from now on Redis knows the script
     sent.clear()
     with monkeypatch.context() as broken:
         broken.setattr(Store, "receive", breaks)

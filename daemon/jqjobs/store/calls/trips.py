@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain, repeat
 from typing import Any
+
+import msgspec
 
 from jqjobs.jobs.blame import Scope, read_suspicion
 from jqjobs.jobs.outcome import Outcome
@@ -41,8 +42,7 @@ class Way(Enum):
     ENOUGH = "pass early "
 
 
-@dataclass(slots=True)  # not frozen: there is one a job where they come one by one
-class Trip:
+class Trip(msgspec.Struct):  # not a dataclass: there is one a job where they come one by one
     """The answer of an exchange. ``wait_ms``: come back then; None: another worker does, or nothing is scheduled.
 
     ``broken``: queues that cannot be served, with the error; the others were. ``settled``: where jobs went, and why
@@ -60,9 +60,9 @@ class Trip:
     inboxes: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    jobs: list[TakenJob] = field(default_factory=list)
+    jobs: list[TakenJob] = []
     broken: tuple[tuple[str, str], ...] = ()
-    settled: Mapping[str, Settled] = field(default_factory=dict)
+    settled: Mapping[str, Settled] = {}
     tailed: tuple[str, ...] = ()
     left_in: str | None = None
     is_fast: bool = False

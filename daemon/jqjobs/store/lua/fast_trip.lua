@@ -1,4 +1,4 @@
---: include core trip/standing trip/leave_active trip/take_plain outcome/succeeded trip/read_plain
+--: include core trip/standing trip/leave_active trip/take_plain outcome/succeeded trip/read_plain trip/still_served
 -- A trip between two whole ones (exchange.lua), in the queue that gave the last job: first attempts that succeeded with
 -- nothing to say are settled, plain jobs are taken, and nothing else is looked at. So it is allowed only while somebody
 -- has made a whole one there just now (rules/trip/served.lua), and nothing has happened since that is to be seen at
@@ -11,19 +11,12 @@
 --   more    1 when ready has more   stale  ids: settled too late; or nil
 --   ids, runs, payloads  plain jobs, see rules/trip/take_plain.lua; nothing: make a whole trip
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none when the status is 1 or 2
-local FULL_EVERY_MS = 20
 local q, worker, want, settling = prefix(KEYS[1]), ARGV[2], tonumber(ARGV[4]), #ARGV - 4
 local now, now_text = clock(ARGV[1])
 local active, standing, taken = q .. 'active:' .. worker, standing_in(q, worker, tonumber(ARGV[3]))
 if standing > 0 then return { standing } end
 
 local meta = redis.pcall('HMGET', q .. 'meta', 'served', 'turns')
-
--- Workers guess what time it is, and lag a little.
-local function is_served()
-  local served = meta[1]
-  return type(served) == 'string' and math.abs(now - (tonumber(served) or math.huge)) < FULL_EVERY_MS
-end
 
 local stale, ids, left = {}, {}, 0
 local function settle()
@@ -34,7 +27,7 @@ local function note_trip(taken_text)
   redis.call('SET', q .. 'trip:' .. worker, ARGV[3] .. ' ' .. taken_text, 'KEEPTTL')
 end
 
-if not (is_served() and pcall(settle)) then
+if not (is_served(meta[1], now) and pcall(settle)) then
   allow_when_full(q)
   note_trip(taken)
   return { 3 }

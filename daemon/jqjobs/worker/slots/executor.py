@@ -85,25 +85,30 @@ class MainThread:
         self._event_loop = event_loop
         self._job_log = job_log
         self._statistics = statistics
+        self._waited_ns = 0
 
     def run(self, between: Callable[[], int], bring: Callable[[], bool] = _nothing) -> tuple[int, float]:
         """Run what is in hand, and then what is brought."""
-        count, spent_ms = 0, 0.0
-        while self._batch.unstarted_count:
-            began_ns = time.perf_counter_ns()
-            count += self._run_batch(between)
-            spent_ms += (time.perf_counter_ns() - began_ns) / 1e6
-            if not bring():
-                break
-        return count, spent_ms
+        began_ns, self._waited_ns = time.perf_counter_ns(), 0
+        count = self._run_all(between, bring)
+        if self._batch.unstarted_count:
+            self._batch.give_back()
+        return count, (time.perf_counter_ns() - began_ns - self._waited_ns) / 1e6
 
-    def _run_batch(self, between: Callable[[], int]) -> int:
-        """Run what is in hand, one after the other; return how many."""
+    def _run_all(self, between: Callable[[], int], bring: Callable[[], bool]) -> int:
+        """Run one job after the other; return how many."""
         around, signals, last, outcome = self._surroundings, self._signals, None, None
         start_next, finish = self._batch.start_next, self._batch.finish
         run, note_end = self._runner.run, self._statistics.count
         count, pause_at, says_all, stdout = 0, 1, self._job_log.has_successes, around.stdout
-        while not (signals.draining or around.is_spoilt) and (job := start_next()) is not None:
+        while not (signals.draining or around.is_spoilt):
+            if (job := start_next()) is None:
+                if last is not None:  # before it waits: Redis works meanwhile
+                    note_end(last, outcome, monotonic_ms())
+                if not self._has_come(bring):
+                    return count
+                last, pause_at = None, count + 1
+                continue
             if last is not None:  # it has just ended: that spares a look at the clock
                 note_end(last, outcome, job.started_ms)
             last = job
@@ -118,9 +123,16 @@ class MainThread:
                 pause_at += between()
         if last is not None:
             note_end(last, outcome, monotonic_ms())
-        if self._batch.unstarted_count:
-            self._batch.give_back()
         return count
+
+    def _has_come(self, bring: Callable[[], bool]) -> bool:
+        """Wait for what is to be brought, when nothing is left to run; whether it has come."""
+        if self._batch.unstarted_count:
+            return False
+        asked_ns = time.perf_counter_ns()
+        has_come = bring()
+        self._waited_ns += time.perf_counter_ns() - asked_ns
+        return has_come
 
     def _tidy_up(self, outcome: Outcome | None) -> None:
         if outcome is not None:

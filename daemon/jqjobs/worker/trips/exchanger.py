@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from jqjobs.base.clock import monotonic_ms
@@ -120,7 +119,8 @@ class Exchanger:
             if answer.is_fast:
                 return answer  # it has not looked into inboxes
             has_moved = self._ingestion.take_in(answer.inboxes)
-        return replace(answer, more=True) if has_moved or self._passing_on.waiting else answer
+        answer.more = answer.more or has_moved or bool(self._passing_on.waiting)
+        return answer
 
     def bring(self) -> bool:
         """Wait for the answer of a fast trip that is under way; whether it has brought jobs into the batch.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.call import Call
 from jqjobs.store.calls import trips
-from jqjobs.store.calls.fast_trips import fast_trip
+from jqjobs.store.calls.fast_trips import fast_trip, read_scripts
 from jqjobs.store.calls.trips import Trip, Way
 from jqjobs.worker.trips.fast_trips import FastTrips
 from jqjobs.worker.trips.legs import Legs
@@ -20,8 +21,7 @@ from jqjobs.worker.trips.suspects import Allowed, SuspectTurn
 from jqjobs.worker.trips.tail import Tail
 
 
-@dataclass(slots=True)  # not frozen: there is one a trip
-class Packet:
+class Packet(msgspec.Struct):  # not a dataclass: there is one a trip
     """A trip on its way. ``want``, ``free``: see `Exchanger.send`."""
 
     call: Call[Trip]
@@ -60,6 +60,7 @@ class Packer:
         self.soon = 0
         #: Makes a whole trip; of queues in several places it makes legs, see `split_trips`.
         self.whole: Callable[[Report, int, int, Sequence[TakenJob] | None, int], Packet] = self._whole_one
+        read_scripts()
 
     def pack(self, report: Report, want: int, free: int, in_hand: Sequence[TakenJob] | None, now_ms: int) -> Packet:
         """Return the trip with the next number. ``in_hand``: of a resync; None: none is called for."""

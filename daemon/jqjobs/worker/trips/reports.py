@@ -62,13 +62,17 @@ class Reports:
 
     def take(self, *, is_all: bool = False) -> Report:
         """Return what is to be reported next, and forget it; the rest, unless ``is_all``, is still `pending`."""
-        self.has_hooked = False
+        self.has_hooked = self.was_cut_short = False
+        outcomes = self._take_outcomes(is_all=is_all) if self.outcomes else []
+        return Report(_taken_from(self.done, len(self.done)), outcomes)
+
+    def _take_outcomes(self, *, is_all: bool) -> list[Outcome]:
         there = len(self.outcomes)
         count = there if is_all else _fitting(self.outcomes)
         self.was_cut_short = count < there
         outcomes = _taken_from(self.outcomes, count)
         self.has_hooked = self.has_hooked or any(outcome.after is not None for outcome in self.outcomes)
-        return Report(_taken_from(self.done, len(self.done)), outcomes)
+        return outcomes
 
     def put_back(self, report: Report) -> None:
         """Remember again what did not get through."""

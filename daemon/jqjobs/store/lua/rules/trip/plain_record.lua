@@ -1,30 +1,8 @@
 -- The record of a job that may be plain: of most, a name, a payload, and the moment at which it was enqueued; of many,
 -- a group, which begins as no other value does.
--- Each returns name, payload and since when it waits, false where nobody knows; no name: it is not plain, or nobody
--- can tell.
--- Gives: read_fields, told_apart, is_only_group
+-- Gives: told_apart, is_only_group
 
 local MOMENT, GROUP = #'1795959690231', string.byte('=')
-
--- `attempt` says that a job is not plain. A damaged one is not either, so redis.pcall.
-local function read_fields(job)
-  local f, name, payload, enqueued, due = redis.pcall('HGETALL', job), nil, nil, nil, nil
-  for i = 1, #f, 2 do
-    local field, value = f[i], f[i + 1]
-    if field == 'name' then
-      name = value
-    elseif field == 'payload' then
-      payload = value
-    elseif field == 'enqueued' then
-      enqueued = value
-    elseif field == 'due' then
-      due = value
-    elseif field == 'attempt' then
-      return
-    end
-  end
-  return name, payload, due or enqueued or false
-end
 
 -- value: the fourth of a record; fifth: nil where there is none.
 local function is_only_group(value, fifth) return not fifth and string.byte(value) == GROUP end

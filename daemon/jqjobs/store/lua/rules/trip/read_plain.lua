@@ -1,4 +1,4 @@
---: include name trip/plain_record
+--: include name trip/plain_fields trip/plain_record
 -- What ready begins with, as far as it is plain: a name and a payload, taken for the first time.
 -- Gives: MOST_TAKE_BYTES, read_plain
 

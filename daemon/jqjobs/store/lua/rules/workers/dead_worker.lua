@@ -5,7 +5,6 @@
 -- Gives: MOST_ENDED, end_worker
 
 local MOST_ENDED = 30  -- jobs of one call, 2 to 4 ms
-
 local CLEAN = { unstarted = true, succeeded = true }
 
 -- The worker that runs it next calls its cleanup hooks first; of a dead one, whoever calls its other hooks.
@@ -33,7 +32,9 @@ local function end_worker(q, now, worker, board, end_of, most)
   local active = q .. 'active:' .. worker
   mend(q, { ['active:' .. worker] = 'zset', ['trip:' .. worker] = 'string' })
   local members = redis.call('ZRANGE', active, 0, most - 1, 'WITHSCORES')
-  local taken = taken_at(redis.call('GET', q .. 'trip:' .. worker))
+  local last_trip = redis.call('GET', q .. 'trip:' .. worker) or ''
+  -- Single trips look for that word, not for a lease.
+  redis.call('SET', q .. 'trip:' .. worker, last_trip .. ' gone', 'XX', 'KEEPTTL')
   for i = 1, #members, 2 do
     local id, attempt = string.match(members[i] .. ' 0', '(%S+) (%S+)')
     local entry = board and board[id]
@@ -41,7 +42,7 @@ local function end_worker(q, now, worker, board, end_of, most)
     local word = not board and 'unknown' or current and entry[2] or 'unstarted'
     redis.call('ZREM', active, members[i])
     unless_damaged(q, now, id, function()
-      local limits, cancelled = note_attempt(q, active, id, attempt, taken)
+      local limits, cancelled = note_attempt(q, active, id, attempt, taken_at(last_trip))
       owe_cleanup(q, id, attempt, word)
       settle_left(q, now, worker, id, members[i + 1], word, end_of, cancelled)
       free_places(q, now, id, attempt, limits)
