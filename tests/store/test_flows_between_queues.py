@@ -14,7 +14,7 @@ import pytest
 
 from jqjobs.api.batches import Batch
 from jqjobs.api.handle import JobHandle
-from jqjobs.daemon.lease_messages import Charge, EndWorker
+from jqjobs.daemon.lease_messages import Charge, Command, EndWorker, Recall
 from jqjobs.daemon.leases import housekeeping
 from jqjobs.daemon.leases.housekeeping import Housekeeping
 from jqjobs.daemon.leases.keeper import LeaseKeeper
@@ -67,6 +67,10 @@ class Staff:
         self.system.redis("HSET", self.system.key("job:a"), "max_attempts", 1)
         self.end(Kind.WAITING, 1000)
 
+    def keep(self, command: Command) -> None:
+        """Have the lease thread of the daemon do something."""
+        LeaseKeeper(self.settings, "h:1:d", self.system.store, self.directory, lambda event: None).do(command)
+
     def take_running(self, name: str) -> Board:
         """Have another worker take the member and run it; return its board."""
         board = Board.create(self.directory / f"{name}.board")
@@ -101,8 +105,7 @@ def expires(staff: Staff) -> None:
 def crashes(staff: Staff) -> None:
     staff.system.redis("HSET", staff.system.key("job:a"), "max_crashes", 1)
     board = staff.take_running("v")
-    keeper = LeaseKeeper(staff.settings, "h:1:d", staff.system.store, staff.directory, lambda event: None)
-    keeper.do(EndWorker("v", ("q",), Charge("killed"), board))
+    staff.keep(EndWorker("v", ("q",), Charge("killed"), board))
     board.close()
 
 
@@ -138,6 +141,12 @@ def is_cancelled_by_name(staff: Staff) -> None:
 
 def is_cancelled_with_others(staff: Staff) -> None:
     run_steps(staff.system.run, act_on_all("q", Selector(name="n"), Act.CANCEL))
+
+
+def is_cancelled_behind_a_long_job(staff: Staff) -> None:
+    staff.take_running("v").close()
+    acts.cancel_one(staff.system.store, "q/a")
+    staff.keep(Recall("v", (("q", "a", 1),)))
 
 
 def is_cancelled_in_hand(staff: Staff) -> None:
@@ -184,6 +193,7 @@ DEATHS = [
     is_cancelled_by_name,
     is_cancelled_with_others,
     is_cancelled_in_hand,
+    is_cancelled_behind_a_long_job,
     waits_too_long,
 ]
 WAYS = [

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from jqjobs.base import log
 from jqjobs.base.clock import format_age
@@ -118,11 +119,12 @@ class Housekeeping:
         fitting = int(self.maxmemory_bytes * _DEAD_SHARE / _DEAD_BYTES / max(1, queues))
         return min(self._settings.max_dead, max(_LEAST_DEAD, fitting))
 
-    def deliver_from(self, queues: Sequence[str]) -> None:
-        """Bring away what is for others in these queues, where this daemon has just ended jobs."""
-        nothing = without_any(self._store, queues, ("notices", "transfers"))
-        for name in {*queues} - {*nothing}:
-            self._deliver(name, 0)
+    def deliver_from(self, queues: Iterable[str]) -> None:
+        """Bring away what is for others in these queues, where this daemon has just ended jobs, if that works."""
+        names = {*queues}
+        with suppress(StoreError):  # a later round does it
+            for name in names.difference(without_any(self._store, [*names], ("notices", "transfers"))):
+                self._deliver(name, 0)
 
     def _deliver(self, name: str, age_ms: int) -> None:
         """Bring jobs and notices to the queue that they left for: nobody else has. For a while, then it goes on."""

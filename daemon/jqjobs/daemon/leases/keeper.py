@@ -121,6 +121,7 @@ class LeaseKeeper:
             self._end_together([command], Scope.WORKER)
         elif isinstance(command, Recall):
             run_recall(self._store, command)
+            self.housekeeping.deliver_from(name for name, *_ in command.jobs)  # what was cancelled is dead
         else:
             run_drain(self._store, command)
 
@@ -163,8 +164,7 @@ class LeaseKeeper:
         del self._judged[first]
         for worker in dead:
             worker.board.remove()
-        with suppress(StoreError):  # what is not done now housekeeping does
-            self.housekeeping.deliver_from([name for name, _ in places])
+        self.housekeeping.deliver_from(name for name, _ in places)
 
     def take_over_orphans(self) -> None:
         """End the workers of this host whose daemon is dead too, those of one daemon together."""
