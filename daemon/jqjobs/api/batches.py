@@ -18,7 +18,7 @@ from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.steps import new_job
 from jqjobs.api.watched_batches import WatchedBatch
 from jqjobs.errors import Conflict, InvalidOption, StoreError
-from jqjobs.jobs.flow import batch_ref, flow_fields
+from jqjobs.jobs.flow import BatchState, batch_ref, flow_fields
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store.calls import batches, flows
 from jqjobs.store.calls.batches import Closed
@@ -36,7 +36,8 @@ class Batch(WatchedBatch):
     #: Whether a member adds: the batch may be closed already, and who closes it does not know of these.
     is_inside: bool = field(default=False, repr=False, compare=False)
     added: int = field(default=0, repr=False, compare=False)
-    #: Whether this object has closed or cancelled it.
+    #: Whether this object has opened it, and whether it has closed or cancelled it.
+    is_opened: bool = field(default=False, repr=False, compare=False)
     is_ended: bool = field(default=False, repr=False, compare=False)
     #: "queue/id" of calls whose reply did not come: if one is found to be there when it is added again, it is this one.
     _in_doubt: set[str] = field(default_factory=set, repr=False, compare=False)
@@ -44,7 +45,7 @@ class Batch(WatchedBatch):
     def add(self, call: JobCall) -> JobHandle:
         """Store a call as a member, in the queue of its job; none is added where its key stands for another job.
 
-        Raises: what `Job.enqueue` does.
+        Raises: what `Job.enqueue` does; NotFound; Conflict: it is closed, so only its members may add to it.
         """
         new = _new_member(call)
         return self._add(call.job.queue, [new])[0]
@@ -65,6 +66,7 @@ class Batch(WatchedBatch):
         return await self._add_async(job.queue, new)
 
     def _add(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        run_steps(self._engine.run, _check_open(self))
         with self._noting_doubts(queue):
             made = self._engine.enqueue(queue, self._as_members(jobs))
         with suppress(*self._harmless):
@@ -72,6 +74,7 @@ class Batch(WatchedBatch):
         return self._added(queue, made)
 
     async def _add_async(self, queue: str, jobs: Sequence[NewJob]) -> list[JobHandle]:
+        await run_steps_async(self._engine.run_async, _check_open(self))
         with self._noting_doubts(queue):
             made = await self._engine.enqueue_async(queue, self._as_members(jobs))
         with suppress(*self._harmless):
@@ -136,9 +139,22 @@ class Batch(WatchedBatch):
         if answer is Closed.UNKNOWN:
             raise self._not_found()
         if answer is Closed.TOO_LATE:
-            raise Conflict(
-                f"batch {self.ref} is {what} already", hint=f"jqctl batch show {self.ref} tells how it stands"
-            )
+            raise _too_late(self.ref, what)
+
+
+def _check_open(batch: Batch) -> Steps[None]:
+    """Raise NotFound or Conflict unless somebody from outside may add to a batch; a member always may."""
+    if batch.is_inside or (batch.is_opened and not batch.is_ended):
+        return
+    known: batches.BatchRecord = yield batches.batch_record(batch.queue, batch.id)
+    if known.status.state is BatchState.UNKNOWN:
+        raise batch._not_found()
+    if known.expected is not None:
+        raise _too_late(batch.ref, "over" if known.status.is_over else "closed")
+
+
+def _too_late(ref: str, what: str) -> Conflict:
+    return Conflict(f"batch {ref} is {what} already", hint=f"jqctl batch show {ref} tells how it stands")
 
 
 def _new_member(call: JobCall) -> NewJob:

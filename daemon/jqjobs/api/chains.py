@@ -18,6 +18,7 @@ from jqjobs.api.steps import Step, calls_of, check_previous, is_list, new_job, w
 from jqjobs.errors import Conflict, InvalidOption, NotFound
 from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_ROOT_LENGTH, OnDead, flow_fields, longest_id
 from jqjobs.jobs.records import NewJob, new_id
+from jqjobs.store.calls.batches import CHAIN
 from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.steps import Steps
 
@@ -97,7 +98,8 @@ class Chain:
     def _first_list(self, root: str) -> Opening:
         home = calls_of(self.steps[0])[0].job.queue
         batch = Batch(home, root, self._engine)
-        return Opening(batch, OnDead.WAIT, _KEEP_MS, written_steps(self.steps[1:]), b"", self._engine)
+        steps = written_steps(self.steps[1:])
+        return Opening(batch, OnDead.WAIT, _KEEP_MS, steps, b"", self._engine, f"{CHAIN} {new_id()}")
 
     def _places(self, root: str) -> Iterator[JobHandle | Batch]:
         """Yield where each step is when it is there (lua/rules/flow/begin.lua)."""

@@ -81,6 +81,7 @@ class Opening:
         call = open_batch(batch.queue, batch.id, self._nonce, self.on_dead, self.keep_ms, self.then, self.always)
         if (yield call) is Opened.TAKEN:
             raise Conflict(f"there is a batch {batch.ref} already", hint="each batch has an id of its own")
+        batch.is_opened = True
 
 
 def opening(

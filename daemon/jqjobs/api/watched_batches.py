@@ -67,7 +67,11 @@ class WatchedBatch:
         raise self._timed_out(timeout)
 
     def results(self) -> Iterator[tuple[JobHandle, Any]]:
-        """Go through the members that have succeeded and are kept (``keep=``), each with what it has returned."""
+        """Go through the members that have succeeded and are kept (``keep=``), each with what it has returned.
+
+        Raises: NotFound.
+        """
+        self.status()
         cursor: str | None = "0"
         while cursor is not None:
             page = self._engine.run(batches.batch_members(self.queue, self.id, "kept", cursor))
@@ -77,6 +81,7 @@ class WatchedBatch:
 
     async def results_async(self) -> AsyncIterator[tuple[JobHandle, Any]]:
         """Do what `results` does, from a coroutine."""
+        await self.status_async()
         cursor: str | None = "0"
         while cursor is not None:
             page = await self._engine.run_async(batches.batch_members(self.queue, self.id, "kept", cursor))

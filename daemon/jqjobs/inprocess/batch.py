@@ -10,7 +10,10 @@ from jqjobs.jobs.flow import OnDead
 
 @dataclass
 class Batch:
-    """A batch, and its members by name. ``then``, ``always``: the steps that come after it, as they are stored."""
+    """A batch, and its members by name. ``then``, ``always``: the steps that come after it, as they are stored.
+
+    ``is_list``: a list in a chain is this batch.
+    """
 
     queue: str
     id: str
@@ -18,6 +21,7 @@ class Batch:
     then: bytes
     always: bytes
     created_ms: int
+    is_list: bool = False
     total: int = 0
     succeeded: int = 0
     expected: int | None = None

@@ -11,6 +11,7 @@ from jqjobs.inprocess.memory_store import MOST_OVER, Record, Records
 from jqjobs.inprocess.steps import Upcoming, after_batch, after_job
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import NewJob
+from jqjobs.store.calls.batches import CHAIN
 
 
 class Flows:
@@ -54,11 +55,11 @@ class Flows:
 
     def open(self, queue: str, args: Sequence[str]) -> int:
         """Answer as lua/open_batch.lua does."""
-        batch_id, _, on_dead, _, then, always = args
+        batch_id, nonce, on_dead, _, then, always = args
         if (queue, batch_id) in self._batches:
             return 0
-        now_ms = self._records.clock()
-        _hold(self._batches, Batch(queue, batch_id, on_dead, then.encode(), always.encode(), now_ms))
+        now_ms, is_list = self._records.clock(), nonce.startswith(CHAIN)
+        _hold(self._batches, Batch(queue, batch_id, on_dead, then.encode(), always.encode(), now_ms, is_list))
         return 1
 
     def close(self, queue: str, args: Sequence[str]) -> list[int]:
@@ -131,7 +132,7 @@ class Flows:
         _add(self._records, target or upcoming.queue, new, self.on_begin)
 
     def _begin_list(self, upcoming: Upcoming, members: Sequence[str], rest: bytes) -> None:
-        batch = Batch(upcoming.queue, upcoming.id, OnDead.WAIT, rest, b"", self._records.clock())
+        batch = Batch(upcoming.queue, upcoming.id, OnDead.WAIT, rest, b"", self._records.clock(), is_list=True)
         _hold(self._batches, batch)
         for n, raw in enumerate(members, 1):
             new, target = upcoming.member(n, raw)

@@ -62,9 +62,11 @@ def after_job(record: Record) -> Upcoming:
 
 
 def after_batch(batch: Batch, kind: str, steps: bytes) -> Upcoming:
-    """Return what comes after a batch; ``kind``: "then" or "always"."""
-    said = {"batch": f"{batch.queue}/{batch.id}", "succeeded": batch.succeeded, "dead": len(batch.dead)}
-    return Upcoming(batch.queue, f"{batch.id}.{kind}", 1, steps, json.dumps(said).encode())
+    """Return what comes after a batch, which is told how that ended; ``kind``: "then" or "always"."""
+    caller = f"{batch.queue}/{batch.id}"
+    said = json.dumps({"batch": caller, "succeeded": batch.succeeded, "dead": len(batch.dead)}).encode()
+    previous = None if batch.is_list else said
+    return Upcoming(batch.queue, f"{batch.id}.{kind}", 1, steps, previous, {"caller": caller})
 
 
 def _new_job(raw: bytes, job_id: str, more: dict[str, Any]) -> tuple[NewJob, str]:

@@ -277,6 +277,9 @@ def test_every_field_a_job_can_have_is_in_the_table(real_system: QueueSystem) ->
     done.result = b"[1]"
     real_system.trip("w3", 0, [done])
     seen |= real_system.job("chain.2").keys()
+    real_system.push({"open": "q/empty", "then": ['{"job": "n"}']}, {"close": "q/empty", "count": 0})
+    real_system.ingest()
+    seen |= real_system.job("empty.then").keys()
 
     assert seen - listed == set()
     assert listed - seen == {"result_missing"}
@@ -328,6 +331,8 @@ def test_an_app_with_the_documented_rights_can_enqueue_chains_and_batches(own_sy
         with app.batch("b", then=send.call(), always=[send.call(), row.call()], on_dead="cancel") as batch:
             batch.add_many(row, [(), ()])
             batch.add(send.call())
+            with pytest.raises(StoreRefused):
+                batch.add(send.options(queue="other").call())
         assert (batch.status().total, batch.status().open) == (3, 3)
         batch.cancel()
         run_steps(own_system.run, deliver_flow("rows"))  # a daemon does
@@ -338,8 +343,6 @@ def test_an_app_with_the_documented_rights_can_enqueue_chains_and_batches(own_sy
         assert empty.status().state is BatchState.SUCCEEDED
         chain = app.chain(send.call(), [row.call(), send.call()], send.call()).enqueue()
         assert chain.cancel()
-        with pytest.raises(StoreRefused):
-            batch.add(send.options(queue="other").call())
         app.client.close()
     assert own_system.states("b.always.1", QUEUE) == ["ready"]
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from jqjobs.jobs.flow import BatchState, written
+from jqjobs.jobs.flow import BatchState, OnDead, written
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import cancels, leases, upkeep
+from jqjobs.store.calls import batches, bringing, cancels, leases, upkeep
+from jqjobs.store.reads.jobs import job_info
+from jqjobs.store.steps import run_steps
 from store.lua.test_batches import called, end, status, step, tell
 from store.queue_system import QueueSystem, outcome
 
@@ -194,7 +196,26 @@ def test_each_member_of_a_list_has_what_the_step_before_returned_also_when_it_is
     tell(system, "other")
 
     [job] = system.take("w")
-    assert (job.id, job.previous) == ("a.2.then.1", b'{"batch":"q/a.2","succeeded":2,"dead":0}')
+    assert (job.id, job.flow, job.previous) == ("a.2.then.1", "b", None)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_after_a_list_nothing_is_passed_on_and_it_is_known_what_has_called(system: QueueSystem, is_first: bool) -> None:
+    root = "b" if is_first else "a.2"
+    if is_first:
+        rest = written([step("n", queue="other")])
+        system.run(batches.open_batch("q", root, f"{batches.CHAIN} x", OnDead.WAIT, 10**9, rest))
+        system.run(batches.close_batch("q", root, 0))
+    else:
+        begin(system, all_of(step("b")), step("n", queue="other"))
+        succeed(system, b"1")
+        succeed(system, b"2")
+    run_steps(system.run, bringing.deliver_flow("q"))
+
+    info = system.run(job_info("other", f"{root}.then"))
+    assert info.called_by == f"q/{root}"
+    [job] = system.take("wother", queues=("other",))
+    assert (job.flow, job.previous) == ("", None)
 
 
 def test_a_chain_is_one_member_of_a_batch_until_its_last_step_has_ended(system: QueueSystem) -> None:
@@ -236,9 +257,15 @@ NESTED = all_of(step("x")).decode()
         ({"open": "other/b"}, "bad_field: this is another queue than the home of the batch"),
         ({"open": "q/b", "then": ["x"]}, "not_object"),
         ({"open": "q/b", "on_dead": "so"}, "bad_field: on_dead"),
-        ({"open": "q/b", "keep_ms": 0}, "bad_field: keep_ms"),
-        ({"close": "q/b"}, "bad_field: count"),
-        ({"close": "q/b", "count": 1, "more": 1}, "bad_field: more"),
+        ({"open": "q/b", "then": "x"}, "bad_field: then has the wrong type"),
+        ({"open": "q/b", "always": [1]}, "bad_field: always takes envelopes as strings"),
+        ({"open": "q/b", "keep_ms": 0}, "bad_field: keep_ms is out of range"),
+        ({"open": "q/b", "keep_ms": "1d"}, "bad_field: keep_ms is not an integer"),
+        ({"open": 5}, "bad_field: open has the wrong type"),
+        ({"close": "q/b"}, "bad_field: count is missing"),
+        ({"close": "q/b", "count": 1.5}, "bad_field: count is not an integer"),
+        ({"close": "q/b", "count": -1}, "bad_field: count is out of range"),
+        ({"close": "q/b", "count": 1, "more": 1}, "bad_field: unknown key more"),
     ],
 )  # fmt: skip
 def test_what_no_chain_and_no_batch_can_be_is_rejected(system: QueueSystem, envelope: dict[str, Any], why: str) -> None:

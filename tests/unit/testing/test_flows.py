@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jqjobs import App, BatchState, Discard, Previous, RateLimit, current_job
-from jqjobs.errors import InvalidArguments, InvalidOption, NotFound, ResultTimeout
+from jqjobs import App, Batch, BatchState, Discard, Previous, RateLimit, current_job
+from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, ResultTimeout
 from jqjobs.inprocess.engines import SyncEngine
 from jqjobs.testing import InMemory, in_memory
 
@@ -30,6 +30,12 @@ def double(n: int) -> int:
 @app.job(queue="two")
 def note(what: Previous[object], more: str = "") -> None:
     ran.append((what, more))
+
+
+@app.job(queue="two")
+def report(before: Previous[object] = "nothing") -> str:
+    ran.append(before)
+    return "told"
 
 
 @pytest.fixture
@@ -212,15 +218,11 @@ def test_nobody_enqueues_alone_what_cannot_do_without_the_step_before(
 
 
 def test_what_has_a_default_may_be_enqueued_alone(jobs: InMemory) -> None:
-    @App().job
-    def report(before: Previous[int] = 7) -> None:
-        ran.append(before)
-
-    alone = App()
-    with in_memory(alone) as held:
-        alone.job(report.function).enqueue()
-        held.drain()
-    assert ran == [7]
+    report.enqueue()
+    app.schedules.add("n", report, every="1h")
+    jobs.clock.advance("1h")
+    jobs.drain()
+    assert ran == ["nothing", "nothing"]
 
 
 def test_a_batch_outside_of_its_block_says_where_it_is_open(jobs: InMemory) -> None:
@@ -231,6 +233,42 @@ def test_a_batch_outside_of_its_block_says_where_it_is_open(jobs: InMemory) -> N
     assert not hasattr(opening, "ad")
     with pytest.raises(InvalidOption, match="is no job"), opening as batch:
         batch.add_many(double.call(1), [(1,)])
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_who_adds_from_outside_to_a_batch_that_is_not_open_is_told(jobs: InMemory, is_async: bool) -> None:
+    def add(batch: Batch) -> object:
+        if is_async:
+            return asyncio.run(batch.add_many_async(double, [(2,)]))
+        return batch.add(double.call(2))
+
+    with pytest.raises(NotFound, match="one/nobody"):
+        add(app.batch_at("one/nobody"))
+    with pytest.raises(NotFound, match="one/nobody"):
+        list(app.batch_at("one/nobody").results())
+    with app.batch("b", queue="one") as batch:
+        add(app.batch_at("one/b"))
+        add(batch)
+        batch.add(double.call(1))
+    batch.added = 0
+    for each in (batch, app.batch_at("one/b")):
+        with pytest.raises(Conflict, match="closed already"):
+            add(each)
+    jobs.drain()
+    with pytest.raises(Conflict, match="over already"):
+        add(batch)
+    assert (batch.status().succeeded, len(jobs.all)) == (4, 4)
+
+
+def test_after_a_list_a_previous_has_its_default(jobs: InMemory) -> None:
+    app.chain(double.call(3), [double.call(2)], report.call()).enqueue()
+    app.chain([double.call(2)], report.call(), report.call()).enqueue()
+    with app.batch("mine", then=report.call()):
+        pass
+    jobs.drain()
+
+    assert sorted(ran, key=str) == ["nothing", "nothing", "told", {"batch": "two/mine", "succeeded": 0, "dead": 0}]
+    assert [each.fields.get("caller") for each in jobs.all if each.id == "mine.then"] == ["two/mine"]
 
 
 def test_a_coroutine_does_with_chains_and_jobs_what_others_do(jobs: InMemory) -> None:

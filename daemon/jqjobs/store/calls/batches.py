@@ -13,6 +13,9 @@ from jqjobs.store.call import Call
 from jqjobs.store.reply_values import fields, integer, text
 from jqjobs.store.scripts import script
 
+#: Who opens the batch that a list of a chain is begins so: what comes after it gets no summary (settle_batch.lua).
+CHAIN = "chain"
+
 
 class Opened(IntEnum):
     """What came of opening a batch (lua/open_batch.lua)."""
@@ -68,7 +71,7 @@ class BatchRecord(NamedTuple):
 def open_batch(
     queue: str, batch_id: str, nonce: str, on_dead: OnDead, keep_ms: int, then: bytes = b"", always: bytes = b""
 ) -> Call[Opened]:
-    """Open a batch; ``nonce``: who does, so that it may be sent again."""
+    """Open a batch; ``nonce``: who does, so that it may be sent again; one of a chain begins with `CHAIN`."""
     args = ("", batch_id, nonce, on_dead.value, keep_ms, then, always)
     return Call(script("open_batch"), (keys.meta(queue),), args, Opened, repeatable=True)
 

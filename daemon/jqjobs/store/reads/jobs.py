@@ -171,21 +171,13 @@ def _info(queue: str, job_id: str, reply: Any) -> JobInfo:
         result=json_or_none(f.get("result")), result_missing=string(f.get("result_missing")),
         progress=json_or_none(f.get("progress")), log=log_lines(f.get("log")), history=tuple(map(_attempt, history)),
         step=integer(f.get("step")), then=read_steps(f.get("then") or b""), batch=_batch_of(f.get("batch")),
-        called_by=_caller_of(job_id, f.get("previous")),
+        called_by=string(f.get("caller")),
     )  # fmt: skip
 
 
 def _batch_of(said: Any) -> str | None:
     """Return the batch in "home/batch member number", see lua/rules/flow/telling.lua."""
     return (string(said) or "").lstrip("+").partition(" ")[0] or None
-
-
-def _caller_of(job_id: str, previous: Any) -> str | None:
-    """Return the batch that has called for a job: it says so itself, as what came before (flow/settle_batch.lua)."""
-    if not job_id.endswith((".then", ".always")):
-        return None
-    said = json_or_none(previous)
-    return string(said.get("batch")) if isinstance(said, dict) else None
 
 
 def arguments_of(payload: Any) -> tuple[list[Any] | None, dict[str, Any] | None, str | None]:

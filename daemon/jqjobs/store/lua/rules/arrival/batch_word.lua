@@ -3,14 +3,16 @@
 -- "count": N}.
 -- Gives: take_batch_word
 
-local KEPT_OVER_MS, MOST_KEPT_MS, MOST_COUNT = 604800000, 316224000000, 9007199254740991
+local KEPT_OVER_MS, KEEPS = 604800000, { 1, 316224000000 }
 local ON_DEAD = { wait = true, cancel = true, go = true }
-local OPEN = { open = 'string', ['then'] = 'table', always = 'table', on_dead = 'string', keep_ms = 'number' }
-local CLOSE = { close = 'string', count = 'number' }
+local OPEN = { open = 'string', ['then'] = 'table', always = 'table', on_dead = 'string', keep_ms = KEEPS }
+local CLOSE = { close = 'string', count = { 0, 9007199254740991 } }
 
-local function wrong_field(envelope, kinds)
+-- fields: name → type, or least and greatest.
+local function wrong_field(envelope, fields)
   for key, value in pairs(envelope) do
-    if type(value) ~= kinds[key] then return 'bad_field: ' .. string.sub(string.gsub(key, '[^%w_]', '?'), 1, 64) end
+    local wrong = field_complaint(key, value, type(fields[key]) == 'table' and fields[key], fields[key])
+    if wrong then return 'bad_field: ' .. wrong end
   end
 end
 
@@ -25,11 +27,10 @@ end
 local function open(q, now, id, envelope)
   local steps, always, keep = envelope['then'] or {}, envelope.always or {}, envelope.keep_ms or KEPT_OVER_MS
   local root = #id + #'.always'
-  local wrong = steps_complaint(steps, check_envelope, true, root, 1)
-    or steps_complaint(always, check_envelope, true, root, 1)
+  local wrong = steps_complaint('then', steps, check_envelope, true, root, 1)
+    or steps_complaint('always', always, check_envelope, true, root, 1)
   if wrong then return wrong end
   if not ON_DEAD[envelope.on_dead or 'wait'] then return 'bad_field: on_dead is wait, cancel or go' end
-  if keep < 1 or keep > MOST_KEPT_MS or keep ~= math.floor(keep) then return 'bad_field: keep_ms' end
   local batch = q .. 'batch:' .. id
   if redis.call('HSETNX', batch, 'opened', 'envelope') == 0 then return 'bad_field: there is a batch of this name' end
   redis.call('HSETNX', batch, 'created', now)
@@ -39,10 +40,9 @@ local function open(q, now, id, envelope)
 end
 
 local function close(q, now, id, envelope)
-  local added = envelope.count
-  if not added or added < 0 or added > MOST_COUNT or added ~= math.floor(added) then return 'bad_field: count' end
+  if not envelope.count then return 'bad_field: count is missing' end
   local batch = q .. 'batch:' .. id
-  if redis.call('HSETNX', batch, 'expected', added) == 0 then return 'bad_field: it is closed' end
+  if redis.call('HSETNX', batch, 'expected', envelope.count) == 0 then return 'bad_field: it is closed' end
   local is_first = redis.call('HSETNX', batch, 'created', now) == 1
   if is_first then redis.call('ZADD', q .. 'batches', now + KEPT_OVER_MS, id) end
 end

@@ -1,7 +1,7 @@
 --: include name arrival/flow_words
 -- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: its bytes are stored as they are, and the
 -- worker decodes them strictly, since cjson accepts more than JSON allows.
--- Gives: is_coalesce, is_word, check_envelope
+-- Gives: is_coalesce, is_word, field_complaint, check_envelope
 
 local MOST_ENVELOPE_BYTES = 1048576
 local LONGEST_MS = 316224000000   -- ten years
@@ -23,14 +23,14 @@ end
 local function is_coalesce(word) return COALESCE[word] end
 local function is_word(said) return (said.resolve or said.open or said.close) ~= nil end  -- no job: what is said of one
 
-local function complaint(key, value)
-  local range = NUMBERS[key]
+-- range: of an integer; kind: of another value; neither: there is no such field. Returns what is wrong with it, or nil.
+local function field_complaint(key, value, range, kind)
   if range then
     if type(value) ~= 'number' or value ~= math.floor(value) then return key .. ' is not an integer' end
     if value < range[1] or value > range[2] then return key .. ' is out of range' end
-  elseif not OTHERS[key] then
-    return 'unknown key ' .. string.sub(string.gsub(tostring(key), '[^%w_.-]', '?'), 1, 64)
-  elseif type(value) ~= OTHERS[key] then
+  elseif not kind then
+    return 'unknown key ' .. string.sub(string.gsub(key, '[^%w_.-]', '?'), 1, 64)
+  elseif type(value) ~= kind then
     return key .. ' has the wrong type'
   end
 end
@@ -43,7 +43,7 @@ local function check_envelope(raw)
   if not readable or type(envelope) ~= 'table' then return nil, 'not_json: it does not parse' end
   if is_word(envelope) then return envelope end
   for key, value in pairs(envelope) do
-    local wrong = complaint(key, value)
+    local wrong = field_complaint(key, value, NUMBERS[key], OTHERS[key])
     if wrong then return nil, 'bad_field: ' .. wrong end
   end
   local key, coalesce, group = envelope.key, envelope.coalesce, envelope.group

@@ -18,5 +18,5 @@ local function flow_complaint(envelope, check)
   if envelope.replace then return 'bad_field: replace does not go with batch and then' end
   if batch and not is_batch(string.gsub(batch, '^%+', '')) then return 'bad_name: batch is no "queue/id"' end
   if envelope.id and #envelope.id > LONGEST_ROOT then return 'bad_name: with batch or then id takes 64 bytes' end
-  return steps and steps_complaint(steps, check, not batch, envelope.id and #envelope.id or ID_GIVEN, 2)
+  return steps and steps_complaint('then', steps, check, not batch, envelope.id and #envelope.id or ID_GIVEN, 2)
 end

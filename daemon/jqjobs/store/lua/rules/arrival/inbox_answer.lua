@@ -1,4 +1,4 @@
---: include name arrival/json_bytes waiting/answer
+--: include name arrival/envelope arrival/json_bytes waiting/answer
 -- An answer for a job that came through the inbox: {"resolve": id, "token": …, "result": … or "error": …}.
 -- Gives: take_answer
 
@@ -13,9 +13,8 @@ local REFUSALS = {
 -- Returns id, token, kind and bytes as `resolve` takes them, or nil and the reason for refusing it.
 local function read_answer(raw, envelope)
   for key, value in pairs(envelope) do
-    local name = string.sub(string.gsub(tostring(key), '[^%w_.-]', '?'), 1, 64)
-    if key ~= 'result' and not ANSWER[key] then return nil, 'bad_field: unknown key ' .. name end
-    if ANSWER[key] and type(value) ~= ANSWER[key] then return nil, 'bad_field: ' .. key .. ' has the wrong type' end
+    local wrong = key ~= 'result' and field_complaint(key, value, nil, ANSWER[key])
+    if wrong then return nil, 'bad_field: ' .. wrong end
   end
   if not is_name(envelope.resolve) then return nil, 'bad_name: "resolve" is not a valid id' end
   local id, token = envelope.resolve, envelope.token or ''

@@ -33,12 +33,12 @@ local function longest_id(root, number, steps, lists)
   return longest
 end
 
--- has_lists: whether a step may be one. root, number: as of longest_id.
+-- key: where they stand. has_lists: whether a step may be one. root, number: as of longest_id.
 -- Returns nil when all steps are fine, else what is wrong.
-local function steps_complaint(steps, check, has_lists, root, number)
-  local bytes, found, lists = 0, 0, {}
+local function steps_complaint(key, steps, check, has_lists, root, number)
+  local wrong_here, bytes, found, lists = 'bad_field: ' .. key, 0, 0, {}
   for at, text in pairs(steps) do
-    if type(at) ~= 'number' or type(text) ~= 'string' then return 'bad_field: then takes envelopes as strings' end
+    if type(at) ~= 'number' or type(text) ~= 'string' then return wrong_here .. ' takes envelopes as strings' end
     bytes, found = bytes + #text, found + 1
     local readable, object = pcall(cjson.decode, text)
     local all = readable and type(object) == 'table' and object.all
@@ -48,8 +48,8 @@ local function steps_complaint(steps, check, has_lists, root, number)
     if wrong then return wrong end
     lists[at] = all and #all
   end
-  if found > MOST_STEPS or found ~= #steps then return 'bad_field: then takes 16 steps' end
-  if bytes > MOST_STEP_BYTES then return 'bad_field: then takes 64 KiB' end
+  if found > MOST_STEPS or found ~= #steps then return wrong_here .. ' takes 16 steps' end
+  if bytes > MOST_STEP_BYTES then return wrong_here .. ' takes 64 KiB' end
   if longest_id(root, number, steps, lists) > LONGEST_ID then
     return 'bad_name: steps after so many lists have ids of more than 128 bytes'
   end

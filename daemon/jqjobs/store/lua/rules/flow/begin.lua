@@ -26,9 +26,9 @@ local function begin_list(q, now, id, members, rest, previous)
 end
 
 -- text: as steps.lua has it. root, number: of the first of them, which make its id. batch: that field of the job
--- before, or nil, which a list cannot carry on; previous: what that has returned, as JSON, or nil. Returns as begin_job
--- does.
-local function begin_steps(q, now, root, number, text, batch, previous)
+-- before, or nil, which a list cannot carry on; previous: what that has returned, as JSON, or nil; caller: the batch
+-- that calls for them, or nil. Returns as begin_job does.
+local function begin_steps(q, now, root, number, text, batch, previous, caller)
   local step, rest = first_step(text)
   local id, members = number > 1 and root .. '.' .. number or root, members_of(step)
   if members and redis.call('EXISTS', q .. 'batch:' .. id) == 1 then return refuse_taken(q, now, id, step) end
@@ -38,5 +38,6 @@ local function begin_steps(q, now, root, number, text, batch, previous)
   local function put(name, value) more[#more + 1], more[#more + 2] = name, value end
   if rest ~= '' then put('then', rest) end
   if previous then put('previous', previous) end
+  if caller then put('caller', caller) end
   return begin_job(q, now, id, step, more, batch)
 end

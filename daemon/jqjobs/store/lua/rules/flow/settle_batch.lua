@@ -11,12 +11,15 @@ local function finish(q, now, id, ended)
   redis.call('ZADD', q .. 'batches', now + keep, id)
 end
 
--- kind: "then" or "always". It is told how many have ended how, as what came before it.
+-- kind: "then" or "always". It is told how many have ended how, as what came before it; not after a list in a chain.
 local function call_back(q, now, id, kind, dead)
-  local f = redis.call('HMGET', q .. 'batch:' .. id, kind, 'succeeded')
+  local f = redis.call('HMGET', q .. 'batch:' .. id, kind, 'succeeded', 'opened')
   if not f[1] or f[1] == '' then return end
-  local summary = '{"batch":"%s/%s","succeeded":%s,"dead":%d}'
-  begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, string.format(summary, queue_of(q), id, f[2] or 0, dead))
+  local caller, previous = queue_of(q) .. '/' .. id, nil
+  if string.sub(f[3], 1, 5) ~= 'chain' then
+    previous = string.format('{"batch":"%s","succeeded":%s,"dead":%d}', caller, f[2] or 0, dead)
+  end
+  begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, previous, caller)
 end
 
 -- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it, and daemons do not
