@@ -126,7 +126,8 @@ class Flows:
             return
         first, rest = upcoming.parts()
         if (members := json.loads(first).get("all")) is not None:
-            self._begin_list(upcoming, members, rest)
+            if (upcoming.queue, upcoming.id) not in self._batches:  # else another batch has its id: the chain ends here
+                self._begin_list(upcoming, members, rest)
             return
         new, target = upcoming.job(first, rest)
         _add(self._records, target or upcoming.queue, new, self.on_begin)

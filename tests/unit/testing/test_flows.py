@@ -187,6 +187,14 @@ def test_nothing_comes_after_a_list_of_which_a_member_finds_another_job_under_it
     assert [app.batch_at("one/c.2").status().state, app.handle("one/c.2.2").state()] == [BatchState.FAILED, "kept"]
 
 
+def test_a_chain_ends_at_a_list_of_which_another_batch_has_the_id(jobs: InMemory) -> None:
+    for n in (2, 3):
+        app.chain(double.options(id="c").call(n), [report.options(queue="one").call()], report.call()).enqueue()
+        jobs.drain()
+        app.handle("one/c").delete()
+    assert ran == [4, "nothing"]
+
+
 def test_a_chain_whose_first_job_is_there_already_says_so(jobs: InMemory) -> None:
     there = double.options(key="k", delay="1h").enqueue(2)
     chain = app.chain(double.options(key="k").call(3), note.call()).enqueue()
