@@ -146,11 +146,9 @@ def _check_open(batch: Batch) -> Steps[None]:
     """Raise NotFound or Conflict unless somebody from outside may add to a batch; a member always may."""
     if batch.is_inside or (batch.is_opened and not batch.is_ended):
         return
-    known: batches.BatchRecord = yield batches.batch_record(batch.queue, batch.id)
-    if known.status.state is BatchState.UNKNOWN:
-        raise batch._not_found()
-    if known.expected is not None:
-        raise _too_late(batch.ref, "over" if known.status.is_over else "closed")
+    status = yield from batch._status()
+    if batch.is_ended or status.state is not BatchState.OPEN:
+        raise _too_late(batch.ref, "over" if status.is_over else "closed")
 
 
 def _too_late(ref: str, what: str) -> Conflict:

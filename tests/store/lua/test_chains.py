@@ -10,7 +10,7 @@ import pytest
 from jqjobs.jobs.flow import BatchState, OnDead, written
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
-from jqjobs.store.calls import batches, bringing, cancels, leases, upkeep
+from jqjobs.store.calls import batches, cancels, flows, leases, upkeep
 from jqjobs.store.reads.jobs import job_info
 from jqjobs.store.steps import run_steps
 from store.lua.test_batches import called, end, status, step, tell
@@ -210,7 +210,7 @@ def test_after_a_list_nothing_is_passed_on_and_it_is_known_what_has_called(syste
         begin(system, all_of(step("b")), step("n", queue="other"))
         succeed(system, b"1")
         succeed(system, b"2")
-    run_steps(system.run, bringing.deliver_flow("q"))
+    run_steps(system.run, flows.deliver_flow("q"))
 
     info = system.run(job_info("other", f"{root}.then"))
     assert info.called_by == f"q/{root}"
