@@ -11,7 +11,6 @@
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK, COMMANDS = 100, 1000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
-local most_dead, dead_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 do  -- a block of its own: a script may have 200 locals at a time
   local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
   if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0, 0 } end
@@ -42,7 +41,9 @@ local function keep_house()
   local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
   left = left - 20 * lost
   stirs = stirs or lost > 0
-  if stirs then trimmed, undelivered = see_to_jobs(q, now, some, meta[2], most_dead, dead_ms) end
+  if stirs then
+    trimmed, undelivered = see_to_jobs(q, now, some, meta[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
+  end
   forget_offers(q, now - lease)
   if stirs then inbox = update_wake(q) else update_wake(q, false, false, false) end
   if reaped + lost > 0 then wake_watcher(q, now) end
