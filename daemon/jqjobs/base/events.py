@@ -113,7 +113,8 @@ EVENTS = {
     "job.unknown": Event("warning", "job name attempt ms next? error?",
         "This worker has no job of that name: another one takes it, or it is parked."),
     "jobs.delivered": Event("info", "queue jobs",
-        "Who moved jobs out of this queue did not get to the end of it; the daemon has brought them to the other one."),
+        "The daemon has brought jobs from this queue to another one: who moved them did not get to the end of it, or "
+        "it has itself ended the jobs that these come after."),
     "jobs.recalled": Event("info", "worker pid jobs",
         "So many jobs behind one that holds the GIL go back to their queues."),
     "keeper.error": Event("critical", "exception",
