@@ -24,6 +24,15 @@ local function fields_of(id)
   return fields, size, holder_of(q, key) == id and 1 or 0
 end
 
+-- Who may not read it leaves the job to somebody who may: it would arrive without.
+local function history_of(id)
+  local key = q .. 'job:' .. id .. ':history'
+  local lines = redis.pcall('LRANGE', key, 0, -1)
+  if not lines.err then return lines end
+  local has_none = string.find(lines.err, 'WRONGTYPE') or redis.call('EXISTS', key) == 0
+  return has_none and {} or nil
+end
+
 local ids, reply, bytes = {}, { now }, 0
 for i = 3, #ARGV do ids[i - 2] = ARGV[i] end
 if #ARGV == 2 then ids = gone_since(q, now, age, MOST) end
@@ -31,11 +40,9 @@ for i = 1, math.min(MOST, #ids) do
   local id, token, target, state, score = ids[i], read_transfer(q, ids[i])
   if token and bytes < MOST_BYTES then
     local fields, size, has_key = fields_of(id)
-    local history = redis.pcall('LRANGE', q .. 'job:' .. id .. ':history', 0, -1)
-    if history.err and not string.find(history.err, 'WRONGTYPE') then error(history.err, 0) end
-    if history.err then history = {} end
-    for _, line in ipairs(history) do size = size + #line end
-    for _, item in ipairs({ id, token, target, state, score, fields, history, has_key }) do
+    local history = history_of(id)
+    for _, line in ipairs(history or {}) do size = size + #line end
+    for _, item in ipairs(history and { id, token, target, state, score, fields, history, has_key } or {}) do
       reply[#reply + 1] = item
     end
     bytes = bytes + size
