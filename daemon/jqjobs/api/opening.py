@@ -14,7 +14,7 @@ from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidOption, StoreError
 from jqjobs.jobs.flow import OnDead, batch_ref
 from jqjobs.jobs.options import positive_ms
-from jqjobs.jobs.records import new_id
+from jqjobs.jobs.records import check_name, new_id
 from jqjobs.store.calls.batches import Opened, open_batch
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
@@ -91,6 +91,8 @@ def opening(
     """Return a batch that is to be opened, see `App.batch`. Raises: InvalidOption, InvalidName."""
     if on_dead not in list(OnDead):
         raise InvalidOption(f"on_dead {on_dead!r} is none of {', '.join(OnDead)}")
+    if batch_id is not None:
+        check_name(batch_id, "id")
     after = [then] if then is not None else []
     finally_ = [always] if always is not None else []
     home = queue or next((call.job.queue for step in (*after, *finally_) for call in calls_of(step)), "default")

@@ -160,13 +160,13 @@ def open_batch(
 def close_batch(store: Store, ref: str, count: int | None = None) -> dict[str, Any]:
     """Let nobody add to a batch but its members; return what is told of that as JSON.
 
-    ``count``: so many were added from outside; None: those that it has heard of.
+    ``count``: so many were added from outside; None, or fewer: those that it has heard of.
     Raises: NotFound; Conflict when somebody has closed it before; InvalidName, InvalidOption.
     """
     queue, batch_id = batch_ref(ref)
-    if count is None:
-        count = store.run(batches.batch_status(queue, batch_id)).total
-    _check(run_steps(store.run, acting(queue, batches.close_batch(queue, batch_id, count))), ref, how="closed")
+    count = max(count or 0, store.run(batches.batch_status(queue, batch_id)).total)
+    closed = run_steps(store.run, acting(queue, batches.close_batch(queue, batch_id, count)))
+    _check(closed, ref, hint=f"jqctl batch show {ref} tells how it stands", how="closed")
     return {"batch": ref, "closed": True, "count": count}
 
 

@@ -151,14 +151,29 @@ def test_a_batch_is_opened_filled_and_closed_and_what_is_to_come_comes(system: Q
     assert (terminal.error(*words)["message"], terminal.code) == ("there is a batch web/b already", Exit.CONFLICT)
 
 
+def shown(terminal: Terminal) -> str:
+    terminal.run("batch", "show", "web/b")
+    return terminal.out
+
+
 def test_a_batch_is_closed_when_it_has_heard_of_as_many_as_were_added(system: QueueSystem, terminal: Terminal) -> None:
     assert terminal.run("batch", "close", "web/b") == Exit.NOT_FOUND
     terminal.run("batch", "open", "web/b")
-    terminal.run("batch", "close", "web/b", "--count", "1")
+    terminal.run("enqueue", "publish", "--batch", "web/b")
+    assert "not closed: more members may come" in shown(terminal)
+    terminal.run("batch", "close", "web/b", "--count", "2")
+    run_next(system, "web")
     assert status(system).state is BatchState.OPEN
+    assert "waits for 1 of 2 members that were added" in shown(terminal)
     terminal.run("enqueue", "publish", "--batch", "web/b")
     run_next(system, "web")
     assert status(system).state is BatchState.SUCCEEDED
+
+
+def test_a_batch_is_closed_of_no_fewer_members_than_it_knows(system: QueueSystem, terminal: Terminal) -> None:
+    terminal.run("batch", "open", "web/b")
+    terminal.run("enqueue", "publish", "--batch", "web/b")
+    assert terminal.json("batch", "close", "web/b", "--count", "0")["count"] == 1
 
 
 @pytest.mark.parametrize(

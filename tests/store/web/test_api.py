@@ -188,6 +188,7 @@ def test_a_queue_is_paused_with_who_and_why(system: QueueSystem, program: Progra
 
     assert (told["changed"], told["by"], told["reason"]) == (True, "ann", "mail is down")
     assert told["until_ms"] is not None
+    assert program.refused("POST", "queues/q/pause", {"untl": "in 2h"}) == (400, "invalid_option")
     assert program.post("queues/q/resume") == {"v": 1, "queue": "q", "paused": False, "changed": True}
 
 

@@ -181,6 +181,7 @@ def test_programs_make_chains_and_batches(system: QueueSystem, program: Program,
         ("batches", {"batch": "q/b", "queue": "q"}, (400, "invalid_option")),
         ("batches", {"batch": "q/b", "on_dead": ["go"]}, (400, "invalid_option")),
         ("batches/q/b/close", {"count": "2"}, (400, "invalid_option")),
+        ("batches/q/b/close", {"cuont": 2}, (400, "invalid_option")),
     ],
     ids=str,
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jqjobs import App, Batch, BatchState, Discard, Previous, RateLimit, current_job
-from jqjobs.errors import Conflict, InvalidArguments, InvalidOption, NotFound, ResultTimeout
+from jqjobs.errors import Conflict, InvalidArguments, InvalidName, InvalidOption, NotFound, ResultTimeout
 from jqjobs.inprocess.engines import SyncEngine
 from jqjobs.testing import InMemory, in_memory
 
@@ -301,3 +301,8 @@ def test_what_is_no_call_is_refused_with_what_is_meant(jobs: InMemory, what: Any
         app.batch(then=what)
     with app.batch() as batch, pytest.raises(InvalidOption, match=r"no call"):
         batch.add(what)
+
+
+def test_the_id_of_a_batch_says_no_queue() -> None:
+    with pytest.raises(InvalidName, match=r"^id 'web/b' is not"):
+        app.batch("web/b")

@@ -26,6 +26,7 @@ from jqjobs.operations.batches import (
     retried_in_words,
     retry_batch,
     wanted_batch,
+    what_it_waits_for,
 )  # fmt: skip
 from jqjobs.operations.queues import queues_meant
 from jqjobs.operations.steps import steps_in_words
@@ -128,6 +129,8 @@ def show(session: Session, ref: str) -> None:
     lines += [f"{kind}: {member}" for kind in ("open", "dead") for member in getattr(found, kind)]
     for word, steps in (("then", found.record.then), ("always", found.record.always)):
         lines += [f"{word}: {', '.join(steps_in_words(steps, status.queue))}"] if steps else []
+    if status.state is BatchState.OPEN:
+        lines.append(what_it_waits_for(found.record))
     if status.state is BatchState.WAITING:
         lines.append(f"it waits for dead members: jqctl batch retry {status.ref}")
     session.show(found_json(found), lines, [status.ref])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jqjobs.errors import InvalidOption
+from jqjobs.operations.arguments import check_known
 from jqjobs.web import acting
 from jqjobs.web.bulk import act_in_bulk, read_bulk
 from jqjobs.web.http import Response, json_response
@@ -27,7 +28,7 @@ def on_job(visit: Visit) -> Response:
 
 def on_queue(visit: Visit) -> Response:
     """Pause or resume a queue."""
-    given = visit.request.json()
+    given = _given(visit, "reason", "until")
     said = {word: _text(given, word) for word in ("reason", "until")}
     return json_response(200, acting.act_on_queue(visit, visit.params["act"], visit.params["queue"], **said))
 
@@ -46,7 +47,7 @@ def add_schedule(visit: Visit) -> Response:
 
 def on_batch(visit: Visit) -> Response:
     """Cancel a batch and its members, retry those that are dead, or close it."""
-    params, count = visit.params, visit.request.json().get("count")
+    params, count = visit.params, _given(visit, "count").get("count")
     return json_response(200, acting.act_on_batch(visit, params["act"], params["queue"], params["id"], count))
 
 
@@ -58,7 +59,7 @@ def open_batch(visit: Visit) -> Response:
 
 def on_daemon(visit: Visit) -> Response:
     """Tell a daemon, by its name or id, what to do."""
-    params, argument = visit.params, _text(visit.request.json(), "argument")
+    params, argument = visit.params, _text(_given(visit, "argument"), "argument")
     return json_response(200, acting.act_on_daemon(visit, params["act"], params["daemon"], argument))
 
 
@@ -68,6 +69,13 @@ def in_bulk(visit: Visit) -> Response:
     answer, until_ms = act_in_bulk(visit, bulk)
     told = {"queue": bulk.queue, "act": bulk.act.value, "until_ms": until_ms, "dry_run": bulk.dry_run}
     return json_response(200, told | answer.as_json())
+
+
+def _given(visit: Visit, *words: str) -> Mapping[str, Any]:
+    """Return what the body says. Raises: InvalidOption for other words: misspelt, they would be passed over."""
+    given = visit.request.json()
+    check_known(given, words)
+    return given
 
 
 def _text(given: Mapping[str, Any], word: str) -> str:
