@@ -176,6 +176,14 @@ def is_resolved_by_an_envelope(staff: Staff) -> None:
     staff.worker.exchanger.trip(0)
 
 
+def is_resolved_by_an_envelope_after_its_queue_was_divided(staff: Staff) -> None:
+    staff.let_wait()
+    staff.system.redis("HSET", staff.system.key("job:a"), "token", "1 t")
+    run_steps(staff.system.run, repartition("q", 3))
+    staff.system.push({"resolve": "a", "token": "t"})
+    staff.worker.exchanger.trip(0)
+
+
 def waits_too_long(staff: Staff) -> None:
     staff.let_wait()
     staff.system.clock.advance(1000)
@@ -198,6 +206,7 @@ DEATHS = [
 ]
 WAYS = [
     *DEATHS, succeeds, is_deleted_by_its_handle, is_deleted_by_name, is_resolved, is_resolved_by_an_envelope,
+    is_resolved_by_an_envelope_after_its_queue_was_divided,
 ]  # fmt: skip
 
 

@@ -52,5 +52,5 @@ write_ready(q, ready)
 write_turns(q)
 if not fine then error(problem, 0) end
 update_wake(q)
-local leaves = is_spread and redis.call('ZCARD', q .. 'transfers') or outgoing[q] and 1 or 0
+local leaves = math.max(is_spread and redis.call('ZCARD', q .. 'transfers') or 0, outgoing[q] and 1 or 0)
 return { accepted, rejected, present, redis.call('LLEN', q .. 'inbox'), leaves }
