@@ -7,9 +7,7 @@ from typing import Any
 from jqjobs.jobs.records import OUTBOX
 from jqjobs.outbox.rows import Row
 from jqjobs.store.call import Call
-from jqjobs.store.calls.cancels import CancelAnswer
 from jqjobs.store.calls.endings import Ending, JobEnd
-from jqjobs.store.calls.upkeep import Deleted
 from jqjobs.store.reads.jobs import JobInfo, arguments_of
 from jqjobs.store.reply_values import integer, json_or_none, string
 
@@ -29,10 +27,8 @@ def answer_of(call: Call[Any], row: Row, now_ms: int) -> Any:
     match call.script.name:
         case "result":
             return JobEnd(Ending.PENDING)
-        case "cancel":
-            return [CancelAnswer.CANCELLED]
-        case "delete":
-            return [Deleted.GONE]
+        case "cancel" | "delete":
+            return call.parse([1])
         case _:
             return _info(row, now_ms)
 
