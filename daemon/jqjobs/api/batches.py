@@ -106,7 +106,7 @@ class Batch(WatchedBatch):
     def _added(self, queue: str, made: Sequence[Enqueued]) -> list[JobHandle]:
         for each in made:
             was_in_doubt = f"{queue}/{each.id}" in self._in_doubt
-            self.added += each.created is True or was_in_doubt
+            self.added += each.created is not False or was_in_doubt  # None: a relay brings it
             self._in_doubt.discard(f"{queue}/{each.id}")
         return [handle_of(each, queue, self._engine) for each in made]
 

@@ -66,6 +66,8 @@ def new_job(call: JobCall, job_id: str = "") -> NewJob:
         raise InvalidOption(f"{call!r} is no call", hint="what a batch has is job.call(…)")
     if call.job._terms.on_commit:
         raise InvalidOption(f"{call.job!r} waits for a commit; chains and batches do not", hint="on_commit=False")
+    if call.job._terms.outbox is not None:
+        raise InvalidOption(f"{call.job!r} is for a transaction; chains and batches are not", hint="no outbox=")
     return call.job._new(call.args, call.kwargs, job_id or call.job._terms.job_id or "")
 
 

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from jqjobs.errors import PayloadTooLarge
+from jqjobs.jobs.flow import step_texts
 from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.jobs.records import MAX_PAYLOAD_BYTES, NewJob
 
@@ -48,6 +49,10 @@ def _head(job: NewJob, now_ms: int) -> dict[str, Any]:
             head["tags"] = str(value).split(" ")
         elif name == FIELD:
             head["group"] = group_in(str(value))
+        elif name == "then" and isinstance(value, bytes):
+            head["then"] = [text.decode() for text in step_texts(value)]
+        elif name == "batch":
+            head["batch"] = value
         elif name in _KEYS:
             head[_KEYS[str(name)]] = int(value)
     return head

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -122,11 +122,15 @@ def longest_id(root: int, number: int, members: Sequence[int]) -> int:
 
 def read_steps(written: bytes) -> tuple[Step, ...]:
     """Return the steps of a job's field `then`, as far as they can be read; a name that says nothing is "?"."""
-    steps, at = list[Step](), 0
+    return tuple(_step(_object(text)) for text in step_texts(written))
+
+
+def step_texts(written: bytes) -> Iterator[bytes]:
+    """Yield the steps of a job's field `then`, each as JSON."""
+    at = 0
     while length := _LENGTH.match(written, at):
         at = length.end() + int(length[1])
-        steps.append(_step(_object(written[length.end() : at])))
-    return tuple(steps)
+        yield written[length.end() : at]
 
 
 def _step(said: dict[str, Any]) -> Step:

@@ -14,11 +14,14 @@ from sqlalchemy.orm import Session
 
 from jqjobs import App
 from jqjobs.cli.exit_codes import Exit
-from jqjobs.errors import ConfigError, ResultTimeout
+from jqjobs.errors import ConfigError, InvalidOption, ResultTimeout
+from jqjobs.jobs.flow import BatchState
 from jqjobs.jobs.records import Kind
 from jqjobs.outbox import Outbox
 from jqjobs.outbox.dialects import TABLE
 from jqjobs.outbox.outbox import engine_of
+from jqjobs.store.calls.flows import deliver_flow
+from jqjobs.store.steps import run_steps
 from jqjobs.testing import in_memory
 from store.cli.terminal import Terminal
 from store.outbox.conftest import NOWHERE, Shop
@@ -95,6 +98,29 @@ def test_a_call_that_was_brought_meanwhile_is_cancelled_where_it_is(
     assert job.cancel() == "cancelled"
 
     assert (site.system.ids(), job.state(), site.waiting()) == ([], "dead", [])
+
+
+def test_a_chain_and_a_member_of_a_batch_are_that_too_when_a_relay_has_brought_them(site: Shop) -> None:
+    find_redis(site)
+    site.app.chain(site.send.options(id="c").call(1), [site.send.call("é"), site.send.call(3)]).enqueue()
+    with site.app.batch("b", queue="home", then=site.send.call()) as batch:
+        batch.add(site.send.options(id="m").call())
+    site.outbox.relay(site.system.store.run)
+
+    [first] = site.system.take()
+    site.system.settle("w", first)
+    assert (first.id, site.system.ids()) == ("c", ["m", "c.2.1", "c.2.2"])
+    run_steps(site.system.run, deliver_flow("q"))
+    assert (batch.added, batch.status().state, batch.status().open) == (1, BatchState.RUNNING, 1)
+
+
+def test_what_is_for_a_transaction_is_in_no_chain_and_no_batch(shop: Shop) -> None:
+    with Session(shop.engine) as session, session.begin():
+        call = shop.send.options(outbox=session).call()
+        with pytest.raises(InvalidOption, match="for a transaction"):
+            shop.app.chain(call, shop.send.call()).enqueue()
+        with pytest.raises(InvalidOption, match="for a transaction"), shop.app.batch() as batch:
+            batch.add(call)
 
 
 def test_the_database_is_that_of_the_app_unless_a_url_says_another(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
