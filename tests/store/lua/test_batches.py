@@ -435,6 +435,11 @@ def test_members_are_cancelled_though_one_of_them_is_on_a_node_that_is_down(syst
     with pytest.raises(StoreUnavailable, match="it is down"):
         run_steps(run, flows.cancelling("q", "b"))
     assert system.states("other", "other") == ["dead"]
+    system.run(batches.open_batch("q", "c", "nonce", OnDead.WAIT, 1000))
+    system.add("of-c", fields=("flow", "b", "batch", "q/c"))
+    with pytest.raises(StoreUnavailable, match="it is down"):
+        run_steps(run, flows.cancelling("q", "c"))
+    assert (system.states("of-c"), system.ids("notices")) == (["dead"], ["~cancel b 0"])
     tell(system)
     assert system.states("a-down", "a-down") == ["dead"]
 

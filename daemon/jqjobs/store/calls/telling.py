@@ -92,21 +92,22 @@ class Telling:
 
     def _cancel(self, bundle: Sequence[str]) -> Steps[int]:
         """Cancel the open members of batches; of those that need no second look the notices are done with."""
-        done: list[str] = []
+        done, failures = list[str](), Failures(self._until_s)
         for batch_id, group in groupby(sorted(bundle), lambda notice: notice.split(" ")[1]):
-            if (yield from self._cancel_open(batch_id)):
+            if (yield from self._cancel_open(batch_id, failures)):
                 done += group
         told: int = (yield noticed(self._queue, done)) if done else 0
+        failures.raise_first()
         return told
 
-    def _cancel_open(self, batch_id: str) -> Steps[bool]:
+    def _cancel_open(self, batch_id: str, failures: Failures) -> Steps[bool]:
         """Cancel the open members of a batch; whether that was all, and none is on its way.
 
         Once the time is over it ends with the first page of which it has cancelled any: those are open no longer, so
         that the next round comes to others.
         """
         cursor: str | None = "0"
-        is_done, has_cancelled, failures = True, False, Failures(self._until_s)
+        is_done, has_cancelled = True, False
         while cursor is not None and not failures.has_ended:
             if has_cancelled and self._is_over:
                 self.has_more = True
@@ -114,6 +115,7 @@ class Telling:
             cursor, _, places = yield batch_members(self._queue, batch_id, "open", cursor)
             for where, ids in by_queue(places):
                 if failures.has_ended or where in failures.places:
+                    is_done = False
                     continue
                 try:
                     answers = yield cancel(where, ids)
@@ -123,7 +125,7 @@ class Telling:
                         yield from _tell_home(where, self._queue)
                 except StoreError as error:  # the others are cancelled
                     failures.note(where, error)
-        failures.raise_first()
+                    is_done = False
         return is_done and cursor is None
 
 
