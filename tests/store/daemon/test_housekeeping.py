@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import pytest
@@ -13,6 +14,8 @@ from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import batches, leases, moves
+from jqjobs.store.calls.flows import deliver_flows
+from jqjobs.store.steps import Steps
 from log_lines import Lines
 from store.queue_system import QueueSystem
 
@@ -53,6 +56,27 @@ def test_members_of_a_cancelled_batch_are_cancelled_turn_by_turn_and_no_round_is
         dead.append(len(system.ids("dead")))
     assert max((after - before for before, after in pairwise(dead)), default=1000) < 250
     assert (len(system.ids("dead")), system.ids("notices")) == (1000, [])
+
+
+def test_queues_share_the_time_in_which_what_leaves_them_is_taken_along(
+    system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else leases would wait for each of hundreds."""
+    ends, queues = list[float](), ["one", "two", "three"]
+
+    def noted(waiting: Mapping[str, int], until_s: float) -> Steps[tuple[int, dict[str, int]]]:
+        ends.append(until_s)
+        return deliver_flows(waiting, until_s)
+
+    monkeypatch.setattr(housekeeping, "deliver_flows", noted)
+    for queue in queues:
+        system.run(batches.open_batch(queue, "b", "nonce", OnDead.WAIT, 1000))
+        system.add(f"of-{queue}", queue=queue, fields=("flow", "b", "batch", f"{queue}/b"))
+        system.run(batches.cancel_batch(queue, "b"))
+    assert not Housekeeping(system.store, DaemonSettings("shop:app", "redis://")).do(queues)
+
+    assert (len(ends), len({*ends})) == (3, 1)
+    assert [system.ids("dead", queue) for queue in queues] == [["of-one"], ["of-two"], ["of-three"]]
 
 
 def test_a_burst_is_not_over_while_suspects_wait(system: QueueSystem) -> None:

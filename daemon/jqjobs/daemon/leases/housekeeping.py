@@ -69,9 +69,10 @@ class Housekeeping:
         most_dead, pause_ms = self.most_dead(max(self.served, len(queues))), 0 if is_due else self._pause_ms
         while queues:
             answers = self._call(queues, most_dead, pause_ms)
-            problems += [
-                problem for name, found in zip(queues, answers, strict=True) if (problem := self._pass_on(name, found))
-            ]
+            passing_on_s = time.monotonic() + _TURN_S
+            for name, found in zip(queues, answers, strict=True):
+                if problem := self._pass_on(name, found, passing_on_s):
+                    problems.append(problem)
             kept = {name: found for name, found in zip(queues, answers, strict=True) if isinstance(found, Housekept)}
             due_ms |= {name: max(1, found.wait_ms) for name, found in kept.items() if found.wait_ms is not None}
             # A call is short: of what comes by the thousand many are needed.
@@ -101,13 +102,13 @@ class Housekeeping:
                 self.inboxes.note([name])
         return answers
 
-    def _pass_on(self, name: str, found: Housekept | StoreError) -> StoreError | None:
-        """Bring away what has left a queue; return what kept it from that."""
+    def _pass_on(self, name: str, found: Housekept | StoreError, until_s: float) -> StoreError | None:
+        """Bring away what has left a queue; return what kept it from that. ``until_s``: as of `deliver_flows`."""
         if isinstance(found, StoreError):
             return found
         try:
             if found.undelivered or found.leaving or name in self._undelivered:
-                self._deliver(name, _OVERDUE_MS if found.undelivered and not found.leaving else 0)
+                self._deliver(name, _OVERDUE_MS if found.undelivered and not found.leaving else 0, until_s)
         except StoreError as problem:
             return problem
         return None
@@ -121,15 +122,16 @@ class Housekeeping:
 
     def deliver_from(self, queues: Iterable[str]) -> None:
         """Bring away what is for others in these queues, where this daemon has just ended jobs, if that works."""
-        names = {*queues}
+        names, until_s = {*queues}, time.monotonic() + _TURN_S
         with suppress(StoreError):  # a later round does it
             for name in names.difference(without_any(self._store, [*names], ("notices", "transfers"))):
-                self._deliver(name, 0)
+                self._deliver(name, 0, until_s)
 
-    def _deliver(self, name: str, age_ms: int) -> None:
-        """Bring jobs and notices to the queue that they left for: nobody else has. For a while, then it goes on."""
+    def _deliver(self, name: str, age_ms: int, until_s: float) -> None:
+        """Bring jobs and notices to the queue that they left for: nobody else has. Some of them when the time is over:
+        queues share it, since leases are renewed by this thread."""
         waiting = self._undelivered.pop(name, {}) | {name: age_ms}
-        brought, left = run_steps(self._nodes.run, deliver_flows(waiting, time.monotonic() + _TURN_S))
+        brought, left = run_steps(self._nodes.run, deliver_flows(waiting, until_s))
         if left:
             self._undelivered[name] = left
         if brought:
