@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from property.limits_model import free_places
-from property.queue_model import Queue
+from property.queue_model import Queue, in_order
 
 #: Words of jobs that ran until their worker ended; beside these, each suspicion.
 RAN = ("crashed", "hung", "cancelled", "interrupted", "neighbour", "unknown")
@@ -17,8 +17,8 @@ def end_worker(q: Queue, now: int, worker: str, board: dict[str, tuple[int, str]
     del q.leases[worker]
     was_draining = worker in q.draining
     q.draining.discard(worker)
-    in_order = sorted(q.active.get(worker, {}).items(), key=lambda item: (item[1][0], item[0]))
-    for job_id, (rank, attempt) in in_order:
+    in_hand = in_order(q.active.get(worker, {}))
+    for job_id, (rank, attempt) in in_hand:
         q.leave_active(worker, job_id)
         on_board = (board or {}).get(job_id, (None, ""))
         word = "unknown" if board is None else on_board[1] if on_board[0] == attempt else "unstarted"
@@ -33,7 +33,7 @@ def end_worker(q: Queue, now: int, worker: str, board: dict[str, tuple[int, str]
             _settle(q, now, job_id, rank, word, share)
         free_places(q, now, job_id, attempt, limited)
     q.active.pop(worker, None)
-    return len(in_order)
+    return len(in_hand)
 
 
 def _end_cancelled(q: Queue, now: int, job_id: str, word: str) -> None:

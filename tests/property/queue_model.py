@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -38,6 +38,11 @@ class Transfer(NamedTuple):
     target: str
     state: str
     score: int
+
+
+def in_order(active: Mapping[str, tuple[int, int]]) -> list[tuple[str, tuple[int, int]]]:
+    """Return what a worker has in hand, (rank, attempt) by id, as its active set has it."""
+    return sorted(active.items(), key=lambda item: (item[1][0], item[0]))
 
 
 class Queue:
@@ -353,7 +358,7 @@ class Queue:
     def resync(self, now: int, worker: str, held: Sequence[tuple[str, int]]) -> set[str]:
         """Give back what a worker does not name; return what it names and does not have in hand."""
         mine = self.active.get(worker, {})
-        for job_id, (_, attempt) in list(mine.items()):
+        for job_id, (_, attempt) in in_order(mine):
             if (job_id, attempt) not in held:
                 self._recall(now, worker, job_id, attempt)
         return {job_id for job_id, attempt in held if mine.get(job_id, (0, None))[1] != attempt}
