@@ -468,6 +468,25 @@ def test_a_place_that_is_down_is_asked_once_however_many_members_are_there(
     assert len(failed) == asked
 
 
+def test_once_the_time_is_over_members_of_one_batch_are_cancelled_at_a_time_and_others_hear_of_theirs(
+    system: QueueSystem,
+) -> None:
+    """A batch has pages of 200 members."""
+    open_batch(system, home="home")
+    add(system, "of-home", home="home")
+    for name in ("c", "d"):
+        system.run(batches.open_batch("q", name, "nonce", OnDead.WAIT, 1000))
+        system.add(*(f"{name}{number}" for number in range(300)), fields=("flow", "b", "batch", f"q/{name}"))
+        system.run(batches.cancel_batch("q", name))
+
+    run_steps(system.run, flows.deliver_flow("q", 0, 0.0))
+    assert {job_id[0] for job_id in system.ids("dead")} == {"c"}
+    assert status(system, "home").open == 1
+    while run_steps(system.run, flows.deliver_flow("q", 0, 0.0))[1]:
+        continue
+    assert (len(system.ids("dead")), system.ids("notices")) == (600, [])
+
+
 def test_what_is_to_be_told_since_before_the_clock_went_back_is_not_forgotten(system: QueueSystem) -> None:
     add(system, "far", queue="other")
     system.clock.advance(-3_600_000)

@@ -94,6 +94,9 @@ class Telling:
         """Cancel the open members of batches; of those that need no second look the notices are done with."""
         done, failures = list[str](), Failures(self._until_s)
         for batch_id, group in groupby(sorted(bundle), lambda notice: notice.split(" ")[1]):
+            if self._is_over and (done or self.has_more):  # each takes a page at least
+                self.has_more = True
+                break
             if (yield from self._cancel_open(batch_id, failures)):
                 done += group
         told: int = (yield noticed(self._queue, done)) if done else 0
