@@ -100,7 +100,7 @@ ANSWERS = {
     "outbox run": "{brought, left, stuck: {queue: why}, bad: {row: why}}",
     "outbox status": "{waiting, oldest_s, old}",
     "schedule list": f"{{schedules: [{_SCHEDULE}]}}",
-    "schedule show": f"{{schedule: {_SCHEDULE[:-1]}, args, kwargs, priority}}}}",
+    "schedule show": f"{{schedule: {_SCHEDULE[:-1]}, args, kwargs, priority, options}}}}",
     "schedule add": "{schedule, queue, added, changed, warning}",
     "schedule remove": "{schedule, queue, removed}",
     "schedule next": "{schedule, queue, next_ms: [ms]}",

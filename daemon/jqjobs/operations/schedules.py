@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jqjobs.base.clock import span_text
 from jqjobs.base.nearest import did_you_mean
 from jqjobs.base.words import moment
 from jqjobs.errors import Conflict, JqError, NotFound, StoreError
+from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.jobs.records import NewJob, new_id
 from jqjobs.jobs.schedule_entry import parse_schedule_ref
 from jqjobs.operations.storing import store_job
@@ -98,6 +100,19 @@ def schedule_json(each: Listed) -> dict[str, Any]:
         "last_job": planned.ran_id or None, "last_run": each.outcome, "broken": each.broken or None,
         "added": planned.added, "until_ms": integer(entry.get("until_ms")),
     }  # fmt: skip
+
+
+def options_in_words(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is said of the jobs of a schedule, beside their priority, as it would be typed."""
+    fields = [word for word in entry.get("fields") or () if isinstance(word, str)]
+    stored = dict(zip(fields[::2], fields[1::2], strict=False))
+    spans = {name: integer(stored.get(name)) for name in ("timeout", "expires", "keep")}
+    words = {"group": group_in(stored.get(FIELD))} | {
+        name: stored.get(name) for name in ("max_attempts", "max_crashes", "tags")
+    }
+    return {name: word for name, word in words.items() if word} | {
+        name: span_text(ms) for name, ms in spans.items() if ms
+    }
 
 
 class Tick(NamedTuple):

@@ -250,6 +250,8 @@ def test_a_damaged_queue_is_named_and_the_others_are_listed(system: QueueSystem,
 def test_jobs_of_an_added_one_are_as_it_was_said(system: QueueSystem, shell: Shell) -> None:
     said = "--group t:7 --max-crashes 2 --timeout 90s --keep 2h --tag a --max-attempts 9"
     shell.run(f"add s report --queue reports --every 1h {said}")
+    options = {"group": "t:7", "max_crashes": "2", "timeout": "90s", "keep": "2h", "tags": "a", "max_attempts": "9"}
+    assert shell.json("show s")["schedule"]["options"] == options
 
     job = system.job(shell.json("run s")["id"], "reports")
 

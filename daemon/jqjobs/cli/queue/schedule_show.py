@@ -11,7 +11,15 @@ import click
 from jqjobs.base.words import moment
 from jqjobs.cli.names import schedule_argument
 from jqjobs.cli.session import Session, speaks_to_redis
-from jqjobs.operations.schedules import Listed, Tick, find_schedule, list_one, next_ticks, schedule_json
+from jqjobs.operations.schedules import (
+    Listed,
+    Tick,
+    find_schedule,
+    list_one,
+    next_ticks,
+    options_in_words,
+    schedule_json,
+)  # fmt: skip
 from jqjobs.store.reads.jobs import arguments_of
 from jqjobs.store.reads.queues import server_now_ms
 
@@ -37,7 +45,10 @@ def show(session: Session, name: str) -> None:
     ticks = next_ticks(planned, now_ms, _TICKS) if listed.next_ms is not None else []
     entry = planned.entry or {}
     args, kwargs, _ = arguments_of(entry.get("payload"))
-    told = {**schedule_json(listed), "args": args, "kwargs": kwargs, "priority": entry.get("priority") or 0}
+    told = {
+        **schedule_json(listed), "args": args, "kwargs": kwargs, "priority": entry.get("priority") or 0,
+        "options": options_in_words(entry),
+    }  # fmt: skip
     session.show({"schedule": told}, _lines(listed, told, ticks), [listed.ref])
 
 
@@ -46,7 +57,8 @@ def _lines(listed: Listed, told: dict[str, Any], ticks: list[Tick]) -> Iterator[
     facts = {
         "broken": told["broken"], "args": told["args"] and json.dumps(told["args"], ensure_ascii=False),
         "kwargs": told["kwargs"] and json.dumps(told["kwargs"], ensure_ascii=False),
-        "priority": told["priority"], "overlap": None if told["overlap"] else "no run while an earlier one goes on",
+        "priority": told["priority"], **{name.replace("_", " "): word for name, word in told["options"].items()},
+        "overlap": None if told["overlap"] else "no run while an earlier one goes on",
         "missed": told["missed"], "until": told["until_ms"] and moment(told["until_ms"]),
         "of": "added at run time" if told["added"] else f"the code of {', '.join(told['apps']) or 'no live worker'}",
         "last tick": told["last_tick_ms"] and moment(told["last_tick_ms"]), "last job": told["last_job"],
@@ -54,6 +66,6 @@ def _lines(listed: Listed, told: dict[str, Any], ticks: list[Tick]) -> Iterator[
     }  # fmt: skip
     for label, value in facts.items():
         if value:
-            yield f"  {label:<12}{value}"
+            yield f"  {label:<14}{value}"
     for n, tick in enumerate(ticks):
-        yield f"  {'' if n else 'next':<12}{tick}"
+        yield f"  {'' if n else 'next':<14}{tick}"

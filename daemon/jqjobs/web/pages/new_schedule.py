@@ -8,9 +8,8 @@ from typing import Any
 from jqjobs.base.clock import span_text
 from jqjobs.base.words import moment
 from jqjobs.errors import NotFound
-from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.operations.offers import call_words
-from jqjobs.operations.schedules import NO_SUCH
+from jqjobs.operations.schedules import NO_SUCH, options_in_words
 from jqjobs.store.calls.added import added_by_name
 from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.reads.jobs import arguments_of as stored_arguments
@@ -76,26 +75,16 @@ def _stored(visit: Visit, offer: Offer, name: str) -> dict[str, str]:
     if entry is None or entry.get("job") != offer.name:
         raise NotFound(f"there is no schedule {offer.queue}/{name} of {offer.name}", hint=NO_SUCH)
     every_ms, catch_up_ms, until_ms = (integer(entry.get(word)) for word in ("every_ms", "catch_up_ms", "until_ms"))
-    cron = string(entry.get("cron")) or ""
+    cron, priority = string(entry.get("cron")) or "", integer(entry.get("priority"))
     return {
         "schedule": name, "cron": cron, "tz": string(entry.get("tz")) or "" if cron else "",
         "every": span_text(every_ms) if every_ms else "", "missed": string(entry.get("missed")) or "",
         "catch_up": "" if catch_up_ms is None else span_text(catch_up_ms),
         "until": moment(until_ms) if until_ms else "", "replace": "yes",
         **({"no_overlap": "yes"} if entry.get("overlap") is False else {}),
-        **_options(entry), **_arguments(visit, offer, entry),
+        **({} if priority is None else {"priority": str(priority)}),
+        **options_in_words(entry), **_arguments(visit, offer, entry),
     }  # fmt: skip
-
-
-def _options(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return the options of its jobs as they would be typed."""
-    fields = [word for word in entry.get("fields") or () if isinstance(word, str)]
-    stored = dict(zip(fields[::2], fields[1::2], strict=False))
-    typed = {name: stored.get(name, "") for name in ("max_attempts", "max_crashes", "tags")}
-    spans = {name: integer(stored.get(name)) for name in ("timeout", "expires", "keep")}
-    typed |= {name: span_text(ms) for name, ms in spans.items() if ms}
-    priority = integer(entry.get("priority"))
-    return typed | {"group": group_in(stored.get(FIELD)) or "", "priority": "" if priority is None else str(priority)}
 
 
 def _arguments(visit: Visit, offer: Offer, entry: Mapping[str, Any]) -> dict[str, str]:
