@@ -99,6 +99,21 @@ def test_all_dead_members_are_sent_back_wherever_they_are_but_one_whose_key_is_t
     assert system.ids("dead") == ["k"]
 
 
+def test_who_sends_dead_members_back_tells_of_them_for_a_second(
+    system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notices are told by 200."""
+    open_batch(system)
+    add(system, *(f"a{n}" for n in range(250)), queue="other")
+    while jobs := system.take("w", 400, queues=("other",)):
+        system.trip("w", 0, [outcome(job, Kind.DISCARDED) for job in jobs], queues=("other",))
+    tell(system, "other")
+    monkeypatch.setattr(flows, "_GOES_ON_FOR_S", 0.0)
+
+    assert run_steps(system.run, flows.retrying("q", "b")).retried == 250
+    assert len(system.ids("notices", "other")) == 50
+
+
 def test_an_empty_batch_is_over_when_it_is_closed(system: QueueSystem) -> None:
     open_batch(system)
     close(system, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
@@ -74,6 +74,12 @@ def deliver_flows(waiting: Mapping[str, int], until_s: float = math.inf) -> Step
     return brought, left
 
 
+def take_along(queues: Iterable[str]) -> Steps[None]:
+    """Take along what has just left queues for others, for a second, as far as that works; daemons do the rest."""
+    with suppress(StoreError):
+        yield from deliver_flows(dict.fromkeys(queues, 0), time.monotonic() + _GOES_ON_FOR_S)
+
+
 def acting(queue: str, call: Call[T]) -> Steps[T]:
     """Do something in a queue, and take along what leaves it by that; what is not done in a second daemons do.
 
@@ -83,8 +89,7 @@ def acting(queue: str, call: Call[T]) -> Steps[T]:
     answer: T
     answer, leads_on = yield told
     if leads_on:
-        with suppress(StoreError):
-            yield from deliver_flow(queue, until_s=time.monotonic() + _GOES_ON_FOR_S)
+        yield from take_along([queue])
     return answer
 
 
@@ -108,6 +113,5 @@ def retrying(queue: str, batch_id: str) -> Steps[RetriedMembers]:
         for where, ids in by_queue(places):
             came_of.update((yield retry(where, ids)))
             others |= {where} - {queue}
-    with suppress(StoreError):  # a daemon tells it
-        yield from deliver_flows(dict.fromkeys(others, 0))
+    yield from take_along(others)
     return RetriedMembers(Closed.DONE, came_of[Retried.READY], came_of[Retried.KEY_TAKEN])

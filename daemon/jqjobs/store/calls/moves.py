@@ -7,17 +7,16 @@ Whoever stops in between leaves them there: a daemon goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from enum import IntEnum, StrEnum
 
-from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError
+from jqjobs.errors import Conflict, InvalidOption, NotFound
 from jqjobs.jobs.partitions import queue_of
 from jqjobs.jobs.records import check_name
 from jqjobs.store import keys
 from jqjobs.store.call import Call
 from jqjobs.store.calls.bringing import Bringing
 from jqjobs.store.calls.endings import Ending, job_end
-from jqjobs.store.calls.flows import deliver_flows
+from jqjobs.store.calls.flows import take_along
 from jqjobs.store.calls.transfers import Delivered, Transfers, transfers
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.scripts import script
@@ -88,8 +87,7 @@ def _deliver(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Move
             continue
         bringing = Bringing(queue)
         answers = yield from bringing.bring(found)
-        with suppress(StoreError):  # a daemon tells batches where their members are
-            yield from deliver_flows(dict.fromkeys(bringing.onward, 0))
+        yield from take_along(bringing.onward)  # batches hear where their members are
         bringing.failures.raise_first()
         late += Delivered.LATE in answers.values()
         came_of |= {
