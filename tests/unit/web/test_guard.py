@@ -94,6 +94,7 @@ ACTS = (
     "/api/v1/jobs", "/api/v1/bulk", "/api/v1/queues/q/pause", "/api/v1/queues/q/resume", "/api/v1/schedules/q/s/run",
     "/api/v1/schedules/q/s/pause", "/api/v1/daemons/d/stop", "/api/v1/jobs/q/1/retry", "/api/v1/jobs/q/1/cancel",
     "/api/v1/jobs/q/1/promote", "/api/v1/jobs/q/1/delete", "/api/v1/jobs/q/1/resolve",
+    "/api/v1/batches", "/api/v1/batches/q/b/close", "/api/v1/batches/q/b/cancel",
 )  # fmt: skip
 
 

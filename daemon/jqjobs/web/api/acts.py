@@ -8,6 +8,7 @@ from typing import Any
 from jqjobs.errors import InvalidOption
 from jqjobs.operations.arguments import check_known
 from jqjobs.web import acting
+from jqjobs.web.access import Right
 from jqjobs.web.bulk import act_in_bulk, read_bulk
 from jqjobs.web.http import Response, json_response
 from jqjobs.web.visit import Visit
@@ -28,7 +29,7 @@ def on_job(visit: Visit) -> Response:
 
 def on_queue(visit: Visit) -> Response:
     """Pause or resume a queue."""
-    given = _given(visit, "reason", "until")
+    given = _given(visit, Right.PAUSE, "reason", "until")
     said = {word: _text(given, word) for word in ("reason", "until")}
     return json_response(200, acting.act_on_queue(visit, visit.params["act"], visit.params["queue"], **said))
 
@@ -47,8 +48,9 @@ def add_schedule(visit: Visit) -> Response:
 
 def on_batch(visit: Visit) -> Response:
     """Cancel a batch and its members, retry those that are dead, or close it."""
-    params, count = visit.params, _given(visit, "count").get("count")
-    return json_response(200, acting.act_on_batch(visit, params["act"], params["queue"], params["id"], count))
+    params, act = visit.params, visit.params["act"]
+    count = _given(visit, acting.BATCH_ACTS.get(act, Right.READ), "count").get("count")
+    return json_response(200, acting.act_on_batch(visit, act, params["queue"], params["id"], count))
 
 
 def open_batch(visit: Visit) -> Response:
@@ -59,7 +61,7 @@ def open_batch(visit: Visit) -> Response:
 
 def on_daemon(visit: Visit) -> Response:
     """Tell a daemon, by its name or id, what to do."""
-    params, argument = visit.params, _text(_given(visit, "argument"), "argument")
+    params, argument = visit.params, _text(_given(visit, Right.DAEMON, "argument"), "argument")
     return json_response(200, acting.act_on_daemon(visit, params["act"], params["daemon"], argument))
 
 
@@ -71,8 +73,12 @@ def in_bulk(visit: Visit) -> Response:
     return json_response(200, told | answer.as_json())
 
 
-def _given(visit: Visit, *words: str) -> Mapping[str, Any]:
-    """Return what the body says. Raises: InvalidOption for other words: misspelt, they would be passed over."""
+def _given(visit: Visit, right: Right, *words: str) -> Mapping[str, Any]:
+    """Return what the body says, to who has the right to the act.
+
+    Raises: NotAllowed; InvalidOption for other words: misspelt, they would be passed over.
+    """
+    visit.access.require(right)
     given = visit.request.json()
     check_known(given, words)
     return given
