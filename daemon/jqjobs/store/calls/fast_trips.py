@@ -9,8 +9,8 @@ from jqjobs.jobs.records import Status
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store import keys
 from jqjobs.store.call import Call
-from jqjobs.store.calls.trips import Trip, plain_jobs
-from jqjobs.store.reply_values import moment, text
+from jqjobs.store.calls.trips import Trip, plain_job, plain_jobs
+from jqjobs.store.reply_values import text
 from jqjobs.store.scripts import script
 
 
@@ -52,10 +52,6 @@ def _parse_single(reply: Any, queue: str, now_ms: int, done: str) -> Trip:
     if len(reply) < 3:
         return Trip(Status(reply[0]), now_ms, is_fast=True)
     _, more, is_stale, *taken = reply
-    jobs = [_taken(queue, *taken)] if taken else []
+    jobs = [plain_job(queue, *taken)] if taken else []
     stale = (done,) if is_stale else ()
     return Trip(Status.OK, now_ms, stale=stale, jobs=jobs, left_in=queue if more else None, is_fast=True)
-
-
-def _taken(queue: str, job_id: bytes, name: bytes, payload: bytes, since: bytes | None = None) -> TakenJob:
-    return TakenJob(queue, job_id.decode(), 1, name.decode(), payload, moment(since))

@@ -176,10 +176,15 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     return trip if rest is None else _with_rest(trip, rest, queues)
 
 
+def plain_job(queue: str, job_id: bytes, name: bytes, payload: bytes, since: bytes | None = None) -> TakenJob:
+    """Return one job of a name and a payload, taken for the first time. ``since``: it waits, as ms; None: unknown."""
+    return TakenJob(queue, job_id.decode(), 1, name.decode(), payload, moment(since))
+
+
 def plain_jobs(queue: str, ids: bytes, runs: Any, payloads: Sequence[bytes]) -> list[TakenJob]:
     """Return jobs as lua/rules/trip/take_plain.lua has them."""
     if len(payloads) == 1:
-        return [TakenJob(queue, ids.decode(), 1, runs[0].decode(), payloads[0], moment(runs[1]))]
+        return [plain_job(queue, ids, runs[0], payloads[0], runs[1])]
     names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 2]) for j in range(0, len(runs), 3))
     since = chain.from_iterable(repeat(moment(runs[j + 1]), runs[j + 2]) for j in range(0, len(runs), 3))
     return list(map(TakenJob, repeat(queue), ids.decode().split(" "), repeat(1), names, payloads, since))
