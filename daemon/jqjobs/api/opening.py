@@ -12,7 +12,7 @@ from jqjobs.api.engine import Engine
 from jqjobs.api.steps import Step, calls_of, written_steps
 from jqjobs.base.clock import Duration
 from jqjobs.errors import Conflict, InvalidOption, StoreError
-from jqjobs.jobs.flow import OnDead, batch_ref
+from jqjobs.jobs.flow import OnDead, batch_ref, on_dead_of
 from jqjobs.jobs.options import positive_ms
 from jqjobs.jobs.records import check_name, new_id
 from jqjobs.store.calls.batches import Opened, open_batch
@@ -89,8 +89,7 @@ def opening(
     always: Step | None, on_dead: str, keep: Duration,
 ) -> Opening:  # fmt: skip
     """Return a batch that is to be opened, see `App.batch`. Raises: InvalidOption, InvalidName."""
-    if on_dead not in list(OnDead):
-        raise InvalidOption(f"on_dead {on_dead!r} is none of {', '.join(OnDead)}")
+    does_on_dead = on_dead_of(on_dead)
     if batch_id is not None:
         check_name(batch_id, "id")
     after = [then] if then is not None else []
@@ -98,6 +97,6 @@ def opening(
     home = queue or next((call.job.queue for step in (*after, *finally_) for call in calls_of(step)), "default")
     home, batch_id = batch_ref(f"{home}/{new_id() if batch_id is None else batch_id}")
     return Opening(
-        Batch(home, batch_id, engine), OnDead(on_dead), positive_ms(keep, "keep"),
+        Batch(home, batch_id, engine), does_on_dead, positive_ms(keep, "keep"),
         written_steps(after), written_steps(finally_), engine,
     )  # fmt: skip

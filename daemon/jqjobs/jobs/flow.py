@@ -41,6 +41,13 @@ class OnDead(StrEnum):
     GO = "go"  #: on, as if it had succeeded
 
 
+def on_dead_of(said: str) -> OnDead:
+    """Return what somebody wants of a batch with a dead member. Raises: InvalidOption."""
+    if said not in list(OnDead):
+        raise InvalidOption(f"on_dead {said!r} is none of {', '.join(OnDead)}")
+    return OnDead(said)
+
+
 class BatchState(StrEnum):
     """How far a batch is."""
 

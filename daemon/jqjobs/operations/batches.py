@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from jqjobs.base.clock import Duration
 from jqjobs.base.words import plural
-from jqjobs.errors import Conflict, InvalidOption, NotFound, StoreError, StoreUnavailable
-from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, batch_ref
+from jqjobs.errors import Conflict, NotFound, StoreError, StoreUnavailable
+from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, batch_ref, on_dead_of
 from jqjobs.jobs.options import positive_ms
 from jqjobs.jobs.records import check_name
 from jqjobs.operations.steps import steps_json
@@ -128,11 +128,8 @@ def wanted_batch(
     """
     queue, batch_id = batch_ref(ref)
     check_name(queue, "queue")
-    if on_dead not in list(OnDead):
-        raise InvalidOption(f"on_dead {on_dead!r} is none of {', '.join(OnDead)}")
-    asked = WantedBatch(
-        queue, batch_id, read_steps(then), read_steps(always), OnDead(on_dead), positive_ms(keep, "keep")
-    )
+    does_on_dead = on_dead_of(on_dead)
+    asked = WantedBatch(queue, batch_id, read_steps(then), read_steps(always), does_on_dead, positive_ms(keep, "keep"))
     for steps in (asked.then, asked.always):
         check_ids(len(batch_id) + len(".always"), 1, steps)
     return asked
