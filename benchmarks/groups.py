@@ -48,7 +48,7 @@ def _waits(stage: Stage, whale: int) -> list[int]:
         stage.pause(turn.queue, resume=True)
         wait_until(lambda: stage.done(turn.queue) >= whale // 10, 60)
         stage.pause(turn.queue)
-        wait_until(lambda: stage.done(turn.queue) == cells[_TENANTS], 60)
+        wait_until(lambda: not stage.store.wire.call("KEYS", f"jq:{{{turn.queue}}}:active:*"), 60)
         before = cells[_TENANTS]
         turn.enqueue_many([(tenant,) for tenant in range(_TENANTS)])
         stage.pause(turn.queue, resume=True)
