@@ -248,6 +248,25 @@ def test_the_catalog_gives_the_priority_an_envelope_leaves_out(system: QueueSyst
     assert system.score("ready", "b") == 2
 
 
+@pytest.mark.parametrize("published", [{}, {"priority": 7}, {"delay_ms": 500}, {"priority": 7.5}, {"priority": "x"}])
+def test_the_short_way_of_most_envelopes_leads_where_the_long_one_does(
+    system: QueueSystem, published: dict[str, Any]
+) -> None:
+    said: list[dict[str, Any]] = [{}, {"priority": 3}, {"id": "a"}, {"id": "a"}, {"priority": -4096}, {"meta": {}}]
+    said += [{"job": "no name"}, {"id": "g", "group": "g"}, {}, {"priority": 3}, {"id": "b", "priority": 0}]
+    came = []
+    for queue, more in (("short", {}), ("long", {"tags": []})):  # no tags: as if nothing was said of them
+        system.run(leases.publish(queue, 30_000, {"n": published}))
+        system.push(*({"job": "n"} | each | more for each in said), queue=queue)
+        counts = system.ingest(queue)
+        places = [
+            system.redis("ZRANGE", system.key(part, queue), 0, -1, "WITHSCORES") for part in ("ready", "scheduled")
+        ]
+        ids = [job_id.decode() for place in places for job_id in place[::2]]
+        came.append((counts, places, [system.job(job_id, queue) | {"payload": ""} for job_id in ids]))
+    assert came[0] == came[1]
+
+
 def test_rejected_is_bounded_by_count(system: QueueSystem) -> None:
     for _ in range(11):
         system.push(*["no"] * 100)

@@ -1,9 +1,8 @@
---: include name arrival/flow_words
+--: include name arrival/decoded arrival/flow_words
 -- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: its bytes are stored as they are, and the
 -- worker decodes them strictly, since cjson accepts more than JSON allows.
 -- Gives: is_coalesce, is_word, field_complaint, check_envelope
 
-local MOST_ENVELOPE_BYTES = 1048576
 local LONGEST_MS = 316224000000   -- ten years
 local NUMBERS = {                 -- key → least, greatest
   priority = { -4096, 4095 }, delay_ms = { -LONGEST_MS, LONGEST_MS }, due_ms = { 0, 9007199254740991 },
@@ -35,15 +34,15 @@ local function field_complaint(key, value, range, kind)
   end
 end
 
--- Returns the envelope, decoded; or nil and the reason for refusing it. Of what is no job only that it is that.
-local function check_envelope(raw)
-  if #raw > MOST_ENVELOPE_BYTES then return nil, 'too_large: more than 1 MiB' end
-  if not string.find(raw, '^%s*{') then return nil, 'not_object: an envelope is a JSON object' end
-  local readable, envelope = pcall(cjson.decode, raw)
-  if not readable or type(envelope) ~= 'table' then return nil, 'not_json: it does not parse' end
+-- decoded: nil where that is yet to be done. Returns the envelope, decoded; or nil and the reason for refusing it. Of
+-- what is no job only that it is that.
+local function check_envelope(raw, decoded)
+  local envelope, refused = decoded, nil
+  if not envelope then envelope, refused = decode_envelope(raw) end
+  if not envelope then return nil, refused end
   if is_word(envelope) then return envelope end
   for key, value in pairs(envelope) do
-    local wrong = field_complaint(key, value, NUMBERS[key], OTHERS[key])
+    local wrong = type(value) ~= OTHERS[key] and field_complaint(key, value, NUMBERS[key], OTHERS[key])
     if wrong then return nil, 'bad_field: ' .. wrong end
   end
   local key, coalesce, group = envelope.key, envelope.coalesce, envelope.group

@@ -21,8 +21,8 @@ end
 
 -- Returns the job as a table, or a table with what is said of a job or a batch that is there (inbox_answer.lua,
 -- batch_word.lua); or nil and the reason for refusing it.
-local function read_envelope(raw, now)
-  local envelope, refused = check_envelope(raw)
+local function read_envelope(raw, now, decoded)
+  local envelope, refused = check_envelope(raw, decoded)
   if not envelope then return nil, refused end
   if is_word(envelope) then return { answer = envelope } end
   local delay, due = envelope.delay_ms, envelope.due_ms and digits(envelope.due_ms)

@@ -2,9 +2,13 @@
 -- Where a call is written, and where its job stands in the queue: ready, or scheduled when it is due later.
 -- Gives: write_call, place
 
--- fields: flat pairs, stored as they are.
+local moments = {}  -- ms → text: of many jobs of a call it is one, and to have Redis write it takes long
+
+-- since: ms, a number or text. fields: flat pairs, stored as they are.
 local function write_call(job, new, since)
-  redis.call('HSET', job, 'name', new.name, 'payload', new.payload, 'enqueued', since, unpack(new.fields))
+  local time = moments[since] or string.format('%.0f', since)
+  moments[since] = time
+  redis.call('HSET', job, 'name', new.name, 'payload', new.payload, 'enqueued', time, unpack(new.fields))
   if (tonumber(new.priority) or 0) ~= 0 then redis.call('HSET', job, 'priority', new.priority) end
 end
 
