@@ -222,12 +222,19 @@ def record_json(record: BatchRecord) -> dict[str, Any]:
     return batch_json(record.status) | {
         "then": steps_json(record.then), "always": steps_json(record.always), "expected": record.expected,
         "cancelling": record.is_cancelled and not record.status.is_over, "keep_ms": record.keep_ms,
+        "rejected": list(record.rejected),
     }  # fmt: skip
 
 
 def found_json(found: FoundBatch) -> dict[str, Any]:
     """Return a batch with its members, as `batch show` and the API tell it."""
     return {"batch": record_json(found.record), "open": found.open, "dead": found.dead, "kept": found.kept}
+
+
+def rejected_in_words(record: BatchRecord) -> list[str]:
+    """Return of each callback that was rejected where that says why."""
+    where = f"jqctl job list --queue {record.status.queue} --state rejected says why"
+    return [f"{word} was rejected, and does not come: {where}" for word in record.rejected]
 
 
 def what_it_waits_for(record: BatchRecord) -> str:

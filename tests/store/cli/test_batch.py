@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from jqjobs.cli.exit_codes import Exit
@@ -39,6 +41,19 @@ def test_a_batch_is_listed_shown_and_cancelled(system: QueueSystem, terminal: Te
     assert terminal.json("batch", "show", "q/b")["batch"]["state"] == "cancelled"
     assert terminal.run("batch", "cancel", "q/b") == Exit.CONFLICT
     assert terminal.run("batch", "show", "q/none") == Exit.NOT_FOUND
+
+
+def test_a_batch_says_which_of_what_comes_after_it_was_rejected(system: QueueSystem, terminal: Terminal) -> None:
+    system.add("done.always")
+    then, always = (json.dumps({"job": name, "queue": "q"}) for name in ("report", "unlock"))
+    assert terminal.run("batch", "open", "q/done", "--then", then, "--always", always) == Exit.OK
+    assert terminal.run("batch", "close", "q/done") == Exit.OK
+
+    assert terminal.json("batch", "show", "q/done")["batch"]["rejected"] == ["always"]
+    assert terminal.run("batch", "show", "q/done") == Exit.OK
+    why = "jqctl job list --queue q --state rejected says why"
+    assert f"always was rejected, and does not come: {why}" in terminal.out
+    assert "then was rejected" not in terminal.out
 
 
 def test_the_dead_members_of_a_batch_are_sent_back(system: QueueSystem, terminal: Terminal) -> None:

@@ -114,6 +114,21 @@ def test_who_sends_dead_members_back_tells_of_them_for_a_second(
     assert len(system.ids("notices", "other")) == 50
 
 
+@pytest.mark.parametrize("queue", ["q", "other"])
+def test_a_batch_says_of_a_callback_whose_id_another_job_has_that_it_was_rejected(
+    system: QueueSystem, queue: str
+) -> None:  # fmt: skip
+    system.add("b.then", queue=queue)
+    then, always = written([step("done", queue=queue)]), written([step("over")])
+    system.run(batches.open_batch("q", "b", "nonce", OnDead.WAIT, 1000, then, always))
+    close(system, 0)
+    tell(system)
+
+    record = system.run(batches.batch_record("q", "b"))
+    assert (record.status.state, record.rejected) == (BatchState.SUCCEEDED, ("then",))
+    assert system.rejected() == [("id_taken: there is a b.then already", step("done", queue=queue))]
+
+
 def test_an_empty_batch_is_over_when_it_is_closed(system: QueueSystem) -> None:
     open_batch(system)
     close(system, 0)

@@ -75,6 +75,18 @@ def test_all_dead_members_of_a_batch_are_retried_by_one_button(waiting: QueueSys
     assert "no dead members sent back" in browser.press("/batches/q/import/retry")
 
 
+def test_a_batch_whose_callback_was_rejected_says_so_and_does_not_lead_to_the_job_that_has_its_id(
+    system: QueueSystem, browser: Browser
+) -> None:  # fmt: skip
+    system.add("import.always")
+    open_batch(system, "import", 0)
+    page = browser.see("/batches/q/import")
+
+    assert "unlock, then tell</a>" not in page
+    assert re.search(r'unlock, then tell <strong class="bad">was rejected</strong>.*state=rejected', page)
+    assert page.count("was rejected") == 1
+
+
 def test_a_batch_is_cancelled_by_its_button(waiting: QueueSystem, browser: Browser) -> None:
     assert 'action="/batches/q/go/cancel"' in browser.see("/batches/q/go")
     assert "batch q/go is cancelled" in browser.press("/batches/q/go/cancel")

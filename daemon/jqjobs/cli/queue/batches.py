@@ -23,6 +23,7 @@ from jqjobs.operations.batches import (
     found_json,
     list_batches,
     open_batch,
+    rejected_in_words,
     retried_in_words,
     retry_batch,
     wanted_batch,
@@ -129,6 +130,7 @@ def show(session: Session, ref: str) -> None:
     lines += [f"{kind}: {member}" for kind in ("open", "dead") for member in getattr(found, kind)]
     for word, steps in (("then", found.record.then), ("always", found.record.always)):
         lines += [f"{word}: {', '.join(steps_in_words(steps, status.queue))}"] if steps else []
+    lines += rejected_in_words(found.record)
     if status.state is BatchState.OPEN:
         lines.append(what_it_waits_for(found.record))
     if status.state is BatchState.WAITING:

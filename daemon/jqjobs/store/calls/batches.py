@@ -56,7 +56,7 @@ class BatchRecord(NamedTuple):
 
     ``expected``: so many members are added to it before it is closed; None: it is not closed. ``is_cancelled``: its
     members are to be cancelled. ``has_ended``: all have ended once, so that ``always`` has begun. ``keep_ms``: so long
-    it is known after its end.
+    it is known after its end. ``rejected``: which of "then" and "always" did not begin, as when a job has its id.
     """
 
     status: BatchStatus
@@ -66,6 +66,7 @@ class BatchRecord(NamedTuple):
     is_cancelled: bool
     has_ended: bool
     keep_ms: int | None
+    rejected: tuple[str, ...]
 
 
 def open_batch(
@@ -101,6 +102,7 @@ def batch_record(queue: str, batch_id: str) -> Call[BatchRecord]:
         return BatchRecord(
             _status(queue, batch_id, known, *reply[1:]), then, always, integer(known.get("expected")),
             "cancelled" in known, "always_ran" in known, integer(known.get("keep")),
+            tuple(word for word in ("then", "always") if f"{word}_rejected" in known),
         )  # fmt: skip
 
     return Call(script("batch"), (keys.meta(queue),), ("", batch_id), parse, repeatable=True)

@@ -58,11 +58,12 @@ class Members(NamedTuple):
 
 
 class ComesAfter(NamedTuple):
-    """What comes after a batch. ``url``: of the job that has begun, "" before."""
+    """What comes after a batch. ``url``: of the job that has begun, "" before, and where it was rejected."""
 
     word: str
     steps: str
     url: str
+    is_rejected: bool
 
 
 def batches(visit: Visit) -> Response:
@@ -114,6 +115,7 @@ def batch_page(visit: Visit) -> Response:
         "batch.html", row=_row(visit, found.record), batch=status, members=members,
         after=_after(visit, found.record), on_dead=ON_DEAD[status.on_dead],
         queue_url=visit.url(path_of("queues", status.queue)),
+        rejected_url=visit.url("/jobs", queue=status.queue, state="rejected"),
         may_cancel=visit.access.may(Right.CANCEL) and not status.is_over and not found.record.is_cancelled,
         may_close=visit.access.may(Right.ENQUEUE) and status.state is BatchState.OPEN and found.record.expected is None,
         may_retry=visit.access.may(Right.RETRY) and not status.is_over and status.dead,
@@ -131,7 +133,9 @@ def _after(visit: Visit, record: BatchRecord) -> list[ComesAfter]:
         queue, job_id = steps[0].queue or status.queue, f"{status.id}.{word}"
         has_begun = record.has_ended if word == "always" else status.state is BatchState.SUCCEEDED
         url = path_of("batches", queue, job_id) if steps[0].is_list else path_of("jobs", queue, job_id)
-        found.append(ComesAfter(word, _words(steps, status.queue), visit.url(url) if has_begun else ""))
+        is_rejected = word in record.rejected
+        leads_on = has_begun and not is_rejected
+        found.append(ComesAfter(word, _words(steps, status.queue), visit.url(url) if leads_on else "", is_rejected))
     return found
 
 

@@ -12,6 +12,7 @@ local function finish(q, now, id, ended)
 end
 
 -- kind: "then" or "always". It is told how many have ended how, as what came before it; not after a list in a chain.
+-- What is rejected the batch says, for people.
 local function call_back(q, now, id, kind, dead)
   local f = redis.call('HMGET', q .. 'batch:' .. id, kind, 'succeeded', 'opened')
   if not f[1] or f[1] == '' then return end
@@ -19,7 +20,8 @@ local function call_back(q, now, id, kind, dead)
   if string.sub(f[3], 1, 5) ~= 'chain' then
     previous = string.format('{"batch":"%s","succeeded":%s,"dead":%d}', caller, f[2] or 0, dead)
   end
-  begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, previous, caller)
+  local has_begun = begin_steps(q, now, id .. '.' .. kind, 1, f[1], nil, previous, caller)
+  if not has_begun then redis.call('HSET', q .. 'batch:' .. id, kind .. '_rejected', now) end
 end
 
 -- Members are to be cancelled, in whichever queues they are: who takes notices along sees to it, and daemons do not

@@ -32,15 +32,22 @@ local function leave_for(q, now, id, target)
   return true
 end
 
+-- caller, id: "queue/batch", and "batch.then" or "batch.always". Its batch may be forgotten by now.
+local function note_rejected(q, now, caller, id)
+  local batch, kind = q .. 'batch:' .. string.match(caller, '[^/]+$'), string.match(id, '%a+$')
+  if redis.pcall('HEXISTS', batch, 'opened') == 1 then redis.call('HSET', batch, kind .. '_rejected', now) end
+end
+
 -- It was not taken there, and is where it was again. It has left `transfers`.
 local function come_back(q, now, id, state, score)
   if state == 'ready' or state == 'suspects' then return give_back(q, id, score) end
   if state == 'parked' then return park(q, now, id, redis.call('HGET', q .. 'job:' .. id, 'rank') or score) end
   if state == 'scheduled' then return set_alarm(q, id, score) end
   if state == 'new' then  -- it was never here, and another job has its id, or its key, there
-    local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'spread', 'key')
+    local f = redis.call('HMGET', q .. 'job:' .. id, 'payload', 'spread', 'key', 'caller')
     if not f[2] then  -- it follows an end; an envelope that is there already changes nothing
       refuse_taken(q, now, id, f[1] or '')
+      if f[4] then note_rejected(q, now, f[4], id) end
       flow_turns(q, now, id, 'gone')
     end
     return forget(q, id, f[3] or nil)
