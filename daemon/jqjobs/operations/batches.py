@@ -21,6 +21,7 @@ from jqjobs.store.calls.flows import acting, cancelling, retrying
 from jqjobs.store.calls.telling import Telling
 from jqjobs.store.calls.upkeep import add_queues
 from jqjobs.store.reads.catalog import Offer
+from jqjobs.store.reads.damage import explaining_batch
 from jqjobs.store.steps import run_steps
 from jqjobs.store.store import Store
 
@@ -100,11 +101,12 @@ def _sound(answer: T | StoreError) -> T | None:
 def find_batch(store: Store, ref: str) -> FoundBatch:
     """Return a batch by its ``queue/id``. Raises: NotFound, InvalidName, InvalidOption."""
     queue, batch_id = batch_ref(ref)
-    record = store.run(batches.batch_record(queue, batch_id))
-    if record.status.state is BatchState.UNKNOWN:
-        raise _not_found(ref)
-    asked = [batches.batch_members(queue, batch_id, which) for which in ("open", "dead", "kept")]
-    opened, dead, kept = (sorted(page.places)[:MOST_MEMBERS] for page in store.run_all(asked))
+    with explaining_batch(store, queue, batch_id):
+        record = store.run(batches.batch_record(queue, batch_id))
+        if record.status.state is BatchState.UNKNOWN:
+            raise _not_found(ref)
+        asked = [batches.batch_members(queue, batch_id, which) for which in ("open", "dead", "kept")]
+        opened, dead, kept = (sorted(page.places)[:MOST_MEMBERS] for page in store.run_all(asked))
     return FoundBatch(record, opened, dead, kept)
 
 
@@ -114,7 +116,8 @@ def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
     Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
     """
     queue, batch_id = batch_ref(ref)
-    _check(run_steps(store.run, cancelling(queue, batch_id)), ref)
+    with explaining_batch(store, queue, batch_id):
+        _check(run_steps(store.run, cancelling(queue, batch_id)), ref)
     return {"batch": ref, "cancelled": True}
 
 
@@ -146,9 +149,10 @@ def open_batch(
     then, always = (written_steps(store, each, shown, unchecked=unchecked) for each in (asked.then, asked.always))
     said = repr((asked.on_dead.value, asked.keep_ms, then.text, always.text)).encode()
     store.run(add_queues([asked.queue]))
-    before = store.run(batches.batch_status(*home))
     who = blake2s(said, digest_size=8).hexdigest()  # so that the same one is known when it comes again
-    opened = store.run(batches.open_batch(*home, who, asked.on_dead, asked.keep_ms, then.text, always.text))
+    with explaining_batch(store, *home):
+        before = store.run(batches.batch_status(*home))
+        opened = store.run(batches.open_batch(*home, who, asked.on_dead, asked.keep_ms, then.text, always.text))
     if opened is Opened.TAKEN or before.is_over:
         raise Conflict(f"there is a batch {ref} already", hint="each batch has an id of its own")
     return {"batch": ref, "opened": before.state is BatchState.UNKNOWN, "warning": then.warning or always.warning}
@@ -161,15 +165,18 @@ def close_batch(store: Store, ref: str, count: int | None = None) -> dict[str, A
     Raises: NotFound; Conflict when somebody has closed it before; InvalidName, InvalidOption.
     """
     queue, batch_id = batch_ref(ref)
-    count = max(count or 0, store.run(batches.batch_status(queue, batch_id)).total)
-    closed = run_steps(store.run, acting(queue, batches.close_batch(queue, batch_id, count)))
+    with explaining_batch(store, queue, batch_id):
+        count = max(count or 0, store.run(batches.batch_status(queue, batch_id)).total)
+        closed = run_steps(store.run, acting(queue, batches.close_batch(queue, batch_id, count)))
     _check(closed, ref, hint=f"jqctl batch show {ref} tells how it stands", how="closed")
     return {"batch": ref, "closed": True, "count": count}
 
 
 def check_is_open(store: Store, ref: str) -> None:
     """Raise NotFound or Conflict unless somebody may add to a batch who is no member of it."""
-    status = store.run(batches.batch_status(*batch_ref(ref)))
+    queue, batch_id = batch_ref(ref)
+    with explaining_batch(store, queue, batch_id):
+        status = store.run(batches.batch_status(queue, batch_id))
     if status.state is BatchState.UNKNOWN:
         raise _not_found(ref)
     if status.state is not BatchState.OPEN:
@@ -189,7 +196,9 @@ def retry_batch(store: Store, ref: str) -> dict[str, Any]:
 
     Raises: NotFound; Conflict when it is over; InvalidName, InvalidOption.
     """
-    answer = run_steps(store.run, retrying(*batch_ref(ref)))
+    queue, batch_id = batch_ref(ref)
+    with explaining_batch(store, queue, batch_id):
+        answer = run_steps(store.run, retrying(queue, batch_id))
     _check(answer.batch, ref, hint="its members may be retried one by one; nothing comes after it any more")
     return {"batch": ref, "retried_count": answer.retried, "refused_count": answer.key_taken}
 

@@ -56,6 +56,16 @@ def test_a_batch_says_which_of_what_comes_after_it_was_rejected(system: QueueSys
     assert "then was rejected" not in terminal.out
 
 
+@pytest.mark.parametrize("act", ["show", "retry", "close", "cancel"])
+def test_a_damaged_batch_says_which_of_its_keys_is(system: QueueSystem, terminal: Terminal, act: str) -> None:
+    part = ":open" if act == "cancel" else ""
+    system.redis("SET", system.key(f"batch:b{part}"), "x")
+
+    assert terminal.run("batch", act, "q/b") == Exit.ERROR
+    kind = "set" if part else "hash"
+    assert terminal.err.startswith(f"jqctl: batch q/b is damaged: jq:{{q}}:batch:b{part} is a string, not a {kind} (")
+
+
 def test_the_dead_members_of_a_batch_are_sent_back(system: QueueSystem, terminal: Terminal) -> None:
     assert terminal.json("batch", "retry", "q/b") == {"batch": "q/b", "retried_count": 1, "refused_count": 0}
     assert terminal.run("batch", "retry", "q/b") == Exit.OK

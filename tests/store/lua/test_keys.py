@@ -9,7 +9,7 @@ import jqjobs.store
 from jqjobs.jobs.records import Kind
 from jqjobs.store import keys
 from jqjobs.store.calls import daemons, leases
-from jqjobs.store.reads.damage import OF_QUEUE
+from jqjobs.store.reads.damage import OF_BATCH, OF_QUEUE
 from store.queue_system import QueueSystem
 
 
@@ -42,9 +42,13 @@ def test_python_and_the_scripts_build_the_same_names(system: QueueSystem) -> Non
 
 
 def test_python_and_the_scripts_know_of_the_same_types() -> None:
-    rule = (Path(jqjobs.store.__path__[0]) / "lua/rules/mend.lua").read_text("utf-8")
-    mended = dict(re.findall(r"(\w+) = '(\w+)'", rule.partition("KINDS = {")[2].partition("}")[0]))
-    assert {part: kind for kind, parts in OF_QUEUE.items() for part in parts.split()} == mended
+    rules = Path(jqjobs.store.__path__[0]) / "lua/rules"
+    mended = (rules / "mend.lua").read_text("utf-8").partition("KINDS = {")[2].partition("}")[0]
+    assert {part: kind for kind, parts in OF_QUEUE.items() for part in parts.split()} == dict(
+        re.findall(r"(\w+) = '(\w+)'", mended)
+    )
+    of_batch = (rules / "damaged.lua").read_text("utf-8").partition("PARTS_OF_BATCH = {")[2].partition("}")[0]
+    assert dict(re.findall(r"'([:\w]*)'\] = '(\w+)'", of_batch)) == OF_BATCH
 
 
 def test_every_key_of_a_queue_is_in_its_slot(system: QueueSystem) -> None:
