@@ -388,4 +388,6 @@ def test_who_may_not_read_the_history_of_a_job_leaves_it_to_others_and_takes_alo
     limited = QueueSystem(real_system.url, real_system.kind, rights, real_system.clock)
     assert [job.id for job in limited.run(transfers.transfers("q")).jobs] == ["new"]
     assert [job.id for job in real_system.run(transfers.transfers("q")).jobs] == ["new", "old"]
+    came_of = run_steps(limited.run, moves.move_jobs("q", ["old", "new", "none"], "other"))
+    assert came_of == [moves.Moved.MOVING, moves.Moved.MOVED, moves.Moved.UNKNOWN]
     limited.close()

@@ -103,13 +103,22 @@ def _came_of(answer: Delivered, target: str, named: str) -> Moved:
 
 
 def _seen_to_by_others(queue: str, ids: Sequence[str], named: str) -> Steps[dict[str, Moved]]:
-    """Say what came of jobs that a daemon was quicker with: they have a forward, or were refused and are back."""
+    """Say what came of jobs that could not be read: a daemon was quicker, and they have a forward, or were refused and
+    are back; or who asks may not read them, and a daemon is to bring them."""
     came_of = {}
     for job_id in ids:
+        if (yield _is_on_its_way(queue, job_id)):
+            came_of[job_id] = Moved.MOVING
+            continue
         end = yield job_end(queue, job_id)
-        is_there = Delivered.DELIVERED if end.ending is Ending.MOVED else Delivered.ID_TAKEN
-        came_of[job_id] = _came_of(is_there, end.moved_to, named)
+        came_of[job_id] = Moved.UNKNOWN if end.ending is Ending.GONE else Moved.BACK
+        if end.ending is Ending.MOVED:
+            came_of[job_id] = _came_of(Delivered.DELIVERED, end.moved_to, named)
     return came_of
+
+
+def _is_on_its_way(queue: str, job_id: str) -> Call[bool]:
+    return Call(script("inspect"), (keys.meta(queue),), ("", job_id), lambda reply: reply[1] == b"moving")
 
 
 def check(answer: Moved, reference: str, target: str) -> None:
