@@ -58,6 +58,26 @@ def test_members_of_a_cancelled_batch_are_cancelled_turn_by_turn_and_no_round_is
     assert (len(system.ids("dead")), system.ids("notices")) == (1000, [])
 
 
+def test_what_there_was_no_time_for_is_not_left_until_it_is_overdue(
+    system: QueueSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[Mapping[str, int]]()
+
+    def noted(waiting: Mapping[str, int], until_s: float) -> Steps[tuple[int, dict[str, int]]]:
+        asked.append(waiting)
+        return deliver_flows(waiting, until_s)
+
+    monkeypatch.setattr(housekeeping, "_TURN_S", 0)
+    monkeypatch.setattr(housekeeping, "deliver_flows", noted)
+    system.run(batches.open_batch("q", "b", "nonce", OnDead.WAIT, 1000))
+    system.add(*(f"m{number}" for number in range(1000)), fields=("flow", "b", "batch", "q/b"))
+    system.run(batches.cancel_batch("q", "b"))
+    chores = Housekeeping(system.store, DaemonSettings("shop:app", "redis://"))
+    chores.deliver_from(["q"])  # has just ended jobs there
+    chores.do(["q"])
+    assert asked == [{"q": 0}, {"q": 0}]
+
+
 def test_queues_share_the_time_in_which_what_leaves_them_is_taken_along(
     system: QueueSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,7 +130,8 @@ class Housekeeping:
     def _deliver(self, name: str, age_ms: int, until_s: float) -> None:
         """Bring jobs and notices to the queue that they left for: nobody else has. Some of them when the time is over:
         queues share it, since leases are renewed by this thread."""
-        waiting = self._undelivered.pop(name, {}) | {name: age_ms}
+        known = self._undelivered.pop(name, {})
+        waiting = known | {name: min(age_ms, known.get(name, age_ms))}
         brought, left = run_steps(self._nodes.run, deliver_flows(waiting, until_s))
         if left:
             self._undelivered[name] = left
