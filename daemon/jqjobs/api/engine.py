@@ -42,6 +42,10 @@ class Engine(Protocol):
         """Do what `run` does, from a coroutine."""
         ...
 
+    def check_runs(self, what: str, state: str) -> None:
+        """Raise ResultTimeout where nothing can end while somebody waits. ``what``: is waited for, in words."""
+        ...
+
     def subscribe(self, queue: str, job_id: str) -> AbstractContextManager[Subscription]:
         """Listen to the end of a job that somebody has asked about (`endings.job_end`).
 

@@ -56,6 +56,7 @@ class WatchedBatch:
             time.sleep(pause_s)
             if (found := self.status()).state not in _GOES_ON:
                 return found
+            self._engine.check_runs(f"batch {self.ref}", found.state)
         raise self._timed_out(timeout)
 
     async def wait_async(self, timeout: Duration | None = None) -> BatchStatus:
@@ -64,6 +65,7 @@ class WatchedBatch:
             await asyncio.sleep(pause_s)
             if (found := await self.status_async()).state not in _GOES_ON:
                 return found
+            self._engine.check_runs(f"batch {self.ref}", found.state)
         raise self._timed_out(timeout)
 
     def results(self) -> Iterator[tuple[JobHandle, Any]]:

@@ -57,6 +57,10 @@ class OnCommit:
         """Do what `run` does, from a coroutine."""
         return await self._engine.run_async(call)
 
+    def check_runs(self, what: str, state: str) -> None:
+        """Raise ResultTimeout where nothing can end while somebody waits."""
+        self._engine.check_runs(what, state)
+
     def subscribe(self, queue: str, job_id: str) -> AbstractContextManager[Subscription]:
         """Listen to the end of a job."""
         return self._engine.subscribe(queue, job_id)

@@ -83,11 +83,14 @@ class MemoryEngine:
         """Do what `run` does, from a coroutine."""
         return self.run(call)
 
-    def subscribe(self, queue: str, job_id: str) -> NoReturn:
+    def check_runs(self, what: str, state: str) -> NoReturn:
         """Raise ResultTimeout: nothing runs while somebody waits here."""
+        raise ResultTimeout(f"{what} has not run: it is {state}", hint="drain() runs jobs in tests")
+
+    def subscribe(self, queue: str, job_id: str) -> NoReturn:
+        """Raise ResultTimeout, as `check_runs` does."""
         record = self.records.get(queue, job_id)
-        state = record.state if record else "gone"
-        raise ResultTimeout(f"job {queue}/{job_id} has not run: it is {state}", hint="drain() runs jobs in tests")
+        self.check_runs(f"job {queue}/{job_id}", record.state if record else "gone")
 
     subscribe_async = subscribe
 

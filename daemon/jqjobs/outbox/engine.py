@@ -98,6 +98,10 @@ class OutboxEngine:
         except StoreUnavailable:
             return True  # who has read it, and reaches Redis where we do not, brings it all the same
 
+    def check_runs(self, what: str, state: str) -> None:
+        """Raise ResultTimeout where nothing can end while somebody waits."""
+        self._engine.check_runs(what, state)
+
     @contextmanager
     def subscribe(self, queue: str, job_id: str) -> Iterator[Any]:
         """Look again and again while the job is in the outbox, listen to its end otherwise."""

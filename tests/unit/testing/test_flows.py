@@ -136,8 +136,6 @@ def test_a_chain_whose_ids_would_be_too_long_is_refused() -> None:
 def test_who_waits_for_a_batch_looks_first_and_last(jobs: InMemory, monkeypatch: pytest.MonkeyPatch) -> None:
     with app.batch() as batch:
         batch.add(double.call(3))
-    with pytest.raises(ResultTimeout):
-        batch.wait(timeout=0)
     waited_s = 0.0
 
     def sleep(pause_s: float) -> None:
@@ -149,8 +147,20 @@ def test_who_waits_for_a_batch_looks_first_and_last(jobs: InMemory, monkeypatch:
     with monkeypatch.context() as patch:
         clock = SimpleNamespace(sleep=sleep, monotonic=lambda: waited_s)
         patch.setattr("jqjobs.api.watched_batches.time", clock)
+        patch.setattr(jobs.engine, "check_runs", lambda what, state: None)  # as where workers run jobs
+        with pytest.raises(ResultTimeout, match="was not over within 0"):
+            batch.wait(timeout=0)
         assert batch.wait(timeout=1).state is BatchState.SUCCEEDED
     assert batch.wait(timeout=0).state is asyncio.run(batch.wait_async(timeout=0)).state is BatchState.SUCCEEDED
+
+
+def test_who_waits_for_a_batch_before_the_drain_hears_that_nothing_runs(jobs: InMemory) -> None:
+    with app.batch(id="b", queue="two") as batch:
+        batch.add(double.call(3))
+    for wait in (batch.wait, lambda: asyncio.run(batch.wait_async())):
+        with pytest.raises(ResultTimeout, match="batch two/b has not run: it is running") as late:
+            wait()
+        assert "drain" in late.value.hint
 
 
 def test_a_process_that_runs_jobs_at_once_forgets_old_batches_and_counts_no_starts(
