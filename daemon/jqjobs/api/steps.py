@@ -9,7 +9,7 @@ import msgspec
 
 from jqjobs.api.calls import JobCall, check_begins
 from jqjobs.errors import InvalidOption
-from jqjobs.jobs.flow import written
+from jqjobs.jobs.flow import MAX_MEMBERS, written
 from jqjobs.jobs.groups import FIELD, group_in
 from jqjobs.jobs.records import NewJob
 
@@ -31,6 +31,8 @@ def calls_of(step: Step) -> Sequence[JobCall]:
     calls = [step] if isinstance(step, JobCall) else step
     if not isinstance(calls, Sequence) or not calls or not all(isinstance(call, JobCall) for call in calls):
         raise InvalidOption(f"{step!r} is no step", hint="a step is job.call(…), or a list of them")
+    if len(calls) > MAX_MEMBERS:
+        raise InvalidOption(f"a list of {len(calls)} steps, more than {MAX_MEMBERS}", hint="a batch takes more")
     return list(calls)
 
 

@@ -17,6 +17,8 @@ from jqjobs.jobs.records import parse_ref
 
 #: What comes after a job has so many steps at most, of so many bytes together.
 MAX_STEPS, MAX_STEP_BYTES = 16, 64 * 1024
+#: So many jobs a step may be that is a list.
+MAX_MEMBERS = 1000
 #: A step whose result takes more passes nothing on to the next one.
 MAX_PREVIOUS_BYTES = 64 * 1024
 #: Ids of what follows are longer than those they derive from.

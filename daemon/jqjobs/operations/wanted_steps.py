@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from jqjobs.base.clock import LONGEST_MS
 from jqjobs.base.words import listed
 from jqjobs.errors import InvalidArguments, InvalidOption
-from jqjobs.jobs.flow import MAX_ID_LENGTH, longest_id, written
+from jqjobs.jobs.flow import MAX_ID_LENGTH, MAX_MEMBERS, longest_id, written
 from jqjobs.jobs.groups import check_group
 from jqjobs.jobs.options import check_integer, check_meta, check_tags
 from jqjobs.jobs.records import PRIORITIES, check_name
@@ -23,7 +23,6 @@ from jqjobs.store.reads.catalog import Offer
 from jqjobs.store.reply_values import strict_json
 from jqjobs.store.store import Store
 
-MAX_MEMBERS = 1000
 _TIMES = range(1, 1_000_001)
 #: Keys of a step that hold a number, and which.
 _NUMBERS = {

@@ -126,6 +126,14 @@ def test_a_step_has_the_options_of_its_call_wherever_it_stands(jobs: InMemory) -
         assert fields["expires"] == jobs.clock.now_ms + 3_600_000
 
 
+def test_a_list_of_a_chain_has_at_most_a_thousand_steps() -> None:
+    most = [double.call(1)] * 1000
+    app.chain(most, double.call(2))
+    for steps in ([[*most, double.call(1)]], [double.call(2), [*most, double.call(1)]]):
+        with pytest.raises(InvalidOption, match="a list of 1001 steps, more than 1000"):
+            app.chain(*steps)
+
+
 def test_a_chain_whose_ids_would_be_too_long_is_refused() -> None:
     lists = [[double.call(1)]] * 14
     app.chain(double.options(id="i" * 40).call(1), *lists)
