@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jqjobs.base.words import listed
@@ -39,6 +39,12 @@ def result_of(text: str) -> bytes:
     except ValueError as error:  # an encoding error is one too: half a surrogate pair
         raise InvalidArguments(f"--result is not JSON: {error}", hint="for example --result '{\"url\": 1}'") from None
     return _checked(encoded)
+
+
+def check_said(given: Mapping[str, Any], word: str, hint: str) -> None:
+    """Raise InvalidOption where a word is missing, or says nothing. ``hint``: what it is."""
+    if given.get(word) in (None, ""):
+        raise InvalidOption(f"{word} is missing", hint=hint)
 
 
 def check_known(given: Iterable[str], known: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from jqjobs.jobs.schedule_entry import check_added_name
 from jqjobs.operations.acts import cancel_one, delete_one, promote_one, resolve_one, retry_one
 from jqjobs.operations.adding_schedules import Spoken, WantedSchedule
 from jqjobs.operations.adding_schedules import add as add_to
-from jqjobs.operations.arguments import check_known, payload_of, result_of
+from jqjobs.operations.arguments import check_known, check_said, payload_of, result_of
 from jqjobs.operations.batches import cancel_batch, close_batch, retry_batch, wanted_batch
 from jqjobs.operations.batches import open_batch as open_new_batch
 from jqjobs.operations.enqueueing import Stored, enqueue_job, wanted
@@ -45,6 +45,7 @@ _WORDS_OF_SCHEDULES = ("name", "job", "queue", "cron", "tz", "until", "missed")
 _SCHEDULED = (
     "name", "job", "queue", "args", "kwargs", *_WHEN, "overlap", *_OPTIONS_OF_MANY, "replace", "unchecked",
 )  # fmt: skip
+_REGISTERED = "the name that the job is registered under"
 _KINDS = {str: "text", bool: "true or false", list: "list"}
 #: Daemons answer at once, or not at all.
 _PATIENCE_S = 3.0
@@ -143,6 +144,8 @@ def add_schedule(visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
     visit.access.require(Right.ENQUEUE)
     visit.act(Right.SCHEDULE, f"{given.get('queue') or '-'}/{given.get('name')}", act="add", job=given.get("job"))
     check_known(given, _SCHEDULED)
+    check_said(given, "name", "what the schedule is called, such as digest:42")
+    check_said(given, "job", _REGISTERED)
     kinds = [(str, _WORDS_OF_SCHEDULES), (bool, ("overlap", "replace", "unchecked"))]
     said = {word: _typed(given, word, kind) for kind, words in kinds for word in words}
     spoken = Spoken(**{word: given[word] for word in _WHEN if given.get(word) not in (None, "")})
@@ -181,6 +184,7 @@ def open_batch(visit: Visit, given: Mapping[str, Any]) -> dict[str, Any]:
     ref = _typed(given, "batch", str) or ""
     visit.act(Right.ENQUEUE, ref or "-", act="open batch")
     check_known(given, _OPENED)
+    check_said(given, "batch", "queue/id: the queue that it is kept in, and what it is called there")
     chosen = {word: given[word] for word in _CHOSEN_OF_BATCHES if given.get(word) is not None}
     then, always = (_typed(given, word, list) or () for word in ("then", "always"))
     asked = wanted_batch(ref, then, always, **chosen)
@@ -201,12 +205,10 @@ def act_on_daemon(visit: Visit, act: str, daemon: str, argument: str = "") -> di
 
 def enqueue(visit: Visit, given: Mapping[str, Any]) -> Stored:
     """Enqueue a job by its name. ``given``: name, queue, args, kwargs, options as of `Job.options`; then, batch."""
-    name = given.get("name")
-    visit.act(Right.ENQUEUE, f"{given.get('queue') or '-'}/{name}")
+    visit.act(Right.ENQUEUE, f"{given.get('queue') or '-'}/{given.get('name')}")
     check_known(given, _TOLD)
-    if not isinstance(name, str):
-        raise InvalidOption("name is missing", hint="the name that the job is registered under")
-    options = _options_of(given, _OPTIONS)
+    check_said(given, "name", _REGISTERED)
+    name, options = _typed(given, "name", str), _options_of(given, _OPTIONS)
     payload = payload_of(json.dumps(given.get("args", [])), json.dumps(given.get("kwargs", {})), name)
     asked = wanted(
         name, payload, options, given.get("queue") or None, unchecked=given.get("unchecked") is True,

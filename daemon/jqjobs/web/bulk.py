@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jqjobs.errors import InvalidOption
 from jqjobs.jobs.records import check_name
 from jqjobs.jobs.selector import Selector
-from jqjobs.operations.arguments import check_known
+from jqjobs.operations.arguments import check_known, check_said
 from jqjobs.operations.queues import require_queue
 from jqjobs.store.bulk import Act, BulkAnswer, act_on_all
 from jqjobs.store.reads.queues import server_now_ms
@@ -50,6 +50,8 @@ class Bulk(NamedTuple):
 def read_bulk(asked: Mapping[str, Any]) -> Bulk:
     """Return what a JSON object asks for. Raises: InvalidOption, InvalidName."""
     check_known(asked, _ASKED)
+    check_said(asked, "queue", "the one whose jobs are meant")
+    check_said(asked, "act", f"one of {', '.join(BULK_ACTS)}")
     act, state, chosen = asked.get("act"), asked.get("state"), asked.get("selector") or {}
     if act not in list(BULK_ACTS):
         raise InvalidOption(f"act {act!r} is not for many jobs", hint=f"there are {', '.join(BULK_ACTS)}")
@@ -65,7 +67,7 @@ def read_bulk(asked: Mapping[str, Any]) -> Bulk:
     if until_ms is not None and (type(until_ms) is not int or not 0 <= until_ms <= _MOST_MS):
         raise InvalidOption(f"until_ms {until_ms!r} is no moment")
     return Bulk(
-        check_name(asked.get("queue") or "", "queue"), Act(act), Selector(state or None, **chosen).check(), until_ms,
+        check_name(asked["queue"], "queue"), Act(act), Selector(state or None, **chosen).check(), until_ms,
         read_cursor(str(cursor)) if cursor else None, asked.get("dry_run") is True,
     )  # fmt: skip
 

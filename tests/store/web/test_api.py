@@ -297,3 +297,21 @@ def test_a_look_at_the_whole_is_shared(system: QueueSystem, program: Program, mo
         program.get("status")
 
     assert len(looks) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "word"),
+    [
+        ("jobs", {}, "name"),
+        ("batches", {"then": []}, "batch"),
+        ("schedules", {}, "name"),
+        ("schedules", {"name": "a:b", "every": "1h"}, "job"),
+        ("bulk", {"act": "retry"}, "queue"),
+        ("bulk", {"queue": "q"}, "act"),
+    ],
+    ids=str,
+)
+def test_what_a_body_lacks_is_named(program: Program, path: str, given: dict[str, Any], word: str) -> None:
+    response = program.ask("POST", f"/api/v1/{path}", given)
+    error = json.loads(response.body)["error"]
+    assert (response.status, error["message"]) == (400, f"{word} is missing")
