@@ -17,11 +17,10 @@ from jqjobs.api.function import Job
 from jqjobs.api.handle import JobHandle, handle_of
 from jqjobs.api.steps import new_job
 from jqjobs.api.watched_batches import WatchedBatch
-from jqjobs.errors import Conflict, InvalidOption, StoreError
-from jqjobs.jobs.flow import BatchState, batch_ref, flow_fields
+from jqjobs.errors import InvalidOption, StoreError
+from jqjobs.jobs.flow import batch_ref, flow_fields
 from jqjobs.jobs.records import Enqueued, NewJob
 from jqjobs.store.calls import batches, flows
-from jqjobs.store.calls.batches import Closed
 from jqjobs.store.calls.telling import Telling
 from jqjobs.store.steps import Steps, run_steps, run_steps_async
 
@@ -112,14 +111,13 @@ class Batch(WatchedBatch):
 
     def _close(self) -> Steps[None]:
         """Let nobody add to it but members. The end of a ``with`` block does. Raises: NotFound; Conflict."""
-        self._check(
-            (yield from flows.acting(self.queue, batches.close_batch(self.queue, self.id, self.added))), "closed"
-        )
+        closed = yield from flows.acting(self.queue, batches.close_batch(self.queue, self.id, self.added))
+        batches.check(closed, self.ref, "closed")
         self.is_ended = True
 
     def _cancel(self) -> Steps[None]:
         """Cancel it: its members are, what is to come always comes when they have ended. Raises: NotFound; Conflict."""
-        self._check((yield from flows.cancelling(self.queue, self.id)), "over")
+        batches.check((yield from flows.cancelling(self.queue, self.id)), self.ref, "over")
         self.is_ended = True
 
     def _retry(self) -> Steps[int]:
@@ -128,31 +126,19 @@ class Batch(WatchedBatch):
         One whose key belongs to a newer job by now stays dead. Raises: NotFound; Conflict when it is over.
         """
         answer = yield from flows.retrying(self.queue, self.id)
-        self._check(answer.batch, "over")
+        batches.check(answer.batch, self.ref, "over")
         return answer.retried
 
     close, close_async = both_ways(_close)
     cancel, cancel_async = both_ways(_cancel)
     retry, retry_async = both_ways(_retry)
 
-    def _check(self, answer: Closed, what: str) -> None:
-        if answer is Closed.UNKNOWN:
-            raise self._not_found()
-        if answer is Closed.TOO_LATE:
-            raise _too_late(self.ref, what)
-
 
 def _check_open(batch: Batch) -> Steps[None]:
     """Raise NotFound or Conflict unless somebody from outside may add to a batch; a member always may."""
     if batch.is_inside or (batch.is_opened and not batch.is_ended):
         return
-    status = yield from batch._status()
-    if batch.is_ended or status.state is not BatchState.OPEN:
-        raise _too_late(batch.ref, "over" if status.is_over else "closed")
-
-
-def _too_late(ref: str, what: str) -> Conflict:
-    return Conflict(f"batch {ref} is {what} already", hint=f"jqctl batch show {ref} tells how it stands")
+    batches.check_open((yield from batch._status()), is_closed=batch.is_ended)
 
 
 def _new_member(call: JobCall) -> NewJob:

@@ -13,7 +13,7 @@ from jqjobs.api.engine import Engine
 from jqjobs.api.handle import JobHandle
 from jqjobs.api.results import value_of
 from jqjobs.base.clock import Duration, duration_ms, format_age
-from jqjobs.errors import NotFound, ResultTimeout
+from jqjobs.errors import ResultTimeout
 from jqjobs.jobs.flow import BatchState, BatchStatus
 from jqjobs.store.calls import batches
 from jqjobs.store.calls.batches import MembersPage
@@ -42,7 +42,7 @@ class WatchedBatch:
         """Return how far it is. Raises: NotFound."""
         found: BatchStatus = yield batches.batch_status(self.queue, self.id)
         if found.state is BatchState.UNKNOWN:
-            raise self._not_found()
+            raise batches.not_found(self.ref)
         return found
 
     status, status_async = both_ways(_status)
@@ -96,9 +96,6 @@ class WatchedBatch:
         for place in page.places:
             queue, _, job_id = place.partition("/")
             yield JobHandle(job_id, queue, False, self._engine)
-
-    def _not_found(self) -> NotFound:
-        return NotFound(f"there is no batch {self.ref}", hint="what is over is forgotten after its keep=")
 
     def _pauses(self, timeout: Duration | None) -> Iterator[float]:
         """Yield how long to wait before each look: the first is at once, the last when the time is up."""

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from jqjobs.base.clock import Duration
 from jqjobs.base.words import plural
-from jqjobs.errors import Conflict, NotFound, StoreError, StoreUnavailable
+from jqjobs.errors import Conflict, StoreError, StoreUnavailable
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, batch_ref, on_dead_of
 from jqjobs.jobs.options import positive_ms
 from jqjobs.jobs.records import check_name
 from jqjobs.operations.steps import steps_json
 from jqjobs.operations.wanted_steps import WantedStep, check_ids, read_steps, written_steps
 from jqjobs.store.calls import batches
-from jqjobs.store.calls.batches import BatchRecord, Closed, Opened
+from jqjobs.store.calls.batches import BatchRecord, Opened
 from jqjobs.store.calls.flows import acting, cancelling, retrying
 from jqjobs.store.calls.telling import Telling
 from jqjobs.store.calls.upkeep import add_queues
@@ -104,7 +104,7 @@ def find_batch(store: Store, ref: str) -> FoundBatch:
     with explaining_batch(store, queue, batch_id):
         record = store.run(batches.batch_record(queue, batch_id))
         if record.status.state is BatchState.UNKNOWN:
-            raise _not_found(ref)
+            raise batches.not_found(ref)
         asked = [batches.batch_members(queue, batch_id, which) for which in ("open", "dead", "kept")]
         opened, dead, kept = (sorted(page.places)[:MOST_MEMBERS] for page in store.run_all(asked))
     return FoundBatch(record, opened, dead, kept)
@@ -117,7 +117,7 @@ def cancel_batch(store: Store, ref: str) -> dict[str, Any]:
     """
     queue, batch_id = batch_ref(ref)
     with explaining_batch(store, queue, batch_id):
-        _check(run_steps(store.run, cancelling(queue, batch_id)), ref)
+        batches.check(run_steps(store.run, cancelling(queue, batch_id)), ref, "over")
     return {"batch": ref, "cancelled": True}
 
 
@@ -168,7 +168,7 @@ def close_batch(store: Store, ref: str, count: int | None = None) -> dict[str, A
     with explaining_batch(store, queue, batch_id):
         count = max(count or 0, store.run(batches.batch_status(queue, batch_id)).total)
         closed = run_steps(store.run, acting(queue, batches.close_batch(queue, batch_id, count)))
-    _check(closed, ref, hint=f"jqctl batch show {ref} tells how it stands", how="closed")
+    batches.check(closed, ref, "closed")
     return {"batch": ref, "closed": True, "count": count}
 
 
@@ -177,11 +177,7 @@ def check_is_open(store: Store, ref: str) -> None:
     queue, batch_id = batch_ref(ref)
     with explaining_batch(store, queue, batch_id):
         status = store.run(batches.batch_status(queue, batch_id))
-    if status.state is BatchState.UNKNOWN:
-        raise _not_found(ref)
-    if status.state is not BatchState.OPEN:
-        how = "over already" if status.is_over else "closed: nobody adds to it but its members"
-        raise Conflict(f"batch {ref} is {how}", hint=f"jqctl batch show {ref} tells how it stands")
+    batches.check_open(status)
 
 
 def tell_batch(store: Store, place: str, ref: str) -> None:
@@ -199,7 +195,7 @@ def retry_batch(store: Store, ref: str) -> dict[str, Any]:
     queue, batch_id = batch_ref(ref)
     with explaining_batch(store, queue, batch_id):
         answer = run_steps(store.run, retrying(queue, batch_id))
-    _check(answer.batch, ref, hint="its members may be retried one by one; nothing comes after it any more")
+    batches.check(answer.batch, ref, "over")
     return {"batch": ref, "retried_count": answer.retried, "refused_count": answer.key_taken}
 
 
@@ -208,13 +204,6 @@ def retried_in_words(answer: Mapping[str, Any]) -> str:
     refused = answer["refused_count"]
     text = f"{plural(answer['retried_count'], 'dead member')} sent back"
     return f"{text}, {refused} refused: a newer job has their key" if refused else text
-
-
-def _check(answer: Closed, ref: str, hint: str = "", how: str = "over") -> None:
-    if answer is Closed.UNKNOWN:
-        raise _not_found(ref)
-    if answer is Closed.TOO_LATE:
-        raise Conflict(f"batch {ref} is {how} already", hint=hint)
 
 
 def batch_json(status: BatchStatus) -> dict[str, Any]:
@@ -266,7 +255,3 @@ def what_it_waits_for(record: BatchRecord) -> str:
             return f"over, and {dead} died"
         case _:
             return ""
-
-
-def _not_found(ref: str) -> NotFound:
-    return NotFound(f"there is no batch {ref}", hint="`jqctl batch list` shows those that are known")

@@ -6,9 +6,12 @@ import json
 
 import pytest
 
+from jqjobs import App
 from jqjobs.cli.exit_codes import Exit
+from jqjobs.errors import JqError
 from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import Kind
+from jqjobs.operations.batches import cancel_batch, check_is_open, close_batch, retry_batch
 from jqjobs.store.calls import batches, upkeep
 from store.cli.terminal import Terminal
 from store.queue_system import QueueSystem
@@ -76,3 +79,23 @@ def test_the_dead_members_of_a_batch_are_sent_back(system: QueueSystem, terminal
     assert terminal.json("batch", "show", "q/b")["batch"]["state"] == "succeeded"
     assert terminal.run("batch", "retry", "q/b") == Exit.CONFLICT
     assert terminal.run("batch", "retry", "q/none") == Exit.NOT_FOUND
+
+
+@pytest.mark.parametrize("ref", ["q/none", "q/b"])
+def test_who_is_too_late_for_a_batch_hears_the_same_in_python_and_by_name(system: QueueSystem, ref: str) -> None:
+    cancel_batch(system.store, "q/b")
+    app = App(redis_url=system.url)
+    batch, job = app.batch_at(ref), app.job(queue="q", name="n")(lambda: None)
+    acts = [
+        (lambda: batch.add(job.call()), check_is_open), (batch.close, close_batch), (batch.cancel, cancel_batch),
+        (batch.retry, retry_batch),
+    ]  # fmt: skip
+    for in_python, by_name in acts:
+        with pytest.raises(JqError) as one:
+            in_python()
+        with pytest.raises(JqError) as other:
+            by_name(system.store, ref)
+        assert (type(one.value), one.value.message, one.value.hint) == (
+            type(other.value), other.value.message, other.value.hint
+        )  # fmt: skip
+    app.client.close()

@@ -277,7 +277,7 @@ def test_who_adds_from_outside_to_a_batch_that_is_not_open_is_told(jobs: InMemor
         add(batch)
         batch.add(double.call(1))
     for each in (batch, app.batch_at("one/b")):
-        with pytest.raises(Conflict, match="closed already"):
+        with pytest.raises(Conflict, match="closed: nobody adds to it but its members"):
             add(each)
     jobs.drain()
     with pytest.raises(Conflict, match="over already"):

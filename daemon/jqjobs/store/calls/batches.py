@@ -7,6 +7,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from jqjobs.errors import Conflict, NotFound
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, Step, read_steps
 from jqjobs.store import keys
 from jqjobs.store.call import Call
@@ -85,6 +86,36 @@ def close_batch(queue: str, batch_id: str, count: int) -> Call[Closed]:
 def cancel_batch(queue: str, batch_id: str) -> Call[Closed]:
     """Cancel a batch; who delivers what leaves its queue then cancels its members (`flows.deliver_flow`)."""
     return Call(script("cancel_batch"), (keys.meta(queue),), ("", batch_id), Closed, repeatable=True)
+
+
+def check(answer: Closed, ref: str, how: str) -> None:
+    """Raise NotFound or Conflict unless it was done. ``ref``: queue/id; ``how`` it is when it is too late for that."""
+    if answer is Closed.UNKNOWN:
+        raise not_found(ref)
+    if answer is Closed.TOO_LATE:
+        raise _too_late(ref, f"{how} already")
+
+
+def check_open(status: BatchStatus, *, is_closed: bool = False) -> None:
+    """Raise NotFound or Conflict unless somebody may add to a batch who is no member of it.
+
+    ``is_closed``: who asks has closed it, though it waits for members that were added before.
+    """
+    if status.state is BatchState.UNKNOWN:
+        raise not_found(status.ref)
+    if is_closed or status.state is not BatchState.OPEN:
+        how = "over already" if status.is_over else "closed: nobody adds to it but its members"
+        raise _too_late(status.ref, how)
+
+
+def not_found(ref: str) -> NotFound:
+    """Return what is raised of a batch that nobody knows."""
+    hint = "`jqctl batch list` shows those that are known; what is over is forgotten after its keep"
+    return NotFound(f"there is no batch {ref}", hint=hint)
+
+
+def _too_late(ref: str, how: str) -> Conflict:
+    return Conflict(f"batch {ref} is {how}", hint=f"jqctl batch show {ref} tells how it stands")
 
 
 def batch_status(queue: str, batch_id: str) -> Call[BatchStatus]:
