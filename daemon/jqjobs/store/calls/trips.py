@@ -22,8 +22,6 @@ from jqjobs.store.wire import Argument
 #: Fields of one job in the answer of an exchange (lua/rules/trip/take.lua).
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 7
-#: Number, text and line of a success of which there is no more to say, see `_details`.
-_PLAIN = (1, "", b"")
 #: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
 _PLAIN_ITEMS = 5
 
@@ -77,7 +75,7 @@ def exchange(
 ) -> Call[Trip]:  # fmt: skip
     """Settle what ended and take up to ``want`` jobs. ``in_hand`` given means resync: all that the worker still has.
 
-    ``done``: jobs that succeeded with nothing to say. ``tell_settled``: ask what became of the others.
+    ``done``: jobs that succeeded with nothing to say but their limits. ``tell_settled``: ask what became of the others.
     ``free``: so many jobs could start at once beside what the worker has; of one that has nothing that goes without
     saying. ``soon``: with one slot, so many will have started in a moment, one after the other. A limited job is only
     taken where it starts at once or soon. ``suspects``: so many suspects, of this scope or a narrower one, may be taken
@@ -102,13 +100,13 @@ def _reported(
     queues: Sequence[str], done: Sequence[TakenJob], outcomes: Sequence[Outcome], in_hand: Sequence[TakenJob]
 ) -> list[Argument]:
     if not (done or outcomes or in_hand):
-        return [0, "", 0] * len(queues)
+        return [0, "", "", 0] * len(queues)
     args: list[Argument] = []
-    plain, others = _reports(queues, done, outcomes)
+    plain, places, others = _reports(queues, done, outcomes)
     for queue in queues:
         kept = " ".join([f"{job.id} {job.attempt}" for job in in_hand if job.queue == queue])
         ids, rest = plain[queue], others[queue]
-        args += (len(ids), *ids, kept, len(rest) // _OUTCOME_FIELDS, *rest)
+        args += (len(ids), *ids, " ".join(places[queue]), kept, len(rest) // _OUTCOME_FIELDS, *rest)
     return args
 
 
@@ -121,31 +119,41 @@ def _room(free: int, soon: int, suspects: tuple[int, Scope] | None) -> str:
 
 def _reports(
     queues: Sequence[str], done: Sequence[TakenJob], outcomes: Sequence[Outcome]
-) -> tuple[dict[str, list[str]], dict[str, list[Argument]]]:
-    """Return, by queue, the ids of plain successes, and what is said of all other ends."""
+) -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[Argument]]]:
+    """Return, by queue, the ids of plain successes, the places that these had, and what is said of all other ends."""
     plain: dict[str, list[str]] = {queue: [] for queue in queues}
+    places: dict[str, list[str]] = {queue: [] for queue in queues}
     others: dict[str, list[Argument]] = {queue: [] for queue in queues}
-    for job in done:
-        if job.attempt == 1:
-            plain[job.queue].append(job.id)
-        else:
-            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, *_PLAIN, "")
+    for job in chain(done, [outcome.job for outcome in outcomes if _says_nothing(outcome)]):
+        if job.attempt > 1:
+            others[job.queue] += (Kind.DONE.value, job.id, job.attempt, 1, job.limits, b"", "")
+            continue
+        plain[job.queue].append(job.id)
+        if job.limits:
+            places[job.queue] += _places(job)
     for outcome in outcomes:
-        job, details = outcome.job, _details(outcome)
-        if outcome.kind is Kind.DONE and job.attempt == 1 and details == _PLAIN:
-            plain[job.queue].append(job.id)
-        else:
-            others[job.queue] += (outcome.kind.value, job.id, job.attempt, *details, job.taken_ms or "")
-    return plain, others
+        if not _says_nothing(outcome):
+            job = outcome.job
+            others[job.queue] += (outcome.kind.value, job.id, job.attempt, *_details(outcome), job.taken_ms or "")
+    return plain, places, others
+
+
+def _says_nothing(outcome: Outcome) -> bool:
+    """Return whether it is a success of which there is no more to say than its limits."""
+    return outcome.kind is Kind.DONE and not (outcome.job.key or outcome.job.flow or outcome.result)
+
+
+def _places(job: TakenJob) -> list[str]:
+    """Return what stands for a job in limits of concurrency: its id and a limit's name, of each."""
+    words = job.limits.split(" ")
+    return [f"{job.id} {words[i + 3]}" for i in range(0, len(words), 4) if words[i] == "c"]
 
 
 def _details(outcome: Outcome) -> tuple[int | str, str, bytes]:
     """Return what lua/rules/trip/outcomes.lua calls number, text and line. What a kind does not have is 0 or empty."""
     match outcome.kind:
-        case Kind.DONE if outcome.job.key or outcome.job.flow:
+        case Kind.DONE:  # of which there is more to say
             return 0, outcome.job.key or outcome.job.flow, outcome.result
-        case Kind.DONE:  # its limits are said, so that its places are free again
-            return 1, outcome.job.limits, outcome.result
         case Kind.KEPT:
             return outcome.job.keep_ms or 0, outcome.missing, outcome.result
         case Kind.WAITING:

@@ -7,8 +7,8 @@
 --          N jobs more than it has in hand could start at once, "soon N" when N will have in a moment, "suspects N S":
 --          N suspects of scope S or narrower (jobs/blame.py), "others": it has some of other queues, "wake": wake trip,
 --          "pass", "early": it need not go to all queues (rules/trip/way.lua)
--- then for each queue: number of plain successes, their ids, what it has in hand ("id attempt …", resync only), number
--- of other outcomes, and for each of those: kind, id, attempt, number, text, line, taken (rules/trip/outcomes.lua)
+-- then for each queue: number of plain successes, their ids, their places ("id limit …"), all in hand ("id attempt …",
+-- resync only), number of other outcomes, of each: kind, id, attempt, number, text, line, taken (trip/outcomes.lua)
 -- Returns { status, now, wait, more, plain, nil or { inboxes, stale, lost, jobs, broken, tailed, leaving, settled } }
 --   status  0 ok | 1 FENCED: no lease in some queue | 2 LATE: this trip or a later one was seen | 4 NOTHING there: then
 --           comes how many workers there are, and no more
@@ -34,13 +34,13 @@ local t = { now = now, now_text = now_text, worker = ARGV[2], trip = tonumber(AR
   resyncs = string.find(ARGV[6], 'resync'), settled = string.find(ARGV[6], 'settled') and {} or nil }
 t.suspects, t.scope = string.match(ARGV[6], 'suspects (%d+) (%d)')
 function t.limited()  -- built when a trip meets what is not plain
-  --: include flow/outgoing trip/settle trip/take_limited
-  local limited = { settle = settle_others, take = take_limited }
+  --: include flow/outgoing limits/free_done trip/settle trip/take_limited
+  local limited = { free = free_done, settle = settle_others, take = take_limited }
   t.outgoing = outgoing
   function t.rare()  -- and this when it has more than a limit: that costs as much as all its commands
-    --: include mend trip/settle_one trip/resync due workers/expired_leases trip/take trip/take_suspects
+    --: include mend limits/let_go trip/settle_one trip/resync due workers/expired_leases trip/take trip/take_suspects
     local rules = { mend = mend, settle = settle_one, resync = resync, promote = promote, reap = reap, take = take,
-      suspects = take_suspects }
+      suspects = take_suspects, open_gate = open_gate }
     function t.rare() return rules end
     return rules
   end

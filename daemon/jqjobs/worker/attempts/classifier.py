@@ -89,7 +89,7 @@ class Classifier:
             return kept(job, result)
         if job.flow:
             return Outcome.done(job, result=_passed_on(job, result))
-        return Outcome.done(job) if job.key or job.limits else None
+        return Outcome.done(job) if job.key else None
 
     def raised(self, job: TakenJob, known: Job[..., Any], error: BaseException) -> Outcome:
         """Return the outcome of a job that was called and raised, or had an error raised in it."""

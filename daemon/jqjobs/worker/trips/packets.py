@@ -75,7 +75,7 @@ class Packer:
             return False
         queue = self._fast.queue
         # A list: a generator takes longer.
-        return not [job for job in report.done if job.attempt != 1 or job.queue != queue]
+        return not [job for job in report.done if job.attempt != 1 or job.limits or job.queue != queue]
 
     def _fast_one(self, report: Report, want: int, free: int, now_ms: int) -> Packet:
         assert self._fast.queue is not None

@@ -48,8 +48,8 @@ ENDED = {"error": "why", "line": b"{}"}
         (not_run.misfit(J, park_ms=9, signature="s", is_checked=False, **ENDED), "9 s raw", "why", b"{}"),
         (not_run.released(J), 0, "", b""),
         (Outcome.done(job(attempt=2)), 1, "", b""),
+        (Outcome.done(job(attempt=2, limits="c 1 0 a")), 1, "c 1 0 a", b""),
         (Outcome.done(job(key="k")), 0, "k", b""),
-        (Outcome.done(job(limits="c 1 0 a")), 1, "c 1 0 a", b""),
         (Outcome.done(job(limits="c 1 0 a", key="k")), 0, "k", b""),
         (Outcome.done(job(limits="c 1 0 a", flow="t"), result=b"7"), 0, "t", b"7"),
     ],
@@ -58,15 +58,17 @@ ENDED = {"error": "why", "line": b"{}"}
 def test_each_kind_is_said_in_its_words(outcome: Outcome, number: int | str, text: str, line: bytes) -> None:
     outcome.job.taken_ms = 0
     attempt = outcome.job.attempt
-    assert said_of(outcome) == [0, "", 1, outcome.kind.value, "id", attempt, number, text, line, ""]
+    assert said_of(outcome) == [0, "", "", 1, outcome.kind.value, "id", attempt, number, text, line, ""]
 
 
 def test_there_is_a_constructor_for_each_kind() -> None:
     assert all(hasattr(Outcome, kind.value) != hasattr(not_run, kind.value) for kind in Kind)
 
 
-def test_a_first_success_with_nothing_to_free_is_its_id_and_no_more() -> None:
-    assert said_of(Outcome.done(job())) == [1, "id", "", 0]
+def test_a_first_success_is_its_id_and_the_places_it_had_and_no_more() -> None:
+    assert said_of(Outcome.done(job())) == [1, "id", "", "", 0]
+    assert said_of(Outcome.done(job(limits="-"))) == [1, "id", "", "", 0]
+    assert said_of(Outcome.done(job(limits="r 1 1000 a c 1 0 b c 2 0 a"))) == [1, "id", "id b id a", "", 0]
 
 
 def test_it_is_said_when_the_job_was_taken() -> None:

@@ -94,13 +94,13 @@ def test_of_a_success_whose_result_nobody_wants_there_is_nothing_to_say(bench: B
     assert bench.run_as_taken() is None
 
 
-@pytest.mark.parametrize("field", ["key", "limits"])
-def test_a_success_that_frees_a_key_or_a_limit_says_so(bench: Bench, field: str) -> None:
+def test_a_success_that_frees_a_key_says_so_and_of_limits_the_next_trip_knows(bench: Bench) -> None:
     bench.job(lambda: object())
-    outcome = bench.run_as_taken(**{field: "what it has"})
+    assert bench.run_as_taken(limits="c 1 0 name") is None
+    outcome = bench.run_as_taken(key="what it has")
     assert outcome is not None
     assert outcome.kind is Kind.DONE
-    assert (getattr(outcome.job, field), outcome.job.id, outcome.job.attempt) == ("what it has", "id-1", 3)
+    assert (outcome.job.key, outcome.job.id, outcome.job.attempt) == ("what it has", "id-1", 3)
 
 
 def test_a_result_is_kept_as_json_for_as_long_as_the_job_or_its_registration_says(bench: Bench) -> None:
@@ -286,7 +286,7 @@ def test_of_a_success_nobody_is_told_an_error() -> None:
     app.job(name="job", rate_limit=RateLimit(1, seconds=1))(lambda: None)
     runner = Runner(app, "w:1:x", Interrupter(), random.Random(1), on_error=seen.append)
     ends = [runner.run(TakenJob("q", "id", 1, "job", b"{}", limits=limits)) for limits in ("-", "")]
-    assert [outcome and outcome.kind for outcome in ends] == [Kind.DONE, Kind.THROTTLED]
+    assert [outcome and outcome.kind for outcome in ends] == [None, Kind.THROTTLED]
     assert seen == []
 
 

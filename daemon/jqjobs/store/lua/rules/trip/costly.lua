@@ -6,6 +6,6 @@ local LIMITED_COSTS = 2  -- each with limits counts for so many
 
 -- t: the trip, see serve.lua; what it takes is to be subtracted from its `costly`.
 local function costly_left(t)
-  t.costly = t.costly or math.max(LEAST_COSTLY, MOST_COSTLY - (#ARGV - 6 - 3 * #KEYS) / 7)  -- seven an outcome
+  t.costly = t.costly or math.max(LEAST_COSTLY, MOST_COSTLY - (#ARGV - 6 - 4 * #KEYS) / 7)  -- seven an outcome
   return t.costly
 end

@@ -1,5 +1,5 @@
 --: include totals limits/gate outcome/succeeded
--- Jobs with limits, or taken before, that succeeded with nothing more to say: they are gone, and where no limit holds
+-- Jobs taken before that succeeded with nothing more to say than their limits: they are gone, and where no limit holds
 -- any job back nobody is to be let go for them. All of a report that come in a row leave together.
 -- Gives: settle_done, forget_done
 
