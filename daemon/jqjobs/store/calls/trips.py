@@ -23,7 +23,7 @@ from jqjobs.store.wire import Argument
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 7
 #: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
-_PLAIN_ITEMS = 5
+_PLAIN_ITEMS = 6
 
 #: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
 Settled = tuple[str, str]
@@ -177,8 +177,12 @@ def parse_trip(reply: Any, queues: Sequence[str]) -> Trip:
     jobs: list[TakenJob] = []
     left_in = None
     for i in range(0, len(plain or ()), _PLAIN_ITEMS):
-        index, ids, runs, payloads, left = plain[i : i + _PLAIN_ITEMS]
-        jobs += plain_jobs(queues[index - 1], ids, runs, payloads)
+        index, ids, runs, payloads, left, limits = plain[i : i + _PLAIN_ITEMS]
+        taken = plain_jobs(queues[index - 1], ids, runs, payloads)
+        if limits:
+            for job, limit in zip(taken, limits.decode().split("\n"), strict=True):
+                job.limits = limit
+        jobs += taken
         left_in = queues[index - 1] if left else None
     trip = Trip(Status.OK, now, None if wait < 0 else wait, more == 1, jobs=jobs, left_in=left_in)
     return trip if rest is None else _with_rest(trip, rest, queues)

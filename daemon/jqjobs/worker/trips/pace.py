@@ -52,7 +52,10 @@ class OneSlotPace:
 
     def adapt(self, taken: int, *, is_limited: bool = False) -> None:
         """Decide anew, see `Pace`. Of limited ones, more than start soon are not to be had."""
-        before = max(taken, self.most_in_hand // 2)  # a queue that ran short says nothing against a large batch
+        # Some were in hand when it asked, so all that it asked for is less; a queue that ran short says nothing against
+        # a large batch.
+        is_all = taken >= self.most_in_hand - self.low
+        before = max(taken, self.most_in_hand if is_all else self.most_in_hand // 2)
         self.most_in_hand = next_want(self._average_ms, self._prefetch_ms, self._batch, before)
         if is_limited:
             self.most_in_hand = max(1, self.soon)

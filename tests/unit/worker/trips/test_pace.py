@@ -78,7 +78,7 @@ def test_of_limited_jobs_one_slot_has_no_more_in_hand_than_start_soon_and_asks_a
     assert (pace.most_in_hand, pace.low, pace.soon) == (30, 15, 30)
     pace.adapt(15)
     pace.adapt(30)
-    assert pace.most_in_hand == 60, "of others there may be more"
+    assert pace.most_in_hand == 120, "of others there may be more"
     settled(pace, 50)
     pace.adapt(1, is_limited=True)
     assert (pace.most_in_hand, pace.low) == (1, 0)

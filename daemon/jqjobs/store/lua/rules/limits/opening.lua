@@ -1,6 +1,6 @@
 --: include limits/gate
 -- When a limit is open, and when to look at it again.
--- Gives: refusal, tick_after, look_again_at, HEAL_MS
+-- Gives: opens_at, refusal, tick_after, look_again_at, HEAL_MS
 
 local HEAL_MS = 30000         -- until it is noticed that a place was left behind (heal.lua)
 
@@ -31,10 +31,11 @@ end
 
 -- A rate is open when the `most`-th last start is longer ago than the window; so no interval of that length
 -- ever sees more. Returns a moment, now or earlier when the limit is open; nil when a place must become free.
-local function opens_at(q, now, limit)
+-- most: the limit's own, less what starts with this call and is not counted yet.
+local function opens_at(q, now, limit, most)
   local key = q .. 'limit:' .. limit.name
-  if limit.kind == 'c' then return (read_or_forget(key, 'ZCARD', key) or 0) < limit.most and 0 or nil end
-  local last = tonumber(read_or_forget(key, 'LINDEX', key, number_text(limit.most - 1)) or nil)
+  if limit.kind == 'c' then return (read_or_forget(key, 'ZCARD', key) or 0) < most and 0 or nil end
+  local last = tonumber(read_or_forget(key, 'LINDEX', key, number_text(most - 1)) or nil)
   if last and last > now + limit.window then
     forget_future(key, now + limit.window)
     last = nil
@@ -42,12 +43,12 @@ local function opens_at(q, now, limit)
   return last and last + limit.window + slack(limit.window) or 0
 end
 
-local function look_again_at(q, now, limit) return opens_at(q, now, limit) or tick_after(now, HEAL_MS) end
+local function look_again_at(q, now, limit) return opens_at(q, now, limit, limit.most) or tick_after(now, HEAL_MS) end
 
 -- Returns the limit that holds a job of this rank back, or nil; and whether that only lets others go first.
 local function refusal(q, now, limits, rank)
   for _, limit in ipairs(limits) do
-    local at = opens_at(q, now, limit)
+    local at = opens_at(q, now, limit, limit.most)
     if not at or at > now then return limit, false end
     local best = has_gates(q) and redis.call('ZRANGE', q .. 'held:' .. limit.name, 0, 0, 'WITHSCORES')
     if best and best[2] and tonumber(best[2]) < tonumber(rank) then return limit, true end

@@ -9,15 +9,14 @@
 
 -- Returns whether ready has more, nil when that is not known.
 local function take_from(t, i, q, has_groups)
-  local active, got, bytes, aside, left = q .. 'active:' .. t.worker, 0, 0, 0, nil
+  local active, got, bytes, aside, left, ids, ranks = q .. 'active:' .. t.worker, 0, 0, 0, nil, nil, nil
   if #t.jobs == 0 then
-    got, bytes, left = take_plain(q, i, t.want, t.room, active, t.plain, has_groups)
+    got, bytes, left, ids, ranks = take_plain(q, i, t.want, t.room, active, t.plain, has_groups)
     t.want, t.room = t.want - got, t.room - bytes
     t.stop = t.room < 0
-    if not left or t.want == 0 or t.stop then return left end
+    if left and t.want > 0 and not t.stop then left = t.limited().take(t, q, i, active, has_groups, ids, ranks) end
+    if left == false or t.want == 0 or t.stop then return left end
   end
-  left = t.limited().take(t, q, i, active, has_groups)
-  if left == false or t.want == 0 or t.stop then return left end
   t.moments[i] = nil
   got, aside, t.stop = t.rare().take(t, q, i, active, has_groups)
   t.want, t.stop = t.want - got, t.stop or t.room < 0

@@ -2,10 +2,10 @@
 -- The way of most jobs, its beginning: a name and a payload, taken for the first time.
 -- Gives: take_plain
 
--- plain: flat reply, five items a queue: its index, "id id …", runs and payloads as read_plain has them, 1 when ready
--- has more.
+-- plain: flat reply, six items a queue: its index, "id id …", runs and payloads as read_plain has them, 1 when ready
+-- has more, "". Of jobs with a limit, see move_limited.lua, the last two are 0, and their limits, one a line.
 -- room: see read_plain. has_groups: there are groups in the queue, or were (turns/last.lua).
--- Returns how many were taken, their bytes, and whether ready has more.
+-- Returns how many were taken, their bytes, and whether ready has more; when none was, ids and ranks of its head.
 local function take_plain(q, index, want, room, active, plain, has_groups)
   local ids, ranks = head_of(q .. 'ready', want + 1, has_groups)
   local got, runs, payloads, bytes = read_plain(q, ids, want, room)
@@ -20,7 +20,8 @@ local function take_plain(q, index, want, room, active, plain, has_groups)
     redis.call('ZREMRANGEBYRANK', q .. 'ready', '0', got - 1)
     n = #plain
     plain[n + 1], plain[n + 2], plain[n + 3], plain[n + 4] = index, table.concat(ids, ' ', 1, got), runs, payloads
-    plain[n + 5] = #ids > got and 1 or 0
+    plain[n + 5], plain[n + 6] = #ids > got and 1 or 0, ''
   end
-  return got, bytes, #ids > got
+  if got > 0 then return got, bytes, #ids > got end
+  return 0, 0, #ids > 0, ids, ranks
 end

@@ -46,7 +46,7 @@ local function take_one(queues, now, now_text)
   for _, each in ipairs(visited) do
     redis.call('SET', each .. 'trip:' .. ARGV[2], ARGV[3] .. ' ' .. now_text, 'KEEPTTL')
   end
-  return { 0, now, -1, 0, { i, id, runs, payloads, 0 }, false }
+  return { 0, now, -1, 0, { i, id, runs, payloads, 0, '' }, false }
 end
 
 -- Returns the answer of the trip; nil, false: it has to be a whole one. An error, too, is left to that, which finds all
