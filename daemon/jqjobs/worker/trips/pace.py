@@ -109,8 +109,8 @@ def next_average_ms(average_ms: float, count: int, spent_ms: float, latest: floa
 def next_want(average_ms: float, prefetch_ms: int, most: int, last: int) -> int:
     """Return how many jobs to have in hand: the next one, and about ``prefetch_ms`` of work beyond it.
 
-    At most twice the last batch, 1 to ``most``: growing slowly keeps a worker that has only seen quick jobs from
-    hoarding a pile of long ones.
+    At most twice ``last``, 1 to ``most``: growing slowly keeps a worker that has only seen quick jobs from hoarding a
+    pile of long ones.
     """
     fitting = 1 + int(prefetch_ms / max(average_ms, 0.001))
     return min(fitting, most, 2 * max(last, 1))

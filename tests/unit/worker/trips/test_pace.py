@@ -63,6 +63,18 @@ def test_one_slot_has_its_next_jobs_in_hand_and_one_at_least() -> None:
     assert settled(OneSlotPace(0, 64), 0.01).most_in_hand == 1
 
 
+def test_what_one_slot_has_in_hand_doubles_as_long_as_trips_bring_all_that_was_asked_for() -> None:
+    pace, seen = OneSlotPace(20, 500), []
+    for _ in range(40):
+        pace.note(10, 0.1)
+    for _ in range(6):
+        pace.adapt(pace.most_in_hand - pace.low)  # it asks when so few are left
+        seen.append(pace.most_in_hand)
+    assert seen == [2, 4, 8, 16, 32, 64]
+    pace.adapt(5)
+    assert pace.most_in_hand == 64, "a queue that ran short"
+
+
 def test_one_job_that_was_held_up_takes_most_of_the_next_ones_no_place_but_slow_ones_do() -> None:
     pace = settled(OneSlotPace(20, 64), 0.05)
     before = pace.soon
