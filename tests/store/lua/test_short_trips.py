@@ -30,11 +30,20 @@ def test_of_jobs_that_are_not_plain_a_trip_takes_some_and_says_that_there_are_mo
 def test_what_a_trip_settles_counts_too_and_it_always_takes_some(system: QueueSystem) -> None:
     system.add(*(f"a{n}" for n in range(2 * MANY)), fields=LIMITED)
     jobs = [job for _ in range(4) for job in system.take("w", MANY, free=MANY)]
-    fewer = system.trip("w", MANY, [outcome(job, Kind.DONE) for job in jobs[:64]], free=MANY)
-    least = system.trip("w", MANY, [outcome(job, Kind.DONE) for job in jobs[64:]], free=MANY)
+    fewer = system.trip("w", MANY, [outcome(job, Kind.FAILED, 1000) for job in jobs[:64]], free=MANY)
+    least = system.trip("w", MANY, [outcome(job, Kind.FAILED, 1000) for job in jobs[64:]], free=MANY)
 
     assert 24 <= len(fewer.jobs) <= 32
     assert len(least.jobs) == 8
+
+
+def test_what_a_success_lets_go_counts_too_where_a_limit_holds_others_back(system: QueueSystem) -> None:
+    system.add(*(f"a{n}" for n in range(MANY)), fields=("limits", "c 100 0 api"))
+    jobs = [job for _ in range(3) for job in system.take("w", MANY, free=MANY)]
+    assert len(jobs) == 100, "others are held back"
+    trip = system.trip("w", MANY, [outcome(job, Kind.DONE) for job in jobs[:64]], free=MANY)
+
+    assert 24 <= len(trip.jobs) <= 32
 
 
 def test_plain_jobs_of_a_queue_with_less_priority_do_not_overtake_them(system: QueueSystem) -> None:

@@ -16,8 +16,8 @@ from jqjobs.link.worker_board import WorkerBoard
 
 T = TypeVar("T")
 
-#: A report is bounded, so that the trip that takes it along is no long call: so many outcomes, one of so many bytes
-#: more counting as two. Plain successes cost next to nothing.
+#: A report is bounded, so that the trip that takes it along is no long call: so many outcomes and jobs with limits, an
+#: outcome of so many bytes more counting as two. Other plain successes cost next to nothing.
 _MOST_WEIGHT, _BYTES = 64, 4096
 
 
@@ -64,7 +64,11 @@ class Reports:
         """Return what is to be reported next, and forget it; the rest, unless ``is_all``, is still `pending`."""
         self.has_hooked = self.was_cut_short = False
         outcomes = self._take_outcomes(is_all=is_all) if self.outcomes else []
-        return Report(_taken_from(self.done, len(self.done)), outcomes)
+        count = there = len(self.done)
+        if not is_all:
+            count = _fitting_done(self.done, _MOST_WEIGHT - len(outcomes))
+            self.was_cut_short = self.was_cut_short or count < there
+        return Report(_taken_from(self.done, count), outcomes)
 
     def _take_outcomes(self, *, is_all: bool) -> list[Outcome]:
         there = len(self.outcomes)
@@ -95,6 +99,12 @@ def _fitting(outcomes: list[Outcome]) -> int:
         if weight > _MOST_WEIGHT:
             return max(1, count)
     return len(outcomes)
+
+
+def _fitting_done(done: list[TakenJob], most: int) -> int:
+    """Return how many of these one trip reports, with ``most`` that have limits."""
+    limited = [n for n, job in enumerate(done) if job.limits]
+    return limited[max(0, most)] if len(limited) > most else len(done)
 
 
 def _taken_from(items: list[T], count: int) -> list[T]:

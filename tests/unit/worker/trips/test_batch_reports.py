@@ -138,6 +138,20 @@ def test_a_report_is_bounded_and_the_rest_comes_with_the_next_one(batch: Batch) 
     assert lengths == [64, 64, 64, 36, 32, 32, 8, 1, 1, 1]
 
 
+def test_a_report_is_bounded_by_successes_with_limits_too_which_count_with_the_outcomes(batch: Batch) -> None:
+    batch.add(jobs(300))
+    for n in range(300):
+        job = started(batch)
+        job.limits = "" if n < 100 else "c 1 0 name"
+        batch.finish(job, Outcome.kept(job, result=b"1") if n < 10 else None)
+    lengths = []
+    while batch.reports.pending:
+        report = batch.reports.take()
+        lengths.append((len(report.done), len(report.outcomes), batch.reports.was_cut_short))
+
+    assert lengths == [(90 + 54, 10, True), (64, 0, True), (64, 0, True), (18, 0, False)]
+
+
 def test_a_resync_reports_all(batch: Batch) -> None:
     """What it does not name goes back, and would run again."""
     batch.add(jobs(200))

@@ -10,7 +10,10 @@ local function free_done(t, q, places, stale_before)
   for id, name in string.gmatch(places, '(%S+) (%S+)') do
     if not is_stale[id] then
       local left = redis.pcall('ZREM', q .. 'limit:' .. name, id .. ' 1')
-      if type(left) == 'number' and has_gates(q) then pcall(t.rare().open_gate, q, t.now, name) end
+      if type(left) == 'number' and has_gates(q) then
+        t.gates_opened = (t.gates_opened or 0) + 1  -- see trip/costly.lua
+        pcall(t.rare().open_gate, q, t.now, name)
+      end
     end
   end
 end

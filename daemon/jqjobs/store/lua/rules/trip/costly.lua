@@ -6,6 +6,9 @@ local LIMITED_COSTS = 2  -- each with limits counts for so many
 
 -- t: the trip, see serve.lua; what it takes is to be subtracted from its `costly`.
 local function costly_left(t)
-  t.costly = t.costly or math.max(LEAST_COSTLY, MOST_COSTLY - (#ARGV - 6 - 4 * #KEYS) / 7)  -- seven an outcome
+  if not t.costly then
+    local settled = (#ARGV - 6 - 4 * #KEYS) / 7 + (t.gates_opened or 0)  -- seven an outcome
+    t.costly = math.max(LEAST_COSTLY, MOST_COSTLY - settled)
+  end
   return t.costly
 end
