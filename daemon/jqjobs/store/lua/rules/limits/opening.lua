@@ -1,6 +1,6 @@
 --: include limits/gate
 -- When a limit is open, and when to look at it again.
--- Gives: opens_at, refusal, tick_after, look_again_at, HEAL_MS
+-- Gives: refusal, tick_after, look_again_at, HEAL_MS
 
 local HEAL_MS = 30000         -- until it is noticed that a place was left behind (heal.lua)
 
@@ -31,7 +31,6 @@ end
 
 -- A rate is open when the `most`-th last start is longer ago than the window; so no interval of that length
 -- ever sees more. Returns a moment, now or earlier when the limit is open; nil when a place must become free.
--- most: the limit's own, less what starts with this call and is not counted yet.
 local function opens_at(q, now, limit, most)
   local key = q .. 'limit:' .. limit.name
   if limit.kind == 'c' then return (read_or_forget(key, 'ZCARD', key) or 0) < most and 0 or nil end
@@ -43,7 +42,10 @@ local function opens_at(q, now, limit, most)
   return last and last + limit.window + slack(limit.window) or 0
 end
 
-local function look_again_at(q, now, limit) return opens_at(q, now, limit, limit.most) or tick_after(now, HEAL_MS) end
+-- uncounted: so many starts of this call are not counted yet, nil for none.
+local function look_again_at(q, now, limit, uncounted)
+  return opens_at(q, now, limit, limit.most - (uncounted or 0)) or tick_after(now, HEAL_MS)
+end
 
 -- Returns the limit that holds a job of this rank back, or nil; and whether that only lets others go first.
 local function refusal(q, now, limits, rank)

@@ -6,8 +6,8 @@
 -- starts: so many of this limit are not counted yet. Returns whether it is closed for the next one, or cannot be asked.
 local function is_closed(q, now, limit, starts)
   if starts >= limit.most then return true end
-  local fine, at = pcall(opens_at, q, now, limit, limit.most - starts)
-  return not (fine and at and at <= now)
+  local fine, at = pcall(look_again_at, q, now, limit, starts)
+  return not fine or at > now
 end
 
 -- t: the trip, see serve.lua. ids, ranks: what ready begins with, one more than it wants; nil when that is not known.
