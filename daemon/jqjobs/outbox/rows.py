@@ -20,7 +20,9 @@ from jqjobs.errors import InvalidName, StoreError, StoreFull, StoreUnavailable
 from jqjobs.jobs.records import check_name
 from jqjobs.outbox.databases import Database
 from jqjobs.store.call import Call
+from jqjobs.store.calls.flows import acting
 from jqjobs.store.calls.relaying import FRESH_MS, MARKER_MS, Relayed, relay, relayed
+from jqjobs.store.steps import run_steps
 
 #: Rows are brought in portions of so many, and so many characters.
 _MOST, _MOST_CHARACTERS = 100, 256 * 1024
@@ -117,7 +119,7 @@ def bring(database: Database, run: Run, rows: Sequence[Row], read_ms: int) -> Br
         if monotonic_ms() - read_ms > FRESH_MS:
             break
         try:
-            answers = run(relay(queue, [(row.id, row.envelope) for row in portion]))
+            answers = run_steps(run, acting(queue, relay(queue, [(row.id, row.envelope) for row in portion])))
         except (StoreUnavailable, StoreFull):
             raise
         except StoreError as error:

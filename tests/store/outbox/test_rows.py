@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from jqjobs.errors import StoreFull, StoreUnavailable
+from jqjobs.jobs.flow import OnDead
 from jqjobs.jobs.records import NewJob
 from jqjobs.outbox.dialects import TABLE
 from jqjobs.outbox.rows import OLDEST_S, bring
 from jqjobs.store.calls import upkeep
+from jqjobs.store.calls.batches import batch_status, open_batch
 from jqjobs.store.calls.relaying import FRESH_MS, MARKER_MS, SHORT_MARKER_MS, Relayed
 from store.outbox.conftest import Shop
 
@@ -41,6 +43,16 @@ def test_a_relay_that_dies_before_the_delete_makes_no_double(shop: Shop, monkeyp
 
     assert shop.bring(shop.read()).done == {Relayed.AGAIN: 1}
     assert (shop.system.start_all(), shop.waiting()) == ([], [])
+
+
+def test_who_brings_rows_takes_along_what_leaves_their_queue_by_that(shop: Shop) -> None:
+    shop.system.run(open_batch("home", "b", "nonce", OnDead.WAIT, 1000))
+    envelope = '{"job":"send","batch":"home/b"}'
+    shop.sql(f"INSERT INTO {TABLE} (id, queue, envelope, is_hooked) VALUES ('a', 'q', '{envelope}', 0)")
+    shop.bring(shop.read())
+
+    assert (shop.system.ids(), shop.waiting()) == (["a"], [])
+    assert shop.system.run(batch_status("home", "b")).open == 1
 
 
 def test_a_marker_lasts_as_long_as_anybody_may_bring_its_row(shop: Shop) -> None:

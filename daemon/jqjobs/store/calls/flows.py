@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from jqjobs.errors import StoreError
 from jqjobs.jobs.flow import BatchState, BatchStatus
@@ -85,7 +85,11 @@ def acting(queue: str, call: Call[T]) -> Steps[T]:
 
     ``call``: one that answers as lua/rules/flow/and_leaving.lua has it.
     """
-    told = Call(call.script, call.keys, call.args, lambda reply: (call.parse(reply), reply[-1:] == [b"leaving"]))
+
+    def parse(reply: Any) -> tuple[T, bool]:
+        return call.parse(reply), reply[-1:] == [b"leaving"]
+
+    told = Call(call.script, call.keys, call.args, parse, call.repeatable, call.wait)
     answer: T
     answer, leads_on = yield told
     if leads_on:

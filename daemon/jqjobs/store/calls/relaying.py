@@ -39,7 +39,7 @@ def relay(queue: str, rows: Sequence[tuple[str, str]]) -> Call[list[Relayed]]:
     words = [word for row in rows for word in row]
     return Call(
         script("relay"), (keys.meta(queue),), ("", MARKER_MS, *words),
-        lambda reply: [Relayed(item) for item in reply], repeatable=True,
+        lambda reply: [Relayed(item) for item in reply[: len(rows)]], repeatable=True,
     )  # fmt: skip
 
 

@@ -1,11 +1,12 @@
 --: include core wake arrival/bring_in arrival/envelope_job arrival/rejected length arrival/newcomers
---: include turns/last partitions
+--: include turns/last partitions flow/and_leaving
 -- Brings jobs that producers left in the outbox of their database, each once: whoever else has read the same row finds
 -- the marker.
 -- KEYS[1] the queue's meta key   ARGV[1] now, ms, or ""   ARGV[2] how long markers stay, ms
 -- then for each row: its id, its envelope; or "", so that what has that id does not come any more
 -- Returns for each row: 1 created (or barred) | 2 replaced | 0 present: its id or its key is there | -1 again: it came
--- before | -2 refused, see `rejected` | -3 no_room: no more may wait (rules/length.lua), try again
+-- before | -2 refused, see `rejected` | -3 no_room: no more may wait (rules/length.lua), try again; then "leaving", see
+-- rules/flow/and_leaving.lua
 -- First write: HINCRBY, refused when Redis is full
 local q, now = prefix(KEYS[1]), clock(ARGV[1])
 local is_spread = partitions_of(q)
@@ -43,4 +44,4 @@ local reply = {}
 for n = 1, rows do reply[n] = bring(ARGV[1 + 2 * n], ARGV[2 + 2 * n], n) end
 write_turns(q)
 update_wake(q)
-return reply
+return and_leaving(q, reply)
