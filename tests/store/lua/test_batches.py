@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from jqjobs.errors import StoreUnavailable
+from jqjobs.errors import StoreError, StoreUnavailable
 from jqjobs.jobs.flow import BatchState, BatchStatus, OnDead, written
 from jqjobs.jobs.records import Kind
 from jqjobs.link.board import BoardEntry
@@ -542,6 +543,25 @@ def test_the_end_of_a_batch_that_nobody_opens_is_forgotten(system: QueueSystem) 
     system.tend()
 
     assert [key for key in system.redis("KEYS", "*") if b"batch" in key] == []
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_members_that_cannot_be_cancelled_now_keep_none_behind_them_waiting(
+    system: QueueSystem, damaged: bool
+) -> None:  # fmt: skip
+    for n in range(201):
+        batch_id, member = f"b{n:03}", f"m{n:03}"
+        system.run(batches.open_batch("q", batch_id, "nonce", OnDead.WAIT, 1000))
+        system.add(member, fields=("flow", "b", "batch", f"q/{batch_id}"))
+        if n < 200:
+            system.run(moves.move("q", "other", [member]))
+        system.run(batches.cancel_batch("q", batch_id))
+        if n < 200 and damaged:
+            system.redis("SET", system.key(f"batch:{batch_id}:open"), "x")
+    for _ in "ab":  # one round, and the next
+        with suppress(StoreError):
+            run_steps(system.run, telling.Telling("q").go_through(0))
+    assert system.states("m200") == ["dead"]
 
 
 def test_a_damaged_batch_keeps_no_other_from_hearing(system: QueueSystem) -> None:

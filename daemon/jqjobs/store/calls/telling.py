@@ -42,9 +42,9 @@ def notify(home: str, told: Sequence[str]) -> Call[bool]:
     return Call(script("notify"), (keys.meta(home),), ("", *told), truth, repeatable=True)
 
 
-def noticed(queue: str, told: Sequence[str]) -> Call[int]:
-    """Note that this has been told; how much of it was still to be."""
-    return Call(script("noticed"), (keys.meta(queue),), ("", *told), int, repeatable=True)
+def noticed(queue: str, told: Sequence[str], later: Sequence[str] = ()) -> Call[int]:
+    """Note that this has been told; how much of it was still to be. ``later``: cannot be done now, and is put off."""
+    return Call(script("noticed"), (keys.meta(queue),), ("", len(told), *told, *later), int, repeatable=True)
 
 
 class Telling:
@@ -91,15 +91,25 @@ class Telling:
         return told
 
     def _cancel(self, bundle: Sequence[str]) -> Steps[int]:
-        """Cancel the open members of batches; of those that need no second look the notices are done with."""
-        done, failures = list[str](), Failures(self._until_s)
+        """Cancel the open members of batches; of those that need no second look the notices are done with.
+
+        Where that cannot be done now, the others come first next time.
+        """
+        done, later, failures = list[str](), list[str](), Failures(self._until_s)
         for batch_id, group in groupby(sorted(bundle), lambda notice: notice.split(" ")[1]):
-            if self._is_over and (done or self.has_more):  # each takes a page at least
+            if self._is_over and (done or later or self.has_more):  # each takes a page at least
                 self.has_more = True
                 break
-            if (yield from self._cancel_open(batch_id, failures)):
+            try:
+                is_done = yield from self._cancel_open(batch_id, failures)
+            except StoreError as error:  # the batch is damaged, maybe
+                failures.note(f"{_CANCEL}{batch_id}", error)
+                is_done = False
+            if is_done:
                 done += group
-        told: int = (yield noticed(self._queue, done)) if done else 0
+            elif not self.has_more:
+                later += group
+        told: int = (yield noticed(self._queue, done, later)) if done or later else 0
         failures.raise_first()
         return told
 

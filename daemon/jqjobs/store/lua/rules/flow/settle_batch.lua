@@ -29,7 +29,7 @@ end
 -- of its own: whoever has cancelled all that was there before may take only the other one away.
 local function have_members_cancelled(q, id, sweep, has_come)
   if has_come then sweep = redis.call('HINCRBY', q .. 'batch:' .. id, 'sweep', 1) end
-  local is_new = redis.call('ZADD', q .. 'notices', 0, '~cancel ' .. id .. ' ' .. (sweep or 0)) == 1
+  local is_new = redis.call('ZADD', q .. 'notices', 'NX', 0, '~cancel ' .. id .. ' ' .. (sweep or 0)) == 1
   outgoing[q] = outgoing[q] or is_new  -- else somebody is at it
 end
 
