@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from jqjobs import App
 from jqjobs.errors import StoreUnavailable
 from jqjobs.jobs.records import MAX_QUEUES
 from jqjobs.link.queue_choice import QueueChoice
+from jqjobs.store.calls.leases import join_by_turn
 from jqjobs.store.calls.turns import call_workers
 from jqjobs.store.store import Store
 from jqjobs.store.wire import Wire
@@ -170,6 +171,35 @@ def test_what_has_nothing_left_gives_way_at_once_where_others_call(worker: Turni
         for _ in part:
             worker.finish(worker.start())
         worker.trip(0)
+
+
+def test_on_a_slow_machine_it_stays_until_it_has_taken_what_it_came_for(
+    worker: TurningWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_ms, joined = [0], Counter[str]()
+    monkeypatch.setattr(turning, "monotonic_ms", lambda: clock_ms[0])
+
+    def is_slow(queue: str, *args: Any) -> Any:
+        clock_ms[0] += 20
+        joined[queue] += 1
+        return join_by_turn(queue, *args)
+
+    monkeypatch.setattr(turning, "join_by_turn", is_slow)
+    queues = [f"t-{number:02}" for number in range(40)]
+    for queue in queues:
+        worker.system.add(*[f"{queue}.{number}" for number in range(5)], queue=queue)
+    worker.call(*queues)
+    left = 5 * len(queues)
+    while left:
+        if worker.turning.is_due:
+            worker.turning.go_on(8)
+        if not (jobs := worker.trip(8)):  # as an idle one, that the wake set gives a queue
+            worker.called.append(worker.system.redis("ZPOPMIN", "jq:{~}:wakes:t-*")[0].decode())
+        left -= len(jobs)
+        clock_ms[0] += 100
+        for _ in jobs:
+            worker.finish(worker.start())
+    assert joined == Counter(queues)
 
 
 @pytest.mark.usefixtures("patient")

@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 #: So often a busy worker looks whether others call; earlier when it has nothing to give any more.
 _LOOK_EVERY_MS = 100
+#: Where a look takes long, as on a loaded machine, so many times as long as it took, up to a second: else the worker
+#: does little but go from queue to queue, and turns are over before they have given anything.
+_LOOK_TIMES, _LOOK_AT_MOST_MS = 5, 1000
 
 
 class Turning:
@@ -74,8 +77,12 @@ class Turning:
 
         ``want``: so many more jobs the worker could take; 0: none. Raises: StoreError.
         """
-        self._look_ms, self._wants = monotonic_ms() + _LOOK_EVERY_MS, want > 0
-        return self._exchanger.between_trips(lambda store: self._turn(store, want))
+        began_ms, self._wants = monotonic_ms(), want > 0
+        try:
+            return self._exchanger.between_trips(lambda store: self._turn(store, want))
+        finally:
+            now_ms = monotonic_ms()
+            self._look_ms = now_ms + min(max(_LOOK_EVERY_MS, _LOOK_TIMES * (now_ms - began_ms)), _LOOK_AT_MOST_MS)
 
     def _turn(self, store: Store, want: int) -> bool:
         if self._exchanger.resyncs:  # the next trip is about the queues of the last one
