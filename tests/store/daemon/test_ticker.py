@@ -465,6 +465,25 @@ def test_two_apps_that_publish_one_schedule_are_told_so_once_by_name(
     assert said_after(app="news:app") == ["q/s blog:app, news:app, shop:app"]
 
 
+def test_who_does_not_tick_says_it_too_each_half_minute(
+    system: QueueSystem, tickers: Callable[[int], list[Ticker]], logged: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = 0
+    monkeypatch.setattr("jqjobs.daemon.leases.ticker.monotonic_ms", lambda: now_ms)
+    ticking, other = tickers(2)
+    ticking.tick(["q"])
+    ticks = system.redis("HGET", system.key("meta"), "ticker")
+    told = []
+    for app in ("shop:app", "blog:app", "news:app", "news:app"):
+        publish(system, app=app)
+        now_ms += 20_000
+        other.watch(["q"])
+        told.append(len(logged))
+    assert told == [0, 1, 1, 2]
+    assert [fields["apps"] for _, fields in logged] == ["blog:app, shop:app", "blog:app, news:app, shop:app"]
+    assert system.redis("HGET", system.key("meta"), "ticker") == ticks
+
+
 def test_an_outage_is_for_the_lease_thread_to_wait_out(start_server: Any) -> None:
     server = start_server("valkey")
     store = Store(parse_url(server.url))

@@ -218,7 +218,7 @@ class LeaseKeeper:
     def tick(self) -> float:
         """Tick the schedules that are due, if it keeps house; return in how many seconds to do it again."""
         if not (self._election.is_won or self.patterns.stirring):
-            self._ticker.begin_anew()
+            self._ticker.watch(sorted(self._named))
             return self._election.again_s
         return self._ticker.tick(self.patterns.with_named(self._named))
 

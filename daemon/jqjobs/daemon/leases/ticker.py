@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jqjobs.base import log
+from jqjobs.base.clock import monotonic_ms
 from jqjobs.daemon.leases.added_ticker import AddedTicker, log_ticked
 from jqjobs.errors import JqError, StoreError, StoreUnavailable
 from jqjobs.jobs.timetable import Due, Policy, Timetable, due, read_entry
@@ -24,6 +25,8 @@ from jqjobs.store.store import Store
 LOOK_EVERY_S = 2.5
 #: So long after it has looked last a daemon is no longer waited for: another one ticks.
 CLAIM_MS = 5000
+#: So often a daemon looks at agendas that another one ticks.
+_WATCH_EVERY_MS = 30_000
 #: Later than any moment.
 _NEVER_MS = 2**53
 
@@ -60,6 +63,7 @@ class Ticker:
         #: Queues that another daemon ticks, so that it is not known here how far their schedules are.
         self._of_others: set[str] = set()
         self._complaints: set[str] = set()
+        self._watch_ms = monotonic_ms() + _WATCH_EVERY_MS
         self._clashes: dict[str, tuple[tuple[str, ...], bool]] = {}
         self._added = AddedTicker(store, self._complain, self._forget_complaints)
 
@@ -91,9 +95,19 @@ class Ticker:
             wait_s = min(wait_s, max(0.0, (due_ms - found.now_ms) / 1000))
         return wait_s
 
-    def begin_anew(self) -> None:
-        """Take nothing for known: another daemon ticks."""
+    def watch(self, queues: Sequence[str]) -> None:
+        """Take nothing for known: another daemon ticks. What clashes is said by each, as people may read one log only.
+
+        Raises: StoreUnavailable.
+        """
         self._numbers.clear()
+        now_ms = monotonic_ms()
+        if now_ms < self._watch_ms:
+            return
+        self._watch_ms = now_ms + _WATCH_EVERY_MS
+        for queue, found in zip(queues, self._store.run_many([agenda(queue) for queue in queues]), strict=True):
+            for planned in () if isinstance(found, StoreError) else found.schedules or ():
+                self._note_clash(f"{queue}/{planned.name}", planned)
 
     def _forget_all_but(self, queues: Sequence[str]) -> None:
         """Forget what is no longer looked at: of patterns, queues that have nothing any more."""
