@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ledger
 from figures import Figure
-from jobs import linger, urgent
+from jobs import linger, mark
 from stage import Stage, daemon, wait_until
 
 NAME = "inbox"
@@ -25,26 +25,26 @@ def measure(stage: Stage) -> Iterator[Figure]:
     path = Path(os.environ.setdefault(ledger.VARIABLE, str(stage.place.directory / "ledger")))
     cells = ledger.create(path, stage.repeats)
     waited = []
-    with daemon("--queues", urgent.queue, workers=_WORKERS):
+    with daemon("--queues", linger.queue, workers=_WORKERS):
         for index in range(stage.repeats):
             _keep_busy(stage)
             waited.append(_wait_of_urgent(stage, cells, index, behind))
-            stage.store.wire.call("DEL", f"jq:{{{urgent.queue}}}:ready", f"jq:{{{urgent.queue}}}:inbox")
+            stage.store.wire.call("DEL", f"jq:{{{linger.queue}}}:ready", f"jq:{{{linger.queue}}}:inbox")
     yield Figure(NAME, f"priority 1,000 behind {behind:,}, 1 s jobs", "ms", tuple(waited), target="≤ 1,500")
     stage.clear()
 
 
 def _keep_busy(stage: Stage) -> None:
-    active = f"jq:{{{urgent.queue}}}:active:*"
+    active = f"jq:{{{linger.queue}}}:active:*"
     linger.enqueue_many([()] * 4 * _WORKERS)
     wait_until(lambda: len(stage.store.wire.call("KEYS", active)) == _WORKERS, 10)
 
 
 def _wait_of_urgent(stage: Stage, cells: memoryview, index: int, behind: int) -> float:
-    inbox, envelope = f"jq:{{{urgent.queue}}}:inbox", json.dumps({"job": linger.name})
+    inbox, envelope = f"jq:{{{linger.queue}}}:inbox", json.dumps({"job": linger.name})
     for _ in range(0, behind, _PART):
         stage.store.wire.call("LPUSH", inbox, *[envelope] * _PART)
     started_ns = time.monotonic_ns()
-    stage.store.wire.call("LPUSH", inbox, json.dumps({"job": urgent.name, "args": [index], "priority": 1000}))
+    stage.store.wire.call("LPUSH", inbox, json.dumps({"job": mark.name, "args": [index], "priority": 1000}))
     wait_until(lambda: cells[index], 120, 0.05)
     return (cells[index] - started_ns) / 1e6

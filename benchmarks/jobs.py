@@ -42,12 +42,6 @@ def linger() -> None:
     time.sleep(1)
 
 
-@app.job(queue="long")
-def urgent(index: int) -> None:
-    """Say when this began."""
-    ledger.attach()[index] = time.monotonic_ns()
-
-
 @app.job(queue="tenants", concurrency=Concurrency(1, key="{tenant}"))
 def one_at_a_time(tenant: int) -> None:
     """Do nothing, for a tenant of whom one job runs at a time."""
@@ -56,6 +50,18 @@ def one_at_a_time(tenant: int) -> None:
 @app.job(queue="tenants", rate_limit=RateLimit(100, seconds=60, key="{tenant}"))
 def paced(tenant: int) -> None:
     """Do nothing, for a tenant whose jobs have a rate."""
+
+
+@app.job
+def mark(index: int) -> None:
+    """Say when this began."""
+    ledger.attach()[index] = time.monotonic_ns()
+
+
+@app.job
+def tarry() -> None:
+    """Wait 10 ms."""
+    time.sleep(ledger.NAP_S)
 
 
 @app.job(queue="dozes")

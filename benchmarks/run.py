@@ -31,10 +31,12 @@ import inbox
 import io_bound
 import latency
 import report
+import schedules
 import slow_link
 import startup
 import tenants
 import trips
+import turns
 import versus
 from figures import Figure, load, save
 from machine import describe
@@ -54,10 +56,15 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     growth.NAME: growth.measure,
     groups.NAME: groups.measure,
     inbox.NAME: inbox.measure,
+    turns.NAME: turns.measure,
     calls.NAME: calls.measure,
 }
 #: Only by name: they take long.
-EXTRA: dict[str, Callable[[Stage], Iterator[Figure]]] = {"files": footprint.files, "crowd": footprint.crowd}
+EXTRA: dict[str, Callable[[Stage], Iterator[Figure]]] = {
+    "files": footprint.files,
+    "crowd": footprint.crowd,
+    schedules.NAME: schedules.measure,
+}
 
 
 def options() -> argparse.Namespace:
