@@ -56,7 +56,8 @@ def _cells(figure: Figure) -> list[str]:
 def _value(figure: Figure | None) -> str:
     if figure is None:
         return ""
-    return f"{_number(figure.value)} {figure.unit}" if figure.value else "failed"
+    is_good = figure.value or figure.target == "0"
+    return f"{_number(figure.value)} {figure.unit}" if is_good else "failed"
 
 
 def _number(value: float) -> str:
