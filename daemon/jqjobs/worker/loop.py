@@ -4,8 +4,8 @@ One slot:
 ┌─▶ trip ──jobs──▶ run ────────┐   while more than half of what is in hand is still to be run, the next trip is sent;
 │     └──none──▶ wait for work ┤   its answer is read when nothing is left. Hooks are called when nothing is in hand:
 └──────────────────────────────┘   the trip after a hooked job takes none.
-Several slots: they run by themselves. The loop makes a trip when half of what was in hand is begun, or to report, and
-waits otherwise; hooks are called between two trips.
+Several slots: they run by themselves. The loop makes a trip when a third of what waited in hand is left, or to report,
+and waits otherwise; hooks are called between two trips.
 Ends: drained, stopped, fenced, orphaned
 """
 

@@ -16,6 +16,8 @@ from jqjobs.worker.trips.pace import OneSlotPace, Pace, SlotsPace
 
 #: While other jobs run, finished ones are reported with the next take, and after this long at the latest.
 _REPORT_AFTER_MS = 10
+#: The same where jobs in hand wait for a slot: the next take is near, and each trip costs Redis as much as 20 jobs do.
+_REPORT_WITH_TAKE_MS = 20
 
 
 class Lull:
@@ -189,7 +191,8 @@ class SeveralSlots:
 
     @property
     def _report_in_ms(self) -> float:
-        return self._exchanger.sent_ms + _REPORT_AFTER_MS - monotonic_ms()
+        after_ms = _REPORT_WITH_TAKE_MS if self._batch.unstarted_count else _REPORT_AFTER_MS
+        return self._exchanger.sent_ms + after_ms - monotonic_ms()
 
     @property
     def _wants_more(self) -> bool:

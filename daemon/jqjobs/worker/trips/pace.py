@@ -89,7 +89,7 @@ class SlotsPace:
         fitting = int(self._prefetch_ms * self._slots / max(self._average_ms, 0.001))
         self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)
         self.most_in_hand = self._slots + self._ahead
-        self.low = self._ahead // 2
+        self.low = self._ahead // 3  # less would make slots wait where a trip takes some ms
 
     @property
     def soon(self) -> int:

@@ -180,17 +180,19 @@ def test_with_all_slots_and_hands_full_nothing_is_fetched(several: SeveralSlots,
     assert around.looks == 0
 
 
+@pytest.mark.parametrize(("waiting", "after_ms"), [(0, 10), (1, 20)], ids=["nothing waits", "one waits for a slot"])
 def test_what_ended_is_reported_some_time_after_the_last_trip_in_a_lull_too(
-    several: SeveralSlots, batch: Batch, around: Around
+    several: SeveralSlots, batch: Batch, around: Around, waiting: int, after_ms: int
 ) -> None:
-    batch.add(jobs(2))
+    batch.add(jobs(2 + waiting))
     for _ in range(2):
         started(batch)
     end_one(batch)
     several.lull.begin(500)
+    around.now_ms += after_ms - 1
     assert not several.is_due()
     assert around.looks == 0, "its own outcome would be the news"
-    around.now_ms += 10
+    around.now_ms += 1
     assert several.is_due()
 
 
@@ -241,7 +243,7 @@ def test_full_slots_wake_the_loop_when_few_are_left_or_one_has_ended(
 def test_in_a_lull_only_the_end_of_a_job_wakes_the_loop_and_not_too_early(
     several: SeveralSlots, batch: Batch, around: Around
 ) -> None:
-    batch.add(jobs(2))
+    batch.add(jobs(1))
     started(batch)
     several.lull.begin(500)
     assert several.rest_s(around.listen) == 0.01, "a trip has just been made: first some more may end"

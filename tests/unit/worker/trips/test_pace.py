@@ -27,7 +27,7 @@ def test_slots_are_filled_at_once_and_nothing_is_in_hand_beyond_them() -> None:
 
 def test_beyond_what_runs_some_milliseconds_of_work_for_all_slots_are_in_hand() -> None:
     pace = settled(SlotsPace(100, 20), 9.99)
-    assert (pace.most_in_hand, pace.low) == (100 + 200, 100)
+    assert (pace.most_in_hand, pace.low) == (100 + 200, 66)
 
 
 def test_long_jobs_are_not_in_hand_ahead() -> None:
