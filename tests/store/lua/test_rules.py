@@ -24,11 +24,13 @@ def header(rule: str) -> str:
     return found[0]
 
 
+@cache
 def needs(name: str) -> list[str]:
     """The rules that a file includes."""
     return " ".join(re.findall(r"^ *--: include (.+)$", SOURCES[name], re.MULTILINE)).split()
 
 
+@cache
 def all_needs(name: str) -> set[str]:
     """Return the rules that a file stands on, those of its rules too."""
     return {each for rule in needs(name) for each in ({rule} | all_needs(f"rules/{rule}"))}
@@ -41,6 +43,7 @@ def given(rule: str) -> set[str]:
     return set(said[0].split(", "))
 
 
+@cache
 def declared(name: str) -> set[str]:
     """The locals of a file that are not inside a function: what begins a line, or follows that after a comma."""
     lists = re.findall(r"^local (?:function )?([\w, ]+)", SOURCES[name], re.MULTILINE)

@@ -18,11 +18,16 @@ from waiting import eventually
 #: The tag of what belongs to no queue, that of the queue of all calls, and that of one that gets partitions.
 TAGS = ("~", "q", "p")
 
+#: So that one process starts the nodes.
+pytestmark = pytest.mark.xdist_group("slots")
+
 
 @pytest.fixture(scope="module", params=REAL_KINDS)
 def node_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str], QueueSystem]]:
     """A system on a node that serves the one slot of a tag."""
     servers = {tag: _node(request.param, tag) for tag in TAGS}
+    for server in servers.values():  # each takes two seconds to believe that it is whole
+        eventually(lambda: b"cluster_state:ok" in server.call("CLUSTER", "INFO"))  # noqa: B023
     made = {tag: QueueSystem(server.url) for tag, server in servers.items()}
     live_through_everything(made["q"])
     yield made.__getitem__
@@ -37,7 +42,6 @@ def _node(kind: str, tag: str) -> Server:
         tcp=True,
     )  # fmt: skip
     server.call("CLUSTER", "ADDSLOTS", server.call("CLUSTER", "KEYSLOT", tag))
-    eventually(lambda: b"cluster_state:ok" in server.call("CLUSTER", "INFO"))
     return server
 
 

@@ -53,7 +53,7 @@ class LogCalls:
     """The calls of a set of modules, each with its path and its source."""
 
     def __init__(self, sources: Sequence[tuple[str, str]]) -> None:
-        self._trees = [(path, ast.parse(source)) for path, source in sources]
+        self._trees = [(path, ast.parse(source)) for path, source in sources if "log.event" in source]
 
     @classmethod
     def of_package(cls) -> LogCalls:
@@ -88,8 +88,9 @@ def _own_calls(scope: Scope) -> Iterator[ast.Call]:
         if isinstance(node, Function):
             continue
         todo.extend(ast.iter_child_nodes(node))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "log.event":
-            yield node
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr="event")):
+                yield node
 
 
 def _level(node: ast.expr | None) -> str:
