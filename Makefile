@@ -12,6 +12,8 @@ PARALLEL_TESTS := tests/property tests/unit tests/store
 PROCESS_TESTS  := tests/e2e
 #: How often a test that failed may try again. Not here: a race is to be seen. In CI once, and its name is printed.
 RERUNS ?= 0
+# Tests with their asserts rewritten are kept: each process that runs them would spend 25 s on that anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo demo-web pictures test test-long check format-check lint types layers format django reference docs bench chaos failover cluster cluster-carry outbox-chaos flow-chaos clean
@@ -37,11 +39,12 @@ pictures: $(STAMP) ## make the pictures of docs/dashboard.md anew; needs Chromiu
 
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --reruns $(RERUNS) -r R $(PARALLEL_TESTS)
+	JQ_TEST_SERVERS=either $(BIN)/python -m pytest -n 3 --dist loadgroup --reruns $(RERUNS) -r R $(PARALLEL_TESTS)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
-test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on a fake server and on clusters, 105 kills of workers
+test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on each kind of server, 105 kills of workers
 	JQ_TEST_KILLS=105 $(BIN)/python -m pytest tests/e2e/test_supervisord.py
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests/store
 	JQ_TEST_SERVERS=fake $(BIN)/python -m pytest -n 2 tests/store -k fake
 	JQ_TEST_SERVERS="valkey-cluster redis-cluster" $(BIN)/python -m pytest tests/store -k cluster
 	JQ_TEST_STEPS=500000 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/property

@@ -1,6 +1,6 @@
 """Fixtures every test may use: Redis servers, one of each kind per test process.
 
-    def test_it(server): ...            # twice: valkey, redis; see CONTRACT_KINDS
+    def test_it(server): ...            # twice: valkey, redis; see CONTRACT_KINDS, and by_turns.py for `make test`
     def test_it(real_server): ...       # valkey and redis: where Lua, memory limits, persistence must be true
     def test_it(any_server): ...        # one quick real server, for tests that only need some Redis
     def test_it(start_server):          # a factory, for tests that kill or configure their server
@@ -19,11 +19,12 @@ from typing import cast
 import hypothesis
 import pytest
 
+import by_turns
 from cluster_server import KINDS as CLUSTER_KINDS
 from cluster_server import ClusterServer
 from leftovers import Leftovers, described
 from log_lines import Lines
-from servers import CONTRACT_KINDS, REAL_KINDS, Server, must_not_skip, start, start_cluster
+from servers import CONTRACT_KINDS, EITHER, REAL_KINDS, Server, must_not_skip, start, start_cluster
 
 # No deadline: how fast an example runs says nothing on a shared machine. `--hypothesis-seed=N` repeats a run.
 hypothesis.settings.register_profile("jqjobs", deadline=None, print_blob=True)
@@ -34,6 +35,14 @@ _REQUIRED = (
     "redis-server", "valkey", "supervisord", "supervisorctl", "promtool",
     "node is not", "php is not", "ruby is not", "go is not", "PostgreSQL", "MariaDB",
 )  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where each test is to be on one of two kinds of servers, leave it out on the other."""
+    if EITHER:
+        left_out = set(by_turns.left_out(items))
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -185,6 +185,7 @@ def complaints(system: QueueSystem, field: str) -> list[str]:
     return found
 
 
+@pytest.mark.each_kind
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_a_damaged_field_harms_only_its_own_job(real_system: QueueSystem, situation: str) -> None:
     """Every field in every situation; each of the two servers has every other one."""

@@ -32,6 +32,8 @@ from store.queue_system import LEASE_MS, QueueSystem, outcome
 Prepare = Callable[[QueueSystem], Call[Any]]
 #: The last command that a look with MONITOR waits for.
 END = "end-of-the-look"
+#: Which commands write, and which of them are refused when it is full, is for each server to say.
+pytestmark = pytest.mark.each_kind
 
 
 @pytest.fixture

@@ -17,6 +17,9 @@ from jqjobs.store.calls.daemons import SignOfLife
 from jqjobs.store.calls.recalls import recall
 from store.queue_system import LEASE_MS, QueueSystem, outcome
 
+#: What is refused at its limit is for each server to say.
+pytestmark = pytest.mark.each_kind
+
 
 @pytest.fixture
 def system(real_system: QueueSystem) -> Iterator[QueueSystem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jqjobs.store.calls.memory import sample_memory
 from jqjobs.store.reads.memory import read_memory
 from store.queue_system import START_MS, QueueSystem
@@ -38,6 +40,7 @@ def test_what_a_clock_that_was_set_back_has_left_is_forgotten(system: QueueSyste
     assert minutes(system) == [-30]
 
 
+@pytest.mark.each_kind
 def test_the_growth_is_read_and_what_others_have_put_there_is_not(real_system: QueueSystem) -> None:
     for number in range(20):
         real_system.run(sample_memory(1_000_000 + 6_000 * number))
