@@ -13,7 +13,7 @@ from jqjobs.store.calls.trips import Trip, Way
 
 #: So long what a whole trip has found is good enough (lua/fast_trip.lua).
 FULL_EVERY_MS = 20
-#: Where nobody else makes whole trips, and jobs take longer than that, it is asked so often only.
+#: Where nobody else makes whole trips it is asked so often only.
 _ASK_OTHERS_EVERY_MS = 500
 #: In vain in a row: then it is not chance.
 _MOST_IN_VAIN = 2
@@ -34,7 +34,8 @@ class FastTrips:
         #: What to add to `monotonic_ms` to get the time of Redis, as the last whole trip told it.
         self.clock_offset_ms = 0
         self._whole_ms = self._rest_until_ms = self._alone_until_ms = -FULL_EVERY_MS
-        self._in_vain = 0
+        #: In a row: refused since nobody else had made a whole one; without a job for other reasons.
+        self._refused = self._in_vain = 0
         self._way = Way.ALL
 
     @property
@@ -66,18 +67,19 @@ class FastTrips:
         watches = trip.wait_ms is not None and not trip.jobs
         self._way = Way.ALL if watches or trip.broken else Way.ENOUGH
 
-    def went(self, trip: Trip, now_ms: int) -> bool:
+    def went(self, trip: Trip, sent_ms: int) -> bool:
         """Note the answer of a fast trip; whether that was all. Else a whole trip follows at once."""
         self.queue = trip.left_in
         self._left_in_a_row -= len(trip.jobs)
-        if trip.jobs:
-            self._in_vain = 0
-            return True
-        self._in_vain += 1
+        relies_on_others = sent_ms - self._whole_ms >= FULL_EVERY_MS
+        if relies_on_others and trip.status is Status.FULL:
+            self._refused += 1
+            if self._refused >= _MOST_IN_VAIN:
+                self._alone_until_ms = sent_ms + _ASK_OTHERS_EVERY_MS
+            return False
+        if relies_on_others:
+            self._refused = 0
+        self._in_vain = 0 if trip.jobs else self._in_vain + 1
         if self._in_vain >= _MOST_IN_VAIN:
-            is_due = trip.status is Status.FULL and now_ms - self._whole_ms >= FULL_EVERY_MS
-            if is_due:
-                self._alone_until_ms = now_ms + _ASK_OTHERS_EVERY_MS
-            else:
-                self._rest_until_ms = now_ms + FULL_EVERY_MS
-        return False
+            self._rest_until_ms = sent_ms + FULL_EVERY_MS
+        return bool(trip.jobs)

@@ -64,9 +64,11 @@ def test_a_worker_of_one_queue_trusts_that_others_make_whole_ones() -> None:
     assert alone().may_go(FULL_EVERY_MS)
 
 
-def test_where_nobody_does_and_jobs_take_longer_it_stops_asking_for_a_while() -> None:
+@pytest.mark.parametrize("is_fast_between", [False, True], ids=["long jobs", "jobs of half the time"])
+def test_where_nobody_does_it_stops_asking_for_a_while(is_fast_between: bool) -> None:
     fast = alone()
     for now_ms in (30, 60):
+        assert not is_fast_between or fast.went(GIVES, now_ms - 15)
         assert fast.may_go(now_ms)
         assert not fast.went(REFUSED, now_ms)
         fast.went_whole(GIVES, now_ms, now_ms)
@@ -84,6 +86,16 @@ def test_two_in_vain_are_followed_by_whole_ones_only_for_a_while(fast: FastTrips
     fast.went_whole(GIVES, 2 * FULL_EVERY_MS, 2 * FULL_EVERY_MS)
     assert not fast.may_go(FULL_EVERY_MS)
     assert fast.may_go(2 * FULL_EVERY_MS)
+
+
+def test_who_was_refused_goes_on_asking_where_others_make_whole_ones() -> None:
+    fast = alone()
+    for now_ms in (30, 90):
+        assert fast.may_go(now_ms)
+        assert not fast.went(REFUSED, now_ms)
+        fast.went_whole(GIVES, now_ms, now_ms)
+        assert fast.went(GIVES, now_ms + 30)
+    assert fast.may_go(130)
 
 
 def test_one_in_vain_is_chance(fast: FastTrips) -> None:
