@@ -40,7 +40,7 @@ pictures: $(STAMP) ## make the pictures of docs/dashboard.md anew; needs Chromiu
 test: $(STAMP) ## run every test (two pytest runs: the fast ones in parallel, then the end-to-end ones)
 	$(BIN)/python -m compileall -q daemon  # hundreds of processes start: none compiles it anew
 	JQ_TEST_SERVERS=either $(BIN)/python -m pytest -n 3 --dist loadgroup --reruns $(RERUNS) -r R $(PARALLEL_TESTS)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
+	$(BIN)/python -m pytest -n 6 --dist loadgroup --reruns $(RERUNS) -r R $(PROCESS_TESTS)
 
 test-long: $(STAMP) ## the property test with 500,000 steps, the store's tests on each kind of server, 105 kills of workers
 	JQ_TEST_KILLS=105 $(BIN)/python -m pytest tests/e2e/test_supervisord.py

@@ -37,12 +37,25 @@ _REQUIRED = (
 )  # fmt: skip
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where each test is to be on one of two kinds of servers, leave it out on the other."""
+    """Where each test is to be on one of two kinds of servers, leave it out on the other. Have groups heeded."""
     if EITHER:
         left_out = set(by_turns.left_out(items))
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        _call_by_group(item)
+
+
+def _call_by_group(item: pytest.Item) -> None:
+    """Call an item what xdist 3.8 has named it for its group: `_nodeid`, which pytest 9.2 does not look at.
+
+    Without that no test is in a group, and nothing says so: browsers, clusters and wheels are made by each process.
+    """
+    named = getattr(item, "_nodeid", item.nodeid)
+    if named != item.nodeid:
+        item._id = type(item._id).parse(named)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session", autouse=True)
