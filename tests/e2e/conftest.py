@@ -3,6 +3,7 @@
     def test_it(site): ...               # on a shared server; empty when the test starts
     def test_it(site_on, start_server):  # on a server of the test's own, to be killed or reconfigured
         site = site_on(start_server("redis", "--appendonly", "yes"))
+    def test_it(shared_site):            # with daemons of `module_site`, which serve all tests of a module
 
 At the end of a test its daemons are killed, and their logs must not show a defect of jqjobs itself.
 """
@@ -18,7 +19,7 @@ import pytest
 from e2e.daemon import Site
 from jqjobs.daemon.workers.runtime import runtime_directory
 from jqjobs.store.address import parse_url
-from servers import Server, require_program
+from servers import Server, require_program, start
 
 
 @pytest.fixture
@@ -51,3 +52,25 @@ def durable_redis(start_server: Callable[..., Server]) -> Iterator[Server]:
 def site(any_server: Server, site_on: Callable[[Server], Site]) -> Site:
     """A site on the shared server."""
     return site_on(any_server)
+
+
+@pytest.fixture(scope="module")
+def module_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site for daemons of a module that is of one xdist_group: starting one costs more than most tests do in it.
+
+    So none of its tests may end them, or leave jobs, or count what is there in all.
+    """
+    server = start("valkey")
+    made = Site(server, tmp_path_factory.mktemp("site"))
+    yield made
+    made.close()
+    server.stop()
+    assert made.tolerates_defects or not made.defects()
+
+
+@pytest.fixture
+def shared_site(module_site: Site) -> Iterator[Site]:
+    """The site of the module, its gate shut, nothing in its journal."""
+    yield module_site
+    for path in (module_site.gate(), module_site.directory / "journal"):
+        path.unlink(missing_ok=True)

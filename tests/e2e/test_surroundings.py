@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -14,12 +15,29 @@ from jqjobs.jobs.records import State
 from jqjobs.store.reads.registry import read_registry
 from waiting import eventually
 
-#: One slot, in the main thread; several.
-SLOTS = pytest.mark.parametrize("slots", [1, 4])
+pytestmark = pytest.mark.xdist_group("surroundings")
 
 
-def start(site: Site, slots: int = 1, *flags: str) -> Daemon:
-    return site.start_daemon("--app", "surrounded_jobs:app", "--concurrency", str(slots), *flags)
+def start(site: Site, *flags: str) -> Daemon:
+    return site.start_daemon("--app", "surrounded_jobs:app", *flags)
+
+
+@pytest.fixture(scope="module", params=[1, 4])
+def slots(request: pytest.FixtureRequest) -> int:
+    """One slot, in the main thread; several."""
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def daemon(slots: int, module_site: Site) -> Iterator[Daemon]:
+    """One for all tests with so many slots: none of them ends it, or kills its worker."""
+    made = start(module_site, "--concurrency", str(slots), "--kill-after", "6")
+    yield made
+    assert made.events("worker.died") == []
+    made.kill()
+
+
+ONE_SLOT = pytest.mark.parametrize("slots", [1], indirect=True)
 
 
 def results(site: Site, *calls: tuple[Any, ...]) -> list[object]:
@@ -27,51 +45,47 @@ def results(site: Site, *calls: tuple[Any, ...]) -> list[object]:
     return [site.wait_for(site.send(*call), State.KEPT).result for call in calls]
 
 
-@SLOTS
+@pytest.mark.usefixtures("daemon")
 def test_a_client_made_at_module_level_works_in_all_async_jobs_and_hooks_since_there_is_one_event_loop(
-    site: Site, slots: int
+    shared_site: Site,
 ) -> None:
-    start(site, slots)
-    loops = results(site, *[("ping_shared_client",)] * 3)
-    hooks = site.directory / "journal-hooks"
+    hooks = shared_site.directory / "journal-hooks"
+    hooks.unlink(missing_ok=True)
+    loops = results(shared_site, *[("ping_shared_client",)] * 3)
     eventually(lambda: hooks.exists() and hooks.read_text().count("\n") == 3, what="all hooks were called")
     assert {*map(str, loops), *hooks.read_text().split()} == {str(loops[0])}
 
 
-@SLOTS
-def test_no_job_sees_context_variables_or_decimal_precision_of_another(site: Site, slots: int) -> None:
-    start(site, slots)
+@pytest.mark.usefixtures("daemon")
+def test_no_job_sees_context_variables_or_decimal_precision_of_another(shared_site: Site) -> None:
     calls = [(name, f"tenant {number}") for name in ("act_as", "act_as_async") for number in range(3)]
-    assert results(site, *calls) == [["", 28]] * 6
+    assert results(shared_site, *calls) == [["", 28]] * 6
 
 
-@SLOTS
-def test_a_time_limit_is_not_swallowed_by_except_exception(site: Site, slots: int) -> None:
-    daemon = start(site, slots)
-    [attempt] = site.wait_for(site.send("skip_errors", 30, timeout=0.3), State.DEAD).history
+def test_a_time_limit_is_not_swallowed_by_except_exception(shared_site: Site, daemon: Daemon) -> None:
+    [attempt] = shared_site.wait_for(shared_site.send("skip_errors", 30, timeout=0.3), State.DEAD).history
     assert (attempt.reason, len(daemon.events("worker.died"))) == ("hung", 0)
     assert "JobTimeout" in (attempt.error or "")
 
 
-@SLOTS
-def test_a_time_limit_that_was_swallowed_is_raised_again_before_the_worker_is_killed(site: Site, slots: int) -> None:
+def test_a_time_limit_that_was_swallowed_is_raised_again_before_the_worker_is_killed(
+    shared_site: Site, daemon: Daemon, slots: int
+) -> None:
     # Without waiting in C: a thread hears of it between two bytecodes.
-    daemon = start(site, slots, "--kill-after", "6")
-    jobs = site.send_many([("swallow_once", 2 if slots > 1 else 60), ("swallow_once_async", 60)], timeout=0.3)
-    for job in jobs:
-        [attempt] = site.wait_for(job, State.DEAD).history
-        assert len(site.notes("swallowed", job)) == 1
+    calls = [("swallow_once", 2 if slots > 1 else 60), ("swallow_once_async", 60)]
+    for job in shared_site.send_many(calls, timeout=0.3):
+        [attempt] = shared_site.wait_for(job, State.DEAD).history
+        assert len(shared_site.notes("swallowed", job)) == 1
         assert attempt.reason == "hung"
         assert "JobTimeout" in (attempt.error or "")
     assert daemon.events("worker.died") == []
 
 
-def test_a_plain_job_finds_an_event_loop_of_use_whoever_ran_or_closed_one_before(site: Site) -> None:
-    start(site)
-    jobs = site.send_many(
-        [("turn_a_loop", how) for how in ("get", "get", "run", "get", "close", "get", "close", "run", "get")]
-    )
-    assert [site.wait_for(job, State.KEPT).result for job in jobs] == [True] * 9
+@ONE_SLOT
+@pytest.mark.usefixtures("daemon")
+def test_a_plain_job_finds_an_event_loop_of_use_whoever_ran_or_closed_one_before(shared_site: Site) -> None:
+    ways = ("get", "get", "run", "get", "close", "get", "close", "run", "get")
+    assert results(shared_site, *[("turn_a_loop", how) for how in ways]) == [True] * 9
 
 
 # Signals
@@ -132,8 +146,11 @@ def test_who_is_made_to_exit_by_the_end_of_its_worker_is_charged_nothing(site: S
     assert (info.failures, info.crashes, info.interrupts) == (0, 0, 1)
 
 
-def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(site: Site) -> None:
-    daemon = start(site)
+@ONE_SLOT
+def test_an_alarm_that_a_job_leaves_behind_hits_no_later_job_and_no_idle_worker(
+    shared_site: Site, daemon: Daemon
+) -> None:
+    site = shared_site
     left, later = site.send_many([("leave_alarm", 0.3), ("nap", 0.6)])
     assert site.wait_for(later, State.KEPT).failures == 0
     site.wait_for(site.send("leave_alarm", 0.3), State.KEPT)
@@ -148,8 +165,9 @@ REMAINS = (
 )  # fmt: skip
 
 
-def test_what_a_job_leaves_set_armed_or_deleted_no_later_job_finds(site: Site) -> None:
-    daemon = start(site)
+@ONE_SLOT
+def test_what_a_job_leaves_set_armed_or_deleted_no_later_job_finds(shared_site: Site, daemon: Daemon) -> None:
+    site = shared_site
     jobs = site.send_many([("leave", what) for what in ("", *REMAINS, "")])
     found = [site.wait_for(job, State.KEPT).result for job in jobs]
     assert found == [found[0]] * len(jobs)
@@ -157,8 +175,9 @@ def test_what_a_job_leaves_set_armed_or_deleted_no_later_job_finds(site: Site) -
     eventually(lambda: daemon.log_text().count("printed by a job") == 2 * len(jobs), what="all lines are in the log")
 
 
-def test_output_that_a_job_has_closed_is_there_for_those_on_other_threads(site: Site) -> None:
-    start(site, 2)
+@pytest.mark.usefixtures("daemon")
+def test_output_that_a_job_has_closed_is_there_for_those_on_other_threads(shared_site: Site) -> None:
+    site = shared_site
     for what in ("closed output", "no output", ""):
         site.wait_for(site.send("leave", what), State.KEPT)
 
@@ -166,20 +185,24 @@ def test_output_that_a_job_has_closed_is_there_for_those_on_other_threads(site: 
 # Descriptors, processes, text
 
 
-@pytest.mark.parametrize("how", ["soft limit", "hard limit", "leak"])
-def test_a_job_that_uses_up_descriptors_fails_no_later_one(site: Site, how: str) -> None:
+def test_a_job_that_uses_up_descriptors_fails_no_later_one(site: Site) -> None:
     daemon = start(site)
-    before = daemon.workers()
-    assert site.wait_for(site.send("use_up_descriptors", how), State.KEPT).failures == 0
-    for _ in range(3):
-        assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
-    if how != "soft limit":  # which is put right
-        assert daemon.wait_for_event("worker.recycle")["reason"] == "limits"
-        eventually(lambda: len(daemon.workers()) == 1 and daemon.workers() != before, what="replaced")
+    for replaced, how in enumerate(("soft limit", "hard limit", "leak")):  # the first one is put right
+        before = daemon.workers()
+        assert site.wait_for(site.send("use_up_descriptors", how), State.KEPT).failures == 0
+        for _ in range(3):
+            assert site.wait_for(site.send("quick"), State.KEPT).failures == 0
+        if replaced:
+            assert daemon.wait_for_event("worker.recycle", replaced)["reason"] == "limits"
+            eventually(lambda old=before: len(daemon.workers()) == 1 and daemon.workers() != old, what="replaced")
+    assert len(daemon.events("worker.recycle")) == 2
 
 
-def test_a_job_that_is_ended_from_outside_leaves_no_process_running_or_unwaited(site: Site) -> None:
-    daemon = start(site)
+@ONE_SLOT
+def test_a_job_that_is_ended_from_outside_leaves_no_process_running_or_unwaited(
+    shared_site: Site, daemon: Daemon
+) -> None:
+    site = shared_site
     [worker] = map(psutil.Process, daemon.workers())
     for name in ("wait_for_process", "wait_for_process_plainly"):
         job = site.send(name)
