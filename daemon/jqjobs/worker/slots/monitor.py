@@ -139,10 +139,11 @@ class Monitor(threading.Thread):
         if not running:
             return self._batch.rest()
         stalled_ms = monotonic_ms() - self._batch.last_start_ms
-        if self._signals.draining or (stalled_ms > self._prefetch_ms and self._batch.solitude is None):
+        is_long = self._signals.draining or stalled_ms > self._prefetch_ms
+        if is_long and (self._signals.draining or self._batch.solitude is None):
             self._batch.give_back()
         if self._is_to_report(stalled_ms):
-            self._report()
+            self._report(gives_back=is_long and self._slots is None)
         for job in running:
             self._look_at(job)
         if self._tail.is_on:
@@ -193,11 +194,11 @@ class Monitor(threading.Thread):
         if has_hung:
             self._batch.give_back()
 
-    def _report(self) -> None:
-        """Report finished jobs; without Redis with growing pauses, like everybody."""
+    def _report(self, *, gives_back: bool) -> None:
+        """Report finished jobs; without Redis with growing pauses, like everybody. See `Exchanger.report`."""
         if not self._board.lease_holds() or monotonic_ms() < self._next_report_ms:
             return
-        if self._exchanger.report(gives_back=self._slots is None):
+        if self._exchanger.report(gives_back=gives_back):
             self._failures.clear()
         else:
             self._failures.add()
