@@ -1,5 +1,5 @@
 """One trip a job, as jobs need it that take longer than a batch: with one queue, with eight of which one has work, and
-with jobs of 30 ms, a hundred at once.
+with jobs of 30 ms, a hundred at once; and jobs of 10 ms, of which a trip brings some.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from drain import Drain, drains
 from figures import Figure
-from jobs import doze, noop
+from jobs import doze, noop, tarry
 from stage import Stage
 
 NAME = "trips"
@@ -31,6 +31,10 @@ def measure(stage: Stage) -> Iterator[Figure]:
     naps = drains(stage, 1, ("--concurrency", "100", "--queues", doze.queue), 20_000 // share, doze)
     stage.clear()
     yield from _figures("30 ms, 100 at once", naps, "≤ 35 µs")
+    some = drains(stage, 1, ("--queues", tarry.queue), 1_000 // share, tarry)
+    stage.clear()
+    commands = tuple(drain.commands for drain in some)
+    yield Figure(NAME, "10 ms, one at a time: Redis commands", "per job", commands)
 
 
 def _figures(label: str, found: list[Drain], server_target: str = "") -> Iterator[Figure]:

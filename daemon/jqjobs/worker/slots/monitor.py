@@ -28,8 +28,8 @@ from jqjobs.worker.trips.exchanger import Exchanger
 from jqjobs.worker.trips.tail import Tail
 
 _LOOK_EVERY_S = 0.005
-#: What is finished is reported after this long, if no trip has taken it along.
-_REPORT_AFTER_MS = 5
+#: What is finished is reported after this long, if no trip has taken it along; that of shorter jobs the next one does.
+_REPORT_AFTER_MS = 10
 #: With several slots there is more to look at, and the main thread is there to report, unless it calls a hook.
 _LOOK_AT_MANY_EVERY_S = 0.02
 _REPORT_MANY_AFTER_MS = 50
