@@ -56,7 +56,7 @@ def test_healthy_jobs_run_at_once_behind_four_that_kill_their_worker(site: Site)
 
 def test_a_worker_that_has_done_work_is_succeeded_at_once_however_often_it_is_killed(site: Site) -> None:
     daemon = site.start_daemon()
-    for killed in range(1, 11):
+    for killed in range(1, 6):
         site.wait_for(site.send("quick"), State.KEPT)
         kill_worker(daemon)
         assert daemon.wait_for_event("worker.died", killed)["next_start_s"] == 0
@@ -89,8 +89,8 @@ def test_a_concurrent_worker_stays_concurrent_after_a_crash(site: Site) -> None:
         assert site.wait_for(job, State.KEPT, 30).crashes == 0
 
 
-@pytest.mark.parametrize("count", [16, 100])
-def test_a_pill_is_found_by_halves_and_no_bystander_pays(site: Site, count: int) -> None:
+def test_a_pill_is_found_by_halves_and_no_bystander_pays(site: Site) -> None:
+    count = 100
     daemon = site.start_daemon(*APP, "--concurrency", str(count))
     many = [("bystander", 1)] * (count - 1)
     many.insert(count // 3, ("pill", str(site.gate())))

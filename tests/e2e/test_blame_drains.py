@@ -81,11 +81,11 @@ def test_no_number_of_deploys_kills_a_job(site: Site) -> None:
     site.server.call("HSET", f"jq:{{{job.queue}}}:job:{job.id}", "interrupts", 19, "lost", 19)
     flags = "--grace", str(GRACE_S)
     start_host(site, *flags)
-    for deploy in range(1, 7):
+    for deploy in range(1, 5):
         start_host(site, *flags, wait=False)
         site.wait_for_start(job, deploy)
         old = running(site, job)
-        begin_drain(old, GRACE_S + (deploy % 5 - 2) / 50)
+        begin_drain(old, GRACE_S + (deploy % 4 - 2) / 50)
         lose_host(site, old, workers_first=deploy % 2 == 0)
     site.gate().touch()
     info = site.wait_for(job, State.KEPT)

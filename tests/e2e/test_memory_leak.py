@@ -103,11 +103,11 @@ def open_shop(durable_redis: Server, tmp_path: Path) -> OpenShop:
     return opened
 
 
-def test_60_runs_of_a_job_that_leaks_50_mb_finish_under_400_mb_with_no_kill_and_no_job_lost(
+def test_30_runs_of_a_job_that_leaks_50_mb_finish_under_400_mb_with_no_kill_and_no_job_lost(
     open_shop: OpenShop,
 ) -> None:
     with open_shop(1) as shop:
-        shop.judge(shop.finish("leak", 60))
+        shop.judge(shop.finish("leak", 30))
         assert "worker.died" not in shop.fleet.logs()
 
 

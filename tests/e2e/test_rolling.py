@@ -13,8 +13,8 @@ from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from waiting import eventually
 
-DAEMONS = 8
-#: A machine where eight daemons start eight workers on two cores.
+DAEMONS = 6
+#: A machine where six daemons start six workers on two cores.
 PATIENCE_S = 120
 
 APP = """\
@@ -40,7 +40,7 @@ def fewest_taking(daemons: list[Daemon]) -> int:
     return min(counts[counts.index(len(daemons)) :])
 
 
-def test_a_fleet_of_eight_daemons_reloads_with_most_workers_taking_jobs(site: Site) -> None:
+def test_a_fleet_of_six_daemons_reloads_with_most_workers_taking_jobs(site: Site) -> None:
     app = site.write_app("fleet", APP)
     daemons = [site.start_daemon("--app", app, wait=False) for _ in range(DAEMONS)]
     for daemon in daemons:

@@ -50,12 +50,12 @@ def spans_in(path: Path) -> list[dict[str, object]]:
 def test_traces_of_raw_envelopes_go_on_and_workers_of_one_job_each_lose_no_span(site: Site) -> None:
     """Of ten such jobs Celery's instrumentation loses nine: opentelemetry-python-contrib#4916."""
     site.start_daemon("--app", site.write_app("traced", APP), "--max-jobs", "1")
-    for n in range(1, 11):
+    for n in range(1, 6):
         meta = {"traceparent": f"00-{n:032x}-{n:016x}-01"}
         site.server.call("LPUSH", "jq:{default}:inbox", json.dumps({"job": "work", "args": [n], "meta": meta}))
     path = site.directory / "journal.spans"
-    eventually(lambda: len(spans_in(path)) == 10, 120, "10 spans")
+    eventually(lambda: len(spans_in(path)) == 5, 120, "5 spans")
     assert sorted((str(span["trace"]), span["parent"]) for span in spans_in(path)) == [
-        (f"{n:032x}", n) for n in range(1, 11)
+        (f"{n:032x}", n) for n in range(1, 6)
     ]
     assert {span["name"] for span in spans_in(path)} == {"process work"}
