@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from e2e.daemon import Site, is_running
+from e2e.daemon import Daemon, Site, is_running
 from jqjobs import JobHandle
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import State
@@ -17,32 +17,38 @@ from waiting import eventually
 
 #: The daemon asks twice a second; tests allow for a machine that is slow or busy.
 SOFT_MS = 1000 + 1500
+pytestmark = pytest.mark.xdist_group("cancel")
 
 
-def test_a_running_job_is_cancelled_softly_and_its_worker_goes_on(site: Site) -> None:
-    daemon = site.start_daemon("--kill-after", "60")
-    job = site.send("nap", 60)
-    pid = site.wait_for_start(job).pid
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One that kills nothing itself, for all tests that do not end it."""
+    return module_site.start_daemon("--kill-after", "60")
+
+
+def test_a_running_job_is_cancelled_softly_and_its_worker_goes_on(shared_site: Site, daemon: Daemon) -> None:
+    job = shared_site.send("nap", 60)
+    pid = shared_site.wait_for_start(job).pid
     asked_ms = monotonic_ms()
     assert job.cancel() is CancelAnswer.CANCELLING
-    info = site.wait_for(job, State.DEAD)
+    info = shared_site.wait_for(job, State.DEAD)
     assert monotonic_ms() - asked_ms < SOFT_MS
     assert (info.reason, info.failures, info.crashes, info.interrupts, info.executions) == ("cancelled", 0, 0, 0, 1)
     [attempt] = info.history
     assert (attempt.reason, "JobCancelled" in (attempt.error or "")) == ("cancelled", True)
     assert "time.sleep" in (attempt.traceback or "")
-    follower = site.send("quick")
-    assert site.wait_for(follower, State.KEPT).result == pid
-    assert (daemon.workers(), site.notes("end")) == ([pid], [])
+    follower = shared_site.send("quick")
+    assert shared_site.wait_for(follower, State.KEPT).result == pid
+    assert (daemon.workers(), shared_site.notes("end")) == ([pid], [])
     assert job.cancel() is CancelAnswer.FINISHED
 
 
-def test_a_coroutine_is_cancelled_softly(site: Site) -> None:
-    site.start_daemon("--kill-after", "60")
-    job = site.send("nap_async", 60)
-    site.wait_for_start(job)
+@pytest.mark.usefixtures("daemon")
+def test_a_coroutine_is_cancelled_softly(shared_site: Site) -> None:
+    job = shared_site.send("nap_async", 60)
+    shared_site.wait_for_start(job)
     job.cancel()
-    assert site.wait_for(job, State.DEAD).reason == "cancelled"
+    assert shared_site.wait_for(job, State.DEAD).reason == "cancelled"
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("swallow", 60), ("hold_gil", 60)])
@@ -61,16 +67,16 @@ def test_a_job_that_does_not_heed_it_is_killed_and_keeps_its_stack(site: Site, n
     site.wait_for(site.send("quick"), State.KEPT)
 
 
-def test_it_is_final_also_when_the_worker_is_killed_before_it_heeds_that(site: Site) -> None:
-    site.start_daemon("--kill-after", "60")
-    job = site.send("swallow", 60)
-    pid = site.wait_for_start(job).pid
+@pytest.mark.usefixtures("daemon")
+def test_it_is_final_also_when_the_worker_is_killed_before_it_heeds_that(shared_site: Site) -> None:
+    job = shared_site.send("swallow", 60)
+    pid = shared_site.wait_for_start(job).pid
     assert job.cancel() is CancelAnswer.CANCELLING
     os.kill(pid, signal.SIGKILL)
-    info = site.wait_for(job, State.DEAD)
+    info = shared_site.wait_for(job, State.DEAD)
     assert (info.reason, info.crashes, [attempt.reason for attempt in info.history]) == ("cancelled", 0, ["cancelled"])
-    site.wait_for(site.send("quick"), State.KEPT)
-    assert len(site.notes("start", job)) == 1
+    shared_site.wait_for(shared_site.send("quick"), State.KEPT)
+    assert len(shared_site.notes("start", job)) == 1
 
 
 def test_it_is_final_also_when_the_daemon_is_killed_meanwhile(site: Site) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 from e2e.concurrent_daemon import HOLDS, holding, start, started, wait_for_starts
-from e2e.daemon import Site
+from e2e.daemon import Daemon, Site
 from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
 from jqjobs.store.reads.registry import read_registry
@@ -15,20 +17,26 @@ from waiting import eventually
 
 #: Jobs that never end by themselves.
 SPINS = ("spin", "spin_async")
+pytestmark = pytest.mark.xdist_group("concurrency")
 
 
-def test_so_many_jobs_run_at_once_and_not_one_more(site: Site) -> None:
-    daemon = start(site, 4)
-    for names in (["hold"] * 4, ["hold_async"] * 4, ["hold", "hold_async"] * 2):
-        running = holding(site, *names)
-        more = site.send_many([(names[0], str(site.gate())), ("quick",)])
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One with a worker of eight slots, for all tests that neither end it nor kill its worker."""
+    return start(module_site, 8)
+
+
+def test_so_many_jobs_run_at_once_and_not_one_more(shared_site: Site, daemon: Daemon) -> None:
+    for names in (["hold"] * 8, ["hold_async"] * 8, ["hold", "hold_async"] * 4):
+        running = holding(shared_site, *names)
+        more = shared_site.send_many([(names[0], str(shared_site.gate())), ("quick",)])
         ids = {job.id for job in running}
-        eventually(lambda ids=ids: shown_jobs(site) == ids, what="status shows each running job")  # type: ignore[misc]
-        assert not started(site, more), "all slots are taken"
-        site.gate().touch()
+        eventually(lambda ids=ids: shown_jobs(shared_site) == ids, what="status shows each running job")  # type: ignore[misc]
+        assert not started(shared_site, more), "all slots are taken"
+        shared_site.gate().touch()
         for job in (*running, *more):
-            assert site.wait_for(job, State.KEPT).executions == 1
-        site.gate().unlink()
+            assert shared_site.wait_for(job, State.KEPT).executions == 1
+        shared_site.gate().unlink()
     assert len(daemon.workers()) == 1
 
 
@@ -42,59 +50,58 @@ def shown_jobs(site: Site) -> set[str]:
     return {job.id for daemon in registry.daemons for worker in daemon.workers for job in worker.jobs}
 
 
-def test_many_short_jobs_of_both_kinds_are_each_run_once(site: Site) -> None:
-    start(site, 10)
-    jobs = site.send_many([("quick",), ("decorated", 1)] * 150)
+@pytest.mark.usefixtures("daemon")
+def test_many_short_jobs_of_both_kinds_are_each_run_once(shared_site: Site) -> None:
+    jobs = shared_site.send_many([("quick",), ("decorated", 1)] * 150)
     for job in jobs:
-        assert site.wait_for(job, State.KEPT, 40).executions == 1
-    assert len(site.notes("start")) == 150
+        assert shared_site.wait_for(job, State.KEPT, 40).executions == 1
+    assert len(shared_site.notes("start")) == 150
 
 
 # Ends
 
 
-def test_a_time_limit_ends_that_job_and_no_neighbour(site: Site) -> None:
-    daemon = start(site, 4)
-    neighbours = holding(site, *HOLDS)
+def test_a_time_limit_ends_that_job_and_no_neighbour(shared_site: Site, daemon: Daemon) -> None:
+    neighbours = holding(shared_site, *HOLDS)
     for name in SPINS:
-        dead = site.wait_for(site.send(name, timeout=0.3), State.DEAD)
+        dead = shared_site.wait_for(shared_site.send(name, timeout=0.3), State.DEAD)
         assert [(each.reason, "300 ms" in (each.error or "")) for each in dead.history] == [("hung", True)]
-    site.gate().touch()
+    shared_site.gate().touch()
     for job in neighbours:
-        assert site.wait_for(job, State.KEPT).executions == 1
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
     assert not daemon.events("job.killed")
     assert not daemon.events("worker.recycle")
 
 
-def test_a_cancel_ends_that_job_and_no_neighbour(site: Site) -> None:
-    daemon = start(site, 4)
-    neighbours = holding(site, *HOLDS)
+def test_a_cancel_ends_that_job_and_no_neighbour(shared_site: Site, daemon: Daemon) -> None:
+    neighbours = holding(shared_site, *HOLDS)
     for name in SPINS:
-        other, job = site.send_many([(name,), (name,)])
-        wait_for_starts(site, [other, job])
+        other, job = shared_site.send_many([(name,), (name,)])
+        wait_for_starts(shared_site, [other, job])
         assert job.cancel() == "cancelling"
-        assert site.wait_for(job, State.DEAD).reason == "cancelled"
+        assert shared_site.wait_for(job, State.DEAD).reason == "cancelled"
         assert other.state() is State.ACTIVE
         other.cancel()
-        site.wait_for(other, State.DEAD)
-    site.gate().touch()
+        shared_site.wait_for(other, State.DEAD)
+    shared_site.gate().touch()
     for job in neighbours:
-        assert site.wait_for(job, State.KEPT).executions == 1
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
     assert not daemon.events("job.killed")
 
 
-def test_what_would_leave_ends_nothing_but_itself(site: Site) -> None:
+def test_what_would_leave_ends_nothing_but_itself(shared_site: Site, daemon: Daemon) -> None:
     """A job, a child that it has forked, a task of it."""
-    daemon = start(site, 4)
-    neighbours = holding(site, *HOLDS)
+    neighbours = holding(shared_site, *HOLDS)
     for how, said in (("exit", "SystemExit"), ("interrupt", "KeyboardInterrupt")):
-        for job in site.send_many([("leave", how), ("leave_async", how)]):
-            assert (site.wait_for(job, State.DEAD).error or "").startswith(said)
-    assert site.wait_for(site.send("fork"), State.KEPT).result == 1, "the child ended as a job that has failed"
-    assert site.wait_for(site.send("leave_in_task"), State.KEPT).result == "SystemExit"
-    site.gate().touch()
+        for job in shared_site.send_many([("leave", how), ("leave_async", how)]):
+            assert (shared_site.wait_for(job, State.DEAD).error or "").startswith(said)
+    assert shared_site.wait_for(shared_site.send("fork"), State.KEPT).result == 1, (
+        "the child ended as a job that has failed"
+    )
+    assert shared_site.wait_for(shared_site.send("leave_in_task"), State.KEPT).result == "SystemExit"
+    shared_site.gate().touch()
     for job in neighbours:
-        assert site.wait_for(job, State.KEPT).executions == 1
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
     assert not daemon.events("worker.died")
 
 
@@ -165,9 +172,8 @@ def test_a_killed_worker_runs_all_it_had_again(site: Site) -> None:
         assert site.wait_for(job, State.KEPT, 40).executions <= 2
 
 
-def test_who_blocks_the_event_loop_is_told(site: Site) -> None:
-    daemon = start(site, 4)
-    blocking = site.send("block_loop", 4)
-    site.wait_for_start(blocking)
+def test_who_blocks_the_event_loop_is_told(shared_site: Site, daemon: Daemon) -> None:
+    blocking = shared_site.send("block_loop", 4)
+    shared_site.wait_for_start(blocking)
     assert daemon.wait_for_event("loop.blocked")["job"] == blocking.ref
-    site.wait_for(blocking, State.KEPT)
+    shared_site.wait_for(blocking, State.KEPT)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
+
 from e2e.concurrent_daemon import HOLDS, holding, start, started, wait_for_starts
-from e2e.daemon import Site
+from e2e.daemon import Daemon, Site
 from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
 from proxy import Proxy
 from waiting import eventually
+
+pytestmark = pytest.mark.xdist_group("concurrency_limits")
+
+
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One with a worker of eight slots, for all tests that neither end it nor kill its worker."""
+    return start(module_site, 8)
 
 
 def most_at_once(site: Site, name: str) -> int:
@@ -19,67 +29,68 @@ def most_at_once(site: Site, name: str) -> int:
     return most
 
 
-def test_a_concurrency_limit_holds_for_the_slots_of_a_worker(site: Site) -> None:
-    start(site, 8)
-    jobs = site.send_many([(name, 0.1) for name in ("guarded", "guarded_async") * 6])
+@pytest.mark.usefixtures("daemon")
+def test_a_concurrency_limit_holds_for_the_slots_of_a_worker(shared_site: Site) -> None:
+    jobs = shared_site.send_many([(name, 0.1) for name in ("guarded", "guarded_async") * 6])
     for job in jobs:
-        assert site.wait_for(job, State.KEPT, 60).executions == 1
+        assert shared_site.wait_for(job, State.KEPT, 60).executions == 1
     for name in ("guarded", "guarded_async"):
-        assert most_at_once(site, name) <= 3
+        assert most_at_once(shared_site, name) <= 3
 
 
-def test_limited_jobs_run_side_by_side_as_far_as_the_limit_goes(site: Site) -> None:
-    start(site, 8)
-    beside = holding(site, *HOLDS)
-    limited = site.send_many([("guarded_hold", str(site.gate()))] * 5)
-    eventually(lambda: len(started(site, limited)) == 3, what="three run beside the others")
-    eventually(lambda: site.status().held == 2, what="the rest waits for a place")
-    assert len(started(site, limited)) == 3
-    site.gate().touch()
+@pytest.mark.usefixtures("daemon")
+def test_limited_jobs_run_side_by_side_as_far_as_the_limit_goes(shared_site: Site) -> None:
+    beside = holding(shared_site, *HOLDS)
+    limited = shared_site.send_many([("guarded_hold", str(shared_site.gate()))] * 5)
+    eventually(lambda: len(started(shared_site, limited)) == 3, what="three run beside the others")
+    eventually(lambda: shared_site.status().held == 2, what="the rest waits for a place")
+    assert len(started(shared_site, limited)) == 3
+    shared_site.gate().touch()
     for job in (*beside, *limited):
-        assert site.wait_for(job, State.KEPT).executions == 1
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
 
 
-def test_a_rate_limit_holds_for_the_slots_of_a_worker(site: Site) -> None:
-    start(site, 8)
-    jobs = site.send_many([("paced",)] * 25)
+@pytest.mark.usefixtures("daemon")
+def test_a_rate_limit_holds_for_the_slots_of_a_worker(shared_site: Site) -> None:
+    jobs = shared_site.send_many([("paced",)] * 25)
     for job in jobs:
-        site.wait_for(job, State.KEPT, 60)
+        shared_site.wait_for(job, State.KEPT, 60)
     starts = sorted(job.info().started_ms or 0 for job in jobs)
     assert [late - early for early, late in zip(starts, starts[10:], strict=False) if late - early <= 1000] == []
 
 
-def test_jobs_that_need_memory_ask_for_it_while_others_run(site: Site) -> None:
-    start(site, 4)
-    running = holding(site, "large", *HOLDS)
-    never = site.send("enormous")
-    assert site.wait_for(never, State.DEAD).reason == "oversized"
-    assert site.wait_for(site.send("quick"), State.KEPT).executions == 1
-    site.gate().touch()
+@pytest.mark.usefixtures("daemon")
+def test_jobs_that_need_memory_ask_for_it_while_others_run(shared_site: Site) -> None:
+    running = holding(shared_site, "large", *HOLDS)
+    never = shared_site.send("enormous")
+    assert shared_site.wait_for(never, State.DEAD).reason == "oversized"
+    assert shared_site.wait_for(shared_site.send("quick"), State.KEPT).executions == 1
+    shared_site.gate().touch()
     for job in running:
-        assert site.wait_for(job, State.KEPT).executions == 1
-    assert not started(site, [never])
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
+    assert not started(shared_site, [never])
 
 
-def test_hooks_are_called_while_other_jobs_run(site: Site) -> None:
-    start(site, 4)
-    running = holding(site, *HOLDS)
-    jobs = site.send_many([("with_hook", 0.01), ("with_hook_async", 0.01)] * 10)
+@pytest.mark.usefixtures("daemon")
+def test_hooks_are_called_while_other_jobs_run(shared_site: Site) -> None:
+    running = holding(shared_site, *HOLDS)
+    jobs = shared_site.send_many([("with_hook", 0.01), ("with_hook_async", 0.01)] * 10)
     for job in jobs:
-        eventually((site.directory / f"told-{job.id}").exists, what=f"the hook of {job.id}")
-    assert all((site.directory / f"begun-{job.id}").exists() for job in jobs[1::2])
-    site.gate().touch()
+        eventually((shared_site.directory / f"told-{job.id}").exists, what=f"the hook of {job.id}")
+    assert all((shared_site.directory / f"begun-{job.id}").exists() for job in jobs[1::2])
+    shared_site.gate().touch()
     for job in (*running, *jobs):
-        assert site.wait_for(job, State.KEPT).executions == 1
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
 
 
-def test_each_job_speaks_for_itself(site: Site) -> None:
-    daemon = start(site, 6)
-    jobs = site.send_many([(name, str(site.gate())) for name in ("know_oneself", "know_oneself_async") * 3])
-    wait_for_starts(site, jobs)
-    site.gate().touch()
+def test_each_job_speaks_for_itself(shared_site: Site, daemon: Daemon) -> None:
+    jobs = shared_site.send_many(
+        [(name, str(shared_site.gate())) for name in ("know_oneself", "know_oneself_async") * 3]
+    )
+    wait_for_starts(shared_site, jobs)
+    shared_site.gate().touch()
     for job in jobs:
-        info = site.wait_for(job, State.KEPT)
+        info = shared_site.wait_for(job, State.KEPT)
         assert set(info.result) == {job.id}
         assert info.progress is not None
         assert (info.progress["percent"], info.progress["text"]) == (50, job.id)

@@ -12,6 +12,7 @@ from e2e.daemon import Site
 from jqjobs import App, BatchState
 from waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("flows")
 APP = """
 from jqjobs import App, Previous, current_job
 
@@ -46,9 +47,15 @@ def report(summary: Previous[dict] = None) -> dict:
 """
 
 
+@pytest.fixture(scope="module")
+def site(module_site: Site) -> Site:
+    """A site with one daemon for all tests."""
+    module_site.start_daemon("--app", module_site.write_app("flows", APP), "--processes", "2")
+    return module_site
+
+
 @pytest.fixture
 def app(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
-    site.start_daemon("--app", site.write_app("flows", APP), "--processes", "2")
     space: dict[str, object] = {"__name__": "flows"}
     monkeypatch.setenv("JQ_REDIS_URL", site.server.url)
     exec(compile(APP, str(Path("flows.py")), "exec"), space)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from e2e.daemon import Site
+from e2e.daemon import Daemon, Site
 from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from servers import Server
 from waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("hooks")
 APP = """
 import asyncio
 import json
@@ -121,6 +122,12 @@ def all_told(site: Site, job_id: str, last: str = "cleanup", count: int = 1) -> 
     return told(site, job_id)
 
 
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One for all tests that neither end it nor have it log what it must not."""
+    return module_site.start_daemon("--app", module_site.write_app("hooked", APP))
+
+
 @pytest.fixture
 def site(site: Site) -> Site:
     site.start_daemon("--app", site.write_app("hooked", APP))
@@ -128,25 +135,28 @@ def site(site: Site) -> Site:
 
 
 @pytest.mark.parametrize("name", ["add", "add_async"])
-def test_a_success_is_told_with_its_result_once_it_is_recorded(site: Site, name: str) -> None:
-    job = site.send(name, 1, 2)
+@pytest.mark.usefixtures("daemon")
+def test_a_success_is_told_with_its_result_once_it_is_recorded(shared_site: Site, name: str) -> None:
+    job = shared_site.send(name, 1, 2)
     assert job.result(timeout=60) == 6
-    assert all_told(site, job.id, "on_success") == [
+    assert all_told(shared_site, job.id, "on_success") == [
         ("on_start", "active"), ("cleanup", "active"), ("on_success", 6, "kept"),
     ]  # fmt: skip
 
 
-def test_a_failure_is_a_retry_until_it_is_the_last_one(site: Site) -> None:
-    job = site.send("fails", "boom")
-    lines = all_told(site, job.id, "on_failure")
+@pytest.mark.usefixtures("daemon")
+def test_a_failure_is_a_retry_until_it_is_the_last_one(shared_site: Site) -> None:
+    job = shared_site.send("fails", "boom")
+    lines = all_told(shared_site, job.id, "on_failure")
     assert [event for event, *_ in lines] == ["on_start", "cleanup", "on_retry", "on_start", "cleanup", "on_failure"]
     assert lines[2][1:3] == ("ValueError('boom')", 0.1)
     assert lines[5] == ("on_failure", "ValueError('boom')", "dead")
 
 
-def test_a_job_that_took_its_worker_with_it_is_told_by_another_worker(site: Site) -> None:
-    job = site.send("dies", 7, max_crashes=1)
-    [failure] = [line for line in all_told(site, job.id, "on_failure") if line[0] == "on_failure"]
+@pytest.mark.usefixtures("daemon")
+def test_a_job_that_took_its_worker_with_it_is_told_by_another_worker(shared_site: Site) -> None:
+    job = shared_site.send("dies", 7, max_crashes=1)
+    [failure] = [line for line in all_told(shared_site, job.id, "on_failure") if line[0] == "on_failure"]
     assert "crashed" in failure[1]
     assert failure[2] == "dead"
 
@@ -157,10 +167,11 @@ def attempts_told(site: Site, job_id: str) -> list[tuple[str, int]]:
     return [(line["event"], line["attempt"]) for line in lines if line["id"] == job_id]
 
 
-def test_who_runs_a_job_again_cleans_up_after_the_attempt_that_killed_its_worker(site: Site) -> None:
-    job = site.send("dies", 7, max_crashes=2)
-    all_told(site, job.id, "on_failure")
-    assert attempts_told(site, job.id) == [
+@pytest.mark.usefixtures("daemon")
+def test_who_runs_a_job_again_cleans_up_after_the_attempt_that_killed_its_worker(shared_site: Site) -> None:
+    job = shared_site.send("dies", 7, max_crashes=2)
+    all_told(shared_site, job.id, "on_failure")
+    assert attempts_told(shared_site, job.id) == [
         ("on_start", 1), ("cleanup", 1), ("on_start", 2), ("cleanup", 2), ("on_failure", 2)
     ]  # fmt: skip
 
@@ -194,9 +205,10 @@ def test_a_worker_begins_and_ends_in_the_event_loop_of_its_jobs(site: Site) -> N
     assert set(lines) <= {"1 True", "2 True"}
 
 
-def test_what_a_job_puts_off_is_called_after_it_by_its_worker(site: Site) -> None:
-    path = site.directory / "late"
-    assert site.send("puts_off", str(path)).result(timeout=60) is False
+@pytest.mark.usefixtures("daemon")
+def test_what_a_job_puts_off_is_called_after_it_by_its_worker(shared_site: Site) -> None:
+    path = shared_site.directory / "late"
+    assert shared_site.send("puts_off", str(path)).result(timeout=60) is False
     eventually(path.exists)
 
 

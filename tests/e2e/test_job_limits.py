@@ -6,8 +6,10 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
+
+import pytest
 
 from e2e import limited_jobs
 from e2e.daemon import Daemon, Site
@@ -16,7 +18,21 @@ from jqjobs.jobs.records import State
 from jqjobs.store.reads.jobs import JobInfo, job_info
 from waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("job_limits")
 APP = ("--app", "limited_jobs:app", "--poll", "1")
+
+
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One for all tests that neither kill its workers nor want none of its time taken."""
+    return module_site.start_daemon(*APP, "--processes", "4")
+
+
+@pytest.fixture
+def shared_site(shared_site: Site) -> Iterator[Site]:
+    """What is over is forgotten after each test: they count it."""
+    yield shared_site
+    shared_site.server.call("DEL", "jq:{default}:kept", "jq:{default}:dead")
 
 
 def produce(site: Site, name: str, count: int) -> list[str]:
@@ -51,17 +67,17 @@ def too_close_ms(starts_ms: Sequence[int], most: int) -> list[int]:
     return [late - early for early, late in zip(starts, starts[most:], strict=False) if late - early <= 1000]
 
 
-def test_no_second_ever_sees_more_starts_than_the_limit(site: Site) -> None:
-    site.start_daemon(*APP, "--processes", "4")
-    seen = wait_for_all(site, produce(site, "paced", 60))
+@pytest.mark.usefixtures("daemon")
+def test_no_second_ever_sees_more_starts_than_the_limit(shared_site: Site) -> None:
+    seen = wait_for_all(shared_site, produce(shared_site, "paced", 60))
 
     assert too_close_ms([info.started_ms or 0 for info in seen], 10) == []
     assert {(info.executions, info.failures) for info in seen} == {(1, 0)}
 
 
-def test_every_user_has_a_limit_of_their_own(site: Site) -> None:
-    site.start_daemon(*APP, "--processes", "4")
-    seen = wait_for_all(site, produce(site, "personal", 50))
+@pytest.mark.usefixtures("daemon")
+def test_every_user_has_a_limit_of_their_own(shared_site: Site) -> None:
+    seen = wait_for_all(shared_site, produce(shared_site, "personal", 50))
 
     for user in range(USERS):
         starts = [info.started_ms or 0 for info in seen if info.args == [0, user] or info.args == [2, user]]
@@ -69,31 +85,31 @@ def test_every_user_has_a_limit_of_their_own(site: Site) -> None:
         assert too_close_ms(starts, 2) == []
 
 
-def test_raw_envelopes_are_limited_like_calls_from_python(site: Site) -> None:
-    site.start_daemon(*APP, "--processes", "2")
-    with site.server.connect() as plain:
+@pytest.mark.usefixtures("daemon")
+def test_raw_envelopes_are_limited_like_calls_from_python(shared_site: Site) -> None:
+    with shared_site.server.connect() as plain:
         for n in range(10):
             plain.sendall(b"*3\r\n$5\r\nLPUSH\r\n$18\r\njq:{default}:inbox\r\n")
             envelope = b'{"job":"free_of_charge","id":"raw%d"}' % n
             plain.sendall(b"$%d\r\n%b\r\n" % (len(envelope), envelope))
             assert plain.recv(64).startswith(b":")
-    seen = wait_for_all(site, [f"raw{n}" for n in range(10)])
+    seen = wait_for_all(shared_site, [f"raw{n}" for n in range(10)])
 
     assert too_close_ms([info.started_ms or 0 for info in seen], 2) == []
     assert {(info.executions, info.failures, info.interrupts) for info in seen} == {(1, 0, 0)}
 
 
-def test_of_ten_jobs_at_two_a_second_all_run_when_throttles_are_free(site: Site) -> None:
-    site.start_daemon(*APP, "--processes", "4")
-    seen = wait_for_all(site, send(site, "free_of_charge", 10))
+@pytest.mark.usefixtures("daemon")
+def test_of_ten_jobs_at_two_a_second_all_run_when_throttles_are_free(shared_site: Site) -> None:
+    seen = wait_for_all(shared_site, send(shared_site, "free_of_charge", 10))
 
     assert [info.state for info in seen] == ["kept"] * 10
     assert all(info.throttles > 0 for info in seen[2:])
 
 
-def test_of_ten_jobs_at_two_a_second_six_run_when_throttles_cost_attempts(site: Site) -> None:
-    site.start_daemon(*APP, "--processes", "4")
-    seen = wait_for_all(site, send(site, "costly", 10))
+@pytest.mark.usefixtures("daemon")
+def test_of_ten_jobs_at_two_a_second_six_run_when_throttles_cost_attempts(shared_site: Site) -> None:
+    seen = wait_for_all(shared_site, send(shared_site, "costly", 10))
 
     assert [info.state for info in seen] == ["kept"] * 6 + ["dead"] * 4
     assert {info.reason for info in seen[6:]} == {"throttled"}

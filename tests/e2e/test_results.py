@@ -11,6 +11,7 @@ from jqjobs.errors import JobFailed
 from jqjobs.jobs.records import State
 from waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("results")
 APP = """
 import time
 from pathlib import Path
@@ -43,10 +44,11 @@ def resize(gate):
 """
 
 
-@pytest.fixture
-def site(site: Site) -> Site:
-    site.start_daemon("--app", site.write_app("said", APP))
-    return site
+@pytest.fixture(scope="module")
+def site(module_site: Site) -> Site:
+    """A site with one daemon for all tests."""
+    module_site.start_daemon("--app", module_site.write_app("said", APP))
+    return module_site
 
 
 def test_a_result_comes_back_to_who_waits_for_it(site: Site) -> None:

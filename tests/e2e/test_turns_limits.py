@@ -29,6 +29,15 @@ def start(site: Site) -> Daemon:
     return daemon
 
 
+SHARED = pytest.mark.xdist_group("turns_limits")
+
+
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One for all tests on one server."""
+    return start(module_site)
+
+
 def call(site: Site, queue: str, name: str, *calls: tuple[object, ...]) -> list[str]:
     """Enqueue calls of a job as its app does, with its limits."""
     job = tenant_jobs.app.jobs[name]
@@ -41,43 +50,45 @@ def running(site: Site, queue: str) -> list[str]:
     return [note.id for note in site.notes("start") if note.queue == queue and note.id not in ended]
 
 
-def test_a_concurrency_holds_in_each_queue_for_itself(site: Site) -> None:
-    start(site)
-    gate = str(site.gate())
-    sent = {queue: call(site, queue, "alone", *[(gate,)] * 3) for queue in QUEUES}
-    eventually(lambda: all(running(site, queue) for queue in QUEUES), SOON_S, "one of each queue runs")
-    assert [len(running(site, queue)) for queue in QUEUES] == [1, 1, 1]
-    site.gate().touch()
-    eventually(lambda: len(site.notes("end")) == 9, SOON_S, "what was held has run")
+@SHARED
+@pytest.mark.usefixtures("daemon")
+def test_a_concurrency_holds_in_each_queue_for_itself(shared_site: Site) -> None:
+    gate = str(shared_site.gate())
+    sent = {queue: call(shared_site, queue, "alone", *[(gate,)] * 3) for queue in QUEUES}
+    eventually(lambda: all(running(shared_site, queue) for queue in QUEUES), SOON_S, "one of each queue runs")
+    assert [len(running(shared_site, queue)) for queue in QUEUES] == [1, 1, 1]
+    shared_site.gate().touch()
+    eventually(lambda: len(shared_site.notes("end")) == 9, SOON_S, "what was held has run")
     for queue, ids in sent.items():
-        notes = [note for note in site.notes() if note.queue == queue]
+        notes = [note for note in shared_site.notes() if note.queue == queue]
         assert [note.id for note in notes] == [job_id for job_id in ids for _ in ("start", "end")], queue
 
 
-def test_a_key_has_a_limit_of_its_own_there_too(site: Site) -> None:
-    start(site)
-    gate = str(site.gate())
-    first, _, other = call(site, "tenant-1", "alone_by_user", (gate, 1), (gate, 1), (gate, 2))
-    [elsewhere] = call(site, "tenant-2", "alone_by_user", (gate, 1))
-    eventually(lambda: len(site.notes("start")) >= 3, SOON_S, "all three workers have one")
-    assert {note.id for note in site.notes("start")} == {first, other, elsewhere}
-    site.gate().touch()
-    eventually(lambda: len(site.notes("end")) == 4, SOON_S, "the held one has run")
+@SHARED
+@pytest.mark.usefixtures("daemon")
+def test_a_key_has_a_limit_of_its_own_there_too(shared_site: Site) -> None:
+    gate = str(shared_site.gate())
+    first, _, other = call(shared_site, "tenant-1", "alone_by_user", (gate, 1), (gate, 1), (gate, 2))
+    [elsewhere] = call(shared_site, "tenant-2", "alone_by_user", (gate, 1))
+    eventually(lambda: len(shared_site.notes("start")) >= 3, SOON_S, "all three workers have one")
+    assert {note.id for note in shared_site.notes("start")} == {first, other, elsewhere}
+    shared_site.gate().touch()
+    eventually(lambda: len(shared_site.notes("end")) == 4, SOON_S, "the held one has run")
 
 
-def test_the_place_of_a_killed_worker_is_free_for_what_is_held(site: Site) -> None:
-    daemon = start(site)
-    gate = str(site.gate())
-    sent = site.send_many([("alone", gate)] * 2, queue="tenant-1")  # as envelopes come, without limits
-    eventually(lambda: running(site, "tenant-1"), SOON_S, "one runs")
-    [note] = site.notes("start")
+@SHARED
+def test_the_place_of_a_killed_worker_is_free_for_what_is_held(shared_site: Site, daemon: Daemon) -> None:
+    gate = str(shared_site.gate())
+    sent = shared_site.send_many([("alone", gate)] * 2, queue="tenant-1")  # as envelopes come, without limits
+    eventually(lambda: running(shared_site, "tenant-1"), SOON_S, "one runs")
+    [note] = shared_site.notes("start")
     assert note.pid in daemon.workers()
     os.kill(note.pid, signal.SIGKILL)
     [other] = [job for job in sent if job.id != note.id]
-    site.wait_for_start(other, timeout_s=SOON_S)
-    site.gate().touch()
+    shared_site.wait_for_start(other, timeout_s=SOON_S)
+    shared_site.gate().touch()
     for job in sent:
-        site.wait_for(job, State.KEPT, SOON_S)
+        shared_site.wait_for(job, State.KEPT, SOON_S)
 
 
 @pytest.fixture(params=["one server", *KINDS])

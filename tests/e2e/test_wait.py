@@ -8,10 +8,20 @@ import signal
 import subprocess
 import sys
 
-from e2e.daemon import Site, is_running
+import pytest
+
+from e2e.daemon import Daemon, Site, is_running
 from jqjobs import JobHandle
 from jqjobs.jobs.records import State
 from waiting import eventually
+
+pytestmark = pytest.mark.xdist_group("wait")
+
+
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One for all tests that need no other."""
+    return module_site.start_daemon()
 
 
 def token_of(site: Site, job: JobHandle, attempt: int = 1) -> str:
@@ -26,18 +36,18 @@ def push(site: Site, **envelope: object) -> None:
     site.server.call("ZADD", "jq:{default}:wake", 0, "1")
 
 
-def test_a_job_that_waits_leaves_its_worker_to_others_and_jqctl_answers_it(site: Site) -> None:
-    site.start_daemon()
-    job = site.send("hand_over", 0)
-    site.wait_for(job, State.WAITING)
-    other = site.send("quick")
-    assert site.wait_for(other, State.KEPT).result == site.wait_for_start(job).pid
-    words = ["job", "resolve", job.ref, "--token", token_of(site, job), "--result", '{"url": "x"}']
-    environment = os.environ | {"JQ_REDIS_URL": site.server.url, "PYTHONPATH": os.pathsep.join(sys.path)}
+@pytest.mark.usefixtures("daemon")
+def test_a_job_that_waits_leaves_its_worker_to_others_and_jqctl_answers_it(shared_site: Site) -> None:
+    job = shared_site.send("hand_over", 0)
+    shared_site.wait_for(job, State.WAITING)
+    other = shared_site.send("quick")
+    assert shared_site.wait_for(other, State.KEPT).result == shared_site.wait_for_start(job).pid
+    words = ["job", "resolve", job.ref, "--token", token_of(shared_site, job), "--result", '{"url": "x"}']
+    environment = os.environ | {"JQ_REDIS_URL": shared_site.server.url, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-m", "jqjobs.cli.jqctl", *words], env=environment, capture_output=True,
                           text=True, timeout=60, check=False)  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{job.ref} is answered\n", "")
-    info = site.wait_for(job, State.KEPT)
+    info = shared_site.wait_for(job, State.KEPT)
     assert (info.result, info.executions, info.failures) == ({"url": "x"}, 1, 0)
 
 
@@ -51,22 +61,22 @@ def test_a_program_answers_through_the_inbox(site: Site) -> None:
     assert site.status().rejected == 1
 
 
-def test_an_answer_that_comes_while_the_job_still_runs_is_not_lost(site: Site) -> None:
-    site.start_daemon()
-    job = site.send("hand_over", 2)
-    assert job.resolve(token_of(site, job), result=5) == "early"
+@pytest.mark.usefixtures("daemon")
+def test_an_answer_that_comes_while_the_job_still_runs_is_not_lost(shared_site: Site) -> None:
+    job = shared_site.send("hand_over", 2)
+    assert job.resolve(token_of(shared_site, job), result=5) == "early"
     assert job.state() is State.ACTIVE
-    assert site.wait_for(job, State.KEPT).result == 5
+    assert shared_site.wait_for(job, State.KEPT).result == 5
 
 
-def test_an_error_and_a_deadline_are_failures_and_the_last_one_is_the_end(site: Site) -> None:
-    site.start_daemon()
-    job = site.send("hand_over", 0, 1)
-    first = token_of(site, job)
-    site.wait_for(job, State.WAITING)
+@pytest.mark.usefixtures("daemon")
+def test_an_error_and_a_deadline_are_failures_and_the_last_one_is_the_end(shared_site: Site) -> None:
+    job = shared_site.send("hand_over", 0, 1)
+    first = token_of(shared_site, job)
+    shared_site.wait_for(job, State.WAITING)
     assert job.resolve(first, error="no such codec") == "resolved"
-    assert token_of(site, job, 2) != first
-    info = site.wait_for(job, State.DEAD)  # nobody answers the second attempt
+    assert token_of(shared_site, job, 2) != first
+    info = shared_site.wait_for(job, State.DEAD)  # nobody answers the second attempt
     assert (info.reason, info.failures) == ("deadline", 2)
     assert [attempt.reason for attempt in info.history] == ["failed", "deadline"]
 
@@ -95,11 +105,11 @@ def test_a_worker_killed_after_the_hand_over_and_before_its_report_leaves_a_job_
     assert site.wait_for(killer, State.DEAD).crashes == 1
 
 
-def test_a_job_that_waits_can_be_cancelled(site: Site) -> None:
-    site.start_daemon()
-    job = site.send("hand_over", 0)
-    site.wait_for(job, State.WAITING)
+@pytest.mark.usefixtures("daemon")
+def test_a_job_that_waits_can_be_cancelled(shared_site: Site) -> None:
+    job = shared_site.send("hand_over", 0)
+    shared_site.wait_for(job, State.WAITING)
     assert job.cancel() == "cancelled"
     assert job.info().reason == "cancelled"
-    push(site, resolve=job.id, token=token_of(site, job), result=1)
-    eventually(lambda: site.status().rejected == 1, what="the late answer was refused")
+    push(shared_site, resolve=job.id, token=token_of(shared_site, job), result=1)
+    eventually(lambda: shared_site.status().rejected == 1, what="the late answer was refused")

@@ -6,21 +6,28 @@ import signal
 
 import pytest
 
-from e2e.daemon import Site
+from e2e.daemon import Daemon, Site
 from jqjobs.base.clock import monotonic_ms
 from jqjobs.jobs.records import State
 from jqjobs.store.calls import upkeep
 from jqjobs.store.reads.error_groups import error_groups
 from waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("worker")
 
-def test_a_job_runs_and_its_result_is_kept(site: Site) -> None:
-    daemon = site.start_daemon()
-    job = site.send("quick")
-    info = site.wait_for(job, State.KEPT)
+
+@pytest.fixture(scope="module")
+def daemon(module_site: Site) -> Daemon:
+    """One for all tests that neither end it nor kill its worker."""
+    return module_site.start_daemon("--kill-after", "20")
+
+
+def test_a_job_runs_and_its_result_is_kept(shared_site: Site, daemon: Daemon) -> None:
+    job = shared_site.send("quick")
+    info = shared_site.wait_for(job, State.KEPT)
     assert info.result == daemon.workers()[0]
     assert (info.executions, info.failures, info.crashes, info.interrupts) == (1, 0, 0, 0)
-    assert [(note.event, note.id) for note in site.notes()] == [("start", job.id)]
+    assert [(note.event, note.id) for note in shared_site.notes()] == [("start", job.id)]
 
 
 def test_urgent_jobs_run_first_then_the_older_ones(site: Site) -> None:
@@ -107,14 +114,13 @@ def test_quick_jobs_behind_a_long_one_are_given_to_the_other_worker(site: Site) 
     site.wait_for(long, State.KEPT)
 
 
-def test_fault_04_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(site: Site) -> None:
-    daemon = site.start_daemon()
+def test_fault_04_a_job_that_asks_to_exit_has_failed_and_its_worker_lives(shared_site: Site, daemon: Daemon) -> None:
     workers = daemon.workers()
     asked = {"sys_exit": "SystemExit: 3", "keyboard_interrupt": "KeyboardInterrupt", "sys_exit_async": "SystemExit: 3"}
     for name, error in asked.items():
-        info = site.wait_for(site.send(name), State.DEAD)
+        info = shared_site.wait_for(shared_site.send(name), State.DEAD)
         assert (info.error, info.failures, info.crashes, info.reason) == (error, 1, 0, "failed")
-    site.wait_for(site.send("quick"), State.KEPT)
+    shared_site.wait_for(shared_site.send("quick"), State.KEPT)
     assert daemon.workers() == workers
 
 
@@ -140,22 +146,20 @@ def test_dead_jobs_are_counted_by_what_they_died_of(site: Site) -> None:
     assert crash[:5] == ("crashed:exit_at_once", "default", "exit_at_once", info.error, 1)
 
 
-def test_fault_06_a_soft_time_limit_ends_a_sync_and_an_async_job(site: Site) -> None:
-    daemon = site.start_daemon("--kill-after", "20")
+def test_fault_06_a_soft_time_limit_ends_a_sync_and_an_async_job(shared_site: Site, daemon: Daemon) -> None:
     workers = daemon.workers()
     for name in ("nap", "nap_async"):
-        info = site.wait_for(site.send(name, 60, timeout=0.3, max_attempts=1), State.DEAD)
+        info = shared_site.wait_for(shared_site.send(name, 60, timeout=0.3, max_attempts=1), State.DEAD)
         assert (info.reason, info.failures, info.history[0].reason) == ("hung", 1, "hung")
         assert "JobTimeout" in (info.error or "")
         assert "jobs.py" in (info.history[0].traceback or "")
-    assert not site.notes("end")
+    assert not shared_site.notes("end")
     assert daemon.workers() == workers
 
 
-def test_fault_06_an_endless_python_loop_is_ended_by_the_soft_limit(site: Site) -> None:
-    daemon = site.start_daemon("--kill-after", "20")
+def test_fault_06_an_endless_python_loop_is_ended_by_the_soft_limit(shared_site: Site, daemon: Daemon) -> None:
     workers = daemon.workers()
-    assert site.wait_for(site.send("spin", timeout=0.3), State.DEAD).reason == "hung"
+    assert shared_site.wait_for(shared_site.send("spin", timeout=0.3), State.DEAD).reason == "hung"
     assert daemon.workers() == workers
 
 
