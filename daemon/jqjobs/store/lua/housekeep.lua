@@ -1,4 +1,4 @@
---: include core mend mend_if_due wake due pausing workers/expired_leases trip/served offers chores flow/outgoing
+--: include core
 -- What time does to a queue while all workers are busy: promote, reap, end waits that nobody has answered, free
 -- parked jobs when somebody offers what they lack, forget what retention no longer covers. A call is short, however
 -- much there is: about a thousand commands; call again while more is 1.
@@ -11,10 +11,9 @@
 -- First write: ZREM, passes when Redis is full; none within the pause
 local CHUNK, COMMANDS = 100, 1000
 local q, now, lease = prefix(KEYS[1]), clock(ARGV[1]), tonumber(ARGV[2])
-do  -- a block of its own: a script may have 200 locals at a time
-  local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
-  if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0, 0 } end
-end
+local since = now - (tonumber(redis.pcall('HGET', q .. 'meta', 'kept_house')) or -math.huge)
+if since >= 0 and since < tonumber(ARGV[5]) then return { 0, -1, 0, 0, 0, '', 0, 0 } end
+--: include mend mend_if_due wake due pausing workers/expired_leases trip/served offers stirring flow/outgoing
 redis.pcall('ZREM', q .. 'leases', '')  -- the first write, see rules/core.lua
 mend_if_due(q, now)
 local more, left
@@ -41,7 +40,8 @@ local function keep_house()
   local reaped, dead_left, lost = reap(q, now, lease, meta[1], '', 10)
   left = left - 20 * lost
   stirs = stirs or lost > 0
-  if stirs then
+  if stirs then  -- in an idle queue nothing is built for it
+    --: include chores
     trimmed, undelivered = see_to_jobs(q, now, some, meta[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
   end
   forget_offers(q, now - lease)
