@@ -1,10 +1,11 @@
---: include name
+--: include name ranks
 -- What the fields of a job's record may hold (docs/protocol.md, "The job hash"). Others write to the same Redis.
 -- Gives: wrong_number, wrong_text, what_is_wrong, has_name
 
 local LARGEST, TEN_YEARS_MS = 9007199254740991, 316224000000
-local LEAST_NUMBER, MOST_NUMBER = { timeout = 1, keep = 1, uncleaned = 1, max_attempts = 1, max_crashes = 1,
-  priority = -4096, rank = -LARGEST }, { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = 4095, attempt = 1e9 }
+local LEAST_NUMBER = { timeout = 1, keep = 1, uncleaned = 1, max_attempts = 1, max_crashes = 1,
+  priority = LEAST_PRIORITY, rank = -LARGEST }
+local MOST_NUMBER = { timeout = TEN_YEARS_MS, keep = TEN_YEARS_MS, priority = GREATEST_PRIORITY, attempt = 1e9 }
 local NUMBER_FIELDS = { 'attempt', 'timeout', 'keep', 'expires', 'due', 'failures', 'executions', 'crashes', 'lost',
   'interrupts', 'throttles', 'hung', 'snoozes', 'max_attempts', 'max_crashes', 'priority', 'rank', 'uncleaned',
   'wait_backoff' }
@@ -15,7 +16,6 @@ local function are_limits(text)
     return #most <= 15 and #window <= 15 and tonumber(most) > 0 and ''
   end) == ''
 end
-
 local function is_like(pattern) return function(text) return string.find(text, pattern) end end
 local TEXT_FIELDS = { name = is_name, forgiven = is_like('^%d+ %d+ %d+ %d+$'), limits = are_limits,
   payload = is_like(''), fair = is_like('^[^%c ]+$'), suspect = is_like('^%-?%d+ %d$'), held = is_like('^%d+ %d+ %d .'),

@@ -1,12 +1,12 @@
---: include name arrival/decoded arrival/flow_words
+--: include name ranks arrival/decoded arrival/flow_words
 -- Judges a raw envelope (docs/protocol.md, "The envelope"). It only reads: its bytes are stored as they are, and the
 -- worker decodes them strictly, since cjson accepts more than JSON allows.
 -- Gives: is_coalesce, is_word, field_complaint, check_envelope
 
 local LONGEST_MS = 316224000000   -- ten years
 local NUMBERS = {                 -- key → least, greatest
-  priority = { -4096, 4095 }, delay_ms = { -LONGEST_MS, LONGEST_MS }, due_ms = { 0, 9007199254740991 },
-  max_attempts = { 1, 1000000 }, max_crashes = { 1, 1000000 }, timeout_ms = { 1, LONGEST_MS },
+  priority = { LEAST_PRIORITY, GREATEST_PRIORITY }, max_attempts = { 1, 1000000 }, max_crashes = { 1, 1000000 },
+  delay_ms = { -LONGEST_MS, LONGEST_MS }, due_ms = { 0, 9007199254740991 }, timeout_ms = { 1, LONGEST_MS },
   expires_ms = { 0, LONGEST_MS }, keep_ms = { 1, LONGEST_MS },
 }
 local OTHERS = { job = 'string', id = 'string', key = 'string', args = 'table', kwargs = 'table', meta = 'table',

@@ -4,7 +4,6 @@
 -- Gives: add_plain_envelope
 
 local SAID = { job = 'string', args = 'table', kwargs = 'table', meta = 'table', id = 'string', priority = 'number' }
-local LOWEST, HIGHEST = -4096, 4095
 
 local priorities = {}  -- name → what workers have published for it; false: it is no name, or there is a delay too
 
@@ -26,7 +25,7 @@ local function add_plain_envelope(q, time, number, id, raw, envelope, ready)
   local name, priority = envelope.job, envelope.job and priority_of(q, envelope.job)
   if not priority or (envelope.id and not is_name(envelope.id)) then return false end
   priority, id = envelope.priority or priority, envelope.id or id
-  if priority % 1 ~= 0 or priority < LOWEST or priority > HIGHEST then return false end
+  if priority % 1 ~= 0 or priority < LEAST_PRIORITY or priority > GREATEST_PRIORITY then return false end
   if has_turns[q] == nil then has_turns[q] = redis.call('EXISTS', q .. 'turns') == 1 end
   local job, n = q .. 'job:' .. id, #ready
   if has_turns[q] or redis.call('EXISTS', job) == 1 then return false end
