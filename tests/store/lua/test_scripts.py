@@ -194,9 +194,9 @@ def test_a_taken_job_has_as_many_fields_in_lua_as_in_python() -> None:
 def test_a_queue_of_plain_jobs_has_as_many_items_in_lua_as_in_python() -> None:
     fields = trips._PLAIN_ITEMS
 
-    assert items(rule("trip/take_plain")) == fields
-    assert f"plain[n + {fields}]" in rule("trip/take_plain")
-    assert f"plain[n + {fields + 1}]" not in rule("trip/take_plain")
+    assert items(rule("trip/move_head")) == fields
+    assert f"plain[n + {fields}]" in rule("trip/move_head")
+    assert f"plain[n + {fields + 1}]" not in rule("trip/move_head")
 
 
 def test_flat_answers_have_as_many_items_in_lua_as_in_python() -> None:

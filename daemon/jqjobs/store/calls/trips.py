@@ -22,7 +22,7 @@ from jqjobs.store.wire import Argument
 #: Fields of one job in the answer of an exchange (lua/rules/trip/take.lua).
 _TAKEN_FIELDS = 6
 _OUTCOME_FIELDS = 7
-#: Items of one queue's plain jobs there (lua/rules/trip/take_plain.lua).
+#: Items of one queue's plain jobs there (lua/rules/trip/move_head.lua).
 _PLAIN_ITEMS = 6
 
 #: The state a settled job is in, "gone" when it is in none, and why it is dead, or "".
@@ -194,7 +194,7 @@ def plain_job(queue: str, job_id: bytes, name: bytes, payload: bytes, since: byt
 
 
 def plain_jobs(queue: str, ids: bytes, runs: Any, payloads: Sequence[bytes]) -> list[TakenJob]:
-    """Return jobs as lua/rules/trip/take_plain.lua has them."""
+    """Return jobs as lua/rules/trip/move_head.lua has them."""
     if len(payloads) == 1:
         return [plain_job(queue, ids, runs[0], payloads[0], runs[1])]
     names = chain.from_iterable(repeat(runs[j].decode(), runs[j + 2]) for j in range(0, len(runs), 3))

@@ -15,7 +15,7 @@
 --   wait    ms until this worker should come back, or -1     more  1: moved aside, or left for the next
 --   inboxes, tailed, leaving  indexes: with raw envelopes; listened to; something is to be taken to another queue
 --   stale, lost  ids: settled too late; no longer in hand
---   plain   jobs of before the others (see take_plain.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
+--   plain   jobs of before the others (see move_head.lua)   jobs  flat, six items a job (see rules/trip/take.lua)
 --   broken  flat: index of a queue not served, the error     settled  flat: id, state or "gone", why it is dead; or nil
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none unless the status is 0,
 -- or it was met on the way (rules/trip/look.lua)

@@ -9,7 +9,7 @@
 -- Returns { status, more, stale, ids, runs, payloads }
 --   status  0 ok | 1 FENCED | 2 LATE, as in exchange.lua | 3 FULL: make a whole trip; only its number counts
 --   more    1 when ready has more   stale  ids: settled too late; or nil
---   ids, runs, payloads  plain jobs, see rules/trip/take_plain.lua; nothing: make a whole trip
+--   ids, runs, payloads  plain jobs, see rules/trip/move_head.lua; nothing: make a whole trip
 -- First write: ZREM, or ZREMRANGEBYRANK of what is settled: passes when Redis is full; none when the status is 1 or 2
 local q, worker, want, settling = prefix(KEYS[1]), ARGV[2], tonumber(ARGV[4]), #ARGV - 4
 local now, now_text = clock(ARGV[1])

@@ -48,7 +48,7 @@ end
 local function move_batch(q, now, batch, from, active, jobs)
   local n, entering, before, holds_others = #batch.entering, {}, #jobs, false
   for i = 1, n, 2 do entering[n - i], entering[n - i + 1] = batch.entering[i], batch.entering[i + 1] end
-  if n > 0 then redis.call('ZADD', active, unpack(entering)) end  -- last one first, as in trip/take_plain.lua
+  if n > 0 then redis.call('ZADD', active, unpack(entering)) end  -- last one first, as in move_head.lua
   if #batch.leaving > 0 then redis.call('ZREM', q .. from, unpack(batch.leaving)) end
   for _, limited in ipairs(batch.limited) do
     local fine, holds = pcall(start, q, now, unpack(limited))  -- what others hold up is not its fault

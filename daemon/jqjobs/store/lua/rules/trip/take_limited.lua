@@ -1,4 +1,5 @@
---: include limits/gate limits/opening trip/head trip/read_limited trip/begin_now trip/costly trip/move_limited
+--: include limits/gate limits/opening limits/occupy trip/head trip/read_limited trip/read_plain trip/begin_now
+--: include trip/costly trip/move_head
 -- The way of most jobs with a limit, see read_limited.lua, where no limit of the queue holds any job back. What is in
 -- the way is left to take.lua.
 -- Gives: take_limited
@@ -15,8 +16,7 @@ end
 local function take_limited(t, q, index, active, has_groups, ids, ranks)
   if has_gates(q) then return end
   if not ids then ids, ranks = head_of(q .. 'ready', t.want + 1, has_groups) end
-  local starts, runs, payloads, texts, found, n = {}, {}, {}, {}, {}, 0
-  local last_name, last_since, run = nil, nil, 0
+  local starts, found, runs, payloads, texts, n, last_name = {}, {}, {}, {}, {}, 0, nil
   for i = 1, math.min(#ids, t.want) do
     t.stop = t.room < 0 or costly_left(t) <= 0
     t.more = t.stop and 1 or t.more
@@ -28,15 +28,13 @@ local function take_limited(t, q, index, active, has_groups, ids, ranks)
     if is_closed(q, t.now, limit, before) then break end
     t.stop = not can_begin_now(t, t.asked - t.want, limits)
     if t.stop then break end
-    if name ~= last_name or since ~= last_since then
-      last_name, last_since, run = name, since, run + 3
-      runs[run - 2], runs[run - 1], runs[run] = name, since, 0
-    end
-    n, runs[run], starts[limit.name] = i, runs[run] + 1, before + 1
+    add_run(runs, name, since, 1)
+    n, last_name, starts[limit.name] = i, name, before + 1
     payloads[n], texts[n], found[n] = payload, text, limit
     t.want, t.room, t.costly = t.want - 1, t.room - #payload, t.costly - LIMITED_COSTS
   end
-  local all = { runs = runs, payloads = payloads, texts = texts, limits = found }
-  if n > 0 then move_limited(t, q, index, active, has_groups, ids, ranks, n, all) end
+  if n == 0 then return #ids > 0 end
+  move_head(q, index, active, has_groups, t.plain, ids, ranks, n, runs, payloads, 0, table.concat(texts, '\n'))
+  for i = 1, n do pcall(occupy, q, t.now, found[i], ids[i] .. ' 1') end
   return n < #ids
 end
