@@ -15,6 +15,7 @@ from typing import NamedTuple
 import ledger
 from figures import Figure, percentile
 from jobs import turn
+from jqjobs.jobs.groups import group_fields
 from jqjobs.jobs.records import NewJob
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.store.calls import enqueueing, leases, trips
@@ -95,7 +96,7 @@ def _cost(stage: Stage, jobs: int, groups: int) -> _Cost:
 
 
 def _job(number: int, groups: int) -> NewJob:
-    fields = ("fair", f"t{number % groups}") if groups else ()
+    fields = group_fields(f"t{number % groups}" if groups else None)
     return NewJob("noop", b'{"args":[1]}', id=f"job{number:08}", fields=fields)
 
 
