@@ -35,6 +35,9 @@ class Pace(Protocol):
 _SOON_MS = 3
 #: What the last jobs count for in an average, see `next_average_ms`.
 _LATEST = 0.3
+#: Of longer jobs than it fetches work ahead for, a worker of several slots has so many in hand for later, or none: a
+#: slot becomes free too seldom for fewer, and they would go back before they begin.
+_FEWEST_AHEAD = 4
 #: So many must have ended for that to decide how many start soon: one that was held up says little of all others.
 _TELLING = 16
 
@@ -87,6 +90,8 @@ class SlotsPace:
     def adapt(self, taken: int, *, is_limited: bool = False) -> None:
         """Decide anew, see `Pace`; slots that are free say nothing of how many jobs there are."""
         fitting = int(self._prefetch_ms * self._slots / max(self._average_ms, 0.001))
+        if fitting < _FEWEST_AHEAD and self._average_ms > self._prefetch_ms:
+            fitting = 0
         self._ahead = min(fitting, 2 * max(self._ahead, 1), PLACES - self._slots)
         self.most_in_hand = self._slots + self._ahead
         self.low = self._ahead // 3  # less would make slots wait where a trip takes some ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,9 +31,13 @@ def test_beyond_what_runs_some_milliseconds_of_work_for_all_slots_are_in_hand() 
     assert (pace.most_in_hand, pace.low) == (100 + 200, 66)
 
 
-def test_long_jobs_are_not_in_hand_ahead() -> None:
-    pace = settled(SlotsPace(10, 20), 1000)
-    assert (pace.most_in_hand, pace.low) == (10, 0)
+@pytest.mark.parametrize(
+    ("slots", "average_ms", "ahead"), [(10, 1000, 0), (4, 50, 0), (4, 19, 4), (2, 19, 2), (10, 49, 4), (100, 300, 6)]
+)
+def test_long_jobs_are_in_hand_ahead_only_where_slots_become_free_all_the_time(
+    slots: int, average_ms: float, ahead: int
+) -> None:
+    assert settled(SlotsPace(slots, 20), average_ms).most_in_hand == slots + ahead
 
 
 def test_without_prefetch_only_slots_count() -> None:
