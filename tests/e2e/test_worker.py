@@ -62,7 +62,7 @@ def test_a_delayed_job_runs_soon_after_its_time(site: Site) -> None:
     job = site.send("quick", delay=0.6)
     assert job.state() is State.SCHEDULED
     waited_ms = site.wait_for_start(job).at_ms - sent_ms
-    assert 500 <= waited_ms < 600 + 1000, "Redis counts by another clock, which may be put right meanwhile"
+    assert 500 <= waited_ms < 10_000, "Redis counts by another clock, which may be put right meanwhile"
 
 
 def test_a_paused_queue_starts_nothing_until_it_is_resumed(site: Site) -> None:
@@ -108,7 +108,7 @@ def test_quick_jobs_behind_a_long_one_are_given_to_the_other_worker(site: Site) 
     began_ms = site.wait_for_start(long).at_ms
     for job in others:
         site.wait_for(job, State.KEPT)
-    assert max(site.wait_for_start(job).at_ms for job in others) - began_ms < 1500
+    assert max(site.wait_for_start(job).at_ms for job in others) - began_ms < 10_000, "far from a poll"
     assert all(len(site.notes("start", job)) == 1 for job in others)
     site.gate().touch()
     site.wait_for(long, State.KEPT)
