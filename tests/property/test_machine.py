@@ -20,7 +20,7 @@ from property.system import System
 from servers import Server
 from store.queue_system import Clock
 
-STEPS = int(os.environ.get("JQ_TEST_STEPS", "10000"))
+STEPS = int(os.environ.get("JQ_TEST_STEPS", "4000"))
 SEED = int(os.environ.get("JQ_TEST_SEED", "1"))
 STEPS_PER_STORY, STORIES_PER_RUN = 100, 50
 

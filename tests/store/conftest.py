@@ -19,6 +19,11 @@ from servers import Server, require_program
 from store.queue_system import QueueSystem
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups, which one process runs from end to end: else the others have long been done by then."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @cache
 def documented_rights() -> tuple[str, ...]:
     """Return name and rights of the user of docs/protocol.md for daemons and workers: each feature works with them."""

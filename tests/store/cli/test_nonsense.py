@@ -36,7 +36,8 @@ def commands(
         yield from commands(command, (*path, name))
 
 
-COMMANDS = dict(commands())
+#: A command of two names, under one of them.
+COMMANDS = {path: command for command, path in {command: path for path, command in commands()}.items()}
 
 
 def tries(command: click.Command) -> Iterator[list[str]]:
