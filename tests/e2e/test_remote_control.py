@@ -33,27 +33,42 @@ def wait_for_daemons(site: Site, count: int = 1) -> None:
     eventually(lambda: len(site.jqctl("daemon", "list")[1]["daemons"]) == count, what=f"{count} daemons are listed")
 
 
-@pytest.fixture
-def daemon(site: Site) -> Daemon:
-    """One daemon with two workers."""
+def start(site: Site) -> Daemon:
+    """Start one daemon with two workers."""
     daemon = site.start_daemon("--name", "web-1", "--processes", "2")
     wait_for_daemons(site)
     return daemon
 
 
-def test_a_quiet_daemon_takes_nothing_until_it_is_resumed(site: Site, daemon: Daemon) -> None:
-    assert order(site, "quiet")["facts"]["state"] == "quiet"
+@pytest.fixture
+def daemon(site: Site) -> Daemon:
+    return start(site)
+
+
+@pytest.fixture(scope="module")
+def standing(module_site: Site) -> Daemon:
+    """One for all orders that leave it as it was."""
+    return start(module_site)
+
+
+SHARED = pytest.mark.xdist_group("remote_control")
+
+
+@SHARED
+@pytest.mark.usefixtures("standing")
+def test_a_quiet_daemon_takes_nothing_until_it_is_resumed(shared_site: Site) -> None:
+    assert order(shared_site, "quiet")["facts"]["state"] == "quiet"
 
     def left_alone() -> JobHandle | None:
-        job = site.send("quick")
-        [shown] = site.jqctl("daemon", "list")[1]["daemons"]
+        job = shared_site.send("quick")
+        [shown] = shared_site.jqctl("daemon", "list")[1]["daemons"]
         assert shown["state"] == "quiet"
         return job if job.state() is State.READY else None
 
     job = eventually(left_alone, what="what was not on its way when the order came stays where it is")
     assert job is not None
-    assert order(site, "resume")["facts"]["state"] == "running"
-    site.wait_for(job, State.KEPT)
+    assert order(shared_site, "resume")["facts"]["state"] == "running"
+    shared_site.wait_for(job, State.KEPT)
 
 
 def test_scale_adds_workers_and_lets_others_go(site: Site, daemon: Daemon) -> None:
@@ -65,16 +80,17 @@ def test_scale_adds_workers_and_lets_others_go(site: Site, daemon: Daemon) -> No
     assert before <= set(daemon.workers()), "the last to come are the first to go"
 
 
-def test_reload_replaces_every_worker_and_interrupts_no_job(site: Site, daemon: Daemon) -> None:
-    before = daemon.workers()
-    job = site.send("hold", str(site.gate()))
-    site.wait_for_start(job)
-    order(site, "reload")
-    daemon.wait_for_event("worker.replaced", 2)
+@SHARED
+def test_reload_replaces_every_worker_and_interrupts_no_job(shared_site: Site, standing: Daemon) -> None:
+    before = standing.workers()
+    job = shared_site.send("hold", str(shared_site.gate()))
+    shared_site.wait_for_start(job)
+    order(shared_site, "reload")
+    standing.wait_for_event("worker.replaced", 2)
     assert job.state() is State.ACTIVE
-    site.gate().touch()
-    assert site.wait_for(job, State.KEPT).interrupts == 0
-    eventually(lambda: len(daemon.workers()) == 2 and not set(daemon.workers()) & set(before), what="all are new")
+    shared_site.gate().touch()
+    assert shared_site.wait_for(job, State.KEPT).interrupts == 0
+    eventually(lambda: len(standing.workers()) == 2 and not set(standing.workers()) & set(before), what="all are new")
 
 
 def releases(site: Site) -> set[str]:
@@ -113,16 +129,17 @@ def test_who_waits_is_told_of_a_daemon_that_is_replaced_itself(site: Site) -> No
     assert said["daemons"][0]["message"].startswith("reloaded, the daemon too: 1 worker")
 
 
-def test_dump_shows_where_every_job_is_and_disturbs_none(site: Site, daemon: Daemon) -> None:
-    job = site.send("hold", str(site.gate()))
-    worker = site.wait_for_start(job).pid
-    stacks = {found["pid"]: found for found in order(site, "dump")["facts"]["stacks"]}
-    assert set(stacks) == set(daemon.workers())
+@SHARED
+def test_dump_shows_where_every_job_is_and_disturbs_none(shared_site: Site, standing: Daemon) -> None:
+    job = shared_site.send("hold", str(shared_site.gate()))
+    worker = shared_site.wait_for_start(job).pid
+    stacks = {found["pid"]: found for found in order(shared_site, "dump")["facts"]["stacks"]}
+    assert set(stacks) == set(standing.workers())
     assert stacks[worker]["jobs"] == [job.ref]
     assert "in hold" in stacks[worker]["text"]
     assert [found["jobs"] for pid, found in stacks.items() if pid != worker] == [[]]
-    site.gate().touch()
-    assert site.wait_for(job, State.KEPT).executions == 1
+    shared_site.gate().touch()
+    assert shared_site.wait_for(job, State.KEPT).executions == 1
 
 
 def test_drain_lets_the_running_job_finish_and_refuses_what_comes_too_late(site: Site, daemon: Daemon) -> None:
