@@ -57,7 +57,7 @@ def test_a_job_that_does_not_heed_it_is_killed_and_keeps_its_stack(site: Site, n
     job = site.send(name, seconds)
     pid = site.wait_for_start(job).pid
     job.cancel()
-    info = site.wait_for(job, State.DEAD, 40)
+    info = site.wait_for(job, State.DEAD)
     assert (info.reason, info.failures, info.crashes, info.executions) == ("cancelled", 0, 0, 1)
     [attempt] = info.history
     assert (attempt.reason, "did not heed" in (attempt.error or "")) == ("cancelled", True)

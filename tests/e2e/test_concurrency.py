@@ -54,7 +54,7 @@ def shown_jobs(site: Site) -> set[str]:
 def test_many_short_jobs_of_both_kinds_are_each_run_once(shared_site: Site) -> None:
     jobs = shared_site.send_many([("quick",), ("decorated", 1)] * 150)
     for job in jobs:
-        assert shared_site.wait_for(job, State.KEPT, 40).executions == 1
+        assert shared_site.wait_for(job, State.KEPT).executions == 1
     assert len(shared_site.notes("start")) == 150
 
 
@@ -169,7 +169,7 @@ def test_a_killed_worker_runs_all_it_had_again(site: Site) -> None:
     daemon.wait_for_event("worker.died")
     site.gate().touch()
     for job in jobs:
-        assert site.wait_for(job, State.KEPT, 40).executions <= 2
+        assert site.wait_for(job, State.KEPT).executions <= 2
 
 
 def test_who_blocks_the_event_loop_is_told(shared_site: Site, daemon: Daemon) -> None:

@@ -158,7 +158,7 @@ def test_a_pod_is_ready_runs_jobs_and_ends_in_an_orderly_way(container: Containe
 def test_what_runs_when_a_pod_goes_is_back_in_the_queue_for_free(container: Container) -> None:
     daemon = container.start(JQ_GRACE="1s", JQ_KILL_AFTER="1s")
     job = container.site.send("stay")
-    container.site.wait_for(job, State.ACTIVE, 30)
+    container.site.wait_for(job, State.ACTIVE)
     eventually(lambda: container.probe("readinessProbe") == 200, what="the pod is ready")
     assert container.terminate(daemon) == 0
     found = container.site.wait_for(job, State.READY)

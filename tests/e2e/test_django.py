@@ -46,9 +46,9 @@ def test_jobs_succeed_after_the_server_has_ended_their_connections(site: Site, d
             PYTHONPATH=path, DJANGO_SETTINGS_MODULE="project_settings", DATABASE_PORT=str(database),
         )  # fmt: skip
         for name in ("backend", "backend_async"):
-            before = site.send(name).result(timeout=30)
+            before = site.send(name).result(timeout=60)
             assert end_all_others(database) == 1, "it is kept from job to job (CONN_MAX_AGE)"
-            assert site.send(name).result(timeout=30) != before
+            assert site.send(name).result(timeout=60) != before
             assert end_all_others(database) == 1
         task = site.wait_for(site.send("shop.tasks.calculate_meaning_of_life"), State.KEPT)
         assert (task.result, task.worker is None, task.started_ms is None) == (42, False, False)

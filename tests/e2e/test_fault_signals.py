@@ -100,7 +100,7 @@ def test_fault_10_a_deploy_while_it_drains_is_left_to_the_next_daemon(site: Site
     going.send(signal.SIGTERM)
     going.wait_for_event("signal")
     (site.directory / ".env").write_text("JQ_MAX_JOBS=1000\n")
-    staying.wait_for_event("daemon.replacing", timeout_s=40)
+    staying.wait_for_event("daemon.replacing")
     site.gate().touch()
     assert going.wait() == 0
     assert not going.events("source.changed")

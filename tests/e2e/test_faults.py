@@ -53,7 +53,7 @@ def test_fault_01_neighbours_in_the_batch_of_a_crash_are_charged_nothing(site: S
 def test_fault_11_a_poison_pill_is_dead_after_three_crashes_while_the_others_finish(site: Site) -> None:
     site.start_daemon("--processes", "2")
     pill, *others = site.send_many([("die_by_signal", 9), *[("quick",)] * 20])
-    info = site.wait_for(pill, State.DEAD, 30)
+    info = site.wait_for(pill, State.DEAD)
     assert (info.crashes, info.executions, info.reason) == (3, 3, "crashed")
     assert len(site.notes("start", pill)) == 3
     for job in others:

@@ -76,7 +76,7 @@ def test_burst_ready_ends_when_all_is_done_and_leaves_what_is_delayed(site: Site
     jobs = site.send_many([*[("quick",)] * 50, ("nap", 1.5)])
     site.server.call("LPUSH", "jq:{default}:inbox", json.dumps({"job": "quick", "id": "raw", "keep_ms": 3_600_000}))
     daemon = site.start_daemon("--burst", "ready", "--grace", "0.2", "--processes", "2", wait=False)
-    assert daemon.wait(30) == 0
+    assert daemon.wait() == 0
     daemon.wait_for_event("daemon.exhausted")
     infos = [job.info() for job in jobs]
     assert {(info.state, info.executions, info.interrupts) for info in infos} == {(State.KEPT, 1, 0)}
@@ -94,7 +94,7 @@ def test_burst_scheduled_waits_for_delayed_jobs_and_for_retries(site: Site) -> N
         "    if current_job().attempt == 1: raise OSError('not yet')\n",
     )
     job = site.send("flaky", delay="1s")
-    assert site.start_daemon("--app", app, "--burst", "scheduled", wait=False).wait(30) == 0
+    assert site.start_daemon("--app", app, "--burst", "scheduled", wait=False).wait() == 0
     info = job.info()
     assert (info.state, info.executions, info.failures) == (State.KEPT, 2, 1)
 
@@ -103,7 +103,7 @@ def test_burst_scheduled_waits_for_delayed_jobs_and_for_retries(site: Site) -> N
 def test_a_burst_with_nothing_to_do_ends_at_once_and_waits_for_no_paused_queue(site: Site, burst: str) -> None:
     job = site.send("quick")
     site.client.run(upkeep.pause("default"))
-    assert site.start_daemon("--burst", burst, wait=False).wait(20) == 0
+    assert site.start_daemon("--burst", burst, wait=False).wait() == 0
     assert job.state() is State.READY
 
 

@@ -21,7 +21,7 @@ from jqjobs.jobs.records import State
 from jqjobs.store.address import parse_url
 from proxy import Proxy
 from servers import Server
-from waiting import eventually
+from waiting import PATIENCE_S, eventually
 
 StartServer = Callable[..., Server]
 SiteOn = Callable[[Server], Site]
@@ -36,7 +36,7 @@ def _starts_per_job(site: Site, jobs: list[JobHandle]) -> Counter[int]:
     return Counter(starts[job.id] for job in jobs)
 
 
-def _wait_for_all(site: Site, jobs: list[JobHandle], timeout_s: float = 30) -> None:
+def _wait_for_all(site: Site, jobs: list[JobHandle], timeout_s: float = PATIENCE_S) -> None:
     for job in jobs:
         site.wait_for(job, State.KEPT, timeout_s)
 

@@ -52,8 +52,8 @@ def site(module_site: Site) -> Site:
 
 
 def test_a_result_comes_back_to_who_waits_for_it(site: Site) -> None:
-    assert site.send("add", 1, 2).result(timeout=20) == 3
-    assert site.send("add", "é", "\x00").result(timeout=20) == "é\x00"
+    assert site.send("add", 1, 2).result(timeout=60) == 3
+    assert site.send("add", "é", "\x00").result(timeout=60) == "é\x00"
 
     async def add() -> object:
         try:
@@ -66,7 +66,7 @@ def test_a_result_comes_back_to_who_waits_for_it(site: Site) -> None:
 
 def test_a_job_that_dies_tells_who_waits_for_it(site: Site) -> None:
     with pytest.raises(JobFailed, match="no such user") as failed:
-        site.send("never").result(timeout=20)
+        site.send("never").result(timeout=60)
     assert failed.value.reason == "discarded"
 
 

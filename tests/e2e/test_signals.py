@@ -171,7 +171,7 @@ def test_fault_06_a_hung_job_that_heeds_nothing_leaves_its_stack_in_its_history(
     daemon = site.start_daemon()
     job = site.send(name, 60, timeout=0.3, max_attempts=1)
     worker = site.wait_for_start(job).pid
-    info = site.wait_for(job, State.DEAD, 30)
+    info = site.wait_for(job, State.DEAD)
     assert (info.reason, info.failures, info.crashes) == ("hung", 1, 0)
     [attempt] = info.history
     assert attempt.reason == "hung"
@@ -193,6 +193,6 @@ def test_a_stack_shown_earlier_is_not_taken_for_that_of_a_job_that_hangs_later(s
     site.gate().touch()
     site.wait_for(first, State.KEPT)
     job = site.send("swallow", 60, timeout=0.3, max_attempts=1)
-    [attempt] = site.wait_for(job, State.DEAD, 30).history
+    [attempt] = site.wait_for(job, State.DEAD).history
     assert "in swallow" in (attempt.traceback or "")
     assert "in hold" not in (attempt.traceback or "")

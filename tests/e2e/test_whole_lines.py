@@ -209,7 +209,7 @@ def test_a_reader_that_has_stopped_holds_up_no_job_that_prints(site: Site) -> No
     read_end, write_end = os.pipe()
     start(site, write_end, write_end)
     os.close(write_end)
-    site.wait_for(site.send("write", "print", COUNT), State.KEPT, 30)
+    site.wait_for(site.send("write", "print", COUNT), State.KEPT)
     os.close(read_end)
 
 

@@ -129,7 +129,7 @@ def test_fault_04_a_job_that_takes_its_process_down_is_a_crash_and_never_a_succe
     jobs = ("exit_at_once", 0), ("segfault",), ("die_by_signal", int(signal.SIGABRT))
     causes = ("exited with code 0", "killed by SIGSEGV", "killed by SIGABRT")
     for job, cause in zip(site.send_many(jobs, max_crashes=2), causes, strict=True):
-        info = site.wait_for(job, State.DEAD, 30)
+        info = site.wait_for(job, State.DEAD)
         assert (info.crashes, info.failures, info.executions, info.reason) == (2, 0, 2, "crashed")
         assert [attempt.reason for attempt in info.history] == ["crashed", "crashed"]
         assert cause in (info.error or "")
