@@ -9,6 +9,7 @@ from jqjobs.jobs.records import Kind, NewJob
 from jqjobs.jobs.taken_job import TakenJob
 from jqjobs.link.board import BoardEntry
 from jqjobs.store.calls import enqueueing, leases, trips, upkeep
+from jqjobs.store.calls.cancels import cancel
 from store.queue_system import START_MS, QueueSystem, outcome
 
 GIVES_NOTHING_BACK = (Kind.DONE, Kind.KEPT, Kind.DISCARDED, Kind.MALFORMED)
@@ -48,6 +49,38 @@ def test_kept_keeps_the_result_for_as_long_as_asked(system: QueueSystem) -> None
     assert (stored["result"], stored["finished"], stored["executions"]) == ('{"sum":3}', str(START_MS), "1")
     assert system.meta("done") == 1
     assert system.add("b", key="k")[0].created
+
+
+@pytest.mark.parametrize(
+    "fields", [(), ("fair", "=g"), ("limits", Concurrency(2).text("api"))], ids=["nothing more", "group", "limit"]
+)  # fmt: skip
+@pytest.mark.parametrize("before", [None, "failed", "cancelled", "awaited", "no more in hand", "damaged place"])
+def test_the_short_way_of_kept_jobs_leads_where_the_long_one_does(
+    system: QueueSystem, fields: tuple[str, ...], before: str | None
+) -> None:
+    def after_a_success(*, is_long: bool) -> dict[bytes, object]:
+        system.redis("FLUSHALL")
+        system.trips.clear()
+        system.add("a", fields=fields)
+        system.add("b", fields=fields, key="k")
+        system.add("c", fields=fields)
+        taken = system.take(want=3)
+        if before == "failed":
+            system.trip("w", 0, [outcome(each, Kind.FAILED, 0) for each in taken])
+            taken = system.take(want=3)
+        if before == "cancelled":
+            system.run(cancel("q", "c"))
+        if before == "awaited":
+            system.redis("HSET", system.key("job:c"), "awaited", "1")
+        if before == "no more in hand":
+            system.redis("ZREM", system.key("active:w"), "a 1")
+        if before == "damaged place":
+            system.redis("SET", system.key("kept"), "x")
+        ends = [outcome(each, Kind.KEPT, 5000, line=b"[1]") for each in taken]
+        trip = system.run(trips.exchange(["q"], "w", 9, 0, 1000, outcomes=ends, tell_settled=is_long))
+        return {b"stale": trip.stale} | {key: what for key, what in system.everything().items() if b":trip:" not in key}
+
+    assert after_a_success(is_long=False) == after_a_success(is_long=True)
 
 
 def test_a_result_that_cannot_be_stored_says_why_and_the_job_succeeded(system: QueueSystem) -> None:
@@ -316,7 +349,7 @@ def test_an_outcome_of_a_kind_this_script_does_not_know_loses_no_job(system: Que
 
 def test_a_job_with_damaged_fields_is_dead_and_takes_no_neighbour_along(real_system: QueueSystem) -> None:
     real_system.add("a", "b")
-    real_system.take(want=2)
+    real_system.take(want=3)
     real_system.store.wire.call("HSET", "jq:{q}:job:a", "crashes", "x")
     board = [BoardEntry("a", 1, "crashed")]
     assert real_system.store.run(leases.leave("q", "w", "killed", board)) == 2
