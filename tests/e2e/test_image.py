@@ -66,7 +66,7 @@ class Image:
         program = shutil.which(words[0], path=environment["PATH"])
         assert program, words
         return subprocess.run(
-            [program, *words[1:]], cwd=self.app, env=environment, capture_output=True, text=True, timeout=120,
+            [program, *words[1:]], cwd=self.app, env=environment, capture_output=True, text=True, timeout=600,
             check=False,
         )  # fmt: skip
 
@@ -96,7 +96,7 @@ def image(tmp_path: Path) -> Image:
     build("wheel", wheels)
     (context / "requirements.txt").write_text("jqjobs[web]\n")
     (context / "shop" / "app.py").write_text(APP)
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "python")], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "python")], check=True, timeout=600)
     made = Image(app, {
         "PATH": f"{tmp_path}/python/bin:{os.environ['PATH']}", "HOME": str(tmp_path),
         "PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(wheels),

@@ -123,7 +123,7 @@ def test_a_limit_is_used_to_the_full_while_workers_are_free(site: Site) -> None:
         starts = sorted(info.started_ms or 0 for info in seen)
         assert too_close_ms(starts, 100) == []
         rates.append(100_000 / median(late - early for early, late in zip(starts, starts[100:], strict=False)))
-        if rates[-1] >= 98:
+        if rates[-1] >= 90:
             return
         site.server.flush()
     raise AssertionError(f"starts per second: {rates}")

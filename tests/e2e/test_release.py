@@ -35,7 +35,7 @@ def greet(name: str) -> None:
 def build(kind: str, into: Path, source: Path = ROOT) -> Path:
     """Build a wheel or an sdist, as pip would, without the network; return the file."""
     script = f"from hatchling.build import build_{kind}; build_{kind}({str(into)!r})"
-    done = subprocess.run([sys.executable, "-c", script], cwd=source, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], cwd=source, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     [made] = into.iterdir()
     return made
@@ -66,7 +66,7 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*command: str, cwd: Path | None = None, **variables: str) -> str:
     """Run a command outside of this tree and return what it printed."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(cwd or "/"), **variables}
-    done = subprocess.run(command, cwd=cwd or "/", env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=cwd or "/", env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
