@@ -54,9 +54,10 @@ def test_kept_keeps_the_result_for_as_long_as_asked(system: QueueSystem) -> None
 @pytest.mark.parametrize(
     "fields", [(), ("fair", "=g"), ("limits", Concurrency(2).text("api"))], ids=["nothing more", "group", "limit"]
 )  # fmt: skip
+@pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("before", [None, "failed", "cancelled", "awaited", "no more in hand", "damaged place"])
-def test_the_short_way_of_kept_jobs_leads_where_the_long_one_does(
-    system: QueueSystem, fields: tuple[str, ...], before: str | None
+def test_the_short_way_of_most_successes_leads_where_the_long_one_does(
+    system: QueueSystem, fields: tuple[str, ...], before: str | None, keeps: bool
 ) -> None:
     def after_a_success(*, is_long: bool) -> dict[bytes, object]:
         system.redis("FLUSHALL")
@@ -74,9 +75,10 @@ def test_the_short_way_of_kept_jobs_leads_where_the_long_one_does(
             system.redis("HSET", system.key("job:c"), "awaited", "1")
         if before == "no more in hand":
             system.redis("ZREM", system.key("active:w"), "a 1")
-        if before == "damaged place":
+        if before == "damaged place" and keeps:
             system.redis("SET", system.key("kept"), "x")
-        ends = [outcome(each, Kind.KEPT, 5000, line=b"[1]") for each in taken]
+        how = {"kind": Kind.KEPT, "number": 5000, "line": b"[1]"} if keeps else {"kind": Kind.DONE, "line": b""}
+        ends = [outcome(each, **how) for each in taken]
         trip = system.run(trips.exchange(["q"], "w", 9, 0, 1000, outcomes=ends, tell_settled=is_long))
         return {b"stale": trip.stale} | {key: what for key, what in system.everything().items() if b":trip:" not in key}
 
