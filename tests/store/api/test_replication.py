@@ -127,7 +127,7 @@ def test_all_are_those_that_the_sentinels_know_not_those_that_have_left_for_anot
     """A primary that was replaced and lives on has fewer replicas from moment to moment."""
     with fake_sentinel(primary.address) as sentinel:  # type: ignore[arg-type]
         sentinel.replicas = [("slave", "slave"), ("slave", "slave"), ("slave,s_down,disconnected", "slave")]
-        job = app_on(f"redis+sentinel://{sentinel.place}/{SERVICE}", "all:100ms").registry.find("send")
+        job = app_on(f"redis+sentinel://{sentinel.place}/{SERVICE}", "all:1s").registry.find("send")
         assert enqueue(job).created
         replicas[0].call("REPLICAOF", "NO", "ONE")
         with pytest.raises(NotReplicated, match="1 of 2"):
@@ -142,7 +142,7 @@ def test_a_primary_that_was_replaced_is_waited_for_only_by_who_has_not_heard_of_
     """For ten seconds after a commanded failover the sentinels leave it as it is."""
     with fake_sentinel(primary.address) as sentinel:  # type: ignore[arg-type]
         sentinel.replicas = [("slave", "slave"), ("slave", "slave"), ("slave", "master")]
-        job = app_on(f"redis+sentinel://{sentinel.place}/{SERVICE}", "all:100ms").registry.find("send")
+        job = app_on(f"redis+sentinel://{sentinel.place}/{SERVICE}", "all:1s").registry.find("send")
         with pytest.raises(NotReplicated, match="2 of 3"):
             enqueue(job)
         eventually(lambda: sentinel.subscribers)
