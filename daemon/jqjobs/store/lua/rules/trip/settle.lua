@@ -5,7 +5,7 @@
 local function settle_next(t, q, active, taken, kind, id, attempt, number, text, line, when)
   local is_short = kind == 'done' and number == '1' and line == '' and not t.settled
   if is_short and settle_done(q, id, attempt, text) then return end
-  local keep = kind == 'kept' and text == '' and number
+  local keep = kind == 'kept' and text == '' and tonumber(number)
   local is_simple = not t.settled and (keep or kind == 'done' and number == '0')
   local since = when ~= '' and when or taken
   if is_simple and settle_simple(q, t.now, active, t.stale, id, attempt, keep, line, since) then return end

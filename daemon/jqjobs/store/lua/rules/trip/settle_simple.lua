@@ -30,7 +30,7 @@ local function settle_simple(q, now, active, stale, id, attempt, keep, result, t
   if keep then
     redis.call('HSET', job, 'attempt', attempt, 'taken', taken, 'worker', string.sub(active, #q + #'active:' + 1),
       'executions', (tonumber(fields[EXECUTIONS]) or 0) + 1, 'finished', now, 'result', result)
-    redis.call('ZADD', q .. 'kept', now + tonumber(keep), id)
+    redis.call('ZADD', q .. 'kept', now + keep, id)
   else
     redis.call('DEL', job, job .. ':history')
     gone[#gone + 1] = id
