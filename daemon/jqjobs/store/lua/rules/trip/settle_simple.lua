@@ -1,4 +1,4 @@
---: include totals coalescing_key outcome/succeeded
+--: include totals coalescing_key outcome/over outcome/succeeded
 -- Successes of jobs where nothing else is to be seen to than a key, or that their record stays: in four commands each
 -- and two for a key, where settle_one takes twelve.
 -- Gives: settle_simple, count_simple
@@ -26,13 +26,13 @@ local function settle_simple(q, now, active, stale, id, attempt, keep, result, t
     stale[#stale + 1] = id
     return true
   end
-  free_key(q, id, fields[KEY])
   if keep then
+    free_key(q, id, fields[KEY])
     redis.call('HSET', job, 'attempt', attempt, 'taken', taken, 'worker', string.sub(active, #q + #'active:' + 1),
       'executions', (tonumber(fields[EXECUTIONS]) or 0) + 1, 'finished', now, 'result', result)
     redis.call('ZADD', q .. 'kept', now + keep, id)
   else
-    redis.call('DEL', job, job .. ':history')
+    forget(q, id, fields[KEY])
     gone[#gone + 1] = id
   end
   uncounted = uncounted + 1
