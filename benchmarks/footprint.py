@@ -92,9 +92,7 @@ def _watch(stage: Stage, daemons: list[int], seconds: float) -> Idle:
     used = [sum(map(cpu_s, group)) - old for group, old in zip(groups, before, strict=True)]
     shares = [100 * cpu / seconds for cpu in used]
     # Commands are counted apart: the server pays for a monitor.
-    with Monitor(stage.place.url) as monitor:
-        time.sleep(seconds)
-        sent, inside = monitor.sent / seconds, monitor.inside / seconds
+    sent, inside = Monitor.per_second(stage.place.url, seconds)
     return Idle(shares[0] / len(daemons), shares[1] / len(workers), shares[2], sent, inside)
 
 

@@ -6,10 +6,8 @@ in calls of 500 and taken in trips of 250, without a daemon, by turns with and w
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import ledger
@@ -40,8 +38,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
 
 def _waits(stage: Stage, whale: int) -> list[int]:
     """Return for each of the others how many jobs were started between its coming and its start."""
-    path = Path(os.environ.setdefault(ledger.VARIABLE, str(stage.place.directory / "ledger")))
-    cells = ledger.create(path, _TENANTS + 1)  # the last one counts all that have begun
+    cells = stage.new_ledger(_TENANTS + 1)  # the last one counts all that have begun
     with daemon("--queues", turn.queue):
         stage.pause(turn.queue)
         for at in range(0, whale, 10_000):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-import ledger
 from figures import Figure
 from jobs import linger, mark
 from stage import Stage, daemon, wait_until
@@ -22,8 +19,7 @@ _PART = 1000
 def measure(stage: Stage) -> Iterator[Figure]:
     """Yield how long each of several urgent ones has waited."""
     behind = 2_000 if stage.quick else 20_000
-    path = Path(os.environ.setdefault(ledger.VARIABLE, str(stage.place.directory / "ledger")))
-    cells = ledger.create(path, stage.repeats)
+    cells = stage.new_ledger(stage.repeats)
     waited = []
     with daemon("--queues", linger.queue, workers=_WORKERS):
         for index in range(stage.repeats):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from itertools import count
 
@@ -13,6 +14,13 @@ from jqjobs.store.sockets import open_socket
 
 class Monitor:
     """Counts while the block runs."""
+
+    @classmethod
+    def per_second(cls, url: str, seconds: float) -> tuple[float, float]:
+        """Return how many commands a second clients send, and how many scripts run, in so many from now on."""
+        with cls(url) as monitor:
+            time.sleep(seconds)
+            return monitor.sent / seconds, monitor.inside / seconds
 
     def __init__(self, url: str) -> None:
         self._socket = open_socket(parse_url(url), 60)

@@ -50,9 +50,7 @@ def _add(total: int) -> None:
 
 def _commands(stage: Stage, schedules: int) -> Figure:
     seconds = 10 if stage.quick else 60
-    with Monitor(stage.place.url) as monitor:
-        time.sleep(seconds)
-        sent, inside = monitor.sent / seconds, monitor.inside / seconds
+    sent, inside = Monitor.per_second(stage.place.url, seconds)
     name = f"{_DAEMONS} idle daemons, {schedules:,} schedules: commands"
     return Figure(NAME, name, "/s", (sent,), note=f"{inside:.1f} more inside scripts")
 

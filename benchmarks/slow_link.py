@@ -5,13 +5,11 @@ Two daemons, each behind its own proxy and with its own queue, work by turns.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import redis
 
@@ -28,15 +26,14 @@ def measure(stage: Stage) -> Iterator[Figure]:
     """Yield the rate behind each proxy, their ratio, and the round trip through the slow one as a proof."""
     jobs = 100 if stage.quick else 500
     rates: dict[str, list[float]] = {link: [] for link in LINKS}
-    path = Path(os.environ.setdefault(ledger.VARIABLE, str(stage.place.directory / "ledger")))
-    ledger.create(path, jobs)
+    stage.new_ledger(jobs)  # daemons hear of it when they start
     with ExitStack() as stack:
         ports = [stack.enter_context(_proxy(stage.place.url, delay)) for delay in _DELAYS_MS]
         for link, port in zip(LINKS, ports, strict=True):
             stack.enter_context(daemon("--redis", f"redis://127.0.0.1:{port}", "--queues", link))
         for _ in range(stage.repeats + 1):
             for link in LINKS:
-                rates[link].append(_run(path, link, jobs))
+                rates[link].append(_run(stage, link, jobs))
         trip_ms = tuple(_round_trip_ms(ports[1]) for _ in range(20))
     near, far = (tuple(rates[link][1:]) for link in LINKS)
     yield Figure(NAME, "round trip of a PING through the slow link", "ms", trip_ms)
@@ -47,8 +44,8 @@ def measure(stage: Stage) -> Iterator[Figure]:
     stage.clear()
 
 
-def _run(path: Path, link: str, jobs: int) -> float:
-    cells = ledger.create(path, jobs)
+def _run(stage: Stage, link: str, jobs: int) -> float:
+    cells = stage.new_ledger(jobs)
     nap.options(queue=link).enqueue_many([(index,) for index in range(jobs)])
     wait_until(lambda: ledger.first_gap(cells) == jobs, 60 + jobs * NAP_S * 10, 0.05)
     return ledger.steady_rate(cells, warm_up=0.1)

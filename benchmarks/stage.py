@@ -19,6 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+import ledger
 from jqjobs.embedded import EmbeddedServer
 from jqjobs.errors import StoreError
 from jqjobs.store.address import parse_url
@@ -101,6 +102,11 @@ class Stage:
         self.plain = redis.Redis(
             unix_socket_path=parse_url(place.url).path, retry=Retry(NoBackoff(), 0), single_connection_client=True
         )
+
+    def new_ledger(self, cells: int) -> memoryview:
+        """Return the cells of an empty ledger, which the jobs of daemons that are started from here on write into."""
+        path = Path(os.environ.setdefault(ledger.VARIABLE, str(self.place.directory / "ledger")))
+        return ledger.create(path, cells)
 
     def get_rate(self, n: int = 5000) -> float:
         """Return plain GETs a second of one redis-py connection."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-import ledger
 from figures import Figure, percentile
 from jobs import mark, tarry
 from jqjobs.store.calls import upkeep
@@ -28,18 +25,13 @@ def measure(stage: Stage) -> Iterator[Figure]:
     stage.clear()
 
 
-def _ledger(stage: Stage, cells: int) -> memoryview:
-    path = Path(os.environ.setdefault(ledger.VARIABLE, str(stage.place.directory / "ledger")))
-    return ledger.create(path, cells)
-
-
 def _parts(stage: Stage, jobs: int) -> Iterator[Figure]:
     """Yield which part of the first so many jobs came from each queue, while each had enough for all of it."""
     wanted = {queue: weight / sum(_WEIGHTS.values()) for queue, weight in _WEIGHTS.items()}
     parts: dict[str, list[float]] = {queue: [] for queue in _WEIGHTS}
     for _ in range(stage.repeats):
         stage.clear()
-        cells = _ledger(stage, jobs * len(_WEIGHTS))
+        cells = stage.new_ledger(jobs * len(_WEIGHTS))
         for at, queue in enumerate(_WEIGHTS):
             mark.options(queue=queue).enqueue_many([(index,) for index in range(at * jobs, (at + 1) * jobs)])
         with daemon("--queues", ",".join(f"{queue}:{weight}" for queue, weight in _WEIGHTS.items())):
@@ -57,7 +49,7 @@ def _by_pattern(stage: Stage, queues: int, full: int) -> Iterator[Figure]:
     names = [f"tenant-{number}" for number in range(queues)]
     stage.store.run(upkeep.add_queues(names))
     step = queues // 40
-    cells = _ledger(stage, queues)
+    cells = stage.new_ledger(queues)
     with daemon("--queues", "tenant-*", workers=_WORKERS):
         alone = [_wait(cells, names, [index])[0] for index in range(0, queues, step)]
         for queue in names[:full]:
