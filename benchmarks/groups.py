@@ -7,6 +7,7 @@ in calls of 500 and taken in trips of 250, without a daemon, by turns with and w
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -64,11 +65,12 @@ class _Cost(NamedTuple):
 def _costs(stage: Stage, jobs: int) -> Iterator[Figure]:
     kinds = {"no group": 0, "one group": 1, f"{_TENANTS} groups": _TENANTS}
     found: dict[str, list[_Cost]] = {kind: [] for kind in kinds}
-    for first in range(stage.repeats + 1):
-        for at in range(len(kinds)):
-            kind = list(kinds)[(first + at) % len(kinds)]  # each comes first as often as the others
+    order = deque(kinds)
+    for _ in range(stage.repeats + 1):
+        for kind in order:
             stage.clear()  # else a queue that had groups once is one that has them
             found[kind].append(_cost(stage, jobs, kinds[kind]))
+        order.rotate(-1)  # the first one of a turn looks cheaper than it is: each is that in its turn
     plain, *grouped = (costs[1:] for costs in found.values())
     for kind, costs in zip(found, (plain, *grouped), strict=True):
         yield Figure(NAME, f"{kind}: enqueue, CPU of the server", "µs/job", tuple(cost.enqueue for cost in costs))

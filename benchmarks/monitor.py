@@ -17,7 +17,7 @@ class Monitor:
 
     @classmethod
     def per_second(cls, url: str, seconds: float) -> tuple[float, float]:
-        """Return how many commands a second clients send, and how many scripts run, in so many from now on."""
+        """Return the commands a second that clients send, and those that scripts run, for so long from now on."""
         with cls(url) as monitor:
             time.sleep(seconds)
             return monitor.sent / seconds, monitor.inside / seconds
